@@ -1,0 +1,89 @@
+"""Every error that simcore raises on purpose.
+
+::
+
+    SimcoreError              exit status 1
+    +-- InputError            exit status 2: what the user gave is wrong, and the message says how to mend it
+    +-- RunError              exit status 1: the input is fine, the model or the solver failed
+    +-- MissingExtraError     exit status 1: an optional dependency is not installed
+
+Any other exception that leaves simcore is a bug.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SimcoreError(Exception):
+    """Base of all errors that simcore raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(SimcoreError):
+    """The user's input is wrong.
+
+    Parameters
+    ----------
+    place : str
+        Where: a file with line and field, an option, or an argument.
+    found : str
+        What stands there.
+    expected : str
+        What may stand there.
+    remedy : str, optional
+        How to mend it, as a whole sentence.
+
+    Examples
+    --------
+    >>> print(InputError("cluster.yaml, line 4, field 'gpus.t4'", "-2", "a whole number of at least 0", "Write 2."))
+    cluster.yaml, line 4, field 'gpus.t4': found -2, expected a whole number of at least 0. Write 2.
+    """
+
+    exit_code = 2
+
+    def __init__(self, place: str, found: str, expected: str, remedy: str = "") -> None:
+        self.place, self.found, self.expected, self.remedy = place, found, expected, remedy
+        super().__init__(place, found, expected, remedy)
+
+    def __str__(self) -> str:
+        text = f"{self.place}: found {self.found}, expected {self.expected}."
+        return f"{text} {self.remedy}" if self.remedy else text
+
+
+class RunError(SimcoreError):
+    """The input is fine, but a model, a solver or a simulation failed."""
+
+
+class MissingExtraError(SimcoreError):
+    """An optional dependency is missing; the message names the extra that installs it."""
+
+
+def did_you_mean(word: str, options: Iterable[str]) -> str:
+    """Return ``Did you mean 'x'?`` for the closest option, or an empty string.
+
+    Examples
+    --------
+    >>> did_you_mean("v1000", ["v100", "p100", "t4"])
+    "Did you mean 'v100'?"
+    >>> did_you_mean("banana", ["v100", "p100", "t4"])
+    ''
+    """
+    by_lower = {option.lower(): option for option in options}
+    close = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.5)
+    return f"Did you mean '{by_lower[close[0]]}'?" if close else ""
+
+
+def unknown_name(place: str, word: str, options: Iterable[str], remedy: str = "") -> InputError:
+    """Build the `InputError` for a name that is not among the known ones.
+
+    Examples
+    --------
+    >>> print(unknown_name("--policy", "fito", ["yarn-cs", "fifo"]))
+    --policy: found 'fito', expected one of yarn-cs, fifo. Did you mean 'fifo'?
+    """
+    options = list(options)
+    hints = " ".join(part for part in (did_you_mean(word, options), remedy) if part)
+    return InputError(place, f"'{word}'", f"one of {', '.join(options)}", hints)

@@ -1,0 +1,308 @@
+"""The file edge: reading with errors that name file, line and field; writing whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from simcore.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
+    Schema = TypeVar("Schema", bound=BaseModel)
+
+
+def sha256(data: bytes) -> str:
+    """Return the hexadecimal SHA-256 of `data`."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """Read a file, or say which file is missing.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(str(path), "no such file", f"a {what} file", "Check the path.") from None
+    except OSError as error:
+        raise InputError(str(path), f"a file that cannot be read ({error.strerror})", f"a {what} file") from None
+
+
+def read_text(path: Path, what: str) -> str:
+    """Read a UTF-8 text file (a byte-order mark is dropped), or say what is wrong with it."""
+    try:
+        return read_bytes(path, what).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            str(path), f"bytes that are not UTF-8 text (offset {error.start})", f"a {what} file in UTF-8"
+        ) from None
+
+
+def validate(schema: type[Schema], data: object, place: str, lines: Mapping[tuple[str | int, ...], int]) -> Schema:
+    """Check data against a pydantic schema and translate its first complaint.
+
+    Parameters
+    ----------
+    schema : type of pydantic.BaseModel
+        What the data must look like.
+    data : object
+        The data as parsed.
+    place : str
+        The file's name, or the file and line.
+    lines : mapping
+        Line numbers by path of keys; the longest known prefix of a field's path is used.
+
+    Raises
+    ------
+    InputError
+        Naming file, line, field, what was found and what was expected.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return schema.model_validate(data)
+    except ValidationError as error:
+        raise _translated(error, schema, place, lines) from None
+
+
+_EXPECTED = {
+    "missing": "a value",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_parsing": "yes or no",
+    "bool_type": "yes or no",
+    "string_type": "text",
+    "string_too_short": "a name that is not empty",
+    "dict_type": "a mapping of names to values",
+    "list_type": "a list",
+}
+_BOUND = {"greater_than_equal": "at least", "greater_than": "more than", "less_than_equal": "at most", "less_than": "less than"}
+_BOUND_KEY = {"greater_than_equal": "ge", "greater_than": "gt", "less_than_equal": "le", "less_than": "lt"}
+
+
+def _translated(
+    error: ValidationError, schema: type[BaseModel], place: str, lines: Mapping[tuple[str | int, ...], int]
+) -> InputError:
+    first = error.errors(include_url=False)[0]
+    path = tuple(first["loc"])
+    line = next((lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in lines), None)
+    field = ".".join(str(part) for part in path)
+    where = f"{place}, line {line}" if line is not None else place
+    kind = first["type"]
+    if kind == "extra_forbidden":
+        return unknown_name(where, str(path[-1]), _fields_beside(schema, path), "Remove the unknown field.")
+    where = f"{where}, field '{field}'" if field else where
+    if kind == "missing":
+        return InputError(where, "nothing", "a value", f"Add the field '{path[-1]}'.")
+    found = json.dumps(first["input"], default=str, ensure_ascii=False)
+    if kind in _BOUND:
+        expected = f"a number of {_BOUND[kind]} {first['ctx'][_BOUND_KEY[kind]]}"
+        if kind in {"greater_than", "less_than"}:
+            expected = f"a number {_BOUND[kind]} {first['ctx'][_BOUND_KEY[kind]]}"
+        return InputError(where, found, expected)
+    if kind == "literal_error":
+        return InputError(where, found, f"one of {first['ctx']['expected']}".replace(" or ", ", "))
+    if kind == "value_error":
+        cause = first["ctx"]["error"]
+        if isinstance(cause, InputError):  # a validator of ours: it knows the field's rule, we know the place
+            return InputError(where, cause.found, cause.expected, cause.remedy)
+        return InputError(where, found, str(cause))
+    return InputError(where, found, _EXPECTED.get(kind, first["msg"]))
+
+
+def _fields_beside(schema: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+    """Names that are allowed where an unknown one stands; the outermost schema's where the path is too deep."""
+    current: Any = schema
+    for part in path[:-1]:
+        if isinstance(part, str) and part in current.model_fields:
+            inner = current.model_fields[part].annotation
+            current = inner if hasattr(inner, "model_fields") else current
+    return list(current.model_fields)
+
+
+def read_yaml(path: Path, schema: type[Schema], what: str, text: str | None = None) -> Schema:
+    """Read a YAML file into a schema.
+
+    Parameters
+    ----------
+    path : Path
+        The file, also named in messages.
+    schema : type of pydantic.BaseModel
+        What it must hold.
+    what : str
+        What the file is, for messages: ``cluster``.
+    text : str, optional
+        The file's text, where it was read already.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is no YAML, or does not fit the schema.
+    """
+    import yaml
+
+    text = read_text(path, what) if text is None else text
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
+        raise InputError(where, getattr(error, "problem", None) or "broken YAML", f"a {what} file in YAML") from None
+    if not isinstance(data, dict):
+        found = "an empty file" if data is None else f"a {type(data).__name__}"
+        raise InputError(str(path), found, f"a {what} file: a mapping with {', '.join(schema.model_fields)}")
+    return validate(schema, data, str(path), _yaml_lines(node))
+
+
+def _yaml_lines(node: Any, path: tuple[str | int, ...] = ()) -> dict[tuple[str | int, ...], int]:
+    """Line numbers of every key and item of a composed YAML document."""
+    import yaml
+
+    lines = {path: node.start_mark.line + 1}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            lines.update(_yaml_lines(value, (*path, key.value)))
+            lines[(*path, key.value)] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines.update(_yaml_lines(value, (*path, index)))
+    return lines
+
+
+def csv_rows(text: str, path: str, what: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Split CSV text into its header and numbered rows; blank lines and lines that start with ``#`` are passed over.
+
+    Returns
+    -------
+    header : list of str
+        Names in the first row, stripped.
+    rows : iterator of (int, list of str)
+        Line number in the file and the stripped fields.
+
+    Raises
+    ------
+    InputError
+        If there is no header.
+    """
+    lines = text.splitlines()
+    numbers = [n for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
+    if not numbers:
+        raise InputError(path, "an empty file", f"a {what} table with a header line")
+    reader = csv.reader(lines[n - 1] for n in numbers)
+    header = [name.strip() for name in next(reader)]
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        for number, fields in zip(numbers[1:], reader, strict=True):
+            yield number, [field.strip() for field in fields]
+
+    return header, rows()
+
+
+def check_columns(header: Sequence[str], required: Sequence[str], optional: Sequence[str], place: str) -> None:
+    """Refuse a table whose columns are unknown, doubled or missing.
+
+    Raises
+    ------
+    InputError
+        Naming the column, with the closest known name.
+    """
+    known = [*required, *optional]
+    for name in header:
+        if name not in known:
+            raise unknown_name(f"{place}, header", name, known, "Rename or remove the column.")
+        if header.count(name) > 1:
+            raise InputError(f"{place}, header", f"column '{name}' twice", "each column once", "Remove one of them.")
+    for name in required:
+        if name not in header:
+            raise InputError(f"{place}, header", f"no column '{name}'", f"the columns {', '.join(required)}", "Add it.")
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Write a table as CSV text: floats at full precision, ``None`` as an empty field."""
+    import io
+
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+@contextmanager
+def atomic_directory(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """Give a scratch directory that becomes `path` when the block ends without an error, and vanishes otherwise.
+
+    Raises
+    ------
+    InputError
+        If `path` exists and `force` is false, or its parent cannot be written.
+    """
+    check_output(path, force=force)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    except OSError as error:
+        raise InputError(str(path), f"a place that cannot be written ({error.strerror})", "a writable directory") from None
+    try:
+        scratch.chmod(0o777 & ~_umask())
+        yield scratch
+        if path.exists():
+            retired = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+            path.rename(retired / path.name)
+            scratch.rename(path)
+            shutil.rmtree(retired)
+        else:
+            scratch.rename(path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def check_output(path: Path, *, force: bool = False) -> None:
+    """Refuse an output directory that exists, before any work is done for it."""
+    if path.exists() and not force:
+        raise InputError(str(path), "a path that exists", "a new directory", "Choose another, or add --force to replace it.")
+    if path.exists() and not path.is_dir():
+        raise InputError(str(path), "a file", "a directory", "Choose another path.")
+
+
+def write_atomic(path: Path, data: str | bytes) -> None:
+    """Write a file under a temporary name and rename it, so that no reader ever sees half of it."""
+    data = data.encode() if isinstance(data, str) else data
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    except OSError as error:
+        raise InputError(str(path), f"a place that cannot be written ({error.strerror})", "a writable file") from None
+    scratch = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        scratch.chmod(0o666 & ~_umask())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,112 @@
+"""Quantities with units: the only place that knows prefixes.
+
+Inside simcore everything is SI: seconds, bytes, FLOP, B/s, FLOP/s. ``G`` is 1e9 and ``Gi`` is 2**30, for bandwidth as
+for sizes. Text is parsed with `decimal.Decimal`, because ``float("5") * 1e-6`` is 4.9999999999999996e-06.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+
+from simcore.errors import InputError, did_you_mean
+
+_DECIMAL = {"": 0, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "P": 15}
+_BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50}
+
+_TIME = {
+    "ns": Decimal("1e-9"),
+    "us": Decimal("1e-6"),
+    "µs": Decimal("1e-6"),
+    "ms": Decimal("1e-3"),
+    "s": Decimal(1),
+    "min": Decimal(60),
+    "h": Decimal(3600),
+}
+
+
+def _with_prefixes(unit: str) -> dict[str, Decimal]:
+    table = {prefix + unit: Decimal(10) ** power for prefix, power in _DECIMAL.items()}
+    table.update({prefix + unit: Decimal(2) ** power for prefix, power in _BINARY.items()})
+    return table
+
+
+_UNITS: dict[str, dict[str, Decimal]] = {
+    "time": _TIME,
+    "bytes": _with_prefixes("B"),
+    "bandwidth": _with_prefixes("B/s"),
+    "rate": _with_prefixes("FLOP/s"),
+    "work": _with_prefixes("FLOP"),
+}
+_EXAMPLE = {"time": "500 ns", "bytes": "1 GiB", "bandwidth": "325 GB/s", "rate": "66 TFLOP/s", "work": "2 GFLOP"}
+_QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d]\S*)?\s*\Z")
+
+
+def parse(text: str, kind: str, place: str) -> float:
+    """Parse a quantity with its unit into SI.
+
+    Parameters
+    ----------
+    text : str
+        For example ``325 GB/s`` or ``1GiB``; the blank is optional.
+    kind : {'time', 'bytes', 'bandwidth', 'rate', 'work'}
+        What is expected, giving [s], [B], [B/s], [FLOP/s] or [FLOP].
+    place : str
+        Where the text stands, for the error message.
+
+    Returns
+    -------
+    float
+        The value in the SI unit.
+
+    Raises
+    ------
+    InputError
+        If the text is not a number with a unit of this kind. A bare number is an error.
+
+    Examples
+    --------
+    >>> parse("325 GB/s", "bandwidth", "--budget")
+    325000000000.0
+    >>> parse("5us", "time", "latency")
+    5e-06
+    >>> parse("1GiB", "bytes", "SIZE")
+    1073741824.0
+    """
+    units = _UNITS[kind]
+    expected = f"a {'size in bytes' if kind == 'bytes' else kind} with its unit, such as {_EXAMPLE[kind]}"
+    match = _QUANTITY.match(text)
+    if match is None:
+        raise InputError(place, f"'{text}'", expected)
+    number, unit = match.groups()
+    if unit is None:
+        raise InputError(place, f"'{text}' without a unit", expected, f"Add the unit: '{number} {_EXAMPLE[kind].split()[1]}'.")
+    if unit not in units:
+        raise InputError(place, f"unit '{unit}'", expected, did_you_mean(unit, units))
+    try:
+        return float(Decimal(number) * units[unit])
+    except InvalidOperation as error:  # an exponent beyond what Decimal holds
+        raise InputError(place, f"'{text}'", expected) from error
+
+
+def format_si(value: float, unit: str, digits: int = 4) -> str:
+    """Write a value with the decimal prefix that keeps it between 1 and 1000.
+
+    Examples
+    --------
+    >>> format_si(3.25e11, "B/s")
+    '325 GB/s'
+    >>> format_si(0.2301607, "s")
+    '230.2 ms'
+    >>> format_si(0, "s")
+    '0 s'
+    """
+    scales = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u")]
+    if unit == "s":
+        scales = scales[5:]
+    if value == 0:
+        return f"0 {unit}"
+    for scale, prefix in scales:
+        if abs(value) >= scale * 0.9999999:
+            return f"{value / scale:.{digits}g} {prefix}{unit}"
+    return f"{value / 1e-9:.{digits}g} n{unit}"

@@ -1,0 +1,58 @@
+"""The zoo: devices, networks, workloads, costs, clusters and rates as data files, each number with its source.
+
+A kind is a folder beside this file, an entry is a file in it. Wherever a command takes NAME|FILE, `find` decides: a name
+in the zoo wins, anything else is a path.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from simcore.errors import InputError, did_you_mean
+
+ROOT = Path(__file__).parent
+
+
+def kinds() -> list[str]:
+    """Return the kinds of entries, sorted."""
+    return sorted(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("_"))
+
+
+def names(kind: str) -> list[str]:
+    """Return the names of all entries of one kind, sorted.
+
+    Examples
+    --------
+    >>> "sc23" in names("clusters")
+    True
+    """
+    return sorted(path.stem for path in (ROOT / kind).iterdir() if path.suffix in {".yaml", ".csv"})
+
+
+def find(kind: str, name_or_path: str | Path, place: str) -> Path:
+    """Return the file of a zoo entry, or of the user's own path.
+
+    Parameters
+    ----------
+    kind : str
+        A folder of the zoo, such as ``clusters``.
+    name_or_path : str or Path
+        An entry's name (any case), or a path.
+    place : str
+        The option or argument that gave it, for messages.
+
+    Raises
+    ------
+    InputError
+        If it is neither, with the closest name.
+    """
+    wanted = str(name_or_path)
+    for path in (ROOT / kind).iterdir():
+        if path.suffix in {".yaml", ".csv"} and path.stem.lower() == wanted.lower():
+            return path
+    path = Path(wanted)
+    if path.is_file():
+        return path
+    known = names(kind)
+    remedy = did_you_mean(wanted, known)
+    raise InputError(place, f"'{wanted}'", f"one of {', '.join(known)}, or the path of a file", remedy or "Check the path.")
