@@ -1,0 +1,179 @@
+"""What a run's log says: job completion times, queueing, GPU-seconds and the allocation over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.jobs import Trace
+from simcore.models.cluster.rules import Rules
+from simcore.models.cluster.simulator import Log
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Spans in which a job's placement did not change, sorted by row, then time.
+
+    Attributes
+    ----------
+    row : array of int, shape (S,)
+        Whose.
+    start, end : array of float, shape (S,)
+        From, and to the next change or the completion [s].
+    release : array of float, shape (S,)
+        When the GPUs were free again [s]: the decision after `end`.
+    gpus : array of int, shape (S, G)
+        GPUs held; all 0 where the job waits again after a preemption.
+    """
+
+    row: Ints
+    start: Floats
+    end: Floats
+    release: Floats
+    gpus: Ints
+
+
+@dataclass(frozen=True)
+class JobTimes:
+    """Per-job outcomes, in the trace's row order.
+
+    Attributes
+    ----------
+    start, end : array of float, shape (J,)
+        First GPU and completion [s].
+    jct : array of float, shape (J,)
+        Completion minus submission [s].
+    queueing, running : array of float, shape (J,)
+        Seconds without and with a GPU between submission and completion, start-up included in running [s].
+    gpu_seconds : array of float, shape (J, G)
+        GPUs held times running, by type [GPU s].
+    rescales : array of int, shape (J,)
+        Changes of the placement after the first.
+    """
+
+    start: Floats
+    end: Floats
+    jct: Floats
+    queueing: Floats
+    running: Floats
+    gpu_seconds: Floats
+    rescales: Ints
+
+
+def segments(log: Log, types: int) -> Segments:
+    """Cut a log into segments.
+
+    Parameters
+    ----------
+    log : Log
+        A finished run.
+    types : int
+        G, the number of GPU types.
+    """
+    time, rows = np.frombuffer(log.time, dtype=np.float64), np.frombuffer(log.row, dtype=np.int64)
+    placed = np.frombuffer(log.placement, dtype=np.int64)
+    order = np.argsort(rows, kind="stable")
+    row, start, index = rows[order], time[order], placed[order]
+    table = np.array([*(p.gpus for p in log.placements), (0,) * types], dtype=np.int64)  # the last row serves index -1
+    last = np.append(row[1:] != row[:-1], True)
+    following = np.append(start[1:], 0.0)
+    end = np.where(last, np.asarray(log.end)[row], following)
+    release = np.where(last, np.asarray(log.release)[row], following)
+    return Segments(row, start, end, release, table[index])
+
+
+def job_times(trace: Trace, spans: Segments) -> JobTimes:
+    """Add up the segments of every job."""
+    jobs = len(trace)
+    length = spans.end - spans.start
+    holds = spans.gpus.any(axis=1)
+    first = np.append(True, spans.row[1:] != spans.row[:-1])
+    last = np.append(first[1:], True)
+    start, end = spans.start[first], spans.end[last]
+    waited_again = np.bincount(spans.row, weights=np.where(holds, 0.0, length), minlength=jobs)
+    gpu_seconds = np.stack(
+        [np.bincount(spans.row, weights=spans.gpus[:, g] * length, minlength=jobs) for g in range(spans.gpus.shape[1])],
+        axis=1,
+    )
+    return JobTimes(
+        start=start,
+        end=end,
+        jct=end - trace.submit,
+        queueing=start - trace.submit + waited_again,
+        running=np.bincount(spans.row, weights=np.where(holds, length, 0.0), minlength=jobs),
+        gpu_seconds=gpu_seconds,
+        rescales=np.bincount(spans.row, minlength=jobs) - 1,
+    )
+
+
+def makespan(trace: Trace, log: Log, rules: Rules, interval: float | None) -> float:
+    """Return the makespan [s].
+
+    As published, the last tick's clock minus the interval: the start of the tick in which the last job finished, counted
+    from 0. Otherwise last completion minus first submission.
+    """
+    if rules.makespan == "published":
+        return log.clock - (interval or 0.0)
+    return float(max(log.end) - trace.submit.min())
+
+
+def mean_allocated(log: Log, spans: Segments) -> Floats:
+    """Return the time average of allocated GPUs by type over [0, last decision]; a GPU is held until its release."""
+    held: Floats = ((spans.release - spans.start) @ spans.gpus) / log.clock
+    return held
+
+
+def allocation(log: Log, spans: Segments, interval: float | None, rules: Rules) -> tuple[Floats, Ints]:
+    """Return the GPUs allocated by each decision.
+
+    With an interval there is a row for every tick from the first, else one for every decision that changed something.
+    Under published counting a tick at which nobody holds a GPU repeats the last value, as the artifact's log does.
+
+    Returns
+    -------
+    clock : array of float, shape (T,)
+        Time of the decision [s].
+    gpus : array of int, shape (T, G)
+        Allocated from then on.
+    """
+    if interval is not None:
+        last = round(log.clock / interval)
+        clock = np.arange(1, last + 1) * interval
+        at, back = (np.rint(t / interval).astype(np.int64) - 1 for t in (spans.start, spans.release))
+    else:
+        clock = np.unique(np.concatenate((spans.start, spans.release)))
+        at, back = (np.searchsorted(clock, t) for t in (spans.start, spans.release))
+    change = np.zeros((len(clock), spans.gpus.shape[1]), dtype=np.int64)
+    np.add.at(change, at, spans.gpus)
+    np.subtract.at(change, back, spans.gpus)
+    gpus = np.cumsum(change, axis=0)
+    if rules.makespan == "published":
+        busy = gpus.any(axis=1)
+        latest = np.maximum.accumulate(np.where(busy, np.arange(len(gpus)), -1))
+        gpus = np.where((latest >= 0)[:, None], gpus[latest], 0)
+    return clock, gpus
+
+
+def oversubscription(trace: Trace, cluster: Cluster, gang_seconds: Floats) -> dict[str, float]:
+    """Return gang GPU-seconds over GPUs x submission span, by preferred type; above 1 the queue grows while jobs arrive.
+
+    Parameters
+    ----------
+    trace, cluster : Trace, Cluster
+        The study.
+    gang_seconds : array of float, shape (J,)
+        Running time of each job on its gang, start-up included [s].
+    """
+    span = float(np.ptp(trace.submit)) if len(trace) else 0.0
+    if span <= 0.0:
+        return {}
+    sizes = np.array([c.max_parallelism for c in trace.classes])[trace.kind]
+    wanted = np.array([cluster.types.index(c.gpu_type) for c in trace.classes])[trace.kind]
+    work = np.bincount(wanted, weights=sizes * gang_seconds, minlength=len(cluster.types))
+    return {t: float(w / (n * span)) for t, n, w in zip(cluster.types, cluster.counts, work, strict=True) if n}

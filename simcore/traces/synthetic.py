@@ -1,0 +1,116 @@
+"""Generated traces: Poisson arrivals at a load, rigid jobs of known length or elastic jobs of the published models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from simcore.errors import InputError, unknown_name
+from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.jobs import JobClass, Trace
+
+GANGS = 2 ** np.arange(6)  # 1, 2, ... 32 GPUs, each half as frequent as the one before
+GANG_SHARES = 0.5 ** np.arange(6) / (0.5 ** np.arange(6)).sum()
+LOG_MEAN, LOG_SIGMA = 7.0, 1.6  # of the gang running time [log s]: mean 3944 s, median 1097 s
+UNIT_MODEL = "synthetic"
+
+
+def rigid(cluster: Cluster, *, jobs: int, load: float, seed: int, name: str = "synthetic") -> Trace:
+    """Generate rigid jobs of one model that takes 1 s per mini-batch on every GPU.
+
+    Gangs of 1, 2, 4, ... 32 GPUs with shares 1/2^k, running times lognormal(7, 1.6) [s], Poisson arrivals such that
+    arriving GPU-seconds are `load` times what each GPU type can serve.
+
+    Parameters
+    ----------
+    cluster : Cluster
+        A job prefers a type with the type's share of the GPUs.
+    jobs : int
+        How many.
+    load : float
+        Offered load, start-up not counted.
+    seed : int
+        Seed of a `numpy.random.SeedSequence`.
+
+    Examples
+    --------
+    >>> trace = rigid(Cluster("c", ("v100",), (64,)), jobs=3, load=0.5, seed=1)
+    >>> len(trace), trace.classes[0].model
+    (3, 'synthetic')
+    """
+    arrivals, sizes, lengths, types = _streams(seed)
+    gang = sizes.choice(len(GANGS), size=jobs, p=GANG_SHARES)
+    length = lengths.lognormal(LOG_MEAN, LOG_SIGMA, jobs)
+    preferred = types.choice(len(cluster.types), size=jobs, p=np.asarray(cluster.counts) / cluster.gpus)
+    classes = tuple(JobClass(UNIT_MODEL, 1, int(size), False, t) for t in cluster.types for size in GANGS)
+    gpu_seconds = float(GANGS @ GANG_SHARES) * float(np.exp(LOG_MEAN + LOG_SIGMA**2 / 2))
+    submit = np.cumsum(arrivals.exponential(gpu_seconds / (load * cluster.gpus), jobs))
+    kind = preferred * len(GANGS) + gang
+    return Trace(name, _names(jobs), submit, length * GANGS[gang], kind, classes)
+
+
+def elastic(cluster: Cluster, *, jobs: int, load: float, seed: int, name: str = "synthetic-elastic") -> Trace:
+    """Generate elastic jobs of the models and shapes of the bundled trace.
+
+    Each job takes model, batch size, maxP, flag and GPU type of a random job of the bundled trace, and a gang running
+    time of lognormal(7, 1.6) [s] at the measured rates; arrivals as in `rigid`, over the whole cluster.
+    """
+    from simcore.models.cluster.placement import gang as gang_of
+    from simcore.traces import BUNDLED, table
+    from simcore.zoo.load_clusters import load_cluster
+    from simcore.zoo.load_rates import load_rates
+
+    arrivals, shapes, lengths, _ = _streams(seed)
+    sc23, _ = load_cluster("sc23")
+    rates, _ = load_rates("sc23-measured")
+    bundled = table.read(BUNDLED["sc23"].read_text(), "sc23")
+    unknown = sorted({c.gpu_type for c in bundled.classes} - set(cluster.types))
+    if unknown:
+        raise InputError("--cluster", f"no {', '.join(unknown)}", f"a cluster with {', '.join(sc23.types)}")
+    kind = bundled.kind[shapes.integers(len(bundled), size=jobs)]
+    step = np.array([gang_of(c, sc23, rates).step_time for c in bundled.classes])
+    batch = np.array([c.global_batch for c in bundled.classes])
+    size = np.array([c.max_parallelism for c in bundled.classes])
+    length = lengths.lognormal(LOG_MEAN, LOG_SIGMA, jobs)
+    gpu_seconds = float(size[bundled.kind].mean()) * float(np.exp(LOG_MEAN + LOG_SIGMA**2 / 2))
+    submit = np.cumsum(arrivals.exponential(gpu_seconds / (load * cluster.gpus), jobs))
+    return Trace(name, _names(jobs), submit, length / step[kind] * batch[kind], kind, bundled.classes)
+
+
+GENERATORS: dict[str, Callable[..., Trace]] = {"synthetic": rigid, "synthetic-elastic": elastic}
+_DEFAULTS = {"jobs": 1000.0, "load": 0.9}
+
+
+def parse(text: str, cluster: Cluster, seed: int, place: str) -> Trace:
+    """Generate what a string such as ``synthetic:jobs=1000,load=0.9`` asks for.
+
+    Raises
+    ------
+    InputError
+        If a parameter is unknown or out of range.
+    """
+    name, _, rest = text.partition(":")
+    values = dict(_DEFAULTS)
+    for item in filter(None, rest.split(",")):
+        key, _, value = item.partition("=")
+        if key not in values:
+            raise unknown_name(f"{place} '{text}'", key, values)
+        try:
+            values[key] = float(value)
+        except ValueError:
+            raise InputError(f"{place} '{text}', parameter '{key}'", f"'{value}'", "a number") from None
+        if not 0 < values[key] < float("inf"):
+            raise InputError(f"{place} '{text}', parameter '{key}'", value, "a finite number of more than 0")
+    if values["jobs"] != int(values["jobs"]):
+        raise InputError(f"{place} '{text}', parameter 'jobs'", f"{values['jobs']:g}", "a whole number")
+    return GENERATORS[name](cluster, jobs=int(values["jobs"]), load=values["load"], seed=seed, name=text)
+
+
+def _streams(seed: int) -> list[np.random.Generator]:
+    """One generator per purpose, so that a change of one leaves the others as they were."""
+    return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(4)]
+
+
+def _names(jobs: int) -> list[str]:
+    return [f"job-{row}" for row in range(jobs)]

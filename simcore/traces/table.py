@@ -1,0 +1,100 @@
+"""simcore's own trace schema: one CSV row per job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from simcore.errors import InputError
+from simcore.files import Schema, check_columns, csv_rows, validate
+from simcore.models.cluster.jobs import JobClass, Trace, build_trace
+
+COLUMNS = (
+    "name",
+    "submit_s",
+    "model",
+    "max_parallelism",
+    "batch_size",
+    "samples",
+    "heterogeneous",
+    "gpu_type",
+)
+
+
+class JobRow(BaseModel):
+    """One job."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    name: str = Field(min_length=1)
+    submit_s: float = Field(ge=0, allow_inf_nan=False)
+    model: str = Field(min_length=1)
+    max_parallelism: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    samples: float = Field(gt=0, allow_inf_nan=False)
+    heterogeneous: bool
+    gpu_type: str = Field(min_length=1)
+
+
+def numbered_rows(
+    text: str, name: str, schema: type[Schema], columns: tuple[str, ...]
+) -> Iterator[tuple[int, Schema]]:
+    """Read a table of jobs row by row against a schema.
+
+    Raises
+    ------
+    InputError
+        Naming the line and the field that is wrong, or if there is no row.
+    """
+    header, rows = csv_rows(text, name, "trace")
+    while header and not header[-1]:  # a header that ends in a comma
+        header.pop()
+    check_columns(header, columns, (), name)
+    line = 0
+    for line, fields in rows:
+        where = f"{name}, line {line}"
+        if len(fields) < len(header):
+            missing = header[len(fields)]
+            raise InputError(f"{where}, field '{missing}'", "nothing", "a value", f"A row has {len(header)} fields.")
+        yield line, validate(schema, dict(zip(header, fields, strict=False)), where, {})
+    if not line:
+        raise InputError(name, "a header and no jobs", "at least one job", "Add a row per job.")
+
+
+def read(text: str, name: str) -> Trace:
+    """Read a trace in simcore's schema.
+
+    Parameters
+    ----------
+    text : str
+        The file's text: a header with `COLUMNS` in any order, a row per job, ``#`` comments.
+    name : str
+        The file's name, for messages.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and field, if anything is malformed or a name comes twice.
+
+    Examples
+    --------
+    >>> text = '''name,submit_s,model,max_parallelism,batch_size,samples,heterogeneous,gpu_type
+    ... a,0,bert,4,8,320,no,v100'''
+    >>> read(text, "example").steps()
+    array([10.])
+    """
+    seen: dict[str, int] = {}
+    submit, samples, classes = [], [], []
+    for line, row in numbered_rows(text, name, JobRow, COLUMNS):
+        if row.name in seen:
+            raise InputError(
+                f"{name}, line {line}, field 'name'",
+                f"'{row.name}', which line {seen[row.name]} has too",
+                "a name for each job alone",
+                "Rename one of the two jobs.",
+            )
+        seen[row.name] = line
+        submit.append(row.submit_s)
+        samples.append(row.samples)
+        classes.append(JobClass(row.model, row.batch_size, row.max_parallelism, row.heterogeneous, row.gpu_type))
+    return build_trace(name, list(seen), submit, samples, classes, lines=list(seen.values()))

@@ -1,0 +1,55 @@
+"""Cluster files: GPUs by type."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from simcore import zoo
+from simcore.errors import InputError
+from simcore.files import read_bytes, read_yaml, sha256
+from simcore.models.cluster.cluster import Cluster
+
+
+class ClusterFile(BaseModel):
+    """What a cluster file holds: ``gpus`` maps each GPU type to its number; the order is kept."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = ""
+    source: str = ""
+    gpus: dict[str, Annotated[int, Field(ge=0, strict=True)]]
+
+
+def load_cluster(name_or_path: str | Path, place: str = "--cluster") -> tuple[Cluster, str]:
+    """Load a cluster of the zoo or from a file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A zoo name or the path of a YAML file.
+    place : str
+        The option that gave it, for messages.
+
+    Returns
+    -------
+    Cluster, str
+        The cluster and the file's SHA-256.
+
+    Raises
+    ------
+    InputError
+        If there is no such cluster, or it is malformed, or it has no GPUs.
+
+    Examples
+    --------
+    >>> load_cluster("sc23")[0].gpus
+    64
+    """
+    path = zoo.find("clusters", name_or_path, place)
+    data = read_yaml(path, ClusterFile, "cluster")
+    if not sum(data.gpus.values()):
+        raise InputError(f"{path}, field 'gpus'", "no GPUs", "at least one GPU", "Give a type a number, such as 'v100: 8'.")
+    cluster = Cluster(data.name or path.stem, tuple(data.gpus), tuple(data.gpus.values()), data.source)
+    return cluster, sha256(read_bytes(path, "cluster"))
