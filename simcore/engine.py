@@ -1,8 +1,8 @@
 """The SimPy clock of every simulator here: exact wake-up times, one movable alarm, event counts, progress.
 
-This is the only file that touches SimPy's insides. SimPy schedules by delay, ``now + delay``, and a sum of delays drifts
-off the grid of a scheduler that decides every 0.1 s; `Clock.at` schedules by absolute time, so that tick ``k`` is the
-float ``k * interval`` exactly. An alarm that moves leaves no event behind that anything waits for.
+This is the only file that touches SimPy's insides. SimPy schedules by delay, ``now + delay``, and a sum of delays
+drifts off the grid of a scheduler that decides every 0.1 s; `Clock.at` schedules by absolute time, so that tick ``k``
+is the float ``k * interval`` exactly. An alarm that moves leaves no event behind that anything waits for.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ class Clock(simpy.Environment):
 class Alarm:
     """One wake-up call that can be moved, for one process to wait on.
 
-    Moving it hands the waiting process over to the new event; the old one stays in SimPy's queue, wakes nobody, and costs
-    one event when its time comes.
+    Moving it hands the waiting process over to the new event; the old one stays in SimPy's queue, wakes nobody, and
+    costs one event when its time comes.
 
     Examples
     --------

@@ -18,7 +18,7 @@ from simcore.errors import InputError, unknown_name
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-    Schema = TypeVar("Schema", bound=BaseModel)
+Schema = TypeVar("Schema", bound="BaseModel")
 
 
 def sha256(data: bytes) -> str:
@@ -94,7 +94,12 @@ _EXPECTED = {
     "dict_type": "a mapping of names to values",
     "list_type": "a list",
 }
-_BOUND = {"greater_than_equal": "at least", "greater_than": "more than", "less_than_equal": "at most", "less_than": "less than"}
+_BOUND = {
+    "greater_than_equal": "at least",
+    "greater_than": "more than",
+    "less_than_equal": "at most",
+    "less_than": "less than",
+}
 _BOUND_KEY = {"greater_than_equal": "ge", "greater_than": "gt", "less_than_equal": "le", "less_than": "lt"}
 
 
@@ -261,7 +266,9 @@ def atomic_directory(path: Path, *, force: bool = False) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     except OSError as error:
-        raise InputError(str(path), f"a place that cannot be written ({error.strerror})", "a writable directory") from None
+        raise InputError(
+            str(path), f"a place that cannot be written ({error.strerror})", "a writable directory"
+        ) from None
     try:
         scratch.chmod(0o777 & ~_umask())
         yield scratch
@@ -279,7 +286,9 @@ def atomic_directory(path: Path, *, force: bool = False) -> Iterator[Path]:
 def check_output(path: Path, *, force: bool = False) -> None:
     """Refuse an output directory that exists, before any work is done for it."""
     if path.exists() and not force:
-        raise InputError(str(path), "a path that exists", "a new directory", "Choose another, or add --force to replace it.")
+        raise InputError(
+            str(path), "a path that exists", "a new directory", "Choose another, or add --force to replace it."
+        )
     if path.exists() and not path.is_dir():
         raise InputError(str(path), "a file", "a directory", "Choose another path.")
 

@@ -80,7 +80,9 @@ def parse(text: str, kind: str, place: str) -> float:
         raise InputError(place, f"'{text}'", expected)
     number, unit = match.groups()
     if unit is None:
-        raise InputError(place, f"'{text}' without a unit", expected, f"Add the unit: '{number} {_EXAMPLE[kind].split()[1]}'.")
+        raise InputError(
+            place, f"'{text}' without a unit", expected, f"Add the unit: '{number} {_EXAMPLE[kind].split()[1]}'."
+        )
     if unit not in units:
         raise InputError(place, f"unit '{unit}'", expected, did_you_mean(unit, units))
     try:

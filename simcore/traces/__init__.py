@@ -61,7 +61,9 @@ def load(
     if not path.is_file():
         known = [*BUNDLED, *synthetic.GENERATORS]
         hint = did_you_mean(text.split(":")[0], known)
-        raise InputError(place, f"'{text}'", f"one of {', '.join(known)}, or the path of a file", hint or "Check the path.")
+        raise InputError(
+            place, f"'{text}'", f"one of {', '.join(known)}, or the path of a file", hint or "Check the path."
+        )
     content = read_text(path, "trace")
     name = text if text in BUNDLED else str(path)
     if file_format is None:

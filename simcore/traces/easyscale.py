@@ -71,11 +71,11 @@ def read(text: str, name: str) -> Trace:
 
     Examples
     --------
-    >>> text = '''name,time,application,max_parallelism,batch_size,epochs,enable_heterogeneous_deterministic,preferred_gpu,
-    ... bert-0,115,bert,16,8,4,40,v100,0.4'''
-    >>> trace = read(text, "example")
+    >>> text =
+    '''name,time,application,batch_size,epochs,max_parallelism,enable_heterogeneous_deterministic,preferred_gpu ...
+    bert-0,115,bert,8,4,16,40,v100''' >>> trace = read(text, "example")
     >>> trace.classes[0].heterogeneous, len(trace.notes)
-    (True, 2)
+    (True, 1)
     """
     epoch = samples_per_epoch("easyscale-sc23")
     jobs: dict[str, tuple[int, ArtifactRow]] = {}
@@ -123,7 +123,7 @@ def _notes(text: str, name: str, collisions: dict[str, list[int]], odd_flags: li
         dropped = sum(len(lines) - 1 for lines in collisions.values())
         listed = "; ".join(f"{job} (lines {', '.join(map(str, lines))})" for job, lines in collisions.items())
         notes.append(
-            f"{name}: jobs that share a name collapse into one, the last row's data at the first row's place: {listed}; "
-            f"{jobs + dropped} rows give {jobs} jobs. Rename them to keep them all"
+            f"{name}: jobs that share a name collapse into one, the last row's data at the first row's place: "
+            f"{listed}; {jobs + dropped} rows give {jobs} jobs. Rename them to keep them all"
         )
     return notes

@@ -36,9 +36,7 @@ class JobRow(BaseModel):
     gpu_type: str = Field(min_length=1)
 
 
-def numbered_rows(
-    text: str, name: str, schema: type[Schema], columns: tuple[str, ...]
-) -> Iterator[tuple[int, Schema]]:
+def numbered_rows(text: str, name: str, schema: type[Schema], columns: tuple[str, ...]) -> Iterator[tuple[int, Schema]]:
     """Read a table of jobs row by row against a schema.
 
     Raises

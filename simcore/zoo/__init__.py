@@ -1,7 +1,7 @@
 """The zoo: devices, networks, workloads, costs, clusters and rates as data files, each number with its source.
 
-A kind is a folder beside this file, an entry is a file in it. Wherever a command takes NAME|FILE, `find` decides: a name
-in the zoo wins, anything else is a path.
+A kind is a folder beside this file, an entry is a file in it. Wherever a command takes NAME|FILE, `find` decides: a
+name in the zoo wins, anything else is a path.
 """
 
 from __future__ import annotations
@@ -55,4 +55,6 @@ def find(kind: str, name_or_path: str | Path, place: str) -> Path:
         return path
     known = names(kind)
     remedy = did_you_mean(wanted, known)
-    raise InputError(place, f"'{wanted}'", f"one of {', '.join(known)}, or the path of a file", remedy or "Check the path.")
+    raise InputError(
+        place, f"'{wanted}'", f"one of {', '.join(known)}, or the path of a file", remedy or "Check the path."
+    )

@@ -50,6 +50,8 @@ def load_cluster(name_or_path: str | Path, place: str = "--cluster") -> tuple[Cl
     path = zoo.find("clusters", name_or_path, place)
     data = read_yaml(path, ClusterFile, "cluster")
     if not sum(data.gpus.values()):
-        raise InputError(f"{path}, field 'gpus'", "no GPUs", "at least one GPU", "Give a type a number, such as 'v100: 8'.")
+        raise InputError(
+            f"{path}, field 'gpus'", "no GPUs", "at least one GPU", "Give a type a number, such as 'v100: 8'."
+        )
     cluster = Cluster(data.name or path.stem, tuple(data.gpus), tuple(data.gpus.values()), data.source)
     return cluster, sha256(read_bytes(path, "cluster"))

@@ -96,27 +96,28 @@ def job_times(trace: Trace, spans: Segments) -> JobTimes:
     first = np.append(True, spans.row[1:] != spans.row[:-1])
     last = np.append(first[1:], True)
     start, end = spans.start[first], spans.end[last]
-    waited_again = np.bincount(spans.row, weights=np.where(holds, 0.0, length), minlength=jobs)
-    gpu_seconds = np.stack(
-        [np.bincount(spans.row, weights=spans.gpus[:, g] * length, minlength=jobs) for g in range(spans.gpus.shape[1])],
-        axis=1,
-    )
+    waited_again = _sum_by_row(spans.row, np.where(holds, 0.0, length), jobs)
+    gpu_seconds = np.stack([_sum_by_row(spans.row, gpus * length, jobs) for gpus in spans.gpus.T], axis=1)
     return JobTimes(
         start=start,
         end=end,
         jct=end - trace.submit,
         queueing=start - trace.submit + waited_again,
-        running=np.bincount(spans.row, weights=np.where(holds, length, 0.0), minlength=jobs),
+        running=_sum_by_row(spans.row, np.where(holds, length, 0.0), jobs),
         gpu_seconds=gpu_seconds,
         rescales=np.bincount(spans.row, minlength=jobs) - 1,
     )
 
 
+def _sum_by_row(row: Ints, values: Floats, jobs: int) -> Floats:
+    return np.bincount(row, weights=values, minlength=jobs).astype(np.float64, copy=False)
+
+
 def makespan(trace: Trace, log: Log, rules: Rules, interval: float | None) -> float:
     """Return the makespan [s].
 
-    As published, the last tick's clock minus the interval: the start of the tick in which the last job finished, counted
-    from 0. Otherwise last completion minus first submission.
+    As published, the last tick's clock minus the interval: the start of the tick in which the last job finished,
+    counted from 0. Otherwise last completion minus first submission.
     """
     if rules.makespan == "published":
         return log.clock - (interval or 0.0)
@@ -144,7 +145,7 @@ def allocation(log: Log, spans: Segments, interval: float | None, rules: Rules) 
     """
     if interval is not None:
         last = round(log.clock / interval)
-        clock = np.arange(1, last + 1) * interval
+        clock: Floats = np.arange(1.0, last + 1.0) * interval
         at, back = (np.rint(t / interval).astype(np.int64) - 1 for t in (spans.start, spans.release))
     else:
         clock = np.unique(np.concatenate((spans.start, spans.release)))
@@ -161,7 +162,7 @@ def allocation(log: Log, spans: Segments, interval: float | None, rules: Rules) 
 
 
 def oversubscription(trace: Trace, cluster: Cluster, gang_seconds: Floats) -> dict[str, float]:
-    """Return gang GPU-seconds over GPUs x submission span, by preferred type; above 1 the queue grows while jobs arrive.
+    """Return gang GPU-seconds over GPUs x submission span, by preferred type; above 1 queues grow.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """EasyScale's intra-job step: which placements a job may ask for, and what each is worth, in closed form.
 
-A job of maxP = P threads (ESTs) runs on n_g GPUs of type g with A_g threads on each. With ``C_g = t_ref / t_g``, the speed of
-a GPU relative to the reference type, a placement's speed-up over one reference GPU that runs all P threads is
-``P / max_{g used} (A_g / C_g)``, and its waste ``1 - speedup / sum_g n_g C_g``. This equals the overload-factor formula of
-EasyScale (SC'23) to rounding. A placement on one type has ``A = ceil(P / n)``; the published code then claims
-``speedup = n C`` and no waste.
+A job of maxP = P threads (ESTs) runs on n_g GPUs of type g with A_g threads on each. With ``C_g = t_ref / t_g``, the
+speed of a GPU relative to the reference type, a placement's speed-up over one reference GPU that runs all P threads is
+``P / max_{g used} (A_g / C_g)``, and its waste ``1 - speedup / sum_g n_g C_g``. This equals the overload-factor
+formula of EasyScale (SC'23) to rounding. A placement on one type has ``A = ceil(P / n)``; the published code then
+claims ``speedup = n C`` and no waste.
 """
 
 from __future__ import annotations
@@ -47,7 +47,11 @@ class Proposals:
 
 @lru_cache(maxsize=4096)
 def proposals(
-    max_parallelism: int, capability: tuple[float, ...], counts: tuple[int, ...], assignment: str, single_type_speedup: str
+    max_parallelism: int,
+    capability: tuple[float, ...],
+    counts: tuple[int, ...],
+    assignment: str,
+    single_type_speedup: str,
 ) -> Proposals:
     """Return all placements of a job with their thread assignment, by descending speed-up.
 
@@ -66,10 +70,11 @@ def proposals(
 
     Notes
     -----
-    The list is ordered by each placement's best speed-up; ties (1e-12 relative) put more GPUs first, then more GPUs of the
-    types in the cluster's order, then larger thread numbers. Under ``assignment='worst'`` the values of the last entry of
-    a placement replace those of its first, as in the published code: of the assignments that share the lowest speed-up
-    the one with the fewest threads, so that no thread of a GPU type without GPUs slows the step where that can be helped.
+    The list is ordered by each placement's best speed-up; ties (1e-12 relative) put more GPUs first, then more GPUs
+    of the types in the cluster's order, then larger thread numbers. Under ``assignment='worst'`` the values of the
+    last entry of a placement replace those of its first, as in the published code: of the assignments that share the
+    lowest speed-up the one with the fewest threads, so that no thread of a GPU type without GPUs slows the step where
+    that can be helped.
 
     Examples
     --------
@@ -119,8 +124,8 @@ def for_rules(max_parallelism: int, capability: tuple[float, ...], counts: tuple
 def _candidates(max_parallelism: int, capability: tuple[float, ...], counts: tuple[int, ...]) -> Ints:
     """Thread vectors A worth trying, shape (K, G): balanced ones, of all types or some, and single types.
 
-    For every multiplier m = 1..P, each combination of floor(m C_g) and ceil(m C_g), kept on every subset of at least two
-    types unless all kept values exceed P; and A_g = m alone for each type.
+    For every multiplier m = 1..P, each combination of floor(m C_g) and ceil(m C_g), kept on every subset of at least
+    two types unless all kept values exceed P; and A_g = m alone for each type.
     """
     present = [g for g, count in enumerate(counts) if count]
     multiples = np.arange(1, max_parallelism + 1)
@@ -151,7 +156,8 @@ def _minimal_covers(max_parallelism: int, candidates: Ints, counts: tuple[int, .
     gpus : array of int, shape (M, G)
         n_g.
     """
-    by_size = np.argsort(-candidates, axis=1, kind="stable")  # the closed form walks from the most threads to the fewest
+    # the closed form walks from the type with the most threads per GPU to the one with the fewest
+    by_size = np.argsort(-candidates, axis=1, kind="stable")
     threads = np.take_along_axis(candidates, by_size, axis=1)
     limits = np.where(threads > 0, np.asarray(counts)[by_size], 0)
     index = np.arange(len(candidates))

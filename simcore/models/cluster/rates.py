@@ -52,7 +52,8 @@ class RateTable:
 def step_time(threads: Sequence[int], seconds: Sequence[float | None]) -> float:
     """Return the time of one global mini-batch [s]: the slowest GPU, which runs its threads one after another.
 
-    ``t = max_g A_g t_g`` over the GPU types, A_g threads (ESTs) per GPU of type g (EasyScale's simulator, no communication).
+    ``t = max_g A_g t_g`` over the GPU types, A_g threads (ESTs) per GPU of type g (EasyScale's simulator, no
+    communication).
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """The cluster simulator: one scheduler process on the SimPy clock, jobs as rows, progress in closed form.
 
 Between two decisions nothing changes, so a job's progress is advanced once, when its placement changes or its work is
-done. The scheduler sleeps until the next round in which something happens: an arrival, a completion, or a change that the
-policy still has to make. Rounds in between would decide the same again and cost nothing.
+done. The scheduler sleeps until the next round in which something happens: an arrival, a completion, or a change that
+the policy still has to make. Rounds in between would decide the same again and cost nothing.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class _Simulation:
         return self._log
 
     def _schedule(self) -> ProcessGenerator:
-        """The one process: wake up, complete, admit, decide, and sleep until something happens."""
+        """Run the one process: wake up, complete, admit, decide, and sleep until something happens."""
         alarm = Alarm(self._clock)
         jobs = len(self._trace)
         pending: Changes | None = None
@@ -249,11 +249,13 @@ class _Simulation:
     def _starved(self) -> str:
         waiting = [row for row in range(len(self._trace)) if math.isnan(self._log.end[row])]
         first = self._trace.names[waiting[0]]
-        return f"{len(waiting)} jobs wait for ever, '{first}' the first: nothing runs, and the policy starts none of them"
+        return (
+            f"{len(waiting)} jobs wait for ever, '{first}' the first: nothing runs, and the policy starts none of them"
+        )
 
 
 def _ticks(times: np.ndarray, interval: float) -> np.ndarray:
-    """Index of the first tick at or after each time, at least 1: the clock starts at 0 and decides after one interval."""
+    """Index of the first tick at or after each time, at least 1: nothing is decided at time 0."""
     ticks = np.maximum(np.ceil(times / interval), 1.0)
     # division rounds: the tick must not lie before the time, and no earlier one may do
     ticks = np.where(ticks * interval < times, ticks + 1, ticks)

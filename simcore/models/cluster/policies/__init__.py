@@ -1,7 +1,8 @@
 """Scheduling policies: one small file each, and the table of their names.
 
-A policy is told which jobs arrive and finish, and is asked what changes now. It sees rows and classes, never the clock or
-the work that is left, so a round in which nothing arrived, finished or changed would decide the same again and is skipped.
+A policy is told which jobs arrive and finish, and is asked what changes now. It sees rows and classes, never the
+clock or the work that is left, so a round in which nothing arrived, finished or changed would decide the same again
+and is skipped.
 """
 
 from __future__ import annotations

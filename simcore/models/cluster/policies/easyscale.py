@@ -19,7 +19,7 @@ from simcore.models.cluster.ties import descending_ranks
 
 
 class EasyScale:
-    """New jobs first, one GPU each; then running jobs grow, the largest gain per GPU first, one grant per job and round.
+    """Start new jobs on one GPU each, then grow running ones, the largest gain per GPU first, once per round.
 
     A job starts with its slowest proposal, one GPU that runs all its threads, and is never shrunk or preempted. The
     ``homo`` variant keeps every job on its preferred GPU type; ``heter`` lets heterogeneous jobs use all types.

@@ -14,9 +14,9 @@ from simcore.models.cluster.rules import Rules
 
 
 class Fifo:
-    """One strict queue per GPU type, in row order: the head starts when its full gang fits, and blocks the rest until then.
+    """One strict queue per GPU type: the head starts when its full gang fits, and blocks the rest until then.
 
-    No back-fill, no preemption; a started job keeps its gang to its end.
+    The order is row order. No back-fill, no preemption; a started job keeps its gang to its end.
     """
 
     settles = True

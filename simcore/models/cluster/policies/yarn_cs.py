@@ -16,8 +16,8 @@ from simcore.models.cluster.rules import Rules
 class YarnCs:
     """The first active job in row order gets its gang of the preferred type, and nobody else gets anything.
 
-    This is the serial baseline of the published figure, not a capacity scheduler: there is no packing. A job that arrives
-    with an earlier row than the running one takes over, as in the published code; what was done is kept.
+    This is the serial baseline of the published figure, not a capacity scheduler: there is no packing. A job that
+    arrives with an earlier row than the running one takes over, as in the published code; what was done is kept.
     """
 
     settles = True

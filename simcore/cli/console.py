@@ -1,0 +1,68 @@
+"""What commands share: notes on standard error, tables on standard output, a progress bar on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from simcore.studies.trace import Progress
+
+
+def warn(message: str) -> None:
+    """Print a warning on standard error."""
+    click.echo(f"simcore: warning: {message}", err=True)
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
+    """Print a table as wide as it needs to be, so that nothing is cut when the output goes to a file.
+
+    The first column is aligned left, the others right.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.measure import Measurement
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for i, name in enumerate(header):
+        table.add_column(Text(name), justify="left" if i == 0 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(soft_wrap=False)
+    needed = Measurement.get(console, console.options.update(width=10_000), table).maximum
+    console.width = max(console.width, needed)
+    console.print(table, soft_wrap=True)
+
+
+@contextmanager
+def trace_progress() -> Iterator[Progress | None]:
+    """Show a bar per policy: jobs done and simulated time. Gives None where standard error is no terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("jobs, {task.fields[now]:,.0f} s simulated"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def report(policy: str, now: float, finished: int, jobs: int) -> None:
+            if policy not in tasks:
+                tasks[policy] = bar.add_task(policy, total=jobs, now=0.0)
+            bar.update(tasks[policy], completed=finished, now=now)
+
+        yield report

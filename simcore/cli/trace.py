@@ -1,0 +1,184 @@
+"""``simcore trace``: the cluster study."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simcore.cli.console import print_table, trace_progress, warn
+
+if TYPE_CHECKING:
+    from simcore.models.cluster.rules import Rules
+    from simcore.studies.trace import TraceResult
+
+SWITCHES = ("assignment", "single_type_speedup", "idle_gpus", "startup", "order")
+
+
+@click.command("trace")
+@click.argument("trace", default="sc23", metavar="[TRACE]")
+@click.option(
+    "--interval",
+    default="60",
+    metavar="SECONDS|event",
+    show_default=True,
+    help="Decide at multiples of this, or at every arrival and completion.",
+)
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="NAME",
+    help="A policy; repeat for more; the first is the one to improve on.  "
+    "[default: yarn-cs, fifo, easyscale-homo, easyscale-heter]",
+)
+@click.option("--cluster", default="sc23", metavar="NAME|FILE", show_default=True, help="GPUs by type.")
+@click.option(
+    "--rates",
+    metavar="NAME|FILE",
+    help="Seconds per mini-batch by model, batch size and GPU type.  [default: sc23-fitted]",
+)
+@click.option(
+    "--rules",
+    default="published",
+    metavar="published|corrected",
+    show_default=True,
+    help="Count as the published code does, or as the paper means.",
+)
+@click.option("--assignment", type=click.Choice(["worst", "best"]), help="Thread assignment kept per placement.")
+@click.option("--single-type-speedup", type=click.Choice(["linear", "exact"]), help="Claimed speed-up of n equal GPUs.")
+@click.option("--idle-gpus", type=click.Choice(["held", "returned"]), help="GPUs that a grown job no longer uses.")
+@click.option("--startup", type=click.Choice(["once", "every-change"]), help="When the start-up delay is paid.")
+@click.option("--order", type=click.Choice(["dictionary", "submission"]), help="Order in which policies see jobs.")
+@click.option("--startup-delay", type=float, metavar="SECONDS", help="Start-up delay.  [default: 20]")
+@click.option(
+    "--format", "file_format", metavar="simcore|easyscale", help="Format of TRACE; by default its header decides."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of a generated trace.")
+@click.option("-o", "--output", metavar="DIR", help="Write summary, jobs, allocation and figures into a new directory.")
+@click.option("--timeline", metavar="FILE", help="Write a timeline that ui.perfetto.dev opens.")
+@click.option("--json", "as_json", is_flag=True, help="Print rows and provenance as JSON.")
+@click.option("--force", is_flag=True, help="Replace DIR if it exists.")
+def command(
+    trace: str,
+    interval: str,
+    policies: tuple[str, ...],
+    cluster: str,
+    rates: str | None,
+    rules: str,
+    startup_delay: float | None,
+    file_format: str | None,
+    seed: int,
+    output: str | None,
+    timeline: str | None,
+    as_json: bool,
+    force: bool,
+    **switches: str | None,
+) -> None:
+    r"""Run a trace of training jobs through cluster schedulers.
+
+    TRACE is sc23 (the 62 jobs of EasyScale's trace experiment, the default), a CSV file, or a generator:
+    synthetic:jobs=1000,load=0.9 (rigid jobs) or synthetic-elastic:jobs=1000,load=0.9.
+
+    \b
+    Examples:
+      simcore trace --interval 60
+      simcore trace --policy fifo --policy easyscale-heter --rules corrected -o results
+      simcore trace my_trace.csv --cluster my_cluster.yaml --rates my_rates.csv --json
+    """
+    from simcore.files import check_output, write_atomic
+    from simcore.studies.trace import trace as run_trace
+
+    if output is not None:
+        check_output(Path(output), force=force)
+    with trace_progress() as progress:
+        result = run_trace(
+            trace,
+            policies=policies or None,
+            cluster=cluster,
+            rates=rates,
+            interval=interval,
+            rules=_rules(rules, startup_delay, switches),
+            seed=seed,
+            file_format=file_format,
+            progress=progress,
+        )
+    for note in result.provenance.notes:
+        warn(note)
+    if output is not None:
+        result.write(output, force=force)
+    if timeline is not None:
+        write_atomic(Path(timeline), json.dumps(result.timeline(), separators=(",", ":")) + "\n")
+    if as_json:
+        from simcore.results import to_json
+
+        click.echo(to_json(result.to_dict()), nl=False)
+    else:
+        _print(result)
+
+
+def _rules(name: str, startup_delay: float | None, switches: dict[str, str | None]) -> str | Rules:
+    changed: dict[str, Any] = {key.replace("-", "_"): value for key, value in switches.items() if value is not None}
+    if startup_delay is not None:
+        changed["startup_delay"] = startup_delay
+    if not changed:
+        return name
+    from dataclasses import replace
+
+    from simcore.errors import unknown_name
+    from simcore.models.cluster.rules import RULES
+
+    if name not in RULES:
+        raise unknown_name("--rules", name, RULES)
+    return replace(RULES[name], **changed)
+
+
+def _print(result: TraceResult) -> None:
+    inputs = result.provenance.inputs
+    gpus = " + ".join(f"{number} {gpu}" for gpu, number in inputs["cluster"]["gpus"].items())
+    decided = "at every arrival and completion" if result.interval is None else f"every {result.interval:g} s"
+    click.echo(f"trace {inputs['trace']}: {inputs['jobs']} jobs, decided {decided}")
+    click.echo(f"cluster {inputs['cluster']['name']}: {gpus}")
+    rates = inputs["rates"]
+    kinds = f" ({', '.join(rates['kinds'])})" if rates["kinds"] else ""
+    click.echo(f"step times: {rates['name']}{kinds}{': ' + rates['note'] if rates['note'] else ''}\n")
+    rows = list(result.table)
+    lines = [
+        ("jobs", [f"{row['jobs']}" for row in rows]),
+        *((label, [f"{row[key]:,.1f}" for row in rows]) for label, key in _SECONDS),
+        ("mean allocated GPUs", [f"{row['mean_allocated_gpus']:.1f}  {row['utilisation']:4.0%}" for row in rows]),
+        *(
+            (f"  {t}", [f"{row[f'mean_allocated_gpus_{t}']:.1f}  {row[f'utilisation_{t}']:4.0%}" for row in rows])
+            for t in result.cluster.types
+        ),
+        (f"JCT improvement over {rows[0]['policy']}", [_ratio(row["jct_improvement"]) for row in rows]),
+        (f"makespan improvement over {rows[0]['policy']}", [_ratio(row["makespan_improvement"]) for row in rows]),
+    ]
+    print_table(["policy", *(row["policy"] for row in rows)], [[label, *cells] for label, cells in lines])
+    click.echo(_serial_baseline({row["policy"]: row["mean_jct_s"] for row in rows}), nl=False)
+
+
+_SECONDS = (
+    ("mean JCT [s]", "mean_jct_s"),
+    ("median JCT [s]", "median_jct_s"),
+    ("p95 JCT [s]", "p95_jct_s"),
+    ("p99 JCT [s]", "p99_jct_s"),
+    ("mean queueing [s]", "mean_queueing_s"),
+    ("makespan [s]", "makespan_s"),
+)
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}x"
+
+
+def _serial_baseline(jct: dict[str, float]) -> str:
+    """Say how much of an improvement over the published baseline comes from its running one job at a time."""
+    if "yarn-cs" not in jct:
+        return ""
+    line = "yarn-cs, the published baseline, is serial: one job at a time on the whole cluster"
+    if "fifo" in jct:
+        line += f"; packing gangs (fifo) alone improves mean JCT {jct['yarn-cs'] / jct['fifo']:.2f}x"
+    return line + ".\n"

@@ -1,0 +1,96 @@
+"""Checks of a study's inputs against each other, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from simcore.errors import InputError, unknown_name
+from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.jobs import JobClass, Trace
+from simcore.models.cluster.metrics import oversubscription
+from simcore.models.cluster.placement import gang
+from simcore.models.cluster.policies import gang_scheduled, uses_all_types
+from simcore.models.cluster.rates import RateTable
+
+
+def check(trace: Trace, cluster: Cluster, rates: RateTable, policies: Sequence[str]) -> None:
+    """Refuse a study that cannot run: unknown names, rates that are missing, jobs that can never fit.
+
+    Raises
+    ------
+    InputError
+        Naming the job's line and field.
+    """
+    if not len(trace):
+        raise InputError(trace.name, "no jobs", "at least one job")
+    first = np.unique(trace.kind, return_index=True)[1]
+    for row in sorted(first.tolist()):
+        job = trace.classes[trace.kind[row]]
+        if job.gpu_type not in cluster.types:
+            place = f"{trace.place(row)}, field 'gpu_type'"
+            raise unknown_name(place, job.gpu_type, cluster.types, f"Or add the type to cluster '{cluster.name}'.")
+        _check_rates(trace, row, job, cluster, rates, policies)
+        for policy in policies:
+            _check_fit(trace, row, job, cluster, policy)
+
+
+def _check_rates(
+    trace: Trace, row: int, job: JobClass, cluster: Cluster, rates: RateTable, policies: Sequence[str]
+) -> None:
+    if job.model not in rates.models:
+        place = f"{trace.place(row)}, field 'model'"
+        raise unknown_name(place, job.model, rates.models, f"Or add it to the rate table {rates.name}.")
+    if job.batch_size not in rates.batch_sizes(job.model):
+        sizes = ", ".join(map(str, rates.batch_sizes(job.model)))
+        raise InputError(
+            f"{trace.place(row)}, field 'batch_size'",
+            str(job.batch_size),
+            f"a batch size of {job.model} in rate table {rates.name}: {sizes}",
+            "Change it, or add rows to the table (--rates FILE).",
+        )
+    everywhere = job.heterogeneous and any(uses_all_types(policy) for policy in policies)
+    needed = [t for t, n in zip(cluster.types, cluster.counts, strict=True) if n] if everywhere else [job.gpu_type]
+    for gpu in needed:
+        if (job.model, job.batch_size, gpu) not in rates.seconds:
+            raise InputError(
+                f"rate table {rates.name}",
+                f"no entry for model {job.model}, batch size {job.batch_size}, GPU type {gpu}",
+                f"one, because job '{trace.names[row]}' needs it ({trace.place(row)})",
+                "Add the row to the table, or give another with --rates FILE.",
+            )
+
+
+def _check_fit(trace: Trace, row: int, job: JobClass, cluster: Cluster, policy: str) -> None:
+    there = cluster.counts[cluster.types.index(job.gpu_type)]
+    if gang_scheduled(policy):
+        needed, field = job.max_parallelism, "max_parallelism"
+    else:
+        there = cluster.gpus if job.heterogeneous and uses_all_types(policy) else there
+        needed, field = 1, "gpu_type"
+    if needed > there:
+        raise InputError(
+            f"{trace.place(row)}, field '{field}'",
+            f"a job that needs {needed} {job.gpu_type} at once under {policy}",
+            f"at most the {there} of cluster '{cluster.name}'",
+            "It can never start. Make it smaller, or the cluster larger (--cluster FILE).",
+        )
+
+
+def overload_warnings(trace: Trace, cluster: Cluster, rates: RateTable, startup_delay: float) -> list[str]:
+    """Warn of every GPU type that is asked for more GPU-seconds than it has while jobs arrive.
+
+    Returns
+    -------
+    list of str
+        One line per type whose gang GPU-seconds, start-up included, exceed GPUs x submission span.
+    """
+    step = np.array([gang(job, cluster, rates).step_time for job in trace.classes])
+    loads = oversubscription(trace, cluster, trace.steps() * step[trace.kind] + startup_delay)
+    return [
+        f"{trace.name} asks for {load:.2f} times the GPU-seconds that the {gpu} GPUs have between the first and the "
+        "last submission: queues grow until jobs stop arriving, and queueing delay depends on the length of the trace"
+        for gpu, load in loads.items()
+        if load > 1.0
+    ]

@@ -1,0 +1,131 @@
+"""Figures: matplotlib without a display, colours of Okabe and Ito, the same bytes for the same data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simcore.results import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, which readers with any colour vision tell apart; every series also has a hatch or a dash
+COLOURS = ("#7f7f7f", "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
+HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--")
+DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), "-.")
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure that needs no display; size in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained", dpi=150)
+
+
+def save(figure: Figure, stem: Path) -> None:
+    """Write a figure as PNG and PDF, without dates, so that the same data gives the same bytes."""
+    import matplotlib
+
+    with matplotlib.rc_context({"svg.hashsalt": "simcore", "pdf.fonttype": 42}):
+        figure.savefig(stem.with_suffix(".png"), metadata={"Software": None})
+        figure.savefig(
+            stem.with_suffix(".pdf"), metadata={"CreationDate": None, "Creator": "simcore", "Producer": None}
+        )
+
+
+def jct_makespan(table: Table, caption: str) -> Figure:
+    """Draw mean JCT and makespan per policy as two bar charts, each bar with its value and its ratio to the first.
+
+    Parameters
+    ----------
+    table : Table
+        Columns policy, mean_jct_s and makespan_s; the first row is the baseline.
+    caption : str
+        What was simulated, printed under the bars.
+    """
+    policies = table.column("policy")
+    figure = new_figure(max(7.5, 1.9 * len(policies)), 3.9)
+    panels: Sequence[Axes] = figure.subplots(1, 2)
+    for axes, column, title in (
+        (panels[0], "mean_jct_s", "Mean job completion time"),
+        (panels[1], "makespan_s", "Makespan"),
+    ):
+        values = table.column(column)
+        for i, value in enumerate(values):
+            colour, hatch = COLOURS[i % len(COLOURS)], HATCHES[i % len(HATCHES)]
+            axes.bar(i, value, width=0.68, color=colour, hatch=hatch, edgecolor="black", linewidth=0.7)
+            ratio = "" if i == 0 or not value else f"\n{values[0] / value:.2f}x"
+            axes.annotate(
+                f"{value:,.0f}{ratio}",
+                (i, value),
+                ha="center",
+                va="bottom",
+                fontsize=8,
+                xytext=(0, 2),
+                textcoords="offset points",
+            )
+        axes.set_title(title, fontsize=10)
+        axes.set_ylabel("seconds")
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        axes.set_xticks(
+            range(len(policies)), [p.replace("-", "-\n", 1) if len(p) > 9 else p for p in policies], fontsize=9
+        )
+        axes.set_ylim(0, max(values) * 1.18)
+        _plain(axes)
+    figure.supxlabel(f"{caption}; ratios: improvement over {policies[0]}", fontsize=7)
+    return figure
+
+
+def trace_alloc(allocation: Table, gpus: int, caption: str) -> Figure:
+    """Draw allocated GPUs over time, a step line per policy.
+
+    Parameters
+    ----------
+    allocation : Table
+        Columns policy, time_s and total.
+    gpus : int
+        GPUs of the cluster, drawn as a line.
+    caption : str
+        What was simulated.
+    """
+    figure = new_figure(8.0, 3.9)
+    axes: Any = figure.subplots()
+    names = np.array(allocation.column("policy"))
+    time, total = np.array(allocation.column("time_s")), np.array(allocation.column("total"))
+    for i, policy in enumerate(dict.fromkeys(names.tolist())):
+        rows = names == policy
+        # a run that is over holds nothing
+        x, y = np.append(time[rows], time[rows][-1]), np.append(total[rows], 0)
+        axes.step(
+            x, y, where="post", label=policy, color=COLOURS[i % len(COLOURS)], linestyle=DASHES[i % len(DASHES)], lw=1.4
+        )
+    axes.axhline(gpus, color="black", lw=0.8, ls=":")
+    axes.annotate(
+        f"{gpus} GPUs in the cluster",
+        (1, gpus),
+        xycoords=("axes fraction", "data"),
+        xytext=(-4, 3),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8,
+    )
+    axes.set_xlabel("time [s]")
+    axes.set_ylabel("allocated GPUs")
+    axes.set_xlim(left=0)
+    axes.set_ylim(0, gpus * 1.12)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False, fontsize=9)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    _plain(axes)
+    figure.supxlabel(caption, fontsize=7)
+    return figure
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="0.88", linewidth=0.6)
+    axes.set_axisbelow(True)

@@ -1,0 +1,128 @@
+"""Timelines in the Chrome trace format, which ui.perfetto.dev and chrome://tracing open.
+
+Simulated seconds are written as microseconds, rounded to whole ones on both ends of a slice, so that slices that touch
+never overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.jobs import Trace
+from simcore.models.cluster.metrics import Segments
+
+MICROSECONDS = 1e6
+
+
+def cluster_timeline(trace: Trace, cluster: Cluster, runs: Sequence[tuple[str, Segments]]) -> dict[str, Any]:
+    """Return a timeline: a process per policy, a track per GPU, counters for the queue and the allocated GPUs.
+
+    Parameters
+    ----------
+    trace, cluster : Trace, Cluster
+        What was simulated.
+    runs : sequence of (str, Segments)
+        Policy names and their segments.
+
+    Returns
+    -------
+    dict
+        A document to write as JSON.
+    """
+    events: list[dict[str, Any]] = []
+    for pid, (policy, spans) in enumerate(runs, 1):
+        events.append({"ph": "M", "pid": pid, "name": "process_name", "args": {"name": policy}})
+        for tid, name in enumerate(_gpu_names(cluster), 1):
+            events.append({"ph": "M", "pid": pid, "tid": tid, "name": "thread_name", "args": {"name": name}})
+            events.append({"ph": "M", "pid": pid, "tid": tid, "name": "thread_sort_index", "args": {"sort_index": tid}})
+        events += ({"pid": pid, **slice_} for slice_ in _slices(trace, cluster, spans))
+        events += ({"pid": pid, **sample} for sample in _counters(trace, cluster, spans))
+    return {"displayTimeUnit": "ms", "traceEvents": events}
+
+
+def _gpu_names(cluster: Cluster) -> list[str]:
+    return [f"{t} {i}" for t, n in zip(cluster.types, cluster.counts, strict=True) for i in range(n)]
+
+
+def _slices(trace: Trace, cluster: Cluster, spans: Segments) -> Iterator[dict[str, Any]]:
+    """Give every job concrete GPUs: it keeps the ones it has, and takes the lowest free ones when it grows."""
+    first = np.concatenate(([0], np.cumsum(cluster.counts)))
+    free = [sorted(range(int(a), int(b)), reverse=True) for a, b in pairwise(first)]
+    held: dict[int, list[list[int]]] = {}
+    last = np.append(spans.row[1:] != spans.row[:-1], True)
+    # at one time releases come before starts; a change of placement is a release of what it drops, then a start
+    changes = [(float(t), 1, i) for i, t in enumerate(spans.start)]
+    changes += [(float(t), 0, i) for i, t in enumerate(spans.release) if last[i]]
+    for group in _by_time(changes):
+        for phase, index in group:
+            row = int(spans.row[index])
+            mine = held.setdefault(row, [[] for _ in cluster.types])
+            wanted = spans.gpus[index] if phase else np.zeros(len(cluster.types), dtype=np.int64)
+            for g, gpus in enumerate(mine):
+                while len(gpus) > wanted[g]:
+                    free[g].append(gpus.pop())
+                free[g].sort(reverse=True)
+        for phase, index in group:
+            if not phase:
+                continue
+            row = int(spans.row[index])
+            start, end = (round(float(t) * MICROSECONDS) for t in (spans.start[index], spans.end[index]))
+            for g, gpus in enumerate(held[row]):
+                while len(gpus) < spans.gpus[index, g]:
+                    gpus.append(free[g].pop())
+                for gpu in gpus:
+                    yield {
+                        "ph": "X",
+                        "tid": gpu + 1,
+                        "name": trace.names[row],
+                        "cat": trace.classes[trace.kind[row]].model,
+                        "ts": start,
+                        "dur": end - start,
+                        "args": {"gpus": int(spans.gpus[index].sum())},
+                    }
+
+
+def _by_time(changes: list[tuple[float, int, int]]) -> Iterator[list[tuple[int, int]]]:
+    changes.sort()
+    group: list[tuple[int, int]] = []
+    for i, (time, phase, index) in enumerate(changes):
+        group.append((phase, index))
+        if i + 1 == len(changes) or changes[i + 1][0] != time:
+            yield group
+            group = []
+
+
+def _counters(trace: Trace, cluster: Cluster, spans: Segments) -> Iterator[dict[str, Any]]:
+    """Counters: jobs that are submitted and hold no GPU, and allocated GPUs by type."""
+    holds = spans.gpus.sum(axis=1) > 0
+    continued = np.zeros(len(holds), dtype=bool)  # the job grew: it does not come from the queue
+    continued[1:] = (spans.row[1:] == spans.row[:-1]) & holds[:-1]
+    waits = [(float(t), 1) for t in (*trace.submit, *spans.start[~holds])]
+    waits += [(float(t), -1) for t in spans.start[holds & ~continued]]
+    queue = 0
+    for time, change in _sums(waits):
+        queue += change
+        yield {"ph": "C", "name": "queued jobs", "ts": round(time * MICROSECONDS), "args": {"jobs": queue}}
+    for g, name in enumerate(cluster.types):
+        steps = [(float(t), int(n)) for t, n in zip(spans.start, spans.gpus[:, g], strict=True)]
+        steps += [(float(t), -int(n)) for t, n in zip(spans.release, spans.gpus[:, g], strict=True)]
+        total = 0
+        for time, change in _sums(steps):
+            total += change
+            yield {"ph": "C", "name": f"allocated {name}", "ts": round(time * MICROSECONDS), "args": {"GPUs": total}}
+
+
+def _sums(steps: list[tuple[float, int]]) -> Iterator[tuple[float, int]]:
+    """Sum the steps of each time, in order of time."""
+    steps.sort()
+    pending = 0
+    for i, (time, change) in enumerate(steps):
+        pending += change
+        if i + 1 == len(steps) or steps[i + 1][0] != time:
+            yield time, pending
+            pending = 0
