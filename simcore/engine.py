@@ -64,8 +64,8 @@ class Clock(simpy.Environment):
         ValueError
             If `time` has passed.
         """
-        if not time >= self.now:
-            raise ValueError(f"cannot schedule at {time} s: the clock stands at {self.now} s")
+        if not time >= self._now:
+            raise ValueError(f"cannot schedule at {time} s: the clock stands at {self._now} s")
         event = Event(self)
         event._ok = True
         event._value = None

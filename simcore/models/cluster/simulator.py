@@ -146,9 +146,11 @@ class _Simulation:
             self._log.rounds += 1
             self._log.clock = now
             self._complete(now)
-            self._admit(now)
+            if self._seen[self._arrived] <= now:
+                self._admit(now)
             changes = self._decide() if pending is None else pending
-            self._apply(changes, now)
+            if changes:
+                self._apply(changes, now)
             while changes and self._interval is None and not self._policy.settles:
                 changes = self._decide()
                 self._apply(changes, now)
