@@ -50,7 +50,7 @@ class InputError(SimcoreError):
 
     def __str__(self) -> str:
         text = f"{self.place}: found {self.found}, expected {self.expected}."
-        return f"{text} {self.remedy}" if self.remedy else text
+        return one_line(f"{text} {self.remedy}" if self.remedy else text)
 
 
 class RunError(SimcoreError):
@@ -59,6 +59,17 @@ class RunError(SimcoreError):
 
 class MissingExtraError(SimcoreError):
     """An optional dependency is missing; the message names the extra that installs it."""
+
+
+def one_line(text: str) -> str:
+    r"""Escape what a terminal would act on, so that a message stays one line whatever a file holds.
+
+    Examples
+    --------
+    >>> print(one_line("found 'a\\nb'"))
+    found 'a\\nb'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:
@@ -85,5 +96,7 @@ def unknown_name(place: str, word: str, options: Iterable[str], remedy: str = ""
     --policy: found 'fito', expected one of yarn-cs, fifo. Did you mean 'fifo'?
     """
     options = list(options)
+    if not word:
+        return InputError(place, "an empty name", f"one of {', '.join(options)}", remedy)
     hints = " ".join(part for part in (did_you_mean(word, options), remedy) if part)
     return InputError(place, f"'{word}'", f"one of {', '.join(options)}", hints)

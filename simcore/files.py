@@ -1,19 +1,19 @@
-"""The file edge: reading with errors that name file, line and field; writing whole or not at all."""
+"""The file edge: reading with errors that name file, line and field; `simcore.outputs` has the writing."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import json
-import os
-import shutil
-import tempfile
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from simcore.errors import InputError, unknown_name
+from simcore.outputs import atomic_directory as atomic_directory
+from simcore.outputs import check_file as check_file
+from simcore.outputs import check_output as check_output
+from simcore.outputs import write_atomic as write_atomic
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -38,6 +38,8 @@ def read_bytes(path: Path, what: str) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise InputError(str(path), "no such file", f"a {what} file", "Check the path.") from None
+    except IsADirectoryError:
+        raise InputError(str(path), "a directory", f"a {what} file", "Name a file in it.") from None
     except OSError as error:
         raise InputError(str(path), f"a file that cannot be read ({error.strerror})", f"a {what} file") from None
 
@@ -90,7 +92,7 @@ _EXPECTED = {
     "bool_parsing": "yes or no",
     "bool_type": "yes or no",
     "string_type": "text",
-    "string_too_short": "a name that is not empty",
+    "string_too_short": "a name",
     "dict_type": "a mapping of names to values",
     "list_type": "a list",
 }
@@ -107,7 +109,7 @@ def _translated(
     error: ValidationError, schema: type[BaseModel], place: str, lines: Mapping[tuple[str | int, ...], int]
 ) -> InputError:
     first = error.errors(include_url=False)[0]
-    path = tuple(first["loc"])
+    path = tuple(part for part in first["loc"] if part != "[key]")  # pydantic's mark of a key that is wrong itself
     line = next((lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in lines), None)
     field = ".".join(str(part) for part in path)
     where = f"{place}, line {line}" if line is not None else place
@@ -117,12 +119,10 @@ def _translated(
     where = f"{where}, field '{field}'" if field else where
     if kind == "missing":
         return InputError(where, "nothing", "a value", f"Add the field '{path[-1]}'.")
-    found = json.dumps(first["input"], default=str, ensure_ascii=False)
+    found = _shown(first["input"], quoted=kind.endswith("_type"))
     if kind in _BOUND:
-        expected = f"a number of {_BOUND[kind]} {first['ctx'][_BOUND_KEY[kind]]}"
-        if kind in {"greater_than", "less_than"}:
-            expected = f"a number {_BOUND[kind]} {first['ctx'][_BOUND_KEY[kind]]}"
-        return InputError(where, found, expected)
+        bound = first["ctx"][_BOUND_KEY[kind]]
+        return InputError(where, found, f"a number of {_BOUND[kind]} {bound:{',' if isinstance(bound, int) else 'g'}}")
     if kind == "literal_error":
         return InputError(where, found, f"one of {first['ctx']['expected']}".replace(" or ", ", "))
     if kind == "value_error":
@@ -131,6 +131,24 @@ def _translated(
             return InputError(where, cause.found, cause.expected, cause.remedy)
         return InputError(where, found, str(cause))
     return InputError(where, found, _EXPECTED.get(kind, first["msg"]))
+
+
+def _shown(value: object, *, quoted: bool = False) -> str:
+    """Say in a message what a value is: numbers bare, as in a table, and text in quotes; `quoted`: all text."""
+    if value is None or value == "":
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    try:
+        float("text" if quoted and isinstance(value, str) else str(value))
+    except ValueError:
+        text = str(value)
+        return f"'{text[:57]}...'" if len(text) > 60 else f"'{text}'"
+    return str(value)
 
 
 def _fields_beside(schema: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
@@ -165,31 +183,43 @@ def read_yaml(path: Path, schema: type[Schema], what: str, text: str | None = No
     import yaml
 
     text = read_text(path, what) if text is None else text
+    expected = f"a {what} file in YAML"
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines = {} if node is None else _yaml_lines(node, str(path))
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
-        raise InputError(where, getattr(error, "problem", None) or "broken YAML", f"a {what} file in YAML") from None
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
+        raise InputError(where, f"broken YAML ({problem})", expected) from None
+    except (ValueError, OverflowError) as error:  # a date such as 2024-13-01, an integer such as 0b
+        raise InputError(str(path), f"a value that YAML cannot read ({error})", expected, "Quote it.") from None
+    except RecursionError:
+        raise InputError(str(path), "YAML that is nested too deep, or in itself", expected) from None
     if not isinstance(data, dict):
-        found = "an empty file" if data is None else f"a {type(data).__name__}"
+        found = "an empty file" if data is None else _shown(data)
         raise InputError(str(path), found, f"a {what} file: a mapping with {', '.join(schema.model_fields)}")
-    return validate(schema, data, str(path), _yaml_lines(node))
+    return validate(schema, data, str(path), lines)
 
 
-def _yaml_lines(node: Any, path: tuple[str | int, ...] = ()) -> dict[tuple[str | int, ...], int]:
-    """Line numbers of every key and item of a composed YAML document."""
+def _yaml_lines(node: Any, name: str, path: tuple[str | int, ...] = ()) -> dict[tuple[str | int, ...], int]:
+    """Line numbers of every key and item of a composed YAML document, which must not have a key twice."""
     import yaml
 
     lines = {path: node.start_mark.line + 1}
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            lines.update(_yaml_lines(value, (*path, key.value)))
-            lines[(*path, key.value)] = key.start_mark.line + 1
+            below = (*path, str(key.value))
+            if below in lines:
+                where = f"{name}, line {key.start_mark.line + 1}"
+                found = f"'{key.value}' a second time (line {lines[below]} has it too)"
+                raise InputError(where, found, "each name once", "Remove one of the two.")
+            lines.update(_yaml_lines(value, name, below))
+            lines[below] = key.start_mark.line + 1
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            lines.update(_yaml_lines(value, (*path, index)))
+            lines.update(_yaml_lines(value, name, (*path, index)))
     return lines
 
 
@@ -208,18 +238,26 @@ def csv_rows(text: str, path: str, what: str) -> tuple[list[str], Iterator[tuple
     InputError
         If there is no header.
     """
-    lines = text.splitlines()
+    lines = re.split(r"\r\n|\n|\r", text)  # what editors count; str.splitlines also breaks at form feeds and others
     numbers = [n for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
     if not numbers:
         raise InputError(path, "an empty file", f"a {what} table with a header line")
-    reader = csv.reader(lines[n - 1] for n in numbers)
-    header = [name.strip() for name in next(reader)]
+    reader = csv.reader((lines[n - 1] for n in numbers), strict=True)
 
-    def rows() -> Iterator[tuple[int, list[str]]]:
-        for number, fields in zip(numbers[1:], reader, strict=True):
+    def records() -> Iterator[tuple[int, list[str]]]:
+        for taken, number in enumerate(numbers, 1):
+            try:
+                fields = next(reader)
+            except (csv.Error, StopIteration) as error:
+                raise InputError(f"{path}, line {number}", f"a broken row ({error})", "fields between commas") from None
+            if reader.line_num != taken:
+                remedy = "Close the quotes, or remove them."
+                raise InputError(f"{path}, line {number}", "quotes that are not closed", "a row on one line", remedy)
             yield number, [field.strip() for field in fields]
 
-    return header, rows()
+    rows = records()
+    _, header = next(rows)
+    return header, rows
 
 
 def check_columns(header: Sequence[str], required: Sequence[str], optional: Sequence[str], place: str) -> None:
@@ -250,68 +288,3 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer.writerow(columns)
     writer.writerows(rows)
     return buffer.getvalue()
-
-
-@contextmanager
-def atomic_directory(path: Path, *, force: bool = False) -> Iterator[Path]:
-    """Give a scratch directory that becomes `path` when the block ends without an error, and vanishes otherwise.
-
-    Raises
-    ------
-    InputError
-        If `path` exists and `force` is false, or its parent cannot be written.
-    """
-    check_output(path, force=force)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    except OSError as error:
-        raise InputError(
-            str(path), f"a place that cannot be written ({error.strerror})", "a writable directory"
-        ) from None
-    try:
-        scratch.chmod(0o777 & ~_umask())
-        yield scratch
-        if path.exists():
-            retired = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
-            path.rename(retired / path.name)
-            scratch.rename(path)
-            shutil.rmtree(retired)
-        else:
-            scratch.rename(path)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def check_output(path: Path, *, force: bool = False) -> None:
-    """Refuse an output directory that exists, before any work is done for it."""
-    if path.exists() and not force:
-        raise InputError(
-            str(path), "a path that exists", "a new directory", "Choose another, or add --force to replace it."
-        )
-    if path.exists() and not path.is_dir():
-        raise InputError(str(path), "a file", "a directory", "Choose another path.")
-
-
-def write_atomic(path: Path, data: str | bytes) -> None:
-    """Write a file under a temporary name and rename it, so that no reader ever sees half of it."""
-    data = data.encode() if isinstance(data, str) else data
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    except OSError as error:
-        raise InputError(str(path), f"a place that cannot be written ({error.strerror})", "a writable file") from None
-    scratch = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        scratch.chmod(0o666 & ~_umask())
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

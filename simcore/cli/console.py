@@ -1,20 +1,53 @@
-"""What commands share: notes on standard error, tables on standard output, a progress bar on a terminal."""
+"""What commands share: checks of options, notes on standard error, tables on standard output, a progress bar."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from simcore.errors import InputError, one_line, unknown_name
 
 if TYPE_CHECKING:
     from simcore.studies.trace import Progress
 
 
+Callback = Callable[[click.Context, click.Parameter, Any], Any]
+
+
+def one_of(*words: str) -> Callback:
+    """Return a callback that takes one of some words and refuses another with the closest one."""
+
+    def check(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
+        if value is not None and value not in words:
+            raise unknown_name(param.opts[0], value, words)
+        return value
+
+    return check
+
+
+def number(what: str, read: type[float] | type[int] = float) -> Callback:
+    """Return a callback that takes a finite number of at least 0, `what` for messages."""
+
+    def check(_: click.Context, param: click.Parameter, value: str | None) -> float | None:
+        if value is None:
+            return None
+        try:
+            result = read(value)
+        except ValueError:
+            result = -1
+        if not 0 <= result < float("inf"):
+            raise InputError(param.opts[0], f"'{value}'", f"{what} of at least 0")
+        return result
+
+    return check
+
+
 def warn(message: str) -> None:
     """Print a warning on standard error."""
-    click.echo(f"simcore: warning: {message}", err=True)
+    click.echo(f"simcore: warning: {one_line(message)}", err=True)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:

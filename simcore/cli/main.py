@@ -10,12 +10,11 @@ from collections.abc import Sequence
 import click
 
 from simcore._version import __version__
-from simcore.errors import SimcoreError, did_you_mean
+from simcore.errors import InputError, SimcoreError, did_you_mean, one_line, unknown_name
 
 # name -> (module, one line of help): `simcore --help` lists the commands without importing any of them
 COMMANDS = {
     "trace": ("simcore.cli.trace", "Run a trace of training jobs through cluster schedulers."),
-    "zoo": ("simcore.cli.zoo", "List and show the clusters, rates and other data that simcore ships."),
 }
 
 
@@ -38,8 +37,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, with the closest name when there is none."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], COMMANDS)
-            ctx.fail(f"no command '{args[0]}', expected one of {', '.join(COMMANDS)}. {hint}".rstrip())
+            raise unknown_name("simcore, command", args[0], COMMANDS)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -48,14 +46,22 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, prog_name="simcore")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Measure kernels, fit one performance model, and run it through studies at scale.
 
     Results go to standard output, progress and messages to standard error. Exit status: 0 done, 1 the model or a
     solver failed, 2 the input was wrong.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(2)
 
 
 def run(argv: Sequence[str] | None = None) -> None:
@@ -66,7 +72,7 @@ def run(argv: Sequence[str] | None = None) -> None:
     except click.exceptions.Exit as stop:
         status = stop.exit_code
     except click.ClickException as error:
-        error.show()
+        _fail(_usage(error))
         status = error.exit_code
     except SimcoreError as error:
         _fail(str(error))
@@ -77,6 +83,9 @@ def run(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output went away: head, less
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except MemoryError:
+        _fail("this needs more memory than there is; make the trace, the cluster or the number of ticks smaller")
+        status = 1
     except Exception as error:
         if os.environ.get("SIMCORE_DEBUG"):
             raise
@@ -88,8 +97,23 @@ def run(argv: Sequence[str] | None = None) -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _usage(error: click.ClickException) -> str:
+    """Say what click found wrong with the arguments in the words of our own errors."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "simcore"
+    help_hint = f"See '{command} --help'."
+    if isinstance(error, click.NoSuchOption) and context is not None:
+        options = [word for param in context.command.get_params(context) for word in param.opts]
+        hint = " ".join(filter(None, (did_you_mean(error.option_name, options), help_hint)))
+        return str(InputError(command, f"'{error.option_name}'", "an option that it has", hint))
+    if isinstance(error, click.BadOptionUsage):
+        return str(InputError(f"{command}, {error.option_name}", "no value, or one too many", "one value", help_hint))
+    message = error.format_message().rstrip(".").removeprefix("Got ")
+    return str(InputError(command, message[:1].lower() + message[1:], "arguments that it takes", help_hint))
+
+
 def _fail(message: str) -> None:
-    click.echo(f"simcore: error: {message}", err=True)
+    click.echo(f"simcore: error: {one_line(message)}", err=True)
 
 
 if __name__ == "__main__":

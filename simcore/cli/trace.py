@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcore.cli.console import print_table, trace_progress, warn
+from simcore.cli.console import number, one_of, print_table, trace_progress, warn
 
 if TYPE_CHECKING:
     from simcore.models.cluster.rules import Rules
@@ -47,16 +47,47 @@ SWITCHES = ("assignment", "single_type_speedup", "idle_gpus", "startup", "order"
     show_default=True,
     help="Count as the published code does, or as the paper means.",
 )
-@click.option("--assignment", type=click.Choice(["worst", "best"]), help="Thread assignment kept per placement.")
-@click.option("--single-type-speedup", type=click.Choice(["linear", "exact"]), help="Claimed speed-up of n equal GPUs.")
-@click.option("--idle-gpus", type=click.Choice(["held", "returned"]), help="GPUs that a grown job no longer uses.")
-@click.option("--startup", type=click.Choice(["once", "every-change"]), help="When the start-up delay is paid.")
-@click.option("--order", type=click.Choice(["dictionary", "submission"]), help="Order in which policies see jobs.")
-@click.option("--startup-delay", type=float, metavar="SECONDS", help="Start-up delay.  [default: 20]")
+@click.option(
+    "--assignment", callback=one_of("worst", "best"), metavar="worst|best", help="Thread assignment kept per placement."
+)
+@click.option(
+    "--single-type-speedup",
+    callback=one_of("linear", "exact"),
+    metavar="linear|exact",
+    help="Claimed speed-up of n equal GPUs.",
+)
+@click.option(
+    "--idle-gpus",
+    callback=one_of("held", "returned"),
+    metavar="held|returned",
+    help="GPUs that a grown job no longer uses.",
+)
+@click.option(
+    "--startup",
+    callback=one_of("once", "every-change"),
+    metavar="once|every-change",
+    help="When the start-up delay is paid.",
+)
+@click.option(
+    "--order",
+    callback=one_of("dictionary", "submission"),
+    metavar="dictionary|submission",
+    help="Order in which policies see jobs.",
+)
+@click.option(
+    "--startup-delay", callback=number("a number of seconds"), metavar="SECONDS", help="Start-up delay.  [default: 20]"
+)
 @click.option(
     "--format", "file_format", metavar="simcore|easyscale", help="Format of TRACE; by default its header decides."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of a generated trace.")
+@click.option(
+    "--seed",
+    callback=number("a whole number", int),
+    metavar="N",
+    default="0",
+    show_default=True,
+    help="Seed of a generated trace.",
+)
 @click.option("-o", "--output", metavar="DIR", help="Write summary, jobs, allocation and figures into a new directory.")
 @click.option("--timeline", metavar="FILE", help="Write a timeline that ui.perfetto.dev opens.")
 @click.option("--json", "as_json", is_flag=True, help="Print rows and provenance as JSON.")
@@ -88,11 +119,10 @@ def command(
       simcore trace --policy fifo --policy easyscale-heter --rules corrected -o results
       simcore trace my_trace.csv --cluster my_cluster.yaml --rates my_rates.csv --json
     """
-    from simcore.files import check_output, write_atomic
+    _check_outputs(output, timeline, force)
+    from simcore.outputs import write_atomic
     from simcore.studies.trace import trace as run_trace
 
-    if output is not None:
-        check_output(Path(output), force=force)
     with trace_progress() as progress:
         result = run_trace(
             trace,
@@ -117,6 +147,23 @@ def command(
         click.echo(to_json(result.to_dict()), nl=False)
     else:
         _print(result)
+
+
+def _check_outputs(output: str | None, timeline: str | None, force: bool) -> None:
+    """Refuse outputs that cannot be written before the run, not after it."""
+    from simcore.errors import InputError
+    from simcore.outputs import check_file, check_output
+
+    if output is not None:
+        if not output:
+            raise InputError("--output", "an empty name", "the path of a directory")
+        check_output(Path(output), force=force, option="--output")
+    if timeline is not None:
+        if not timeline:
+            raise InputError("--timeline", "an empty name", "the path of a file")
+        check_file(Path(timeline), option="--timeline")
+        if output is not None and Path(timeline).absolute() in (path := Path(output).absolute(), *path.parents):
+            raise InputError(f"--timeline {timeline}", "the directory of --output, or one above", "a file of its own")
 
 
 def _rules(name: str, startup_delay: float | None, switches: dict[str, str | None]) -> str | Rules:

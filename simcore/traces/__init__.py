@@ -11,6 +11,7 @@ from simcore.errors import InputError, did_you_mean, unknown_name
 from simcore.files import csv_rows, read_text, sha256
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
+from simcore.outputs import is_there
 
 DATA = Path(__file__).parent / "data"
 BUNDLED = {"sc23": DATA / "sc23.csv"}
@@ -58,11 +59,14 @@ def load(
     if text.split(":")[0] in synthetic.GENERATORS:
         return synthetic.parse(text, cluster, seed, place), ""
     path = BUNDLED.get(text, Path(text))
-    if not path.is_file():
+    if not text or not is_there(path):
         known = [*BUNDLED, *synthetic.GENERATORS]
         hint = did_you_mean(text.split(":")[0], known)
         raise InputError(
-            place, f"'{text}'", f"one of {', '.join(known)}, or the path of a file", hint or "Check the path."
+            place,
+            f"'{text}', which is no file",
+            f"one of {', '.join(known)}, or the path of a file",
+            hint or "Check the path.",
         )
     content = read_text(path, "trace")
     name = text if text in BUNDLED else str(path)

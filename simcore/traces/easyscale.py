@@ -59,7 +59,7 @@ def matches(header: Sequence[str]) -> bool:
 
 
 def read(text: str, name: str) -> Trace:
-    """Read a trace in the artifact's format.
+    r"""Read a trace in the artifact's format.
 
     The artifact stores jobs by name: of rows that share one the last row's data wins, at the first row's place. Work is
     epochs x samples per epoch. Every quirk that was met is a note of the trace.
@@ -71,9 +71,7 @@ def read(text: str, name: str) -> Trace:
 
     Examples
     --------
-    >>> text =
-    '''name,time,application,batch_size,epochs,max_parallelism,enable_heterogeneous_deterministic,preferred_gpu ...
-    bert-0,115,bert,8,4,16,40,v100''' >>> trace = read(text, "example")
+    >>> trace = read(",".join(COLUMNS) + "\nbert-0,115,bert,16,8,4,40,v100", "example")
     >>> trace.classes[0].heterogeneous, len(trace.notes)
     (True, 1)
     """
@@ -81,7 +79,7 @@ def read(text: str, name: str) -> Trace:
     jobs: dict[str, tuple[int, ArtifactRow]] = {}
     collisions: dict[str, list[int]] = {}
     odd_flags = []
-    for line, row in numbered_rows(text, name, ArtifactRow, COLUMNS):
+    for line, row in numbered_rows(text, name, ArtifactRow, COLUMNS, unnamed=True):
         if row.application not in epoch:
             place = f"{name}, line {line}, field 'application'"
             raise unknown_name(place, row.application, epoch, "Other models need simcore's own trace format.")

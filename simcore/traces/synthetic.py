@@ -19,8 +19,9 @@ UNIT_MODEL = "synthetic"
 def rigid(cluster: Cluster, *, jobs: int, load: float, seed: int, name: str = "synthetic") -> Trace:
     """Generate rigid jobs of one model that takes 1 s per mini-batch on every GPU.
 
-    Gangs of 1, 2, 4, ... 32 GPUs with shares 1/2^k, running times lognormal(7, 1.6) [s], Poisson arrivals such that
-    arriving GPU-seconds are `load` times what each GPU type can serve.
+    Gangs of 1, 2, 4, ... 32 GPUs with shares 1/2^k (one larger than its GPU type becomes the largest that fits),
+    running times lognormal(7, 1.6) [s], Poisson arrivals such that arriving GPU-seconds are `load` times what the GPUs
+    can serve.
 
     Parameters
     ----------
@@ -42,9 +43,17 @@ def rigid(cluster: Cluster, *, jobs: int, load: float, seed: int, name: str = "s
     arrivals, sizes, lengths, types = _streams(seed)
     gang = sizes.choice(len(GANGS), size=jobs, p=GANG_SHARES)
     length = lengths.lognormal(LOG_MEAN, LOG_SIGMA, jobs)
-    preferred = types.choice(len(cluster.types), size=jobs, p=np.asarray(cluster.counts) / cluster.gpus)
+    shares = np.asarray(cluster.counts) / cluster.gpus
+    preferred = types.choice(len(cluster.types), size=jobs, p=shares)
+    largest = (
+        np.searchsorted(GANGS, cluster.counts, side="right") - 1
+    )  # of the gangs that fit a type; -1 where it is empty
+    gang = np.minimum(gang, largest[preferred])
     classes = tuple(JobClass(UNIT_MODEL, 1, int(size), False, t) for t in cluster.types for size in GANGS)
-    gpu_seconds = float(GANGS @ GANG_SHARES) * float(np.exp(LOG_MEAN + LOG_SIGMA**2 / 2))
+    mean_gang = sum(
+        share * float(np.minimum(GANGS, GANGS[k]) @ GANG_SHARES) for share, k in zip(shares, largest, strict=True)
+    )
+    gpu_seconds = mean_gang * float(np.exp(LOG_MEAN + LOG_SIGMA**2 / 2))
     submit = np.cumsum(arrivals.exponential(gpu_seconds / (load * cluster.gpus), jobs))
     kind = preferred * len(GANGS) + gang
     return Trace(name, _names(jobs), submit, length * GANGS[gang], kind, classes)
@@ -79,7 +88,7 @@ def elastic(cluster: Cluster, *, jobs: int, load: float, seed: int, name: str = 
 
 
 GENERATORS: dict[str, Callable[..., Trace]] = {"synthetic": rigid, "synthetic-elastic": elastic}
-_DEFAULTS = {"jobs": 1000.0, "load": 0.9}
+_RANGES = {"jobs": (1000.0, 1.0, 1e8), "load": (0.9, 1e-6, 1e6)}  # parameter: (default, least, most)
 
 
 def parse(text: str, cluster: Cluster, seed: int, place: str) -> Trace:
@@ -91,19 +100,24 @@ def parse(text: str, cluster: Cluster, seed: int, place: str) -> Trace:
         If a parameter is unknown or out of range.
     """
     name, _, rest = text.partition(":")
-    values = dict(_DEFAULTS)
+    values: dict[str, float] = {}
     for item in filter(None, rest.split(",")):
-        key, _, value = item.partition("=")
-        if key not in values:
-            raise unknown_name(f"{place} '{text}'", key, values)
+        key, equals, value = item.partition("=")
+        if key not in _RANGES:
+            raise unknown_name(f"{place} '{text}'", key, _RANGES)
+        where = f"{place} '{text}', parameter '{key}'"
+        if key in values:
+            raise InputError(where, f"'{item}' after another", "each parameter once", "Remove one of them.")
+        _, low, high = _RANGES[key]
+        expected = f"a {'whole number' if key == 'jobs' else 'number'} from {low:g} to {high:,.0f}"
         try:
             values[key] = float(value)
         except ValueError:
-            raise InputError(f"{place} '{text}', parameter '{key}'", f"'{value}'", "a number") from None
-        if not 0 < values[key] < float("inf"):
-            raise InputError(f"{place} '{text}', parameter '{key}'", value, "a finite number of more than 0")
-    if values["jobs"] != int(values["jobs"]):
-        raise InputError(f"{place} '{text}', parameter 'jobs'", f"{values['jobs']:g}", "a whole number")
+            found = f"'{value}'" if equals else "no value"
+            raise InputError(where, found, expected, f"Write {key}={_RANGES[key][0]:g}.") from None
+        if not low <= values[key] <= high or (key == "jobs" and values[key] % 1):
+            raise InputError(where, value, expected)
+    values = {key: values.get(key, default) for key, (default, _, _) in _RANGES.items()}
     return GENERATORS[name](cluster, jobs=int(values["jobs"]), load=values["load"], seed=seed, name=text)
 
 

@@ -36,8 +36,21 @@ class JobRow(BaseModel):
     gpu_type: str = Field(min_length=1)
 
 
-def numbered_rows(text: str, name: str, schema: type[Schema], columns: tuple[str, ...]) -> Iterator[tuple[int, Schema]]:
+def numbered_rows(
+    text: str, name: str, schema: type[Schema], columns: tuple[str, ...], *, unnamed: bool = False
+) -> Iterator[tuple[int, Schema]]:
     """Read a table of jobs row by row against a schema.
+
+    Parameters
+    ----------
+    text, name : str
+        The file's text and its name for messages.
+    schema : type of pydantic.BaseModel
+        What a row must look like.
+    columns : tuple of str
+        The columns, in any order.
+    unnamed : bool
+        Whether values under a header's empty last name are passed over, or refused.
 
     Raises
     ------
@@ -45,15 +58,21 @@ def numbered_rows(text: str, name: str, schema: type[Schema], columns: tuple[str
         Naming the line and the field that is wrong, or if there is no row.
     """
     header, rows = csv_rows(text, name, "trace")
-    while header and not header[-1]:  # a header that ends in a comma
-        header.pop()
+    named = len(header)
+    while named and not header[named - 1]:  # a header that ends in a comma
+        named -= 1
+    read_until = len(header) if unnamed else named
+    header = header[:named]
     check_columns(header, columns, (), name)
     line = 0
     for line, fields in rows:
         where = f"{name}, line {line}"
-        if len(fields) < len(header):
+        if len(fields) < named:
             missing = header[len(fields)]
-            raise InputError(f"{where}, field '{missing}'", "nothing", "a value", f"A row has {len(header)} fields.")
+            raise InputError(f"{where}, field '{missing}'", "nothing", "a value", f"A row has {named} fields.")
+        if any(fields[read_until:]):
+            found = f"{len(fields)} fields, the last '{fields[-1]}'"
+            raise InputError(where, found, f"{named}: {', '.join(header)}", "Remove what has no column.")
         yield line, validate(schema, dict(zip(header, fields, strict=False)), where, {})
     if not line:
         raise InputError(name, "a header and no jobs", "at least one job", "Add a row per job.")

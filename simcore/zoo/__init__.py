@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from simcore.errors import InputError, did_you_mean
+from simcore.outputs import is_there
 
 ROOT = Path(__file__).parent
 
@@ -51,10 +52,13 @@ def find(kind: str, name_or_path: str | Path, place: str) -> Path:
         if path.suffix in {".yaml", ".csv"} and path.stem.lower() == wanted.lower():
             return path
     path = Path(wanted)
-    if path.is_file():
+    if wanted and is_there(path):
         return path
     known = names(kind)
     remedy = did_you_mean(wanted, known)
     raise InputError(
-        place, f"'{wanted}'", f"one of {', '.join(known)}, or the path of a file", remedy or "Check the path."
+        place,
+        f"'{wanted}', which is no file",
+        f"one of {', '.join(known)}, or the path of a file",
+        remedy or "Check the path.",
     )

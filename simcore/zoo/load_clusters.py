@@ -9,8 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simcore import zoo
 from simcore.errors import InputError
-from simcore.files import read_bytes, read_yaml, sha256
+from simcore.files import read_text, read_yaml, sha256
 from simcore.models.cluster.cluster import Cluster
+
+MOST = 10_000_000  # GPUs of a type: beyond any cluster, and little enough to count exactly in every table
 
 
 class ClusterFile(BaseModel):
@@ -19,7 +21,7 @@ class ClusterFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = ""
     source: str = ""
-    gpus: dict[str, Annotated[int, Field(ge=0, strict=True)]]
+    gpus: dict[Annotated[str, Field(min_length=1)], Annotated[int, Field(ge=0, le=MOST, strict=True)]]
 
 
 def load_cluster(name_or_path: str | Path, place: str = "--cluster") -> tuple[Cluster, str]:
@@ -48,10 +50,11 @@ def load_cluster(name_or_path: str | Path, place: str = "--cluster") -> tuple[Cl
     64
     """
     path = zoo.find("clusters", name_or_path, place)
-    data = read_yaml(path, ClusterFile, "cluster")
+    text = read_text(path, "cluster")
+    data = read_yaml(path, ClusterFile, "cluster", text)
     if not sum(data.gpus.values()):
         raise InputError(
             f"{path}, field 'gpus'", "no GPUs", "at least one GPU", "Give a type a number, such as 'v100: 8'."
         )
     cluster = Cluster(data.name or path.stem, tuple(data.gpus), tuple(data.gpus.values()), data.source)
-    return cluster, sha256(read_bytes(path, "cluster"))
+    return cluster, sha256(text.encode())

@@ -59,7 +59,8 @@ def load_rates(name_or_path: str | Path, place: str = "--rates") -> tuple[RateTa
         row = validate(RateRow, dict(zip(header, fields, strict=True)), where, {})
         key = (row.model, row.batch_size, row.gpu_type)
         if key in seconds:
-            raise InputError(where, f"{key} a second time", "one row per model, batch size and GPU type", "Remove one.")
+            found = f"{row.model}, batch size {row.batch_size}, {row.gpu_type} a second time"
+            raise InputError(where, found, "one row per model, batch size and GPU type", "Remove one.")
         seconds[key] = row.seconds_per_minibatch
         kinds.add(row.kind)
     if not seconds:

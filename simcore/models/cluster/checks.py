@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simcore.errors import InputError, unknown_name
 from simcore.models.cluster.cluster import Cluster
@@ -13,6 +14,11 @@ from simcore.models.cluster.metrics import oversubscription
 from simcore.models.cluster.placement import gang
 from simcore.models.cluster.policies import gang_scheduled, uses_all_types
 from simcore.models.cluster.rates import RateTable
+
+# Beyond these, floats no longer resolve a tick or a sum overflows
+LATEST = 1e12  # submission [s]
+MOST_SAMPLES = 1e18
+FASTEST, SLOWEST = 1e-12, 1e9  # mini-batch [s]
 
 
 def check(trace: Trace, cluster: Cluster, rates: RateTable, policies: Sequence[str]) -> None:
@@ -25,6 +31,10 @@ def check(trace: Trace, cluster: Cluster, rates: RateTable, policies: Sequence[s
     """
     if not len(trace):
         raise InputError(trace.name, "no jobs", "at least one job")
+    if not cluster.gpus:
+        raise InputError(f"cluster '{cluster.name}'", "no GPUs", "at least one GPU")
+    _check_range(trace, trace.submit, "submission time", 0.0, LATEST)
+    _check_range(trace, trace.samples, "number of samples", 1e-12, MOST_SAMPLES)
     first = np.unique(trace.kind, return_index=True)[1]
     for row in sorted(first.tolist()):
         job = trace.classes[trace.kind[row]]
@@ -34,6 +44,13 @@ def check(trace: Trace, cluster: Cluster, rates: RateTable, policies: Sequence[s
         _check_rates(trace, row, job, cluster, rates, policies)
         for policy in policies:
             _check_fit(trace, row, job, cluster, policy)
+
+
+def _check_range(trace: Trace, values: NDArray[np.float64], what: str, low: float, high: float) -> None:
+    """Refuse the first value that is not a number from `low` to `high`."""
+    wrong = np.flatnonzero(~((values >= low) & (values <= high)))
+    if len(wrong):
+        raise InputError(trace.place(int(wrong[0])), f"a {what} of {values[wrong[0]]:g}", f"{low:g} to {high:g}")
 
 
 def _check_rates(
@@ -59,6 +76,12 @@ def _check_rates(
                 f"no entry for model {job.model}, batch size {job.batch_size}, GPU type {gpu}",
                 f"one, because job '{trace.names[row]}' needs it ({trace.place(row)})",
                 "Add the row to the table, or give another with --rates FILE.",
+            )
+        if not FASTEST <= rates.seconds[job.model, job.batch_size, gpu] <= SLOWEST:
+            raise InputError(
+                f"rate table {rates.name}, model {job.model}, batch size {job.batch_size}, GPU type {gpu}",
+                f"{rates.seconds[job.model, job.batch_size, gpu]:g} s per mini-batch",
+                f"{FASTEST:g} to {SLOWEST:g} s",
             )
 
 
