@@ -1,0 +1,127 @@
+"""The documentation is run: examples against their output, console blocks, and the links between pages."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+from simcore.cli.main import run
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
+CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def without_code(text: str) -> str:
+    """Drop fenced and indented blocks and inline code, in which brackets are no links."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^    .*$", "", text, flags=re.MULTILINE)
+    return re.sub(r"`[^`]*`", "", text)
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as the common renderers make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def commands() -> list[str]:
+    """Every distinct command of the console blocks."""
+    found: dict[str, None] = {}
+    for page in PAGES:
+        for block in CONSOLE.findall(page.read_text(encoding="utf-8")):
+            found.update((line[2:], None) for line in block.splitlines() if line.startswith("$ "))
+    return list(found)
+
+
+@pytest.mark.parametrize("script", EXAMPLES, ids=[path.stem for path in EXAMPLES])
+def test_example_prints_its_output(
+    script: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(script), run_name="__main__")
+    assert capsys.readouterr().out == script.with_suffix(".out").read_text(encoding="utf-8")
+
+
+def test_every_output_has_its_example() -> None:
+    assert sorted((DOCS / "examples").glob("*.out")) == [path.with_suffix(".out") for path in EXAMPLES]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_console_command_runs(
+    command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, *arguments = shlex.split(command)
+    assert program == "simcore"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        run(arguments)
+    printed = capsys.readouterr()
+    assert stop.value.code == 0, printed.err
+    assert printed.out
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[relative(page) for page in PAGES])
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for target in LINK.findall(without_code(page.read_text(encoding="utf-8"))):
+        if target.startswith(("http://", "https://", "mailto:")):
+            continue
+        name, _, anchor = target.partition("#")
+        there = Path(os.path.normpath(page.parent / name)) if name else page
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            broken.append(target)
+    assert not broken
+
+
+def test_pages_reach_all_of_the_documentation() -> None:
+    linked = {
+        Path(os.path.normpath(page.parent / target.partition("#")[0]))
+        for page in PAGES
+        for target in LINK.findall(without_code(page.read_text(encoding="utf-8")))
+        if not target.startswith("http")
+    }
+    assert not [relative(page) for page in DOCS.rglob("*.md") if page not in linked]
+
+
+def test_python_block_of_the_api_reference_runs() -> None:
+    text = (DOCS / "reference" / "python-api.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    names: dict[str, object] = {}
+    exec(block, names)
+    assert len(names["result"].jobs) == 8  # type: ignore[attr-defined]
+
+
+def test_readme_python_block_runs(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(block, {})
+    assert "easyscale-heter" in capsys.readouterr().out
+    assert (tmp_path / "trace_alloc.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("page", "output"),
+    [
+        ("explanation/scheduling.md", "rules"),
+        ("validation.md", "chaos"),
+    ],
+)
+def test_pages_quote_the_output_in_full(page: str, output: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    lines = (DOCS / "examples" / f"{output}.out").read_text(encoding="utf-8").splitlines()
+    assert not [line for line in lines if line and f"    {line.rstrip()}\n" not in text]
