@@ -8,7 +8,7 @@ import numpy as np
 
 from simcore.models.cluster.proposals import Proposals
 from simcore.models.cluster.rules import Rules
-from simcore.models.cluster.ties import TOLERANCE, at_least
+from simcore.models.cluster.ties import TOLERANCE, at_least, more_than
 
 MAX_WASTE = 0.30
 MAX_GROWTH = 2
@@ -49,7 +49,8 @@ def growth(found: Proposals, gpus: tuple[int, ...], speedup: float, rules: Rules
     Among the proposals that are no slower than now, waste at most 0.30 and hold at most twice the GPUs, those that need
     more of type g and no more of any other type ask for g with ``inc_perf = 1 + (speedup / now - 1) / inc_num``; the
     largest wins, ties going to the larger number of GPUs, then to the larger speed-up. The job keeps the GPUs that the
-    proposal does not use, unless ``idle_gpus='returned'``.
+    proposal does not use, unless ``idle_gpus='returned'``; then a proposal must also be faster than now, because GPUs
+    that add nothing are idle ones.
 
     Examples
     --------
@@ -62,7 +63,9 @@ def growth(found: Proposals, gpus: tuple[int, ...], speedup: float, rules: Rules
     now = np.asarray(gpus)
     held = int(now.sum())
     sizes = found.gpus.sum(axis=1)
-    sound = at_least(found.speedup, speedup) & (found.waste <= MAX_WASTE + TOLERANCE) & (sizes <= MAX_GROWTH * held)
+    # a swap between equals would go back and forth for ever: what returns GPUs must gain by it
+    faster = at_least(found.speedup, speedup) if rules.idle_gpus == "held" else more_than(found.speedup, speedup)
+    sound = faster & (found.waste <= MAX_WASTE + TOLERANCE) & (sizes <= MAX_GROWTH * held)
     more = found.gpus > now
     wishes = []
     for g in range(len(gpus)):

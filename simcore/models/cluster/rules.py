@@ -18,7 +18,8 @@ class Rules:
     single_type_speedup : {'linear', 'exact'}
         Claimed speed-up of n equal GPUs: ``n C`` as published, or ``P / ceil(P / n) C``, which counts the last round.
     idle_gpus : {'held', 'returned'}
-        Whether a job keeps GPUs that its new assignment does not use, or returns them in the same tick.
+        Whether a job keeps GPUs that its new assignment does not use, or returns them in the same tick. A job that
+        returns GPUs also takes none that do not make it faster.
     startup : {'once', 'every-change'}
         Whether the start-up delay is paid once in a job's life or after every change of its placement.
     order : {'dictionary', 'submission'}

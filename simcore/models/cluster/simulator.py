@@ -137,39 +137,43 @@ class _Simulation:
     def _schedule(self) -> ProcessGenerator:
         """Run the one process: wake up, complete, admit, decide, and sleep until something happens."""
         alarm = Alarm(self._clock)
+        log, interval, seen, due = self._log, self._interval, self._seen, self._due
+        decide, free, settles = self._policy.decide, self._free, self._policy.settles
         jobs = len(self._trace)
         pending: Changes | None = None
-        now = self._seen[0]
+        now = seen[0]
         while True:
             alarm.move(now)
             yield alarm.event
-            self._log.rounds += 1
-            self._log.clock = now
-            self._complete(now)
-            if self._seen[self._arrived] <= now:
+            log.rounds += 1
+            log.clock = now
+            if due and due[0][0] <= now:
+                self._complete(now)
+            if seen[self._arrived] <= now:
                 self._admit(now)
-            changes = self._decide() if pending is None else pending
+            changes = decide(free) if pending is None else pending
             if changes:
                 self._apply(changes, now)
-            while changes and self._interval is None and not self._policy.settles:
-                changes = self._decide()
-                self._apply(changes, now)
-            if self._finished == jobs:
+                while interval is None and not settles and changes:
+                    changes = decide(free)
+                    self._apply(changes, now)
+            elif self._finished == jobs:
                 return
-            wake = min(self._seen[self._arrived], self._next_completion())
+            wake = self._next_completion() if due else math.inf
+            if seen[self._arrived] < wake:
+                wake = seen[self._arrived]
             pending = None
-            if changes and self._interval is not None and not self._policy.settles:
-                tick = (round(now / self._interval) + 1) * self._interval
+            if changes and interval is not None and not settles:
+                tick = (round(now / interval) + 1) * interval
                 if wake > tick:  # nothing happens before the next round, so it can be decided now
-                    pending = self._decide()
+                    pending = decide(free) or None
                     wake = tick if pending else wake
-                    pending = pending or None
             if wake == math.inf:
                 raise RunError(self._starved())
             now = wake
 
     def _complete(self, now: float) -> None:
-        due, version = self._due, self._version
+        due, version, ends, releases = self._due, self._version, self._log.end, self._log.release
         while due and due[0][0] <= now:
             _, row, entry, finish = heappop(due)
             if version[row] != entry:
@@ -179,8 +183,8 @@ class _Simulation:
             self._add(placement.gpus, 1)
             self._placement[row] = None
             version[row] = -1
-            self._log.end[row] = min(finish, now)
-            self._log.release[row] = now
+            ends[row] = finish if finish < now else now
+            releases[row] = now
             self._policy.finish(row)
             self._finished += 1
 
@@ -191,9 +195,6 @@ class _Simulation:
             self._policy.submit(row, self._kind[row])
             arrived += 1
         self._arrived = arrived
-
-    def _decide(self) -> Changes:
-        return self._policy.decide(self._free)
 
     def _apply(self, changes: Changes, now: float) -> None:
         rules, log = self._rules, self._log

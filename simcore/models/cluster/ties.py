@@ -27,3 +27,8 @@ def descending_ranks(values: NDArray[np.float64]) -> NDArray[np.int64]:
 def at_least(value: NDArray[np.float64], bound: float) -> NDArray[np.bool_]:
     """Compare with the tie rule: true where `value` is more than, or equal to, `bound`."""
     return value >= bound * (1.0 - TOLERANCE)
+
+
+def more_than(value: NDArray[np.float64], bound: float) -> NDArray[np.bool_]:
+    """Compare with the tie rule: true where `value` is more than, and not equal to, `bound`."""
+    return value > bound * (1.0 + TOLERANCE)

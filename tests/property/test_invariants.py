@@ -1,0 +1,111 @@
+"""What holds for every run of every policy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import simcore
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simcore.models.cluster import metrics
+from simcore.models.cluster.jobs import build_trace
+from simcore.models.cluster.policies import factories, gang_scheduled
+from simcore.models.cluster.rates import RateTable
+from simcore.models.cluster.rules import CORRECTED
+
+from tests.strategies import clusters, random_traces, rate_tables, rule_sets
+
+POLICIES = list(factories())
+INTERVALS = st.sampled_from(("event", 16.0, 60.0))
+
+
+def study(trace, cluster, rates, policy, interval, rules):
+    return simcore.trace(trace, policies=[policy], cluster=cluster, rates=rates, interval=interval, rules=rules)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@settings(max_examples=60)
+@given(trace=random_traces(), cluster=clusters(), rates=rate_tables(), rules=rule_sets(), interval=INTERVALS)
+def test_invariants(policy, trace, cluster, rates, rules, interval):
+    result = study(trace, cluster, rates, policy, interval, rules)
+    run, times = result.runs[0], result.runs[0].times
+
+    # no tick with more GPUs than exist
+    _, gpus = metrics.allocation(run.log, run.spans, result.interval, replace(rules, makespan="span"))
+    assert (gpus >= 0).all()
+    assert (gpus <= cluster.counts).all()
+    # no job lost or run twice: segments of a job follow each other without overlap, and it ends after it began
+    assert np.isfinite(times.end).all()
+    assert sorted(set(run.spans.row.tolist())) == list(range(len(trace)))
+    same = run.spans.row[1:] == run.spans.row[:-1]
+    assert (run.spans.end[:-1][same] == run.spans.start[1:][same]).all()
+    # times add up
+    np.testing.assert_allclose(times.jct, times.queueing + times.running, rtol=1e-12)
+    assert (times.queueing >= 0).all()
+    assert (times.start >= trace.submit).all()
+    # samples processed equal the job's work
+    np.testing.assert_allclose(processed(result), trace.steps(), rtol=1e-8)
+    # rigid jobs hold their gang, and nothing else, while they run
+    if gang_scheduled(policy):
+        size = np.array([c.max_parallelism for c in trace.classes])[trace.kind]
+        np.testing.assert_allclose(times.gpu_seconds.sum(axis=1), size * times.running, rtol=1e-12)
+    # Little's law: the time integral of jobs in the system is the sum of their stays
+    events = sorted([(t, 1) for t in trace.submit] + [(t, -1) for t in times.end])
+    area, inside, last = 0.0, 0, events[0][0]
+    for at, change in events:
+        area, inside, last = area + inside * (at - last), inside + change, at
+    np.testing.assert_allclose(area, times.jct.sum(), rtol=1e-12)
+    # event counts: one per round in which something changes, and a handful
+    changes = len(set(run.log.time)) + len(set(run.log.release)) + len(set(trace.submit.tolist()))
+    assert run.log.events <= changes + 10
+    assert run.log.rounds <= run.log.events
+
+
+def processed(result):
+    """Global mini-batches done by every job, from its segments alone."""
+    run, rules = result.runs[0], result.rules
+    placements = np.frombuffer(run.log.placement, dtype=np.int64)
+    order = np.argsort(np.frombuffer(run.log.row, dtype=np.int64), kind="stable")
+    done = np.zeros(len(result.trace))
+    delay = np.full(len(result.trace), rules.startup_delay)
+    seen = set()
+    for row, start, end, index in zip(run.spans.row, run.spans.start, run.spans.end, placements[order], strict=True):
+        if index < 0:
+            if rules.startup == "every-change":
+                delay[row] = rules.startup_delay
+            continue
+        if row in seen and rules.startup == "every-change":
+            delay[row] = rules.startup_delay
+        seen.add(row)
+        pause = min(delay[row], end - start)
+        delay[row] -= pause
+        done[row] += (end - start - pause) / run.log.placements[index].step_time
+    return done
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@settings(max_examples=40)
+@given(data=st.data(), trace=random_traces(), cluster=clusters(), rates=rate_tables(), interval=INTERVALS)
+def test_permuted_rows_change_nothing_under_corrected_rules(policy, data, trace, cluster, rates, interval):
+    permuted = trace.take(data.draw(st.permutations(range(len(trace)))))
+    a = study(trace, cluster, rates, policy, interval, CORRECTED)
+    b = study(permuted, cluster, rates, policy, interval, CORRECTED)
+    assert a.jobs.to_csv() == b.jobs.to_csv()
+    assert a.allocation.to_csv() == b.allocation.to_csv()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@settings(max_examples=40)
+@given(trace=random_traces(), cluster=clusters(), rates=rate_tables(), rules=rule_sets(), interval=INTERVALS)
+def test_time_has_no_scale(policy, trace, cluster, rates, rules, interval):
+    """Submissions, step times, delays and interval times 10 give times 10."""
+    slow = build_trace("slow", trace.names, trace.submit * 10, trace.samples, [trace.classes[k] for k in trace.kind])
+    slow_rates = RateTable("slow", {key: 10 * t for key, t in rates.seconds.items()})
+    slow_rules = replace(rules, startup_delay=10 * rules.startup_delay)
+    a = study(trace, cluster, rates, policy, interval, rules)
+    b = study(slow, cluster, slow_rates, policy, interval if interval == "event" else 10 * interval, slow_rules)
+    np.testing.assert_allclose(b.runs[0].times.end, 10 * a.runs[0].times.end, rtol=1e-9)
+    np.testing.assert_allclose(b.runs[0].times.gpu_seconds, 10 * a.runs[0].times.gpu_seconds, rtol=1e-9)
+    np.testing.assert_array_equal(b.runs[0].times.rescales, a.runs[0].times.rescales)

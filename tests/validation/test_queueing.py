@@ -1,0 +1,67 @@
+"""``fifo``, decided at every event and without start-up, against queueing theory: c servers, gangs of one GPU."""
+
+from __future__ import annotations
+
+from math import factorial
+
+import numpy as np
+import pytest
+import simcore
+from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.jobs import JobClass, Trace
+from simcore.models.cluster.rates import RateTable
+from simcore.models.cluster.rules import Rules
+
+JOBS, BATCHES, WARM_UP = 60_000, 30, 5_000
+MEAN_SERVICE = 100.0
+
+
+def waits(servers: int, load: float, service, seed: int) -> np.ndarray:
+    """Queueing delays of Poisson arrivals at one FIFO queue, without the warm-up."""
+    arrivals, lengths = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+    submit = np.cumsum(arrivals.exponential(MEAN_SERVICE / (load * servers), JOBS))
+    job = JobClass("unit", 1, 1, False, "v100")
+    trace = Trace(
+        "queue", [str(i) for i in range(JOBS)], submit, service(lengths), np.zeros(JOBS, dtype=np.int64), (job,)
+    )
+    result = simcore.trace(
+        trace,
+        policies=["fifo"],
+        cluster=Cluster("c", ("v100",), (servers,)),
+        rates=RateTable("unit", {("unit", 1, "v100"): 1.0}),
+        interval="event",
+        rules=Rules(startup_delay=0.0),
+    )
+    return result.runs[0].times.queueing[WARM_UP:]
+
+
+def agrees(delays: np.ndarray, expected: float) -> bool:
+    """Within three standard errors of the batch means."""
+    means = np.array([batch.mean() for batch in np.array_split(delays, BATCHES)])
+    return abs(means.mean() - expected) <= 3 * means.std(ddof=1) / np.sqrt(BATCHES)
+
+
+def erlang_c(servers: int, load: float) -> float:
+    """Probability that an arrival waits in M/M/c."""
+    offered = servers * load
+    last = offered**servers / factorial(servers) / (1 - load)
+    return last / (sum(offered**k / factorial(k) for k in range(servers)) + last)
+
+
+@pytest.mark.parametrize(("servers", "load"), [(1, 0.5), (4, 0.7), (16, 0.8)])
+def test_mmc(servers, load):
+    delays = waits(servers, load, lambda rng: rng.exponential(MEAN_SERVICE, JOBS), seed=1)
+    assert agrees(delays, erlang_c(servers, load) * MEAN_SERVICE / (servers * (1 - load)))
+
+
+def test_md1():
+    load = 0.7
+    delays = waits(1, load, lambda rng: np.full(JOBS, MEAN_SERVICE), seed=2)
+    assert agrees(delays, load * MEAN_SERVICE / (2 * (1 - load)))
+
+
+def test_mg1():
+    """Pollaczek-Khinchine, gamma service times with a squared coefficient of variation of 2."""
+    load, variation = 0.6, 2.0
+    delays = waits(1, load, lambda rng: rng.gamma(1 / variation, MEAN_SERVICE * variation, JOBS), seed=3)
+    assert agrees(delays, load * (1 + variation) * MEAN_SERVICE / (2 * (1 - load)))
