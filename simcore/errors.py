@@ -66,8 +66,8 @@ def one_line(text: str) -> str:
 
     Examples
     --------
-    >>> print(one_line("found 'a\\nb'"))
-    found 'a\\nb'
+    >>> print(one_line("found 'a\nb'"))
+    found 'a\nb'
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 

@@ -246,18 +246,24 @@ def csv_rows(text: str, path: str, what: str) -> tuple[list[str], Iterator[tuple
 
     def records() -> Iterator[tuple[int, list[str]]]:
         for taken, number in enumerate(numbers, 1):
+            where = f"{path}, line {number}"
             try:
                 fields = next(reader)
-            except (csv.Error, StopIteration) as error:
-                raise InputError(f"{path}, line {number}", f"a broken row ({error})", "fields between commas") from None
+            except csv.Error as error:
+                if taken == len(numbers) and "end of data" in str(error):
+                    raise _open_quotes(where) from None
+                raise InputError(where, f"a broken row ({error})", "fields between commas") from None
             if reader.line_num != taken:
-                remedy = "Close the quotes, or remove them."
-                raise InputError(f"{path}, line {number}", "quotes that are not closed", "a row on one line", remedy)
+                raise _open_quotes(where)
             yield number, [field.strip() for field in fields]
 
     rows = records()
     _, header = next(rows)
     return header, rows
+
+
+def _open_quotes(where: str) -> InputError:
+    return InputError(where, "quotes that are not closed", "a row on one line", "Close the quotes, or remove them.")
 
 
 def check_columns(header: Sequence[str], required: Sequence[str], optional: Sequence[str], place: str) -> None:

@@ -83,7 +83,7 @@ def check_output(path: Path, *, force: bool = False, option: str = "") -> None:
             raise InputError(place, "a path that exists", "a new directory", remedy)
         if not path.is_dir():
             raise InputError(place, "a file", "a directory", "Choose another path.")
-        kept = (Path.cwd(), Path.home())
+        kept = (Path.cwd(), Path(os.path.expanduser("~")))
         real = path.resolve()
         if path.is_mount() or any(real == k or real in k.parents for k in kept):
             found = "the working directory, the home directory, a mount point or a folder above one of them"

@@ -32,10 +32,8 @@ def save(figure: Figure, stem: Path) -> None:
     import matplotlib
 
     with matplotlib.rc_context({"svg.hashsalt": "simcore", "pdf.fonttype": 42}):
-        figure.savefig(stem.with_suffix(".png"), metadata={"Software": None})
-        figure.savefig(
-            stem.with_suffix(".pdf"), metadata={"CreationDate": None, "Creator": "simcore", "Producer": None}
-        )
+        figure.savefig(f"{stem}.png", metadata={"Software": None})
+        figure.savefig(f"{stem}.pdf", metadata={"CreationDate": None, "Creator": "simcore", "Producer": None})
 
 
 def jct_makespan(table: Table, caption: str) -> Figure:
@@ -75,7 +73,7 @@ def jct_makespan(table: Table, caption: str) -> Figure:
         axes.set_xticks(
             range(len(policies)), [p.replace("-", "-\n", 1) if len(p) > 9 else p for p in policies], fontsize=9
         )
-        axes.set_ylim(0, max(values) * 1.18)
+        axes.set_ylim(0, max(values) * 1.18 or 1.0)  # everything may be done at once
         _plain(axes)
     figure.supxlabel(f"{caption}; ratios: improvement over {policies[0]}", fontsize=7)
     return figure

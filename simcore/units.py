@@ -6,8 +6,9 @@ for sizes. Text is parsed with `decimal.Decimal`, because ``float("5") * 1e-6`` 
 
 from __future__ import annotations
 
+import math
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from simcore.errors import InputError, did_you_mean
 
@@ -86,9 +87,12 @@ def parse(text: str, kind: str, place: str) -> float:
     if unit not in units:
         raise InputError(place, f"unit '{unit}'", expected, did_you_mean(unit, units))
     try:
-        return float(Decimal(number) * units[unit])
-    except InvalidOperation as error:  # an exponent beyond what Decimal holds
-        raise InputError(place, f"'{text}'", expected) from error
+        value = float(Decimal(number) * units[unit])
+    except ArithmeticError:  # an exponent beyond what Decimal holds
+        value = math.inf
+    if not math.isfinite(value):
+        raise InputError(place, f"'{text}'", f"{expected}, that a float can hold")
+    return value
 
 
 def format_si(value: float, unit: str, digits: int = 4) -> str:

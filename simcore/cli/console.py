@@ -28,8 +28,8 @@ def one_of(*words: str) -> Callback:
     return check
 
 
-def number(what: str, read: type[float] | type[int] = float) -> Callback:
-    """Return a callback that takes a finite number of at least 0, `what` for messages."""
+def number(what: str, read: type[float] | type[int] = float, most: float = float("inf")) -> Callback:
+    """Return a callback that takes a finite number from 0 to `most`, `what` for messages."""
 
     def check(_: click.Context, param: click.Parameter, value: str | None) -> float | None:
         if value is None:
@@ -38,8 +38,9 @@ def number(what: str, read: type[float] | type[int] = float) -> Callback:
             result = read(value)
         except ValueError:
             result = -1
-        if not 0 <= result < float("inf"):
-            raise InputError(param.opts[0], f"'{value}'", f"{what} of at least 0")
+        if not 0 <= result <= most or result == float("inf"):
+            limits = "of at least 0" if most == float("inf") else f"from 0 to {most:,.0f}"
+            raise InputError(param.opts[0], f"'{value}'", f"{what} {limits}")
         return result
 
     return check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -81,8 +82,12 @@ def run(argv: Sequence[str] | None = None) -> None:
         _fail("interrupted; no half-written result was left behind")
         status = 130
     except BrokenPipeError:  # the reader of our output went away: head, less
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         status = 0
+    except OSError as error:  # a full disk behind standard output, a file that went away
+        _fail(f"the system refused: {error}")
+        _drop_output()
+        status = 1
     except MemoryError:
         _fail("this needs more memory than there is; make the trace, the cluster or the number of ticks smaller")
         status = 1
@@ -97,6 +102,12 @@ def run(argv: Sequence[str] | None = None) -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _drop_output() -> None:
+    """Send what is still buffered nowhere, so that Python does not complain of it at exit."""
+    with contextlib.suppress(OSError, ValueError):  # no real file behind it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _usage(error: click.ClickException) -> str:
     """Say what click found wrong with the arguments in the words of our own errors."""
     context = getattr(error, "ctx", None)
@@ -107,7 +118,9 @@ def _usage(error: click.ClickException) -> str:
         hint = " ".join(filter(None, (did_you_mean(error.option_name, options), help_hint)))
         return str(InputError(command, f"'{error.option_name}'", "an option that it has", hint))
     if isinstance(error, click.BadOptionUsage):
-        return str(InputError(f"{command}, {error.option_name}", "no value, or one too many", "one value", help_hint))
+        missing = "requires" in error.format_message()
+        found, expected = ("no value", "a value") if missing else ("a value", "none")
+        return str(InputError(error.option_name, found, expected, "See the command's --help."))
     message = error.format_message().rstrip(".").removeprefix("Got ")
     return str(InputError(command, message[:1].lower() + message[1:], "arguments that it takes", help_hint))
 

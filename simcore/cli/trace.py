@@ -75,7 +75,10 @@ SWITCHES = ("assignment", "single_type_speedup", "idle_gpus", "startup", "order"
     help="Order in which policies see jobs.",
 )
 @click.option(
-    "--startup-delay", callback=number("a number of seconds"), metavar="SECONDS", help="Start-up delay.  [default: 20]"
+    "--startup-delay",
+    callback=number("a number of seconds", most=1e9),
+    metavar="SECONDS",
+    help="Start-up delay.  [default: 20]",
 )
 @click.option(
     "--format", "file_format", metavar="simcore|easyscale", help="Format of TRACE; by default its header decides."

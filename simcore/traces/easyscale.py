@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -42,9 +43,12 @@ class ArtifactRow(BaseModel):
     def _flag(cls, value: str) -> float:
         """Read a flag as the artifact does: any number but 0 means yes."""
         try:
-            return float({"true": "1", "yes": "1", "false": "0", "no": "0"}.get(value.lower(), value))
+            number = float({"true": "1", "yes": "1", "false": "0", "no": "0"}.get(value.lower(), value))
         except ValueError:
-            raise InputError("", f"'{value}'", "0 or 1") from None
+            number = math.nan
+        if not math.isfinite(number):
+            raise InputError("", f"'{value}'", "0 or 1")
+        return number
 
 
 def matches(header: Sequence[str]) -> bool:

@@ -1,0 +1,209 @@
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict
+from simcore.errors import InputError
+from simcore.files import check_columns, csv_rows, csv_text, read_text, read_yaml, sha256
+from simcore.outputs import atomic_directory, check_file, check_output, write_atomic
+
+PRINTABLE = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1)
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    count: int
+
+
+class Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str = ""
+    inner: Inner
+    parts: dict[str, int] = {}
+
+
+def everything(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@given(st.lists(st.lists(PRINTABLE, min_size=3, max_size=3), min_size=1))
+def test_csv_round_trip(table):
+    table = [["x" + row[0], *row[1:]] for row in table]  # a first field of '#' makes a comment
+    header, rows = csv_rows(csv_text(table[0], table[1:]), "t.csv", "test")
+    assert [header, *(fields for _, fields in rows)] == table
+
+
+@given(st.text())
+def test_any_text_is_rows_or_an_input_error(text):
+    try:
+        _, rows = csv_rows(text, "t.csv", "test")
+        numbers = [number for number, _ in rows]
+    except InputError as error:
+        assert str(error).startswith("t.csv")
+    else:
+        assert numbers == sorted(set(numbers))
+
+
+def test_line_numbers_are_those_of_an_editor():
+    text = "# note\r\na,b\r\n\r\n1,\x0c2\r\n# c\r\n\u2028,4\r\n5,6"
+    _, rows = csv_rows(text, "t.csv", "test")
+    assert [number for number, _ in rows] == [4, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [('a,b\n1,"2\n3,4\n', 2), ('a,b\n"1\n2",3\n4,5\n', 2), ('a,b\n1,"2"x\n', 2), ('"a', 1)]
+)
+def test_open_quotes_are_refused_where_they_open(text, line):
+    with pytest.raises(InputError, match=f"t.csv, line {line}: "):
+        list(csv_rows(text, "t.csv", "test")[1])
+
+
+def test_a_huge_field_is_refused():
+    with pytest.raises(InputError, match="line 2"):
+        list(csv_rows("a\n" + "x" * 200_000, "t.csv", "test")[1])
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (["a", "bb"], "found 'bb', expected one of a, b, c"),
+        (["a", "a", "b"], "found column 'a' twice"),
+        (["a"], "found no column 'b'"),
+        (["a", "b", ""], "found an empty name"),
+    ],
+)
+def test_columns(header, message):
+    with pytest.raises(InputError, match=message):
+        check_columns(header, ["a", "b"], ["c"], "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "found an empty file"),
+        ("- 1", "found a list"),
+        ("5", "found 5"),
+        ("inner: {count: x}", "line 1, field 'inner.count': found 'x', expected a whole number"),
+        ("inner: {count: '1x'}", "found '1x'"),
+        ("name: a\ninner:\n  count: 1\n  cuont: 2\n", "line 4: found 'cuont', expected one of count.* Did you mean"),
+        ("name: a\n", "field 'inner': found nothing, expected a value. Add the field 'inner'."),
+        ("inner: {count: 1, count: 2}", "found 'count' a second time"),
+        ("inner: {count: 1\nname: [", "line 2, column"),
+        ("a: &a [*a]", "nested too deep"),
+        ("a: 2024-13-45", "cannot read"),
+        ("inner: {count: 1}\n---\nname: b", "broken YAML"),
+        ("parts: {1: 2}\ninner: {count: 1}", "field 'parts.1': found 1, expected text"),
+        ("\x00", "broken YAML"),
+    ],
+)
+def test_yaml_that_is_wrong(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        read_yaml(tmp_path / "d.yaml", Document, "test", text)
+
+
+@given(st.text() | st.text(st.sampled_from("ab:&*[]{}-?!|>'\" \n#,0.<~e")))
+def test_any_text_is_a_document_or_an_input_error(text):
+    from pathlib import Path
+
+    try:
+        read_yaml(Path("d.yaml"), Document, "test", text)
+    except InputError as error:
+        assert str(error).startswith("d.yaml")
+
+
+def test_reading_what_is_not_there(tmp_path):
+    (tmp_path / "b").write_bytes(b"\xff\x00")
+    for path, found in ((tmp_path / "none", "no such file"), (tmp_path, "a directory"), (tmp_path / "b", "not UTF-8")):
+        with pytest.raises(InputError, match=found):
+            read_text(path, "test")
+
+
+def test_a_byte_order_mark_is_dropped(tmp_path):
+    (tmp_path / "bom").write_bytes(b"\xef\xbb\xbfa,b\n")
+    assert read_text(tmp_path / "bom", "test") == "a,b\n"
+    assert len(sha256(b"")) == 64
+
+
+def test_a_file_is_replaced_whole_and_parents_are_made(tmp_path):
+    path = tmp_path / "new" / "folder" / "f"
+    write_atomic(path, "one")
+    write_atomic(path, b"two")
+    assert path.read_text() == "two"
+    assert everything(tmp_path) == ["new", "new/folder", "new/folder/f"]
+    assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_a_block_that_fails_leaves_nothing(tmp_path, error):
+    with pytest.raises(error), atomic_directory(tmp_path / "new" / "out") as scratch:
+        (scratch / "half").write_text("x")
+        raise error
+    assert everything(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_a_block_that_fails_leaves_the_old_directory(tmp_path, error):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("x")
+    with pytest.raises(error), atomic_directory(tmp_path / "out", force=True):
+        raise error
+    assert everything(tmp_path) == ["out", "out/old"]
+
+
+def test_the_old_directory_comes_back_when_the_replacement_fails(tmp_path, monkeypatch):
+    from pathlib import Path
+
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("x")
+    rename, calls = Path.rename, []
+
+    def stopped(self, target):
+        calls.append(self)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", stopped)
+    with pytest.raises(KeyboardInterrupt), atomic_directory(tmp_path / "out", force=True):
+        pass
+    assert everything(tmp_path) == ["out", "out/old"]
+
+
+def test_force_replaces_a_directory_whole(tmp_path):
+    (tmp_path / "out" / "deep").mkdir(parents=True)
+    (tmp_path / "out" / "deep" / "old").write_text("x")
+    with atomic_directory(tmp_path / "out", force=True) as scratch:
+        (scratch / "new").write_text("y")
+    assert everything(tmp_path) == ["out", "out/new"]
+
+
+def test_force_replaces_a_link_and_not_what_it_points_to(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "kept").write_text("x")
+    (tmp_path / "out").symlink_to("real")
+    with atomic_directory(tmp_path / "out", force=True):
+        pass
+    assert everything(tmp_path) == ["out", "real", "real/kept"]
+    assert not (tmp_path / "out").is_symlink()
+
+
+def test_outputs_that_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    cases = [("file", True), ("file", False), (".", False), (".", True), ("..", True), ("/", True), ("~", True)]
+    cases += [("file/below", False), ("file/below/further", True), ("dangling", False), ("x" * 300, False)]
+    for name, force in cases:
+        with pytest.raises(InputError, match="found"):
+            check_output(tmp_path / os.path.expanduser(name), force=force)
+    for name in ("", ".", "..", "/", "file/below", "x" * 300):
+        with pytest.raises(InputError, match="found"):
+            check_file(tmp_path / name)
+    assert everything(tmp_path) == ["dangling", "file"]

@@ -1,0 +1,70 @@
+import pytest
+import simcore
+from simcore import plots
+from simcore.errors import InputError
+from simcore.models.cluster.jobs import JobClass, build_trace
+from simcore.results import Table
+
+ONE = build_trace("one", ["a"], [0.0], [320.0], [JobClass("bert", 8, 4, False, "v100")])
+
+
+@pytest.fixture(scope="module")
+def result():
+    return simcore.trace()
+
+
+def texts(figure):
+    from matplotlib.text import Text
+
+    return [text.get_text() for text in figure.findobj(Text)]
+
+
+def test_bars_show_every_policys_numbers(result):
+    figure = result.plot()
+    shown = texts(figure)
+    for row, panel in ((row, i) for row in result.table for i in (0, 1)):
+        value = row[("mean_jct_s", "makespan_s")[panel]]
+        assert any(text.startswith(f"{value:,.0f}") for text in shown)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["seconds", "seconds"]
+
+
+@pytest.mark.parametrize("name", ["jct_makespan", "trace_alloc"])
+def test_figures_say_that_step_times_are_fitted(result, name):
+    assert any("sc23-fitted (fitted)" in text for text in texts(result.plot(name)))
+
+
+def test_lines_hold_the_allocation(result):
+    (axes,) = result.plot("trace_alloc").axes
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    allocation = result.allocation
+    for policy in result.table.column("policy"):
+        total = [row["total"] for row in allocation if row["policy"] == policy]
+        assert lines[policy].get_ydata().tolist() == [*total, 0]
+    assert len({(line.get_color(), str(line.get_linestyle())) for line in lines.values()}) == len(lines)
+    assert axes.get_ylim()[1] >= result.cluster.gpus
+
+
+def test_an_unknown_figure_is_refused(result):
+    with pytest.raises(InputError, match="Did you mean 'trace_alloc'"):
+        result.plot("trace_allok")
+
+
+@pytest.mark.parametrize("name", ["jct_makespan", "trace_alloc"])
+def test_one_job_one_policy_can_be_drawn(tmp_path, name):
+    for interval in (60, "event"):
+        plots.save(simcore.trace(ONE, policies=["fifo"], interval=interval).plot(name), tmp_path / name)
+    assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_more_policies_than_colours_and_no_time_at_all_can_be_drawn(tmp_path):
+    names = [f"policy-{i}" for i in range(12)]
+    table = Table(["policy", "mean_jct_s", "makespan_s"], [(name, 0.0, 0.0) for name in names])
+    plots.save(plots.jct_makespan(table, "nothing"), tmp_path / "bars")
+    allocation = Table(["policy", "time_s", "total"], [(name, 0.0, 0) for name in names])
+    plots.save(plots.trace_alloc(allocation, 1, "nothing"), tmp_path / "lines")
+
+
+def test_a_stem_with_a_dot_keeps_it(tmp_path):
+    plots.save(plots.new_figure(1, 1), tmp_path / "v1.5")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["v1.5.pdf", "v1.5.png"]

@@ -1,0 +1,154 @@
+"""The shape of the package: who imports whom, how large modules are, what is public."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import simcore
+
+ROOT = Path(simcore.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+
+def at_module_level(tree):
+    """Nodes that run on import: no function bodies, no `if TYPE_CHECKING`."""
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        yield node
+        for child in ast.iter_child_nodes(node):
+            typing_only = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+            if not isinstance(child, ast.FunctionDef | ast.Lambda) and not typing_only:
+                stack.append(child)
+
+
+def imported(nodes):
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module != "__future__":
+            assert node.level == 0, "relative imports hide where a name lives"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                found.add(full if full in MODULES else str(node.module))
+    return found
+
+
+IMPORTS = {name: imported(ast.walk(tree)) for name, tree in MODULES.items()}
+LOADS = {name: imported(at_module_level(tree)) for name, tree in MODULES.items()}
+
+
+def below(name, *packages):
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def offenders(inside, forbidden, imports=IMPORTS):
+    return {(m, i) for m, found in imports.items() if below(m, *inside) for i in found if below(i, *forbidden)}
+
+
+@pytest.mark.parametrize(
+    ("inside", "forbidden"),
+    [
+        (["simcore.errors"], ["simcore"]),
+        (["simcore.units"], ["simcore.models", "simcore.traces", "simcore.studies", "simcore.zoo", "simcore.files"]),
+        (
+            ["simcore.models"],
+            ["pydantic", "yaml", "torch", "rich", "click", "simcore.zoo", "simcore.traces", "simcore.studies"],
+        ),
+        (["simcore.zoo"], ["simcore.traces", "simcore.studies", "simcore.results", "simcore.plots"]),
+        (["simcore.traces"], ["simcore.studies", "simcore.results", "simcore.plots"]),
+        (["simcore.results"], ["simcore.models", "simcore.traces", "simcore.studies", "simcore.zoo", "simcore.plots"]),
+        (["simcore.plots"], ["simcore.models", "simcore.traces", "simcore.studies", "simcore.zoo"]),
+        (["simcore.engine"], ["simcore.models", "simcore.traces", "simcore.studies", "simcore.zoo"]),
+        (["simcore"], ["torch"]),
+    ],
+)
+def test_data_flows_one_way(inside, forbidden):
+    own = {(m, i) for m, i in offenders(inside, forbidden) if m == i}
+    assert offenders(inside, forbidden) - own == set()
+
+
+def test_nobody_imports_the_command_line():
+    found = offenders(["simcore"], ["simcore.cli"])
+    assert {m for m, _ in found if not below(m, "simcore.cli")} == {"simcore.__main__"}
+
+
+def test_only_the_command_line_knows_click_and_rich():
+    assert {m for m, _ in offenders(["simcore"], ["click", "rich"]) if not below(m, "simcore.cli")} == set()
+
+
+def test_no_module_loads_itself_through_others():
+    done, path = set(), []
+
+    def visit(name):
+        assert name not in path, f"circular import: {' -> '.join([*path[path.index(name) :], name])}"
+        if name in done:
+            return
+        path.append(name)
+        for other in LOADS[name] & MODULES.keys():
+            visit(other)
+        path.pop()
+        done.add(name)
+
+    for name in MODULES:
+        visit(name)
+
+
+def test_heavy_libraries_are_loaded_inside_functions():
+    heavy = ["matplotlib", "scipy", "networkx", "rich", "yaml"]
+    assert offenders(["simcore"], heavy, LOADS) == set()
+
+
+def test_only_the_engine_touches_simpys_insides():
+    inner = {"_queue", "_eid", "_now", "_ok", "_value"}
+    touching = {
+        name
+        for name, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in inner
+    }
+    assert touching == {"simcore.engine"}
+    assert {m for m, found in IMPORTS.items() if any(below(i, "simpy") for i in found)} == {"simcore.engine"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_modules_are_short_and_say_what_they_are(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400
+    assert ast.get_docstring(ast.parse(text))
+
+
+def test_the_public_surface():
+    assert sorted(simcore.__all__) == ["TraceResult", "__version__", "trace"]
+    for name in simcore.__all__:
+        assert getattr(simcore, name) is not None
+        assert name in dir(simcore)
+    with pytest.raises(AttributeError, match="trac"):
+        _ = simcore.trac
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import simcore",
+        "from simcore.cli.main import run\ntry:\n    run(['--help'])\nexcept SystemExit as stop:\n    assert not stop.code",
+        "from simcore.cli.main import run\ntry:\n    run(['--version'])\nexcept SystemExit as stop:\n    assert not stop.code",
+    ],
+    ids=["import", "help", "version"],
+)
+def test_starting_costs_nothing(code):
+    heavy = "{'numpy', 'simpy', 'pydantic', 'rich', 'matplotlib', 'yaml', 'scipy', 'torch'}"
+    program = f"import sys\n{code}\nfound = {heavy} & set(sys.modules)\nassert not found, found"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from simcore import zoo
+from simcore.errors import InputError
+from simcore.zoo.load_applications import samples_per_epoch
+from simcore.zoo.load_clusters import load_cluster
+from simcore.zoo.load_rates import load_rates
+
+HEADER = "model,batch_size,gpu_type,seconds_per_minibatch\n"
+
+
+def write(tmp_path, text):
+    path = tmp_path / "file"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_cluster_and_rate_table_loads():
+    for name in zoo.names("clusters"):
+        cluster, digest = load_cluster(name)
+        assert (cluster.name, cluster.gpus > 0, len(digest)) == (name, True, 64)
+        assert cluster.source
+    for name in zoo.names("rates"):
+        rates, digest = load_rates(name)
+        assert (rates.name, len(digest)) == (name, 64)
+        assert rates.kinds
+    assert {"clusters", "rates", "applications"} <= set(zoo.kinds())
+    assert len(samples_per_epoch("easyscale-sc23")) == 8
+
+
+def test_fitted_numbers_say_so():
+    rates, _ = load_rates("SC23-Fitted")
+    assert rates.label() == "sc23-fitted (fitted)"
+    assert "not measurements" in rates.note
+    assert {"measured", "interpolated"} <= set(load_rates("sc23-measured")[0].kinds)
+
+
+def test_the_order_of_gpu_types_is_the_files(tmp_path):
+    cluster, _ = load_cluster(write(tmp_path, "gpus:\n  z: 1\n  a: 2\n  m: 0\n"))
+    assert (cluster.name, cluster.types, cluster.counts) == ("file", ("z", "a", "m"), (1, 2, 0))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gpus: {}", "field 'gpus': found no GPUs"),
+        ("gpus: {v100: 0}", "found no GPUs"),
+        ("gpus:\n  v100: -1", "line 2, field 'gpus.v100': found -1, expected a number of at least 0"),
+        ("gpus: {v100: 1.5}", "found 1.5, expected a whole number"),
+        ("gpus: {v100: 2.0}", "expected a whole number"),
+        ("gpus: {v100: '8'}", "found '8', expected a whole number"),
+        ("gpus: {v100: yes}", "found yes, expected a whole number"),
+        ("gpus: {v100: }", "found nothing"),
+        ("gpus: {v100: .nan}", "found nan"),
+        ("gpus: {v100: 99999999999999999999}", "at most 10,000,000"),
+        ("gpus: {'': 1}", "expected a name"),
+        ("gpus: [v100]", "found a list, expected a mapping"),
+        ("gpus: {v100: 8, v100: 9}", "'v100' a second time"),
+        ("name: a\ngpu: {v100: 8}", "found "),
+        ("gpus: {v100: 8}\nnodes: 3", "line 2: found 'nodes', expected one of name, source, gpus"),
+        ("gpus: {v100: 8", "broken YAML"),
+        ("", "found an empty file"),
+    ],
+)
+def test_clusters_that_are_wrong(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        load_cluster(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "found an empty file"),
+        (HEADER, "found no rows"),
+        (HEADER + "bert,8,v100,0", "line 2, field 'seconds_per_minibatch': found 0, expected a number of more than 0"),
+        (HEADER + "bert,8,v100,-1", "found -1"),
+        (HEADER + "bert,8,v100,nan", "expected a finite number"),
+        (HEADER + "bert,8,v100,x", "found 'x', expected a number"),
+        (HEADER + "bert,8.5,v100,1", "'batch_size': found 8.5, expected a whole number"),
+        (HEADER + "bert,8,v100", "line 2: found 3 fields"),
+        (HEADER + "bert,8,v100,1,", "line 2: found 5 fields"),
+        (HEADER + "bert,8,v100,1\n\nbert,8,v100,2", "line 4: found bert, batch size 8, v100 a second time"),
+        (HEADER.replace("gpu_type,", "") + "bert,8,1", "no column 'gpu_type'"),
+        (HEADER.replace("model", "modl"), "found 'modl'.*Did you mean 'model'"),
+    ],
+)
+def test_rates_that_are_wrong(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        load_rates(write(tmp_path, text))
+
+
+@given(text=st.text(), header=st.sampled_from(["", HEADER]))
+def test_any_text_is_rates_or_an_input_error(tmp_path_factory, text, header):
+    path = tmp_path_factory.getbasetemp() / "rates.csv"
+    path.write_bytes((header + text).encode())
+    try:
+        assert load_rates(path)[0].seconds
+    except InputError as error:
+        assert str(error).startswith(str(path))
+
+
+@given(text=st.text() | st.text(st.sampled_from("gpus:{}[]v1-. \n'0")))
+def test_any_text_is_a_cluster_or_an_input_error(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "cluster.yaml"
+    path.write_bytes(text.encode())
+    try:
+        assert load_cluster(path)[0].gpus
+    except InputError as error:
+        assert str(error).startswith(str(path))
+
+
+@pytest.mark.parametrize("name", ["sc24", "", "no/such/file", "x" * 300])
+def test_names_that_are_neither_entry_nor_file(name):
+    for kind in ("clusters", "rates"):
+        with pytest.raises(InputError, match="--option: found .* or the path of a file"):
+            zoo.find(kind, name, "--option")
+
+
+def test_a_directory_is_no_entry(tmp_path):
+    with pytest.raises(InputError, match="found a directory"):
+        load_cluster(tmp_path)
+    assert zoo.find("clusters", Path("SC23"), "x").name == "sc23.yaml"
