@@ -111,8 +111,8 @@ class _Wishes:
         self._row = np.zeros(0, dtype=np.int64)
         self._gain = np.zeros((0, types))
         self._number = np.zeros((0, types), dtype=np.int64)  # 0: no wish for this type
-        self._returned = np.zeros((0, types, types), dtype=np.int64)
-        self._target: list[list[Placement | None]] = []
+        self._giving = np.zeros((0, types), dtype=np.int64)  # GPUs that granting all of a job's wishes would return
+        self._target: list[list[tuple[Growth, Placement] | None]] = []
 
     def put(self, row: int, wishes: list[tuple[Growth, Placement]]) -> None:
         """Replace a job's wishes."""
@@ -122,17 +122,18 @@ class _Wishes:
                 self._grow()
             slot = self._slot[row] = self._unused.pop()
             self._row[slot] = row
-        self._number[slot] = 0
+        self._number[slot] = self._giving[slot] = 0
         for wish, placement in wishes:
             self._number[slot, wish.gpu] = wish.number
-            self._returned[slot, wish.gpu] = wish.returned
             self._gain[slot, wish.gpu] = wish.gain
-            self._target[slot][wish.gpu] = placement
+            self._target[slot][wish.gpu] = (wish, placement)
+            if any(wish.returned):
+                self._giving[slot] += wish.returned
 
     def drop(self, row: int) -> None:
         """Forget a job."""
         slot = self._slot.pop(row)
-        self._number[slot] = 0
+        self._number[slot] = self._giving[slot] = 0
         self._unused.append(slot)
 
     def grant(self, free: list[int]) -> list[tuple[int, Placement]]:
@@ -140,28 +141,27 @@ class _Wishes:
 
         GPUs that a granted job returns can be granted again by the same pass.
         """
-        wished = self._number > 0
-        most = np.asarray(free) + self._returned[wished].sum(axis=0)
-        slots, types = np.nonzero(wished & (self._number <= most))
+        most = np.asarray(free) + self._giving.sum(axis=0)
+        slots, types = np.nonzero((self._number > 0) & (self._number <= most))
         if not len(slots):
             return []
         order = np.lexsort((types, self._row[slots], descending_ranks(self._gain[slots, types])))
         granted: dict[int, Placement] = {}
         for slot, g in zip(slots[order].tolist(), types[order].tolist(), strict=True):
-            number = self._number[slot, g]
-            row = int(self._row[slot])
-            if number <= free[g] and row not in granted:
-                placement = self._target[slot][g]
-                assert placement is not None
-                granted[row] = placement
-                free[g] -= int(number)
-                free[:] = (np.asarray(free) + self._returned[slot, g]).tolist()
+            target, row = self._target[slot][g], int(self._row[slot])
+            assert target is not None
+            wish = target[0]
+            if wish.number <= free[g] and row not in granted:
+                granted[row] = target[1]
+                free[g] -= wish.number
+                for h, number in enumerate(wish.returned):
+                    free[h] += number
         return list(granted.items())
 
     def _grow(self) -> None:
         old = len(self._target)
         new = max(64, 2 * old)
-        for name in ("_row", "_gain", "_number", "_returned"):
+        for name in ("_row", "_gain", "_number", "_giving"):
             array = getattr(self, name)
             setattr(self, name, np.concatenate((array, np.zeros((new - old, *array.shape[1:]), dtype=array.dtype))))
         self._target += [[None] * self._types for _ in range(new - old)]
