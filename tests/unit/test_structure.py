@@ -138,12 +138,21 @@ def test_the_public_surface():
         _ = simcore.trac
 
 
+START = """
+from simcore.cli.main import run
+try:
+    run(["{option}"])
+except SystemExit as stop:
+    assert not stop.code
+"""
+
+
 @pytest.mark.parametrize(
     "code",
     [
         "import simcore",
-        "from simcore.cli.main import run\ntry:\n    run(['--help'])\nexcept SystemExit as stop:\n    assert not stop.code",
-        "from simcore.cli.main import run\ntry:\n    run(['--version'])\nexcept SystemExit as stop:\n    assert not stop.code",
+        START.format(option="--help"),
+        START.format(option="--version"),
     ],
     ids=["import", "help", "version"],
 )

@@ -1,5 +1,6 @@
 import json
 from collections import defaultdict
+from itertools import pairwise
 
 import pytest
 import simcore
@@ -58,7 +59,7 @@ def test_every_gpu_has_a_named_track(case):
 def test_slices_of_a_track_never_overlap(case):
     for found in slices(case[1]).values():
         assert all(isinstance(ts, int) and ts >= 0 and dur >= 0 for ts, dur, _ in found)
-        assert all(a[0] + a[1] <= b[0] for a, b in zip(found, found[1:], strict=False))
+        assert all(a[0] + a[1] <= b[0] for a, b in pairwise(found))
 
 
 def test_slices_add_up_to_the_gpu_seconds_of_jobs(case):

@@ -37,7 +37,10 @@ def test_any_text_is_a_trace_or_an_input_error(reader, text, header):
     try:
         assert len(reader(header + text, "t.csv"))
     except InputError as error:
-        assert str(error).startswith("t.csv")
+        message = str(error)
+    else:
+        message = "t.csv"
+    assert message.startswith("t.csv")
 
 
 ROW = ["a", "0", "bert", "4", "8", "320", "no", "v100"]
