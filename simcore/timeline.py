@@ -56,7 +56,9 @@ def _slices(trace: Trace, cluster: Cluster, spans: Segments) -> Iterator[dict[st
     held: dict[int, list[list[int]]] = {}
     last = np.append(spans.row[1:] != spans.row[:-1], True)
     # at one time releases come before starts; a change of placement is a release of what it drops, then a start
-    changes = [(float(t), 1, i) for i, t in enumerate(spans.start)]
+    # a placement that another replaces at the same instant, as event-driven rounds do, was never held
+    lasting = spans.release > spans.start
+    changes = [(float(t), 1, i) for i, t in enumerate(spans.start) if lasting[i]]
     changes += [(float(t), 0, i) for i, t in enumerate(spans.release) if last[i]]
     for group in _by_time(changes):
         for phase, index in group:

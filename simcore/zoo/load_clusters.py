@@ -13,6 +13,7 @@ from simcore.files import read_text, read_yaml, sha256
 from simcore.models.cluster.cluster import Cluster
 
 MOST = 10_000_000  # GPUs of a type: beyond any cluster, and little enough to count exactly in every table
+RESERVED = {"policy", "time_s", "clock_s", "total"}  # columns that stand beside the GPU types' in allocation.csv
 
 
 class ClusterFile(BaseModel):
@@ -55,6 +56,10 @@ def load_cluster(name_or_path: str | Path, place: str = "--cluster") -> tuple[Cl
     if not sum(data.gpus.values()):
         raise InputError(
             f"{path}, field 'gpus'", "no GPUs", "at least one GPU", "Give a type a number, such as 'v100: 8'."
+        )
+    for name in sorted(RESERVED & data.gpus.keys()):
+        raise InputError(
+            f"{path}, field 'gpus'", f"a GPU type '{name}'", "a name that is no column of a table", "Rename it."
         )
     cluster = Cluster(data.name or path.stem, tuple(data.gpus), tuple(data.gpus.values()), data.source)
     return cluster, sha256(text.encode())

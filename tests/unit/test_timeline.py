@@ -16,11 +16,11 @@ LATE = build_trace(
     [32000.0, 640000.0, 999.0],
     [JobClass("bert", 8, 4, True, "v100"), JobClass("bert", 8, 8, True, "v100"), JobClass("bert", 8, 2, True, "t4")],
 )
-ALL = ["yarn-cs", "fifo", "easyscale-homo", "easyscale-heter"]
 CASES = {
     "published": {},
     "corrected": {"rules": "corrected"},
     "event": {"interval": "event"},
+    "corrected, event": {"rules": "corrected", "interval": "event"},
     "takeover": {"source": LATE},
     "takeover, corrected": {"source": LATE, "rules": "corrected"},
     "takeover, event": {"source": LATE, "interval": "event"},

@@ -2,12 +2,14 @@ import csv
 
 import numpy as np
 import pytest
+import simcore
 from hypothesis import given
 from hypothesis import strategies as st
 from simcore import traces
 from simcore.errors import InputError
 from simcore.files import csv_text
 from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.jobs import JobClass, build_trace
 from simcore.traces import easyscale, synthetic, table
 
 SC23 = Cluster("sc23", ("v100", "p100", "t4"), (32, 16, 16))
@@ -188,3 +190,23 @@ def test_the_offered_load_is_the_one_asked_for(counts):
     trace = synthetic.rigid(cluster, jobs=400_000, load=0.8, seed=1)
     offered = trace.samples.sum() / (trace.submit[-1] * cluster.gpus)
     assert offered == pytest.approx(0.8, rel=0.03)
+
+
+JOB = JobClass("bert", 8, 4, False, "v100")
+
+
+@pytest.mark.parametrize(
+    ("names", "submit", "samples", "message"),
+    [
+        ([], [], [], "found no jobs"),
+        (["a"], [np.nan], [1.0], "mine, job 'a': found a submission time of nan"),
+        (["a", "b"], [0.0, -1.0], [1.0, 1.0], "mine, job 'b': found a submission time of -1"),
+        (["a"], [0.0], [np.inf], "found a number of samples of inf"),
+        (["a"], [0.0], [0.0], "found a number of samples of 0"),
+        (["a", "a"], [0.0, 1.0], [1.0, 1.0], "found jobs that share the name 'a'"),
+    ],
+)
+def test_traces_made_in_python_are_checked_too(names, submit, samples, message):
+    mine = build_trace("mine", names, submit, samples, [JOB] * len(names))
+    with pytest.raises(InputError, match=message):
+        simcore.trace(mine)

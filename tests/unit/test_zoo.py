@@ -57,6 +57,7 @@ def test_the_order_of_gpu_types_is_the_files(tmp_path):
         ("gpus: {v100: .nan}", "found nan"),
         ("gpus: {v100: 99999999999999999999}", "at most 10,000,000"),
         ("gpus: {'': 1}", "expected a name"),
+        ("gpus: {total: 1}", "found a GPU type 'total'"),
         ("gpus: [v100]", "found a list, expected a mapping"),
         ("gpus: {v100: 8, v100: 9}", "'v100' a second time"),
         ("name: a\ngpu: {v100: 8}", "found "),

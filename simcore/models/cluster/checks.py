@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,6 +32,9 @@ def check(trace: Trace, cluster: Cluster, rates: RateTable, policies: Sequence[s
     """
     if not len(trace):
         raise InputError(trace.name, "no jobs", "at least one job")
+    if len(set(trace.names)) < len(trace):
+        twice = next(name for name, number in Counter(trace.names).items() if number > 1)
+        raise InputError(trace.name, f"jobs that share the name '{twice}'", "a name for each job alone", "Rename one.")
     if not cluster.gpus:
         raise InputError(f"cluster '{cluster.name}'", "no GPUs", "at least one GPU")
     _check_range(trace, trace.submit, "submission time", 0.0, LATEST)
