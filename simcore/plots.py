@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 COLOURS = ("#7f7f7f", "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
 HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), "-.")
+
+CAPTION = 130  # characters of a line under a figure
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -75,7 +78,7 @@ def jct_makespan(table: Table, caption: str) -> Figure:
         )
         axes.set_ylim(0, max(values) * 1.18 or 1.0)  # everything may be done at once
         _plain(axes)
-    figure.supxlabel(f"{caption}; ratios: improvement over {policies[0]}", fontsize=7)
+    _caption(figure, f"{caption}; ratios: improvement over {policies[0]}")
     return figure
 
 
@@ -119,8 +122,13 @@ def trace_alloc(allocation: Table, gpus: int, caption: str) -> Figure:
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False, fontsize=9)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     _plain(axes)
-    figure.supxlabel(caption, fontsize=7)
+    _caption(figure, caption)
     return figure
+
+
+def _caption(figure: Figure, text: str) -> None:
+    """Write the caption in lines that fit, as it is: a dollar sign in a file name begins no formula."""
+    figure.supxlabel("\n".join(textwrap.wrap(text, CAPTION)), fontsize=7, parse_math=False)
 
 
 def _plain(axes: Axes) -> None:

@@ -68,3 +68,11 @@ def test_more_policies_than_colours_and_no_time_at_all_can_be_drawn(tmp_path):
 def test_a_stem_with_a_dot_keeps_it(tmp_path):
     plots.save(plots.new_figure(1, 1), tmp_path / "v1.5")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["v1.5.pdf", "v1.5.png"]
+
+
+def test_a_caption_is_taken_as_it_is_and_fits(tmp_path):
+    caption = "trace " + "a/long/path" * 40 + "/x$\\frac$.csv (62 jobs)"
+    figure = plots.jct_makespan(Table(["policy", "mean_jct_s", "makespan_s"], [("fifo", 1.0, 2.0)]), caption)
+    plots.save(figure, tmp_path / "bars")
+    assert max(len(line) for text in texts(figure) for line in text.splitlines()) <= plots.CAPTION
+    assert any("$\\frac$" in text for text in texts(figure))
