@@ -9,7 +9,7 @@ run: $(VENV)/.installed
 	$(BIN)/simcore trace --interval 60
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

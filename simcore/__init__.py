@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from simcore._version import __version__
 
 if TYPE_CHECKING:
-    from simcore.studies.trace import TraceResult, trace
+    from simcore.studies.trace import trace
+    from simcore.studies.trace_result import TraceResult
 
 # public name -> module; resolved on first use, so that `import simcore` costs nothing
 _PUBLIC = {
     "trace": "simcore.studies.trace",
-    "TraceResult": "simcore.studies.trace",
+    "TraceResult": "simcore.studies.trace_result",
 }
 
 __all__ = ["TraceResult", "__version__", "trace"]

@@ -10,10 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from simcore.errors import InputError, unknown_name
-from simcore.outputs import atomic_directory as atomic_directory
-from simcore.outputs import check_file as check_file
-from simcore.outputs import check_output as check_output
-from simcore.outputs import write_atomic as write_atomic
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError

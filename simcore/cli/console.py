@@ -70,7 +70,9 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
     console = Console(soft_wrap=False)
     needed = Measurement.get(console, console.options.update(width=10_000), table).maximum
     console.width = max(console.width, needed)
-    console.print(table, soft_wrap=True)
+    with console.capture() as text:  # rich would answer a closed pipe by exiting with 1
+        console.print(table, soft_wrap=True)
+    click.echo(text.get(), nl=False)
 
 
 @contextmanager

@@ -67,8 +67,12 @@ def main(ctx: click.Context) -> None:
 
 def run(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit; no traceback ever reaches a user unless SIMCORE_DEBUG is set."""
+    status: object = 0
     try:
-        status = main(args=argv, prog_name="simcore", standalone_mode=False)
+        # what click's own main() does, less its handling of closed pipes, which exits with 1
+        arguments = list(sys.argv[1:] if argv is None else argv)
+        with main.make_context("simcore", arguments) as context:
+            main.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as stop:
         status = stop.exit_code

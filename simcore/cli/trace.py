@@ -12,7 +12,7 @@ from simcore.cli.console import number, one_of, print_table, trace_progress, war
 
 if TYPE_CHECKING:
     from simcore.models.cluster.rules import Rules
-    from simcore.studies.trace import TraceResult
+    from simcore.studies.trace_result import TraceResult
 
 SWITCHES = ("assignment", "single_type_speedup", "idle_gpus", "startup", "order")
 
@@ -111,7 +111,7 @@ def command(
     force: bool,
     **switches: str | None,
 ) -> None:
-    r"""Run a trace of training jobs through cluster schedulers.
+    """Run a trace of training jobs through cluster schedulers.
 
     TRACE is sc23 (the 62 jobs of EasyScale's trace experiment, the default), a CSV file, or a generator:
     synthetic:jobs=1000,load=0.9 (rigid jobs) or synthetic-elastic:jobs=1000,load=0.9.
@@ -121,7 +121,7 @@ def command(
       simcore trace --interval 60
       simcore trace --policy fifo --policy easyscale-heter --rules corrected -o results
       simcore trace my_trace.csv --cluster my_cluster.yaml --rates my_rates.csv --json
-    """
+    """  # noqa: D301 -- click takes a backspace character as "keep these lines"
     _check_outputs(output, timeline, force)
     from simcore.outputs import write_atomic
     from simcore.studies.trace import trace as run_trace

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import get_args, get_type_hints
 
 from simcore import traces
 from simcore.errors import InputError, unknown_name
-from simcore.files import atomic_directory
 from simcore.models.cluster import metrics
 from simcore.models.cluster.checks import check, overload_warnings
 from simcore.models.cluster.cluster import Cluster
@@ -21,163 +17,21 @@ from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.policies import factories
 from simcore.models.cluster.rates import RateTable
 from simcore.models.cluster.rules import RULES, Rules
-from simcore.models.cluster.simulator import Log, simulate
-from simcore.results import Provenance, Table, to_json, versions
+from simcore.models.cluster.simulator import simulate
+from simcore.results import Provenance, versions
+from simcore.studies.trace_result import Run, TraceResult, summarise
 from simcore.zoo.load_clusters import load_cluster
 from simcore.zoo.load_rates import load_rates
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-SUMMARY = (
-    "policy",
-    "jobs",
-    "mean_jct_s",
-    "median_jct_s",
-    "p95_jct_s",
-    "p99_jct_s",
-    "mean_queueing_s",
-    "makespan_s",
-    "mean_allocated_gpus",
-    "utilisation",
-)
-FIGURES = ("jct_makespan", "trace_alloc")
+LONGEST_INTERVAL = 1e9  # [s]
 
 Progress = Callable[[str, float, int, int], None]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One policy's run: what happened, and what it amounts to."""
-
-    policy: str
-    log: Log
-    spans: metrics.Segments
-    times: metrics.JobTimes
-
-
-@dataclass(frozen=True)
-class TraceResult:
-    """Result of the cluster study.
-
-    Attributes
-    ----------
-    table : Table
-        A row per policy; columns as in summary.csv.
-    provenance : Provenance
-        Inputs, versions, hashes, notes and event counts.
-    cluster, trace : Cluster, Trace
-        What was simulated, rows in the order of the policies.
-    runs : tuple of Run
-        The policies' runs.
-    interval : float or None
-        Scheduling interval [s]; None for event-driven decisions.
-    rules : Rules
-        The rule set.
-    cpu_seconds : float
-        Cost of the simulation alone [s]; not written to any file.
-    """
-
-    table: Table
-    provenance: Provenance
-    cluster: Cluster
-    trace: Trace
-    runs: tuple[Run, ...]
-    interval: float | None
-    rules: Rules
-    cpu_seconds: float
-
-    @cached_property
-    def jobs(self) -> Table:
-        """A row per policy and job: times [s], GPU-seconds by type, rescales."""
-        columns = ["policy", "name", "submit_s", "start_s", "end_s", "jct_s", "queueing_s", "running_s"]
-        columns += [f"gpu_seconds_{t}" for t in self.cluster.types]
-        rows: list[Sequence[Any]] = []
-        for run in self.runs:
-            t = run.times
-            table = np.column_stack((self.trace.submit, t.start, t.end, t.jct, t.queueing, t.running, t.gpu_seconds))
-            for name, values, rescales in zip(self.trace.names, table.tolist(), t.rescales.tolist(), strict=True):
-                rows.append((run.policy, name, *values, rescales))
-        return Table([*columns, "rescales"], rows)
-
-    @cached_property
-    def allocation(self) -> Table:
-        """A row per policy and tick: allocated GPUs by type, and the time as the published figure labels it.
-
-        ``time_s`` is the decision's clock less the interval under published counting (the figure's labels are one
-        interval early), else the clock itself.
-        """
-        early = (self.interval or 0.0) if self.rules.makespan == "published" else 0.0
-        rows: list[Sequence[Any]] = []
-        for run in self.runs:
-            clock, gpus = metrics.allocation(run.log, run.spans, self.interval, self.rules)
-            for at, held in zip(clock.tolist(), gpus.tolist(), strict=True):
-                rows.append((run.policy, at - early, at, *held, sum(held)))
-        return Table(["policy", "time_s", "clock_s", *self.cluster.types, "total"], rows)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return rows and provenance as plain containers."""
-        return {"rows": [dict(row) for row in self.table], "provenance": self.provenance.as_dict()}
-
-    def plot(self, figure: str = "jct_makespan") -> Figure:
-        """Draw ``jct_makespan`` (Figure 14) or ``trace_alloc`` (Figure 15).
-
-        Raises
-        ------
-        InputError
-            If there is no such figure.
-        """
-        from simcore import plots
-
-        if figure == "jct_makespan":
-            return plots.jct_makespan(self.table, self._caption())
-        if figure == "trace_alloc":
-            return plots.trace_alloc(self.allocation, self.cluster.gpus, self._caption())
-        raise unknown_name("plot()", figure, FIGURES)
-
-    def timeline(self) -> dict[str, Any]:
-        """Return the runs as a Chrome trace document, which ui.perfetto.dev opens."""
-        from simcore.timeline import cluster_timeline
-
-        return cluster_timeline(self.trace, self.cluster, [(run.policy, run.spans) for run in self.runs])
-
-    def write(self, directory: str | Path, *, force: bool = False) -> None:
-        """Write tables, figures and provenance into a directory, whole or not at all.
-
-        Parameters
-        ----------
-        directory : str or Path
-            Gets summary.json, summary.csv, jobs.csv, allocation.csv, jct_makespan and trace_alloc as .png and .pdf.
-        force : bool
-            Replace an existing directory.
-
-        Raises
-        ------
-        InputError
-            If the directory exists and `force` is false.
-        """
-        from simcore import plots
-
-        with atomic_directory(Path(directory), force=force) as scratch:
-            (scratch / "summary.json").write_text(to_json(self.to_dict()), encoding="utf-8")
-            for name, table in (("summary", self.table), ("jobs", self.jobs), ("allocation", self.allocation)):
-                (scratch / f"{name}.csv").write_text(table.to_csv(), encoding="utf-8")
-            for name in FIGURES:
-                plots.save(self.plot(name), scratch / name)
-
-    def _caption(self) -> str:
-        decided = "at every event" if self.interval is None else f"every {self.interval:g} s"
-        rates = self.provenance.inputs["rates"]
-        return (
-            f"trace {self.trace.name} ({len(self.trace)} jobs) on cluster {self.cluster.name}, decided {decided}, "
-            f"step times {rates['name']}{' (' + ', '.join(rates['kinds']) + ')' if rates['kinds'] else ''}"
-        )
 
 
 def trace(
     source: str | Path | Trace = "sc23",
     *,
-    policies: Sequence[str] | None = None,
+    policies: str | Sequence[str] | None = None,
     cluster: str | Path | Cluster = "sc23",
     rates: str | Path | RateTable | None = None,
     interval: float | str = 60.0,
@@ -192,7 +46,7 @@ def trace(
     ----------
     source : str, Path or Trace
         ``sc23``, ``synthetic:jobs=N,load=X``, ``synthetic-elastic:...``, a path, or a `Trace`.
-    policies : sequence of str, optional
+    policies : str or sequence of str, optional
         By default yarn-cs, fifo, easyscale-homo and easyscale-heter. The first is what the others are compared with.
     cluster : str, Path or Cluster
         A cluster of the zoo, a YAML file, or a `Cluster`.
@@ -228,6 +82,8 @@ def trace(
     step = _interval(interval)
     rule_set = _rules(rules)
     known = factories()
+    if isinstance(policies, str):
+        policies = [policies]
     chosen = list(dict.fromkeys(policies or known))
     for name in chosen:
         if name not in known:
@@ -269,19 +125,19 @@ def trace(
         seed=None if trace_hash or isinstance(source, Trace) else seed,
         versions=versions("numpy", "simpy"),
     )
-    summary = _summary(runs, jobs, cluster, table, rule_set, step)
+    summary = summarise(runs, jobs, cluster, table, rule_set, step)
     return TraceResult(summary, provenance, cluster, jobs, tuple(runs), step, rule_set, time.process_time() - started)
 
 
 def _interval(interval: float | str) -> float | None:
-    expected = "a number of seconds of more than 0, or 'event'"
+    expected = f"a number of seconds of more than 0 and at most {LONGEST_INTERVAL:,.0f}, or 'event'"
     if interval == "event":
         return None
     try:
         seconds = float(interval)
-    except ValueError:
+    except (TypeError, ValueError):
         raise InputError("--interval", f"'{interval}'", expected) from None
-    if not 0 < seconds < float("inf"):
+    if isinstance(interval, bool) or not 0 < seconds <= LONGEST_INTERVAL:
         raise InputError("--interval", f"{interval}", expected, "The published experiment uses 60.")
     return seconds
 
@@ -290,34 +146,18 @@ def _rules(rules: str | Rules) -> Rules:
     if isinstance(rules, str):
         if rules not in RULES:
             raise unknown_name("--rules", rules, RULES)
-        rules = RULES[rules]
-    if not 0 <= rules.startup_delay < float("inf"):
-        raise InputError("--startup-delay", f"{rules.startup_delay}", "a number of seconds of at least 0")
+        return RULES[rules]
+    if not isinstance(rules, Rules):
+        raise InputError("rules", f"{rules!r}", f"one of {', '.join(RULES)}, or a Rules")
+    for name, hint in get_type_hints(Rules).items():
+        words, value = get_args(hint), getattr(rules, name)
+        if words and value not in words:
+            raise unknown_name(f"rules, field '{name}'", str(value), words)
+    if not 0 <= rules.startup_delay <= LONGEST_INTERVAL:
+        found = f"{rules.startup_delay}"
+        raise InputError("--startup-delay", found, f"a number of seconds from 0 to {LONGEST_INTERVAL:,.0f}")
     return rules
 
 
 def _reporter(progress: Progress, policy: str, jobs: int) -> Callable[[float, int], None]:
     return lambda now, finished: progress(policy, now, finished, jobs)
-
-
-def _summary(
-    runs: Sequence[Run], jobs: Trace, cluster: Cluster, rates: RateTable, rules: Rules, interval: float | None
-) -> Table:
-    """One row per policy: the named columns first, then by GPU type, then the improvement over the first row."""
-    columns = [*SUMMARY]
-    columns += [f"{column}_{t}" for column in ("mean_allocated_gpus", "utilisation") for t in cluster.types]
-    columns += ["jct_improvement", "makespan_improvement", "rates", "rates_kinds"]
-    counts = np.asarray(cluster.counts, dtype=np.float64)
-    rows: list[list[Any]] = []
-    for run in runs:
-        jct = run.times.jct
-        held = metrics.mean_allocated(run.log, run.spans)
-        share = np.divide(held, counts, out=np.zeros_like(held), where=counts > 0)
-        median, p95, p99 = np.percentile(jct, [50, 95, 99]).tolist()
-        end = metrics.makespan(jobs, run.log, rules, interval)
-        row = [run.policy, len(jobs), float(jct.mean()), median, p95, p99, float(run.times.queueing.mean()), end]
-        row += [float(held.sum()), float(held.sum() / counts.sum()), *held.tolist(), *share.tolist()]
-        base = rows[0] if rows else row
-        row += [base[2] / row[2], base[7] / row[7] if row[7] else None, rates.name, " ".join(rates.kinds)]
-        rows.append(row)
-    return Table(columns, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -64,24 +65,21 @@ def test_invariants(policy, trace, cluster, rates, rules, interval):
 
 
 def processed(result):
-    """Global mini-batches done by every job, from its segments alone."""
-    run, rules = result.runs[0], result.rules
-    placements = np.frombuffer(run.log.placement, dtype=np.int64)
-    order = np.argsort(np.frombuffer(run.log.row, dtype=np.int64), kind="stable")
+    """Global mini-batches done by every job, from the changes of its placement alone."""
+    log, rules = result.runs[0].log, result.rules
     done = np.zeros(len(result.trace))
-    delay = np.full(len(result.trace), rules.startup_delay)
-    seen = set()
-    for row, start, end, index in zip(run.spans.row, run.spans.start, run.spans.end, placements[order], strict=True):
-        if index < 0:
-            if rules.startup == "every-change":
-                delay[row] = rules.startup_delay
-            continue
-        if row in seen and rules.startup == "every-change":
-            delay[row] = rules.startup_delay
-        seen.add(row)
-        pause = min(delay[row], end - start)
-        delay[row] -= pause
-        done[row] += (end - start - pause) / run.log.placements[index].step_time
+    changes = [[] for _ in done]
+    for at, row, index in zip(log.time, log.row, log.placement, strict=True):
+        changes[row].append((at, index))
+    for row, mine in enumerate(changes):
+        delay = rules.startup_delay
+        for (start, index), (end, _) in pairwise([*mine, (log.end[row], -1)]):
+            if index >= 0:
+                pause = min(delay, end - start)
+                delay -= pause
+                done[row] += (end - start - pause) / log.placements[index].step_time
+                if rules.startup == "every-change":
+                    delay = rules.startup_delay
     return done
 
 

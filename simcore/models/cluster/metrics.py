@@ -69,6 +69,8 @@ class JobTimes:
 def segments(log: Log, types: int) -> Segments:
     """Cut a log into segments.
 
+    Decisions that are repeated at one time leave one segment, the last: nothing happened in the others.
+
     Parameters
     ----------
     log : Log
@@ -85,7 +87,8 @@ def segments(log: Log, types: int) -> Segments:
     following = np.append(start[1:], 0.0)
     end = np.where(last, np.asarray(log.end)[row], following)
     release = np.where(last, np.asarray(log.release)[row], following)
-    return Segments(row, start, end, release, table[index])
+    lasts = last | (end > start)
+    return Segments(row[lasts], start[lasts], end[lasts], release[lasts], table[index[lasts]])
 
 
 def job_times(trace: Trace, spans: Segments) -> JobTimes:
