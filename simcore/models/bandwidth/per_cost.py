@@ -1,0 +1,159 @@
+r"""The least iteration time x network cost: a scan over the cost with the convex problem inside.
+
+:math:`T(b) C(b)` is not convex, but :math:`T^*(\kappa) = \min \{T(b) : C(b) = \kappa\}` is, as the value of a convex
+program in its right-hand side. A Lagrangian bound of that program at one cost, with price :math:`\mu` on the cost, is
+a line below :math:`T^*` at every cost. The greatest of all lines found, times :math:`\kappa`, bounds
+:math:`\kappa T^*(\kappa)` from below on the whole range: it is a quadratic between two kinks, so its least value is
+known exactly. The search solves the inner problem where that bound is least, until it meets the best split found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.errors import RunError
+from simcore.models.bandwidth.certificate import ROUNDING, lower_bound
+from simcore.models.bandwidth.perf import Optimum, converged, least_time, starting_point
+from simcore.models.bandwidth.region import Region
+from simcore.models.bandwidth.relaxation import Relaxation
+from simcore.models.training import StepModel
+
+Array = NDArray[np.float64]
+
+#: Relative gap that the search aims for, and the largest it may end with.
+AIM, ACCEPTED = 1e-7, 1e-6
+#: Relative gap of the convex problem at the cost that was found.
+POLISH = 1e-8
+_PROGRAMS = 4000
+
+
+@dataclass(frozen=True)
+class Line:
+    """``T*(kappa) >= intercept + slope kappa`` for every cost kappa [$].
+
+    Attributes
+    ----------
+    intercept : float
+        At cost 0 [s].
+    slope : float
+        Seconds per dollar.
+    """
+
+    intercept: float
+    slope: float
+
+
+class Envelope:
+    """The greatest of several lines between two costs.
+
+    Parameters
+    ----------
+    low, high : float
+        Range of costs [$].
+    """
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
+        self.lines: list[Line] = []
+
+    def add(self, line: Line) -> None:
+        """Add a line, and drop those that are nowhere greatest."""
+        lines = sorted({*self.lines, line}, key=lambda one: (one.slope, one.intercept))
+        hull: list[Line] = []
+        for one in lines:
+            while hull and (
+                one.slope == hull[-1].slope
+                or (len(hull) > 1 and _crossing(hull[-2], one) <= _crossing(hull[-2], hull[-1]))
+            ):
+                hull.pop()
+            hull.append(one)
+        self.lines = hull
+
+    def least_product(self) -> tuple[float, float]:
+        """Return the least ``kappa x greatest line`` over the range, rounded down, and its kappa.
+
+        On each piece this is a quadratic: its least value lies at an end, or at the vertex where the line rises.
+        """
+        intercepts = np.array([line.intercept for line in self.lines])
+        slopes = np.array([line.slope for line in self.lines])
+        kinks = np.clip((intercepts[:-1] - intercepts[1:]) / np.diff(slopes), self.low, self.high)
+        rising = slopes > 0
+        vertices = np.clip(-intercepts[rising] / (2 * slopes[rising]), self.low, self.high)
+        ends = np.array([self.low, self.high])
+        costs = np.concatenate([kinks, ends, vertices])
+        # any line bounds from below, the greatest one best: at a kink one of its two lines, elsewhere by search
+        greatest = np.concatenate([np.arange(len(kinks)), np.searchsorted(kinks, costs[len(kinks) :])])
+        values = intercepts[greatest] + slopes[greatest] * costs - ROUNDING * np.abs(intercepts[greatest])
+        least = int(np.argmin(costs * values))
+        return float(costs[least] * values[least]), float(costs[least])
+
+
+def _crossing(a: Line, b: Line) -> float:
+    """Cost at which line b, of greater slope, overtakes line a."""
+    return (a.intercept - b.intercept) / (b.slope - a.slope)
+
+
+def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float = AIM) -> Optimum:
+    """Find the split of least iteration time x network cost.
+
+    Parameters
+    ----------
+    model : StepModel
+        The iteration time.
+    region : Region
+        Admissible splits.
+    prices : ndarray, shape (D,)
+        Network cost per bandwidth [$ per B/s].
+    aim : float
+        Relative gap to reach.
+
+    Returns
+    -------
+    Optimum
+        With a relative gap of at most `ACCEPTED`. Its bound is that of the least time at its cost, the last row.
+
+    Raises
+    ------
+    RunError
+        If the search does not converge.
+    """
+    relaxation = Relaxation(model, region)
+    low, high = region.least(prices)[1], -region.least(-prices)[1]
+    if high - low <= 1e-9 * high:  # every split costs the same
+        fastest = least_time(model, region, aim / 2, relaxation)
+        cost = float(prices @ fastest.bandwidths)
+        bound = replace(fastest.bound, rows=np.append(fastest.bound.rows, 0.0))
+        lower = min(low, cost) * fastest.lower_bound
+        return Optimum(fastest.bandwidths, cost * fastest.objective, lower, bound, fastest.programs)
+    margin = 1e-9 * (high - low)
+    envelope = Envelope(low, high)
+    best, least, scale = starting_point(region), np.inf, starting_point(region)
+    cost, value = float(prices @ best), -np.inf
+    while relaxation.solved < _PROGRAMS and not converged(least, value, aim):
+        cost = min(max(cost, low + margin), high - margin)
+        inner = region.with_row(prices, cost, equal=True)
+        solution = relaxation.solve(inner, scale)
+        if solution is None:
+            raise RunError(f"the solver calls the bandwidth problem infeasible at a network cost of ${cost:,.2f}")
+        b, weights = solution
+        bound = lower_bound(model, inner, weights)
+        slope = -float(bound.rows[-1])
+        envelope.add(Line(bound.value - slope * cost, slope))
+        scale = inner.repair(b)
+        for candidate in (region.repair(b), region.repair(bound.point)):
+            relaxation.add(candidate)
+            product = float(model.time(candidate)) * float(prices @ candidate)
+            if product < least and region.violation(candidate) < 1e-12:
+                best, least = candidate, product
+        value, cost = envelope.least_product()
+    if not converged(least, value, max(aim, ACCEPTED)):
+        raise RunError(f"the search for the best bandwidth split did not converge in {_PROGRAMS} linear programs")
+    inner = region.with_row(prices, float(prices @ best), equal=True)
+    polished = least_time(model, inner, POLISH, relaxation, best)
+    product = polished.objective * float(prices @ polished.bandwidths)
+    if product < least:
+        best, least = polished.bandwidths, product
+    return Optimum(best, least, min(value, least), polished.bound, relaxation.solved)
