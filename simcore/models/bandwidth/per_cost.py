@@ -25,6 +25,8 @@ Array = NDArray[np.float64]
 
 #: Relative gap that the search aims for, and the largest it may end with.
 AIM, ACCEPTED = 1e-7, 1e-6
+#: The aim where the budget may be left in part: there the product is flat over decades of cost.
+AIM_AT_MOST = 5e-7
 #: Relative gap of the convex problem at the cost that was found.
 POLISH = 1e-8
 _PROGRAMS = 4000
@@ -96,7 +98,7 @@ def _crossing(a: Line, b: Line) -> float:
     return (a.intercept - b.intercept) / (b.slope - a.slope)
 
 
-def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float = AIM) -> Optimum:
+def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float | None = None) -> Optimum:
     """Find the split of least iteration time x network cost.
 
     Parameters
@@ -107,8 +109,8 @@ def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float 
         Admissible splits.
     prices : ndarray, shape (D,)
         Network cost per bandwidth [$ per B/s].
-    aim : float
-        Relative gap to reach.
+    aim : float, optional
+        Relative gap to reach; `AIM`, or `AIM_AT_MOST` where the budget is no equality.
 
     Returns
     -------
@@ -120,6 +122,8 @@ def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float 
     RunError
         If the search does not converge.
     """
+    if aim is None:
+        aim = AIM if region.equal[0] else AIM_AT_MOST
     relaxation = Relaxation(model, region)
     low, high = region.least(prices)[1], -region.least(-prices)[1]
     if high - low <= 1e-9 * high:  # every split costs the same

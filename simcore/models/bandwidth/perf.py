@@ -52,8 +52,8 @@ class Optimum:
 
 def starting_point(region: Region) -> Array:
     """Return an equal split, clipped to the bounds: a scale, not necessarily a feasible point."""
-    equal = np.full(region.dimensions, region.budget / region.dimensions)
-    return np.minimum(np.maximum(equal, region.lower), region.upper)
+    equal: Array = np.full(region.dimensions, region.budget / region.dimensions)
+    return np.asarray(np.clip(equal, region.lower, region.upper))
 
 
 def converged(least: float, bound: float, aim: float) -> bool:

@@ -96,6 +96,17 @@ class Region:
         """Number of dimensions."""
         return len(self.lower)
 
+    @property
+    def row_constraints(self) -> tuple[Constraint, ...]:
+        """The constraints behind the rows, the budget first."""
+        return tuple(one for i, one in enumerate(self.constraints) if i == 0 or _alone(one) is None)
+
+    @property
+    def bound_constraints(self) -> tuple[tuple[Constraint, int], ...]:
+        """The constraints behind the bounds, each with its dimension."""
+        alone = ((one, _alone(one)) for one in self.constraints[1:])
+        return tuple((one, i) for one, i in alone if i is not None)
+
     def with_row(self, coefficients: Array, bound: float, *, equal: bool) -> Region:
         """Return the region with one more row, the last; its bounds stay as they are."""
         return Region(
@@ -184,18 +195,17 @@ def make_region(
             "Relax or remove one of them.",
         )  # fmt: skip
     lower, upper = np.full(dimensions, FLOOR * budget), np.full(dimensions, np.inf)
-    rows = []
-    for constraint in everything:
-        used = [i for i, value in enumerate(constraint.coefficients) if value]
-        if len(used) == 1 and (constraint is not total):
-            i = used[0]
-            value = constraint.bound / constraint.coefficients[i]
-            if constraint.coefficients[i] > 0 or constraint.sense is Sense.EQUAL:
-                upper[i] = min(upper[i], value)
-            if constraint.coefficients[i] < 0 or constraint.sense is Sense.EQUAL:
-                lower[i] = max(lower[i], value)
-        elif used:
+    rows = [total]
+    for constraint in constraints:
+        i = _alone(constraint)
+        if i is None:
             rows.append(constraint)
+            continue
+        value = constraint.bound / constraint.coefficients[i]
+        if constraint.coefficients[i] > 0 or constraint.sense is Sense.EQUAL:
+            upper[i] = min(upper[i], value)
+        if constraint.coefficients[i] < 0 or constraint.sense is Sense.EQUAL:
+            lower[i] = max(lower[i], value)
     upper = np.minimum(upper, budget - (lower.sum() - lower))
     return Region(
         budget,
@@ -206,6 +216,12 @@ def make_region(
         np.array([row.sense is Sense.EQUAL for row in rows]),
         everything,
     )
+
+
+def _alone(constraint: Constraint) -> int | None:
+    """Return the one dimension (from 0) that a constraint is about, or None."""
+    used = [i for i, value in enumerate(constraint.coefficients) if value]
+    return used[0] if len(used) == 1 else None
 
 
 def _feasible(constraints: Sequence[Constraint], budget: float, dimensions: int) -> bool:
