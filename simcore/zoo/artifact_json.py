@@ -23,8 +23,6 @@ from simcore.files import read_yaml
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.zoo.quantities import QuantityError
 
-NANOSECOND = 1e-9
-
 _BLOCKS = {
     "ring": Block.RING,
     "fullyconnected": Block.FULLY_CONNECTED,
@@ -110,7 +108,7 @@ def read_network(path: Path, text: str, fields: set[str]) -> Topology:
         remedy = f"Write the sizes, innermost first, into '{size_field}'." if evaluation else ""
         raise InputError(f"{path}, field '{size_field}'", str(data.npus), "at least 2 NPUs in each dimension", remedy)
     dimensions = (
-        Dimension(block, size, level, nanoseconds * NANOSECOND)
+        Dimension(block, size, level, nanoseconds / 1e9)
         for block, size, level, nanoseconds in zip(data.topology, data.npus, data.levels, latency, strict=True)
     )
     return Topology(path.stem, tuple(dimensions), str(path))

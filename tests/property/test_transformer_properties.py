@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from simcore.models.compute.transformer import Transformer, generate
 
 powers = st.integers(0, 4).map(lambda exponent: 2**exponent)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 from simcore.errors import InputError
 from simcore.models.compute.transformer import Transformer, generate, whole_nanoseconds
 from simcore.models.workload import Collective
