@@ -40,7 +40,7 @@ def command(target: str, small: bool, resolve: bool, output: Path | None, as_jso
     evaluate_shown = _with_progress if sys.stderr.isatty() else evaluate
     result = evaluate_shown(target, small=small, resolve=resolve)
     if output is not None:
-        _write(result, output, force)
+        result.write(output, force=force)
     click.echo(result.to_json() if as_json else report(result), nl=not as_json)
 
 
@@ -52,17 +52,3 @@ def _with_progress(target: str, *, small: bool, resolve: bool) -> Evaluation:
 
     with Console(stderr=True).status("evaluating") as status:
         return evaluate(target, small=small, resolve=resolve, announce=lambda text: status.update(f"solving {text}"))
-
-
-def _write(result: Evaluation, output: Path, force: bool) -> None:
-    """Write all files, or none."""
-    from simcore.files import atomic_directory
-    from simcore.plots_network import FIGURES, draw, save
-
-    name = result.target.removeprefix("network-")
-    with atomic_directory(output, force=force) as scratch:
-        for table_name, table in result.tables.items():
-            (scratch / f"{table_name}.csv").write_text(table.to_csv(), encoding="utf-8")
-        (scratch / "result.json").write_text(result.to_json(), encoding="utf-8")
-        if name in FIGURES:
-            save(draw(name, result.tables), scratch, name)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from simcore.errors import InputError, unknown_name
+from simcore.files import atomic_directory, write_atomic
 from simcore.results import Provenance, Table, to_json, versions
 from simcore.studies.network_figures import figure12, figure13, figure14, figure15
 from simcore.studies.network_grid import (
@@ -39,6 +41,9 @@ from simcore.studies.network_grid import (
 from simcore.studies.network_table6 import BUDGET, NETWORK, table6
 from simcore.zoo.load_references import load_references
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 COSTS = "sc245"
 REFERENCE = "sc245"
 TARGETS = {
@@ -50,9 +55,11 @@ TARGETS = {
 }
 """What can be evaluated, with a line on each."""
 CLOSED_FORM = (
-    "closed form, no simulation: forward compute and collectives twice, compute x 0.26, no overlap, GB/s = 2**30 B/s; "
-    "cost per GB/s of budget"
+    "Closed form, no simulation: forward compute and collectives twice, compute x 0.26, no overlap, GB/s = 2**30 B/s; "
+    "cost per GB/s of budget."
 )
+SCALED = "Splits are solved once, at 100 GB/s per NPU without the 0.26 and the second forward compute, and scaled."
+RESOLVED = "Splits are solved at every budget, for the very iteration that is timed: published numbers do not apply."
 
 _FIGURES = {"network-fig12": figure12, "network-fig13": figure13, "network-fig14": figure14}
 
@@ -86,6 +93,31 @@ class Evaluation:
     def to_json(self) -> str:
         """Return the evaluation as JSON."""
         return to_json(self.as_dict())
+
+    def plot(self) -> Figure | None:
+        """Draw the figure; None for Table VI, which has none."""
+        from simcore.plots_network import FIGURES, draw
+
+        name = self.target.removeprefix("network-")
+        return draw(name, self.tables) if name in FIGURES else None
+
+    def write(self, directory: Path, *, force: bool = False) -> None:
+        """Write tables as CSV, all as ``result.json`` and the figure as PNG and PDF into a new directory.
+
+        Raises
+        ------
+        InputError
+            If the directory exists and `force` is false, or it cannot be written.
+        """
+        from simcore.plots_network import save
+
+        with atomic_directory(directory, force=force) as scratch:
+            for name, table in self.tables.items():
+                write_atomic(scratch / f"{name}.csv", table.to_csv())
+            write_atomic(scratch / "result.json", self.to_json())
+            figure = self.plot()
+            if figure is not None:
+                save(figure, scratch, self.target.removeprefix("network-"))
 
 
 def evaluate(
@@ -128,7 +160,7 @@ def evaluate(
     if target == "network-table6":
         if resolve:
             raise InputError("--resolve", target, "a figure", "Table VI is solved at its own budget already.")
-        tables, counts = table6(references.table6, announce)
+        tables, counts = table6(references.table6, COSTS, announce)
         return _finished(target, tables, counts, {"network": NETWORK, "budget": BUDGET})
     if target == "network-fig15" and small:
         expected = "--full, because this figure compares all workloads"
@@ -143,7 +175,7 @@ def evaluate(
     else:
         points = [point for scene in scenes for point in _own_points(scene, planner)]
         points += fixed_points(workloads, COSTS, limits)
-        tables = _FIGURES[target](points, None if small else references)
+        tables = _FIGURES[target](points, None if small or resolve else references)
     tables["points"] = Table(COLUMNS, rows(points))
     settings = {
         "networks": list(networks),
@@ -195,7 +227,7 @@ def _finished(target: str, tables: dict[str, Table], counts: dict[str, int], set
         command=f"evaluate {target}",
         inputs={"target": target, **settings, "reference": REFERENCE},
         sha256=hashes,
-        notes=[CLOSED_FORM] if figure else [],
+        notes=[CLOSED_FORM, RESOLVED if settings["resolve"] else SCALED] if figure else [],
         counts=counts,
         versions=versions("numpy", "scipy"),
     )

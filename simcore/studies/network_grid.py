@@ -173,29 +173,27 @@ class Planner:
     def splits(self, scene: Scene, tuned_for: str, goal: str, budgets: Sequence[float]) -> Array:
         """Return the best splits [B/s], shape (budgets, D), for `PERF` or `PER_COST`."""
         self.announce(f"{scene.topology.name} {tuned_for} {goal}")
-        prices = scene.prices if goal == PER_COST else None
         if self.resolve:
             model = scene.timed[tuned_for]
-            rows = [self._solve(model, budget * GIGABYTE, prices) / GIGABYTE for budget in budgets]
+            rows = [self._solve(model, budget * GIGABYTE, scene.prices, goal) / GIGABYTE for budget in budgets]
             return np.array(rows)
-        fractions = self._solve(scene.planned[tuned_for], PLAN_BUDGET, prices) / PLAN_BUDGET
+        fractions = self._solve(scene.planned[tuned_for], PLAN_BUDGET, scene.prices, goal) / PLAN_BUDGET
         return np.outer(budgets, fractions)
 
-    def _solve(self, model: StepModel, budget: float, prices: Array | None) -> Array:
-        optimum = solve(model, budget, prices)
+    def _solve(self, model: StepModel, budget: float, prices: Array, goal: str) -> Array:
+        optimum = solve(model, budget, prices, goal)
         self.counts["plans"] += 1
         self.counts["linear_programs"] += optimum.programs
         return optimum.bandwidths
 
 
-def solve(model: StepModel, budget: float, prices: Array | None = None) -> Optimum:
-    """Split a budget [B/s] for the least time, or with prices [$ per B/s] for the least time x cost."""
-    from simcore.models.bandwidth.per_cost import least_time_cost
-    from simcore.models.bandwidth.perf import least_time
+def solve(model: StepModel, budget: float, prices: Array, goal: str) -> Optimum:
+    """Split a budget [B/s] over dimensions of given prices [$ per B/s] for `PERF` or `PER_COST`."""
+    from simcore.models.bandwidth.plan import Target, best_split
     from simcore.models.bandwidth.region import make_region
 
     region = make_region(budget, model.shapes.shape[1])
-    return least_time(model, region) if prices is None else least_time_cost(model, region, prices)
+    return best_split(model, region, prices, Target.PERF if goal == PERF else Target.PER_COST)[0]
 
 
 def load_scene(network: str, workloads: Sequence[str], costs: str, limits: dict[str, float]) -> Scene:

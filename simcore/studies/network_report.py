@@ -27,7 +27,8 @@ def report(result: Evaluation) -> str:
         parts = [f"{result.title}, {_UNITS[name]}; * is not feasible", _lines(result.tables[name], *_VALUES[name])]
         parts += ["Geometric means over workloads and budgets"]
         parts += ["\n".join(_means(result.tables["summary"]))]
-    return "\n\n".join([*parts, *result.provenance.notes])
+    parts += ["\n".join(result.provenance.notes)] if result.provenance.notes else []
+    return "\n\n".join(parts)
 
 
 def _lines(table: Table, column: str, scale: float, digits: str) -> str:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import map_parallelism
 from simcore.models.training import TrainingLoop, compile_step
 from simcore.results import Table
-from simcore.studies.network_grid import solve
+from simcore.studies.network_grid import PERF, solve
+from simcore.zoo.load_costs import load_costs
 from simcore.zoo.load_networks import load_network
 from simcore.zoo.load_references import PublishedPlan
 from simcore.zoo.load_workloads import load_workload
@@ -19,7 +23,7 @@ BUDGET = 325e9
 
 
 def table6(
-    published: Sequence[PublishedPlan], announce: Callable[[str], None]
+    published: Sequence[PublishedPlan], costs: str, announce: Callable[[str], None]
 ) -> tuple[dict[str, Table], dict[str, int]]:
     """Solve the configurations that were published, with plain loops and weight gradients summed layer by layer.
 
@@ -27,6 +31,8 @@ def table6(
     ----------
     published : sequence of PublishedPlan
         Workload, loop, and what the original finds.
+    costs : str
+        Prices: among equally fast splits the cheapest is taken.
     announce : callable
         Told what is being solved.
 
@@ -38,6 +44,7 @@ def table6(
         Plans and linear programs solved.
     """
     topology = load_network(NETWORK, "NETWORK")
+    prices = np.array(cost_coefficients(topology, load_costs(costs, "--cost")))
     numbers = range(1, len(topology.dimensions) + 1)
     found: list[tuple[Any, ...]] = []
     programs = 0
@@ -46,7 +53,7 @@ def table6(
         workload = load_workload(row.workload, "WORKLOAD")
         groups = map_parallelism(topology, workload.tp, workload.dp)
         model = compile_step(workload, groups, TrainingLoop(row.loop))
-        optimum = solve(model, BUDGET)
+        optimum = solve(model, BUDGET, prices, PERF)
         programs += optimum.programs
         bandwidths = optimum.bandwidths.tolist()
         off = max(abs(ours - theirs) for ours, theirs in zip(bandwidths, row.bandwidths, strict=True))

@@ -31,7 +31,7 @@ def test_a_figure_prints_a_line_per_split_and_its_means():
     assert "2D        17B       PerfOptBW         1.094   1.050   1.034           1.026   1.021*" in text
     assert "DGX-like  17B       DGX-like" in text
     assert "2D PerfOptBW over EqualBW: 1.029, at most 1.094" in text
-    assert "closed form, no simulation" in text
+    assert "Closed form, no simulation" in text
 
 
 def test_the_full_figure_names_the_references():

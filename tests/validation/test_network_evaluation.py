@@ -138,6 +138,7 @@ def test_resolving_every_budget_is_never_worse(evaluations):
         if before["allocation"] == PER_COST:
             assert after["time"] * after["cost"] <= before["time"] * before["cost"] * (1 + 1e-7)
     assert resolved.provenance.counts["plans"] == 20
+    assert resolved.tables["summary"].column("reference_mean") == [None, None]
     assert scaled.provenance.counts["plans"] == 2
 
 
