@@ -107,9 +107,8 @@ def read_layers(path: Path, text: str) -> LayerText:
 
 
 def _is_layer(line: str) -> bool:
-    """Tell a layer, even one with fields missing, from a header: numbers or a collective come after its name."""
-    words = line.split()
-    return len(words) > 1 and not words[0].startswith(("HYBRID_", "DATA", "MODEL")) and "NPU_group" not in line
+    """Tell a layer, even one with fields missing, from a header: a policy, alone or with settings."""
+    return len(line.split()) > 2 and not line.lstrip().startswith("HYBRID_")
 
 
 def _header(path: Path, number: int, line: str) -> int | None:

@@ -67,14 +67,17 @@ def load_workload(
     path = find("workloads", name_or_path, place)
     text = read_source(path, "workload")
     if is_layer_text(text):
-        return _from_layers(path, text, place, variant, tp, dp, npus, sequence or batch)
+        return _from_layers(path, text, place, variant, tp, dp, npus, sequence if batch is None else batch)
     fields = top_fields(text)
     if "group" in fields:
         members = ", ".join(read_yaml(path, _Group, "workload", text).group)
         raise InputError(place, f"'{name_or_path}', a group of {members}", "one workload", "Name one of them.")
+    for option, count in (("--sequence", sequence), ("--batch", batch)):
+        if count is not None and count < 1:
+            raise InputError(option, str(count), "a whole number of at least 1")
     read = read_hugging_face if is_hugging_face(fields) else read_model
     found = read(path, text, sequence, batch)
-    degrees = _degrees(path, tp or found.tp, dp or found.dp, npus)
+    degrees = _degrees(path, found.tp if tp is None else tp, found.dp if dp is None else dp, npus)
     return generate(found.transformer, *degrees, variant)
 
 
@@ -137,12 +140,15 @@ def _from_layers(
         found = f"a sequence or a batch for '{path}', whose layers are written out"
         raise InputError(place, found, expected, "Leave them out.")
     read = read_layers(path, text)
-    degrees = _degrees(path, tp or read.tp, dp, npus)
+    degrees = _degrees(path, read.tp if tp is None else tp, dp, npus)
     return Workload(path.stem, read.layers, *degrees, source=str(path))
 
 
 def _degrees(path: Path, tp: int | None, dp: int | None, npus: int | None) -> tuple[int, int]:
     """Complete the degrees of parallelism; an uneven split of the network is refused where groups are mapped."""
+    for option, degree in (("--tp", tp), ("--dp", dp)):
+        if degree is not None and degree < 1:
+            raise InputError(option, str(degree), "a whole number of at least 1")
     if npus is not None and tp is not None and dp is None:
         dp = max(npus // tp, 1)
     if npus is not None and dp is not None and tp is None:

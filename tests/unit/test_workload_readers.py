@@ -92,6 +92,13 @@ def test_what_is_only_for_generated_workloads(tmp_path):
     assert "a sequence or a batch" in refusal(path, tp=1, dp=1, batch=3)
 
 
+@pytest.mark.parametrize("option", ["tp", "dp", "sequence", "batch"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_counts_below_1_are_refused(option, value):
+    message = refusal("1T", **{option: value})
+    assert message.startswith(f"--{option}: found {value}, expected a whole number of at least 1")
+
+
 def test_a_model_file(tmp_path):
     path = write(tmp_path, MODEL + "bytes_per_element: 4 B\nrate: 1 GFLOP/s\ntp: 2\ndp: 8\n", "gpt.yaml")
     workload = load_workload(path, "WORKLOAD")
