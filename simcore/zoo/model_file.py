@@ -70,9 +70,7 @@ class _HuggingFace(BaseModel):
     layers: _Count = Field(validation_alias=AliasChoices("num_hidden_layers", "n_layer", "num_layers", "n_layers"))
     heads: _Count | None = _optional("num_attention_heads", "n_head", "num_heads", "n_heads")
     kv_heads: _Count | None = _optional("num_key_value_heads", "num_kv_heads")
-    sequence: _Count | None = _optional(
-        "max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length"
-    )
+    sequence: _Count | None = _optional("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
     feed_forward: _Count | None = _optional(
         "intermediate_size", "n_inner", "ffn_dim", "d_ff", "ffn_hidden_size", "hidden_dim"
     )

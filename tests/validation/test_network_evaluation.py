@@ -181,4 +181,3 @@ def test_times_are_in_the_artifacts_gigabytes(evaluations):
     reduce = 2 * 869_449_728 * 7 / 8 / (50 * 2**30)
     assert row["compute"] == pytest.approx(compute, rel=1e-12)
     assert row["time"] == pytest.approx(compute + reduce, rel=1e-12)
-
