@@ -24,12 +24,13 @@ from simcore.models.training import StepModel
 Array = NDArray[np.float64]
 
 #: Relative gap that the search aims for, and the largest it may end with.
-AIM, ACCEPTED = 1e-7, 1e-6
+AIM, ACCEPTED = 1e-9, 1e-6
 #: The aim where the budget may be left in part: there the product is flat over decades of cost.
 AIM_AT_MOST = 5e-7
 #: Relative gap of the convex problem at the cost that was found.
-POLISH = 1e-8
-_PROGRAMS = 4000
+POLISH = 1e-9
+#: Linear programs in all, and without a gain in the gap, before the search gives up.
+_PROGRAMS, _PATIENCE = 4000, 40
 
 
 @dataclass(frozen=True)
@@ -125,18 +126,21 @@ def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float 
     if aim is None:
         aim = AIM if region.equal[0] else AIM_AT_MOST
     relaxation = Relaxation(model, region)
-    low, high = region.least(prices)[1], -region.least(-prices)[1]
+    (cheapest, low), (dearest, high) = region.least(prices), region.least(-prices)
+    high = -high
     if high - low <= 1e-9 * high:  # every split costs the same
         fastest = least_time(model, region, aim / 2, relaxation)
         cost = float(prices @ fastest.bandwidths)
         bound = replace(fastest.bound, rows=np.append(fastest.bound.rows, 0.0))
         lower = min(low, cost) * fastest.lower_bound
         return Optimum(fastest.bandwidths, cost * fastest.objective, lower, bound, fastest.programs)
+    # the ends are no place for the solver, which would have to meet the cost to the last digit: they are tried as such
     margin = 1e-9 * (high - low)
-    envelope = Envelope(low, high)
-    best, least, scale = starting_point(region), np.inf, starting_point(region)
-    cost, value = float(prices @ best), -np.inf
-    while relaxation.solved < _PROGRAMS and not converged(least, value, aim):
+    tried = [(float(model.time(b)) * float(prices @ b), b) for b in (cheapest, dearest) if region.violation(b) < 1e-12]
+    least, best = min(tried, key=lambda one: one[0], default=(np.inf, starting_point(region)))
+    envelope, scale = Envelope(low, high), starting_point(region)
+    cost, value, since = float(prices @ scale), -np.inf, 0
+    while relaxation.solved < _PROGRAMS and since < _PATIENCE and not converged(least, value, aim):
         cost = min(max(cost, low + margin), high - margin)
         inner = region.with_row(prices, cost, equal=True)
         solution = relaxation.solve(inner, scale)
@@ -146,16 +150,18 @@ def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float 
         bound = lower_bound(model, inner, weights)
         slope = -float(bound.rows[-1])
         envelope.add(Line(bound.value - slope * cost, slope))
-        scale = inner.repair(b)
+        scale, gap = inner.repair(b), least - value
         for candidate in (region.repair(b), region.repair(bound.point)):
             relaxation.add(candidate)
             product = float(model.time(candidate)) * float(prices @ candidate)
             if product < least and region.violation(candidate) < 1e-12:
                 best, least = candidate, product
         value, cost = envelope.least_product()
+        since = since + 1 if least - value > 0.999 * gap else 0
     if not converged(least, value, max(aim, ACCEPTED)):
-        raise RunError(f"the search for the best bandwidth split did not converge in {_PROGRAMS} linear programs")
-    inner = region.with_row(prices, float(prices @ best), equal=True)
+        raise RunError(f"the search for the best bandwidth split did not converge in {relaxation.solved} linear programs")
+    cost = min(max(float(prices @ best), low + margin), high - margin)
+    inner = region.with_row(prices, cost, equal=True)
     polished = least_time(model, inner, POLISH, relaxation, best)
     product = polished.objective * float(prices @ polished.bandwidths)
     if product < least:

@@ -47,7 +47,7 @@ class Optimum:
     @property
     def gap(self) -> float:
         """Relative gap between objective and lower bound."""
-        return max(0.0, 1.0 - self.lower_bound / self.objective)
+        return max(0.0, 1.0 - self.lower_bound / self.objective) if self.objective > 0 else 0.0
 
 
 def starting_point(region: Region) -> Array:

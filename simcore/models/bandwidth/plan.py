@@ -77,7 +77,7 @@ class BandwidthPlan:
     @property
     def relative_gap(self) -> float:
         """How much better a split could be at most, as a share of the objective."""
-        return max(0.0, 1.0 - self.lower_bound / self.objective)
+        return max(0.0, 1.0 - self.lower_bound / self.objective) if self.objective > 0 else 0.0
 
     @property
     def iteration_time(self) -> float:
