@@ -82,13 +82,13 @@ class Envelope:
         """
         intercepts = np.array([line.intercept for line in self.lines])
         slopes = np.array([line.slope for line in self.lines])
-        kinks = np.clip((intercepts[:-1] - intercepts[1:]) / np.diff(slopes), self.low, self.high)
+        with np.errstate(over="ignore"):  # lines that are all but parallel cross out of range
+            kinks = (intercepts[:-1] - intercepts[1:]) / np.diff(slopes)
         rising = slopes > 0
-        vertices = np.clip(-intercepts[rising] / (2 * slopes[rising]), self.low, self.high)
-        ends = np.array([self.low, self.high])
-        costs = np.concatenate([kinks, ends, vertices])
-        # any line bounds from below, the greatest one best: at a kink one of its two lines, elsewhere by search
-        greatest = np.concatenate([np.arange(len(kinks)), np.searchsorted(kinks, costs[len(kinks) :])])
+        vertices = -intercepts[rising] / (2 * slopes[rising])
+        costs = np.concatenate([kinks, vertices, [self.low, self.high]])
+        costs = costs[(costs >= self.low) & (costs <= self.high)]
+        greatest = np.searchsorted(kinks, costs)
         values = intercepts[greatest] + slopes[greatest] * costs - ROUNDING * np.abs(intercepts[greatest])
         least = int(np.argmin(costs * values))
         return float(costs[least] * values[least]), float(costs[least])
