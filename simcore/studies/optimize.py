@@ -254,6 +254,8 @@ def optimize(
         raise InputError("--cost", f"'{cost}', where the whole network is free", "prices above 0")
     region = make_region(total, size, limits, at_most=at_most)
     model = _model(workloads, groups, loop, recompute)
+    if model.compute == 0 and not model.streams:
+        raise InputError("WORKLOAD", f"'{workload}', which computes and sends nothing", "a workload that takes time")
     started = time.process_time()
     plan = best_plan(model, region, prices, target)
     inputs = {

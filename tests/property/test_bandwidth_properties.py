@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from simcore.models.bandwidth.certificate import Weights, lower_bound
 from simcore.models.bandwidth.per_cost import Envelope, Line
 from simcore.models.bandwidth.plan import Target, best_split
-from simcore.models.bandwidth.region import FLOOR, cap, make_region, minimum
+from simcore.models.bandwidth.region import FLOOR, Constraint, Sense, cap, make_region, minimum
 from simcore.models.network.collectives import traffic
 from simcore.models.network.mapping import Groups
 from simcore.models.training import TrainingLoop, compile_step, mean_step
@@ -131,6 +131,27 @@ def test_with_caps_and_minima_the_optimum_beats_random_admissible_splits(model, 
     values = model.time(b) * (b @ prices if target is Target.PER_COST else 1.0)
     assert (found.lower_bound <= values * (1 + 1e-12)).all()
     assert (found.objective <= values * (1 + 2 * max(found.gap, 1e-12))).all()
+
+
+@settings(max_examples=30)
+@given(models(), seeds, st.sampled_from(Target))
+def test_with_linear_constraints_the_optimum_is_admissible_and_no_worse(model, seed, target):
+    rng = np.random.default_rng(seed)
+    size = model.shapes.shape[1]
+    inside = random_splits(rng, 2, size)[0]
+    limits = []
+    for _ in range(rng.integers(1, 4)):
+        row = rng.integers(-2, 3, size).astype(float)
+        tight, equal = rng.uniform() < 0.5, rng.uniform() < 0.3
+        bound = float(row @ inside) + (0.0 if tight or equal else float(rng.uniform(0, 1e10)))
+        if row.any():
+            limits.append(Constraint("linear", tuple(row), Sense.EQUAL if equal else Sense.AT_MOST, bound))
+    region, prices = make_region(BUDGET, size, limits), rng.uniform(1, 60, size)
+    found, _ = best_split(model, region, prices, target)
+    assert region.violation(found.bandwidths) < 1e-12
+    assert found.gap <= (1e-7 if target is Target.PERF else 1e-6)
+    value = float(model.time(inside)) * (float(prices @ inside) if target is Target.PER_COST else 1.0)
+    assert found.lower_bound <= value * (1 + 1e-9)  # the split inside meets the equalities up to rounding only
 
 
 @given(models(), seeds)

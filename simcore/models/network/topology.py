@@ -10,7 +10,6 @@ from math import prod
 from typing import Any
 
 
-
 class Block(StrEnum):
     """The building block of one dimension."""
 
