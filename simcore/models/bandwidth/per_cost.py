@@ -4,7 +4,9 @@ r"""The least iteration time x network cost: a scan over the cost with the conve
 program in its right-hand side. A Lagrangian bound of that program at one cost, with price :math:`\mu` on the cost, is
 a line below :math:`T^*` at every cost. The greatest of all lines found, times :math:`\kappa`, bounds
 :math:`\kappa T^*(\kappa)` from below on the whole range: it is a quadratic between two kinks, so its least value is
-known exactly. The search solves the inner problem where that bound is least, until it meets the best split found.
+known exactly. Where the budget may be left in part the product is flat over decades of cost, which would take
+thousands of lines; there a second bound helps, :math:`\kappa T^*(\kappa) \ge t_0 \kappa + (\sum_i \sqrt{a_i c_i})^2`.
+The search solves the inner problem where the bound is least, until it meets the best split found.
 """
 
 from __future__ import annotations
@@ -25,8 +27,6 @@ Array = NDArray[np.float64]
 
 #: Relative gap that the search aims for, and the largest it may end with.
 AIM, ACCEPTED = 1e-9, 1e-6
-#: The aim where the budget may be left in part: there the product is flat over decades of cost.
-AIM_AT_MOST = 5e-7
 #: Relative gap of the convex problem at the cost that was found.
 POLISH = 1e-9
 #: Linear programs in all, and without a gain in the gap, before the search gives up.
@@ -50,48 +50,79 @@ class Line:
 
 
 class Envelope:
-    """The greatest of several lines between two costs.
+    """What is known of ``kappa T*(kappa)`` from below, between two costs.
 
     Parameters
     ----------
     low, high : float
         Range of costs [$].
+
+    Attributes
+    ----------
+    lines : list of Line
+        Below ``T*``; only those that are somewhere greatest.
+    products : list of Line
+        Below ``kappa T*`` itself: ``intercept + slope kappa`` [s $].
     """
 
     def __init__(self, low: float, high: float) -> None:
         self.low, self.high = low, high
         self.lines: list[Line] = []
+        self.products: list[Line] = []
 
-    def add(self, line: Line) -> None:
-        """Add a line, and drop those that are nowhere greatest."""
-        lines = sorted({*self.lines, line}, key=lambda one: (one.slope, one.intercept))
-        hull: list[Line] = []
-        for one in lines:
-            while hull and (
-                one.slope == hull[-1].slope
-                or (len(hull) > 1 and _crossing(hull[-2], one) <= _crossing(hull[-2], hull[-1]))
-            ):
-                hull.pop()
-            hull.append(one)
-        self.lines = hull
+    def add(self, line: Line, product: Line | None = None) -> None:
+        """Add a line below ``T*`` and, where there is one, a line below ``kappa T*``."""
+        self.lines = _greatest([*self.lines, line])
+        if product is not None:
+            self.products = _greatest([*self.products, product])
 
     def least_product(self) -> tuple[float, float]:
-        """Return the least ``kappa x greatest line`` over the range, rounded down, and its kappa.
+        """Return the least of the bounds on ``kappa T*`` over the range, rounded down, and its kappa.
 
-        On each piece this is a quadratic: its least value lies at an end, or at the vertex where the line rises.
+        On each piece the bound is the greater of a quadratic and a line: its least value lies at an end, at the vertex
+        where the quadratic is convex, or where the two cross.
         """
-        intercepts = np.array([line.intercept for line in self.lines])
-        slopes = np.array([line.slope for line in self.lines])
-        with np.errstate(over="ignore"):  # lines that are all but parallel cross out of range
-            kinks = (intercepts[:-1] - intercepts[1:]) / np.diff(slopes)
-        rising = slopes > 0
-        vertices = -intercepts[rising] / (2 * slopes[rising])
-        costs = np.concatenate([kinks, vertices, [self.low, self.high]])
-        costs = costs[(costs >= self.low) & (costs <= self.high)]
-        greatest = np.searchsorted(kinks, costs)
-        values = intercepts[greatest] + slopes[greatest] * costs - ROUNDING * np.abs(intercepts[greatest])
-        least = int(np.argmin(costs * values))
-        return float(costs[least] * values[least]), float(costs[least])
+        q, p, kinks = _arrays(self.lines)
+        costs = [kinks, -q[p > 0] / (2 * p[p > 0]), np.array([self.low, self.high])]
+        if self.products:
+            a, t, bends = _arrays(self.products)
+            costs.append(bends)
+            breaks = np.sort(np.concatenate([kinks, bends]))
+            inside = np.concatenate([breaks[:1] - 1, (breaks[:-1] + breaks[1:]) / 2, breaks[-1:] + 1, [self.low]])
+            i, j = np.searchsorted(kinks, inside), np.searchsorted(bends, inside)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                half = (q[i] - t[j]) / 2
+                root = np.sqrt(half**2 + p[i] * a[j])
+                costs += [(root - half) / p[i], (-root - half) / p[i], a[j] / (2 * half)]
+        found = np.concatenate(costs)
+        found = found[(found >= self.low) & (found <= self.high)]
+        greatest = np.searchsorted(kinks, found)
+        values = found * (q[greatest] + p[greatest] * found - ROUNDING * np.abs(q[greatest]))
+        if self.products:
+            greatest = np.searchsorted(bends, found)
+            values = np.maximum(values, (1 - ROUNDING) * (a[greatest] + t[greatest] * found))
+        least = int(np.argmin(values))
+        return float(values[least]), float(found[least])
+
+
+def _greatest(lines: list[Line]) -> list[Line]:
+    """Sort lines by slope, and drop those that are nowhere greatest."""
+    hull: list[Line] = []
+    for one in sorted(lines, key=lambda line: (line.slope, line.intercept)):
+        while hull and (
+            one.slope == hull[-1].slope or (len(hull) > 1 and _crossing(hull[-2], one) <= _crossing(hull[-2], hull[-1]))
+        ):
+            hull.pop()
+        hull.append(one)
+    return hull
+
+
+def _arrays(lines: list[Line]) -> tuple[Array, Array, Array]:
+    """Return intercepts, slopes, and where each line overtakes the one before it."""
+    intercepts = np.array([line.intercept for line in lines])
+    slopes = np.array([line.slope for line in lines])
+    with np.errstate(over="ignore"):  # lines that are all but parallel cross out of range
+        return intercepts, slopes, (intercepts[:-1] - intercepts[1:]) / np.diff(slopes)
 
 
 def _crossing(a: Line, b: Line) -> float:
@@ -99,7 +130,7 @@ def _crossing(a: Line, b: Line) -> float:
     return (a.intercept - b.intercept) / (b.slope - a.slope)
 
 
-def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float | None = None) -> Optimum:
+def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float = AIM) -> Optimum:
     """Find the split of least iteration time x network cost.
 
     Parameters
@@ -110,8 +141,8 @@ def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float 
         Admissible splits.
     prices : ndarray, shape (D,)
         Network cost per bandwidth [$ per B/s].
-    aim : float, optional
-        Relative gap to reach; `AIM`, or `AIM_AT_MOST` where the budget is no equality.
+    aim : float
+        Relative gap to reach.
 
     Returns
     -------
@@ -123,8 +154,6 @@ def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float 
     RunError
         If the search does not converge.
     """
-    if aim is None:
-        aim = AIM if region.equal[0] else AIM_AT_MOST
     relaxation = Relaxation(model, region)
     (cheapest, low), (dearest, high) = region.least(prices), region.least(-prices)
     high = -high
@@ -149,7 +178,9 @@ def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float 
         b, weights = solution
         bound = lower_bound(model, inner, weights)
         slope = -float(bound.rows[-1])
-        envelope.add(Line(bound.value - slope * cost, slope))
+        # whatever the budget and the limits, sum a_i / b_i >= (sum sqrt(a_i c_i))**2 / kappa, by Cauchy and Schwarz
+        scale_free = Line(float(np.sqrt(bound.volumes * prices).sum() ** 2), bound.fixed)
+        envelope.add(Line(bound.value - slope * cost, slope), scale_free)
         scale, gap = inner.repair(b), least - value
         for candidate in (region.repair(b), region.repair(bound.point)):
             relaxation.add(candidate)
@@ -159,7 +190,8 @@ def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float 
         value, cost = envelope.least_product()
         since = since + 1 if least - value > 0.999 * gap else 0
     if not converged(least, value, max(aim, ACCEPTED)):
-        raise RunError(f"the search for the best bandwidth split did not converge in {relaxation.solved} linear programs")
+        spent = f"{relaxation.solved} linear programs"
+        raise RunError(f"the search for the best bandwidth split did not converge in {spent}")
     cost = min(max(float(prices @ best), low + margin), high - margin)
     inner = region.with_row(prices, cost, equal=True)
     polished = least_time(model, inner, POLISH, relaxation, best)
