@@ -16,6 +16,9 @@ from simcore.errors import InputError, SimcoreError, did_you_mean, one_line, unk
 # name -> (module, one line of help): `simcore --help` lists the commands without importing any of them
 COMMANDS = {
     "trace": ("simcore.cli.trace", "Run a trace of training jobs through cluster schedulers."),
+    "optimize": ("simcore.cli.optimize", "Find the best split of a network's bandwidth, with a certificate."),
+    "evaluate": ("simcore.cli.evaluate", "Reproduce figures and tables of the network study."),
+    "zoo": ("simcore.cli.zoo", "List and show the clusters, networks, rates and other data that simcore ships."),
 }
 
 

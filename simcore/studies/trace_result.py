@@ -128,12 +128,12 @@ class TraceResult:
         InputError
             If there is no such figure.
         """
-        from simcore import plots
+        from simcore.plots.cluster import jct_makespan, trace_alloc
 
         if figure == "jct_makespan":
-            return plots.jct_makespan(self.table, self._caption())
+            return jct_makespan(self.table, self._caption())
         if figure == "trace_alloc":
-            return plots.trace_alloc(self.allocation, self.cluster.gpus, self._caption())
+            return trace_alloc(self.allocation, self.cluster.gpus, self._caption())
         raise unknown_name("plot()", figure, FIGURES)
 
     def timeline(self) -> dict[str, Any]:
@@ -157,14 +157,14 @@ class TraceResult:
         InputError
             If the directory exists and `force` is false.
         """
-        from simcore import plots
+        from simcore.plots.style import save
 
         with atomic_directory(Path(directory), force=force) as scratch:
             (scratch / "summary.json").write_text(to_json(self.to_dict()), encoding="utf-8")
             for name, table in (("summary", self.table), ("jobs", self.jobs), ("allocation", self.allocation)):
                 (scratch / f"{name}.csv").write_text(table.to_csv(), encoding="utf-8")
             for name in FIGURES:
-                plots.save(self.plot(name), scratch / name)
+                save(self.plot(name), scratch / name)
 
     def _caption(self) -> str:
         decided = "at every event" if self.interval is None else f"every {self.interval:g} s"

@@ -255,7 +255,7 @@ def test_a_bug_is_one_message_without_a_traceback(capsys, monkeypatch):
         run(["trace"])
 
 
-@pytest.mark.parametrize("where", ["simcore.studies.trace.simulate", "simcore.plots.save"])
+@pytest.mark.parametrize("where", ["simcore.studies.trace.simulate", "simcore.plots.style.save"])
 def test_an_interrupted_run_leaves_nothing(capsys, folder, monkeypatch, where):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
@@ -273,9 +273,9 @@ def test_a_real_interrupt(folder):
     # the run signals itself from inside the study, at a moment that needs no clock
     program = (
         "import os, signal\n"
-        "from simcore import plots\n"
+        "from simcore.plots import style\n"
         "from simcore.cli.main import run\n"
-        "plots.save = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
+        "style.save = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
         "run(['trace', '--policy', 'fifo', '-o', 'out'])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -1,8 +1,9 @@
 import pytest
 import simcore
-from simcore import plots
 from simcore.errors import InputError
 from simcore.models.cluster.jobs import JobClass, build_trace
+from simcore.plots.cluster import jct_makespan, trace_alloc
+from simcore.plots.style import CAPTION, new_figure, save
 from simcore.results import Table
 
 ONE = build_trace("one", ["a"], [0.0], [320.0], [JobClass("bert", 8, 4, False, "v100")])
@@ -52,7 +53,7 @@ def test_an_unknown_figure_is_refused(result):
 @pytest.mark.parametrize("name", ["jct_makespan", "trace_alloc"])
 def test_one_job_one_policy_can_be_drawn(tmp_path, name):
     for interval in (60, "event"):
-        plots.save(simcore.trace(ONE, policies=["fifo"], interval=interval).plot(name), tmp_path / name)
+        save(simcore.trace(ONE, policies=["fifo"], interval=interval).plot(name), tmp_path / name)
     assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
 
@@ -60,19 +61,19 @@ def test_one_job_one_policy_can_be_drawn(tmp_path, name):
 def test_more_policies_than_colours_and_no_time_at_all_can_be_drawn(tmp_path):
     names = [f"policy-{i}" for i in range(12)]
     table = Table(["policy", "mean_jct_s", "makespan_s"], [(name, 0.0, 0.0) for name in names])
-    plots.save(plots.jct_makespan(table, "nothing"), tmp_path / "bars")
+    save(jct_makespan(table, "nothing"), tmp_path / "bars")
     allocation = Table(["policy", "time_s", "total"], [(name, 0.0, 0) for name in names])
-    plots.save(plots.trace_alloc(allocation, 1, "nothing"), tmp_path / "lines")
+    save(trace_alloc(allocation, 1, "nothing"), tmp_path / "lines")
 
 
 def test_a_stem_with_a_dot_keeps_it(tmp_path):
-    plots.save(plots.new_figure(1, 1), tmp_path / "v1.5")
+    save(new_figure(1, 1), tmp_path / "v1.5")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["v1.5.pdf", "v1.5.png"]
 
 
 def test_a_caption_is_taken_as_it_is_and_fits(tmp_path):
     caption = "trace " + "a/long/path" * 40 + "/x$\\frac$.csv (62 jobs)"
-    figure = plots.jct_makespan(Table(["policy", "mean_jct_s", "makespan_s"], [("fifo", 1.0, 2.0)]), caption)
-    plots.save(figure, tmp_path / "bars")
-    assert max(len(line) for text in texts(figure) for line in text.splitlines()) <= plots.CAPTION
+    figure = jct_makespan(Table(["policy", "mean_jct_s", "makespan_s"], [("fifo", 1.0, 2.0)]), caption)
+    save(figure, tmp_path / "bars")
+    assert max(len(line) for text in texts(figure) for line in text.splitlines()) <= CAPTION
     assert any("$\\frac$" in text for text in texts(figure))

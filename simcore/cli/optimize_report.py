@@ -1,0 +1,114 @@
+"""What `simcore optimize` prints: tables that a person reads, in GB/s, milliseconds and dollars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simcore.models.bandwidth.explain import DimensionReport, ShadowPrice
+from simcore.models.bandwidth.plan import BandwidthPlan, Target
+from simcore.studies.optimize import OptimizeResult
+from simcore.units import format_si
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_GIGABYTE = 1e9
+
+
+def report(result: OptimizeResult, width: int = 110) -> str:
+    """Return a plan as text of at most `width` columns."""
+    import io
+
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=width, color_system=None, highlight=False, markup=False, emoji=False)
+    plan = result.plan
+    console.print(
+        f"{result.topology.name}, {plan.budget / _GIGABYTE:g} GB/s per NPU, {' + '.join(result.workloads)}, "
+        f"{plan.target.value}, {result.loop.value}"
+        + (", forward collectives twice" if result.provenance.inputs["recompute"] else "")
+    )
+    for table in (_dimensions(result), _iteration(plan), _prices(plan)):
+        console.print()
+        console.print(table)
+    console.print("\nWhy this split")
+    for reason in plan.reasons:
+        console.print(f"- {reason}")
+    unit = "s" if plan.target is Target.PERF else "s $"
+    console.print(
+        f"\nCertificate: no split has less than {plan.lower_bound:.10g} {unit}; this one has "
+        f"{plan.objective:.10g} {unit}, a relative gap of {plan.relative_gap:.1e}. Solver: optimal, "
+        f"{plan.linear_programs} linear programs, {result.seconds:.3f} CPU seconds."
+    )
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def _table(*columns: str, left: int = 1) -> Table:
+    """Return an empty table whose first columns are set left, the others right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index < left else "right")
+    return table
+
+
+def _dimensions(result: OptimizeResult) -> Table:
+    table = _table("dim", "network", "bottleneck of", "GB/s", "share", "busy", "1 GB/s more saves", left=3)
+    dimensions = zip(result.topology.dimensions, result.plan.dimensions, strict=True)
+    for index, (dimension, found) in enumerate(dimensions, 1):
+        network = f"{dimension.block.value} {dimension.size} {dimension.level}".rstrip()
+        table.add_row(
+            str(index),
+            network,
+            "\n".join(found.bottleneck_of) or "-",
+            f"{found.bandwidth / _GIGABYTE:.6g}",
+            f"{found.share:.2%}",
+            format_si(found.busy, "s"),
+            _gain(found),
+        )
+    return table
+
+
+def _gain(found: DimensionReport) -> str:
+    if found.gain:
+        return format_si(found.gain, "s")
+    if found.ties_with:
+        return f"0, ties with {', '.join(map(str, found.ties_with))}"
+    return "0, no bottleneck" if not found.bottleneck_of else "0, hidden"
+
+
+def _iteration(plan: BandwidthPlan) -> Table:
+    step = plan.step
+    parts = {"forward": step.forward, "input gradient": step.input_gradient, "weight gradient": step.weight_gradient}
+    exposed = ", ".join(f"{name} {format_si(value, 's')}" for name, value in parts.items())
+    table = _table("iteration", "", left=2)
+    for name, value in {
+        "time": format_si(plan.iteration_time, "s", 7),
+        "compute": format_si(step.compute, "s"),
+        "exposed communication": f"{format_si(step.communication, 's')} ({exposed})",
+        "equal split": f"{format_si(plan.equal_split_time, 's', 7)}: speed-up {plan.speedup:.4f}",
+        "network cost": f"${plan.cost:,.0f}",
+        "performance per cost": f"{1e6 * plan.perf_per_cost:.6g} iterations per second and million dollars",
+    }.items():
+        table.add_row(name, value)
+    return table
+
+
+def _prices(plan: BandwidthPlan) -> Table:
+    held = ", network cost held" if plan.target is Target.PER_COST else ""
+    table = _table(f"shadow price{held}", "saves per GB/s", "saves per $")
+    for price in plan.prices:
+        table.add_row(price.name, *_saved(price))
+    return table
+
+
+def _saved(price: ShadowPrice) -> tuple[str, str]:
+    per_bandwidth = "-" if price.per_bandwidth is None else _signed(price.per_bandwidth * _GIGABYTE)
+    return per_bandwidth, "-" if price.per_dollar is None else _signed(price.per_dollar)
+
+
+def _signed(seconds: float) -> str:
+    return f"{'-' if seconds < 0 else ''}{format_si(abs(seconds), 's')}"

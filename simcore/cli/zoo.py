@@ -1,0 +1,70 @@
+"""``simcore zoo``: list and show the data that simcore ships."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from simcore.results import to_json
+
+
+@click.command("zoo")
+@click.argument("kind", required=False)
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(kind: str | None, name: str | None, as_json: bool) -> None:
+    """List and show the data that simcore ships, each number with its source.
+
+    Without arguments: all kinds and their entries. With KIND: its entries, a line each. With KIND and NAME: the entry.
+
+    \b
+    $ simcore zoo costs
+    costs: give a name wherever a command takes one of them or a FILE
+      libra-3d  LIBRA's prices for three dimensions, ring and full-mesh links counted in both directions
+      libra-4d  LIBRA's prices for four dimensions, ring and full-mesh links counted in both directions
+      sc245     Links, switches and NICs of the SC'22 study; ring and full-mesh links counted once
+    """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
+    from simcore.studies.zoo import entries, entry, kind_of
+    from simcore.zoo import kinds, names
+
+    if kind is None:
+        listing = {each: names(each) for each in kinds()}
+        lines = [f"{each}: {', '.join(found)}" for each, found in listing.items()]
+        lines.append("Show one with: simcore zoo KIND NAME")
+        click.echo(to_json(listing) if as_json else "\n".join(lines), nl=not as_json)
+    elif name is None:
+        kind, found = kind_of(kind), entries(kind)
+        if as_json:
+            click.echo(to_json({"kind": kind, "entries": {one.name: one.description for one in found}}), nl=False)
+        else:
+            width = max((len(one.name) for one in found), default=0)
+            click.echo(f"{kind}: give a name wherever a command takes one of them or a FILE")
+            click.echo("\n".join(f"  {one.name:<{width}}  {one.description}" for one in found))
+    else:
+        one = entry(kind, name)
+        if as_json:
+            click.echo(to_json(one.as_dict()), nl=False)
+            return
+        click.echo(f"{one.name} ({one.kind})")
+        click.echo("\n".join(line for line in (one.description, *one.comments) if line))
+        if one.source:
+            click.echo(f"source: {one.source}")
+        click.echo()
+        click.echo(repr(one.table) if one.table is not None else "\n".join(_lines(one.fields or {})))
+
+
+def _lines(value: Any, indent: str = "") -> Iterator[str]:
+    """Write nested mappings and lists with one thing per line; flat ones stay on one line."""
+    pairs = value.items() if isinstance(value, dict) else ((f"{index}", each) for index, each in enumerate(value, 1))
+    for key, each in pairs:
+        if isinstance(each, dict) and not any(isinstance(inner, dict | list) for inner in each.values()):
+            yield f"{indent}{key}: {', '.join(f'{name} {inner}' for name, inner in each.items())}"
+        elif isinstance(each, list) and not any(isinstance(inner, dict | list) for inner in each):
+            yield f"{indent}{key}: {', '.join(str(inner) for inner in each)}"
+        elif isinstance(each, dict | list):
+            yield f"{indent}{key}:"
+            yield from _lines(each, indent + "  ")
+        else:
+            yield f"{indent}{key}: {each}"

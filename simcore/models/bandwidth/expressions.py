@@ -1,0 +1,150 @@
+"""Linear constraints as text: ``b1 >= b2 >= b3``, ``b3 + b4 = 200``, ``total <= 1000``; numbers are GB/s.
+
+Python's own parser reads the text, and a walk over its tree admits sums, multiples and comparisons of bandwidths and
+nothing else. No text is ever evaluated.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.errors import InputError, did_you_mean
+from simcore.models.bandwidth.region import Constraint, Sense
+
+Array = NDArray[np.float64]
+
+_GIGABYTE = 1e9
+_LONGEST = 500
+_LONE_EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
+_EXAMPLE = "a linear comparison such as 'b1 >= b2' or 'b3 + b4 = 200' (GB/s)"
+
+
+def parse_constraint(text: str, dimensions: int, place: str = "--constraint") -> list[Constraint]:
+    """Read a linear constraint over the bandwidths ``b1`` .. ``bD`` and their sum ``total``.
+
+    Parameters
+    ----------
+    text : str
+        Comparisons with ``=``, ``<=`` or ``>=``; a chain gives one constraint per link. Numbers that stand alone are
+        GB/s per NPU, numbers that multiply or divide are plain.
+    dimensions : int
+        Dimensions of the network.
+    place : str
+        The option that gave it, for messages.
+
+    Returns
+    -------
+    list of Constraint
+        Each named after the option and its text.
+
+    Raises
+    ------
+    InputError
+        If the text is not linear, or names what is no dimension; the message has the column.
+
+    Examples
+    --------
+    >>> for constraint in parse_constraint("b1 >= 2*b2 = 100", 2):
+    ...     print(constraint.coefficients, constraint.sense.value, constraint.bound)
+    (-1.0, 2.0) <= 0.0
+    (0.0, 2.0) = 100000000000.0
+    """
+    try:
+        return _read(text, dimensions, f"{place} '{text}'")
+    except _Refusal as refusal:
+        where = f"{place} '{text}'{refusal.where(text)}"
+        raise InputError(where, refusal.found, refusal.expected, refusal.remedy) from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise InputError(f"{place} '{text}'", "a text that cannot be read", _EXAMPLE) from None
+
+
+def _read(text: str, dimensions: int, name: str) -> list[Constraint]:
+    if len(text) > _LONGEST:
+        raise _Refusal(f"a text of {len(text)} characters", f"at most {_LONGEST}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python's opinion of the text's style
+        # without leading blanks, which would be an indented block
+        tree = ast.parse(_LONE_EQUALS.sub("==", text.strip()), mode="eval").body
+    if not isinstance(tree, ast.Compare):
+        raise _Refusal("no comparison", _EXAMPLE, tree)
+    nodes = [tree.left, *tree.comparators]
+    with np.errstate(over="ignore", invalid="ignore"):  # refused below, with the column
+        sides = [_linear(node, dimensions) for node in nodes]
+    found = []
+    for operator, node, left, right in zip(tree.ops, nodes, sides, sides[1:], strict=False):
+        if not isinstance(operator, ast.Eq | ast.LtE | ast.GtE):
+            raise _Refusal("a comparison other than =, <= and >=", _EXAMPLE, node)
+        difference = right - left if isinstance(operator, ast.GtE) else left - right
+        if not difference[:dimensions].any():
+            raise _Refusal("a comparison without a bandwidth in it", _EXAMPLE, node)
+        sense = Sense.EQUAL if isinstance(operator, ast.Eq) else Sense.AT_MOST
+        coefficients = tuple(float(value) for value in difference[:dimensions])
+        found.append(Constraint(name, coefficients, sense, float(0.0 - difference[-1]) * _GIGABYTE))
+    return found
+
+
+class _Refusal(Exception):
+    """What the text holds and must not."""
+
+    def __init__(self, found: str, expected: str, node: ast.expr | None = None, remedy: str = "") -> None:
+        super().__init__(found)
+        self.found, self.expected, self.node, self.remedy = found, expected, node, remedy
+
+    def where(self, text: str) -> str:
+        if self.node is None:
+            return ""
+        # the tree was made of the stripped text, in which every lone '=' had become '=='
+        column = self.node.col_offset
+        stripped = text.strip()
+        for match in _LONE_EQUALS.finditer(stripped):
+            column -= match.start() < column
+        return f", column {column + 1 + len(text) - len(text.lstrip())}"
+
+
+def _linear(node: ast.expr, dimensions: int) -> Array:
+    """Return the coefficients of b1 .. bD, and the constant last."""
+    value = np.zeros(dimensions + 1)
+    match node:
+        case ast.Constant(value=number) if isinstance(number, int | float) and not isinstance(number, bool):
+            if not math.isfinite(number):
+                raise _Refusal("a number beyond all bounds", "a finite number", node)
+            value[-1] = number
+        case ast.Name(id=name):
+            value[:dimensions] = _bandwidth(name, dimensions, node)
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
+            value = _linear(operand, dimensions) * (-1 if isinstance(sign, ast.USub) else 1)
+        case ast.BinOp(op=ast.Add() | ast.Sub() as sign, left=left, right=right):
+            value = _linear(left, dimensions) + _linear(right, dimensions) * (1 if isinstance(sign, ast.Add) else -1)
+        case ast.BinOp(op=ast.Mult(), left=left, right=right):
+            a, b = _linear(left, dimensions), _linear(right, dimensions)
+            if a[:-1].any() and b[:-1].any():
+                raise _Refusal("a product of bandwidths", _EXAMPLE, node)
+            value = a * b[-1] if a[:-1].any() else b * a[-1]
+        case ast.BinOp(op=ast.Div(), left=left, right=right):
+            a, b = _linear(left, dimensions), _linear(right, dimensions)
+            if b[:-1].any() or b[-1] == 0:
+                raise _Refusal("a division by a bandwidth or by 0", _EXAMPLE, node)
+            value = a / b[-1]
+        case _:
+            raise _Refusal(f"'{ast.unparse(node)}'", _EXAMPLE, node)
+    if not np.isfinite(value).all():
+        raise _Refusal("a number beyond all bounds", "a finite number", node)
+    return value
+
+
+def _bandwidth(name: str, dimensions: int, node: ast.expr) -> Array:
+    if name == "total":
+        return np.ones(dimensions)
+    names = [f"b{i + 1}" for i in range(dimensions)]
+    if name not in names:
+        known = f"one of {', '.join(names)}, total"
+        raise _Refusal(f"'{name}'", known, node, did_you_mean(name, [*names, "total"]))
+    unit = np.zeros(dimensions)
+    unit[names.index(name)] = 1.0
+    return unit

@@ -1,0 +1,161 @@
+"""The best split of a bandwidth budget, as a noun: what it is, how good it is, and why it is so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.models.bandwidth.explain import (
+    DimensionReport,
+    ShadowPrice,
+    dimension_reports,
+    reasons,
+    shadow_prices,
+)
+from simcore.models.bandwidth.per_cost import least_time_cost
+from simcore.models.bandwidth.perf import Optimum, least_time
+from simcore.models.bandwidth.region import Region
+from simcore.models.bandwidth.ties import settle
+from simcore.models.training import StepModel, StepTime
+
+Array = NDArray[np.float64]
+
+
+class Target(StrEnum):
+    """What a plan makes least: the iteration time, or the iteration time x the network's cost."""
+
+    PERF = "Perf"
+    PER_COST = "PerfPerCost"
+
+
+@dataclass(frozen=True)
+class BandwidthPlan:
+    """A split of a bandwidth budget over the dimensions of a network, with its certificate.
+
+    Attributes
+    ----------
+    target : Target
+        What it makes least.
+    budget : float
+        Bandwidth of one NPU in all [B/s].
+    bandwidths : tuple of float
+        Of one NPU into each dimension [B/s], innermost first.
+    step : StepTime
+        One training iteration.
+    cost : float
+        The network [$].
+    equal_split : StepTime
+        The iteration with the budget in equal parts, whatever the constraints.
+    objective, lower_bound : float
+        Iteration time [s], or time x cost [s $], and what no admissible split falls below.
+    linear_programs : int
+        Solved on the way.
+    dimensions : tuple of DimensionReport
+        What each dimension does.
+    prices : tuple of ShadowPrice
+        What the budget and each active limit cost.
+    reasons : tuple of str
+        Why the split is what it is, in sentences.
+    """
+
+    target: Target
+    budget: float
+    bandwidths: tuple[float, ...]
+    step: StepTime
+    cost: float
+    equal_split: StepTime
+    objective: float
+    lower_bound: float
+    linear_programs: int
+    dimensions: tuple[DimensionReport, ...]
+    prices: tuple[ShadowPrice, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def relative_gap(self) -> float:
+        """How much better a split could be at most, as a share of the objective."""
+        return max(0.0, 1.0 - self.lower_bound / self.objective) if self.objective > 0 else 0.0
+
+    @property
+    def iteration_time(self) -> float:
+        """One training iteration [s]."""
+        return self.step.total
+
+    @property
+    def equal_split_time(self) -> float:
+        """One iteration with the budget in equal parts [s]."""
+        return self.equal_split.total
+
+    @property
+    def speedup(self) -> float:
+        """Iteration time of the equal split over that of this one."""
+        return self.equal_split_time / self.step.total
+
+    @property
+    def perf_per_cost(self) -> float:
+        """Iterations per second and dollar [1/(s $)]."""
+        return 1.0 / (self.step.total * self.cost)
+
+
+def best_plan(model: StepModel, region: Region, prices: Array, target: Target) -> BandwidthPlan:
+    """Find the best split, choose among equals, and explain it.
+
+    Parameters
+    ----------
+    model : StepModel
+        The iteration time.
+    region : Region
+        Admissible splits.
+    prices : ndarray, shape (D,)
+        Network cost per bandwidth [$ per B/s].
+    target : Target
+        What to make least.
+
+    Raises
+    ------
+    RunError
+        If the search does not converge: no plan is returned without its certificate.
+    """
+    optimum, free = best_split(model, region, prices, target)
+    b = optimum.bandwidths
+    prices_paid = shadow_prices(region, optimum.bound, b, prices, target is Target.PER_COST)
+    return BandwidthPlan(
+        target=target,
+        budget=region.budget,
+        bandwidths=tuple(float(value) for value in b),
+        step=model.split(b),
+        cost=float(prices @ b),
+        equal_split=model.split(np.full(region.dimensions, region.budget / region.dimensions)),
+        objective=optimum.objective,
+        lower_bound=optimum.lower_bound,
+        linear_programs=optimum.programs,
+        dimensions=dimension_reports(model, b, prices),
+        prices=prices_paid,
+        reasons=reasons(model, region, optimum.bound, b, prices, prices_paid, free, target is Target.PER_COST),
+    )
+
+
+def best_split(model: StepModel, region: Region, prices: Array, target: Target) -> tuple[Optimum, list[int]]:
+    """Find the best split; among equals the cheapest, then the one nearest to equal shares.
+
+    Returns
+    -------
+    optimum : Optimum
+        The split.
+    free : list of int
+        Dimensions (from 0) that could have another bandwidth at the same objective.
+    """
+    if target is Target.PERF:
+        found = least_time(model, region)
+        b, free = settle(model, region, prices, found.bandwidths, found.bound)
+        objective = float(model.time(b))
+    else:
+        found = least_time_cost(model, region, prices)
+        paid = region.with_row(prices, float(prices @ found.bandwidths), equal=True)
+        b, free = settle(model, paid, None, found.bandwidths, found.bound)
+        objective = float(model.time(b)) * float(prices @ b)
+    lower = min(found.lower_bound, objective)
+    return Optimum(b, objective, lower, found.bound, found.programs), free

@@ -1,0 +1,247 @@
+"""The bandwidths that a plan may choose from: a budget, a floor, caps, minima and linear constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.errors import InputError, RunError
+from simcore.models.bandwidth.linear import linear_program
+
+Array = NDArray[np.float64]
+
+#: Least bandwidth of a dimension, as a share of the budget: a dimension of 0 B/s would take forever.
+FLOOR = 1e-6
+
+
+class Sense(StrEnum):
+    """How a constraint compares its two sides."""
+
+    AT_MOST = "<="
+    EQUAL = "="
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A linear constraint ``coefficients . b <= bound`` or ``= bound``.
+
+    Attributes
+    ----------
+    name : str
+        As the user wrote it, for messages.
+    coefficients : tuple of float
+        One per dimension, innermost first.
+    sense : Sense
+        Which comparison.
+    bound : float
+        Right-hand side [B/s].
+    """
+
+    name: str
+    coefficients: tuple[float, ...]
+    sense: Sense
+    bound: float
+
+
+def cap(dimension: int, bound: float, dimensions: int, name: str) -> Constraint:
+    """Return the constraint that a dimension (counted from 0) has at most `bound` [B/s]."""
+    return Constraint(name, _unit(dimension, dimensions, 1.0), Sense.AT_MOST, bound)
+
+
+def minimum(dimension: int, bound: float, dimensions: int, name: str) -> Constraint:
+    """Return the constraint that a dimension (counted from 0) has at least `bound` [B/s]."""
+    return Constraint(name, _unit(dimension, dimensions, -1.0), Sense.AT_MOST, -bound)
+
+
+def _unit(dimension: int, dimensions: int, value: float) -> tuple[float, ...]:
+    return tuple(value if i == dimension else 0.0 for i in range(dimensions))
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """The polyhedron ``lower <= b <= upper``, ``rows b <= rhs`` (``=`` where `equal`).
+
+    The budget is row 0. Constraints on one dimension alone live in the bounds, which are always finite.
+
+    Attributes
+    ----------
+    budget : float
+        Total bandwidth of one NPU [B/s].
+    lower, upper : ndarray, shape (D,)
+        Bounds [B/s].
+    rows : ndarray, shape (M, D)
+        Coefficients.
+    rhs : ndarray, shape (M,)
+        Right-hand sides [B/s].
+    equal : ndarray of bool, shape (M,)
+        Which rows are equalities.
+    constraints : tuple of Constraint
+        Everything the region was made of, the budget first.
+    """
+
+    budget: float
+    lower: Array
+    upper: Array
+    rows: Array
+    rhs: Array
+    equal: NDArray[np.bool_]
+    constraints: tuple[Constraint, ...]
+
+    @property
+    def dimensions(self) -> int:
+        """Number of dimensions."""
+        return len(self.lower)
+
+    @property
+    def row_constraints(self) -> tuple[Constraint, ...]:
+        """The constraints behind the rows, the budget first."""
+        return tuple(one for i, one in enumerate(self.constraints) if i == 0 or _alone(one) is None)
+
+    @property
+    def bound_constraints(self) -> tuple[tuple[Constraint, int], ...]:
+        """The constraints behind the bounds, each with its dimension."""
+        alone = ((one, _alone(one)) for one in self.constraints[1:])
+        return tuple((one, i) for one, i in alone if i is not None)
+
+    def with_row(self, coefficients: Array, bound: float, *, equal: bool) -> Region:
+        """Return the region with one more row, the last; its bounds stay as they are."""
+        return Region(
+            self.budget,
+            self.lower,
+            self.upper,
+            np.vstack([self.rows, coefficients]),
+            np.append(self.rhs, bound),
+            np.append(self.equal, equal),
+            self.constraints,
+        )
+
+    def with_bounds(self, lower: Array, upper: Array) -> Region:
+        """Return the region with other bounds."""
+        return Region(self.budget, lower, upper, self.rows, self.rhs, self.equal, self.constraints)
+
+    def least(self, prices: Array) -> tuple[Array, float]:
+        """Return the point of least ``prices . b``, and a bound on that product which its duals prove."""
+        unit = float(np.abs(prices).max()) or 1.0
+        budget = self.budget
+        found = linear_program(
+            prices / unit, self.rows, self.rhs / budget, self.equal, self.lower / budget, self.upper / budget
+        )
+        if found is None:
+            raise RunError("the solver calls the constraints infeasible although they can be met")
+        duals = unit * np.where(self.equal, found.duals, np.maximum(found.duals, 0.0))
+        reduced = prices + duals @ self.rows
+        bound = np.minimum(reduced * self.lower, reduced * self.upper).sum() - duals @ self.rhs
+        return self.repair(found.x * budget), float(bound)
+
+    def repair(self, b: Array) -> Array:
+        """Move a point that is feasible up to a solver's tolerance onto the region, as far as rounding allows."""
+        b = np.clip(b, self.lower, self.upper)
+        for _ in range(3):
+            excess = self.rows @ b - self.rhs
+            broken = np.where(self.equal, excess != 0, excess > 0)
+            free = (b > self.lower) & (b < self.upper)
+            if not broken.any() or not free.any():
+                break
+            # scaled by b, so that a small bandwidth keeps its relative precision
+            step = np.linalg.lstsq(self.rows[np.ix_(broken, free)] * b[free], -excess[broken], rcond=1e-12)[0]
+            b = b.copy()
+            b[free] *= 1 + step
+            b = np.clip(b, self.lower, self.upper)
+        return b
+
+    def violation(self, b: Array) -> float:
+        """Return by how much a point breaks the region at worst, as a share of the budget."""
+        excess = self.rows @ b - self.rhs
+        excess = np.where(self.equal, np.abs(excess), excess) / np.maximum(np.abs(self.rows).max(axis=1), 1e-300)
+        return float(max(excess.max(), (self.lower - b).max(), (b - self.upper).max(), 0.0) / self.budget)
+
+
+def make_region(
+    budget: float, dimensions: int, constraints: Sequence[Constraint] = (), *, at_most: bool = False
+) -> Region:
+    """Build the region of a budget and the user's constraints.
+
+    Parameters
+    ----------
+    budget : float
+        Total bandwidth of one NPU [B/s].
+    dimensions : int
+        Dimensions of the network.
+    constraints : sequence of Constraint
+        Caps, minima and linear constraints.
+    at_most : bool
+        Whether the budget may be left in part.
+
+    Raises
+    ------
+    InputError
+        If no split satisfies all constraints; the message names a smallest set of them that conflict.
+    """
+    total = Constraint(
+        f"a budget of {'at most ' if at_most else ''}{budget / 1e9:g} GB/s",
+        (1.0,) * dimensions,
+        Sense.AT_MOST if at_most else Sense.EQUAL,
+        budget,
+    )
+    everything = (total, *constraints)
+    if not _feasible(everything, budget, dimensions):
+        guilty = " and ".join(constraint.name for constraint in _conflict(everything, budget, dimensions))
+        raise InputError(
+            "constraints", f"{guilty}, which conflict", "constraints that one split can satisfy together",
+            "Relax or remove one of them.",
+        )  # fmt: skip
+    lower, upper = np.full(dimensions, FLOOR * budget), np.full(dimensions, np.inf)
+    rows = [total]
+    for constraint in constraints:
+        i = _alone(constraint)
+        if i is None:
+            rows.append(constraint)
+            continue
+        value = constraint.bound / constraint.coefficients[i]
+        if constraint.coefficients[i] > 0 or constraint.sense is Sense.EQUAL:
+            upper[i] = min(upper[i], value)
+        if constraint.coefficients[i] < 0 or constraint.sense is Sense.EQUAL:
+            lower[i] = max(lower[i], value)
+    upper = np.minimum(upper, budget - (lower.sum() - lower))
+    return Region(
+        budget,
+        np.minimum(lower, upper),  # equal up to rounding, because the region is not empty
+        upper,
+        np.array([row.coefficients for row in rows]),
+        np.array([row.bound for row in rows]),
+        np.array([row.sense is Sense.EQUAL for row in rows]),
+        everything,
+    )
+
+
+def _alone(constraint: Constraint) -> int | None:
+    """Return the one dimension (from 0) that a constraint is about, or None."""
+    used = [i for i, value in enumerate(constraint.coefficients) if value]
+    return used[0] if len(used) == 1 else None
+
+
+def _feasible(constraints: Sequence[Constraint], budget: float, dimensions: int) -> bool:
+    """Tell whether some b of at least the floor satisfies all constraints, by a linear program without objective."""
+    found = linear_program(
+        np.zeros(dimensions),
+        np.array([constraint.coefficients for constraint in constraints]).reshape(-1, dimensions),
+        np.array([constraint.bound for constraint in constraints]) / budget,
+        np.array([constraint.sense is Sense.EQUAL for constraint in constraints], dtype=bool),
+        np.full(dimensions, FLOOR),
+        np.full(dimensions, np.inf),
+    )
+    return found is not None
+
+
+def _conflict(constraints: Sequence[Constraint], budget: float, dimensions: int) -> list[Constraint]:
+    """Return a smallest conflicting set: leave out, one after the other, whatever the conflict does not need."""
+    kept = list(constraints)
+    for constraint in constraints:
+        without = [other for other in kept if other is not constraint]
+        if not _feasible(without, budget, dimensions):
+            kept = without
+    return kept

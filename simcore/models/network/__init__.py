@@ -1,0 +1,1 @@
+"""Networks: topology, collectives in closed form, cost."""

@@ -1,0 +1,111 @@
+"""Where the NPUs of a parallel group sit: how many of a group lie along each dimension."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simcore.errors import InputError
+from simcore.models.network.topology import Topology
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Sizes of the tensor- and data-parallel groups along each dimension.
+
+    Attributes
+    ----------
+    tp, dp : tuple of int
+        NPUs of one group along each dimension, innermost first; 1 where the group does not use it.
+    """
+
+    tp: tuple[int, ...]
+    dp: tuple[int, ...]
+
+
+def map_parallelism(topology: Topology, tp: int, dp: int, place: str = "--tp, --dp") -> Groups:
+    """Place tensor-parallel groups on the inner dimensions and data-parallel groups on the outer ones.
+
+    A tensor-parallel group fills dimension after dimension from the inside, a data-parallel group from the outside; a
+    dimension that both reach is split between them, and each still sees its whole bandwidth.
+
+    Parameters
+    ----------
+    topology : Topology
+        The network.
+    tp, dp : int
+        Degrees of tensor and data parallelism.
+    place : str
+        What gave the degrees, for messages.
+
+    Raises
+    ------
+    InputError
+        If TP x DP is not the number of NPUs, or a group does not fill a dimension in equal parts.
+
+    Examples
+    --------
+    >>> from simcore.models.network.topology import Block, Dimension, Topology
+    >>> pod = Topology("pod", (Dimension(Block.RING, 8), Dimension(Block.SWITCH, 128)))
+    >>> map_parallelism(pod, 16, 64)
+    Groups(tp=(8, 2), dp=(1, 64))
+    """
+    sizes = [dimension.size for dimension in topology.dimensions]
+    shape = " x ".join(str(size) for size in sizes)
+    if tp < 1 or dp < 1:
+        raise InputError(place, f"TP {tp} and DP {dp}", "degrees of at least 1")
+    if tp * dp != topology.npus:
+        remedy = ""
+        if topology.npus % tp == 0:
+            remedy = f"With TP {tp}, DP must be {topology.npus // tp}."
+        elif topology.npus % dp == 0:
+            remedy = f"With DP {dp}, TP must be {topology.npus // dp}."
+        raise InputError(
+            place,
+            f"TP {tp} x DP {dp} = {tp * dp} NPUs",
+            f"a product of {topology.npus}, the NPUs of network {topology.name} ({shape})",
+            remedy,
+        )
+    inner = _fill(sizes, tp, "TP", topology.name, place)
+    outer = _fill(sizes[::-1], dp, "DP", topology.name, place)[::-1]
+    return Groups(tuple(inner), tuple(outer))
+
+
+def _fill(sizes: list[int], degree: int, name: str, network: str, place: str) -> list[int]:
+    """Fill dimensions in the given order until `degree` NPUs are placed."""
+    groups, left = [], degree
+    for size in sizes:
+        here = min(left, size)
+        if size % here or left % here:
+            raise InputError(
+                place,
+                f"{name} {degree}, which leaves groups of {left} on a dimension of {size} NPUs of network {network}",
+                "a degree that splits each dimension evenly",
+                f"Choose a {name} of which each dimension takes a whole divisor.",
+            )
+        groups.append(here)
+        left //= here
+    return groups
+
+
+def check_groups(topology: Topology, groups: Groups, place: str) -> None:
+    """Refuse an explicit communicator that does not fit the network.
+
+    Raises
+    ------
+    InputError
+        If a vector has another length than the network has dimensions, or a group size does not divide its dimension.
+    """
+    for name, sizes in (("tensor-parallel", groups.tp), ("data-parallel", groups.dp)):
+        if len(sizes) != len(topology.dimensions):
+            raise InputError(
+                place,
+                f"{len(sizes)} {name} group sizes",
+                f"one for each of the {len(topology.dimensions)} dimensions of network {topology.name}",
+            )
+        for index, (group, dimension) in enumerate(zip(sizes, topology.dimensions, strict=True), 1):
+            if group < 1 or dimension.size % group:
+                raise InputError(
+                    place,
+                    f"a {name} group of {group} on dimension {index}",
+                    f"a divisor of its {dimension.size} NPUs",
+                )

@@ -1,0 +1,179 @@
+"""Multi-dimensional networks: Ring, FullyConnected and Switch dimensions, innermost first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import product
+from math import prod
+from typing import Any
+
+
+class Block(StrEnum):
+    """The building block of one dimension."""
+
+    RING = "Ring"
+    FULLY_CONNECTED = "FullyConnected"
+    SWITCH = "Switch"
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One dimension of a network.
+
+    Attributes
+    ----------
+    block : Block
+        How its NPUs are wired.
+    size : int
+        NPUs along it.
+    level : str
+        Cost class: ``Tile``, ``Package``, ``Node``, ``Pod``.
+    latency : float
+        Link latency [s].
+    """
+
+    block: Block
+    size: int
+    level: str = ""
+    latency: float = 0.0
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A network of dimensions, innermost first.
+
+    Attributes
+    ----------
+    name : str
+        For example ``4D``.
+    dimensions : tuple of Dimension
+        Innermost first.
+    source : str
+        Where it is described.
+    """
+
+    name: str
+    dimensions: tuple[Dimension, ...]
+    source: str = ""
+
+    @property
+    def npus(self) -> int:
+        """Number of NPUs."""
+        return prod(dimension.size for dimension in self.dimensions)
+
+
+def coordinates(topology: Topology, npu: int) -> tuple[int, ...]:
+    """Return where an NPU sits along each dimension; neighbours in number are neighbours in the inner dimension.
+
+    Examples
+    --------
+    >>> coordinates(Topology("2x8", (Dimension(Block.RING, 2), Dimension(Block.SWITCH, 8))), 5)
+    (1, 2)
+    """
+    place = []
+    for dimension in topology.dimensions:
+        npu, here = divmod(npu, dimension.size)
+        place.append(here)
+    return tuple(place)
+
+
+def hops(topology: Topology, source: int, target: int) -> int:
+    """Return the links on a shortest path between two NPUs.
+
+    A step along a dimension takes the shorter way around a Ring, one link of a FullyConnected mesh, and the two links
+    to and from a Switch.
+    """
+    count = 0
+    pairs = zip(coordinates(topology, source), coordinates(topology, target), strict=True)
+    for dimension, (a, b) in zip(topology.dimensions, pairs, strict=True):
+        around = abs(a - b)
+        if dimension.block is Block.RING:
+            count += min(around, dimension.size - around)
+        elif around:
+            count += 2 if dimension.block is Block.SWITCH else 1
+    return count
+
+
+def diameter(topology: Topology) -> int:
+    """Return the links on the longest of all shortest paths.
+
+    Examples
+    --------
+    >>> diameter(Topology("8x128", (Dimension(Block.RING, 8), Dimension(Block.SWITCH, 128))))
+    6
+    """
+    longest = {Block.FULLY_CONNECTED: 1, Block.SWITCH: 2}
+    return sum(
+        dimension.size // 2 if dimension.block is Block.RING else longest[dimension.block] * (dimension.size > 1)
+        for dimension in topology.dimensions
+    )
+
+
+def bisection_bandwidth(topology: Topology, bandwidths: Sequence[float]) -> float:
+    """Return the least bandwidth between two halves of the network that a cut across one dimension leaves [B/s].
+
+    One NPU has ``b_d`` into dimension d: in a Ring two links of b / 2, in a FullyConnected mesh n - 1 links of
+    b / (n - 1), at a Switch one link of b. Odd dimensions are cut as evenly as possible. One direction counts.
+
+    Parameters
+    ----------
+    topology : Topology
+        The network.
+    bandwidths : sequence of float
+        Bandwidth of one NPU into each dimension [B/s], innermost first.
+
+    Examples
+    --------
+    >>> bisection_bandwidth(Topology("ring", (Dimension(Block.RING, 8),)), [100e9])
+    100000000000.0
+    >>> bisection_bandwidth(Topology("switch", (Dimension(Block.SWITCH, 8),)), [100e9])
+    400000000000.0
+    """
+    cuts = []
+    for dimension, bandwidth in zip(topology.dimensions, bandwidths, strict=True):
+        n = dimension.size
+        if n == 1:
+            continue
+        small, large = n // 2, n - n // 2
+        across = {
+            Block.RING: bandwidth,
+            Block.FULLY_CONNECTED: small * large * bandwidth / (n - 1),
+            Block.SWITCH: small * bandwidth,
+        }[dimension.block]
+        cuts.append(topology.npus // n * across)
+    return min(cuts, default=0.0)
+
+
+def graph(topology: Topology) -> Any:
+    """Return the network as a `networkx.Graph`, for drawing and for checking path lengths.
+
+    NPUs are nodes 0, 1, ...; a switch is a node ``("switch", dimension, coordinates elsewhere)`` with dimensions from
+    1. Edges carry their ``dimension``.
+
+    Examples
+    --------
+    >>> sorted(graph(Topology("ring", (Dimension(Block.RING, 4),))).edges)
+    [(0, 1), (0, 3), (1, 2), (2, 3)]
+    """
+    import networkx  # type: ignore[import-untyped]  # it ships no types
+
+    drawn = networkx.Graph()
+    drawn.add_nodes_from(range(topology.npus))
+    sizes = [dimension.size for dimension in topology.dimensions]
+    strides = [prod(sizes[:i]) for i in range(len(sizes))]
+    for d, dimension in enumerate(topology.dimensions):
+        for rest in product(*(range(size) if i != d else (0,) for i, size in enumerate(sizes))):
+            first = sum(x * stride for x, stride in zip(rest, strides, strict=True))
+            links: list[tuple[int, Any]]
+            members = [first + k * strides[d] for k in range(dimension.size)]
+            if dimension.block is Block.SWITCH:
+                hub: Any = ("switch", d + 1, rest[:d] + rest[d + 1 :])
+                links = [(member, hub) for member in members]
+            elif dimension.block is Block.RING:
+                links = list(zip(members, members[1:] + members[:1], strict=True))
+            else:
+                links = [(a, b) for i, a in enumerate(members) for b in members[i + 1 :]]
+            drawn.add_edges_from((a, b, {"dimension": d + 1}) for a, b in links if a != b)
+    return drawn

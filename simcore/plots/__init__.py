@@ -1,0 +1,1 @@
+"""Figures, one module per study: matplotlib without a display, colours of Okabe and Ito, reproducible files."""

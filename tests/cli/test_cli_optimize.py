@@ -1,0 +1,129 @@
+"""`simcore optimize` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from simcore.cli.main import main
+from simcore.errors import InputError, RunError
+
+GOOD = ("4D", "325", "1T", "Perf", "Overlap")
+
+
+def run(*arguments):
+    result = CliRunner().invoke(main, ["optimize", *arguments], catch_exceptions=True)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.stdout
+
+
+def test_json_has_the_names_that_scripts_rely_on():
+    found = json.loads(run("4D", "325", "1T", "Perf", "NoOverlap", "--json"))
+    assert [b / 1e9 for b in found["bandwidths"]] == pytest.approx([140.463, 122.905, 15.363, 46.269], abs=2e-3)
+    assert found["iteration_time"] == pytest.approx(0.2301607, rel=1e-6)
+    assert found["lower_bound"] <= found["iteration_time"]
+    assert found["relative_gap"] <= 1e-7
+    assert found["equal_split_time"] == pytest.approx(0.264077, rel=1e-5)
+    assert found["perf_per_cost"] == pytest.approx(1 / (found["iteration_time"] * found["cost"]))
+    assert found["bottlenecks"][3] == ["data-parallel all-reduce"]
+    assert found["solver"]["status"] == "optimal"
+    assert found["provenance"]["inputs"]["cost"] == "sc245"
+    assert set(found["provenance"]["sha256"]) == {"network", "workload", "cost"}
+
+
+def test_the_same_inputs_give_the_same_bytes():
+    arguments = ("2D", "100 GB/s", "175B", "PerfPerCost", "Overlap", "--json")
+    assert run(*arguments) == run(*arguments)
+
+
+def test_text_answers_why():
+    text = run("4D", "325", "1T", "Perf", "NoOverlap")
+    assert "0, ties with 2, 3" in text
+    assert "Why this split" in text
+    assert "14.38 : 0.3964 GB give 85.8% : 14.2%" in text
+    assert "speed-up 1.1474" in text
+    assert "Solver: optimal" in text
+
+
+def test_output_directory(tmp_path):
+    out = tmp_path / "plan"
+    run("3D", "325", "175B", "Perf", "Overlap", "-o", str(out))
+    assert sorted(path.name for path in out.iterdir()) == ["plan.csv", "plan.json", "plan.pdf", "plan.png"]
+    assert (out / "plan.csv").read_text().startswith("dimension,block,npus,level,bandwidth,")
+    with pytest.raises(InputError, match="--force"):
+        run("3D", "325", "175B", "Perf", "Overlap", "-o", str(out))
+    run("3D", "325", "175B", "Perf", "NoOverlap", "-o", str(out), "--force")
+
+
+def test_limits_and_their_prices():
+    found = json.loads(
+        run(*GOOD[:4], "NoOverlap", "--json", "--cap", "1=100", "--min", "Pod=60 GB/s", "--constraint", "b2 >= 2*b3")
+    )
+    assert found["bandwidths"][0] == pytest.approx(100e9)
+    assert found["bandwidths"][3] >= 60e9 * (1 - 1e-12)
+    prices = {price["of"]: price for price in found["shadow_prices"]}
+    assert prices["--cap 1=100"]["s_per_B/s"] > 0
+    assert prices["--cap 1=100"]["s_per_dollar"] > 0
+
+
+def test_model_file_takes_the_place_of_the_workload(tmp_path):
+    model = tmp_path / "small.yaml"
+    model.write_text("hidden: 4096\nlayers: 4\nheads: 32\nsequence: 2048\nbatch: 1\n")
+    found = json.loads(run("4D", "325", "Perf", "Overlap", "--model", str(model), "--tp", "16", "--json"))
+    assert found["provenance"]["inputs"]["workload"] == str(model)
+    with pytest.raises(InputError, match="WORKLOAD is left out"):
+        run("4D", "325", "1T", "Perf", "Overlap", "--model", str(model))
+
+
+def test_explicit_groups(tmp_path):
+    groups = tmp_path / "groups.yaml"
+    groups.write_text("F: [4, 4, -1, -1]\nI: [4, 4, -1, -1]\nW: [-1, 2, 4, 32]\n")
+    options = ("--communicator", str(groups), "--workload-variant", "evaluation", "--json")
+    found = json.loads(run("LIBRA-4D-4K", "500", "175B", "Perf", "NoOverlap", *options))
+    assert found["iteration_time"] == pytest.approx(0.722411771, rel=1e-6)
+    assert found["provenance"]["inputs"]["cost"] == "libra-4d"
+    with pytest.raises(InputError, match="one or the other"):
+        run("4D", "500", "175B", "Perf", "NoOverlap", "--communicator", str(groups), "--tp", "4")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("4D", "0", "1T", "Perf", "Overlap"), "a bandwidth above 0"),
+        (("4D", "-325", "1T", "Perf", "Overlap"), "found '-325'"),
+        (("4D", "nan", "1T", "Perf", "Overlap"), "found 'nan'"),
+        (("4D", "inf", "1T", "Perf", "Overlap"), "found 'inf'"),
+        (("4D", "lots", "1T", "Perf", "Overlap"), "found 'lots'"),
+        (("4D", "325 GFLOP/s", "1T", "Perf", "Overlap"), "unit 'GFLOP/s'"),
+        (("5D", "325", "1T", "Perf", "Overlap"), "Did you mean '4D'"),
+        (("4D", "325", "2T", "Perf", "Overlap"), "Did you mean '1T'"),
+        (("4D", "325", "1T", "Speed", "Overlap"), "one of Perf, PerfPerCost"),
+        (("4D", "325", "1T", "Perf", "Overlapp"), "Did you mean 'Overlap'"),
+        (("4D", "325"), "5: NETWORK BUDGET WORKLOAD TARGET LOOP"),
+        ((*GOOD, "--capp", "1=4"), "Did you mean '--cap'"),
+        ((*GOOD, "--cap", "100"), "DIM=BW"),
+        ((*GOOD, "--cap", "5=100"), "one of b1, b2, b3, b4, Tile"),
+        ((*GOOD, "--cap", "1=1", "--cap", "1=2"), "each dimension once"),
+        ((*GOOD, "--cap", "Pod=40", "--min", "4=50"), "--cap Pod=40 and --min 4=50, which conflict"),
+        ((*GOOD, "--min", "1=300", "--min", "2=300"), "a budget of 325 GB/s and --min 1=300 and --min 2=300"),
+        ((*GOOD, "--constraint", "b1*b2 <= 3"), "a product of bandwidths"),
+        ((*GOOD, "--tp", "16", "--dp", "32"), "With TP 16, DP must be 64"),
+        ((*GOOD, "--cost", "sc254"), "Did you mean 'sc245'"),
+    ],
+)
+def test_bad_input_is_refused_with_its_remedy(arguments, message):
+    with pytest.raises(InputError) as caught:
+        run(*arguments)
+    assert message in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_a_solver_that_does_not_converge_prints_no_number(monkeypatch):
+    from simcore.models.bandwidth import perf
+
+    monkeypatch.setattr(perf, "_ROUNDS", 1)
+    with pytest.raises(RunError, match="did not converge") as caught:
+        run(*GOOD)
+    assert caught.value.exit_code == 1

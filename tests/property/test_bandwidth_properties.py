@@ -1,0 +1,212 @@
+"""Properties of the bandwidth optimiser on random networks and workloads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simcore.models.bandwidth.certificate import Weights, lower_bound
+from simcore.models.bandwidth.per_cost import Envelope, Line
+from simcore.models.bandwidth.plan import Target, best_split
+from simcore.models.bandwidth.region import FLOOR, Constraint, Sense, cap, make_region, minimum
+from simcore.models.network.collectives import traffic
+from simcore.models.network.mapping import Groups
+from simcore.models.training import TrainingLoop, compile_step, mean_step
+from simcore.models.workload import Collective, Layer, Phase, Workload
+
+BUDGET = 300e9
+
+phases = st.builds(
+    Phase,
+    compute=st.floats(0, 1e-2),
+    collective=st.sampled_from([None, *Collective]),
+    size=st.floats(1e3, 1e9),
+)
+layers = st.builds(Layer, name=st.just("layer"), forward=phases, input_gradient=phases, weight_gradient=phases)
+workloads = st.lists(layers, min_size=1, max_size=8).map(lambda some: Workload("random", tuple(some), 1, 1))
+seeds = st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def models(draw, loops=tuple(TrainingLoop)):
+    size = draw(st.integers(1, 5))
+    sizes = st.lists(st.sampled_from([1, 1, 2, 4, 8]), min_size=size, max_size=size).map(tuple)
+    groups = Groups(draw(sizes), draw(sizes))
+    return compile_step(draw(workloads), groups, draw(st.sampled_from(loops)), draw(st.booleans()))
+
+
+def random_splits(rng, count, size, budget=BUDGET):
+    """Splits of the budget that respect the floor, some of them close to the edges."""
+    shares = rng.dirichlet(np.ones(size), count // 2), rng.dirichlet(np.full(size, 0.2), count - count // 2)
+    return budget * (FLOOR + (1 - size * FLOOR) * np.concatenate(shares))
+
+
+@given(models(), seeds)
+def test_time_is_convex_and_never_increasing(model, seed):
+    rng = np.random.default_rng(seed)
+    size = model.shapes.shape[1]
+    a, b = rng.uniform(1e8, 1e11, (2, 50, size))
+    weight = rng.uniform(0, 1, (50, 1))
+    between = model.time(weight * a + (1 - weight) * b)
+    chord = weight[:, 0] * model.time(a) + (1 - weight[:, 0]) * model.time(b)
+    assert (between <= chord * (1 + 1e-12)).all()
+    more = a + rng.uniform(0, 1e11, a.shape) * (rng.uniform(size=a.shape) < 0.5)
+    assert (model.time(more) <= model.time(a) * (1 + 1e-12)).all()
+
+
+@given(models(), seeds)
+def test_scaling_bytes_and_bandwidths_together_changes_nothing(model, seed):
+    b = random_splits(np.random.default_rng(seed), 4, model.shapes.shape[1])
+    larger = replace(model, blocking=8 * model.blocking, x=8 * model.x, y=8 * model.y)
+    assert larger.time(8 * b) == pytest.approx(model.time(b), rel=1e-12)
+
+
+@settings(max_examples=25)
+@given(models())
+def test_scaling_bytes_and_budget_together_scales_the_split(model):
+    size = model.shapes.shape[1]
+    prices = np.arange(1.0, size + 1)
+    one, _ = best_split(model, make_region(BUDGET, size), prices, Target.PERF)
+    larger = replace(model, blocking=8 * model.blocking, x=8 * model.x, y=8 * model.y)
+    eight, _ = best_split(larger, make_region(8 * BUDGET, size), prices, Target.PERF)
+    assert eight.objective == pytest.approx(one.objective, rel=3e-9)
+    assert float(model.time(eight.bandwidths / 8)) == pytest.approx(one.objective, rel=3e-9)
+
+
+@settings(max_examples=25)
+@given(models(), seeds, st.sampled_from(Target))
+def test_relabelled_dimensions_relabel_the_split(model, seed, target):
+    size = model.shapes.shape[1]
+    order = np.random.default_rng(seed).permutation(size)
+    prices = np.random.default_rng(seed).uniform(1, 60, size)
+    region = make_region(BUDGET, size)
+    first, _ = best_split(model, region, prices, target)
+    second, _ = best_split(replace(model, shapes=model.shapes[:, order]), region, prices[order], target)
+    assert second.objective == pytest.approx(first.objective, rel=1e-8)
+    back = np.empty(size)
+    back[order] = second.bandwidths
+    assert float(model.time(back)) * (float(prices @ back) if target is Target.PER_COST else 1) == pytest.approx(
+        first.objective, rel=1e-8
+    )
+
+
+@settings(max_examples=40)
+@given(models(), seeds, st.sampled_from(Target))
+def test_the_optimum_beats_a_thousand_random_splits(model, seed, target):
+    rng = np.random.default_rng(seed)
+    size = model.shapes.shape[1]
+    prices = rng.uniform(1, 60, size)
+    found, _ = best_split(model, make_region(BUDGET, size), prices, target)
+    b = random_splits(rng, 1000, size)
+    values = model.time(b) * (b @ prices if target is Target.PER_COST else 1.0)
+    # a valid bound is below every split; the optimum is, up to its certified gap
+    assert (found.lower_bound <= values * (1 + 1e-12)).all()
+    assert (found.objective <= values * (1 + 2 * max(found.gap, 1e-12))).all()
+    assert found.gap <= (1e-7 if target is Target.PERF else 1e-6)
+    assert found.bandwidths.sum() == pytest.approx(BUDGET, rel=1e-12)
+    assert (found.bandwidths >= FLOOR * BUDGET * (1 - 1e-12)).all()
+
+
+@settings(max_examples=25)
+@given(models(), seeds, st.sampled_from(Target), st.booleans())
+def test_with_caps_and_minima_the_optimum_beats_random_admissible_splits(model, seed, target, at_most):
+    rng = np.random.default_rng(seed)
+    size = model.shapes.shape[1]
+    inside = random_splits(rng, 2, size)[0]  # a split that the limits leave admissible
+    limits = [cap(i, inside[i] * rng.uniform(1, 2), size, f"cap {i}") for i in range(size) if rng.uniform() < 0.4]
+    limits += [minimum(i, inside[i] * rng.uniform(0.3, 1), size, "min") for i in range(size) if rng.uniform() < 0.5]
+    region = make_region(BUDGET, size, limits, at_most=at_most)
+    prices = rng.uniform(1, 60, size)
+    found, _ = best_split(model, region, prices, target)
+    assert region.violation(found.bandwidths) < 1e-12
+    b = np.concatenate([inside[None, :], inside + 0.3 * (random_splits(rng, 300, size) - inside)])
+    if at_most:
+        b = b * rng.uniform(0.5, 1, (len(b), 1))
+    b = np.array([one for one in b if region.violation(one) < 1e-12] or [found.bandwidths])
+    values = model.time(b) * (b @ prices if target is Target.PER_COST else 1.0)
+    assert (found.lower_bound <= values * (1 + 1e-12)).all()
+    assert (found.objective <= values * (1 + 2 * max(found.gap, 1e-12))).all()
+
+
+@settings(max_examples=30)
+@given(models(), seeds, st.sampled_from(Target))
+def test_with_linear_constraints_the_optimum_is_admissible_and_no_worse(model, seed, target):
+    rng = np.random.default_rng(seed)
+    size = model.shapes.shape[1]
+    inside = random_splits(rng, 2, size)[0]
+    limits = []
+    for _ in range(rng.integers(1, 4)):
+        row = rng.integers(-2, 3, size).astype(float)
+        tight, equal = rng.uniform() < 0.5, rng.uniform() < 0.3
+        bound = float(row @ inside) + (0.0 if tight or equal else float(rng.uniform(0, 1e10)))
+        if row.any():
+            limits.append(Constraint("linear", tuple(row), Sense.EQUAL if equal else Sense.AT_MOST, bound))
+    region, prices = make_region(BUDGET, size, limits), rng.uniform(1, 60, size)
+    found, _ = best_split(model, region, prices, target)
+    assert region.violation(found.bandwidths) < 1e-12
+    assert found.gap <= (1e-7 if target is Target.PERF else 1e-6)
+    value = float(model.time(inside)) * (float(prices @ inside) if target is Target.PER_COST else 1.0)
+    assert found.lower_bound <= value * (1 + 1e-9)  # the split inside meets the equalities up to rounding only
+
+
+@given(models(), seeds)
+def test_any_weights_give_a_lower_bound(model, seed):
+    """The bound needs no solver: weights drawn at random never prove too much."""
+    rng = np.random.default_rng(seed)
+    size = model.shapes.shape[1]
+    region = make_region(BUDGET, size)
+    b = random_splits(rng, 200, size)
+    scale = float(model.time(b[0])) / BUDGET
+    for _ in range(5):
+        weights = Weights(
+            branch=rng.normal(size=(len(model.x), 2)),
+            share=rng.normal(size=model.shapes.shape),
+            rows=rng.normal(size=1) * scale,
+        )
+        assert (lower_bound(model, region, weights).value <= model.time(b) * (1 + 1e-12)).all()
+
+
+_lines = st.lists(st.tuples(st.floats(-10, 10), st.floats(-10, 10)), min_size=1, max_size=12)
+_products = st.lists(st.tuples(st.floats(0, 20), st.floats(0, 10)), max_size=6)
+
+
+@given(_lines, _products, st.floats(0.1, 5))
+def test_envelope_finds_the_least_product(lines, products, low):
+    def value(costs):
+        below = costs * np.max([intercept + slope * costs for intercept, slope in lines], axis=0)
+        return np.max([below, *(intercept + slope * costs for intercept, slope in products)], axis=0)
+
+    envelope = Envelope(low, low + 3)
+    for intercept, slope in lines:
+        envelope.add(Line(intercept, slope))
+    for intercept, slope in products:
+        envelope.add(Line(*lines[0]), Line(intercept, slope))
+    least, where = envelope.least_product()
+    assert low <= where <= low + 3
+    assert least <= value(np.linspace(low, low + 3, 2001)).min() + 1e-9
+    assert least == pytest.approx(float(value(np.array([where]))[0]), abs=1e-9)
+
+
+@given(st.floats(1, 1e12), st.lists(st.sampled_from([1, 2, 3, 4, 8]), min_size=1, max_size=5))
+def test_all_reduce_is_reduce_scatter_and_all_gather(size, groups):
+    members = int(np.prod(groups))
+    both = np.add(
+        traffic(Collective.REDUCE_SCATTER, size, groups), traffic(Collective.ALL_GATHER, size / members, groups)
+    )
+    assert traffic(Collective.ALL_REDUCE, size, groups) == pytest.approx(both, rel=1e-12)
+
+
+@settings(max_examples=15)
+@given(models(), models())
+def test_the_mean_of_two_workloads(one, other):
+    size = one.shapes.shape[1]
+    if other.shapes.shape[1] != size:
+        return
+    mean = mean_step([one, other], ["one", "other"])
+    prices, region = np.ones(size), make_region(BUDGET, size)
+    found, _ = best_split(mean, region, prices, Target.PERF)
+    alone = [best_split(model, region, prices, Target.PERF)[0].objective for model in (one, other)]
+    assert found.objective >= np.mean(alone) * (1 - 1e-9)

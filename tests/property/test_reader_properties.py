@@ -1,0 +1,84 @@
+"""Properties of the readers: what is written is read back, and broken files give an `InputError`, never a traceback."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from simcore.errors import InputError
+from simcore.models.workload import Collective, Layer, Phase
+from simcore.zoo import ROOT
+from simcore.zoo.astra_workload import read_layers
+from simcore.zoo.load_costs import load_costs
+from simcore.zoo.load_networks import load_network
+from simcore.zoo.load_workloads import load_workload
+
+WORDS = {
+    None: "NONE",
+    Collective.ALL_REDUCE: "ALLREDUCE",
+    Collective.ALL_GATHER: "ALLGATHER",
+    Collective.REDUCE_SCATTER: "REDUCESCATTER",
+    Collective.ALL_TO_ALL: "ALLTOALL",
+}
+nanoseconds = st.integers(0, 10**12)
+sizes = st.integers(0, 10**12).map(float)
+kinds = st.sampled_from(list(WORDS))
+phases = st.builds(lambda n, kind, size: Phase(n / 1e9, kind, size if kind else 0.0), nanoseconds, kinds, sizes)
+names = st.text("abcXYZ019_", min_size=1).filter(lambda name: not name.isdigit() and not name.startswith("_"))
+seconds = nanoseconds.map(lambda n: n / 1e9)
+layers = st.lists(st.builds(Layer, names, phases, phases, phases, seconds), min_size=1, max_size=5)
+
+
+def written(layer):
+    fields = [layer.name, "-1"]
+    for phase in (layer.forward, layer.input_gradient, layer.weight_gradient):
+        fields += [str(round(phase.compute * 1e9)), WORDS[phase.collective], str(int(phase.size))]
+    return [*fields, str(round(layer.update * 1e9))]
+
+
+@given(layers, st.sampled_from(["\t", " ", "   "]), st.booleans())
+def test_layers_survive_the_way_through_text(made, blank, counted):
+    text = "".join(blank.join(written(layer)) + "\n" for layer in made)
+    if counted:
+        text = f"HYBRID_TRANSFORMER model_parallel_NPU_group: 8\n{len(made)}\n{text}"
+    read = read_layers(Path("x"), text)
+    assert read.layers == tuple(made)
+    assert read.tp == (8 if counted else None)
+
+
+@given(layers, st.data())
+def test_a_field_that_is_dropped_is_always_noticed(made, data):
+    lines = [written(layer) for layer in made]
+    line = data.draw(st.integers(0, len(lines) - 1))
+    del lines[line][data.draw(st.integers(1, 11))]
+    text = "".join(" ".join(fields) + "\n" for fields in lines)
+    with pytest.raises(InputError, match=f"x, line {line + 1}, column"):
+        read_layers(Path("x"), text)
+
+
+VALID = [
+    *((load_network, (ROOT / "networks" / f"{name}.yaml").read_text()) for name in ("4D", "DGX-like")),
+    (load_network, json.dumps({"npus-count": [8, 4], "topology": ["Ring", "Switch"], "network-type": ["a", "b"]})),
+    (load_costs, (ROOT / "costs" / "sc245.yaml").read_text()),
+    (load_costs, json.dumps({"Tile": {"Link": 2.0}, "Pod": {"Link": 7.8, "Switch": 18.0}})),
+    (load_workload, (ROOT / "workloads" / "175B.yaml").read_text()),
+    (load_workload, "HYBRID_TRANSFORMER model_parallel_NPU_group: 2\n1\nQ -1 1 NONE 0 1 ALLREDUCE 8 1 NONE 0 1\n"),
+    (load_workload, json.dumps({"hidden_size": 64, "num_hidden_layers": 2, "max_position_embeddings": 32})),
+]
+
+
+@given(st.sampled_from(VALID), st.data())
+def test_a_damaged_file_is_read_or_refused(tmp_path_factory, valid, data):
+    load, text = valid
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(len(text), start + 20)))
+    junk = data.draw(st.text("0123456789 .:-{}[],\"'\n\t#&*!%$abNé\x00", max_size=4))
+    path = tmp_path_factory.getbasetemp() / "damaged.txt"
+    path.write_text(text[:start] + junk + text[end:], encoding="utf-8")
+    options = {"tp": 1, "dp": 1} if load is load_workload else {}
+    with suppress(InputError):
+        load(path, "PLACE", **options)

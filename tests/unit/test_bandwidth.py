@@ -1,0 +1,221 @@
+"""The bandwidth optimiser's parts: constraints as text, conflicts, choice among equals, prices, gains and counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from simcore.errors import InputError, RunError
+from simcore.models.bandwidth import per_cost, perf
+from simcore.models.bandwidth.expressions import parse_constraint
+from simcore.models.bandwidth.per_cost import least_time_cost
+from simcore.models.bandwidth.perf import least_time
+from simcore.models.bandwidth.plan import Target, best_plan, best_split
+from simcore.models.bandwidth.region import FLOOR, Sense, cap, make_region, minimum
+from simcore.models.network.cost import cost_coefficients
+from simcore.models.network.mapping import Groups, map_parallelism
+from simcore.models.training import TrainingLoop, compile_step, mean_step
+from simcore.models.workload import Collective, Layer, Phase, Workload
+from simcore.zoo.load_costs import load_costs
+from simcore.zoo.load_networks import load_network
+from simcore.zoo.load_workloads import load_workloads
+
+BUDGET = 325e9
+
+
+def scene(net, name, loop=TrainingLoop.NO_OVERLAP):
+    network, workloads = load_network(net, "test"), load_workloads(name, "test")
+    models = [compile_step(w, map_parallelism(network, w.tp, w.dp), loop) for w in workloads]
+    model = models[0] if len(models) == 1 else mean_step(models, [w.name for w in workloads])
+    return model, np.array(cost_coefficients(network, load_costs("sc245", "test")))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("b1 = 500", [((1, 0, 0), "=", 500)]),
+        ("b1 >= b2 >= b3", [((-1, 1, 0), "<=", 0), ((0, -1, 1), "<=", 0)]),
+        (" total<=1e3 ", [((1, 1, 1), "<=", 1000)]),
+        ("2*(b1 + b2)/4 - 3 == -b3", [((0.5, 0.5, 1), "=", 3)]),
+        ("+b1 <= 3*2", [((1, 0, 0), "<=", 6)]),
+    ],
+)
+def test_constraints_as_text(text, expected):
+    found = [(c.coefficients, c.sense.value, c.bound / 1e9) for c in parse_constraint(text, 3)]
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("b1*b2 <= 3", "column 1: found a product of bandwidths"),
+        ("b1 < 3", "other than =, <= and >="),
+        ("b1", "no comparison"),
+        ("b1 = b2 = b7", "column 11: found 'b7'"),
+        ("1 <= 2", "without a bandwidth"),
+        ("b1 - b1 <= 2", "without a bandwidth"),
+        ("b1 = 1e999", "beyond all bounds"),
+        ("b1 <= 1e308*1e308", "beyond all bounds"),
+        ("b1 / b2 <= 1", "division by a bandwidth or by 0"),
+        ("b1 / 0 <= 1", "division by a bandwidth or by 0"),
+        ("__import__('os').system('true') <= b1", "found '__import__"),
+        ("b1 <= True", "'True'"),
+        ("b1 is 5", "other than"),
+        ("b1 ** 2 <= 4", "b1 ** 2"),
+        ("b1 <= 5 GB/s", "cannot be read"),
+        ("(" * 300 + "b1", "cannot be read"),
+        ("b1 <= " + "1+" * 400 + "1", "at most 500"),
+        ("", "cannot be read"),
+    ],
+)
+def test_text_that_is_no_linear_constraint(text, message):
+    with pytest.raises(InputError) as caught:
+        parse_constraint(text, 4)
+    assert message in str(caught.value)
+
+
+def test_conflicts_are_named_without_innocent_bystanders():
+    limits = [cap(0, 5e9, 3, "cap 1"), minimum(1, 200e9, 3, "min 2")]
+    limits += [cap(2, 9e9, 3, "cap 3"), minimum(1, 1e9, 3, "idle")]
+    limits += parse_constraint("b1 + b3 >= 150", 3, "constraint")
+    with pytest.raises(InputError) as caught:
+        make_region(BUDGET, 3, limits)
+    assert caught.value.found == "cap 1 and cap 3 and constraint 'b1 + b3 >= 150', which conflict"
+    with pytest.raises(InputError, match="a budget of 325 GB/s and min 1"):
+        make_region(BUDGET, 2, [minimum(0, 326e9, 2, "min 1")])
+    with pytest.raises(InputError, match="cap 1"):  # against the floor of 1e-6 of the budget alone
+        make_region(BUDGET, 2, [cap(0, 0.0, 2, "cap 1")])
+
+
+def test_limits_on_one_dimension_become_bounds():
+    region = make_region(BUDGET, 2, [*parse_constraint("2*b1 = 100", 2), cap(1, 300e9, 2, "cap")], at_most=True)
+    assert region.lower.tolist() == [50e9, FLOOR * BUDGET]
+    assert region.upper.tolist() == pytest.approx([50e9, 275e9])
+    assert len(region.rows) == 1
+    assert region.constraints[0].sense is Sense.AT_MOST
+
+
+def test_among_equal_splits_the_nearest_to_equal():
+    """3D, 17B, per cost: dimensions 1 and 2 cost the same, and neither is the bottleneck."""
+    model, prices = scene("3D", "17B")
+    found, free = best_split(model, make_region(BUDGET, 3), prices, Target.PER_COST)
+    assert free == [0, 1]
+    assert found.bandwidths[0] == pytest.approx(found.bandwidths[1], rel=1e-9)
+    assert found.gap <= 1e-6
+
+
+def hidden_model():
+    """One layer whose data-parallel collective hides behind the tensor-parallel one on another dimension."""
+    layer = Layer(
+        "hidden", Phase(0.0), Phase(0.0, Collective.ALL_REDUCE, 100e9), Phase(1e-3, Collective.ALL_REDUCE, 1e6)
+    )
+    return compile_step(Workload("w", (layer,), 2, 64), Groups((2, 1, 1), (1, 8, 8)), TrainingLoop.OVERLAP)
+
+
+def test_among_equal_splits_the_cheapest():
+    model, limits = hidden_model(), [cap(0, 100e9, 3, "cap 1")]
+    found, free = best_split(model, make_region(BUDGET, 3, limits), np.array([1.0, 5.0, 1.0]), Target.PERF)
+    assert free == [1, 2]
+    # dimension 2 gets only what keeps its collective hidden: 1e6 x 2 x 7/8 bytes in the 999 ms that are left
+    assert found.bandwidths[0] == pytest.approx(100e9)
+    assert found.bandwidths[1] == pytest.approx(1.75e6 / (1.0 - 1e-3), rel=1e-6)
+    found, free = best_split(model, make_region(BUDGET, 3, limits), np.ones(3), Target.PERF)
+    assert found.bandwidths == pytest.approx([100e9, 112.5e9, 112.5e9])
+    # a budget that may be left is left, because bandwidth that saves no time still costs
+    found, _ = best_split(model, make_region(BUDGET, 3, limits, at_most=True), np.ones(3), Target.PERF)
+    assert found.bandwidths[1:].sum() < 1e9
+
+
+def test_without_communication_the_split_is_equal():
+    model = compile_step(Workload("w", (Layer("a", Phase(1.0), Phase(1.0), Phase(1.0)),), 1, 1), Groups((1, 1), (1, 1)))
+    plan = best_plan(model, make_region(BUDGET, 2), np.ones(2), Target.PERF)
+    assert plan.bandwidths == pytest.approx((BUDGET / 2, BUDGET / 2))
+    assert plan.iteration_time == 3.0
+    assert plan.relative_gap <= 1e-12
+
+
+@pytest.mark.parametrize(("net", "name"), [("4D", "1T"), ("3D", "175B"), ("2D", "Group")])
+@pytest.mark.parametrize("loop", list(TrainingLoop))
+def test_shadow_prices_are_the_slopes_of_the_optimum(net, name, loop):
+    model, prices = scene(net, name, loop)
+    size = len(prices)
+    limit = 60e9
+
+    def solve(budget, bound):
+        return least_time(model, make_region(budget, size, [cap(0, bound, size, "cap 1")]), aim=1e-10).objective
+
+    plan = best_plan(model, make_region(BUDGET, size, [cap(0, limit, size, "cap 1")]), prices, Target.PERF)
+    found = {price.name: price.per_bandwidth for price in plan.prices}
+    step = 1e-3 * BUDGET
+    slope = (solve(BUDGET - step, limit) - solve(BUDGET + step, limit)) / (2 * step)
+    assert found["budget"] == pytest.approx(slope, rel=2e-2)
+    slope = (solve(BUDGET, limit - step) - solve(BUDGET, limit + step)) / (2 * step)
+    assert found["cap 1"] == pytest.approx(slope, rel=2e-2)
+
+
+def test_price_of_network_cost_balances_time_and_cost():
+    """At the least T x C, the last dollar saves T / C seconds."""
+    model, prices = scene("4D", "1T")
+    plan = best_plan(model, make_region(BUDGET, 4), prices, Target.PER_COST)
+    (price,) = [one for one in plan.prices if one.name == "network cost"]
+    assert price.per_dollar == pytest.approx(plan.iteration_time / plan.cost, rel=1e-2)
+
+
+def test_gain_is_one_sided():
+    model, prices = scene("4D", "1T")
+    plan = best_plan(model, make_region(BUDGET, 4), prices, Target.PERF)
+    for i, report in enumerate(plan.dimensions[:3]):
+        assert report.gain == 0.0
+        assert report.ties_with == tuple(j for j in (1, 2, 3) if j != i + 1)
+    more = np.add(plan.bandwidths, [0, 0, 0, 1e9])
+    assert plan.dimensions[3].ties_with == ()
+    assert plan.dimensions[3].gain == pytest.approx(plan.iteration_time - float(model.time(more)), rel=1e-9)
+
+
+@pytest.mark.parametrize("loop", list(TrainingLoop))
+@pytest.mark.parametrize("name", ["17B", "175B", "1T", "Group"])
+@pytest.mark.parametrize("net", ["2D", "3D", "4D"])
+def test_few_linear_programs_are_enough(net, name, loop):
+    model, prices = scene(net, name, loop)
+    region = make_region(BUDGET, len(prices))
+    fast = least_time(model, region)
+    assert fast.gap <= 1e-9
+    assert fast.programs <= 15
+    dear = least_time_cost(model, region, prices)
+    assert dear.gap <= 1e-9
+    assert dear.programs <= 60
+
+
+def test_distinct_layers_do_not_cost_programs():
+    rng = np.random.default_rng(5)
+
+    def phase():
+        return Phase(float(rng.uniform(0, 1e-3)), Collective.ALL_REDUCE, float(rng.integers(1e3, 1e7)))
+
+    layers = tuple(Layer(f"{i}", phase(), phase(), phase()) for i in range(128))
+    groups = Groups((4, 4, 4, 1, 1, 1), (1, 1, 1, 4, 4, 4))
+    found = least_time(
+        compile_step(Workload("deep", layers, 64, 64), groups, TrainingLoop.OVERLAP), make_region(BUDGET, 6)
+    )
+    assert found.gap <= 1e-9
+    assert found.programs <= 15
+
+
+def test_a_budget_that_may_be_left_is_left_down_to_the_floor():
+    model, prices = scene("4D", "17B")
+    found = least_time_cost(model, make_region(BUDGET, 4, at_most=True), prices)
+    assert found.gap <= 1e-6
+    assert found.programs <= 60
+    assert found.bandwidths.min() == pytest.approx(FLOOR * BUDGET, rel=1e-4)
+    assert found.bandwidths.sum() < 1e-3 * BUDGET
+    fixed = least_time_cost(model, make_region(BUDGET, 4), prices)
+    assert found.objective < fixed.objective
+
+
+def test_searches_that_do_not_converge_say_so(monkeypatch):
+    model, prices = scene("4D", "1T")
+    monkeypatch.setattr(perf, "_ROUNDS", 1)
+    with pytest.raises(RunError, match="did not converge"):
+        least_time(model, make_region(BUDGET, 4))
+    monkeypatch.setattr(per_cost, "_PROGRAMS", 3)
+    with pytest.raises(RunError, match="did not converge"):
+        least_time_cost(model, make_region(BUDGET, 4), prices)

@@ -1,0 +1,94 @@
+"""Figures of the network study: what is drawn, and that the same tables give the same bytes."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from simcore.plots.network import FIGURES, draw
+from simcore.plots.style import save
+from simcore.results import Table
+
+
+def grid(column, networks=("2D", "3D"), workloads=("17B", "1T")):
+    rows = []
+    for network in networks:
+        for workload in workloads:
+            for k, allocation in enumerate(("EqualBW", "PerfOptBW", "PerfPerCostOptBW")):
+                rows += [
+                    (network, workload, allocation, budget, 1.0 + k + budget / 1e12, budget < 250e9)
+                    for budget in (100e9, 200e9, 300e9)
+                ]
+            rows.append((network, workload, "EqualBW", 325e9, 9.0, False))
+    rows += [("DGX-like", workload, "DGX-like", 325e9, 1.5, True) for workload in workloads]
+    return Table(["network", "workload", "allocation", "budget", column, "feasible"], rows)
+
+
+def bars():
+    rows = [
+        ("2D", tuned_for, workload, 1.1, 1.05, 1.2)
+        for tuned_for in ("17B", "175B", "1T", "Group")
+        for workload in ("17B", "175B", "1T", "mean")
+    ]
+    return Table(["network", "tuned_for", "workload", "slowdown", "least", "largest"], rows)
+
+
+TABLES = {
+    "fig12": {"fig12": grid("speedup")},
+    "fig13": {"fig13": grid("cost")},
+    "fig14": {"fig14": grid("perf_per_cost")},
+    "fig15": {"summary": bars()},
+}
+
+
+def test_all_figures_are_tested():
+    assert set(TABLES) == set(FIGURES)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_same_tables_give_the_same_bytes(tmp_path, name):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        save(draw(name, TABLES[name]), tmp_path / folder / name)
+    for suffix in ("png", "pdf"):
+        a, b = ((tmp_path / folder / f"{name}.{suffix}").read_bytes() for folder in ("a", "b"))
+        assert a == b
+        assert a.startswith({"png": b"\x89PNG", "pdf": b"%PDF"}[suffix])
+
+
+def test_a_grid_has_a_subplot_per_network_and_workload():
+    figure = draw("fig12", TABLES["fig12"])
+    assert [axes.get_title() for axes in figure.axes] == ["2D, 17B", "2D, 1T", "3D, 17B", "3D, 1T"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "EqualBW",
+        "PerfOptBW",
+        "PerfPerCostOptBW",
+        "DGX-like",
+        "not feasible",
+    ]
+
+
+def test_segments_that_are_not_feasible_are_dashed():
+    axes = draw("fig12", TABLES["fig12"]).axes[0]
+    segments = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linestyle() != "None"]
+    styles = {tuple(line.get_xdata()): line.get_linestyle() for line in segments}
+    assert styles == {(100.0, 200.0): "-", (200.0, 300.0): "--"}
+    hollow = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
+    assert all(list(line.get_xdata()) == [300.0] for line in hollow)
+    assert len(hollow) == 3
+
+
+def test_the_dgx_like_network_is_a_point_at_325():
+    axes = draw("fig13", TABLES["fig13"]).axes[0]
+    (point,) = [line for line in axes.lines if line.get_marker() == "*"]
+    assert list(point.get_xdata()) == [325.0]
+
+
+def test_bars_say_their_values():
+    axes = draw("fig15", TABLES["fig15"]).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["1.10"] * 16
+
+
+def test_pyplot_and_its_global_state_stay_out():
+    draw("fig12", TABLES["fig12"])
+    assert "matplotlib.pyplot" not in sys.modules

@@ -1,0 +1,86 @@
+"""The transformer generator, from formulas that can be done by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from simcore.errors import InputError
+from simcore.models.compute.transformer import Transformer, generate, whole_nanoseconds
+from simcore.models.workload import Collective
+
+TOY = Transformer("toy", hidden=8, blocks=1, sequence=4, tokens=16, rate=1e9)
+
+
+def by_name(model: Transformer, tp: int = 1, dp: int = 1, **kwargs):
+    return {layer.name: layer for layer in generate(model, tp, dp, **kwargs).layers}
+
+
+def test_a_block_has_nine_layers_in_order():
+    names = [layer.name for layer in generate(replace(TOY, blocks=2), 1, 1).layers]
+    block = ["Q1", "K1", "V1", "QK1", "softmax1", "concat1", "X1W1b1", "X1W2b2", "layerNorm1"]
+    assert names == block + [name.replace("1", "2", 1) for name in block]
+
+
+def test_compute_by_hand():
+    layers = by_name(TOY, tp=2)
+    # 2 n h w / TP FLOP at 1 GFLOP/s: one nanosecond each
+    assert layers["Q1"].forward.compute == 2 * 16 * 8 * 8 / 2 * 1e-9
+    assert layers["X1W1b1"].forward.compute == pytest.approx(2 * 16 * 8 * 32 / 2 * 1e-9, rel=1e-15)
+    assert layers["QK1"].forward.compute == layers["softmax1"].forward.compute == 512e-9
+    # the layer norm is not split
+    assert layers["layerNorm1"].forward.compute == 256e-9
+    for layer in layers.values():
+        assert layer.forward.compute == layer.input_gradient.compute == layer.weight_gradient.compute
+
+
+def test_communication_by_hand():
+    layers = by_name(TOY, tp=2)
+    activations, shard = 2 * 16 * 8, 2 * 16 * 8 / 2
+    for name, layer in layers.items():
+        forward, backward = layer.forward, layer.input_gradient
+        assert forward.size == (activations if name in {"concat1", "X1W2b2"} else 0)
+        expected = {"Q1": activations, "X1W1b1": activations, "concat1": shard}.get(name, 0)
+        assert backward.size == expected
+    assert layers["concat1"].input_gradient.collective is Collective.ALL_GATHER
+    assert layers["Q1"].weight_gradient.size == 2 * 8 * 8 / 2
+    assert layers["X1W2b2"].weight_gradient.size == 2 * 8 * 32 / 2
+    assert layers["softmax1"].weight_gradient.collective is None
+
+
+def test_evaluation_variant_sums_all_gradients_in_the_first_layer():
+    plain, fused = generate(TOY, 1, 1), generate(TOY, 1, 1, "evaluation")
+    assert fused.layers[0].weight_gradient.size == sum(layer.weight_gradient.size for layer in plain.layers)
+    assert all(layer.weight_gradient.collective is None for layer in fused.layers[1:])
+    assert [layer.forward for layer in fused.layers] == [layer.forward for layer in plain.layers]
+    assert [layer.weight_gradient.compute for layer in fused.layers] == [
+        layer.weight_gradient.compute for layer in plain.layers
+    ]
+
+
+def test_grouped_queries_and_a_gate():
+    model = replace(TOY, heads=4, kv_heads=2, feed_forward=16, gated=True)
+    layers = by_name(model)
+    assert layers["K1"].weight_gradient.size == layers["Q1"].weight_gradient.size / 2
+    assert layers["X1W1b1"].weight_gradient.size == 2 * layers["X1W2b2"].weight_gradient.size == 2 * 2 * 8 * 16
+
+
+@pytest.mark.parametrize("n", [1, 7, 1057, 4_498_545, 17_994_181, 2**40 + 1])
+def test_whole_nanoseconds_survive_the_way_through_seconds(n):
+    assert round(whole_nanoseconds(n / 1e9) * 1e9) == n
+
+
+@pytest.mark.parametrize(
+    ("change", "tp", "dp", "found"),
+    [
+        ({}, 0, 1, "TP: found 0"),
+        ({}, 1, 0, "DP: found 0"),
+        ({}, 3, 1, "a divisor of its hidden size, 8"),
+        ({"feed_forward": 6}, 4, 1, "a divisor of its feed-forward width, 6"),
+        ({"heads": 2}, 4, 1, "a divisor of its number of heads, 2"),
+        ({"heads": 4, "kv_heads": 2}, 4, 1, "a divisor of its number of K and V heads, 2"),
+    ],
+)
+def test_a_split_that_does_not_work_is_refused(change, tp, dp, found):
+    with pytest.raises(InputError, match=found):
+        generate(replace(TOY, **change), tp, dp)

@@ -1,0 +1,105 @@
+"""Every entry of the zoo that the network study reads: it loads, and says where it is from."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from simcore.errors import InputError
+from simcore.models.network.cost import cost_coefficients
+from simcore.models.network.mapping import map_parallelism
+from simcore.models.network.topology import Block
+from simcore.zoo import ROOT, names
+from simcore.zoo.load_costs import load_costs
+from simcore.zoo.load_networks import load_bandwidths, load_network
+from simcore.zoo.load_references import load_references
+from simcore.zoo.load_workloads import load_workload, load_workloads
+
+FILES = [path for kind in ("networks", "costs", "workloads", "references") for path in sorted((ROOT / kind).iterdir())]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_file_describes_itself_and_names_its_source(path):
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert data["description"]
+    assert data["source"]
+
+
+@pytest.mark.parametrize("name", names("networks"))
+def test_every_network_loads(name):
+    topology = load_network(name, "NETWORK")
+    assert topology.name == name
+    assert topology.npus == (4096 if "4K" in name else 1024)
+
+
+def test_networks_are_innermost_first():
+    blocks = [dimension.block for dimension in load_network("4d", "NETWORK").dimensions]
+    assert blocks == [Block.RING, Block.FULLY_CONNECTED, Block.RING, Block.SWITCH]
+    assert [dimension.latency for dimension in load_network("4D", "NETWORK").dimensions] == [1e-9] * 4
+
+
+@pytest.mark.parametrize(
+    ("network", "costs", "expected"),
+    [
+        ("2D", "sc245", [2, 57.4]),
+        ("3D", "sc245", [2, 2, 57.4]),
+        ("4D", "sc245", [1, 2, 2, 57.4]),
+        ("DGX-like", "sc245", [17, 57.4]),
+        ("LIBRA-4D-4K", "libra-4d", [2.00001, 4.00002, 4.00003, 57.40012]),
+        ("LIBRA-3D-4K", "libra-3d", [4.00001, 4.00002, 57.40009]),
+    ],
+)
+def test_costs_per_npu(network, costs, expected):
+    topology = load_network(network, "NETWORK")
+    found = cost_coefficients(topology, load_costs(costs, "--cost"))
+    assert [c * 1e9 / topology.npus for c in found] == pytest.approx(expected, rel=1e-12)
+
+
+def test_only_the_dgx_like_network_has_bandwidths():
+    fixed = {name: load_bandwidths(name, "NETWORK") for name in names("networks")}
+    assert fixed.pop("DGX-like") == (300e9, 25e9)
+    assert set(fixed.values()) == {None}
+
+
+@pytest.mark.parametrize("workload", ["17B", "175B", "1T"])
+@pytest.mark.parametrize("network", ["2D", "3D", "4D", "DGX-like"])
+def test_every_workload_fits_every_network(network, workload):
+    loaded = load_workload(workload, "WORKLOAD")
+    groups = map_parallelism(load_network(network, "NETWORK"), loaded.tp, loaded.dp)
+    assert len(groups.tp) == len(groups.dp)
+
+
+def test_the_group_is_three_workloads_and_no_one_workload():
+    assert [workload.name for workload in load_workloads("group", "WORKLOAD")] == ["17B", "175B", "1T"]
+    assert [workload.name for workload in load_workloads("1T", "WORKLOAD")] == ["1T"]
+    with pytest.raises(InputError, match="a group of 17B, 175B, 1T, expected one workload"):
+        load_workload("Group", "WORKLOAD")
+    with pytest.raises(InputError, match="only for one workload"):
+        load_workloads("Group", "WORKLOAD", tp=2)
+
+
+@pytest.mark.parametrize(
+    ("load", "word", "hint"),
+    [
+        (load_network, "5D", "Did you mean '4D'?"),
+        (load_costs, "sc254", "Did you mean 'sc245'?"),
+        (load_workload, "18B", "Did you mean '17B'?"),
+        (load_references, "sc254", "Did you mean 'sc245'?"),
+    ],
+)
+def test_an_unknown_name_brings_up_the_closest(load, word, hint):
+    with pytest.raises(InputError) as error:
+        load(word, "PLACE")
+    assert str(error.value).startswith(f"PLACE: found '{word}'")
+    assert hint in str(error.value)
+
+
+def test_references_hold_four_plans():
+    table = load_references("sc245", "reference").table6
+    assert [(row.workload, row.loop) for row in table] == [
+        ("175B", "NoOverlap"),
+        ("175B", "Overlap"),
+        ("1T", "NoOverlap"),
+        ("1T", "Overlap"),
+    ]
+    # the original's last bandwidth is the budget less the others; each is printed to 0.001 GB/s
+    assert all(abs(sum(row.bandwidths) - 325e9) <= 2e6 for row in table)

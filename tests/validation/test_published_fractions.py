@@ -1,0 +1,37 @@
+"""Every published allocation: ours is never worse, and theirs is nearly optimal where it was made."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from simcore.models.bandwidth.plan import Target, best_split
+from simcore.models.bandwidth.region import make_region
+from simcore.models.network.cost import cost_coefficients
+from simcore.models.network.mapping import map_parallelism
+from simcore.models.training import compile_step
+from simcore.zoo.load_costs import load_costs
+from simcore.zoo.load_networks import load_network
+from simcore.zoo.load_workloads import load_workload
+
+BUDGET = 100e9
+PUBLISHED = [(net, name) for net in ("2D", "4D") for name in ("17b", "175b", "1t")]
+
+
+@pytest.mark.parametrize(("target", "tolerance"), [("Perf", 1e-4), ("PerfPerCost", 1e-2)])
+@pytest.mark.parametrize(("net", "name"), PUBLISHED)
+def test_published_fractions(shared, net, name, target, tolerance):
+    with (shared / "data" / "bandwidth" / "published_fractions.csv").open(encoding="utf-8") as stream:
+        (row,) = [r for r in csv.DictReader(stream) if (r["objective"], r["net"], r["workload"]) == (target, net, name)]
+    percent = np.array([float(row[f"pct{i}"]) for i in range(1, 5) if row[f"pct{i}"]])
+    theirs = BUDGET * percent / percent.sum()
+    network, workload = load_network(net, "test"), load_workload(name.upper(), "test")
+    prices = np.array(cost_coefficients(network, load_costs("sc245", "test")))
+    # the published splits are the optima of the loop that runs forward collectives twice
+    model = compile_step(workload, map_parallelism(network, workload.tp, workload.dp), recompute=True)
+    ours, _ = best_split(model, make_region(BUDGET, len(theirs)), prices, Target(target))
+    value = float(model.time(theirs)) * (float(prices @ theirs) if target == "PerfPerCost" else 1.0)
+    assert ours.lower_bound <= value
+    assert ours.objective <= value
+    assert value <= ours.objective * (1 + tolerance)
