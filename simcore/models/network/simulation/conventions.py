@@ -17,9 +17,8 @@ from simcore.models.network.topology import Block, Dimension
 from simcore.models.workload import Collective
 
 NANOSECOND = 1e-9
-# ASTRA-sim 1.0 [B/ns]: a reduction reads two operands and writes one at this rate
+# rate of local memory in a reduction [B/ns]
 _MEMORY_1 = 500_000
-# ASTRA-sim 2 [B/ns]: its local-mem-bw
 _MEMORY_2 = 1600
 _ENDPOINT_2 = 10
 
@@ -168,8 +167,8 @@ def _whole_nanoseconds(
     rate = link_bandwidth(convention, dimension, bandwidth)
     latency = round(dimension.latency / NANOSECOND, 6)
     first = convention is Convention.ASTRA_SIM
-    reduced = 3 * (size // n)
-    reduction = reduced // _MEMORY_1 if first else reduced // _MEMORY_2
+    # two operands read and one written, each truncated
+    reduction = 3 * (size // n // (_MEMORY_1 if first else _MEMORY_2))
     total, sent = 1 if first else _ENDPOINT_2, 0
     for step in steps(algorithm, operation, n):
         message = size * step.parts // step.of

@@ -6,7 +6,7 @@ with chunks x phases and never with the number of NPUs. Where NPUs differ, use `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -347,4 +347,3 @@ class _Server:
         event.callbacks.append(chunk.ended)
 
 
-__all__ = ["LoggedPhase", "Mapping", "Network"]

@@ -187,12 +187,11 @@ class GreedyLoads:
         used = [entry for entry in self.loads if groups[int(entry[1])] > 1]
         size = min(left, recommended)
         gap = self._gap(used, groups, gather)
-        if whole:
-            gap = int(gap)
-        if gap < (recommended // 16 if whole else recommended / 16):
+        # below this gap the loads count as even: flex does not make a chunk smaller than an equal one to close it
+        if gap < (recommended if schedule is Schedule.FLEX else recommended // 16 if whole else recommended / 16):
             return self._unbalanced(size, groups, gather, whole)
         if schedule is Schedule.FLEX:
-            size = min(left, max(recommended, gap))
+            size = min(left, int(gap) if whole else gap)
         self._charge(used, [int(entry[1]) for entry in used], size, groups, gather, whole)
         return ChunkPlan(size, tuple(int(entry[1]) for entry in used), fused=False)
 
