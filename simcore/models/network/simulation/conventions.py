@@ -19,8 +19,8 @@ from simcore.models.workload import Collective
 NANOSECOND = 1e-9
 # rate of local memory in a reduction [B/ns]
 _MEMORY_1 = 500_000
-_MEMORY_2 = 1600
-_ENDPOINT_2 = 10
+MEMORY_2 = 1600
+ENDPOINT_2 = 10
 
 
 class Convention(StrEnum):
@@ -168,12 +168,12 @@ def _whole_nanoseconds(
     latency = round(dimension.latency / NANOSECOND, 6)
     first = convention is Convention.ASTRA_SIM
     # two operands read and one written, each truncated
-    reduction = 3 * (size // n // (_MEMORY_1 if first else _MEMORY_2))
-    total, sent = 1 if first else _ENDPOINT_2, 0
+    reduction = 3 * (size // n // (_MEMORY_1 if first else MEMORY_2))
+    total, sent = 1 if first else ENDPOINT_2, 0
     for step in steps(algorithm, operation, n):
         message = size * step.parts // step.of
         time = floor(hops(dimension.block, step.distance, n) * latency + message / rate)
-        time += 1 if first else _ENDPOINT_2
+        time += 1 if first else ENDPOINT_2
         total += step.times * (time + (reduction if step.reduces else 0))
         sent += step.times * step.peers * message
     return Cost(total * NANOSECOND, 0.0, float(sent))

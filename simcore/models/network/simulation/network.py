@@ -130,6 +130,7 @@ class Network:
         self.phases = 0
         self._loads = GreedyLoads(self.bandwidths)
         self._loads_at = -1.0
+        self._best: dict[tuple[Collective, float, tuple[int, ...], int], list[ChunkPlan]] = {}
         self._servers: dict[tuple[int, str], _Server] = {}
         self._costs: dict[tuple[int, Collective, int, float], Cost] = {}
         self._ways: dict[tuple[ChunkPlan, Collective, tuple[int, ...], str], tuple[_Leg, ...]] = {}
@@ -197,7 +198,10 @@ class Network:
         if self.schedule is Schedule.LATENCY_AWARE:
             from simcore.models.network.simulation.latency_aware import best_plans
 
-            return best_plans(self, collective, size, tuple(groups), chunks)
+            key = (collective, size, tuple(groups), chunks)
+            if key not in self._best:
+                self._best[key] = best_plans(self, *key)
+            return self._best[key]
         greedy = self.schedule in (Schedule.THEMIS, Schedule.FLEX)
         if greedy and collective is not Collective.ALL_TO_ALL and self.optimization is Optimization.LOCAL:
             if self.clock.now != self._loads_at:
@@ -206,6 +210,20 @@ class Network:
             return self._loads.plans(self.schedule, collective, size, chunks, groups, whole)
         schedule = Schedule.ASCENDING if greedy else self.schedule
         return fixed_plans(schedule, collective, chunk_sizes(size, chunks, whole), groups)
+
+    def idle_copy(self, clock: Clock) -> Network:
+        """Return the same network with nothing under way, on another clock; it remembers the same costs."""
+        copy = Network(
+            clock,
+            self.topology,
+            self.bandwidths,
+            convention=self.convention,
+            in_flight=self.in_flight,
+            optimization=self.optimization,
+            algorithms=self.algorithms,
+        )
+        copy._costs = self._costs
+        return copy
 
     def after(self, start: float, duration: float) -> float:
         """Return ``start + duration`` [s], on the grid of whole nanoseconds where the convention has one."""
