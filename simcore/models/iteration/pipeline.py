@@ -198,7 +198,7 @@ def run_pipeline(
         arrival = max(free[stage.index, step], clock.now) + transfer(size)
         free[stage.index, step] = arrival
         box = stages[there].activations if step == 1 else stages[there].gradients
-        clock.at(arrival).callbacks.append(lambda event: box[micro_batch].succeed())
+        clock.process(_deliver(clock, arrival, box[micro_batch]))
 
     def run(stage: _Stage) -> Generator[Event, Any, None]:
         layers = parts[stage.index]
@@ -237,6 +237,11 @@ def run_pipeline(
     finish(clock, logs)
     ends = [log.end for log in logs if log.end is not None]
     return PipelineRun(max(ends), logs, tuple(stage.most for stage in stages))
+
+
+def _deliver(clock: Clock, time: float, event: Event) -> Generator[Event, Any, None]:
+    yield clock.at(time)
+    event.succeed()
 
 
 def _mail(clock: Clock, micro_batches: int) -> list[Event]:

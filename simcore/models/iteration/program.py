@@ -260,12 +260,13 @@ def iteration(
 
 
 def zero3(workload: Workload, loop: Loop, *, recompute: bool = True, compute_scale: float = 1.0) -> tuple[Step, ...]:
-    """Write the program of one iteration with ZeRO-3: parameters, gradients and optimiser state are sharded over the group.
+    """Write the program of one iteration with ZeRO-3.
 
-    A layer's parameters are gathered before its forward pass and again before it is met going back, where a block that
-    is recomputed keeps them until its backward pass; its gradient is reduce-scattered. The gathering of the next layer
-    starts before a layer computes, except with the loop ``NoOverlap``. With Psi bytes of parameters, an NPU of a group
-    of d sends 3 Psi (d - 1) / d, where plain data parallelism sends 2 Psi (d - 1) / d.
+    Parameters, gradients and optimiser state are sharded over the data-parallel group. A layer's parameters are
+    gathered before its forward pass and again before it is met going back, where a block that is recomputed keeps them
+    until its backward pass; its gradient is reduce-scattered. The gathering of the next layer starts before a layer
+    computes, except with the loop ``NoOverlap``. With Psi bytes of parameters, an NPU of a group of d sends
+    3 Psi (d - 1) / d, where plain data parallelism sends 2 Psi (d - 1) / d.
 
     Parameters
     ----------

@@ -56,13 +56,14 @@ def link_graph(topology: Topology, bandwidths: Sequence[float]) -> DiGraph:
 
     graph: DiGraph = DiGraph()
     graph.add_nodes_from(range(topology.npus))
+    number = 0  # networkx counts its edges anew each time it is asked
     for index, (dimension, bandwidth) in enumerate(zip(topology.dimensions, bandwidths, strict=True)):
         hops = _wires(dimension, bandwidth)
         for line in lines(topology, index, [range(each.size) for each in topology.dimensions]):
             for (start, end), capacity in hops.items():
-                number = graph.number_of_edges()
                 ends = node(line, index, start), node(line, index, end)
                 graph.add_edge(*ends, capacity=capacity, dimension=index, index=number)
+                number += 1
     return graph
 
 

@@ -1,0 +1,187 @@
+"""Programs on the chunk simulator: one NPU's iteration, its collectives cut into chunks that queue in the dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simpy.events import Event
+
+from simcore.engine import Clock
+from simcore.models.iteration.execute import Log, Runner, Span, finish
+from simcore.models.iteration.program import Axis, Issue, Pass, Step
+from simcore.models.network.mapping import Groups
+from simcore.models.network.simulation.conventions import Convention
+from simcore.models.network.simulation.network import LoggedPhase, Network
+from simcore.models.network.simulation.schedules import Schedule
+from simcore.models.network.topology import Topology
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How collectives are simulated.
+
+    Attributes
+    ----------
+    chunks : int
+        Into how many each collective is cut.
+    schedule : Schedule
+        Order of dimensions per chunk.
+    convention : Convention
+        What a chunk phase costs.
+    record : bool
+        Whether to keep a log of all chunk phases.
+    """
+
+    chunks: int = 64
+    schedule: Schedule = Schedule.ASCENDING
+    convention: Convention = Convention.PHYSICAL
+    record: bool = False
+
+
+class ChunkFabric:
+    """The chunk simulator as one NPU of a training job uses it.
+
+    Parameters
+    ----------
+    network : Network
+        The dimensions as servers.
+    groups : Groups
+        Sizes of the tensor- and data-parallel groups along each dimension.
+    chunks : int
+        Into how many each collective is cut.
+    """
+
+    def __init__(self, network: Network, groups: Groups, chunks: int) -> None:
+        self.network, self.chunks = network, chunks
+        self._groups = {Axis.TENSOR: groups.tp, Axis.DATA: groups.dp}
+        self._urgent = 0
+        self._limits: dict[tuple[object, ...], int | None] = {}
+
+    def issue(self, issue: Issue) -> Event:
+        """Start a collective now: an urgent one goes ahead of all that is queued, another one behind."""
+        self._urgent += issue.urgent
+        return self.network.issue(
+            issue.collective,
+            issue.size,
+            self._groups[issue.axis],
+            chunks=self.chunks,
+            label=f"{issue.axis.value} {issue.collective.value}, layer {issue.layer + 1}, {issue.part.value}",
+            priority=float(self._urgent) if issue.urgent else 0.0,
+            part=issue.axis.value,
+        )
+
+    def limit(self, issue: Issue) -> int | None:
+        """Return the dimension in which a collective's chunk phases take longest, one after the other."""
+        key = issue.collective, issue.size, issue.axis
+        if key not in self._limits:
+            self._limits[key] = self._limit(issue)
+        return self._limits[key]
+
+    def _limit(self, issue: Issue) -> int | None:
+        from simcore.models.network.collectives import traffic
+
+        groups = self._groups[issue.axis]
+        volumes = traffic(issue.collective, issue.size, groups)
+        times = {
+            d: volume / bandwidth
+            for d, (volume, bandwidth) in enumerate(zip(volumes, self.network.bandwidths, strict=True))
+            if groups[d] > 1
+        }
+        return max(times, key=lambda d: times[d], default=None)
+
+
+@dataclass(frozen=True)
+class IterationRun:
+    """A simulated training iteration.
+
+    Attributes
+    ----------
+    time : float
+        The iteration [s].
+    spans : tuple of Span
+        What an NPU computed and waited for, in order.
+    busy : tuple of float
+        How long each dimension's links were occupied [s].
+    phases : tuple of LoggedPhase
+        Chunk phases, where they were recorded.
+    events : int
+        SimPy events.
+    """
+
+    time: float
+    spans: tuple[Span, ...]
+    busy: tuple[float, ...]
+    phases: tuple[LoggedPhase, ...]
+    events: int
+
+    @property
+    def compute(self) -> float:
+        """All compute [s]."""
+        return sum(span.seconds for span in self.spans if span.axis is None)
+
+    @property
+    def exposed(self) -> float:
+        """All waiting for collectives [s]."""
+        return sum(span.seconds for span in self.spans if span.axis is not None)
+
+    def exposed_by_axis(self) -> dict[Axis, float]:
+        """Return the waiting for collectives of each group [s]."""
+        return {axis: sum(span.seconds for span in self.spans if span.axis is axis) for axis in Axis}
+
+    def exposed_by_layer(self) -> dict[tuple[int, Pass, Axis], float]:
+        """Return the waiting by layer, part and group [s]; what nothing waited for is left out."""
+        found: dict[tuple[int, Pass, Axis], float] = {}
+        for span in self.spans:
+            if span.axis is not None:
+                key = span.layer, span.part, span.axis
+                found[key] = found.get(key, 0.0) + span.seconds
+        return found
+
+    def exposed_by_dimension(self) -> tuple[float, ...]:
+        """Return the waiting for collectives that each dimension bounds [s]."""
+        found = [0.0] * len(self.busy)
+        for span in self.spans:
+            if span.dimension is not None:
+                found[span.dimension] += span.seconds
+        return tuple(found)
+
+
+def run_iteration(
+    steps: Sequence[Step], topology: Topology, bandwidths: Sequence[float], groups: Groups, settings: Settings
+) -> IterationRun:
+    """Simulate one iteration, with one NPU for all: symmetric training makes them do the same at the same time.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        The program.
+    topology : Topology
+        The network.
+    bandwidths : sequence of float
+        Bandwidth of one NPU into each dimension [B/s], innermost first.
+    groups : Groups
+        Sizes of the groups along each dimension.
+    settings : Settings
+        How collectives are simulated.
+
+    Raises
+    ------
+    RunError
+        If the iteration does not come to its end.
+    """
+    clock = Clock()
+    network = Network(
+        clock,
+        topology,
+        bandwidths,
+        convention=settings.convention,
+        schedule=settings.schedule,
+        record=settings.record,
+    )
+    log = Log("the NPU")
+    runner = Runner(clock, ChunkFabric(network, groups, settings.chunks), log)
+    clock.process(runner.whole(steps))
+    finish(clock, [log])
+    assert log.end is not None  # finish() has seen to that
+    return IterationRun(log.end, tuple(log.spans), tuple(network.busy), tuple(network.log), clock.events)
