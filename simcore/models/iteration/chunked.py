@@ -1,4 +1,4 @@
-"""Programs on the chunk simulator: one NPU's iteration, its collectives cut into chunks that queue in the dimensions."""
+"""Programs on the chunk simulator: the iteration of one NPU, its collectives in chunks that queue in the dimensions."""
 
 from __future__ import annotations
 
