@@ -10,6 +10,7 @@ from simpy.events import Event
 from simcore.engine import Clock
 from simcore.models.iteration.execute import Log, Runner, Span, finish
 from simcore.models.iteration.program import Axis, Issue, Pass, Step
+from simcore.models.network.bounds import bounds
 from simcore.models.network.mapping import Groups
 from simcore.models.network.simulation.conventions import Convention
 from simcore.models.network.simulation.network import LoggedPhase, Network
@@ -79,16 +80,41 @@ class ChunkFabric:
         return self._limits[key]
 
     def _limit(self, issue: Issue) -> int | None:
-        from simcore.models.network.collectives import traffic
+        network, groups = self.network, self._groups[issue.axis]
+        if issue.size <= 0 or max(groups) == 1:
+            return None
+        return bounds(issue.collective, issue.size, network.topology, network.bandwidths, groups).limiting
 
-        groups = self._groups[issue.axis]
-        volumes = traffic(issue.collective, issue.size, groups)
-        times = {
-            d: volume / bandwidth
-            for d, (volume, bandwidth) in enumerate(zip(volumes, self.network.bandwidths, strict=True))
-            if groups[d] > 1
-        }
-        return max(times, key=lambda d: times[d], default=None)
+
+class IdealFabric:
+    """A network on which every collective takes what no schedule can beat, whatever else is under way.
+
+    An iteration on it bounds the iteration on any network with these links.
+
+    Parameters
+    ----------
+    clock : Clock
+        The simulation's clock.
+    topology : Topology
+        The network.
+    bandwidths : sequence of float
+        Bandwidth of one NPU into each dimension [B/s], innermost first.
+    groups : Groups
+        Sizes of the groups along each dimension.
+    """
+
+    def __init__(self, clock: Clock, topology: Topology, bandwidths: Sequence[float], groups: Groups) -> None:
+        self._clock, self._topology, self._bandwidths = clock, topology, bandwidths
+        self._groups = {Axis.TENSOR: groups.tp, Axis.DATA: groups.dp}
+
+    def issue(self, issue: Issue) -> Event:
+        """Start a collective that ends at its bound."""
+        found = bounds(issue.collective, issue.size, self._topology, self._bandwidths, self._groups[issue.axis])
+        return self._clock.at(self._clock.now + found.alpha_beta)
+
+    def limit(self, issue: Issue) -> int | None:
+        """Return None: no dimension bounds it alone."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -103,6 +129,8 @@ class IterationRun:
         What an NPU computed and waited for, in order.
     busy : tuple of float
         How long each dimension's links were occupied [s].
+    sent : tuple of float
+        Bytes that crossed the links of one NPU in each dimension [B].
     phases : tuple of LoggedPhase
         Chunk phases, where they were recorded.
     events : int
@@ -112,6 +140,7 @@ class IterationRun:
     time: float
     spans: tuple[Span, ...]
     busy: tuple[float, ...]
+    sent: tuple[float, ...]
     phases: tuple[LoggedPhase, ...]
     events: int
 
@@ -171,7 +200,17 @@ def run_iteration(
         If the iteration does not come to its end.
     """
     clock = Clock()
-    network = Network(
+    network = make_network(clock, topology, bandwidths, settings)
+    log = Log("the NPU")
+    runner = Runner(clock, ChunkFabric(network, groups, settings.chunks), log)
+    clock.process(runner.whole(steps))
+    finish(clock, [log])
+    return written(log, network)
+
+
+def make_network(clock: Clock, topology: Topology, bandwidths: Sequence[float], settings: Settings) -> Network:
+    """Return the dimensions as one NPU sees them, on a clock."""
+    return Network(
         clock,
         topology,
         bandwidths,
@@ -179,9 +218,21 @@ def run_iteration(
         schedule=settings.schedule,
         record=settings.record,
     )
-    log = Log("the NPU")
-    runner = Runner(clock, ChunkFabric(network, groups, settings.chunks), log)
+
+
+def written(log: Log, network: Network) -> IterationRun:
+    """Return what one NPU did on its network, once it has come to its end."""
+    assert log.end is not None  # finish() has seen to that
+    return IterationRun(
+        log.end, tuple(log.spans), tuple(network.busy), tuple(network.sent), tuple(network.log), network.clock.events
+    )
+
+
+def bound(steps: Sequence[Step], topology: Topology, bandwidths: Sequence[float], groups: Groups) -> float:
+    """Return a time that no schedule of the collectives can beat [s]: the program on an `IdealFabric`."""
+    clock, log = Clock(), Log("the NPU")
+    runner = Runner(clock, IdealFabric(clock, topology, bandwidths, groups), log)
     clock.process(runner.whole(steps))
     finish(clock, [log])
     assert log.end is not None  # finish() has seen to that
-    return IterationRun(log.end, tuple(log.spans), tuple(network.busy), tuple(network.log), clock.events)
+    return log.end

@@ -18,6 +18,7 @@ from simcore.engine import Clock
 from simcore.errors import InputError
 from simcore.models.iteration.execute import Fabric, Log, Runner, finish
 from simcore.models.iteration.program import Loop, Pass, Step, Writer, backward_order, blocks
+from simcore.models.network.topology import Block, Topology
 from simcore.models.workload import Workload
 
 
@@ -107,6 +108,41 @@ def boundary_size(workload: Workload) -> float:
     Those are what the last forward all-reduce sums; a workload without one sends nothing.
     """
     return next((layer.forward.size for layer in reversed(workload.layers) if layer.forward.collective), 0.0)
+
+
+def transfer_time(topology: Topology, bandwidths: Sequence[float], sizes: Sequence[int], size: float) -> float:
+    """Return the time of a transfer from one stage to the next [s].
+
+    Stages lie along the innermost dimension that they use, all NPUs send at once, and each message takes one way: half
+    of a ring's bandwidth over as many hops as lie between two stages, the one link of a full mesh, or a switch.
+
+    Parameters
+    ----------
+    topology : Topology
+        The whole network.
+    bandwidths : sequence of float
+        Bandwidth of one NPU into each dimension [B/s], innermost first.
+    sizes : sequence of int
+        Stages along each dimension.
+    size : float
+        Bytes [B].
+
+    Examples
+    --------
+    >>> from simcore.models.network.topology import Dimension
+    >>> pod = Topology("pod", (Dimension(Block.SWITCH, 8, latency=1e-6),))
+    >>> round(transfer_time(pod, [50e9], [4], 100e6) * 1e3, 6)
+    2.002
+    """
+    for dimension, bandwidth, here in zip(topology.dimensions, bandwidths, sizes, strict=True):
+        if here > 1:
+            hops = dimension.size // here
+            if dimension.block is Block.RING:
+                return hops * dimension.latency + size * hops / (bandwidth / 2)
+            if dimension.block is Block.FULLY_CONNECTED:
+                return dimension.latency + size * (dimension.size - 1) / bandwidth
+            return 2 * dimension.latency + size / bandwidth
+    return 0.0
 
 
 @dataclass(frozen=True)
