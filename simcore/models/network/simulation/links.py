@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 from simpy.events import Event
 
@@ -21,6 +22,7 @@ from simcore.models.network.simulation.conventions import (
     Convention,
     link_bandwidth,
 )
+from simcore.models.network.simulation.network import LoggedPhase
 from simcore.models.network.topology import Block, Dimension
 from simcore.models.workload import Collective
 
@@ -51,8 +53,10 @@ class Messages:
     ----------
     done : simpy.Event
         Succeeds when every NPU has finished every chunk.
-    busy : float
-        How long the busiest link sends [s].
+    sent : int
+        Bytes that left all NPUs, what they forwarded included [B].
+    log : list of LoggedPhase
+        The chunks of NPU 0, which runs each in one phase.
     """
 
     def __init__(
@@ -82,6 +86,8 @@ class Messages:
         self._at_step: dict[tuple[int, int], int] = {}
         self._waiting = [deque(range(len(chunks))) for _ in range(self.n)]
         self._left = len(chunks) * self.n
+        self._operation, self._started = collective, [0.0] * len(chunks)
+        self.sent, self.log = 0, list[LoggedPhase]()
         self.done = Event(clock)
         for npu in range(self.n):
             for _ in range(min(in_flight, len(chunks))):
@@ -101,6 +107,8 @@ class Messages:
         if self._waiting[npu]:
             chunk = self._waiting[npu].popleft()
             self._at_step[npu, chunk] = 0
+            if npu == 0:
+                self._started[chunk] = self.clock.now
             self._later(ENDPOINT_2, lambda: self._send(npu, chunk))
 
     def _send(self, npu: int, chunk: int) -> None:
@@ -127,7 +135,7 @@ class Messages:
         ahead = (target - source) % n
         turn = 1 if 2 * ahead <= n else -1
         nodes = [(source + turn * k) % n for k in range(min(ahead, n - ahead) + 1)]
-        return list(zip(nodes, nodes[1:], strict=False))
+        return list(pairwise(nodes))
 
     def _hop(self, path: list[tuple[int, int]], size: int, target: int, chunk: int, step: int) -> None:
         """Wait for the first link of the way, send, and go on when the whole message has arrived."""
@@ -136,6 +144,8 @@ class Messages:
         occupied = int(size / self._rate)
         self._free[path[0]] = start + occupied
         self._sending[path[0]] = self._sending.get(path[0], 0) + occupied
+        if path[0][0] < self.n:
+            self.sent += size
         arrival = start + int(self._latency + size / self._rate)
         if len(path) > 1:
             self._later(arrival - now, lambda: self._hop(path[1:], size, target, chunk, step))
@@ -165,6 +175,9 @@ class Messages:
             self._send(npu, chunk)
             return
         self._left -= 1
+        if npu == 0:
+            start, size = self._started[chunk], self.chunks[chunk]
+            self.log.append(LoggedPhase("", chunk, 0, self._operation, size, 0.0, start, self.clock.now))
         self._start(npu)
         if self._left == 0:
             self.done.succeed(self.clock.now)

@@ -1,7 +1,7 @@
 """A network under load: each dimension serves chunk phases, collectives share the dimensions on one clock.
 
 One NPU stands for all: in a symmetric collective every NPU does the same at the same time, so the cost of a run grows
-with chunks x phases and never with the number of NPUs. Where NPUs differ, use `per_npu`.
+with chunks x phases and never with the number of NPUs. Where NPUs differ, use `ranks`.
 """
 
 from __future__ import annotations
@@ -121,7 +121,12 @@ class Network:
         if convention is Convention.ASTRA_SIM_2_AWARE:
             raise ValueError("the congestion-aware convention is simulated message by message: see simulation.links")
         self.clock, self.topology, self.bandwidths = clock, topology, tuple(bandwidths)
-        self.convention, self.schedule, self.in_flight, self.optimization = convention, schedule, in_flight, optimization
+        self.convention, self.schedule, self.in_flight, self.optimization = (
+            convention,
+            schedule,
+            in_flight,
+            optimization,
+        )
         self.algorithms = tuple(algorithms or (DEFAULT_ALGORITHM[each.block] for each in topology.dimensions))
         self.record = record
         self.busy = [0.0] * len(self.bandwidths)
@@ -211,13 +216,14 @@ class Network:
         schedule = Schedule.ASCENDING if greedy else self.schedule
         return fixed_plans(schedule, collective, chunk_sizes(size, chunks, whole), groups)
 
-    def idle_copy(self, clock: Clock) -> Network:
+    def idle_copy(self, clock: Clock, schedule: Schedule = Schedule.ASCENDING) -> Network:
         """Return the same network with nothing under way, on another clock; it remembers the same costs."""
         copy = Network(
             clock,
             self.topology,
             self.bandwidths,
             convention=self.convention,
+            schedule=schedule,
             in_flight=self.in_flight,
             optimization=self.optimization,
             algorithms=self.algorithms,
@@ -249,9 +255,7 @@ class Network:
             self._costs[key] = found
         return found
 
-    def _way(
-        self, plan: ChunkPlan, collective: Collective, groups: tuple[int, ...], part: str
-    ) -> tuple[_Leg, ...]:
+    def _way(self, plan: ChunkPlan, collective: Collective, groups: tuple[int, ...], part: str) -> tuple[_Leg, ...]:
         whole = self.convention.whole_nanoseconds
         legs = []
         for d, operation, size in phases(plan, collective, groups, self.optimization, whole):
@@ -288,6 +292,7 @@ class _Chunk:
 
     def __init__(self, network: Network, issued: _Issued, index: int, way: tuple[_Leg, ...]) -> None:
         self.network, self.issued, self.index, self.way, self.position = network, issued, index, way, -1
+        self.queued = self.start = 0.0
 
     def next(self) -> None:
         """Go to the next phase, or finish."""
@@ -363,5 +368,3 @@ class _Server:
             event = clock.at(end)
         assert event.callbacks is not None
         event.callbacks.append(chunk.ended)
-
-

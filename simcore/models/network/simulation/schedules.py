@@ -6,7 +6,7 @@ balance the load of the dimensions greedily. ``latency-aware`` is a search over 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -56,7 +56,7 @@ class ChunkPlan:
     fused: bool = True
 
 
-def chunk_sizes(size: float, chunks: int, whole: bool) -> list[float]:
+def chunk_sizes(size: float, chunks: int, whole: bool) -> Sequence[float]:
     """Cut a buffer into chunks.
 
     Whole bytes as ASTRA-sim cuts them: ``floor(size / chunks)`` each, and what is left becomes further chunks.
@@ -70,9 +70,8 @@ def chunk_sizes(size: float, chunks: int, whole: bool) -> list[float]:
     """
     if not whole:
         return [size / chunks] * chunks
-    size = int(size)
-    chunk = max(1, size // chunks)
-    count, rest = divmod(size, chunk)
+    chunk = max(1, int(size) // chunks)
+    count, rest = divmod(int(size), chunk)
     return [chunk] * count + ([rest] if rest else [])
 
 
@@ -161,7 +160,7 @@ class GreedyLoads:
         loaded dimension, but not smaller than an equal one.
         """
         recommended = max(1, int(size) // chunks) if whole else size / chunks
-        plans = []
+        plans: list[ChunkPlan] = []
         left = int(size) if whole else size
         while left > 0 and (whole or len(plans) < chunks):
             plan = self._next(schedule, collective, left, recommended, groups, whole)
@@ -242,6 +241,3 @@ class GreedyLoads:
             else:
                 entry[0] += ((size / _MEBIBYTE) * ((n - 1) / n)) / self._relative(d)
                 size = size // n if whole else size / n
-
-
-Planner = Callable[[Collective, float, Sequence[int], int], list[ChunkPlan]]
