@@ -15,6 +15,7 @@ from simcore.errors import SimcoreError, did_you_mean
 # name -> (module, one line of help): `simcore --help` lists the commands without importing any of them
 COMMANDS = {
     "optimize": ("simcore.cli.optimize", "Find the best split of a network's bandwidth, with a certificate."),
+    "train": ("simcore.cli.train", "Simulate a training iteration on a network, chunk by chunk."),
     "trace": ("simcore.cli.trace", "Run a trace of training jobs through cluster schedulers."),
     "evaluate": ("simcore.cli.evaluate", "Reproduce figures and tables of the network study."),
     "zoo": ("simcore.cli.zoo", "List and show the clusters, rates and other data that simcore ships."),

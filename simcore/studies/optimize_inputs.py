@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 from simcore.errors import InputError, did_you_mean, unknown_name
 from simcore.files import read_bytes, sha256
-from simcore.models.bandwidth.plan import Target
 from simcore.models.network.mapping import Groups, check_groups
 from simcore.models.network.topology import Topology
-from simcore.models.training import TrainingLoop
 from simcore.units import parse
 
 _GIGABYTE = 1e9
-Choice = TypeVar("Choice", Target, TrainingLoop)
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def parse_budget(budget: float | str, place: str = "BUDGET") -> float:

@@ -1,0 +1,418 @@
+"""``simcore train``: simulate a training iteration on a network, and say where its time goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from simcore.engine import Clock
+from simcore.errors import InputError
+from simcore.files import atomic_directory, check_output, read_bytes, sha256, write_atomic
+from simcore.models.iteration.chunked import (
+    ChunkFabric,
+    IterationRun,
+    Settings,
+    bound,
+    make_network,
+    run_iteration,
+    written,
+)
+from simcore.models.iteration.pipeline import Pipeline, PipelineOrder, bubble, run_pipeline, transfer_time
+from simcore.models.iteration.program import Loop, Step, iteration, zero3
+from simcore.models.network.simulation.conventions import Convention
+from simcore.models.network.simulation.schedules import Schedule
+from simcore.models.network.topology import Topology
+from simcore.models.training import StepTime
+from simcore.models.workload import Workload
+from simcore.results import Provenance, Table, to_json, versions
+from simcore.studies.optimize import Variant
+from simcore.studies.optimize_inputs import choice
+from simcore.studies.train_inputs import PartialGroup, Scene, closed_form, closed_loop, load_scene, partial_groups
+from simcore.timeline import Argument, Slice, timeline_csv, trace_json
+
+WIDER = 1.1
+"""Factor on a dimension's bandwidth in the experiment that tells which one to widen."""
+
+
+@dataclass(frozen=True)
+class PipelineReport:
+    """How a pipeline did.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+        Stages, micro-batches and their order.
+    runs : tuple of IterationRun
+        What an NPU of each stage did.
+    in_flight : tuple of int
+        Most micro-batches whose activations each stage held at once.
+    """
+
+    pipeline: Pipeline
+    runs: tuple[IterationRun, ...]
+    in_flight: tuple[int, ...]
+
+    @property
+    def ideal_bubble(self) -> float:
+        """Share of the work that the fill and the drain of a balanced pipeline take: (p - 1) / m."""
+        return bubble(self.pipeline.stages, self.pipeline.micro_batches)
+
+    def idle(self, iteration_time: float) -> tuple[float, ...]:
+        """Return how long each stage waits for others [s]."""
+        return tuple(iteration_time - run.compute - run.exposed for run in self.runs)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A simulated training iteration and where it comes from.
+
+    Attributes
+    ----------
+    scene : Scene
+        Network, workload and groups.
+    run : IterationRun
+        The iteration; of a pipeline, that of the stage that ends last.
+    time, bound : float
+        The iteration, and what no schedule can beat [s]; the bound is 0 for a pipeline.
+    closed, closed_partial : StepTime or None
+        The closed form with whole dimensions, and with the links that partial groups have; None for a pipeline and for
+        ZeRO-3, which it does not know.
+    gains : tuple of float
+        Time that a tenth more bandwidth in each dimension saves [s].
+    partial : tuple of PartialGroup
+        Groups that cover part of a fully connected dimension.
+    pipeline : PipelineReport or None
+        Of several stages.
+    provenance : Provenance
+        How to make it again.
+    seconds : float
+        CPU time of one simulation [s]; not part of the written result.
+    """
+
+    scene: Scene
+    run: IterationRun
+    time: float
+    bound: float
+    closed: StepTime | None
+    closed_partial: StepTime | None
+    gains: tuple[float, ...]
+    partial: tuple[PartialGroup, ...]
+    pipeline: PipelineReport | None
+    provenance: Provenance
+    seconds: float = field(compare=False)
+
+    @property
+    def limiting(self) -> int | None:
+        """Dimension (from 0) that bounds most of what is waited for; None where nothing is."""
+        exposed = self.run.exposed_by_dimension()
+        return max(range(len(exposed)), key=exposed.__getitem__) if max(exposed) > 0 else None
+
+    @property
+    def widen(self) -> int | None:
+        """Dimension (from 0) in which more bandwidth saves most; None where none saves anything."""
+        return max(range(len(self.gains)), key=self.gains.__getitem__) if max(self.gains) > 0 else None
+
+    @property
+    def dimensions(self) -> Table:
+        """Table with one row per dimension: B/s, seconds, shares of the iteration."""
+        exposed, scene = self.run.exposed_by_dimension(), self.scene
+        columns = ["dimension", "block", "npus", "level", "bandwidth", "busy", "utilisation", "exposed", "gain"]
+        rows = [
+            (
+                index + 1, each.block.value, each.size, each.level, scene.bandwidths[index], self.run.busy[index],
+                self.run.sent[index] / (scene.bandwidths[index] * self.time) if self.time else 0.0, exposed[index],
+                self.gains[index],
+            )
+            for index, each in enumerate(scene.topology.dimensions)
+        ]  # fmt: skip
+        return Table(columns, rows)
+
+    @property
+    def layers(self) -> Table:
+        """Table of what was waited for, layer by layer [s]."""
+        names = [layer.name for layer in self.scene.workload.layers]
+        rows = [
+            (layer + 1, names[layer], part.value, axis.value, seconds)
+            for (layer, part, axis), seconds in self.run.exposed_by_layer().items()
+        ]
+        return Table(["layer", "name", "part", "group", "exposed"], rows)
+
+    @property
+    def timeline(self) -> list[Slice]:
+        """What NPUs and dimensions did; dimensions only where their phases were recorded."""
+        if self.pipeline is None:
+            return _slices(self.run, self.scene, "")
+        runs = enumerate(self.pipeline.runs, 1)
+        return [one for number, run in runs for one in _slices(run, self.scene, f"stage {number}, ")]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as plain containers, in SI units, for JSON."""
+        run, scene, axes = self.run, self.scene, self.run.exposed_by_axis()
+        pipeline = None
+        if self.pipeline is not None:
+            pipeline = {
+                "stages": self.pipeline.pipeline.stages,
+                "micro_batches": self.pipeline.pipeline.micro_batches,
+                "order": self.pipeline.pipeline.order.value,
+                "ideal_bubble": self.pipeline.ideal_bubble,
+                "idle": list(self.pipeline.idle(self.time)),
+                "in_flight": list(self.pipeline.in_flight),
+            }
+        return {
+            "iteration_time": self.time,
+            "compute_time": run.compute,
+            "exposed_communication": run.exposed,
+            "exposed": {axis.name.lower(): seconds for axis, seconds in axes.items()},
+            "bound": self.bound,
+            "closed_form": None if self.closed is None else self.closed.total,
+            "closed_form_partial": None if self.closed_partial is None else self.closed_partial.total,
+            "bandwidths": list(scene.bandwidths),
+            "utilisation": self.dimensions.column("utilisation"),
+            "limiting_dimension": None if self.limiting is None else self.limiting + 1,
+            "widen": None if self.widen is None else self.widen + 1,
+            "dimensions": [dict(row) for row in self.dimensions],
+            "layers": [dict(row) for row in self.layers],
+            "pipeline": pipeline,
+            "events": run.events,
+            "provenance": self.provenance.as_dict(),
+        }
+
+    def write(self, directory: Path, *, force: bool = False) -> None:
+        """Write ``train.json``, ``dimensions.csv``, ``layers.csv`` and the timeline into a new directory.
+
+        Raises
+        ------
+        InputError
+            If the directory exists and `force` is false, or it cannot be written.
+        """
+        with atomic_directory(directory, force=force) as scratch:
+            write_atomic(scratch / "train.json", to_json(self.as_dict()))
+            write_atomic(scratch / "dimensions.csv", self.dimensions.to_csv())
+            write_atomic(scratch / "layers.csv", self.layers.to_csv())
+            self.write_timeline(scratch / "timeline.json")
+
+    def write_timeline(self, path: Path) -> None:
+        """Write the timeline as a trace for ui.perfetto.dev, and as CSV beside it."""
+        slices = self.timeline
+        write_atomic(path, trace_json(slices, f"simcore train {self.scene.topology.name} {self.scene.workload.name}"))
+        write_atomic(path.with_suffix(".csv"), timeline_csv(slices))
+
+
+def _slices(run: IterationRun, scene: Scene, prefix: str) -> list[Slice]:
+    """Return the tracks of one NPU: what it does, then each of its dimensions."""
+    names = [layer.name for layer in scene.workload.layers]
+    found = []
+    for span in run.spans:
+        what = "compute" if span.axis is None else f"wait for {span.axis.value}"
+        arguments: dict[str, Argument] = {"layer": names[span.layer], "part": span.part.value}
+        found.append(Slice(f"{prefix}NPU", what, span.start, span.end, arguments))
+    for index, dimension in enumerate(scene.topology.dimensions):
+        track = f"{prefix}dimension {index + 1}: {dimension.block.value} {dimension.size} {dimension.level}".rstrip()
+        for phase in run.phases:
+            if phase.dimension == index:
+                values: dict[str, Argument] = {"collective": phase.label, "chunk": phase.chunk}
+                values |= {"size": phase.size, "queued": phase.queued}
+                found.append(Slice(track, phase.operation.value, phase.start, phase.end, values))
+    return found
+
+
+def train(
+    network: str | Path | None,
+    budget: float | str | None,
+    workload: str | Path,
+    *,
+    network_text: str | None = None,
+    split: str | Sequence[float] = "equal",
+    loop: str | Loop = Loop.SIMULATE,
+    chunks: int = 64,
+    schedule: str | Schedule = Schedule.ASCENDING,
+    convention: str | Convention = Convention.PHYSICAL,
+    compute_scale: float = 1.0,
+    variant: Variant = "optimizer",
+    recompute: bool | None = None,
+    tp: int | None = None,
+    dp: int | None = None,
+    zero: int = 0,
+    stages: int = 1,
+    micro_batches: int | None = None,
+    order: str | PipelineOrder = PipelineOrder.ONE_F_ONE_B,
+    record: bool = False,
+    output: Path | None = None,
+    force: bool = False,
+) -> TrainResult:
+    """Simulate one training iteration.
+
+    Parameters
+    ----------
+    network, workload : str or Path
+        Names in the zoo or paths of files; the network is None where `network_text` describes it.
+    budget : float or str or None
+        Bandwidth of one NPU in all: a number in B/s, or text such as ``"325 GB/s"``; bare text is GB/s.
+    network_text : str, optional
+        A network with its bandwidths, such as ``"Ring(4)@200GB/s,500ns x Switch(4)@50GB/s,1us"``.
+    split : str or sequence of float
+        ``equal``; ``optimal``, the closed form's best; or bandwidths: numbers in B/s, or text in GB/s with commas.
+    loop : {'NoOverlap', 'Overlap', 'simulate'}
+        What waits for what, see `simcore.models.iteration.program.Loop`.
+    chunks : int
+        Into how many each collective is cut.
+    schedule, convention : str
+        Order of dimensions per chunk, and what a chunk phase costs.
+    compute_scale : float
+        Factor on all compute.
+    variant : {'optimizer', 'evaluation'}
+        Whether each layer sums its own weight gradients, or the first layer those of all.
+    recompute : bool, optional
+        Whether activations are recomputed; by default with the loop ``simulate`` only.
+    tp, dp : int, optional
+        In place of the workload's degrees of tensor and data parallelism.
+    zero : {0, 3}
+        Stage of ZeRO: 3 shards parameters, gradients and optimiser state.
+    stages, micro_batches, order
+        Pipeline parallelism: stages, micro-batches (by default four per stage), ``GPipe`` or ``1F1B``.
+    record : bool
+        Whether to keep all chunk phases, for the timeline; implied by `output`.
+    output : Path, optional
+        Directory for `TrainResult.write`, refused here, before the work, if it exists and `force` is false.
+    force : bool
+        Whether to replace `output`.
+
+    Raises
+    ------
+    InputError
+        If an input is wrong.
+    RunError
+        If the iteration comes to a deadlock.
+
+    Examples
+    --------
+    >>> result = train("4D", "325", "1T", compute_scale=0.26, variant="evaluation")
+    >>> round(result.time * 1e3, 1), round(result.run.compute * 1e3, 1)
+    (180.1, 58.9)
+    """
+    if output is not None:
+        check_output(output, force=force)
+    loop, schedule = choice("--loop", loop, Loop), choice("--schedule", schedule, Schedule)
+    convention, order = choice("--convention", convention, Convention), choice("--order", order, PipelineOrder)
+    _check(convention, chunks, compute_scale, zero, stages)
+    recompute = loop is Loop.SIMULATE if recompute is None else recompute
+    settings = Settings(chunks, schedule, convention, record or output is not None)
+    topology, fixed, hashes = _network(network, network_text)
+    found, digest = _workload(workload, variant, tp, dp, topology.npus, stages)
+    nearest = closed_loop(loop)
+    scene = load_scene(network, budget, found, topology, fixed, split, stages, nearest, recompute, compute_scale)
+    started = time.process_time()
+    pipeline, closed, closed_partial, least = None, None, None, 0.0
+    if stages > 1:
+        cut = Pipeline(stages, micro_batches or 4 * stages, order)
+        pipeline = _pipeline(scene, cut, settings, loop, recompute, compute_scale)
+        run = max(pipeline.runs, key=lambda one: one.time)
+
+        def again(wider: Scene) -> float:
+            ran = _pipeline(wider, cut, replace(settings, record=False), loop, recompute, compute_scale)
+            return max(one.time for one in ran.runs)
+    else:
+        steps = (zero3 if zero else iteration)(found, loop, recompute=recompute, compute_scale=compute_scale)
+        run = _single(scene, steps, settings)
+        least = bound(steps, topology, scene.bandwidths, scene.groups)
+
+        def again(wider: Scene) -> float:
+            return _single(wider, steps, replace(settings, record=False)).time
+
+    seconds = time.process_time() - started
+    partial = partial_groups(scene)
+    if stages == 1 and not zero:
+        closed = closed_form(scene, nearest, recompute, compute_scale)
+        closed_partial = closed_form(scene, nearest, recompute, compute_scale, partial)
+    inputs = {
+        "network": network_text or str(network), "budget": sum(scene.bandwidths), "split": split,
+        "bandwidths": list(scene.bandwidths), "workload": str(workload), "tp": found.tp, "dp": found.dp,
+        "variant": variant, "loop": loop.value, "recompute": recompute, "chunks": chunks, "schedule": schedule.value,
+        "convention": convention.value, "compute_scale": compute_scale, "zero": zero, "stages": stages,
+        "micro_batches": pipeline.pipeline.micro_batches if pipeline else None, "order": order.value,
+    }  # fmt: skip
+    provenance = Provenance(
+        command="train",
+        inputs=inputs,
+        sha256={**hashes, "workload": digest},
+        notes=[f"{found.name}: TP {found.tp} x DP {found.dp}" + (f" x {stages} stages" if stages > 1 else "")],
+        counts={"events": run.events, "phases": len(run.phases)} if settings.record else {"events": run.events},
+        versions=versions("simpy"),
+    )
+    gains = tuple(run.time - again(_wider(scene, d)) for d in range(len(scene.bandwidths)))
+    return TrainResult(
+        scene, run, run.time, least, closed, closed_partial, gains, tuple(partial), pipeline, provenance, seconds
+    )
+
+
+def _check(convention: Convention, chunks: int, compute_scale: float, zero: int, stages: int) -> None:
+    if convention is Convention.ASTRA_SIM_2_AWARE:
+        expected = "a convention that knows several collectives and dimensions at once"
+        raise InputError("--convention", f"'{convention.value}'", expected, "Use physical, astra-sim or astra-sim-2.")
+    if chunks < 1:
+        raise InputError("--chunks", str(chunks), "a whole number of at least 1")
+    if not 0 < compute_scale < float("inf"):
+        raise InputError("--compute-scale", f"{compute_scale:g}", "a number above 0")
+    if zero not in (0, 3):
+        raise InputError("--zero", str(zero), "0 or 3: stages 1 and 2 send what plain data parallelism sends")
+    if zero and stages > 1:
+        raise InputError("--zero", f"{zero} with {stages} pipeline stages", "one of the two", "Leave one of them out.")
+
+
+def _network(network: str | Path | None, text: str | None) -> tuple[Topology, tuple[float, ...] | None, dict[str, str]]:
+    """Return a network, the bandwidths that it brings, and the hash of its file."""
+    if text is not None:
+        from simcore.zoo.network_string import parse_network
+
+        return (*parse_network(text, "--network"), {})
+    from simcore.zoo import find
+    from simcore.zoo.load_networks import load_network
+
+    assert network is not None  # the caller has either
+    path = find("networks", network, "NETWORK")
+    return load_network(network, "NETWORK"), None, {"network": sha256(read_bytes(path, "network"))}
+
+
+def _workload(
+    workload: str | Path, variant: Variant, tp: int | None, dp: int | None, npus: int, stages: int
+) -> tuple[Workload, str]:
+    """Load a workload, cut for the NPUs of one stage, and the hash of its file."""
+    from simcore.zoo import find
+    from simcore.zoo.load_workloads import load_workload
+
+    path = find("workloads", workload, "WORKLOAD")
+    found = load_workload(workload, "WORKLOAD", variant=variant, tp=tp, dp=dp, npus=npus // max(stages, 1))
+    if stages > 1 and dp is None:
+        dp = max(npus // (stages * found.tp), 1)
+        found = load_workload(workload, "WORKLOAD", variant=variant, tp=found.tp, dp=dp)
+    return found, sha256(read_bytes(path, "workload"))
+
+
+def _single(scene: Scene, steps: Sequence[Step], settings: Settings) -> IterationRun:
+    return run_iteration(steps, scene.topology, scene.bandwidths, scene.groups, settings)
+
+
+def _pipeline(
+    scene: Scene, cut: Pipeline, settings: Settings, loop: Loop, recompute: bool, compute_scale: float
+) -> PipelineReport:
+    """Simulate a pipeline: a network for one NPU of each stage, all on one clock."""
+    clock = Clock()
+    networks = [make_network(clock, scene.topology, scene.bandwidths, settings) for _ in range(cut.stages)]
+    fabrics = [ChunkFabric(network, scene.groups, settings.chunks) for network in networks]
+
+    def transfer(size: float) -> float:
+        return transfer_time(scene.topology, scene.bandwidths, scene.stages, size)
+
+    found = run_pipeline(
+        clock, scene.workload, cut, fabrics, transfer, loop=loop, recompute=recompute, compute_scale=compute_scale
+    )
+    runs = tuple(written(log, network) for log, network in zip(found.logs, networks, strict=True))
+    return PipelineReport(cut, runs, found.in_flight)
+
+
+def _wider(scene: Scene, dimension: int) -> Scene:
+    bandwidths = [b * WIDER if d == dimension else b for d, b in enumerate(scene.bandwidths)]
+    return replace(scene, bandwidths=tuple(bandwidths))
