@@ -16,6 +16,7 @@ from simcore.errors import SimcoreError, did_you_mean
 COMMANDS = {
     "optimize": ("simcore.cli.optimize", "Find the best split of a network's bandwidth, with a certificate."),
     "train": ("simcore.cli.train", "Simulate a training iteration on a network, chunk by chunk."),
+    "collective": ("simcore.cli.collective", "Simulate a collective chunk by chunk on a network."),
     "trace": ("simcore.cli.trace", "Run a trace of training jobs through cluster schedulers."),
     "evaluate": ("simcore.cli.evaluate", "Reproduce figures and tables of the network study."),
     "zoo": ("simcore.cli.zoo", "List and show the clusters, rates and other data that simcore ships."),

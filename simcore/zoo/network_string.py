@@ -16,6 +16,7 @@ _BLOCKS = {
 }
 _NAMES = ["Ring", "FC", "FullyConnected", "Switch"]
 _EXAMPLE = "Ring(4)@200GB/s,500ns x Switch(8)@50GB/s,1us"
+_LIKE = f"Write it like {_EXAMPLE}."
 _SPACE = re.compile(r"\s*")
 _NAME = re.compile(r"[A-Za-z]+")
 _SIZE = re.compile(r"\d+")
@@ -100,7 +101,7 @@ class _Reader:
         first = self.at
         name = self._taken(_NAME)
         if name is None:
-            raise self._error(self._rest(), "a dimension", f"Write it like {_EXAMPLE}.")
+            raise self._error(self._rest(), "a dimension")
         if name.lower() not in _BLOCKS:
             self.at = first
             raise self._error(f"'{name}'", f"one of {', '.join(_NAMES)}", did_you_mean(name, _NAMES))
@@ -165,5 +166,5 @@ class _Reader:
         return f"'{rest[1]}'" if rest else "the end of the text"
 
     def _error(self, found: str, expected: str, remedy: str = "") -> InputError:
-        pointed = f"{remedy}\n  {self.text}\n  {' ' * self.at}^".lstrip(" ")
+        pointed = f"{remedy or _LIKE}\n  {self.text}\n  {' ' * self.at}^"
         return InputError(f"{self.place}, column {self.at + 1}", found, expected, pointed)
