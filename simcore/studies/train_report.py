@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from simcore.models.iteration.program import Axis, Pass
-from simcore.studies.train import WIDER, TrainResult
+from simcore.studies.train import WIDER
+from simcore.studies.train_result import TrainResult
 from simcore.units import format_si
 
 if TYPE_CHECKING:
