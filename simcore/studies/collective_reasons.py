@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simcore.models.network.simulation.conventions import Convention
+from simcore.models.network.simulation.schedules import Schedule
 from simcore.models.network.topology import Block
 from simcore.models.workload import Collective
 from simcore.units import format_si
@@ -23,6 +24,9 @@ def reasons(result: CollectiveResult) -> list[str]:
     if result.limiting is None:
         return ["Nothing is sent: the group is one NPU, or the buffer is empty."]
     found = [_limit(result), *_latency(result), *_balance(result), *_network(result)]
+    schedule = result.provenance.inputs["schedule"]
+    if result.convention in (Convention.ASTRA_SIM_2, Convention.ASTRA_SIM_2_AWARE) and schedule != Schedule.ASCENDING:
+        found.append(f"The schedule {schedule} had no effect: ASTRA-sim 2 always runs the ascending one.")
     if result.efficiency > 1:
         found.append(
             f"The time is below the bound, which no network allows: the convention {result.convention.value} lets "

@@ -72,7 +72,8 @@ class Network:
         What a phase costs. ``physical`` keeps what links carry; `Convention.ASTRA_SIM_2_AWARE` is no server of phases
         but of messages, see `links`, and refused here.
     schedule : Schedule
-        Order of dimensions per chunk.
+        Order of dimensions per chunk. ASTRA-sim 2 knows `ascending` only, whatever it is asked for, and so do its
+        conventions.
     in_flight : int
         Chunk phases under way in a dimension at once. By physics they share its links: one sends, the others wait for
         their latency. In ASTRA-sim's conventions each has the links for itself.
@@ -121,12 +122,9 @@ class Network:
         if convention is Convention.ASTRA_SIM_2_AWARE:
             raise ValueError("the congestion-aware convention is simulated message by message: see simulation.links")
         self.clock, self.topology, self.bandwidths = clock, topology, tuple(bandwidths)
-        self.convention, self.schedule, self.in_flight, self.optimization = (
-            convention,
-            schedule,
-            in_flight,
-            optimization,
-        )
+        self.convention, self.in_flight, self.optimization = convention, in_flight, optimization
+        # ASTRA-sim 2 never reads which schedule its user asks for
+        self.schedule = Schedule.ASCENDING if convention is Convention.ASTRA_SIM_2 else schedule
         self.algorithms = tuple(algorithms or (DEFAULT_ALGORITHM[each.block] for each in topology.dimensions))
         self.record = record
         self.busy = [0.0] * len(self.bandwidths)
