@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 
-@click.command("train")
+# a negative budget is refused as one, not as an unknown option
+@click.command("train", context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, metavar="NETWORK BUDGET WORKLOAD")
-@click.option("--network", "text", metavar="TEXT",
+@click.option("--network", "text", metavar="TEXT|NAME|FILE",
               help="A network with its bandwidths, in place of NETWORK and BUDGET: "
                    "'Ring(4)@200GB/s,500ns x Switch(4)@50GB/s,1us'.")  # fmt: skip
 @click.option("--split", default="equal", show_default=True, metavar="equal|optimal|B1,B2,...",
@@ -32,7 +33,7 @@ import click
 @click.option("--stages", type=int, default=1, show_default=True, help="Pipeline stages, on the outermost dimensions.")
 @click.option("--micro-batches", type=click.IntRange(min=1), help="Micro-batches; by default four per stage.")
 @click.option("--order", default="1F1B", show_default=True, metavar="GPipe|1F1B", help="Order of micro-batches.")
-@click.option("--timeline", type=click.Path(path_type=Path), metavar="FILE",
+@click.option("--timeline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write a trace for ui.perfetto.dev, and the same as CSV beside it.")  # fmt: skip
 @click.option("-o", "output", type=click.Path(path_type=Path), help="New directory for JSON, CSV and the timeline.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
@@ -73,12 +74,12 @@ def command(
     from simcore.studies.train import train
     from simcore.studies.train_inputs import positional
 
-    network, budget, workload = positional(arguments, text)
+    options = [name for parameter in command.params for name in parameter.opts]
+    network, budget, workload = positional(arguments, text, options)
     result = train(
         network,
         budget,
         workload,
-        network_text=text,
         split=split,
         loop=loop,
         chunks=chunks,

@@ -26,6 +26,7 @@ from simcore.models.network.simulation.schedules import Schedule
 from simcore.models.network.topology import Topology
 from simcore.models.workload import Workload
 from simcore.results import Provenance, versions
+from simcore.studies.collective_inputs import resolve_network
 from simcore.studies.optimize import Variant
 from simcore.studies.optimize_inputs import choice
 from simcore.studies.train_inputs import Scene, closed_form, closed_loop, load_scene, partial_groups
@@ -36,11 +37,10 @@ WIDER = 1.1
 
 
 def train(
-    network: str | Path | None,
+    network: str | Path,
     budget: float | str | None,
     workload: str | Path,
     *,
-    network_text: str | None = None,
     split: str | Sequence[float] = "equal",
     loop: str | Loop = Loop.SIMULATE,
     chunks: int = 64,
@@ -64,11 +64,10 @@ def train(
     Parameters
     ----------
     network, workload : str or Path
-        Names in the zoo or paths of files; the network is None where `network_text` describes it.
+        Names in the zoo or paths of files.
     budget : float or str or None
-        Bandwidth of one NPU in all: a number in B/s, or text such as ``"325 GB/s"``; bare text is GB/s.
-    network_text : str, optional
-        A network with its bandwidths, such as ``"Ring(4)@200GB/s,500ns x Switch(4)@50GB/s,1us"``.
+        Bandwidth of one NPU in all: a number in B/s, or text such as ``"325 GB/s"``; bare text is GB/s. None where the
+        network brings its bandwidths, as ``"Ring(4)@200GB/s,500ns x Switch(4)@50GB/s,1us"`` does.
     split : str or sequence of float
         ``equal``; ``optimal``, the closed form's best; or bandwidths: numbers in B/s, or text in GB/s with commas.
     loop : {'NoOverlap', 'Overlap', 'simulate'}
@@ -116,7 +115,7 @@ def train(
     _check(convention, chunks, compute_scale, zero, stages)
     recompute = loop is Loop.SIMULATE if recompute is None else recompute
     settings = Settings(chunks, schedule, convention, record or output is not None)
-    topology, fixed, hashes = _network(network, network_text)
+    topology, fixed, hashes = _network(network, budget)
     found, digest = _workload(workload, variant, tp, dp, topology.npus, stages)
     nearest = closed_loop(loop)
     scene = load_scene(network, budget, found, topology, fixed, split, stages, nearest, recompute, compute_scale)
@@ -144,7 +143,7 @@ def train(
         closed = closed_form(scene, nearest, recompute, compute_scale)
         closed_partial = closed_form(scene, nearest, recompute, compute_scale, partial)
     inputs = {
-        "network": network_text or str(network), "budget": sum(scene.bandwidths), "split": split,
+        "network": str(network), "budget": None if budget is None else sum(scene.bandwidths), "split": split,
         "bandwidths": list(scene.bandwidths), "workload": str(workload), "tp": found.tp, "dp": found.dp,
         "variant": variant, "loop": loop.value, "recompute": recompute, "chunks": chunks, "schedule": schedule.value,
         "convention": convention.value, "compute_scale": compute_scale, "zero": zero, "stages": stages,
@@ -178,16 +177,15 @@ def _check(convention: Convention, chunks: int, compute_scale: float, zero: int,
         raise InputError("--zero", f"{zero} with {stages} pipeline stages", "one of the two", "Leave one of them out.")
 
 
-def _network(network: str | Path | None, text: str | None) -> tuple[Topology, tuple[float, ...] | None, dict[str, str]]:
-    """Return a network, the bandwidths that it brings, and the hash of its file."""
-    if text is not None:
-        from simcore.zoo.network_string import parse_network
-
-        return (*parse_network(text, "--network"), {})
+def _network(
+    network: str | Path, budget: float | str | None
+) -> tuple[Topology, tuple[float, ...] | None, dict[str, str]]:
+    """Return a network, the bandwidths that it brings where no budget is given, and the hash of its file."""
+    if budget is None:
+        return resolve_network(network)
     from simcore.zoo import find
     from simcore.zoo.load_networks import load_network
 
-    assert network is not None  # the caller has either
     path = find("networks", network, "NETWORK")
     return load_network(network, "NETWORK"), None, {"network": sha256(read_bytes(path, "network"))}
 

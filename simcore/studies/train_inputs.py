@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from simcore.models.network.topology import Block, Topology
 from simcore.models.training import StepModel, StepTime, TrainingLoop, compile_step
 from simcore.models.workload import Workload
 from simcore.studies.network_grid import PERF, solve
-from simcore.studies.optimize_inputs import bandwidth, parse_budget
+from simcore.studies.optimize_inputs import bandwidth, parse_budget, refuse_options
 
 _SUM = 1e-3
 """Bandwidths given one by one may miss the budget by this share: they are often rounded to 0.01 GB/s."""
@@ -47,14 +47,17 @@ class Scene:
     stages: tuple[int, ...]
 
 
-def positional(arguments: Sequence[str], network: str | None) -> tuple[str | None, str | None, str]:
+def positional(
+    arguments: Sequence[str], network: str | None, options: Iterable[str] = ()
+) -> tuple[str, str | None, str]:
     """Return network, budget and workload; with --network, which brings its bandwidths, only the workload is given.
 
     Raises
     ------
     InputError
-        If there are too many or too few.
+        If there are too many or too few, or one looks like an option.
     """
+    refuse_options(arguments, options, "train")
     names = ["WORKLOAD"] if network is not None else ["NETWORK", "BUDGET", "WORKLOAD"]
     if len(arguments) != len(names):
         remedy = "For example: simcore train 4D 325 1T."
@@ -62,12 +65,12 @@ def positional(arguments: Sequence[str], network: str | None) -> tuple[str | Non
             remedy = "With --network, NETWORK and BUDGET are left out: simcore train 1T --network TEXT."
         raise InputError("arguments", f"{len(arguments)} ({' '.join(arguments)})", " ".join(names), remedy)
     if network is not None:
-        return None, None, arguments[0]
+        return network, None, arguments[0]
     return arguments[0], arguments[1], arguments[2]
 
 
 def load_scene(
-    network: str | Path | None,
+    network: str | Path,
     budget: float | str | None,
     workload: Workload,
     topology: Topology,
@@ -82,7 +85,7 @@ def load_scene(
 
     Parameters
     ----------
-    network : str or Path or None
+    network : str or Path
         What the user called it, for messages.
     budget : float or str or None
         Bandwidth of one NPU in all; None where `fixed` are the bandwidths.
@@ -91,7 +94,7 @@ def load_scene(
     topology : Topology
         The network.
     fixed : sequence of float or None
-        Bandwidths that a network string brings [B/s].
+        Bandwidths that the network brings [B/s].
     split : str or sequence of float
         ``equal``, ``optimal``, or bandwidths: numbers in B/s, or text in GB/s separated by commas.
     stages : int
@@ -103,7 +106,7 @@ def load_scene(
     groups = map_parallelism(part, workload.tp, workload.dp, f"workload {workload.name}")
     if fixed is not None:
         if split != "equal":
-            found = f"{split!r} beside --network, which brings its bandwidths"
+            found = f"'{split}' beside --network, which brings its bandwidths"
             raise InputError("--split", found, "one of the two", "Leave --split out.")
         return Scene(topology, tuple(fixed), workload, groups, sizes)
     assert budget is not None  # the caller has either
@@ -128,10 +131,10 @@ def _given(split: str | Sequence[float], dimensions: int, total: float, network:
     expected = f"equal, optimal, or {dimensions} bandwidths in GB/s with commas, one per dimension of network {network}"
     if len(words) != dimensions:
         hint = did_you_mean(str(words[0]), ["equal", "optimal"]) if len(words) == 1 else ""
-        raise InputError("--split", f"{split!r}", expected, hint)
+        raise InputError("--split", f"'{split}'", expected, hint)
     found = [bandwidth(word.strip() if isinstance(word, str) else word, "--split") for word in words]
     if min(found) <= 0:
-        raise InputError("--split", f"{split!r}", "bandwidths above 0")
+        raise InputError("--split", f"'{split}'", "bandwidths above 0")
     if abs(sum(found) - total) > _SUM * total:
         remedy = f"Make them {total / 1e9:g} in all, or give {sum(found) / 1e9:g} as the budget."
         raise InputError("--split", f"{sum(found) / 1e9:g} GB/s in all", f"the budget, {total / 1e9:g} GB/s", remedy)

@@ -106,6 +106,8 @@ def map_stages(topology: Topology, stages: int, place: str = "--stages") -> tupl
         raise InputError(place, str(stages), f"a divisor of the {topology.npus} NPUs of network {topology.name}")
     sizes = _fill([dimension.size for dimension in topology.dimensions][::-1], stages, "stages", topology.name, place)
     sizes.reverse()
+    if stages == 1:
+        return tuple(sizes), topology
     dimensions = (
         Dimension(each.block, each.size // here, each.level, each.latency)
         for each, here in zip(topology.dimensions, sizes, strict=True)
