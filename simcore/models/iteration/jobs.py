@@ -294,7 +294,8 @@ def simulate(jobs: Sequence[Job], topology: Topology, bandwidths: Sequence[float
         clock.process(_run(clock, Runner(clock, fabric, logs[-1]), job, program))
     finish(clock, logs)
     runs = tuple(_finished(job, log) for job, log in zip(jobs, logs, strict=True))
-    return SharedRun(runs, dict(zip(index, network.carried.tolist(), strict=True)), network.changes)
+    carried = network.carried.tolist()
+    return SharedRun(runs, {link: carried[number] for link, number in index.items()}, network.changes)
 
 
 def _run(clock: Clock, runner: Runner, job: Job, program: Sequence[Step]) -> Generator[Event, Any, None]:

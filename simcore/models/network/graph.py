@@ -112,8 +112,8 @@ def streams(
     """Return how a group along one dimension spreads its bytes over the links.
 
     On a ring, half the bytes go round the group each way, neighbour to neighbour, by the shorter way round the physical
-    ring (an all-to-all sends to all others, opposite ones both ways); on a full mesh an equal share goes to each
-    peer of the group; on a switch all goes up, and as much comes down.
+    ring, both ways where they are as long (an all-to-all sends to all others); on a full mesh an equal share goes to
+    each peer of the group; on a switch all goes up, and as much comes down.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def streams(
     else:
         for i, here in enumerate(group):
             for there in (group[(i + 1) % members], group[i - 1]):
-                ways += _shortest(here, there, dimension.size)[:1]
+                ways += _shortest(here, there, dimension.size)
         share = 0.5
     for hops, part in ways:
         for hop in hops:
