@@ -68,6 +68,7 @@ def phase_cost(
     operation: Collective,
     group: int,
     size: float,
+    in_flight: int = 1,
 ) -> Cost:
     """Return the cost of one phase of a chunk in one dimension.
 
@@ -88,6 +89,8 @@ def phase_cost(
         bandwidth per peer of the whole.
     size : float
         Input of the phase [B].
+    in_flight : int
+        Phases under way at once, behind which latency hides: it decides between folding and a ring.
 
     Examples
     --------
@@ -101,7 +104,7 @@ def phase_cost(
         if algorithm is Algorithm.HALVING_DOUBLING and group & (group - 1) and dimension.block is Block.SWITCH:
             # folding sends whole buffers: where bandwidth counts, a ring over the switch is faster
             ring = _physical(dimension, bandwidth, Algorithm.RING, operation, group, size)
-            return min(cost, ring, key=lambda each: each.work + each.latency)
+            return min(cost, ring, key=lambda each: max(each.work, (each.work + each.latency) / in_flight))
         return cost
     return _whole_nanoseconds(convention, dimension, bandwidth, algorithm, operation, group, int(size))
 

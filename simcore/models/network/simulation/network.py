@@ -249,7 +249,8 @@ class Network:
         found = self._costs.get(key)
         if found is None:
             at, bandwidth = self.topology.dimensions[dimension], self.bandwidths[dimension]
-            found = phase_cost(self.convention, at, bandwidth, self.algorithms[dimension], operation, group, size)
+            way, flying = self.algorithms[dimension], self.in_flight
+            found = phase_cost(self.convention, at, bandwidth, way, operation, group, size, flying)
             self._costs[key] = found
         return found
 
