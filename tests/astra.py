@@ -56,6 +56,7 @@ class AstraRun:
     schedule: Schedule
     optimization: Optimization
     nanoseconds: int
+    cpu_seconds: float
 
     @property
     def tolerance(self) -> float:
@@ -124,4 +125,5 @@ def _read(row: dict[str, str]) -> AstraRun:
         _SCHEDULE[row["inter_dim_sched"]],
         Optimization.FULL_PER_DIMENSION if row["coll_opt"] == "baseline" else Optimization.LOCAL,
         int(row["result_ns"]),
+        float(row["cpu_s"]),
     )

@@ -10,8 +10,10 @@ from pathlib import Path
 from simcore.errors import InputError
 from simcore.files import read_bytes, sha256
 from simcore.models.network.groups import group_sizes
+from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
 from simcore.models.network.topology import Topology
 from simcore.models.workload import Collective
+from simcore.studies.optimize_inputs import choice
 from simcore.units import parse
 from simcore.zoo.network_string import is_network_string, parse_network
 
@@ -122,3 +124,21 @@ def parse_group(group: str | Sequence[int] | None, topology: Topology) -> tuple[
             raise InputError("--group", found, expected, "Leave it out, or choose a larger network.")
         members.extend(range(first, last + 1))
     return group_sizes(topology, members, "--group")
+
+
+def parse_algorithms(names: str | Sequence[str] | None, topology: Topology) -> list[Algorithm]:
+    """Return the algorithm of each dimension.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown, or there are neither one nor as many as dimensions.
+    """
+    if names is None:
+        return [DEFAULT_ALGORITHM[each.block] for each in topology.dimensions]
+    words = [word.strip() for word in names.split(",")] if isinstance(names, str) else list(names)
+    found = [choice("--algorithm", word, Algorithm) for word in words]
+    dimensions = len(topology.dimensions)
+    if len(found) not in (1, dimensions):
+        raise InputError("--algorithm", f"{len(found)} algorithms", f"one for all dimensions, or {dimensions}")
+    return found * dimensions if len(found) == 1 else found

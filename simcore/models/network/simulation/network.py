@@ -7,7 +7,6 @@ with chunks x phases and never with the number of NPUs. Where NPUs differ, use `
 from __future__ import annotations
 
 from collections.abc import Sequence
-from heapq import heappop, heappush
 from typing import NamedTuple
 
 from simpy.events import Event
@@ -24,6 +23,7 @@ from simcore.models.network.simulation.schedules import (
     fixed_plans,
     phases,
 )
+from simcore.models.network.simulation.servers import Chunk, Issued, Leg, Server
 from simcore.models.network.topology import Topology
 from simcore.models.workload import Collective
 
@@ -134,9 +134,9 @@ class Network:
         self._loads = GreedyLoads(self.bandwidths)
         self._loads_at = -1.0
         self._best: dict[tuple[Collective, float, tuple[int, ...], int], list[ChunkPlan]] = {}
-        self._servers: dict[tuple[int, str], _Server] = {}
+        self._servers: dict[tuple[int, str], Server] = {}
         self._costs: dict[tuple[int, Collective, int, float], Cost] = {}
-        self._ways: dict[tuple[ChunkPlan, Collective, tuple[int, ...], str], tuple[_Leg, ...]] = {}
+        self._ways: dict[tuple[ChunkPlan, Collective, tuple[int, ...], str], tuple[Leg, ...]] = {}
 
     def issue(
         self,
@@ -186,13 +186,13 @@ class Network:
             return done.succeed(self.clock.now)
         planned = self.plans(collective, size, sizes, chunks) if plans is None else list(plans)
         part = part if whole else ""
-        issued = _Issued(done, len(planned), label, priority)
+        issued = Issued(done, len(planned), label, priority)
         for index, plan in enumerate(planned):
             key = (plan, collective, sizes, part)
             way = self._ways.get(key)
             if way is None:
                 self._ways[key] = way = self._way(*key)
-            _Chunk(self, issued, index, way).next()
+            Chunk(self, issued, index, way).next()
         return done
 
     def plans(self, collective: Collective, size: float, groups: Sequence[int], chunks: int) -> list[ChunkPlan]:
@@ -235,6 +235,16 @@ class Network:
             return (round(start / NANOSECOND) + round(duration / NANOSECOND)) / 1e9
         return start + duration
 
+    def note(self, chunk: Chunk) -> None:
+        """Add the phase that a chunk has just ended to the log."""
+        issued, leg = chunk.issued, chunk.leg
+        self.log.append(
+            LoggedPhase(
+                issued.label, chunk.index, leg.server.dimension, leg.operation, leg.size, chunk.queued, chunk.start,
+                self.clock.now,
+            )
+        )  # fmt: skip
+
     def waiting(self) -> list[str]:
         """Say what is queued or under way in each dimension, for a message when a run stops short."""
         return [
@@ -254,116 +264,13 @@ class Network:
             self._costs[key] = found
         return found
 
-    def _way(self, plan: ChunkPlan, collective: Collective, groups: tuple[int, ...], part: str) -> tuple[_Leg, ...]:
+    def _way(self, plan: ChunkPlan, collective: Collective, groups: tuple[int, ...], part: str) -> tuple[Leg, ...]:
         whole = self.convention.whole_nanoseconds
         legs = []
         for d, operation, size in phases(plan, collective, groups, self.optimization, whole):
             key = (d, part if groups[d] < self.topology.dimensions[d].size else "")
             server = self._servers.get(key)
             if server is None:
-                self._servers[key] = server = _Server(self, d)
-            legs.append(_Leg(server, operation, size, self.cost(d, operation, groups[d], size)))
+                self._servers[key] = server = Server(self, d)
+            legs.append(Leg(server, operation, size, self.cost(d, operation, groups[d], size)))
         return tuple(legs)
-
-
-class _Leg(NamedTuple):
-    """One phase on the way of a chunk."""
-
-    server: _Server
-    operation: Collective
-    size: float
-    cost: Cost
-
-
-class _Issued:
-    """A collective under way."""
-
-    __slots__ = ("done", "label", "left", "priority")
-
-    def __init__(self, done: Event, left: int, label: str, priority: float) -> None:
-        self.done, self.left, self.label, self.priority = done, left, label, priority
-
-
-class _Chunk:
-    """A chunk under way; `ended` is the callback of its phase's event."""
-
-    __slots__ = ("index", "issued", "leg", "network", "position", "queued", "start", "way")
-
-    def __init__(self, network: Network, issued: _Issued, index: int, way: tuple[_Leg, ...]) -> None:
-        self.network, self.issued, self.index, self.way, self.position = network, issued, index, way, -1
-        self.queued = self.start = 0.0
-
-    def next(self) -> None:
-        """Go to the next phase, or finish."""
-        self.position += 1
-        if self.position < len(self.way):
-            self.leg = self.way[self.position]
-            self.queued = self.network.clock.now
-            self.leg.server.enter(self)
-            return
-        issued = self.issued
-        issued.left -= 1
-        if issued.left == 0:
-            issued.done.succeed(self.network.clock.now)
-
-    def ended(self, event: Event) -> None:
-        network, leg = self.network, self.leg
-        if network.record:
-            network.log.append(
-                LoggedPhase(
-                    self.issued.label, self.index, leg.server.dimension, leg.operation, leg.size, self.queued,
-                    self.start, network.clock.now,
-                )
-            )  # fmt: skip
-        self.next()
-        leg.server.leave(event)
-
-
-class _Server:
-    """A dimension: up to `in_flight` phases under way, the others queue by priority, then by arrival."""
-
-    __slots__ = ("arrivals", "dimension", "idle_events", "link_free", "network", "queue", "under_way")
-
-    def __init__(self, network: Network, dimension: int) -> None:
-        self.network, self.dimension = network, dimension
-        self.queue: list[tuple[float, int, _Chunk]] = []
-        self.arrivals = self.under_way = 0
-        self.link_free = 0.0
-        self.idle_events: list[Event] = []
-
-    def enter(self, chunk: _Chunk) -> None:
-        if self.under_way < self.network.in_flight and not self.queue:
-            self._serve(chunk)
-        else:
-            self.arrivals += 1
-            heappush(self.queue, (-chunk.issued.priority, self.arrivals, chunk))
-
-    def leave(self, event: Event) -> None:
-        self.under_way -= 1
-        self.idle_events.append(event)
-        if self.queue:
-            self._serve(heappop(self.queue)[2])
-
-    def _serve(self, chunk: _Chunk) -> None:
-        network, cost = self.network, chunk.leg.cost
-        clock = network.clock
-        now = clock.now
-        self.under_way += 1
-        network.phases += 1
-        network.busy[self.dimension] += cost.work
-        network.sent[self.dimension] += cost.sent
-        if network.convention.whole_nanoseconds:
-            chunk.start = now
-            end = (round(now * 1e9) + round(cost.work * 1e9)) / 1e9
-        else:
-            # one chunk sends at a time: those under way share the links instead of multiplying them
-            chunk.start = max(now, self.link_free)
-            self.link_free = chunk.start + cost.work
-            end = self.link_free + cost.latency
-        if self.idle_events:
-            event = self.idle_events.pop()
-            clock.again(event, end)
-        else:
-            event = clock.at(end)
-        assert event.callbacks is not None
-        event.callbacks.append(chunk.ended)
