@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 from simcore.engine import Clock
 from simcore.errors import InputError
+from simcore.models.iteration.chunked import Settings, run_iteration
 from simcore.models.iteration.jobs import Job, place, simulate
-from simcore.models.iteration.program import Axis, Loop
+from simcore.models.iteration.program import Axis, Loop, iteration
 from simcore.models.network.collectives import collective_time, traffic
 from simcore.models.network.fluid import FluidNetwork, bottleneck, max_min
 from simcore.models.network.graph import link_graph, streams
 from simcore.models.network.mapping import Groups
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.workload import Collective, Layer, Phase, Workload
+from simcore.zoo.load_networks import load_network
+from simcore.zoo.load_workloads import load_workload
 
 AR, A2A = Collective.ALL_REDUCE, Collective.ALL_TO_ALL
 
@@ -139,7 +142,7 @@ def test_simulation_cost_does_not_grow_with_the_network():
         topology = Topology("net", (Dimension(Block.RING, size), Dimension(Block.SWITCH, size)))
         return simulate([job("a", topology, [range(size)] * 2, 8e9)], topology, [2e9, 1e9]).changes
 
-    assert changes(2) == changes(16) == 4  # two flows start and end
+    assert changes(4) == changes(16) == 4  # two flows start and end
 
 
 @pytest.mark.parametrize(
@@ -183,3 +186,15 @@ def test_max_min_leaves_no_link_idle_that_a_flow_could_use():
     usage = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
     # the second link is full first, then the first link, then the third
     assert max_min(usage, np.array([10.0, 4.0, 10.0])) == pytest.approx([2.0, 8.0, 2.0, 8.0])
+
+
+def test_a_job_alone_is_the_chunk_simulation_of_many_chunks():
+    dimensions = (Dimension(each.block, each.size) for each in load_network("4D", "n").dimensions)
+    topology, bandwidths = Topology("4D", tuple(dimensions)), [140e9, 120e9, 40e9, 25e9]
+    workload = load_workload("175B", "w", variant="evaluation")
+    positions = tuple(tuple(range(each.size)) for each in topology.dimensions)
+    groups = place(topology, positions, workload.tp, workload.dp)
+    fluid = simulate([Job("a", workload, positions, groups)], topology, bandwidths).jobs[0]
+    chunked = run_iteration(iteration(workload, Loop.SIMULATE), topology, bandwidths, groups, Settings(chunks=1024))
+    assert fluid.time == pytest.approx(chunked.time, rel=1e-3)
+    assert fluid.compute == pytest.approx(chunked.compute)
