@@ -213,13 +213,16 @@ class GreedyLoads:
         return self._bandwidths[d] / self._bandwidths[0]
 
     def _unbalanced(self, size: float, groups: Sequence[int], gather: bool, whole: bool) -> ChunkPlan:
-        """Plan a chunk in the ascending order, because the loads are even.
+        """Plan a chunk in the default order, because the loads are even.
 
-        As in the original, an all-gather then also runs ascending, and each dimension is charged with the load of its
-        mirror image.
+        ASTRA-sim runs an all-gather outwards too then, and charges each dimension with the load of its mirror image;
+        only where its counting is reproduced, so is this.
         """
-        self.loads.sort(key=lambda entry: entry[1], reverse=gather)
+        mirrored = gather and whole
+        self.loads.sort(key=lambda entry: entry[1], reverse=mirrored)
         order = [d for d in range(len(groups)) if groups[d] > 1]
+        if gather and not mirrored:
+            order.reverse()
         self._charge([self.loads[d] for d in order], order, size, groups, gather, whole)
         return ChunkPlan(size, tuple(order), fused=False)
 
