@@ -120,7 +120,7 @@ def _layers(result: TrainResult) -> Table:
 def _advice(result: TrainResult) -> Iterator[str]:
     if result.limiting is not None:
         share = result.run.exposed_by_dimension()[result.limiting] / result.run.exposed
-        yield f"Dimension {result.limiting + 1} bounds the collectives that make up {share:.1%} of the waiting."
+        yield f"Dimension {result.limiting + 1} is the busiest of the collectives behind {share:.1%} of the waiting."
     if result.widen is None:
         yield "More bandwidth in any one dimension saves nothing."
         return

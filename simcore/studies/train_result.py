@@ -84,7 +84,7 @@ class TrainResult:
 
     @property
     def limiting(self) -> int | None:
-        """Dimension (from 0) that bounds most of what is waited for; None where nothing is."""
+        """Dimension (from 0) that holds up most of what is waited for; None where nothing is."""
         exposed = self.run.exposed_by_dimension()
         return max(range(len(exposed)), key=exposed.__getitem__) if max(exposed) > 0 else None
 

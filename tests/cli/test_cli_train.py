@@ -47,7 +47,7 @@ def test_it_prints_where_the_time_goes():
         assert part in text
     assert "Ring 2 Tile" in text
     assert "concat1" in text
-    assert "Dimension 1 bounds the collectives that make up 100.0% of the waiting." in text
+    assert "Dimension 1 is the busiest of the collectives behind 100.0% of the waiting." in text
     assert "Widen dimension 1: with 10% more bandwidth there the iteration takes" in text
 
 

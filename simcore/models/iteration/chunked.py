@@ -57,11 +57,12 @@ class ChunkFabric:
         self.network, self.chunks = network, chunks
         self._groups = {Axis.TENSOR: groups.tp, Axis.DATA: groups.dp}
         self._urgent = 0
-        self._limits: dict[tuple[object, ...], int | None] = {}
+        self._busy: dict[int, list[float]] = {}
 
     def issue(self, issue: Issue) -> Event:
         """Start a collective now: an urgent one goes ahead of all that is queued, another one behind."""
         self._urgent += issue.urgent
+        self._busy[issue.key] = list(self.network.busy)
         return self.network.issue(
             issue.collective,
             issue.size,
@@ -73,17 +74,11 @@ class ChunkFabric:
         )
 
     def limit(self, issue: Issue) -> int | None:
-        """Return the dimension in which a collective's chunk phases take longest, one after the other."""
-        key = issue.collective, issue.size, issue.axis
-        if key not in self._limits:
-            self._limits[key] = self._limit(issue)
-        return self._limits[key]
-
-    def _limit(self, issue: Issue) -> int | None:
+        """Return the dimension of a collective's group that was busiest since its start."""
         network, groups = self.network, self._groups[issue.axis]
-        if issue.size <= 0 or max(groups) == 1:
-            return None
-        return bounds(issue.collective, issue.size, network.topology, network.bandwidths, groups).limiting
+        before = self._busy.pop(issue.key)
+        since = {d: network.busy[d] - before[d] for d, group in enumerate(groups) if group > 1}
+        return max(since, key=lambda d: since[d], default=None)
 
 
 class IdealFabric:
@@ -168,7 +163,7 @@ class IterationRun:
         return found
 
     def exposed_by_dimension(self) -> tuple[float, ...]:
-        """Return the waiting for collectives that each dimension bounds [s]."""
+        """Return the waiting for collectives that each dimension holds up, their busiest one [s]."""
         found = [0.0] * len(self.busy)
         for span in self.spans:
             if span.dimension is not None:

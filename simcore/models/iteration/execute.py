@@ -20,7 +20,7 @@ class Fabric(Protocol):
         """Start a collective now; the event fires when it has ended."""
 
     def limit(self, issue: Issue) -> int | None:
-        """Return the dimension (from 0) that bounds a collective; None where nothing is sent."""
+        """Return the dimension (from 0) that held up a collective that has ended; None where nothing was sent."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Span:
     axis : Axis or None
         Group of the collective that was waited for; None for compute.
     dimension : int or None
-        Dimension (from 0) that bounds this collective.
+        Dimension (from 0) that held this collective up: its busiest.
     """
 
     start: float
