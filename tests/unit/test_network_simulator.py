@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from simcore.engine import Clock
 from simcore.errors import InputError, RunError
@@ -242,3 +244,23 @@ def test_bounds_by_hand():
     assert bounds(AG, 1.0, CUBE, CUBE_BANDWIDTHS, (4, 8, 4)).kind == "latency"
     assert usable_bandwidth(CUBE.dimensions[1], 140e9, 4) == 60e9
     assert bounds(AR, 1.0, CUBE, CUBE_BANDWIDTHS, (1, 1, 1)).alpha_beta == 0
+
+
+def test_phases_of_chunks_in_flight_overlap_in_the_log_but_not_on_the_link():
+    ring = net((Block.RING, 8, 500e-9))
+    log = simulate_collective(AR, 2**20, ring, [1e11], chunks=8, in_flight=2).log
+    work = 2 * 7 / 8 * 2**20 / 8 / 1e11
+    starts = sorted(phase.start for phase in log)
+    assert all(later - start >= work * (1 - 1e-9) for start, later in pairwise(starts))
+    assert any(after.start < before.end for before, after in pairwise(log))
+
+
+def test_an_all_gather_of_even_loads_runs_inwards_by_physics_and_outwards_in_astra_sim():
+    even = net((Block.SWITCH, 4, 0.0), (Block.SWITCH, 4, 0.0))
+    first = {}
+    for convention in (Convention.PHYSICAL, Convention.ASTRA_SIM):
+        run = simulate_collective(
+            AG, 2**20, even, [1e9, 1e9], chunks=4, schedule=Schedule.THEMIS, convention=convention
+        )
+        first[convention] = next(phase.dimension for phase in run.log if phase.chunk == 0)
+    assert first == {Convention.PHYSICAL: 1, Convention.ASTRA_SIM: 0}
