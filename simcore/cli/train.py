@@ -35,7 +35,7 @@ import click
 @click.option("--order", default="1F1B", show_default=True, metavar="GPipe|1F1B", help="Order of micro-batches.")
 @click.option("--timeline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write a trace for ui.perfetto.dev, and the same as CSV beside it.")  # fmt: skip
-@click.option("-o", "output", type=click.Path(path_type=Path), help="New directory for JSON, CSV and the timeline.")
+@click.option("-o", "output", type=click.Path(path_type=Path), help="New directory for JSON, CSV, trace and figure.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
 @click.option("--force", is_flag=True, help="Replace the directory of -o if it exists.")
 def command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simcore.files import atomic_directory, write_atomic
 from simcore.models.iteration.chunked import IterationRun
@@ -13,6 +13,9 @@ from simcore.models.training import StepTime
 from simcore.results import Provenance, Table, to_json
 from simcore.studies.train_inputs import PartialGroup, Scene
 from simcore.timeline import Argument, Slice, timeline_csv, trace_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -158,19 +161,32 @@ class TrainResult:
             "provenance": self.provenance.as_dict(),
         }
 
+    def plot(self) -> Figure:
+        """Draw what the iteration is spent on, and how busy each dimension is."""
+        from simcore.plots_train import draw
+
+        run = self.run
+        parts = {"compute": run.compute, **{axis.value: found for axis, found in run.exposed_by_axis().items()}}
+        if self.pipeline is not None:
+            parts["other stages"] = self.time - run.compute - run.exposed
+        return draw(self.dimensions, parts, self.bound)
+
     def write(self, directory: Path, *, force: bool = False) -> None:
-        """Write ``train.json``, ``dimensions.csv``, ``layers.csv`` and the timeline into a new directory.
+        """Write ``train.json``, ``dimensions.csv``, ``layers.csv``, the timeline and a figure into a new directory.
 
         Raises
         ------
         InputError
             If the directory exists and `force` is false, or it cannot be written.
         """
+        from simcore.plots_network import save
+
         with atomic_directory(directory, force=force) as scratch:
             write_atomic(scratch / "train.json", to_json(self.as_dict()))
             write_atomic(scratch / "dimensions.csv", self.dimensions.to_csv())
             write_atomic(scratch / "layers.csv", self.layers.to_csv())
             self.write_timeline(scratch / "timeline.json")
+            save(self.plot(), scratch, "train")
 
     def write_timeline(self, path: Path) -> None:
         """Write the timeline as a trace for ui.perfetto.dev, and as CSV beside it."""

@@ -153,7 +153,15 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
     for name in ("a", "b"):
         invoke("2D", "400", "17B", "-o", str(tmp_path / name))
     files = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert files == ["dimensions.csv", "layers.csv", "timeline.csv", "timeline.json", "train.json"]
+    assert files == [
+        "dimensions.csv",
+        "layers.csv",
+        "timeline.csv",
+        "timeline.json",
+        "train.json",
+        "train.pdf",
+        "train.png",
+    ]
     for name in files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
