@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simcore.models.network.simulation.algorithms import Algorithm
 from simcore.models.network.simulation.conventions import Convention
 from simcore.models.network.simulation.schedules import Schedule
 from simcore.models.network.topology import Block
@@ -86,6 +87,13 @@ def _network(result: CollectiveResult) -> list[str]:
                 f"The group has {p} of the {dimension.size} NPUs of dimension {d + 1}, which is fully connected: "
                 f"it uses {p - 1} of the {dimension.size - 1} links that share "
                 f"{format_si(result.bandwidths[d], 'B/s')}."
+            )
+        folds = dimension.block is Block.SWITCH and p & (p - 1) and result.collective is not Collective.ALL_TO_ALL
+        if folds and result.provenance.inputs["algorithms"][d] == Algorithm.HALVING_DOUBLING:
+            ring = ", large ones run a ring" if result.convention is Convention.PHYSICAL else ""
+            found.append(
+                f"{p} NPUs of dimension {d + 1} are no power of two: small chunks are folded onto "
+                f"{2 ** (p.bit_length() - 1)} NPUs first{ring}."
             )
         forwards = dimension.block is Block.RING and p > 3
         if result.collective is Collective.ALL_TO_ALL and forwards and result.convention is Convention.PHYSICAL:

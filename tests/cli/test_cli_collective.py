@@ -73,6 +73,7 @@ def test_json_has_the_names_that_scripts_read():
         (["64MiB", "--network", RING, "--convention", "astra-sim", "--in-flight", "4"], "which no network allows"),
         (["1MiB", "--network", RING, "--convention", "astra-sim-2", "--schedule", "themis"], "had no effect"),
         (["1MiB", "--network", RING, "--group", "3"], "Nothing is sent"),
+        (["1MiB", "--network", "Switch(6)@100GB/s,1us"], "folded onto 4 NPUs first, large ones run a ring"),
     ],
 )
 def test_it_says_why(options, reason):
