@@ -36,7 +36,10 @@ class Phase:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer: forward and input-gradient collectives run in the tensor-parallel group, weight-gradient ones in the data-parallel group.
+    """A layer: compute and collectives of its three passes.
+
+    Forward and input-gradient collectives run in the tensor-parallel group, weight-gradient ones in the data-parallel
+    group.
 
     Attributes
     ----------

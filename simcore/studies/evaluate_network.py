@@ -173,7 +173,7 @@ def evaluate(
     --------
     >>> result = evaluate("network-fig12", small=True)
     >>> round(max(result.tables["fig12"].column("speedup")), 3)
-    1.438
+    1.094
     """
     if target not in TARGETS:
         raise unknown_name("TARGET", target, TARGETS)

@@ -106,7 +106,7 @@ def train(
     --------
     >>> result = train("4D", "325", "1T", compute_scale=0.26, variant="evaluation")
     >>> round(result.time * 1e3, 1), round(result.run.compute * 1e3, 1)
-    (180.1, 58.9)
+    (180.6, 58.9)
     """
     if output is not None:
         check_output(output, force=force)

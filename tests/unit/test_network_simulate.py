@@ -80,6 +80,16 @@ def test_figures_share_a_state(simulations, tmp_path):
     assert simulations.ran == 32
 
 
+def test_all_figures_are_552_iterations(monkeypatch, tmp_path):
+    # the artifact runs 765 jobs: these, and 213 that only read the price of a network, which is a formula here
+    monkeypatch.setattr(network_simulate, "run", lambda task: Timed(1.0, 0.5, 1))
+    state = tmp_path / "points.jsonl"
+    for figure, points in (("network-fig12", 282), ("network-fig15", 360)):
+        counts = evaluate(figure, engine="simulate", jobs=1, state=state).provenance.counts
+        assert counts["simulations"] == counts["points"] == points
+    assert len(State(state).found) == 552
+
+
 def test_several_processes_give_what_one_gives(tmp_path):
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
     result = small(state=one)
