@@ -35,6 +35,8 @@ class InputError(SimcoreError):
         What may stand there.
     remedy : str, optional
         How to mend it, as a whole sentence.
+    pointer : (str, int), optional
+        A line of the input and an offset in it, shown below the message with a caret under the place.
 
     Examples
     --------
@@ -44,13 +46,19 @@ class InputError(SimcoreError):
 
     exit_code = 2
 
-    def __init__(self, place: str, found: str, expected: str, remedy: str = "") -> None:
-        self.place, self.found, self.expected, self.remedy = place, found, expected, remedy
-        super().__init__(place, found, expected, remedy)
+    def __init__(
+        self, place: str, found: str, expected: str, remedy: str = "", pointer: tuple[str, int] | None = None
+    ) -> None:
+        self.place, self.found, self.expected, self.remedy, self.pointer = place, found, expected, remedy, pointer
+        super().__init__(place, found, expected, remedy, pointer)
 
     def __str__(self) -> str:
         text = f"{self.place}: found {self.found}, expected {self.expected}."
-        return one_line(f"{text} {self.remedy}" if self.remedy else text)
+        text = one_line(f"{text} {self.remedy}" if self.remedy else text)
+        if self.pointer is None:
+            return text
+        line, offset = self.pointer
+        return f"{text}\n  {one_line(line)}\n  {' ' * len(one_line(line[:offset]))}^"
 
 
 class RunError(SimcoreError):

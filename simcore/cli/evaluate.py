@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,11 +16,26 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="TARGET")
 @click.option("--small/--full", "small", default=False, help="Only network 2D with workload 17B, or all (the default).")
 @click.option("--resolve", is_flag=True, help="Solve every budget for itself, not only 100 GB/s.")
+@click.option("--engine", type=click.Choice(["closed-form", "simulate"]), default="closed-form",
+              help="Time points in closed form (the default), or simulate each chunk by chunk.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes of the simulation; by default one per core.")
+@click.option("--state", type=click.Path(path_type=Path), metavar="FILE",
+              help="Keep finished points of the simulation here, to go on from; by default beside -o.")  # fmt: skip
 @click.option("-o", "output", type=click.Path(path_type=Path), help="New directory for CSV, JSON, PNG and PDF.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
 @click.option("--force", is_flag=True, help="Replace the directory of -o if it exists.")
-def command(target: str, small: bool, resolve: bool, output: Path | None, as_json: bool, force: bool) -> None:
-    """Reproduce a figure or table of the network study from the closed form.
+def command(
+    target: str,
+    small: bool,
+    resolve: bool,
+    engine: str,
+    jobs: int | None,
+    state: Path | None,
+    output: Path | None,
+    as_json: bool,
+    force: bool,
+) -> None:
+    """Reproduce a figure or table of the network study, in closed form or simulated.
 
     TARGET is network-fig12 (speed-up), network-fig13 (cost), network-fig14 (performance per cost), network-fig15
     (slowdown on a split made for another workload) or network-table6 (four splits of 325 GB/s).
@@ -33,22 +48,43 @@ def command(target: str, small: bool, resolve: bool, output: Path | None, as_jso
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
     from simcore.cli.evaluate_report import report
     from simcore.outputs import check_output
-    from simcore.studies.evaluate_network import evaluate
 
     if output is not None:
         check_output(output, force=force)
-    evaluate_shown = _with_progress if sys.stderr.isatty() else evaluate
-    result = evaluate_shown(target, small=small, resolve=resolve)
+    beside = None
+    if output is not None and engine == "simulate" and state is None:
+        state = beside = output.with_name(output.name + ".points.jsonl")
+    options = {"small": small, "resolve": resolve, "engine": engine, "jobs": jobs, "state": state}
+    try:
+        result = _shown(target, options)
+    except KeyboardInterrupt:
+        if state is not None and state.exists():
+            click.echo(f"finished points are kept in {state}: run the same command again to go on", err=True)
+        raise
     if output is not None:
         result.write(output, force=force)
+    if beside is not None:
+        beside.unlink(missing_ok=True)  # all points are in the directory now
     click.echo(result.to_json() if as_json else report(result), nl=not as_json)
 
 
-def _with_progress(target: str, *, small: bool, resolve: bool) -> Evaluation:
-    """Evaluate with a line on a terminal that says what is being solved."""
-    from rich.console import Console
-
+def _shown(target: str, options: dict[str, Any]) -> Evaluation:
+    """Evaluate, on a terminal with a bar that says what is being solved or simulated."""
     from simcore.studies.evaluate_network import evaluate
 
-    with Console(stderr=True).status("evaluating") as status:
-        return evaluate(target, small=small, resolve=resolve, announce=lambda text: status.update(f"solving {text}"))
+    if not sys.stderr.isatty():
+        return evaluate(target, **options)
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("evaluating", total=None)
+
+        def announce(text: str) -> None:
+            bar.update(task, description=f"solving {text}")
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, description="simulating", completed=done, total=total)
+
+        return evaluate(target, announce=announce, advance=advance, **options)

@@ -17,6 +17,8 @@ from simcore.errors import InputError, SimcoreError, did_you_mean, one_line, unk
 COMMANDS = {
     "trace": ("simcore.cli.trace", "Run a trace of training jobs through cluster schedulers."),
     "optimize": ("simcore.cli.optimize", "Find the best split of a network's bandwidth, with a certificate."),
+    "train": ("simcore.cli.train", "Simulate a training iteration on a network, chunk by chunk."),
+    "collective": ("simcore.cli.collective", "Simulate a collective on a network, chunk by chunk."),
     "evaluate": ("simcore.cli.evaluate", "Reproduce figures and tables of the network study."),
     "zoo": ("simcore.cli.zoo", "List and show the clusters, networks, rates and other data that simcore ships."),
 }
@@ -82,8 +84,11 @@ def run(argv: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         _fail(_usage(error))
         status = error.exit_code
-    except SimcoreError as error:
+    except InputError as error:  # on one line already, but for the caret under a place
         _fail(str(error))
+        status = error.exit_code
+    except SimcoreError as error:
+        _fail(one_line(str(error)))
         status = error.exit_code
     except (KeyboardInterrupt, click.exceptions.Abort):
         _fail("interrupted; no half-written result was left behind")
@@ -92,7 +97,7 @@ def run(argv: Sequence[str] | None = None) -> None:
         _drop_output()
         status = 0
     except OSError as error:  # a full disk behind standard output, a file that went away
-        _fail(f"the system refused: {error}")
+        _fail(one_line(f"the system refused: {error}"))
         _drop_output()
         status = 1
     except MemoryError:
@@ -102,7 +107,7 @@ def run(argv: Sequence[str] | None = None) -> None:
         if os.environ.get("SIMCORE_DEBUG"):
             raise
         _fail(
-            f"internal error: {type(error).__name__}: {error}. This is a bug in simcore; "
+            f"internal error: {one_line(f'{type(error).__name__}: {error}')}. This is a bug in simcore; "
             "run again with SIMCORE_DEBUG=1 for the traceback and report it"
         )
         status = 1
@@ -133,7 +138,7 @@ def _usage(error: click.ClickException) -> str:
 
 
 def _fail(message: str) -> None:
-    click.echo(f"simcore: error: {one_line(message)}", err=True)
+    click.echo(f"simcore: error: {message}", err=True)
 
 
 if __name__ == "__main__":

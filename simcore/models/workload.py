@@ -72,6 +72,9 @@ class Workload:
         Degrees of tensor and data parallelism; tp x dp = NPUs.
     source : str
         Where the numbers come from.
+    checkpoints : tuple of int
+        Layers (from 0) whose input is kept for the backward pass, first layer among them: blocks start here. Where
+        activations are recomputed, a block's forward pass runs again before its backward pass.
     """
 
     name: str
@@ -79,3 +82,4 @@ class Workload:
     tp: int
     dp: int
     source: str = ""
+    checkpoints: tuple[int, ...] = (0,)

@@ -1,4 +1,4 @@
-"""``simcore evaluate network-...``: the figures and the table of the network study, from the closed form.
+"""``simcore evaluate network-...``: the figures and the table of the network study, in closed form or simulated.
 
 Figures 12 to 14 set three splits of bandwidth side by side over budgets of 100 to 1000 GB/s per NPU: equal, fastest
 (PerfOptBW) and fastest per dollar (PerfPerCostOptBW), with the DGX-like network at its 325 GB/s. Figure 15 asks how a
@@ -38,6 +38,7 @@ from simcore.studies.network_grid import (
     load_scene,
     rows,
 )
+from simcore.studies.network_simulate import Advance, simulate_points
 from simcore.studies.network_table6 import BUDGET, NETWORK, table6
 from simcore.zoo.load_references import load_references
 
@@ -58,8 +59,16 @@ CLOSED_FORM = (
     "Closed form, no simulation: forward compute and collectives twice, compute x 0.26, no overlap, GB/s = 2**30 B/s; "
     "cost per GB/s of budget."
 )
+SIMULATED = (
+    "Simulated chunk by chunk with ASTRA-sim's rules: every dimension a switch, 64 chunks, ascending; compute x 0.26, "
+    "recomputation, weight gradients summed at the end, GB/s = 2**30 B/s; cost per GB/s of budget."
+)
+FOR_CLOSED_FORM = "References are those of the closed form: how far simulated means lie from them is no error."
 SCALED = "Splits are solved once, at 100 GB/s per NPU without the 0.26 and the second forward compute, and scaled."
 RESOLVED = "Splits are solved at every budget, for the very iteration that is timed: published numbers do not apply."
+
+ENGINES = ("closed-form", "simulate")
+"""How points are timed."""
 
 _FIGURES = {"network-fig12": figure12, "network-fig13": figure13, "network-fig14": figure14}
 
@@ -121,7 +130,15 @@ class Evaluation:
 
 
 def evaluate(
-    target: str, *, small: bool = False, resolve: bool = False, announce: Callable[[str], None] = lambda text: None
+    target: str,
+    *,
+    small: bool = False,
+    resolve: bool = False,
+    announce: Callable[[str], None] = lambda text: None,
+    engine: str = "closed-form",
+    jobs: int | None = None,
+    state: Path | None = None,
+    advance: Advance = lambda done, total: None,
 ) -> Evaluation:
     """Evaluate one figure or table of the network study.
 
@@ -135,6 +152,10 @@ def evaluate(
         Solve each budget for itself, for the very iteration that is timed, in place of scaling the plan for 100 GB/s.
     announce : callable
         Told what is being solved, for progress.
+    engine : {'closed-form', 'simulate'}
+        How points are timed.
+    jobs, state, advance
+        Of the simulation, see `simcore.studies.network_simulate.simulate_points`.
 
     Returns
     -------
@@ -156,6 +177,7 @@ def evaluate(
     """
     if target not in TARGETS:
         raise unknown_name("TARGET", target, TARGETS)
+    _check(target, engine, jobs, state)
     references = load_references(REFERENCE, "reference")
     if target == "network-table6":
         if resolve:
@@ -171,10 +193,17 @@ def evaluate(
     scenes = [load_scene(name, workloads, COSTS, limits) for name in networks]
     if target == "network-fig15":
         points = [point for scene in scenes for point in _cross_points(scene, planner)]
-        tables = figure15(points)
     else:
         points = [point for scene in scenes for point in _own_points(scene, planner)]
         points += fixed_points(workloads, COSTS, limits)
+    counts = dict(planner.counts)
+    if engine == "simulate":
+        scenes += [load_scene(FIXED, workloads, COSTS, limits)]
+        points, simulated = simulate_points(points, scenes, jobs=jobs, state=state, advance=advance)
+        counts |= simulated
+    if target == "network-fig15":
+        tables = figure15(points)
+    else:
         tables = _FIGURES[target](points, None if small or resolve else references)
     tables["points"] = Table(COLUMNS, rows(points))
     settings = {
@@ -187,9 +216,22 @@ def evaluate(
         "plan_budget": None if resolve else PLAN_BUDGET,
         "compute_scale": COMPUTE_SCALE,
         "bytes_per_gigabyte": 2**30,
-        "loop": "NoOverlap with the forward pass run twice",
+        "loop": "simulate" if engine == "simulate" else "NoOverlap with the forward pass run twice",
+        "engine": engine,
     }
-    return _finished(target, tables, {**planner.counts, "points": len(points)}, settings)
+    return _finished(target, tables, {**counts, "points": len(points)}, settings)
+
+
+def _check(target: str, engine: str, jobs: int | None, state: Path | None) -> None:
+    if engine not in ENGINES:
+        raise unknown_name("--engine", engine, ENGINES)
+    if engine == "simulate" and target not in _FIGURES and target != "network-fig15":
+        raise InputError("--engine", f"simulate with {target}", "a figure", "Table VI holds splits, and no times.")
+    if engine != "simulate" and (jobs is not None or state is not None):
+        found = "--jobs or --state without --engine simulate"
+        raise InputError("options", found, "them only with a simulation", "Add --engine simulate.")
+    if jobs is not None and jobs < 1:
+        raise InputError("--jobs", str(jobs), "a whole number of at least 1")
 
 
 def _own_points(scene: Scene, planner: Planner) -> list[Point]:
@@ -227,8 +269,14 @@ def _finished(target: str, tables: dict[str, Table], counts: dict[str, int], set
         command=f"evaluate {target}",
         inputs={"target": target, **settings, "reference": REFERENCE},
         sha256=hashes,
-        notes=[CLOSED_FORM, RESOLVED if settings["resolve"] else SCALED] if figure else [],
+        notes=_notes(settings) if figure else [],
         counts=counts,
-        versions=versions("numpy", "scipy"),
+        versions=versions("numpy", "scipy", "simpy"),
     )
     return Evaluation(target, TARGETS[target], tables, provenance)
+
+
+def _notes(settings: dict[str, Any]) -> list[str]:
+    """Return what a reader of a figure must know beside its numbers."""
+    timed = [SIMULATED, FOR_CLOSED_FORM] if settings["engine"] == "simulate" else [CLOSED_FORM]
+    return [*timed, RESOLVED if settings["resolve"] else SCALED]

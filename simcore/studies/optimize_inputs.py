@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 from simcore.errors import InputError, did_you_mean, unknown_name
 from simcore.files import read_bytes, sha256
-from simcore.models.bandwidth.plan import Target
 from simcore.models.network.mapping import Groups, check_groups
 from simcore.models.network.topology import Topology
-from simcore.models.training import TrainingLoop
 from simcore.units import parse
 
 _GIGABYTE = 1e9
-Choice = TypeVar("Choice", Target, TrainingLoop)
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def parse_budget(budget: float | str, place: str = "BUDGET") -> float:
@@ -143,10 +142,7 @@ def positional(
     """
     names = ["NETWORK", "BUDGET", "WORKLOAD", "TARGET", "LOOP"]
     given = list(arguments)
-    for word in given:
-        if word.startswith("-") and word[1:2] not in {*"0123456789.", ""}:
-            hint = did_you_mean(word, options)
-            raise InputError("options", f"'{word}'", "an option that simcore optimize --help lists", hint)
+    refuse_options(given, options, "optimize")
     if model is not None:
         names.remove("WORKLOAD")
     if len(given) != len(names):
@@ -157,6 +153,20 @@ def positional(
     if model is not None:
         given.insert(2, model)
     return given[0], given[1], given[2], given[3], given[4]
+
+
+def refuse_options(arguments: Sequence[str], options: Iterable[str], command: str) -> None:
+    """Refuse words among the arguments that look like options, but for numbers below 0, which are refused as such.
+
+    Raises
+    ------
+    InputError
+        With the closest option.
+    """
+    for word in arguments:
+        if word.startswith("-") and word[1:2] not in {*"0123456789.", ""}:
+            hint = did_you_mean(word, options)
+            raise InputError("options", f"'{word}'", f"an option that simcore {command} --help lists", hint)
 
 
 def limits(option: str, texts: Sequence[str]) -> dict[str, float | str]:

@@ -138,7 +138,7 @@ class TraceResult:
 
     def timeline(self) -> dict[str, Any]:
         """Return the runs as a Chrome trace document, which ui.perfetto.dev opens."""
-        from simcore.timeline import cluster_timeline
+        from simcore.timeline.cluster import cluster_timeline
 
         return cluster_timeline(self.trace, self.cluster, [(run.policy, run.spans) for run in self.runs])
 

@@ -9,8 +9,8 @@
 
 The header and the number of layers may be left out, as in LIBRA's files. A layer is twelve fields between blanks or
 tabs: name, reserved, then compute time [ns], collective and bytes of the forward, input-gradient and weight-gradient
-pass, and the time of the weight update [ns]. Of the header, the size of the tensor-parallel group is read; checkpoints
-are not, because the step-time model recomputes the whole forward pass or nothing.
+pass, and the time of the weight update [ns]. Of the header, the size of the tensor-parallel group and the checkpoints
+are read; a block ends where the next checkpoint stands, so that the layers that initiate its recomputation are known.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ _COLLECTIVES = {
 }
 _WORD = re.compile(r"\S+")
 _NUMBER = re.compile(r"\d+(\.\d*)?([eE][-+]?\d+)?\Z")
+_CHECKPOINTS = re.compile(r"(?<!\w)checkpoints:\s*(\d+)((?:[ \t]+\d+)*)")
 _TP = re.compile(r"model_parallel_NPU_group:\s*(\S+)")
 
 
@@ -59,10 +60,13 @@ class LayerText:
         In forward order.
     tp : int or None
         Size of the tensor-parallel group; None where there is no header.
+    checkpoints : tuple of int
+        Layers (from 0) that start a block; only the first where there is no header.
     """
 
     layers: tuple[Layer, ...]
     tp: int | None
+    checkpoints: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,10 @@ def read_layers(path: Path, text: str) -> LayerText:
         another parallelism, or the number of layers is not the one announced.
     """
     lines = significant_lines(text)
-    tp, announced = None, None
+    tp, announced, header = None, None, ""
     if lines and not _is_layer(lines[0][1]) and not lines[0][1].strip().isdigit():
-        tp = _header(path, *lines.pop(0))
+        number, header = lines.pop(0)
+        tp = _header(path, number, header)
     if lines and lines[0][1].strip().isdigit():
         number, line = lines.pop(0)
         announced = number, int(line)
@@ -103,7 +108,7 @@ def read_layers(path: Path, text: str) -> LayerText:
         raise InputError(f"{path}, line {announced[0]}", f"{announced[1]} layers announced", expected)
     if not layers:
         raise InputError(str(path), "no layer", f"lines of {len(FIELDS)} fields, one per layer")
-    return LayerText(layers, tp)
+    return LayerText(layers, tp, _checkpoints(path, header, len(layers)))
 
 
 def _is_layer(line: str) -> bool:
@@ -127,6 +132,18 @@ def _header(path: Path, number: int, line: str) -> int | None:
         where = f"{path}, line {number}, column {match.start(1) + 1}, field 'model_parallel_NPU_group'"
         raise InputError(where, f"'{match[1]}'", "a whole number of at least 1")
     return int(match[1])
+
+
+def _checkpoints(path: Path, header: str, layers: int) -> tuple[int, ...]:
+    """Read the checkpoints of a header, the first layer always among them."""
+    match = _CHECKPOINTS.search(header)
+    if match is None:
+        return (0,)
+    found = [int(word) for word in match[2].split()]
+    if len(found) != int(match[1]) or any(layer >= layers for layer in found):
+        place = f"{path}, field 'checkpoints'"
+        raise InputError(place, f"'{match[0]}'", f"their number, then as many layers from 0 to {layers - 1}")
+    return tuple(sorted({0, *found}))
 
 
 def _layer(path: Path, number: int, line: str) -> Layer:

@@ -141,7 +141,7 @@ def _from_layers(
         raise InputError(place, found, expected, "Leave them out.")
     read = read_layers(path, text)
     degrees = _degrees(path, read.tp if tp is None else tp, dp, npus)
-    return Workload(path.stem, read.layers, *degrees, source=str(path))
+    return Workload(path.stem, read.layers, *degrees, source=str(path), checkpoints=read.checkpoints)
 
 
 def _degrees(path: Path, tp: int | None, dp: int | None, npus: int | None) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import pytest
 import simcore
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, build_trace
-from simcore.timeline import cluster_timeline
+from simcore.timeline.cluster import cluster_timeline
 
 # the second row is submitted first: under yarn-cs the first row takes over from it
 LATE = build_trace(

@@ -159,7 +159,8 @@ def generate(model: Transformer, tp: int, dp: int, variant: Variant = "optimizer
     layers = [layer for block in range(1, model.blocks + 1) for layer in _block(model, tp, block)]
     if variant == "evaluation":
         layers = _fused(layers)
-    return Workload(model.name, tuple(layers), tp, dp, model.source)
+    checkpoints = tuple(range(0, len(layers), len(layers) // model.blocks))
+    return Workload(model.name, tuple(layers), tp, dp, model.source, checkpoints)
 
 
 def _block(model: Transformer, tp: int, block: int) -> list[Layer]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simcore.errors import InputError
-from simcore.models.network.topology import Topology
+from simcore.models.network.topology import Dimension, Topology
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,51 @@ def map_parallelism(topology: Topology, tp: int, dp: int, place: str = "--tp, --
     inner = _fill(sizes, tp, "TP", topology.name, place)
     outer = _fill(sizes[::-1], dp, "DP", topology.name, place)[::-1]
     return Groups(tuple(inner), tuple(outer))
+
+
+def map_stages(topology: Topology, stages: int, place: str = "--stages") -> tuple[tuple[int, ...], Topology]:
+    """Place pipeline stages on the outermost dimensions.
+
+    Parameters
+    ----------
+    topology : Topology
+        The network.
+    stages : int
+        Pipeline stages.
+    place : str
+        What gave their number, for messages.
+
+    Returns
+    -------
+    sizes : tuple of int
+        Stages along each dimension, innermost first.
+    part : Topology
+        What one stage has of the network, for `map_parallelism`.
+
+    Raises
+    ------
+    InputError
+        If the stages do not fill dimensions in equal parts.
+
+    Examples
+    --------
+    >>> from simcore.models.network.topology import Block, Dimension, Topology
+    >>> pod = Topology("pod", (Dimension(Block.RING, 8), Dimension(Block.SWITCH, 128)))
+    >>> sizes, part = map_stages(pod, 4)
+    >>> sizes, part.npus
+    ((1, 4), 256)
+    """
+    if stages < 1 or topology.npus % stages:
+        raise InputError(place, str(stages), f"a divisor of the {topology.npus} NPUs of network {topology.name}")
+    sizes = _fill([dimension.size for dimension in topology.dimensions][::-1], stages, "stages", topology.name, place)
+    sizes.reverse()
+    if stages == 1:
+        return tuple(sizes), topology
+    dimensions = (
+        Dimension(each.block, each.size // here, each.level, each.latency)
+        for each, here in zip(topology.dimensions, sizes, strict=True)
+    )
+    return tuple(sizes), Topology(f"{topology.name}, one of {stages} stages", tuple(dimensions), topology.source)
 
 
 def _fill(sizes: list[int], degree: int, name: str, network: str, place: str) -> list[int]:

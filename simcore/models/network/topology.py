@@ -157,7 +157,7 @@ def graph(topology: Topology) -> Any:
     >>> sorted(graph(Topology("ring", (Dimension(Block.RING, 4),))).edges)
     [(0, 1), (0, 3), (1, 2), (2, 3)]
     """
-    import networkx  # type: ignore[import-untyped]  # it ships no types
+    import networkx
 
     drawn = networkx.Graph()
     drawn.add_nodes_from(range(topology.npus))

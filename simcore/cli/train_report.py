@@ -1,0 +1,145 @@
+"""What `simcore train` prints: tables that a person reads, in GB/s and milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from simcore.models.iteration.program import Axis, Pass
+from simcore.studies.train import WIDER
+from simcore.studies.train_result import TrainResult
+from simcore.units import format_si
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_LAYERS = 12
+"""Layers that are listed; the others are summed up."""
+
+
+def report(result: TrainResult, width: int = 110) -> str:
+    """Return a simulated iteration as text of at most `width` columns."""
+    import io
+
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=width, color_system=None, highlight=False, markup=False, emoji=False)
+    console.print(_headline(result))
+    for table in (_iteration(result), _dimensions(result), _layers(result)):
+        console.print()
+        console.print(table)
+    console.print()
+    for line in (*_advice(result), *_warnings(result)):
+        console.print(line)
+    events = result.run.events
+    console.print(f"{events} events, {result.seconds:.3f} CPU seconds per simulated iteration.")
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def _headline(result: TrainResult) -> str:
+    inputs, scene = result.provenance.inputs, result.scene
+    parts = [
+        f"{scene.topology.name}, {sum(scene.bandwidths) / 1e9:g} GB/s per NPU",
+        f"{scene.workload.name} (TP {scene.workload.tp} x DP {scene.workload.dp}, {inputs['variant']} workload)",
+        f"loop {inputs['loop']}" + (" with recomputation" if inputs["recompute"] else ""),
+        f"{inputs['chunks']} chunks, {inputs['schedule']}, {inputs['convention']}",
+    ]
+    if inputs["compute_scale"] != 1:
+        parts.append(f"compute x {inputs['compute_scale']:g}")
+    if inputs["zero"]:
+        parts.append(f"ZeRO-{inputs['zero']}")
+    return "; ".join(parts)
+
+
+def _table(*columns: str, left: int = 1) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index < left else "right")
+    return table
+
+
+def _iteration(result: TrainResult) -> Table:
+    table = _table("iteration", "", left=2)
+    axes = result.run.exposed_by_axis()
+    exposed = ", ".join(f"{axis.value} {format_si(axes[axis], 's')}" for axis in Axis)
+    table.add_row("time", format_si(result.time, "s", 7))
+    table.add_row("compute", format_si(result.run.compute, "s", 7))
+    table.add_row("exposed communication", f"{format_si(result.run.exposed, 's', 7)} ({exposed})")
+    if result.pipeline is not None:
+        report = result.pipeline
+        ours = ", ".join(format_si(idle, "s") for idle in report.idle(result.time))
+        table.add_row("pipeline", f"{report.pipeline.stages} stages, {report.pipeline.micro_batches} micro-batches, "
+                                  f"{report.pipeline.order.value}")  # fmt: skip
+        table.add_row("idle per stage", f"{ours}; a balanced pipeline: {report.ideal_bubble:.2%} of the work")
+        table.add_row("micro-batches in flight", ", ".join(map(str, report.in_flight)))
+        return table
+    table.add_row("no schedule beats", f"{format_si(result.bound, 's', 7)} ({result.bound / result.time:.2%} of it)")
+    if result.closed is not None:
+        table.add_row("closed form", f"{format_si(result.closed.total, 's', 7)} (no chunks, no latency)")
+    return table
+
+
+def _dimensions(result: TrainResult) -> Table:
+    wider = f"{WIDER - 1:.0%} more saves"
+    table = _table("dim", "network", "GB/s", "utilisation", "exposed", wider, left=2)
+    for row in result.dimensions:
+        saved = format_si(row["gain"], "s") if abs(row["gain"]) > 1e-12 * result.time else "0"
+        table.add_row(
+            str(row["dimension"]),
+            f"{row['block']} {row['npus']} {row['level']}".rstrip(),
+            f"{row['bandwidth'] / 1e9:.6g}",
+            f"{row['utilisation']:.2%}",
+            format_si(row["exposed"], "s"),
+            saved,
+        )
+    return table
+
+
+def _layers(result: TrainResult) -> Table:
+    table = _table("layer", *(f"{part.value}" for part in Pass), "exposed", left=1)
+    by_layer: dict[int, dict[Pass, float]] = {}
+    for (layer, part, _), seconds in result.run.exposed_by_layer().items():
+        found = by_layer.setdefault(layer, {})
+        found[part] = found.get(part, 0.0) + seconds
+    names = [layer.name for layer in result.scene.workload.layers]
+    order = sorted(by_layer, key=lambda layer: -sum(by_layer[layer].values()))
+    for layer in sorted(order[:_LAYERS]):
+        cells = (format_si(by_layer[layer].get(part, 0.0), "s") for part in Pass)
+        table.add_row(names[layer], *cells, format_si(sum(by_layer[layer].values()), "s"))
+    rest = order[_LAYERS:]
+    if rest:
+        cells = (format_si(sum(by_layer[layer].get(part, 0.0) for layer in rest), "s") for part in Pass)
+        table.add_row(f"{len(rest)} more", *cells, format_si(sum(sum(by_layer[i].values()) for i in rest), "s"))
+    return table
+
+
+def _advice(result: TrainResult) -> Iterator[str]:
+    if result.limiting is not None:
+        share = result.run.exposed_by_dimension()[result.limiting] / result.run.exposed
+        yield f"Dimension {result.limiting + 1} is the busiest of the collectives behind {share:.1%} of the waiting."
+    if result.widen is None:
+        yield "More bandwidth in any one dimension saves nothing."
+        return
+    best = result.gains[result.widen]
+    yield (
+        f"Widen dimension {result.widen + 1}: with {WIDER - 1:.0%} more bandwidth there the iteration takes "
+        f"{format_si(best, 's')} less ({best / result.time:.2%})."
+    )
+
+
+def _warnings(result: TrainResult) -> Iterator[str]:
+    for each in result.partial:
+        yield (
+            f"Warning: {each.parallel} groups cover {each.group} of the {each.size} NPUs of dimension "
+            f"{each.dimension + 1}, which is fully connected. Such a group keeps b/(n-1) per peer: "
+            f"{each.usable / 1e9:.5g} of {each.whole / 1e9:.5g} GB/s, as simulated."
+        )
+    if result.partial and result.closed is not None and result.closed_partial is not None:
+        yield (
+            f"Closed form with the whole dimension, as published: {format_si(result.closed.total, 's', 7)}; with the "
+            f"links that these groups have: {format_si(result.closed_partial.total, 's', 7)}."
+        )

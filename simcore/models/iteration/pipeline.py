@@ -1,0 +1,284 @@
+"""Pipeline parallelism: layers in stages, micro-batches through the stages, in the order of GPipe or of 1F1B.
+
+With p equal stages and m micro-batches, and transfers that take no time, an iteration takes (m + p - 1) / m of its
+work: the bubble is (p - 1) / m of the work, in both orders. What 1F1B saves is memory: a stage holds the activations of
+at most p micro-batches, where GPipe holds those of all m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from simpy.events import Event
+
+from simcore.engine import Clock
+from simcore.errors import InputError
+from simcore.models.iteration.execute import Fabric, Log, Runner, finish
+from simcore.models.iteration.program import Loop, Pass, Step, Writer, backward_order, blocks
+from simcore.models.network.topology import Block, Topology
+from simcore.models.workload import Workload
+
+
+class PipelineOrder(StrEnum):
+    """In which order a stage takes its micro-batches."""
+
+    GPIPE = "GPipe"
+    ONE_F_ONE_B = "1F1B"
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """How a workload is cut into stages and micro-batches.
+
+    Attributes
+    ----------
+    stages : int
+        Stages p.
+    micro_batches : int
+        Micro-batches m of an iteration.
+    order : PipelineOrder
+        Who comes when.
+    """
+
+    stages: int
+    micro_batches: int
+    order: PipelineOrder = PipelineOrder.ONE_F_ONE_B
+
+    def __post_init__(self) -> None:
+        for name, value in (("stages", self.stages), ("micro-batches", self.micro_batches)):
+            if value < 1:
+                raise InputError(f"pipeline, {name}", str(value), "a whole number of at least 1")
+
+
+def bubble(stages: int, micro_batches: int) -> float:
+    """Return the bubble of a pipeline of equal stages as a share of the work: (p - 1) / m.
+
+    References
+    ----------
+    Narayanan et al., Efficient Large-Scale Language Model Training on GPU Clusters Using Megatron-LM, SC 2021,
+    section 2.2.
+
+    Examples
+    --------
+    >>> bubble(4, 8)
+    0.375
+    """
+    return (stages - 1) / micro_batches
+
+
+def turns(pipeline: Pipeline, stage: int) -> Iterator[tuple[bool, int]]:
+    """Yield what a stage does: (forward or backward, micro-batch).
+
+    Examples
+    --------
+    >>> "".join(f"{'F' if forward else 'B'}{i}" for forward, i in turns(Pipeline(3, 4), stage=1))
+    'F0F1B0F2B1F3B2B3'
+    """
+    m = pipeline.micro_batches
+    ahead = m if pipeline.order is PipelineOrder.GPIPE else min(pipeline.stages - stage - 1, m)
+    yield from ((True, i) for i in range(ahead))
+    for i in range(ahead, m):
+        yield True, i
+        yield False, i - ahead
+    yield from ((False, i) for i in range(m - ahead, m))
+
+
+def stage_layers(workload: Workload, stages: int) -> list[range]:
+    """Cut a workload into stages of whole blocks, as many in each.
+
+    Raises
+    ------
+    InputError
+        If the blocks cannot be shared out evenly.
+    """
+    found = blocks(workload, range(len(workload.layers)))
+    if len(found) % stages:
+        expected = f"a number of stages that divides the {len(found)} blocks of workload '{workload.name}'"
+        raise InputError("--stages", str(stages), expected, "Choose another number of stages.")
+    each = len(found) // stages
+    return [range(found[i * each].start, found[(i + 1) * each - 1].stop) for i in range(stages)]
+
+
+def boundary_size(workload: Workload) -> float:
+    """Return the bytes that go from stage to stage for the whole batch [B]: the activations that a block ends with.
+
+    Those are what the last forward all-reduce sums; a workload without one sends nothing.
+    """
+    return next((layer.forward.size for layer in reversed(workload.layers) if layer.forward.collective), 0.0)
+
+
+def transfer_time(topology: Topology, bandwidths: Sequence[float], sizes: Sequence[int], size: float) -> float:
+    """Return the time of a transfer from one stage to the next [s].
+
+    Stages lie along the innermost dimension that they use, all NPUs send at once, and each message takes one way: half
+    of a ring's bandwidth over as many hops as lie between two stages, the one link of a full mesh, or a switch.
+
+    Parameters
+    ----------
+    topology : Topology
+        The whole network.
+    bandwidths : sequence of float
+        Bandwidth of one NPU into each dimension [B/s], innermost first.
+    sizes : sequence of int
+        Stages along each dimension.
+    size : float
+        Bytes [B].
+
+    Examples
+    --------
+    >>> from simcore.models.network.topology import Dimension
+    >>> pod = Topology("pod", (Dimension(Block.SWITCH, 8, latency=1e-6),))
+    >>> round(transfer_time(pod, [50e9], [4], 100e6) * 1e3, 6)
+    2.002
+    """
+    for dimension, bandwidth, here in zip(topology.dimensions, bandwidths, sizes, strict=True):
+        if here > 1:
+            hops = dimension.size // here
+            if dimension.block is Block.RING:
+                return hops * dimension.latency + size * hops / (bandwidth / 2)
+            if dimension.block is Block.FULLY_CONNECTED:
+                return dimension.latency + size * (dimension.size - 1) / bandwidth
+            return 2 * dimension.latency + size / bandwidth
+    return 0.0
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """A simulated iteration of a pipeline.
+
+    Attributes
+    ----------
+    time : float
+        The iteration [s].
+    logs : tuple of Log
+        What an NPU of each stage did.
+    in_flight : tuple of int
+        Most micro-batches whose activations each stage held at once.
+    """
+
+    time: float
+    logs: tuple[Log, ...]
+    in_flight: tuple[int, ...]
+
+
+@dataclass
+class _Stage:
+    """One stage, with a mailbox for each micro-batch from either side."""
+
+    index: int
+    runner: Runner
+    activations: list[Event]
+    gradients: list[Event]
+    in_flight: int = 0
+    most: int = 0
+
+
+def run_pipeline(
+    clock: Clock,
+    workload: Workload,
+    pipeline: Pipeline,
+    fabrics: Sequence[Fabric],
+    transfer: Callable[[float], float],
+    *,
+    loop: Loop = Loop.SIMULATE,
+    recompute: bool = True,
+    compute_scale: float = 1.0,
+    order: Callable[[Pipeline, int], Iterator[tuple[bool, int]]] = turns,
+) -> PipelineRun:
+    """Simulate one iteration of a pipeline, one NPU per stage.
+
+    A micro-batch takes 1 / m of each layer's compute and of the bytes of its activations. Weight gradients are summed
+    over the data-parallel group once, in the last backward turn of a stage. Transfers between stages overlap with
+    compute and wait for each other.
+
+    Parameters
+    ----------
+    clock : Clock
+        The simulation's clock.
+    workload : Workload
+        All layers.
+    pipeline : Pipeline
+        How they are cut.
+    fabrics : sequence of Fabric
+        The network of an NPU of each stage.
+    transfer : callable
+        Time [s] that a number of bytes [B] takes from one stage to the next.
+    loop, recompute, compute_scale
+        As in `simcore.models.iteration.program.iteration`.
+    order : callable
+        Turns of a stage, in place of those of `pipeline`.
+
+    Raises
+    ------
+    InputError
+        If the stages cannot be cut evenly.
+    RunError
+        If the turns lead to a deadlock.
+    """
+    m = pipeline.micro_batches
+    size = boundary_size(workload) / m
+    parts = stage_layers(workload, pipeline.stages)
+    stages = [
+        _Stage(i, Runner(clock, fabric, Log(f"stage {i + 1}")), _mail(clock, m), _mail(clock, m))
+        for i, fabric in enumerate(fabrics)
+    ]
+    free = {(here, step): 0.0 for here in range(len(stages)) for step in (1, -1)}
+
+    def send(stage: _Stage, step: int, micro_batch: int) -> None:
+        there = stage.index + step
+        if not 0 <= there < len(stages):
+            return
+        arrival = max(free[stage.index, step], clock.now) + transfer(size)
+        free[stage.index, step] = arrival
+        box = stages[there].activations if step == 1 else stages[there].gradients
+        clock.process(_deliver(clock, arrival, box[micro_batch]))
+
+    def run(stage: _Stage) -> Generator[Event, Any, None]:
+        layers = parts[stage.index]
+        writer = Writer(workload, loop, compute_scale / m, 1.0 / m)
+        back = list(backward_order(workload, layers, recompute=recompute))
+        turn_list = list(order(pipeline, stage.index))
+        last = next((i for i in range(len(turn_list) - 1, -1, -1) if not turn_list[i][0]), -1)
+        for number, (forward, i) in enumerate(turn_list):
+            steps: list[Step] = []
+            if forward:
+                if stage.index > 0:
+                    what = f"the activations of micro-batch {i + 1} from stage {stage.index}"
+                    yield from stage.runner.wait(stage.activations[i], what)
+                stage.in_flight += 1
+                stage.most = max(stage.most, stage.in_flight)
+                steps = [step for layer in layers for step in writer.forward(layer)]
+            else:
+                if stage.index < len(stages) - 1:
+                    what = f"the gradient of micro-batch {i + 1} from stage {stage.index + 2}"
+                    yield from stage.runner.wait(stage.gradients[i], what)
+                for layer, again in back:
+                    here = (
+                        writer.forward(layer, Pass.RECOMPUTE)
+                        if again
+                        else writer.backward(layer, summed=number == last)
+                    )
+                    steps += here
+            yield from stage.runner.run(steps)
+            stage.in_flight -= not forward
+            send(stage, 1 if forward else -1, i)
+        yield from stage.runner.whole(writer.end())
+
+    for stage in stages:
+        clock.process(run(stage))
+    logs = tuple(stage.runner.log for stage in stages)
+    finish(clock, logs)
+    ends = [log.end for log in logs if log.end is not None]
+    return PipelineRun(max(ends), logs, tuple(stage.most for stage in stages))
+
+
+def _deliver(clock: Clock, time: float, event: Event) -> Generator[Event, Any, None]:
+    yield clock.at(time)
+    event.succeed()
+
+
+def _mail(clock: Clock, micro_batches: int) -> list[Event]:
+    return [clock.event() for _ in range(micro_batches)]

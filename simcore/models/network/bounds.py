@@ -1,0 +1,142 @@
+"""What no schedule can beat: bounds on the time of a collective.
+
+Let N be the NPUs of the group, b_d what one of them has into dimension d [B/s] and S the size [B]:
+
+- bandwidth: all-reduce ``2 (N - 1) / N S / sum b_d``, reduce-scatter half of it, all-gather of a shard S
+  ``(N - 1) S / sum b_d``. In an all-to-all every byte for an NPU with another coordinate in d crosses d, so each
+  dimension is a bound of its own, a ring by what it forwards: ``max_d S / p_d sum_i min(i, p_d - i) / b_d``;
+- latency: a byte of every NPU reaches every other, so the farthest pair: ``sum_d hops_d L_d``;
+- alpha-beta: the last byte leaves no sooner than the bandwidth allows, and crosses one link at least.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from simcore.models.network.collectives import traffic
+from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.models.workload import Collective
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Times that no schedule can beat.
+
+    Attributes
+    ----------
+    bandwidth : float
+        All links of the group busy all the time [s].
+    latency : float
+        The way to the farthest NPU of the group [s].
+    alpha_beta : float
+        Both together [s]: the largest bound, what results are held against.
+    hierarchical : float
+        What the ascending schedule takes at best, its slowest dimension [s]: no bound on other schedules.
+    limiting : int
+        That dimension, from 0.
+    """
+
+    bandwidth: float
+    latency: float
+    alpha_beta: float
+    hierarchical: float
+    limiting: int
+
+    @property
+    def kind(self) -> str:
+        """Which of the three holds: ``latency`` or ``bandwidth``."""
+        return "latency" if self.latency >= self.bandwidth else "bandwidth"
+
+
+def usable_bandwidth(dimension: Dimension, bandwidth: float, group: int) -> float:
+    """Return what one NPU has into a dimension towards its group [B/s].
+
+    A group that covers part of a fully connected dimension has its links to these peers only.
+
+    Examples
+    --------
+    >>> usable_bandwidth(Dimension(Block.FULLY_CONNECTED, 8), 140e9, 4)
+    60000000000.0
+    """
+    if dimension.block is Block.FULLY_CONNECTED:
+        return bandwidth * (group - 1) / (dimension.size - 1)
+    return bandwidth
+
+
+def bounds(
+    collective: Collective, size: float, topology: Topology, bandwidths: Sequence[float], groups: Sequence[int]
+) -> Bounds:
+    """Return the bounds of a collective.
+
+    Parameters
+    ----------
+    collective : Collective
+        The operation.
+    size : float
+        Bytes [B]: the full buffer per NPU, for all-gather the input shard per NPU.
+    topology : Topology
+        Dimensions with their link latencies.
+    bandwidths : sequence of float
+        Bandwidth of one NPU into each dimension [B/s].
+    groups : sequence of int
+        NPUs of the group along each dimension.
+
+    Examples
+    --------
+    >>> ring = Topology("ring", (Dimension(Block.RING, 8, latency=500e-9),))
+    >>> found = bounds(Collective.ALL_REDUCE, 8e6, ring, [100e9], [8])
+    >>> round(found.bandwidth * 1e6, 6), round(found.latency * 1e6, 6), round(found.alpha_beta * 1e6, 6)
+    (140.0, 2.0, 140.5)
+    """
+    used = [
+        (dimension, usable_bandwidth(dimension, bandwidth, group), group)
+        for dimension, bandwidth, group in zip(topology.dimensions, bandwidths, groups, strict=True)
+        if group > 1
+    ]
+    if not used or size <= 0:
+        return Bounds(0.0, 0.0, 0.0, 0.0, 0)
+    npus = prod(groups)
+    if collective is Collective.ALL_TO_ALL:
+        bandwidth = max(size / p * _crossed(dimension.block, p) / b for dimension, b, p in used)
+    else:
+        volume = {
+            Collective.ALL_REDUCE: 2 * (npus - 1) / npus * size,
+            Collective.REDUCE_SCATTER: (npus - 1) / npus * size,
+            Collective.ALL_GATHER: (npus - 1) * size,
+        }[collective]
+        bandwidth = volume / sum(b for _, b, _ in used)
+    latency = sum(_farthest(dimension.block, p) * dimension.latency for dimension, _, p in used)
+    one_link = min(_farthest(dimension.block, 2) * dimension.latency for dimension, _, _ in used)
+    slowest = per_dimension(collective, size, topology, bandwidths, groups)
+    limiting = max(range(len(groups)), key=slowest.__getitem__)
+    return Bounds(bandwidth, latency, max(latency, bandwidth + one_link), slowest[limiting], limiting)
+
+
+def per_dimension(
+    collective: Collective, size: float, topology: Topology, bandwidths: Sequence[float], groups: Sequence[int]
+) -> tuple[float, ...]:
+    """Return how long the ascending schedule occupies each dimension, latency apart [s].
+
+    It is the closed form of `simcore.models.network.collectives` with two things that links add: a ring forwards an
+    all-to-all, and a group that covers part of a fully connected dimension has part of its links.
+    """
+    found = []
+    volumes = traffic(collective, size, groups)
+    for dimension, bandwidth, group, volume in zip(topology.dimensions, bandwidths, groups, volumes, strict=True):
+        if group > 1 and collective is Collective.ALL_TO_ALL:
+            volume = size / group * _crossed(dimension.block, group)
+        found.append(volume / usable_bandwidth(dimension, bandwidth, group) if group > 1 else 0.0)
+    return tuple(found)
+
+
+def _crossed(block: Block, p: int) -> int:
+    """Return the links that the messages of one NPU to all others occupy."""
+    return p * p // 4 if block is Block.RING else p - 1
+
+
+def _farthest(block: Block, p: int) -> int:
+    if block is Block.RING:
+        return p // 2
+    return 1 if block is Block.FULLY_CONNECTED else 2

@@ -1,0 +1,176 @@
+"""A network as a graph: its links with their capacities, and the streams that a collective sends over them.
+
+The closed form and the chunk simulation need no links, because all NPUs of a symmetric network do the same. Jobs that
+share a network break that symmetry: what they do to each other depends on which links both of them use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING
+
+from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.models.workload import Collective
+
+if TYPE_CHECKING:
+    from networkx import DiGraph
+
+Node = int | str
+Link = tuple[Node, Node]
+Hops = tuple[tuple[int, int], ...]
+"""A way along one dimension, as pairs of positions; -1 is the switch."""
+
+SWITCH = -1
+
+
+def link_graph(topology: Topology, bandwidths: Sequence[float]) -> DiGraph:
+    """Return the links of a network as a directed graph.
+
+    NPUs are numbered with the innermost dimension fastest. With b the bandwidth of one NPU into a dimension of n NPUs,
+    a ring has a link of b / 2 to each neighbour (one of b where the two are the same NPU), a full mesh one of
+    b / (n - 1) to each peer, and a switch one of b up and one of b down.
+
+    Parameters
+    ----------
+    topology : Topology
+        The network.
+    bandwidths : sequence of float
+        Bandwidth of one NPU into each dimension [B/s], innermost first.
+
+    Returns
+    -------
+    networkx.DiGraph
+        Edges have ``capacity`` [B/s], ``dimension`` (from 0) and ``index``, a running number. Nodes of switches are
+        named ``dimension:line``.
+
+    Examples
+    --------
+    >>> pod = Topology("pod", (Dimension(Block.RING, 4), Dimension(Block.SWITCH, 2)))
+    >>> graph = link_graph(pod, [100e9, 50e9])
+    >>> graph.number_of_edges(), graph.edges[0, 1]["capacity"], graph.edges[0, "1:0"]["capacity"]
+    (32, 50000000000.0, 50000000000.0)
+    """
+    from networkx import DiGraph
+
+    graph: DiGraph = DiGraph()
+    graph.add_nodes_from(range(topology.npus))
+    number = 0  # networkx counts its edges anew each time it is asked
+    for index, (dimension, bandwidth) in enumerate(zip(topology.dimensions, bandwidths, strict=True)):
+        hops = _wires(dimension, bandwidth)
+        for line in lines(topology, index, [range(each.size) for each in topology.dimensions]):
+            for (start, end), capacity in hops.items():
+                ends = node(line, index, start), node(line, index, end)
+                graph.add_edge(*ends, capacity=capacity, dimension=index, index=number)
+                number += 1
+    return graph
+
+
+def _wires(dimension: Dimension, bandwidth: float) -> dict[tuple[int, int], float]:
+    """Return the capacity of each link along one line of a dimension [B/s]."""
+    size, found = dimension.size, dict[tuple[int, int], float]()
+    if dimension.block is Block.SWITCH:
+        for here in range(size):
+            found[here, SWITCH] = found[SWITCH, here] = bandwidth
+    elif dimension.block is Block.FULLY_CONNECTED:
+        for here, there in product(range(size), repeat=2):
+            if here != there:
+                found[here, there] = bandwidth / (size - 1)
+    elif size > 1:
+        for here in range(size):
+            for step in (1, -1):
+                hop = here, (here + step) % size
+                found[hop] = found.get(hop, 0.0) + bandwidth / 2
+    return found
+
+
+def lines(topology: Topology, along: int, positions: Sequence[Iterable[int]]) -> Iterator[tuple[int, int]]:
+    """Yield each line of NPUs along one dimension, at the given positions in the other dimensions.
+
+    Yields
+    ------
+    tuple of int
+        The NPU at position 0 of the line, and the step from one NPU of the line to the next.
+    """
+    sizes = [dimension.size for dimension in topology.dimensions]
+    steps = [prod(sizes[:i]) for i in range(len(sizes))]
+    others = [range(1) if i == along else each for i, each in enumerate(positions)]
+    for place in product(*others[::-1]):
+        yield sum(at * step for at, step in zip(place[::-1], steps, strict=True)), steps[along]
+
+
+def node(line: tuple[int, int], dimension: int, position: int) -> Node:
+    """Return the node at a position of a line: an NPU, or the line's switch."""
+    first, step = line
+    return f"{dimension}:{first}" if position == SWITCH else first + position * step
+
+
+def streams(
+    dimension: Dimension, group: Sequence[int], collective: Collective
+) -> tuple[float, dict[tuple[int, int], float]]:
+    """Return how a group along one dimension spreads its bytes over the links.
+
+    On a ring, half the bytes go round the group each way, neighbour to neighbour, by the shorter way round the physical
+    ring, both ways where they are as long (an all-to-all sends to all others); on a full mesh an equal share goes to
+    each peer of the group; on a switch all goes up, and as much comes down.
+
+    Parameters
+    ----------
+    dimension : Dimension
+        The dimension.
+    group : sequence of int
+        Positions of the group's NPUs along it, ascending.
+    collective : Collective
+        What runs.
+
+    Returns
+    -------
+    share : float
+        Part of an NPU's bytes that one stream carries.
+    counts : dict
+        Streams on each link (pair of positions).
+
+    Examples
+    --------
+    Every second NPU of a ring: each stream takes two hops, and each link carries one stream.
+
+    >>> share, counts = streams(Dimension(Block.RING, 8), [0, 2, 4, 6], Collective.ALL_REDUCE)
+    >>> share, set(counts.values()), len(counts)
+    (0.5, {1.0}, 16)
+    """
+    members, counts = len(group), dict[tuple[int, int], float]()
+    if dimension.block is Block.SWITCH:
+        for here in group:
+            counts[here, SWITCH] = counts[SWITCH, here] = 1.0
+        return 1.0, counts
+    if dimension.block is Block.FULLY_CONNECTED:
+        for here, there in product(group, repeat=2):
+            if here != there:
+                counts[here, there] = 1.0
+        return 1.0 / (members - 1), counts
+    ways: list[tuple[Hops, float]] = []
+    if collective is Collective.ALL_TO_ALL:
+        for here, there in product(group, repeat=2):
+            ways += _shortest(here, there, dimension.size) if here != there else []
+        share = 1.0 / (members - 1)
+    else:
+        for i, here in enumerate(group):
+            for there in (group[(i + 1) % members], group[i - 1]):
+                ways += _shortest(here, there, dimension.size)
+        share = 0.5
+    for hops, part in ways:
+        for hop in hops:
+            counts[hop] = counts.get(hop, 0.0) + part
+    return share, counts
+
+
+def _shortest(here: int, there: int, size: int) -> list[tuple[Hops, float]]:
+    """Return the shortest ways round a ring and the part that each takes: two where both are as long."""
+    forward = (there - here) % size
+    ways = []
+    if forward <= size - forward:
+        ways.append(tuple(((here + i) % size, (here + i + 1) % size) for i in range(forward)))
+    if size - forward <= forward:
+        ways.append(tuple(((here - i) % size, (here - i - 1) % size) for i in range(size - forward)))
+    return [(way, 1.0 / len(ways)) for way in ways]

@@ -1,0 +1,82 @@
+"""Groups of NPUs by rank: which shapes a collective can run in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from math import prod
+
+from simcore.errors import InputError
+from simcore.models.network.topology import Topology
+
+
+def coordinates(topology: Topology, rank: int) -> tuple[int, ...]:
+    """Return where a rank sits along each dimension; the innermost counts fastest.
+
+    Examples
+    --------
+    >>> from simcore.models.network.topology import Block, Dimension
+    >>> coordinates(Topology("net", (Dimension(Block.RING, 4), Dimension(Block.SWITCH, 8))), 9)
+    (1, 2)
+    """
+    found = []
+    for dimension in topology.dimensions:
+        rank, here = divmod(rank, dimension.size)
+        found.append(here)
+    return tuple(found)
+
+
+def group_sizes(topology: Topology, members: Sequence[int], place: str) -> tuple[int, ...]:
+    """Return how many NPUs a group has along each dimension.
+
+    Parameters
+    ----------
+    topology : Topology
+        The network.
+    members : sequence of int
+        Ranks, from 0. Along each dimension the group may use any NPUs, but in every combination: a box, so that each
+        phase of a collective runs among equals.
+    place : str
+        What gave the group, for messages.
+
+    Raises
+    ------
+    InputError
+        If the group is empty, names a rank twice or one that the network has not, or is no box.
+
+    Examples
+    --------
+    >>> from simcore.models.network.topology import Block, Dimension
+    >>> net = Topology("net", (Dimension(Block.RING, 4), Dimension(Block.SWITCH, 8)))
+    >>> group_sizes(net, range(16), "--group")
+    (4, 4)
+    >>> group_sizes(net, [0, 4], "--group")
+    (1, 2)
+    """
+    npus = topology.npus
+    if not members:
+        raise InputError(place, "an empty group", f"ranks from 0 to {npus - 1}")
+    outside = [rank for rank in members if not 0 <= rank < npus]
+    if outside:
+        raise InputError(
+            place,
+            f"rank {outside[0]}",
+            f"a subset of the network's NPUs, 0 to {npus - 1}",
+            f"Leave out rank {outside[0]}, or choose a larger network.",
+        )
+    if len(set(members)) < len(members):
+        twice = next(rank for rank in members if list(members).count(rank) > 1)
+        raise InputError(place, f"rank {twice} twice", "each rank once", "Remove one of them.")
+    at = {coordinates(topology, rank) for rank in members}
+    along = [sorted({point[d] for point in at}) for d in range(len(topology.dimensions))]
+    if prod(map(len, along)) != len(at):
+        first = next(point for point in product(*along) if point not in at)
+        shape = " x ".join(str(each.size) for each in topology.dimensions)
+        rank = sum(here * prod(each.size for each in topology.dimensions[:d]) for d, here in enumerate(first))
+        raise InputError(
+            place,
+            f"a group of {len(at)} ranks without rank {rank}",
+            f"the same coordinates along each dimension of {shape}, in every combination",
+            f"Add rank {rank}, or leave out those it would join.",
+        )
+    return tuple(len(here) for here in along)

@@ -1,0 +1,182 @@
+"""Conventions: what the phase of a chunk costs in one dimension, by physics or as ASTRA-sim counts it.
+
+``physical`` keeps what links carry. The other three reproduce programs: ``astra-sim`` is ASTRA-sim 1.0 with its
+analytical network, ``astra-sim-2`` and ``astra-sim-2-aware`` are ASTRA-sim 2 without and with its congestion model.
+These count whole nanoseconds, let messages sent at once use a link at its full bandwidth each, and let several chunks
+in flight multiply it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from math import floor
+from typing import NamedTuple
+
+from simcore.models.network.simulation.algorithms import Algorithm, Step, steps
+from simcore.models.network.topology import Block, Dimension
+from simcore.models.workload import Collective
+
+NANOSECOND = 1e-9
+# rate of local memory in a reduction [B/ns]
+_MEMORY_1 = 500_000
+MEMORY_2 = 1600
+ENDPOINT_2 = 10
+
+
+class Convention(StrEnum):
+    """What a chunk phase costs."""
+
+    PHYSICAL = "physical"
+    ASTRA_SIM = "astra-sim"
+    ASTRA_SIM_2 = "astra-sim-2"
+    ASTRA_SIM_2_AWARE = "astra-sim-2-aware"
+
+    @property
+    def whole_nanoseconds(self) -> bool:
+        """Whether times and sizes are whole numbers, as in the programs that are reproduced."""
+        return self is not Convention.PHYSICAL
+
+    @property
+    def startup(self) -> float:
+        """What a run takes before its first phase [s]."""
+        return 5 * NANOSECOND if self is Convention.ASTRA_SIM else 0.0
+
+
+class Cost(NamedTuple):
+    """What a phase costs.
+
+    Attributes
+    ----------
+    work : float
+        How long it occupies the links of its dimension [s].
+    latency : float
+        How long its last message is under way after that [s]; another chunk may use the links meanwhile.
+    sent : float
+        Bytes that cross the links of one NPU [B], what it forwards for others included.
+    """
+
+    work: float
+    latency: float
+    sent: float
+
+
+def phase_cost(
+    convention: Convention,
+    dimension: Dimension,
+    bandwidth: float,
+    algorithm: Algorithm,
+    operation: Collective,
+    group: int,
+    size: float,
+    in_flight: int = 1,
+) -> Cost:
+    """Return the cost of one phase of a chunk in one dimension.
+
+    Parameters
+    ----------
+    convention : Convention
+        Whose rules.
+    dimension : Dimension
+        Block, size and link latency.
+    bandwidth : float
+        Bandwidth of one NPU into the dimension [B/s].
+    algorithm : Algorithm
+        How the group runs the phase.
+    operation : Collective
+        The phase.
+    group : int
+        NPUs of the group in this dimension. A group that covers part of a fully connected dimension keeps the
+        bandwidth per peer of the whole.
+    size : float
+        Input of the phase [B].
+    in_flight : int
+        Phases under way at once, behind which latency hides: it decides between folding and a ring.
+
+    Examples
+    --------
+    >>> ring = Dimension(Block.RING, 8, latency=500e-9)
+    >>> cost = phase_cost(Convention.PHYSICAL, ring, 100e9, Algorithm.RING, Collective.ALL_REDUCE, 8, 8e6)
+    >>> round(cost.work * 1e6, 9), round(cost.latency * 1e6, 9), cost.sent
+    (140.0, 7.0, 14000000.0)
+    """
+    if convention is Convention.PHYSICAL:
+        cost = _physical(dimension, bandwidth, algorithm, operation, group, size)
+        if algorithm is Algorithm.HALVING_DOUBLING and group & (group - 1) and dimension.block is Block.SWITCH:
+            # folding sends whole buffers: where bandwidth counts, a ring over the switch is faster
+            ring = _physical(dimension, bandwidth, Algorithm.RING, operation, group, size)
+            return min(cost, ring, key=lambda each: max(each.work, (each.work + each.latency) / in_flight))
+        return cost
+    return _whole_nanoseconds(convention, dimension, bandwidth, algorithm, operation, group, int(size))
+
+
+def hops(block: Block, distance: int, n: int) -> int:
+    """Return the links that a message crosses to a peer `distance` NPUs away on the shortest way."""
+    if block is Block.RING:
+        return min(distance, n - distance)
+    return 1 if block is Block.FULLY_CONNECTED else 2
+
+
+def _physical(
+    dimension: Dimension, bandwidth: float, algorithm: Algorithm, operation: Collective, n: int, size: float
+) -> Cost:
+    work = latency = sent = 0.0
+    for step in steps(algorithm, operation, n):
+        message = size * step.parts / step.of
+        crossing = _crossings(dimension.block, step, algorithm, n)
+        rate = bandwidth
+        if dimension.block is Block.FULLY_CONNECTED:  # one link for each peer; a link that has no message is idle
+            rate = bandwidth * step.peers / (dimension.size - 1)
+        work += step.times * message * crossing / rate
+        sent += step.times * message * crossing
+        latency += step.times * hops(dimension.block, step.distance, n) * dimension.latency
+    return Cost(work, latency, sent)
+
+
+def _crossings(block: Block, step: Step, algorithm: Algorithm, n: int) -> float:
+    """Return the messages that share the bandwidth of one NPU in a step, what it forwards included."""
+    if block is not Block.RING:
+        return float(step.peers)
+    if step.peers > 1:  # to all others on the shortest way: sum of min(i, n - i), over both directions
+        return float(n * n // 4)
+    if algorithm is Algorithm.RING or n == 2:
+        return 1.0  # two logical rings, one in each direction
+    # pairs that exchange at this distance load their middle link, in one direction; opposite NPUs use both ways
+    return float(step.distance if 2 * step.distance == n else 2 * step.distance)
+
+
+def link_bandwidth(convention: Convention, dimension: Dimension, bandwidth: float) -> float:
+    """Return what one message sees in ASTRA-sim [B/ns]; in ASTRA-sim 2 a ring message uses one direction."""
+    per_nanosecond = bandwidth / 1e9
+    if dimension.block is Block.FULLY_CONNECTED:
+        return per_nanosecond / (dimension.size - 1)
+    if dimension.block is Block.RING and convention is not Convention.ASTRA_SIM:
+        return per_nanosecond / 2
+    return per_nanosecond
+
+
+def _whole_nanoseconds(
+    convention: Convention,
+    dimension: Dimension,
+    bandwidth: float,
+    algorithm: Algorithm,
+    operation: Collective,
+    n: int,
+    size: int,
+) -> Cost:
+    """Count a phase as ASTRA-sim does: each message truncated, no two messages share a link.
+
+    ASTRA-sim 1.0 adds 1 ns to a message and to a phase; ASTRA-sim 2 adds 10 ns to a step and to a phase.
+    """
+    rate = link_bandwidth(convention, dimension, bandwidth)
+    latency = round(dimension.latency / NANOSECOND, 6)
+    first = convention is Convention.ASTRA_SIM
+    # two operands read and one written, each truncated
+    reduction = 3 * (size // n // (_MEMORY_1 if first else MEMORY_2))
+    total, sent = 1 if first else ENDPOINT_2, 0
+    for step in steps(algorithm, operation, n):
+        message = size * step.parts // step.of
+        time = floor(hops(dimension.block, step.distance, n) * latency + message / rate)
+        time += 1 if first else ENDPOINT_2
+        total += step.times * (time + (reduction if step.reduces else 0))
+        sent += step.times * step.peers * message
+    return Cost(total * NANOSECOND, 0.0, float(sent))

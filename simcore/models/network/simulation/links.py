@@ -1,0 +1,183 @@
+"""Messages on the links of one dimension, hop by hop: the convention `astra-sim-2-aware`.
+
+Every NPU is simulated. A link sends one message at a time, the others wait first in, first out; a message is stored and
+forwarded whole at each hop, so that two hops through a switch take twice the bandwidth term. Chunks in flight meet on
+the links instead of multiplying them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+from simpy.events import Event
+
+from simcore.engine import Clock
+from simcore.models.network.simulation.algorithms import Algorithm, steps
+from simcore.models.network.simulation.conventions import (
+    ENDPOINT_2,
+    MEMORY_2,
+    NANOSECOND,
+    Convention,
+    link_bandwidth,
+)
+from simcore.models.network.simulation.network import LoggedPhase
+from simcore.models.network.topology import Block, Dimension
+from simcore.models.workload import Collective
+
+Call = Callable[[], None]
+
+
+class Messages:
+    """A collective in one dimension as messages between all its NPUs.
+
+    Parameters
+    ----------
+    clock : Clock
+        Runs it; times are whole nanoseconds.
+    dimension : Dimension
+        Block, size and link latency.
+    bandwidth : float
+        Bandwidth of one NPU [B/s].
+    algorithm : Algorithm
+        What the NPUs send to whom.
+    collective : Collective
+        The operation.
+    chunks : sequence of int
+        Input of each chunk [B].
+    in_flight : int
+        Chunks that an NPU has under way at once.
+
+    Attributes
+    ----------
+    done : simpy.Event
+        Succeeds when every NPU has finished every chunk.
+    sent : int
+        Bytes that left all NPUs, what they forwarded included [B].
+    log : list of LoggedPhase
+        The chunks of NPU 0, which runs each in one phase.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        dimension: Dimension,
+        bandwidth: float,
+        algorithm: Algorithm,
+        collective: Collective,
+        chunks: Sequence[int],
+        in_flight: int = 1,
+    ) -> None:
+        self.clock, self.dimension, self.chunks = clock, dimension, chunks
+        self.n = dimension.size
+        self._rate = link_bandwidth(Convention.ASTRA_SIM_2_AWARE, dimension, bandwidth)
+        self._latency = dimension.latency / NANOSECOND
+        self._direct = collective is Collective.ALL_TO_ALL or algorithm is Algorithm.DIRECT
+        self._ring = not self._direct and algorithm is Algorithm.RING
+        self._steps = [
+            (step.parts, step.of, step.distance, step.reduces)
+            for step in steps(algorithm, collective, self.n)
+            for _ in range(step.times)
+        ]
+        self._free: dict[tuple[int, int], int] = {}
+        self._sending: dict[tuple[int, int], int] = {}
+        self._received: dict[tuple[int, int, int], int] = {}
+        self._at_step: dict[tuple[int, int], int] = {}
+        self._waiting = [deque(range(len(chunks))) for _ in range(self.n)]
+        self._left = len(chunks) * self.n
+        self._operation, self._started = collective, [0.0] * len(chunks)
+        self.sent, self.log = 0, list[LoggedPhase]()
+        self.done = Event(clock)
+        for npu in range(self.n):
+            for _ in range(min(in_flight, len(chunks))):
+                self._start(npu)
+
+    @property
+    def busy(self) -> float:
+        """How long the busiest link sends [s]."""
+        return max(self._sending.values(), default=0) * NANOSECOND
+
+    def _later(self, delay: int, call: Call) -> None:
+        event = self.clock.at((round(self.clock.now / NANOSECOND) + delay) / 1e9)
+        assert event.callbacks is not None
+        event.callbacks.append(lambda _: call())
+
+    def _start(self, npu: int) -> None:
+        if self._waiting[npu]:
+            chunk = self._waiting[npu].popleft()
+            self._at_step[npu, chunk] = 0
+            if npu == 0:
+                self._started[chunk] = self.clock.now
+            self._later(ENDPOINT_2, lambda: self._send(npu, chunk))
+
+    def _send(self, npu: int, chunk: int) -> None:
+        """Send the messages of a chunk's step; what has arrived before it was waited for counts at once."""
+        step = self._at_step[npu, chunk]
+        parts, of, distance, _ = self._steps[step]
+        size = self.chunks[chunk] * parts // of
+        for peer in self._peers(npu, distance):
+            self._hop(self._path(npu, peer), size, peer, chunk, step)
+        self._check(npu, chunk)
+
+    def _peers(self, npu: int, distance: int) -> Iterator[int]:
+        if self._direct:
+            return ((npu + offset) % self.n for offset in range(1, self.n))
+        return iter(((npu + 1) % self.n,)) if self._ring else iter((npu ^ distance,))
+
+    def _path(self, source: int, target: int) -> list[tuple[int, int]]:
+        """Return the links of the shortest way, clockwise where both are as long; node n is the switch."""
+        block, n = self.dimension.block, self.n
+        if block is Block.FULLY_CONNECTED:
+            return [(source, target)]
+        if block is Block.SWITCH:
+            return [(source, n), (n, target)]
+        ahead = (target - source) % n
+        turn = 1 if 2 * ahead <= n else -1
+        nodes = [(source + turn * k) % n for k in range(min(ahead, n - ahead) + 1)]
+        return list(pairwise(nodes))
+
+    def _hop(self, path: list[tuple[int, int]], size: int, target: int, chunk: int, step: int) -> None:
+        """Wait for the first link of the way, send, and go on when the whole message has arrived."""
+        now = round(self.clock.now / NANOSECOND)
+        start = max(now, self._free.get(path[0], 0))
+        occupied = int(size / self._rate)
+        self._free[path[0]] = start + occupied
+        self._sending[path[0]] = self._sending.get(path[0], 0) + occupied
+        if path[0][0] < self.n:
+            self.sent += size
+        arrival = start + int(self._latency + size / self._rate)
+        if len(path) > 1:
+            self._later(arrival - now, lambda: self._hop(path[1:], size, target, chunk, step))
+        else:
+            self._later(arrival - now, lambda: self._arrive(target, chunk, step))
+
+    def _arrive(self, npu: int, chunk: int, step: int) -> None:
+        key = npu, chunk, step
+        self._received[key] = self._received.get(key, 0) + 1
+        if self._at_step.get((npu, chunk)) == step:
+            self._check(npu, chunk)
+
+    def _check(self, npu: int, chunk: int) -> None:
+        """Go to the next step once all messages of this one are here."""
+        step = self._at_step[npu, chunk]
+        if self._received.get((npu, chunk, step), 0) < (self.n - 1 if self._direct else 1):
+            return
+        del self._received[npu, chunk, step]
+        self._at_step[npu, chunk] = -1  # reducing: a message of the next step waits
+        reduces = self._steps[step][3]
+        delay = ENDPOINT_2 + (3 * (self.chunks[chunk] // self.n // MEMORY_2) if reduces else 0)
+        self._later(delay, lambda: self._next(npu, chunk, step + 1))
+
+    def _next(self, npu: int, chunk: int, step: int) -> None:
+        if step < len(self._steps):
+            self._at_step[npu, chunk] = step
+            self._send(npu, chunk)
+            return
+        self._left -= 1
+        if npu == 0:
+            start, size = self._started[chunk], self.chunks[chunk]
+            self.log.append(LoggedPhase("", chunk, 0, self._operation, size, 0.0, start, self.clock.now))
+        self._start(npu)
+        if self._left == 0:
+            self.done.succeed(self.clock.now)

@@ -1,0 +1,259 @@
+"""Every NPU simulated: for stragglers, subgroups that do different things, and programs that may not fit together.
+
+A chunk phase is a rendezvous: the NPUs of a group that differ only in its dimension start it when all of them have
+reached it and have room in that dimension. No NPU holds a link while it waits for another, so that only programs can
+deadlock, and then a watchdog names the ranks and what they wait for. Events grow with the number of NPUs here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, NamedTuple
+
+from simpy.events import Event
+
+from simcore.engine import Clock
+from simcore.errors import RunError
+from simcore.models.network.groups import coordinates, group_sizes
+from simcore.models.network.simulation.network import Network
+from simcore.models.network.simulation.schedules import ChunkPlan, phases
+from simcore.models.network.topology import Topology
+from simcore.models.workload import Collective
+
+_NAMED = 8
+"""Ranks that a message names; the others are counted."""
+
+
+@dataclass(frozen=True)
+class GroupCollective:
+    """A collective among some NPUs, as each of them calls it.
+
+    Attributes
+    ----------
+    collective : Collective
+        The operation.
+    size : float
+        Bytes [B]: the full buffer per NPU, for all-gather the input shard per NPU.
+    members : tuple of int
+        Ranks: rank r has coordinate ``r mod n_1`` in the first dimension, and so on outwards.
+    chunks : int
+        Into how many it is cut.
+    label : str
+        For messages.
+    """
+
+    collective: Collective
+    size: float
+    members: tuple[int, ...]
+    chunks: int = 64
+    label: str = ""
+
+    def __str__(self) -> str:
+        name = self.label or self.collective.value
+        return f"{name} of {len(self.members)} ranks"
+
+
+class RanksRun(NamedTuple):
+    """A simulation of every NPU.
+
+    Attributes
+    ----------
+    finished : dict of int to float
+        When each rank's program ended [s].
+    phases, events : int
+        Chunk phases of all groups, and SimPy events.
+    """
+
+    finished: dict[int, float]
+    phases: int
+    events: int
+
+    @property
+    def time(self) -> float:
+        """When the last rank's program ended [s]."""
+        return max(self.finished.values(), default=0.0)
+
+
+def simulate_ranks(network: Network, programs: Mapping[int, Sequence[float | GroupCollective]]) -> RanksRun:
+    """Run a program on each rank: compute, and collectives that block the ranks that call them.
+
+    Parameters
+    ----------
+    network : Network
+        Topology, bandwidths, convention, schedule and chunks in flight; its clock runs, nothing else may use it.
+    programs : mapping of int to sequence of float or GroupCollective
+        Per rank, seconds of compute [s] and collectives, one after the other. The n-th call of one collective meets
+        the n-th call of the others.
+
+    Raises
+    ------
+    InputError
+        If a group is no subset of the network's NPUs in the shape of a box.
+    RunError
+        If ranks wait for each other for ever.
+
+    Examples
+    --------
+    >>> from simcore.models.network.topology import Block, Dimension, Topology
+    >>> network = Network(Clock(), Topology("pair", (Dimension(Block.SWITCH, 2),)), [1e9])
+    >>> reduce = GroupCollective(Collective.ALL_REDUCE, 1e6, (0, 1), chunks=1)
+    >>> simulate_ranks(network, {0: [reduce], 1: [0.5, reduce]}).time  # rank 1 is late
+    0.501
+    """
+    return _Ranks(network, programs).run()
+
+
+_Line = tuple[int, int]
+"""A dimension, and the first NPU of those that differ in this dimension only."""
+
+
+def _line(topology: Topology, rank: int, dimension: int) -> _Line:
+    inner = prod(each.size for each in topology.dimensions[:dimension])
+    return dimension, rank - coordinates(topology, rank)[dimension] * inner
+
+
+class _Call:
+    """A collective that its members join one by one."""
+
+    def __init__(self, ranks: _Ranks, what: GroupCollective) -> None:
+        network = ranks.network
+        self.what, self.joined = what, set[int]()
+        self.groups = group_sizes(network.topology, what.members, str(what))
+        self.plans: list[ChunkPlan] = []
+        if what.size > 0 and len(what.members) > 1:
+            planner = network.idle_copy(Clock(), network.schedule)
+            self.plans = planner.plans(what.collective, what.size, self.groups, what.chunks)
+        whole = network.convention.whole_nanoseconds
+        self.ways = [phases(plan, what.collective, self.groups, network.optimization, whole) for plan in self.plans]
+        self.left = dict.fromkeys(what.members, len(self.plans))
+        self.ended: dict[int, Event] = {}
+
+
+class _Meeting:
+    """A chunk phase of NPUs that differ in its dimension only."""
+
+    __slots__ = ("call", "chunk", "expected", "line", "position", "ready")
+
+    def __init__(self, call: _Call, chunk: int, position: int, line: _Line, expected: int) -> None:
+        self.call, self.chunk, self.position, self.line, self.expected = call, chunk, position, line, expected
+        self.ready: list[int] = []
+
+
+class _Ranks:
+    def __init__(self, network: Network, programs: Mapping[int, Sequence[float | GroupCollective]]) -> None:
+        self.network, self.clock, self.programs = network, network.clock, programs
+        self.finished: dict[int, float] = {}
+        self.waits: dict[int, _Call] = {}
+        self.phases = 0
+        self._calls: dict[tuple[GroupCollective, int], _Call] = {}
+        self._meetings: dict[tuple[int, int, int, _Line], _Meeting] = {}
+        self._lines = [
+            {rank: _line(network.topology, rank, d) for rank in programs} for d in range(len(network.bandwidths))
+        ]
+        self._pending: dict[_Line, list[_Meeting]] = {}
+        self._under_way: dict[tuple[int, int], int] = {}
+        self._link_free: dict[tuple[int, int], float] = {}
+
+    def run(self) -> RanksRun:
+        for rank in sorted(self.programs):
+            self.clock.process(self._program(rank))
+        self.clock.run()
+        stuck = sorted(set(self.programs) - set(self.finished))
+        if stuck:
+            raise RunError(self._deadlock(stuck))
+        return RanksRun(self.finished, self.phases, self.clock.events)
+
+    def _deadlock(self, stuck: list[int]) -> str:
+        lines = []
+        for rank in stuck[:_NAMED]:
+            call = self.waits[rank]
+            missing = sorted(set(call.what.members) - call.joined)
+            more = " and others" if len(missing) > _NAMED else ""
+            lines.append(f"rank {rank} waits in '{call.what}' for ranks {', '.join(map(str, missing[:_NAMED]))}{more}")
+        others = f"; {len(stuck) - _NAMED} more ranks wait" if len(stuck) > _NAMED else ""
+        return (
+            f"deadlock after {self.clock.now:g} s: {'; '.join(lines)}{others}. "
+            "Let all ranks of a group call its collectives, in the same order."
+        )
+
+    def _program(self, rank: int) -> Generator[Event, Any, None]:
+        seen: dict[GroupCollective, int] = {}
+        for step in self.programs[rank]:
+            if isinstance(step, GroupCollective):
+                seen[step] = seen.get(step, 0) + 1
+                yield self._join(rank, step, seen[step])
+            else:
+                yield self.clock.at(self.network.after(self.clock.now, step))
+        self.finished[rank] = self.clock.now
+
+    def _join(self, rank: int, what: GroupCollective, occurrence: int) -> Event:
+        key = what, occurrence
+        if key not in self._calls:
+            self._calls[key] = _Call(self, what)
+        call = self._calls[key]
+        call.joined.add(rank)
+        self.waits[rank] = call
+        call.ended[rank] = event = Event(self.clock)
+        if not call.plans:
+            return event.succeed()
+        for chunk in range(len(call.plans)):
+            self._arrive(rank, call, chunk, 0)
+        return event
+
+    def _arrive(self, rank: int, call: _Call, chunk: int, position: int) -> None:
+        """Let a rank reach a phase of a chunk; start the phase when it is the last one to come."""
+        dimension = call.ways[chunk][position][0]
+        line = self._lines[dimension][rank]
+        key = id(call), chunk, position, line
+        meeting = self._meetings.get(key)
+        if meeting is None:
+            self._meetings[key] = meeting = _Meeting(call, chunk, position, line, call.groups[dimension])
+        meeting.ready.append(rank)
+        if len(meeting.ready) == meeting.expected:
+            del self._meetings[key]
+            self._pending.setdefault(line, []).append(meeting)
+            self._start(line)
+
+    def _start(self, line: _Line) -> None:
+        """Start every phase on a line whose NPUs all have room, the first that was complete first."""
+        dimension, at_most = line[0], self.network.in_flight
+        left = []
+        for meeting in self._pending.get(line, ()):
+            if all(self._under_way.get((rank, dimension), 0) < at_most for rank in meeting.ready):
+                self._serve(dimension, meeting)
+            else:
+                left.append(meeting)
+        self._pending[line] = left
+
+    def _serve(self, dimension: int, meeting: _Meeting) -> None:
+        network, now = self.network, self.clock.now
+        _, operation, size = meeting.call.ways[meeting.chunk][meeting.position]
+        cost = network.cost(dimension, operation, meeting.expected, size)
+        self.phases += 1
+        ranks = [(rank, dimension) for rank in meeting.ready]
+        start = now
+        if not network.convention.whole_nanoseconds:
+            start = max(now, *(self._link_free.get(key, 0.0) for key in ranks))
+        for key in ranks:
+            self._under_way[key] = self._under_way.get(key, 0) + 1
+            self._link_free[key] = start + cost.work
+        event = self.clock.at(
+            network.after(start, cost.work) if cost.latency == 0 else start + cost.work + cost.latency
+        )
+        assert event.callbacks is not None
+        event.callbacks.append(lambda _: self._served(dimension, meeting))
+
+    def _served(self, dimension: int, meeting: _Meeting) -> None:
+        call, chunk, following = meeting.call, meeting.chunk, meeting.position + 1
+        for rank in meeting.ready:
+            self._under_way[rank, dimension] -= 1
+        for rank in meeting.ready:
+            if following < len(call.ways[chunk]):
+                self._arrive(rank, call, chunk, following)
+                continue
+            call.left[rank] -= 1
+            if call.left[rank] == 0:
+                call.ended[rank].succeed()
+        self._start(meeting.line)

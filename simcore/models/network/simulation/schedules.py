@@ -1,0 +1,246 @@
+"""Schedules: in which order of dimensions each chunk of a collective runs, and how large it is.
+
+``ascending`` is the usual hierarchy, ``round-robin`` starts each chunk one dimension further, ``themis`` and ``flex``
+balance the load of the dimensions greedily. ``latency-aware`` is a search over these, see `latency_aware`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from simcore.models.workload import Collective
+
+_MEBIBYTE = 1048576
+
+
+class Schedule(StrEnum):
+    """Who decides the order of dimensions for each chunk."""
+
+    ASCENDING = "ascending"
+    ROUND_ROBIN = "round-robin"
+    THEMIS = "themis"
+    FLEX = "flex"
+    LATENCY_AWARE = "latency-aware"
+
+
+class Optimization(StrEnum):
+    """What an all-reduce does in each dimension.
+
+    ``LOCAL`` reduce-scatters on the way up and all-gathers on the way down, so that outer dimensions see little;
+    ``FULL_PER_DIMENSION`` all-reduces the whole buffer in each.
+    """
+
+    LOCAL = "local"
+    FULL_PER_DIMENSION = "full-per-dimension"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkPlan:
+    """A chunk and its way through the network.
+
+    Attributes
+    ----------
+    size : float
+        Input of its first phase [B].
+    order : tuple of int
+        Dimensions in the order of its phases; those of an all-reduce's all-gather follow in reverse.
+    fused : bool
+        Whether an all-reduce turns around with one all-reduce in the last dimension, or with a reduce-scatter and an
+        all-gather that queue there separately.
+    """
+
+    size: float
+    order: tuple[int, ...]
+    fused: bool = True
+
+
+def chunk_sizes(size: float, chunks: int, whole: bool) -> Sequence[float]:
+    """Cut a buffer into chunks.
+
+    Whole bytes as ASTRA-sim cuts them: ``floor(size / chunks)`` each, and what is left becomes further chunks.
+
+    Examples
+    --------
+    >>> chunk_sizes(10, 4, whole=True)
+    [2, 2, 2, 2, 2]
+    >>> chunk_sizes(10, 4, whole=False)
+    [2.5, 2.5, 2.5, 2.5]
+    """
+    if not whole:
+        return [size / chunks] * chunks
+    chunk = max(1, int(size) // chunks)
+    count, rest = divmod(int(size), chunk)
+    return [chunk] * count + ([rest] if rest else [])
+
+
+def phases(
+    plan: ChunkPlan, collective: Collective, groups: Sequence[int], optimization: Optimization, whole: bool
+) -> list[tuple[int, Collective, float]]:
+    """Return the phases of a chunk: dimension, operation and input [B].
+
+    Examples
+    --------
+    >>> for phase in phases(ChunkPlan(64.0, (0, 1)), Collective.ALL_REDUCE, (2, 4), Optimization.LOCAL, False):
+    ...     print(*phase)
+    0 reduce-scatter 64.0
+    1 all-reduce 32.0
+    0 all-gather 32.0
+    """
+    size, order = plan.size, plan.order
+    if collective is Collective.ALL_TO_ALL:
+        return [(d, collective, size) for d in order]
+    if collective is Collective.ALL_REDUCE and optimization is Optimization.FULL_PER_DIMENSION:
+        return [(d, collective, size) for d in order]
+    found: list[tuple[int, Collective, float]] = []
+    if collective is Collective.ALL_GATHER:
+        for d in order:
+            found.append((d, collective, size))
+            size *= groups[d]
+        return found
+    up = order if collective is Collective.REDUCE_SCATTER or not plan.fused else order[:-1]
+    for d in up:
+        found.append((d, Collective.REDUCE_SCATTER, size))
+        size = size // groups[d] if whole else size / groups[d]
+    if collective is Collective.REDUCE_SCATTER:
+        return found
+    if plan.fused:
+        found.append((order[-1], Collective.ALL_REDUCE, size))
+    for d in reversed(up):
+        found.append((d, Collective.ALL_GATHER, size))
+        size *= groups[d]
+    return found
+
+
+def default_order(collective: Collective, groups: Sequence[int]) -> tuple[int, ...]:
+    """Return the dimensions that a group uses: outwards, for an all-gather inwards."""
+    used = tuple(d for d, p in enumerate(groups) if p > 1)
+    return used[::-1] if collective is Collective.ALL_GATHER else used
+
+
+def fixed_plans(
+    schedule: Schedule, collective: Collective, sizes: Sequence[float], groups: Sequence[int]
+) -> list[ChunkPlan]:
+    """Plan the chunks of the schedules that look at no load: ``ascending`` and ``round-robin``."""
+    order = default_order(collective, groups)
+    if schedule is Schedule.ASCENDING:
+        return [ChunkPlan(size, order) for size in sizes]
+    turned = [order[start:] + order[:start] for start in range(len(order))]
+    return [ChunkPlan(size, turned[j % len(order)]) for j, size in enumerate(sizes)]
+
+
+class GreedyLoads:
+    """The greedy scheduler of Themis: load per dimension, and the order that evens it out.
+
+    Attributes
+    ----------
+    loads : list of (float, int)
+        Load and dimension, in the order the last chunk left them: a sort keeps ties as they were.
+
+    References
+    ----------
+    Rashidi et al.: Themis, ISCA 2022. Latency is no part of its load.
+    """
+
+    def __init__(self, bandwidths: Sequence[float]) -> None:
+        self._bandwidths = bandwidths
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all load: a collective is issued at a new time."""
+        self.loads: list[list[float]] = [[0.0, d] for d in range(len(self._bandwidths))]
+
+    def plans(
+        self, schedule: Schedule, collective: Collective, size: float, chunks: int, groups: Sequence[int], whole: bool
+    ) -> list[ChunkPlan]:
+        """Plan all chunks of a collective, adding to the loads.
+
+        ``themis`` cuts equal chunks. ``flex`` makes a chunk as large as closes the gap between the most and the least
+        loaded dimension, but not smaller than an equal one.
+        """
+        recommended = max(1, int(size) // chunks) if whole else size / chunks
+        plans: list[ChunkPlan] = []
+        left = int(size) if whole else size
+        while left > 0 and (whole or len(plans) < chunks):
+            plan = self._next(schedule, collective, left, recommended, groups, whole)
+            plans.append(plan)
+            left -= plan.size
+            if not whole and left < recommended * 1e-6:
+                break
+        return plans
+
+    def _next(
+        self,
+        schedule: Schedule,
+        collective: Collective,
+        left: float,
+        recommended: float,
+        groups: Sequence[int],
+        whole: bool,
+    ) -> ChunkPlan:
+        gather = collective is Collective.ALL_GATHER
+        self.loads.sort(key=lambda entry: entry[0])
+        if gather:
+            self.loads.reverse()
+        used = [entry for entry in self.loads if groups[int(entry[1])] > 1]
+        size = min(left, recommended)
+        gap = self._gap(used, groups, gather)
+        # below this gap the loads count as even: flex does not make a chunk smaller than an equal one to close it
+        if gap < (recommended if schedule is Schedule.FLEX else recommended // 16 if whole else recommended / 16):
+            return self._unbalanced(size, groups, gather, whole)
+        if schedule is Schedule.FLEX:
+            size = min(left, int(gap) if whole else gap)
+        self._charge(used, [int(entry[1]) for entry in used], size, groups, gather, whole)
+        return ChunkPlan(size, tuple(int(entry[1]) for entry in used), fused=False)
+
+    def _gap(self, used: Sequence[Sequence[float]], groups: Sequence[int], gather: bool) -> float:
+        """Return the chunk [B] that would lift the first dimension's load to the last one's."""
+        first, last = used[0], used[-1]
+        if not gather:
+            last = self.loads[-1]
+            d = int(first[1])
+            n = groups[d]
+            difference = abs(last[0] - first[0])
+            return difference * self._relative(d) / ((n - 1) / n) * _MEBIBYTE
+        d = int(last[1])
+        gap = abs(last[0] - first[0]) * self._relative(d) / (groups[d] - 1) * _MEBIBYTE
+        for entry in used[:-1]:
+            gap /= groups[int(entry[1])]
+        return gap
+
+    def _relative(self, d: int) -> float:
+        return self._bandwidths[d] / self._bandwidths[0]
+
+    def _unbalanced(self, size: float, groups: Sequence[int], gather: bool, whole: bool) -> ChunkPlan:
+        """Plan a chunk in the default order, because the loads are even.
+
+        ASTRA-sim runs an all-gather outwards too then, and charges each dimension with the load of its mirror image;
+        only where its counting is reproduced, so is this.
+        """
+        mirrored = gather and whole
+        self.loads.sort(key=lambda entry: entry[1], reverse=mirrored)
+        order = [d for d in range(len(groups)) if groups[d] > 1]
+        if gather and not mirrored:
+            order.reverse()
+        self._charge([self.loads[d] for d in order], order, size, groups, gather, whole)
+        return ChunkPlan(size, tuple(order), fused=False)
+
+    def _charge(
+        self,
+        entries: Sequence[list[float]],
+        dimensions: Sequence[int],
+        size: float,
+        groups: Sequence[int],
+        gather: bool,
+        whole: bool,
+    ) -> None:
+        """Add the load of a chunk; the order of the operations decides ties, so it is the original's."""
+        for entry, d in zip(entries, dimensions, strict=True):
+            n = groups[d]
+            if gather:
+                entry[0] += ((size / _MEBIBYTE) * (n - 1)) / self._relative(d)
+                size *= n
+            else:
+                entry[0] += ((size / _MEBIBYTE) * ((n - 1) / n)) / self._relative(d)
+                size = size // n if whole else size / n

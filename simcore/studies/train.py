@@ -1,0 +1,233 @@
+"""``simcore train``: simulate a training iteration on a network, and say where its time goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from simcore.engine import Clock
+from simcore.errors import InputError
+from simcore.files import read_bytes, sha256
+from simcore.models.iteration.chunked import (
+    ChunkFabric,
+    IterationRun,
+    Settings,
+    bound,
+    make_network,
+    run_iteration,
+    written,
+)
+from simcore.models.iteration.pipeline import Pipeline, PipelineOrder, run_pipeline, transfer_time
+from simcore.models.iteration.program import Loop, Step, iteration, zero3
+from simcore.models.network.simulation.conventions import Convention
+from simcore.models.network.simulation.schedules import Schedule
+from simcore.models.network.topology import Topology
+from simcore.models.workload import Workload
+from simcore.outputs import check_output
+from simcore.results import Provenance, versions
+from simcore.studies.collective_inputs import resolve_network
+from simcore.studies.optimize import Variant
+from simcore.studies.optimize_inputs import choice
+from simcore.studies.train_inputs import Scene, closed_form, closed_loop, load_scene, partial_groups
+from simcore.studies.train_result import PipelineReport, TrainResult
+
+WIDER = 1.1
+"""Factor on a dimension's bandwidth in the experiment that tells which one to widen."""
+
+
+def train(
+    network: str | Path,
+    budget: float | str | None,
+    workload: str | Path,
+    *,
+    split: str | Sequence[float] = "equal",
+    loop: str | Loop = Loop.SIMULATE,
+    chunks: int = 64,
+    schedule: str | Schedule = Schedule.ASCENDING,
+    convention: str | Convention = Convention.PHYSICAL,
+    compute_scale: float = 1.0,
+    variant: Variant = "optimizer",
+    recompute: bool | None = None,
+    tp: int | None = None,
+    dp: int | None = None,
+    zero: int = 0,
+    stages: int = 1,
+    micro_batches: int | None = None,
+    order: str | PipelineOrder = PipelineOrder.ONE_F_ONE_B,
+    record: bool = False,
+    output: Path | None = None,
+    force: bool = False,
+) -> TrainResult:
+    """Simulate one training iteration.
+
+    Parameters
+    ----------
+    network, workload : str or Path
+        Names in the zoo or paths of files.
+    budget : float or str or None
+        Bandwidth of one NPU in all: a number in B/s, or text such as ``"325 GB/s"``; bare text is GB/s. None where the
+        network brings its bandwidths, as ``"Ring(4)@200GB/s,500ns x Switch(4)@50GB/s,1us"`` does.
+    split : str or sequence of float
+        ``equal``; ``optimal``, the closed form's best; or bandwidths: numbers in B/s, or text in GB/s with commas.
+    loop : {'NoOverlap', 'Overlap', 'simulate'}
+        What waits for what, see `simcore.models.iteration.program.Loop`.
+    chunks : int
+        Into how many each collective is cut.
+    schedule, convention : str
+        Order of dimensions per chunk, and what a chunk phase costs.
+    compute_scale : float
+        Factor on all compute.
+    variant : {'optimizer', 'evaluation'}
+        Whether each layer sums its own weight gradients, or the first layer those of all.
+    recompute : bool, optional
+        Whether activations are recomputed; by default with the loop ``simulate`` only.
+    tp, dp : int, optional
+        In place of the workload's degrees of tensor and data parallelism.
+    zero : {0, 3}
+        Stage of ZeRO: 3 shards parameters, gradients and optimiser state.
+    stages, micro_batches, order
+        Pipeline parallelism: stages, micro-batches (by default four per stage), ``GPipe`` or ``1F1B``.
+    record : bool
+        Whether to keep all chunk phases, for the timeline; implied by `output`.
+    output : Path, optional
+        Directory for `TrainResult.write`, refused here, before the work, if it exists and `force` is false.
+    force : bool
+        Whether to replace `output`.
+
+    Raises
+    ------
+    InputError
+        If an input is wrong.
+    RunError
+        If the iteration comes to a deadlock.
+
+    Examples
+    --------
+    >>> result = train("4D", "325", "1T", compute_scale=0.26, variant="evaluation")
+    >>> round(result.time * 1e3, 1), round(result.run.compute * 1e3, 1)
+    (180.6, 58.9)
+    """
+    if output is not None:
+        check_output(output, force=force)
+    loop, schedule = choice("--loop", loop, Loop), choice("--schedule", schedule, Schedule)
+    convention, order = choice("--convention", convention, Convention), choice("--order", order, PipelineOrder)
+    _check(convention, chunks, compute_scale, zero, stages)
+    recompute = loop is Loop.SIMULATE if recompute is None else recompute
+    settings = Settings(chunks, schedule, convention, record or output is not None)
+    topology, fixed, hashes = _network(network, budget)
+    found, digest = _workload(workload, variant, tp, dp, topology.npus, stages)
+    nearest = closed_loop(loop)
+    scene = load_scene(network, budget, found, topology, fixed, split, stages, nearest, recompute, compute_scale)
+    started = time.process_time()
+    pipeline, closed, closed_partial, least = None, None, None, 0.0
+    if stages > 1:
+        cut = Pipeline(stages, micro_batches or 4 * stages, order)
+        pipeline = _pipeline(scene, cut, settings, loop, recompute, compute_scale)
+        run = max(pipeline.runs, key=lambda one: one.time)
+
+        def again(wider: Scene) -> float:
+            ran = _pipeline(wider, cut, replace(settings, record=False), loop, recompute, compute_scale)
+            return max(one.time for one in ran.runs)
+    else:
+        steps = (zero3 if zero else iteration)(found, loop, recompute=recompute, compute_scale=compute_scale)
+        run = _single(scene, steps, settings)
+        least = bound(steps, topology, scene.bandwidths, scene.groups)
+
+        def again(wider: Scene) -> float:
+            return _single(wider, steps, replace(settings, record=False)).time
+
+    seconds = time.process_time() - started
+    partial = partial_groups(scene)
+    if stages == 1 and not zero:
+        closed = closed_form(scene, nearest, recompute, compute_scale)
+        closed_partial = closed_form(scene, nearest, recompute, compute_scale, partial)
+    inputs = {
+        "network": str(network), "budget": None if budget is None else sum(scene.bandwidths), "split": split,
+        "bandwidths": list(scene.bandwidths), "workload": str(workload), "tp": found.tp, "dp": found.dp,
+        "variant": variant, "loop": loop.value, "recompute": recompute, "chunks": chunks, "schedule": schedule.value,
+        "convention": convention.value, "compute_scale": compute_scale, "zero": zero, "stages": stages,
+        "micro_batches": pipeline.pipeline.micro_batches if pipeline else None, "order": order.value,
+    }  # fmt: skip
+    provenance = Provenance(
+        command="train",
+        inputs=inputs,
+        sha256={**hashes, "workload": digest},
+        notes=[f"{found.name}: TP {found.tp} x DP {found.dp}" + (f" x {stages} stages" if stages > 1 else "")],
+        counts={"events": run.events, "phases": len(run.phases)} if settings.record else {"events": run.events},
+        versions=versions("simpy"),
+    )
+    gains = tuple(run.time - again(_wider(scene, d)) for d in range(len(scene.bandwidths)))
+    return TrainResult(
+        scene, run, run.time, least, closed, closed_partial, gains, tuple(partial), pipeline, provenance, seconds
+    )
+
+
+def _check(convention: Convention, chunks: int, compute_scale: float, zero: int, stages: int) -> None:
+    if convention is Convention.ASTRA_SIM_2_AWARE:
+        expected = "a convention that knows several collectives and dimensions at once"
+        raise InputError("--convention", f"'{convention.value}'", expected, "Use physical, astra-sim or astra-sim-2.")
+    if chunks < 1:
+        raise InputError("--chunks", str(chunks), "a whole number of at least 1")
+    if not 0 < compute_scale < float("inf"):
+        raise InputError("--compute-scale", f"{compute_scale:g}", "a number above 0")
+    if zero not in (0, 3):
+        raise InputError("--zero", str(zero), "0 or 3: stages 1 and 2 send what plain data parallelism sends")
+    if zero and stages > 1:
+        raise InputError("--zero", f"{zero} with {stages} pipeline stages", "one of the two", "Leave one of them out.")
+
+
+def _network(
+    network: str | Path, budget: float | str | None
+) -> tuple[Topology, tuple[float, ...] | None, dict[str, str]]:
+    """Return a network, the bandwidths that it brings where no budget is given, and the hash of its file."""
+    if budget is None:
+        return resolve_network(network)
+    from simcore.zoo import find
+    from simcore.zoo.load_networks import load_network
+
+    path = find("networks", network, "NETWORK")
+    return load_network(network, "NETWORK"), None, {"network": sha256(read_bytes(path, "network"))}
+
+
+def _workload(
+    workload: str | Path, variant: Variant, tp: int | None, dp: int | None, npus: int, stages: int
+) -> tuple[Workload, str]:
+    """Load a workload, cut for the NPUs of one stage, and the hash of its file."""
+    from simcore.zoo import find
+    from simcore.zoo.load_workloads import load_workload
+
+    path = find("workloads", workload, "WORKLOAD")
+    found = load_workload(workload, "WORKLOAD", variant=variant, tp=tp, dp=dp, npus=npus // max(stages, 1))
+    if stages > 1 and dp is None:
+        dp = max(npus // (stages * found.tp), 1)
+        found = load_workload(workload, "WORKLOAD", variant=variant, tp=found.tp, dp=dp)
+    return found, sha256(read_bytes(path, "workload"))
+
+
+def _single(scene: Scene, steps: Sequence[Step], settings: Settings) -> IterationRun:
+    return run_iteration(steps, scene.topology, scene.bandwidths, scene.groups, settings)
+
+
+def _pipeline(
+    scene: Scene, cut: Pipeline, settings: Settings, loop: Loop, recompute: bool, compute_scale: float
+) -> PipelineReport:
+    """Simulate a pipeline: a network for one NPU of each stage, all on one clock."""
+    clock = Clock()
+    networks = [make_network(clock, scene.topology, scene.bandwidths, settings) for _ in range(cut.stages)]
+    fabrics = [ChunkFabric(network, scene.groups, settings.chunks) for network in networks]
+
+    def transfer(size: float) -> float:
+        return transfer_time(scene.topology, scene.bandwidths, scene.stages, size)
+
+    found = run_pipeline(
+        clock, scene.workload, cut, fabrics, transfer, loop=loop, recompute=recompute, compute_scale=compute_scale
+    )
+    runs = tuple(written(log, network) for log, network in zip(found.logs, networks, strict=True))
+    return PipelineReport(cut, runs, found.in_flight)
+
+
+def _wider(scene: Scene, dimension: int) -> Scene:
+    bandwidths = [b * WIDER if d == dimension else b for d, b in enumerate(scene.bandwidths)]
+    return replace(scene, bandwidths=tuple(bandwidths))

@@ -1,0 +1,200 @@
+"""Inputs of ``simcore train``: from words to a network with bandwidths, a workload and its groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from simcore.errors import InputError, did_you_mean
+from simcore.models.iteration.program import Loop
+from simcore.models.network.bounds import usable_bandwidth
+from simcore.models.network.mapping import Groups, map_parallelism, map_stages
+from simcore.models.network.topology import Block, Topology
+from simcore.models.training import StepModel, StepTime, TrainingLoop, compile_step
+from simcore.models.workload import Workload
+from simcore.studies.network_grid import PERF, solve
+from simcore.studies.optimize_inputs import bandwidth, parse_budget, refuse_options
+
+_SUM = 1e-3
+"""Bandwidths given one by one may miss the budget by this share: they are often rounded to 0.01 GB/s."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What runs where.
+
+    Attributes
+    ----------
+    topology : Topology
+        The network.
+    bandwidths : tuple of float
+        Bandwidth of one NPU into each dimension [B/s], innermost first.
+    workload : Workload
+        What an iteration is.
+    groups : Groups
+        Sizes of its groups along each dimension.
+    stages : tuple of int
+        Pipeline stages along each dimension.
+    """
+
+    topology: Topology
+    bandwidths: tuple[float, ...]
+    workload: Workload
+    groups: Groups
+    stages: tuple[int, ...]
+
+
+def positional(
+    arguments: Sequence[str], network: str | None, options: Iterable[str] = ()
+) -> tuple[str, str | None, str]:
+    """Return network, budget and workload; with --network, which brings its bandwidths, only the workload is given.
+
+    Raises
+    ------
+    InputError
+        If there are too many or too few, or one looks like an option.
+    """
+    refuse_options(arguments, options, "train")
+    names = ["WORKLOAD"] if network is not None else ["NETWORK", "BUDGET", "WORKLOAD"]
+    if len(arguments) != len(names):
+        remedy = "For example: simcore train 4D 325 1T."
+        if network is not None:
+            remedy = "With --network, NETWORK and BUDGET are left out: simcore train 1T --network TEXT."
+        raise InputError("arguments", f"{len(arguments)} ({' '.join(arguments)})", " ".join(names), remedy)
+    if network is not None:
+        return network, None, arguments[0]
+    return arguments[0], arguments[1], arguments[2]
+
+
+def load_scene(
+    network: str | Path,
+    budget: float | str | None,
+    workload: Workload,
+    topology: Topology,
+    fixed: Sequence[float] | None,
+    split: str | Sequence[float],
+    stages: int,
+    model_loop: TrainingLoop,
+    recompute: bool,
+    compute_scale: float,
+) -> Scene:
+    """Map a workload onto a network and give the network its bandwidths.
+
+    Parameters
+    ----------
+    network : str or Path
+        What the user called it, for messages.
+    budget : float or str or None
+        Bandwidth of one NPU in all; None where `fixed` are the bandwidths.
+    workload : Workload
+        What runs.
+    topology : Topology
+        The network.
+    fixed : sequence of float or None
+        Bandwidths that the network brings [B/s].
+    split : str or sequence of float
+        ``equal``, ``optimal``, or bandwidths: numbers in B/s, or text in GB/s separated by commas.
+    stages : int
+        Pipeline stages.
+    model_loop, recompute, compute_scale
+        The closed form's iteration, for which an optimal split is made.
+    """
+    sizes, part = map_stages(topology, stages)
+    groups = map_parallelism(part, workload.tp, workload.dp, f"workload {workload.name}")
+    if fixed is not None:
+        if split != "equal":
+            found = f"'{split}' beside --network, which brings its bandwidths"
+            raise InputError("--split", found, "one of the two", "Leave --split out.")
+        return Scene(topology, tuple(fixed), workload, groups, sizes)
+    assert budget is not None  # the caller has either
+    total = parse_budget(budget)
+    dimensions = len(topology.dimensions)
+    if split == "equal":
+        bandwidths = [total / dimensions] * dimensions
+    elif split == "optimal":
+        model = compile_step(workload, groups, model_loop, recompute, compute_scale, recompute)
+        # only what is used can be planned for: without traffic every split is as good
+        bandwidths = [total / dimensions] * dimensions
+        if model.streams:
+            bandwidths = solve(model, total, np.ones(dimensions), PERF).bandwidths.tolist()
+    else:
+        bandwidths = _given(split, dimensions, total, str(network))
+    return Scene(topology, tuple(bandwidths), workload, groups, sizes)
+
+
+def _given(split: str | Sequence[float], dimensions: int, total: float, network: str) -> list[float]:
+    """Return bandwidths that were given one by one, which must make up the budget."""
+    words: list[str | float] = list(split.split(",")) if isinstance(split, str) else list(split)
+    expected = f"equal, optimal, or {dimensions} bandwidths in GB/s with commas, one per dimension of network {network}"
+    if len(words) != dimensions:
+        hint = did_you_mean(str(words[0]), ["equal", "optimal"]) if len(words) == 1 else ""
+        raise InputError("--split", f"'{split}'", expected, hint)
+    found = [bandwidth(word.strip() if isinstance(word, str) else word, "--split") for word in words]
+    if min(found) <= 0:
+        raise InputError("--split", f"'{split}'", "bandwidths above 0")
+    if abs(sum(found) - total) > _SUM * total:
+        remedy = f"Make them {total / 1e9:g} in all, or give {sum(found) / 1e9:g} as the budget."
+        raise InputError("--split", f"{sum(found) / 1e9:g} GB/s in all", f"the budget, {total / 1e9:g} GB/s", remedy)
+    return found
+
+
+def closed_loop(loop: Loop) -> TrainingLoop:
+    """Return the closed form's loop that is nearest to a simulated one."""
+    return TrainingLoop.NO_OVERLAP if loop is Loop.NO_OVERLAP else TrainingLoop.OVERLAP
+
+
+@dataclass(frozen=True)
+class PartialGroup:
+    """A group that covers part of a fully connected dimension, and so has part of its links.
+
+    Attributes
+    ----------
+    parallel : str
+        ``tensor-parallel`` or ``data-parallel``.
+    dimension : int
+        From 0.
+    group, size : int
+        NPUs of the group there, and of the dimension.
+    usable, whole : float
+        Bandwidth of one NPU towards its group, and into the dimension [B/s].
+    """
+
+    parallel: str
+    dimension: int
+    group: int
+    size: int
+    usable: float
+    whole: float
+
+
+def partial_groups(scene: Scene) -> list[PartialGroup]:
+    """Return the groups that cover part of a fully connected dimension."""
+    found = []
+    for parallel, sizes in (("tensor-parallel", scene.groups.tp), ("data-parallel", scene.groups.dp)):
+        for index, (dimension, group) in enumerate(zip(scene.topology.dimensions, sizes, strict=True)):
+            if dimension.block is Block.FULLY_CONNECTED and 1 < group < dimension.size:
+                whole = scene.bandwidths[index]
+                usable = usable_bandwidth(dimension, whole, group)
+                found.append(PartialGroup(parallel, index, group, dimension.size, usable, whole))
+    return found
+
+
+def closed_form(
+    scene: Scene, loop: TrainingLoop, recompute: bool, compute_scale: float, partial: Sequence[PartialGroup] = ()
+) -> StepTime:
+    """Return the closed form of an iteration; groups in `partial` have their own links only."""
+    model = compile_step(scene.workload, scene.groups, loop, recompute, compute_scale, recompute)
+    return _with_links(model, partial).split(scene.bandwidths)
+
+
+def _with_links(model: StepModel, partial: Sequence[PartialGroup]) -> StepModel:
+    """Charge partial groups for the links that they have: more bytes per B/s of the dimension."""
+    shapes = model.shapes.copy()
+    for row, stream in enumerate(model.streams):
+        for each in partial:
+            if stream.label.startswith(each.parallel):
+                shapes[row, each.dimension] *= each.whole / each.usable
+    return replace(model, shapes=shapes)

@@ -1,0 +1,213 @@
+"""What a simulated training iteration gives: times, tables, a timeline, and where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simcore.models.iteration.chunked import IterationRun
+from simcore.models.iteration.pipeline import Pipeline, bubble
+from simcore.models.training import StepTime
+from simcore.outputs import atomic_directory, write_atomic
+from simcore.results import Provenance, Table, to_json
+from simcore.studies.train_inputs import PartialGroup, Scene
+from simcore.timeline.slices import Argument, Slice, timeline_csv, trace_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class PipelineReport:
+    """How a pipeline did.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+        Stages, micro-batches and their order.
+    runs : tuple of IterationRun
+        What an NPU of each stage did.
+    in_flight : tuple of int
+        Most micro-batches whose activations each stage held at once.
+    """
+
+    pipeline: Pipeline
+    runs: tuple[IterationRun, ...]
+    in_flight: tuple[int, ...]
+
+    @property
+    def ideal_bubble(self) -> float:
+        """Share of the work that the fill and the drain of a balanced pipeline take: (p - 1) / m."""
+        return bubble(self.pipeline.stages, self.pipeline.micro_batches)
+
+    def idle(self, iteration_time: float) -> tuple[float, ...]:
+        """Return how long each stage waits for others [s]."""
+        return tuple(iteration_time - run.compute - run.exposed for run in self.runs)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A simulated training iteration and where it comes from.
+
+    Attributes
+    ----------
+    scene : Scene
+        Network, workload and groups.
+    run : IterationRun
+        The iteration; of a pipeline, that of the stage that ends last.
+    time, bound : float
+        The iteration, and what no schedule can beat [s]; the bound is 0 for a pipeline.
+    closed, closed_partial : StepTime or None
+        The closed form with whole dimensions, and with the links that partial groups have; None for a pipeline and for
+        ZeRO-3, which it does not know.
+    gains : tuple of float
+        Time that a tenth more bandwidth in each dimension saves [s].
+    partial : tuple of PartialGroup
+        Groups that cover part of a fully connected dimension.
+    pipeline : PipelineReport or None
+        Of several stages.
+    provenance : Provenance
+        How to make it again.
+    seconds : float
+        CPU time of one simulation [s]; not part of the written result.
+    """
+
+    scene: Scene
+    run: IterationRun
+    time: float
+    bound: float
+    closed: StepTime | None
+    closed_partial: StepTime | None
+    gains: tuple[float, ...]
+    partial: tuple[PartialGroup, ...]
+    pipeline: PipelineReport | None
+    provenance: Provenance
+    seconds: float = field(compare=False)
+
+    @property
+    def limiting(self) -> int | None:
+        """Dimension (from 0) that holds up most of what is waited for; None where nothing is."""
+        exposed = self.run.exposed_by_dimension()
+        return max(range(len(exposed)), key=exposed.__getitem__) if max(exposed) > 0 else None
+
+    @property
+    def widen(self) -> int | None:
+        """Dimension (from 0) in which more bandwidth saves most; None where none saves anything."""
+        return max(range(len(self.gains)), key=self.gains.__getitem__) if max(self.gains) > 0 else None
+
+    @property
+    def dimensions(self) -> Table:
+        """Table with one row per dimension: B/s, seconds, shares of the iteration."""
+        exposed, scene = self.run.exposed_by_dimension(), self.scene
+        columns = ["dimension", "block", "npus", "level", "bandwidth", "busy", "utilisation", "exposed", "gain"]
+        rows = [
+            (
+                index + 1, each.block.value, each.size, each.level, scene.bandwidths[index], self.run.busy[index],
+                self.run.sent[index] / (scene.bandwidths[index] * self.time) if self.time else 0.0, exposed[index],
+                self.gains[index],
+            )
+            for index, each in enumerate(scene.topology.dimensions)
+        ]  # fmt: skip
+        return Table(columns, rows)
+
+    @property
+    def layers(self) -> Table:
+        """Table of what was waited for, layer by layer [s]."""
+        names = [layer.name for layer in self.scene.workload.layers]
+        rows = [
+            (layer + 1, names[layer], part.value, axis.value, seconds)
+            for (layer, part, axis), seconds in self.run.exposed_by_layer().items()
+        ]
+        return Table(["layer", "name", "part", "group", "exposed"], rows)
+
+    @property
+    def timeline(self) -> list[Slice]:
+        """What NPUs and dimensions did; dimensions only where their phases were recorded."""
+        if self.pipeline is None:
+            return _slices(self.run, self.scene, "")
+        runs = enumerate(self.pipeline.runs, 1)
+        return [one for number, run in runs for one in _slices(run, self.scene, f"stage {number}, ")]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as plain containers, in SI units, for JSON."""
+        run, scene, axes = self.run, self.scene, self.run.exposed_by_axis()
+        pipeline = None
+        if self.pipeline is not None:
+            pipeline = {
+                "stages": self.pipeline.pipeline.stages,
+                "micro_batches": self.pipeline.pipeline.micro_batches,
+                "order": self.pipeline.pipeline.order.value,
+                "ideal_bubble": self.pipeline.ideal_bubble,
+                "idle": list(self.pipeline.idle(self.time)),
+                "in_flight": list(self.pipeline.in_flight),
+            }
+        return {
+            "iteration_time": self.time,
+            "compute_time": run.compute,
+            "exposed_communication": run.exposed,
+            "exposed": {axis.name.lower(): seconds for axis, seconds in axes.items()},
+            "bound": self.bound,
+            "closed_form": None if self.closed is None else self.closed.total,
+            "closed_form_partial": None if self.closed_partial is None else self.closed_partial.total,
+            "bandwidths": list(scene.bandwidths),
+            "utilisation": self.dimensions.column("utilisation"),
+            "limiting_dimension": None if self.limiting is None else self.limiting + 1,
+            "widen": None if self.widen is None else self.widen + 1,
+            "dimensions": [dict(row) for row in self.dimensions],
+            "layers": [dict(row) for row in self.layers],
+            "pipeline": pipeline,
+            "events": run.events,
+            "provenance": self.provenance.as_dict(),
+        }
+
+    def plot(self) -> Figure:
+        """Draw what the iteration is spent on, and how busy each dimension is."""
+        from simcore.plots.train import draw
+
+        run = self.run
+        parts = {"compute": run.compute, **{axis.value: found for axis, found in run.exposed_by_axis().items()}}
+        if self.pipeline is not None:
+            parts["other stages"] = self.time - run.compute - run.exposed
+        return draw(self.dimensions, parts, self.bound)
+
+    def write(self, directory: Path, *, force: bool = False) -> None:
+        """Write ``train.json``, ``dimensions.csv``, ``layers.csv``, the timeline and a figure into a new directory.
+
+        Raises
+        ------
+        InputError
+            If the directory exists and `force` is false, or it cannot be written.
+        """
+        from simcore.plots.style import save
+
+        with atomic_directory(directory, force=force) as scratch:
+            write_atomic(scratch / "train.json", to_json(self.as_dict()))
+            write_atomic(scratch / "dimensions.csv", self.dimensions.to_csv())
+            write_atomic(scratch / "layers.csv", self.layers.to_csv())
+            self.write_timeline(scratch / "timeline.json")
+            save(self.plot(), scratch / "train")
+
+    def write_timeline(self, path: Path) -> None:
+        """Write the timeline as a trace for ui.perfetto.dev, and as CSV beside it."""
+        slices = self.timeline
+        write_atomic(path, trace_json(slices, f"simcore train {self.scene.topology.name} {self.scene.workload.name}"))
+        write_atomic(path.with_suffix(".csv"), timeline_csv(slices))
+
+
+def _slices(run: IterationRun, scene: Scene, prefix: str) -> list[Slice]:
+    """Return the tracks of one NPU: what it does, then each of its dimensions."""
+    names = [layer.name for layer in scene.workload.layers]
+    found = []
+    for span in run.spans:
+        what = "compute" if span.axis is None else f"wait for {span.axis.value}"
+        arguments: dict[str, Argument] = {"layer": names[span.layer], "part": span.part.value}
+        found.append(Slice(f"{prefix}NPU", what, span.start, span.end, arguments))
+    for index, dimension in enumerate(scene.topology.dimensions):
+        track = f"{prefix}dimension {index + 1}: {dimension.block.value} {dimension.size} {dimension.level}".rstrip()
+        for phase in run.phases:
+            if phase.dimension == index:
+                values: dict[str, Argument] = {"collective": phase.label, "chunk": phase.chunk}
+                values |= {"size": phase.size, "queued": phase.queued}
+                found.append(Slice(track, phase.operation.value, phase.start, phase.end, values))
+    return found

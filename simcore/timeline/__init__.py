@@ -1,0 +1,1 @@
+"""Timelines that ui.perfetto.dev opens: `slices` on tracks, and the GPUs of a `cluster` run."""

@@ -1,0 +1,170 @@
+"""Networks written as one line: ``Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us``."""
+
+from __future__ import annotations
+
+import re
+
+from simcore.errors import InputError, did_you_mean
+from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.units import parse
+
+_BLOCKS = {
+    "ring": Block.RING,
+    "fc": Block.FULLY_CONNECTED,
+    "fullyconnected": Block.FULLY_CONNECTED,
+    "switch": Block.SWITCH,
+}
+_NAMES = ["Ring", "FC", "FullyConnected", "Switch"]
+_EXAMPLE = "Ring(4)@200GB/s,500ns x Switch(8)@50GB/s,1us"
+_LIKE = f"Write it like {_EXAMPLE}."
+_SPACE = re.compile(r"\s*")
+_NAME = re.compile(r"[A-Za-z]+")
+_SIZE = re.compile(r"\d+")
+_QUANTITY = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?(?:\s*[^\s,x×@\d][^\s,x×@]*)?")
+_BETWEEN = re.compile(r"[x×]")
+MOST_NPUS = 2**31
+
+
+def is_network_string(text: str) -> bool:
+    """Return whether a network is written out, not named.
+
+    Examples
+    --------
+    >>> is_network_string("Ring(4)@200GB/s"), is_network_string("4D")
+    (True, False)
+    """
+    return "(" in text or "@" in text
+
+
+def parse_network(text: str, place: str) -> tuple[Topology, tuple[float, ...]]:
+    """Read a network that is written as one line.
+
+    Parameters
+    ----------
+    text : str
+        Dimensions from the inside out, joined by ``x``: ``BLOCK(SIZE)@BANDWIDTH`` or
+        ``BLOCK(SIZE)@BANDWIDTH,LATENCY``, where BLOCK is Ring, FC, FullyConnected or Switch, BANDWIDTH what one NPU
+        has into the dimension over all its links there, and LATENCY that of one link.
+    place : str
+        What gave the text, for messages.
+
+    Returns
+    -------
+    topology : Topology
+        Named by the text.
+    bandwidths : tuple of float
+        Per dimension [B/s].
+
+    Raises
+    ------
+    InputError
+        With a caret under the place that does not parse.
+
+    Examples
+    --------
+    >>> topology, bandwidths = parse_network("Ring(4)@200GB/s,500ns x FC(8)@140GiB/s", "--network")
+    >>> [str(dimension.block) for dimension in topology.dimensions], topology.npus, topology.dimensions[0].latency
+    (['Ring', 'FullyConnected'], 32, 5e-07)
+    >>> bandwidths
+    (200000000000.0, 150323855360.0)
+    >>> parse_network("Ring(4)@200GB/s x FC(8)", "--network")
+    Traceback (most recent call last):
+        ...
+    simcore.errors.InputError: --network, column 24: found FC(8) without a bandwidth, expected @ and ...
+    """
+    return _Reader(text, place).read()
+
+
+class _Reader:
+    def __init__(self, text: str, place: str) -> None:
+        self.text, self.place, self.at = text, place, 0
+
+    def read(self) -> tuple[Topology, tuple[float, ...]]:
+        dimensions, bandwidths = [], []
+        while True:
+            dimension, bandwidth = self._dimension()
+            dimensions.append(dimension)
+            bandwidths.append(bandwidth)
+            self._blank()
+            if self.at == len(self.text):
+                break
+            if not self._taken(_BETWEEN):
+                raise self._error(self._rest(), "'x' and another dimension, or the end")
+        topology = Topology(" x ".join(self.text.replace("×", "x").split(" x ")).strip(), tuple(dimensions), "given")
+        if topology.npus > MOST_NPUS:
+            self.at = 0
+            raise self._error(f"{topology.npus} NPUs", f"a network of at most {MOST_NPUS} NPUs")
+        return topology, tuple(bandwidths)
+
+    def _dimension(self) -> tuple[Dimension, float]:
+        self._blank()
+        first = self.at
+        name = self._taken(_NAME)
+        if name is None:
+            raise self._error(self._rest(), "a dimension")
+        if name.lower() not in _BLOCKS:
+            self.at = first
+            raise self._error(f"'{name}'", f"one of {', '.join(_NAMES)}", did_you_mean(name, _NAMES))
+        self._expect("(", f"( and the number of NPUs, such as {name}(8)")
+        number = self._at()
+        size = self._taken(_SIZE)
+        if size is None or int(size) < 1:
+            self.at = number
+            raise self._error(
+                f"'{size}'" if size else self._rest(), "a number of NPUs of at least 1", f"Write {name}(8)."
+            )
+        self._expect(")", "a closing bracket")
+        self._blank()
+        if not self._taken(re.compile("@")):
+            found = f"{name}({size}) without a bandwidth"
+            raise self._error(found, "@ and what one NPU has into the dimension", f"Write {name}({size})@50GB/s.")
+        bandwidth = self._quantity("bandwidth", "50GB/s")
+        latency = 0.0
+        self._blank()
+        if self._taken(re.compile(",")):
+            latency = self._quantity("time", "500ns")
+        return Dimension(_BLOCKS[name.lower()], int(size), "", latency), bandwidth
+
+    def _quantity(self, kind: str, example: str) -> float:
+        start = self._at()
+        found = self._taken(_QUANTITY)
+        what = "latency" if kind == "time" else kind
+        if found is None:
+            raise self._error(self._rest(), f"a {what} with its unit, such as {example}")
+        try:
+            value = parse(found, kind, "")
+        except InputError as error:
+            self.at = start
+            raise self._error(error.found, error.expected, error.remedy) from None
+        if not (0 < value < float("inf") or (kind == "time" and value == 0)):
+            self.at = start
+            raise self._error(f"'{found}'", f"a finite {what} {'of at least' if kind == 'time' else 'above'} 0")
+        return value
+
+    def _expect(self, character: str, expected: str) -> None:
+        self._blank()
+        if not self.text.startswith(character, self.at):
+            raise self._error(self._rest(), expected)
+        self.at += 1
+
+    def _taken(self, pattern: re.Pattern[str]) -> str | None:
+        match = pattern.match(self.text, self.at)
+        if match is None:
+            return None
+        self.at = match.end()
+        return match[0]
+
+    def _blank(self) -> None:
+        self._taken(_SPACE)
+
+    def _at(self) -> int:
+        self._blank()
+        return self.at
+
+    def _rest(self) -> str:
+        rest = re.match(r"\s*([^\s()@,]+|\S)", self.text[self.at :])
+        return f"'{rest[1]}'" if rest else "the end of the text"
+
+    def _error(self, found: str, expected: str, remedy: str = "") -> InputError:
+        where = f"{self.place}, column {self.at + 1}"
+        return InputError(where, found, expected, remedy or _LIKE, (self.text, self.at))

@@ -1,0 +1,192 @@
+"""``simcore collective``."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from simcore.cli.collective import command
+from simcore.cli.main import run
+
+NETWORK = "Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us"
+RING = "Ring(8)@100GiB/s,500ns"
+
+
+def invoke(*args):
+    result = CliRunner().invoke(command, list(args), catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def refusal(capsys, *args):
+    with pytest.raises(SystemExit) as stop:
+        run(["collective", *args])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(("simcore: error: ", "Usage"))
+    return error
+
+
+def test_it_prints_time_bound_utilisation_and_why():
+    text = invoke("all-reduce", "1GiB", "--network", NETWORK)
+    assert "all-reduce of 1 GiB (full buffer per NPU) among 4 x 8 x 4 = 128 NPUs" in text
+    assert "each NPU has a full buffer of 1 GiB, a shard of 8 MiB" in text
+    assert "1     Ring 4                 4   200 GB/s   1.5 GiB   8.245 ms         97.7%   limits" in text
+    assert "time   8.24506 ms, 66.3% of the bound" in text
+    assert "bound  5.46385 ms (bandwidth 5.463 ms, latency 3.7 us, alpha-beta 5.464 ms)" in text
+    assert "Dimension 1 (Ring 4) limits" in text
+    assert "320 chunk phases, 321 events" in text
+    assert max(map(len, text.splitlines())) <= 110
+
+
+def test_all_gather_counts_the_input_shard():
+    text = invoke("all-gather", "1MiB", "--network", RING)
+    assert "all-gather of 1 MiB (input shard per NPU)" in text
+    assert "ends with a full buffer of 8 MiB" in text
+    assert "ends with a shard of 128 KiB" in invoke("reduce-scatter", "1MiB", "--network", RING)
+
+
+def test_json_has_the_names_that_scripts_read():
+    document = json.loads(invoke("all-reduce", "1GiB", "--network", NETWORK, "--json"))
+    assert document["time"] == pytest.approx(8.245e-3, rel=1e-3)
+    assert document["bound"] == pytest.approx(5.464e-3, rel=1e-3)
+    assert document["utilisation"] == pytest.approx([0.977, 0.407, 0.122], abs=1e-3)
+    assert (document["limiting_dimension"], document["events"]) == (1, 321)
+    assert set(document["bounds"]) == {"bandwidth", "latency", "alpha_beta", "ascending"}
+    assert document["bound"] == document["bounds"]["alpha_beta"]
+    assert document["full_buffer"] == 2**30
+    assert document["shard"] == 2**23
+    assert document["provenance"]["inputs"]["chunks"] == 64
+    assert document == json.loads(invoke("all-reduce", "1GiB", "--network", NETWORK, "--json"))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["1MiB", "--network", NETWORK], "Latency is 100% of the time there"),
+        (["1GiB", "--network", NETWORK, "--chunks", "1"], "no dimension is full"),
+        (["1GiB", "--network", NETWORK, "--group", "0-15"], "it uses 3 of the 7 links that share 140 GB/s"),
+        (["64MiB", "--network", RING, "--convention", "astra-sim", "--in-flight", "4"], "which no network allows"),
+        (["1MiB", "--network", RING, "--convention", "astra-sim-2", "--schedule", "themis"], "had no effect"),
+        (["1MiB", "--network", RING, "--group", "3"], "Nothing is sent"),
+        (["1MiB", "--network", "Switch(6)@100GB/s,1us"], "folded onto 4 NPUs first, large ones run a ring"),
+    ],
+)
+def test_it_says_why(options, reason):
+    text = " ".join(invoke("all-reduce", *options).split())
+    assert reason in text
+
+
+def test_a_ring_forwards_an_all_to_all():
+    text = " ".join(invoke("all-to-all", "64MiB", "--network", RING).split())
+    assert "forwards what is sent to others: 2.29 times the bytes of a switch" in text
+
+
+@pytest.mark.parametrize("schedule", ["ascending", "round-robin", "themis", "flex", "latency-aware"])
+def test_schedules(schedule):
+    document = json.loads(invoke("all-reduce", "64MiB", "--network", NETWORK, "--schedule", schedule, "--json"))
+    assert document["time"] >= document["bound"]
+    if schedule == "latency-aware":
+        assert document["efficiency"] > 0.75
+
+
+def test_options_change_the_run():
+    def time(*options):
+        return json.loads(invoke("all-reduce", "64MiB", "--network", NETWORK, "--json", *options))["time"]
+
+    assert time("--collective-opt", "full-per-dimension") > 2 * time()
+    assert time("--in-flight", "4") < time()
+    assert time("--algorithm", "ring,direct,ring") > time()
+    assert time("--convention", "astra-sim") == pytest.approx(time(), rel=0.01)
+
+
+def test_the_zoo_and_its_bandwidths():
+    document = json.loads(invoke("all-reduce", "64MiB", "--network", "DGX-like", "--json"))
+    assert document["provenance"]["inputs"]["bandwidths"] == [300e9, 25e9]
+    assert "network" in document["provenance"]["sha256"]
+
+
+def test_a_timeline_and_its_csv(tmp_path):
+    trace = tmp_path / "run.json"
+    invoke("all-reduce", "1GiB", "--network", NETWORK, "--timeline", str(trace), "--chunks", "4")
+    events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+    names = [event["args"]["name"] for event in events if event["name"] == "thread_name"]
+    assert names == ["dimension 1: Ring 4", "dimension 2: FullyConnected 8", "dimension 3: Switch 4"]
+    slices = [event for event in events if event["ph"] == "X"]
+    assert len(slices) == 20
+    with (tmp_path / "run.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 20
+    assert max(float(row["end"]) for row in rows) == pytest.approx(max(e["ts"] + e["dur"] for e in slices) / 1e6)
+
+
+def test_a_directory_of_results(tmp_path):
+    out = tmp_path / "out"
+    printed = invoke("all-reduce", "1GiB", "--network", NETWORK, "-o", str(out), "--json")
+    found = sorted(path.name for path in out.iterdir())
+    assert found == [
+        "collective.json", "collective.pdf", "collective.png", "dimensions.csv", "timeline.csv", "timeline.json",
+    ]  # fmt: skip
+    assert (out / "collective.json").read_text(encoding="utf-8") == printed
+    first = {path.name: path.read_bytes() for path in out.iterdir()}
+    invoke("all-reduce", "1GiB", "--network", NETWORK, "-o", str(out), "--force")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == first
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            ("all-reduce", "1GiB", "--network", "Ring(4)@200GB/s x Rng(8)@1GB/s"),
+            "column 19: found 'Rng', expected one of",
+        ),
+        (("all-reduce", "1GiB", "--network", "Ring(4)@200GB/s x FC(8)"), "FC(8) without a bandwidth"),
+        (("all-reduce", "1024", "--network", NETWORK), "SIZE: found '1024' without a unit"),
+        (("all-reduce", "1GHz", "--network", NETWORK), "SIZE: found unit 'GHz'"),
+        (("all-reduce", "-1GiB", "--network", NETWORK), "found '-1', expected an option"),
+        (("allreduce", "1GiB", "--network", NETWORK), "Did you mean 'all-reduce'?"),
+        (("all-reduce", "1GiB", "--network", "4D"), "network 4D, which has dimensions without bandwidth"),
+        (("all-reduce", "1GiB", "--network", "5D"), "--network: found '5D'"),
+        (
+            ("all-reduce", "1GiB", "--network", NETWORK, "--group", "0-128"),
+            "--group: found rank 128, expected a subset",
+        ),
+        (("all-reduce", "1GiB", "--network", NETWORK, "--group", "0-5"), "a group of 6 ranks without rank 6"),
+        (("all-reduce", "1GiB", "--network", NETWORK, "--group", "5-0"), "Write 0-5."),
+        (("all-reduce", "1GiB", "--network", NETWORK, "--group", "a"), "--group: found 'a'"),
+        (("all-reduce", "1GiB", "--network", NETWORK, "--group", "0,0"), "rank 0 twice"),
+        (("all-reduce", "1GiB", "--network", NETWORK, "--chunks", "0"), "--chunks: found 0"),
+        (("all-reduce", "1GiB", "--network", NETWORK, "--in-flight", "0"), "--in-flight: found 0"),
+        (("all-reduce", "1GiB", "--network", NETWORK, "--schedule", "thems"), "Did you mean 'themis'?"),
+        (("all-reduce", "1GiB", "--network", NETWORK, "--convention", "astra"), "Did you mean 'astra-sim'?"),
+        (("all-reduce", "1GiB", "--network", NETWORK, "--collective-opt", "x"), "one of local, full-per-dimension"),
+        (("all-reduce", "1GiB", "--network", NETWORK, "--algorithm", "ring,ring"), "one for all dimensions, or 3"),
+        (("all-reduce", "1GiB", "--network", NETWORK, "--convention", "astra-sim-2-aware"), "found 3 dimensions"),
+        (("all-reduce", "1GiB"), "missing option '--network'"),
+    ],
+)
+def test_bad_input_is_refused(capsys, args, message):
+    assert message in refusal(capsys, *args)
+
+
+def test_the_caret_stands_under_the_place(capsys):
+    lines = refusal(capsys, "all-reduce", "1GiB", "--network", "Ring(4)@200GB/s x Rng(8)@1GB/s").splitlines()
+    assert lines[1].index("Rng") == lines[2].index("^")
+
+
+def test_an_existing_directory_is_refused_before_the_work(capsys, tmp_path):
+    assert "--force" in refusal(capsys, "all-reduce", "1GiB", "--network", NETWORK, "-o", str(tmp_path))
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys, simcore.cli.collective;"
+        "heavy = ('numpy', 'scipy', 'networkx', 'matplotlib', 'pydantic', 'rich', 'simpy');"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

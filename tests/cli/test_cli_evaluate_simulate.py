@@ -1,0 +1,76 @@
+"""``simcore evaluate --engine simulate``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from simcore.cli.evaluate import command
+from simcore.cli.main import run
+from simcore.studies import network_simulate
+
+SMALL = ["network-fig12", "--small", "--engine", "simulate", "--jobs", "1"]
+
+
+def invoke(*args):
+    result = CliRunner().invoke(command, list(args), catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_it_says_that_it_simulated():
+    text = invoke(*SMALL)
+    assert "Simulated chunk by chunk with ASTRA-sim's rules" in text
+    assert "References are those of the closed form" in text
+    assert "2D        17B       PerfOptBW         1.09" in text
+
+
+def test_json_has_simulated_times():
+    found = json.loads(invoke(*SMALL, "--json"))
+    assert found["provenance"]["inputs"]["engine"] == "simulate"
+    assert found["provenance"]["counts"]["simulations"] == 32
+
+
+def test_an_interrupted_run_says_where_its_points_are_and_goes_on(tmp_path, monkeypatch, capsys):
+    original, ran = network_simulate.run, []
+
+    def stopped(task):
+        if len(ran) == 5:
+            raise KeyboardInterrupt
+        ran.append(task)
+        return original(task)
+
+    monkeypatch.setattr(network_simulate, "run", stopped)
+    with pytest.raises(SystemExit) as stop:
+        run(["evaluate", *SMALL, "-o", str(tmp_path / "out")])
+    assert stop.value.code == 130
+    state = tmp_path / "out.points.jsonl"
+    assert f"finished points are kept in {state}: run the same command again to go on" in capsys.readouterr().err
+    assert len(state.read_text(encoding="utf-8").splitlines()) == 5
+
+    monkeypatch.setattr(network_simulate, "run", lambda task: ran.append(task) or original(task))
+    invoke(*SMALL, "-o", str(tmp_path / "out"))
+    assert len(ran) == 32
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+    assert (tmp_path / "out" / "points.csv").is_file()
+
+
+def test_a_state_that_the_user_names_is_kept(tmp_path):
+    invoke(*SMALL, "--state", str(tmp_path / "s.jsonl"), "-o", str(tmp_path / "out"))
+    assert len((tmp_path / "s.jsonl").read_text(encoding="utf-8").splitlines()) == 32
+
+
+@pytest.mark.parametrize(
+    ("args", "part"),
+    [
+        (["network-fig12", "--jobs", "2"], "Add --engine simulate."),
+        (["network-table6", "--engine", "simulate"], "Table VI holds splits"),
+        (["network-fig12", "--engine", "simulat"], "simulate"),
+    ],
+)
+def test_wrong_input_exits_2(capsys, args, part):
+    with pytest.raises(SystemExit) as stop:
+        run(["evaluate", *args])
+    assert stop.value.code == 2
+    assert part in capsys.readouterr().err

@@ -1,0 +1,224 @@
+"""``simcore train``."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from simcore.cli.main import run
+from simcore.cli.train import command
+
+ASTRA = ["--workload-variant", "evaluation", "--compute-scale", "0.26", "--convention", "astra-sim"]
+FOUR = " x ".join(f"{block}@81.25GiB/s,1ns" for block in ("Ring(2)", "FC(8)", "Ring(8)", "Switch(8)"))
+
+
+def invoke(*args):
+    result = CliRunner().invoke(command, list(args), catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def document(*args):
+    return json.loads(invoke(*args, "--json"))
+
+
+def refusal(capsys, *args, status=2):
+    with pytest.raises(SystemExit) as stop:
+        run(["train", *args])
+    assert stop.value.code == status
+    return capsys.readouterr().err
+
+
+def test_it_prints_where_the_time_goes():
+    text = invoke("4D", "325", "1T")
+    assert text.startswith("4D, 325 GB/s per NPU; 1T (TP 128 x DP 8, optimizer workload); loop simulate")
+    for part in (
+        "compute",
+        "exposed communication",
+        "tensor-parallel",
+        "data-parallel",
+        "no schedule beats",
+        "closed form",
+    ):
+        assert part in text
+    assert "Ring 2 Tile" in text
+    assert "concat1" in text
+    assert "Dimension 1 is the busiest of the collectives behind 100.0% of the waiting." in text
+    assert "Widen dimension 1: with 10% more bandwidth there the iteration takes" in text
+
+
+def test_json_has_the_names_that_scripts_rely_on():
+    found = document("4D", "325", "1T")
+    assert found["iteration_time"] == pytest.approx(found["compute_time"] + found["exposed_communication"])
+    assert found["exposed_communication"] == pytest.approx(sum(found["exposed"].values()))
+    assert sum(row["exposed"] for row in found["layers"]) == pytest.approx(found["exposed_communication"])
+    assert sum(row["exposed"] for row in found["dimensions"]) == pytest.approx(found["exposed_communication"])
+    assert 0 < found["bound"] <= found["iteration_time"]
+    assert found["limiting_dimension"] == found["widen"] == 1
+    assert len(found["utilisation"]) == 4
+    assert found["events"] > 0
+
+
+def test_a_written_network_gives_what_astra_sim_measured(shared):
+    found = document("1T", "--network", FOUR, *ASTRA)
+    with (shared / "data" / "network" / "astra_training.csv").open(encoding="utf-8") as stream:
+        (row,) = [
+            row
+            for row in csv.DictReader(stream)
+            if (row["net"], row["workload"], row["bw_setup"]) == ("4D", "1T", "equal_325")
+        ]
+    assert found["iteration_time"] == pytest.approx(float(row["result_ns"]) * 1e-9, rel=1e-3)
+
+
+def test_a_network_of_the_zoo_may_bring_its_bandwidths():
+    found = document("175B", "--network", "DGX-like")
+    assert found["bandwidths"] == [300e9, 25e9]
+    assert found["provenance"]["inputs"]["network"] == "DGX-like"
+
+
+def test_splits():
+    equal, best = document("4D", "325", "1T"), document("4D", "325", "1T", "--split", "optimal")
+    assert equal["bandwidths"] == [81.25e9] * 4
+    assert sum(best["bandwidths"]) == pytest.approx(325e9)
+    assert best["iteration_time"] < equal["iteration_time"]
+    given = document("4D", "325", "1T", "--split", "200,75,37.5,12.5")
+    assert given["bandwidths"] == [200e9, 75e9, 37.5e9, 12.5e9]
+
+
+def test_loops_and_compute_scale():
+    times = {
+        loop: document("4D", "325", "1T", "--loop", loop, "--no-recompute")["iteration_time"]
+        for loop in ("NoOverlap", "Overlap", "simulate")
+    }
+    assert times["simulate"] <= times["Overlap"] <= times["NoOverlap"]
+    half = document("4D", "325", "1T", "--compute-scale", "0.5")
+    assert half["compute_time"] == pytest.approx(document("4D", "325", "1T")["compute_time"] / 2)
+
+
+@pytest.mark.parametrize("schedule", ["round-robin", "themis", "flex", "latency-aware"])
+def test_schedules_balance_what_the_ascending_one_does_not(schedule):
+    ascending = document("4D", "325", "1T")
+    found = document("4D", "325", "1T", "--schedule", schedule)
+    assert found["bound"] <= found["iteration_time"] < ascending["iteration_time"]
+
+
+def test_part_of_a_full_mesh_is_warned_of_with_both_numbers():
+    text = invoke("3D", "400", "175B")
+    assert "Warning: tensor-parallel groups cover 2 of the 8 NPUs of dimension 2, which is fully connected." in text
+    assert "keeps b/(n-1) per peer: 19.048 of 133.33 GB/s" in text.replace("\n", " ")
+    assert "Closed form with the whole dimension, as published:" in text
+    found = document("3D", "400", "175B")
+    assert found["closed_form_partial"] > found["closed_form"]
+    assert "Warning" not in invoke("4D", "325", "175B")
+
+
+def test_zero_and_pipeline():
+    zero = document("4D", "325", "1T", "--zero", "3")
+    assert zero["closed_form"] is None
+    assert zero["bound"] <= zero["iteration_time"]
+    found = document("4D", "325", "175B", "--stages", "2", "--micro-batches", "8", "--order", "gpipe")
+    assert found["pipeline"]["ideal_bubble"] == 1 / 8
+    assert found["pipeline"]["in_flight"] == [8, 8]
+    assert found["provenance"]["inputs"]["dp"] == 32
+    text = invoke("4D", "325", "175B", "--stages", "2")
+    assert "2 stages, 8 micro-batches, 1F1B" in text
+    assert "12.50% of the work" in text
+
+
+def test_the_timeline_has_a_track_per_dimension(tmp_path):
+    found = document("4D", "325", "1T", "--chunks", "4", "--timeline", str(tmp_path / "run.json"))
+    trace = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    names = [each["args"]["name"] for each in trace["traceEvents"] if each["name"] == "thread_name"]
+    first = [name for name in names if "lane" not in name]
+    assert first == [
+        "NPU",
+        "dimension 1: Ring 2 Tile",
+        "dimension 2: FullyConnected 8 Package",
+        "dimension 3: Ring 8 Node",
+        "dimension 4: Switch 8 Pod",
+    ]
+    with (tmp_path / "run.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert max(float(row["end"]) for row in rows) == pytest.approx(found["iteration_time"])
+    # each chunk of the 12 all-reduces has a phase on the way up and one on the way down the dimensions but the last
+    reduces = [row for row in rows if row["track"] == first[1] and "all-reduce" in row["collective"]]
+    assert len(reduces) == 12 * 4 * 2
+
+
+def test_a_directory_of_results_is_the_same_twice(tmp_path):
+    for name in ("a", "b"):
+        invoke("2D", "400", "17B", "-o", str(tmp_path / name))
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert files == [
+        "dimensions.csv",
+        "layers.csv",
+        "timeline.csv",
+        "timeline.json",
+        "train.json",
+        "train.pdf",
+        "train.png",
+    ]
+    for name in files:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("args", "part"),
+    [
+        (["4D", "325"], "For example: simcore train 4D 325 1T."),
+        (["4D", "325", "1T", "--network", "Ring(4)@5GB/s"], "With --network, NETWORK and BUDGET are left out"),
+        (["5D", "325", "1T"], "Did you mean '4D'?"),
+        (["4D", "325", "2T"], "Did you mean '1T'?"),
+        (["4D", "x", "1T"], "BUDGET: found 'x'"),
+        (["4D", "-5", "1T"], "BUDGET: found '-5'"),
+        (["4D", "325", "1T", "--chunkz", "3"], "Did you mean '--chunks'?"),
+        (["4D", "325", "1T", "--split", "equl"], "Did you mean 'equal'?"),
+        (["4D", "325", "1T", "--split", "1,2,3"], "4 bandwidths in GB/s with commas"),
+        (["4D", "325", "1T", "--split", "1,2,3,4"], "or give 10 as the budget."),
+        (["4D", "10", "1T", "--split", "1,2,7,0"], "bandwidths above 0"),
+        (["1T", "--network", FOUR, "--split", "optimal"], "Leave --split out."),
+        (["4D", "325", "1T", "--loop", "Foo"], "NoOverlap, Overlap, simulate"),
+        (["4D", "325", "1T", "--schedule", "thems"], "Did you mean 'themis'?"),
+        (["4D", "325", "1T", "--convention", "astra-sim-2-aware"], "Use physical, astra-sim or astra-sim-2."),
+        (["4D", "325", "1T", "--chunks", "0"], "--chunks: found 0"),
+        (["4D", "325", "1T", "--compute-scale", "nan"], "a number above 0"),
+        (["4D", "325", "1T", "--zero", "2"], "0 or 3"),
+        (["4D", "325", "1T", "--zero", "3", "--stages", "2"], "one of the two"),
+        (["4D", "325", "1T", "--zero", "3", "--workload-variant", "evaluation"], "--workload-variant optimizer"),
+        (["4D", "325", "1T", "--stages", "3"], "a divisor of the 1024 NPUs"),
+        (["4D", "325", "175B", "--stages", "4"], "divides the 2 blocks"),
+        (["4D", "325", "175B", "--tp", "7"], "a divisor of its hidden size"),
+        (["1T", "--network", "Ring(4)"], "without a bandwidth"),
+        (["1T", "--network", "4D"], "Write it out: --network"),
+        (["1T", "--network", "Ring(4)@5GB/s"], "a product of 4"),
+    ],
+)
+def test_wrong_input_exits_2_with_the_remedy(capsys, args, part):
+    message = refusal(capsys, *args)
+    assert message.startswith("simcore: error: ")
+    assert part in message
+
+
+def test_a_network_that_does_not_parse_has_a_caret_under_the_place(capsys):
+    message = refusal(capsys, "1T", "--network", "Ring(4)@5GB/s x Swich(2)@5GB/s")
+    lines = message.splitlines()
+    assert lines[-1].strip() == "^"
+    assert lines[-2][lines[-1].index("^") :].startswith("Swich")
+
+
+def test_an_existing_directory_is_replaced_only_by_force(tmp_path, capsys):
+    assert "add --force" in refusal(capsys, "4D", "325", "1T", "-o", str(tmp_path))
+
+
+def test_help_imports_nothing_heavy():
+    script = (
+        "import sys\n"
+        "from simcore.cli.train import command\n"
+        "heavy = {'numpy', 'scipy', 'simpy', 'joblib', 'pydantic', 'rich', 'networkx', 'yaml'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,0 +1,218 @@
+"""Properties of the network simulator by physics, on random networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simcore.engine import Clock
+from simcore.models.network.bounds import bounds, per_dimension
+from simcore.models.network.collectives import collective_time, traffic
+from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm, steps
+from simcore.models.network.simulation.conventions import Convention, phase_cost
+from simcore.models.network.simulation.network import Network
+from simcore.models.network.simulation.ranks import GroupCollective, simulate_ranks
+from simcore.models.network.simulation.run import simulate_collective
+from simcore.models.network.simulation.schedules import ChunkPlan, Optimization, Schedule, phases
+from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.models.workload import Collective
+
+OTHERS = [schedule for schedule in Schedule if schedule is not Schedule.LATENCY_AWARE]
+REDUCING = [Collective.ALL_REDUCE, Collective.REDUCE_SCATTER, Collective.ALL_GATHER]
+
+collectives = st.sampled_from(Collective)
+schedules = st.sampled_from(Schedule)
+sizes = st.floats(1e3, 1e10)
+bandwidths = st.floats(1e9, 1e12)
+latencies = st.one_of(st.just(0.0), st.floats(1e-9, 5e-6))
+chunk_counts = st.sampled_from([1, 2, 3, 8, 64])
+
+
+@st.composite
+def networks(draw, latency=latencies, most=9, blocks=tuple(Block)):
+    count = draw(st.integers(1, 4))
+    dimensions = tuple(
+        Dimension(draw(st.sampled_from(blocks)), draw(st.integers(2, most)), "", draw(latency)) for _ in range(count)
+    )
+    return Topology("drawn", dimensions), tuple(draw(bandwidths) for _ in range(count))
+
+
+@st.composite
+def groups_in(draw, topology):
+    return tuple(
+        draw(st.sampled_from([p for p in range(1, each.size + 1) if each.size % p == 0]))
+        for each in topology.dimensions
+    )
+
+
+def slower(topology, factor, extra):
+    return Topology(
+        topology.name, tuple(replace(each, latency=each.latency * factor + extra) for each in topology.dimensions)
+    )
+
+
+@settings(max_examples=150)
+@given(
+    networks(), collectives, sizes, chunk_counts, schedules, st.integers(1, 4), st.sampled_from(Optimization), st.data()
+)
+def test_no_result_beats_the_bound(network, collective, size, chunks, schedule, in_flight, optimization, data):
+    topology, bandwidth = network
+    groups = data.draw(groups_in(topology))
+    run = simulate_collective(
+        collective, size, topology, bandwidth, groups, chunks=chunks, schedule=schedule, in_flight=in_flight,
+        optimization=optimization,
+    )  # fmt: skip
+    least = bounds(collective, size, topology, bandwidth, groups)
+    assert run.time >= least.alpha_beta * (1 - 1e-9)
+    assert least.alpha_beta >= max(least.latency, least.bandwidth)
+    assert max(run.utilisation) <= 1 + 1e-9
+
+
+@settings(max_examples=100)
+@given(networks(), collectives, sizes, chunk_counts, st.floats(1, 3), st.floats(0, 1e-6), st.data())
+def test_monotone_in_bytes_latency_and_inverse_bandwidth(network, collective, size, chunks, factor, extra, data):
+    topology, bandwidth = network
+    settings_ = {"chunks": chunks}
+    time = simulate_collective(collective, size, topology, bandwidth, **settings_).time * (1 - 1e-9)
+    assert simulate_collective(collective, size * factor, topology, bandwidth, **settings_).time >= time
+    late = slower(topology, factor, extra)
+    assert simulate_collective(collective, size, late, bandwidth, **settings_).time >= time
+    one = data.draw(st.integers(0, len(bandwidth) - 1))
+    narrow = [b / factor if d == one else b for d, b in enumerate(bandwidth)]
+    assert simulate_collective(collective, size, topology, narrow, **settings_).time >= time
+
+
+@settings(max_examples=100)
+@given(networks(latency=st.just(0.0)), st.sampled_from(REDUCING), sizes)
+def test_many_chunks_without_latency_converge_to_the_closed_form(network, collective, size):
+    topology, bandwidth = network
+    groups = [each.size for each in topology.dimensions]
+    closed = collective_time(traffic(collective, size, groups), bandwidth)
+    errors = [
+        simulate_collective(collective, size, topology, bandwidth, chunks=chunks).time / closed - 1
+        for chunks in (1, 64, 512)
+    ]
+    # the first chunk and the last pass the other dimensions alone: at most 2 D phases of one chunk
+    phases_of_a_chunk = 2 * len(groups)
+    assert 0 - 1e-9 <= errors[2] <= phases_of_a_chunk / 512 + 1e-9
+    assert errors[2] <= errors[1] + 1e-9 <= errors[0] + 2e-9
+
+
+@settings(max_examples=50)
+@given(st.integers(3, 16), st.data(), st.sampled_from(REDUCING), sizes)
+def test_part_of_a_fully_connected_dimension_keeps_its_own_links(n, data, collective, size):
+    p = data.draw(st.integers(2, n - 1))
+    topology, b = Topology("fc", (Dimension(Block.FULLY_CONNECTED, n),)), 1e11
+    closed = collective_time(traffic(collective, size, [p]), [b])
+    time = simulate_collective(collective, size, topology, [b], [p]).time
+    assert time == pytest.approx(closed * (n - 1) / (p - 1))
+
+
+@settings(max_examples=100)
+@given(networks(), collectives, sizes, st.sampled_from(list(Optimization)), st.sampled_from(list(Convention)[:3]))
+def test_one_chunk_takes_the_sum_over_dimensions(network, collective, size, optimization, convention):
+    topology, bandwidth = network
+    groups = [each.size for each in topology.dimensions]
+    size = float(int(size)) * prod(groups)
+    time = simulate_collective(
+        collective, size, topology, bandwidth, chunks=1, optimization=optimization, convention=convention
+    ).time
+    order = tuple(range(len(groups)))
+    plan = ChunkPlan(size, order[::-1] if collective is Collective.ALL_GATHER else order)
+    total = 0.0
+    for d, operation, part in phases(plan, collective, groups, optimization, convention.whole_nanoseconds):
+        dimension = topology.dimensions[d]
+        algorithm = DEFAULT_ALGORITHM[dimension.block]
+        cost = phase_cost(convention, dimension, bandwidth[d], algorithm, operation, groups[d], part)
+        total += cost.work + cost.latency
+    assert time == pytest.approx(total + convention.startup, rel=1e-9)
+
+
+@settings(max_examples=100)
+@given(st.sampled_from(Block), st.integers(1, 6), st.sampled_from(REDUCING), sizes, chunk_counts, latencies)
+def test_one_dimension_equals_its_formula(block, power, collective, size, chunks, latency):
+    n, b = 2**power, 1e11
+    topology = Topology("line", (Dimension(block, n, "", latency),))
+    time = simulate_collective(collective, size, topology, [b], chunks=chunks).time
+    rounds = {Block.RING: n - 1, Block.FULLY_CONNECTED: 1, Block.SWITCH: 2 * power}[block]
+    volume = (n - 1) * size if collective is Collective.ALL_GATHER else (n - 1) / n * size
+    twice = 2 if collective is Collective.ALL_REDUCE else 1
+    assert time == pytest.approx(twice * (chunks * rounds * latency + volume / b))
+
+
+@settings(max_examples=60)
+@given(st.integers(2, 40), st.sampled_from(REDUCING), sizes, latencies)
+def test_halving_doubling_folds_any_size(n, collective, size, latency):
+    """No power of two costs a fold at most: the buffer once more, there and back, and two more messages each way."""
+    switch = Dimension(Block.SWITCH, n, "", latency)
+    cost = phase_cost(Convention.ASTRA_SIM, switch, 1e11, Algorithm.HALVING_DOUBLING, collective, n, size)
+    whole = phase_cost(Convention.PHYSICAL, switch, 1e11, Algorithm.HALVING_DOUBLING, collective, n, size)
+    ring = phase_cost(Convention.PHYSICAL, switch, 1e11, Algorithm.RING, collective, n, size)
+    assert whole.work + whole.latency <= ring.work + ring.latency + 1e-15 or n & (n - 1) == 0
+    moved = sum(step.times * step.parts / step.of for step in steps(Algorithm.HALVING_DOUBLING, collective, n)) * size
+    volume = traffic(collective, size, [n])[0]
+    assert volume * (1 - 1e-9) <= moved <= (volume if n & (n - 1) == 0 else 3 * volume + 2 * size) * (1 + 1e-9)
+    assert cost.sent <= moved * (1 + 1e-9)
+
+
+@settings(max_examples=30)
+@given(
+    networks(most=4),
+    collectives,
+    sizes,
+    st.sampled_from([1, 2, 5]),
+    st.sampled_from(OTHERS),
+    st.integers(1, 3),
+    st.sampled_from([Convention.PHYSICAL, Convention.ASTRA_SIM]),
+    st.data(),
+)
+def test_a_simulation_per_npu_equals_the_representative(
+    network, collective, size, chunks, schedule, in_flight, convention, data
+):
+    topology = Topology("drawn", network[0].dimensions[:3])
+    bandwidth = network[1][:3]
+    groups = data.draw(groups_in(topology))
+    size = float(int(size))
+    options = {"schedule": schedule, "in_flight": in_flight, "convention": convention}
+    one = simulate_collective(collective, size, topology, bandwidth, groups, chunks=chunks, **options)
+    members = tuple(rank for rank in range(topology.npus) if _inside(topology, rank, groups))
+    program = [GroupCollective(collective, size, members, chunks)]
+    every = simulate_ranks(Network(Clock(), topology, bandwidth, **options), dict.fromkeys(members, program))
+    assert every.time == pytest.approx(one.time - (convention.startup if one.phases else 0.0), rel=1e-9)
+    assert set(every.finished.values()) == {every.time}
+
+
+def _inside(topology, rank, groups):
+    for each, p in zip(topology.dimensions, groups, strict=True):
+        rank, here = divmod(rank, each.size)
+        if here >= p:
+            return False
+    return True
+
+
+@settings(max_examples=40)
+@given(networks(), collectives, sizes, chunk_counts, st.integers(1, 3))
+def test_latency_aware_is_never_slower_than_any_other(network, collective, size, chunks, in_flight):
+    topology, bandwidth = network
+    settings_ = {"chunks": chunks, "in_flight": in_flight}
+    times = [
+        simulate_collective(collective, size, topology, bandwidth, schedule=schedule, **settings_).time
+        for schedule in (*OTHERS, Schedule.LATENCY_AWARE)
+    ]
+    assert times[-1] <= min(times[:-1]) * (1 + 1e-12)
+
+
+@settings(max_examples=50)
+@given(networks(), collectives, sizes, chunk_counts, st.sampled_from(OTHERS))
+def test_chunks_in_flight_share_the_links(network, collective, size, chunks, schedule):
+    """More in flight hides latency, and no more: links carry the same bytes in no less time than they need."""
+    topology, bandwidth = network
+    run = simulate_collective(collective, size, topology, bandwidth, chunks=chunks, schedule=schedule, in_flight=chunks)
+    assert run.time >= max(run.busy) * (1 - 1e-9)
+    groups = [each.size for each in topology.dimensions]
+    if schedule is Schedule.ASCENDING:
+        slowest = per_dimension(collective, size, topology, bandwidth, groups)
+        assert run.time >= max(slowest) * (1 - 1e-9)

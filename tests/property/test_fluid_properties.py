@@ -1,0 +1,86 @@
+"""Properties of fluid flows."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from simcore.engine import Clock
+from simcore.models.network.fluid import FluidNetwork, bottleneck, max_min
+
+LINKS = 4
+
+
+@st.composite
+def problems(draw):
+    flows = draw(st.integers(1, 6))
+    counts = st.lists(st.integers(0, 2), min_size=LINKS, max_size=LINKS).filter(any)
+    usage = np.array([draw(counts) for _ in range(flows)], dtype=float)
+    capacity = np.array(draw(st.lists(st.integers(1, 50), min_size=LINKS, max_size=LINKS)), dtype=float)
+    return usage, capacity
+
+
+@given(problems())
+def test_shares_are_feasible_and_max_min_fair(problem):
+    usage, capacity = problem
+    rates = max_min(usage, capacity)
+    load = rates @ usage
+    assert np.all(load <= capacity * (1 + 1e-9))
+    full = load >= capacity * (1 - 1e-9)
+    for flow, rate in enumerate(rates):
+        # each flow has a full link on which nobody is faster: it can gain only from one that is no faster
+        own = [link for link in range(LINKS) if usage[flow, link] and full[link]]
+        assert any(all(rates[other] <= rate * (1 + 1e-9) for other in np.nonzero(usage[:, link])[0]) for link in own)
+
+
+@given(problems(), st.data())
+def test_all_bytes_arrive_in_order_of_what_links_allow(problem, data):
+    usage, capacity = problem
+    sizes = [data.draw(st.integers(1, 100)) for _ in usage]
+    starts = [data.draw(st.integers(0, 20)) for _ in usage]
+    clock = Clock()
+    network = FluidNetwork(clock, capacity, usage)
+    ends = {}
+
+    def flow(number):
+        yield clock.at(float(starts[number]))
+        ends[number] = yield network.start(number, float(sizes[number]))
+
+    for number in range(len(sizes)):
+        clock.process(flow(number))
+    clock.run()
+    assert np.allclose(network.carried, np.array(sizes) @ usage)
+    assert network.changes <= 2 * len(sizes)
+    for number, end in ends.items():
+        alone = bottleneck([sizes[number]], usage[[number]], capacity)
+        assert end - starts[number] >= alone * (1 - 1e-9)
+    last = (
+        max(starts)
+        + bottleneck(sizes, usage, capacity)
+        + sum(bottleneck([size], usage[[number]], capacity) for number, size in enumerate(sizes))
+    )
+    assert max(ends.values()) <= last * (1 + 1e-9)
+
+
+@given(problems(), st.integers(1, 100), st.integers(2, 4))
+def test_equal_flows_take_turns_evenly(problem, size, copies):
+    usage, capacity = problem
+    alone = bottleneck([size], usage[:1], capacity)
+    clock = Clock()
+    network = FluidNetwork(clock, capacity, usage)
+    done = [network.start(0, float(size)) for _ in range(copies)]
+    clock.run()
+    assert np.allclose([event.value for event in done], copies * alone)
+
+
+@given(problems(), st.integers(1, 100), st.floats(1.0, 3.0))
+def test_wider_links_are_never_slower_for_a_flow_alone(problem, size, factor):
+    usage, capacity = problem
+
+    def time(links):
+        clock = Clock()
+        done = FluidNetwork(clock, links, usage).start(0, float(size))
+        clock.run()
+        return done.value
+
+    assert time(capacity * factor) <= time(capacity) * (1 + 1e-9)

@@ -1,0 +1,266 @@
+"""The network simulator by example: costs, event counts, sharing, queues, ranks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from simcore.engine import Clock
+from simcore.errors import InputError, RunError
+from simcore.models.network.bounds import bounds, usable_bandwidth
+from simcore.models.network.groups import coordinates, group_sizes
+from simcore.models.network.simulation.algorithms import Algorithm, steps
+from simcore.models.network.simulation.conventions import Convention, phase_cost
+from simcore.models.network.simulation.network import Network
+from simcore.models.network.simulation.ranks import GroupCollective, simulate_ranks
+from simcore.models.network.simulation.run import simulate_collective
+from simcore.models.network.simulation.schedules import ChunkPlan, Schedule
+from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.models.workload import Collective
+
+AR, RS, AG, A2A = (
+    Collective.ALL_REDUCE,
+    Collective.REDUCE_SCATTER,
+    Collective.ALL_GATHER,
+    Collective.ALL_TO_ALL,
+)
+
+
+def net(*dimensions):
+    return Topology("net", tuple(Dimension(block, size, "", latency) for block, size, latency in dimensions))
+
+
+RING4 = net((Block.RING, 4, 0.0))
+CUBE = net((Block.RING, 4, 5e-7), (Block.FULLY_CONNECTED, 8, 7e-7), (Block.SWITCH, 4, 1e-6))
+CUBE_BANDWIDTHS = [200e9, 140e9, 50e9]
+
+
+@pytest.mark.parametrize(("collective", "legs"), [(AR, 5), (RS, 3), (AG, 3), (A2A, 3)])
+@pytest.mark.parametrize("chunks", [1, 16, 64])
+def test_events_grow_with_chunks_times_phases(collective, legs, chunks):
+    run = simulate_collective(collective, 2**30, CUBE, CUBE_BANDWIDTHS, chunks=chunks)
+    assert run.phases == chunks * legs == len(run.log)
+    assert run.events == run.phases + 1  # and one that ends the collective
+
+
+@pytest.mark.parametrize("schedule", [Schedule.THEMIS, Schedule.FLEX, Schedule.ROUND_ROBIN, Schedule.LATENCY_AWARE])
+def test_events_do_not_grow_with_npus(schedule):
+    """131,072 NPUs cost what 32 do."""
+    small = net(*((Block.SWITCH, 2, 1e-6) for _ in range(5)))
+    large = net(
+        *((block, size, 1e-6) for block, size in zip([Block.RING, *[Block.SWITCH] * 4], [8, 16, 16, 8, 8], strict=True))
+    )
+    assert large.npus == 131072
+    few = simulate_collective(AR, 1e9, small, [1e11] * 5, schedule=schedule)
+    many = simulate_collective(AR, 1e9, large, [1e11] * 5, schedule=schedule)
+    assert few.events <= 64 * 10 + 1
+    assert many.events <= 64 * 10 + 1
+
+
+def test_ranks_cost_events_per_group():
+    pair = net((Block.RING, 4, 0.0), (Block.SWITCH, 2, 0.0))
+    call = GroupCollective(AR, 1e6, tuple(range(8)), chunks=4)
+    run = simulate_ranks(Network(Clock(), pair, [1e9, 1e9]), {rank: [call] for rank in range(8)})
+    assert run.phases == 4 * (2 + 4 + 2)  # two rings of the first dimension twice, four pairs of the second once
+
+
+def test_two_equal_collectives_on_one_link_take_twice_as_long():
+    clock = Clock()
+    network = Network(clock, RING4, [1e9])
+    first, second = (network.issue(AR, 4e6, chunks=8, label=name) for name in "ab")
+    clock.run()
+    assert first.value == pytest.approx(0.006)
+    assert second.value == pytest.approx(0.012)
+    assert network.busy == [pytest.approx(0.012)]
+
+
+def test_collectives_on_disjoint_dimensions_do_not_touch_each_other():
+    topology = net((Block.RING, 4, 1e-6), (Block.SWITCH, 4, 1e-6))
+    clock = Clock()
+    network = Network(clock, topology, [1e9, 1e9])
+    inner, outer = network.issue(AR, 4e6, (4, 1)), network.issue(AR, 4e6, (1, 4))
+    clock.run()
+    for event, groups in ((inner, (4, 1)), (outer, (1, 4))):
+        assert event.value == simulate_collective(AR, 4e6, topology, [1e9, 1e9], groups).time
+
+
+def test_a_higher_priority_passes_what_waits_but_not_what_is_served():
+    clock = Clock()
+    network = Network(clock, RING4, [1e9], record=True)
+    low = network.issue(RS, 4e6, chunks=2, label="low")
+    high = network.issue(RS, 4e6, chunks=1, label="high", priority=1.0)
+    clock.run()
+    assert [phase.label for phase in network.log] == ["low", "high", "low"]
+    assert (high.value, low.value) == (pytest.approx(0.0045), pytest.approx(0.006))
+
+
+def test_chunks_in_flight_hide_latency_and_share_the_link():
+    ring = net((Block.RING, 8, 500e-9))
+    alone, several = (simulate_collective(AR, 2**26, ring, [100 * 2**30], in_flight=k) for k in (1, 4))
+    assert alone.time == pytest.approx(64 * 14 * 500e-9 + several.busy[0])
+    assert several.busy[0] < several.time < alone.time
+    astra = simulate_collective(AR, 2**26, ring, [100 * 2**30], in_flight=4, convention=Convention.ASTRA_SIM)
+    assert astra.time < several.busy[0] / 2  # each chunk has the whole link there
+
+
+@pytest.mark.parametrize(
+    ("block", "n", "expected"),
+    [(Block.SWITCH, 8, 7 / 8), (Block.FULLY_CONNECTED, 8, 7 / 8), (Block.RING, 8, 16 / 8), (Block.RING, 5, 6 / 5)],
+)
+def test_all_to_all_is_bound_by_what_links_carry(block, n, expected):
+    cost = phase_cost(Convention.PHYSICAL, Dimension(block, n), 1e9, Algorithm.DIRECT, A2A, n, 1e9)
+    assert cost.work == pytest.approx(expected)
+    assert bounds(A2A, 1e9, net((block, n, 0.0)), [1e9], [n]).bandwidth == pytest.approx(expected)
+
+
+def test_algorithms_on_blocks_they_are_not_made_for():
+    def work(block, algorithm, n=8):
+        return phase_cost(Convention.PHYSICAL, Dimension(block, n), 7e9, algorithm, RS, n, 8e9).work
+
+    assert work(Block.SWITCH, Algorithm.RING) == work(Block.SWITCH, Algorithm.DIRECT) == pytest.approx(1.0)
+    assert work(Block.FULLY_CONNECTED, Algorithm.RING) == pytest.approx(7.0)  # one of seven links at a time
+    assert work(Block.RING, Algorithm.DIRECT) == pytest.approx(16 / 7)
+    # halves to the neighbour in one direction of two; quarters cross two links, eighths four, both ways around
+    assert work(Block.RING, Algorithm.HALVING_DOUBLING) == pytest.approx((4 * 2 + 2 * 4 + 1 * 4) / 7)
+
+
+def test_halving_doubling_of_three_folds_one_npu():
+    assert [(s.parts / s.of, s.reduces) for s in steps(Algorithm.HALVING_DOUBLING, AR, 3)] == [
+        (1.0, True),
+        (0.5, True),
+        (0.5, False),
+        (1.0, False),
+    ]
+    scatter = [s.parts / s.of for s in steps(Algorithm.HALVING_DOUBLING, RS, 6)]
+    assert scatter == [1.0, 3 / 6, 2 / 6, 1 / 6]
+
+
+def test_folding_where_latency_counts_and_a_ring_where_bandwidth_does():
+    switch = Dimension(Block.SWITCH, 6, "", 1e-6)
+    small, large = (
+        phase_cost(Convention.PHYSICAL, switch, 1e9, Algorithm.HALVING_DOUBLING, AR, 6, size) for size in (6.0, 6e9)
+    )
+    assert small.latency == pytest.approx(6 * 2e-6)  # fold, two halvings, two doublings, unfold
+    assert large.work == pytest.approx(10.0)
+
+
+def test_groups_of_one_and_empty_buffers_end_at_once():
+    for size, groups in ((1e6, (1, 1, 1)), (0.0, (4, 8, 4))):
+        run = simulate_collective(AR, size, CUBE, CUBE_BANDWIDTHS, groups)
+        assert (run.time, run.phases) == (0.0, 0)
+    lone = net((Block.RING, 1, 1e-6), (Block.SWITCH, 2, 1e-6))
+    assert simulate_collective(AR, 1e6, lone, [1e9, 1e9], chunks=1).time == pytest.approx(1e-3 + 4e-6)
+
+
+def test_a_plan_may_be_given():
+    clock = Clock()
+    network = Network(clock, CUBE, CUBE_BANDWIDTHS, record=True)
+    clock.run(until=network.issue(RS, 1e6, plans=[ChunkPlan(1e6, (2, 0, 1))]))
+    assert [phase.dimension for phase in network.log] == [2, 0, 1]
+    assert [phase.size for phase in network.log] == [1e6, 25e4, 62500.0]
+
+
+def test_parts_of_a_dimension_have_queues_of_their_own_in_astra_sim_only():
+    topology, times = net((Block.SWITCH, 8, 0.0)), {}
+    for convention in (Convention.ASTRA_SIM, Convention.PHYSICAL):
+        clock = Clock()
+        network = Network(clock, topology, [1e9], convention=convention)
+        network.issue(AR, 4e6, (2,), part="tp")
+        network.issue(AR, 4e6, (4,), part="dp")
+        clock.run()
+        times[convention] = clock.now
+    assert times[Convention.PHYSICAL] == pytest.approx(0.010)
+    assert times[Convention.ASTRA_SIM] == pytest.approx(0.006, rel=1e-3)
+
+
+def test_the_aware_convention_is_no_server_of_phases():
+    with pytest.raises(ValueError, match="message by message"):
+        Network(Clock(), RING4, [1e9], convention=Convention.ASTRA_SIM_2_AWARE)
+    with pytest.raises(InputError, match="one dimension"):
+        simulate_collective(AR, 1e6, CUBE, CUBE_BANDWIDTHS, convention=Convention.ASTRA_SIM_2_AWARE)
+    with pytest.raises(InputError, match="a power of two"):
+        simulate_collective(AR, 1e6, net((Block.SWITCH, 6, 0.0)), [1e9], convention=Convention.ASTRA_SIM_2_AWARE)
+
+
+def test_a_network_that_waits_says_so():
+    clock = Clock()
+    network = Network(clock, RING4, [1e9])
+    network.issue(AR, 4e6, chunks=3)
+    assert network.waiting() == ["dimension 1: 2 chunk phases waiting, 1 under way"]
+    clock.run()
+    assert network.waiting() == []
+
+
+def test_a_straggler_delays_its_group_only():
+    topology = net((Block.RING, 2, 0.0), (Block.SWITCH, 2, 0.0))
+    rows = [GroupCollective(AR, 2e6, members, chunks=1) for members in ((0, 1), (2, 3))]
+    programs = {0: [0.5, rows[0]], 1: [rows[0]], 2: [rows[1]], 3: [rows[1]]}
+    run = simulate_ranks(Network(Clock(), topology, [1e9, 1e9]), programs)
+    assert run.finished == {0: pytest.approx(0.502), 1: pytest.approx(0.502), 2: 0.002, 3: 0.002}
+
+
+def test_ranks_call_a_collective_again_and_again():
+    call = GroupCollective(AR, 1e6, (0, 1), chunks=1)
+    pair = net((Block.SWITCH, 2, 0.0))
+    run = simulate_ranks(Network(Clock(), pair, [1e9]), {0: [call, call], 1: [call, 0.1, call]})
+    assert run.time == pytest.approx(0.102)
+
+
+def test_a_watchdog_names_the_ranks_of_a_deadlock():
+    first, second = (GroupCollective(AR, 1e6, (0, 1), label=name) for name in ("gradients", "activations"))
+    network = Network(Clock(), net((Block.SWITCH, 2, 0.0)), [1e9])
+    with pytest.raises(RunError) as failure:
+        simulate_ranks(network, {0: [first, second], 1: [second, first]})
+    text = str(failure.value)
+    assert "rank 0 waits in 'gradients of 2 ranks' for ranks 1" in text
+    assert "rank 1 waits in 'activations of 2 ranks' for ranks 0" in text
+    assert text.endswith("Let all ranks of a group call its collectives, in the same order.")
+    assert failure.value.exit_code == 1
+
+
+def test_a_rank_that_never_comes_is_a_deadlock_too():
+    call = GroupCollective(AR, 1e6, tuple(range(16)))
+    network = Network(Clock(), net((Block.SWITCH, 16, 0.0)), [1e9])
+    with pytest.raises(RunError, match="7 more ranks wait"):
+        simulate_ranks(network, {rank: [call] for rank in range(15)})
+
+
+def test_groups_are_boxes():
+    assert coordinates(CUBE, 37) == (1, 1, 1)
+    assert group_sizes(CUBE, range(16), "--group") == (4, 4, 1)
+    assert group_sizes(CUBE, [0, 2, 32, 34], "--group") == (2, 1, 2)
+    for members, found in (([], "empty"), ([128], "rank 128"), ([1, 1], "twice"), (range(6), "without rank 6")):
+        with pytest.raises(InputError, match=found):
+            group_sizes(CUBE, members, "--group")
+
+
+def test_bounds_by_hand():
+    found = bounds(AR, 128e6, CUBE, CUBE_BANDWIDTHS, (4, 8, 4))
+    assert found.bandwidth == pytest.approx(2 * 127e6 / 390e9)
+    assert found.latency == pytest.approx(2 * 0.5e-6 + 0.7e-6 + 2e-6)
+    assert found.alpha_beta == pytest.approx(found.bandwidth + 0.5e-6)
+    assert (found.hierarchical, found.limiting) == (pytest.approx(2 * 96e6 / 200e9), 0)
+    assert found.kind == "bandwidth"
+    assert bounds(AG, 1.0, CUBE, CUBE_BANDWIDTHS, (4, 8, 4)).kind == "latency"
+    assert usable_bandwidth(CUBE.dimensions[1], 140e9, 4) == 60e9
+    assert bounds(AR, 1.0, CUBE, CUBE_BANDWIDTHS, (1, 1, 1)).alpha_beta == 0
+
+
+def test_phases_of_chunks_in_flight_overlap_in_the_log_but_not_on_the_link():
+    ring = net((Block.RING, 8, 500e-9))
+    log = simulate_collective(AR, 2**20, ring, [1e11], chunks=8, in_flight=2).log
+    work = 2 * 7 / 8 * 2**20 / 8 / 1e11
+    starts = sorted(phase.start for phase in log)
+    assert all(later - start >= work * (1 - 1e-9) for start, later in pairwise(starts))
+    assert any(after.start < before.end for before, after in pairwise(log))
+
+
+def test_an_all_gather_of_even_loads_runs_inwards_by_physics_and_outwards_in_astra_sim():
+    even = net((Block.SWITCH, 4, 0.0), (Block.SWITCH, 4, 0.0))
+    first = {}
+    for convention in (Convention.PHYSICAL, Convention.ASTRA_SIM):
+        run = simulate_collective(
+            AG, 2**20, even, [1e9, 1e9], chunks=4, schedule=Schedule.THEMIS, convention=convention
+        )
+        first[convention] = next(phase.dimension for phase in run.log if phase.chunk == 0)
+    assert first == {Convention.PHYSICAL: 1, Convention.ASTRA_SIM: 0}

@@ -1,0 +1,103 @@
+"""Every collective that ASTRA-sim ran, within the tolerance that its kind allows; and what physics makes of it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from simcore.models.network.bounds import bounds
+from simcore.models.network.simulation.conventions import Convention
+from simcore.models.network.simulation.schedules import Schedule
+from simcore.studies.collective import collective
+
+from tests.astra import MEBIBYTE, astra_runs
+
+RUNS = astra_runs()
+pytestmark = pytest.mark.skipif(not RUNS, reason="the published numbers (../shared) are not on this machine")
+OTHERS = [schedule for schedule in Schedule if schedule is not Schedule.LATENCY_AWARE]
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_every_run_within_its_tolerance(run):
+    assert run.error() == pytest.approx(0, abs=run.tolerance)
+
+
+def test_all_runs_are_read():
+    assert len(RUNS) == 183
+    assert {run.schedule for run in RUNS} == set(OTHERS)
+
+
+def test_most_runs_agree_to_the_nanosecond():
+    exact = sum(abs(run.error()) * run.nanoseconds < 0.5 for run in RUNS)
+    assert exact >= 0.85 * len(RUNS)
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_physics_never_beats_the_bound(run):
+    groups = [dimension.size for dimension in run.topology.dimensions]
+    least = bounds(run.collective, run.size, run.topology, run.bandwidths, groups).alpha_beta
+    assert run.simulate(convention=Convention.PHYSICAL).time >= least * (1 - 1e-12)
+
+
+def multi_dimensional():
+    """Cases of several dimensions and many chunks, each once."""
+    found = {}
+    for run in RUNS:
+        if len(run.bandwidths) > 1 and run.chunks > 1 and run.in_flight == 1:
+            found.setdefault((run.topology, run.bandwidths, run.collective, run.size, run.optimization), run)
+    return list(found.values())
+
+
+@pytest.mark.parametrize("convention", [Convention.PHYSICAL, Convention.ASTRA_SIM])
+@pytest.mark.parametrize("run", multi_dimensional(), ids=lambda run: run.name)
+def test_latency_aware_is_never_slower_than_the_best_other(run, convention):
+    settings = {"convention": convention, "chunks": 64}
+    best = min(run.simulate(schedule=schedule, **settings).time for schedule in OTHERS)
+    assert run.simulate(schedule=Schedule.LATENCY_AWARE, **settings).time <= best * (1 + 1e-12)
+
+
+def test_latency_aware_beats_all_others_where_latency_matters():
+    ratios = []
+    for run in multi_dimensional():
+        latencies = [dimension.latency for dimension in run.topology.dimensions]
+        if max(latencies) >= 250e-9 and run.size <= 64 * MEBIBYTE:
+            settings = {"convention": Convention.PHYSICAL, "chunks": 64}
+            best = min(run.simulate(schedule=schedule, **settings).time for schedule in OTHERS)
+            ratios.append(run.simulate(schedule=Schedule.LATENCY_AWARE, **settings).time / best)
+    assert len(ratios) > 10
+    assert max(ratios) < 1
+    assert math.prod(ratios) ** (1 / len(ratios)) < 0.7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "nanoseconds"),
+    [
+        (("all-reduce", "64MiB", "Ring(8)@100GiB/s,500ns", {"convention": "astra-sim"}), 1542085),
+        (("all-to-all", "64MiB", "Switch(8)@100GiB/s,500ns", {"convention": "astra-sim"}), 142213),
+        (("all-reduce", "1GiB", "Ring(8)@100GiB/s,500ns", {"convention": "astra-sim-2"}), 37217792),
+        (("all-to-all", "1GiB", "Switch(8)@100GiB/s,500ns", {"convention": "astra-sim-2-aware"}), 10065152),
+        (
+            (
+                "all-reduce",
+                "1GiB",
+                "Ring(4)@200GiB/s,50ns x FC(8)@140GiB/s,250ns x Switch(4)@50GiB/s,1us",
+                {"convention": "astra-sim", "schedule": "flex"},
+            ),
+            5333826,
+        ),
+        (
+            (
+                "all-reduce",
+                "1GiB",
+                "Ring(4)@200GiB/s,50ns x FC(8)@140GiB/s,250ns x Switch(4)@50GiB/s,1us",
+                {"convention": "astra-sim-2", "schedule": "themis"},
+            ),
+            16533824,
+        ),
+    ],
+)
+def test_cases_typed_as_they_are(arguments, nanoseconds):
+    operation, size, network, options = arguments
+    result = collective(operation, size, network=network, **options)
+    assert result.time * 1e9 == pytest.approx(nanoseconds, rel=0.001)
+    assert result.as_dict()["time"] == result.time

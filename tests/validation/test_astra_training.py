@@ -1,0 +1,90 @@
+"""Training iterations held against ASTRA-sim 1.0: every published run at its own compute scale."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+from simcore.models.iteration.chunked import Settings, bound, run_iteration
+from simcore.models.iteration.program import Axis, Loop, iteration
+from simcore.models.network.mapping import map_parallelism
+from simcore.models.network.simulation.conventions import Convention
+from simcore.models.network.simulation.schedules import Schedule
+from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.zoo.load_workloads import load_workload
+
+NANOSECOND = 1e-9
+GIGABYTE = 2**30  # what ASTRA-sim calls GB
+ASCENDING, THEMIS = 0.001, 0.03
+SCHEDULES = {"ascending": Schedule.ASCENDING, "offlineGreedy": Schedule.THEMIS}
+
+
+def _rows():
+    for parent in Path(__file__).resolve().parents:
+        path = parent / "shared" / "data" / "network" / "astra_training.csv"
+        if path.is_file():
+            with path.open(encoding="utf-8") as stream:
+                return list(csv.DictReader(stream))
+    return []
+
+
+def _label(row):
+    return f"{row['net']}-{row['workload']}-{row['bw_setup']}-{row['inter_dim_sched']}"
+
+
+ROWS = _rows()
+
+
+def case(row):
+    latencies = [float(word) * NANOSECOND for word in row["link_latency_ns"].split()]
+    dimensions = tuple(
+        Dimension(Block(block), int(size), latency=latency)
+        for (block, size), latency in zip(re.findall(r"(\w+?)\((\d+)\)x?", row["topology"]), latencies, strict=True)
+    )
+    links, each = row["links_per_dim"].split(), row["link_bw_GBps(2^30)"].split()
+    bandwidths = [float(n) * float(b) * GIGABYTE for n, b in zip(links, each, strict=True)]
+    topology = Topology(row["net"], dimensions)
+    workload = load_workload(row["workload"], "workload", variant="evaluation", npus=topology.npus)
+    steps = iteration(workload, Loop.SIMULATE, compute_scale=float(row["comp_scale"]))
+    return steps, topology, bandwidths, map_parallelism(topology, workload.tp, workload.dp)
+
+
+def simulated(row):
+    settings = Settings(int(row["chunks"]), SCHEDULES[row["inter_dim_sched"]], Convention.ASTRA_SIM)
+    return run_iteration(*case(row), settings)
+
+
+def test_all_published_iterations_are_there(shared):
+    assert len(ROWS) == 25
+    assert sum(row["inter_dim_sched"] == "offlineGreedy" for row in ROWS) == 2
+
+
+@pytest.mark.skipif(not ROWS, reason="the published numbers (../shared) are not on this machine")
+@pytest.mark.parametrize("row", ROWS, ids=_label)
+def test_iteration_time(row):
+    tolerance = ASCENDING if row["inter_dim_sched"] == "ascending" else THEMIS
+    assert simulated(row).time == pytest.approx(float(row["result_ns"]) * NANOSECOND, rel=tolerance)
+
+
+@pytest.mark.skipif(not ROWS, reason="the published numbers (../shared) are not on this machine")
+@pytest.mark.parametrize("row", ROWS, ids=_label)
+def test_parts_of_the_iteration(row):
+    run = simulated(row)
+    axes = run.exposed_by_axis()
+    # 0.1 % of the iteration: parts are smaller than the whole that they are parts of
+    within = (ASCENDING if row["inter_dim_sched"] == "ascending" else THEMIS) * run.time
+    assert run.compute == pytest.approx(float(row["compute_ns"]) * NANOSECOND, rel=1e-5)
+    assert axes[Axis.TENSOR] == pytest.approx(float(row["mp_comm_ns"]) * NANOSECOND, abs=within)
+    assert axes[Axis.DATA] == pytest.approx(float(row["dp_comm_ns"]) * NANOSECOND, abs=within)
+
+
+@pytest.mark.skipif(not ROWS, reason="the published numbers (../shared) are not on this machine")
+@pytest.mark.parametrize("row", ROWS, ids=_label)
+def test_no_iteration_beats_its_bound(row):
+    least = bound(*case(row))
+    for convention in (Convention.PHYSICAL, Convention.ASTRA_SIM):
+        for schedule in (Schedule.ASCENDING, Schedule.ROUND_ROBIN, Schedule.THEMIS):
+            settings = Settings(int(row["chunks"]), schedule, convention)
+            assert run_iteration(*case(row), settings).time >= least * (1 - 1e-9)
