@@ -16,6 +16,7 @@ DOCS = ROOT / "docs"
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
+FILES = re.compile(r"^```\w+ (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -45,6 +46,15 @@ def commands() -> list[str]:
     return list(found)
 
 
+def named_files() -> dict[str, str]:
+    """Content of every fenced block that a file name follows: what the console blocks read."""
+    found: dict[str, str] = {}
+    for page in PAGES:
+        for name, content in FILES.findall(page.read_text(encoding="utf-8")):
+            assert found.setdefault(name, content) == content, f"{name} stands for two files"
+    return found
+
+
 @pytest.mark.parametrize("script", EXAMPLES, ids=[path.stem for path in EXAMPLES])
 def test_example_prints_its_output(
     script: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -65,6 +75,8 @@ def test_console_command_runs(
     program, *arguments = shlex.split(command)
     assert program == "simcore"
     monkeypatch.chdir(tmp_path)
+    for name, content in named_files().items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(SystemExit) as stop:
         run(arguments)
     printed = capsys.readouterr()
@@ -95,12 +107,14 @@ def test_pages_reach_all_of_the_documentation() -> None:
     assert not [relative(page) for page in DOCS.rglob("*.md") if page not in linked]
 
 
-def test_python_block_of_the_api_reference_runs() -> None:
+def test_python_blocks_of_the_api_reference_run(capsys: pytest.CaptureFixture[str]) -> None:
     text = (DOCS / "reference" / "python-api.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    trace, optimize = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     names: dict[str, object] = {}
-    exec(block, names)
+    exec(trace, names)
     assert len(names["result"].jobs) == 8  # type: ignore[attr-defined]
+    exec(optimize, {})
+    assert "--cap Pod=40 GB/s holds it back" in capsys.readouterr().out
 
 
 def test_readme_python_block_runs(
@@ -110,7 +124,9 @@ def test_readme_python_block_runs(
     (block,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     monkeypatch.chdir(tmp_path)
     exec(block, {})
-    assert "easyscale-heter" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "easyscale-heter" in printed
+    assert "0.2078844" in printed
     assert (tmp_path / "trace_alloc.png").stat().st_size > 10_000
 
 
@@ -119,6 +135,8 @@ def test_readme_python_block_runs(
     [
         ("explanation/scheduling.md", "rules"),
         ("validation.md", "chaos"),
+        ("validation.md", "libra"),
+        ("how-to/optimize.md", "optimize"),
     ],
 )
 def test_pages_quote_the_output_in_full(page: str, output: str) -> None:
