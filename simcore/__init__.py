@@ -7,16 +7,26 @@ from typing import TYPE_CHECKING, Any
 from simcore._version import __version__
 
 if TYPE_CHECKING:
+    from simcore.models.iteration.jobs import simulate
+    from simcore.studies.collective import collective
+    from simcore.studies.evaluate_network import evaluate
+    from simcore.studies.optimize import optimize
     from simcore.studies.trace import trace
     from simcore.studies.trace_result import TraceResult
+    from simcore.studies.train import train
 
 # public name -> module; resolved on first use, so that `import simcore` costs nothing
 _PUBLIC = {
-    "trace": "simcore.studies.trace",
     "TraceResult": "simcore.studies.trace_result",
+    "collective": "simcore.studies.collective",
+    "evaluate": "simcore.studies.evaluate_network",
+    "optimize": "simcore.studies.optimize",
+    "simulate": "simcore.models.iteration.jobs",
+    "trace": "simcore.studies.trace",
+    "train": "simcore.studies.train",
 }
 
-__all__ = ["TraceResult", "__version__", "trace"]
+__all__ = ["TraceResult", "__version__", "collective", "evaluate", "optimize", "simulate", "trace", "train"]
 
 
 def __getattr__(name: str) -> Any:

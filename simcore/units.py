@@ -40,6 +40,7 @@ _UNITS: dict[str, dict[str, Decimal]] = {
     "work": _with_prefixes("FLOP"),
 }
 _EXAMPLE = {"time": "500 ns", "bytes": "1 GiB", "bandwidth": "325 GB/s", "rate": "66 TFLOP/s", "work": "2 GFLOP"}
+_PLAIN = {"time": "s", "bytes": "B", "bandwidth": "B/s", "rate": "FLOP/s", "work": "FLOP"}
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d]\S*)?\s*\Z")
 
 
@@ -81,9 +82,10 @@ def parse(text: str, kind: str, place: str) -> float:
         raise InputError(place, f"'{text}'", expected)
     number, unit = match.groups()
     if unit is None:
-        raise InputError(
-            place, f"'{text}' without a unit", expected, f"Add the unit: '{number} {_EXAMPLE[kind].split()[1]}'."
-        )
+        # a large number is meant in the plain unit, most likely
+        large = abs(Decimal(number)) >= 1000
+        likely = _PLAIN[kind] if large else _EXAMPLE[kind].split()[1]
+        raise InputError(place, f"'{text}' without a unit", expected, f"Add the unit: '{number} {likely}'.")
     if unit not in units:
         raise InputError(place, f"unit '{unit}'", expected, did_you_mean(unit, units))
     try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command("evaluate")
 @click.argument("target", metavar="TARGET")
-@click.option("--small/--full", "small", default=False, help="Only network 2D with workload 17B, or all (the default).")
+@click.option("--small/--full", "small", default=False, help="Only the first subplot, or all (the default).")
 @click.option("--resolve", is_flag=True, help="Solve every budget for itself, not only 100 GB/s.")
 @click.option("--engine", type=click.Choice(["closed-form", "simulate"]), default="closed-form",
               help="Time points in closed form (the default), or simulate each chunk by chunk.")  # fmt: skip
@@ -43,7 +43,7 @@ def command(
     \b
     $ simcore evaluate network-fig12 --small
     Speed-up over an equal split of the 2D network
-    network workload allocation         100   200   300   400   500   600   700   800   900   1000
+    network  workload  split              100     200     300     325     400     500     600   ...
     ...
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
     from simcore.cli.evaluate_report import report

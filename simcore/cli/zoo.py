@@ -21,7 +21,7 @@ def command(kind: str | None, name: str | None, as_json: bool) -> None:
 
     \b
     $ simcore zoo costs
-    costs: give a name wherever a command takes one of them or a FILE
+    costs: show one with simcore zoo costs NAME
       libra-3d  LIBRA's prices for three dimensions, ring and full-mesh links counted in both directions
       libra-4d  LIBRA's prices for four dimensions, ring and full-mesh links counted in both directions
       sc245     Links, switches and NICs of the SC'22 study; ring and full-mesh links counted once
@@ -40,7 +40,7 @@ def command(kind: str | None, name: str | None, as_json: bool) -> None:
             click.echo(to_json({"kind": kind, "entries": {one.name: one.description for one in found}}), nl=False)
         else:
             width = max((len(one.name) for one in found), default=0)
-            click.echo(f"{kind}: give a name wherever a command takes one of them or a FILE")
+            click.echo(f"{kind}: show one with simcore zoo {kind} NAME")
             click.echo("\n".join(f"  {one.name:<{width}}  {one.description}" for one in found))
     else:
         one = entry(kind, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class ZooEntry:
     table : Table or None
         What a CSV file holds, as text; None for a YAML file.
     comments : tuple of str
-        Comment lines of a CSV file after the one that describes it.
+        Comment lines of a CSV file between the one that describes it and its source.
     """
 
     kind: str
@@ -103,14 +104,10 @@ def kind_of(wanted: str) -> str:
 
 
 def _from_csv(kind: str, path: Path, text: str) -> ZooEntry:
-    """Comment lines before the header describe the table; one that starts with ``source:`` tells where it is from."""
-    comments = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        comments.append(line.lstrip("#").strip())
-    source = next((line[7:].strip() for line in comments if line.lower().startswith("source:")), "")
-    rest = [line for line in comments if not line.lower().startswith("source:")]
+    """Comment lines before the header describe the table; what follows ``source:`` tells where it is from."""
+    comments = [line.lstrip("#").strip() for line in takewhile(lambda line: line.startswith("#"), text.splitlines())]
+    start = next((i for i, line in enumerate(comments) if line.lower().startswith("source:")), len(comments))
+    rest, source = comments[:start], " ".join(comments[start:])[len("source:") :].strip()
     header, rows = csv_rows(text, str(path), kind)
     table = Table(header, [fields for _, fields in rows])
     return ZooEntry(kind, path.stem, rest[0] if rest else "", source, table=table, comments=tuple(rest[1:]))

@@ -110,7 +110,6 @@ def test_nothing_is_left_behind_where_drawing_fails(tmp_path, monkeypatch):
     ("args", "part"),
     [
         (["network-fig21"], "TARGET: found 'network-fig21', expected one of network-fig12"),
-        (["network-fig15", "--small"], "Leave --small out."),
         (["network-table6", "--resolve"], "--resolve"),
     ],
 )

@@ -62,7 +62,7 @@ def test_every_entry_can_be_shown(kind):
 def test_tables_with_comments(tmp_path, monkeypatch):
     shutil.copytree(zoo.ROOT / "costs", tmp_path / "costs")
     (tmp_path / "rates").mkdir()
-    text = "# Rates of a toy\n# source: measured by hand\n# fitted, not measured\nmodel,rate\na,1.5\nb,2\n"
+    text = "# Rates of a toy\n# fitted, not measured\n# source: measured\n# by hand\nmodel,rate\na,1.5\nb,2\n"
     (tmp_path / "rates" / "toy.csv").write_text(text, encoding="utf-8")
     monkeypatch.setattr(zoo, "ROOT", tmp_path)
     assert invoke("rates").splitlines()[1] == "  toy  Rates of a toy"

@@ -135,7 +135,8 @@ def test_modules_are_short_and_say_what_they_are(path):
 
 
 def test_the_public_surface():
-    assert sorted(simcore.__all__) == ["TraceResult", "__version__", "trace"]
+    functions = ["collective", "evaluate", "optimize", "simulate", "trace", "train"]
+    assert sorted(simcore.__all__) == ["TraceResult", "__version__", *functions]
     for name in simcore.__all__:
         assert getattr(simcore, name) is not None
         assert name in dir(simcore)

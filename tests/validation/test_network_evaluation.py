@@ -161,7 +161,6 @@ def test_the_same_inputs_give_the_same_bytes(evaluations):
     ("target", "options", "part"),
     [
         ("network-fig16", {}, "Did you mean 'network-fig1"),
-        ("network-fig15", {"small": True}, "Leave --small out."),
         ("network-table6", {"resolve": True}, "solved at its own budget already"),
     ],
 )
