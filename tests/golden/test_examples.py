@@ -109,12 +109,14 @@ def test_pages_reach_all_of_the_documentation() -> None:
 
 def test_python_blocks_of_the_api_reference_run(capsys: pytest.CaptureFixture[str]) -> None:
     text = (DOCS / "reference" / "python-api.md").read_text(encoding="utf-8")
-    trace, optimize = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    trace, optimize, simulated = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     names: dict[str, object] = {}
     exec(trace, names)
     assert len(names["result"].jobs) == 8  # type: ignore[attr-defined]
     exec(optimize, {})
     assert "--cap Pod=40 GB/s holds it back" in capsys.readouterr().out
+    exec(simulated, {})
+    assert "290.446 ms" in capsys.readouterr().out
 
 
 def test_readme_python_block_runs(
@@ -137,6 +139,8 @@ def test_readme_python_block_runs(
         ("validation.md", "chaos"),
         ("validation.md", "libra"),
         ("how-to/optimize.md", "optimize"),
+        ("how-to/several-jobs.md", "two_jobs"),
+        ("explanation/network-simulation.md", "conventions"),
     ],
 )
 def test_pages_quote_the_output_in_full(page: str, output: str) -> None:
