@@ -77,7 +77,9 @@ def _iteration(result: TrainResult) -> Table:
         table.add_row("idle per stage", f"{ours}; a balanced pipeline: {report.ideal_bubble:.2%} of the work")
         table.add_row("micro-batches in flight", ", ".join(map(str, report.in_flight)))
         return table
-    table.add_row("no schedule beats", f"{format_si(result.bound, 's', 7)} ({result.bound / result.time:.2%} of it)")
+    if result.bound is not None:
+        share = f"({result.bound / result.time:.2%} of it)"
+        table.add_row("no schedule beats", f"{format_si(result.bound, 's', 7)} {share}")
     if result.closed is not None:
         table.add_row("closed form", f"{format_si(result.closed.total, 's', 7)} (no chunks, no latency)")
     return table

@@ -20,7 +20,7 @@ _PARTS = {
 _STYLE: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "hatch.linewidth": 0.6}
 
 
-def draw(dimensions: Table, parts: Mapping[str, float], bound: float) -> Figure:
+def draw(dimensions: Table, parts: Mapping[str, float], bound: float | None) -> Figure:
     """Draw the parts of an iteration as one bar with its bound, and the utilisation of each dimension.
 
     Parameters
@@ -29,8 +29,8 @@ def draw(dimensions: Table, parts: Mapping[str, float], bound: float) -> Figure:
         As `simcore.studies.train_result.TrainResult.dimensions` has them.
     parts : mapping
         Seconds of compute and of what it waits for, by the names in the legend.
-    bound : float
-        What no schedule beats [s]; 0 where there is none.
+    bound : float or None
+        What no schedule beats [s].
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -45,8 +45,8 @@ def draw(dimensions: Table, parts: Mapping[str, float], bound: float) -> Figure:
                 label = name if name == "compute" else f"waits for {name}"
                 left.barh(0, length, 0.5, start, color=colour, hatch=hatch, edgecolor="white", label=label)
             start += length
-        if bound > 0:
-            left.axvline(1e3 * bound, color="black", linestyle="--", linewidth=1.0, label="no schedule beats")
+        if bound is not None:
+            left.axvline(1e3 * bound, color="black", linestyle="--", linewidth=1.0, label="lower bound")
         left.set_yticks([])
         left.set_ylim(-0.6, 0.6)
         left.set_xlabel("iteration [ms]")

@@ -82,6 +82,12 @@ def _balance(result: CollectiveResult) -> list[str]:
 def _network(result: CollectiveResult) -> list[str]:
     found = []
     for d, (dimension, p) in enumerate(zip(result.topology.dimensions, result.groups, strict=True)):
+        if dimension.block is Block.RING and 1 < p < dimension.size:
+            found.append(
+                f"The group has {p} of the {dimension.size} NPUs of dimension {d + 1}, a ring: it is timed as a ring "
+                "of its own with the whole bandwidth, as the closed form has it. Without wrap-around links of its own "
+                "its traffic would cross the others' links: simcore.simulate shares them."
+            )
         if _partly_connected(result, d):
             found.append(
                 f"The group has {p} of the {dimension.size} NPUs of dimension {d + 1}, which is fully connected: "

@@ -37,6 +37,10 @@ WIDER = 1.1
 """Factor on a dimension's bandwidth in the experiment that tells which one to widen."""
 
 
+MOST = 2**20
+"""Chunks that a collective may be cut into."""
+
+
 def train(
     network: str | Path,
     budget: float | str | None,
@@ -114,6 +118,9 @@ def train(
     loop, schedule = choice("--loop", loop, Loop), choice("--schedule", schedule, Schedule)
     convention, order = choice("--convention", convention, Convention), choice("--order", order, PipelineOrder)
     _check(convention, chunks, compute_scale, zero, stages)
+    if stages == 1 and (micro_batches is not None or order is not PipelineOrder.ONE_F_ONE_B):
+        expected = "them only with a pipeline"
+        raise InputError("options", "--micro-batches or --order with one stage", expected, "Add --stages.")
     recompute = loop is Loop.SIMULATE if recompute is None else recompute
     settings = Settings(chunks, schedule, convention, record or output is not None)
     topology, fixed, hashes = _network(network, budget)
@@ -121,7 +128,7 @@ def train(
     nearest = closed_loop(loop)
     scene = load_scene(network, budget, found, topology, fixed, split, stages, nearest, recompute, compute_scale)
     started = time.process_time()
-    pipeline, closed, closed_partial, least = None, None, None, 0.0
+    pipeline, closed, closed_partial, least = None, None, None, None
     if stages > 1:
         cut = Pipeline(stages, micro_batches or 4 * stages, order)
         pipeline = _pipeline(scene, cut, settings, loop, recompute, compute_scale)
@@ -168,8 +175,8 @@ def _check(convention: Convention, chunks: int, compute_scale: float, zero: int,
     if convention is Convention.ASTRA_SIM_2_AWARE:
         expected = "a convention that knows several collectives and dimensions at once"
         raise InputError("--convention", f"'{convention.value}'", expected, "Use physical, astra-sim or astra-sim-2.")
-    if chunks < 1:
-        raise InputError("--chunks", str(chunks), "a whole number of at least 1")
+    if not 1 <= chunks <= MOST:
+        raise InputError("--chunks", str(chunks), f"a whole number from 1 to {MOST:,}")
     if not 0 < compute_scale < float("inf"):
         raise InputError("--compute-scale", f"{compute_scale:g}", "a number above 0")
     if zero not in (0, 3):

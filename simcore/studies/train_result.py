@@ -57,7 +57,7 @@ class TrainResult:
     run : IterationRun
         The iteration; of a pipeline, that of the stage that ends last.
     time, bound : float
-        The iteration, and what no schedule can beat [s]; the bound is 0 for a pipeline.
+        The iteration, and what no schedule can beat [s]; the bound is None for a pipeline.
     closed, closed_partial : StepTime or None
         The closed form with whole dimensions, and with the links that partial groups have; None for a pipeline and for
         ZeRO-3, which it does not know.
@@ -76,7 +76,7 @@ class TrainResult:
     scene: Scene
     run: IterationRun
     time: float
-    bound: float
+    bound: float | None
     closed: StepTime | None
     closed_partial: StepTime | None
     gains: tuple[float, ...]

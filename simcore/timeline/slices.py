@@ -74,7 +74,9 @@ def trace_json(slices: Iterable[Slice], title: str) -> str:
 
 
 def _event(each: Slice, track: int) -> dict[str, object]:
-    microseconds = {"ts": round(each.start * 1e6, 6), "dur": round((each.end - each.start) * 1e6, 6)}
+    # whole picoseconds on both ends: slices that touch must not overlap by a rounding
+    start, end = round(each.start * 1e12), round(each.end * 1e12)
+    microseconds = {"ts": start / 1e6, "dur": (end - start) / 1e6}
     return {"ph": "X", "pid": 1, "tid": track, "name": each.name, **microseconds, "args": dict(each.arguments)}
 
 
