@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.models.bandwidth.certificate import Weights, lower_bound
+from simcore.models.bandwidth.geometric import product_bound
 from simcore.models.bandwidth.per_cost import Envelope, Line
 from simcore.models.bandwidth.plan import Target, best_split
 from simcore.models.bandwidth.region import FLOOR, Constraint, Sense, cap, make_region, minimum
@@ -167,6 +168,26 @@ def test_any_weights_give_a_lower_bound(model, seed):
             rows=rng.normal(size=1) * scale,
         )
         assert (lower_bound(model, region, weights).value <= model.time(b) * (1 + 1e-12)).all()
+
+
+@given(models(), seeds, st.booleans())
+def test_the_bound_on_time_times_cost_holds_for_any_weights(model, seed, at_most):
+    rng = np.random.default_rng(seed)
+    size = model.shapes.shape[1]
+    region = make_region(BUDGET, size, at_most=at_most)
+    prices = rng.uniform(0, 60, size) * (rng.uniform(size=size) < 0.7)
+    b = random_splits(rng, 200, size)
+    if not prices.any() or float(model.time(b[0])) == 0:
+        return
+    if at_most:  # along the whole range of costs, down to the floor
+        b = np.maximum(b * 10.0 ** rng.uniform(-6, 0, (200, 1)), FLOOR * BUDGET)
+        b = b[b.sum(axis=1) <= BUDGET]
+    scale = float(model.time(b[0])) / BUDGET
+    weights = Weights(
+        rng.normal(size=(len(model.x), 2)), rng.normal(size=model.shapes.shape), rng.normal(size=1) * scale
+    )
+    value, _ = product_bound(lower_bound(model, region, weights), region, prices, b[0])
+    assert (value <= model.time(b) * (b @ prices) * (1 + 1e-12)).all()
 
 
 _lines = st.lists(st.tuples(st.floats(-10, 10), st.floats(-10, 10)), min_size=1, max_size=12)

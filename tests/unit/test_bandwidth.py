@@ -152,6 +152,28 @@ def test_shadow_prices_are_the_slopes_of_the_optimum(net, name, loop):
     assert found["cap 1"] == pytest.approx(slope, rel=2e-2)
 
 
+def test_prices_where_minima_use_up_the_budget():
+    """A dimension held by the others' minima is held by the budget, whose row must carry the price."""
+    model, prices = scene("4D", "1T", TrainingLoop.OVERLAP)
+    limits = [minimum(i, value, 4, f"min {i + 1}") for i, value in enumerate((100e9, 100e9, 100e9, 25e9))]
+    plan = best_plan(model, make_region(BUDGET, 4, limits), prices, Target.PERF)
+    step = 1e-4 * BUDGET
+    more = least_time(model, make_region(BUDGET + step, 4, limits)).objective
+    assert plan.prices[0].per_bandwidth == pytest.approx((plan.iteration_time - more) / step, rel=1e-2)
+    assert plan.prices[0].per_bandwidth > 0
+
+
+def test_price_of_a_budget_with_one_dimension_in_use():
+    layer = Layer("one", Phase(0.0), Phase(0.0), Phase(0.0, Collective.ALL_REDUCE, 1e9))
+    for groups in (Groups((1,), (8,)), Groups((1, 1), (8, 1))):
+        size = len(groups.dp)
+        model = compile_step(Workload("w", (layer,), 1, 8), groups)
+        plan = best_plan(model, make_region(BUDGET, size), np.ones(size), Target.PERF)
+        more = least_time(model, make_region(BUDGET * 1.0001, size)).objective
+        slope = (plan.iteration_time - more) / (1e-4 * BUDGET)
+        assert plan.prices[0].per_bandwidth == pytest.approx(slope, rel=1e-2)
+
+
 def test_price_of_network_cost_balances_time_and_cost():
     """At the least T x C, the last dollar saves T / C seconds."""
     model, prices = scene("4D", "1T")
@@ -219,3 +241,11 @@ def test_searches_that_do_not_converge_say_so(monkeypatch):
     monkeypatch.setattr(per_cost, "_PROGRAMS", 3)
     with pytest.raises(RunError, match="did not converge"):
         least_time_cost(model, make_region(BUDGET, 4), prices)
+
+
+def test_a_certified_split_survives_a_polish_that_fails(monkeypatch):
+    model, prices = scene("4D", "1T")
+    monkeypatch.setattr(per_cost, "search", lambda *_: None)
+    found = least_time_cost(model, make_region(BUDGET, 4), prices)
+    assert found.gap <= 1e-9
+    assert len(found.bound.rows) == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +100,20 @@ def dimension_reports(model: StepModel, b: Array, prices: Array) -> tuple[Dimens
             )
         )
     return tuple(reports)
+
+
+def folded(region: Region, bound: Bound, b: Array) -> Bound:
+    """Move what a bound implied by the budget earns into the price of the budget.
+
+    A dimension has at most what the least of all others leaves of the budget. The search is the better for this bound,
+    but no user gave it: where it holds a dimension, the budget does.
+    """
+    implied = region.budget - (region.lower.sum() - region.lower)
+    held = np.abs(b - implied) <= 1e-9 * region.budget
+    extra = float(np.where(held, bound.volumes / b**2 - bound.prices, 0.0).max(initial=0.0))
+    rows = bound.rows.copy()
+    rows[0] += extra
+    return replace(bound, rows=rows, prices=bound.prices + extra * region.rows[0])
 
 
 def shadow_prices(region: Region, bound: Bound, b: Array, prices: Array, per_cost: bool) -> tuple[ShadowPrice, ...]:

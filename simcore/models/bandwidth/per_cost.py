@@ -5,8 +5,9 @@ program in its right-hand side. A Lagrangian bound of that program at one cost, 
 a line below :math:`T^*` at every cost. The greatest of all lines found, times :math:`\kappa`, bounds
 :math:`\kappa T^*(\kappa)` from below on the whole range: it is a quadratic between two kinks, so its least value is
 known exactly. Where the budget may be left in part the product is flat over decades of cost, which would take
-thousands of lines; there a second bound helps, :math:`\kappa T^*(\kappa) \ge t_0 \kappa + (\sum_i \sqrt{a_i c_i})^2`.
-The search solves the inner problem where the bound is least, until it meets the best split found.
+thousands of lines; there two bounds help, :math:`\kappa T^*(\kappa) \ge t_0 \kappa + (\sum_i \sqrt{a_i c_i})^2`
+and, for all costs at once, the one of `geometric`. The search solves the inner problem where
+the bound is least, until it meets the best split found.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 
 from simcore.errors import RunError
 from simcore.models.bandwidth.certificate import ROUNDING, lower_bound
-from simcore.models.bandwidth.perf import Optimum, converged, least_time, starting_point
+from simcore.models.bandwidth.geometric import product_bound
+from simcore.models.bandwidth.perf import Optimum, converged, least_time, search, starting_point
 from simcore.models.bandwidth.region import Region
 from simcore.models.bandwidth.relaxation import Relaxation
 from simcore.models.training import StepModel
@@ -30,7 +32,7 @@ AIM, ACCEPTED = 1e-9, 1e-6
 #: Relative gap of the convex problem at the cost that was found.
 POLISH = 1e-9
 #: Linear programs in all, and without a gain in the gap, before the search gives up.
-_PROGRAMS, _PATIENCE = 4000, 40
+_PROGRAMS, _PATIENCE = 450, 120
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float 
     tried = [(float(model.time(b)) * float(prices @ b), b) for b in (cheapest, dearest) if region.violation(b) < 1e-12]
     least, best = min(tried, key=lambda one: one[0], default=(np.inf, starting_point(region)))
     envelope, scale = Envelope(low, high), starting_point(region)
-    cost, value, since = float(prices @ scale), -np.inf, 0
+    cost, value, since, whole = float(prices @ scale), -np.inf, 0, -np.inf
     while relaxation.solved < _PROGRAMS and since < _PATIENCE and not converged(least, value, aim):
         cost = min(max(cost, low + margin), high - margin)
         inner = region.with_row(prices, cost, equal=True)
@@ -183,20 +185,25 @@ def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float 
         scale_free = Line(float(np.sqrt(bound.volumes * prices).sum() ** 2), bound.fixed)
         envelope.add(Line(bound.value - slope * cost, slope), scale_free)
         scale, gap = inner.repair(b), least - value
-        for candidate in (region.repair(b), region.repair(bound.point)):
+        product, tight = product_bound(bound, region, prices, scale)
+        whole = max(whole, product)
+        for candidate in (region.repair(b), region.repair(bound.point), region.repair(tight)):
             relaxation.add(candidate)
             product = float(model.time(candidate)) * float(prices @ candidate)
             if product < least and region.violation(candidate) < 1e-12:
                 best, least = candidate, product
         value, cost = envelope.least_product()
+        value = max(value, whole)
         since = since + 1 if least - value > 0.999 * gap else 0
     if not converged(least, value, max(aim, ACCEPTED)):
         spent = f"{relaxation.solved} linear programs"
         raise RunError(f"the search for the best bandwidth split did not converge in {spent}")
     cost = min(max(float(prices @ best), low + margin), high - margin)
     inner = region.with_row(prices, cost, equal=True)
-    polished = least_time(model, inner, POLISH, relaxation, best)
-    product = polished.objective * float(prices @ polished.bandwidths)
-    if product < least:
-        best, least = polished.bandwidths, product
-    return Optimum(best, least, min(value, least), polished.bound, relaxation.solved)
+    polished = search(model, inner, POLISH, relaxation, best)
+    if polished is not None:
+        bound = polished.bound
+        product = polished.objective * float(prices @ polished.bandwidths)
+        if product < least:
+            best, least = polished.bandwidths, product
+    return Optimum(best, least, min(value, least), bound, relaxation.solved)

@@ -96,6 +96,24 @@ def least_time(
     RunError
         If the search does not converge.
     """
+    found = search(model, region, aim, relaxation, start)
+    if found is None or not converged(found.objective, found.lower_bound, max(aim, ACCEPTED)):
+        raise RunError(f"the search for the best bandwidth split did not converge in {_ROUNDS} rounds")
+    return found
+
+
+def search(
+    model: StepModel,
+    region: Region,
+    aim: float,
+    relaxation: Relaxation | None = None,
+    start: Array | None = None,
+) -> Optimum | None:
+    """Look for the split of least iteration time as `least_time` does, and return the best found, whatever its gap.
+
+    None where no split was found that meets the limits to the last digits, which a region of one point can be too thin
+    for.
+    """
     relaxation = relaxation or Relaxation(model, region)
     scale = starting_point(region) if start is None else start
     best, least = scale, np.inf
@@ -104,7 +122,7 @@ def least_time(
     for _ in range(_ROUNDS):
         solution = relaxation.solve(region, scale)
         if solution is None:
-            raise RunError("the solver calls the bandwidth problem infeasible although its constraints can be met")
+            break
         b, weights = solution
         bound = lower_bound(model, region, weights)
         if proof is None or bound.value > proof.value:
@@ -117,6 +135,6 @@ def least_time(
         if converged(least, proof.value, aim):
             break
         scale = best if np.isfinite(least) else np.clip(b, region.lower, region.upper)
-    if proof is None or not converged(least, proof.value, max(aim, ACCEPTED)):
-        raise RunError(f"the search for the best bandwidth split did not converge in {_ROUNDS} rounds")
+    if proof is None or not np.isfinite(least):
+        return None
     return Optimum(best, least, proof.value, proof, relaxation.solved - started)

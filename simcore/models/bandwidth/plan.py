@@ -12,6 +12,7 @@ from simcore.models.bandwidth.explain import (
     DimensionReport,
     ShadowPrice,
     dimension_reports,
+    folded,
     reasons,
     shadow_prices,
 )
@@ -121,7 +122,8 @@ def best_plan(model: StepModel, region: Region, prices: Array, target: Target) -
     """
     optimum, free = best_split(model, region, prices, target)
     b = optimum.bandwidths
-    prices_paid = shadow_prices(region, optimum.bound, b, prices, target is Target.PER_COST)
+    bound = folded(region, optimum.bound, b)
+    prices_paid = shadow_prices(region, bound, b, prices, target is Target.PER_COST)
     return BandwidthPlan(
         target=target,
         budget=region.budget,
@@ -134,7 +136,7 @@ def best_plan(model: StepModel, region: Region, prices: Array, target: Target) -
         linear_programs=optimum.programs,
         dimensions=dimension_reports(model, b, prices),
         prices=prices_paid,
-        reasons=reasons(model, region, optimum.bound, b, prices, prices_paid, free, target is Target.PER_COST),
+        reasons=reasons(model, region, bound, b, prices, prices_paid, free, target is Target.PER_COST),
     )
 
 
