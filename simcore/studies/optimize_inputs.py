@@ -18,13 +18,17 @@ _GIGABYTE = 1e9
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
+LEAST_BUDGET = 1.0
+"""Less than one byte per second is a slip of the pen, and below 1e-290 the arithmetic underflows [B/s]."""
+
+
 def parse_budget(budget: float | str, place: str = "BUDGET") -> float:
     """Return the budget in B/s: a bare number in text is GB/s per NPU.
 
     Raises
     ------
     InputError
-        If it is no finite bandwidth above 0.
+        If it is no finite bandwidth above 0, or so small that a network of it has no digits left to split.
 
     Examples
     --------
@@ -34,6 +38,10 @@ def parse_budget(budget: float | str, place: str = "BUDGET") -> float:
     total = bandwidth(budget, place)
     if total <= 0:
         raise InputError(place, f"'{shown(budget)}'", "a bandwidth above 0, such as 325 (GB/s per NPU)")
+    if total < LEAST_BUDGET:
+        raise InputError(
+            place, f"'{shown(budget)}'", f"at least {LEAST_BUDGET:g} B/s", "A bare number is GB/s per NPU."
+        )
     return total
 
 

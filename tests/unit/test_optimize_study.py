@@ -56,3 +56,9 @@ def test_arguments_and_limits():
     assert limits("--cap", ("1 = 50 GB/s",)) == {"1": "50 GB/s"}
     with pytest.raises(InputError, match="DIM=BW"):
         limits("--cap", ("=50",))
+
+
+@pytest.mark.parametrize("budget", ["1e-300", "1e-10", 0.5])
+def test_a_budget_below_a_byte_per_second_is_refused(budget):
+    with pytest.raises(InputError, match="at least 1 B/s"):
+        optimize("4D", budget, "1T", "Perf", "Overlap")
