@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +12,20 @@ import click
 if TYPE_CHECKING:
     from simcore.studies.evaluate_network import Evaluation
 
+Announce = Callable[[str], None]
+Advance = Callable[[int, int], None]
+
 
 @click.command("evaluate")
 @click.argument("target", metavar="TARGET")
-@click.option("--small/--full", "small", default=False, help="Only the first subplot, or all (the default).")
+@click.option("--small/--full", "small", default=False, help="Only the first subplot (PIT: sizes of 256), or all.")
 @click.option("--resolve", is_flag=True, help="Solve every budget for itself, not only 100 GB/s.")
 @click.option("--engine", type=click.Choice(["closed-form", "simulate"]), default="closed-form",
               help="Time points in closed form (the default), or simulate each chunk by chunk.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes of the simulation; by default one per core.")
 @click.option("--state", type=click.Path(path_type=Path), metavar="FILE",
               help="Keep finished points of the simulation here, to go on from; by default beside -o.")  # fmt: skip
+@click.option("--device", help="What pit-... measures: cpu (the default), cuda or cuda:N.")
 @click.option("-o", "output", type=click.Path(path_type=Path), help="New directory for CSV, JSON, PNG and PDF.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
 @click.option("--force", is_flag=True, help="Replace the directory of -o if it exists.")
@@ -31,14 +36,17 @@ def command(
     engine: str,
     jobs: int | None,
     state: Path | None,
+    device: str | None,
     output: Path | None,
     as_json: bool,
     force: bool,
 ) -> None:
-    """Reproduce a figure or table of the network study, in closed form or simulated.
+    """Reproduce a figure or table: of the network study, in closed form or simulated, or of PIT's kernels, measured.
 
     TARGET is network-fig12 (speed-up), network-fig13 (cost), network-fig14 (performance per cost), network-fig15
-    (slowdown on a split made for another workload) or network-table6 (four splits of 325 GB/s).
+    (slowdown on a split made for another workload) or network-table6 (four splits of 325 GB/s);
+    pit-fig15 (sparse matrix products), pit-fig16 (the cost of gathering), pit-fig17 (building an index), pit-moe
+    (mixture of experts) or pit-sequence (padded against packed).
 
     \b
     $ simcore evaluate network-fig12 --small
@@ -46,7 +54,6 @@ def command(
     network  workload  split              100     200     300     325     400     500     600   ...
     ...
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
-    from simcore.cli.evaluate_report import report
     from simcore.outputs import check_output
 
     if output is not None:
@@ -55,6 +62,7 @@ def command(
     if output is not None and engine == "simulate" and state is None:
         state = beside = output.with_name(output.name + ".points.jsonl")
     options = {"small": small, "resolve": resolve, "engine": engine, "jobs": jobs, "state": state}
+    options |= {"device": device}
     try:
         result = _shown(target, options)
     except KeyboardInterrupt:
@@ -65,15 +73,41 @@ def command(
         result.write(output, force=force)
     if beside is not None:
         beside.unlink(missing_ok=True)  # all points are in the directory now
-    click.echo(result.to_json() if as_json else report(result), nl=not as_json)
+    click.echo(result.to_json() if as_json else _report(result), nl=not as_json)
+
+
+def _report(result: Evaluation) -> str:
+    from simcore.cli.evaluate_report import measured, report
+
+    return measured(result) if result.target.startswith("pit-") else report(result)
+
+
+def _evaluate(target: str, *, device: str | None, announce: Announce, advance: Advance, **options: Any) -> Evaluation:
+    """Call the study that a target belongs to, and refuse options of the other."""
+    from simcore.errors import InputError
+
+    if target.startswith("pit-"):
+        from simcore.studies import evaluate_pit
+
+        for name in ("resolve", "jobs", "state"):
+            if options[name]:
+                raise InputError(f"--{name}", target, "a figure of the network study", f"Leave --{name} out.")
+        if options["engine"] != "closed-form":
+            raise InputError(
+                "--engine", target, "a figure of the network study", "Leave --engine out: pit-... measures."
+            )
+        return evaluate_pit.evaluate(target, device=device or "cpu", small=options["small"], announce=announce)
+    from simcore.studies import evaluate_network
+
+    if device is not None and target in evaluate_network.TARGETS:
+        raise InputError("--device", target, "a target that is measured: pit-...", "Leave --device out.")
+    return evaluate_network.evaluate(target, announce=announce, advance=advance, **options)
 
 
 def _shown(target: str, options: dict[str, Any]) -> Evaluation:
     """Evaluate, on a terminal with a bar that says what is being solved or simulated."""
-    from simcore.studies.evaluate_network import evaluate
-
     if not sys.stderr.isatty():
-        return evaluate(target, **options)
+        return _evaluate(target, announce=lambda text: None, advance=lambda done, total: None, **options)
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -82,9 +116,9 @@ def _shown(target: str, options: dict[str, Any]) -> Evaluation:
         task = bar.add_task("evaluating", total=None)
 
         def announce(text: str) -> None:
-            bar.update(task, description=f"solving {text}")
+            bar.update(task, description=text)
 
         def advance(done: int, total: int) -> None:
             bar.update(task, description="simulating", completed=done, total=total)
 
-        return evaluate(target, announce=announce, advance=advance, **options)
+        return _evaluate(target, announce=announce, advance=advance, **options)

@@ -31,6 +31,22 @@ def report(result: Evaluation) -> str:
     return "\n\n".join(parts)
 
 
+def measured(result: Evaluation) -> str:
+    """Return a measurement as text: the quickest of each family where there is such a table, else every point."""
+    table = result.tables.get("summary", result.tables["points"])
+    times = {"seconds", "index_seconds", "dense", "csr", "bsr", "blocks", "pit", "index", "total"}
+    columns = [name for name in table.columns if any(value not in (None, "") for value in table.column(name))]
+    body = [[_cell(row[name], 1e3 if name in times else 1.0) for name in columns] for row in table]
+    parts = [f"{result.title} [ms]", _aligned(columns, body), "\n".join(result.provenance.notes)]
+    return "\n\n".join(parts)
+
+
+def _cell(value: object, scale: float) -> str:
+    if value is None:
+        return "-"
+    return format(value * scale, ".4g") if isinstance(value, float) else str(value)
+
+
 def _lines(table: Table, column: str, scale: float, digits: str) -> str:
     """Set one line per network, workload and split, one column per budget."""
     budgets = sorted({row["budget"] for row in table})

@@ -20,6 +20,10 @@ COMMANDS = {
     "train": ("simcore.cli.train", "Simulate a training iteration on a network, chunk by chunk."),
     "collective": ("simcore.cli.collective", "Simulate a collective on a network, chunk by chunk."),
     "evaluate": ("simcore.cli.evaluate", "Reproduce figures and tables of the network study."),
+    "calibrate": ("simcore.cli.calibrate", "Measure the kernels of this machine and fit a profile to them."),
+    "profile": ("simcore.cli.profile", "Show, compare and validate kernel profiles."),
+    "kernel": ("simcore.cli.kernel", "Predict one kernel on a profiled device, and explain it."),
+    "rates": ("simcore.cli.rates", "Predict a model's step times on profiled devices, as trace --rates reads them."),
     "zoo": ("simcore.cli.zoo", "List and show the clusters, networks, rates and other data that simcore ships."),
 }
 

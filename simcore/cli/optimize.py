@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from simcore.cli.console import warn
+
 
 # a negative budget is refused as one, not as an unknown option
 @click.command("optimize", context_settings={"ignore_unknown_options": True})
@@ -25,6 +27,8 @@ import click
 @click.option("--model", metavar="FILE", help="A transformer or Hugging Face config.json, in place of WORKLOAD.")
 @click.option("--sequence", type=click.IntRange(min=1), help="Tokens per sequence, in place of the transformer's.")
 @click.option("--batch", type=click.IntRange(min=1), help="Sequences per replica, in place of the transformer's.")
+@click.option("--profile", metavar="NAME|FILE", help="Compute times from a kernel profile, not a constant rate.")
+@click.option("--dtype", metavar="TEXT", help="Number format of the profile's kernels, such as fp16.")
 @click.option("-o", "output", type=click.Path(path_type=Path), help="New directory for JSON, CSV and a figure.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
 @click.option("--force", is_flag=True, help="Replace the directory of -o if it exists.")
@@ -43,6 +47,8 @@ def command(
     model: str | None,
     sequence: int | None,
     batch: int | None,
+    profile: str | None,
+    dtype: str | None,
     output: Path | None,
     as_json: bool,
     force: bool,
@@ -83,10 +89,14 @@ def command(
         variant="evaluation" if variant == "evaluation" else "optimizer",
         sequence=sequence,
         batch=batch,
+        profile=profile,
+        dtype=dtype,
         at_most=at_most,
         output=output,
         force=force,
     )
+    for note in result.cautions:
+        warn(note)
     if output is not None:
         result.write(output, force=force)
     if as_json:

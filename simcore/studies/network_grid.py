@@ -172,7 +172,7 @@ class Planner:
 
     def splits(self, scene: Scene, tuned_for: str, goal: str, budgets: Sequence[float]) -> Array:
         """Return the best splits [B/s], shape (budgets, D), for `PERF` or `PER_COST`."""
-        self.announce(f"{scene.topology.name} {tuned_for} {goal}")
+        self.announce(f"solving {scene.topology.name} {tuned_for} {goal}")
         if self.resolve:
             model = scene.timed[tuned_for]
             rows = [self._solve(model, budget * GIGABYTE, scene.prices, goal) / GIGABYTE for budget in budgets]

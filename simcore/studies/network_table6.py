@@ -49,7 +49,7 @@ def table6(
     found: list[tuple[Any, ...]] = []
     programs = 0
     for row in published:
-        announce(f"{NETWORK} {row.workload} Perf {row.loop}")
+        announce(f"solving {NETWORK} {row.workload} Perf {row.loop}")
         workload = load_workload(row.workload, "WORKLOAD")
         groups = map_parallelism(topology, workload.tp, workload.dp)
         model = compile_step(workload, groups, TrainingLoop(row.loop))

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,8 @@ from simcore.errors import InputError
 from simcore.models.bandwidth.expressions import parse_constraint
 from simcore.models.bandwidth.plan import BandwidthPlan, Target, best_plan
 from simcore.models.bandwidth.region import Constraint, cap, make_region, minimum
+from simcore.models.compute.operators import ProfiledTimes
+from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import Groups, map_parallelism
 from simcore.models.network.topology import Topology
@@ -25,6 +28,7 @@ from simcore.results import Provenance, Table, to_json, versions
 from simcore.studies.optimize_inputs import (
     bandwidth,
     choice,
+    compute_times,
     default_cost,
     dimension_index,
     explicit_groups,
@@ -58,6 +62,8 @@ class OptimizeResult:
         How to make it again.
     seconds : float
         CPU time of the search [s]; not part of the written result.
+    cautions : tuple of str
+        What a reader must know of compute times that a kernel profile gave.
     """
 
     plan: BandwidthPlan
@@ -66,6 +72,7 @@ class OptimizeResult:
     loop: TrainingLoop
     provenance: Provenance
     seconds: float = field(compare=False)
+    cautions: tuple[str, ...] = ()
 
     @property
     def table(self) -> Table:
@@ -163,6 +170,8 @@ def optimize(
     sequence: int | None = None,
     batch: int | None = None,
     at_most: bool = False,
+    profile: str | Path | KernelProfile | None = None,
+    dtype: str | None = None,
     output: Path | None = None,
     force: bool = False,
 ) -> OptimizeResult:
@@ -197,6 +206,10 @@ def optimize(
     at_most : bool
         Whether the budget may be left in part. With PerfPerCost a smaller network is always the better one, so that the
         plan then ends at the floor of 1e-6 of the budget in some dimension.
+    profile : str, Path or KernelProfile, optional
+        A kernel profile, whose predicted times take the place of a transformer's constant rate.
+    dtype : str, optional
+        Number format of the profile's kernels; by default one that holds the model's bytes per element.
     output : Path, optional
         Directory for `OptimizeResult.write`, refused here, before the work, if it exists and `force` is false.
     force : bool
@@ -240,12 +253,11 @@ def optimize(
     explicit = explicit_groups(communicator, topology, tp, dp)
     if explicit is not None:
         tp, dp = math.prod(explicit.tp), math.prod(explicit.dp)
-    degrees = {"tp": tp, "dp": dp, "npus": topology.npus}
-    if sequence is None and batch is None:
-        workloads = load_workloads(workload, "WORKLOAD", variant=variant, **degrees)
-    else:
-        one = load_workload(workload, "WORKLOAD", variant=variant, sequence=sequence, batch=batch, **degrees)
-        workloads = (one,)
+    device, times = compute_times(profile, dtype)
+    one = sequence is not None or batch is not None
+    load = partial(load_workload, sequence=sequence, batch=batch) if one else load_workloads
+    loaded = load(workload, "WORKLOAD", variant=variant, tp=tp, dp=dp, npus=topology.npus, times=times)
+    workloads = (loaded,) if isinstance(loaded, Workload) else loaded
     groups = [explicit or map_parallelism(topology, each.tp, each.dp, f"workload {each.name}") for each in workloads]
     cost = default_cost(topology) if cost is None else cost
     costs = load_costs(cost, "--cost")
@@ -264,17 +276,23 @@ def optimize(
         "minima": {key: shown(value) for key, value in (minima or {}).items()}, "constraints": list(constraints),
         "cost": str(cost), "tp": tp, "dp": dp, "communicator": None if communicator is None else str(communicator),
         "variant": variant, "sequence": sequence, "batch": batch, "at_most": at_most,
+        **({} if device is None else {"profile": device.name, "dtype": dtype}),
     }  # fmt: skip
+    cautions = times.notes() if isinstance(times, ProfiledTimes) else []
     provenance = Provenance(
         command="optimize",
         inputs=inputs,
-        sha256=hashes(network, workload, cost, communicator),
-        notes=[f"{each.name}: TP {each.tp} x DP {each.dp}" for each in workloads] if communicator is None else [],
+        sha256=hashes(network, workload, cost, communicator) | ({} if device is None else {"profile": device.sha256}),
+        notes=[
+            *([f"{each.name}: TP {each.tp} x DP {each.dp}" for each in workloads] if communicator is None else []),
+            *cautions,
+        ],
         counts={"linear_programs": plan.linear_programs},
         versions=versions("numpy", "scipy"),
     )
     seconds = time.process_time() - started
-    return OptimizeResult(plan, topology, tuple(each.name for each in workloads), loop, provenance, seconds)
+    names = tuple(each.name for each in workloads)
+    return OptimizeResult(plan, topology, names, loop, provenance, seconds, tuple(cautions))
 
 
 def _model(workloads: Sequence[Workload], groups: Sequence[Groups], loop: TrainingLoop, recompute: bool) -> StepModel:

@@ -10,6 +10,9 @@ from typing import TypeVar
 
 from simcore.errors import InputError, did_you_mean, unknown_name
 from simcore.files import read_bytes, sha256
+from simcore.models.compute.operators import ProfiledTimes
+from simcore.models.compute.profile import KernelProfile
+from simcore.models.compute.transformer import LayerTimes, constant_rate
 from simcore.models.network.mapping import Groups, check_groups
 from simcore.models.network.topology import Topology
 from simcore.units import parse
@@ -134,6 +137,26 @@ def hashes(
     if communicator is not None:
         paths["communicator"] = Path(communicator)
     return {role: sha256(read_bytes(path, role)) for role, path in paths.items()}
+
+
+def compute_times(
+    profile: str | Path | KernelProfile | None, dtype: str | None
+) -> tuple[KernelProfile | None, LayerTimes]:
+    """Return the profile and the compute of layers on it, or no profile and the constant rate.
+
+    Raises
+    ------
+    InputError
+        If there is no such profile, or a number format is given without one.
+    """
+    from simcore.zoo.load_profiles import load_profile
+
+    if profile is None:
+        if dtype is not None:
+            raise InputError("--dtype", f"'{dtype}' without a profile", "--profile beside it", "Add --profile.")
+        return None, constant_rate
+    loaded = profile if isinstance(profile, KernelProfile) else load_profile(profile)
+    return loaded, ProfiledTimes(loaded, dtype)
 
 
 def positional(

@@ -11,6 +11,7 @@ from simcore.errors import InputError, unknown_name
 from simcore.files import csv_rows, read_text
 from simcore.results import Table
 from simcore.zoo import find, kinds, names
+from simcore.zoo.profile_json import read_document
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ def entry(kind: str, name: str) -> ZooEntry:
         raise unknown_name("NAME", name, names(kind))
     path = find(kind, name, "NAME")
     text = read_text(path, kind)
+    if path.suffix == ".json":
+        return _from_profile(kind, path)
     return _from_csv(kind, path, text) if path.suffix == ".csv" else _from_yaml(kind, path, text)
 
 
@@ -111,6 +114,15 @@ def _from_csv(kind: str, path: Path, text: str) -> ZooEntry:
     header, rows = csv_rows(text, str(path), kind)
     table = Table(header, [fields for _, fields in rows])
     return ZooEntry(kind, path.stem, rest[0] if rest else "", source, table=table, comments=tuple(rest[1:]))
+
+
+def _from_profile(kind: str, path: Path) -> ZooEntry:
+    """Show a kernel profile without its samples, which ``simcore profile show`` has."""
+    document = read_document(path)
+    document["samples"] = len(document["samples"])
+    about = str(document.pop("description")), str(document.pop("source"))
+    document["fits"] = [{key: fit[key] for key in ("kernel", "dtype", "origin")} for fit in document["fits"]]
+    return ZooEntry(kind, path.stem, *about, fields=document)
 
 
 def _from_yaml(kind: str, path: Path, text: str) -> ZooEntry:

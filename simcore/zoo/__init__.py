@@ -27,7 +27,7 @@ def names(kind: str) -> list[str]:
     >>> "sc23" in names("clusters")
     True
     """
-    return sorted(path.stem for path in (ROOT / kind).iterdir() if path.suffix in {".yaml", ".csv"})
+    return sorted(path.stem for path in (ROOT / kind).iterdir() if path.suffix in {".yaml", ".csv", ".json"})
 
 
 def find(kind: str, name_or_path: str | Path, place: str) -> Path:
@@ -49,7 +49,7 @@ def find(kind: str, name_or_path: str | Path, place: str) -> Path:
     """
     wanted = str(name_or_path)
     for path in (ROOT / kind).iterdir():
-        if path.suffix in {".yaml", ".csv"} and path.stem.lower() == wanted.lower():
+        if path.suffix in {".yaml", ".csv", ".json"} and path.stem.lower() == wanted.lower():
             return path
     path = Path(wanted)
     if wanted and is_there(path):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from simcore.errors import InputError
 from simcore.files import read_yaml
-from simcore.models.compute.transformer import Variant, generate
+from simcore.models.compute.transformer import LayerTimes, Variant, constant_rate, generate
 from simcore.models.workload import Workload
 from simcore.zoo import find
 from simcore.zoo.astra_workload import read_layers
@@ -30,6 +30,7 @@ def load_workload(
     npus: int | None = None,
     sequence: int | None = None,
     batch: int | None = None,
+    times: LayerTimes = constant_rate,
 ) -> Workload:
     """Load one workload by its name in the zoo, or from a file.
 
@@ -47,6 +48,8 @@ def load_workload(
         NPUs of the network: gives the degree that is left open.
     sequence, batch : int, optional
         In place of the transformer's tokens per sequence, and sequences per data-parallel replica.
+    times : callable
+        Compute of a transformer's layers, see `simcore.models.compute.transformer.generate`.
 
     Returns
     -------
@@ -67,6 +70,10 @@ def load_workload(
     path = find("workloads", name_or_path, place)
     text = read_source(path, "workload")
     if is_layer_text(text):
+        if times is not constant_rate:
+            expected = "a transformer, whose kernels have shapes"
+            given = f"a profile for '{path}', whose compute times are written out"
+            raise InputError("--profile", given, expected, "Leave --profile out.")
         return _from_layers(path, text, place, variant, tp, dp, npus, sequence if batch is None else batch)
     fields = top_fields(text)
     if "group" in fields:
@@ -78,7 +85,7 @@ def load_workload(
     read = read_hugging_face if is_hugging_face(fields) else read_model
     found = read(path, text, sequence, batch)
     degrees = _degrees(path, found.tp if tp is None else tp, found.dp if dp is None else dp, npus)
-    return generate(found.transformer, *degrees, variant)
+    return generate(found.transformer, *degrees, variant, times)
 
 
 def load_workloads(
@@ -89,6 +96,7 @@ def load_workloads(
     tp: int | None = None,
     dp: int | None = None,
     npus: int | None = None,
+    times: LayerTimes = constant_rate,
 ) -> tuple[Workload, ...]:
     """Load a workload, or all members of a group, which weigh the same.
 
@@ -107,13 +115,15 @@ def load_workloads(
     path = find("workloads", name_or_path, place)
     text = read_source(path, "workload")
     if is_layer_text(text) or "group" not in top_fields(text):
-        return (load_workload(name_or_path, place, variant=variant, tp=tp, dp=dp, npus=npus),)
+        return (load_workload(name_or_path, place, variant=variant, tp=tp, dp=dp, npus=npus, times=times),)
     if tp is not None or dp is not None:
         found = f"degrees of parallelism for the group '{path.stem}'"
         raise InputError("--tp, --dp", found, "them only for one workload", "Leave them out, or name one workload.")
     members = read_yaml(path, _Group, "workload", text).group
     where = f"{path}, field 'group'"
-    return tuple(load_workload(_beside(path, member), where, variant=variant, npus=npus) for member in members)
+    return tuple(
+        load_workload(_beside(path, member), where, variant=variant, npus=npus, times=times) for member in members
+    )
 
 
 def _beside(path: Path, member: str) -> str | Path:

@@ -10,6 +10,7 @@ Symbols: h `hidden`, s `sequence`, n `tokens`, w the width of a GEMM, e `element
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -105,7 +106,28 @@ def whole_nanoseconds(seconds: float) -> float:
     return round(seconds * 1e9) / 1e9
 
 
-def generate(model: Transformer, tp: int, dp: int, variant: Variant = "optimizer") -> Workload:
+Passes = tuple[float, float, float]
+"""Compute of a layer going forward, for the input gradient and for the weight gradient [s]."""
+
+LayerTimes = Callable[[Transformer, str, int, int], Passes]
+"""Compute of a layer: model, part of the block (``Q`` ... ``layerNorm``), width w and TP in, seconds out."""
+
+
+def constant_rate(model: Transformer, part: str, width: int, tp: int) -> Passes:
+    """Return the compute of a layer on an NPU of one speed [s]: its work over `Transformer.rate` in each pass.
+
+    The published workloads count the softmax like the scores, and a layer norm as 2 n h FLOP on every NPU.
+    """
+    flop = (
+        2.0 * model.tokens * model.hidden if part == "layerNorm" else gemm_flop(model.tokens, model.hidden, width, tp)
+    )
+    seconds = whole_nanoseconds(flop / model.rate)
+    return seconds, seconds, seconds
+
+
+def generate(
+    model: Transformer, tp: int, dp: int, variant: Variant = "optimizer", times: LayerTimes = constant_rate
+) -> Workload:
     """Cut a transformer for TP x DP and write its layers.
 
     Per block and pass, with GEMM time 2 n h w / (TP r), attention time 2 n h s / (TP r) for the scores and for the
@@ -135,11 +157,14 @@ def generate(model: Transformer, tp: int, dp: int, variant: Variant = "optimizer
         Degrees of tensor and data parallelism.
     variant : {'optimizer', 'evaluation'}
         Whether each layer sums its own weight gradient, or the first layer sums all of them at once.
+    times : callable
+        Compute of each layer: `constant_rate`, or that of a kernel profile
+        (`simcore.models.compute.operators.ProfiledTimes`).
 
     Returns
     -------
     Workload
-        9 x `blocks` layers, times in whole nanoseconds.
+        9 x `blocks` layers, times at a constant rate in whole nanoseconds.
 
     Raises
     ------
@@ -156,14 +181,14 @@ def generate(model: Transformer, tp: int, dp: int, variant: Variant = "optimizer
     452984832.0
     """
     _check_split(model, tp, dp)
-    layers = [layer for block in range(1, model.blocks + 1) for layer in _block(model, tp, block)]
+    layers = [layer for block in range(1, model.blocks + 1) for layer in _block(model, tp, block, times)]
     if variant == "evaluation":
         layers = _fused(layers)
     checkpoints = tuple(range(0, len(layers), len(layers) // model.blocks))
     return Workload(model.name, tuple(layers), tp, dp, model.source, checkpoints)
 
 
-def _block(model: Transformer, tp: int, block: int) -> list[Layer]:
+def _block(model: Transformer, tp: int, block: int, times: LayerTimes) -> list[Layer]:
     """Write the nine layers of one block; names as in the published files."""
     n, h = model.tokens, model.hidden
     activations = Collective.ALL_REDUCE, float(model.element * n * h)
@@ -172,30 +197,30 @@ def _block(model: Transformer, tp: int, block: int) -> list[Layer]:
 
     def gemm(
         name: str,
+        part: str,
         width: int,
         forward: tuple[Collective | None, float] = nothing,
         backward: tuple[Collective | None, float] = nothing,
     ) -> Layer:
-        seconds = whole_nanoseconds(gemm_flop(n, h, width, tp) / model.rate)
+        seconds = times(model, part, width, tp)
         weights = model.element * h * width / tp
-        gradient = Phase(seconds, Collective.ALL_REDUCE, weights)
-        return Layer(name, Phase(seconds, *forward), Phase(seconds, *backward), gradient, UPDATE)
+        gradient = Phase(seconds[2], Collective.ALL_REDUCE, weights)
+        return Layer(name, Phase(seconds[0], *forward), Phase(seconds[1], *backward), gradient, UPDATE)
 
-    def local(name: str, flop: float) -> Layer:
-        phase = Phase(whole_nanoseconds(flop / model.rate))
-        return Layer(name, phase, phase, phase, UPDATE)
+    def local(name: str, part: str) -> Layer:
+        forward, backward, gradient = times(model, part, model.sequence, tp)
+        return Layer(name, Phase(forward), Phase(backward), Phase(gradient), UPDATE)
 
-    scores = gemm_flop(n, h, model.sequence, tp)
     return [
-        gemm(f"Q{block}", h, backward=activations),
-        gemm(f"K{block}", model.kv_width),
-        gemm(f"V{block}", model.kv_width),
-        local(f"QK{block}", scores),
-        local(f"softmax{block}", scores),
-        gemm(f"concat{block}", h, forward=activations, backward=shard),
-        gemm(f"X{block}W1b1", model.inner * (2 if model.gated else 1), backward=activations),
-        gemm(f"X{block}W2b2", model.inner, forward=activations),
-        local(f"layerNorm{block}", 2.0 * n * h),
+        gemm(f"Q{block}", "Q", h, backward=activations),
+        gemm(f"K{block}", "K", model.kv_width),
+        gemm(f"V{block}", "V", model.kv_width),
+        local(f"QK{block}", "QK"),
+        local(f"softmax{block}", "softmax"),
+        gemm(f"concat{block}", "concat", h, forward=activations, backward=shard),
+        gemm(f"X{block}W1b1", "W1b1", model.inner * (2 if model.gated else 1), backward=activations),
+        gemm(f"X{block}W2b2", "W2b2", model.inner, forward=activations),
+        local(f"layerNorm{block}", "layerNorm"),
     ]
 
 

@@ -1,0 +1,49 @@
+"""Time of a quick calibration of the CPU, and of predictions: run with ``python benchmarks/calibrate.py``.
+
+The exit status is 1 if a time is over its budget. Times depend on the machine's load, which is printed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+from simcore.calibrate.fit import fit_all  # noqa: E402 - the threads are pinned before numpy starts them
+from simcore.calibrate.suite import calibrate  # noqa: E402
+from simcore.models.compute.operators import ProfiledTimes  # noqa: E402
+from simcore.studies.rates import minibatch_seconds  # noqa: E402
+from simcore.zoo.load_models import load_model  # noqa: E402
+from simcore.zoo.load_profiles import load_profile  # noqa: E402
+
+QUICK_SECONDS = 180.0
+FIT_SECONDS = 5.0
+STEP_SECONDS = 0.05
+
+
+def main() -> int:
+    print(f"load average {os.getloadavg()[0]:.2f}")
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        profile, _ = calibrate("cpu", ("gemm", "memory", "launch"), Path(folder) / "cpu.json")
+    quick = time.monotonic() - started
+    print(f"calibrate --quick, gemm, memory and launch: {quick:.1f} s, {len(profile.samples)} samples")
+    started = time.process_time()
+    fit_all(profile.samples, profile.device)
+    fit = time.process_time() - started
+    print(f"all fits: {fit:.2f} CPU s")
+    model, stored = load_model("bert-base", batch=4), load_profile("v100-16gb")
+    started = time.process_time()
+    minibatch_seconds(model, ProfiledTimes(stored))
+    step = time.process_time() - started
+    print(f"step time of BERT base from a profile: {step * 1e3:.2f} CPU ms")
+    return int(quick > QUICK_SECONDS or fit > FIT_SECONDS or step > STEP_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

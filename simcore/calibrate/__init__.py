@@ -1,0 +1,1 @@
+"""Microbenchmarks of real kernels: the only package that imports torch, and only inside functions."""

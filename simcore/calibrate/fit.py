@@ -1,0 +1,107 @@
+"""Fitting a kernel's cost formula to its samples: bounded, robust least squares on relative errors."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.models.compute.device import Device
+from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, Formula, Parameter, seconds_of
+from simcore.models.compute.profile import Fit, Sample
+
+STARTS = (1.0, 0.1, 10.0)
+"""Factors on every formula's starting point that are tried: the formulas have kinks, and kinks have local minima."""
+
+ROBUST = 0.1
+"""Relative error above which a sample counts less than its square."""
+
+
+def fit_kernel(samples: Sequence[Sample], device: Device) -> Fit:
+    """Fit the formula of one kernel and number format.
+
+    The logarithms of the parameters are fitted, within their bounds, to the logarithms of the times with scipy's
+    ``least_squares`` and its soft L1 loss; samples that are held out only give `Fit.held_out`.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        All of one kernel and number format; at least one must not be held out.
+    device : Device
+        Where they were measured.
+
+    Returns
+    -------
+    Fit
+        With the residuals of every sample.
+    """
+    first = samples[0]
+    name = FORMULA_OF[first.kernel]
+    formula = FORMULAS[name]
+    known = [sample for sample in samples if not sample.held_out]
+    parameters = _solve(formula, known, device)
+    measures = [formula.measures(sample.shape) for sample in samples]
+    fit = Fit(
+        first.kernel,
+        first.dtype,
+        name,
+        parameters,
+        ranges={key: (min(m[key] for m in measures), max(m[key] for m in measures)) for key in measures[0]},
+        spread=statistics.median(sample.spread for sample in samples),
+    )
+    unseen = [sample for sample in samples if sample.held_out]
+    return replace(fit, residuals=residuals(fit, known, device), held_out=residuals(fit, unseen, device))
+
+
+def fit_all(samples: Iterable[Sample], device: Device) -> tuple[Fit, ...]:
+    """Fit every kernel and number format that has a formula and at least one sample to fit."""
+    groups: dict[tuple[str, str], list[Sample]] = {}
+    for sample in samples:
+        if sample.kernel in FORMULA_OF:
+            groups.setdefault((sample.kernel, sample.dtype), []).append(sample)
+    return tuple(fit_kernel(group, device) for group in groups.values() if not all(one.held_out for one in group))
+
+
+def residuals(fit: Fit, samples: Sequence[Sample], device: Device) -> tuple[float, ...]:
+    """Return predicted / measured - 1 of samples."""
+    return tuple(seconds_of(fit, sample.shape, device) / sample.seconds - 1 for sample in samples)
+
+
+def _solve(formula: Formula, samples: Sequence[Sample], device: Device) -> dict[str, float]:
+    from scipy.optimize import least_squares
+
+    limits = dict(formula.parameters)
+    if formula.rate is not None:
+        best_rate = max(formula.rate(sample.shape) / sample.seconds for sample in samples)
+        limits["rate"] = Parameter(1.1 * best_rate, 0.9 * best_rate, 2 * best_rate)
+    names = list(limits)
+    low = np.log([limits[name].low for name in names])
+    high = np.log([limits[name].high for name in names])
+    measured = np.log([sample.seconds for sample in samples])
+
+    def errors(point: NDArray[np.float64]) -> NDArray[np.float64]:
+        values = dict(zip(names, map(math.exp, point), strict=True))
+        times = [formula.seconds(sample.shape, values, sample.dtype, device) for sample in samples]
+        return np.asarray(np.log(times) - measured)
+
+    best, least = low, math.inf
+    for factor in STARTS:
+        start = np.log([limits[name].start for name in names])
+        start = np.clip(start + math.log(factor), low, high)
+        # a step of 1e-4 in a logarithm is 0.01 %: above the noise of the finite differences, below the kinks
+        found = least_squares(
+            errors,
+            start,
+            bounds=(low, high),
+            loss="soft_l1",
+            f_scale=ROBUST,
+            diff_step=[1e-4] * len(names),
+            x_scale=1.0,
+        )
+        if found.cost < least:
+            best, least = found.x, float(found.cost)
+    return dict(zip(names, map(math.exp, best), strict=True))

@@ -1,0 +1,96 @@
+"""Dense matrix products: squares, skinny ones, transformer shapes, sizes that no tile divides, and batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from simcore.calibrate.measure import Case, Inputs, random_tensor, relative_error
+
+CPU_SIZES = (64, 128, 256, 512, 1024)
+GPU_SIZES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
+HELD_OUT = {
+    "cpu": ((96, 96, 96), (192, 320, 256), (384, 384, 384), (129, 512, 640), (320, 768, 768), (640, 640, 640),
+            (511, 257, 900), (8, 768, 768), (200, 1000, 700)),
+    "cuda": ((192, 192, 192), (384, 1536, 768), (768, 768, 768), (1000, 1000, 1000), (1537, 1537, 1537),
+             (3072, 768, 3072), (1536, 6144, 1536), (3072, 3072, 3072), (4097, 1023, 2047), (6144, 6144, 6144),
+             (200, 5120, 5120), (5000, 3000, 7000)),
+}  # fmt: skip
+"""Shapes m, n, k that no fit sees: none of their sizes but the smallest are among the fitted ones."""
+
+SKINNY = ((1, 1024, 1024), (16, 1024, 1024), (32, 512, 2048), (1024, 64, 1024), (1024, 1024, 64), (129, 129, 513))
+BATCHED = {
+    "cpu": (((12, 128, 128, 64), False), ((12, 128, 64, 128), False), ((24, 64, 64, 64), False),
+            ((4, 384, 384, 64), False), ((8, 256, 256, 64), True), ((8, 192, 64, 192), True)),
+    "cuda": (((96, 128, 128, 64), False), ((96, 128, 64, 128), False), ((384, 64, 64, 64), False),
+             ((64, 512, 512, 64), False), ((64, 512, 64, 512), False), ((32, 2048, 2048, 128), False),
+             ((96, 384, 384, 64), True), ((96, 384, 64, 384), True), ((32, 1024, 1024, 128), True)),
+}  # fmt: skip
+"""Batch, m, n, k of attention's products, and whether they are held out."""
+
+
+def cases(kind: str, *, full: bool) -> Iterator[Case]:
+    """Yield the GEMM cases of a device.
+
+    Parameters
+    ----------
+    kind : {'cpu', 'cuda'}
+        Where they run.
+    full : bool
+        Whether to measure every size, or every other one.
+    """
+    from simcore.calibrate.measure import require_torch
+
+    torch = require_torch()
+    dtypes = ["fp32"] + (["bf16"] if kind == "cpu" else ["fp16"])
+    if kind == "cuda" and torch.cuda.get_device_capability() >= (8, 0):
+        dtypes += ["bf16", "tf32"]
+    for dtype in dtypes:
+        for m, n, k in _fitted(kind, full):
+            yield product(kind, dtype, m, n, k)
+        for (batch, m, n, k), held_out in BATCHED[kind]:
+            yield product(kind, dtype, m, n, k, batch, held_out=held_out)
+        for m, n, k in HELD_OUT[kind]:
+            yield product(kind, dtype, m, n, k, held_out=True)
+
+
+def _fitted(kind: str, full: bool) -> list[tuple[int, int, int]]:
+    sizes = CPU_SIZES if kind == "cpu" else GPU_SIZES
+    largest = sizes[-1]
+    found = [(size, size, size) for size in sizes]
+    found += [(size, largest // 2, largest // 2) for size in sizes]
+    found += [(largest // 2, largest // 2, size) for size in sizes[:-1]]
+    found += [(size + 1, size + 1, size) for size in sizes[2:-1]]
+    if full:
+        found += [(size, largest // 4, largest) for size in sizes]
+        found += [(largest, size, largest // 4) for size in sizes]
+        found += [(size - 1, size - 1, size - 1) for size in sizes[2:]]
+    return list(dict.fromkeys([*found, *SKINNY]))
+
+
+def product(kind: str, dtype: str, m: int, n: int, k: int, batch: int = 1, *, held_out: bool = False) -> Case:
+    """Return the case of one product of m x k and k x n, `batch` times."""
+    front = (batch,) if batch > 1 else ()
+
+    def make_inputs(index: int) -> Inputs:
+        seed = 2 * index
+        return (
+            random_tensor((*front, m, k), dtype, kind, seed),
+            random_tensor((*front, k, n), dtype, kind, seed + 1),
+        )
+
+    def run(a: Any, b: Any) -> Any:
+        return a @ b
+
+    shape = {"m": m, "n": n, "k": k, "batch": batch}
+    return Case("gemm", dtype, shape, make_inputs, run, check_product, held_out)
+
+
+def check_product(output: Any, inputs: Inputs) -> float:
+    """Return the relative error of up to eight rows of a product against float64."""
+    a, b = inputs
+    step = max(1, a.shape[-2] // 8)
+    rows = slice(0, None, step)
+    if a.dim() == 3:
+        a, b, output = a[:1], b[:1], output[:1]
+    return relative_error(output[..., rows, :], a[..., rows, :].double() @ b.double())

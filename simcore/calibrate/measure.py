@@ -1,0 +1,315 @@
+"""Timing a kernel so that the number can be believed: warm, cold caches, changing inputs, checked outputs.
+
+On a GPU CUDA events time each call; on a CPU one thread computes and its own CPU time is read, which other load on the
+machine hardly touches (wall-clock with two threads on a busy machine was off by factors).
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from simcore.errors import InputError, MissingExtraError, RunError
+from simcore.models.compute.profile import Sample
+
+Inputs = tuple[Any, ...]
+Check = Callable[[Any, Inputs], float]
+
+TOLERANCE = {"fp64": 1e-12, "fp32": 1e-5, "tf32": 5e-3, "fp16": 1e-2, "bf16": 5e-2}
+"""Largest relative error (Frobenius norm) of an output against float64, by number format."""
+
+FLUSH = 96 * 2**20
+"""Bytes written between two calls: above any last-level cache that is calibrated here."""
+
+
+class OutOfMemory(RunError):
+    """The device has too little memory for a shape, which is then skipped."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to measure.
+
+    Attributes
+    ----------
+    kernel, dtype, shape
+        See `simcore.models.compute.profile.Sample`.
+    make_inputs : callable
+        Takes an index and returns a fresh tuple of inputs; never zeros.
+    run : callable
+        Takes these inputs and returns the output.
+    check : callable, optional
+        Takes the output and the inputs and returns the relative error against float64.
+    held_out : bool
+        Whether the fit must not see it.
+    warm : bool
+        Whether to leave the caches alone and time many calls in a row: for launch overheads.
+    tolerance : float, optional
+        In place of `TOLERANCE` for the number format.
+    zeros : bool
+        Whether an input may be all zeros, as an empty mask is.
+    """
+
+    kernel: str
+    dtype: str
+    shape: Mapping[str, float]
+    make_inputs: Callable[[int], Inputs]
+    run: Callable[..., Any]
+    check: Check | None = None
+    held_out: bool = False
+    warm: bool = False
+    tolerance: float | None = None
+    zeros: bool = field(default=False)
+
+    @property
+    def key(self) -> str:
+        """Key of the sample it gives."""
+        return Sample(self.kernel, self.dtype, self.shape, 0.0).key
+
+
+def require_torch() -> Any:
+    """Return torch, or say how to install it.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        import torch
+    except ImportError:
+        text = "calibrate measures with torch, which is not installed: pip install 'simcore[calibrate]'"
+        raise MissingExtraError(text) from None
+    return torch
+
+
+def resolve_device(name: str) -> Any:
+    """Return the torch device of ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
+    """
+    torch = require_torch()
+    kind, _, index = name.partition(":")
+    if kind not in {"cpu", "cuda"} or (index and not (kind == "cuda" and index.isdecimal())):
+        raise InputError("--device", f"'{name}'", "cpu, cuda or cuda:N", "Leave it out to use the CPU.")
+    if kind == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if count == 0:
+            remedy = "Install a driver and a CUDA build of torch, or use --device cpu."
+            raise InputError("--device", f"'{name}', but torch sees no CUDA device", "a device that is there", remedy)
+        if int(index or 0) >= count:
+            raise InputError("--device", f"'{name}'", f"cuda:0 to cuda:{count - 1}", f"There are {count}.")
+    return torch.device(name)
+
+
+def torch_dtype(name: str) -> Any:
+    """Return torch's type that holds a number format."""
+    torch = require_torch()
+    types = {"fp64": torch.float64, "fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16}
+    return torch.bfloat16 if name == "bf16" else types[name]
+
+
+def random_tensor(size: Iterable[int], dtype: str, device: Any, seed: int) -> Any:
+    """Return normally distributed numbers, the same for the same seed: zeros would draw less power and run faster."""
+    torch = require_torch()
+    generator = torch.Generator(device=device).manual_seed(seed)
+    return torch.randn(tuple(size), generator=generator, device=device, dtype=torch.float32).to(torch_dtype(dtype))
+
+
+def relative_error(found: Any, wanted: Any) -> float:
+    """Return ``|found - wanted| / |wanted|`` in the Frobenius norm, in float64."""
+    difference, scale = (found.double() - wanted.double()).norm().item(), wanted.double().norm().item()
+    return float(difference / scale) if scale else float(difference)
+
+
+def time_callable(
+    make_inputs: Callable[[int], Inputs],
+    run: Callable[..., Any],
+    *,
+    device: str = "cpu",
+    kernel: str = "kernel",
+    dtype: str = "fp32",
+    shape: Mapping[str, float] | None = None,
+    repeats: int = 9,
+    rotate: int = 3,
+    budget: float = 1.0,
+    check: Check | None = None,
+    tolerance: float | None = None,
+    warm: bool = False,
+    zeros: bool = False,
+    held_out: bool = False,
+) -> Sample:
+    """Time one kernel at one shape.
+
+    Parameters
+    ----------
+    make_inputs : callable
+        ``make_inputs(i)`` returns the i-th tuple of inputs, i below `rotate`; they must differ and not be all zeros.
+    run : callable
+        ``run(*inputs)`` computes once and returns the output.
+    device : str
+        ``cpu``, ``cuda`` or ``cuda:N``: where the inputs lie.
+    kernel, dtype, shape, held_out
+        Copied into the sample.
+    repeats : int
+        Timed calls; at least 3 are made even if they take longer than `budget`.
+    rotate : int
+        Sets of inputs that take turns.
+    budget : float
+        Seconds after which no further call is timed [s].
+    check : callable, optional
+        ``check(output, inputs)`` returns the output's relative error against float64, see `relative_error`.
+    tolerance : float, optional
+        Largest error that passes; `TOLERANCE` by default.
+    warm : bool
+        Whether caches are left alone and calls are timed by the hundred (`torch.utils.benchmark`).
+    zeros : bool
+        Whether an input may be all zeros.
+
+    Returns
+    -------
+    Sample
+        Median seconds of a call and the interquartile range over it.
+
+    Raises
+    ------
+    OutOfMemory
+        If the device has too little memory.
+    RunError
+        If an input is all zeros, or the output is wrong.
+
+    Examples
+    --------
+    >>> time_callable(lambda i: (random_tensor((64, 64), "fp32", "cpu", i),), lambda a: a @ a).seconds > 0
+    True
+    """
+    torch = require_torch()
+    target = resolve_device(device)
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
+    if target.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        pool = [make_inputs(i) for i in range(rotate)]
+        if not zeros:
+            _refuse_zeros(kernel, pool)
+        output = run(*pool[0])  # the first call also compiles and loads what it needs
+        error = _checked(kernel, dtype, check, output, pool[0], tolerance)
+        del output
+        clock = _warm_calls if warm else _cuda_calls if target.type == "cuda" else _cpu_calls
+        seconds = clock(run, pool, repeats, budget, target)
+    except (RuntimeError, MemoryError) as failure:  # torch.OutOfMemoryError is a RuntimeError
+        if not _is_out_of_memory(failure):
+            raise
+        raise OutOfMemory(f"{kernel} {dict(shape or {})}: the device has too little memory") from None
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)
+        if target.type == "cuda":
+            torch.cuda.empty_cache()
+    middle = statistics.median(seconds)
+    low, _, high = statistics.quantiles(seconds, n=4, method="inclusive")
+    spread = (high - low) / middle if middle else 0.0
+    return Sample(kernel, dtype, dict(shape or {}), middle, spread, len(seconds), held_out, error)
+
+
+def time_case(case: Case, device: str, repeats: int, budget: float = 1.0) -> Sample:
+    """Time a case, see `time_callable`."""
+    return time_callable(
+        case.make_inputs,
+        case.run,
+        device=device,
+        kernel=case.kernel,
+        dtype=case.dtype,
+        shape=case.shape,
+        repeats=repeats,
+        budget=budget,
+        check=case.check,
+        tolerance=case.tolerance,
+        warm=case.warm,
+        zeros=case.zeros,
+        held_out=case.held_out,
+    )
+
+
+def _is_out_of_memory(failure: BaseException) -> bool:
+    words = ("can't allocate memory", "out of memory", "not enough memory")
+    return isinstance(failure, MemoryError) or any(word in str(failure).lower() for word in words)
+
+
+def _refuse_zeros(kernel: str, pool: list[Inputs]) -> None:
+    torch = require_torch()
+    for inputs in pool:
+        for one in inputs:
+            if isinstance(one, torch.Tensor) and one.is_floating_point() and one.numel() and not one.any():
+                raise RunError(f"{kernel}: an input is all zeros, whose timing would mean nothing")
+
+
+def _checked(
+    kernel: str, dtype: str, check: Check | None, output: Any, inputs: Inputs, tolerance: float | None
+) -> float | None:
+    if check is None:
+        return None
+    error = check(output, inputs)
+    allowed = TOLERANCE[dtype] if tolerance is None else tolerance
+    if not error <= allowed:
+        raise RunError(f"{kernel} {dtype}: the output is off by {error:.2g} of its norm, {allowed:g} is allowed")
+    return error
+
+
+def _cpu_calls(run: Callable[..., Any], pool: list[Inputs], repeats: int, budget: float, _: Any) -> list[float]:
+    """Thread time of single calls, caches overwritten before each."""
+    torch = require_torch()
+    flush = torch.ones(FLUSH, dtype=torch.uint8)
+    found: list[float] = []
+    deadline = time.monotonic() + budget
+    while len(found) < 3 or (len(found) < repeats and time.monotonic() < deadline):
+        inputs = pool[(len(found) + 1) % len(pool)]
+        flush.add_(1)
+        started = time.thread_time()
+        run(*inputs)
+        found.append(time.thread_time() - started)
+    return found
+
+
+def _cuda_calls(run: Callable[..., Any], pool: list[Inputs], repeats: int, budget: float, target: Any) -> list[float]:
+    """Event time of single calls, L2 overwritten before each; nothing waits for the host in between."""
+    torch = require_torch()
+    with torch.cuda.device(target):
+        flush = torch.ones(2 * FLUSH, dtype=torch.uint8, device=target)
+        for inputs in pool:  # clocks rise, and lazily loaded kernels arrive
+            run(*inputs)
+        torch.cuda.synchronize()
+        found: list[float] = []
+        deadline = time.monotonic() + budget
+        while len(found) < 3 or (len(found) < repeats and time.monotonic() < deadline):
+            events: list[tuple[Any, Any]] = []
+            for _ in range(max(3, min(10, repeats - len(found)))):
+                flush.add_(1)
+                start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+                start.record()
+                run(*pool[(len(found) + len(events)) % len(pool)])
+                end.record()
+                events.append((start, end))
+            torch.cuda.synchronize()
+            found += [start.elapsed_time(end) * 1e-3 for start, end in events]
+    return found
+
+
+def _warm_calls(run: Callable[..., Any], pool: list[Inputs], repeats: int, budget: float, target: Any) -> list[float]:
+    """Seconds per call of many calls in a row."""
+    from torch.utils.benchmark import Timer
+
+    timer: Any = time.thread_time if target.type == "cpu" else None
+    options = {} if timer is None else {"timer": timer}
+    bench = Timer("run(*pool[0])", globals={"run": run, "pool": pool}, **options)
+    number = 100
+    first = bench.timeit(number).mean
+    number = max(10, min(10_000, int(budget / max(repeats, 3) / max(first, 1e-9))))
+    return [bench.timeit(number).mean for _ in range(max(repeats, 3))]

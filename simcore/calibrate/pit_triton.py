@@ -1,0 +1,226 @@
+"""PIT's kernels in Triton: micro-tiles are gathered while the dense tile is loaded, so SRead costs no pass of its own.
+
+Importing this module needs torch and triton; with ``TRITON_INTERPRET=1`` in the environment before the first import
+the kernels run on CPU tensors, slowly, for tests. Indices are built on the device and stay there: nothing waits for
+the host. A is fastest stored column by column (``a.T.contiguous().T``) on the k-axis, since its micro-tiles are
+columns, and row by row on the m-axis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+
+from simcore.errors import InputError
+
+SLOTS = 128
+"""Micro-tiles that one program of the index builder looks at."""
+
+
+@dataclass(frozen=True)
+class DeviceIndex:
+    """Kept micro-tiles of each block, in any order, on the device.
+
+    Attributes
+    ----------
+    positions : Tensor of int32, shape (blocks, capacity)
+        Positions along the PIT-axis; only the first `counts` of a row are meant.
+    counts : Tensor of int32, shape (blocks,)
+        How many.
+    """
+
+    positions: torch.Tensor
+    counts: torch.Tensor
+
+
+@triton.jit
+def _index_kernel(
+    mask, positions, counts, length, across, stride_along, stride_across, capacity,
+    BLOCK: tl.constexpr, WIDTH: tl.constexpr, COUNT: tl.constexpr,
+):  # fmt: skip
+    """OR each micro-tile of one block, then claim as many slots of the block's list as held something."""
+    block = tl.program_id(0)
+    start = tl.program_id(1) * COUNT
+    slots = start + tl.arange(0, COUNT)
+    found = tl.zeros((COUNT,), dtype=tl.int32)
+    high = block * BLOCK + tl.arange(0, BLOCK)
+    for w in range(WIDTH):
+        at = slots * WIDTH + w
+        inside = (high[:, None] < across) & (at[None, :] < length)
+        where = high[:, None].to(tl.int64) * stride_across + at[None, :].to(tl.int64) * stride_along
+        some = tl.load(mask + where, mask=inside, other=0).to(tl.int32)
+        found = tl.maximum(found, tl.max(some, axis=0))
+    found = (found > 0).to(tl.int32)
+    total = tl.sum(found, axis=0)
+    base = tl.atomic_add(counts + block, total)
+    slot = base + tl.cumsum(found, axis=0) - 1
+    tl.store(positions + block.to(tl.int64) * capacity + slot, slots, mask=found > 0)
+
+
+@triton.jit
+def _k_kernel(
+    a, b, c, positions, counts, m, n, k, am, ak, bk, bn, cm, cn, capacity,
+    BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, WHOLE: tl.constexpr,
+    WIDEN: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    """One tile of C: BM rows share a list of columns of A (WHOLE: of blocks of BK columns)."""
+    block = tl.program_id(0)
+    rows = block * BM + tl.arange(0, BM)
+    columns = tl.program_id(1) * BN + tl.arange(0, BN)
+    count = tl.load(counts + block)
+    listed = positions + block.to(tl.int64) * capacity
+    total = tl.zeros((BM, BN), dtype=tl.float32)
+    steps = count if WHOLE else tl.cdiv(count, BK)
+    for step in range(0, steps):
+        if WHOLE:
+            inner = tl.load(listed + step) * BK + tl.arange(0, BK)
+            some = inner < k
+        else:
+            slots = step * BK + tl.arange(0, BK)
+            some = slots < count
+            inner = tl.load(listed + slots, mask=some, other=0)
+        left = tl.load(
+            a + rows[:, None].to(tl.int64) * am + inner[None, :].to(tl.int64) * ak,
+            mask=(rows[:, None] < m) & some[None, :], other=0.0,
+        )  # fmt: skip
+        right = tl.load(
+            b + inner[:, None].to(tl.int64) * bk + columns[None, :].to(tl.int64) * bn,
+            mask=some[:, None] & (columns[None, :] < n), other=0.0,
+        )  # fmt: skip
+        if WIDEN:
+            left, right = left.to(tl.float32), right.to(tl.float32)
+        total = tl.dot(left, right, total, input_precision=PRECISION)
+    where = c + rows[:, None].to(tl.int64) * cm + columns[None, :].to(tl.int64) * cn
+    tl.store(where, total.to(c.dtype.element_ty), mask=(rows[:, None] < m) & (columns[None, :] < n))
+
+
+@triton.jit
+def _m_kernel(
+    a, b, c, positions, counts, m, n, k, am, ak, bk, bn, cm, cn, capacity,
+    BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, STEP: tl.constexpr,
+    WIDEN: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
+    """BM listed rows of one block of k, added to their rows of C."""
+    block = tl.program_id(2)
+    count = tl.load(counts + block)
+    start = tl.program_id(0) * BM
+    if start < count:
+        slots = start + tl.arange(0, BM)
+        columns = tl.program_id(1) * BN + tl.arange(0, BN)
+        rows = tl.load(positions + block.to(tl.int64) * capacity + slots, mask=slots < count, other=0)
+        total = tl.zeros((BM, BN), dtype=tl.float32)
+        for first in range(0, BK, STEP):
+            inner = block * BK + first + tl.arange(0, STEP)
+            left = tl.load(
+                a + rows[:, None].to(tl.int64) * am + inner[None, :].to(tl.int64) * ak,
+                mask=(slots[:, None] < count) & (inner[None, :] < k), other=0.0,
+            )  # fmt: skip
+            right = tl.load(
+                b + inner[:, None].to(tl.int64) * bk + columns[None, :].to(tl.int64) * bn,
+                mask=(inner[:, None] < k) & (columns[None, :] < n), other=0.0,
+            )  # fmt: skip
+            if WIDEN:
+                left, right = left.to(tl.float32), right.to(tl.float32)
+            total = tl.dot(left, right, total, input_precision=PRECISION)
+        where = c + rows[:, None].to(tl.int64) * cm + columns[None, :].to(tl.int64) * cn
+        tl.atomic_add(where, total, mask=(slots[:, None] < count) & (columns[None, :] < n))
+
+
+def build_index(mask: torch.Tensor, block: int, width: int = 1) -> DeviceIndex:
+    """List the micro-tiles of each block of rows that hold a True, in any order.
+
+    One pass over the mask: a program ORs its micro-tiles and claims their slots with one atomic addition.
+
+    Parameters
+    ----------
+    mask : Tensor of bool, shape (rows, columns)
+        Where the matrix is not zero; transposed for the m-axis (any strides will do).
+    block : int
+        Rows in a block, a power of two.
+    width : int, optional
+        Columns of a micro-tile; 1 on a PIT-axis, BK for blocks.
+    """
+    _power_of_two("block", block, 1)
+    rows, columns = mask.shape
+    blocks, capacity = triton.cdiv(rows, block), triton.cdiv(columns, width)
+    positions = torch.empty(blocks, capacity, dtype=torch.int32, device=mask.device)
+    counts = torch.zeros(blocks, dtype=torch.int32, device=mask.device)
+    _index_kernel[(blocks, triton.cdiv(capacity, SLOTS))](
+        mask.view(torch.uint8), positions, counts, columns, rows, mask.stride(1), mask.stride(0), capacity,
+        BLOCK=block, WIDTH=width, COUNT=SLOTS,
+    )  # fmt: skip
+    return DeviceIndex(positions, counts)
+
+
+def k_axis(
+    a: torch.Tensor, b: torch.Tensor, index: DeviceIndex, tile: tuple[int, int, int], *, precision: str = "ieee",
+    whole: bool = False,
+) -> torch.Tensor:  # fmt: skip
+    """Multiply with k packed, SRead fused into the loads.
+
+    Parameters
+    ----------
+    a : Tensor, shape (m, k)
+        The sparse matrix, zero where its mask is False.
+    b : Tensor, shape (k, n)
+        The dense one.
+    index : DeviceIndex
+        From `build_index` with ``block = tile[0]`` (and ``width = tile[1]`` for whole blocks).
+    tile : tuple of (int, int, int)
+        BM, BK and BN: powers of two of at least 16.
+    precision : {'ieee', 'tf32'}
+        How fp32 is multiplied.
+    whole : bool
+        Whether the index lists blocks of BK columns: the native block-sparse kernel, in the same tile.
+
+    Returns
+    -------
+    Tensor, shape (m, n)
+    """
+    (m, k), n, (tile_m, tile_k, tile_n) = a.shape, b.shape[1], _checked(tile)
+    c = torch.empty(m, n, dtype=a.dtype, device=a.device)
+    _k_kernel[(triton.cdiv(m, tile_m), triton.cdiv(n, tile_n))](
+        a, b, c, index.positions, index.counts, m, n, k, *a.stride(), *b.stride(), *c.stride(),
+        index.positions.shape[1],
+        BM=tile_m, BN=tile_n, BK=tile_k, WHOLE=whole, PRECISION=precision, **_launch(tile, a),
+    )  # fmt: skip
+    return c
+
+
+def m_axis(
+    a: torch.Tensor, b: torch.Tensor, index: DeviceIndex, tile: tuple[int, int, int], *, precision: str = "ieee"
+) -> torch.Tensor:
+    """Multiply with m packed: SRead fused into the loads, SWrite as atomic additions in fp32; see `k_axis`.
+
+    `index` is from `build_index` of the transposed mask with ``block = tile[1]``.
+    """
+    (m, k), n, (tile_m, tile_k, tile_n) = a.shape, b.shape[1], _checked(tile)
+    c = torch.zeros(m, n, dtype=torch.float32, device=a.device)
+    _m_kernel[(triton.cdiv(m, tile_m), triton.cdiv(n, tile_n), triton.cdiv(k, tile_k))](
+        a, b, c, index.positions, index.counts, m, n, k, *a.stride(), *b.stride(), *c.stride(),
+        index.positions.shape[1],
+        BM=tile_m, BN=tile_n, BK=tile_k, STEP=min(tile_k, 32), PRECISION=precision, **_launch(tile, a),
+    )  # fmt: skip
+    return c.to(a.dtype)
+
+
+def _checked(tile: tuple[int, int, int]) -> tuple[int, int, int]:
+    for name, side in zip(("BM", "BK", "BN"), tile, strict=True):
+        _power_of_two(name, side, 16)
+    return tile
+
+
+def _power_of_two(name: str, value: int, least: int) -> None:
+    if value < least or value & (value - 1):
+        raise InputError(f"tile, {name}", str(value), f"a power of two of at least {least}")
+
+
+def _launch(tile: tuple[int, int, int], a: torch.Tensor) -> dict[str, Any]:
+    """Warps by the size of the tile of C; bf16 is widened in the interpreter alone, which multiplies it wrongly."""
+    area = tile[0] * tile[2]
+    widen = a.dtype == torch.bfloat16 and a.device.type == "cpu"
+    return {"WIDEN": widen, "num_warps": 2 if area <= 1024 else 4 if area <= 8192 else 8, "num_stages": 3}

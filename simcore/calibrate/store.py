@@ -1,0 +1,71 @@
+"""Where a calibration is kept while it runs: one profile file, written as it goes, that a later run carries on with."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from simcore.calibrate.fit import fit_all
+from simcore.errors import InputError
+from simcore.models.compute.profile import KernelProfile, Sample
+from simcore.outputs import is_there, write_atomic
+from simcore.zoo.profile_json import profile_text, read_document
+
+EVERY = 5.0
+"""Seconds between two writes [s]."""
+
+SAME = ("name", "device", "torch", "cuda", "driver")
+"""Fields of a fingerprint that two runs must share for one to carry on with the other's samples."""
+
+
+class Store:
+    """A profile on its way into a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    profile : KernelProfile
+        Device and fingerprint, without samples.
+    """
+
+    def __init__(self, path: Path, profile: KernelProfile) -> None:
+        self.path, self.profile = path, profile
+        self.samples: dict[str, Sample] = {}
+        self.resumed = 0
+        self._written = time.monotonic()
+
+    def resume(self) -> None:
+        """Take over the samples that the file already has.
+
+        Raises
+        ------
+        InputError
+            If it is no profile, was edited, or is of another device.
+        """
+        if not is_there(self.path):
+            return
+        earlier = KernelProfile.from_document(read_document(self.path))
+        for field in SAME:
+            found, here = earlier.fingerprint.get(field, ""), self.profile.fingerprint.get(field, "")
+            if found != here:
+                remedy = "Write to another file, or add --force to start anew."
+                raise InputError(str(self.path), f"a profile with {field} '{found}'", f"'{here}'", remedy)
+        self.samples = {sample.key: sample for sample in earlier.samples}
+        self.resumed = len(self.samples)
+
+    def add(self, sample: Sample) -> None:
+        """Keep one sample, and write the file if the last time is some seconds ago."""
+        self.samples[sample.key] = sample
+        if time.monotonic() - self._written > EVERY:
+            self.write(fitted=False)
+
+    def write(self, *, fitted: bool = True) -> KernelProfile:
+        """Write the file whole, with the fits unless they are not due yet, and return the profile."""
+        samples = tuple(self.samples.values())
+        fits = fit_all(samples, self.profile.device) if fitted else ()
+        profile = replace(self.profile, samples=samples, fits=fits)
+        write_atomic(self.path, profile_text(profile))
+        self._written = time.monotonic()
+        return profile

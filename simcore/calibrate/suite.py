@@ -1,0 +1,205 @@
+"""A calibration from end to end: which device, which cases, measure what is missing, fit, and what was held out."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from simcore.calibrate.fit import residuals
+from simcore.calibrate.measure import Case, OutOfMemory, require_torch, resolve_device, time_case
+from simcore.calibrate.store import Store
+from simcore.errors import InputError, unknown_name
+from simcore.models.compute.device import Device
+from simcore.models.compute.profile import KernelProfile, Sample
+
+SUITES = ("gemm", "memory", "launch", "pit", "moe", "sequence")
+"""Modules of this package that have cases, in the order in which they run."""
+
+DEFAULT = ("gemm", "memory", "launch")
+"""Suites that run where none is named: what the step times of a transformer need."""
+
+REPEATS = {False: 9, True: 25}
+"""Timed calls per case, quick and full."""
+
+BUDGET = {False: 0.3, True: 1.0}
+"""Seconds after which a case is timed no more, quick and full [s]."""
+
+Progress = Callable[[int, int, str], None]
+
+
+def fingerprint(device: str) -> dict[str, str]:
+    """Return what the numbers depend on: the device's name, driver, clocks seen, versions, load and date."""
+    torch = require_torch()
+    found = {
+        "device": device_name(device),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "cuda": str(torch.version.cuda or ""),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "load": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "",
+    }
+    if resolve_device(device).type == "cuda":
+        return found | _driver(device)
+    return found | {"threads": "1", "clock": "thread CPU time"}
+
+
+def _driver(device: str) -> dict[str, str]:
+    """Return driver and clocks as nvidia-smi shows them: the clocks are not ours to set, so they are logged."""
+    import subprocess
+
+    index = device.partition(":")[2] or "0"
+    fields = ("driver_version", "clocks.sm", "clocks.mem", "clocks.max.sm", "power.limit")
+    query = ["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader", f"--id={index}"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return {"driver": "unknown"}
+    values = [value.strip() for value in done.stdout.split(",")]
+    return dict(zip(("driver", *fields[1:]), values, strict=False))
+
+
+def device_name(device: str) -> str:
+    """Return what the device calls itself."""
+    if resolve_device(device).type == "cuda":
+        return str(require_torch().cuda.get_device_name(device))
+    lines = _text("/proc/cpuinfo").splitlines()
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    if "model name" not in fields:
+        return platform.processor() or platform.machine()
+    return f"{fields['model name']} family {fields.get('cpu family', '?')} model {fields.get('model', '?')}"
+
+
+def describe(name: str, device: str) -> Device:
+    """Return the device at hand with what it says of itself; peaks and bandwidth are left to the fits."""
+    source = "the device itself"
+    if resolve_device(device).type == "cuda":
+        p = require_torch().cuda.get_device_properties(device)
+        cache = float(getattr(p, "L2_cache_size", 0))
+        sources = dict.fromkeys(("processors", "memory", "cache"), source)
+        return Device(name, "cuda", p.multi_processor_count, float(p.total_memory), 0.0, cache, sources=sources)
+    memory = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) if hasattr(os, "sysconf") else 1.0
+    size = _text("/sys/devices/system/cpu/cpu0/cache/index3/size").strip()
+    cache = float(size[:-1]) * 1024 if size.endswith("K") else 0.0
+    sources = {"memory": source, "cache": source, "processors": "kernels run on one thread"}
+    return Device(name, "cpu", 1, memory, 0.0, cache, sources=sources)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def cases(device: str, suites: Sequence[str] = DEFAULT, *, full: bool = False) -> Iterator[Case]:
+    """Yield the cases of some suites on a device.
+
+    Raises
+    ------
+    InputError
+        If a suite is unknown.
+    """
+    for name in suites:
+        if name not in SUITES:
+            raise unknown_name("--suite", name, SUITES)
+        module = importlib.import_module(f"simcore.calibrate.{name}")
+        if not hasattr(module, "cases"):
+            remedy = "Leave it out; simcore evaluate runs its experiments."
+            raise InputError("--suite", f"'{name}', which has no cases for a profile", f"{', '.join(DEFAULT)}", remedy)
+        yield from module.cases(resolve_device(device).type, full=full)
+
+
+def calibrate(
+    device: str,
+    suites: Sequence[str],
+    output: Path,
+    *,
+    full: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> tuple[KernelProfile, list[str]]:
+    """Measure a device and write its profile.
+
+    Parameters
+    ----------
+    device : str
+        ``cpu``, ``cuda`` or ``cuda:N``.
+    suites : sequence of str
+        Of `SUITES`.
+    output : Path
+        The profile; samples that it already has are not measured again.
+    full : bool
+        Whether to measure more shapes, more often.
+    force : bool
+        Whether to start anew.
+    progress : callable, optional
+        Called with cases done, all cases, and what is measured next.
+
+    Returns
+    -------
+    KernelProfile, list of str
+        What was written, and what was skipped and why.
+
+    Raises
+    ------
+    InputError
+        If the device or a suite is unknown, or the file is of another device or edited.
+    """
+    wanted = list(cases(device, suites, full=full))
+    mark = fingerprint(device)
+    described = f"{mark['device']}, measured by simcore calibrate"
+    name = output.stem
+    store = Store(output, KernelProfile(name, describe(name, device), "measured", (), (), mark, described, described))
+    if not force:
+        store.resume()
+    skipped = []
+    for done, case in enumerate(wanted):
+        if case.key in store.samples:
+            continue
+        if progress is not None:
+            progress(done, len(wanted), case.key)
+        try:
+            store.add(time_case(case, device, REPEATS[full], BUDGET[full]))
+        except OutOfMemory as error:
+            skipped.append(f"skipped {error}")
+    if progress is not None:
+        progress(len(wanted), len(wanted), "done")
+    return store.write(), skipped
+
+
+def measure_held_out(profile: KernelProfile, device: str, progress: Progress | None = None) -> tuple[Sample, ...]:
+    """Measure again the held-out shapes of a profile, on the device that it is of.
+
+    Raises
+    ------
+    InputError
+        If the profile is of another device, or holds nothing that was held out.
+    """
+    here = device_name(device)
+    measured = profile.fingerprint.get("device", f"{profile.name} ({profile.origin})")
+    if measured != here:
+        remedy = "Run on that device, or add --stored to print the errors that the profile holds."
+        raise InputError(f"profile {profile.name}", f"a profile of '{measured}'", f"one of '{here}'", remedy)
+    known = {sample.key for sample in profile.samples if sample.held_out}
+    found = []
+    wanted = [case for case in cases(device, full=True) if case.key in known]
+    for done, case in enumerate(wanted):
+        if progress is not None:
+            progress(done, len(wanted), case.key)
+        found.append(time_case(case, device, REPEATS[False], BUDGET[False]))
+    return tuple(found)
+
+
+def held_out_residuals(profile: KernelProfile, samples: Sequence[Sample]) -> dict[tuple[str, str], tuple[float, ...]]:
+    """Return predicted / measured - 1 of samples by kernel and number format, for those that the profile predicts."""
+    groups: dict[tuple[str, str], list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault((sample.kernel, sample.dtype), []).append(sample)
+    fits = {key: profile.fit(*key) for key in groups}
+    return {key: residuals(fit, groups[key], profile.device) for key, fit in fits.items() if fit is not None}

@@ -1,0 +1,50 @@
+"""``simcore calibrate``: measure the kernels of this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+# rich is not used here: a machine that calibrates may have torch and little else
+
+
+@click.command("calibrate")
+@click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda|cuda:N", help="What to measure.")
+@click.option(
+    "--suite", metavar="NAME,NAME,...", help="Some of gemm, memory, launch, pit, moe, sequence.  [gemm,memory,launch]"
+)
+@click.option("--quick/--full", "quick", default=True, help="Fewer or more shapes and repeats.  [quick]")
+@click.option(
+    "-o", "output", type=click.Path(path_type=Path), help="The profile; one that is there is carried on with."
+)
+@click.option("--force", is_flag=True, help="Start anew instead.")
+def command(device: str, suite: str | None, quick: bool, output: Path | None, force: bool) -> None:
+    """Measure the kernels of this machine and fit a profile to them.
+
+    On the CPU one thread is measured, by its own CPU time. The profile is written as it goes: stop at any time and run
+    the same command to carry on.
+
+    \b
+    $ simcore calibrate --quick -o mine.json
+    """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
+    from simcore.calibrate.suite import DEFAULT
+    from simcore.studies.calibrate import calibrate
+
+    def progress(done: int, total: int, what: str) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r\x1b[K[{done}/{total}] {what}", nl=done == total, err=True)
+        elif done % 50 == 0 or done == total:
+            click.echo(f"[{done}/{total}] {what}", err=True)
+
+    suites = DEFAULT if suite is None else tuple(name.strip() for name in suite.split(","))
+    profile, path, skipped = calibrate(device, suites, output, full=not quick, force=force, progress=progress)
+    for line in skipped:
+        click.echo(f"simcore: warning: {line}", err=True)
+    click.echo(f"{path}: {len(profile.samples)} samples, {len(profile.fits)} fits, sha256 {profile.sha256}")
+    for fit in profile.fits:
+        errors = fit.errors
+        shown = "-" if errors is None else f"MAPE {errors.mape:6.1%}  P90 {errors.p90:6.1%}  bias {errors.bias:+7.1%}"
+        which = "held out" if fit.held_out else "fitted"
+        click.echo(f"  {fit.kernel:20} {fit.dtype:5} {shown}  ({which}){'  NOISY' if fit.noisy else ''}")

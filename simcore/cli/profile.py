@@ -1,0 +1,84 @@
+"""``simcore profile``: show, compare and validate kernel profiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from simcore.cli.console import print_table
+
+
+@click.group("profile")
+def command() -> None:
+    """Show, compare and validate kernel profiles: NAMEs of the zoo or FILEs that simcore calibrate wrote."""
+
+
+@command.command("show")
+@click.argument("file")
+@click.option("-o", "output", type=click.Path(path_type=Path), help="Plot measured against predicted: FILE.png, .pdf.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole profile as JSON.")
+def show_command(file: str, output: Path | None, as_json: bool) -> None:
+    """Show a profile's fits and their errors, on held-out shapes where there are any."""
+    from simcore.outputs import check_file
+    from simcore.results import to_json
+    from simcore.studies.profile import figure, show
+
+    profile, table = show(file)
+    if output is not None:
+        from simcore.plots.style import save
+
+        stem = output.with_suffix("")
+        check_file(stem.with_suffix(".png"), option="-o")
+        save(figure(profile), stem)
+    if as_json:
+        click.echo(to_json(profile.as_document()), nl=False)
+        return
+    click.echo(f"{profile.name} ({profile.origin}): {profile.description}")
+    click.echo(f"sha256 {profile.sha256}")
+    click.echo("\n".join(f"{key}: {value}" for key, value in profile.fingerprint.items()))
+    print_table(table.columns, [[_cell(value) for value in row.values()] for row in table])
+
+
+@command.command("compare")
+@click.argument("files", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def compare_command(files: tuple[str, ...], as_json: bool) -> None:
+    """Set the parameters of profiles side by side, in SI units."""
+    from simcore.results import to_json
+    from simcore.studies.profile import compare
+
+    table = compare(files)
+    if as_json:
+        click.echo(to_json({"parameters": [dict(row) for row in table]}), nl=False)
+    else:
+        print_table(table.columns, [[_cell(value, ".4g") for value in row.values()] for row in table])
+
+
+@command.command("validate")
+@click.argument("files", nargs=-1, required=True)
+@click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda|cuda:N", help="Where to measure.")
+@click.option("--stored", is_flag=True, help="Take the errors that the profile holds; measure nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def validate_command(files: tuple[str, ...], device: str, stored: bool, as_json: bool) -> None:
+    """Measure held-out shapes again and print MAPE, P90, bias and the regret of choosing kernels by prediction."""
+    from simcore.results import to_json
+    from simcore.studies.profile import validate
+
+    for file in files:
+        found = validate(file, device, stored=stored)
+        if as_json:
+            rows = [dict(row) for row in found.table]
+            click.echo(to_json({"profile": file, "errors": rows, "regret": list(found.regret)}), nl=False)
+            continue
+        click.echo(f"{file}: {'measured now' if found.measured_now else 'errors that the profile holds'}")
+        print_table(found.table.columns, [[_cell(value) for value in row.values()] for row in found.table])
+        if found.regret:
+            mean, most = sum(found.regret) / len(found.regret), max(found.regret)
+            click.echo(f"kernel selection: {len(found.regret)} shapes, regret mean {mean:.1%}, largest {most:.1%}")
+
+
+def _cell(value: object, form: str = ".1%") -> str:
+    if isinstance(value, float):
+        return f"{value:{form}}"
+    return "-" if value is None else str(value)

@@ -1,0 +1,73 @@
+"""What one NPU is: its peaks, its memory and its processors, each number with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from simcore.errors import InputError
+
+DTYPES: Mapping[str, int] = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2}
+"""Bytes per element [B] by number format; TF32 is stored as fp32 and multiplied with fewer bits."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """One NPU, as a data sheet or a driver describes it.
+
+    Attributes
+    ----------
+    name : str
+        For example ``v100-16gb``.
+    kind : {'cuda', 'cpu'}
+        What runs on it.
+    processors : int
+        Streaming multiprocessors of a GPU; threads that a CPU's kernels use.
+    memory : float
+        Size of its memory [B].
+    bandwidth : float
+        Peak bandwidth of that memory [B/s]; 0 where nobody says.
+    cache : float
+        Last-level cache [B].
+    clock : float
+        Boost clock [Hz]; 0 where nobody says.
+    peaks : mapping of str to float
+        Peak of dense matrix multiplication by number format [FLOP/s].
+    sources : mapping of str to str
+        Where each number is from, by field.
+
+    Examples
+    --------
+    >>> t4 = Device("t4", "cuda", 40, 16e9, 320e9, 4e6, peaks={"fp32": 8.1e12, "fp16": 65e12})
+    >>> t4.peak("fp16")
+    65000000000000.0
+    """
+
+    name: str
+    kind: str
+    processors: int
+    memory: float
+    bandwidth: float
+    cache: float
+    clock: float = 0.0
+    peaks: Mapping[str, float] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def peak(self, dtype: str) -> float:
+        """Return the peak of one number format [FLOP/s].
+
+        Raises
+        ------
+        InputError
+            If the device has no such format.
+        """
+        if dtype not in self.peaks:
+            raise lacks(self.name, dtype, self.peaks)
+        return self.peaks[dtype]
+
+
+def lacks(place: str, dtype: str, known: Mapping[str, object] | list[str]) -> InputError:
+    """Return the error for a number format that a device, or a profile of it, does not have."""
+    return InputError(
+        f"--dtype, {place}", f"'{dtype}'", f"one of {', '.join(known) or 'none'}", "Choose one of these, or calibrate."
+    )

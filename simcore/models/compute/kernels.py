@@ -1,0 +1,275 @@
+"""Cost formulas of kernels, and predictions from a profile's fits: seconds with their expected error.
+
+Every kernel has one formula, and whatever needs the kernel's time asks `predict`. A formula's parameters are fitted by
+`simcore.calibrate.fit`; outside the range that was sampled a prediction is refused unless it is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from simcore.errors import InputError
+from simcore.models.compute.device import DTYPES, Device, lacks
+from simcore.models.compute.profile import NOISY, Fit, KernelProfile, Shape
+
+Parameters = Mapping[str, float]
+
+TILES: Mapping[str, tuple[tuple[int, int], ...]] = {
+    "cuda": ((256, 128), (128, 256), (128, 128), (128, 64), (64, 128), (64, 64), (32, 64), (64, 32)),
+    "cpu": ((16, 48),),
+}
+"""Output tiles BM x BN that a library chooses from; a CPU's register block."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a formula: where its fit starts, and its bounds, all above 0 and in SI units."""
+
+    start: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Formula:
+    """How long a kernel takes.
+
+    Attributes
+    ----------
+    parameters : mapping of str to Parameter
+        What is fitted.
+    seconds : callable
+        ``seconds(shape, parameters, dtype, device)`` [s].
+    measures : callable
+        ``measures(shape)``: the sizes whose sampled range a prediction must stay in.
+    rate : callable, optional
+        ``rate(shape)``: the work whose best measured speed bounds the parameter `rate`, so that it stays a speed.
+    """
+
+    parameters: Mapping[str, Parameter]
+    seconds: Callable[[Shape, Parameters, str, Device], float]
+    measures: Callable[[Shape], dict[str, float]]
+    rate: Callable[[Shape], float] | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A kernel's predicted time.
+
+    Attributes
+    ----------
+    seconds : float
+        One call [s].
+    error : float or None
+        Expected relative error: the fit's MAPE on held-out shapes, else on its own; None where nothing was measured.
+    origin : str
+        How the fit came about: fitted, published or data sheet.
+    notes : tuple of str
+        What a reader must know: extrapolation, another kernel's fit in place of a missing one, noise.
+    """
+
+    seconds: float
+    error: float | None
+    origin: str
+    notes: tuple[str, ...] = ()
+
+
+def gemm_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
+    """Return the time of a (batched) dense matrix product [s].
+
+    ::
+
+        t = t0 + min_T waves_T max(2 BM BN (K + ramp) S / P, e K (BM + BN) S / B) + e (M K + K N + M N) batch / stream
+        waves_T = ceil(batch ceil(M / BM) ceil(N / BN) / S)
+
+    over the tiles T = BM x BN, with S processors, P `rate` [FLOP/s], B `onchip` [B/s], e bytes per element; `ramp`
+    [elements of K] is what a tile takes to start, `stream` [B/s] what cold operands cost beside it. Source: the wave
+    model of tiled matrix products as LLMCompass (ISCA'24) uses it.
+
+    Examples
+    --------
+    >>> toy = Device("toy", "cpu", 1, 1e9, 1e9, 1e6)
+    >>> p = {"t0": 1e-6, "rate": 1e9, "ramp": 1e-9, "onchip": 1e15, "stream": 1e15}
+    >>> round(gemm_seconds({"m": 16, "n": 48, "k": 100}, p, "fp32", toy) * 1e6, 3)
+    154.6
+    """
+    m, n, k, batch, e = shape["m"], shape["n"], shape["k"], shape.get("batch", 1), DTYPES[dtype]
+    slots = device.processors
+    best = math.inf
+    for bm, bn in TILES[device.kind]:
+        waves = math.ceil(batch * math.ceil(m / bm) * math.ceil(n / bn) / slots)
+        compute = 2 * bm * bn * (k + p["ramp"]) * slots / p["rate"]
+        moved = e * k * (min(m, bm) + min(n, bn)) * slots / p["onchip"]
+        best = min(best, waves * max(compute, moved))
+    return p["t0"] + best + e * (m * k + k * n + m * n) * batch / p["stream"]
+
+
+def streaming_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
+    """Return the time of a memory-bound kernel [s]: ``t0 + (min(b, C) + r max(b - C, 0)) / B``.
+
+    With b the bytes read and written: a byte beyond the `knee` C takes r (`ratio`) times as long as one before it, as
+    caches end or prefetching sets in.
+    """
+    b = shape["bytes"]
+    return p["t0"] + (min(b, p["knee"]) + p["ratio"] * max(b - p["knee"], 0.0)) / p["bandwidth"]
+
+
+def rows_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
+    """Return the time to gather or scatter rows [s]: ``t0 + rows (row + 2 width / B)``, `row` seconds per row.
+
+    Narrow rows pay for each row, wide ones for their bytes, which are read once and written once.
+    """
+    return p["t0"] + shape["rows"] * (p["row"] + 2 * shape["width"] / p["bandwidth"])
+
+
+def index_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
+    """Return the time to find a mask's non-zero micro-tiles [s]: ``t0 + a elements + b partial + c micro + d found``.
+
+    `elements` are reduced along the rows of the micro-tiles (0 for those one wide), the `partial` results along their
+    columns (0 for those one high), `micro` results are scanned, and the indices of those `found` are written.
+    """
+    parts = {"elements": "element", "partial": "partial", "micro": "micro_tile", "found": "entry"}
+    return p["t0"] + math.fsum(shape[count] * p[cost] for count, cost in parts.items())
+
+
+def launch_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
+    """Return the time of empty kernels in a row [s], launched one by one or replayed as a graph: ``t0 + nodes t``."""
+    return p["t0"] + shape["nodes"] * p["node"]
+
+
+_T0 = Parameter(3e-6, 1e-9, 1e-2)
+_GEMM = Formula(
+    {
+        "t0": _T0,
+        "rate": Parameter(1e11, 1e8, 1e16),
+        "ramp": Parameter(16.0, 1e-2, 2e3),
+        "onchip": Parameter(1e11, 1e8, 1e15),
+        "stream": Parameter(2e10, 1e8, 1e15),
+    },
+    gemm_seconds,
+    lambda s: {"m": s["m"], "n": s["n"], "k": s["k"], "batch": s.get("batch", 1)},
+    lambda s: 2 * s["m"] * s["n"] * s["k"] * s.get("batch", 1),
+)
+_STREAM = Formula(
+    {
+        "t0": _T0,
+        "bandwidth": Parameter(2e10, 1e7, 1e15),
+        "knee": Parameter(1e6, 1e4, 1e8),
+        "ratio": Parameter(1.0, 0.125, 8.0),
+    },
+    streaming_seconds,
+    lambda s: {"bytes": s["bytes"]},
+)
+_ROWS = Formula(
+    {"t0": _T0, "row": Parameter(1e-8, 1e-13, 1e-4), "bandwidth": Parameter(1e10, 1e7, 1e15)},
+    rows_seconds,
+    lambda s: {"rows": s["rows"], "width": s["width"]},
+)
+_INDEX = Formula(
+    {
+        "t0": _T0,
+        "element": Parameter(1e-10, 1e-15, 1e-6),
+        "partial": Parameter(1e-10, 1e-15, 1e-6),
+        "micro_tile": Parameter(1e-9, 1e-15, 1e-5),
+        "entry": Parameter(1e-9, 1e-15, 1e-5),
+    },
+    index_seconds,
+    lambda s: {"elements": s["elements"], "micro": s["micro"]},
+)
+_LAUNCH = Formula({"t0": _T0, "node": Parameter(1e-6, 1e-9, 1e-2)}, launch_seconds, lambda s: {"nodes": s["nodes"]})
+
+FORMULAS: Mapping[str, Formula] = {
+    "gemm": _GEMM, "stream": _STREAM, "rows": _ROWS, "index": _INDEX, "launch": _LAUNCH,
+}  # fmt: skip
+"""Formulas by name."""
+
+MEMORY_BOUND = (
+    "copy", "add", "gelu", "softmax", "layer_norm", "gelu_backward", "softmax_backward", "layer_norm_backward",
+)  # fmt: skip
+"""Memory-bound kernels; where a profile has no fit of one, ``copy`` stands in for it."""
+
+FORMULA_OF: Mapping[str, str] = {
+    "gemm": "gemm", **dict.fromkeys(MEMORY_BOUND, "stream"),
+    "gather": "rows", "scatter": "rows", "index": "index", "launch": "launch", "graph": "launch",
+}  # fmt: skip
+"""The formula of each kernel."""
+
+
+def seconds_of(fit: Fit, shape: Shape, device: Device) -> float:
+    """Return the time that a fit gives for a shape [s], whatever its range."""
+    return FORMULAS[fit.formula].seconds(shape, fit.parameters, fit.dtype, device)
+
+
+def outside(fit: Fit, shape: Shape) -> list[str]:
+    """Say which measures of a shape lie outside what a fit was sampled on; nothing for published fits."""
+    found = []
+    for name, value in FORMULAS[fit.formula].measures(shape).items():
+        low, high = fit.ranges.get(name, (-math.inf, math.inf))
+        if not low <= value <= high:
+            found.append(f"{name} {value:g} is outside {low:g} to {high:g}")
+    return found
+
+
+def predict(profile: KernelProfile, kernel: str, dtype: str, shape: Shape, *, extrapolate: bool = False) -> Prediction:
+    """Predict one call of a kernel.
+
+    Parameters
+    ----------
+    profile : KernelProfile
+        Of the device.
+    kernel, dtype, shape
+        See `simcore.models.compute.profile.Sample`.
+    extrapolate : bool
+        Whether shapes outside the sampled range are predicted, with a note, or refused.
+
+    Returns
+    -------
+    Prediction
+        Seconds, expected error and notes.
+
+    Raises
+    ------
+    InputError
+        If a size is not above 0, the profile lacks the kernel or the number format, or the shape is out of range.
+    """
+    for name, value in shape.items():
+        if name in _SIZES and not value > 0:
+            raise InputError(f"{kernel}, {name}", f"{value:g}", "a size above 0")
+    fit, notes = _fit(profile, kernel, dtype)
+    beyond = outside(fit, shape)
+    if beyond:
+        if not extrapolate:
+            expected = "a shape in the range that was measured"
+            remedy = "Add --extrapolate to predict it all the same, or calibrate with --full."
+            raise InputError(f"profile {profile.name}, {kernel} {dtype}", "; ".join(beyond), expected, remedy)
+        notes += (f"{kernel} {dtype}: extrapolated beyond what was measured",)
+    if fit.origin == "data sheet":
+        notes += (f"{kernel} {dtype}: from data-sheet peaks, which no kernel reaches, so a lower bound",)
+    if fit.noisy:
+        notes += (f"{kernel} {dtype}: measured with a spread above the bound of {NOISY:.0%}",)
+    errors = fit.errors
+    return Prediction(
+        seconds_of(fit, shape, profile.device), None if errors is None else errors.mape, fit.origin, notes
+    )
+
+
+_SIZES = frozenset({"m", "n", "k", "batch", "bytes", "rows", "width", "micro", "nodes"})
+
+
+def _fit(profile: KernelProfile, kernel: str, dtype: str) -> tuple[Fit, tuple[str, ...]]:
+    found = profile.fit(kernel, dtype)
+    if found is not None:
+        return found, ()
+    stored = "fp32" if dtype == "tf32" else dtype  # TF32 is a way to multiply: memory holds fp32
+    stand_in = profile.fit(kernel, stored) or (profile.fit("copy", stored) if kernel in MEMORY_BOUND else None)
+    if stand_in is not None and kernel != "gemm":
+        note = () if stand_in.kernel == kernel else (f"{kernel} {dtype}: not in the profile, a copy stands in",)
+        return stand_in, note
+    known = {fit.dtype: None for fit in profile.fits if fit.kernel == kernel}
+    if known:
+        raise lacks(f"profile {profile.name}", dtype, known)
+    kernels = sorted({fit.kernel for fit in profile.fits})
+    remedy = "Calibrate the suite that measures it."
+    raise InputError(f"profile {profile.name}", f"no fit of '{kernel}'", f"one of {', '.join(kernels)}", remedy)

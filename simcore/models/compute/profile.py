@@ -1,0 +1,265 @@
+"""A kernel profile: what was measured on one device, what was fitted to it, and how far the two are apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from simcore.models.compute.device import Device
+
+SCHEMA = 1
+"""Version of the profile format; a file of another version is refused."""
+
+NOISY = 0.25
+"""Bound on the median relative spread of a kernel's samples above which its fit is marked as noisy."""
+
+Shape = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One kernel at one shape, timed.
+
+    Attributes
+    ----------
+    kernel : str
+        For example ``gemm``, ``softmax`` or ``gather``.
+    dtype : str
+        Number format, a key of `simcore.models.compute.device.DTYPES`.
+    shape : mapping of str to float
+        Sizes and whatever else the time depends on: ``{"m": 64, "n": 64, "k": 128}``.
+    seconds : float
+        Median of one call [s].
+    spread : float
+        Interquartile range over the median.
+    repeats : int
+        Calls that were timed.
+    held_out : bool
+        Whether the fit never saw it.
+    error : float or None
+        Relative error of the output against float64; None where it was not compared.
+    note : str
+        What a reader must know.
+    """
+
+    kernel: str
+    dtype: str
+    shape: Shape
+    seconds: float
+    spread: float = 0.0
+    repeats: int = 1
+    held_out: bool = False
+    error: float | None = None
+    note: str = ""
+
+    @property
+    def key(self) -> str:
+        """What was measured, as text: the same for two measurements of one thing.
+
+        Examples
+        --------
+        >>> Sample("gemm", "fp32", {"n": 2, "m": 1}, 1e-6).key
+        'gemm fp32 m=1 n=2'
+        """
+        return " ".join([self.kernel, self.dtype, *(f"{name}={self.shape[name]:g}" for name in sorted(self.shape))])
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How far predictions are from measurements, relative to the measurements.
+
+    Attributes
+    ----------
+    samples : int
+        How many were compared.
+    mape, p90, bias : float
+        Mean and 90th percentile of the absolute relative error, and the mean of the signed one.
+    """
+
+    samples: int
+    mape: float
+    p90: float
+    bias: float
+
+    @classmethod
+    def of(cls, residuals: Sequence[float]) -> Errors | None:
+        """Return the errors of relative residuals (predicted / measured - 1); None of none.
+
+        Examples
+        --------
+        >>> Errors.of([0.25, -0.75])
+        Errors(samples=2, mape=0.5, p90=0.75, bias=-0.25)
+        """
+        if not residuals:
+            return None
+        size = sorted(abs(r) for r in residuals)
+        p90 = size[min(math.ceil(0.9 * len(size)), len(size)) - 1]
+        return cls(len(size), math.fsum(size) / len(size), p90, math.fsum(residuals) / len(size))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The parameters of one kernel's cost formula on one device.
+
+    Attributes
+    ----------
+    kernel, dtype : str
+        What it is for.
+    formula : str
+        A key of `simcore.models.compute.kernels.FORMULAS`.
+    parameters : mapping of str to float
+        SI units; the formula says which.
+    ranges : mapping of str to (float, float)
+        Least and largest value of each of the formula's measures among the samples; empty where nothing was sampled.
+    residuals, held_out : sequence of float
+        Predicted / measured - 1 of the samples that were fitted, and of those that were held out.
+    spread : float
+        Median relative spread of the samples: no prediction can be held to less.
+    origin : {'fitted', 'published', 'data sheet'}
+        How the parameters came about.
+    source : str
+        Where published ones are from.
+    """
+
+    kernel: str
+    dtype: str
+    formula: str
+    parameters: Mapping[str, float]
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    residuals: Sequence[float] = ()
+    held_out: Sequence[float] = ()
+    spread: float = 0.0
+    origin: str = "fitted"
+    source: str = ""
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the samples spread more than `NOISY`."""
+        return self.spread > NOISY
+
+    @property
+    def errors(self) -> Errors | None:
+        """Errors on held-out samples, else on the fitted ones, else None."""
+        return Errors.of(self.held_out) or Errors.of(self.residuals)
+
+
+@dataclass(frozen=True)
+class KernelProfile:
+    """Everything that is known of the speed of one device.
+
+    Attributes
+    ----------
+    name : str
+        For example ``v100-16gb``.
+    device : Device
+        What it describes.
+    origin : {'measured', 'published'}
+        Whether simcore measured it.
+    fits : tuple of Fit
+        One per kernel and number format.
+    samples : tuple of Sample
+        What was measured.
+    fingerprint : mapping of str to str
+        Name, driver, clocks and versions of the machine that was measured.
+    description, source : str
+        One line each.
+    schema : int
+        Version of the format.
+
+    Examples
+    --------
+    >>> profile = KernelProfile("toy", Device("toy", "cpu", 1, 1e9, 1e9, 1e6))
+    >>> profile.sha256[:8] == KernelProfile.from_document(profile.as_document()).sha256[:8]
+    True
+    """
+
+    name: str
+    device: Device
+    origin: str = "measured"
+    fits: tuple[Fit, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    fingerprint: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    source: str = ""
+    schema: int = SCHEMA
+
+    def fit(self, kernel: str, dtype: str) -> Fit | None:
+        """Return the fit of one kernel, or None."""
+        return next((fit for fit in self.fits if (fit.kernel, fit.dtype) == (kernel, dtype)), None)
+
+    def with_fit(self, fit: Fit) -> KernelProfile:
+        """Return the profile with one fit added or replaced."""
+        others = tuple(one for one in self.fits if (one.kernel, one.dtype) != (fit.kernel, fit.dtype))
+        return replace(self, fits=(*others, fit))
+
+    @property
+    def dtypes(self) -> list[str]:
+        """Number formats whose GEMM is known, in the order of the fits."""
+        return [fit.dtype for fit in self.fits if fit.kernel == "gemm"]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the content, which every result that used the profile carries."""
+        return content_hash(self.as_document())
+
+    def as_document(self) -> dict[str, Any]:
+        """Return plain containers for JSON, the hash included; units stand in the names of the fields."""
+        device = asdict(self.device)
+        document: dict[str, Any] = {
+            "schema": self.schema,
+            "name": self.name,
+            "description": self.description,
+            "source": self.source,
+            "origin": self.origin,
+            "device": {_UNITS.get(key, key): value for key, value in device.items()},
+            "fingerprint": dict(self.fingerprint),
+            "fits": [_plain(asdict(fit)) for fit in self.fits],
+            "samples": [_plain(asdict(sample)) for sample in self.samples],
+        }
+        return {**document, "sha256": content_hash(document)}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> KernelProfile:
+        """Build a profile of a document that was checked before."""
+        fields = {_FIELDS.get(key, key): value for key, value in document["device"].items()}
+        fits = (
+            Fit(**{**fit, "ranges": {name: (low, high) for name, (low, high) in fit["ranges"].items()}})
+            for fit in document["fits"]
+        )
+        rest = {key: document[key] for key in ("name", "origin", "fingerprint", "description", "source", "schema")}
+        samples = tuple(Sample(**sample) for sample in document["samples"])
+        return cls(device=Device(**fields), fits=tuple(fits), samples=samples, **rest)
+
+
+_UNITS = {
+    "memory": "memory_B",
+    "bandwidth": "bandwidth_B_per_s",
+    "cache": "cache_B",
+    "clock": "clock_Hz",
+    "peaks": "peaks_FLOP_per_s",
+}
+_FIELDS = {value: key for key, value in _UNITS.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return tuples as lists, as JSON gives them back."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def content_hash(document: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a profile's document without its own hash, in a form that no layout changes.
+
+    Examples
+    --------
+    >>> content_hash({"b": 1, "a": 2, "sha256": "x"}) == content_hash({"a": 2, "b": 1})
+    True
+    """
+    content = {key: value for key, value in document.items() if key != "sha256"}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

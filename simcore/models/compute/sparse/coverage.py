@@ -1,0 +1,231 @@
+"""Coverage: how many micro-tiles hold a non-zero, and how many dense tiles they pack into.
+
+A mask is either random, blocks of zeros drawn independently of each other (`RandomMask`, closed form), or given (a
+boolean array, counted). The formulas and the names follow PIT: Zheng et al., "PIT: Optimization of Dynamic Sparse Deep
+Learning Models via Permutation Invariant Transformation", SOSP 2023.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.errors import InputError
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class RandomMask:
+    """A matrix whose blocks are zero independently of each other, all with the same probability.
+
+    Attributes
+    ----------
+    rows, columns : int
+        Shape of the matrix [elements].
+    height, width : int
+        Granularity: shape of the blocks that are zero or not as a whole [elements].
+    sparsity : float
+        Probability that a block is zero, 0 to 1.
+
+    Raises
+    ------
+    InputError
+        If a size is below one or the sparsity is outside 0 to 1.
+    """
+
+    rows: int
+    columns: int
+    height: int
+    width: int
+    sparsity: float
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "columns", "height", "width"):
+            if getattr(self, name) < 1:
+                raise InputError(f"mask, {name}", str(getattr(self, name)), "a whole number of at least 1")
+        if not 0 <= self.sparsity <= 1:
+            raise InputError("sparsity", f"{self.sparsity:g}", "a fraction of zeros from 0 to 1")
+
+    @property
+    def transposed(self) -> RandomMask:
+        """The same matrix with rows and columns exchanged."""
+        return RandomMask(self.columns, self.rows, self.width, self.height, self.sparsity)
+
+
+def blocks_touched(tile: int, block: int) -> dict[int, float]:
+    """Return how many blocks a tile touches along one dimension, over all positions of a tile in an aligned grid.
+
+    A tile at offset ``a`` in its first block touches ``(a + tile - 1) // block + 1`` blocks; offsets repeat after
+    ``block / gcd(tile, block)`` tiles.
+
+    Parameters
+    ----------
+    tile, block : int
+        Lengths [elements].
+
+    Returns
+    -------
+    dict of int to float
+        Number of blocks to the share of tiles that touch so many; the shares sum to one.
+
+    Examples
+    --------
+    >>> blocks_touched(4, 2), blocks_touched(4, 3)
+    ({2: 1.0}, {2: 1.0})
+    >>> blocks_touched(2, 3)
+    {1: 0.6666666666666666, 2: 0.3333333333333333}
+    """
+    period = block // math.gcd(tile, block)
+    found: dict[int, float] = {}
+    for index in range(period):
+        touched = (index * tile % block + tile - 1) // block + 1
+        found[touched] = found.get(touched, 0) + 1
+    return {touched: count / period for touched, count in sorted(found.items())}
+
+
+def coverage(tile: tuple[int, int], block: tuple[int, int], sparsity: float) -> float:
+    """Return the share of tiles that hold at least one non-zero block: 1 - E[s^n].
+
+    With n blocks touched, ``n = n_rows x n_columns``, averaged over the offsets of the tiles in the blocks.
+
+    Parameters
+    ----------
+    tile, block : tuple of (int, int)
+        Height and width of the tiles and of the mask's blocks [elements].
+    sparsity : float
+        Probability that a block is zero, 0 to 1.
+
+    Returns
+    -------
+    float
+        Density of the mask of tiles, 0 to 1.
+
+    Examples
+    --------
+    >>> round(coverage((16, 1), (2, 1), 0.95), 4)
+    0.3366
+    >>> coverage((32, 64), (32, 64), 0.5)
+    0.5
+    """
+    return sum(
+        rows_share * columns_share * (1 - sparsity ** (rows * columns))
+        for rows, rows_share in blocks_touched(tile[0], block[0]).items()
+        for columns, columns_share in blocks_touched(tile[1], block[1]).items()
+    )
+
+
+def expected_tiles(length: int, density: float, pack: int, run: int = 1) -> float:
+    """Return the expected number of dense tiles along one PIT-axis: E[ceil(X / pack)].
+
+    X micro-tiles of `length` are kept, in runs of `run` that are kept or dropped as one, each with probability
+    `density`: ``X = run x Binomial(length / run, density)``.
+
+    Parameters
+    ----------
+    length : int
+        Micro-tiles along the axis.
+    density : float
+        Probability that one is kept, 0 to 1.
+    pack : int
+        Micro-tiles in a dense tile.
+    run : int, optional
+        Micro-tiles that share their fate, because one block of the mask spans them.
+
+    Examples
+    --------
+    >>> expected_tiles(128, 1.0, 32), expected_tiles(128, 0.0, 32)
+    (4.0, 0.0)
+    >>> expected_tiles(2, 0.5, 2)
+    0.75
+    """
+    if density <= 0:
+        return 0.0
+    run = min(run, length)
+    count = math.ceil(length / run)
+    if density >= 1:
+        return float(math.ceil(length / pack))
+    kept = np.arange(count + 1)
+    chance = _binomial(count, density)
+    return float(chance @ np.ceil(np.minimum(kept * run, length) / pack))
+
+
+def _binomial(count: int, chance: float) -> NDArray[np.float64]:
+    """Return the probabilities of 0..count successes, through logarithms so that large counts do not overflow."""
+    kept = np.arange(1, count + 1)
+    ratios = np.log((count - kept + 1) / kept) + math.log(chance) - math.log1p(-chance)
+    logs = np.concatenate([[0.0], np.cumsum(ratios)]) + count * math.log1p(-chance)
+    found = np.exp(logs)
+    scaled: NDArray[np.float64] = found / found.sum()
+    return scaled
+
+
+def packed_tiles(mask: Mask | RandomMask, micro: tuple[int, int], pack: int) -> tuple[float, float]:
+    """Return how many dense tiles hold the non-zeros of a matrix whose columns are packed.
+
+    The matrix is cut into row blocks of ``micro[0]`` rows; in each, the micro-tiles with a non-zero are packed `pack`
+    to a tile: ``N = sum_i ceil(kept_i / pack)``. A packing of one covers: a tile is a micro-tile.
+
+    Parameters
+    ----------
+    mask : array of bool, shape (rows, columns), or RandomMask
+        Where the non-zeros are.
+    micro : tuple of (int, int)
+        Height and width of a micro-tile [elements]; (tile height, 1) on the k-axis.
+    pack : int
+        Micro-tiles in one dense tile.
+
+    Returns
+    -------
+    tiles : float
+        Dense tiles, expected or counted.
+    density : float
+        Share of micro-tiles that hold a non-zero, 0 to 1.
+    """
+    height, width = micro
+    if isinstance(mask, RandomMask):
+        blocks, length = math.ceil(mask.rows / height), math.ceil(mask.columns / width)
+        across = blocks_touched(width, mask.width)
+        run = max(mask.width // width, 1)
+        tiles = density = 0.0
+        for rows, rows_share in blocks_touched(height, mask.height).items():
+            chance = sum(share * (1 - mask.sparsity ** (rows * columns)) for columns, share in across.items())
+            density += rows_share * chance
+            tiles += rows_share * blocks * expected_tiles(length, chance, pack, run)
+        return tiles, density
+    kept = _any_in_blocks(mask, height, width)
+    return float(np.ceil(kept.sum(axis=1) / pack).sum()), float(kept.mean())
+
+
+def _any_in_blocks(mask: Mask, height: int, width: int) -> Mask:
+    """Return which blocks of a matrix hold a non-zero; blocks at the lower and right edge may be cut."""
+    rows = np.logical_or.reduceat(mask, np.arange(0, mask.shape[0], height), axis=0)
+    found: Mask = np.logical_or.reduceat(rows, np.arange(0, mask.shape[1], width), axis=1)
+    return found
+
+
+def expert_tiles(
+    tokens: NDArray[np.int64], block: int, inner: int, outer: int, tile_inner: int, tile_outer: int
+) -> int:
+    """Return the dense tiles of a mixture of experts: sum_e ceil(T_e / BM) x ceil(N / BN) x ceil(K / BK).
+
+    Parameters
+    ----------
+    tokens : array of int, shape (experts,)
+        Tokens T_e of each expert.
+    block : int
+        Tokens BM in a tile.
+    inner, outer : int
+        Features in (K) and out (N) of an expert.
+    tile_inner, tile_outer : int
+        Features BK and BN in a tile.
+
+    Examples
+    --------
+    >>> expert_tiles(np.array([1, 0, 33]), 32, 64, 64, 32, 64)
+    6
+    """
+    return int(np.ceil(tokens / block).sum()) * math.ceil(outer / tile_outer) * math.ceil(inner / tile_inner)

@@ -1,0 +1,165 @@
+"""Which kernel multiplies a sparse matrix fastest: PIT's search over axis, tile and micro-tile, dense as a fallback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from simcore.errors import InputError
+from simcore.models.compute.sparse.coverage import Mask, RandomMask
+from simcore.models.compute.sparse.tiles import Product, SparseKernel, TileTable, Work
+
+IndexCost = Callable[[SparseKernel, Product, Work], float]
+"""Seconds to find the micro-tiles of a mask for one kernel, given how many there are."""
+Lookup = Literal["interpolate", "bins"]
+"""How times between measured sparsities are read: ``bins`` as PIT's search does, only at the table's shape."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to compute a product.
+
+    Attributes
+    ----------
+    kernel : SparseKernel or None
+        None for the dense product.
+    work : Work or None
+        Its tiles; None for the dense product.
+    seconds : float
+        Time to multiply [s].
+    index_seconds : float
+        Time to find the micro-tiles [s].
+    """
+
+    kernel: SparseKernel | None
+    work: Work | None
+    seconds: float
+    index_seconds: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Time with the index [s]."""
+        return self.seconds + self.index_seconds
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return "dense" if self.kernel is None else self.kernel.name
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The choice, and what it was chosen from.
+
+    Attributes
+    ----------
+    best : Candidate
+        The quickest.
+    candidates : tuple of Candidate
+        All that could be priced, quickest first.
+    skipped : tuple of str
+        Kernels of the table that could not, with the reason.
+    source : str
+        Where the tile table is from.
+    """
+
+    best: Candidate
+    candidates: tuple[Candidate, ...]
+    skipped: tuple[str, ...]
+    source: str
+
+    @property
+    def dense(self) -> Candidate:
+        """The fallback."""
+        return next(one for one in self.candidates if one.kernel is None)
+
+    def explain(self) -> list[str]:
+        """Say in lines why: the choice against dense, then every candidate, quickest first."""
+        best, dense = self.best, self.dense
+        if best.kernel is None:
+            lines = ["Chosen: dense, because no sparse kernel is predicted to be quicker, index included."]
+        else:
+            lines = [f"Chosen: {best.name}, predicted {dense.total / best.total:.2f} times as fast as dense."]
+        for one in self.candidates:
+            line = f"{one.name}: {one.total * 1e3:.4g} ms"
+            if one.work is not None:
+                line += (
+                    f" ({one.seconds * 1e3:.4g} to multiply, {one.index_seconds * 1e3:.4g} for the index); "
+                    f"{one.work.density:.4g} of the micro-tiles hold a non-zero, "
+                    f"{one.work.tiles:.0f} of {one.work.all_tiles} tiles"
+                )
+            lines.append(line)
+        return [*lines, *(f"Not considered: {reason}" for reason in self.skipped), f"Tile table: {self.source}"]
+
+
+def select(
+    product: Product,
+    mask: Mask | RandomMask,
+    table: TileTable,
+    *,
+    index_cost: IndexCost | None = None,
+    lookup: Lookup = "interpolate",
+    sparse: Literal["a", "b"] = "a",
+    dense_seconds: float | None = None,
+) -> Selection:
+    """Choose the quickest kernel for one product.
+
+    ``argmin over axis and tile T of N_T(mask) x cost(T) + index``, with dense as a fallback; a sparse kernel must be
+    quicker than dense, not as quick. Source: PIT (SOSP 2023), whose published search knows the k-axis alone.
+
+    Parameters
+    ----------
+    product : Product
+        Shape and type.
+    mask : array of bool or RandomMask
+        Where the sparse matrix is not zero: m x k for A, k x n for B.
+    table : TileTable
+        Measured kernels of the same type.
+    index_cost : callable, optional
+        Seconds to build a kernel's index; nothing by default, where the index is there already.
+    lookup : {'interpolate', 'bins'}
+        How the table is read.
+    sparse : {'a', 'b'}
+        Which matrix is sparse; kernels for the other one are left out.
+    dense_seconds : float, optional
+        Time of the dense product [s]; by default the table's, scaled by the work where the shape is another.
+
+    Raises
+    ------
+    InputError
+        If the table is for another type, the mask has another shape, or bins are asked for at another shape.
+
+    Examples
+    --------
+    >>> from simcore.models.compute.sparse.tiles import TileEntry
+    >>> shape, kernel = Product(4096, 4096, 4096), SparseKernel("k", 32, 32, 64)
+    >>> table = TileTable(shape, 10e-3, (TileEntry(kernel, (0.5, 0.9), (7.5e-3, 1.8e-3)),), "example")
+    >>> select(shape, RandomMask(4096, 4096, 32, 1, 0.9), table).best.name
+    'k-axis 32x1 in 32x32x64'
+    >>> select(shape, RandomMask(4096, 4096, 1, 1, 0.9), table).best.name
+    'dense'
+    """
+    if product.dtype != table.shape.dtype:
+        raise InputError("dtype", product.dtype, f"{table.shape.dtype}, which the tile table is for")
+    if lookup == "bins" and product != table.shape:
+        raise InputError("lookup", "bins at another shape", "the table's shape", "Interpolate instead.")
+    if dense_seconds is None:
+        dense_seconds = table.dense * product.flop / table.shape.flop
+    found, skipped = [Candidate(None, None, dense_seconds)], []
+    for entry in table.entries:
+        kernel = entry.kernel
+        if (kernel.axis == "n") != (sparse == "b"):
+            skipped.append(f"{kernel.name}, which is for a sparse {'B' if kernel.axis == 'n' else 'A'}")
+            continue
+        work = kernel.work(product, mask)
+        if lookup == "bins":
+            seconds = entry.bin_seconds(work)
+        else:
+            seconds = entry.interpolated_seconds(work, product, table.shape)
+        if seconds is None:
+            skipped.append(f"{kernel.name}, measured at no sparsity below {1 - work.density:.4g}")
+            continue
+        found.append(Candidate(kernel, work, seconds, index_cost(kernel, product, work) if index_cost else 0.0))
+    found.sort(key=lambda one: one.total)  # stable: dense, which comes first, wins a tie
+    return Selection(found[0], tuple(found), tuple(skipped), table.source)

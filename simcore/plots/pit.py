@@ -1,0 +1,70 @@
+"""Figures of PIT's kernels, from the tables that `simcore evaluate pit-...` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from simcore.plots.style import COLOURS, HATCHES, new_figure
+from simcore.results import Row, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# what is one subplot, and what is one group of bars in it
+_KEYS = {
+    "fig15": ("granularity", "sparsity"),
+    "fig16": (None, "sparsity"),
+    "fig17": ("granularity", "sparsity"),
+    "moe": ("experts", "spread"),
+    "sequence": (None, "valid"),
+}
+_FAMILIES = ("dense", "csr", "bsr", "blocks", "total")
+
+
+def draw(name: str, tables: Mapping[str, Table]) -> Figure:
+    """Draw one figure: milliseconds on a logarithmic axis, a bar for each way.
+
+    Parameters
+    ----------
+    name : str
+        ``fig15``, ``fig16``, ``fig17``, ``moe`` or ``sequence``.
+    tables : mapping of str to Table
+        Those of `simcore.studies.evaluate_pit.PitEvaluation`.
+    """
+    panel, group = _KEYS[name]
+    rows = _families(tables["summary"]) if name == "fig15" else [dict(row) for row in tables["points"]]
+    panels = list(dict.fromkeys(row[panel] if panel else "" for row in rows))
+    ways = list(dict.fromkeys(row["way"] for row in rows))
+    figure = new_figure(3.2 * len(panels) + 1.0, 3.0)
+    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, key in zip(grid, panels, strict=True):
+        _bars(axes, [row for row in rows if panel is None or row[panel] == key], group, ways)
+        axes.set_title(f"{panel} {key}" if panel else "")
+        axes.set_xlabel(group)
+    grid[0].set_yscale("log")
+    grid[0].set_ylabel("time [ms]")
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(ways), frameon=False)
+    return figure
+
+
+def _families(summary: Table) -> list[Row]:
+    """Turn the quickest of each family into one row each; PIT with its index."""
+    return [
+        {**row, "way": "PIT with index" if family == "total" else family, "seconds": row[family]}
+        for row in summary
+        for family in _FAMILIES
+        if any(row[family] for row in summary)
+    ]
+
+
+def _bars(axes: Axes, rows: list[Row], group: str, ways: list[str]) -> None:
+    groups = list(dict.fromkeys(row[group] for row in rows))
+    width = 0.8 / len(ways)
+    for number, way in enumerate(ways):
+        found = {row[group]: row["seconds"] for row in rows if row["way"] == way}
+        at = [index + (number - (len(ways) - 1) / 2) * width for index, key in enumerate(groups) if found.get(key)]
+        heights = [found[key] * 1e3 for key in groups if found.get(key)]
+        axes.bar(at, heights, width, label=way, color=COLOURS[number], hatch=HATCHES[number], edgecolor="white")
+    axes.set_xticks(range(len(groups)), [f"{key:.3g}" if isinstance(key, float) else str(key) for key in groups])

@@ -1,0 +1,191 @@
+"""``simcore kernel``: one matrix product on a profiled device, dense or sparse, predicted and explained."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from simcore.errors import InputError
+from simcore.models.compute.device import DTYPES, lacks
+from simcore.models.compute.kernels import Prediction, predict
+from simcore.models.compute.profile import KernelProfile
+from simcore.models.compute.sparse.coverage import RandomMask
+from simcore.models.compute.sparse.select import IndexCost, Selection, select
+from simcore.models.compute.sparse.tiles import Axis, Product, SparseKernel, TileEntry, TileTable, Work
+from simcore.results import Provenance, versions
+from simcore.units import format_si
+from simcore.zoo.load_profiles import load_profile
+
+
+@dataclass(frozen=True)
+class KernelResult:
+    """One product, predicted.
+
+    Attributes
+    ----------
+    prediction : Prediction
+        The dense product.
+    selection : Selection or None
+        The choice among sparse kernels and dense; None where the product is dense or the profile has no sparse kernels.
+    lines : tuple of str
+        The explanation.
+    provenance : Provenance
+        With the profile's hash.
+    """
+
+    prediction: Prediction
+    selection: Selection | None
+    lines: tuple[str, ...]
+    provenance: Provenance
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain containers for JSON, in SI units."""
+        return {
+            "seconds": self.prediction.seconds,
+            "expected_error": self.prediction.error,
+            "origin": self.prediction.origin,
+            "chosen": None if self.selection is None else self.selection.best.name,
+            "chosen_seconds": None if self.selection is None else self.selection.best.total,
+            "explanation": list(self.lines),
+            "provenance": self.provenance.as_dict(),
+        }
+
+
+def sizes(text: str, count: int, place: str, example: str) -> tuple[int, ...]:
+    """Return the whole numbers of ``4096x4096x4096``.
+
+    Raises
+    ------
+    InputError
+        If they are not that many, or one is 0.
+
+    Examples
+    --------
+    >>> sizes("32x1", 2, "--granularity", "32x1")
+    (32, 1)
+    """
+    if not re.fullmatch(r"\d{1,9}(x\d{1,9})*", text) or len(text.split("x")) != count:
+        raise InputError(place, f"'{text}'", f"{count} whole numbers with x between them", f"For example: {example}.")
+    found = tuple(int(part) for part in text.split("x"))
+    if 0 in found:
+        raise InputError(place, f"'{text}'", "sizes of at least 1", f"For example: {example}.")
+    return found
+
+
+def matmul(
+    shape: str,
+    profile: str | Path | KernelProfile,
+    *,
+    dtype: str = "fp32",
+    sparsity: float = 0.0,
+    granularity: str = "1x1",
+    extrapolate: bool = False,
+) -> KernelResult:
+    """Predict a product of m x k and k x n.
+
+    Parameters
+    ----------
+    shape : str
+        ``MxNxK``.
+    profile : str, Path or KernelProfile
+        The device.
+    dtype : str
+        Number format.
+    sparsity : float
+        Share of the first matrix's blocks that are zero.
+    granularity : str
+        Rows and columns of such a block: ``32x1``.
+    extrapolate : bool
+        Whether a shape outside the sampled range is predicted, with a note, or refused.
+
+    Raises
+    ------
+    InputError
+        If a size, the sparsity or the number format is not possible, or the shape is out of range.
+    """
+    m, n, k = sizes(shape, 3, "SHAPE", "4096x4096x4096")
+    if not 0 <= sparsity <= 1:
+        raise InputError("--sparsity", f"{sparsity:g}", "a share from 0 to 1", "0.95 means that 95 % are zero.")
+    block = sizes(granularity, 2, "--granularity", "32x1")
+    if dtype not in DTYPES:
+        raise lacks("simcore", dtype, DTYPES)
+    device = profile if isinstance(profile, KernelProfile) else load_profile(profile)
+    found = predict(device, "gemm", dtype, {"m": m, "n": n, "k": k, "batch": 1}, extrapolate=extrapolate)
+    rate = 2 * m * n * k / found.seconds
+    error = "none measured" if found.error is None else f"{found.error:.1%}"
+    lines = [
+        f"dense {m} x {n} x {k} {dtype} on {device.name}: {format_si(found.seconds, 's')}, {format_si(rate, 'FLOP/s')}",
+        f"expected error: {error} ({found.origin})",
+        *found.notes,
+    ]
+    selection = None
+    if sparsity > 0:
+        product, mask = Product(m, k, n, dtype), RandomMask(m, k, block[0], block[1], sparsity)
+        table = tile_table(device, product)
+        if table is None:
+            lines.append(f"profile {device.name} has no sparse kernels of {dtype}: only dense is predicted")
+        else:
+            selection = select(product, mask, table, index_cost=_index_cost(device), dense_seconds=found.seconds)
+            lines += selection.explain()
+    provenance = Provenance(
+        command="kernel",
+        inputs={
+            "shape": [m, n, k], "profile": device.name, "dtype": dtype, "sparsity": sparsity,
+            "granularity": list(block), "extrapolate": extrapolate,
+        },
+        sha256={"profile": device.sha256},
+        notes=list(found.notes),
+        versions=versions("numpy"),
+    )  # fmt: skip
+    return KernelResult(found, selection, tuple(lines), provenance)
+
+
+def tile_table(profile: KernelProfile, product: Product) -> TileTable | None:
+    """Return the sparse kernels that a profile measured, at the shape nearest in work, or None.
+
+    They are the samples of the kernels ``pit-k``, ``pit-m``, ``pit-n`` and ``pit-block``, whose shapes hold m, k, n,
+    tile_m, tile_k, tile_n and the sparsity of the micro-tiles. Those held out are left out.
+    """
+    measured: dict[Product, dict[SparseKernel, dict[float, float]]] = {}
+    for sample in profile.samples:
+        family, _, axis = sample.kernel.partition("-")
+        if family != "pit" or axis not in get_args(Axis) or sample.dtype != product.dtype or sample.held_out:
+            continue
+        size = {name: int(value) for name, value in sample.shape.items() if name != "sparsity"}
+        shape = Product(size["m"], size["k"], size["n"], sample.dtype)
+        kernel = SparseKernel(cast(Axis, axis), size["tile_m"], size["tile_k"], size["tile_n"])
+        measured.setdefault(shape, {}).setdefault(kernel, {})[sample.shape["sparsity"]] = sample.seconds
+    if not measured:
+        return None
+    shape = min(measured, key=lambda one: abs(math.log(one.flop / product.flop)))
+    entries = tuple(
+        TileEntry(kernel, tuple(sorted(points)), tuple(points[s] for s in sorted(points)))
+        for kernel, points in measured[shape].items()
+    )
+    size = {"m": shape.m, "n": shape.n, "k": shape.k, "batch": 1}
+    dense = predict(profile, "gemm", product.dtype, size, extrapolate=True).seconds
+    return TileTable(shape, dense, entries, f"profile {profile.name}, {shape.m} x {shape.k} x {shape.n}")
+
+
+def _index_cost(profile: KernelProfile) -> IndexCost | None:
+    """Return the cost of finding micro-tiles, where the profile has it."""
+    if profile.fit("index", "bool") is None:
+        return None
+
+    def seconds(kernel: SparseKernel, product: Product, work: Work) -> float:
+        high, wide = kernel.micro
+        rows, columns = (product.k, product.n) if kernel.axis == "n" else (product.m, product.k)
+        across = -(-columns // wide)
+        micro = -(-rows // high) * across
+        shape = {
+            "elements": rows * columns if wide > 1 else 0,
+            "partial": rows * across if high > 1 else 0,
+            "micro": micro,
+            "found": micro * work.density,
+        }
+        return predict(profile, "index", "bool", shape, extrapolate=True).seconds
+
+    return seconds

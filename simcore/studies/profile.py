@@ -1,0 +1,168 @@
+"""``simcore profile``: what profiles hold, how they differ, and how far their predictions are from measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simcore.errors import InputError
+from simcore.models.compute.kernels import seconds_of
+from simcore.models.compute.profile import Errors, KernelProfile, Sample
+from simcore.results import Table
+from simcore.zoo.load_profiles import load_profile
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from simcore.calibrate.suite import Progress
+
+
+def show(name_or_path: str | Path) -> tuple[KernelProfile, Table]:
+    """Return a profile and a table of its fits with their errors."""
+    profile = load_profile(name_or_path, "FILE")
+    columns = ["kernel", "dtype", "origin", "samples", "mape", "p90", "bias", "spread", "noisy", "parameters"]
+    rows = []
+    for fit in profile.fits:
+        errors = fit.errors or Errors(0, float("nan"), float("nan"), float("nan"))
+        known = (None, None, None) if fit.errors is None else (errors.mape, errors.p90, errors.bias)
+        parameters = ", ".join(f"{name} {value:.4g}" for name, value in fit.parameters.items())
+        rows.append((fit.kernel, fit.dtype, fit.origin, errors.samples, *known, fit.spread, fit.noisy, parameters))
+    return profile, Table(columns, rows)
+
+
+def figure(profile: KernelProfile) -> Figure:
+    """Return a plot of predicted against measured seconds of all samples that have a fit.
+
+    Raises
+    ------
+    InputError
+        If the profile holds no samples.
+    """
+    from simcore.plots.profile import draw
+
+    rows = []
+    for sample in profile.samples:
+        fit = profile.fit(sample.kernel, sample.dtype)
+        if fit is not None:
+            predicted = seconds_of(fit, sample.shape, profile.device)
+            rows.append((f"{sample.kernel} {sample.dtype}", sample.held_out, sample.seconds, predicted))
+    if not rows:
+        raise InputError(f"profile {profile.name}", "no samples", "a measured profile", "Calibrate a device.")
+    return draw(Table(["kernel", "held_out", "measured", "predicted"], rows), profile.name)
+
+
+def compare(names: Sequence[str | Path]) -> Table:
+    """Return parameters side by side: a row per kernel, number format and parameter, a column per profile.
+
+    Raises
+    ------
+    InputError
+        If fewer than two profiles are given.
+    """
+    if len(names) < 2:
+        raise InputError("FILE", f"{len(names)}", "at least two profiles", "For example: v100-16gb a100-80gb.")
+    profiles = [load_profile(name, "FILE") for name in names]
+    values: dict[tuple[str, str, str], list[float | None]] = {}
+    for position, profile in enumerate(profiles):
+        for fit in profile.fits:
+            for name, value in fit.parameters.items():
+                row = values.setdefault((fit.kernel, fit.dtype, name), [None] * len(profiles))
+                row[position] = value
+    columns = ["kernel", "dtype", "parameter", *(f"{profile.name}" for profile in profiles)]
+    return Table(columns, [(*key, *row) for key, row in values.items()])
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Predictions against held-out measurements.
+
+    Attributes
+    ----------
+    errors : mapping
+        By kernel and number format.
+    regret : tuple of float
+        For each shape that several kernels can do: the time of the predicted choice over the quickest, minus 1.
+    measured_now : bool
+        Whether the shapes were measured again, or the errors are those that the profile holds.
+    """
+
+    errors: Mapping[tuple[str, str], Errors]
+    regret: tuple[float, ...]
+    measured_now: bool
+
+    @property
+    def table(self) -> Table:
+        """A row per kernel and number format."""
+        rows = [(*key, each.samples, each.mape, each.p90, each.bias) for key, each in self.errors.items()]
+        return Table(["kernel", "dtype", "samples", "mape", "p90", "bias"], rows)
+
+
+def selection_regret(samples: Sequence[tuple[Sample, float]]) -> tuple[float, ...]:
+    """Return the regret of choosing by prediction wherever several kernels of one family were measured on one problem.
+
+    ``regret = t(argmin_k predicted_k) / min_k t_k - 1``. A family is what stands before the dash in a kernel's name,
+    and a problem is a shape without the tile: ``pit-k`` and ``pit-m`` compute the same product, ``add`` and ``gelu`` do
+    not.
+
+    Parameters
+    ----------
+    samples : sequence of (Sample, float)
+        Measurements and their predicted seconds [s].
+
+    Examples
+    --------
+    >>> a, b = Sample("pit-k", "fp32", {"m": 8}, 1.0), Sample("pit-m", "fp32", {"m": 8}, 2.0)
+    >>> selection_regret([(a, 1.5), (b, 1.0)])
+    (1.0,)
+    """
+    problems: dict[tuple[object, ...], list[tuple[float, float]]] = {}
+    for sample, predicted in samples:
+        family, dash, _ = sample.kernel.partition("-")
+        if dash:
+            sizes = sorted(item for item in sample.shape.items() if not item[0].startswith("tile_"))
+            problems.setdefault((family, sample.dtype, *sizes), []).append((predicted, sample.seconds))
+    rivals = [pairs for pairs in problems.values() if len(pairs) > 1]
+    return tuple(min(pairs)[1] / min(seconds for _, seconds in pairs) - 1 for pairs in rivals)
+
+
+def validate(
+    name_or_path: str | Path, device: str = "cpu", *, stored: bool = False, progress: Progress | None = None
+) -> Validation:
+    """Compare a profile's predictions with measurements that no fit saw.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        The profile.
+    device : str
+        Where the held-out shapes are measured again: the device that the profile is of.
+    stored : bool
+        Whether to take the errors that the profile holds instead.
+    progress : callable, optional
+        See `simcore.calibrate.suite.calibrate`.
+
+    Raises
+    ------
+    InputError
+        If the profile is of another device, or holds nothing measured.
+    """
+    profile = load_profile(name_or_path, "FILE")
+    held_out = tuple(sample for sample in profile.samples if sample.held_out)
+    if not held_out:
+        raise InputError(f"profile {profile.name}", "nothing that was held out", "a profile that simcore measured")
+    if not stored:
+        from simcore.calibrate.suite import measure_held_out
+
+        held_out = measure_held_out(profile, device, progress)
+    pairs = []
+    for sample in held_out:
+        fit = profile.fit(sample.kernel, sample.dtype)
+        if fit is not None:
+            pairs.append((sample, seconds_of(fit, sample.shape, profile.device)))
+    groups: dict[tuple[str, str], list[float]] = {}
+    for sample, predicted in pairs:
+        groups.setdefault((sample.kernel, sample.dtype), []).append(predicted / sample.seconds - 1)
+    errors = {key: found for key, each in groups.items() if (found := Errors.of(each)) is not None}
+    return Validation(errors, selection_regret(pairs), not stored)

@@ -1,0 +1,56 @@
+"""Kernel profiles as JSON text, without any schema library: a machine that calibrates may have none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from simcore.errors import InputError
+from simcore.files import read_text
+from simcore.models.compute.profile import SCHEMA, KernelProfile, content_hash
+
+
+def profile_text(profile: KernelProfile) -> str:
+    """Return a profile as JSON text: a line per sample and per fit, so that two files can be compared by eye."""
+    document = profile.as_document()
+    lines = []
+    for key, value in document.items():
+        if key in {"samples", "fits"} and value:
+            inner = ",\n".join(f"    {json.dumps(one, ensure_ascii=False, allow_nan=False)}" for one in value)
+            text = f"[\n{inner}\n  ]"
+        else:
+            text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).replace("\n", "\n  ")
+        lines.append(f"  {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Read the document of a profile that is whole, of this schema and unedited, as its hash proves.
+
+    Raises
+    ------
+    InputError
+        If the file is truncated, of another schema version, or edited.
+    """
+    text = read_text(path, "profile")
+    expected = f"a kernel profile of schema {SCHEMA}"
+    try:
+        document = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        remedy = "It may be truncated: calibrate again, or fetch it anew."
+        raise InputError(str(path), f"broken JSON ({error})", expected, remedy) from None
+    if not isinstance(document, dict) or "schema" not in document:
+        raise InputError(str(path), "no field 'schema'", expected, "Name a file that simcore calibrate wrote.")
+    if document["schema"] != SCHEMA:
+        remedy = "Calibrate again with this version of simcore."
+        raise InputError(f"{path}, field 'schema'", f"{document['schema']!r}", f"{SCHEMA}", remedy)
+    try:
+        found = content_hash(document)
+    except ValueError:
+        raise InputError(str(path), "NaN or Infinity", "finite numbers", "Calibrate again.") from None
+    if found != document.get("sha256"):
+        remedy = "It was edited or cut: calibrate again, or restore the file."
+        wanted = str(document.get("sha256", "none"))[:12]
+        raise InputError(f"{path}, field 'sha256'", f"a hash mismatch ({wanted}...)", f"{found[:12]}...", remedy)
+    return document

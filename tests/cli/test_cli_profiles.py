@@ -1,0 +1,122 @@
+"""``simcore profile``, ``kernel``, ``rates``, ``calibrate`` and ``optimize --profile`` as a user runs them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from simcore.cli.main import main
+from simcore.errors import InputError
+from simcore.zoo import names
+from simcore.zoo.load_profiles import load_profile
+from simcore.zoo.load_rates import load_rates
+
+PUBLISHED = ["a100-80gb", "h100", "h200", "p100-16gb", "t4", "v100-16gb", "v100-32gb"]
+
+
+def run(*arguments):
+    result = CliRunner().invoke(main, list(arguments), catch_exceptions=True)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.parametrize("name", names("profiles"))
+def test_every_shipped_profile_says_where_its_numbers_are_from(name):
+    profile = load_profile(name)
+    assert profile.origin == ("published" if name in PUBLISHED else "measured")
+    assert all(fit.source for fit in profile.fits) or profile.origin == "measured"
+    if profile.origin == "published":
+        assert set(profile.device.sources) == {"processors", "memory", "bandwidth", "cache", "clock", "peaks"}
+        assert not profile.samples
+    assert profile.sha256 in run("profile", "show", name)
+
+
+def test_the_published_profiles_hold_the_data_sheets(shared):
+    import csv
+
+    assert [name for name in names("profiles") if load_profile(name).origin == "published"] == PUBLISHED
+    with (shared / "data" / "devices.csv").open(encoding="utf-8") as stream:
+        rows = {row["device"]: row for row in csv.DictReader(stream)}
+    for name in PUBLISHED:
+        device, row = load_profile(name).device, rows[name]
+        assert device.peaks["fp32"] == pytest.approx(float(row["fp32_tflops"]) * 1e12)
+        assert device.peaks["fp16"] == pytest.approx(float(row["fp16_tensor_tflops"]) * 1e12)
+        assert device.bandwidth == float(row["memory_gb_per_s"]) * 1e9
+        assert device.processors == int(row["sms"])
+
+
+def test_a_kernel_is_predicted_and_explained():
+    found = json.loads(run("kernel", "matmul", "4096x4096x4096", "--profile", "v100-32gb", "--json"))
+    assert found["seconds"] == pytest.approx(10.22e-3, rel=1e-4)  # the published measurement it was solved from
+    assert found["expected_error"] is None
+    assert found["provenance"]["sha256"]["profile"] == load_profile("v100-32gb").sha256
+    text = run("kernel", "matmul", "512x512x512", "--profile", "cpu", "--sparsity", "0.9", "--granularity", "32x1")
+    assert text.startswith("dense 512 x 512 x 512 fp32 on cpu: ")
+    assert "expected error: " in text
+
+
+def test_rates_are_what_trace_reads(tmp_path):
+    path = tmp_path / "rates.csv"
+    options = ("--model", "bert-base", "--name", "bert", "--batch", "4,8", "-o", str(path))
+    run("rates", "--profile", "v100-16gb", "--device", "v100", "--profile", "t4", "--device", "t4", *options)
+    table, _ = load_rates(path)
+    assert sorted(table.seconds) == [("bert", 4, "t4"), ("bert", 4, "v100"), ("bert", 8, "t4"), ("bert", 8, "v100")]
+    assert table.kinds == ("predicted",)
+    assert "not measured as steps" in table.note
+    assert load_profile("t4").sha256 in path.read_text()
+    assert table.seconds["bert", 8, "t4"] > table.seconds["bert", 8, "v100"] > table.seconds["bert", 4, "v100"]
+
+
+def test_compare_and_stored_validation(tmp_path):
+    rows = json.loads(run("profile", "compare", "v100-16gb", "a100-80gb", "--json"))["parameters"]
+    rate = next(row for row in rows if (row["dtype"], row["parameter"]) == ("fp16", "rate"))
+    assert (rate["v100-16gb"], rate["a100-80gb"]) == (125e12, 312e12)
+    found = json.loads(run("profile", "validate", "cpu", "--stored", "--json"))
+    gemm = next(row for row in found["errors"] if (row["kernel"], row["dtype"]) == ("gemm", "fp32"))
+    assert gemm["samples"] >= 9
+    assert gemm["mape"] <= 0.15  # of the profile that is shipped, measured once: no timing happens here
+    run("profile", "show", "cpu", "-o", str(tmp_path / "fit.png"))
+    assert {path.name for path in tmp_path.iterdir()} == {"fit.png", "fit.pdf"}
+
+
+RATES = ("rates", "--profile", "t4", "--model", "bert-base")
+MATMUL = ("kernel", "matmul", "64x64x64")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("kernel", "matmul", "0x64x64", "--profile", "t4"), "sizes of at least 1"),
+        (("kernel", "matmul", "64x64", "--profile", "t4"), "3 whole numbers"),
+        ((*MATMUL, "--profile", "t5"), "'t5'"),
+        ((*MATMUL, "--profile", "t4", "--dtype", "bf16"), "one of fp32, fp16"),
+        ((*MATMUL, "--profile", "t4", "--dtype", "int8"), "'int8'"),
+        ((*MATMUL, "--profile", "t4", "--sparsity", "1.5"), "a share from 0 to 1"),
+        ((*MATMUL, "--profile", "t4", "--sparsity", "nan"), "a share from 0 to 1"),
+        ((*MATMUL, "--profile", "t4", "--granularity", "32"), "2 whole numbers"),
+        (("kernel", "matmul", "9999x64x64", "--profile", "cpu"), "--extrapolate"),
+        (("profile", "validate", "t4"), "nothing that was held out"),
+        (("profile", "compare", "t4"), "at least two"),
+        (("profile", "show", "no-such"), "'no-such'"),
+        (("rates", "--profile", "t4", "--model", "bert", "--batch", "4"), "Did you mean 'bert-base'"),
+        ((*RATES, "--batch", "x"), "whole numbers"),
+        ((*RATES, "--batch", "0"), "at least 1"),
+        ((*RATES, "--batch", "4,4"), "twice"),
+        ((*RATES, "--batch", "4", "--device", "a", "--device", "b"), "one each"),
+        (("optimize", "4D", "325", "1T", "Perf", "Overlap", "--profile", "p101"), "Did you mean 'p100-16gb'"),
+        (("optimize", "4D", "325", "1T", "Perf", "Overlap", "--dtype", "fp16"), "Add --profile"),
+        (("optimize", "4D", "325", "1T", "Perf", "Overlap", "--profile", "p100-16gb", "--dtype", "bf16"), "'bf16'"),
+        (("calibrate", "--suite", "gem"), "Did you mean 'gemm'"),
+        (("calibrate", "--device", "tpu"), "cpu, cuda or cuda:N"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_refused_with_its_remedy(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        run(*arguments)
+    assert message in str(caught.value)
+    assert caught.value.exit_code == 2
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,169 @@
+"""Calibration: fits that find known parameters, timing that refuses what means nothing, files that carry on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from simcore.calibrate import measure, suite
+from simcore.calibrate.fit import fit_kernel
+from simcore.errors import InputError, RunError
+from simcore.models.compute.device import Device
+from simcore.models.compute.kernels import FORMULA_OF, FORMULAS
+from simcore.models.compute.profile import KernelProfile, Sample
+from simcore.zoo.load_profiles import load_profile
+from simcore.zoo.profile_json import profile_text
+
+CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
+KNOWN = {
+    "gemm": {"t0": 2e-5, "rate": 1e11, "ramp": 8.0, "onchip": 1e14, "stream": 2e10},
+    "copy": {"t0": 2e-5, "bandwidth": 2e10, "knee": 1e6, "ratio": 2.0},
+    "gather": {"t0": 2e-5, "row": 2e-8, "bandwidth": 1e10},
+    "launch": {"t0": 3e-7, "node": 6e-7},
+}
+SHAPES = {
+    "gemm": [{"m": m, "n": n, "k": k} for m in (64, 200, 1024) for n in (96, 512) for k in (64, 500, 2000)],
+    "copy": [{"bytes": b} for b in (1e5, 3e5, 1e6, 2e6, 5e6, 2e7, 1e8)],
+    "gather": [{"rows": r, "width": w} for r in (100, 1000, 10000) for w in (64, 1024, 8192)],
+    "launch": [{"nodes": n} for n in (1, 4, 16, 64)],
+}
+
+
+@pytest.mark.parametrize("kernel", KNOWN)
+def test_a_fit_finds_the_formula_that_made_the_samples_despite_outliers(kernel):
+    formula, rng = FORMULAS[FORMULA_OF[kernel]], np.random.default_rng(0)
+    samples = [
+        Sample(kernel, "fp32", s, formula.seconds(s, KNOWN[kernel], "fp32", CPU) * rng.uniform(0.98, 1.02), 0.01)
+        for s in SHAPES[kernel]
+    ]
+    unseen = replace(samples[1], held_out=True)
+    fit = fit_kernel([*samples[:1], unseen, *samples[2:]], CPU)
+    assert fit.errors.samples == 1
+    assert fit.errors.mape < 0.1
+    assert np.mean(np.abs(fit.residuals)) < 0.05
+    assert len(fit.residuals) == len(samples) - 1
+    for low, high in fit.ranges.values():
+        assert low <= high
+
+
+def test_time_callable_times_checks_and_restores_threads():
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+
+    def inputs(index):
+        return (measure.random_tensor((32, 32), "fp32", "cpu", index),)
+
+    def check(output, given):
+        return measure.relative_error(output, given[0].double() @ given[0].double())
+
+    sample = measure.time_callable(inputs, lambda a: a @ a, kernel="gemm", shape={"m": 32}, check=check)
+    assert sample.seconds > 0
+    assert sample.repeats >= 3
+    assert sample.error < 1e-6
+    assert torch.get_num_threads() == threads
+    with pytest.raises(RunError, match="off by"):
+        measure.time_callable(inputs, lambda a: a + 1, check=check)
+    with pytest.raises(RunError, match="all zeros"):
+        measure.time_callable(lambda i: (torch.zeros(4),), lambda a: a)
+
+    def too_large(a):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    with pytest.raises(measure.OutOfMemory, match="too little memory"):
+        measure.time_callable(inputs, too_large)
+
+
+def test_devices_that_are_not_there(monkeypatch):
+    torch = pytest.importorskip("torch")
+    for name in ("gpu", "cuda:x", "cpu:0", ""):
+        with pytest.raises(InputError, match="cpu, cuda or cuda:N"):
+            measure.resolve_device(name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="no CUDA device"):
+        measure.resolve_device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(InputError, match="cuda:0 to cuda:0"):
+        measure.resolve_device("cuda:1")
+
+
+@pytest.fixture
+def few_cases(monkeypatch):
+    """A suite of three cases and a clock that needs no time; returns what was timed."""
+    pytest.importorskip("torch")
+    timed = []
+
+    def time_case(case, device, repeats, budget):
+        if case.shape["nodes"] == 64:
+            raise measure.OutOfMemory("launch: the device has too little memory")
+        timed.append(case.key)
+        return Sample(case.kernel, case.dtype, case.shape, 1e-6 * case.shape["nodes"], 0.01, 3, case.held_out)
+
+    monkeypatch.setattr(suite, "time_case", time_case)
+    return timed
+
+
+def test_a_calibration_skips_what_does_not_fit_resumes_and_guards_its_file(tmp_path, few_cases):
+    path = tmp_path / "mine.json"
+    profile, skipped = suite.calibrate("cpu", ["launch"], path)
+    assert skipped == ["skipped launch: the device has too little memory"]
+    assert len(few_cases) == len(profile.samples) == 5
+    assert load_profile(path) == KernelProfile.from_document(profile.as_document())
+    assert load_profile(path).sha256 == profile.sha256
+    suite.calibrate("cpu", ["launch"], path)
+    assert len(few_cases) == 5
+    suite.calibrate("cpu", ["launch"], path, force=True)
+    assert len(few_cases) == 10
+    other = replace(profile, fingerprint={**profile.fingerprint, "device": "another"})
+    path.write_text(profile_text(other))
+    with pytest.raises(InputError, match=r"device 'another'.*--force"):
+        suite.calibrate("cpu", ["launch"], path)
+
+
+def test_profiles_that_are_wrong(tmp_path):
+    text = profile_text(load_profile("t4"))
+    for name, broken, message in (
+        ("cut", text[: len(text) // 2], "broken JSON.*truncated"),
+        ("edited", text.replace("8100000000000.0", "8200000000000.0"), "hash mismatch.*edited"),
+        ("old", text.replace('"schema": 1', '"schema": 0'), "field 'schema': found 0, expected 1"),
+        ("other", "{}", "no field 'schema'"),
+        ("list", "[]", "no field 'schema'"),
+        ("nan", text.replace("320000000000.0", "NaN"), "NaN"),
+        ("empty", "", "broken JSON"),
+    ):
+        path = tmp_path / name
+        path.write_text(broken)
+        with pytest.raises(InputError, match=message):
+            load_profile(path)
+    with pytest.raises(InputError, match="Did you mean 'v100-16gb'"):
+        load_profile("v100-16g")
+
+
+BLOCKED = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"simpy", "pydantic", "rich", "matplotlib", "networkx"}:
+            raise ImportError(name)
+sys.meta_path.insert(0, Block())
+from simcore.cli.main import run
+run(["calibrate", "--suite", "launch", "-o", sys.argv[1]])
+"""
+
+
+def test_calibrate_runs_without_simpy_and_pydantic(tmp_path):
+    pytest.importorskip("torch")
+    path = tmp_path / "p.json"
+    done = subprocess.run([sys.executable, "-c", BLOCKED, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {fit.kernel for fit in load_profile(path).fits} == {"launch"}
+
+
+def test_without_torch_calibrate_says_how_to_install_it(tmp_path):
+    program = "import sys; sys.modules['torch'] = None\nfrom simcore.cli.main import run\nrun(['calibrate'])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "pip install 'simcore[calibrate]'" in done.stderr

@@ -1,0 +1,79 @@
+"""What is measured for PIT's figures: every way runs, is checked, and is summed up; no test looks at milliseconds."""
+
+from __future__ import annotations
+
+import pytest
+from simcore.errors import InputError, RunError
+from simcore.studies.evaluate_pit import TARGETS, evaluate
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from simcore.calibrate import pit_sweeps  # noqa: E402 - this needs torch
+
+QUICK = pit_sweeps.Bench("cpu", "fp32", repeats=3, budget=0.0)
+
+
+@pytest.fixture(autouse=True)
+def small_flush(monkeypatch):
+    monkeypatch.setattr("simcore.calibrate.measure.FLUSH", 2**16)
+
+
+def test_every_way_multiplies_correctly():
+    rows = list(pit_sweeps.products(QUICK, 64, (32, 1), 0.5))
+    assert {row["way"] for row in rows} == {"dense", "csr", "bsr", "pit k-axis", "pit m-axis"}
+    assert all(row["seconds"] > 0 for row in rows if row["way"] not in {"csr", "bsr"}), rows
+    best = pit_sweeps.best_rows(rows)
+    assert len(best) == 1
+    assert best[0]["total"] == best[0]["pit"] + best[0]["index"]
+    assert best[0]["speedup_total"] == best[0]["dense"] / best[0]["total"]
+
+
+def test_fused_ways_through_the_interpreter(monkeypatch):
+    pytest.importorskip("triton", reason="triton is not installed")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU: benchmarks/pit_gpu.py measures them")
+    monkeypatch.setattr(pit_sweeps, "FUSED_TILES", {axis: ((32, 32, 64),) for axis in ("k", "m", "block")})
+    bench = pit_sweeps.Bench("cpu", "fp32", repeats=3, budget=0.0, fused=True)
+    rows = list(pit_sweeps.products(bench, 64, (32, 1), 0.5))
+    fused = [row for row in rows if row["tile"] == "32x32x64"]
+    assert [row["way"] for row in fused] == ["pit k-axis", "pit m-axis", "blocks"]
+    assert all(row["seconds"] > 0 for row in fused), fused
+
+
+def test_a_way_that_is_wrong_or_missing_is_named(monkeypatch):
+    monkeypatch.setattr(pit_sweeps.pit, "k_axis", lambda a, b, index, block: a @ b + 1)
+    monkeypatch.setattr(pit_sweeps.pit, "m_axis", lambda a, b, index, block: a @ b + 1)
+    rows = list(pit_sweeps.products(QUICK, 64, (32, 1), 0.5))
+    with pytest.raises(RunError, match=r"no kernel of PIT ran: .*the output is off"):
+        pit_sweeps.best_rows(rows)
+
+
+@pytest.mark.parametrize(
+    ("speedups", "edge"), [((0.5, 0.8, 1.2, 2), 0.925), ((2, 3, 4, 5), 0.5), ((0.1, 0.2, 0.3, 0.4), None)]
+)
+def test_break_even(speedups, edge):
+    best = [
+        {"granularity": "32x1", "sparsity": s, "speedup_total": x}
+        for s, x in zip(pit_sweeps.SPARSITIES, speedups, strict=True)
+    ]
+    assert pit_sweeps.break_even(best) == [{"granularity": "32x1", "break_even": pytest.approx(edge)}]
+
+
+@pytest.mark.parametrize("target", list(TARGETS))
+def test_targets(target, monkeypatch, tmp_path):
+    monkeypatch.setattr("simcore.studies.evaluate_pit.SMALL", 64)
+    seen = []
+    result = evaluate(target, small=True, announce=seen.append)
+    points = result.tables["points"]
+    assert len(seen) == len(points) > 0
+    assert all(row["seconds"] is None or row["seconds"] > 0 for row in points)
+    result.write(tmp_path / "out")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names >= {"points.csv", "result.json", f"{target}.png", f"{target}.pdf"}
+
+
+def test_bad_targets_and_devices():
+    with pytest.raises(InputError, match="Did you mean 'pit-fig17'"):
+        evaluate("pit-fig14")
+    with pytest.raises(InputError, match="--device: found 'tpu'"):
+        evaluate("pit-moe", device="tpu")

@@ -1,0 +1,157 @@
+"""PIT's products in plain torch against the masked dense product."""
+
+from __future__ import annotations
+
+import pytest
+from simcore.errors import InputError
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from simcore.calibrate import moe, sequence  # noqa: E402 - these need torch
+from simcore.calibrate.pit import batched, k_axis, kept, m_axis, n_axis, row_block_index, whole_blocks  # noqa: E402
+
+DTYPES = [torch.float32, torch.float16, torch.bfloat16]
+TOLERANCE = {torch.float32: 1e-5, torch.float16: 5e-3, torch.bfloat16: 4e-2}
+GRANULARITIES = [(32, 1), (1, 64), (32, 64), (1, 1), (8, 1)]
+SPARSITIES = [0.0, 0.5, 0.9, 0.99, 1.0]
+# one that tiles divide, one that none divides, one row; K keeps integer sums below 256, exact even in bf16
+SHAPES = [(64, 64, 32), (37, 61, 19), (1, 50, 7)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Threads that wait for each other on a busy machine can take seconds for a product of 64 rows."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def random_mask(shape, granularity, sparsity, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    blocks = [-(-size // step) for size, step in zip(shape, granularity, strict=True)]
+    some = torch.rand(blocks, generator=generator) >= sparsity
+    whole = some.repeat_interleave(granularity[0], 0).repeat_interleave(granularity[1], 1)
+    return whole[: shape[0], : shape[1]]
+
+
+def integers(shape, dtype, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(-2, 3, shape, generator=generator).to(dtype)
+
+
+def multiply(axis, a, b, mask, block):
+    index = row_block_index(mask.T if axis == "m" else mask, block)
+    return {"k": k_axis, "m": m_axis, "n": n_axis}[axis](a, b, index, block)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("axis", ["k", "m", "n"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_equal_to_the_masked_dense_product(axis, shape, dtype):
+    m, k, n = shape
+    for granularity in GRANULARITIES:
+        for sparsity in SPARSITIES:
+            for block in (1, 8, 32):
+                mask = random_mask((k, n) if axis == "n" else (m, k), granularity, sparsity)
+                a, b = integers((m, k), dtype, 1), integers((k, n), dtype, 2)
+                a, b = (a, b * mask) if axis == "n" else (a * mask, b)
+                assert torch.equal(multiply(axis, a, b, mask, block), a @ b)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("axis", ["k", "m", "n"])
+def test_close_on_random_numbers(axis, dtype):
+    generator = torch.Generator().manual_seed(3)
+    for sparsity in SPARSITIES:
+        mask = random_mask((96, 96), (8, 1) if axis == "k" else (1, 8), sparsity)
+        a, b = (torch.randn(96, 96, generator=generator) for _ in range(2))
+        a, b = (a, b * mask) if axis == "n" else (a * mask, b)
+        wanted = a.to(dtype).double() @ b.to(dtype).double()
+        found = multiply(axis, a.to(dtype), b.to(dtype), mask, 16).double()
+        assert (found - wanted).norm() <= TOLERANCE[dtype] * wanted.norm()
+
+
+def test_the_order_of_an_index_does_not_matter():
+    mask = random_mask((64, 64), (32, 1), 0.5)
+    a, b = integers((64, 64), torch.float32, 1) * mask, integers((64, 16), torch.float32, 2)
+    shuffled = [
+        one[torch.randperm(len(one), generator=torch.Generator().manual_seed(4))] for one in row_block_index(mask, 32)
+    ]
+    assert torch.equal(k_axis(a, b, shuffled, 32), a @ b)
+
+
+@pytest.mark.parametrize("axis", ["b", "k", "m"])
+def test_batches(axis):
+    mask = torch.stack([random_mask((20, 24), (4, 1), s, seed) for seed, s in enumerate([1.0, 0.5, 1.0, 0.0])])
+    a, b = integers((4, 20, 24), torch.float32, 1) * mask, integers((4, 24, 9), torch.float32, 2)
+    assert torch.equal(batched(a, b, mask, axis, 4), a @ b)
+    assert torch.equal(batched(a * 0, b, mask & False, axis, 4), (a * 0) @ b)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("sparsity", SPARSITIES)
+def test_whole_blocks(sparsity, dtype):
+    mask = random_mask((37, 64), (8, 16), sparsity)
+    a, b = integers((37, 64), dtype, 1) * mask, integers((64, 19), dtype, 2)
+    index = row_block_index(kept(mask, 1, 16), 8)
+    assert torch.equal(whole_blocks(a, b, index, 8, 16), a @ b)
+    with pytest.raises(InputError, match="a multiple of the block's 24 columns"):
+        whole_blocks(a, b, index, 8, 24)
+
+
+def test_blocks_are_counted_as_the_model_counts_them():
+    from simcore.models.compute.sparse.tiles import Product, SparseKernel
+
+    mask = random_mask((70, 90), (3, 2), 0.9)
+    work = SparseKernel("k", 32, 16, 8).work(Product(70, 90, 8), mask.numpy())
+    lengths = [len(one) for one in row_block_index(mask, 32)]
+    assert work.tiles == sum(-(-length // 16) for length in lengths)
+    assert work.density == pytest.approx(kept(mask, 32, 1).double().mean().item())
+
+
+def test_shapes_that_do_not_fit():
+    with pytest.raises(InputError, match="m x k times k x n"):
+        k_axis(torch.ones(2, 3), torch.ones(2, 3), [], 1)
+    with pytest.raises(InputError, match="b, k or m"):
+        batched(torch.ones(1, 2, 2), torch.ones(1, 2, 2), torch.ones(1, 2, 2, dtype=torch.bool), "n", 1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("way", list(moe.WAYS))
+@pytest.mark.parametrize(("tokens", "experts"), [(40, 8), (1, 4), (0, 4), (33, 1)])
+def test_experts(way, tokens, experts, dtype):
+    x, weights = integers((tokens, 16), dtype, 1), integers((experts, 16, 24), dtype, 2)
+    # a squared uniform draw leaves experts without a token, and one with many
+    chosen = (torch.rand(tokens, generator=torch.Generator().manual_seed(5)) ** 2 * experts).long()
+    order, ends = moe.route(chosen, experts)
+    wanted = torch.einsum("ti,tio->to", x, weights[chosen])
+    assert torch.equal(moe.WAYS[way](x, weights, order, ends), wanted)
+
+
+def test_experts_without_a_grouped_product(monkeypatch):
+    monkeypatch.setattr(moe, "grouped_product", lambda: None)
+    x, weights = integers((5, 16), torch.float32, 1), integers((2, 16, 8), torch.float32, 2)
+    order, ends = moe.route(torch.tensor([1, 0, 1, 1, 0]), 2)
+    assert torch.equal(moe.by_group(x, weights, order, ends), moe.by_loop(x, weights, order, ends))
+
+
+def test_grouped_products_need_multiples_of_16_bytes():
+    if moe.grouped_product() is None:
+        pytest.skip("this torch has no grouped product")
+    order, ends = moe.route(torch.tensor([0]), 1)
+    with pytest.raises(InputError, match="multiples of 4 features"):
+        moe.by_group(torch.ones(1, 6), torch.ones(1, 6, 8), order, ends)
+
+
+@pytest.mark.parametrize("lengths", [[5, 1, 0, 8], [0, 0], [8, 8], [3]])
+def test_sequences(lengths):
+    counts = torch.tensor(lengths)
+    where = sequence.valid(counts, 8)
+    assert where.sum(1).tolist() == lengths
+    x, weight = (
+        integers((len(lengths), 8, 6), torch.float32, 1) * where[:, :, None],
+        integers((6, 10), torch.float32, 2),
+    )
+    positions = where.flatten().nonzero()[:, 0]
+    assert torch.equal(sequence.packed_linear(x, weight, positions), sequence.padded_linear(x, weight))

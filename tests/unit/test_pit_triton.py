@@ -1,0 +1,102 @@
+"""PIT's Triton kernels against the masked dense product: on a GPU, or on the CPU through Triton's interpreter."""
+
+from __future__ import annotations
+
+import pytest
+from simcore.errors import InputError
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+pytest.importorskip("triton", reason="triton is not installed")
+
+from simcore.calibrate import pit_triton as kernels  # noqa: E402
+from simcore.calibrate.pit import kept  # noqa: E402 - these need torch and triton
+
+# without a GPU the interpreter runs the kernels; conftest.py asks for it before anything imports triton
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+TOLERANCE = {torch.float32: 1e-5, torch.float16: 5e-3, torch.bfloat16: 4e-2}
+DTYPES = list(TOLERANCE)
+# divided by every tile, by none, one row
+SHAPES = [(32, 64, 32), (37, 61, 19), (1, 50, 7)]
+TILES = [(16, 16, 16), (32, 32, 16), (16, 64, 32)]
+GRANULARITIES = [(32, 1), (1, 64), (32, 64), (1, 1)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Threads that wait for each other on a busy machine can take seconds for a product of 64 rows."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def random_mask(shape, granularity, sparsity, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    blocks = [-(-size // step) for size, step in zip(shape, granularity, strict=True)]
+    some = torch.rand(blocks, generator=generator) >= sparsity
+    whole = some.repeat_interleave(granularity[0], 0).repeat_interleave(granularity[1], 1)
+    return whole[: shape[0], : shape[1]].contiguous().to(DEVICE)
+
+
+def integers(shape, dtype, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(-2, 3, shape, generator=generator).to(dtype).to(DEVICE)
+
+
+def multiply(axis, a, b, mask, tile):
+    if axis == "m":
+        return kernels.m_axis(a, b, kernels.build_index(mask.T, tile[1]), tile)
+    whole = axis == "block"
+    index = kernels.build_index(mask, tile[0], tile[1] if whole else 1)
+    return kernels.k_axis(a, b, index, tile, whole=whole)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("axis", ["k", "m", "block"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_equal_to_the_masked_dense_product(axis, shape, dtype):
+    m, k, n = shape
+    for number, (granularity, sparsity) in enumerate(
+        (granularity, sparsity) for granularity in GRANULARITIES for sparsity in (0.0, 0.8, 1.0)
+    ):
+        mask = random_mask((m, k), granularity, sparsity)
+        a, b = integers((m, k), dtype, 1) * mask, integers((k, n), dtype, 2)
+        assert torch.equal(multiply(axis, a, b, mask, TILES[number % len(TILES)]), a @ b)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("axis", ["k", "m", "block"])
+def test_close_on_random_numbers(axis, dtype):
+    generator = torch.Generator().manual_seed(3)
+    for sparsity in (0.0, 0.7, 1.0):
+        mask = random_mask((70, 90), (8, 8), sparsity)
+        a, b = torch.randn(70, 90, generator=generator).to(DEVICE), torch.randn(90, 33, generator=generator).to(DEVICE)
+        a, b = (a * mask).to(dtype), b.to(dtype)
+        wanted = a.double() @ b.double()
+        found = multiply(axis, a, b, mask, (32, 16, 16)).double()
+        assert (found - wanted).norm() <= TOLERANCE[dtype] * wanted.norm()
+
+
+def test_columns_first_and_rows_first_are_the_same():
+    mask = random_mask((40, 50), (16, 1), 0.5)
+    a, b = integers((40, 50), torch.float32, 1) * mask, integers((50, 20), torch.float32, 2)
+    index = kernels.build_index(mask, 16)
+    assert torch.equal(kernels.k_axis(a.T.contiguous().T, b.T.contiguous().T, index, (16, 16, 16)), a @ b)
+
+
+@pytest.mark.parametrize(("block", "width"), [(1, 1), (16, 1), (32, 4)])
+@pytest.mark.parametrize("sparsity", [0.0, 0.8, 1.0])
+def test_index_holds_each_kept_micro_tile_once(block, width, sparsity):
+    mask = random_mask((67, 300), (3, 2), sparsity)
+    index = kernels.build_index(mask, block, width)
+    wanted = kept(mask, block, width)
+    assert index.counts.tolist() == wanted.sum(1).tolist()
+    for row, positions, count in zip(wanted, index.positions, index.counts.tolist(), strict=True):
+        assert sorted(positions[:count].tolist()) == row.nonzero()[:, 0].tolist()
+
+
+def test_tiles_are_powers_of_two():
+    a = torch.ones(16, 16, device=DEVICE)
+    index = kernels.build_index(a > 0, 16)
+    with pytest.raises(InputError, match="BK: found 24, expected a power of two of at least 16"):
+        kernels.k_axis(a, a, index, (16, 24, 16))
