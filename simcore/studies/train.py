@@ -20,7 +20,8 @@ from simcore.models.iteration.chunked import (
     written,
 )
 from simcore.models.iteration.pipeline import Pipeline, PipelineOrder, run_pipeline, transfer_time
-from simcore.models.iteration.program import Loop, Step, iteration, zero3
+from simcore.models.iteration.program import Loop, Step, iteration
+from simcore.models.iteration.zero import zero3
 from simcore.models.network.simulation.conventions import Convention
 from simcore.models.network.simulation.schedules import Schedule
 from simcore.models.network.topology import Topology

@@ -5,11 +5,14 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.models.iteration.chunked import Settings, bound, run_iteration
-from simcore.models.iteration.program import Axis, Issue, Loop, Wait, iteration, sent, zero3
+from simcore.models.iteration.program import Axis, Issue, Loop, Wait, iteration
+from simcore.models.iteration.zero import zero3
 from simcore.models.network.mapping import Groups
 from simcore.models.network.simulation.schedules import Schedule
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.workload import Collective, Layer, Phase, Workload
+
+from tests.programs import sent
 
 NET = Topology("net", (Dimension(Block.RING, 4, latency=1e-6), Dimension(Block.SWITCH, 8, latency=1e-6)))
 GROUPS = Groups((4, 1), (1, 8))

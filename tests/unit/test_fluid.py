@@ -10,7 +10,7 @@ from simcore.models.iteration.chunked import Settings, run_iteration
 from simcore.models.iteration.jobs import Job, place, simulate
 from simcore.models.iteration.program import Axis, Loop, iteration
 from simcore.models.network.collectives import collective_time, traffic
-from simcore.models.network.fluid import FluidNetwork, bottleneck, max_min
+from simcore.models.network.fluid import FluidNetwork, max_min
 from simcore.models.network.graph import link_graph, streams
 from simcore.models.network.mapping import Groups
 from simcore.models.network.topology import Block, Dimension, Topology
@@ -160,13 +160,40 @@ def test_positions_that_do_not_fit_are_refused(positions, part):
         place(topology, positions, 1, 8, "job 1")
 
 
-def test_groups_that_do_not_fit_are_refused():
-    topology = Topology("ring", (Dimension(Block.RING, 8),))
-    toy = reduce_only(8.0, 3)
-    with pytest.raises(InputError, match="job 1, dimension 1: found data-parallel groups"):
-        simulate([Job("job 1", toy, ((0, 1, 2, 3),), Groups((1,), (3,)))], topology, [1e9])
-    with pytest.raises(InputError, match="0 iterations"):
-        simulate([Job("job 1", toy, ((0, 1, 2),), Groups((1,), (3,)), iterations=0)], topology, [1e9])
+RING8 = Topology("ring", (Dimension(Block.RING, 8),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "bandwidths", "part"),
+    [
+        ({"groups": Groups((1,), (3,))}, [1e9], "job 1, dimension 1: found data-parallel groups of 3"),
+        ({"groups": Groups((1,), (0,))}, [1e9], "job 1, dimension 1: found data-parallel groups of 0"),
+        ({"groups": Groups((1,), (2,))}, [1e9], "groups of 2 = 2 NPUs, expected the job's 4 positions"),
+        ({"groups": Groups((1, 1), (4, 1))}, [1e9], "2 tensor-parallel group sizes"),
+        ({"groups": Groups((2,), (2,))}, [1e9], "expected 1, the workload's degree of tensor parallelism"),
+        ({"groups": Groups((1,), (4,)), "workload": reduce_only(8.0, 2)}, [1e9], "degree of data parallelism"),
+        ({"iterations": 0}, [1e9], "0 iterations"),
+        ({"start": -1.0}, [1e9], "a start at -1 s"),
+        ({"start": float("nan")}, [1e9], "a start at nan s"),
+        ({"compute_scale": 0.0}, [1e9], "a compute scale of 0"),
+        ({}, [1e9, 1e9], "bandwidths: found 2 numbers, expected one for each of the 1 dimensions"),
+        ({}, [0.0], "bandwidths, dimension 1: found 0 B/s, expected a finite number above 0"),
+        ({}, [-1.0], "bandwidths, dimension 1: found -1 B/s"),
+    ],
+)
+def test_jobs_that_do_not_fit_are_refused_with_the_remedy(changes, bandwidths, part):
+    fits = {"name": "job 1", "workload": reduce_only(8.0, 4), "positions": ((0, 1, 2, 3),)}
+    fits |= {"groups": Groups((1,), (4,))}
+    with pytest.raises(InputError) as refusal:
+        simulate([Job(**(fits | changes))], RING8, bandwidths)
+    assert part in str(refusal.value)
+    assert refusal.value.exit_code == 2
+    assert str(refusal.value).count(". ") == 1  # and one sentence on what to do
+
+
+def test_no_jobs_are_refused():
+    with pytest.raises(InputError, match="at least one"):
+        simulate([], RING8, [1e9])
 
 
 def test_streams_of_opposite_neighbours_go_both_ways():
@@ -179,7 +206,6 @@ def test_flows_without_bytes_or_links_end_at_once():
     network = FluidNetwork(clock, np.array([1.0]), np.array([[1.0], [0.0]]))
     assert network.start(0, 0.0).triggered
     assert network.start(1, 5.0).triggered
-    assert bottleneck([], np.zeros((0, 1)), np.array([1.0])) == 0
 
 
 def test_max_min_leaves_no_link_idle_that_a_flow_could_use():

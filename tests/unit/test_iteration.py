@@ -7,7 +7,8 @@ from simcore.engine import Clock
 from simcore.errors import InputError, RunError
 from simcore.models.iteration.chunked import ChunkFabric, Settings, bound, make_network, run_iteration
 from simcore.models.iteration.execute import Log, Runner, finish
-from simcore.models.iteration.program import Axis, Compute, Issue, Loop, Pass, Wait, blocks, iteration, sent, zero3
+from simcore.models.iteration.program import Axis, Compute, Issue, Loop, Pass, Wait, blocks, iteration
+from simcore.models.iteration.zero import zero3
 from simcore.models.network.collectives import traffic
 from simcore.models.network.mapping import Groups, map_parallelism, map_stages
 from simcore.models.network.topology import Block, Dimension, Topology
@@ -15,6 +16,8 @@ from simcore.models.training import TrainingLoop, step_time
 from simcore.models.workload import Collective, Layer, Phase, Workload
 from simcore.zoo.load_networks import load_network
 from simcore.zoo.load_workloads import load_workload
+
+from tests.programs import sent
 
 AR, AG, RS = Collective.ALL_REDUCE, Collective.ALL_GATHER, Collective.REDUCE_SCATTER
 NET = Topology("net", (Dimension(Block.SWITCH, 2), Dimension(Block.SWITCH, 4)))
@@ -185,3 +188,13 @@ def test_a_collective_that_is_over_costs_no_time():
     run = run_iteration(steps, NET, [1e9, 1e9], GROUPS, Settings())
     assert run.exposed == 0
     assert run.time == 1.0
+
+
+def test_a_fabric_forgets_collectives_that_are_over():
+    steps = [Issue(0, AR, 1e3, Axis.TENSOR, True, 0, Pass.FORWARD), Compute(1.0, 0, Pass.FORWARD), Wait(0)]
+    steps += [Issue(1, AR, 1e9, Axis.TENSOR, True, 0, Pass.FORWARD), Wait(1)]
+    clock, log = Clock(), Log("the NPU")
+    fabric = ChunkFabric(make_network(clock, NET, [1e9, 1e9], Settings()), GROUPS, 1)
+    clock.process(Runner(clock, fabric, log).whole(steps))
+    finish(clock, [log])
+    assert fabric._busy == {}

@@ -20,7 +20,10 @@ class Fabric(Protocol):
         """Start a collective now; the event fires when it has ended."""
 
     def limit(self, issue: Issue) -> int | None:
-        """Return the dimension (from 0) that held up a collective that has ended; None where nothing was sent."""
+        """Return the dimension (from 0) that held up a collective that has ended; None where nothing was sent.
+
+        Asked once for each, so that a fabric may forget it then.
+        """
 
 
 @dataclass(frozen=True)
@@ -109,12 +112,11 @@ class Runner:
                 self._open[step.key] = self.fabric.issue(step), step
             else:
                 event, issue = self._open.pop(step.key)
-                if event.processed:
-                    continue
-                what = f"the {issue.axis.value} {issue.collective.value} of layer {issue.layer + 1}, {issue.part.value}"
-                yield from self.wait(event, what)
+                if not event.processed:
+                    whose = f"the {issue.axis.value} {issue.collective.value} of layer {issue.layer + 1}"
+                    yield from self.wait(event, f"{whose}, {issue.part.value}")
+                limit = self.fabric.limit(issue)
                 if clock.now > start:
-                    limit = self.fabric.limit(issue)
                     self.log.spans.append(Span(start, clock.now, issue.layer, issue.part, issue.axis, limit))
 
     def wait(self, event: Event, what: str) -> Generator[Event, Any, None]:

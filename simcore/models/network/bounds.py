@@ -44,11 +44,6 @@ class Bounds:
     hierarchical: float
     limiting: int
 
-    @property
-    def kind(self) -> str:
-        """Which of the three holds: ``latency`` or ``bandwidth``."""
-        return "latency" if self.latency >= self.bandwidth else "bandwidth"
-
 
 def usable_bandwidth(dimension: Dimension, bandwidth: float, group: int) -> float:
     """Return what one NPU has into a dimension towards its group [B/s].

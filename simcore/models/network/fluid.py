@@ -7,7 +7,6 @@ There is no latency and there are no chunks: this is the limit of many small one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -173,23 +172,3 @@ class FluidNetwork:
         for flow in ended:
             flow.done.succeed(self.clock.now)
         self._share()
-
-
-def bottleneck(sizes: Sequence[float], usage: Array, capacity: Array) -> float:
-    """Return the time of flows that have the links to themselves [s]: the busiest link's.
-
-    Parameters
-    ----------
-    sizes : sequence of float
-        Bytes per stream of each flow [B], shape (F,).
-    usage : ndarray, shape (F, L)
-        Streams of each flow on each link.
-    capacity : ndarray, shape (L,)
-        Of each link [B/s].
-
-    Examples
-    --------
-    >>> bottleneck([4.0, 2.0], np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([2.0, 1.0]))
-    4.0
-    """
-    return float(((np.asarray(sizes) @ usage) / capacity).max(initial=0.0))

@@ -7,23 +7,7 @@ from itertools import product
 from math import prod
 
 from simcore.errors import InputError
-from simcore.models.network.topology import Topology
-
-
-def coordinates(topology: Topology, rank: int) -> tuple[int, ...]:
-    """Return where a rank sits along each dimension; the innermost counts fastest.
-
-    Examples
-    --------
-    >>> from simcore.models.network.topology import Block, Dimension
-    >>> coordinates(Topology("net", (Dimension(Block.RING, 4), Dimension(Block.SWITCH, 8))), 9)
-    (1, 2)
-    """
-    found = []
-    for dimension in topology.dimensions:
-        rank, here = divmod(rank, dimension.size)
-        found.append(here)
-    return tuple(found)
+from simcore.models.network.topology import Topology, coordinates
 
 
 def group_sizes(topology: Topology, members: Sequence[int], place: str) -> tuple[int, ...]:

@@ -245,14 +245,6 @@ class Network:
             )
         )  # fmt: skip
 
-    def waiting(self) -> list[str]:
-        """Say what is queued or under way in each dimension, for a message when a run stops short."""
-        return [
-            f"dimension {d + 1}: {len(server.queue)} chunk phases waiting, {server.under_way} under way"
-            for (d, _), server in sorted(self._servers.items())
-            if server.queue or server.under_way
-        ]
-
     def cost(self, dimension: int, operation: Collective, group: int, size: float) -> Cost:
         """Return the cost of one phase, remembered."""
         key = (dimension, operation, group, size)

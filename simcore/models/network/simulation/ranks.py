@@ -16,10 +16,10 @@ from simpy.events import Event
 
 from simcore.engine import Clock
 from simcore.errors import RunError
-from simcore.models.network.groups import coordinates, group_sizes
+from simcore.models.network.groups import group_sizes
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.schedules import ChunkPlan, phases
-from simcore.models.network.topology import Topology
+from simcore.models.network.topology import Topology, coordinates
 from simcore.models.workload import Collective
 
 _NAMED = 8
