@@ -65,7 +65,8 @@ def _table(*columns: str, left: int = 1) -> Table:
 def _iteration(result: TrainResult) -> Table:
     table = _table("iteration", "", left=2)
     axes = result.run.exposed_by_axis()
-    exposed = ", ".join(f"{axis.value} {format_si(axes[axis], 's')}" for axis in Axis)
+    kinds = [axis for axis in Axis if result.pipeline is not None or axis is not Axis.PIPELINE]
+    exposed = ", ".join(f"{axis.value} {format_si(axes[axis], 's')}" for axis in kinds)
     table.add_row("time", format_si(result.time, "s", 7))
     table.add_row("compute", format_si(result.run.compute, "s", 7))
     table.add_row("exposed communication", f"{format_si(result.run.exposed, 's', 7)} ({exposed})")
@@ -74,7 +75,10 @@ def _iteration(result: TrainResult) -> Table:
         ours = ", ".join(format_si(idle, "s") for idle in report.idle(result.time))
         table.add_row("pipeline", f"{report.pipeline.stages} stages, {report.pipeline.micro_batches} micro-batches, "
                                   f"{report.pipeline.order.value}")  # fmt: skip
+        transfers = ", ".join(format_si(waited, "s") for waited in report.transfers)
         table.add_row("idle per stage", f"{ours}; a balanced pipeline: {report.ideal_bubble:.2%} of the work")
+        table.add_row("transfers per stage", f"{transfers}; without them the iteration takes "
+                                             f"{format_si(report.without_transfers, 's', 7)}")  # fmt: skip
         table.add_row("micro-batches in flight", ", ".join(map(str, report.in_flight)))
         return table
     if result.bound is not None:
@@ -134,6 +138,7 @@ def _advice(result: TrainResult) -> Iterator[str]:
 
 
 def _warnings(result: TrainResult) -> Iterator[str]:
+    yield from (f"Warning: {sentence}" for sentence in result.warnings)
     for each in result.partial:
         yield (
             f"Warning: {each.parallel} groups cover {each.group} of the {each.size} NPUs of dimension "

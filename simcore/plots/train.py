@@ -15,6 +15,7 @@ _PARTS = {
     "compute": ("#BBBBBB", ""),
     "tensor-parallel": ("#0072B2", "//"),
     "data-parallel": ("#E69F00", "xx"),
+    "pipeline": ("#56B4E9", "\\\\"),
     "other stages": ("#CC79A7", ".."),
 }
 _STYLE: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "hatch.linewidth": 0.6}

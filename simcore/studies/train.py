@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,12 +19,13 @@ from simcore.models.iteration.chunked import (
     run_iteration,
     written,
 )
-from simcore.models.iteration.pipeline import Pipeline, PipelineOrder, run_pipeline, transfer_time
+from simcore.models.iteration.pipeline import Pipeline, PipelineOrder, run_pipeline
 from simcore.models.iteration.program import Loop, Step, iteration
 from simcore.models.iteration.zero import zero3
 from simcore.models.network.simulation.conventions import Convention
 from simcore.models.network.simulation.schedules import Schedule
 from simcore.models.network.topology import Topology
+from simcore.models.network.transfers import TransferLeg, transfer_legs
 from simcore.models.workload import Workload
 from simcore.outputs import check_output
 from simcore.results import Provenance, versions
@@ -221,19 +222,35 @@ def _single(scene: Scene, steps: Sequence[Step], settings: Settings) -> Iteratio
 def _pipeline(
     scene: Scene, cut: Pipeline, settings: Settings, loop: Loop, recompute: bool, compute_scale: float
 ) -> PipelineReport:
-    """Simulate a pipeline: a network for one NPU of each stage, all on one clock."""
+    """Simulate a pipeline, and once more with transfers that take no time."""
+
+    def way(source: int, target: int, size: float) -> tuple[TransferLeg, ...]:
+        return transfer_legs(scene.topology, scene.bandwidths, scene.stages, source, target, size)
+
+    runs, in_flight = _stages(scene, cut, settings, way, loop, recompute, compute_scale)
+    quiet = replace(settings, record=False)
+    ideal, _ = _stages(scene, cut, quiet, lambda *_: (), loop, recompute, compute_scale)
+    return PipelineReport(cut, runs, in_flight, max(run.time for run in ideal))
+
+
+def _stages(
+    scene: Scene,
+    cut: Pipeline,
+    settings: Settings,
+    way: Callable[[int, int, float], Sequence[TransferLeg]],
+    loop: Loop,
+    recompute: bool,
+    compute_scale: float,
+) -> tuple[tuple[IterationRun, ...], tuple[int, ...]]:
+    """Simulate a network for one NPU of each stage, all on one clock."""
     clock = Clock()
     networks = [make_network(clock, scene.topology, scene.bandwidths, settings) for _ in range(cut.stages)]
     fabrics = [ChunkFabric(network, scene.groups, settings.chunks) for network in networks]
 
-    def transfer(size: float) -> float:
-        return transfer_time(scene.topology, scene.bandwidths, scene.stages, size)
-
     found = run_pipeline(
-        clock, scene.workload, cut, fabrics, transfer, loop=loop, recompute=recompute, compute_scale=compute_scale
+        clock, scene.workload, cut, fabrics, way, loop=loop, recompute=recompute, compute_scale=compute_scale
     )
-    runs = tuple(written(log, network) for log, network in zip(found.logs, networks, strict=True))
-    return PipelineReport(cut, runs, found.in_flight)
+    return tuple(written(log, network) for log, network in zip(found.logs, networks, strict=True)), found.in_flight
 
 
 def _wider(scene: Scene, dimension: int) -> Scene:

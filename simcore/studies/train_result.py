@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from simcore.models.iteration.chunked import IterationRun
 from simcore.models.iteration.pipeline import Pipeline, bubble
+from simcore.models.iteration.program import Axis
 from simcore.models.training import StepTime
 from simcore.outputs import atomic_directory, write_atomic
 from simcore.results import Provenance, Table, to_json
@@ -30,19 +31,27 @@ class PipelineReport:
         What an NPU of each stage did.
     in_flight : tuple of int
         Most micro-batches whose activations each stage held at once.
+    without_transfers : float
+        The iteration where messages between stages take no time [s].
     """
 
     pipeline: Pipeline
     runs: tuple[IterationRun, ...]
     in_flight: tuple[int, ...]
+    without_transfers: float
 
     @property
     def ideal_bubble(self) -> float:
         """Share of the work that the fill and the drain of a balanced pipeline take: (p - 1) / m."""
         return bubble(self.pipeline.stages, self.pipeline.micro_batches)
 
+    @property
+    def transfers(self) -> tuple[float, ...]:
+        """How long each stage waits for messages that are on their way [s]."""
+        return tuple(run.exposed_by_axis()[Axis.PIPELINE] for run in self.runs)
+
     def idle(self, iteration_time: float) -> tuple[float, ...]:
-        """Return how long each stage waits for others [s]."""
+        """Return how long each stage waits for others to get ready, or has nothing left to do [s]: the bubble."""
         return tuple(iteration_time - run.compute - run.exposed for run in self.runs)
 
 
@@ -84,6 +93,23 @@ class TrainResult:
     pipeline: PipelineReport | None
     provenance: Provenance
     seconds: float = field(compare=False)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must know of these numbers, a sentence each."""
+        inputs = self.provenance.inputs
+        found = []
+        if inputs["split"] == "optimal" and inputs["zero"]:
+            found.append(
+                "--split optimal is the closed form's best for plain data parallelism; it does not know that ZeRO-3 "
+                "gathers parameters too. Compare it with --split equal and bandwidths of your own."
+            )
+        if inputs["split"] == "optimal" and self.pipeline is not None:
+            found.append(
+                "--split optimal is the closed form's best for the collectives; it knows no transfers between pipeline "
+                "stages. Compare it with --split equal and bandwidths of your own."
+            )
+        return found
 
     @property
     def limiting(self) -> int | None:
@@ -140,6 +166,8 @@ class TrainResult:
                 "order": self.pipeline.pipeline.order.value,
                 "ideal_bubble": self.pipeline.ideal_bubble,
                 "idle": list(self.pipeline.idle(self.time)),
+                "transfers": list(self.pipeline.transfers),
+                "time_without_transfers": self.pipeline.without_transfers,
                 "in_flight": list(self.pipeline.in_flight),
             }
         return {
@@ -157,6 +185,7 @@ class TrainResult:
             "dimensions": [dict(row) for row in self.dimensions],
             "layers": [dict(row) for row in self.layers],
             "pipeline": pipeline,
+            "warnings": self.warnings,
             "events": run.events,
             "provenance": self.provenance.as_dict(),
         }
@@ -210,4 +239,8 @@ def _slices(run: IterationRun, scene: Scene, prefix: str) -> list[Slice]:
                 values: dict[str, Argument] = {"collective": phase.label, "chunk": phase.chunk}
                 values |= {"size": phase.size, "queued": phase.queued}
                 found.append(Slice(track, phase.operation.value, phase.start, phase.end, values))
+        for leg in run.transfers:
+            if leg.dimension == index:
+                values = {"transfer": leg.label, "size": leg.size, "queued": leg.queued}
+                found.append(Slice(track, "transfer", leg.start, leg.end, values))
     return found

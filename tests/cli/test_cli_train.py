@@ -6,8 +6,10 @@ import csv
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import simcore
 from click.testing import CliRunner
 from simcore.cli.main import run
 from simcore.cli.train import command
@@ -127,6 +129,42 @@ def test_zero_and_pipeline():
     text = invoke("4D", "325", "175B", "--stages", "2")
     assert "2 stages, 8 micro-batches, 1F1B" in text
     assert "12.50% of the work" in text
+    assert "pipeline" in text.split("exposed communication")[1].splitlines()[0]
+    assert "without them the iteration takes" in text
+
+
+def test_transfers_between_stages_are_a_kind_of_their_own(tmp_path):
+    trace = tmp_path / "run.json"
+    found = document("4D", "325", "1T", "--stages", "2", "--micro-batches", "8", "--timeline", str(trace))
+    pipeline = found["pipeline"]
+    assert min(pipeline["transfers"]) > 0
+    assert found["exposed"]["pipeline"] in pipeline["transfers"]
+    assert found["exposed_communication"] == pytest.approx(sum(found["exposed"].values()))
+    assert sum(row["exposed"] for row in found["layers"]) == pytest.approx(found["exposed_communication"])
+    assert sum(row["exposed"] for row in found["dimensions"]) == pytest.approx(found["exposed_communication"])
+    assert any(row["group"] == "pipeline" for row in found["layers"])
+    assert found["iteration_time"] > pipeline["time_without_transfers"]
+    with trace.with_suffix(".csv").open(encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["name"] == "transfer"]
+    # one way from each of the two stages for each micro-batch, in the dimension of the stages
+    assert len(rows) == 2 * 8
+    assert {row["track"] for row in rows} == {f"stage {stage}, dimension 4: Switch 8 Pod" for stage in (1, 2)}
+
+
+def test_a_model_with_all_its_layers_has_as_many_stages(tmp_path):
+    text = (Path(simcore.__file__).parent / "zoo" / "workloads" / "1T.yaml").read_text(encoding="utf-8")
+    model = tmp_path / "deep.yaml"
+    model.write_text(text.replace("layers: 2", "layers: 8"), encoding="utf-8")
+    found = document("4D", "325", str(model), "--stages", "8", "--tp", "16")
+    assert found["pipeline"]["in_flight"] == [8, 7, 6, 5, 4, 3, 2, 1]
+
+
+def test_the_optimal_split_says_what_it_does_not_know():
+    text = invoke("4D", "325", "1T", "--split", "optimal", "--zero", "3")
+    assert "Warning: --split optimal" in text
+    assert "ZeRO-3" in text
+    assert "transfers" in " ".join(document("4D", "325", "1T", "--split", "optimal", "--stages", "2")["warnings"])
+    assert document("4D", "325", "1T", "--split", "optimal")["warnings"] == []
 
 
 def test_the_timeline_has_a_track_per_dimension(tmp_path):
@@ -191,6 +229,7 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
         (["4D", "325", "1T", "--zero", "3", "--workload-variant", "evaluation"], "--workload-variant optimizer"),
         (["4D", "325", "1T", "--stages", "3"], "a divisor of the 1024 NPUs"),
         (["4D", "325", "175B", "--stages", "4"], "divides the 2 blocks"),
+        (["4D", "325", "175B", "--stages", "4"], "with the model's real number in field 'layers'"),
         (["4D", "325", "175B", "--tp", "7"], "a divisor of its hidden size"),
         (["1T", "--network", "Ring(4)"], "without a bandwidth"),
         (["1T", "--network", "4D"], "Write it out: --network"),

@@ -15,11 +15,12 @@ from simcore.models.iteration.pipeline import (
     bubble,
     run_pipeline,
     stage_layers,
-    transfer_time,
     turns,
 )
+from simcore.models.iteration.program import Axis, Pass
 from simcore.models.network.mapping import Groups
 from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.models.network.transfers import transfer_legs
 from simcore.models.workload import Collective, Layer, Phase, Workload
 
 GPIPE, ONE = PipelineOrder.GPIPE, PipelineOrder.ONE_F_ONE_B
@@ -34,12 +35,17 @@ def balanced(stages, forward=1.0, backward=2.0, activations=0.0):
     return Workload("toy", tuple(layers), 1, 1, checkpoints=tuple(range(stages)))
 
 
-def simulated(workload, pipeline, transfer=lambda size: 0.0, **options):
+def simulated(workload, pipeline, bandwidth=1e30, block=Block.SWITCH, networks=None, **options):
     clock = Clock()
-    topology = Topology("net", (Dimension(Block.SWITCH, pipeline.stages),))
-    networks = [make_network(clock, topology, [1e9], Settings()) for _ in range(pipeline.stages)]
+    topology = Topology("net", (Dimension(block, pipeline.stages),))
+    networks = [] if networks is None else networks
+    networks += [make_network(clock, topology, [bandwidth], Settings(record=True)) for _ in range(pipeline.stages)]
     fabrics = [ChunkFabric(network, Groups((1,), (1,)), 1) for network in networks]
-    return run_pipeline(clock, workload, pipeline, fabrics, transfer, recompute=False, **options)
+
+    def way(source, target, size):
+        return transfer_legs(topology, [bandwidth], (pipeline.stages,), source, target, size)
+
+    return run_pipeline(clock, workload, pipeline, fabrics, way, recompute=False, **options)
 
 
 @given(st.integers(1, 8), st.integers(1, 16), st.sampled_from(PipelineOrder), st.floats(0.1, 3), st.floats(0.1, 3))
@@ -69,12 +75,12 @@ def test_each_stage_takes_each_micro_batch_once_each_way(stages, micro_batches, 
 
 def test_transfers_delay_the_fill_and_the_drain():
     plain = simulated(balanced(2, 4.0, 8.0, activations=4.0), Pipeline(2, 4, GPIPE))
-    slow = simulated(balanced(2, 4.0, 8.0, activations=4.0), Pipeline(2, 4, GPIPE), transfer=lambda size: 0.25 * size)
+    slow = simulated(balanced(2, 4.0, 8.0, activations=4.0), Pipeline(2, 4, GPIPE), bandwidth=4.0)
     assert slow.time == pytest.approx(plain.time + 2 * 0.25)
 
 
 def test_slow_transfers_queue_on_their_link():
-    run = simulated(balanced(2, 4.0, 8.0, activations=4.0), Pipeline(2, 4, GPIPE), transfer=lambda size: 10.0 * size)
+    run = simulated(balanced(2, 4.0, 8.0, activations=4.0), Pipeline(2, 4, GPIPE), bandwidth=0.1)
     # first forward, four transfers, last forward and first backward, four transfers, last backward
     assert run.time == pytest.approx(1 + 40 + 1 + 2 + 40 + 2)
 
@@ -86,7 +92,7 @@ def test_weight_gradients_are_summed_once():
     topology = Topology("net", (Dimension(Block.SWITCH, 2), Dimension(Block.SWITCH, 2)))
     networks = [make_network(clock, topology, [1e9, 1e9], Settings()) for _ in range(2)]
     fabrics = [ChunkFabric(network, Groups((1, 1), (2, 1)), 1) for network in networks]
-    run_pipeline(clock, toy, Pipeline(2, 4), fabrics, lambda size: 0.0, recompute=False)
+    run_pipeline(clock, toy, Pipeline(2, 4), fabrics, lambda *_: (), recompute=False)
     assert [network.sent[0] for network in networks] == [1e9, 1e9]
 
 
@@ -122,5 +128,56 @@ def test_stages_are_whole_blocks():
 )
 def test_a_transfer_takes_one_way_through_its_dimension(block, stages, expected):
     topology = Topology("net", (Dimension(Block.RING, 2), Dimension(block, 8, latency=1e-6)))
-    assert transfer_time(topology, [1e9, 100e9], (1, stages), 8e9) == pytest.approx(expected)
-    assert transfer_time(topology, [1e9, 100e9], (1, 1), 8e9) == 0
+    (leg,) = transfer_legs(topology, [1e9, 100e9], (1, stages), 0, 1, 8e9)
+    assert leg.dimension == 1
+    assert leg.duration + leg.latency == pytest.approx(expected)
+    assert leg.work <= leg.duration
+    assert transfer_legs(topology, [1e9, 100e9], (1, 1), 0, 0, 8e9) == ()
+
+
+def test_stages_in_two_dimensions_cross_both_where_they_must():
+    topology = Topology("net", (Dimension(Block.SWITCH, 2), Dimension(Block.SWITCH, 2)))
+    ways = [[leg.dimension for leg in transfer_legs(topology, [1e9, 1e9], (2, 2), i, i + 1, 1.0)] for i in range(3)]
+    assert ways == [[0], [0, 1], [0]]
+
+
+def waits(log):
+    return sum(span.seconds for span in log.spans if span.axis is Axis.PIPELINE)
+
+
+def test_transfers_are_told_apart_from_the_bubble():
+    """The second stage waits 1 s for the first micro-batch to be ready, then 0.25 s for it to arrive."""
+    run = simulated(balanced(2, 4.0, 8.0, activations=4.0), Pipeline(2, 4, GPIPE), bandwidth=4.0)
+    first, second = run.logs
+    assert waits(second) == pytest.approx(0.25)
+    assert waits(first) == pytest.approx(0.25)
+    bubble_time = bubble(2, 4) * 12.0
+    for log in run.logs:
+        idle = run.time - log.total(axis=None) - waits(log)
+        assert idle == pytest.approx(bubble_time + 0.25)  # the other stage's transfer
+    (span,) = [span for span in second.spans if span.axis is Axis.PIPELINE]
+    assert (span.layer, span.part, span.dimension) == (1, Pass.FORWARD, 0)
+
+
+@pytest.mark.parametrize(("block", "sent", "busy"), [(Block.SWITCH, 1.0, 1.0), (Block.RING, 1.0, 1.0)])
+def test_transfers_are_in_the_utilisation_and_in_the_log(block, sent, busy):
+    networks = []
+    simulated(balanced(2, 4.0, 8.0, activations=4.0), Pipeline(2, 4), bandwidth=4.0, block=block, networks=networks)
+    for network, way in zip(networks, ("activations", "gradient"), strict=True):
+        assert network.sent == [pytest.approx(4 * sent)]  # four micro-batches of one byte
+        assert network.busy == [pytest.approx(4 * busy / 4.0)]
+        assert [leg.label.split()[0] for leg in network.transfers] == [way] * 4
+        assert all(leg.queued <= leg.start < leg.end for leg in network.transfers)
+
+
+def test_a_transfer_takes_its_share_of_the_links_from_a_collective():
+    clock = Clock()
+    topology = Topology("net", (Dimension(Block.SWITCH, 4),))
+    network = make_network(clock, topology, [1.0], Settings(record=True))
+    done = network.issue(Collective.REDUCE_SCATTER, 4.0, (4,), chunks=3)
+    (leg,) = transfer_legs(topology, [1.0], (4,), 0, 1, 5.0)
+    arrived = network.send(leg, "onwards")
+    clock.run()
+    assert network.transfers[0].start == pytest.approx(1.0)  # after the phase under way
+    assert arrived.processed
+    assert done.value == pytest.approx(3.0 + 5.0)

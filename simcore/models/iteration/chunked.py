@@ -13,9 +13,11 @@ from simcore.models.iteration.program import Axis, Issue, Pass, Step
 from simcore.models.network.bounds import bounds
 from simcore.models.network.mapping import Groups
 from simcore.models.network.simulation.conventions import Convention
-from simcore.models.network.simulation.network import LoggedPhase, Network
+from simcore.models.network.simulation.log import LoggedPhase, LoggedTransfer
+from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.schedules import Schedule
 from simcore.models.network.topology import Topology
+from simcore.models.network.transfers import TransferLeg
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,28 @@ class ChunkFabric:
         since = {d: network.busy[d] - before[d] for d, group in enumerate(groups) if group > 1}
         return max(since, key=lambda d: since[d], default=None)
 
+    def send(self, legs: Sequence[TransferLeg], channel: str, label: str, done: Event) -> None:
+        """Send a message now, leg by leg, to whoever waits for `done`.
+
+        Its value is when the message left [s], and the dimension (from 0) that it took longest in; None where it took
+        no time.
+        """
+        slowest = max(legs, key=lambda leg: leg.duration + leg.latency).dimension if legs else None
+        left = self.network.clock.now, slowest
+        if not legs:
+            done.succeed(left)
+            return
+
+        def carry(_: Event | None, following: int = 0) -> None:
+            if following == len(legs):
+                done.succeed(left)
+                return
+            arrived = self.network.send(legs[following], channel, label)
+            assert arrived.callbacks is not None
+            arrived.callbacks.append(lambda event: carry(event, following + 1))
+
+        carry(None)
+
 
 class IdealFabric:
     """A network on which every collective takes what no schedule can beat, whatever else is under way.
@@ -128,6 +152,8 @@ class IterationRun:
         Bytes that crossed the links of one NPU in each dimension [B].
     phases : tuple of LoggedPhase
         Chunk phases, where they were recorded.
+    transfers : tuple of LoggedTransfer
+        Transfers to other pipeline stages, leg by leg, where they were recorded.
     events : int
         SimPy events.
     """
@@ -137,6 +163,7 @@ class IterationRun:
     busy: tuple[float, ...]
     sent: tuple[float, ...]
     phases: tuple[LoggedPhase, ...]
+    transfers: tuple[LoggedTransfer, ...]
     events: int
 
     @property
@@ -146,11 +173,11 @@ class IterationRun:
 
     @property
     def exposed(self) -> float:
-        """All waiting for collectives [s]."""
+        """All waiting for collectives and transfers [s]."""
         return sum(span.seconds for span in self.spans if span.axis is not None)
 
     def exposed_by_axis(self) -> dict[Axis, float]:
-        """Return the waiting for collectives of each group [s]."""
+        """Return the waiting for the collectives of each group and for transfers between stages [s]."""
         return {axis: sum(span.seconds for span in self.spans if span.axis is axis) for axis in Axis}
 
     def exposed_by_layer(self) -> dict[tuple[int, Pass, Axis], float]:
@@ -219,7 +246,13 @@ def written(log: Log, network: Network) -> IterationRun:
     """Return what one NPU did on its network, once it has come to its end."""
     assert log.end is not None  # finish() has seen to that
     return IterationRun(
-        log.end, tuple(log.spans), tuple(network.busy), tuple(network.sent), tuple(network.log), network.clock.events
+        log.end,
+        tuple(log.spans),
+        tuple(network.busy),
+        tuple(network.sent),
+        tuple(network.log),
+        tuple(network.transfers),
+        network.clock.events,
     )
 
 

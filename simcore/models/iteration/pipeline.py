@@ -16,9 +16,10 @@ from simpy.events import Event
 
 from simcore.engine import Clock
 from simcore.errors import InputError
-from simcore.models.iteration.execute import Fabric, Log, Runner, finish
-from simcore.models.iteration.program import Loop, Pass, Step, Writer, backward_order, blocks
-from simcore.models.network.topology import Block, Topology
+from simcore.models.iteration.chunked import ChunkFabric
+from simcore.models.iteration.execute import Log, Runner, Span, finish
+from simcore.models.iteration.program import Axis, Loop, Pass, Step, Writer, backward_order, blocks
+from simcore.models.network.transfers import TransferLeg
 from simcore.models.workload import Workload
 
 
@@ -97,7 +98,14 @@ def stage_layers(workload: Workload, stages: int) -> list[range]:
     found = blocks(workload, range(len(workload.layers)))
     if len(found) % stages:
         expected = f"a number of stages that divides the {len(found)} blocks of workload '{workload.name}'"
-        raise InputError("--stages", str(stages), expected, "Choose another number of stages.")
+        fits = ", ".join(str(each) for each in range(1, len(found) + 1) if len(found) % each == 0)
+        remedy = f"Choose one of {fits}"
+        if len(found) == 2:
+            remedy += (
+                ". The zoo's workloads hold two blocks of their model, as published; for more stages copy the entry to "
+                "a file with the model's real number in field 'layers'"
+            )
+        raise InputError("--stages", str(stages), expected, f"{remedy}.")
     each = len(found) // stages
     return [range(found[i * each].start, found[(i + 1) * each - 1].stop) for i in range(stages)]
 
@@ -108,41 +116,6 @@ def boundary_size(workload: Workload) -> float:
     Those are what the last forward all-reduce sums; a workload without one sends nothing.
     """
     return next((layer.forward.size for layer in reversed(workload.layers) if layer.forward.collective), 0.0)
-
-
-def transfer_time(topology: Topology, bandwidths: Sequence[float], sizes: Sequence[int], size: float) -> float:
-    """Return the time of a transfer from one stage to the next [s].
-
-    Stages lie along the innermost dimension that they use, all NPUs send at once, and each message takes one way: half
-    of a ring's bandwidth over as many hops as lie between two stages, the one link of a full mesh, or a switch.
-
-    Parameters
-    ----------
-    topology : Topology
-        The whole network.
-    bandwidths : sequence of float
-        Bandwidth of one NPU into each dimension [B/s], innermost first.
-    sizes : sequence of int
-        Stages along each dimension.
-    size : float
-        Bytes [B].
-
-    Examples
-    --------
-    >>> from simcore.models.network.topology import Dimension
-    >>> pod = Topology("pod", (Dimension(Block.SWITCH, 8, latency=1e-6),))
-    >>> round(transfer_time(pod, [50e9], [4], 100e6) * 1e3, 6)
-    2.002
-    """
-    for dimension, bandwidth, here in zip(topology.dimensions, bandwidths, sizes, strict=True):
-        if here > 1:
-            hops = dimension.size // here
-            if dimension.block is Block.RING:
-                return hops * dimension.latency + size * hops / (bandwidth / 2)
-            if dimension.block is Block.FULLY_CONNECTED:
-                return dimension.latency + size * (dimension.size - 1) / bandwidth
-            return 2 * dimension.latency + size / bandwidth
-    return 0.0
 
 
 @dataclass(frozen=True)
@@ -180,8 +153,8 @@ def run_pipeline(
     clock: Clock,
     workload: Workload,
     pipeline: Pipeline,
-    fabrics: Sequence[Fabric],
-    transfer: Callable[[float], float],
+    fabrics: Sequence[ChunkFabric],
+    way: Callable[[int, int, float], Sequence[TransferLeg]],
     *,
     loop: Loop = Loop.SIMULATE,
     recompute: bool = True,
@@ -192,7 +165,8 @@ def run_pipeline(
 
     A micro-batch takes 1 / m of each layer's compute and of the bytes of its activations. Weight gradients are summed
     over the data-parallel group once, in the last backward turn of a stage. Transfers between stages overlap with
-    compute and wait for each other.
+    compute, and share the links of the sender's dimensions with each other and with its collectives. A stage that waits
+    for a message that has left is held up by the transfer (a span of `Axis.PIPELINE`); before that it is idle.
 
     Parameters
     ----------
@@ -204,8 +178,8 @@ def run_pipeline(
         How they are cut.
     fabrics : sequence of Fabric
         The network of an NPU of each stage.
-    transfer : callable
-        Time [s] that a number of bytes [B] takes from one stage to the next.
+    way : callable
+        The legs of a message, given two stages (from 0) and bytes [B]; none where it takes no time.
     loop, recompute, compute_scale
         As in `simcore.models.iteration.program.iteration`.
     order : callable
@@ -225,16 +199,23 @@ def run_pipeline(
         _Stage(i, Runner(clock, fabric, Log(f"stage {i + 1}")), _mail(clock, m), _mail(clock, m))
         for i, fabric in enumerate(fabrics)
     ]
-    free = {(here, step): 0.0 for here in range(len(stages)) for step in (1, -1)}
 
     def send(stage: _Stage, step: int, micro_batch: int) -> None:
         there = stage.index + step
         if not 0 <= there < len(stages):
             return
-        arrival = max(free[stage.index, step], clock.now) + transfer(size)
-        free[stage.index, step] = arrival
         box = stages[there].activations if step == 1 else stages[there].gradients
-        clock.process(_deliver(clock, arrival, box[micro_batch]))
+        what = f"{'activations' if step == 1 else 'gradient'} of micro-batch {micro_batch + 1} to stage {there + 1}"
+        legs = way(stage.index, there, size)
+        fabrics[stage.index].send(legs, "onwards" if step == 1 else "back", what, box[micro_batch])
+
+    def receive(stage: _Stage, event: Event, what: str, layer: int, part: Pass) -> Generator[Event, Any, None]:
+        start = clock.now
+        yield from stage.runner.wait(event, what)
+        assert event.value is not None  # see ChunkFabric.send
+        departed, slowest = event.value
+        if clock.now > max(start, departed):
+            stage.runner.log.spans.append(Span(max(start, departed), clock.now, layer, part, Axis.PIPELINE, slowest))
 
     def run(stage: _Stage) -> Generator[Event, Any, None]:
         layers = parts[stage.index]
@@ -247,14 +228,14 @@ def run_pipeline(
             if forward:
                 if stage.index > 0:
                     what = f"the activations of micro-batch {i + 1} from stage {stage.index}"
-                    yield from stage.runner.wait(stage.activations[i], what)
+                    yield from receive(stage, stage.activations[i], what, layers[0], Pass.FORWARD)
                 stage.in_flight += 1
                 stage.most = max(stage.most, stage.in_flight)
                 steps = [step for layer in layers for step in writer.forward(layer)]
             else:
                 if stage.index < len(stages) - 1:
                     what = f"the gradient of micro-batch {i + 1} from stage {stage.index + 2}"
-                    yield from stage.runner.wait(stage.gradients[i], what)
+                    yield from receive(stage, stage.gradients[i], what, layers[-1], Pass.INPUT_GRADIENT)
                 for layer, again in back:
                     here = (
                         writer.forward(layer, Pass.RECOMPUTE)
@@ -273,11 +254,6 @@ def run_pipeline(
     finish(clock, logs)
     ends = [log.end for log in logs if log.end is not None]
     return PipelineRun(max(ends), logs, tuple(stage.most for stage in stages))
-
-
-def _deliver(clock: Clock, time: float, event: Event) -> Generator[Event, Any, None]:
-    yield clock.at(time)
-    event.succeed()
 
 
 def _mail(clock: Clock, micro_batches: int) -> list[Event]:

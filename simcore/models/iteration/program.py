@@ -28,10 +28,11 @@ class Loop(StrEnum):
 
 
 class Axis(StrEnum):
-    """The group that a collective runs in."""
+    """What communication is for: the group that a collective runs in, or transfers between pipeline stages."""
 
     TENSOR = "tensor-parallel"
     DATA = "data-parallel"
+    PIPELINE = "pipeline"
 
 
 class Pass(StrEnum):

@@ -11,7 +11,7 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
 
-from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.models.network.topology import Block, Dimension, Topology, peer_bandwidth
 from simcore.models.workload import Collective
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _wires(dimension: Dimension, bandwidth: float) -> dict[tuple[int, int], floa
     elif dimension.block is Block.FULLY_CONNECTED:
         for here, there in product(range(size), repeat=2):
             if here != there:
-                found[here, there] = bandwidth / (size - 1)
+                found[here, there] = peer_bandwidth(dimension, bandwidth)
     elif size > 1:
         for here in range(size):
             for step in (1, -1):

@@ -79,21 +79,52 @@ def coordinates(topology: Topology, npu: int) -> tuple[int, ...]:
     return tuple(place)
 
 
-def hops(topology: Topology, source: int, target: int) -> int:
-    """Return the links on a shortest path between two NPUs.
+def hops_between(block: Block, distance: int, n: int) -> int:
+    """Return the links on the shortest way between two NPUs `distance` apart along a dimension of n NPUs.
 
-    A step along a dimension takes the shorter way around a Ring, one link of a FullyConnected mesh, and the two links
-    to and from a Switch.
+    The shorter way around a Ring, one link of a FullyConnected mesh, the two links to and from a Switch.
+
+    Examples
+    --------
+    >>> [hops_between(Block.RING, distance, 8) for distance in range(8)]
+    [0, 1, 2, 3, 4, 3, 2, 1]
     """
-    count = 0
+    if block is Block.RING:
+        return min(distance % n, -distance % n)
+    return (2 if block is Block.SWITCH else 1) if distance else 0
+
+
+def ring_crossings(n: int) -> int:
+    """Return the links that the messages of one NPU to all others occupy on a ring: ``sum_i min(i, n - i)``.
+
+    Examples
+    --------
+    >>> ring_crossings(8), sum(min(i, 8 - i) for i in range(8))
+    (16, 16)
+    """
+    return n * n // 4
+
+
+def peer_bandwidth(dimension: Dimension, bandwidth: float) -> float:
+    """Return what one NPU has towards one peer of a fully connected dimension: ``b / (n - 1)``, n the whole dimension.
+
+    Parameters
+    ----------
+    dimension : Dimension
+        The dimension.
+    bandwidth : float
+        Bandwidth of one NPU into it, in any unit.
+    """
+    return bandwidth / (dimension.size - 1)
+
+
+def hops(topology: Topology, source: int, target: int) -> int:
+    """Return the links on a shortest path between two NPUs."""
     pairs = zip(coordinates(topology, source), coordinates(topology, target), strict=True)
-    for dimension, (a, b) in zip(topology.dimensions, pairs, strict=True):
-        around = abs(a - b)
-        if dimension.block is Block.RING:
-            count += min(around, dimension.size - around)
-        elif around:
-            count += 2 if dimension.block is Block.SWITCH else 1
-    return count
+    return sum(
+        hops_between(dimension.block, abs(a - b), dimension.size)
+        for dimension, (a, b) in zip(topology.dimensions, pairs, strict=True)
+    )
 
 
 def diameter(topology: Topology) -> int:
@@ -104,11 +135,7 @@ def diameter(topology: Topology) -> int:
     >>> diameter(Topology("8x128", (Dimension(Block.RING, 8), Dimension(Block.SWITCH, 128))))
     6
     """
-    longest = {Block.FULLY_CONNECTED: 1, Block.SWITCH: 2}
-    return sum(
-        dimension.size // 2 if dimension.block is Block.RING else longest[dimension.block] * (dimension.size > 1)
-        for dimension in topology.dimensions
-    )
+    return sum(hops_between(each.block, each.size // 2, each.size) for each in topology.dimensions)
 
 
 def bisection_bandwidth(topology: Topology, bandwidths: Sequence[float]) -> float:
@@ -139,7 +166,7 @@ def bisection_bandwidth(topology: Topology, bandwidths: Sequence[float]) -> floa
         small, large = n // 2, n - n // 2
         across = {
             Block.RING: bandwidth,
-            Block.FULLY_CONNECTED: small * large * bandwidth / (n - 1),
+            Block.FULLY_CONNECTED: small * large * peer_bandwidth(dimension, bandwidth),
             Block.SWITCH: small * bandwidth,
         }[dimension.block]
         cuts.append(topology.npus // n * across)

@@ -22,7 +22,7 @@ from simcore.models.network.simulation.conventions import (
     Convention,
     link_bandwidth,
 )
-from simcore.models.network.simulation.network import LoggedPhase
+from simcore.models.network.simulation.log import LoggedPhase
 from simcore.models.network.topology import Block, Dimension
 from simcore.models.workload import Collective
 

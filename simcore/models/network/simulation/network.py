@@ -7,13 +7,13 @@ with chunks x phases and never with the number of NPUs. Where NPUs differ, use `
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from simpy.events import Event
 
 from simcore.engine import Clock
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
 from simcore.models.network.simulation.conventions import NANOSECOND, Convention, Cost, phase_cost
+from simcore.models.network.simulation.log import LoggedPhase, LoggedTransfer
 from simcore.models.network.simulation.schedules import (
     ChunkPlan,
     GreedyLoads,
@@ -25,36 +25,8 @@ from simcore.models.network.simulation.schedules import (
 )
 from simcore.models.network.simulation.servers import Chunk, Issued, Leg, Server
 from simcore.models.network.topology import Topology
+from simcore.models.network.transfers import TransferLeg
 from simcore.models.workload import Collective
-
-
-class LoggedPhase(NamedTuple):
-    """A chunk phase that was served.
-
-    Attributes
-    ----------
-    label : str
-        The collective's.
-    chunk : int
-        Which chunk of it, from 0.
-    dimension : int
-        Which dimension, from 0.
-    operation : Collective
-        What the phase did.
-    size : float
-        Its input [B].
-    queued, start, end : float
-        When it joined the queue, when its first byte was sent, when its last one arrived [s].
-    """
-
-    label: str
-    chunk: int
-    dimension: int
-    operation: Collective
-    size: float
-    queued: float
-    start: float
-    end: float
 
 
 class Network:
@@ -92,6 +64,8 @@ class Network:
         Per dimension, bytes that crossed the links of one NPU [B].
     log : list of LoggedPhase
         Phases in the order they ended; empty unless `record`.
+    transfers : list of LoggedTransfer
+        Messages of `send`; empty unless `record`.
     phases : int
         Phases served.
 
@@ -130,11 +104,13 @@ class Network:
         self.busy = [0.0] * len(self.bandwidths)
         self.sent = [0.0] * len(self.bandwidths)
         self.log: list[LoggedPhase] = []
+        self.transfers: list[LoggedTransfer] = []
         self.phases = 0
         self._loads = GreedyLoads(self.bandwidths)
         self._loads_at = -1.0
         self._best: dict[tuple[Collective, float, tuple[int, ...], int], list[ChunkPlan]] = {}
         self._servers: dict[tuple[int, str], Server] = {}
+        self._channels: dict[tuple[int, str], float] = {}
         self._costs: dict[tuple[int, Collective, int, float], Cost] = {}
         self._ways: dict[tuple[ChunkPlan, Collective, tuple[int, ...], str], tuple[Leg, ...]] = {}
 
@@ -194,6 +170,47 @@ class Network:
                 self._ways[key] = way = self._way(*key)
             Chunk(self, issued, index, way).next()
         return done
+
+    def send(self, leg: TransferLeg, channel: str, label: str = "") -> Event:
+        """Send a message to one NPU along one dimension now.
+
+        It takes its share of the dimension's links from the collectives there, between two of their phases, and waits
+        for earlier messages of its channel. In ASTRA-sim's conventions, which know no such messages, it takes nothing
+        from collectives.
+
+        Parameters
+        ----------
+        leg : TransferLeg
+            What it takes.
+        channel : str
+            Messages of one channel use the same links: a direction.
+        label : str
+            For the log.
+
+        Returns
+        -------
+        simpy.Event
+            Fires when the last byte has arrived.
+        """
+        clock, d = self.clock, leg.dimension
+        start = max(clock.now, self._channels.get((d, channel), 0.0))
+        if not self.convention.whole_nanoseconds:
+            server = self._server(d, "")
+            start = max(start, server.link_free)
+            server.link_free = start + leg.work
+        self._channels[d, channel] = start + leg.duration
+        self.busy[d] += leg.work
+        self.sent[d] += leg.sent
+        end = start + leg.duration + leg.latency
+        if self.record:
+            self.transfers.append(LoggedTransfer(label, d, leg.size, clock.now, start, end))
+        return clock.at(end)
+
+    def _server(self, dimension: int, part: str) -> Server:
+        server = self._servers.get((dimension, part))
+        if server is None:
+            self._servers[dimension, part] = server = Server(self, dimension)
+        return server
 
     def plans(self, collective: Collective, size: float, groups: Sequence[int], chunks: int) -> list[ChunkPlan]:
         """Return the chunks of a collective issued now and the order of dimensions that the schedule gives each."""
@@ -260,9 +277,6 @@ class Network:
         whole = self.convention.whole_nanoseconds
         legs = []
         for d, operation, size in phases(plan, collective, groups, self.optimization, whole):
-            key = (d, part if groups[d] < self.topology.dimensions[d].size else "")
-            server = self._servers.get(key)
-            if server is None:
-                self._servers[key] = server = Server(self, d)
+            server = self._server(d, part if groups[d] < self.topology.dimensions[d].size else "")
             legs.append(Leg(server, operation, size, self.cost(d, operation, groups[d], size)))
         return tuple(legs)

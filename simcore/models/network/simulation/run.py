@@ -10,7 +10,8 @@ from simcore.errors import InputError
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
 from simcore.models.network.simulation.conventions import Convention
 from simcore.models.network.simulation.links import Messages
-from simcore.models.network.simulation.network import LoggedPhase, Network
+from simcore.models.network.simulation.log import LoggedPhase
+from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.schedules import Optimization, Schedule, chunk_sizes
 from simcore.models.network.topology import Topology
 from simcore.models.workload import Collective
