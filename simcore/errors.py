@@ -95,6 +95,21 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
     return f"Did you mean '{by_lower[close[0]]}'?" if close else ""
 
 
+def closest_option(word: str, options: Iterable[str]) -> str:
+    """Return ``Did you mean '--x'?`` for an option that is but a slip away, or an empty string.
+
+    Two dashes make any two options look alike: only what follows them is compared.
+
+    Examples
+    --------
+    >>> closest_option("--chunk", ["--chunks", "--force"]), closest_option("--foo", ["--chunks", "--force"])
+    ("Did you mean '--chunks'?", '')
+    """
+    names = {option.lstrip("-"): option for option in options if len(option.lstrip("-")) > 1}
+    close = difflib.get_close_matches(word.lstrip("-").lower(), list(names), n=1, cutoff=0.65)
+    return f"Did you mean '{names[close[0]]}'?" if close else ""
+
+
 def unknown_name(place: str, word: str, options: Iterable[str], remedy: str = "") -> InputError:
     """Build the `InputError` for a name that is not among the known ones.
 

@@ -118,3 +118,14 @@ def format_si(value: float, unit: str, digits: int = 4) -> str:
         if abs(value) >= scale * 0.9999999:
             return f"{value / scale:.{digits}g} {prefix}{unit}"
     return f"{value / 1e-9:.{digits}g} n{unit}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "chunk"), counted(0, "chunk"), counted(2048, "chunk")
+    ('1 chunk', '0 chunks', '2,048 chunks')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,6 +1,7 @@
 """LIBRA's six runs that an objective is known for: its network, prices, groups and constraints, read from files."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from simcore.studies.optimize import optimize
 
@@ -23,11 +24,12 @@ RUNS = [
 # digits that the flat optimum settles; LIBRA's unit is the nanosecond, and 1e10 ns $ is 10 s $
 print("workload    budget     target           b1     b2     b3     b4   objective, LIBRA   simcore    off by")
 for theirs, name, budget, constraints, target, published in RUNS:
-    file = Path(f"{theirs}.yaml")
-    file.write_text(GROUPS[name], encoding="utf-8")
-    plan = optimize(
-        "LIBRA-4D-4K", budget, name, target, communicator=file, constraints=constraints, variant="evaluation"
-    ).plan
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / f"{theirs}.yaml"
+        file.write_text(GROUPS[name], encoding="utf-8")
+        plan = optimize(
+            "LIBRA-4D-4K", budget, name, target, communicator=file, constraints=constraints, variant="evaluation"
+        ).plan
     assert plan.relative_gap < 1e-8
     own, unit, digits = (1e9, "ms", 5) if target == "Perf" else (0.1, "s $", 1)
     scale = 1e-6 if target == "Perf" else 10.0

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
+from simcore.cli.console import options_of
+
 _SCHEDULES = "ascending, round-robin, themis, flex or latency-aware"
 _CONVENTIONS = "physical, or as ASTRA-sim counts: astra-sim, astra-sim-2, astra-sim-2-aware"
 
 
-@click.command("collective")
-@click.argument("operation", metavar="COLLECTIVE")
-@click.argument("size", metavar="SIZE")
+# a size below 0 is refused as one, not as an unknown option
+@click.command("collective", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, metavar="COLLECTIVE SIZE")
 @click.option("--network", required=True, metavar="TEXT|NAME|FILE",
               help="Dimensions with bandwidth per NPU and link latency; or a network that has bandwidths.")  # fmt: skip
 @click.option("--chunks", type=int, default=64, show_default=True, help="Into how many the buffer is cut.")
@@ -32,8 +34,7 @@ _CONVENTIONS = "physical, or as ASTRA-sim counts: astra-sim, astra-sim-2, astra-
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
 @click.option("--force", is_flag=True, help="Replace the directory of -o if it exists.")
 def command(
-    operation: str,
-    size: str,
+    arguments: tuple[str, ...],
     network: str,
     chunks: int,
     schedule: str,
@@ -59,6 +60,10 @@ def command(
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
     from simcore.results import to_json
     from simcore.studies.collective import collective
+    from simcore.studies.inputs import positional
+
+    names, example = ["COLLECTIVE", "SIZE"], 'all-reduce 1GiB --network "Ring(8)@100GB/s"'
+    operation, size = positional("collective", arguments, names, example, options_of(command))
 
     result = collective(
         operation,

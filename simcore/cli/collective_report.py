@@ -60,7 +60,7 @@ def _dimensions(result: CollectiveResult) -> object:
         d = row["dimension"]
         table.add_row(
             str(d),
-            f"{row['block']} {row['npus']}",
+            f"{row['block']} {row['npus']}" + (" (idle)" if row["group"] == 1 else ""),
             str(row["group"]),
             format_si(row["bandwidth"], "B/s"),
             _bytes(row["sent"]),

@@ -46,6 +46,11 @@ def number(what: str, read: type[float] | type[int] = float, most: float = float
     return check
 
 
+def options_of(command: click.Command) -> list[str]:
+    """Return all options of a command, for the closest one to a word that is none."""
+    return [name for parameter in command.params for name in parameter.opts]
+
+
 def warn(message: str) -> None:
     """Print a warning on standard error."""
     click.echo(f"simcore: warning: {one_line(message)}", err=True)

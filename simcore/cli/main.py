@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 
 import click
 
 from simcore._version import __version__
-from simcore.errors import InputError, SimcoreError, did_you_mean, one_line, unknown_name
+from simcore.errors import InputError, SimcoreError, closest_option, one_line, unknown_name
 
 # name -> (module, one line of help): `simcore --help` lists the commands without importing any of them
 COMMANDS = {
@@ -131,14 +132,35 @@ def _usage(error: click.ClickException) -> str:
     help_hint = f"See '{command} --help'."
     if isinstance(error, click.NoSuchOption) and context is not None:
         options = [word for param in context.command.get_params(context) for word in param.opts]
-        hint = " ".join(filter(None, (did_you_mean(error.option_name, options), help_hint)))
+        hint = " ".join(filter(None, (closest_option(error.option_name, options), help_hint)))
         return str(InputError(command, f"'{error.option_name}'", "an option that it has", hint))
     if isinstance(error, click.BadOptionUsage):
         missing = "requires" in error.format_message()
         found, expected = ("no value", "a value") if missing else ("a value", "none")
         return str(InputError(error.option_name, found, expected, "See the command's --help."))
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        return _bad_value(error, error.param)
     message = error.format_message().rstrip(".").removeprefix("Got ")
     return str(InputError(command, message[:1].lower() + message[1:], "arguments that it takes", help_hint))
+
+
+def _bad_value(error: click.BadParameter, param: click.Parameter) -> str:
+    """Say which values a parameter takes, in place of click's names of types."""
+    place = param.opts[0] if isinstance(param, click.Option) else param.metavar or str(param.name).upper()
+    kind, message = param.type, error.message.rstrip(".")
+    if isinstance(error, click.MissingParameter):
+        return str(InputError(place, "nothing", "a value", f"Add {place}; see --help."))
+    quoted = re.match(r"'(.*)' is not|(\S+) is not", message)
+    word = (quoted[1] or quoted[2]) if quoted else message
+    if isinstance(kind, click.Choice):
+        return str(unknown_name(place, word, [str(each) for each in kind.choices]))
+    if isinstance(kind, click.IntRange | click.FloatRange):
+        noun = "a whole number" if isinstance(kind, click.IntRange) else "a number"
+        return str(InputError(place, f"'{word}'", f"{noun} of at least {kind.min}"))
+    if isinstance(kind, click.types.IntParamType | click.types.FloatParamType):
+        noun = "a whole number" if isinstance(kind, click.types.IntParamType) else "a number"
+        return str(InputError(place, f"'{word}'", noun))
+    return str(InputError(place, message[:1].lower() + message[1:], "another value"))
 
 
 def _fail(message: str) -> None:

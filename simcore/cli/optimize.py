@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from simcore.cli.console import warn
+from simcore.cli.console import options_of, warn
 
 
 # a negative budget is refused as one, not as an unknown option
@@ -67,11 +67,16 @@ def command(
     ...
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
     from simcore.results import to_json
+    from simcore.studies.inputs import positional
     from simcore.studies.optimize import optimize
-    from simcore.studies.optimize_inputs import limits, positional
+    from simcore.studies.optimize_inputs import limits
 
-    options = [name for parameter in command.params for name in parameter.opts]
-    network, budget, workload, target, loop = positional(arguments, model, options)
+    names = ["NETWORK", "BUDGET", "WORKLOAD", "TARGET", "LOOP"]
+    replaced = {} if model is None else {f"--model {model}": ("WORKLOAD",)}
+    given = positional("optimize", arguments, names, "4D 325 1T Perf Overlap", options_of(command), replaced)
+    if model is not None:
+        given.insert(2, model)
+    network, budget, workload, target, loop = given
     result = optimize(
         network,
         budget,
@@ -95,8 +100,8 @@ def command(
         output=output,
         force=force,
     )
-    for note in result.cautions:
-        warn(note)
+    for caution in result.cautions:
+        warn(caution)
     if output is not None:
         result.write(output, force=force)
     if as_json:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from simcore.models.bandwidth.explain import DimensionReport, ShadowPrice
 from simcore.models.bandwidth.plan import BandwidthPlan, Target
 from simcore.studies.optimize import OptimizeResult
-from simcore.units import format_si
+from simcore.units import counted, format_si
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _GIGABYTE = 1e9
 
 
-def report(result: OptimizeResult, width: int = 110) -> str:
+def report(result: OptimizeResult, width: int = 100) -> str:
     """Return a plan as text of at most `width` columns."""
     import io
 
@@ -25,11 +26,11 @@ def report(result: OptimizeResult, width: int = 110) -> str:
     console = Console(file=buffer, width=width, color_system=None, highlight=False, markup=False, emoji=False)
     plan = result.plan
     console.print(
-        f"{result.topology.name}, {plan.budget / _GIGABYTE:g} GB/s per NPU, {' + '.join(result.workloads)}, "
+        f"{result.topology.name}, {plan.budget / _GIGABYTE:g} GB/s per NPU, {_workloads(result)}, "
         f"{plan.target.value}, {result.loop.value}"
         + (", forward collectives twice" if result.provenance.inputs["recompute"] else "")
     )
-    for table in (_dimensions(result), _iteration(plan), _prices(plan)):
+    for table in (_dimensions(result), _iteration(result), _prices(plan)):
         console.print()
         console.print(table)
     console.print("\nWhy this split")
@@ -39,9 +40,17 @@ def report(result: OptimizeResult, width: int = 110) -> str:
     console.print(
         f"\nCertificate: no split has less than {plan.lower_bound:.10g} {unit}; this one has "
         f"{plan.objective:.10g} {unit}, a relative gap of {plan.relative_gap:.1e}. Solver: optimal, "
-        f"{plan.linear_programs} linear programs, {result.seconds:.3f} CPU seconds."
+        f"{counted(plan.linear_programs, 'linear program')}, {result.seconds:.3f} CPU seconds."
     )
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def _workloads(result: OptimizeResult) -> str:
+    """Name what runs, one workload with its degrees of parallelism."""
+    groups, names = result.provenance.inputs["communicator"], " + ".join(result.workloads)
+    if groups is not None:
+        return f"{names} in the groups of {groups}"
+    return names if len(result.workloads) > 1 else f"{names} ({result.provenance.notes[0].rpartition(': ')[2]})"
 
 
 def _table(*columns: str, left: int = 1) -> Table:
@@ -51,7 +60,7 @@ def _table(*columns: str, left: int = 1) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index < left else "right")
+        table.add_column(column, justify="left" if index < left else "right", no_wrap=index == 1 and left > 2)
     return table
 
 
@@ -60,6 +69,7 @@ def _dimensions(result: OptimizeResult) -> Table:
     dimensions = zip(result.topology.dimensions, result.plan.dimensions, strict=True)
     for index, (dimension, found) in enumerate(dimensions, 1):
         network = f"{dimension.block.value} {dimension.size} {dimension.level}".rstrip()
+        network += " (idle)" if dimension.size == 1 else ""
         table.add_row(
             str(index),
             network,
@@ -80,18 +90,21 @@ def _gain(found: DimensionReport) -> str:
     return "0, no bottleneck" if not found.bottleneck_of else "0, hidden"
 
 
-def _iteration(plan: BandwidthPlan) -> Table:
-    step = plan.step
+def _iteration(result: OptimizeResult) -> Table:
+    plan, step, inputs = result.plan, result.plan.step, result.provenance.inputs
     parts = {"forward": step.forward, "input gradient": step.input_gradient, "weight gradient": step.weight_gradient}
-    exposed = ", ".join(f"{name} {format_si(value, 's')}" for name, value in parts.items())
+    exposed = ", ".join(f"{name} {format_si(value, 's', 3)}" for name, value in parts.items())
+    limited = inputs["caps"] or inputs["minima"] or inputs["constraints"]
+    equal = f"{format_si(plan.equal_split_time, 's', 7)}: speed-up {plan.speedup:.4f}"
     table = _table("iteration", "", left=2)
     for name, value in {
         "time": format_si(plan.iteration_time, "s", 7),
         "compute": format_si(step.compute, "s"),
         "exposed communication": f"{format_si(step.communication, 's')} ({exposed})",
-        "equal split": f"{format_si(plan.equal_split_time, 's', 7)}: speed-up {plan.speedup:.4f}",
-        "network cost": f"${plan.cost:,.0f}",
+        "equal split": equal + (" (whatever the limits)" if limited else ""),
+        "network cost": f"${plan.cost:,.0f}; equal split ${plan.equal_split_cost:,.0f}",
         "performance per cost": f"{1e6 * plan.perf_per_cost:.6g} iterations per second and million dollars",
+        "  over the equal split": f"{plan.perf_per_cost_gain:.4g} x",
     }.items():
         table.add_row(name, value)
     return table
@@ -101,11 +114,14 @@ def _prices(plan: BandwidthPlan) -> Table:
     held = ", network cost held" if plan.target is Target.PER_COST else ""
     table = _table(f"shadow price{held}", "saves per GB/s", "saves per $")
     for price in plan.prices:
-        table.add_row(price.name, *_saved(price))
+        table.add_row(f"{price.name}\n  with {price.shift}" if price.shift else price.name, *_saved(price))
     return table
 
 
 def _saved(price: ShadowPrice) -> tuple[str, str]:
+    if price.shift:  # says which way; the amount is what that way saves
+        per_dollar = None if price.per_dollar is None else abs(price.per_dollar)
+        price = replace(price, per_bandwidth=abs(price.per_bandwidth or 0.0), per_dollar=per_dollar)
     per_bandwidth = "-" if price.per_bandwidth is None else _signed(price.per_bandwidth * _GIGABYTE)
     return per_bandwidth, "-" if price.per_dollar is None else _signed(price.per_dollar)
 

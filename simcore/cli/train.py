@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from simcore.cli.console import options_of
+
 
 # a negative budget is refused as one, not as an unknown option
 @click.command("train", context_settings={"ignore_unknown_options": True})
@@ -29,6 +31,10 @@ import click
               help="Recompute activations block by block; by default with the loop simulate only.")  # fmt: skip
 @click.option("--tp", type=click.IntRange(min=1), help="Tensor parallelism, in place of the workload's.")
 @click.option("--dp", type=click.IntRange(min=1), help="Data parallelism, in place of the workload's.")
+@click.option("--communicator", metavar="FILE", help="Explicit groups per dimension, in place of --tp and --dp.")
+@click.option("--model", metavar="FILE", help="A transformer or Hugging Face config.json, in place of WORKLOAD.")
+@click.option("--sequence", type=click.IntRange(min=1), help="Tokens per sequence, in place of the transformer's.")
+@click.option("--batch", type=click.IntRange(min=1), help="Sequences per replica, in place of the transformer's.")
 @click.option("--zero", type=int, default=0, show_default=True, help="Stage of ZeRO: 0 or 3.")
 @click.option("--stages", type=int, default=1, show_default=True, help="Pipeline stages, on the outermost dimensions.")
 @click.option("--micro-batches", type=click.IntRange(min=1), help="Micro-batches; by default four per stage.")
@@ -51,6 +57,10 @@ def command(
     recompute: bool | None,
     tp: int | None,
     dp: int | None,
+    communicator: str | None,
+    model: str | None,
+    sequence: int | None,
+    batch: int | None,
     zero: int,
     stages: int,
     micro_batches: int | None,
@@ -71,15 +81,18 @@ def command(
     time                    ...
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
     from simcore.results import to_json
+    from simcore.studies.inputs import positional
     from simcore.studies.train import train
-    from simcore.studies.train_inputs import positional
 
-    options = [name for parameter in command.params for name in parameter.opts]
-    network, budget, workload = positional(arguments, text, options)
+    replaced: dict[str, tuple[str, ...]] = {} if text is None else {"--network": ("NETWORK", "BUDGET")}
+    if model is not None:
+        replaced[f"--model {model}"] = ("WORKLOAD",)
+    names = ["NETWORK", "BUDGET", "WORKLOAD"]
+    given = positional("train", arguments, names, "4D 325 1T", options_of(command), replaced)
     result = train(
-        network,
-        budget,
-        workload,
+        given[0] if text is None else text,
+        given[1] if text is None else None,
+        given[-1] if model is None else model,
         split=split,
         loop=loop,
         chunks=chunks,
@@ -90,6 +103,9 @@ def command(
         recompute=recompute,
         tp=tp,
         dp=dp,
+        communicator=communicator,
+        sequence=sequence,
+        batch=batch,
         zero=zero,
         stages=stages,
         micro_batches=micro_batches,

@@ -96,7 +96,7 @@ def _dimensions(result: TrainResult) -> Table:
         saved = format_si(row["gain"], "s") if abs(row["gain"]) > 1e-12 * result.time else "0"
         table.add_row(
             str(row["dimension"]),
-            f"{row['block']} {row['npus']} {row['level']}".rstrip(),
+            f"{row['block']} {row['npus']} {row['level']}".rstrip() + (" (idle)" if row["npus"] == 1 else ""),
             f"{row['bandwidth'] / 1e9:.6g}",
             f"{row['utilisation']:.2%}",
             format_si(row["exposed"], "s"),

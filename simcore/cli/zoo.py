@@ -41,7 +41,7 @@ def command(kind: str | None, name: str | None, as_json: bool) -> None:
         else:
             width = max((len(one.name) for one in found), default=0)
             click.echo(f"{kind}: show one with simcore zoo {kind} NAME")
-            click.echo("\n".join(f"  {one.name:<{width}}  {one.description}" for one in found))
+            click.echo("\n".join(f"  {one.name:<{width}}  {one.summary}" for one in found))
     else:
         one = entry(kind, name)
         if as_json:

@@ -147,7 +147,10 @@ def _bars(summary: Table) -> Figure:
         axes.grid(axis="y", alpha=0.25, linewidth=0.5)
         axes.set_axisbelow(True)
     grid[-1].set_xticks(range(len(tuned)), [f"split made for {name}" for name in tuned])
-    figure.supxlabel("bars: geometric mean over 100 to 1000 GB/s per NPU, whiskers: least and largest", fontsize=7)
+    caption = "bars: geometric mean over 100 to 1000 GB/s per NPU, whiskers: least and largest"
+    if len(networks) > 1:
+        caption += "; each network has a scale of its own"
+    figure.supxlabel(caption, fontsize=7)
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(_BARS), frameon=False)
     return figure

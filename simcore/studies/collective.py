@@ -24,9 +24,8 @@ from simcore.studies.collective_inputs import (
     parse_algorithms,
     parse_group,
     parse_size,
-    resolve_network,
 )
-from simcore.studies.optimize_inputs import choice
+from simcore.studies.inputs import choice, resolve_network
 from simcore.timeline.slices import Slice, timeline_csv, trace_json
 
 if TYPE_CHECKING:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from simcore.errors import InputError
-from simcore.files import read_bytes, sha256
 from simcore.models.network.groups import group_sizes
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
 from simcore.models.network.topology import Topology
 from simcore.models.workload import Collective
-from simcore.studies.optimize_inputs import choice
+from simcore.studies.inputs import choice
 from simcore.units import parse
-from simcore.zoo.network_string import is_network_string, parse_network
 
 _RANKS = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?\Z")
 _EXAMPLE = "ranks such as 0-15 or 0,4,8-11"
@@ -66,31 +63,6 @@ def parse_size(size: float | str) -> float:
     if not 0 <= value < float("inf"):
         raise InputError("SIZE", f"'{size}'", "a finite size of at least 0")
     return value
-
-
-def resolve_network(network: str | Path) -> tuple[Topology, tuple[float, ...], dict[str, str]]:
-    """Return a network, its bandwidths [B/s], and the hash of the file it came from, if any.
-
-    Raises
-    ------
-    InputError
-        If a dimension has no bandwidth, or the network cannot be read.
-    """
-    if isinstance(network, str) and is_network_string(network):
-        return (*parse_network(network, "--network"), {})
-    from simcore.zoo import find
-    from simcore.zoo.load_networks import load_bandwidths, load_network
-
-    topology, bandwidths = load_network(network, "--network"), load_bandwidths(network, "--network")
-    if bandwidths is None or min(bandwidths) <= 0:
-        text = " x ".join(
-            f"{each.block.value}({each.size})@50GB/s,{each.latency * 1e9:g}ns" for each in topology.dimensions
-        )
-        found = f"network {topology.name}, which has dimensions without bandwidth"
-        expected = "a network with the bandwidth of each dimension"
-        raise InputError("--network", found, expected, f'Write it out: --network "{text}".')
-    hashes = {"network": sha256(read_bytes(find("networks", network, "--network"), "network"))}
-    return topology, bandwidths, hashes
 
 
 def parse_group(group: str | Sequence[int] | None, topology: Topology) -> tuple[int, ...]:

@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from simcore.errors import InputError
-from simcore.models.bandwidth.expressions import parse_constraint
 from simcore.models.bandwidth.plan import BandwidthPlan, Target, best_plan
-from simcore.models.bandwidth.region import Constraint, cap, make_region, minimum
+from simcore.models.bandwidth.region import FLOOR, FLOOR_TEXT, make_region
 from simcore.models.compute.operators import ProfiledTimes
 from simcore.models.compute.profile import KernelProfile
-from simcore.models.network.cost import cost_coefficients
-from simcore.models.network.mapping import Groups, map_parallelism
+from simcore.models.compute.transformer import Variant
+from simcore.models.network.mapping import Groups
 from simcore.models.network.topology import Topology
 from simcore.models.training import StepModel, StepTime, TrainingLoop, compile_step, mean_step
 from simcore.models.workload import Workload
 from simcore.outputs import atomic_directory, check_output, write_atomic
 from simcore.results import Provenance, Table, to_json, versions
+from simcore.studies.inputs import choice, parallelism, parse_budget, shown
 from simcore.studies.optimize_inputs import (
-    bandwidth,
-    choice,
+    Limits,
     compute_times,
     default_cost,
-    dimension_index,
-    explicit_groups,
     hashes,
-    parse_budget,
-    shown,
+    read_limits,
+    read_prices,
+    read_workloads,
 )
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Limits = Mapping[str, float | str]
-Variant = Literal["optimizer", "evaluation"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +54,7 @@ class OptimizeResult:
     seconds : float
         CPU time of the search [s]; not part of the written result.
     cautions : tuple of str
-        What a reader must know of compute times that a kernel profile gave.
+        What a reader must know before relying on the plan.
     """
 
     plan: BandwidthPlan
@@ -100,6 +91,7 @@ class OptimizeResult:
             "cost": plan.cost,
             "perf_per_cost": plan.perf_per_cost,
             "equal_split_time": plan.equal_split_time,
+            "equal_split_cost": plan.equal_split_cost,
             "bottlenecks": [list(report.bottleneck_of) for report in plan.dimensions],
             "solver": {
                 "status": "optimal",
@@ -111,10 +103,16 @@ class OptimizeResult:
             "step": _split(plan.step),
             "dimensions": [dict(row) for row in self.table],
             "shadow_prices": [
-                {"of": price.name, "s_per_B/s": price.per_bandwidth, "s_per_dollar": price.per_dollar}
+                {
+                    "of": price.name,
+                    "s_per_B/s": price.per_bandwidth,
+                    "s_per_dollar": price.per_dollar,
+                    "shift": price.shift,
+                }
                 for price in plan.prices
             ],
             "reasons": list(plan.reasons),
+            "cautions": list(self.cautions),
             "provenance": self.provenance.as_dict(),
         }
 
@@ -233,43 +231,28 @@ def optimize(
     >>> [round(b / 1e9, 2) for b in result.plan.bandwidths]
     [140.46, 122.91, 15.36, 46.27]
     """
-    from simcore.zoo.load_costs import load_costs
     from simcore.zoo.load_networks import load_network
-    from simcore.zoo.load_workloads import load_workload, load_workloads
 
     if output is not None:
         check_output(output, force=force)
     total = parse_budget(budget)
     target, loop = choice("TARGET", target, Target), choice("LOOP", loop, TrainingLoop)
     topology = load_network(network, "NETWORK")
-    size = len(topology.dimensions)
-    limits: list[Constraint] = []
-    for option, given, make in (("--cap", caps or {}, cap), ("--min", minima or {}, minimum)):
-        for key, value in given.items():
-            index = dimension_index(key, topology, option)
-            limits.append(make(index, bandwidth(value, f"{option} {key}"), size, f"{option} {key}={shown(value)}"))
-    for text in constraints:
-        limits += parse_constraint(text, size)
-    explicit = explicit_groups(communicator, topology, tp, dp)
-    if explicit is not None:
-        tp, dp = math.prod(explicit.tp), math.prod(explicit.dp)
+    limits = read_limits(caps, minima, constraints, topology)
+    degrees = parallelism(communicator, topology, tp, dp)
     device, times = compute_times(profile, dtype)
-    one = sequence is not None or batch is not None
-    load = partial(load_workload, sequence=sequence, batch=batch) if one else load_workloads
-    loaded = load(workload, "WORKLOAD", variant=variant, tp=tp, dp=dp, npus=topology.npus, times=times)
-    workloads = (loaded,) if isinstance(loaded, Workload) else loaded
-    groups = [explicit or map_parallelism(topology, each.tp, each.dp, f"workload {each.name}") for each in workloads]
+    workloads, groups = read_workloads(
+        workload, topology, degrees, variant=variant, sequence=sequence, batch=batch, times=times
+    )
     cost = default_cost(topology) if cost is None else cost
-    costs = load_costs(cost, "--cost")
-    prices = np.array(cost_coefficients(topology, costs))
-    if not prices.any():
-        raise InputError("--cost", f"'{cost}', where the whole network is free", "prices above 0")
-    region = make_region(total, size, limits, at_most=at_most)
+    prices = read_prices(cost, topology)
+    region = make_region(total, len(topology.dimensions), limits, at_most=at_most)
     model = _model(workloads, groups, loop, recompute)
     if model.compute == 0 and not model.streams:
         raise InputError("WORKLOAD", f"'{workload}', which computes and sends nothing", "a workload that takes time")
     started = time.process_time()
     plan = best_plan(model, region, prices, target)
+    seconds = time.process_time() - started
     inputs = {
         "network": str(network), "budget": total, "workload": str(workload), "target": target.value, "loop": loop.value,
         "recompute": recompute, "caps": {key: shown(value) for key, value in (caps or {}).items()},
@@ -290,9 +273,22 @@ def optimize(
         counts={"linear_programs": plan.linear_programs},
         versions=versions("numpy", "scipy"),
     )
-    seconds = time.process_time() - started
     names = tuple(each.name for each in workloads)
+    cautions += [*degrees.cautions(topology), *_on_the_floor(plan)]
     return OptimizeResult(plan, topology, names, loop, provenance, seconds, tuple(cautions))
+
+
+def _on_the_floor(plan: BandwidthPlan) -> list[str]:
+    """Say which dimensions have the least that a plan gives, although they carry something."""
+    floor = FLOOR * plan.budget
+    found = [i for i, each in enumerate(plan.dimensions, 1) if each.bandwidth <= 1.001 * floor and each.busy > 0]
+    if not found:
+        return []
+    those = f"dimension{'s' if len(found) > 1 else ''} {', '.join(map(str, found))}"
+    return [
+        f"{those} {'have' if len(found) > 1 else 'has'} the floor of {FLOOR_TEXT}: that floor, not "
+        "economics, sets this plan. Give --min, or with --budget-at-most --constraint 'total >= ...'."
+    ]
 
 
 def _model(workloads: Sequence[Workload], groups: Sequence[Groups], loop: TrainingLoop, recompute: bool) -> StepModel:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from simcore.engine import Clock
 from simcore.errors import InputError
 from simcore.files import read_bytes, sha256
+from simcore.models.compute.transformer import Variant
 from simcore.models.iteration.chunked import (
     ChunkFabric,
     IterationRun,
@@ -22,6 +24,7 @@ from simcore.models.iteration.chunked import (
 from simcore.models.iteration.pipeline import Pipeline, PipelineOrder, run_pipeline
 from simcore.models.iteration.program import Loop, Step, iteration
 from simcore.models.iteration.zero import zero3
+from simcore.models.network.mapping import map_stages
 from simcore.models.network.simulation.conventions import Convention
 from simcore.models.network.simulation.schedules import Schedule
 from simcore.models.network.topology import Topology
@@ -29,9 +32,7 @@ from simcore.models.network.transfers import TransferLeg, transfer_legs
 from simcore.models.workload import Workload
 from simcore.outputs import check_output
 from simcore.results import Provenance, versions
-from simcore.studies.collective_inputs import resolve_network
-from simcore.studies.optimize import Variant
-from simcore.studies.optimize_inputs import choice
+from simcore.studies.inputs import Parallelism, choice, file_hash, parallelism, resolve_network
 from simcore.studies.train_inputs import Scene, closed_form, closed_loop, load_scene, partial_groups
 from simcore.studies.train_result import PipelineReport, TrainResult
 
@@ -58,6 +59,9 @@ def train(
     recompute: bool | None = None,
     tp: int | None = None,
     dp: int | None = None,
+    communicator: str | Path | None = None,
+    sequence: int | None = None,
+    batch: int | None = None,
     zero: int = 0,
     stages: int = 1,
     micro_batches: int | None = None,
@@ -90,7 +94,11 @@ def train(
     recompute : bool, optional
         Whether activations are recomputed; by default with the loop ``simulate`` only.
     tp, dp : int, optional
-        In place of the workload's degrees of tensor and data parallelism.
+        In place of the workload's degrees of tensor and data parallelism; one alone gives the other.
+    communicator : str or Path, optional
+        A file of explicit groups, in place of TP and DP.
+    sequence, batch : int, optional
+        Tokens per sequence and sequences per replica, in place of a transformer's own.
     zero : {0, 3}
         Stage of ZeRO: 3 shards parameters, gradients and optimiser state.
     stages, micro_batches, order
@@ -126,9 +134,15 @@ def train(
     recompute = loop is Loop.SIMULATE if recompute is None else recompute
     settings = Settings(chunks, schedule, convention, record or output is not None)
     topology, fixed, hashes = _network(network, budget)
-    found, digest = _workload(workload, variant, tp, dp, topology.npus, stages)
+    degrees = parallelism(communicator, topology, tp, dp)
+    if communicator is not None and stages > 1:
+        raise InputError("--communicator", f"{stages} pipeline stages beside it", "one or the other", "Leave one out.")
+    map_stages(topology, stages)  # refused before the workload is cut for one of them
+    found = _workload(workload, variant, degrees, sequence, batch, topology.npus, stages)
     nearest = closed_loop(loop)
-    scene = load_scene(network, budget, found, topology, fixed, split, stages, nearest, recompute, compute_scale)
+    scene = load_scene(
+        network, budget, found, topology, fixed, split, stages, nearest, recompute, compute_scale, degrees
+    )
     started = time.process_time()
     pipeline, closed, closed_partial, least = None, None, None, None
     if stages > 1:
@@ -155,6 +169,7 @@ def train(
     inputs = {
         "network": str(network), "budget": None if budget is None else sum(scene.bandwidths), "split": split,
         "bandwidths": list(scene.bandwidths), "workload": str(workload), "tp": found.tp, "dp": found.dp,
+        "communicator": None if communicator is None else str(communicator), "sequence": sequence, "batch": batch,
         "variant": variant, "loop": loop.value, "recompute": recompute, "chunks": chunks, "schedule": schedule.value,
         "convention": convention.value, "compute_scale": compute_scale, "zero": zero, "stages": stages,
         "micro_batches": pipeline.pipeline.micro_batches if pipeline else None, "order": order.value,
@@ -162,7 +177,7 @@ def train(
     provenance = Provenance(
         command="train",
         inputs=inputs,
-        sha256={**hashes, "workload": digest},
+        sha256=hashes | _hashes(workload, communicator),
         notes=[f"{found.name}: TP {found.tp} x DP {found.dp}" + (f" x {stages} stages" if stages > 1 else "")],
         counts={"events": run.events, "phases": len(run.phases)} if settings.record else {"events": run.events},
         versions=versions("simpy"),
@@ -193,26 +208,36 @@ def _network(
     """Return a network, the bandwidths that it brings where no budget is given, and the hash of its file."""
     if budget is None:
         return resolve_network(network)
-    from simcore.zoo import find
     from simcore.zoo.load_networks import load_network
 
-    path = find("networks", network, "NETWORK")
-    return load_network(network, "NETWORK"), None, {"network": sha256(read_bytes(path, "network"))}
+    return load_network(network, "NETWORK"), None, {"network": file_hash("networks", network, "NETWORK")}
+
+
+def _hashes(workload: str | Path, communicator: str | Path | None) -> dict[str, str]:
+    found = {"workload": file_hash("workloads", workload, "WORKLOAD")}
+    if communicator is not None:
+        found["communicator"] = sha256(read_bytes(Path(communicator), "communicator"))
+    return found
 
 
 def _workload(
-    workload: str | Path, variant: Variant, tp: int | None, dp: int | None, npus: int, stages: int
-) -> tuple[Workload, str]:
-    """Load a workload, cut for the NPUs of one stage, and the hash of its file."""
-    from simcore.zoo import find
+    workload: str | Path,
+    variant: Variant,
+    degrees: Parallelism,
+    sequence: int | None,
+    batch: int | None,
+    npus: int,
+    stages: int,
+) -> Workload:
+    """Load a workload, cut for the NPUs of one stage."""
     from simcore.zoo.load_workloads import load_workload
 
-    path = find("workloads", workload, "WORKLOAD")
-    found = load_workload(workload, "WORKLOAD", variant=variant, tp=tp, dp=dp, npus=npus // max(stages, 1))
-    if stages > 1 and dp is None:
-        dp = max(npus // (stages * found.tp), 1)
-        found = load_workload(workload, "WORKLOAD", variant=variant, tp=found.tp, dp=dp)
-    return found, sha256(read_bytes(path, "workload"))
+    load = partial(load_workload, variant=variant, npus=npus // stages, sequence=sequence, batch=batch)
+    wanted = degrees.degrees
+    found = load(workload, "WORKLOAD", tp=wanted["tp"], dp=wanted["dp"])
+    if stages > 1 and degrees.tp is None and degrees.dp is None:  # the preset's DP is for the whole network
+        found = load(workload, "WORKLOAD", tp=found.tp)
+    return found
 
 
 def _single(scene: Scene, steps: Sequence[Step], settings: Settings) -> IterationRun:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,12 +11,12 @@ import numpy as np
 from simcore.errors import InputError, did_you_mean
 from simcore.models.iteration.program import Loop
 from simcore.models.network.bounds import usable_bandwidth
-from simcore.models.network.mapping import Groups, map_parallelism, map_stages
+from simcore.models.network.mapping import Groups, map_stages
 from simcore.models.network.topology import Block, Topology
 from simcore.models.training import StepModel, StepTime, TrainingLoop, compile_step
 from simcore.models.workload import Workload
+from simcore.studies.inputs import Parallelism, bandwidth, parse_budget
 from simcore.studies.network_grid import PERF, solve
-from simcore.studies.optimize_inputs import bandwidth, parse_budget, refuse_options
 
 _SUM = 1e-3
 """Bandwidths given one by one may miss the budget by this share: they are often rounded to 0.01 GB/s."""
@@ -47,28 +47,6 @@ class Scene:
     stages: tuple[int, ...]
 
 
-def positional(
-    arguments: Sequence[str], network: str | None, options: Iterable[str] = ()
-) -> tuple[str, str | None, str]:
-    """Return network, budget and workload; with --network, which brings its bandwidths, only the workload is given.
-
-    Raises
-    ------
-    InputError
-        If there are too many or too few, or one looks like an option.
-    """
-    refuse_options(arguments, options, "train")
-    names = ["WORKLOAD"] if network is not None else ["NETWORK", "BUDGET", "WORKLOAD"]
-    if len(arguments) != len(names):
-        remedy = "For example: simcore train 4D 325 1T."
-        if network is not None:
-            remedy = "With --network, NETWORK and BUDGET are left out: simcore train 1T --network TEXT."
-        raise InputError("arguments", f"{len(arguments)} ({' '.join(arguments)})", " ".join(names), remedy)
-    if network is not None:
-        return network, None, arguments[0]
-    return arguments[0], arguments[1], arguments[2]
-
-
 def load_scene(
     network: str | Path,
     budget: float | str | None,
@@ -80,6 +58,7 @@ def load_scene(
     model_loop: TrainingLoop,
     recompute: bool,
     compute_scale: float,
+    degrees: Parallelism,
 ) -> Scene:
     """Map a workload onto a network and give the network its bandwidths.
 
@@ -101,9 +80,11 @@ def load_scene(
         Pipeline stages.
     model_loop, recompute, compute_scale
         The closed form's iteration, for which an optimal split is made.
+    degrees : Parallelism
+        What options say of the groups.
     """
     sizes, part = map_stages(topology, stages)
-    groups = map_parallelism(part, workload.tp, workload.dp, f"workload {workload.name}")
+    groups = degrees.place(part, workload)
     if fixed is not None:
         if split != "equal":
             found = f"'{split}' beside --network, which brings its bandwidths"

@@ -42,6 +42,13 @@ class ZooEntry:
     table: Table | None = None
     comments: tuple[str, ...] = ()
 
+    @property
+    def summary(self) -> str:
+        """One line for a list: the description, of a network after its sizes."""
+        dimensions = (self.fields or {}).get("dimensions", []) if self.kind == "networks" else []
+        sizes = " x ".join(str(each["size"]) for each in dimensions)
+        return f"{sizes}: {self.description}" if sizes else self.description
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain containers for JSON."""
         document: dict[str, Any] = {

@@ -6,6 +6,7 @@ name in the zoo wins, anything else is a path.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from simcore.errors import InputError, did_you_mean
@@ -30,7 +31,7 @@ def names(kind: str) -> list[str]:
     return sorted(path.stem for path in (ROOT / kind).iterdir() if path.suffix in {".yaml", ".csv", ".json"})
 
 
-def find(kind: str, name_or_path: str | Path, place: str) -> Path:
+def find(kind: str, name_or_path: str | Path, place: str, fits: Callable[[str], bool] = lambda name: True) -> Path:
     """Return the file of a zoo entry, or of the user's own path.
 
     Parameters
@@ -41,6 +42,8 @@ def find(kind: str, name_or_path: str | Path, place: str) -> Path:
         An entry's name (any case), or a path.
     place : str
         The option or argument that gave it, for messages.
+    fits : callable
+        Tells which names a message may offer.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def find(kind: str, name_or_path: str | Path, place: str) -> Path:
     path = Path(wanted)
     if wanted and is_there(path):
         return path
-    known = names(kind)
+    known = [name for name in names(kind) if fits(name)]
     remedy = did_you_mean(wanted, known)
     raise InputError(
         place,

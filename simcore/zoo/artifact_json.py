@@ -104,9 +104,9 @@ def read_network(path: Path, text: str, fields: set[str]) -> Topology:
         if len(values) != count:
             what = f"{count} values, one per dimension of the topology"
             raise InputError(f"{path}, field '{field}'", f"{len(values)} values", what)
-    if min(data.npus, default=0) < 2:
-        remedy = f"Write the sizes, innermost first, into '{size_field}'." if evaluation else ""
-        raise InputError(f"{path}, field '{size_field}'", str(data.npus), "at least 2 NPUs in each dimension", remedy)
+    if max(data.npus, default=0) < 2 and (evaluation or not data.npus):
+        remedy = f"Write the sizes, innermost first, into '{size_field}'."
+        raise InputError(f"{path}, field '{size_field}'", str(data.npus), "a dimension of at least 2 NPUs", remedy)
     dimensions = (
         Dimension(block, size, level, nanoseconds / 1e9)
         for block, size, level, nanoseconds in zip(data.topology, data.npus, data.levels, latency, strict=True)

@@ -16,7 +16,7 @@ from simcore.zoo.sniff import read_source, top_fields
 
 class _Dimension(Strict):
     block: Literal["Ring", "FullyConnected", "Switch"]
-    size: Annotated[int, Field(ge=2)]
+    size: Annotated[int, Field(ge=1)]
     level: str = ""
     latency: Time = 0.0
     bandwidth: Bandwidth | None = None

@@ -45,7 +45,7 @@ def load_workload(
     tp, dp : int, optional
         In place of the degrees of parallelism that the entry asks for.
     npus : int, optional
-        NPUs of the network: gives the degree that is left open.
+        NPUs of the network: gives the degree that is left open, and the other where one of `tp` and `dp` is given.
     sequence, batch : int, optional
         In place of the transformer's tokens per sequence, and sequences per data-parallel replica.
     times : callable
@@ -67,7 +67,7 @@ def load_workload(
     >>> len(workload.layers), workload.tp, workload.dp
     (18, 128, 8)
     """
-    path = find("workloads", name_or_path, place)
+    path = find("workloads", name_or_path, place, fits=_is_one)
     text = read_source(path, "workload")
     if is_layer_text(text):
         if times is not constant_rate:
@@ -84,7 +84,7 @@ def load_workload(
             raise InputError(option, str(count), "a whole number of at least 1")
     read = read_hugging_face if is_hugging_face(fields) else read_model
     found = read(path, text, sequence, batch)
-    degrees = _degrees(path, found.tp if tp is None else tp, found.dp if dp is None else dp, npus)
+    degrees = _degrees(path, (found.tp, found.dp), (tp, dp), npus)
     return generate(found.transformer, *degrees, variant, times)
 
 
@@ -150,15 +150,35 @@ def _from_layers(
         found = f"a sequence or a batch for '{path}', whose layers are written out"
         raise InputError(place, found, expected, "Leave them out.")
     read = read_layers(path, text)
-    degrees = _degrees(path, read.tp if tp is None else tp, dp, npus)
+    degrees = _degrees(path, (read.tp, None), (tp, dp), npus)
     return Workload(path.stem, read.layers, *degrees, source=str(path), checkpoints=read.checkpoints)
 
 
-def _degrees(path: Path, tp: int | None, dp: int | None, npus: int | None) -> tuple[int, int]:
-    """Complete the degrees of parallelism; an uneven split of the network is refused where groups are mapped."""
+def _is_one(name: str) -> bool:
+    """Tell whether an entry of the zoo is one workload, no group of several."""
+    path = find("workloads", name, "workload")
+    text = read_source(path, "workload")
+    return is_layer_text(text) or "group" not in top_fields(text)
+
+
+def _degrees(
+    path: Path, own: tuple[int | None, int | None], given: tuple[int | None, int | None], npus: int | None
+) -> tuple[int, int]:
+    """Complete TP and DP; an uneven split of the network is refused where groups are mapped.
+
+    What is `given` holds. One of the two alone says what the other is on that network, whatever the entry has of its
+    `own`.
+    """
+    tp, dp = given
     for option, degree in (("--tp", tp), ("--dp", dp)):
         if degree is not None and degree < 1:
             raise InputError(option, str(degree), "a whole number of at least 1")
+        if degree is not None and None in given and npus is not None and npus % degree:
+            raise InputError(option, str(degree), f"a divisor of the {npus:,} NPUs")
+    if tp is None and (dp is None or npus is None):
+        tp = own[0]
+    if dp is None and (given[0] is None or npus is None):
+        dp = own[1]
     if npus is not None and tp is not None and dp is None:
         dp = max(npus // tp, 1)
     if npus is not None and dp is not None and tp is None:

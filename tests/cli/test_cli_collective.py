@@ -147,7 +147,7 @@ def test_a_directory_of_results(tmp_path):
         (("all-reduce", "1GiB", "--network", "Ring(4)@200GB/s x FC(8)"), "FC(8) without a bandwidth"),
         (("all-reduce", "1024", "--network", NETWORK), "SIZE: found '1024' without a unit"),
         (("all-reduce", "1GHz", "--network", NETWORK), "SIZE: found unit 'GHz'"),
-        (("all-reduce", "-1GiB", "--network", NETWORK), "found '-1', expected an option"),
+        (("all-reduce", "-1GiB", "--network", NETWORK), "SIZE: found '-1GiB', expected a finite size"),
         (("allreduce", "1GiB", "--network", NETWORK), "Did you mean 'all-reduce'?"),
         (("all-reduce", "1GiB", "--network", "4D"), "network 4D, which has dimensions without bandwidth"),
         (("all-reduce", "1GiB", "--network", "5D"), "--network: found '5D'"),
@@ -166,7 +166,7 @@ def test_a_directory_of_results(tmp_path):
         (("all-reduce", "1GiB", "--network", NETWORK, "--collective-opt", "x"), "one of local, full-per-dimension"),
         (("all-reduce", "1GiB", "--network", NETWORK, "--algorithm", "ring,ring"), "one for all dimensions, or 3"),
         (("all-reduce", "1GiB", "--network", NETWORK, "--convention", "astra-sim-2-aware"), "found 3 dimensions"),
-        (("all-reduce", "1GiB"), "missing option '--network'"),
+        (("all-reduce", "1GiB"), "--network: found nothing"),
     ],
 )
 def test_bad_input_is_refused(capsys, args, message):

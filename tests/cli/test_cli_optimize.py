@@ -7,6 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from simcore.cli.main import main
+from simcore.cli.main import run as command_line
 from simcore.errors import InputError, RunError
 
 GOOD = ("4D", "325", "1T", "Perf", "Overlap")
@@ -127,3 +128,110 @@ def test_a_solver_that_does_not_converge_prints_no_number(monkeypatch):
     with pytest.raises(RunError, match="did not converge") as caught:
         run(*GOOD)
     assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--cap", "b1=0"), "--cap b1=0 and the floor of 0.000325 GB/s in each dimension (1e-6 of the budget)"),
+        (("--constraint", "b4 = 0"), "leave the dimension out of the network"),
+        (("--constraint", "b4 = -1"), "and that no bandwidth is below 0, which conflict"),
+        (("--cap", "b1=10", "--cap", "1=20"), "'b1' and '1', which both name dimension 1"),
+        (("--min", "Pod=10", "--min", "4=20"), "'Pod' and '4', which both name dimension 4"),
+        (("--foo",), "found '--foo', expected an option that simcore optimize --help lists."),
+        (("--tp", "3", "--dp", "4"), "--tp 3 --dp 4: found TP 3 x DP 4 = 12 NPUs"),
+        (("--tp", "63"), "--tp: found 63, expected a divisor of the 1,024 NPUs"),
+    ],
+)
+def test_limits_and_options_are_blamed(arguments, message):
+    with pytest.raises(InputError) as caught:
+        run(*GOOD, *arguments)
+    assert message in str(caught.value)
+    assert "--force" not in str(caught.value)
+
+
+@pytest.mark.parametrize("budget", ["-5", "nan", "inf", "0", "-inf"])
+def test_a_budget_is_above_0(budget):
+    with pytest.raises(InputError, match=r"BUDGET: found '.*', expected a bandwidth above 0"):
+        run("4D", budget, "1T", "Perf", "Overlap")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--tp", "abc", "--tp: found 'abc', expected a whole number of at least 1."),
+        ("--tp", "0", "--tp: found '0', expected a whole number of at least 1."),
+        ("--workload-variant", "evaluatio", "Did you mean 'evaluation'?"),
+    ],
+)
+def test_values_are_refused_in_plain_words(option, value, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        command_line(["optimize", *GOOD, option, value])
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_one_degree_gives_the_other():
+    found = json.loads(run(*GOOD, "--tp", "64", "--json"))
+    assert found["provenance"]["notes"] == ["1T: TP 64 x DP 16"]
+    assert "1T (TP 128 x DP 8), Perf" in run(*GOOD, "--dp", "8")
+
+
+def test_links_of_a_chain_have_names_and_equalities_a_direction():
+    text = run(*GOOD, "--constraint", "b1 = b2 = b3 = b4")
+    for link in ("b1 = b2", "b2 = b3", "b3 = b4"):
+        assert f"--constraint '{link}' of 'b1 = b2 = b3 = b4'" in text
+    assert "1 linear program," in text
+    assert "(whatever the limits)" in text
+    found = json.loads(run(*GOOD, "--constraint", "b3 + b4 = 200", "--constraint", "b1 = 70", "--json"))
+    shifts = {price["of"]: price["shift"] for price in found["shadow_prices"]}
+    assert shifts["--constraint 'b3 + b4 = 200'"] == "the left side smaller"
+    assert shifts["--constraint 'b1 = 70'"] == "b1 smaller"
+    assert shifts["budget"] == ""
+    assert any("holds it back: the left side smaller, it would save" in reason for reason in found["reasons"])
+
+
+def test_a_shift_helps_in_the_direction_that_is_told():
+    def seconds(bound):
+        return json.loads(run(*GOOD, "--constraint", f"b3 + b4 = {bound}", "--json"))["iteration_time"]
+
+    assert seconds(199) < seconds(200) < seconds(201)
+
+
+def test_performance_per_cost_says_what_it_is_worth():
+    text = run(*GOOD[:3], "PerfPerCost", "Overlap", "--cap", "1=300")
+    assert "6.022 x" in text
+    assert "$1,024, $2,048, $2,048, $58,778" in text
+    assert "Not active, for the split stays clear of it: --cap 1=300." in text
+    assert "The budget is more than this network cost wants" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("arguments", [("--budget-at-most",)])
+def test_a_plan_on_the_floor_is_warned_of(arguments):
+    result = CliRunner().invoke(main, ["optimize", *GOOD[:3], "PerfPerCost", "Overlap", *arguments])
+    assert "dimension 4 has the floor of 1e-6 of the budget: that floor, not economics" in result.stderr
+
+
+def test_names_in_any_case():
+    assert run(*GOOD, "--constraint", "B1 <= 0.3*Total", "--json").count("B1 <= 0.3*Total") == 3
+
+
+def test_groups_that_leave_npus_idle(tmp_path):
+    groups = tmp_path / "groups.yaml"
+    groups.write_text("F: [2, 8, -1, -1]\nI: [2, 8, -1, -1]\nW: [-1, -1, -1, 8]\n")
+    result = CliRunner().invoke(main, ["optimize", *GOOD, "--communicator", str(groups)])
+    assert "take 128 of the 1,024 NPUs of network 4D (TP 16 x DP 8); the other 896 are idle" in result.stderr
+    groups.write_text("F: [2, 8, 8, -1]\nI: [2, 8, 8, -1]\nW: [-1, -1, 2, 8]\n")
+    with pytest.raises(InputError, match="a tensor-parallel group of 8 and a data-parallel group of 2 on dimension 3"):
+        run(*GOOD, "--communicator", str(groups))
+
+
+def test_a_dimension_of_one_npu_is_idle(tmp_path):
+    network = tmp_path / "one.yaml"
+    network.write_text(
+        "dimensions:\n  - {block: Ring, size: 1, level: Tile}\n  - {block: Switch, size: 16, level: Pod}\n"
+    )
+    text = run(str(network), "325", "175B", "Perf", "Overlap", "--tp", "4")
+    assert "Ring 1 Tile (idle)" in text
+    assert "Dimension 1 carries nothing." in text

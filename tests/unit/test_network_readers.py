@@ -72,10 +72,10 @@ def test_libras_yaml_network_with_underscores_and_short_names(tmp_path):
     [
         ({**OPTIMIZER, "npus-count": [8]}, ["field 'npus-count'", "found 1 values", "expected 2 values"]),
         ({**OPTIMIZER, "topology": ["Ring", "Swich"]}, ["line 9", "'Swich'", "Did you mean 'Switch'?"]),
-        ({**EVALUATION, "units-count": [1, 1]}, ["[1, 1]", "at least 2 NPUs", "into 'units-count'"]),
+        ({**EVALUATION, "units-count": [1, 1]}, ["[1, 1]", "of at least 2 NPUs", "into 'units-count'"]),
         ('{"npus-count": [8,\n 128,]}', ["line 2, column", "broken JSON"]),
         ("dimensions:\n  - {block: Rnig, size: 8}\n", ["line 2", "dimensions.0.block", "'Ring'"]),
-        ("dimensions:\n  - {block: Ring, size: 1}\n", ["line 2", "found 1", "at least 2"]),
+        ("dimensions:\n  - {block: Ring, size: 0}\n", ["line 2", "found 0", "at least 1"]),
         ("dimensions: []\n", ["line 1", "nothing in it, expected at least one entry"]),
         ("dimensions:\n  - {block: Ring, size: 8, latency: 3}\n", ["latency", "3 without a unit", "500 ns"]),
         ("dimensions:\n  - {block: Ring, size: 8, latency: 3 m}\n", ["unit 'm'", "Did you mean 'ms'?"]),

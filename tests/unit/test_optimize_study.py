@@ -6,8 +6,9 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 from simcore.errors import InputError
+from simcore.studies.inputs import parse_budget, positional
 from simcore.studies.optimize import optimize
-from simcore.studies.optimize_inputs import limits, parse_budget, positional
+from simcore.studies.optimize_inputs import limits
 
 
 def test_a_result_has_a_plan_a_table_and_a_plot():
@@ -52,7 +53,13 @@ def test_budgets(text, value):
 
 
 def test_arguments_and_limits():
-    assert positional(["4D", "325", "Perf", "Overlap"], "m.yaml") == ("4D", "325", "m.yaml", "Perf", "Overlap")
+    names, without = ["NETWORK", "BUDGET", "WORKLOAD"], {"--model m.yaml": ("WORKLOAD",)}
+    assert positional("optimize", ["4D", "325"], names, "4D 325 1T", (), without) == ["4D", "325"]
+    with pytest.raises(InputError, match=r"With --model m\.yaml, WORKLOAD is left out"):
+        positional("optimize", ["4D", "325", "1T"], names, "4D 325 1T", (), without)
+    with pytest.raises(InputError, match="For example: simcore train 4D 325 1T"):
+        positional("train", ["4D"], names, "4D 325 1T")
+    assert positional("train", ["4D", "-5", "1T"], names, "4D 325 1T") == ["4D", "-5", "1T"]
     assert limits("--cap", ("1 = 50 GB/s",)) == {"1": "50 GB/s"}
     with pytest.raises(InputError, match="DIM=BW"):
         limits("--cap", ("=50",))

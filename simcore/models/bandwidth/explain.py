@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 _GIGABYTE = 1e9
 #: Dimensions whose times agree to this share tie: the search ends with splits that are this exact.
 TIE = 1e-4
+#: Room between a split and a limit, as a share of the budget, from which the limit is called inactive.
+_SLACK = 1e-6
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,14 @@ class ShadowPrice:
     per_dollar : float or None
         The same per dollar [s/$]: at the split's mean price for the budget, at the dimension's price for a cap; None
         where no bandwidth is bought.
+    shift : str
+        Of an active equality, which way to move it: ``the left side larger``, ``b1 smaller``; empty for anything else.
     """
 
     name: str
     per_bandwidth: float | None
     per_dollar: float | None
+    shift: str = ""
 
 
 def tied(model: StepModel, b: Array) -> NDArray[np.bool_]:
@@ -138,7 +143,8 @@ def shadow_prices(region: Region, bound: Bound, b: Array, prices: Array, per_cos
         if index == 0:
             found.append(ShadowPrice("budget", price, price / float(prices @ b / b.sum())))
         elif price != 0:
-            found.append(ShadowPrice(constraint.name, price, None))
+            equal = constraint.sense is Sense.EQUAL
+            found.append(ShadowPrice(constraint.name, price, None, _shift(price, "the left side") if equal else ""))
     marginal = bound.volumes / b**2 - bound.prices  # what one more B/s in a dimension is worth beyond its price
     for constraint, i in region.bound_constraints:
         coefficient = constraint.coefficients[i]
@@ -146,13 +152,18 @@ def shadow_prices(region: Region, bound: Bound, b: Array, prices: Array, per_cos
             continue
         is_cap = coefficient > 0 or constraint.sense is Sense.EQUAL
         price = float(marginal[i] if is_cap else -marginal[i])
-        if constraint.sense is not Sense.EQUAL:
+        equal = constraint.sense is Sense.EQUAL
+        if not equal:
             price = max(price, 0.0)
         per_dollar = price / float(prices[i]) if is_cap and prices[i] > 0 else None
-        found.append(ShadowPrice(constraint.name, price, per_dollar))
+        found.append(ShadowPrice(constraint.name, price, per_dollar, _shift(price, f"b{i + 1}") if equal else ""))
     if per_cost:
         found.append(ShadowPrice("network cost", None, float(bound.rows[-1])))
     return tuple(found)
+
+
+def _shift(price: float, what: str) -> str:
+    return f"{what} {'larger' if price > 0 else 'smaller'}" if price else ""
 
 
 def reasons(
@@ -169,12 +180,10 @@ def reasons(
     found = [_stream_reason(model, s, b) for s in range(len(model.streams))]
     found += _overlap_reason(model, b)
     active = [limit for limit in limits if limit.per_bandwidth and limit.name != "budget"]
-    found += [
-        f"{limit.name} holds it back: loosened by 1 GB/s it would save {_time(limit.per_bandwidth * _GIGABYTE)}."
-        for limit in active
-        if limit.per_bandwidth is not None and limit.per_bandwidth > 0
-    ]
+    found += [_limit_reason(limit) for limit in active]
+    found += _slack_reason(region, b)
     if per_cost:
+        found += _budget_reason(limits)
         found.append(_cost_reason(b, prices, bound))
     elif not active and len(region.rows) == 1:
         found += _balance_reason(model, bound, b)
@@ -203,6 +212,33 @@ def _stream_reason(model: StepModel, s: int, b: Array) -> str:
     return f"{sends} and is bound by {_names(ends)}; {_names(waits)} {verb} busy {spare} of that time."
 
 
+def _limit_reason(limit: ShadowPrice) -> str:
+    saved = _time(abs(limit.per_bandwidth or 0.0) * _GIGABYTE)
+    return f"{limit.name} holds it back: {limit.shift or 'loosened'}, it would save {saved} per GB/s to begin with."
+
+
+def _slack_reason(region: Region, b: Array) -> list[str]:
+    """Name the limits that the split would meet anyway."""
+    slack = [
+        each.name
+        for each in region.constraints[1:]
+        if each.bound - float(np.array(each.coefficients) @ b) > _SLACK * region.budget
+    ]
+    if not slack:
+        return []
+    return [f"Not active, for the split stays clear of {'it' if len(slack) == 1 else 'them'}: {', '.join(slack)}."]
+
+
+def _budget_reason(limits: Sequence[ShadowPrice]) -> list[str]:
+    price = next((each.per_bandwidth for each in limits if each.name == "budget"), None)
+    if price is None or price >= 0:
+        return []
+    return [
+        "The budget is more than this network cost wants: at the same cost a smaller one would leave more for dear "
+        f"dimensions, and save {_time(-price * _GIGABYTE)} per GB/s to begin with."
+    ]
+
+
 def _overlap_reason(model: StepModel, b: Array) -> list[str]:
     both = model.y > 0
     if not both.any():
@@ -216,10 +252,10 @@ def _overlap_reason(model: StepModel, b: Array) -> list[str]:
 
 
 def _cost_reason(b: Array, prices: Array, bound: Bound) -> str:
-    each = ", ".join(f"{price * _GIGABYTE:,.0f}" for price in prices)
+    each = ", ".join(f"${price * _GIGABYTE:,.0f}" for price in prices)
     return (
-        f"One GB/s per NPU costs ${each} in dimensions 1 to {len(b)}: dear dimensions get only what pays, up to where "
-        f"the last $1,000 of network saves {_time(float(bound.rows[-1]) * 1000)}."
+        f"One GB/s per NPU costs {each} in dimensions 1 to {len(b)}: dear dimensions get only what pays, until more "
+        f"network saves {_time(float(bound.rows[-1]))} per dollar."
     )
 
 
@@ -237,7 +273,7 @@ def _balance_reason(model: StepModel, bound: Bound, b: Array) -> list[str]:
         return [f"Between {labels}, bandwidth goes as the square root of exposed bytes: {volumes} GB give {shares}."]
     if counted:
         price = _time(float(bound.rows[0]) * _GIGABYTE)
-        return [f"The last GB/s of the budget saves {price} wherever it is spent: no shift between dimensions helps."]
+        return [f"More budget saves {price} per GB/s wherever it is spent: no shift between dimensions helps."]
     return ["No collective is exposed: bandwidth does not change the iteration time."]
 
 

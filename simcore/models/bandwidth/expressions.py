@@ -22,6 +22,16 @@ Array = NDArray[np.float64]
 _GIGABYTE = 1e9
 _LONGEST = 500
 _LONE_EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
+_SIGNS = {ast.Eq: "=", ast.LtE: "<=", ast.GtE: ">="}
+_SLIPS = (
+    (re.compile(r"(?<=[\d.])\s*[kKMGTP]?i?[bB]/s"), "the unit", "Numbers are GB/s: write them so, without a unit."),
+    (re.compile(r"[≥⩾]"), "the sign", "Write >=."),
+    (re.compile(r"[≤⩽]"), "the sign", "Write <=."),
+    (re.compile(r"=[<>]"), "the sign", "Write <= or >=."),
+    (re.compile(r"[×·]"), "the sign", "Write *."),
+    (re.compile(r"(?<=\d)\s*[bB]\d"), "a product without its sign before", "Write *, as in 2*b1."),
+)
+"""What people write, what to call it, and how to mend it."""
 _EXAMPLE = "a linear comparison such as 'b1 >= b2' or 'b3 + b4 = 200' (GB/s)"
 
 
@@ -32,7 +42,7 @@ def parse_constraint(text: str, dimensions: int, place: str = "--constraint") ->
     ----------
     text : str
         Comparisons with ``=``, ``<=`` or ``>=``; a chain gives one constraint per link. Numbers that stand alone are
-        GB/s per NPU, numbers that multiply or divide are plain.
+        GB/s per NPU, numbers that multiply or divide are plain. Names in any case.
     dimensions : int
         Dimensions of the network.
     place : str
@@ -41,7 +51,7 @@ def parse_constraint(text: str, dimensions: int, place: str = "--constraint") ->
     Returns
     -------
     list of Constraint
-        Each named after the option and its text.
+        Each named after the option and its text, a link of a chain after itself and the chain.
 
     Raises
     ------
@@ -56,28 +66,50 @@ def parse_constraint(text: str, dimensions: int, place: str = "--constraint") ->
     (0.0, 2.0) = 100000000000.0
     """
     try:
-        return _read(text, dimensions, f"{place} '{text}'")
+        return _read(text, dimensions, place)
     except _Refusal as refusal:
         where = f"{place} '{text}'{refusal.where(text)}"
         raise InputError(where, refusal.found, refusal.expected, refusal.remedy) from None
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise InputError(f"{place} '{text}'", "a text that cannot be read", _EXAMPLE) from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        where = _column(text, error.offset - 1) if isinstance(error, SyntaxError) and error.offset else ""
+        raise InputError(f"{place} '{text}'{where}", "a text that cannot be read", _EXAMPLE) from None
 
 
-def _read(text: str, dimensions: int, name: str) -> list[Constraint]:
+def _slip(text: str) -> _Refusal | None:
+    """Return what a text holds that people write and Python's parser does not know, with its column."""
+    for pattern, found, remedy in _SLIPS:
+        match = pattern.search(text)
+        if match is not None:
+            return _Refusal(f"{found} '{match[0].strip()}'", _EXAMPLE, remedy=remedy, column=match.start())
+    return None
+
+
+def _column(text: str, offset: int) -> str:
+    """Return the column in a text of an offset in what the parser was given: every lone '=' had become '=='."""
+    stripped = text.strip()
+    for match in _LONE_EQUALS.finditer(stripped):
+        offset -= match.start() < offset
+    return f", column {offset + 1 + len(text) - len(text.lstrip())}"
+
+
+def _read(text: str, dimensions: int, place: str) -> list[Constraint]:
     if len(text) > _LONGEST:
         raise _Refusal(f"a text of {len(text)} characters", f"at most {_LONGEST}")
+    slip = _slip(text)
+    if slip is not None:
+        raise slip
+    source = _LONE_EQUALS.sub("==", text.strip())  # without leading blanks, which would be an indented block
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Python's opinion of the text's style
-        # without leading blanks, which would be an indented block
-        tree = ast.parse(_LONE_EQUALS.sub("==", text.strip()), mode="eval").body
+        tree = ast.parse(source, mode="eval").body
     if not isinstance(tree, ast.Compare):
         raise _Refusal("no comparison", _EXAMPLE, tree)
     nodes = [tree.left, *tree.comparators]
     with np.errstate(over="ignore", invalid="ignore"):  # refused below, with the column
         sides = [_linear(node, dimensions) for node in nodes]
     found = []
-    for operator, node, left, right in zip(tree.ops, nodes, sides, sides[1:], strict=False):
+    links = list(zip(tree.ops, nodes, nodes[1:], sides, sides[1:], strict=False))
+    for operator, node, other, left, right in links:
         if not isinstance(operator, ast.Eq | ast.LtE | ast.GtE):
             raise _Refusal("a comparison other than =, <= and >=", _EXAMPLE, node)
         difference = right - left if isinstance(operator, ast.GtE) else left - right
@@ -85,26 +117,28 @@ def _read(text: str, dimensions: int, name: str) -> list[Constraint]:
             raise _Refusal("a comparison without a bandwidth in it", _EXAMPLE, node)
         sense = Sense.EQUAL if isinstance(operator, ast.Eq) else Sense.AT_MOST
         coefficients = tuple(float(value) for value in difference[:dimensions])
-        found.append(Constraint(name, coefficients, sense, float(0.0 - difference[-1]) * _GIGABYTE))
+        name = f"'{text}'"
+        if len(links) > 1:
+            sign = next(sign for kind, sign in _SIGNS.items() if isinstance(operator, kind))
+            link = f"{ast.get_source_segment(source, node)} {sign} {ast.get_source_segment(source, other)}"
+            name = f"'{link}' of {name}"
+        found.append(Constraint(f"{place} {name}", coefficients, sense, float(0.0 - difference[-1]) * _GIGABYTE))
     return found
 
 
 class _Refusal(Exception):
     """What the text holds and must not."""
 
-    def __init__(self, found: str, expected: str, node: ast.expr | None = None, remedy: str = "") -> None:
+    def __init__(
+        self, found: str, expected: str, node: ast.expr | None = None, remedy: str = "", column: int | None = None
+    ) -> None:
         super().__init__(found)
-        self.found, self.expected, self.node, self.remedy = found, expected, node, remedy
+        self.found, self.expected, self.node, self.remedy, self.column = found, expected, node, remedy, column
 
     def where(self, text: str) -> str:
-        if self.node is None:
-            return ""
-        # the tree was made of the stripped text, in which every lone '=' had become '=='
-        column = self.node.col_offset
-        stripped = text.strip()
-        for match in _LONE_EQUALS.finditer(stripped):
-            column -= match.start() < column
-        return f", column {column + 1 + len(text) - len(text.lstrip())}"
+        if self.column is not None:
+            return f", column {self.column + 1}"
+        return "" if self.node is None else _column(text, self.node.col_offset)
 
 
 def _linear(node: ast.expr, dimensions: int) -> Array:
@@ -139,12 +173,12 @@ def _linear(node: ast.expr, dimensions: int) -> Array:
 
 
 def _bandwidth(name: str, dimensions: int, node: ast.expr) -> Array:
-    if name == "total":
+    if name.lower() == "total":
         return np.ones(dimensions)
     names = [f"b{i + 1}" for i in range(dimensions)]
-    if name not in names:
+    if name.lower() not in names:
         known = f"one of {', '.join(names)}, total"
         raise _Refusal(f"'{name}'", known, node, did_you_mean(name, [*names, "total"]))
     unit = np.zeros(dimensions)
-    unit[names.index(name)] = 1.0
+    unit[names.index(name.lower())] = 1.0
     return unit

@@ -50,6 +50,8 @@ class BandwidthPlan:
         The network [$].
     equal_split : StepTime
         The iteration with the budget in equal parts, whatever the constraints.
+    equal_split_cost : float
+        That network [$].
     objective, lower_bound : float
         Iteration time [s], or time x cost [s $], and what no admissible split falls below.
     linear_programs : int
@@ -68,6 +70,7 @@ class BandwidthPlan:
     step: StepTime
     cost: float
     equal_split: StepTime
+    equal_split_cost: float
     objective: float
     lower_bound: float
     linear_programs: int
@@ -100,6 +103,11 @@ class BandwidthPlan:
         """Iterations per second and dollar [1/(s $)]."""
         return 1.0 / (self.step.total * self.cost)
 
+    @property
+    def perf_per_cost_gain(self) -> float:
+        """Performance per cost over that of the equal split."""
+        return self.perf_per_cost * self.equal_split_time * self.equal_split_cost
+
 
 def best_plan(model: StepModel, region: Region, prices: Array, target: Target) -> BandwidthPlan:
     """Find the best split, choose among equals, and explain it.
@@ -131,6 +139,7 @@ def best_plan(model: StepModel, region: Region, prices: Array, target: Target) -
         step=model.split(b),
         cost=float(prices @ b),
         equal_split=model.split(np.full(region.dimensions, region.budget / region.dimensions)),
+        equal_split_cost=float(prices.mean()) * region.budget,
         objective=optimum.objective,
         lower_bound=optimum.lower_bound,
         linear_programs=optimum.programs,

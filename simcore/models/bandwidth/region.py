@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 
 #: Least bandwidth of a dimension, as a share of the budget: a dimension of 0 B/s would take forever.
 FLOOR = 1e-6
+FLOOR_TEXT = "1e-6 of the budget"
 
 
 class Sense(StrEnum):
@@ -189,11 +190,7 @@ def make_region(
     )
     everything = (total, *constraints)
     if not _feasible(everything, budget, dimensions):
-        guilty = " and ".join(constraint.name for constraint in _conflict(everything, budget, dimensions))
-        raise InputError(
-            "constraints", f"{guilty}, which conflict", "constraints that one split can satisfy together",
-            "Relax or remove one of them.",
-        )  # fmt: skip
+        raise _refusal(_conflict(everything, budget, dimensions), budget, dimensions)
     lower, upper = np.full(dimensions, FLOOR * budget), np.full(dimensions, np.inf)
     rows = [total]
     for constraint in constraints:
@@ -224,14 +221,26 @@ def _alone(constraint: Constraint) -> int | None:
     return used[0] if len(used) == 1 else None
 
 
-def _feasible(constraints: Sequence[Constraint], budget: float, dimensions: int) -> bool:
+def _refusal(guilty: Sequence[Constraint], budget: float, dimensions: int) -> InputError:
+    """Name a smallest conflicting set, and what takes part in it unsaid: that no bandwidth is below the floor."""
+    names = [constraint.name for constraint in guilty]
+    expected, remedy = "constraints that one split can satisfy together", "Relax or remove one of them."
+    if _feasible(guilty, budget, dimensions, floor=0.0):
+        names.append(f"the floor of {FLOOR * budget / 1e9:.6g} GB/s in each dimension ({FLOOR_TEXT})")
+        remedy = "A dimension of 0 B/s would take forever: allow the floor, or leave the dimension out of the network."
+    elif _feasible(guilty, budget, dimensions, floor=-np.inf):
+        names.append("that no bandwidth is below 0")
+    return InputError("constraints", f"{' and '.join(names)}, which conflict", expected, remedy)
+
+
+def _feasible(constraints: Sequence[Constraint], budget: float, dimensions: int, floor: float = FLOOR) -> bool:
     """Tell whether some b of at least the floor satisfies all constraints, by a linear program without objective."""
     found = linear_program(
         np.zeros(dimensions),
         np.array([constraint.coefficients for constraint in constraints]).reshape(-1, dimensions),
         np.array([constraint.bound for constraint in constraints]) / budget,
         np.array([constraint.sense is Sense.EQUAL for constraint in constraints], dtype=bool),
-        np.full(dimensions, FLOOR),
+        np.full(dimensions, floor),
         np.full(dimensions, np.inf),
     )
     return found is not None

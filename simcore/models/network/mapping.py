@@ -138,7 +138,8 @@ def check_groups(topology: Topology, groups: Groups, place: str) -> None:
     Raises
     ------
     InputError
-        If a vector has another length than the network has dimensions, or a group size does not divide its dimension.
+        If a vector has another length than the network has dimensions, a group size does not divide its dimension, or
+        both groups together do not.
     """
     for name, sizes in (("tensor-parallel", groups.tp), ("data-parallel", groups.dp)):
         if len(sizes) != len(topology.dimensions):
@@ -154,3 +155,11 @@ def check_groups(topology: Topology, groups: Groups, place: str) -> None:
                     f"a {name} group of {group} on dimension {index}",
                     f"a divisor of its {dimension.size} NPUs",
                 )
+    for index, (tp, dp, dimension) in enumerate(zip(groups.tp, groups.dp, topology.dimensions, strict=True), 1):
+        if dimension.size % (tp * dp):
+            raise InputError(
+                place,
+                f"a tensor-parallel group of {tp} and a data-parallel group of {dp} on dimension {index}",
+                f"sizes whose product divides its {dimension.size} NPUs: an NPU has one place in each",
+                f"With {tp}, the other may be {dimension.size // tp} at most.",
+            )

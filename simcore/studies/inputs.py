@@ -1,0 +1,223 @@
+"""What commands on networks share: from words on a command line to numbers, names, networks and groups."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from simcore.errors import InputError, closest_option, unknown_name
+from simcore.files import read_bytes, sha256
+from simcore.models.network.mapping import Groups, check_groups, map_parallelism
+from simcore.models.network.topology import Topology
+from simcore.models.workload import Workload
+from simcore.units import parse
+from simcore.zoo.network_string import is_network_string, parse_network
+
+_GIGABYTE = 1e9
+_NUMBER = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+LEAST_BUDGET = 1.0
+"""Less than one byte per second is a slip of the pen, and below 1e-290 the arithmetic underflows [B/s]."""
+
+
+def parse_budget(budget: float | str, place: str = "BUDGET") -> float:
+    """Return the budget in B/s: a bare number in text is GB/s per NPU.
+
+    Raises
+    ------
+    InputError
+        If it is no finite bandwidth above 0, or so small that a network of it has no digits left to split.
+
+    Examples
+    --------
+    >>> parse_budget("325"), parse_budget("325 GB/s"), parse_budget(325e9)
+    (325000000000.0, 325000000000.0, 325000000000.0)
+    """
+    total = bandwidth(budget, place, least="above 0")
+    if total < LEAST_BUDGET:
+        raise InputError(
+            place, f"'{shown(budget)}'", f"at least {LEAST_BUDGET:g} B/s", "A bare number is GB/s per NPU."
+        )
+    return total
+
+
+def bandwidth(value: float | str, place: str, *, least: str = "of at least 0") -> float:
+    """Return B/s of a number in B/s, of text with a unit, or of bare text in GB/s; `least` is the limit in words."""
+    expected = f"a bandwidth {least}, such as 325 (GB/s per NPU) or '325 GB/s'"
+    if isinstance(value, str):
+        try:
+            number = float(value) * _GIGABYTE
+        except ValueError:
+            if "/" not in value:
+                raise InputError(place, f"'{value}'", expected) from None
+            number = parse(value, "bandwidth", place)
+    else:
+        number = float(value)
+    below = number <= 0 if least == "above 0" else number < 0
+    if not math.isfinite(number) or below or number > 1e30:
+        raise InputError(place, f"'{shown(value)}'", expected)
+    return number
+
+
+def shown(value: float | str) -> str:
+    """Return a bandwidth as the user wrote it, or in GB/s."""
+    return value if isinstance(value, str) else f"{value / _GIGABYTE:g} GB/s"
+
+
+def choice(place: str, value: str, kind: type[Choice]) -> Choice:
+    """Return the member of an enumeration by its value, in any case; an `InputError` lists them."""
+    for member in kind:
+        if member.value.lower() == str(value).lower():
+            return member
+    raise unknown_name(place, str(value), [member.value for member in kind])
+
+
+def positional(
+    command: str,
+    arguments: Sequence[str],
+    names: Sequence[str],
+    example: str,
+    options: Iterable[str] = (),
+    replaced: Mapping[str, tuple[str, ...]] | None = None,
+) -> list[str]:
+    """Return the arguments of a command, one per name that no option replaces.
+
+    A number below 0 looks like an option, so that unknown options arrive here among the arguments and are refused by
+    name; the number is left to whoever reads it.
+
+    Parameters
+    ----------
+    command : str
+        For messages: ``optimize``.
+    arguments : sequence of str
+        As they were given.
+    names : sequence of str
+        What they stand for, in order.
+    example : str
+        Arguments that would do.
+    options : iterable of str
+        Options that the command has.
+    replaced : mapping, optional
+        Option given, to the names that it replaces.
+
+    Raises
+    ------
+    InputError
+        If there are too many or too few, or one looks like an option.
+
+    Examples
+    --------
+    >>> positional("collective", ["all-reduce", "-5MiB"], ["COLLECTIVE", "SIZE"], "all-reduce 1GiB")
+    ['all-reduce', '-5MiB']
+    """
+    for word in arguments:
+        if word.startswith("-") and len(word) > 1 and not _NUMBER.match(word):
+            hint = closest_option(word, options)
+            raise InputError("options", f"'{word}'", f"an option that simcore {command} --help lists", hint)
+    left = list(names)
+    remedy = f"For example: simcore {command} {example}."
+    for option, gone in (replaced or {}).items():
+        left = [name for name in left if name not in gone]
+        remedy = f"With {option}, {' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} left out."
+    if len(arguments) != len(left):
+        given = f"{len(arguments)} ({' '.join(arguments)})" if arguments else "none"
+        raise InputError("arguments", given, f"{len(left)}: {' '.join(left)}", remedy)
+    return list(arguments)
+
+
+def resolve_network(network: str | Path) -> tuple[Topology, tuple[float, ...], dict[str, str]]:
+    """Return a network, its bandwidths [B/s], and the hash of the file it came from, if any.
+
+    Raises
+    ------
+    InputError
+        If a dimension has no bandwidth, or the network cannot be read.
+    """
+    if isinstance(network, str) and is_network_string(network):
+        return (*parse_network(network, "--network"), {})
+    from simcore.zoo.load_networks import load_bandwidths, load_network
+
+    topology, bandwidths = load_network(network, "--network"), load_bandwidths(network, "--network")
+    if bandwidths is None or min(bandwidths) <= 0:
+        text = " x ".join(
+            f"{each.block.value}({each.size})@50GB/s,{each.latency * 1e9:g}ns" for each in topology.dimensions
+        )
+        found = f"network {topology.name}, which has dimensions without bandwidth"
+        expected = "a network with the bandwidth of each dimension"
+        raise InputError("--network", found, expected, f'Write it out: --network "{text}".')
+    return topology, bandwidths, {"network": file_hash("networks", network, "--network")}
+
+
+def file_hash(kind: str, name_or_path: str | Path, place: str) -> str:
+    """Return the SHA-256 of a zoo entry's file, or of a user's own."""
+    from simcore.zoo import find
+
+    return sha256(read_bytes(find(kind, name_or_path, place), kind.removesuffix("s")))
+
+
+@dataclass(frozen=True)
+class Parallelism:
+    """What options say of parallel groups.
+
+    Attributes
+    ----------
+    tp, dp : int or None
+        Degrees, where they were given.
+    groups : Groups or None
+        Explicit groups, in place of degrees.
+    """
+
+    tp: int | None = None
+    dp: int | None = None
+    groups: Groups | None = None
+
+    @property
+    def degrees(self) -> dict[str, int | None]:
+        """TP and DP, as loaders of workloads take them."""
+        if self.groups is None:
+            return {"tp": self.tp, "dp": self.dp}
+        return {"tp": math.prod(self.groups.tp), "dp": math.prod(self.groups.dp)}
+
+    def place(self, topology: Topology, workload: Workload) -> Groups:
+        """Map a workload onto a network; what is wrong is blamed on the options given, or else on the workload."""
+        if self.groups is not None:
+            return self.groups
+        options = (("--tp", self.tp), ("--dp", self.dp))
+        given = " ".join(f"{option} {degree}" for option, degree in options if degree is not None)
+        return map_parallelism(topology, workload.tp, workload.dp, given or f"workload {workload.name}")
+
+    def cautions(self, topology: Topology) -> list[str]:
+        """Say how many NPUs explicit groups leave idle."""
+        tp, dp = self.degrees["tp"], self.degrees["dp"]
+        if self.groups is None or tp is None or dp is None or tp * dp == topology.npus:
+            return []
+        return [
+            f"The groups of --communicator take {tp * dp:,} of the {topology.npus:,} NPUs of network {topology.name} "
+            f"(TP {tp} x DP {dp}); the other {topology.npus - tp * dp:,} are idle."
+        ]
+
+
+def parallelism(communicator: str | Path | None, topology: Topology, tp: int | None, dp: int | None) -> Parallelism:
+    """Read what options say of parallel groups.
+
+    Raises
+    ------
+    InputError
+        If both degrees and explicit groups are given, or the groups do not fit the network.
+    """
+    from simcore.zoo.libra import read_communicators
+
+    if communicator is None:
+        return Parallelism(tp, dp)
+    if tp is not None or dp is not None:
+        raise InputError("--communicator", "--tp or --dp beside it", "one or the other", "Leave one of them out.")
+    groups = read_communicators(Path(communicator))
+    check_groups(topology, groups, str(communicator))
+    return Parallelism(groups=groups)
