@@ -9,7 +9,7 @@ from simcore.models.workload import Collective
 from simcore.units import format_si
 
 if TYPE_CHECKING:
-    from simcore.studies.collective import CollectiveResult
+    from simcore.studies.collective_result import CollectiveResult
 
 
 def report(result: CollectiveResult, width: int = 110) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simcore.errors import InputError
-from simcore.models.network.groups import group_sizes
+from simcore.models.network.groups import group_positions
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
 from simcore.models.network.topology import Topology
 from simcore.models.workload import Collective
@@ -65,8 +65,8 @@ def parse_size(size: float | str) -> float:
     return value
 
 
-def parse_group(group: str | Sequence[int] | None, topology: Topology) -> tuple[int, ...]:
-    """Return the NPUs of a group along each dimension.
+def parse_group(group: str | Sequence[int] | None, topology: Topology) -> tuple[Sequence[int], ...]:
+    """Return where the NPUs of a group sit along each dimension.
 
     Raises
     ------
@@ -77,12 +77,12 @@ def parse_group(group: str | Sequence[int] | None, topology: Topology) -> tuple[
     --------
     >>> from simcore.models.network.topology import Block, Dimension
     >>> parse_group("0-3,8-11", Topology("net", (Dimension(Block.RING, 4), Dimension(Block.SWITCH, 8))))
-    (4, 2)
+    ((0, 1, 2, 3), (0, 2))
     """
     if group is None:
-        return tuple(each.size for each in topology.dimensions)
+        return tuple(range(each.size) for each in topology.dimensions)
     if not isinstance(group, str):
-        return group_sizes(topology, group, "--group")
+        return group_positions(topology, group, "--group")
     members: list[int] = []
     for part in group.split(","):
         match = _RANKS.match(part)
@@ -95,7 +95,7 @@ def parse_group(group: str | Sequence[int] | None, topology: Topology) -> tuple[
             found, expected = f"rank {last}", f"a subset of the network's NPUs, 0 to {topology.npus - 1}"
             raise InputError("--group", found, expected, "Leave it out, or choose a larger network.")
         members.extend(range(first, last + 1))
-    return group_sizes(topology, members, "--group")
+    return group_positions(topology, members, "--group")
 
 
 def parse_algorithms(names: str | Sequence[str] | None, topology: Topology) -> list[Algorithm]:

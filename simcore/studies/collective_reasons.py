@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from simcore.models.network.simulation.algorithms import Algorithm
 from simcore.models.network.simulation.conventions import Convention
 from simcore.models.network.simulation.schedules import Schedule
-from simcore.models.network.topology import Block
+from simcore.models.network.topology import Block, ring_crossings
 from simcore.models.workload import Collective
 from simcore.units import format_si
 
 if TYPE_CHECKING:
-    from simcore.studies.collective import CollectiveResult
+    from simcore.studies.collective_result import CollectiveResult
 
 _BUSY = 0.9
 """Share of the time from which a dimension counts as busy throughout."""
@@ -105,7 +105,7 @@ def _network(result: CollectiveResult) -> list[str]:
         if result.collective is Collective.ALL_TO_ALL and forwards and result.convention is Convention.PHYSICAL:
             found.append(
                 f"In an all-to-all the ring of dimension {d + 1} forwards what is sent to others: "
-                f"{p * p // 4 / (p - 1):.3g} times the bytes of a switch."
+                f"{ring_crossings(p) / (p - 1):.3g} times the bytes of a switch."
             )
     return found
 

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 from simcore.models.iteration.chunked import IterationRun
 from simcore.models.iteration.pipeline import Pipeline, bubble
 from simcore.models.iteration.program import Axis
+from simcore.models.network.graph import sharing
+from simcore.models.network.topology import Block
 from simcore.models.training import StepTime
+from simcore.models.workload import Collective
 from simcore.outputs import atomic_directory, write_atomic
 from simcore.results import Provenance, Table, to_json
 from simcore.studies.train_inputs import PartialGroup, Scene
@@ -99,6 +102,14 @@ class TrainResult:
         """What a reader must know of these numbers, a sentence each."""
         inputs = self.provenance.inputs
         found = []
+        for parallel, d, factor in shared_rings(self.scene):
+            group = (self.scene.groups.tp if parallel is Axis.TENSOR else self.scene.groups.dp)[d]
+            found.append(
+                f"{parallel.value} groups cover {group} of the {self.scene.topology.dimensions[d].size} NPUs of "
+                f"dimension {d + 1}, a ring. Each is timed as a ring of its own with the whole bandwidth, as the "
+                f"closed form has it; on the links that are there its all-reduce takes {factor:g} times as long in "
+                "this dimension."
+            )
         if inputs["split"] == "optimal" and inputs["zero"]:
             found.append(
                 "--split optimal is the closed form's best for plain data parallelism; it does not know that ZeRO-3 "
@@ -222,6 +233,22 @@ class TrainResult:
         slices = self.timeline
         write_atomic(path, trace_json(slices, f"simcore train {self.scene.topology.name} {self.scene.workload.name}"))
         write_atomic(path.with_suffix(".csv"), timeline_csv(slices))
+
+
+def shared_rings(scene: Scene) -> list[tuple[Axis, int, float]]:
+    """Return groups that cover part of a ring: their kind, the dimension (from 0), and `sharing` of its links."""
+    found = []
+    for index, dimension in enumerate(scene.topology.dimensions):
+        tp, dp = scene.groups.tp[index], scene.groups.dp[index]
+        block = range(dimension.size // scene.stages[index])
+        groups = {
+            Axis.TENSOR: [block[i : i + tp] for i in range(0, len(block), tp)],
+            Axis.DATA: [block[i :: len(block) // dp] for i in range(len(block) // dp)],
+        }
+        for axis, size in ((Axis.TENSOR, tp), (Axis.DATA, dp)):
+            if dimension.block is Block.RING and 1 < size < dimension.size:
+                found.append((axis, index, sharing(dimension, groups[axis], Collective.ALL_REDUCE)))
+    return found
 
 
 def _slices(run: IterationRun, scene: Scene, prefix: str) -> list[Slice]:

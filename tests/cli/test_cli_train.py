@@ -118,6 +118,16 @@ def test_part_of_a_full_mesh_is_warned_of_with_both_numbers():
     assert "Warning" not in invoke("4D", "325", "175B")
 
 
+def test_part_of_a_ring_is_warned_of_with_what_its_links_give():
+    network = "Ring(8)@100GB/s x Switch(128)@20GB/s"
+    text = " ".join(invoke("175B", "--network", network, "--tp", "4", "--dp", "256").split())
+    assert "Warning: tensor-parallel groups cover 4 of the 8 NPUs of dimension 1, a ring." in text
+    assert "Warning: data-parallel groups cover 2 of the 8 NPUs of dimension 1, a ring." in text
+    assert "its all-reduce takes 2 times as long in this dimension" in text
+    assert "its all-reduce takes 4 times as long in this dimension" in text
+    assert document("175B", "--network", network, "--tp", "8", "--dp", "128")["warnings"] == []
+
+
 def test_zero_and_pipeline():
     zero = document("4D", "325", "1T", "--zero", "3")
     assert zero["closed_form"] is None

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from simcore.engine import Clock
 from simcore.models.network.bounds import bounds, per_dimension
 from simcore.models.network.collectives import collective_time, traffic
+from simcore.models.network.distances import circulation, farthest, nearest
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm, steps
 from simcore.models.network.simulation.conventions import Convention, phase_cost
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.ranks import GroupCollective, simulate_ranks
 from simcore.models.network.simulation.run import simulate_collective
 from simcore.models.network.simulation.schedules import ChunkPlan, Optimization, Schedule, phases
-from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.models.network.topology import Block, Dimension, Topology, coordinates, hops
 from simcore.models.workload import Collective
 
 OTHERS = [schedule for schedule in Schedule if schedule is not Schedule.LATENCY_AWARE]
@@ -175,22 +176,44 @@ def test_a_simulation_per_npu_equals_the_representative(
     topology = Topology("drawn", network[0].dimensions[:3])
     bandwidth = network[1][:3]
     groups = data.draw(groups_in(topology))
+    strides = [data.draw(st.integers(1, each.size // p)) for each, p in zip(topology.dimensions, groups, strict=True)]
+    at = [tuple(range(0, p * stride, stride)) for p, stride in zip(groups, strides, strict=True)]
     size = float(int(size))
     options = {"schedule": schedule, "in_flight": in_flight, "convention": convention}
-    one = simulate_collective(collective, size, topology, bandwidth, groups, chunks=chunks, **options)
-    members = tuple(rank for rank in range(topology.npus) if _inside(topology, rank, groups))
+    one = simulate_collective(collective, size, topology, bandwidth, groups, positions=at, chunks=chunks, **options)
+    members = tuple(rank for rank in range(topology.npus) if _inside(topology, rank, at))
     program = [GroupCollective(collective, size, members, chunks)]
     every = simulate_ranks(Network(Clock(), topology, bandwidth, **options), dict.fromkeys(members, program))
     assert every.time == pytest.approx(one.time - (convention.startup if one.phases else 0.0), rel=1e-9)
     assert set(every.finished.values()) == {every.time}
 
 
-def _inside(topology, rank, groups):
-    for each, p in zip(topology.dimensions, groups, strict=True):
-        rank, here = divmod(rank, each.size)
-        if here >= p:
-            return False
-    return True
+def _inside(topology, rank, at):
+    return all(here in members for here, members in zip(coordinates(topology, rank), at, strict=True))
+
+
+@given(st.sampled_from(Block), st.integers(2, 12), st.data())
+def test_distances_are_those_of_all_pairs(block, n, data):
+    members = sorted(data.draw(st.sets(st.integers(0, n - 1), min_size=2)))
+    dimension = Dimension(block, n)
+    line = Topology("line", (dimension,))
+    pairs = [hops(line, a, b) for a in members for b in members if a != b]
+    assert (farthest(dimension, members), nearest(dimension, members)) == (max(pairs), min(pairs))
+    around = [hops(line, a, b) for a, b in zip(members, members[1:] + members[:1], strict=True)]
+    ways = [sum((around * 2)[i : i + len(members) - 1]) for i in range(len(members))]
+    assert circulation(dimension, members) == max(ways)
+
+
+@settings(max_examples=40)
+@given(networks(), collectives, sizes, chunk_counts, schedules, st.data())
+def test_no_group_anywhere_beats_its_bound(network, collective, size, chunks, schedule, data):
+    topology, bandwidth = network
+    at = [data.draw(st.sets(st.integers(0, each.size - 1), min_size=1).map(sorted)) for each in topology.dimensions]
+    groups = tuple(map(len, at))
+    time = simulate_collective(
+        collective, size, topology, bandwidth, groups, positions=at, chunks=chunks, schedule=schedule
+    ).time
+    assert time >= bounds(collective, size, topology, bandwidth, groups, at).alpha_beta * (1 - 1e-9)
 
 
 @settings(max_examples=40)

@@ -11,8 +11,9 @@ from simcore.models.iteration.jobs import Job, place, simulate
 from simcore.models.iteration.program import Axis, Loop, iteration
 from simcore.models.network.collectives import collective_time, traffic
 from simcore.models.network.fluid import FluidNetwork, max_min
-from simcore.models.network.graph import link_graph, streams
+from simcore.models.network.graph import link_graph, sharing, streams
 from simcore.models.network.mapping import Groups
+from simcore.models.network.simulation.run import simulate_collective
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.workload import Collective, Layer, Phase, Workload
 from simcore.zoo.load_networks import load_network
@@ -68,6 +69,37 @@ def test_part_of_a_full_mesh_has_part_of_its_links():
     topology = Topology("mesh", (Dimension(Block.FULLY_CONNECTED, 8),))
     run = simulate([job("a", topology, [range(4)], 8e9)], topology, [7e9]).jobs[0]
     assert run.time == pytest.approx(2 * 8 * (3 / 4) / 3)  # 3 of 7 links of 1 GB/s
+
+
+@pytest.mark.parametrize("block", list(Block))
+@pytest.mark.parametrize("collective", [AR, A2A])
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_groups_spread_over_a_whole_dimension_agree_with_the_representative(block, collective, stride):
+    """The same links, the same bytes: one group of every NPU, every second, every fourth."""
+    topology = Topology("line", (Dimension(block, 8),))
+    members = range(0, 8, stride)
+    fluid = simulate([job("a", topology, [members], 8e9, collective=collective)], topology, [7e9]).jobs[0].time
+    one = simulate_collective(collective, 8e9, topology, [7e9], (len(members),), positions=[members], chunks=1).time
+    assert fluid == pytest.approx(one)
+
+
+@pytest.mark.parametrize(
+    ("groups", "factor"),
+    [
+        ([range(8)], 1),
+        ([range(4), range(4, 8)], 2),
+        ([range(2)], 2),
+        ([range(0, 8, 2)], 1),
+        ([range(0, 8, 2), range(1, 8, 2)], 2),
+        ([range(i, 8, 4) for i in range(4)], 4),
+    ],
+)
+def test_where_the_links_of_a_ring_are_shared_the_fluid_model_says_by_how_much(groups, factor):
+    topology = Topology("ring", (Dimension(Block.RING, 8),))
+    jobs = [job(f"{i}", topology, [members], 8e9) for i, members in enumerate(groups)]
+    one = simulate_collective(AR, 8e9, topology, [2e9], (len(groups[0]),), positions=[groups[0]], chunks=1).time
+    assert [run.time for run in simulate(jobs, topology, [2e9]).jobs] == pytest.approx([factor * one] * len(jobs))
+    assert sharing(topology.dimensions[0], groups, AR) == pytest.approx(factor)
 
 
 def test_part_of_a_ring_is_a_line():

@@ -8,7 +8,7 @@ import pytest
 from simcore.engine import Clock
 from simcore.errors import InputError, RunError
 from simcore.models.network.bounds import bounds, usable_bandwidth
-from simcore.models.network.groups import group_sizes
+from simcore.models.network.groups import group_positions
 from simcore.models.network.simulation.algorithms import Algorithm, steps
 from simcore.models.network.simulation.conventions import Convention, phase_cost
 from simcore.models.network.simulation.network import Network
@@ -92,6 +92,22 @@ def test_a_higher_priority_passes_what_waits_but_not_what_is_served():
     clock.run()
     assert [phase.label for phase in network.log] == ["low", "high", "low"]
     assert (high.value, low.value) == (pytest.approx(0.0045), pytest.approx(0.006))
+
+
+@pytest.mark.parametrize(
+    ("members", "late"),
+    [(range(8), 7), (range(0, 8, 2), 3 * 2), (range(0, 8, 4), 4), (range(4), 2 + 3), (range(2), 1)],
+)
+def test_latency_counts_the_hops_of_the_real_ring(members, late):
+    ring = net((Block.RING, 8, 1e-6))
+    p = len(members)
+    options = {"positions": [members], "chunks": 1}
+    assert simulate_collective(RS, 8.0, ring, [1e18], (p,), **options).time == pytest.approx(late * 1e-6, rel=1e-3)
+    theirs = simulate_collective(RS, 8.0, ring, [1e18], (p,), convention=Convention.ASTRA_SIM, **options)
+    assert theirs.time == pytest.approx((p - 1) * 1e-6, rel=0.02)  # a ring of its own
+    # farthest apart: half the ring, or the ends of the line
+    apart = max(min(abs(a - b), 8 - abs(a - b)) for a in members for b in members)
+    assert bounds(RS, 8.0, ring, [1e18], (p,), [members]).latency == pytest.approx(apart * 1e-6)
 
 
 def test_chunks_in_flight_hide_latency_and_share_the_link():
@@ -218,11 +234,11 @@ def test_a_rank_that_never_comes_is_a_deadlock_too():
 
 def test_groups_are_boxes():
     assert coordinates(CUBE, 37) == (1, 1, 1)
-    assert group_sizes(CUBE, range(16), "--group") == (4, 4, 1)
-    assert group_sizes(CUBE, [0, 2, 32, 34], "--group") == (2, 1, 2)
+    assert group_positions(CUBE, range(16), "--group") == ((0, 1, 2, 3), (0, 1, 2, 3), (0,))
+    assert group_positions(CUBE, [0, 2, 32, 34], "--group") == ((0, 2), (0,), (0, 1))
     for members, found in (([], "empty"), ([128], "rank 128"), ([1, 1], "twice"), (range(6), "without rank 6")):
         with pytest.raises(InputError, match=found):
-            group_sizes(CUBE, members, "--group")
+            group_positions(CUBE, members, "--group")
 
 
 def test_bounds_by_hand():

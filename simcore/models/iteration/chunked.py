@@ -58,6 +58,7 @@ class ChunkFabric:
     def __init__(self, network: Network, groups: Groups, chunks: int) -> None:
         self.network, self.chunks = network, chunks
         self._groups = {Axis.TENSOR: groups.tp, Axis.DATA: groups.dp}
+        self._positions = dict(zip((Axis.TENSOR, Axis.DATA), groups.positions(network.topology), strict=True))
         self._urgent = 0
         self._busy: dict[int, list[float]] = {}
 
@@ -73,6 +74,7 @@ class ChunkFabric:
             label=f"{issue.axis.value} {issue.collective.value}, layer {issue.layer + 1}, {issue.part.value}",
             priority=float(self._urgent) if issue.urgent else 0.0,
             part=issue.axis.value,
+            positions=self._positions[issue.axis],
         )
 
     def limit(self, issue: Issue) -> int | None:
@@ -125,10 +127,12 @@ class IdealFabric:
     def __init__(self, clock: Clock, topology: Topology, bandwidths: Sequence[float], groups: Groups) -> None:
         self._clock, self._topology, self._bandwidths = clock, topology, bandwidths
         self._groups = {Axis.TENSOR: groups.tp, Axis.DATA: groups.dp}
+        self._positions = dict(zip((Axis.TENSOR, Axis.DATA), groups.positions(topology), strict=True))
 
     def issue(self, issue: Issue) -> Event:
         """Start a collective that ends at its bound."""
-        found = bounds(issue.collective, issue.size, self._topology, self._bandwidths, self._groups[issue.axis])
+        sizes, at = self._groups[issue.axis], self._positions[issue.axis]
+        found = bounds(issue.collective, issue.size, self._topology, self._bandwidths, sizes, at)
         return self._clock.at(self._clock.now + found.alpha_beta)
 
     def limit(self, issue: Issue) -> int | None:

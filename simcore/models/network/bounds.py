@@ -5,7 +5,7 @@ Let N be the NPUs of the group, b_d what one of them has into dimension d [B/s] 
 - bandwidth: all-reduce ``2 (N - 1) / N S / sum b_d``, reduce-scatter half of it, all-gather of a shard S
   ``(N - 1) S / sum b_d``. In an all-to-all every byte for an NPU with another coordinate in d crosses d, so each
   dimension is a bound of its own, a ring by what it forwards: ``max_d S / p_d sum_i min(i, p_d - i) / b_d``;
-- latency: a byte of every NPU reaches every other, so the farthest pair: ``sum_d hops_d L_d``;
+- latency: a byte of every NPU reaches every other, so the farthest pair: ``sum_d hops_d L_d``, hops on the real ring;
 - alpha-beta: the last byte leaves no sooner than the bandwidth allows, and crosses one link at least.
 """
 
@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from math import prod
 
 from simcore.models.network.collectives import traffic
-from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.models.network.distances import farthest, nearest
+from simcore.models.network.topology import Block, Dimension, Topology, peer_bandwidth, ring_crossings
 from simcore.models.workload import Collective
 
 
@@ -56,12 +57,17 @@ def usable_bandwidth(dimension: Dimension, bandwidth: float, group: int) -> floa
     60000000000.0
     """
     if dimension.block is Block.FULLY_CONNECTED:
-        return bandwidth * (group - 1) / (dimension.size - 1)
+        return (group - 1) * peer_bandwidth(dimension, bandwidth)
     return bandwidth
 
 
 def bounds(
-    collective: Collective, size: float, topology: Topology, bandwidths: Sequence[float], groups: Sequence[int]
+    collective: Collective,
+    size: float,
+    topology: Topology,
+    bandwidths: Sequence[float],
+    groups: Sequence[int],
+    positions: Sequence[Sequence[int]] | None = None,
 ) -> Bounds:
     """Return the bounds of a collective.
 
@@ -77,6 +83,8 @@ def bounds(
         Bandwidth of one NPU into each dimension [B/s].
     groups : sequence of int
         NPUs of the group along each dimension.
+    positions : sequence of sequence of int, optional
+        Where they sit along each, by default neighbours: on a ring farther ones are more hops apart.
 
     Examples
     --------
@@ -102,8 +110,10 @@ def bounds(
             Collective.ALL_GATHER: (npus - 1) * size,
         }[collective]
         bandwidth = volume / sum(b for _, b, _ in used)
-    latency = sum(_farthest(dimension.block, p) * dimension.latency for dimension, _, p in used)
-    one_link = min(_farthest(dimension.block, 2) * dimension.latency for dimension, _, _ in used)
+    at = [range(p) for p in groups] if positions is None else positions
+    members = [(each, here) for each, here in zip(topology.dimensions, at, strict=True) if len(here) > 1]
+    latency = sum(farthest(dimension, here) * dimension.latency for dimension, here in members)
+    one_link = min(nearest(dimension, here) * dimension.latency for dimension, here in members)
     slowest = per_dimension(collective, size, topology, bandwidths, groups)
     limiting = max(range(len(groups)), key=slowest.__getitem__)
     return Bounds(bandwidth, latency, max(latency, bandwidth + one_link), slowest[limiting], limiting)
@@ -128,10 +138,4 @@ def per_dimension(
 
 def _crossed(block: Block, p: int) -> int:
     """Return the links that the messages of one NPU to all others occupy."""
-    return p * p // 4 if block is Block.RING else p - 1
-
-
-def _farthest(block: Block, p: int) -> int:
-    if block is Block.RING:
-        return p // 2
-    return 1 if block is Block.FULLY_CONNECTED else 2
+    return ring_crossings(p) if block is Block.RING else p - 1

@@ -165,6 +165,37 @@ def streams(
     return share, counts
 
 
+def sharing(dimension: Dimension, groups: Sequence[Sequence[int]], collective: Collective) -> float:
+    """Return how many times as long groups that run at once take on the links as with the whole bandwidth each.
+
+    Parameters
+    ----------
+    dimension : Dimension
+        The dimension.
+    groups : sequence of sequence of int
+        Positions of the NPUs of each group along it, ascending.
+    collective : Collective
+        What all of them run.
+
+    Examples
+    --------
+    Half of a ring is a line, whose way back takes the same links; two groups of every second NPU share all links:
+
+    >>> ring = Dimension(Block.RING, 8)
+    >>> sharing(ring, [range(4), range(4, 8)], Collective.ALL_REDUCE)
+    2.0
+    >>> sharing(ring, [range(0, 8, 2), range(1, 8, 2)], Collective.ALL_REDUCE)
+    2.0
+    """
+    load: dict[tuple[int, int], float] = {}
+    for group in groups:
+        share, counts = streams(dimension, group, collective)
+        for hop, count in counts.items():
+            load[hop] = load.get(hop, 0.0) + share * count
+    wires = _wires(dimension, 1.0)
+    return max(carried / wires[hop] for hop, carried in load.items())
+
+
 def _shortest(here: int, there: int, size: int) -> list[tuple[Hops, float]]:
     """Return the shortest ways round a ring and the part that each takes: two where both are as long."""
     forward = (there - here) % size

@@ -10,8 +10,8 @@ from simcore.errors import InputError
 from simcore.models.network.topology import Topology, coordinates
 
 
-def group_sizes(topology: Topology, members: Sequence[int], place: str) -> tuple[int, ...]:
-    """Return how many NPUs a group has along each dimension.
+def group_positions(topology: Topology, members: Sequence[int], place: str) -> tuple[tuple[int, ...], ...]:
+    """Return where the NPUs of a group sit along each dimension, ascending.
 
     Parameters
     ----------
@@ -32,10 +32,8 @@ def group_sizes(topology: Topology, members: Sequence[int], place: str) -> tuple
     --------
     >>> from simcore.models.network.topology import Block, Dimension
     >>> net = Topology("net", (Dimension(Block.RING, 4), Dimension(Block.SWITCH, 8)))
-    >>> group_sizes(net, range(16), "--group")
-    (4, 4)
-    >>> group_sizes(net, [0, 4], "--group")
-    (1, 2)
+    >>> group_positions(net, [0, 2, 4, 6], "--group")
+    ((0, 2), (0, 1))
     """
     npus = topology.npus
     if not members:
@@ -63,4 +61,4 @@ def group_sizes(topology: Topology, members: Sequence[int], place: str) -> tuple
             f"the same coordinates along each dimension of {shape}, in every combination",
             f"Add rank {rank}, or leave out those it would join.",
         )
-    return tuple(len(here) for here in along)
+    return tuple(map(tuple, along))

@@ -8,12 +8,14 @@ in flight multiply it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from math import floor
 from typing import NamedTuple
 
+from simcore.models.network.distances import circulation, exchange, farthest
 from simcore.models.network.simulation.algorithms import Algorithm, Step, steps
-from simcore.models.network.topology import Block, Dimension
+from simcore.models.network.topology import Block, Dimension, hops_between, peer_bandwidth, ring_crossings
 from simcore.models.workload import Collective
 
 NANOSECOND = 1e-9
@@ -69,6 +71,7 @@ def phase_cost(
     group: int,
     size: float,
     in_flight: int = 1,
+    members: Sequence[int] | None = None,
 ) -> Cost:
     """Return the cost of one phase of a chunk in one dimension.
 
@@ -91,6 +94,9 @@ def phase_cost(
         Input of the phase [B].
     in_flight : int
         Phases under way at once, behind which latency hides: it decides between folding and a ring.
+    members : sequence of int, optional
+        Positions of the group along the dimension, by default neighbours: by physics a message crosses the hops
+        between them on the real ring. ASTRA-sim's conventions take a group for a ring of its own.
 
     Examples
     --------
@@ -100,36 +106,45 @@ def phase_cost(
     (140.0, 7.0, 14000000.0)
     """
     if convention is Convention.PHYSICAL:
-        cost = _physical(dimension, bandwidth, algorithm, operation, group, size)
+        at = range(group) if members is None else members
+        cost = _physical(dimension, bandwidth, algorithm, operation, at, size)
         if algorithm is Algorithm.HALVING_DOUBLING and group & (group - 1) and dimension.block is Block.SWITCH:
             # folding sends whole buffers: where bandwidth counts, a ring over the switch is faster
-            ring = _physical(dimension, bandwidth, Algorithm.RING, operation, group, size)
+            ring = _physical(dimension, bandwidth, Algorithm.RING, operation, at, size)
             return min(cost, ring, key=lambda each: max(each.work, (each.work + each.latency) / in_flight))
         return cost
     return _whole_nanoseconds(convention, dimension, bandwidth, algorithm, operation, group, int(size))
 
 
-def hops(block: Block, distance: int, n: int) -> int:
-    """Return the links that a message crosses to a peer `distance` NPUs away on the shortest way."""
-    if block is Block.RING:
-        return min(distance, n - distance)
-    return 1 if block is Block.FULLY_CONNECTED else 2
-
-
 def _physical(
-    dimension: Dimension, bandwidth: float, algorithm: Algorithm, operation: Collective, n: int, size: float
+    dimension: Dimension,
+    bandwidth: float,
+    algorithm: Algorithm,
+    operation: Collective,
+    members: Sequence[int],
+    size: float,
 ) -> Cost:
+    n = len(members)
     work = latency = sent = 0.0
     for step in steps(algorithm, operation, n):
         message = size * step.parts / step.of
         crossing = _crossings(dimension.block, step, algorithm, n)
         rate = bandwidth
         if dimension.block is Block.FULLY_CONNECTED:  # one link for each peer; a link that has no message is idle
-            rate = bandwidth * step.peers / (dimension.size - 1)
+            rate = step.peers * peer_bandwidth(dimension, bandwidth)
         work += step.times * message * crossing / rate
         sent += step.times * message * crossing
-        latency += step.times * hops(dimension.block, step.distance, n) * dimension.latency
+        latency += _hops(dimension, algorithm, step, members) * dimension.latency
     return Cost(work, latency, sent)
+
+
+def _hops(dimension: Dimension, algorithm: Algorithm, step: Step, members: Sequence[int]) -> int:
+    """Return the links that the messages of a step and its repetitions cross one after the other."""
+    if step.peers > 1:
+        return step.times * farthest(dimension, members)
+    if algorithm is Algorithm.RING and step.times > 1:
+        return circulation(dimension, members)
+    return step.times * exchange(dimension, members, step.distance)
 
 
 def _crossings(block: Block, step: Step, algorithm: Algorithm, n: int) -> float:
@@ -137,7 +152,7 @@ def _crossings(block: Block, step: Step, algorithm: Algorithm, n: int) -> float:
     if block is not Block.RING:
         return float(step.peers)
     if step.peers > 1:  # to all others on the shortest way: sum of min(i, n - i), over both directions
-        return float(n * n // 4)
+        return float(ring_crossings(n))
     if algorithm is Algorithm.RING or n == 2:
         return 1.0  # two logical rings, one in each direction
     # pairs that exchange at this distance load their middle link, in one direction; opposite NPUs use both ways
@@ -148,7 +163,7 @@ def link_bandwidth(convention: Convention, dimension: Dimension, bandwidth: floa
     """Return what one message sees in ASTRA-sim [B/ns]; in ASTRA-sim 2 a ring message uses one direction."""
     per_nanosecond = bandwidth / 1e9
     if dimension.block is Block.FULLY_CONNECTED:
-        return per_nanosecond / (dimension.size - 1)
+        return peer_bandwidth(dimension, per_nanosecond)
     if dimension.block is Block.RING and convention is not Convention.ASTRA_SIM:
         return per_nanosecond / 2
     return per_nanosecond
@@ -175,7 +190,7 @@ def _whole_nanoseconds(
     total, sent = 1 if first else ENDPOINT_2, 0
     for step in steps(algorithm, operation, n):
         message = size * step.parts // step.of
-        time = floor(hops(dimension.block, step.distance, n) * latency + message / rate)
+        time = floor(hops_between(dimension.block, step.distance, n) * latency + message / rate)
         time += 1 if first else ENDPOINT_2
         total += step.times * (time + (reduction if step.reduces else 0))
         sent += step.times * step.peers * message

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simcore.engine import Clock
+from simcore.models.network.distances import Positions
 from simcore.models.network.simulation.schedules import (
     ChunkPlan,
     GreedyLoads,
@@ -34,7 +35,12 @@ _MOST_ORDERED = 6
 
 
 def best_plans(
-    network: Network, collective: Collective, size: float, groups: tuple[int, ...], chunks: int
+    network: Network,
+    collective: Collective,
+    size: float,
+    groups: tuple[int, ...],
+    chunks: int,
+    at: Positions | None = None,
 ) -> list[ChunkPlan]:
     """Return the fastest plan found for a collective that runs alone.
 
@@ -50,31 +56,43 @@ def best_plans(
         NPUs of the group along each dimension.
     chunks : int
         The most chunks to use; halves of it are tried too.
+    at : Positions, optional
+        Where the group's NPUs sit, as of `spread`.
     """
     best: list[ChunkPlan] = []
     shortest = float("inf")
     tried: set[tuple[ChunkPlan, ...]] = set()
-    for plans in _candidates(network, collective, size, groups, chunks):
+    for plans in _candidates(network, collective, size, groups, chunks, at):
         if tuple(plans) not in tried:
             tried.add(tuple(plans))
-            time = _alone(network, collective, size, groups, plans)
+            time = _alone(network, collective, size, groups, plans, at)
             if time < shortest:
                 best, shortest = plans, time
     return best
 
 
 def _alone(
-    network: Network, collective: Collective, size: float, groups: tuple[int, ...], plans: list[ChunkPlan]
+    network: Network,
+    collective: Collective,
+    size: float,
+    groups: tuple[int, ...],
+    plans: list[ChunkPlan],
+    at: Positions | None,
 ) -> float:
     """Return the time of a plan on an idle network [s]."""
     clock = Clock()
     trial = network.idle_copy(clock)
-    clock.run(until=trial.issue(collective, size, groups, plans=plans))
+    clock.run(until=trial.issue(collective, size, groups, plans=plans, positions=at))
     return float(clock.now)
 
 
 def _candidates(
-    network: Network, collective: Collective, size: float, groups: tuple[int, ...], chunks: int
+    network: Network,
+    collective: Collective,
+    size: float,
+    groups: tuple[int, ...],
+    chunks: int,
+    at: Positions | None,
 ) -> Iterator[list[ChunkPlan]]:
     whole = network.convention.whole_nanoseconds
     local = network.optimization is Optimization.LOCAL and collective is not Collective.ALL_TO_ALL
@@ -87,14 +105,19 @@ def _candidates(
             for schedule in (Schedule.THEMIS, Schedule.FLEX):
                 yield GreedyLoads(network.bandwidths).plans(schedule, collective, size, count, groups, whole)
         if len(default_order(collective, groups)) <= _MOST_ORDERED:
-            yield _balanced(network, collective, sizes, groups, fused=True)
+            yield _balanced(network, collective, sizes, groups, at, fused=True)
             if local and collective is Collective.ALL_REDUCE:
-                yield _balanced(network, collective, sizes, groups, fused=False)
+                yield _balanced(network, collective, sizes, groups, at, fused=False)
         count //= 2
 
 
 def _balanced(
-    network: Network, collective: Collective, sizes: Sequence[float], groups: tuple[int, ...], fused: bool
+    network: Network,
+    collective: Collective,
+    sizes: Sequence[float],
+    groups: tuple[int, ...],
+    at: Positions | None,
+    fused: bool,
 ) -> list[ChunkPlan]:
     """Give each chunk the order after which the most loaded dimension has the least load, in seconds."""
     orders = list(permutations(default_order(collective, groups)))
@@ -103,7 +126,7 @@ def _balanced(
     plans = []
     for size in sizes:
         if size not in added:
-            table = [_seconds(network, collective, ChunkPlan(size, order, fused), groups) for order in orders]
+            table = [_seconds(network, collective, ChunkPlan(size, order, fused), groups, at) for order in orders]
             added[size] = np.array(table)
         after = load + added[size]
         # of the orders that are as good, the one that adds the least in all: rounding keeps ties what they are
@@ -113,12 +136,18 @@ def _balanced(
     return plans
 
 
-def _seconds(network: Network, collective: Collective, plan: ChunkPlan, groups: tuple[int, ...]) -> list[float]:
+def _seconds(
+    network: Network,
+    collective: Collective,
+    plan: ChunkPlan,
+    groups: tuple[int, ...],
+    at: Positions | None,
+) -> list[float]:
     """Return how long a chunk occupies each dimension, latency included [s]."""
     load = [0.0] * len(groups)
     whole = network.convention.whole_nanoseconds
     for d, operation, size in phases(plan, collective, groups, network.optimization, whole):
-        cost = network.cost(d, operation, groups[d], size)
+        cost = network.cost(d, operation, groups[d], size, at[d] if at else None)
         # a chunk's latency is hidden behind the others in flight
         load[d] += max(cost.work, (cost.work + cost.latency) / network.in_flight)
     return load

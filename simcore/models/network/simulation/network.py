@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from simpy.events import Event
 
 from simcore.engine import Clock
+from simcore.models.network.distances import Positions, spread
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
 from simcore.models.network.simulation.conventions import NANOSECOND, Convention, Cost, phase_cost
 from simcore.models.network.simulation.log import LoggedPhase, LoggedTransfer
@@ -108,11 +109,11 @@ class Network:
         self.phases = 0
         self._loads = GreedyLoads(self.bandwidths)
         self._loads_at = -1.0
-        self._best: dict[tuple[Collective, float, tuple[int, ...], int], list[ChunkPlan]] = {}
+        self._best: dict[tuple[Collective, float, tuple[int, ...], int, Positions | None], list[ChunkPlan]] = {}
         self._servers: dict[tuple[int, str], Server] = {}
         self._channels: dict[tuple[int, str], float] = {}
-        self._costs: dict[tuple[int, Collective, int, float], Cost] = {}
-        self._ways: dict[tuple[ChunkPlan, Collective, tuple[int, ...], str], tuple[Leg, ...]] = {}
+        self._costs: dict[tuple[int, Collective, int, float, tuple[int, ...] | None], Cost] = {}
+        self._ways: dict[tuple[ChunkPlan, Collective, tuple[int, ...], str, Positions | None], tuple[Leg, ...]] = {}
 
     def issue(
         self,
@@ -125,6 +126,7 @@ class Network:
         priority: float = 0.0,
         part: str = "",
         plans: Sequence[ChunkPlan] | None = None,
+        positions: Sequence[Sequence[int] | None] | None = None,
     ) -> Event:
         """Start a collective now; it shares the dimensions with all others under way.
 
@@ -148,6 +150,8 @@ class Network:
             ``"dp"``. By physics they share the links, and the name is ignored.
         plans : sequence of ChunkPlan, optional
             Chunks and their orders, in place of the schedule's.
+        positions : sequence of sequence of int, optional
+            Where the group's NPUs sit along each dimension, by default neighbours: see `phase_cost`.
 
         Returns
         -------
@@ -160,11 +164,12 @@ class Network:
         done = Event(self.clock)
         if size <= 0 or all(p == 1 for p in sizes):
             return done.succeed(self.clock.now)
-        planned = self.plans(collective, size, sizes, chunks) if plans is None else list(plans)
+        at = spread(self.topology, positions)
+        planned = self.plans(collective, size, sizes, chunks, at) if plans is None else list(plans)
         part = part if whole else ""
         issued = Issued(done, len(planned), label, priority)
         for index, plan in enumerate(planned):
-            key = (plan, collective, sizes, part)
+            key = (plan, collective, sizes, part, at)
             way = self._ways.get(key)
             if way is None:
                 self._ways[key] = way = self._way(*key)
@@ -212,13 +217,15 @@ class Network:
             self._servers[dimension, part] = server = Server(self, dimension)
         return server
 
-    def plans(self, collective: Collective, size: float, groups: Sequence[int], chunks: int) -> list[ChunkPlan]:
+    def plans(
+        self, collective: Collective, size: float, groups: Sequence[int], chunks: int, at: Positions | None = None
+    ) -> list[ChunkPlan]:
         """Return the chunks of a collective issued now and the order of dimensions that the schedule gives each."""
         whole = self.convention.whole_nanoseconds
         if self.schedule is Schedule.LATENCY_AWARE:
             from simcore.models.network.simulation.latency_aware import best_plans
 
-            key = (collective, size, tuple(groups), chunks)
+            key = (collective, size, tuple(groups), chunks, at)
             if key not in self._best:
                 self._best[key] = best_plans(self, *key)
             return self._best[key]
@@ -262,21 +269,25 @@ class Network:
             )
         )  # fmt: skip
 
-    def cost(self, dimension: int, operation: Collective, group: int, size: float) -> Cost:
+    def cost(
+        self, dimension: int, operation: Collective, group: int, size: float, members: tuple[int, ...] | None = None
+    ) -> Cost:
         """Return the cost of one phase, remembered."""
-        key = (dimension, operation, group, size)
+        key = (dimension, operation, group, size, members)
         found = self._costs.get(key)
         if found is None:
             at, bandwidth = self.topology.dimensions[dimension], self.bandwidths[dimension]
             way, flying = self.algorithms[dimension], self.in_flight
-            found = phase_cost(self.convention, at, bandwidth, way, operation, group, size, flying)
+            found = phase_cost(self.convention, at, bandwidth, way, operation, group, size, flying, members)
             self._costs[key] = found
         return found
 
-    def _way(self, plan: ChunkPlan, collective: Collective, groups: tuple[int, ...], part: str) -> tuple[Leg, ...]:
+    def _way(
+        self, plan: ChunkPlan, collective: Collective, groups: tuple[int, ...], part: str, at: Positions | None
+    ) -> tuple[Leg, ...]:
         whole = self.convention.whole_nanoseconds
         legs = []
         for d, operation, size in phases(plan, collective, groups, self.optimization, whole):
             server = self._server(d, part if groups[d] < self.topology.dimensions[d].size else "")
-            legs.append(Leg(server, operation, size, self.cost(d, operation, groups[d], size)))
+            legs.append(Leg(server, operation, size, self.cost(d, operation, groups[d], size, at[d] if at else None)))
         return tuple(legs)

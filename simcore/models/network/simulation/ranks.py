@@ -16,7 +16,8 @@ from simpy.events import Event
 
 from simcore.engine import Clock
 from simcore.errors import RunError
-from simcore.models.network.groups import group_sizes
+from simcore.models.network.distances import spread
+from simcore.models.network.groups import group_positions
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.schedules import ChunkPlan, phases
 from simcore.models.network.topology import Topology, coordinates
@@ -120,11 +121,12 @@ class _Call:
     def __init__(self, ranks: _Ranks, what: GroupCollective) -> None:
         network = ranks.network
         self.what, self.joined = what, set[int]()
-        self.groups = group_sizes(network.topology, what.members, str(what))
+        positions = group_positions(network.topology, what.members, str(what))
+        self.groups, self.at = tuple(map(len, positions)), spread(network.topology, positions)
         self.plans: list[ChunkPlan] = []
         if what.size > 0 and len(what.members) > 1:
             planner = network.idle_copy(Clock(), network.schedule)
-            self.plans = planner.plans(what.collective, what.size, self.groups, what.chunks)
+            self.plans = planner.plans(what.collective, what.size, self.groups, what.chunks, self.at)
         whole = network.convention.whole_nanoseconds
         self.ways = [phases(plan, what.collective, self.groups, network.optimization, whole) for plan in self.plans]
         self.left = dict.fromkeys(what.members, len(self.plans))
@@ -230,7 +232,8 @@ class _Ranks:
     def _serve(self, dimension: int, meeting: _Meeting) -> None:
         network, now = self.network, self.clock.now
         _, operation, size = meeting.call.ways[meeting.chunk][meeting.position]
-        cost = network.cost(dimension, operation, meeting.expected, size)
+        at = meeting.call.at
+        cost = network.cost(dimension, operation, meeting.expected, size, at[dimension] if at else None)
         self.phases += 1
         ranks = [(rank, dimension) for rank in meeting.ready]
         start = now

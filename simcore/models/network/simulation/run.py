@@ -56,6 +56,7 @@ def simulate_collective(
     bandwidths: Sequence[float],
     groups: Sequence[int] | None = None,
     *,
+    positions: Sequence[Sequence[int]] | None = None,
     chunks: int = 64,
     schedule: Schedule = Schedule.ASCENDING,
     in_flight: int = 1,
@@ -75,6 +76,8 @@ def simulate_collective(
         See `Network`.
     groups : sequence of int, optional
         NPUs of the group along each dimension; by default all.
+    positions : sequence of sequence of int, optional
+        Where they sit along each dimension, by default neighbours.
     chunks : int
         Into how many it is cut.
 
@@ -106,7 +109,7 @@ def simulate_collective(
         algorithms=algorithms,
         record=True,
     )
-    clock.run(until=network.issue(collective, size, sizes, chunks=chunks))
+    clock.run(until=network.issue(collective, size, sizes, chunks=chunks, positions=positions))
     cut = len({phase.chunk for phase in network.log})
     time = network.after(clock.now, convention.startup) if network.phases else 0.0
     return _finished(time, network.busy, network.sent, bandwidths, cut, network.phases, clock.events, network.log)

@@ -1,0 +1,91 @@
+"""Hops between the NPUs of a group along one dimension: on a ring they depend on where the group sits.
+
+Members are positions along the dimension, ascending: ``range(4)`` are neighbours, ``range(0, 8, 2)`` every second NPU.
+Hops are those of the real ring, whatever part of it the group covers.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+from simcore.models.network.topology import Block, Dimension, Topology, hops_between
+
+Members = Sequence[int]
+Positions = tuple[tuple[int, ...] | None, ...]
+"""Members along each dimension; None where it makes no difference."""
+
+
+def spread(topology: Topology, positions: Sequence[Members | None] | None) -> Positions | None:
+    """Keep the positions that matter: those on rings that are no neighbours from 0 on.
+
+    Examples
+    --------
+    >>> net = Topology("net", (Dimension(Block.RING, 8), Dimension(Block.SWITCH, 8)))
+    >>> spread(net, [range(4), range(0, 8, 2)]), spread(net, [range(0, 8, 2), range(0, 8, 2)])
+    (None, ((0, 2, 4, 6), None))
+    """
+    if positions is None:
+        return None
+    kept = tuple(
+        tuple(here) if here and each.block is Block.RING and list(here) != list(range(len(here))) else None
+        for each, here in zip(topology.dimensions, positions, strict=True)
+    )
+    return kept if any(kept) else None
+
+
+def farthest(dimension: Dimension, members: Members) -> int:
+    """Return the links between the two members that are farthest apart.
+
+    Examples
+    --------
+    >>> ring = Dimension(Block.RING, 8)
+    >>> [farthest(ring, members) for members in (range(8), range(4), range(0, 8, 4))]
+    [4, 3, 4]
+    """
+    n, count = dimension.size, len(members)
+    if dimension.block is not Block.RING or count in (1, n):
+        return hops_between(dimension.block, n // 2 if count > 1 else 0, n)
+    longest = 0
+    for here in members:  # the member nearest to the opposite side is on either side of it
+        behind = bisect_left(members, (here + n // 2) % n)
+        for index in (behind - 1, behind % count):
+            longest = max(longest, hops_between(Block.RING, members[index] - here, n))
+    return longest
+
+
+def nearest(dimension: Dimension, members: Members) -> int:
+    """Return the links between the two members that are closest to each other."""
+    return min(_neighbours(dimension, members))
+
+
+def circulation(dimension: Dimension, members: Members) -> int:
+    """Return the links that data crosses that passes through all members, neighbour to neighbour: the longest such way.
+
+    Examples
+    --------
+    The part of a ring closes over its own links:
+
+    >>> ring = Dimension(Block.RING, 8)
+    >>> [circulation(ring, members) for members in (range(8), range(0, 8, 2), range(4))]
+    [7, 6, 5]
+    """
+    if len(members) == dimension.size:
+        return (len(members) - 1) * hops_between(dimension.block, 1, dimension.size)
+    steps = list(_neighbours(dimension, members))
+    return sum(steps) - min(steps)
+
+
+def exchange(dimension: Dimension, members: Members, distance: int) -> int:
+    """Return the links between partners of an exchange, member i with member ``i xor distance``: the farthest pair."""
+    n, count = dimension.size, len(members)
+    if dimension.block is not Block.RING or count == n:
+        return hops_between(dimension.block, distance, n)
+    pairs = ((i, i ^ distance) for i in range(count) if i ^ distance < count)
+    return max(hops_between(Block.RING, members[i] - members[j], n) for i, j in pairs)
+
+
+def _neighbours(dimension: Dimension, members: Members) -> Iterator[int]:
+    if len(members) == dimension.size:
+        return iter((hops_between(dimension.block, 1, dimension.size),))
+    return (hops_between(dimension.block, members[i] - members[i - 1], dimension.size) for i in range(len(members)))
