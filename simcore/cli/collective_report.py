@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from simcore.models.workload import Collective
-from simcore.units import format_si
+from simcore.units import counted, format_si
 
 if TYPE_CHECKING:
     from simcore.studies.collective_result import CollectiveResult
@@ -22,13 +22,15 @@ def report(result: CollectiveResult, width: int = 110) -> str:
     group = [p for p in result.groups if p > 1] or [1]
     console.print(
         f"{result.collective.value} of {_bytes(result.buffers.size)} ({result.buffers.meaning}) among "
-        f"{_product(group)} NPUs, {inputs['schedule']}, {result.run.chunks} chunks, {inputs['in_flight']} in flight, "
+        f"{_product(group)}, {inputs['schedule']}, {counted(result.run.chunks, 'chunk')}, "
+        f"{inputs['in_flight']} in flight, "
         f"{inputs['convention']}"
     )
     console.print(f"{_held(result)}\n")
     console.print(_dimensions(result))
     bounds = result.bounds
-    console.print(f"\ntime   {format_si(result.time, 's', 6)}, {result.efficiency:.1%} of the bound")
+    close = "nothing is sent" if result.efficiency is None else f"{result.efficiency:.1%} of the bound"
+    console.print(f"\ntime   {format_si(result.time, 's', 6)}, {close}")
     console.print(
         f"bound  {format_si(result.bound, 's', 6)} (bandwidth {format_si(bounds.bandwidth, 's')}, latency "
         f"{format_si(bounds.latency, 's')}, alpha-beta {format_si(bounds.alpha_beta, 's')})"
@@ -36,7 +38,8 @@ def report(result: CollectiveResult, width: int = 110) -> str:
     console.print("\nWhy")
     for reason in result.reasons:
         console.print(f"- {reason}")
-    console.print(f"\n{result.run.phases} chunk phases, {result.run.events} events, {result.seconds:.3f} CPU seconds")
+    phases, events = counted(result.run.phases, "chunk phase"), counted(result.run.events, "event")
+    console.print(f"\n{phases}, {events}, {result.seconds:.3f} CPU seconds")
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 
 
@@ -75,7 +78,8 @@ def _product(group: list[int]) -> str:
     total = 1
     for p in group:
         total *= p
-    return str(total) if len(group) == 1 else f"{' x '.join(map(str, group))} = {total}"
+    npus = counted(total, "NPU")
+    return npus if len(group) == 1 else f"{' x '.join(map(str, group))} = {npus}"
 
 
 def _bytes(size: float) -> str:

@@ -66,14 +66,22 @@ def command(
     try:
         result = _shown(target, options)
     except KeyboardInterrupt:
-        if state is not None and state.exists():
-            click.echo(f"finished points are kept in {state}: run the same command again to go on", err=True)
-        raise
+        if engine != "simulate":
+            raise
+        raise KeyboardInterrupt(_interrupted(state)) from None
     if output is not None:
         result.write(output, force=force)
     if beside is not None:
         beside.unlink(missing_ok=True)  # all points are in the directory now
     click.echo(result.to_json() if as_json else _report(result), nl=not as_json)
+
+
+def _interrupted(state: Path | None) -> str:
+    """Say how to go on after an interruption."""
+    if state is None:
+        return "interrupted; nothing was kept. With -o or --state finished points are, for a later run to go on from"
+    kept = "finished points are kept" if state.exists() else "no point was finished"
+    return f"interrupted; {kept} in {state}: run the same command again to go on"
 
 
 def _report(result: Evaluation) -> str:

@@ -95,8 +95,8 @@ def run(argv: Sequence[str] | None = None) -> None:
     except SimcoreError as error:
         _fail(one_line(str(error)))
         status = error.exit_code
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        _fail("interrupted; no half-written result was left behind")
+    except (KeyboardInterrupt, click.exceptions.Abort) as stop:
+        _fail(str(stop) or "interrupted; no half-written result was left behind")
         status = 130
     except BrokenPipeError:  # the reader of our output went away: head, less
         _drop_output()

@@ -12,7 +12,11 @@ from simcore.cli.console import options_of, warn
 # a negative budget is refused as one, not as an unknown option
 @click.command("optimize", context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, metavar="NETWORK BUDGET WORKLOAD TARGET LOOP")
-@click.option("--recompute", is_flag=True, help="Forward collectives run twice: activations are recomputed.")
+@click.option(
+    "--recompute",
+    is_flag=True,
+    help="Forward collectives run twice; train --recompute runs forward compute twice too.",
+)
 @click.option("--cap", "caps", multiple=True, metavar="DIM=BW", help="At most BW GB/s in a dimension: 4=100, Pod=100.")
 @click.option("--min", "minima", multiple=True, metavar="DIM=BW", help="At least BW GB/s in a dimension.")
 @click.option("--constraint", "constraints", multiple=True, metavar="TEXT",

@@ -28,7 +28,8 @@ from simcore.cli.console import options_of
 @click.option("--workload-variant", "variant", type=click.Choice(["optimizer", "evaluation"]), default="optimizer",
               help="Weight gradients summed layer by layer (the default), or all in the first.")  # fmt: skip
 @click.option("--recompute/--no-recompute", "recompute", default=None,
-              help="Recompute activations block by block; by default with the loop simulate only.")  # fmt: skip
+              help="Recompute activations block by block, compute and collectives of the forward pass "
+                   "(optimize --recompute: collectives only). By default with the loop simulate.")  # fmt: skip
 @click.option("--tp", type=click.IntRange(min=1), help="Tensor parallelism, in place of the workload's.")
 @click.option("--dp", type=click.IntRange(min=1), help="Data parallelism, in place of the workload's.")
 @click.option("--communicator", metavar="FILE", help="Explicit groups per dimension, in place of --tp and --dp.")
@@ -81,7 +82,7 @@ def command(
     time                    ...
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
     from simcore.results import to_json
-    from simcore.studies.inputs import positional
+    from simcore.studies.inputs import check_timeline, positional
     from simcore.studies.train import train
 
     replaced: dict[str, tuple[str, ...]] = {} if text is None else {"--network": ("NETWORK", "BUDGET")}
@@ -89,6 +90,7 @@ def command(
         replaced[f"--model {model}"] = ("WORKLOAD",)
     names = ["NETWORK", "BUDGET", "WORKLOAD"]
     given = positional("train", arguments, names, "4D 325 1T", options_of(command), replaced)
+    check_timeline(timeline)
     result = train(
         given[0] if text is None else text,
         given[1] if text is None else None,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from simcore.models.iteration.program import Axis, Pass
+from simcore.models.iteration.program import Axis, Loop, Pass
 from simcore.studies.train import WIDER
+from simcore.studies.train_inputs import closed_loop
 from simcore.studies.train_result import TrainResult
-from simcore.units import format_si
+from simcore.units import counted, format_si
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,17 +34,19 @@ def report(result: TrainResult, width: int = 110) -> str:
     for line in (*_advice(result), *_warnings(result)):
         console.print(line)
     events = result.run.events
-    console.print(f"{events} events, {result.seconds:.3f} CPU seconds per simulated iteration.")
+    console.print(f"{counted(events, 'event')}, {result.seconds:.3f} CPU seconds per simulated iteration.")
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 
 
 def _headline(result: TrainResult) -> str:
     inputs, scene = result.provenance.inputs, result.scene
+    stages = f" x {inputs['stages']} pipeline stages" if inputs["stages"] > 1 else ""
     parts = [
         f"{scene.topology.name}, {sum(scene.bandwidths) / 1e9:g} GB/s per NPU",
-        f"{scene.workload.name} (TP {scene.workload.tp} x DP {scene.workload.dp}, {inputs['variant']} workload)",
+        f"{scene.workload.name} (TP {scene.workload.tp} x DP {scene.workload.dp}{stages}, "
+        f"{inputs['variant']} workload)",
         f"loop {inputs['loop']}" + (" with recomputation" if inputs["recompute"] else ""),
-        f"{inputs['chunks']} chunks, {inputs['schedule']}, {inputs['convention']}",
+        f"{counted(inputs['chunks'], 'chunk')}, {inputs['schedule']}, {inputs['convention']}",
     ]
     if inputs["compute_scale"] != 1:
         parts.append(f"compute x {inputs['compute_scale']:g}")
@@ -85,8 +88,15 @@ def _iteration(result: TrainResult) -> Table:
         share = f"({result.bound / result.time:.2%} of it)"
         table.add_row("no schedule beats", f"{format_si(result.bound, 's', 7)} {share}")
     if result.closed is not None:
-        table.add_row("closed form", f"{format_si(result.closed.total, 's', 7)} (no chunks, no latency)")
+        rule = closed_loop(Loop(result.provenance.inputs["loop"])).value
+        table.add_row(f"closed form, {rule}", f"{format_si(result.closed.total, 's', 7)} ({_rule(result)})")
     return table
+
+
+def _rule(result: TrainResult) -> str:
+    if result.provenance.inputs["loop"] == Loop.SIMULATE.value:
+        return "layers wait for all their gradients; no chunks, no latency"
+    return "no chunks, no latency"
 
 
 def _dimensions(result: TrainResult) -> Table:
@@ -125,8 +135,13 @@ def _layers(result: TrainResult) -> Table:
 
 def _advice(result: TrainResult) -> Iterator[str]:
     if result.limiting is not None:
-        share = result.run.exposed_by_dimension()[result.limiting] / result.run.exposed
-        yield f"Dimension {result.limiting + 1} is the busiest of the collectives behind {share:.1%} of the waiting."
+        tied, exposed = result.tied, result.run.exposed_by_dimension()
+        share = f"{sum(exposed[d] for d in tied) / result.run.exposed:.1%} of the waiting"
+        if len(tied) == 1:
+            yield f"Dimension {tied[0] + 1} is the busiest of the collectives behind {share}."
+        else:
+            names = f"{', '.join(str(d + 1) for d in tied[:-1])} and {tied[-1] + 1}"
+            yield f"Dimensions {names} tie as the busiest of the collectives behind {share}, in equal parts."
     if result.widen is None:
         yield "More bandwidth in any one dimension saves nothing."
         return

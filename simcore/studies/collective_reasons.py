@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from simcore.models.network.simulation.algorithms import Algorithm
-from simcore.models.network.simulation.conventions import Convention
+from simcore.models.network.simulation.algorithms import Algorithm, steps
+from simcore.models.network.simulation.conventions import Convention, phase_cost
 from simcore.models.network.simulation.schedules import Schedule
 from simcore.models.network.topology import Block, ring_crossings
 from simcore.models.workload import Collective
@@ -23,12 +24,12 @@ _CLOSE = 0.95
 def reasons(result: CollectiveResult) -> list[str]:
     """Return sentences on the limiting dimension, latency, balance, and what convention or network distort."""
     if result.limiting is None:
-        return ["Nothing is sent: the group is one NPU, or the buffer is empty."]
+        return [f"Nothing is sent: {'the buffer is empty' if result.buffers.size == 0 else 'the group is one NPU'}."]
     found = [_limit(result), *_latency(result), *_balance(result), *_network(result)]
     schedule = result.provenance.inputs["schedule"]
-    if result.convention in (Convention.ASTRA_SIM_2, Convention.ASTRA_SIM_2_AWARE) and schedule != Schedule.ASCENDING:
+    if _fixed_order(result) and schedule != Schedule.ASCENDING:
         found.append(f"The schedule {schedule} had no effect: ASTRA-sim 2 always runs the ascending one.")
-    if result.efficiency > 1:
+    if (result.efficiency or 0.0) > 1:
         found.append(
             f"The time is below the bound, which no network allows: the convention {result.convention.value} lets "
             "messages and chunks in flight each have a link's whole bandwidth. Use --convention physical."
@@ -43,32 +44,60 @@ def _limit(result: CollectiveResult) -> str:
     name = f"Dimension {d + 1} ({dimension.block.value} {dimension.size})"
     if share >= _BUSY:
         return f"{name} limits: chunks are under way in it {share:.1%} of the time."
-    return (
-        f"{name} is used most, but only {share:.1%} of the time: no dimension is full, because chunks pass one "
-        f"dimension after the other and {result.run.chunks} are too few to fill them all."
-    )
+    chunks = result.run.chunks
+    why = f"chunks pass one dimension after the other and {chunks} are too few to fill them all"
+    if chunks == 1:
+        why = "the one chunk passes one dimension after the other"
+    return f"{name} is used most, but only {share:.1%} of the time: no dimension is full, because {why}."
 
 
 def _latency(result: CollectiveResult) -> list[str]:
     """Compare latency with bytes in the limiting dimension."""
     d = result.limiting
     assert d is not None  # the caller has checked
-    bandwidth_time = result.run.sent[d] / result.bandwidths[d]
-    waiting = 1 - bandwidth_time / result.occupied[d]
-    partial = _partly_connected(result, d)
-    if waiting < 0.1 or result.topology.dimensions[d].latency == 0 or partial:
+    physical = result.convention is Convention.PHYSICAL
+    if physical:
+        waiting = 1 - result.run.sent[d] / result.bandwidths[d] / result.occupied[d]
+    else:  # a message may see less than the bandwidth, so that what is not sending is no measure of latency
+        waiting = _latencies(result, d) / sum(each.end - each.start for each in result.run.log if each.dimension == d)
+    if waiting < 0.1 or result.topology.dimensions[d].latency == 0 or (physical and _partly_connected(result, d)):
         return []
-    remedy = "" if result.run.chunks == 1 else "; fewer chunks pay it less often, --schedule latency-aware tries them"
+    remedy = "" if result.run.chunks == 1 else "; fewer chunks pay it less often"
+    if remedy and not _fixed_order(result) and result.provenance.inputs["schedule"] != Schedule.LATENCY_AWARE:
+        remedy += ", --schedule latency-aware tries them"
+    sends = format_si((1 - waiting) * result.occupied[d], "s")
     return [
-        f"Latency is {waiting:.0%} of the time there: links send for {format_si(bandwidth_time, 's')} only. "
+        f"Latency is {waiting:.0%} of the time there: links send for {sends} only. "
         f"Each chunk pays it in each phase{remedy}."
     ]
+
+
+def _latencies(result: CollectiveResult, d: int) -> float:
+    """Return what all phases in a dimension take more than on links without latency [s]."""
+    dimension, algorithm = result.topology.dimensions[d], Algorithm(result.provenance.inputs["algorithms"][d])
+    total = 0.0
+    for each in result.run.log:
+        if each.dimension == d:
+            slow, quick = (
+                phase_cost(
+                    result.convention, links, result.bandwidths[d], algorithm, each.operation, result.groups[d],
+                    each.size, result.in_flight,
+                )
+                for links in (dimension, replace(dimension, latency=0.0))
+            )  # fmt: skip
+            total += slow.work + slow.latency - quick.work - quick.latency
+    return total
+
+
+def _fixed_order(result: CollectiveResult) -> bool:
+    """Tell whether the convention is that of a program that knows the ascending order alone."""
+    return result.convention in (Convention.ASTRA_SIM_2, Convention.ASTRA_SIM_2_AWARE)
 
 
 def _balance(result: CollectiveResult) -> list[str]:
     if result.collective is Collective.ALL_TO_ALL or sum(p > 1 for p in result.groups) < 2:
         return []
-    if result.efficiency >= _CLOSE:
+    if (result.efficiency or 0.0) >= _CLOSE:
         return []
     least = min((d for d, p in enumerate(result.groups) if p > 1), key=lambda d: (result.run.utilisation[d], d))
     alone = format_si(result.bounds.hierarchical, "s")
@@ -88,6 +117,9 @@ def _network(result: CollectiveResult) -> list[str]:
                 "of its own with the whole bandwidth, as the closed form has it. Without wrap-around links of its own "
                 "its traffic would cross the others' links: simcore.simulate shares them."
             )
+        if dimension.block is Block.RING and p > 2 and _fixed_order(result):
+            rate = format_si(result.bandwidths[d], "B/s")
+            found.append(f"ASTRA-sim 2 sends around the ring of dimension {d + 1} one way, with half of its {rate}.")
         if _partly_connected(result, d):
             found.append(
                 f"The group has {p} of the {dimension.size} NPUs of dimension {d + 1}, which is fully connected: "
@@ -96,11 +128,7 @@ def _network(result: CollectiveResult) -> list[str]:
             )
         folds = dimension.block is Block.SWITCH and p & (p - 1) and result.collective is not Collective.ALL_TO_ALL
         if folds and result.provenance.inputs["algorithms"][d] == Algorithm.HALVING_DOUBLING:
-            ring = ", large ones run a ring" if result.convention is Convention.PHYSICAL else ""
-            found.append(
-                f"{p} NPUs of dimension {d + 1} are no power of two: small chunks are folded onto "
-                f"{2 ** (p.bit_length() - 1)} NPUs first{ring}."
-            )
+            found.append(f"{p} NPUs of dimension {d + 1} are no power of two: {_folding(result, d)}.")
         forwards = dimension.block is Block.RING and p > 3
         if result.collective is Collective.ALL_TO_ALL and forwards and result.convention is Convention.PHYSICAL:
             found.append(
@@ -108,6 +136,27 @@ def _network(result: CollectiveResult) -> list[str]:
                 f"{ring_crossings(p) / (p - 1):.3g} times the bytes of a switch."
             )
     return found
+
+
+def _folding(result: CollectiveResult, d: int) -> str:
+    """Say what the chunks of this run did in a group that is no power of two."""
+    p = result.groups[d]
+    fold = f"folded onto {2 ** (p.bit_length() - 1)} NPUs first"
+    if result.convention is not Convention.PHYSICAL:
+        return f"chunks are {fold}"
+    rings, phases = 0, [each for each in result.run.log if each.dimension == d]
+    for each in phases:
+        cost = phase_cost(
+            Convention.PHYSICAL, result.topology.dimensions[d], result.bandwidths[d], Algorithm.HALVING_DOUBLING,
+            each.operation, p, each.size, result.in_flight,
+        )  # fmt: skip
+        least = sum(step.times * each.size * step.parts / step.of for step in steps(Algorithm.RING, each.operation, p))
+        rings += cost.sent <= least * (1 + 1e-9)
+    if rings == len(phases):
+        return "chunks of this size run a ring, because folding would send whole buffers"
+    if rings == 0:
+        return f"chunks of this size are {fold}, which takes fewer steps than a ring"
+    return f"{rings} of {len(phases)} chunk phases run a ring, the smaller ones are {fold}"
 
 
 def _partly_connected(result: CollectiveResult, d: int) -> bool:

@@ -16,6 +16,7 @@ from simcore.models.workload import Collective
 from simcore.outputs import atomic_directory, write_atomic
 from simcore.results import Provenance, Table, to_json
 from simcore.studies.collective_inputs import Buffers
+from simcore.studies.inputs import check_timeline
 from simcore.timeline.slices import Slice, timeline_csv, trace_json
 
 if TYPE_CHECKING:
@@ -78,10 +79,10 @@ class CollectiveResult:
         return self.bounds.alpha_beta
 
     @property
-    def efficiency(self) -> float:
-        """How close to the bound: bound / time; above 1 only where a convention breaks physics."""
-        if self.time <= 0:
-            return 1.0
+    def efficiency(self) -> float | None:
+        """How close to the bound: bound / time; above 1 only where a convention breaks physics, None for nothing."""
+        if self.time <= 0 or self.limiting is None:
+            return None
         ratio = self.bound / self.time
         return 1.0 if 1.0 < ratio < 1.0 + _ROUNDING else ratio
 
@@ -187,7 +188,14 @@ class CollectiveResult:
             save(self.plot(), scratch / "collective")
 
     def write_timeline(self, path: Path) -> None:
-        """Write the timeline as a trace for ui.perfetto.dev, and as CSV beside it."""
+        """Write the timeline as a trace for ui.perfetto.dev, and as CSV beside it.
+
+        Raises
+        ------
+        InputError
+            If the trace would have the name of the CSV.
+        """
+        check_timeline(path)
         slices = self.timeline
         write_atomic(path, trace_json(slices, f"simcore collective {self.collective.value} on {self.topology.name}"))
         write_atomic(path.with_suffix(".csv"), timeline_csv(slices))

@@ -225,9 +225,10 @@ def _check(target: str, engine: str, jobs: int | None, state: Path | None) -> No
         raise unknown_name("--engine", engine, ENGINES)
     if engine == "simulate" and target not in _FIGURES and target != "network-fig15":
         raise InputError("--engine", f"simulate with {target}", "a figure", "Table VI holds splits, and no times.")
-    if engine != "simulate" and (jobs is not None or state is not None):
-        found = "--jobs or --state without --engine simulate"
-        raise InputError("options", found, "them only with a simulation", "Add --engine simulate.")
+    for option, value in (("--jobs", jobs), ("--state", state)):
+        if engine != "simulate" and value is not None:
+            found = f"{value} without --engine simulate"
+            raise InputError(option, found, "it only with a simulation", "Add --engine simulate.")
     if jobs is not None and jobs < 1:
         raise InputError("--jobs", str(jobs), "a whole number of at least 1")
 

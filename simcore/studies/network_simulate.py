@@ -7,7 +7,11 @@ each collective into 64 chunks, and sums all weight gradients at the end of the 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
@@ -178,10 +182,11 @@ def simulate_points(
     left = [task for key, task in distinct.items() if key not in kept.found]
     done = len(distinct) - len(left)
     advance(done, len(distinct))
-    for task, timed in _parallel(left, jobs):
-        kept.add(task, timed)
-        done += 1
-        advance(done, len(distinct))
+    with closing(_parallel(left, jobs)) as finished:
+        for task, timed in finished:
+            kept.add(task, timed)
+            done += 1
+            advance(done, len(distinct))
     found = [kept.found[task.key] for task in tasks]
     timed_points = [
         replace(point, time=timed.time, compute=timed.compute) for point, timed in zip(points, found, strict=True)
@@ -194,7 +199,7 @@ def _task(point: Point, scene: Scene) -> Task:
     return Task(switched(scene.topology), workload, tuple(b * GIGABYTE for b in point.bandwidths))
 
 
-def _parallel(tasks: Sequence[Task], jobs: int | None) -> Iterator[tuple[Task, Timed]]:
+def _parallel(tasks: Sequence[Task], jobs: int | None) -> Generator[tuple[Task, Timed], None, None]:
     """Run tasks on all cores; yield each as it ends."""
     from joblib import Parallel, cpu_count, delayed
 
@@ -202,10 +207,30 @@ def _parallel(tasks: Sequence[Task], jobs: int | None) -> Iterator[tuple[Task, T
     if workers <= 1:
         yield from ((task, run(task)) for task in tasks)
         return
-    pool: Iterable[tuple[int, Timed]] = Parallel(n_jobs=workers, return_as="generator_unordered")(
-        delayed(_numbered)(number, task) for number, task in enumerate(tasks)
-    )
-    yield from ((tasks[number], timed) for number, timed in pool)
+    with _deaf_children():
+        pool: Generator[tuple[int, Timed], None, None] = Parallel(n_jobs=workers, return_as="generator_unordered")(
+            delayed(_numbered)(number, task) for number, task in enumerate(tasks)
+        )
+    try:
+        for number, timed in pool:
+            yield tasks[number], timed
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # after an interruption: joblib's advice on results that nobody took
+            pool.close()
+
+
+@contextmanager
+def _deaf_children() -> Generator[None, None, None]:
+    """Start processes that ignore Ctrl-C, which reaches them too: one process is to answer it, and say so once."""
+    if threading.current_thread() is not threading.main_thread():  # only the main one may set signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _numbered(number: int, task: Task) -> tuple[int, Timed]:

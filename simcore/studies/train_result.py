@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simcore.models.iteration.chunked import IterationRun
+from simcore.models.iteration.execute import TIE
 from simcore.models.iteration.pipeline import Pipeline, bubble
 from simcore.models.iteration.program import Axis
 from simcore.models.network.graph import sharing
@@ -15,6 +16,7 @@ from simcore.models.training import StepTime
 from simcore.models.workload import Collective
 from simcore.outputs import atomic_directory, write_atomic
 from simcore.results import Provenance, Table, to_json
+from simcore.studies.inputs import Parallelism, check_timeline
 from simcore.studies.train_inputs import PartialGroup, Scene
 from simcore.timeline.slices import Argument, Slice, timeline_csv, trace_json
 
@@ -110,6 +112,8 @@ class TrainResult:
                 f"closed form has it; on the links that are there its all-reduce takes {factor:g} times as long in "
                 "this dimension."
             )
+        if inputs["communicator"] is not None:
+            found += Parallelism(groups=self.scene.groups).cautions(self.scene.topology)
         if inputs["split"] == "optimal" and inputs["zero"]:
             found.append(
                 "--split optimal is the closed form's best for plain data parallelism; it does not know that ZeRO-3 "
@@ -127,6 +131,12 @@ class TrainResult:
         """Dimension (from 0) that holds up most of what is waited for; None where nothing is."""
         exposed = self.run.exposed_by_dimension()
         return max(range(len(exposed)), key=exposed.__getitem__) if max(exposed) > 0 else None
+
+    @property
+    def tied(self) -> list[int]:
+        """Dimensions (from 0) that hold up as much as `limiting` does, itself included."""
+        exposed = self.run.exposed_by_dimension()
+        return [d for d, seconds in enumerate(exposed) if seconds > 0 and seconds >= max(exposed) * (1 - TIE)]
 
     @property
     def widen(self) -> int | None:
@@ -192,6 +202,7 @@ class TrainResult:
             "bandwidths": list(scene.bandwidths),
             "utilisation": self.dimensions.column("utilisation"),
             "limiting_dimension": None if self.limiting is None else self.limiting + 1,
+            "limiting_dimensions": [d + 1 for d in self.tied],
             "widen": None if self.widen is None else self.widen + 1,
             "dimensions": [dict(row) for row in self.dimensions],
             "layers": [dict(row) for row in self.layers],
@@ -229,7 +240,14 @@ class TrainResult:
             save(self.plot(), scratch / "train")
 
     def write_timeline(self, path: Path) -> None:
-        """Write the timeline as a trace for ui.perfetto.dev, and as CSV beside it."""
+        """Write the timeline as a trace for ui.perfetto.dev, and as CSV beside it.
+
+        Raises
+        ------
+        InputError
+            If the trace would have the name of the CSV.
+        """
+        check_timeline(path)
         slices = self.timeline
         write_atomic(path, trace_json(slices, f"simcore train {self.scene.topology.name} {self.scene.workload.name}"))
         write_atomic(path.with_suffix(".csv"), timeline_csv(slices))

@@ -73,7 +73,7 @@ def test_json_has_the_names_that_scripts_read():
         (["64MiB", "--network", RING, "--convention", "astra-sim", "--in-flight", "4"], "which no network allows"),
         (["1MiB", "--network", RING, "--convention", "astra-sim-2", "--schedule", "themis"], "had no effect"),
         (["1MiB", "--network", RING, "--group", "3"], "Nothing is sent"),
-        (["1MiB", "--network", "Switch(6)@100GB/s,1us"], "folded onto 4 NPUs first, large ones run a ring"),
+        (["1MiB", "--network", "Switch(6)@100GB/s,1us"], "of this size are folded onto 4 NPUs first"),
     ],
 )
 def test_it_says_why(options, reason):
@@ -190,3 +190,46 @@ def test_help_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_trace_is_never_overwritten_by_its_csv(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    message = refusal(capsys, "all-reduce", "1MiB", "--network", NETWORK, "--timeline", "t.csv")
+    assert "--timeline: found 't.csv', expected a name for the trace, such as 't.json'" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_sent_is_no_share_of_a_bound():
+    for arguments, why in ((("0B",), "the buffer is empty"), (("1MiB", "--group", "0"), "the group is one NPU")):
+        text = invoke("all-reduce", *arguments, "--network", NETWORK)
+        assert "time   0 s, nothing is sent" in text
+        assert f"Nothing is sent: {why}." in text
+    assert "among 1 NPU," in text
+    document = json.loads(invoke("all-reduce", "0B", "--network", NETWORK, "--json"))
+    assert document["efficiency"] is None
+
+
+def test_what_is_one_is_not_many():
+    text = invoke("all-reduce", "1MiB", "--network", "Switch(6)@50GB/s,1us", "--chunks", "1")
+    assert "1 chunk, 1 in flight" in text
+    assert "1 chunk phase, 2 events" in text
+
+
+def test_half_a_ring_is_no_latency():
+    text = invoke("all-reduce", "1GiB", "--network", "Ring(8)@200GB/s,500ns", "--convention", "astra-sim-2")
+    assert "Latency is" not in text
+    assert "one way, with half of its 200 GB/s" in text
+    small = invoke("all-reduce", "64KiB", "--network", "Ring(8)@200GB/s,500ns", "--convention", "astra-sim-2")
+    assert "Latency is 9" in small
+    assert "latency-aware tries" not in small
+    assert "latency-aware tries" in invoke("all-reduce", "64KiB", "--network", "Ring(8)@200GB/s,500ns")
+
+
+@pytest.mark.parametrize(("size", "what"), [("6KiB", "are folded onto 4 NPUs first"), ("1GiB", "run a ring, because")])
+def test_folding_is_told_as_it_was(size, what):
+    text = " ".join(invoke("all-reduce", size, "--network", "Switch(6)@50GB/s,5us").split())
+    assert f"chunks of this size {what}" in text
+
+
+def test_one_npu_in_a_dimension_is_idle():
+    assert "Ring 1 (idle)" in invoke("all-reduce", "1MiB", "--network", "Ring(1)@5GB/s x Switch(4)@5GB/s")

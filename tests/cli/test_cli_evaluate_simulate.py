@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -46,7 +48,10 @@ def test_an_interrupted_run_says_where_its_points_are_and_goes_on(tmp_path, monk
         run(["evaluate", *SMALL, "-o", str(tmp_path / "out")])
     assert stop.value.code == 130
     state = tmp_path / "out.points.jsonl"
-    assert f"finished points are kept in {state}: run the same command again to go on" in capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        f"simcore: error: interrupted; finished points are kept in {state}: run the same command again to go on"
+    ]
     assert len(state.read_text(encoding="utf-8").splitlines()) == 5
 
     monkeypatch.setattr(network_simulate, "run", lambda task: ran.append(task) or original(task))
@@ -74,3 +79,32 @@ def test_wrong_input_exits_2(capsys, args, part):
         run(["evaluate", *args])
     assert stop.value.code == 2
     assert part in capsys.readouterr().err
+
+
+def test_options_of_the_simulation_alone_are_named(capsys):
+    for option, value in (("--jobs", "2"), ("--state", "s.jsonl")):
+        with pytest.raises(SystemExit):
+            run(["evaluate", "network-fig12", option, value])
+        assert f"{option}: found {value} without --engine simulate" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of process groups")
+def test_ctrl_c_while_processes_run_is_answered_once(tmp_path):
+    """Interrupt the whole process group, as a terminal does, when the first point has been written."""
+    code = (
+        "import os, signal\n"
+        "from simcore.studies import network_simulate\n"
+        "from simcore.cli.main import run\n"
+        "add = network_simulate.State.add\n"
+        "def first(self, *point):\n"
+        "    add(self, *point)\n"
+        "    os.killpg(0, signal.SIGINT)\n"
+        "network_simulate.State.add = first\n"
+        "arguments = ['network-fig12', '--small', '--engine', 'simulate', '--jobs', '2']\n"
+        f"run(['evaluate', *arguments, '-o', {str(tmp_path / 'o')!r}])\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, start_new_session=True)
+    assert ran.returncode == 130
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("simcore: error: interrupted; finished points are kept in ")
+    assert (tmp_path / "o.points.jsonl").read_text(encoding="utf-8").count("\n") == 1

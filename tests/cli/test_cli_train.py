@@ -272,3 +272,47 @@ def test_help_imports_nothing_heavy():
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_trace_is_never_overwritten_by_its_csv(capsys, tmp_path):
+    assert "such as" in refusal(capsys, "4D", "325", "1T", "--timeline", str(tmp_path / "t.csv"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dimensions_that_tie_share_the_waiting():
+    found = document("4D", "325", "1T", "--split", "optimal", "--loop", "NoOverlap")
+    exposed = [row["exposed"] for row in found["dimensions"]]
+    assert exposed[0] == exposed[1] == exposed[2] > exposed[3] > 0
+    assert sum(exposed) == pytest.approx(found["exposed_communication"])
+    assert (found["limiting_dimension"], found["limiting_dimensions"]) == (1, [1, 2, 3])
+    assert "Dimensions 1, 2 and 3 tie" in invoke("4D", "325", "1T", "--split", "optimal", "--loop", "NoOverlap")
+
+
+def test_the_headline_and_the_closed_form_say_what_they_are():
+    assert "(TP 128 x DP 4 x 2 pipeline stages," in invoke("4D", "325", "1T", "--stages", "2", "--chunks", "1")
+    assert "; 1 chunk,\n" in invoke("4D", "325", "1T", "--chunks", "1")
+    for loop, rule in (("simulate", "Overlap"), ("Overlap", "Overlap"), ("NoOverlap", "NoOverlap")):
+        assert f"closed form, {rule} " in invoke("4D", "325", "1T", "--loop", loop, "--chunks", "1")
+
+
+def test_options_shared_with_optimize(capsys, tmp_path):
+    model = tmp_path / "small.yaml"
+    model.write_text("hidden: 4096\nlayers: 2\nheads: 32\nsequence: 2048\nbatch: 1\n", encoding="utf-8")
+    found = document("4D", "325", "--model", str(model), "--tp", "16", "--batch", "2", "--sequence", "1024")
+    inputs = found["provenance"]["inputs"]
+    assert (inputs["tp"], inputs["dp"], inputs["batch"], inputs["sequence"]) == (16, 64, 2, 1024)
+    assert "With --model x, WORKLOAD is left out" in refusal(capsys, "4D", "325", "1T", "--model", "x")
+    groups = tmp_path / "groups.yaml"
+    groups.write_text("F: [2, 8, 8, -1]\nI: [2, 8, 8, -1]\nW: [-1, -1, -1, 8]\n", encoding="utf-8")
+    ours, theirs = (document("4D", "325", "1T", *extra) for extra in (("--communicator", str(groups)), ()))
+    assert ours["iteration_time"] == theirs["iteration_time"]
+    assert set(ours["provenance"]["sha256"]) == {"network", "workload", "communicator"}
+    assert "one or the other" in refusal(capsys, "4D", "325", "1T", "--communicator", str(groups), "--stages", "2")
+    groups.write_text("F: [2, 8, -1, -1]\nI: [2, 8, -1, -1]\nW: [-1, -1, -1, 8]\n", encoding="utf-8")
+    assert "the other 896 are idle" in " ".join(invoke("4D", "325", "1T", "--communicator", str(groups)).split())
+
+
+def test_a_group_is_not_offered_where_it_is_refused(capsys):
+    message = refusal(capsys, "4D", "325", "Groupe")
+    assert "Group," not in message
+    assert "Did you mean 'Group'" not in message

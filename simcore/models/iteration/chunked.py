@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from simpy.events import Event
 
 from simcore.engine import Clock
-from simcore.models.iteration.execute import Log, Runner, Span, finish
+from simcore.models.iteration.execute import Log, Runner, Span, busiest, finish
 from simcore.models.iteration.program import Axis, Issue, Pass, Step
 from simcore.models.network.bounds import bounds
 from simcore.models.network.mapping import Groups
@@ -77,12 +77,12 @@ class ChunkFabric:
             positions=self._positions[issue.axis],
         )
 
-    def limit(self, issue: Issue) -> int | None:
-        """Return the dimension of a collective's group that was busiest since its start."""
+    def limit(self, issue: Issue) -> tuple[int, ...]:
+        """Return the dimensions of a collective's group that were busiest since its start."""
         network, groups = self.network, self._groups[issue.axis]
         before = self._busy.pop(issue.key)
         since = {d: network.busy[d] - before[d] for d, group in enumerate(groups) if group > 1}
-        return max(since, key=lambda d: since[d], default=None)
+        return busiest(since)
 
     def send(self, legs: Sequence[TransferLeg], channel: str, label: str, done: Event) -> None:
         """Send a message now, leg by leg, to whoever waits for `done`.
@@ -135,9 +135,9 @@ class IdealFabric:
         found = bounds(issue.collective, issue.size, self._topology, self._bandwidths, sizes, at)
         return self._clock.at(self._clock.now + found.alpha_beta)
 
-    def limit(self, issue: Issue) -> int | None:
-        """Return None: no dimension bounds it alone."""
-        return None
+    def limit(self, issue: Issue) -> tuple[int, ...]:
+        """Return none: no dimension bounds it alone."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -194,11 +194,15 @@ class IterationRun:
         return found
 
     def exposed_by_dimension(self) -> tuple[float, ...]:
-        """Return the waiting for collectives that each dimension holds up, their busiest one [s]."""
+        """Return the waiting for collectives that each dimension holds up, their busiest one [s].
+
+        Dimensions that tie share it in equal parts.
+        """
         found = [0.0] * len(self.busy)
         for span in self.spans:
             if span.dimension is not None:
-                found[span.dimension] += span.seconds
+                for dimension in (span.dimension, *span.ties):
+                    found[dimension] += span.seconds / (1 + len(span.ties))
         return tuple(found)
 
 

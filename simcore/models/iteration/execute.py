@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +12,21 @@ from simcore.engine import Clock
 from simcore.errors import RunError
 from simcore.models.iteration.program import Axis, Compute, Issue, Pass, Step
 
+#: Dimensions whose busy times agree to this share of the largest tie.
+TIE = 0.01
+
+
+def busiest(times: Mapping[int, float]) -> tuple[int, ...]:
+    """Return the dimensions that are busy longest, innermost first, those that tie with the longest included.
+
+    Examples
+    --------
+    >>> busiest({0: 1.0, 1: 0.5, 2: 0.999}), busiest({})
+    ((0, 2), ())
+    """
+    most = max(times.values(), default=0.0)
+    return tuple(d for d, time in times.items() if time >= most * (1 - TIE))
+
 
 class Fabric(Protocol):
     """Whatever carries the collectives of a program: chunks in queues, or fluid flows on links."""
@@ -19,8 +34,8 @@ class Fabric(Protocol):
     def issue(self, issue: Issue) -> Event:
         """Start a collective now; the event fires when it has ended."""
 
-    def limit(self, issue: Issue) -> int | None:
-        """Return the dimension (from 0) that held up a collective that has ended; None where nothing was sent.
+    def limit(self, issue: Issue) -> tuple[int, ...]:
+        """Return the dimensions (from 0) that held up a collective that has ended, several where they tie.
 
         Asked once for each, so that a fabric may forget it then.
         """
@@ -42,6 +57,8 @@ class Span:
         Group of the collective that was waited for; None for compute.
     dimension : int or None
         Dimension (from 0) that held this collective up: its busiest.
+    ties : tuple of int
+        Other dimensions that were as busy, to `TIE`.
     """
 
     start: float
@@ -50,6 +67,7 @@ class Span:
     part: Pass
     axis: Axis | None = None
     dimension: int | None = None
+    ties: tuple[int, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -115,9 +133,10 @@ class Runner:
                 if not event.processed:
                     whose = f"the {issue.axis.value} {issue.collective.value} of layer {issue.layer + 1}"
                     yield from self.wait(event, f"{whose}, {issue.part.value}")
-                limit = self.fabric.limit(issue)
+                found = self.fabric.limit(issue)
                 if clock.now > start:
-                    self.log.spans.append(Span(start, clock.now, issue.layer, issue.part, issue.axis, limit))
+                    what = issue.layer, issue.part, issue.axis
+                    self.log.spans.append(Span(start, clock.now, *what, found[0] if found else None, found[1:]))
 
     def wait(self, event: Event, what: str) -> Generator[Event, Any, None]:
         """Wait for an event, with a note of what it is for whoever asks."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from simpy.events import Event
 
 from simcore.engine import Clock
+from simcore.models.iteration.execute import busiest
 from simcore.models.iteration.job import Job
 from simcore.models.iteration.program import Axis, Issue
 from simcore.models.network.collectives import traffic
@@ -56,14 +57,14 @@ class JobFabric:
         """Start the flows of a collective, one per dimension."""
         return self._clock.all_of([self._network.start(row, size) for _, row, size in self._flows(issue)])
 
-    def limit(self, issue: Issue) -> int | None:
-        """Return the dimension whose links would be busy longest without other jobs."""
+    def limit(self, issue: Issue) -> tuple[int, ...]:
+        """Return the dimensions whose links would be busy longest without other jobs."""
         network = self._network
         times = {
             dimension: size * float((network.patterns[row] / network.capacity).max())
             for dimension, row, size in self._flows(issue)
         }
-        return max(times, key=lambda dimension: times[dimension], default=None)
+        return busiest(times)
 
     def _flows(self, issue: Issue) -> list[tuple[int, int, float]]:
         """Return dimension, pattern and bytes per stream of each flow of a collective."""
