@@ -86,6 +86,38 @@ def test_monotone_in_bytes_latency_and_inverse_bandwidth(network, collective, si
     assert simulate_collective(collective, size, topology, narrow, **settings_).time >= time
 
 
+@settings(max_examples=60)
+@given(networks(), collectives, sizes, chunk_counts, schedules, st.integers(1, 3), st.integers(-3, 3))
+def test_a_network_slower_throughout_is_slower_by_that_factor(
+    network, collective, size, chunks, schedule, in_flight, power
+):
+    """All schedules plan it alike. So do they with more bytes and as much more bandwidth."""
+    topology, bandwidth = network
+    factor = 2.0**power  # exact, so that ties stay ties
+    options = {"chunks": chunks, "schedule": schedule, "in_flight": in_flight}
+    time = simulate_collective(collective, size, topology, bandwidth, **options).time
+    other = [b / factor for b in bandwidth]
+    scaled = simulate_collective(collective, size, slower(topology, factor, 0.0), other, **options).time
+    assert scaled == pytest.approx(time * factor, rel=1e-9)
+    wide = [b * factor for b in bandwidth]
+    assert simulate_collective(collective, size * factor, topology, wide, **options).time == pytest.approx(time)
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(Block), st.integers(2, 9), latencies, bandwidths, collectives, sizes, schedules, st.floats(1, 3))
+def test_monotone_with_any_schedule_where_there_is_one_dimension(
+    block, n, latency, bandwidth, collective, size, schedule, factor
+):
+    def time(size, latency, bandwidth):
+        line = Topology("line", (Dimension(block, n, "", latency),))
+        return simulate_collective(collective, size, line, [bandwidth], schedule=schedule).time
+
+    least = time(size, latency, bandwidth) * (1 - 1e-9)
+    assert time(size * factor, latency, bandwidth) >= least
+    assert time(size, latency * factor, bandwidth) >= least
+    assert time(size, latency, bandwidth / factor) >= least
+
+
 @settings(max_examples=100)
 @given(networks(latency=st.just(0.0)), st.sampled_from(REDUCING), sizes)
 def test_many_chunks_without_latency_converge_to_the_closed_form(network, collective, size):

@@ -129,8 +129,11 @@ def _balanced(
             table = [_seconds(network, collective, ChunkPlan(size, order, fused), groups, at) for order in orders]
             added[size] = np.array(table)
         after = load + added[size]
-        # of the orders that are as good, the one that adds the least in all: rounding keeps ties what they are
-        chosen = int(np.lexsort((after.sum(axis=1).round(15), after.max(axis=1).round(15)))[0])
+        # of the orders that are as good, the one that adds the least in all. Rounding keeps ties what they are, and
+        # relative to the load it does so alike on networks that differ by a factor
+        after_sum, after_max = after.sum(axis=1), after.max(axis=1)
+        keys = (after_sum / after_sum.max()).round(12), (after_max / after_max.max()).round(12)
+        chosen = int(np.lexsort(keys)[0])
         load = after[chosen]
         plans.append(ChunkPlan(size, orders[chosen], fused))
     return plans
