@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from simcore.models.network.graph import sharing
 from simcore.models.network.simulation.algorithms import Algorithm, steps
 from simcore.models.network.simulation.conventions import Convention, phase_cost
 from simcore.models.network.simulation.schedules import Schedule
@@ -112,10 +113,12 @@ def _network(result: CollectiveResult) -> list[str]:
     found = []
     for d, (dimension, p) in enumerate(zip(result.topology.dimensions, result.groups, strict=True)):
         if dimension.block is Block.RING and 1 < p < dimension.size:
+            factor = sharing(dimension, [result.provenance.inputs["positions"][d]], result.collective)
+            links = "carry it alone as fast" if factor <= 1 else f"would take {factor:g} times as long for its bytes"
             found.append(
-                f"The group has {p} of the {dimension.size} NPUs of dimension {d + 1}, a ring: it is timed as a ring "
-                "of its own with the whole bandwidth, as the closed form has it. Without wrap-around links of its own "
-                "its traffic would cross the others' links: simcore.simulate shares them."
+                f"The group has {p} of the {dimension.size} NPUs of dimension {d + 1}, a ring: it is timed with the "
+                f"whole bandwidth, as the closed form has it, and the real ring's hops. The ring's links {links}; "
+                "other groups on them share them: simcore.simulate."
             )
         if dimension.block is Block.RING and p > 2 and _fixed_order(result):
             rate = format_si(result.bandwidths[d], "B/s")
