@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.models.compute.device import Device
-from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, Formula, Parameter, seconds_of
+from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, Formula, Parameter, has_formula, seconds_of
 from simcore.models.compute.profile import Fit, Sample
 
 STARTS = (1.0, 0.1, 10.0)
@@ -61,7 +61,7 @@ def fit_all(samples: Iterable[Sample], device: Device) -> tuple[Fit, ...]:
     """Fit every kernel and number format that has a formula and at least one sample to fit."""
     groups: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
-        if sample.kernel in FORMULA_OF:
+        if has_formula(sample.kernel, device):
             groups.setdefault((sample.kernel, sample.dtype), []).append(sample)
     return tuple(fit_kernel(group, device) for group in groups.values() if not all(one.held_out for one in group))
 

@@ -18,6 +18,9 @@ HELD_OUT = {
 }  # fmt: skip
 """Shapes m, n, k that no fit sees: none of their sizes but the smallest are among the fitted ones."""
 
+LONG = ((64, 4096, 4096), (4096, 64, 4096), (4096, 4096, 64))
+"""Fitted on the CPU too: one short side each, so that long ones are in range within a fraction of a second."""
+
 SKINNY = ((1, 1024, 1024), (16, 1024, 1024), (32, 512, 2048), (1024, 64, 1024), (1024, 1024, 64), (129, 129, 513))
 BATCHED = {
     "cpu": (((12, 128, 128, 64), False), ((12, 128, 64, 128), False), ((24, 64, 64, 64), False),
@@ -65,7 +68,7 @@ def _fitted(kind: str, full: bool) -> list[tuple[int, int, int]]:
         found += [(size, largest // 4, largest) for size in sizes]
         found += [(largest, size, largest // 4) for size in sizes]
         found += [(size - 1, size - 1, size - 1) for size in sizes[2:]]
-    return list(dict.fromkeys([*found, *SKINNY]))
+    return list(dict.fromkeys([*found, *SKINNY, *(LONG if kind == "cpu" else ())]))
 
 
 def product(kind: str, dtype: str, m: int, n: int, k: int, batch: int = 1, *, held_out: bool = False) -> Case:

@@ -6,9 +6,12 @@ and rows go back to where they came from.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from simcore.calibrate.measure import Case, Inputs, random_tensor, relative_error, require_torch
 from simcore.errors import InputError
+from simcore.models.compute.sparse.composed import tokens_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -108,3 +111,60 @@ def by_group(x: Tensor, weights: Tensor, order: Tensor, ends: Tensor) -> Tensor:
 
 WAYS = {"loop": by_loop, "padded": by_padding, "grouped": by_group}
 """All of them, by name."""
+
+ROUTED = {
+    "cpu": ((2048, 8, 512, 512, 0), (2048, 8, 512, 512, 1), (1024, 32, 512, 384, 0), (2048, 32, 384, 768, 0.5),
+            (512, 16, 768, 512, 1)),
+    "cuda": ((16384, 8, 1024, 4096, 0), (16384, 8, 1024, 4096, 1), (8192, 64, 1024, 1024, 0),
+             (16384, 64, 768, 3072, 0.5), (4096, 128, 768, 3072, 1), (32768, 256, 768, 3072, 0)),
+}  # fmt: skip
+"""Tokens, experts, features in and out, and skew (see `tokens_of`): no fit sees any, times are predicted from parts."""
+
+ROUTES = (((512, 8), False), ((2048, 8), False), ((2048, 64), False), ((8192, 32), False), ((1024, 32), True),
+          ((4096, 16), True))  # fmt: skip
+"""Tokens and experts to sort by, and whether they are held out."""
+
+
+def cases(kind: str, *, full: bool) -> Iterator[Case]:
+    """Yield the experts' cases of a device, see `simcore.calibrate.gemm.cases`; `full` changes nothing here."""
+    for (tokens, experts), held_out in ROUTES:
+        yield _route_case(kind, tokens, experts, held_out)
+    for sizes in ROUTED[kind]:
+        for way in WAYS:
+            if way != "grouped" or grouped_product() is not None:
+                yield _product_case(kind, way, *sizes)
+
+
+def _product_case(kind: str, way: str, tokens: int, experts: int, inner: int, outer: int, skew: float) -> Case:
+    torch = require_torch()
+    dtype = "fp32" if kind == "cpu" or torch.cuda.get_device_capability() < (8, 0) else "bf16"
+
+    def make_inputs(number: int) -> Inputs:
+        order, ends = route(_chosen(kind, tokens, experts, skew, number), experts)
+        x = random_tensor((tokens, inner), dtype, kind, 2 * number)
+        return x, random_tensor((experts, inner, outer), dtype, kind, 2 * number + 1), order, ends
+
+    def check(output: Any, inputs: Inputs) -> float:
+        x, weights, order, ends = inputs
+        return relative_error(output, by_loop(x.double(), weights.double(), order, ends))
+
+    shape = {"tokens": tokens, "experts": experts, "inner": inner, "outer": outer, "skew": skew}
+    return Case(f"moe-{way}", dtype, shape, make_inputs, WAYS[way], check, held_out=True)
+
+
+def _route_case(kind: str, tokens: int, experts: int, held_out: bool) -> Case:
+    """Return the case of sorting tokens: what it takes is named as for any index, a scan and a list."""
+
+    def make_inputs(number: int) -> Inputs:
+        return (_chosen(kind, tokens, experts, 0.5, number),)
+
+    shape = {"elements": 0, "partial": 0, "micro": tokens, "found": experts}
+    return Case("index-experts", "bool", shape, make_inputs, lambda chosen: route(chosen, experts), None, held_out)
+
+
+def _chosen(kind: str, tokens: int, experts: int, skew: float, seed: int) -> Any:
+    """Return the expert of each token, in random order."""
+    torch = require_torch()
+    counts = torch.tensor(tokens_of(tokens, experts, skew))
+    chosen = torch.repeat_interleave(torch.arange(experts), counts)
+    return chosen[torch.randperm(tokens, generator=torch.Generator().manual_seed(seed))].to(kind)

@@ -208,6 +208,17 @@ def m_axis(
     return c.to(a.dtype)
 
 
+def n_axis(
+    a: torch.Tensor, b: torch.Tensor, index: DeviceIndex, tile: tuple[int, int, int], *, precision: str = "ieee"
+) -> torch.Tensor:
+    """Multiply with n packed, B being the sparse matrix: the m-axis of the transposed product; see `m_axis`.
+
+    `index` is from `build_index` of B's mask with ``block = tile[1]``.
+    """
+    tile_m, tile_k, tile_n = tile
+    return m_axis(b.T, a.T, index, (tile_n, tile_k, tile_m), precision=precision).T
+
+
 def _checked(tile: tuple[int, int, int]) -> tuple[int, int, int]:
     for name, side in zip(("BM", "BK", "BN"), tile, strict=True):
         _power_of_two(name, side, 16)

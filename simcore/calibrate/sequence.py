@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from simcore.calibrate.measure import Case, Inputs, random_tensor, relative_error, require_torch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,3 +65,68 @@ def packed_linear(x: Tensor, weight: Tensor, positions: Tensor) -> Tensor:
     out = x.new_zeros(batch * longest, weight.shape[1])
     out.index_copy_(0, positions, x.reshape(-1, inner).index_select(0, positions) @ weight)
     return out.view(batch, longest, -1)
+
+
+BATCHES = {
+    "cpu": ((16, 128, 512, 512), (32, 64, 256, 768)),
+    "cuda": ((32, 128, 1024, 4096), (4, 2048, 768, 3072)),
+}
+"""Sequences, positions, features in and out."""
+
+VALID = (0.125, 0.25, 0.5, 0.75)
+"""Shares of positions that hold a token: no fit sees any, times are predicted from parts."""
+
+INDEXED = ((1024, 0.5, False), (4096, 0.25, False), (4096, 0.75, False), (16384, 0.5, False), (2048, 0.5, True),
+           (8192, 0.125, True))  # fmt: skip
+"""Positions, the share that holds a token, and whether it is held out."""
+
+
+def cases(kind: str, *, full: bool) -> Iterator[Case]:
+    """Yield the sequences' cases of a device, see `simcore.calibrate.gemm.cases`; `full` changes nothing here."""
+    for positions, share, held_out in INDEXED:
+        yield _index_case(kind, positions, share, held_out)
+    for sizes in BATCHES[kind]:
+        for share in VALID:
+            for way in ("padded", "packed"):
+                yield _linear_case(kind, way, *sizes, share)
+
+
+def _linear_case(kind: str, way: str, batch: int, longest: int, inner: int, outer: int, share: float) -> Case:
+    dtype = "fp32" if kind == "cpu" else "fp16"
+    tokens = round(batch * longest * share)
+
+    def make_inputs(number: int) -> Inputs:
+        where = valid(_lengths(batch, longest, tokens, number), longest).to(kind)
+        x = random_tensor((batch, longest, inner), dtype, kind, 2 * number) * where[:, :, None]
+        return x, random_tensor((inner, outer), dtype, kind, 2 * number + 1), where.flatten().nonzero()[:, 0]
+
+    def run(x: Any, weight: Any, positions: Any) -> Any:
+        return padded_linear(x, weight) if way == "padded" else packed_linear(x, weight, positions)
+
+    def check(output: Any, inputs: Inputs) -> float:
+        return relative_error(output[:2], inputs[0][:2].double() @ inputs[1].double())
+
+    shape = {"batch": batch, "longest": longest, "inner": inner, "outer": outer, "valid": tokens}
+    return Case(f"sequence-{way}", dtype, shape, make_inputs, run, check, held_out=True)
+
+
+def _lengths(batch: int, longest: int, tokens: int, seed: int) -> Any:
+    """Return random lengths that add up to so many tokens."""
+    torch = require_torch()
+    places = torch.randperm(batch * longest, generator=torch.Generator().manual_seed(seed))[:tokens]
+    return torch.bincount(places // longest, minlength=batch)
+
+
+def _index_case(kind: str, positions: int, share: float, held_out: bool) -> Case:
+    """Return the case of listing the positions that hold a token of sequences of 128."""
+    longest = 128
+    tokens = round(positions * share)
+
+    def make_inputs(number: int) -> Inputs:
+        return (_lengths(positions // longest, longest, tokens, number).to(kind),)
+
+    def run(lengths: Any) -> Any:
+        return valid(lengths, longest).flatten().nonzero()[:, 0]
+
+    shape = {"elements": 0, "partial": 0, "micro": positions, "found": tokens}
+    return Case("index-sequence", "bool", shape, make_inputs, run, None, held_out)

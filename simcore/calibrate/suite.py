@@ -19,6 +19,9 @@ from simcore.models.compute.profile import KernelProfile, Sample
 SUITES = ("gemm", "memory", "launch", "pit", "moe", "sequence")
 """Modules of this package that have cases, in the order in which they run."""
 
+MODULES = {"pit": "pit_cases"}
+"""Module of a suite, where it has another name."""
+
 DEFAULT = ("gemm", "memory", "launch")
 """Suites that run where none is named: what the step times of a transformer need."""
 
@@ -108,10 +111,7 @@ def cases(device: str, suites: Sequence[str] = DEFAULT, *, full: bool = False) -
     for name in suites:
         if name not in SUITES:
             raise unknown_name("--suite", name, SUITES)
-        module = importlib.import_module(f"simcore.calibrate.{name}")
-        if not hasattr(module, "cases"):
-            remedy = "Leave it out; simcore evaluate runs its experiments."
-            raise InputError("--suite", f"'{name}', which has no cases for a profile", f"{', '.join(DEFAULT)}", remedy)
+        module = importlib.import_module(f"simcore.calibrate.{MODULES.get(name, name)}")
         yield from module.cases(resolve_device(device).type, full=full)
 
 
@@ -188,7 +188,8 @@ def measure_held_out(profile: KernelProfile, device: str, progress: Progress | N
         raise InputError(f"profile {profile.name}", f"a profile of '{measured}'", f"one of '{here}'", remedy)
     known = {sample.key for sample in profile.samples if sample.held_out}
     found = []
-    wanted = [case for case in cases(device, full=True) if case.key in known]
+    suites = [name for name in SUITES if name != "pit" or any(key.startswith("pit-") for key in known)]
+    wanted = [case for case in cases(device, suites, full=True) if case.key in known]
     for done, case in enumerate(wanted):
         if progress is not None:
             progress(done, len(wanted), case.key)

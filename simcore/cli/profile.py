@@ -69,13 +69,14 @@ def validate_command(files: tuple[str, ...], device: str, stored: bool, as_json:
         found = validate(file, device, stored=stored)
         if as_json:
             rows = [dict(row) for row in found.table]
-            click.echo(to_json({"profile": file, "errors": rows, "regret": list(found.regret)}), nl=False)
+            regret = {family: list(each) for family, each in found.regret.items()}
+            click.echo(to_json({"profile": file, "errors": rows, "regret": regret}), nl=False)
             continue
         click.echo(f"{file}: {'measured now' if found.measured_now else 'errors that the profile holds'}")
         print_table(found.table.columns, [[_cell(value) for value in row.values()] for row in found.table])
-        if found.regret:
-            mean, most = sum(found.regret) / len(found.regret), max(found.regret)
-            click.echo(f"kernel selection: {len(found.regret)} shapes, regret mean {mean:.1%}, largest {most:.1%}")
+        for family, each in found.regret.items():
+            mean, most = sum(each) / len(each), max(each)
+            click.echo(f"kernel selection, {family}: {len(each)} problems, regret mean {mean:.1%}, largest {most:.1%}")
 
 
 def _cell(value: object, form: str = ".1%") -> str:

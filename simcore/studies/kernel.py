@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 from simcore.errors import InputError
 from simcore.models.compute.device import DTYPES, lacks
 from simcore.models.compute.kernels import Prediction, predict
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.sparse.coverage import RandomMask
-from simcore.models.compute.sparse.select import IndexCost, Selection, select
-from simcore.models.compute.sparse.tiles import Axis, Product, SparseKernel, TileEntry, TileTable, Work
+from simcore.models.compute.sparse.profiled import index_cost, outside, tile_table
+from simcore.models.compute.sparse.select import Selection, select
+from simcore.models.compute.sparse.tiles import Product
 from simcore.results import Provenance, versions
 from simcore.units import format_si
 from simcore.zoo.load_profiles import load_profile
@@ -128,7 +128,10 @@ def matmul(
         if table is None:
             lines.append(f"profile {device.name} has no sparse kernels of {dtype}: only dense is predicted")
         else:
-            selection = select(product, mask, table, index_cost=_index_cost(device), dense_seconds=found.seconds)
+            selection = select(product, mask, table, index_cost=index_cost(device), dense_seconds=found.seconds)
+            beyond = outside(device, product)
+            if beyond:
+                lines.append(f"sparse kernels: extrapolated beyond what was measured ({'; '.join(beyond)})")
             lines += selection.explain()
     provenance = Provenance(
         command="kernel",
@@ -141,51 +144,3 @@ def matmul(
         versions=versions("numpy"),
     )  # fmt: skip
     return KernelResult(found, selection, tuple(lines), provenance)
-
-
-def tile_table(profile: KernelProfile, product: Product) -> TileTable | None:
-    """Return the sparse kernels that a profile measured, at the shape nearest in work, or None.
-
-    They are the samples of the kernels ``pit-k``, ``pit-m``, ``pit-n`` and ``pit-block``, whose shapes hold m, k, n,
-    tile_m, tile_k, tile_n and the sparsity of the micro-tiles. Those held out are left out.
-    """
-    measured: dict[Product, dict[SparseKernel, dict[float, float]]] = {}
-    for sample in profile.samples:
-        family, _, axis = sample.kernel.partition("-")
-        if family != "pit" or axis not in get_args(Axis) or sample.dtype != product.dtype or sample.held_out:
-            continue
-        size = {name: int(value) for name, value in sample.shape.items() if name != "sparsity"}
-        shape = Product(size["m"], size["k"], size["n"], sample.dtype)
-        kernel = SparseKernel(cast(Axis, axis), size["tile_m"], size["tile_k"], size["tile_n"])
-        measured.setdefault(shape, {}).setdefault(kernel, {})[sample.shape["sparsity"]] = sample.seconds
-    if not measured:
-        return None
-    shape = min(measured, key=lambda one: abs(math.log(one.flop / product.flop)))
-    entries = tuple(
-        TileEntry(kernel, tuple(sorted(points)), tuple(points[s] for s in sorted(points)))
-        for kernel, points in measured[shape].items()
-    )
-    size = {"m": shape.m, "n": shape.n, "k": shape.k, "batch": 1}
-    dense = predict(profile, "gemm", product.dtype, size, extrapolate=True).seconds
-    return TileTable(shape, dense, entries, f"profile {profile.name}, {shape.m} x {shape.k} x {shape.n}")
-
-
-def _index_cost(profile: KernelProfile) -> IndexCost | None:
-    """Return the cost of finding micro-tiles, where the profile has it."""
-    if profile.fit("index", "bool") is None:
-        return None
-
-    def seconds(kernel: SparseKernel, product: Product, work: Work) -> float:
-        high, wide = kernel.micro
-        rows, columns = (product.k, product.n) if kernel.axis == "n" else (product.m, product.k)
-        across = -(-columns // wide)
-        micro = -(-rows // high) * across
-        shape = {
-            "elements": rows * columns if wide > 1 else 0,
-            "partial": rows * across if high > 1 else 0,
-            "micro": micro,
-            "found": micro * work.density,
-        }
-        return predict(profile, "index", "bool", shape, extrapolate=True).seconds
-
-    return seconds

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simcore.errors import InputError
-from simcore.models.compute.kernels import seconds_of
 from simcore.models.compute.profile import Errors, KernelProfile, Sample
+from simcore.models.compute.sparse.profiled import sample_seconds
 from simcore.results import Table
 from simcore.zoo.load_profiles import load_profile
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from simcore.calibrate.suite import Progress
+
+FAMILIES = ("pit", "moe", "sequence")
+"""Kernels of which one is chosen: what stands before the dash in their names."""
 
 
 def show(name_or_path: str | Path) -> tuple[KernelProfile, Table]:
@@ -44,9 +47,8 @@ def figure(profile: KernelProfile) -> Figure:
 
     rows = []
     for sample in profile.samples:
-        fit = profile.fit(sample.kernel, sample.dtype)
-        if fit is not None:
-            predicted = seconds_of(fit, sample.shape, profile.device)
+        predicted = sample_seconds(profile, sample)
+        if predicted is not None:
             rows.append((f"{sample.kernel} {sample.dtype}", sample.held_out, sample.seconds, predicted))
     if not rows:
         raise InputError(f"profile {profile.name}", "no samples", "a measured profile", "Calibrate a device.")
@@ -82,14 +84,15 @@ class Validation:
     ----------
     errors : mapping
         By kernel and number format.
-    regret : tuple of float
-        For each shape that several kernels can do: the time of the predicted choice over the quickest, minus 1.
+    regret : mapping of str to tuple of float
+        By family, for each problem that several kernels can do: the time of the predicted choice over the quickest,
+        minus 1; see `selection_regret`.
     measured_now : bool
         Whether the shapes were measured again, or the errors are those that the profile holds.
     """
 
     errors: Mapping[tuple[str, str], Errors]
-    regret: tuple[float, ...]
+    regret: Mapping[str, tuple[float, ...]]
     measured_now: bool
 
     @property
@@ -99,32 +102,60 @@ class Validation:
         return Table(["kernel", "dtype", "samples", "mape", "p90", "bias"], rows)
 
 
-def selection_regret(samples: Sequence[tuple[Sample, float]]) -> tuple[float, ...]:
+def selection_regret(samples: Sequence[tuple[Sample, float]]) -> dict[str, tuple[float, ...]]:
     """Return the regret of choosing by prediction wherever several kernels of one family were measured on one problem.
 
-    ``regret = t(argmin_k predicted_k) / min_k t_k - 1``. A family is what stands before the dash in a kernel's name,
-    and a problem is a shape without the tile: ``pit-k`` and ``pit-m`` compute the same product, ``add`` and ``gelu`` do
-    not.
+    ``regret = t(argmin_k predicted_k) / min_k t_k - 1`` over the kernels k that compute the same: sparse products on
+    every axis and tile (`pit`), each with its index, and dense; experts (`moe`); sequences (`sequence`). A problem is a
+    shape without the tile.
 
     Parameters
     ----------
     samples : sequence of (Sample, float)
         Measurements and their predicted seconds [s].
 
+    Returns
+    -------
+    dict of str to tuple of float
+        By family, a number for each problem that two kernels or more were measured on.
+
     Examples
     --------
     >>> a, b = Sample("pit-k", "fp32", {"m": 8}, 1.0), Sample("pit-m", "fp32", {"m": 8}, 2.0)
     >>> selection_regret([(a, 1.5), (b, 1.0)])
-    (1.0,)
+    {'pit': (1.0,)}
     """
-    problems: dict[tuple[object, ...], list[tuple[float, float]]] = {}
-    for sample, predicted in samples:
-        family, dash, _ = sample.kernel.partition("-")
-        if dash:
-            sizes = sorted(item for item in sample.shape.items() if not item[0].startswith("tile_"))
-            problems.setdefault((family, sample.dtype, *sizes), []).append((predicted, sample.seconds))
-    rivals = [pairs for pairs in problems.values() if len(pairs) > 1]
-    return tuple(min(pairs)[1] / min(seconds for _, seconds in pairs) - 1 for pairs in rivals)
+    times = {(one.kernel, _sizes(one.shape)): (predicted, one.seconds) for one, predicted in samples}
+    dense = {(one.dtype, _sizes(one.shape)): pair for one, pair in _pairs(samples) if one.kernel == "gemm"}
+    problems: dict[tuple[str, str, bool, _Sizes], list[tuple[float, float]]] = {}
+    for sample, (predicted, measured) in _pairs(samples):
+        family, _, way = sample.kernel.partition("-")
+        if family not in FAMILIES:
+            continue
+        index = times.get((f"index-{way}", _sizes(sample.shape)), (0.0, 0.0))
+        sizes = tuple(item for item in _sizes(sample.shape) if not item[0].startswith("tile_"))
+        pairs = problems.setdefault((family, sample.dtype, way == "n", sizes), [])
+        pairs.append((predicted + index[0], measured + index[1]))
+    found: dict[str, tuple[float, ...]] = {}
+    for (family, dtype, _, sizes), pairs in problems.items():
+        if family == "pit":
+            product = (("batch", 1), *(item for item in sizes if item[0] in {"m", "n", "k"}))
+            pairs += [dense[dtype, product]] if (dtype, product) in dense else []
+        if len(pairs) > 1:
+            regret = min(pairs)[1] / min(measured for _, measured in pairs) - 1
+            found[family] = (*found.get(family, ()), regret)
+    return found
+
+
+_Sizes = tuple[tuple[str, float], ...]
+
+
+def _sizes(shape: Mapping[str, float]) -> _Sizes:
+    return tuple(sorted(shape.items()))
+
+
+def _pairs(samples: Sequence[tuple[Sample, float]]) -> list[tuple[Sample, tuple[float, float]]]:
+    return [(sample, (predicted, sample.seconds)) for sample, predicted in samples]
 
 
 def validate(
@@ -158,9 +189,9 @@ def validate(
         held_out = measure_held_out(profile, device, progress)
     pairs = []
     for sample in held_out:
-        fit = profile.fit(sample.kernel, sample.dtype)
-        if fit is not None:
-            pairs.append((sample, seconds_of(fit, sample.shape, profile.device)))
+        predicted = sample_seconds(profile, sample)
+        if predicted is not None:
+            pairs.append((sample, predicted))
     groups: dict[tuple[str, str], list[float]] = {}
     for sample, predicted in pairs:
         groups.setdefault((sample.kernel, sample.dtype), []).append(predicted / sample.seconds - 1)

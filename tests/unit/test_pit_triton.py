@@ -44,6 +44,9 @@ def integers(shape, dtype, seed):
 
 
 def multiply(axis, a, b, mask, tile):
+    """Multiply by one kernel; on the n-axis the transposed product, so that the sparse matrix is A's transposed."""
+    if axis == "n":
+        return kernels.n_axis(b.T, a.T, kernels.build_index(mask.T, tile[1]), tile).T
     if axis == "m":
         return kernels.m_axis(a, b, kernels.build_index(mask.T, tile[1]), tile)
     whole = axis == "block"
@@ -52,7 +55,7 @@ def multiply(axis, a, b, mask, tile):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("axis", ["k", "m", "block"])
+@pytest.mark.parametrize("axis", ["k", "m", "n", "block"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_equal_to_the_masked_dense_product(axis, shape, dtype):
     m, k, n = shape
@@ -65,7 +68,7 @@ def test_equal_to_the_masked_dense_product(axis, shape, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("axis", ["k", "m", "block"])
+@pytest.mark.parametrize("axis", ["k", "m", "n", "block"])
 def test_close_on_random_numbers(axis, dtype):
     generator = torch.Generator().manual_seed(3)
     for sparsity in (0.0, 0.7, 1.0):

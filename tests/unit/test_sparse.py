@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from simcore.errors import InputError
 from simcore.models.compute.sparse.coverage import RandomMask, blocks_touched, coverage, expected_tiles, packed_tiles
 from simcore.models.compute.sparse.select import select
-from simcore.models.compute.sparse.tiles import Product, SparseKernel, TileEntry, TileTable, fit_cost
+from simcore.models.compute.sparse.table import TileEntry, TileTable, fit_cost
+from simcore.models.compute.sparse.tiles import Product, SparseKernel
 
 SHAPE = Product(1024, 1024, 1024)
 K32 = SparseKernel("k", 32, 32, 64)

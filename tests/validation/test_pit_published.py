@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from simcore.models.compute.sparse.coverage import RandomMask, coverage
 from simcore.models.compute.sparse.select import select
-from simcore.models.compute.sparse.tiles import Product, SparseKernel, TileEntry, TileTable, fit_cost
+from simcore.models.compute.sparse.table import TileEntry, TileTable, fit_cost
+from simcore.models.compute.sparse.tiles import Product, SparseKernel
 
 SHAPE = Product(4096, 4096, 4096)
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import get_args
 
 from simcore.errors import InputError
 from simcore.models.compute.device import DTYPES, Device, lacks
 from simcore.models.compute.profile import NOISY, Fit, KernelProfile, Shape
+from simcore.models.compute.sparse.packed import layout_counts, packed_of
+from simcore.models.compute.sparse.tiles import Axis
 
 Parameters = Mapping[str, float]
 
@@ -180,8 +184,33 @@ _INDEX = Formula(
 )
 _LAUNCH = Formula({"t0": _T0, "node": Parameter(1e-6, 1e-9, 1e-2)}, launch_seconds, lambda s: {"nodes": s["nodes"]})
 
+
+def _packed(axis: Axis) -> Formula:
+    """Return the formula of a sparse kernel made of library calls."""
+    speeds = dict.fromkeys(("left", "right", "out", "stream"), Parameter(1e10, 1e8, 1e13))
+    parameters = {"t0": _T0, "group": _T0, "rate": Parameter(1e11, 1e8, 1e16), **speeds}
+    return Formula(parameters, partial(packed_of, axis), _sizes_of)
+
+
+def _layout(axis: Axis) -> Formula:
+    """Return the formula of building the index that a sparse kernel needs."""
+
+    def seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
+        return index_seconds(layout_counts(axis, shape), p, dtype, device)
+
+    return Formula(_INDEX.parameters, seconds, _sizes_of)
+
+
+def _sizes_of(shape: Shape) -> dict[str, float]:
+    return {"m": shape["m"], "n": shape["n"], "k": shape["k"]}
+
+
+AXES: tuple[Axis, ...] = get_args(Axis)
+"""What sparse kernels pack: ``pit-k``, ``pit-m``... multiply, ``index-k``, ``index-m``... find the micro-tiles."""
+
 FORMULAS: Mapping[str, Formula] = {
     "gemm": _GEMM, "stream": _STREAM, "rows": _ROWS, "index": _INDEX, "launch": _LAUNCH,
+    **{f"pit-{axis}": _packed(axis) for axis in AXES}, **{f"index-{axis}": _layout(axis) for axis in AXES},
 }  # fmt: skip
 """Formulas by name."""
 
@@ -193,8 +222,15 @@ MEMORY_BOUND = (
 FORMULA_OF: Mapping[str, str] = {
     "gemm": "gemm", **dict.fromkeys(MEMORY_BOUND, "stream"),
     "gather": "rows", "scatter": "rows", "index": "index", "launch": "launch", "graph": "launch",
+    "index-experts": "index", "index-sequence": "index",
+    **{name: name for name in FORMULAS if name.startswith(("pit-", "index-"))},
 }  # fmt: skip
 """The formula of each kernel."""
+
+
+def has_formula(kernel: str, device: Device) -> bool:
+    """Say whether a kernel's samples are fitted; on CUDA those of sparse kernels are a table of tiles instead."""
+    return kernel in FORMULA_OF and not (device.kind == "cuda" and kernel.startswith("pit-"))
 
 
 def seconds_of(fit: Fit, shape: Shape, device: Device) -> float:

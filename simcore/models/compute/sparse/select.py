@@ -8,7 +8,8 @@ from typing import Literal
 
 from simcore.errors import InputError
 from simcore.models.compute.sparse.coverage import Mask, RandomMask
-from simcore.models.compute.sparse.tiles import Product, SparseKernel, TileTable, Work
+from simcore.models.compute.sparse.table import TileTable
+from simcore.models.compute.sparse.tiles import Product, SparseKernel, Work
 
 IndexCost = Callable[[SparseKernel, Product, Work], float]
 """Seconds to find the micro-tiles of a mask for one kernel, given how many there are."""
@@ -30,12 +31,15 @@ class Candidate:
         Time to multiply [s].
     index_seconds : float
         Time to find the micro-tiles [s].
+    error : float or None
+        Expected relative error of `seconds`; None where nothing was measured to tell.
     """
 
     kernel: SparseKernel | None
     work: Work | None
     seconds: float
     index_seconds: float = 0.0
+    error: float | None = None
 
     @property
     def total(self) -> float:
@@ -87,8 +91,10 @@ class Selection:
                 line += (
                     f" ({one.seconds * 1e3:.4g} to multiply, {one.index_seconds * 1e3:.4g} for the index); "
                     f"{one.work.density:.4g} of the micro-tiles hold a non-zero, "
-                    f"{one.work.tiles:.0f} of {one.work.all_tiles} tiles"
+                    f"{one.work.share:.2%} of the dense work"
                 )
+                if one.error is not None:
+                    line += f"; expected error {one.error:.1%}"
             lines.append(line)
         return [*lines, *(f"Not considered: {reason}" for reason in self.skipped), f"Tile table: {self.source}"]
 
@@ -132,7 +138,7 @@ def select(
 
     Examples
     --------
-    >>> from simcore.models.compute.sparse.tiles import TileEntry
+    >>> from simcore.models.compute.sparse.table import TileEntry
     >>> shape, kernel = Product(4096, 4096, 4096), SparseKernel("k", 32, 32, 64)
     >>> table = TileTable(shape, 10e-3, (TileEntry(kernel, (0.5, 0.9), (7.5e-3, 1.8e-3)),), "example")
     >>> select(shape, RandomMask(4096, 4096, 32, 1, 0.9), table).best.name
@@ -160,6 +166,7 @@ def select(
         if seconds is None:
             skipped.append(f"{kernel.name}, measured at no sparsity below {1 - work.density:.4g}")
             continue
-        found.append(Candidate(kernel, work, seconds, index_cost(kernel, product, work) if index_cost else 0.0))
+        index = index_cost(kernel, product, work) if index_cost else 0.0
+        found.append(Candidate(kernel, work, seconds, index, entry.error))
     found.sort(key=lambda one: one.total)  # stable: dense, which comes first, wins a tie
     return Selection(found[0], tuple(found), tuple(skipped), table.source)

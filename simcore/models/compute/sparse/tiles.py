@@ -1,18 +1,14 @@
-"""The tile table: what each sparse kernel costs, as measured or published.
+"""Sparse kernels: the product, the axis that is packed, the tile, and how many tiles a mask takes.
 
-A kernel multiplies one sparse matrix with a dense one in dense tiles of fixed shape. Along its PIT-axis a tile is one
-wide: it packs the micro-tiles that hold a non-zero. `TileTable` lists kernels with seconds over sparsity at one shape;
-other shapes are scaled by their number of tiles.
+A kernel multiplies one sparse matrix with a dense one in dense tiles of fixed shape. Along its PIT-axis a micro-tile is
+one wide: a tile packs those that hold a non-zero. What a kernel costs is in `simcore.models.compute.sparse.table`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-import numpy as np
 
 from simcore.errors import InputError
 from simcore.models.compute.sparse.coverage import Mask, RandomMask, expected_tiles, packed_tiles
@@ -58,7 +54,8 @@ class SparseKernel:
     axis : {'k', 'm', 'n', 'block'}
         PIT-axis. The n-axis packs columns of a sparse B; all others work on a sparse A.
     tile_m, tile_k, tile_n : int
-        Compute tile: BM x BK of A times BK x BN of B [elements].
+        Compute tile: BM x BK of A times BK x BN of B [elements]. One along an axis that a kernel multiplies at its
+        exact length, as kernels made of library calls do.
     """
 
     axis: Axis
@@ -79,13 +76,10 @@ class SparseKernel:
     @property
     def name(self) -> str:
         """For people: ``k-axis 32x1 in 32x32x64``."""
-        tile = f"{self.tile_m}x{self.tile_k}x{self.tile_n}"
         height, width = self.micro
-        return (
-            f"blocks of {height}x{width} in {tile}"
-            if self.axis == "block"
-            else f"{self.axis}-axis {height}x{width} in {tile}"
-        )
+        what = f"blocks of {height}x{width}" if self.axis == "block" else f"{self.axis}-axis {height}x{width}"
+        padded = self.tile_m * self.tile_k * self.tile_n > height * width
+        return f"{what} in {self.tile_m}x{self.tile_k}x{self.tile_n}" if padded else what
 
     def work(self, product: Product, mask: Mask | RandomMask) -> Work:
         """Count the dense tiles of one product.
@@ -104,13 +98,13 @@ class SparseKernel:
             expected = f"{rows} x {columns}, the shape of {'B' if self.axis == 'n' else 'A'}"
             raise InputError("mask", f"{shape[0]} x {shape[1]}", expected)
         height, width = self.micro
+        pack = {"k": self.tile_k, "m": self.tile_m, "n": self.tile_n, "block": 1}[self.axis]
         if self.axis == "m":
-            tiles, density = packed_tiles(_transposed(mask), (width, height), self.tile_m)
-        else:
-            pack = {"k": self.tile_k, "n": self.tile_n, "block": 1}[self.axis]
-            tiles, density = packed_tiles(mask, self.micro, pack)
+            mask, height, width = _transposed(mask), width, height
+        tiles, density = packed_tiles(mask, (height, width), pack)
+        groups, _ = packed_tiles(mask, (height, width), max(product.m, product.k, product.n))
         others = math.ceil(product.m / self.tile_m) if self.axis == "n" else math.ceil(product.n / self.tile_n)
-        return Work(tiles * others, self.all_tiles(product), density)
+        return Work(tiles * others, self.all_tiles(product), density, groups)
 
     def share_at(self, product: Product, density: float) -> float:
         """Return the share of tiles that a mask takes whose micro-tiles are kept independently of each other.
@@ -150,11 +144,14 @@ class Work:
         Dense tiles of the whole product.
     density : float
         Share of micro-tiles with a non-zero, 0 to 1; one minus it is PIT's covered sparsity.
+    groups : float
+        Row blocks (blocks of k on the m- and n-axis) that hold a non-zero at all, expected or counted.
     """
 
     tiles: float
     all_tiles: int
     density: float
+    groups: float = 0.0
 
     @property
     def share(self) -> float:
@@ -164,127 +161,3 @@ class Work:
 
 def _transposed(mask: Mask | RandomMask) -> Mask | RandomMask:
     return mask.transposed if isinstance(mask, RandomMask) else mask.T
-
-
-@dataclass(frozen=True)
-class TileCost:
-    """Seconds by share of tiles: ``t = offset + slope x share``.
-
-    Attributes
-    ----------
-    slope : float
-        Time of all tiles [s].
-    offset : float
-        Time without a tile: launches, bookkeeping [s].
-    """
-
-    slope: float
-    offset: float
-
-    def seconds(self, share: float) -> float:
-        """Return the time of a share of the tiles [s]."""
-        return self.offset + self.slope * share
-
-
-def fit_cost(shares: Sequence[float], seconds: Sequence[float]) -> TileCost:
-    """Fit slope and offset to relative errors, neither below zero.
-
-    Parameters
-    ----------
-    shares : sequence of float
-        Shares of tiles, 0 to 1.
-    seconds : sequence of float
-        Times [s], above zero.
-
-    Raises
-    ------
-    InputError
-        For fewer than two different shares, or a time of zero.
-
-    Examples
-    --------
-    >>> cost = fit_cost([0.1, 0.5, 1.0], [1.1, 1.5, 2.0])
-    >>> round(cost.slope, 6), round(cost.offset, 6)
-    (1.0, 1.0)
-    """
-    x, t = np.asarray(shares, float), np.asarray(seconds, float)
-    if len(np.unique(x)) < 2 or not (t > 0).all():
-        raise InputError("tile cost", f"{len(np.unique(x))} shares", "times above zero at two or more shares of tiles")
-    slope, offset = np.linalg.lstsq(np.column_stack([x / t, 1 / t]), np.ones_like(t), rcond=None)[0]
-    if offset < 0:
-        slope, offset = (x / t).sum() / ((x / t) ** 2).sum(), 0.0
-    elif slope < 0:
-        slope, offset = 0.0, (1 / t).sum() / ((1 / t) ** 2).sum()
-    return TileCost(float(slope), float(offset))
-
-
-@dataclass(frozen=True)
-class TileEntry:
-    """Seconds of one kernel over sparsity, at the table's shape.
-
-    Attributes
-    ----------
-    kernel : SparseKernel
-        The kernel.
-    sparsities : tuple of float
-        Shares of micro-tiles without a non-zero, ascending, 0 to 1.
-    seconds : tuple of float
-        Time at each, index construction left out [s].
-    """
-
-    kernel: SparseKernel
-    sparsities: tuple[float, ...]
-    seconds: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        place = f"tile table, {self.kernel.name}"
-        if len(self.sparsities) != len(self.seconds) or not self.seconds:
-            raise InputError(place, f"{len(self.seconds)} times", f"one for each of {len(self.sparsities)} sparsities")
-        if list(self.sparsities) != sorted(set(self.sparsities)):
-            raise InputError(place, "sparsities out of order or twice", "ascending sparsities")
-        if min(self.seconds) <= 0:
-            raise InputError(place, f"{min(self.seconds):g} s", "times above zero")
-
-    def bin_seconds(self, work: Work) -> float | None:
-        """Return the time at the densest measured point that is safe: the largest sparsity below the covered one [s].
-
-        None where there is none. This is what PIT's own search does.
-        """
-        below = [t for s, t in zip(self.sparsities, self.seconds, strict=True) if s < 1 - work.density]
-        return below[-1] if below else None
-
-    def interpolated_seconds(self, work: Work, product: Product, shape: Product) -> float:
-        """Return the time between measured points, for `product` from a table at `shape` [s].
-
-        Time is interpolated over the share of tiles and, without its fitted offset, scaled by the number of tiles.
-        Outside the measured shares the line through all points, which `fit_cost` gives, goes on from the last one.
-        """
-        shares = [self.kernel.share_at(shape, 1 - s) for s in self.sparsities][::-1]
-        seconds = self.seconds[::-1]
-        line = fit_cost(shares, seconds) if len(shares) > 1 else TileCost(seconds[0] / max(shares[0], 1e-9), 0.0)
-        offset = min(line.offset, min(seconds))
-        inside = min(max(work.share, shares[0]), shares[-1])
-        at_table = float(np.interp(inside, shares, seconds)) + line.slope * (work.share - inside)
-        return offset + max(at_table - offset, 0.0) * self.kernel.all_tiles(product) / self.kernel.all_tiles(shape)
-
-
-@dataclass(frozen=True)
-class TileTable:
-    """All kernels of one device and type, at one shape.
-
-    Attributes
-    ----------
-    shape : Product
-        Shape and type that were measured.
-    dense : float
-        Time of the dense product at this shape [s].
-    entries : tuple of TileEntry
-        The sparse kernels.
-    source : str
-        Where the numbers are from.
-    """
-
-    shape: Product
-    dense: float
-    entries: tuple[TileEntry, ...]
-    source: str

@@ -1,0 +1,128 @@
+"""Experts and packed sequences as the kernels that they are made of: no formula of their own, the sum of others'.
+
+``moe-loop``, ``moe-padded`` and ``moe-grouped`` send tokens to experts; ``sequence-padded`` and ``sequence-packed``
+send sequences of different lengths through a linear layer. Each is a list of GEMMs, gathers and scatters whose
+predicted times are added.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from simcore.models.compute.device import DTYPES
+from simcore.models.compute.kernels import predict
+from simcore.models.compute.profile import KernelProfile
+
+Part = tuple[str, dict[str, float]]
+"""A kernel and its shape."""
+
+COMPOSED = ("moe-loop", "moe-padded", "moe-grouped", "sequence-padded", "sequence-packed")
+"""Kernels that are sums of others."""
+
+
+def tokens_of(tokens: int, experts: int, skew: float) -> list[int]:
+    """Return how many tokens each expert gets where the e-th most liked is chosen in proportion to ``e ** -skew``.
+
+    Parameters
+    ----------
+    tokens, experts : int
+        How many there are.
+    skew : float
+        0 spreads them evenly, 1 is Zipf's law.
+
+    Examples
+    --------
+    >>> tokens_of(10, 4, 0), tokens_of(11, 3, 1)
+    ([3, 3, 2, 2], [6, 3, 2])
+    """
+    weights = [(place + 1) ** -skew for place in range(experts)]
+    shares = [tokens * weight / math.fsum(weights) for weight in weights]
+    found = [math.floor(share) for share in shares]
+    by_rest = sorted(range(experts), key=lambda place: found[place] - shares[place])
+    for place in by_rest[: tokens - sum(found)]:
+        found[place] += 1
+    return found
+
+
+def parts(kernel: str, dtype: str, shape: Mapping[str, float]) -> list[Part]:
+    """Return the kernels that experts or sequences run.
+
+    Parameters
+    ----------
+    kernel : str
+        One of `COMPOSED`.
+    dtype : str
+        Number format.
+    shape : mapping of str to float
+        ``inner`` and ``outer`` features, and for experts ``tokens``, ``experts`` and ``skew`` (see `tokens_of`), for
+        sequences ``batch``, ``longest`` and how many positions are ``valid``.
+
+    Examples
+    --------
+    >>> shape = {"batch": 4, "longest": 8, "valid": 20, "inner": 64, "outer": 32}
+    >>> [name for name, _ in parts("sequence-packed", "fp32", shape)]
+    ['gather', 'gemm', 'copy', 'scatter']
+    """
+    e, inner, outer = DTYPES[dtype], shape["inner"], shape["outer"]
+
+    def gemm(rows: float, batch: float = 1) -> Part:
+        return "gemm", {"m": rows, "n": outer, "k": inner, "batch": batch}
+
+    def gather(rows: float, width: float = inner) -> Part:
+        return "gather", {"rows": rows, "width": width * e}
+
+    def scatter(rows: float, width: float = outer) -> Part:
+        return "scatter", {"rows": rows, "width": width * e}
+
+    def zeros(elements: float) -> Part:
+        return "copy", {"bytes": elements * e}  # a copy of half as much moves the same bytes
+
+    if kernel == "sequence-padded":
+        return [gemm(shape["batch"] * shape["longest"])]
+    if kernel == "sequence-packed":
+        valid, positions = shape["valid"], shape["batch"] * shape["longest"]
+        return [gather(valid), gemm(valid), zeros(positions * outer), scatter(valid)]
+    tokens, experts = int(shape["tokens"]), int(shape["experts"])
+    counts = [count for count in tokens_of(tokens, experts, shape["skew"]) if count]
+    if kernel == "moe-padded":
+        longest = max(counts)
+        return [
+            gather(tokens), zeros(experts * longest * inner), scatter(tokens, inner), gemm(longest, experts),
+            gather(tokens, outer), zeros(tokens * outer), scatter(tokens),
+        ]  # fmt: skip
+    if kernel == "moe-grouped":
+        return [gather(tokens), *(gemm(count) for count in counts), zeros(tokens * outer), scatter(tokens)]
+    each = [(gather(count), gemm(count), scatter(count)) for count in counts]
+    return [zeros(tokens * outer), *(one for three in each for one in three)]
+
+
+def composed_seconds(profile: KernelProfile, kernel: str, dtype: str, shape: Mapping[str, float]) -> float | None:
+    """Return the sum of the parts' predicted times [s], whatever their range; None where the profile lacks a part.
+
+    A fit's `t0` is what a first call takes, code and tables cold; a kernel that is called again pays a launch for it.
+
+    Raises
+    ------
+    InputError
+        If a size is not above 0.
+    """
+    launch = profile.fit("launch", "fp32")
+    called: set[str] = set()
+    total = 0.0
+    for name, size in parts(kernel, dtype, shape):
+        stored = dtype if name == "gemm" else _stored(profile, name, dtype)
+        fit = profile.fit(name, stored)
+        if fit is None:
+            return None
+        total += predict(profile, name, stored, size, extrapolate=True).seconds
+        if name in called and launch is not None:
+            total -= max(fit.parameters["t0"] - launch.parameters["node"], 0.0)
+        called.add(name)
+    return total
+
+
+def _stored(profile: KernelProfile, kernel: str, dtype: str) -> str:
+    """Return a number format as wide whose memory-bound kernel was measured: moving bytes asks for no more."""
+    same = [name for name, size in DTYPES.items() if size == DTYPES[dtype]]
+    return next((name for name in (dtype, *same) if profile.fit(kernel, name) is not None), dtype)

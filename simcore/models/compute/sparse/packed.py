@@ -1,0 +1,106 @@
+"""What sparse kernels made of library calls cost: gather, multiply densely and scatter, one group after another.
+
+A group is a row block (k-axis and blocks) or a block of k (m- and n-axis) that holds a non-zero. Kernels that gather
+while they load are priced by tiles instead, see `simcore.models.compute.sparse.table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from simcore.models.compute.device import DTYPES, Device
+from simcore.models.compute.sparse.coverage import RandomMask
+from simcore.models.compute.sparse.tiles import Axis, Product, SparseKernel, Work
+
+
+def problem(axis: Axis, shape: Mapping[str, float], dtype: str = "fp32") -> tuple[SparseKernel, Product, RandomMask]:
+    """Return kernel, product and mask of a sample's shape.
+
+    Parameters
+    ----------
+    axis : {'k', 'm', 'n', 'block'}
+        What is packed.
+    shape : mapping of str to float
+        ``m``, ``n``, ``k``, ``tile_m``, ``tile_k``, ``tile_n`` [elements], and of the mask's blocks ``height``,
+        ``width`` [elements] and ``sparsity``.
+    dtype : str
+        Number format.
+    """
+    size = {name: int(value) for name, value in shape.items() if name != "sparsity"}
+    product = Product(size["m"], size["k"], size["n"], dtype)
+    rows, columns = (product.k, product.n) if axis == "n" else (product.m, product.k)
+    mask = RandomMask(rows, columns, size["height"], size["width"], shape["sparsity"])
+    return SparseKernel(axis, size["tile_m"], size["tile_k"], size["tile_n"]), product, mask
+
+
+@lru_cache(maxsize=4096)
+def work_of(kernel: SparseKernel, product: Product, mask: RandomMask) -> Work:
+    """Return a kernel's expected work; remembered, since a fit asks for the same again and again."""
+    return kernel.work(product, mask)
+
+
+def packed_seconds(kernel: SparseKernel, product: Product, work: Work, p: Mapping[str, float]) -> float:
+    """Return the time to gather, multiply and scatter group by group [s], index left out.
+
+    ::
+
+        t = t0 + e m n / stream + G (group + 2 M N K / rate + e (M K / left + K N / right + M N / out))
+
+    with G groups, each an M x K times K x N product on average (K on the k-axis, M on the m-axis and N on the n-axis
+    are what was packed), e bytes per element, speeds in [B/s] and `rate` in [FLOP/s]: bytes gathered, multiplied again
+    and scattered have a speed per operand, and `group` [s] is what the calls cost. It is linear in what is packed, so
+    averages are exact. Fitted to sparse products themselves: operands that were just gathered are still in the cache,
+    which a dense product's fit does not know.
+
+    Examples
+    --------
+    >>> p = {"t0": 0.0, "group": 0.0, "rate": 1e9, "left": 1e30, "right": 1e30, "out": 1e30, "stream": 1e30}
+    >>> kernel, product = SparseKernel("k", 32, 1, 1), Product(64, 100, 50)
+    >>> work = kernel.work(product, RandomMask(64, 100, 1, 1, 0.0))
+    >>> round(packed_seconds(kernel, product, work, p) * 1e9 / product.flop, 6)
+    1.0
+    """
+    groups = work.groups
+    if groups <= 0:
+        return p["t0"] + DTYPES[product.dtype] * product.m * product.n / p["stream"]
+    e, axis = DTYPES[product.dtype], kernel.axis
+    length = {"k": product.k, "block": product.k, "m": product.m, "n": product.n}[axis]
+    tile_m, tile_k = min(kernel.tile_m, product.m), min(kernel.tile_k, product.k)
+    blocks = product.m / tile_m if axis in {"k", "block"} else product.k / tile_k  # one at the edge by its share
+    packed = min(work.density * length * blocks / groups, length)
+    m, n, k = {
+        "k": (tile_m, product.n, packed),
+        "block": (tile_m, product.n, packed),
+        "m": (packed, product.n, tile_k),
+        "n": (product.m, packed, tile_k),
+    }[axis]
+    moved = m * k / p["left"] + k * n / p["right"] + m * n / p["out"]
+    each = p["group"] + 2 * m * n * k / p["rate"] + e * moved
+    return p["t0"] + e * product.m * product.n / p["stream"] + groups * each
+
+
+def packed_of(axis: Axis, shape: Mapping[str, float], p: Mapping[str, float], dtype: str, device: Device) -> float:
+    """Return `packed_seconds` of a sample's shape [s]."""
+    kernel, product, mask = problem(axis, shape, dtype)
+    return packed_seconds(kernel, product, work_of(kernel, product, mask), p)
+
+
+def layout_counts(axis: Axis, shape: Mapping[str, float]) -> dict[str, float]:
+    """Return `index_counts` of a sample's shape."""
+    kernel, product, mask = problem(axis, shape)
+    return index_counts(kernel, product, work_of(kernel, product, mask))
+
+
+def index_counts(kernel: SparseKernel, product: Product, work: Work) -> dict[str, float]:
+    """Return what finding a kernel's micro-tiles takes: the shape that the kernel ``index`` and its like ask for."""
+    high, wide = kernel.micro
+    rows, columns = (product.k, product.n) if kernel.axis == "n" else (product.m, product.k)
+    across = -(-columns // wide)
+    micro = -(-rows // high) * across
+    return {
+        "elements": rows * columns if wide > 1 else 0,
+        "partial": rows * across if high > 1 else 0,
+        "micro": micro,
+        "found": micro * work.density,
+    }

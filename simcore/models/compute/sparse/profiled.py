@@ -1,0 +1,128 @@
+"""Sparse kernels of a profile: the tile table and the index cost that `select` asks for, and predictions of samples.
+
+On the CPU a formula per axis is fitted (`simcore.models.compute.sparse.packed`); on CUDA, where a kernel gathers while
+it loads, the samples of each tile are its table. Samples are named ``pit-k``, ``pit-m``, ``pit-n`` and ``pit-block``,
+those of their indices ``index-k`` and so on.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import partial
+
+from simcore.models.compute.kernels import AXES, index_seconds, predict, seconds_of
+from simcore.models.compute.profile import Errors, KernelProfile, Sample
+from simcore.models.compute.sparse.composed import COMPOSED, composed_seconds
+from simcore.models.compute.sparse.packed import index_counts, packed_seconds, problem, work_of
+from simcore.models.compute.sparse.select import IndexCost
+from simcore.models.compute.sparse.table import PricedEntry, TileEntry, TileTable
+from simcore.models.compute.sparse.tiles import Axis, Product, SparseKernel, Work
+
+
+def axis_of(kernel: str, family: str = "pit") -> Axis | None:
+    """Return the axis in a kernel's name, or None for a kernel of another family.
+
+    Examples
+    --------
+    >>> axis_of("pit-k"), axis_of("gemm")
+    ('k', None)
+    """
+    return next((axis for axis in AXES if kernel == f"{family}-{axis}"), None)
+
+
+def tile_table(profile: KernelProfile, product: Product) -> TileTable | None:
+    """Return the sparse kernels that a profile measured in a number format; None where there are none.
+
+    Where a formula was fitted to them, the table asks it at any shape; else its points are those of the shape that was
+    measured nearest in work. Samples that are held out fill no table; they give the expected errors.
+    """
+    table = _table(profile, product)
+    if table is None or all(isinstance(entry, PricedEntry) for entry in table.entries):
+        return table
+    errors: dict[Axis, Errors | None] = {}
+    for axis in AXES:
+        held_out = (one for one in profile.samples if one.held_out and one.dtype == product.dtype)
+        samples = [one for one in held_out if axis_of(one.kernel) == axis]
+        known = ((sample_seconds(profile, one), one.seconds) for one in samples)
+        errors[axis] = Errors.of([predicted / measured - 1 for predicted, measured in known if predicted is not None])
+    entries = tuple(replace(entry, error=_mape(errors[entry.kernel.axis])) for entry in table.entries)
+    return replace(table, entries=entries)
+
+
+def _table(profile: KernelProfile, product: Product) -> TileTable | None:
+    """Return `tile_table` without the errors of kernels that have no fit."""
+    measured: dict[Product, dict[SparseKernel, dict[float, float]]] = {}
+    for sample in profile.samples:
+        axis = axis_of(sample.kernel)
+        if axis is None or sample.dtype != product.dtype or sample.held_out:
+            continue
+        kernel, shape, mask = problem(axis, sample.shape, sample.dtype)
+        covered = 1 - work_of(kernel, shape, mask).density
+        measured.setdefault(shape, {}).setdefault(kernel, {})[covered] = sample.seconds
+    if not measured:
+        return None
+    shape = min(measured, key=lambda one: abs(math.log(one.flop / product.flop)))
+    entries: list[TileEntry | PricedEntry] = []
+    for kernel in dict.fromkeys(one for kernels in measured.values() for one in kernels):
+        fit = profile.fit(f"pit-{kernel.axis}", product.dtype)
+        if fit is not None:
+            entries.append(PricedEntry(kernel, partial(packed_seconds, p=fit.parameters), _mape(fit.errors)))
+        elif kernel in measured[shape]:
+            points = sorted(measured[shape][kernel].items())
+            entries.append(TileEntry(kernel, tuple(s for s, _ in points), tuple(t for _, t in points)))
+    size = {"m": shape.m, "n": shape.n, "k": shape.k, "batch": 1}
+    dense = predict(profile, "gemm", product.dtype, size, extrapolate=True).seconds
+    return TileTable(shape, dense, tuple(entries), f"profile {profile.name}, {shape.m} x {shape.k} x {shape.n}")
+
+
+def _mape(errors: Errors | None) -> float | None:
+    return None if errors is None else errors.mape
+
+
+def outside(profile: KernelProfile, product: Product) -> list[str]:
+    """Say which sizes of a product lie outside what a profile's sparse kernels were measured at."""
+    found = []
+    sizes = [sample.shape for sample in profile.samples if axis_of(sample.kernel) and sample.dtype == product.dtype]
+    for name, value in (("m", product.m), ("k", product.k), ("n", product.n)):
+        low, high = min(size[name] for size in sizes), max(size[name] for size in sizes)
+        if not low <= value <= high:
+            found.append(f"{name} {value} is outside {low:g} to {high:g}")
+    return found
+
+
+def index_cost(profile: KernelProfile) -> IndexCost | None:
+    """Return the cost of finding micro-tiles, where the profile has it: of the very layout, or of any."""
+    if not any(profile.fit(name, "bool") for name in ("index", *(f"index-{axis}" for axis in AXES))):
+        return None
+
+    def seconds(kernel: SparseKernel, product: Product, work: Work) -> float:
+        fit = profile.fit(f"index-{kernel.axis}", "bool") or profile.fit("index", "bool")
+        if fit is None:
+            return 0.0
+        counts = index_counts(kernel, product, work)
+        return index_seconds(counts, fit.parameters, "bool", profile.device)
+
+    return seconds
+
+
+def sample_seconds(profile: KernelProfile, sample: Sample) -> float | None:
+    """Return the predicted time of what a sample measured [s], whatever its range; None where the profile has none.
+
+    By the kernel's own fit, else for a sparse kernel by its tile's table, else for experts and sequences as the sum of
+    their parts.
+    """
+    fit = profile.fit(sample.kernel, sample.dtype)
+    if fit is not None:
+        return seconds_of(fit, sample.shape, profile.device)
+    if sample.kernel in COMPOSED:
+        return composed_seconds(profile, sample.kernel, sample.dtype, sample.shape)
+    axis = axis_of(sample.kernel)
+    if axis is None:
+        return None
+    kernel, product, mask = problem(axis, sample.shape, sample.dtype)
+    table = _table(profile, product)
+    entry = None if table is None else next((one for one in table.entries if one.kernel == kernel), None)
+    if table is None or entry is None:
+        return None
+    return entry.interpolated_seconds(work_of(kernel, product, mask), product, table.shape)

@@ -1,0 +1,267 @@
+"""Sparse kernels in profiles: their cases are right, their fits find what made the samples, predictions add up."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from simcore.calibrate.fit import fit_all
+from simcore.errors import InputError, MissingExtraError
+from simcore.models.compute.device import Device
+from simcore.models.compute.kernels import AXES, FORMULAS, predict
+from simcore.models.compute.profile import Fit, KernelProfile, Sample
+from simcore.models.compute.sparse.composed import COMPOSED, composed_seconds, parts, tokens_of
+from simcore.models.compute.sparse.coverage import RandomMask
+from simcore.models.compute.sparse.packed import packed_seconds
+from simcore.models.compute.sparse.profiled import index_cost, outside, sample_seconds, tile_table
+from simcore.models.compute.sparse.select import select
+from simcore.models.compute.sparse.table import PricedEntry, TileEntry
+from simcore.models.compute.sparse.tiles import Product, SparseKernel
+from simcore.studies.kernel import matmul
+from simcore.studies.profile import selection_regret, validate
+from simcore.zoo.profile_json import profile_text
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from simcore.calibrate import moe, pit_cases, sequence  # noqa: E402 - these need torch
+
+CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
+CUDA = Device("toy", "cuda", 80, 1e11, 0.0, 4e7)
+COST = {"t0": 2e-5, "group": 1e-5, "rate": 9e10, "left": 8e9, "right": 1e10, "out": 5e9, "stream": 2e10}
+INDEX = {"t0": 5e-5, "element": 2e-10, "partial": 2e-10, "micro_tile": 1e-9, "entry": 2e-9}
+GEMM = {"t0": 2e-5, "rate": 1e11, "ramp": 1.0, "onchip": 1e14, "stream": 2e10}
+SMALL = pit_cases.Problem(70, 50, 128, 16, 4, 0.6)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def samples_of(kind, factor=lambda: 1.0):
+    """Samples of every case of the suite, with times that the formulas give."""
+    for case in pit_cases.cases(kind, full=False):
+        p = INDEX if case.kernel.startswith("index") else GEMM if case.kernel == "gemm" else COST
+        t = FORMULAS[case.kernel].seconds(case.shape, p, case.dtype, CPU) * factor()
+        yield Sample(case.kernel, case.dtype, case.shape, t, 0.01, 3, case.held_out)
+
+
+def dense(m, n, k):
+    shape = {"m": m, "n": n, "k": k, "batch": 1}
+    return Sample("gemm", "fp32", shape, FORMULAS["gemm"].seconds(shape, GEMM, "fp32", CPU))
+
+
+@pytest.fixture(scope="module")
+def profile():
+    rng = np.random.default_rng(0)
+    samples = [*samples_of("cpu", lambda: rng.uniform(0.97, 1.03)), *(dense(s, s, s) for s in (64, 256, 1024, 4096))]
+    return KernelProfile("toy", CPU, "measured", fit_all(samples, CPU), tuple(samples))
+
+
+@pytest.mark.parametrize("kernel", pit_cases.KERNELS["cpu"], ids=lambda k: k.name)
+def test_every_case_computes_the_product(kernel):
+    case = pit_cases.multiplication("cpu", "fp32", kernel, SMALL)
+    first, second = case.make_inputs(0), case.make_inputs(1)
+    assert not torch.equal(first[0], second[0])
+    assert case.check(case.run(*first), first) < 1e-6
+    assert case.check(case.run(*first) + 1, first) > 1e-3
+    (mask,) = pit_cases.index("cpu", kernel, SMALL).make_inputs(0)
+    listed = pit_cases.build("cpu", kernel, mask)
+    sparse = first[1] if kernel.axis == "n" else first[0]
+    assert torch.equal(sparse != 0, mask)
+    work = kernel.work(Product(70, 128, 50), mask.numpy())
+    assert sum(1 for one in listed if len(one)) == work.groups
+
+
+@pytest.mark.parametrize("kernel", pit_cases.KERNELS["cuda"], ids=lambda k: k.name)
+def test_the_fused_kernels_of_the_suite_compute_the_product(kernel):
+    pytest.importorskip("triton", reason="triton is not installed")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU: simcore calibrate checks them")
+    mask = pit_cases.mask_of(SMALL, kernel, "cpu", 0)
+    a, b = torch.randn(70, 128), torch.randn(128, 50)
+    a, b = (a, b * mask) if kernel.axis == "n" else (a * mask, b)
+    index = pit_cases.build("cuda", kernel, mask)
+    found = pit_cases.multiply("cuda", kernel, "fp32", a, b, index)
+    assert torch.allclose(found, a @ b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_no_fit_sees_a_held_out_shape_granularity_or_sparsity(kind):
+    seen = [one for kernel in pit_cases.KERNELS[kind] for one in pit_cases.fitted(kind, kernel)]
+    unseen = list(pit_cases.held_out(kind))
+    assert not {(one.m, one.n, one.k) for one in seen} & {(one.m, one.n, one.k) for one in unseen}
+    assert not {one.sparsity for one in seen} & {one.sparsity for one in unseen}
+    if kind == "cpu":  # a tile's table on CUDA is filled at its own micro-tile
+        assert not {(one.height, one.width) for one in seen} & {(one.height, one.width) for one in unseen}
+    for kernel in pit_cases.KERNELS[kind]:
+        if kernel.axis == "block" and kind == "cpu":
+            assert all(one.k % kernel.tile_k == 0 for one in (*seen, *unseen))
+
+
+def test_on_cuda_the_suite_asks_for_triton(monkeypatch):
+    monkeypatch.setitem(sys.modules, "triton", None)
+    with pytest.raises(MissingExtraError, match="pip install triton"):
+        next(pit_cases.cases("cuda", full=False))
+
+
+def test_fits_find_the_formulas_that_made_the_samples(profile):
+    kernels = {fit.kernel for fit in profile.fits}
+    assert kernels >= {f"pit-{axis}" for axis in AXES} | {f"index-{axis}" for axis in AXES}
+    for fit in profile.fits:
+        assert fit.errors.mape < 0.04, fit.kernel
+        assert len(fit.held_out) >= 3 or fit.kernel == "gemm"
+
+
+def test_a_sparse_product_is_chosen_and_explained_with_index_and_error(profile):
+    result = matmul("1024x512x1024", profile, sparsity=0.95, granularity="32x1")
+    best = result.selection.best
+    assert best.kernel == SparseKernel("k", 32, 1, 1)
+    assert best.index_seconds > INDEX["t0"] / 2
+    assert best.error == profile.fit("pit-k", "fp32").errors.mape
+    text = "\n".join(result.lines)
+    assert "for the index); 0.05 of the micro-tiles hold a non-zero, 5.00% of the dense work; expected error" in text
+    assert "n-axis 32x1, which is for a sparse B" in text
+    assert "extrapolated" not in text
+    assert matmul("1024x512x1024", profile, sparsity=0.5, granularity="1x1").selection.best.name == "dense"
+    beyond = matmul("4096x4096x8192", profile, sparsity=0.95, granularity="32x1", extrapolate=True)
+    assert "sparse kernels: extrapolated beyond what was measured (k 8192 is outside 256 to 4096)" in beyond.lines
+    assert outside(profile, Product(1024, 1024, 1024)) == []
+
+
+def test_validation_covers_sparse_kernels_and_the_choice_among_them(profile, tmp_path):
+    path = tmp_path / "toy.json"
+    path.write_text(profile_text(profile))
+    found = validate(path, stored=True)
+    for axis in AXES:
+        assert found.errors[f"pit-{axis}", "fp32"].samples == len(
+            [one for one in profile.samples if one.held_out and one.kernel == f"pit-{axis}"]
+        )
+    regret = found.regret["pit"]
+    assert len(regret) == 2 * len(pit_cases.UNSEEN_MASKS)  # a sparse A and a sparse B
+    assert max(regret) < 0.1
+    assert sum(regret) / len(regret) < 0.03
+
+
+def test_regret_counts_the_index_and_dense():
+    shape = {"m": 8, "n": 8, "k": 8, "height": 1, "width": 1, "sparsity": 0.5}
+    one, other = ({**shape, "tile_m": tile, "tile_k": 1, "tile_n": 1} for tile in (32, 64))
+    pairs = [
+        (Sample("pit-k", "fp32", one, 1.0), 1.0), (Sample("pit-k", "fp32", other, 1.5), 1.5),
+        (Sample("index-k", "bool", one, 2.0), 0.1), (Sample("index-k", "bool", other, 0.1), 0.1),
+        (Sample("gemm", "fp32", {"m": 8, "n": 8, "k": 8, "batch": 1}, 1.2), 9.0),
+    ]  # fmt: skip
+    (regret,) = selection_regret(pairs)["pit"]
+    assert regret == pytest.approx(3.0 / 1.2 - 1)  # chosen for 1.1 predicted, takes 3.0; dense would take 1.2
+
+
+def test_packed_time_has_a_floor_and_grows_with_density():
+    product, kernel = Product(256, 256, 256), SparseKernel("m", 1, 32, 1)
+    times = [
+        packed_seconds(kernel, product, kernel.work(product, RandomMask(256, 256, 4, 4, s)), COST)
+        for s in (1.0, 0.99, 0.9, 0.5, 0.0)
+    ]
+    assert times == sorted(times)
+    assert times[0] == pytest.approx(COST["t0"] + 4 * 256 * 256 / COST["stream"])
+    groups = 8 * (COST["group"] + product.flop / 8 / COST["rate"])
+    moved = 4 * (8 * 256 * 32 / COST["left"] + 8 * 32 * 256 / COST["right"] + 8 * 256 * 256 / COST["out"])
+    assert times[-1] == pytest.approx(times[0] + groups + moved)
+
+
+def fused(kernel, product, sparsity, height, width, held_out=False):
+    shape = {
+        "m": product.m, "n": product.n, "k": product.k, "height": height, "width": width, "sparsity": sparsity,
+        "tile_m": kernel.tile_m, "tile_k": kernel.tile_k, "tile_n": kernel.tile_n,
+    }  # fmt: skip
+    rows, columns = (product.k, product.n) if kernel.axis == "n" else (product.m, product.k)
+    work = kernel.work(product, RandomMask(rows, columns, height, width, sparsity))
+    area = kernel.tile_m * kernel.tile_k * kernel.tile_n
+    return Sample(f"pit-{kernel.axis}", "fp32", shape, 1e-5 + 2e-13 * area * work.tiles, 0.01, 9, held_out)
+
+
+def test_on_cuda_the_samples_of_each_tile_are_its_table():
+    product, unseen = Product(2048, 2048, 2048), Product(1536, 3072, 1024)
+    samples = []
+    for kernel in pit_cases.KERNELS["cuda"]:
+        samples += [fused(kernel, product, s, *kernel.micro) for s in pit_cases.TABLE]
+        samples.append(fused(kernel, unseen, 0.93, 16, 1, held_out=True))
+    samples.append(Sample("index", "bool", {"elements": 0, "partial": 0, "micro": 1e5, "found": 1e3}, 1e-4))
+    fits = (*fit_all(samples, CUDA), Fit("gemm", "fp32", "gemm", GEMM))
+    found = KernelProfile("toy", CUDA, "measured", fits, tuple(samples))
+    assert {fit.kernel for fit in fits} == {"gemm", "index"}
+    table = tile_table(found, unseen)
+    assert table.shape == product
+    assert all(isinstance(entry, TileEntry) for entry in table.entries)
+    assert len(table.entries) == len(pit_cases.KERNELS["cuda"])
+    assert all(entry.error < 0.02 for entry in table.entries)
+    assert all(sample_seconds(found, one) == pytest.approx(one.seconds, rel=0.02) for one in samples)
+    mask = RandomMask(1536, 3072, 32, 1, 0.95)
+    assert select(unseen, mask, table).best.kernel.micro == (32, 1)
+    priced = select(unseen, mask, table, index_cost=index_cost(found)).candidates
+    assert all((one.index_seconds > 0) == (one.kernel is not None) for one in priced)
+    assert tile_table(found, Product(64, 64, 64, "fp16")) is None
+
+
+def test_on_the_cpu_a_formula_gives_the_entries(profile):
+    table = tile_table(profile, Product(777, 888, 999))
+    assert {entry.kernel for entry in table.entries} == set(pit_cases.KERNELS["cpu"])
+    assert all(isinstance(entry, PricedEntry) and entry.bin_seconds(None) is None for entry in table.entries)
+
+
+def small_experts(way, skew):
+    return moe._product_case("cpu", way, 40, 5, 16, 32, skew)
+
+
+@pytest.mark.parametrize("skew", [0, 1])
+@pytest.mark.parametrize("way", list(moe.WAYS))
+def test_experts_cases(way, skew):
+    case = small_experts(way, skew)
+    inputs = case.make_inputs(0)
+    assert case.check(case.run(*inputs), inputs) < 1e-6
+    counts = inputs[3].diff(prepend=torch.zeros(1, dtype=torch.int32))
+    assert counts.tolist() == tokens_of(40, 5, skew)
+    assert case.kernel in COMPOSED
+    assert case.held_out
+
+
+@pytest.mark.parametrize("way", ["padded", "packed"])
+def test_sequence_cases(way):
+    case = sequence._linear_case("cpu", way, 6, 16, 8, 12, 0.25)
+    inputs = case.make_inputs(0)
+    assert len(inputs[2]) == case.shape["valid"] == 24
+    assert case.check(case.run(*inputs), inputs) < 1e-6
+    assert case.kernel in COMPOSED
+    listed = sequence._index_case("cpu", 256, 0.5, False)
+    assert len(listed.run(*listed.make_inputs(0))) == 128
+
+
+def test_experts_and_sequences_are_the_sum_of_their_parts():
+    rows = {"t0": 1e-5, "row": 1e-8, "bandwidth": 1e10}
+    made = FORMULAS["rows"]
+    rows = {name: rows.get(name, one.start) for name, one in made.parameters.items()}
+    copy = {name: one.start for name, one in FORMULAS["stream"].parameters.items()}
+    fits = (
+        Fit("gemm", "fp32", "gemm", GEMM), Fit("gather", "fp32", "rows", rows), Fit("scatter", "fp32", "rows", rows),
+        Fit("copy", "fp32", "stream", copy),
+    )  # fmt: skip
+    found = KernelProfile("toy", CPU, "measured", fits)
+    shape = {"tokens": 64, "experts": 4, "inner": 32, "outer": 16, "skew": 1}
+    alone = [predict(found, name, "fp32", size).seconds for name, size in parts("moe-loop", "fp32", shape)]
+    assert len(alone) == 1 + 3 * 4
+    assert composed_seconds(found, "moe-loop", "fp32", shape) == pytest.approx(sum(alone))
+    launches = found.with_fit(Fit("launch", "fp32", "launch", {"t0": 1e-6, "node": 1e-6}))
+    saved = 3 * (GEMM["t0"] - 1e-6) + 6 * (rows["t0"] - 1e-6)  # three kernels, each called three times more
+    assert composed_seconds(launches, "moe-loop", "fp32", shape) == pytest.approx(sum(alone) - saved)
+    padded = composed_seconds(found, "moe-padded", "fp32", {**shape, "tokens": 4000, "experts": 40})
+    assert padded > composed_seconds(found, "moe-grouped", "fp32", {**shape, "tokens": 4000, "experts": 40})
+    bare = KernelProfile("toy", CPU, "measured", fits[:1])
+    assert composed_seconds(bare, "moe-loop", "fp32", shape) is None
+    half = replace(found, fits=(Fit("gemm", "bf16", "gemm", GEMM), *(replace(one, dtype="fp16") for one in fits[1:])))
+    assert composed_seconds(half, "moe-loop", "bf16", shape) is not None
+    with pytest.raises(InputError, match="above 0"):
+        composed_seconds(found, "moe-loop", "fp32", {**shape, "inner": 0})
