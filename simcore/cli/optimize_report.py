@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from simcore.models.bandwidth.explain import DimensionReport, ShadowPrice
+from simcore.models.bandwidth.explain import DimensionReport
 from simcore.models.bandwidth.plan import BandwidthPlan, Target
+from simcore.models.bandwidth.shadow import ShadowPrice
 from simcore.studies.optimize import OptimizeResult
 from simcore.units import counted, format_si
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.models.bandwidth.certificate import Weights, lower_bound
+from simcore.models.bandwidth.envelope import Envelope, Line
 from simcore.models.bandwidth.geometric import product_bound
-from simcore.models.bandwidth.per_cost import Envelope, Line
-from simcore.models.bandwidth.plan import Target, best_split
+from simcore.models.bandwidth.perf import search
+from simcore.models.bandwidth.plan import Target, best_plan, best_split
 from simcore.models.bandwidth.region import FLOOR, Constraint, Sense, cap, make_region, minimum
 from simcore.models.network.collectives import traffic
 from simcore.models.network.mapping import Groups
@@ -153,6 +154,91 @@ def test_with_linear_constraints_the_optimum_is_admissible_and_no_worse(model, s
     assert found.lower_bound <= value * (1 + 1e-9)  # the split inside meets the equalities up to rounding only
 
 
+def small_problem(seed, *, near_equal=True):
+    """Return a model, prices that are zero, equal or far apart, a region with caps and minima, and a split in it."""
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(2, 5))
+
+    def phase():
+        collective = list(Collective)[rng.integers(4)] if rng.uniform() < 0.8 else None
+        return Phase(float(rng.choice([0, 1e-3, 5e-3])), collective, float(rng.choice([1e6, 1e8, 1e9 * rng.uniform()])))
+
+    some = tuple(Layer("layer", phase(), phase(), phase()) for _ in range(rng.integers(1, 5)))
+    tp, dp = (tuple(int(one) for one in rng.choice([1, 1, 2, 4, 8], size)) for _ in range(2))
+    loop = list(TrainingLoop)[rng.integers(2)]
+    model = compile_step(Workload("random", some, 1, 1), Groups(tp, dp), loop, bool(rng.uniform() < 0.5))
+    kinds = [
+        np.where(rng.uniform(size=size) < 0.6, rng.uniform(0, 1, size), 0.0),
+        np.ones(size),
+        np.where(rng.uniform(size=size) < 0.8, np.array([1, 2, 2, 57.4])[:size], 0.0),
+        10.0 ** rng.uniform(-4, 2, size),
+        1 + 1e-5 * np.arange(size) * rng.choice([1, 1e-3]),
+    ]
+    prices = 1e-6 * kinds[rng.integers(5 if near_equal else 4)]
+    prices[0] += 1e-6 * (not prices.any())
+    inside = random_splits(rng, 2, size)[0]
+    limits = [cap(i, inside[i] * rng.uniform(1, 2), size, f"cap {i}") for i in range(size) if rng.uniform() < 0.3]
+    limits += [
+        minimum(i, inside[i] * rng.uniform(0.1, 1), size, f"min {i}") for i in range(size) if rng.uniform() < 0.3
+    ]
+    if rng.uniform() < 0.2:  # nothing left to choose
+        limits = [minimum(i, inside[i] * (1 - 1e-15), size, f"min {i}") for i in range(size)]
+    region = make_region(BUDGET, size, limits, at_most=bool(rng.uniform() < 0.4))
+    return model, prices, region, inside
+
+
+@pytest.mark.parametrize("start", range(0, 150, 25))
+def test_time_x_cost_is_certified_whatever_the_prices(start):
+    for seed in range(start, start + 25):
+        model, prices, region, inside = small_problem(seed)
+        found, _ = best_split(model, region, prices, Target.PER_COST)
+        assert found.gap <= 1e-6, seed
+        assert found.programs <= 150, seed  # of these problems some 25 need
+        assert region.violation(found.bandwidths) < 1e-12, seed
+        rng = np.random.default_rng(seed)
+        b = inside + rng.uniform(0, 1, (200, 1)) * (random_splits(rng, 200, len(prices)) - inside)
+        b = np.concatenate([inside[None, :], b * (1.0 if region.equal[0] else rng.uniform(0.1, 1, (200, 1)))])
+        b = np.array([one for one in b if region.violation(one) < 1e-12] or [found.bandwidths])
+        values = model.time(b) * (b @ prices)
+        assert (found.lower_bound <= values * (1 + 1e-12)).all(), seed
+        assert (found.objective <= values * (1 + 1e-6)).all(), seed
+
+
+@pytest.mark.parametrize("target", list(Target))
+@pytest.mark.parametrize("start", range(0, 60, 20))
+def test_shadow_prices_are_one_sided_differences_of_the_optimum(start, target):
+    """Within 1 %, 1e-4 of the time for a whole budget (or cost), and the certified gaps of both optima."""
+    for seed in range(start, start + 20):
+        model, prices, region, _ = small_problem(seed, near_equal=False)
+        plan = best_plan(model, region, prices, target)
+        b, names = np.array(plan.bandwidths), [one.name for one in region.constraints]
+        per_cost = target is Target.PER_COST
+        fixed = region.equal[0] and np.ptp(prices) == 0  # the budget is the cost
+
+        def solve(limit, cost):
+            held = limit.with_cost(prices, cost)[0] if per_cost and not fixed else limit  # noqa: B023 - called at once
+            return search(model, held, 1e-12, None, b)  # noqa: B023
+
+        before = solve(region, plan.cost)
+        for price in plan.prices:
+            if fixed and per_cost and price.name in ("budget", "network cost"):
+                assert price.per_bandwidth is None
+                continue
+            if price.name == "network cost":
+                found, step, whole = price.per_dollar, 1e-6 * plan.cost, plan.cost
+                after = solve(region, plan.cost + step)
+            else:
+                index = 0 if price.name == "budget" else names.index(price.name)
+                used = np.array(region.constraints[index].coefficients) != 0
+                found, step, whole = price.per_bandwidth, max(1e-5 * b[used].min(), 1e-8 * BUDGET), BUDGET
+                after = solve(region.loosened(index, step), plan.cost)
+            assert (found is None) == (after is None), (seed, price)
+            if after is not None:
+                slope = (before.objective - after.objective) / step
+                exact = 1e-4 / whole + (before.gap + after.gap + 1e-12) / step
+                assert found == pytest.approx(slope, rel=1e-2, abs=exact * before.objective), (seed, price)
+
+
 @given(models(), seeds)
 def test_any_weights_give_a_lower_bound(model, seed):
     """The bound needs no solver: weights drawn at random never prove too much."""
@@ -184,9 +270,12 @@ def test_the_bound_on_time_times_cost_holds_for_any_weights(model, seed, at_most
         b = b[b.sum(axis=1) <= BUDGET]
     scale = float(model.time(b[0])) / BUDGET
     weights = Weights(
-        rng.normal(size=(len(model.x), 2)), rng.normal(size=model.shapes.shape), rng.normal(size=1) * scale
+        rng.normal(size=(len(model.x), 2)),
+        rng.normal(size=model.shapes.shape),
+        rng.normal(size=2) * scale / np.array([1.0, prices.max()]),
     )
-    value, _ = product_bound(lower_bound(model, region, weights), region, prices, b[0])
+    inner = region.with_row(prices, float(b[0] @ prices), equal=True)
+    value, _ = product_bound(lower_bound(model, inner, weights), region, prices, b[0])
     assert (value <= model.time(b) * (b @ prices) * (1 + 1e-12)).all()
 
 

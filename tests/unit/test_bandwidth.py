@@ -161,10 +161,36 @@ def test_prices_where_minima_use_up_the_budget():
     model, prices = scene("4D", "1T", TrainingLoop.OVERLAP)
     limits = [minimum(i, value, 4, f"min {i + 1}") for i, value in enumerate((100e9, 100e9, 100e9, 25e9))]
     plan = best_plan(model, make_region(BUDGET, 4, limits), prices, Target.PERF)
-    step = 1e-4 * BUDGET
+    step = 1e-5 * BUDGET
     more = least_time(model, make_region(BUDGET + step, 4, limits)).objective
     assert plan.prices[0].per_bandwidth == pytest.approx((plan.iteration_time - more) / step, rel=1e-2)
-    assert plan.prices[0].per_bandwidth > 0
+    # dimension 1 is the bottleneck: 1 GB/s less for it saves nothing, 1 GB/s less for 2 or 3 goes to it
+    for i, price in enumerate(plan.prices[1:]):
+        less = [minimum(j, one - step * (i == j), 4, "") for j, one in enumerate((100e9, 100e9, 100e9, 25e9))]
+        saved = (plan.iteration_time - least_time(model, make_region(BUDGET, 4, less)).objective) / step
+        assert price.per_bandwidth == pytest.approx(saved, rel=1e-2, abs=1e-16)
+    assert plan.prices[0].per_bandwidth == pytest.approx(563.7e-15, rel=1e-3)
+    assert [price.per_bandwidth > 0 for price in plan.prices] == [True, False, True, True, True]
+
+
+def test_prices_of_limits_that_others_repeat():
+    """Loosening one of two caps on a dimension saves nothing while the other stands."""
+    model, prices = scene("4D", "1T")
+    limits = [cap(3, 20e9, 4, "cap 4"), *parse_constraint("b4 <= 20", 4)]
+    plan = best_plan(model, make_region(BUDGET, 4, limits), prices, Target.PERF)
+    assert [price.per_bandwidth for price in plan.prices[1:]] == [0.0, 0.0]
+    alone = best_plan(model, make_region(BUDGET, 4, limits[1:]), prices, Target.PERF)
+    assert alone.prices[1].per_bandwidth > alone.prices[0].per_bandwidth > 0
+
+
+def test_prices_at_a_network_cost_that_the_budget_fixes():
+    """Where all dimensions cost the same, no larger budget costs as much."""
+    model, _ = scene("4D", "1T")
+    plan = best_plan(model, make_region(BUDGET, 4, [cap(0, 50e9, 4, "cap 1")]), np.full(4, 1e-6), Target.PER_COST)
+    budget, capped, cost = plan.prices
+    assert budget.per_bandwidth is None
+    assert capped.per_bandwidth > 0
+    assert (cost.per_bandwidth, cost.per_dollar) == (None, None)
 
 
 def test_price_of_a_budget_with_one_dimension_in_use():
@@ -242,14 +268,44 @@ def test_searches_that_do_not_converge_say_so(monkeypatch):
     monkeypatch.setattr(perf, "_ROUNDS", 1)
     with pytest.raises(RunError, match="did not converge"):
         least_time(model, make_region(BUDGET, 4))
+    monkeypatch.setattr(per_cost, "_STALLED", 0)
     monkeypatch.setattr(per_cost, "_PROGRAMS", 3)
     with pytest.raises(RunError, match="did not converge"):
         least_time_cost(model, make_region(BUDGET, 4), prices)
 
 
-def test_a_certified_split_survives_a_polish_that_fails(monkeypatch):
-    model, prices = scene("4D", "1T")
-    monkeypatch.setattr(per_cost, "search", lambda *_: None)
-    found = least_time_cost(model, make_region(BUDGET, 4), prices)
-    assert found.gap <= 1e-9
-    assert len(found.bound.rows) == 2
+def flat_model(compute=0.0):
+    """One all-reduce in groups of 4 x 2: without compute, time x cost is the same at every scale."""
+    layer = Layer("one", Phase(compute), Phase(0.0), Phase(0.0, Collective.ALL_REDUCE, 8e9))
+    return compile_step(Workload("w", (layer,), 1, 8), Groups((1, 1), (4, 2)))
+
+
+@pytest.mark.parametrize("least", [None, 3e9])
+def test_among_equal_products_the_cheapest_network(least):
+    """With bandwidth 6 : 1 both dimensions are busy all the time, at any scale down to the floor or a minimum."""
+    limits = [] if least is None else [minimum(1, least, 2, "min 2")]
+    region, prices = make_region(BUDGET, 2, limits, at_most=True), np.array([1.0, 5.0]) * 1e-6
+    found, _ = best_split(flat_model(), region, prices, Target.PER_COST)
+    smallest = (least or FLOOR * BUDGET) * np.array([6.0, 1.0])
+    assert found.bandwidths == pytest.approx(smallest, rel=1e-3)
+    assert found.gap <= 3e-9
+    assert found.equals
+    plan = best_plan(flat_model(), region, prices, Target.PER_COST)
+    assert any("the cheapest is given" in reason for reason in plan.reasons)
+
+
+def test_networks_that_only_compute_tells_apart_are_no_tie():
+    """Compute costs less on a smaller network, so the smallest is alone; and a budget to be spent leaves one cost."""
+    prices = np.array([1.0, 5.0]) * 1e-6
+    for model, at_most in ((flat_model(1.0), True), (flat_model(), False)):
+        found, _ = best_split(model, make_region(BUDGET, 2, at_most=at_most), prices, Target.PER_COST)
+        assert not found.equals
+
+
+def test_cheap_dimensions_that_are_capped():
+    """What a capped dimension cannot take goes to the next in price: still certified without a scan."""
+    model, prices = scene("4D", "175B")
+    for limits in ([cap(0, 50e9, 4, "cap 1")], [cap(0, 20e9, 4, "cap 1"), cap(1, 30e9, 4, "cap 2")]):
+        found = least_time_cost(model, make_region(BUDGET, 4, limits), prices)
+        assert found.gap <= 1e-9
+        assert found.programs <= 40

@@ -1,15 +1,16 @@
-"""Why a split is what it is: bottlenecks, gains, shadow prices, and the same in sentences."""
+"""Why a split is what it is: bottlenecks and gains, and the same in sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simcore.models.bandwidth.certificate import Bound
-from simcore.models.bandwidth.region import Region, Sense
+from simcore.models.bandwidth.region import Region
+from simcore.models.bandwidth.shadow import ShadowPrice
 from simcore.models.training import StepModel
 from simcore.units import format_si
 
@@ -53,29 +54,6 @@ class DimensionReport:
     gain: float
 
 
-@dataclass(frozen=True)
-class ShadowPrice:
-    """What a limit costs, to first order.
-
-    Attributes
-    ----------
-    name : str
-        The budget, a constraint as the user wrote it, or the network cost.
-    per_bandwidth : float or None
-        Iteration time saved per B/s that the limit is loosened [s per B/s]; None for the network cost.
-    per_dollar : float or None
-        The same per dollar [s/$]: at the split's mean price for the budget, at the dimension's price for a cap; None
-        where no bandwidth is bought.
-    shift : str
-        Of an active equality, which way to move it: ``the left side larger``, ``b1 smaller``; empty for anything else.
-    """
-
-    name: str
-    per_bandwidth: float | None
-    per_dollar: float | None
-    shift: str = ""
-
-
 def tied(model: StepModel, b: Array) -> NDArray[np.bool_]:
     """Tell which dimensions (D) bound which streams (S), shape (S, D)."""
     loads = model.shapes / b
@@ -107,65 +85,6 @@ def dimension_reports(model: StepModel, b: Array, prices: Array) -> tuple[Dimens
     return tuple(reports)
 
 
-def folded(region: Region, bound: Bound, b: Array) -> Bound:
-    """Move what a bound implied by the budget earns into the price of the budget.
-
-    A dimension has at most what the least of all others leaves of the budget. The search is the better for this bound,
-    but no user gave it: where it holds a dimension, the budget does.
-    """
-    implied = region.budget - (region.lower.sum() - region.lower)
-    held = np.abs(b - implied) <= 1e-9 * region.budget
-    extra = float(np.where(held, bound.volumes / b**2 - bound.prices, 0.0).max(initial=0.0))
-    rows = bound.rows.copy()
-    rows[0] += extra
-    return replace(bound, rows=rows, prices=bound.prices + extra * region.rows[0])
-
-
-def shadow_prices(region: Region, bound: Bound, b: Array, prices: Array, per_cost: bool) -> tuple[ShadowPrice, ...]:
-    """Price the budget and each active limit by the duals of the lower bound.
-
-    Parameters
-    ----------
-    region : Region
-        The limits.
-    bound : Bound
-        Duals at the split; where `per_cost`, the last row is the network cost and the others are prices at that cost.
-    b : ndarray, shape (D,)
-        The split [B/s].
-    prices : ndarray, shape (D,)
-        Network cost per bandwidth [$ per B/s].
-    per_cost : bool
-        Whether the plan is one of performance per cost.
-    """
-    found = []
-    for index, constraint in enumerate(region.row_constraints):
-        price = float(bound.rows[index])
-        if index == 0:
-            found.append(ShadowPrice("budget", price, price / float(prices @ b / b.sum())))
-        elif price != 0:
-            equal = constraint.sense is Sense.EQUAL
-            found.append(ShadowPrice(constraint.name, price, None, _shift(price, "the left side") if equal else ""))
-    marginal = bound.volumes / b**2 - bound.prices  # what one more B/s in a dimension is worth beyond its price
-    for constraint, i in region.bound_constraints:
-        coefficient = constraint.coefficients[i]
-        if abs(constraint.bound / coefficient - b[i]) > 1e-9 * region.budget:
-            continue
-        is_cap = coefficient > 0 or constraint.sense is Sense.EQUAL
-        price = float(marginal[i] if is_cap else -marginal[i])
-        equal = constraint.sense is Sense.EQUAL
-        if not equal:
-            price = max(price, 0.0)
-        per_dollar = price / float(prices[i]) if is_cap and prices[i] > 0 else None
-        found.append(ShadowPrice(constraint.name, price, per_dollar, _shift(price, f"b{i + 1}") if equal else ""))
-    if per_cost:
-        found.append(ShadowPrice("network cost", None, float(bound.rows[-1])))
-    return tuple(found)
-
-
-def _shift(price: float, what: str) -> str:
-    return f"{what} {'larger' if price > 0 else 'smaller'}" if price else ""
-
-
 def reasons(
     model: StepModel,
     region: Region,
@@ -175,6 +94,7 @@ def reasons(
     limits: Sequence[ShadowPrice],
     free: Sequence[int],
     per_cost: bool,
+    equals: bool,
 ) -> tuple[str, ...]:
     """Say in sentences why the split is what it is."""
     found = [_stream_reason(model, s, b) for s in range(len(model.streams))]
@@ -186,13 +106,15 @@ def reasons(
         found += _budget_reason(limits)
         found.append(_cost_reason(b, prices, bound))
     elif not active and len(region.rows) == 1:
-        found += _balance_reason(model, bound, b)
+        found += _balance_reason(model, bound, b, limits[0])
     idle = [i for i in range(len(b)) if not (model.shapes[:, i] > 0).any()]
     if idle:
         found.append(f"{_names(idle).capitalize()} {'carries' if len(idle) == 1 else 'carry'} nothing.")
     if free:
         rest = "the split nearest to equal shares" if per_cost else "the cheapest, then nearest to equal shares,"
         found.append(f"{_names(free).capitalize()} could be split otherwise at the same objective; {rest} is given.")
+    if equals:
+        found.append("Networks of other costs have the same time x cost; the cheapest is given.")
     return tuple(found)
 
 
@@ -259,7 +181,7 @@ def _cost_reason(b: Array, prices: Array, bound: Bound) -> str:
     )
 
 
-def _balance_reason(model: StepModel, bound: Bound, b: Array) -> list[str]:
+def _balance_reason(model: StepModel, bound: Bound, b: Array, budget: ShadowPrice) -> list[str]:
     used = model.shapes > 0
     # the volume of each stream that nothing hides, over all its dimensions
     exposed = np.where(used, bound.stream_volumes / np.where(used, model.shapes, 1.0), 0.0).sum(axis=1)
@@ -272,7 +194,7 @@ def _balance_reason(model: StepModel, bound: Bound, b: Array) -> list[str]:
         labels = " and ".join(model.streams[s].label for s in counted)
         return [f"Between {labels}, bandwidth goes as the square root of exposed bytes: {volumes} GB give {shares}."]
     if counted:
-        price = _time(float(bound.rows[0]) * _GIGABYTE)
+        price = _time((budget.per_bandwidth or 0.0) * _GIGABYTE)
         return [f"More budget saves {price} per GB/s wherever it is spent: no shift between dimensions helps."]
     return ["No collective is exposed: bandwidth does not change the iteration time."]
 

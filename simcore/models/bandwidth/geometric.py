@@ -1,14 +1,22 @@
-r"""A lower bound on time x cost for all costs at once, where the limits allow it: the product is convex in log b.
+r"""A lower bound on time x cost for all splits at once, where the limits allow it: the product is convex in log b.
 
-For the weights of any Lagrangian bound, :math:`T(b) \ge P(b) = t_0 + \sum_i a_i / b_i` for every b. P and the cost
-:math:`C(b) = \sum_i c_i b_i` are sums of monomials with coefficients of at least 0, so that with :math:`y = \log b`
+For the weights of any Lagrangian bound, :math:`T(b) \ge P(b) = t_0 + \sum_i a_i / b_i` for every b. A row of the region
+either stays a row or goes into the cost: with :math:`\theta_m` of the row's own sign,
 
-.. math:: L(y) = \log P + \log C + \sum_m \lambda_m (f_m / g_m - 1), \quad \lambda_m \ge 0,
+.. math:: C(b) \ge C(b) + \sum_m \theta_m (A_m b - d_m) \ge Q(b) = q_0 + \sum_i q_i b_i,
 
-is convex for every row that reads :math:`f_m \le g_m` with a sum of monomials on the left and one monomial on the right
-(geometric programming: Boyd, Kim, Vandenberghe and Hassibi, Optimization and Engineering 8, 2007). At any point its
-tangent plane, made least over the box of the bounds, is a lower bound on log(T C). The scan over the cost needs a line
-every third of a per cent of cost where the product is flat; this bound needs one set of good weights.
+where a coefficient below 0 is replaced by 0 and its term by the value at the upper bound. So a budget that must be
+spent is a budget that may be left, once every bandwidth is priced over the one that takes what is left. Where
+:math:`q_0 \ge 0`, P and Q are sums of monomials with coefficients of at least 0, and with :math:`y = \log b`
+
+.. math:: L(y) = \log P + \log Q + \sum_m \lambda_m (f_m / g_m - 1), \quad \lambda_m \ge 0,
+
+is convex for every other row that reads :math:`f_m \le g_m` with a sum of monomials on the left and one monomial on the
+right (geometric programming: Boyd, Kim, Vandenberghe and Hassibi, Optimization and Engineering 8, 2007). At any point
+its tangent plane, made least over the box of the bounds, is a lower bound on log(T C).
+
+With the duals of min T + mu C as weights and :math:`\theta = \nu / \mu` the bound is tight where mu = T / C: then L has
+the split's own conditions of optimality. Every such split is then the best of all, not only of its neighbourhood.
 """
 
 from __future__ import annotations
@@ -25,30 +33,44 @@ Array = NDArray[np.float64]
 
 #: Newton steps, and the loss [of log(T C)] at which they end.
 _STEPS, _TIGHT = 40, 1e-12
+#: Rounding errors of L, by which a step may seem to go up.
+_ROUNDING = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
-    """Limits ``sum_i left_mi b_i + constant_m <= right_m``, the right side one monomial, and their multipliers.
+class _Product:
+    """The product P Q and the rows that bind it, ``sum_i left_mi b_i + constant_m <= right_m``.
 
     Attributes
     ----------
+    fixed : float
+        ``t_0`` [s].
+    volumes : ndarray, shape (D,)
+        ``a_i`` [B].
+    base : float
+        ``q_0`` [$].
+    prices : ndarray, shape (D,)
+        ``q_i`` [$ per B/s].
     left : ndarray, shape (M, D)
         Coefficients of at least 0 of the left sides.
     constant : ndarray, shape (M,)
         Constants of at least 0 on the left [B/s].
     right : ndarray, shape (M, D)
         Coefficient on the right, one per row or none.
-    bound : ndarray, shape (M,)
+    aside : ndarray, shape (M,)
         Constant on the right where no bandwidth stands there [B/s].
     weight : ndarray, shape (M,)
         ``lambda`` of each.
     """
 
+    fixed: float
+    volumes: Array
+    base: float
+    prices: Array
     left: Array
     constant: Array
     right: Array
-    bound: Array
+    aside: Array
     weight: Array
 
 
@@ -58,7 +80,7 @@ def product_bound(bound: Bound, region: Region, prices: Array, start: Array) -> 
     Parameters
     ----------
     bound : Bound
-        Volumes of any Lagrangian bound, and prices of the region's rows (further ones are left out).
+        Any Lagrangian bound whose rows are those of the region, and one more, the network cost.
     region : Region
         The splits that the bound is to hold for.
     prices : ndarray, shape (D,)
@@ -75,8 +97,10 @@ def product_bound(bound: Bound, region: Region, prices: Array, start: Array) -> 
     """
     low, high = np.log(region.lower), np.log(region.upper)
     y = np.clip(np.log(start), low, high)
-    rows = _rows(bound, region, np.exp(y))
-    value, gradient, curvature = _lagrangian(bound, prices, rows, y)
+    product = _product(bound, region, prices, np.exp(y))
+    if product.fixed + product.volumes.sum() <= 0 or product.base + product.prices.sum() <= 0:
+        return 0.0, np.exp(y)
+    value, gradient, curvature = _lagrangian(product, y)
     best, where = -np.inf, y
     for _ in range(_STEPS):
         slack = np.minimum(gradient * (low - y), gradient * (high - y)).sum()
@@ -92,8 +116,8 @@ def product_bound(bound: Bound, region: Region, prices: Array, start: Array) -> 
         size = 1.0
         while size > 1e-6:
             moved = np.clip(y + np.clip(size * step, -5.0, 5.0), low, high)
-            after = _lagrangian(bound, prices, rows, moved)
-            if after[0] <= value + 1e-4 * float(gradient @ (moved - y)):
+            after = _lagrangian(product, moved)
+            if after[0] <= value + 1e-4 * float(gradient @ (moved - y)) + _ROUNDING:
                 break
             size /= 4
         else:
@@ -102,33 +126,44 @@ def product_bound(bound: Bound, region: Region, prices: Array, start: Array) -> 
     return float(np.exp(best) * (1 - 2 * ROUNDING)), np.exp(where)
 
 
-def _rows(bound: Bound, region: Region, b: Array) -> _Rows:
-    """Read the region's rows as sums of monomials; a row that is none gets no weight, which is admissible too."""
-    price = bound.rows[: len(region.rows)]
+def _product(bound: Bound, region: Region, prices: Array, b: Array) -> _Product:
+    """Read the region's rows: sums of monomials stay rows, the others go into the cost where that keeps it positive.
+
+    A row that fits neither way is left out, which is admissible too.
+    """
+    price, dollar = bound.rows[:-1], float(bound.rows[-1])
     sign = np.where(region.equal & (price < 0), -1.0, 1.0)  # an equality holds either way round
     rows, rhs, price = region.rows * sign[:, None], region.rhs * sign, np.abs(price)
     left, right = np.maximum(rows, 0.0), np.maximum(-rows, 0.0)
     bandwidths = (right > 0).sum(axis=1)
     fits = ((bandwidths == 0) & (rhs > 0)) | ((bandwidths == 1) & (rhs <= 0))
     kept = np.flatnonzero(fits & (price > 0))
+    theta = np.where(fits, 0.0, price) / dollar if dollar > 0 else np.zeros_like(price)
+    over = prices + theta @ rows
+    base = float(np.minimum(over, 0.0) @ region.upper - theta @ rhs)
+    if base < 0:
+        base, over = 0.0, prices
     constant = np.where(rhs < 0, -rhs, 0.0)
     aside = np.where(rhs > 0, rhs, 0.0)
     time = bound.fixed + float((bound.volumes / b).sum())
-    weight = price * (right @ b + aside) / time
-    return _Rows(left[kept], constant[kept], right[kept], aside[kept], weight[kept])
+    weight = price * (right @ b + aside) / time if time > 0 else price
+    return _Product(
+        bound.fixed, bound.volumes, base, np.maximum(over, 0.0),
+        left[kept], constant[kept], right[kept], aside[kept], weight[kept],
+    )  # fmt: skip
 
 
-def _lagrangian(bound: Bound, prices: Array, rows: _Rows, y: Array) -> tuple[float, Array, Array]:
+def _lagrangian(product: _Product, y: Array) -> tuple[float, Array, Array]:
     """Return L, its gradient and its Hessian at y."""
     b = np.exp(y)
-    times, costs = bound.volumes / b, prices * b
-    time, cost = bound.fixed + times.sum(), costs.sum()
+    times, costs = product.volumes / b, product.prices * b
+    time, cost = product.fixed + times.sum(), product.base + costs.sum()
     p, q = times / time, costs / cost
     value = float(np.log(time) + np.log(cost))
     gradient = q - p
     curvature = np.diag(p + q) - np.outer(p, p) - np.outer(q, q)
     for left, constant, right, aside, weight in zip(
-        rows.left, rows.constant, rows.right, rows.bound, rows.weight, strict=True
+        product.left, product.constant, product.right, product.aside, product.weight, strict=True
     ):
         below = float(right @ b) + aside
         terms, power = weight * left * b / below, (right > 0).astype(float)

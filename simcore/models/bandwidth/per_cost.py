@@ -1,26 +1,27 @@
-r"""The least iteration time x network cost: a scan over the cost with the convex problem inside.
+r"""The least iteration time x network cost: convex problems at a price of the dollar, and one at each cost if need be.
 
-:math:`T(b) C(b)` is not convex, but :math:`T^*(\kappa) = \min \{T(b) : C(b) = \kappa\}` is, as the value of a convex
-program in its right-hand side. A Lagrangian bound of that program at one cost, with price :math:`\mu` on the cost, is
-a line below :math:`T^*` at every cost. The greatest of all lines found, times :math:`\kappa`, bounds
-:math:`\kappa T^*(\kappa)` from below on the whole range: it is a quadratic between two kinks, so its least value is
-known exactly. Where the budget may be left in part the product is flat over decades of cost, which would take
-thousands of lines; there two bounds help, :math:`\kappa T^*(\kappa) \ge t_0 \kappa + (\sum_i \sqrt{a_i c_i})^2`
-and, for all costs at once, the one of `geometric`. The search solves the inner problem where
-the bound is least, until it meets the best split found.
+:math:`T(b) C(b)` is not convex, but at its minimum b is also a minimum of the convex :math:`T(b) + \mu C(b)` with
+:math:`\mu = T / C`: both have the same conditions of optimality. Each round solves the relaxation at the :math:`\mu` of
+the best split found. What it finds is no worse, because :math:`T' / T + C' / C < 2` implies :math:`T' C' < T C`, and a
+search along the way there takes what is to be had. Bounds come from `geometric`, for all costs at once, and from
+`envelope`. With a budget, caps and minima the first is tight at every stationary split, which proves it globally best.
+
+Other linear constraints may leave a gap. Then the convex problem is solved at one cost after the other, where the
+envelope is least, until the two meet.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import RunError
-from simcore.models.bandwidth.certificate import ROUNDING, lower_bound
+from simcore.models.bandwidth.certificate import Bound, Weights, lower_bound
+from simcore.models.bandwidth.envelope import Envelope, Line
 from simcore.models.bandwidth.geometric import product_bound
-from simcore.models.bandwidth.perf import Optimum, converged, least_time, search, starting_point
+from simcore.models.bandwidth.perf import Optimum, least_time, relative_gap, search, starting_point
 from simcore.models.bandwidth.region import Region
 from simcore.models.bandwidth.relaxation import Relaxation
 from simcore.models.training import StepModel
@@ -29,112 +30,147 @@ Array = NDArray[np.float64]
 
 #: Relative gap that the search aims for, and the largest it may end with.
 AIM, ACCEPTED = 1e-9, 1e-6
-#: Relative gap of the convex problem at the cost that was found.
-POLISH = 1e-9
+#: Products that agree to this share are equal: of them the cheapest network is taken.
+TIE = 1e-9
+#: Programs without a gain in the gap before the search turns from the price of the dollar to one cost after the other.
+_STALLED = 8
 #: Linear programs in all, and without a gain in the gap, before the search gives up.
-_PROGRAMS, _PATIENCE = 450, 120
+_PROGRAMS, _PATIENCE = 450, 250
+#: A cheaper or dearer network whose product is equal is looked for this far away, and its cost found to this share.
+_ASIDE, _NEAR = 1e-3, 1e-4
 
 
-@dataclass(frozen=True)
-class Line:
-    """``T*(kappa) >= intercept + slope kappa`` for every cost kappa [$].
-
-    Attributes
-    ----------
-    intercept : float
-        At cost 0 [s].
-    slope : float
-        Seconds per dollar.
-    """
-
-    intercept: float
-    slope: float
-
-
-class Envelope:
-    """What is known of ``kappa T*(kappa)`` from below, between two costs.
-
-    Parameters
-    ----------
-    low, high : float
-        Range of costs [$].
+class _Search:
+    """The best split found, and what is known of all others.
 
     Attributes
     ----------
-    lines : list of Line
-        Below ``T*``; only those that are somewhere greatest.
-    products : list of Line
-        Below ``kappa T*`` itself: ``intercept + slope kappa`` [s $].
+    best : ndarray, shape (D,)
+        The split [B/s]; as long as none is known to be admissible, a scale.
+    least : float
+        Its time x cost [s $]; infinite for a scale.
+    value : float
+        No admissible split has less [s $].
+    where : float
+        The network cost at which the envelope is least [$].
     """
 
-    def __init__(self, low: float, high: float) -> None:
-        self.low, self.high = low, high
-        self.lines: list[Line] = []
-        self.products: list[Line] = []
+    def __init__(self, model: StepModel, region: Region, prices: Array) -> None:
+        self.model, self.region, self.prices = model, region, prices
+        self.relaxation = Relaxation(model, region)
+        (cheapest, self.low), (dearest, high) = region.least(prices), region.least(-prices)
+        self.high = -high
+        self.envelope = Envelope(self.low, self.high)
+        self.best, self.least = starting_point(region), np.inf
+        self.value, self.where = -np.inf, self.low
+        for b in (cheapest, dearest, region.repair(self.best)):
+            self.offer(b)
 
-    def add(self, line: Line, product: Line | None = None) -> None:
-        """Add a line below ``T*`` and, where there is one, a line below ``kappa T*``."""
-        self.lines = _greatest([*self.lines, line])
-        if product is not None:
-            self.products = _greatest([*self.products, product])
+    @property
+    def margin(self) -> float:
+        """How far the solver, which must meet a cost to the last digit, stays from the ends of the range [$]."""
+        return 1e-9 * (self.high - self.low)
 
-    def least_product(self) -> tuple[float, float]:
-        """Return the least of the bounds on ``kappa T*`` over the range, rounded down, and its kappa.
+    @property
+    def aside(self) -> float:
+        """How far from the cost of the best split another network is looked for that is as good [$]."""
+        return _ASIDE * min(self.cost, self.high - self.low)
 
-        On each piece the bound is the greater of a quadratic and a line: its least value lies at an end, at the vertex
-        where the quadratic is convex, or where the two cross.
+    @property
+    def cost(self) -> float:
+        """Network cost of the best split [$]."""
+        return float(self.prices @ self.best)
+
+    @property
+    def gap(self) -> float:
+        """Relative gap between the best split and the lower bound."""
+        return relative_gap(self.least, self.value)
+
+    def product(self, b: Array) -> float:
+        """Return time x cost of a split [s $]."""
+        return float(self.model.time(b)) * float(self.prices @ b)
+
+    def offer(self, b: Array) -> bool:
+        """Keep a split if it is admissible and better, and say whether it is admissible."""
+        admissible = self.region.violation(b) < 1e-12
+        product = self.product(b)
+        if admissible and product < self.least:
+            self.best, self.least = b, product
+        return admissible
+
+    def learn(self, candidates: tuple[Array, ...]) -> None:
+        """Take the tangents at some splits, and the best on the way through them."""
+        start, known = self.best, np.isfinite(self.least)
+        for b in candidates:
+            self.relaxation.add(b)
+            if self.offer(b) and known:
+                self._along(start, b - start)
+
+    def _along(self, start: Array, way: Array) -> None:
+        """Look for a better split along a line, as far as the region reaches."""
+        region = self.region
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ends = np.where(way > 0, (region.upper - start) / way, (region.lower - start) / way)[way != 0]
+            rise = region.rows @ way
+            stops = ((region.rhs - region.rows @ start) / rise)[~region.equal & (rise > 0)]
+        farthest = float(min(ends.min(initial=np.inf), stops.min(initial=np.inf)))
+        if not 0 < farthest < np.inf:
+            return
+        steps = np.append(2.0 ** np.arange(-6, 40), farthest)
+        steps = steps[steps <= farthest]
+        splits = np.clip(start + steps[:, None] * way, region.lower, region.upper)
+        products = self.model.time(splits) * (splits @ self.prices)
+        if products.min() < self.least:
+            self.offer(region.repair(splits[int(np.argmin(products))]))
+            self.relaxation.add(self.best)
+
+    def prove(self, cost: float, weights: Weights, near: Array) -> tuple[Bound, Array]:
+        """Raise the lower bound by what some weights prove, the last of them the price of the cost [s per $].
+
+        Returns
+        -------
+        bound : Bound
+            Of the time at this cost.
+        tight : ndarray, shape (D,)
+            Where the bound of `geometric` is tight [B/s].
         """
-        q, p, kinks = _arrays(self.lines)
-        with np.errstate(over="ignore"):  # the vertex of a line that is nearly flat lies beyond every range
-            costs = [kinks, -q[p > 0] / (2 * p[p > 0]), np.array([self.low, self.high])]
-        if self.products:
-            a, t, bends = _arrays(self.products)
-            costs.append(bends)
-            breaks = np.sort(np.concatenate([kinks, bends]))
-            inside = np.concatenate([breaks[:1] - 1, (breaks[:-1] + breaks[1:]) / 2, breaks[-1:] + 1, [self.low]])
-            i, j = np.searchsorted(kinks, inside), np.searchsorted(bends, inside)
-            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                half = (q[i] - t[j]) / 2
-                root = np.sqrt(half**2 + p[i] * a[j])
-                costs += [(root - half) / p[i], (-root - half) / p[i], a[j] / (2 * half)]
-        found = np.concatenate(costs)
-        found = found[(found >= self.low) & (found <= self.high)]
-        greatest = np.searchsorted(kinks, found)
-        values = found * (q[greatest] + p[greatest] * found - ROUNDING * np.abs(q[greatest]))
-        if self.products:
-            greatest = np.searchsorted(bends, found)
-            values = np.maximum(values, (1 - ROUNDING) * (a[greatest] + t[greatest] * found))
-        least = int(np.argmin(values))
-        return float(values[least]), float(found[least])
+        bound = lower_bound(self.model, self.region.with_row(self.prices, cost, equal=True), weights)
+        slope = -float(bound.rows[-1])
+        # whatever the budget and the limits, sum a_i / b_i >= (sum sqrt(a_i c_i))**2 / kappa, by Cauchy and Schwarz
+        scale_free = Line(float(np.sqrt(bound.volumes * self.prices).sum() ** 2), bound.fixed)
+        self.envelope.add(Line(bound.value - slope * cost, slope), scale_free)
+        product, tight = product_bound(bound, self.region, self.prices, near)
+        least, self.where = self.envelope.least_product()
+        self.value = max(self.value, product, least)
+        return bound, self.region.repair(tight)
 
+    def at_price(self, at: Array) -> tuple[Bound, Array]:
+        """Solve the relaxation at the price T / C of the dollar that a split has, and learn from it."""
+        cost = float(self.prices @ at)
+        dollar = float(self.model.time(at)) / cost
+        solution = self.relaxation.solve(self.region, at, dollar * self.prices)
+        if solution is None:
+            raise RunError("the solver calls the constraints infeasible although they can be met")
+        b, weights = self.region.repair(solution[0]), solution[1]
+        bound, tight = self.prove(cost, replace(weights, rows=np.append(weights.rows, dollar)), b)
+        self.learn((b, self.region.repair(bound.point), tight))
+        return bound, tight
 
-def _greatest(lines: list[Line]) -> list[Line]:
-    """Sort lines by slope, and drop those that are nowhere greatest."""
-    hull: list[Line] = []
-    for one in sorted(lines, key=lambda line: (line.slope, line.intercept)):
-        while hull and (
-            one.slope == hull[-1].slope or (len(hull) > 1 and _crossing(hull[-2], one) <= _crossing(hull[-2], hull[-1]))
-        ):
-            hull.pop()
-        hull.append(one)
-    return hull
-
-
-def _arrays(lines: list[Line]) -> tuple[Array, Array, Array]:
-    """Return intercepts, slopes, and where each line overtakes the one before it."""
-    intercepts = np.array([line.intercept for line in lines])
-    slopes = np.array([line.slope for line in lines])
-    with np.errstate(over="ignore"):  # lines that are all but parallel cross out of range
-        return intercepts, slopes, (intercepts[:-1] - intercepts[1:]) / np.diff(slopes)
-
-
-def _crossing(a: Line, b: Line) -> float:
-    """Cost at which line b, of greater slope, overtakes line a."""
-    return (a.intercept - b.intercept) / (b.slope - a.slope)
+    def at_cost(self, cost: float, scale: Array) -> Array:
+        """Solve the relaxation at a network cost, learn from it, and return its split."""
+        inner, mean = self.region.with_cost(self.prices, cost)
+        solution = self.relaxation.solve(inner, scale)
+        if solution is None:
+            raise RunError(f"the solver calls the bandwidth problem infeasible at a network cost of ${cost:,.2f}")
+        b, weights = inner.repair(solution[0]), solution[1]
+        weights.rows[0] -= mean * weights.rows[-1]
+        bound, tight = self.prove(cost, weights, b)
+        self.learn((self.region.repair(b), self.region.repair(bound.point), tight))
+        return b
 
 
 def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float = AIM) -> Optimum:
-    """Find the split of least iteration time x network cost.
+    """Find the split of least iteration time x network cost; among equals that of the cheapest network.
 
     Parameters
     ----------
@@ -157,53 +193,97 @@ def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float 
     RunError
         If the search does not converge.
     """
-    relaxation = Relaxation(model, region)
-    (cheapest, low), (dearest, high) = region.least(prices), region.least(-prices)
-    high = -high
-    if high - low <= 1e-9 * high:  # every split costs the same
-        fastest = least_time(model, region, aim / 2, relaxation)
+    found = _Search(model, region, prices)
+    if found.high - found.low <= 1e-9 * found.high:  # every split costs the same
+        fastest = least_time(model, region, aim / 2, found.relaxation)
         cost = float(prices @ fastest.bandwidths)
         bound = replace(fastest.bound, rows=np.append(fastest.bound.rows, 0.0))
-        lower = min(low, cost) * fastest.lower_bound
+        lower = min(found.low, cost) * fastest.lower_bound
         return Optimum(fastest.bandwidths, cost * fastest.objective, lower, bound, fastest.programs)
-    # the ends are no place for the solver, which would have to meet the cost to the last digit: they are tried as such
-    margin = 1e-9 * (high - low)
-    tried = [(float(model.time(b)) * float(prices @ b), b) for b in (cheapest, dearest) if region.violation(b) < 1e-12]
-    least, best = min(tried, key=lambda one: one[0], default=(np.inf, starting_point(region)))
-    envelope, scale = Envelope(low, high), starting_point(region)
-    cost, value, since, whole = float(prices @ scale), -np.inf, 0, -np.inf
-    while relaxation.solved < _PROGRAMS and since < _PATIENCE and not converged(least, value, aim):
-        cost = min(max(cost, low + margin), high - margin)
-        inner = region.with_row(prices, cost, equal=True)
-        solution = relaxation.solve(inner, scale)
-        if solution is None:
-            raise RunError(f"the solver calls the bandwidth problem infeasible at a network cost of ${cost:,.2f}")
-        b, weights = solution
-        bound = lower_bound(model, inner, weights)
-        slope = -float(bound.rows[-1])
-        # whatever the budget and the limits, sum a_i / b_i >= (sum sqrt(a_i c_i))**2 / kappa, by Cauchy and Schwarz
-        scale_free = Line(float(np.sqrt(bound.volumes * prices).sum() ** 2), bound.fixed)
-        envelope.add(Line(bound.value - slope * cost, slope), scale_free)
-        scale, gap = inner.repair(b), least - value
-        product, tight = product_bound(bound, region, prices, scale)
-        whole = max(whole, product)
-        for candidate in (region.repair(b), region.repair(bound.point), region.repair(tight)):
-            relaxation.add(candidate)
-            product = float(model.time(candidate)) * float(prices @ candidate)
-            if product < least and region.violation(candidate) < 1e-12:
-                best, least = candidate, product
-        value, cost = envelope.least_product()
-        value = max(value, whole)
-        since = since + 1 if least - value > 0.999 * gap else 0
-    if not converged(least, value, max(aim, ACCEPTED)):
-        spent = f"{relaxation.solved} linear programs"
+    _descend(found, aim)
+    _scan(found, aim)
+    if found.gap > max(aim, ACCEPTED):
+        spent = f"{found.relaxation.solved} linear programs"
         raise RunError(f"the search for the best bandwidth split did not converge in {spent}")
-    cost = min(max(float(prices @ best), low + margin), high - margin)
-    inner = region.with_row(prices, cost, equal=True)
-    polished = search(model, inner, POLISH, relaxation, best)
-    if polished is not None:
-        bound = polished.bound
-        product = polished.objective * float(prices @ polished.bandwidths)
-        if product < least:
-            best, least = polished.bandwidths, product
-    return Optimum(best, least, min(value, least), bound, relaxation.solved)
+    bound = _duals(found)
+    cheaper = _cheapest(found)
+    equals = cheaper is not None or _equal_at(found, found.cost + found.aside) is not None
+    b, least = found.best, found.least
+    if cheaper is not None:
+        b, bound = cheaper.bandwidths, cheaper.bound
+        least = found.product(b)
+    return Optimum(b, least, min(found.value, least), bound, found.relaxation.solved, equals)
+
+
+def _descend(found: _Search, aim: float) -> None:
+    """Solve at the price of the best split and, where that gains little, at the split where the bound is tight."""
+    at, aside, since = found.best, False, 0
+    while since < _STALLED and found.gap > aim:
+        before, gap = found.least, found.least - found.value
+        _, tight = found.at_price(at)
+        aside = not aside and before - found.least < gap / 2 and found.region.violation(tight) < 1e-12
+        at = tight if aside else found.best
+        since = since + 1 if found.least - found.value > 0.999 * gap else 0
+
+
+def _scan(found: _Search, aim: float) -> None:
+    """Solve at the cost where the envelope is least, until it meets the best split."""
+    scale, since = found.best, 0
+    while found.relaxation.solved < _PROGRAMS and since < _PATIENCE and found.gap > aim:
+        gap = found.least - found.value
+        scale = found.at_cost(min(max(found.where, found.low + found.margin), found.high - found.margin), scale)
+        since = since + 1 if found.least - found.value > 0.999 * gap else 0
+
+
+def _duals(found: _Search) -> Bound:
+    """Return the bound on the time at the cost of the best split, priced T / C per dollar."""
+    tightest: Bound | None = None
+    for _ in range(_STALLED):
+        split = found.best
+        bound, _ = found.at_price(split)
+        if tightest is None or split is not found.best or bound.value > tightest.value:
+            tightest = bound
+        if split is found.best and relative_gap(float(found.model.time(split)), tightest.value) <= AIM:
+            break
+    assert tightest is not None
+    return tightest
+
+
+def _cheapest(found: _Search) -> Optimum | None:
+    """Return the best split at the least cost whose product is equal to the least, or None where that is its own.
+
+    Costs of equal products are an interval wherever the product is convex in log b, so its lower end can be bisected.
+    """
+    high = found.cost - found.aside
+    equal = _equal_at(found, high)
+    if equal is None:
+        return None
+    low = found.low
+    at_end = _equal_at(found, low + found.margin)
+    if at_end is not None:
+        return at_end
+    while high > low * (1 + _NEAR):
+        between = float(np.sqrt(low * high))
+        nearer = _equal_at(found, between)
+        if nearer is None:
+            low = between
+        else:
+            equal, high = nearer, between
+    return equal
+
+
+def _equal_at(found: _Search, cost: float) -> Optimum | None:
+    """Return the split of least time at a network cost, or None where its product is not equal to the least."""
+    if not found.low + found.margin <= cost <= found.high - found.margin:
+        return None
+    inner, mean = found.region.with_cost(found.prices, cost)
+    asked = found.least * (1 + TIE) / cost
+    try:
+        other = search(found.model, inner, TIE / 10, found.relaxation, found.best, asked)
+    except RunError:  # a cost that the solver cannot meet is none to choose
+        return None
+    if other is None or found.product(other.bandwidths) > found.least * (1 + TIE):
+        return None
+    rows = other.bound.rows.copy()
+    rows[0] -= mean * rows[-1]
+    return replace(other, bound=replace(other.bound, rows=rows))

@@ -17,7 +17,8 @@ Array = NDArray[np.float64]
 
 #: Relative gap that the search aims for, and the largest it may end with.
 AIM, ACCEPTED = 1e-9, 1e-7
-_ROUNDS = 80
+#: Rounds in all, and without a gain in the gap, before the search gives up.
+_ROUNDS, _PATIENCE = 80, 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,8 @@ class Optimum:
         Duals of the time at this split.
     programs : int
         Linear programs solved.
+    equals : bool
+        Whether networks of other costs have the same objective, where it is time x cost.
     """
 
     bandwidths: Array
@@ -43,11 +46,12 @@ class Optimum:
     lower_bound: float
     bound: Bound
     programs: int
+    equals: bool = False
 
     @property
     def gap(self) -> float:
         """Relative gap between objective and lower bound."""
-        return max(0.0, 1.0 - self.lower_bound / self.objective) if self.objective > 0 else 0.0
+        return relative_gap(self.objective, self.lower_bound)
 
 
 def starting_point(region: Region) -> Array:
@@ -56,9 +60,11 @@ def starting_point(region: Region) -> Array:
     return np.asarray(np.clip(equal, region.lower, region.upper))
 
 
-def converged(least: float, bound: float, aim: float) -> bool:
-    """Tell whether a value is finite and within a relative gap of its lower bound."""
-    return bool(np.isfinite(least)) and least - bound <= aim * least
+def relative_gap(objective: float, bound: float) -> float:
+    """Return by how much the objective could be better at most, as a share of it; infinite where it is."""
+    if not np.isfinite(objective):
+        return np.inf
+    return max(0.0, 1.0 - bound / objective) if objective > 0 else 0.0
 
 
 def least_time(
@@ -97,7 +103,7 @@ def least_time(
         If the search does not converge.
     """
     found = search(model, region, aim, relaxation, start)
-    if found is None or not converged(found.objective, found.lower_bound, max(aim, ACCEPTED)):
+    if found is None or found.gap > max(aim, ACCEPTED):
         raise RunError(f"the search for the best bandwidth split did not converge in {_ROUNDS} rounds")
     return found
 
@@ -108,17 +114,19 @@ def search(
     aim: float,
     relaxation: Relaxation | None = None,
     start: Array | None = None,
+    asked: float | None = None,
 ) -> Optimum | None:
     """Look for the split of least iteration time as `least_time` does, and return the best found, whatever its gap.
 
-    None where no split was found that meets the limits to the last digits, which a region of one point can be too thin
-    for.
+    Where a time is asked for [s], it ends as soon as that time is met or proved to be out of reach. None where no split
+    was found that meets the limits to the last digits, which a region of one point can be too thin for.
     """
     relaxation = relaxation or Relaxation(model, region)
     scale = starting_point(region) if start is None else start
     best, least = scale, np.inf
     proof: Bound | None = None
     started = relaxation.solved
+    since, gap = 0, np.inf
     for _ in range(_ROUNDS):
         solution = relaxation.solve(region, scale)
         if solution is None:
@@ -132,7 +140,9 @@ def search(
             time = float(model.time(candidate))
             if time < least and region.violation(candidate) < 1e-12:
                 best, least = candidate, time
-        if converged(least, proof.value, aim):
+        before, gap = gap, relative_gap(least, proof.value)
+        since = 0 if gap < 0.999 * before else since + 1
+        if gap <= aim or since == _PATIENCE or (asked is not None and (least <= asked or proof.value > asked)):
             break
         scale = best if np.isfinite(least) else np.clip(b, region.lower, region.upper)
     if proof is None or not np.isfinite(least):

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.models.bandwidth.explain import (
-    DimensionReport,
-    ShadowPrice,
-    dimension_reports,
-    folded,
-    reasons,
-    shadow_prices,
-)
+from simcore.models.bandwidth.explain import DimensionReport, dimension_reports, reasons
 from simcore.models.bandwidth.per_cost import least_time_cost
-from simcore.models.bandwidth.perf import Optimum, least_time
+from simcore.models.bandwidth.perf import Optimum, least_time, relative_gap
 from simcore.models.bandwidth.region import Region
+from simcore.models.bandwidth.shadow import ShadowPrice, shadow_prices
 from simcore.models.bandwidth.ties import settle
 from simcore.models.training import StepModel, StepTime
 
@@ -81,7 +75,7 @@ class BandwidthPlan:
     @property
     def relative_gap(self) -> float:
         """How much better a split could be at most, as a share of the objective."""
-        return max(0.0, 1.0 - self.lower_bound / self.objective) if self.objective > 0 else 0.0
+        return relative_gap(self.objective, self.lower_bound)
 
     @property
     def iteration_time(self) -> float:
@@ -129,9 +123,8 @@ def best_plan(model: StepModel, region: Region, prices: Array, target: Target) -
         If the search does not converge: no plan is returned without its certificate.
     """
     optimum, free = best_split(model, region, prices, target)
-    b = optimum.bandwidths
-    bound = folded(region, optimum.bound, b)
-    prices_paid = shadow_prices(region, bound, b, prices, target is Target.PER_COST)
+    b, per_cost = optimum.bandwidths, target is Target.PER_COST
+    prices_paid = shadow_prices(model, region, b, prices, per_cost)
     return BandwidthPlan(
         target=target,
         budget=region.budget,
@@ -145,7 +138,9 @@ def best_plan(model: StepModel, region: Region, prices: Array, target: Target) -
         linear_programs=optimum.programs,
         dimensions=dimension_reports(model, b, prices),
         prices=prices_paid,
-        reasons=reasons(model, region, bound, b, prices, prices_paid, free, target is Target.PER_COST),
+        reasons=reasons(
+            model, region, optimum.bound, b, prices, prices_paid, free, target is Target.PER_COST, optimum.equals
+        ),
     )
 
 
@@ -169,4 +164,4 @@ def best_split(model: StepModel, region: Region, prices: Array, target: Target) 
         b, free = settle(model, paid, None, found.bandwidths, found.bound)
         objective = float(model.time(b)) * float(prices @ b)
     lower = min(found.lower_bound, objective)
-    return Optimum(b, objective, lower, found.bound, found.programs), free
+    return replace(found, bandwidths=b, objective=objective, lower_bound=lower), free

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -97,17 +97,6 @@ class Region:
         """Number of dimensions."""
         return len(self.lower)
 
-    @property
-    def row_constraints(self) -> tuple[Constraint, ...]:
-        """The constraints behind the rows, the budget first."""
-        return tuple(one for i, one in enumerate(self.constraints) if i == 0 or _alone(one) is None)
-
-    @property
-    def bound_constraints(self) -> tuple[tuple[Constraint, int], ...]:
-        """The constraints behind the bounds, each with its dimension."""
-        alone = ((one, _alone(one)) for one in self.constraints[1:])
-        return tuple((one, i) for one, i in alone if i is not None)
-
     def with_row(self, coefficients: Array, bound: float, *, equal: bool) -> Region:
         """Return the region with one more row, the last; its bounds stay as they are."""
         return Region(
@@ -119,6 +108,28 @@ class Region:
             np.append(self.equal, equal),
             self.constraints,
         )
+
+    def with_cost(self, prices: Array, cost: float) -> tuple[Region, float]:
+        """Return the region at a network cost [$], and by how much less the budget's dual is there than here per $.
+
+        Where the whole budget is spent, its share at the mean price is taken off the cost: prices that are nearly equal
+        would make the cost a second budget, which no solver tells from the first.
+        """
+        mean = float(prices.mean()) if self.equal[0] else 0.0
+        return self.with_row(prices - mean, cost - mean * float(self.rhs[0]), equal=True), mean
+
+    def loosened(self, index: int, by: float) -> Region:
+        """Return the region with the bound of one of its constraints raised, and that constraint as a row.
+
+        The budget stays row 0, any other constraint becomes the last row. No bound is implied by others here, so that
+        the multipliers of the constraints stand in their own rows.
+        """
+        if index == 0:
+            loose = _region(self.constraints, self.budget, implied=False)
+            return replace(loose, rhs=loose.rhs + by * (np.arange(len(loose.rhs)) == 0))
+        one = self.constraints[index]
+        rest = _region(self.constraints[:index] + self.constraints[index + 1 :], self.budget, implied=False)
+        return rest.with_row(np.array(one.coefficients), one.bound + by, equal=one.sense is Sense.EQUAL)
 
     def with_bounds(self, lower: Array, upper: Array) -> Region:
         """Return the region with other bounds."""
@@ -191,9 +202,15 @@ def make_region(
     everything = (total, *constraints)
     if not _feasible(everything, budget, dimensions):
         raise _refusal(_conflict(everything, budget, dimensions), budget, dimensions)
-    lower, upper = np.full(dimensions, FLOOR * budget), np.full(dimensions, np.inf)
-    rows = [total]
-    for constraint in constraints:
+    return _region(everything, budget, implied=True)
+
+
+def _region(constraints: tuple[Constraint, ...], budget: float, *, implied: bool) -> Region:
+    """Sort constraints, the budget first, into bounds and rows; bounds that the budget implies are as good as given."""
+    dimensions = len(constraints[0].coefficients)
+    lower, upper = np.full(dimensions, FLOOR * budget), np.full(dimensions, 2 * budget)
+    rows = [constraints[0]]
+    for constraint in constraints[1:]:
         i = _alone(constraint)
         if i is None:
             rows.append(constraint)
@@ -203,7 +220,8 @@ def make_region(
             upper[i] = min(upper[i], value)
         if constraint.coefficients[i] < 0 or constraint.sense is Sense.EQUAL:
             lower[i] = max(lower[i], value)
-    upper = np.minimum(upper, budget - (lower.sum() - lower))
+    if implied:
+        upper = np.minimum(upper, budget - (lower.sum() - lower))
     return Region(
         budget,
         np.minimum(lower, upper),  # equal up to rounding, because the region is not empty
@@ -211,7 +229,7 @@ def make_region(
         np.array([row.coefficients for row in rows]),
         np.array([row.bound for row in rows]),
         np.array([row.sense is Sense.EQUAL for row in rows]),
-        everything,
+        constraints,
     )
 
 

@@ -67,8 +67,8 @@ class Relaxation:
                 reached[side] = distance
         return sorted(p for p in chosen if 1 / _REACH <= p <= _REACH)
 
-    def solve(self, region: Region, scale: Array) -> tuple[Array, Weights] | None:
-        """Minimise the relaxed time.
+    def solve(self, region: Region, scale: Array, prices: Array | None = None) -> tuple[Array, Weights] | None:
+        """Minimise the relaxed time, plus what the bandwidths cost where they have prices.
 
         Parameters
         ----------
@@ -76,6 +76,8 @@ class Relaxation:
             Where to look.
         scale : ndarray, shape (D,)
             A point near the optimum [B/s].
+        prices : ndarray, shape (D,), optional
+            Of each bandwidth [s per B/s].
 
         Returns
         -------
@@ -123,6 +125,8 @@ class Relaxation:
         cost, low, high = np.zeros(width), np.zeros(width), np.full(width, np.inf)
         cost[r:h] = self.linear * rates / unit
         cost[h:] = model.count
+        if prices is not None:
+            cost[:size] = prices * scale / unit
         low[:size], high[:size] = region.lower / scale, region.upper / scale
         rows = np.vstack([slowest, sides, cuts, own])
         rhs = [np.zeros(len(places) + terms), -model.g / unit, np.full(len(p), -2.0), region.rhs / own_scale]
