@@ -223,7 +223,7 @@ def _descend(found: _Search, aim: float) -> None:
         _, tight = found.at_price(at)
         aside = not aside and before - found.least < gap / 2 and found.region.violation(tight) < 1e-12
         at = tight if aside else found.best
-        since = since + 1 if found.least - found.value > 0.999 * gap else 0
+        since = 0 if found.least - found.value < 0.999 * gap else since + 1
 
 
 def _scan(found: _Search, aim: float) -> None:
@@ -232,7 +232,7 @@ def _scan(found: _Search, aim: float) -> None:
     while found.relaxation.solved < _PROGRAMS and since < _PATIENCE and found.gap > aim:
         gap = found.least - found.value
         scale = found.at_cost(min(max(found.where, found.low + found.margin), found.high - found.margin), scale)
-        since = since + 1 if found.least - found.value > 0.999 * gap else 0
+        since = 0 if found.least - found.value < 0.999 * gap else since + 1
 
 
 def _duals(found: _Search) -> Bound:
