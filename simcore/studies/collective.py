@@ -8,7 +8,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from simcore.errors import InputError
 from simcore.models.network.bounds import bounds
 from simcore.models.network.simulation.conventions import Convention
 from simcore.models.network.simulation.run import simulate_collective
@@ -18,10 +17,7 @@ from simcore.outputs import check_output
 from simcore.results import Provenance, versions
 from simcore.studies.collective_inputs import buffers, parse_algorithms, parse_group, parse_size
 from simcore.studies.collective_result import CollectiveResult
-from simcore.studies.inputs import choice, resolve_network
-
-MOST = 2**20
-"""Chunks that are simulated at most."""
+from simcore.studies.inputs import check_count, choice, resolve_network
 
 
 def collective(
@@ -81,9 +77,8 @@ def collective(
     kind = choice("COLLECTIVE", operation, Collective)
     order, rule = choice("--schedule", schedule, Schedule), choice("--convention", convention, Convention)
     optimized = choice("--collective-opt", optimization, Optimization)
-    for option, number in (("--chunks", chunks), ("--in-flight", in_flight)):
-        if not 1 <= number <= MOST:
-            raise InputError(option, str(number), f"a whole number from 1 to {MOST}")
+    check_count("--chunks", chunks)
+    check_count("--in-flight", in_flight)
     given = parse_size(size)
     topology, bandwidths, hashes = resolve_network(network)
     at = parse_group(group, topology)

@@ -59,9 +59,12 @@ def parse_size(size: float | str) -> float:
     InputError
         If it is text without a unit, or no finite size of at least 0.
     """
+    refusal = InputError("SIZE", f"'{size}'", "a finite size of at least 0, such as 1 GiB")
+    if isinstance(size, str) and size.strip().startswith("-"):  # before its unit is asked for
+        raise refusal
     value = parse(size, "bytes", "SIZE") if isinstance(size, str) else float(size)
     if not 0 <= value < float("inf"):
-        raise InputError("SIZE", f"'{size}'", "a finite size of at least 0")
+        raise refusal
     return value
 
 

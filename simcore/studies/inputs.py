@@ -24,6 +24,8 @@ _NUMBER = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
+MOST_CHUNKS = 2**20
+"""Chunks that are simulated at most."""
 LEAST_BUDGET = 1.0
 """Less than one byte per second is a slip of the pen, and below 1e-290 the arithmetic underflows [B/s]."""
 
@@ -131,6 +133,18 @@ def positional(
         given = f"{len(arguments)} ({' '.join(arguments)})" if arguments else "none"
         raise InputError("arguments", given, f"{len(left)}: {' '.join(left)}", remedy)
     return list(arguments)
+
+
+def check_count(option: str, number: int) -> None:
+    """Refuse a number of chunks that is below 1, or beyond what a simulation ends with.
+
+    Raises
+    ------
+    InputError
+        Naming the option.
+    """
+    if not 1 <= number <= MOST_CHUNKS:
+        raise InputError(option, str(number), f"a whole number from 1 to {MOST_CHUNKS:,}")
 
 
 def resolve_network(network: str | Path) -> tuple[Topology, tuple[float, ...], dict[str, str]]:

@@ -274,20 +274,21 @@ def optimize(
         versions=versions("numpy", "scipy"),
     )
     names = tuple(each.name for each in workloads)
-    cautions += [*degrees.cautions(topology), *_on_the_floor(plan)]
+    cautions += [*degrees.cautions(topology), *_on_the_floor(plan, at_most)]
     return OptimizeResult(plan, topology, names, loop, provenance, seconds, tuple(cautions))
 
 
-def _on_the_floor(plan: BandwidthPlan) -> list[str]:
+def _on_the_floor(plan: BandwidthPlan, at_most: bool) -> list[str]:
     """Say which dimensions have the least that a plan gives, although they carry something."""
     floor = FLOOR * plan.budget
     found = [i for i, each in enumerate(plan.dimensions, 1) if each.bandwidth <= 1.001 * floor and each.busy > 0]
     if not found:
         return []
+    total = " or --constraint 'total >= ...'" if at_most else ""
     those = f"dimension{'s' if len(found) > 1 else ''} {', '.join(map(str, found))}"
     return [
-        f"{those} {'have' if len(found) > 1 else 'has'} the floor of {FLOOR_TEXT}: that floor, not "
-        "economics, sets this plan. Give --min, or with --budget-at-most --constraint 'total >= ...'."
+        f"{those} {'have' if len(found) > 1 else 'has'} the floor of {FLOOR_TEXT}: that floor, not economics, sets "
+        f"this plan. Give --min{total}."
     ]
 
 

@@ -32,16 +32,12 @@ from simcore.models.network.transfers import TransferLeg, transfer_legs
 from simcore.models.workload import Workload
 from simcore.outputs import check_output
 from simcore.results import Provenance, versions
-from simcore.studies.inputs import Parallelism, choice, file_hash, parallelism, resolve_network
+from simcore.studies.inputs import Parallelism, check_count, choice, file_hash, parallelism, resolve_network
 from simcore.studies.train_inputs import Scene, closed_form, closed_loop, load_scene, partial_groups
 from simcore.studies.train_result import PipelineReport, TrainResult
 
 WIDER = 1.1
 """Factor on a dimension's bandwidth in the experiment that tells which one to widen."""
-
-
-MOST = 2**20
-"""Chunks that a collective may be cut into."""
 
 
 def train(
@@ -128,9 +124,10 @@ def train(
     loop, schedule = choice("--loop", loop, Loop), choice("--schedule", schedule, Schedule)
     convention, order = choice("--convention", convention, Convention), choice("--order", order, PipelineOrder)
     _check(convention, chunks, compute_scale, zero, stages)
-    if stages == 1 and (micro_batches is not None or order is not PipelineOrder.ONE_F_ONE_B):
-        expected = "them only with a pipeline"
-        raise InputError("options", "--micro-batches or --order with one stage", expected, "Add --stages.")
+    alone = {"--micro-batches": micro_batches, "--order": None if order is PipelineOrder.ONE_F_ONE_B else order.value}
+    for option, value in alone.items():
+        if stages == 1 and value is not None:
+            raise InputError(option, f"{value} with one stage", "it only with a pipeline", "Add --stages.")
     recompute = loop is Loop.SIMULATE if recompute is None else recompute
     settings = Settings(chunks, schedule, convention, record or output is not None)
     topology, fixed, hashes = _network(network, budget)
@@ -192,8 +189,7 @@ def _check(convention: Convention, chunks: int, compute_scale: float, zero: int,
     if convention is Convention.ASTRA_SIM_2_AWARE:
         expected = "a convention that knows several collectives and dimensions at once"
         raise InputError("--convention", f"'{convention.value}'", expected, "Use physical, astra-sim or astra-sim-2.")
-    if not 1 <= chunks <= MOST:
-        raise InputError("--chunks", str(chunks), f"a whole number from 1 to {MOST:,}")
+    check_count("--chunks", chunks)
     if not 0 < compute_scale < float("inf"):
         raise InputError("--compute-scale", f"{compute_scale:g}", "a number above 0")
     if zero not in (0, 3):

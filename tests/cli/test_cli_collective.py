@@ -233,3 +233,9 @@ def test_folding_is_told_as_it_was(size, what):
 
 def test_one_npu_in_a_dimension_is_idle():
     assert "Ring 1 (idle)" in invoke("all-reduce", "1MiB", "--network", "Ring(1)@5GB/s x Switch(4)@5GB/s")
+
+
+@pytest.mark.parametrize("size", ["-5MiB", "-5", "-.5GiB"])
+def test_a_size_below_0_is_refused_as_one(capsys, size):
+    message = refusal(capsys, "all-reduce", size, "--network", NETWORK)
+    assert f"SIZE: found '{size}', expected a finite size of at least 0" in message

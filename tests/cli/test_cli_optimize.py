@@ -207,10 +207,20 @@ def test_performance_per_cost_says_what_it_is_worth():
     assert max(map(len, text.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("arguments", [("--budget-at-most",)])
-def test_a_plan_on_the_floor_is_warned_of(arguments):
-    result = CliRunner().invoke(main, ["optimize", *GOOD[:3], "PerfPerCost", "Overlap", *arguments])
-    assert "dimension 4 has the floor of 1e-6 of the budget: that floor, not economics" in result.stderr
+def test_a_plan_on_the_floor_is_warned_of(tmp_path):
+    free = tmp_path / "free.yaml"
+    pod = "{link: $7.8 per GB/s, switch: $18 per GB/s}"
+    some = "{link: $4 per GB/s}"
+    free.write_text(f"prices:\n  Tile: {{link: $0 per GB/s}}\n  Package: {some}\n  Node: {some}\n  Pod: {pod}\n")
+    for arguments, remedy in (
+        (("--budget-at-most",), "Give --min or --constraint 'total >= ...'."),
+        (("--cost", str(free)), "Give --min."),
+    ):
+        result = CliRunner().invoke(main, ["optimize", *GOOD[:3], "PerfPerCost", "Overlap", *arguments])
+        assert "dimension 4 has the floor of 1e-6 of the budget: that floor, not economics" in result.stderr
+        assert remedy in result.stderr
+    result = CliRunner().invoke(main, ["optimize", *GOOD])
+    assert result.stderr == ""
 
 
 def test_names_in_any_case():

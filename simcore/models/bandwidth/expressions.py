@@ -111,7 +111,9 @@ def _read(text: str, dimensions: int, place: str) -> list[Constraint]:
     links = list(zip(tree.ops, nodes, nodes[1:], sides, sides[1:], strict=False))
     for operator, node, other, left, right in links:
         if not isinstance(operator, ast.Eq | ast.LtE | ast.GtE):
-            raise _Refusal("a comparison other than =, <= and >=", _EXAMPLE, node)
+            sharp = isinstance(operator, ast.Lt | ast.Gt)
+            remedy = "Write <= or >=: a bandwidth has no next smaller one." if sharp else ""
+            raise _Refusal("a comparison other than =, <= and >=", _EXAMPLE, node, remedy)
         difference = right - left if isinstance(operator, ast.GtE) else left - right
         if not difference[:dimensions].any():
             raise _Refusal("a comparison without a bandwidth in it", _EXAMPLE, node)
