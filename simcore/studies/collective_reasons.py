@@ -76,13 +76,15 @@ def _latency(result: CollectiveResult) -> list[str]:
 def _latencies(result: CollectiveResult, d: int) -> float:
     """Return what all phases in a dimension take more than on links without latency [s]."""
     dimension, algorithm = result.topology.dimensions[d], Algorithm(result.provenance.inputs["algorithms"][d])
+    positions = result.provenance.inputs.get("positions")  # of a group; without one all NPUs take part
+    members = positions[d] if positions else None
     total = 0.0
     for each in result.run.log:
         if each.dimension == d:
             slow, quick = (
                 phase_cost(
                     result.convention, links, result.bandwidths[d], algorithm, each.operation, result.groups[d],
-                    each.size, result.in_flight,
+                    each.size, result.in_flight, members,
                 )
                 for links in (dimension, replace(dimension, latency=0.0))
             )  # fmt: skip

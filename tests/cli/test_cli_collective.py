@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from simcore.cli.collective import command
 from simcore.cli.main import run
+from simcore.studies.collective import collective
 
 NETWORK = "Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us"
 RING = "Ring(8)@100GiB/s,500ns"
@@ -239,3 +240,14 @@ def test_one_npu_in_a_dimension_is_idle():
 def test_a_size_below_0_is_refused_as_one(capsys, size):
     message = refusal(capsys, "all-reduce", size, "--network", NETWORK)
     assert f"SIZE: found '{size}', expected a finite size of at least 0" in message
+
+
+@pytest.mark.parametrize(("group", "factor"), [("0,2,4,6", "carry it alone as fast"), ("0-3", "would take 2 times")])
+def test_part_of_a_ring_has_the_hops_of_the_real_ring_and_says_what_its_links_give(group, factor):
+    result = collective("all-reduce", "8 B", network="Ring(8)@100GB/s,1us", group=group, chunks=1)
+    # six steps of two hops, or three there and three back of two single hops and the way back over the line
+    assert result.time == pytest.approx({"0,2,4,6": 12e-6, "0-3": 10e-6}[group], rel=1e-3)
+    text = " ".join(result.reasons)
+    assert factor in text
+    assert "Latency is 100% of the time" in text
+    assert result.provenance.inputs["positions"] == [{"0,2,4,6": [0, 2, 4, 6], "0-3": [0, 1, 2, 3]}[group]]
