@@ -1,17 +1,13 @@
-"""Timing a kernel so that the number can be believed: warm, cold caches, changing inputs, checked outputs.
-
-On a GPU CUDA events time each call; on a CPU one thread computes and its own CPU time is read, which other load on the
-machine hardly touches (wall-clock with two threads on a busy machine was off by factors).
-"""
+"""Timing a kernel so that the number can be believed: warm, cold caches, changing inputs, checked outputs."""
 
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from simcore.calibrate.clocks import cpu_calls, cuda_calls, warm_calls
 from simcore.errors import InputError, MissingExtraError, RunError
 from simcore.models.compute.profile import Sample
 
@@ -20,9 +16,6 @@ Check = Callable[[Any, Inputs], float]
 
 TOLERANCE = {"fp64": 1e-12, "fp32": 1e-5, "tf32": 5e-3, "fp16": 1e-2, "bf16": 5e-2}
 """Largest relative error (Frobenius norm) of an output against float64, by number format."""
-
-FLUSH = 96 * 2**20
-"""Bytes written between two calls: above any last-level cache that is calibrated here."""
 
 
 class OutOfMemory(RunError):
@@ -202,7 +195,7 @@ def time_callable(
         output = run(*pool[0])  # the first call also compiles and loads what it needs
         error = _checked(kernel, dtype, check, output, pool[0], tolerance)
         del output
-        clock = _warm_calls if warm else _cuda_calls if target.type == "cuda" else _cpu_calls
+        clock = warm_calls if warm else cuda_calls if target.type == "cuda" else cpu_calls
         seconds = clock(run, pool, repeats, budget, target)
     except (RuntimeError, MemoryError) as failure:  # torch.OutOfMemoryError is a RuntimeError
         if not _is_out_of_memory(failure):
@@ -238,6 +231,31 @@ def time_case(case: Case, device: str, repeats: int, budget: float = 1.0) -> Sam
     )
 
 
+def merge(passes: Sequence[Sample]) -> Sample:
+    """Return one sample of several of the same case that were taken at different times.
+
+    The median over the passes leaves out a burst of other load, which slows every call of one pass. The spread is that
+    of the calls within a pass or that between the passes, whichever is larger.
+
+    Examples
+    --------
+    >>> merge([Sample("copy", "fp32", {}, t, 0.02, 5) for t in (1.0, 1.1, 7.0)]).seconds
+    1.1
+    """
+    if len(passes) == 1:
+        return passes[0]
+    middle = statistics.median(one.seconds for one in passes)
+    low, _, high = statistics.quantiles([one.seconds for one in passes], n=4, method="inclusive")
+    within = statistics.median(one.spread for one in passes)
+    return replace(
+        passes[0],
+        seconds=middle,
+        spread=max(within, (high - low) / middle if middle else 0.0),
+        repeats=sum(one.repeats for one in passes),
+        passes=tuple(one.seconds for one in passes),
+    )
+
+
 def _is_out_of_memory(failure: BaseException) -> bool:
     words = ("can't allocate memory", "out of memory", "not enough memory")
     return isinstance(failure, MemoryError) or any(word in str(failure).lower() for word in words)
@@ -261,55 +279,3 @@ def _checked(
     if not error <= allowed:
         raise RunError(f"{kernel} {dtype}: the output is off by {error:.2g} of its norm, {allowed:g} is allowed")
     return error
-
-
-def _cpu_calls(run: Callable[..., Any], pool: list[Inputs], repeats: int, budget: float, _: Any) -> list[float]:
-    """Thread time of single calls, caches overwritten before each."""
-    torch = require_torch()
-    flush = torch.ones(FLUSH, dtype=torch.uint8)
-    found: list[float] = []
-    deadline = time.monotonic() + budget
-    while len(found) < 3 or (len(found) < repeats and time.monotonic() < deadline):
-        inputs = pool[(len(found) + 1) % len(pool)]
-        flush.add_(1)
-        started = time.thread_time()
-        run(*inputs)
-        found.append(time.thread_time() - started)
-    return found
-
-
-def _cuda_calls(run: Callable[..., Any], pool: list[Inputs], repeats: int, budget: float, target: Any) -> list[float]:
-    """Event time of single calls, L2 overwritten before each; nothing waits for the host in between."""
-    torch = require_torch()
-    with torch.cuda.device(target):
-        flush = torch.ones(2 * FLUSH, dtype=torch.uint8, device=target)
-        for inputs in pool:  # clocks rise, and lazily loaded kernels arrive
-            run(*inputs)
-        torch.cuda.synchronize()
-        found: list[float] = []
-        deadline = time.monotonic() + budget
-        while len(found) < 3 or (len(found) < repeats and time.monotonic() < deadline):
-            events: list[tuple[Any, Any]] = []
-            for _ in range(max(3, min(10, repeats - len(found)))):
-                flush.add_(1)
-                start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-                start.record()
-                run(*pool[(len(found) + len(events)) % len(pool)])
-                end.record()
-                events.append((start, end))
-            torch.cuda.synchronize()
-            found += [start.elapsed_time(end) * 1e-3 for start, end in events]
-    return found
-
-
-def _warm_calls(run: Callable[..., Any], pool: list[Inputs], repeats: int, budget: float, target: Any) -> list[float]:
-    """Seconds per call of many calls in a row."""
-    from torch.utils.benchmark import Timer
-
-    timer: Any = time.thread_time if target.type == "cpu" else None
-    options = {} if timer is None else {"timer": timer}
-    bench = Timer("run(*pool[0])", globals={"run": run, "pool": pool}, **options)
-    number = 100
-    first = bench.timeit(number).mean
-    number = max(10, min(10_000, int(budget / max(repeats, 3) / max(first, 1e-9))))
-    return [bench.timeit(number).mean for _ in range(max(repeats, 3))]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from simcore.calibrate.fit import fit_all
+from simcore.calibrate.measure import merge
 from simcore.errors import InputError
 from simcore.models.compute.profile import KernelProfile, Sample
 from simcore.outputs import is_there, write_atomic
@@ -33,7 +34,7 @@ class Store:
     def __init__(self, path: Path, profile: KernelProfile) -> None:
         self.path, self.profile = path, profile
         self.samples: dict[str, Sample] = {}
-        self.resumed = 0
+        self._parts: dict[str, list[Sample]] = {}
         self._written = time.monotonic()
 
     def resume(self) -> None:
@@ -53,11 +54,16 @@ class Store:
                 remedy = "Write to another file, or add --force to start anew."
                 raise InputError(str(self.path), f"a profile with {field} '{found}'", f"'{here}'", remedy)
         self.samples = {sample.key: sample for sample in earlier.samples}
-        self.resumed = len(self.samples)
+        self._parts = {sample.key: _split(sample) for sample in earlier.samples}
+
+    def passes(self, key: str) -> int:
+        """Return how often a case was measured."""
+        return len(self._parts.get(key, ()))
 
     def add(self, sample: Sample) -> None:
-        """Keep one sample, and write the file if the last time is some seconds ago."""
-        self.samples[sample.key] = sample
+        """Keep one pass of a case, and write the file if the last time is some seconds ago."""
+        self._parts.setdefault(sample.key, []).append(sample)
+        self.samples[sample.key] = merge(self._parts[sample.key])
         if time.monotonic() - self._written > EVERY:
             self.write(fitted=False)
 
@@ -69,3 +75,10 @@ class Store:
         write_atomic(self.path, profile_text(profile))
         self._written = time.monotonic()
         return profile
+
+
+def _split(sample: Sample) -> list[Sample]:
+    """Return the passes that a sample was merged of."""
+    medians = sample.passes or (sample.seconds,)
+    calls = max(1, sample.repeats // len(medians))
+    return [replace(sample, seconds=seconds, repeats=calls, passes=()) for seconds in medians]

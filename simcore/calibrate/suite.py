@@ -6,11 +6,11 @@ import importlib
 import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from simcore.calibrate.fit import residuals
-from simcore.calibrate.measure import Case, OutOfMemory, require_torch, resolve_device, time_case
+from simcore.calibrate.measure import Case, OutOfMemory, merge, require_torch, resolve_device, time_case
 from simcore.calibrate.store import Store
 from simcore.errors import InputError, unknown_name
 from simcore.models.compute.device import Device
@@ -25,11 +25,14 @@ MODULES = {"pit": "pit_cases"}
 DEFAULT = ("gemm", "memory", "launch")
 """Suites that run where none is named: what the step times of a transformer need."""
 
-REPEATS = {False: 9, True: 25}
-"""Timed calls per case, quick and full."""
+PASSES = 5
+"""Times that every case is measured, once in each pass over all cases: other load comes in bursts."""
 
-BUDGET = {False: 0.3, True: 1.0}
-"""Seconds after which a case is timed no more, quick and full [s]."""
+REPEATS = {False: 3, True: 5}
+"""Timed calls per case and pass, quick and full."""
+
+BUDGET = {False: 0.15, True: 0.5}
+"""Seconds after which a case is timed no more in a pass, quick and full [s]."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -158,19 +161,26 @@ def calibrate(
     store = Store(output, KernelProfile(name, describe(name, device), "measured", (), (), mark, described, described))
     if not force:
         store.resume()
-    skipped = []
-    for done, case in enumerate(wanted):
-        if case.key in store.samples:
-            continue
-        if progress is not None:
-            progress(done, len(wanted), case.key)
-        try:
-            store.add(time_case(case, device, REPEATS[full], BUDGET[full]))
-        except OutOfMemory as error:
-            skipped.append(f"skipped {error}")
+    skipped: dict[str, str] = {}
+    steps = [(number, case) for number in range(1, PASSES + 1) for case in wanted]
+    try:
+        for done, (number, case) in enumerate(steps):
+            if store.passes(case.key) >= number or case.key in skipped:
+                continue
+            if progress is not None:
+                progress(done, len(steps), case.key)
+            again = case if number == 1 else replace(case, check=None)  # once is enough
+            try:
+                store.add(time_case(again, device, REPEATS[full], BUDGET[full]))
+            except OutOfMemory as error:
+                skipped[case.key] = f"skipped {error}"
+    except BaseException:  # Ctrl-C above all: what was measured is what a later run carries on with
+        if store.samples:
+            store.write(fitted=False)
+        raise
     if progress is not None:
-        progress(len(wanted), len(wanted), "done")
-    return store.write(), skipped
+        progress(len(steps), len(steps), "done")
+    return store.write(), list(skipped.values())
 
 
 def measure_held_out(profile: KernelProfile, device: str, progress: Progress | None = None) -> tuple[Sample, ...]:
@@ -187,20 +197,11 @@ def measure_held_out(profile: KernelProfile, device: str, progress: Progress | N
         remedy = "Run on that device, or add --stored to print the errors that the profile holds."
         raise InputError(f"profile {profile.name}", f"a profile of '{measured}'", f"one of '{here}'", remedy)
     known = {sample.key for sample in profile.samples if sample.held_out}
-    found = []
     suites = [name for name in SUITES if name != "pit" or any(key.startswith("pit-") for key in known)]
     wanted = [case for case in cases(device, suites, full=True) if case.key in known]
-    for done, case in enumerate(wanted):
+    found: dict[str, list[Sample]] = {}
+    for done, case in enumerate(PASSES * wanted):
         if progress is not None:
-            progress(done, len(wanted), case.key)
-        found.append(time_case(case, device, REPEATS[False], BUDGET[False]))
-    return tuple(found)
-
-
-def held_out_residuals(profile: KernelProfile, samples: Sequence[Sample]) -> dict[tuple[str, str], tuple[float, ...]]:
-    """Return predicted / measured - 1 of samples by kernel and number format, for those that the profile predicts."""
-    groups: dict[tuple[str, str], list[Sample]] = {}
-    for sample in samples:
-        groups.setdefault((sample.kernel, sample.dtype), []).append(sample)
-    fits = {key: profile.fit(*key) for key in groups}
-    return {key: residuals(fit, groups[key], profile.device) for key, fit in fits.items() if fit is not None}
+            progress(done, PASSES * len(wanted), case.key)
+        found.setdefault(case.key, []).append(time_case(case, device, REPEATS[False], BUDGET[False]))
+    return tuple(merge(passes) for passes in found.values())

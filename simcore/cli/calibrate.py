@@ -39,7 +39,11 @@ def command(device: str, suite: str | None, quick: bool, output: Path | None, fo
             click.echo(f"[{done}/{total}] {what}", err=True)
 
     suites = DEFAULT if suite is None else tuple(name.strip() for name in suite.split(","))
-    profile, path, skipped = calibrate(device, suites, output, full=not quick, force=force, progress=progress)
+    try:
+        profile, path, skipped = calibrate(device, suites, output, full=not quick, force=force, progress=progress)
+    except KeyboardInterrupt:
+        click.echo("\nsimcore: what was measured is kept; run the same command without --force to carry on", err=True)
+        raise
     for line in skipped:
         click.echo(f"simcore: warning: {line}", err=True)
     click.echo(f"{path}: {len(profile.samples)} samples, {len(profile.fits)} fits, sha256 {profile.sha256}")

@@ -12,7 +12,8 @@ from simcore.files import csv_text
 from simcore.models.cluster.rates import Key, RateTable
 from simcore.models.compute.operators import ProfiledTimes
 from simcore.models.compute.profile import KernelProfile
-from simcore.models.compute.transformer import Transformer, generate
+from simcore.models.compute.shape import Transformer
+from simcore.models.compute.transformer import generate
 from simcore.models.network.mapping import Groups
 from simcore.models.training import step_time
 from simcore.outputs import write_atomic

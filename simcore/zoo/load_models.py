@@ -6,7 +6,7 @@ from pathlib import Path
 
 from simcore import zoo
 from simcore.errors import InputError
-from simcore.models.compute.transformer import Transformer
+from simcore.models.compute.shape import Transformer
 from simcore.zoo.model_file import is_hugging_face, read_hugging_face, read_model
 from simcore.zoo.sniff import is_layer_text, read_source, top_fields
 

@@ -13,6 +13,7 @@ from simcore.files import validate
 from simcore.models.compute.kernels import FORMULAS
 from simcore.models.compute.profile import KernelProfile
 from simcore.zoo.profile_json import read_document
+from simcore.zoo.published import read_published
 from simcore.zoo.quantities import QuantityError, Strict
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -62,6 +63,7 @@ class _Sample(Strict):
     held_out: bool
     error: float | None
     note: str
+    passes: list[_Positive]
 
 
 class _Profile(Strict):
@@ -83,7 +85,8 @@ def load_profile(name_or_path: str | Path, place: str = "--profile") -> KernelPr
     Parameters
     ----------
     name_or_path : str or Path
-        An entry of the zoo, such as ``v100-16gb``, or a file that ``simcore calibrate`` wrote.
+        An entry of the zoo, such as ``v100-16gb``, a file that ``simcore calibrate`` wrote, or a YAML file that names a
+        device of the zoo and published times of its kernels.
     place : str
         The option that gave it, for messages.
 
@@ -98,6 +101,8 @@ def load_profile(name_or_path: str | Path, place: str = "--profile") -> KernelPr
     40
     """
     path = zoo.find("profiles", name_or_path, place)
+    if path.suffix in {".yaml", ".yml"}:
+        return read_published(path)
     document = read_document(path)
     validate(_Profile, document, str(path), {})
     profile = KernelProfile.from_document(document)

@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from simcore.errors import InputError
 from simcore.files import read_yaml
-from simcore.models.compute.transformer import Transformer
+from simcore.models.compute.shape import Transformer
 from simcore.zoo.quantities import Bytes, Entry, Rate
 
 _Count = Annotated[int, Field(ge=1)]
@@ -56,6 +56,9 @@ class _ModelFile(Entry):
     rate: Rate = Transformer.rate
     tp: _Count | None = None
     dp: _Count | None = None
+    vocabulary: _Count | None = None
+    outputs: _Count | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 def _optional(*names: str) -> Any:
@@ -76,6 +79,10 @@ class _HuggingFace(BaseModel):
     )
     dtype: str | None = _optional("torch_dtype", "dtype")
     model_type: str = ""
+    vocabulary: _Count | None = _optional("vocab_size")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, validation_alias=AliasChoices("hidden_dropout_prob", "resid_pdrop", "dropout")
+    )
     experts: int | None = _optional("num_local_experts", "num_experts", "n_routed_experts")
 
 
@@ -124,6 +131,9 @@ def read_model(path: Path, text: str, sequence: int | None = None, batch: int | 
         element=int(element),
         rate=data.rate,
         source=data.source or str(path),
+        vocabulary=data.vocabulary,
+        outputs=data.outputs,
+        dropout=data.dropout,
     )
     _check_heads(path, transformer)
     return ModelInput(transformer, data.tp, data.dp)
@@ -168,6 +178,8 @@ def read_hugging_face(path: Path, text: str, sequence: int | None = None, batch:
         gated=data.model_type in GATED,
         element=_ELEMENT[dtype],
         source=f"{path}: {batch or 1} x {length} tokens per replica",
+        vocabulary=data.vocabulary,
+        dropout=data.dropout,
     )
     _check_heads(path, transformer)
     return ModelInput(transformer, None, None)

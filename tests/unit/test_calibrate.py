@@ -21,13 +21,13 @@ CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
 KNOWN = {
     "gemm": {"t0": 2e-5, "rate": 1e11, "ramp": 8.0, "onchip": 1e14, "stream": 2e10},
     "copy": {"t0": 2e-5, "bandwidth": 2e10, "knee": 1e6, "ratio": 2.0},
-    "gather": {"t0": 2e-5, "row": 2e-8, "bandwidth": 1e10},
+    "gather": {"t0": 2e-5, "row": 2e-8, "bandwidth": 1e10, "knee": 512.0, "ratio": 2.0},
     "launch": {"t0": 3e-7, "node": 6e-7},
 }
 SHAPES = {
     "gemm": [{"m": m, "n": n, "k": k} for m in (64, 200, 1024) for n in (96, 512) for k in (64, 500, 2000)],
     "copy": [{"bytes": b} for b in (1e5, 3e5, 1e6, 2e6, 5e6, 2e7, 1e8)],
-    "gather": [{"rows": r, "width": w} for r in (100, 1000, 10000) for w in (64, 1024, 8192)],
+    "gather": [{"rows": r, "width": w} for r in (100, 1000, 10000) for w in (64, 256, 1024, 8192)],
     "launch": [{"nodes": n} for n in (1, 4, 16, 64)],
 }
 
@@ -110,21 +110,58 @@ def test_a_calibration_skips_what_does_not_fit_resumes_and_guards_its_file(tmp_p
     path = tmp_path / "mine.json"
     profile, skipped = suite.calibrate("cpu", ["launch"], path)
     assert skipped == ["skipped launch: the device has too little memory"]
-    assert len(few_cases) == len(profile.samples) == 5
+    assert len(profile.samples) == 5
+    assert len(few_cases) == 5 * suite.PASSES
     assert load_profile(path) == KernelProfile.from_document(profile.as_document())
     assert load_profile(path).sha256 == profile.sha256
     suite.calibrate("cpu", ["launch"], path)
-    assert len(few_cases) == 5
+    assert len(few_cases) == 5 * suite.PASSES
     suite.calibrate("cpu", ["launch"], path, force=True)
-    assert len(few_cases) == 10
+    assert len(few_cases) == 10 * suite.PASSES
     other = replace(profile, fingerprint={**profile.fingerprint, "device": "another"})
     path.write_text(profile_text(other))
     with pytest.raises(InputError, match=r"device 'another'.*--force"):
         suite.calibrate("cpu", ["launch"], path)
 
 
+def test_an_interrupted_calibration_loses_nothing(tmp_path, few_cases, monkeypatch):
+    """Stopped after seven measurements, it makes the others and no more, and ends with the same samples."""
+    whole, _ = suite.calibrate("cpu", ["launch"], tmp_path / "whole.json")
+    timed, measured = suite.time_case, list(few_cases)
+    few_cases.clear()
+
+    def interrupted(case, *rest):
+        if len(few_cases) == 7:
+            raise KeyboardInterrupt
+        return timed(case, *rest)
+
+    monkeypatch.setattr(suite, "time_case", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        suite.calibrate("cpu", ["launch"], tmp_path / "cut.json")
+    assert not load_profile(tmp_path / "cut.json").fits
+    monkeypatch.setattr(suite, "time_case", timed)
+    resumed, _ = suite.calibrate("cpu", ["launch"], tmp_path / "cut.json")
+    assert few_cases == measured
+    assert resumed.samples == whole.samples
+
+
+def test_a_burst_of_other_load_in_one_pass_is_left_out():
+    passes = [Sample("copy", "fp32", {"bytes": 8}, seconds, 0.02, 3) for seconds in (2.0, 1.0, 1.1, 6.0, 1.05)]
+    merged = measure.merge(passes)
+    assert merged.seconds == 1.1
+    assert merged.repeats == 15
+    assert merged.passes == (2.0, 1.0, 1.1, 6.0, 1.05)
+    assert merged.spread > 0.25  # which marks the fit as noisy
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
 def test_profiles_that_are_wrong(tmp_path):
     text = profile_text(load_profile("t4"))
+    assert load_profile(write(tmp_path / "t4.json", text)).sha256 == load_profile("t4").sha256
     for name, broken, message in (
         ("cut", text[: len(text) // 2], "broken JSON.*truncated"),
         ("edited", text.replace("8100000000000.0", "8200000000000.0"), "hash mismatch.*edited"),

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 from simcore.errors import InputError
-from simcore.models.compute.transformer import Transformer, generate, whole_nanoseconds
+from simcore.models.compute.shape import Transformer
+from simcore.models.compute.transformer import generate, whole_nanoseconds
 from simcore.models.workload import Collective
 
 TOY = Transformer("toy", hidden=8, blocks=1, sequence=4, tokens=16, rate=1e9)

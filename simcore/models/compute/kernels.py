@@ -121,11 +121,14 @@ def streaming_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -
 
 
 def rows_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
-    """Return the time to gather or scatter rows [s]: ``t0 + rows (row + 2 width / B)``, `row` seconds per row.
+    """Return the time to gather or scatter rows [s]: ``t0 + rows (row + 2 (max(w - C, 0) + r min(w, C)) / B)``.
 
-    Narrow rows pay for each row, wide ones for their bytes, which are read once and written once.
+    With w the width of a row [B], which is read once and written once: each row costs `row` [s], and its first bytes up
+    to the `knee` C take r (`ratio`) times as long as those after it, for which prefetching has set in.
     """
-    return p["t0"] + shape["rows"] * (p["row"] + 2 * shape["width"] / p["bandwidth"])
+    w = shape["width"]
+    bytes_ = max(w - p["knee"], 0.0) + p["ratio"] * min(w, p["knee"])
+    return p["t0"] + shape["rows"] * (p["row"] + 2 * bytes_ / p["bandwidth"])
 
 
 def index_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
@@ -167,7 +170,13 @@ _STREAM = Formula(
     lambda s: {"bytes": s["bytes"]},
 )
 _ROWS = Formula(
-    {"t0": _T0, "row": Parameter(1e-8, 1e-13, 1e-4), "bandwidth": Parameter(1e10, 1e7, 1e15)},
+    {
+        "t0": _T0,
+        "row": Parameter(1e-8, 1e-13, 1e-4),
+        "bandwidth": Parameter(1e10, 1e7, 1e15),
+        "knee": Parameter(512.0, 64.0, 4096.0),
+        "ratio": Parameter(1.5, 1.0, 8.0),
+    },
     rows_seconds,
     lambda s: {"rows": s["rows"], "width": s["width"]},
 )
@@ -215,7 +224,8 @@ FORMULAS: Mapping[str, Formula] = {
 """Formulas by name."""
 
 MEMORY_BOUND = (
-    "copy", "add", "gelu", "softmax", "layer_norm", "gelu_backward", "softmax_backward", "layer_norm_backward",
+    "copy", "add", "gelu", "softmax", "layer_norm", "dropout",
+    "gelu_backward", "softmax_backward", "layer_norm_backward", "dropout_backward", "adam",
 )  # fmt: skip
 """Memory-bound kernels; where a profile has no fit of one, ``copy`` stands in for it."""
 

@@ -2,22 +2,30 @@
 
 This is the seam between kernels and studies: `ProfiledTimes` gives `simcore.models.compute.transformer.generate` the
 compute of each layer as the sum of its kernels' predicted times, in place of work over a constant rate. Not modelled:
-embeddings, the output layer, dropout and the optimiser's update.
+biases, the scale and the mask of the scores, position and type embeddings, transposed copies, and fused attention.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from simcore.models.compute.device import lacks
 from simcore.models.compute.kernels import Prediction, predict
 from simcore.models.compute.profile import KernelProfile
-from simcore.models.compute.transformer import Passes, Transformer
+from simcore.models.compute.shape import Transformer
+from simcore.models.compute.transformer import ENDS, Passes, end_widths
 
 HEAD_WIDTH = 128
 """Columns of an attention head, where a model does not say how many heads it has."""
+
+ADAM = 28
+"""Bytes that Adam's update of one weight moves [B]: weight, gradient and two moments are read, all but the gradient
+written, 4 B each; with 2-byte weights a master copy takes the weight's place and the 2-byte weight is written too."""
+
+BLOCKS_ALONE = "blocks alone: the model has no vocabulary, so embedding, output layer and update are left out"
+"""Note on a model without a vocabulary."""
 
 PARTS = ("Q", "K", "V", "QK", "softmax", "concat", "W1b1", "W2b2", "layerNorm")
 """The layers of a block."""
@@ -33,10 +41,13 @@ class Operator:
         A kernel of `simcore.models.compute.kernels.FORMULA_OF`.
     shape : tuple of (str, float)
         Its sizes, see `simcore.models.compute.profile.Sample`.
+    dtype : str or None
+        Number format; None for the model's.
     """
 
     kernel: str
     shape: tuple[tuple[str, float], ...]
+    dtype: str | None = None
 
 
 Operators = tuple[Operator, ...]
@@ -47,14 +58,16 @@ def operators(model: Transformer, part: str, width: int, tp: int) -> tuple[Opera
 
     A GEMM of n tokens from i to o columns is n x i by i x o going forward, n x o by o x i for the input gradient and
     i x n by n x o for the weight gradient. Columns are cut by TP in Q, K, V and W1b1, rows in ``concat`` and W2b2
-    (Megatron-LM). Attention is one batched product per head and direction, with the scores written to memory.
+    (Megatron-LM). Attention is one batched product per head and direction, with the scores written to memory. Embedding
+    and output layer are cut over the vocabulary; the gradient of the table is dense, so it is cleared before rows of it
+    are added to. Adam updates all weights.
 
     Parameters
     ----------
     model : Transformer
         The shape.
     part : str
-        One of `PARTS`.
+        One of `PARTS`, or of `simcore.models.compute.transformer.ENDS`.
     width : int
         Columns of its weights before the cut; ignored where it has none.
     tp : int
@@ -63,19 +76,22 @@ def operators(model: Transformer, part: str, width: int, tp: int) -> tuple[Opera
     Examples
     --------
     >>> toy = Transformer("toy", hidden=8, blocks=1, sequence=4, tokens=16, heads=2)
-    >>> operators(toy, "Q", 8, 2)[0]
-    (Operator(kernel='gemm', shape=(('m', 16), ('n', 4), ('k', 8), ('batch', 1))),)
+    >>> operators(toy, "Q", 8, 2)[0][0].shape
+    (('m', 16), ('n', 4), ('k', 8), ('batch', 1))
     """
     n, h, s, e = model.tokens, model.hidden, model.sequence, model.element
+    if part in ENDS:
+        return _end(model, part, width, tp)
     heads = model.heads or max(1, h // HEAD_WIDTH)
     local, d = math.ceil(heads / tp) * math.ceil(n / s), max(1, h // heads)
     if part == "QK":
         return (_gemm(s, s, d, local),), (_gemm(s, d, s, local), _gemm(s, d, s, local)), ()
     if part == "softmax":
         scores = e * local * s * s
+        dropped, back = _dropout(model, local * s * s)
         return (
-            (_memory("softmax", 2 * scores), _gemm(s, d, s, local)),
-            (_gemm(s, s, d, local), _gemm(s, d, s, local), _memory("softmax_backward", 3 * scores)),
+            (_memory("softmax", 2 * scores), *dropped, _gemm(s, d, s, local)),
+            (_gemm(s, s, d, local), _gemm(s, d, s, local), *back, _memory("softmax_backward", 3 * scores)),
             (),
         )
     if part == "layerNorm":
@@ -91,9 +107,38 @@ def operators(model: Transformer, part: str, width: int, tp: int) -> tuple[Opera
         forward += (_memory("gelu", 2 * inner), *gate)
         backward += (_memory("gelu_backward", 3 * inner), *gate, *gate)
     if not columns_cut:  # the residual is added after both row-cut products, and its gradient going back
-        forward += (_memory("add", 3 * e * n * h),)
-        backward += (_memory("add", 3 * e * n * h),)
+        dropped, back = _dropout(model, n * h)
+        forward += (*dropped, _memory("add", 3 * e * n * h))
+        backward += (*back, _memory("add", 3 * e * n * h))
     return forward, backward, gradient
+
+
+def _end(model: Transformer, part: str, width: int, tp: int) -> tuple[Operators, Operators, Operators]:
+    """Return the kernels of a layer outside the blocks."""
+    n, h, e = model.tokens, model.hidden, model.element
+    if part == "update":
+        return (), (), (Operator("adam", (("bytes", ADAM * math.ceil(model.weights / tp)),), "fp32"),)
+    if part == "embedding":
+        table = e * h * math.ceil((model.vocabulary or 0) / tp)
+        rows = (("rows", n), ("width", e * h))
+        dropped, back = _dropout(model, n * h)
+        forward = (Operator("gather", rows), _memory("add", 3 * e * n * h), *dropped)
+        return forward, back, (_memory("copy", table), Operator("scatter", rows))
+    columns = math.ceil(width / tp)
+    logits = e * n * columns
+    return (
+        (_gemm(n, columns, h), _memory("softmax", 2 * logits)),
+        (_memory("softmax_backward", 3 * logits), _gemm(n, h, columns)),
+        (_gemm(h, columns, n),),
+    )
+
+
+def _dropout(model: Transformer, elements: int) -> tuple[Operators, Operators]:
+    """Return dropout forward and backward, whose mask takes a byte per element; nothing where nothing is dropped."""
+    if not model.dropout:
+        return (), ()
+    moved = (2 * model.element + 1) * elements
+    return (_memory("dropout", moved),), (_memory("dropout_backward", moved),)
 
 
 def _gemm(m: int, n: int, k: int, batch: int = 1) -> Operator:
@@ -171,9 +216,16 @@ class ProfiledTimes:
         """Say what a reader must know of the times that were given: the profile, its error, every caution."""
         costs = list(self.seen.values())
         error = expected_error(costs)
-        known = "no measured error" if error is None else f"expected kernel error {error:.1%}"
+        known = "no measured error" if error is None else f"expected error of a kernel {error:.1%}"
         profile = self.profile
-        return [f"compute from profile {profile.name} ({profile.origin}), {known}", *notes_of(costs)]
+        first = f"compute from profile {profile.name} ({profile.origin}), {known}"
+        return [first, *notes_of(costs), *(() if any(cost.part in ENDS for cost in costs) else (BLOCKS_ALONE,))]
+
+    def ends(self, model: Transformer, tp: int = 1) -> list[Cost]:
+        """Return every operator outside the blocks with its time; none without a vocabulary."""
+        if model.vocabulary is None:
+            return []
+        return [cost for part, width in end_widths(model) for cost in self.costs(model, part, width, tp)]
 
     def block(self, model: Transformer, tp: int = 1) -> list[Cost]:
         """Return every operator of one block with its time."""
@@ -188,7 +240,11 @@ _DIRECTIONS = ("forward", "input gradient", "weight gradient")
 
 
 def _predicted(profile: KernelProfile, operator: Operator, dtype: str, extrapolate: bool) -> Prediction:
-    return predict(profile, operator.kernel, dtype, dict(operator.shape), extrapolate=extrapolate)
+    """Predict an operator in a row of many: each takes at least as long as it takes to launch one."""
+    shape = dict(operator.shape)
+    found = predict(profile, operator.kernel, operator.dtype or dtype, shape, extrapolate=extrapolate)
+    launch = profile.fit("launch", "fp32")
+    return found if launch is None else replace(found, seconds=max(found.seconds, launch.parameters["node"]))
 
 
 def number_format(profile: KernelProfile, model: Transformer, dtype: str | None = None) -> str:
@@ -223,4 +279,10 @@ def notes_of(costs: Sequence[Cost]) -> list[str]:
         for note in cost.prediction.notes:
             kernel, _, text = note.partition(": ")
             kernels.setdefault(text, {})[kernel] = None
-    return [f"{', '.join(names)}: {text}" for text, names in kernels.items()]
+    return [f"{_listed(list(names))}: {text}" for text, names in sorted(kernels.items())]
+
+
+def _listed(names: Sequence[str], most: int = 4) -> str:
+    """Name the first few, and say how many more there are."""
+    more = len(names) - most
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:most])} and {more} more"

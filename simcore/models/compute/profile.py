@@ -35,9 +35,11 @@ class Sample:
     seconds : float
         Median of one call [s].
     spread : float
-        Interquartile range over the median.
+        Interquartile range over the median, of the calls or of the passes.
     repeats : int
         Calls that were timed.
+    passes : sequence of float
+        Medians of the passes that `seconds` is the median of [s], each at another time; empty for one pass.
     held_out : bool
         Whether the fit never saw it.
     error : float or None
@@ -55,6 +57,7 @@ class Sample:
     held_out: bool = False
     error: float | None = None
     note: str = ""
+    passes: Sequence[float] = ()
 
     @property
     def key(self) -> str:
@@ -231,7 +234,7 @@ class KernelProfile:
             for fit in document["fits"]
         )
         rest = {key: document[key] for key in ("name", "origin", "fingerprint", "description", "source", "schema")}
-        samples = tuple(Sample(**sample) for sample in document["samples"])
+        samples = tuple(Sample(**{**sample, "passes": tuple(sample["passes"])}) for sample in document["samples"])
         return cls(device=Device(**fields), fits=tuple(fits), samples=samples, **rest)
 
 

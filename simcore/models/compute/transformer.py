@@ -11,10 +11,10 @@ Symbols: h `hidden`, s `sequence`, n `tokens`, w the width of a GEMM, e `element
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from simcore.errors import InputError
+from simcore.models.compute.shape import Transformer
 from simcore.models.workload import Collective, Layer, Phase, Workload
 
 Variant = Literal["optimizer", "evaluation"]
@@ -22,64 +22,6 @@ Variant = Literal["optimizer", "evaluation"]
 
 UPDATE = 10e-9
 """Local weight update of a layer [s]: the placeholder that the published workloads carry; no formula reads it."""
-
-
-@dataclass(frozen=True)
-class Transformer:
-    """The shape of a transformer and how fast an NPU computes it.
-
-    Attributes
-    ----------
-    name : str
-        For example ``175B``.
-    hidden : int
-        Hidden size h.
-    blocks : int
-        Transformer blocks that are generated.
-    sequence : int
-        Tokens in a sequence, s.
-    tokens : int
-        Tokens that one data-parallel replica processes per iteration, n = batch x s.
-    heads : int or None
-        Attention heads; None where nobody said, and then no split of the heads is checked.
-    kv_heads : int or None
-        Heads of K and V (grouped-query attention); None for as many as `heads`.
-    feed_forward : int or None
-        Inner width of the feed-forward network; None for 4 h.
-    gated : bool
-        Whether the feed-forward network has a gate beside its first GEMM (SwiGLU and its kin).
-    element : int
-        Bytes per element [B].
-    rate : float
-        FLOP/s that an NPU achieves [FLOP/s].
-    source : str
-        Where the numbers come from.
-    """
-
-    name: str
-    hidden: int
-    blocks: int
-    sequence: int
-    tokens: int
-    heads: int | None = None
-    kv_heads: int | None = None
-    feed_forward: int | None = None
-    gated: bool = False
-    element: int = 2
-    rate: float = 60 * 2.0**40
-    source: str = ""
-
-    @property
-    def inner(self) -> int:
-        """Inner width of the feed-forward network."""
-        return 4 * self.hidden if self.feed_forward is None else self.feed_forward
-
-    @property
-    def kv_width(self) -> int:
-        """Columns of the K and of the V projection."""
-        if self.heads is None or self.kv_heads is None:
-            return self.hidden
-        return self.hidden * self.kv_heads // self.heads
 
 
 def gemm_flop(tokens: int, inputs: int, outputs: int, tp: int) -> float:
@@ -110,14 +52,20 @@ Passes = tuple[float, float, float]
 """Compute of a layer going forward, for the input gradient and for the weight gradient [s]."""
 
 LayerTimes = Callable[[Transformer, str, int, int], Passes]
-"""Compute of a layer: model, part of the block (``Q`` ... ``layerNorm``), width w and TP in, seconds out."""
+"""Compute of a layer: model, part (``Q`` ... ``layerNorm``, or one of `ENDS`), width w and TP in, seconds out."""
+
+ENDS = ("update", "embedding", "output")
+"""Layers around the blocks of a model with a vocabulary: the optimiser's update of all weights is the last to run."""
 
 
 def constant_rate(model: Transformer, part: str, width: int, tp: int) -> Passes:
     """Return the compute of a layer on an NPU of one speed [s]: its work over `Transformer.rate` in each pass.
 
-    The published workloads count the softmax like the scores, and a layer norm as 2 n h FLOP on every NPU.
+    The published workloads count the softmax like the scores, and a layer norm as 2 n h FLOP on every NPU. Embedding
+    and update move bytes and compute next to nothing.
     """
+    if part in {"embedding", "update"}:
+        return 0.0, 0.0, 0.0
     flop = (
         2.0 * model.tokens * model.hidden if part == "layerNorm" else gemm_flop(model.tokens, model.hidden, width, tp)
     )
@@ -164,7 +112,7 @@ def generate(
     Returns
     -------
     Workload
-        9 x `blocks` layers, times at a constant rate in whole nanoseconds.
+        9 x `blocks` layers, times at a constant rate in whole nanoseconds; with a vocabulary also `ENDS`.
 
     Raises
     ------
@@ -181,10 +129,13 @@ def generate(
     452984832.0
     """
     _check_split(model, tp, dp)
-    layers = [layer for block in range(1, model.blocks + 1) for layer in _block(model, tp, block, times)]
+    blocks = [_block(model, tp, block, times) for block in range(1, model.blocks + 1)]
+    first, last = ([], []) if model.vocabulary is None else _ends(model, tp, times)
+    layers = [*first, *(layer for block in blocks for layer in block), *last]
     if variant == "evaluation":
         layers = _fused(layers)
-    checkpoints = tuple(range(0, len(layers), len(layers) // model.blocks))
+    # what comes before the first block is computed again with it
+    checkpoints = (0, *(len(first) + 9 * block for block in range(1, model.blocks)))
     return Workload(model.name, tuple(layers), tp, dp, model.source, checkpoints)
 
 
@@ -222,6 +173,35 @@ def _block(model: Transformer, tp: int, block: int, times: LayerTimes) -> list[L
         gemm(f"X{block}W2b2", "W2b2", model.inner, forward=activations),
         local(f"layerNorm{block}", "layerNorm"),
     ]
+
+
+def end_widths(model: Transformer) -> tuple[tuple[str, int], ...]:
+    """Return `ENDS` with the columns of each."""
+    return tuple(zip(ENDS, (model.hidden, model.hidden, model.columns), strict=True))
+
+
+def _ends(model: Transformer, tp: int, times: LayerTimes) -> tuple[list[Layer], list[Layer]]:
+    """Write the layers before and after the blocks, both cut over the vocabulary (Megatron-LM).
+
+    The update stands first: gradients arrive from the last layer to the first. An output layer that shares the
+    embedding's weights has no gradient of its own to sum.
+    """
+    vocabulary, n, h = model.vocabulary or 0, model.tokens, model.hidden
+    activations = Collective.ALL_REDUCE, float(model.element * n * h)
+    update, embedding, output = (times(model, part, width, tp) for part, width in end_widths(model))
+    table, own = (float(model.element * h * rows / tp) for rows in (vocabulary, model.outputs or 0))
+    layers = [
+        Layer("update", Phase(0.0), Phase(0.0), Phase(update[2]), UPDATE),
+        Layer(
+            "embedding",
+            Phase(embedding[0], *activations),
+            Phase(embedding[1]),
+            Phase(embedding[2], Collective.ALL_REDUCE, table),
+            UPDATE,
+        ),
+    ]
+    gradient = Phase(output[2], Collective.ALL_REDUCE if own else None, own)
+    return layers, [Layer("output", Phase(output[0]), Phase(output[1], *activations), gradient, UPDATE)]
 
 
 def _fused(layers: list[Layer]) -> list[Layer]:

@@ -1,0 +1,83 @@
+"""Clocks: seconds of single calls with cold caches, or of many calls in a row.
+
+On a GPU CUDA events time each call; on a CPU one thread computes and its own CPU time is read, which other load on the
+machine touches least (wall-clock with two threads on a busy machine was off by factors).
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+Pool = list[tuple[Any, ...]]
+"""Sets of inputs that take turns."""
+
+FLUSH = 96 * 2**20
+"""Bytes written between two calls, twice as many on a GPU: above any last-level cache that is calibrated here."""
+
+
+def _torch() -> Any:
+    return importlib.import_module("torch")
+
+
+@lru_cache(maxsize=1)
+def _flush(device: str) -> Any:
+    """Return the bytes that are written between two calls."""
+    torch = _torch()
+    return torch.ones(FLUSH if device == "cpu" else 2 * FLUSH, dtype=torch.uint8, device=device)
+
+
+def cpu_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float, _: Any) -> list[float]:
+    """Thread time of single calls, caches overwritten before each."""
+    flush = _flush("cpu")
+    for inputs in pool:  # the allocator keeps what it gave once: fresh pages would be faulted in while the clock runs
+        run(*inputs)
+    found: list[float] = []
+    deadline = time.monotonic() + budget
+    while len(found) < 3 or (len(found) < repeats and time.monotonic() < deadline):
+        inputs = pool[(len(found) + 1) % len(pool)]
+        flush.add_(1)
+        started = time.thread_time()
+        run(*inputs)
+        found.append(time.thread_time() - started)
+    return found
+
+
+def cuda_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float, target: Any) -> list[float]:
+    """Event time of single calls, L2 overwritten before each; nothing waits for the host in between."""
+    torch = _torch()
+    with torch.cuda.device(target):
+        flush = _flush(str(target))
+        for inputs in pool:  # clocks rise, and lazily loaded kernels arrive
+            run(*inputs)
+        torch.cuda.synchronize()
+        found: list[float] = []
+        deadline = time.monotonic() + budget
+        while len(found) < 3 or (len(found) < repeats and time.monotonic() < deadline):
+            events: list[tuple[Any, Any]] = []
+            for _ in range(max(3, min(10, repeats - len(found)))):
+                flush.add_(1)
+                start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+                start.record()
+                run(*pool[(len(found) + len(events)) % len(pool)])
+                end.record()
+                events.append((start, end))
+            torch.cuda.synchronize()
+            found += [start.elapsed_time(end) * 1e-3 for start, end in events]
+    return found
+
+
+def warm_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float, target: Any) -> list[float]:
+    """Seconds per call of many calls in a row."""
+    from torch.utils.benchmark import Timer
+
+    timer: Any = time.thread_time if target.type == "cpu" else None
+    options = {} if timer is None else {"timer": timer}
+    bench = Timer("run(*pool[0])", globals={"run": run, "pool": pool}, **options)
+    number = 100
+    first = bench.timeit(number).mean
+    number = max(10, min(10_000, int(budget / max(repeats, 3) / max(first, 1e-9))))
+    return [bench.timeit(number).mean for _ in range(max(repeats, 3))]
