@@ -24,15 +24,15 @@ def _torch() -> Any:
 
 
 @lru_cache(maxsize=1)
-def _flush(device: str) -> Any:
+def _flush(device: str, size: int) -> Any:
     """Return the bytes that are written between two calls."""
     torch = _torch()
-    return torch.ones(FLUSH if device == "cpu" else 2 * FLUSH, dtype=torch.uint8, device=device)
+    return torch.ones(size, dtype=torch.uint8, device=device)
 
 
 def cpu_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float, _: Any) -> list[float]:
     """Thread time of single calls, caches overwritten before each."""
-    flush = _flush("cpu")
+    flush = _flush("cpu", FLUSH)
     for inputs in pool:  # the allocator keeps what it gave once: fresh pages would be faulted in while the clock runs
         run(*inputs)
     found: list[float] = []
@@ -50,7 +50,7 @@ def cuda_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float,
     """Event time of single calls, L2 overwritten before each; nothing waits for the host in between."""
     torch = _torch()
     with torch.cuda.device(target):
-        flush = _flush(str(target))
+        flush = _flush(str(target), 2 * FLUSH)
         for inputs in pool:  # clocks rise, and lazily loaded kernels arrive
             run(*inputs)
         torch.cuda.synchronize()

@@ -222,6 +222,7 @@ def time_case(case: Case, device: str, repeats: int, budget: float = 1.0) -> Sam
         dtype=case.dtype,
         shape=case.shape,
         repeats=repeats,
+        rotate=2,
         budget=budget,
         check=case.check,
         tolerance=case.tolerance,
@@ -234,25 +235,25 @@ def time_case(case: Case, device: str, repeats: int, budget: float = 1.0) -> Sam
 def merge(passes: Sequence[Sample]) -> Sample:
     """Return one sample of several of the same case that were taken at different times.
 
-    The median over the passes leaves out a burst of other load, which slows every call of one pass. The spread is that
-    of the calls within a pass or that between the passes, whichever is larger.
+    The lower quartile of the passes is taken: other load only adds, and slows every call of a pass that it hits. The
+    spread is that of the calls within a pass or that between the passes, whichever is larger.
 
     Examples
     --------
-    >>> merge([Sample("copy", "fp32", {}, t, 0.02, 5) for t in (1.0, 1.1, 7.0)]).seconds
+    >>> merge([Sample("copy", "fp32", {}, t, 0.02, 5) for t in (1.0, 1.1, 7.0, 1.2, 1.3)]).seconds
     1.1
     """
     if len(passes) == 1:
         return passes[0]
-    middle = statistics.median(one.seconds for one in passes)
-    low, _, high = statistics.quantiles([one.seconds for one in passes], n=4, method="inclusive")
+    medians = [one.seconds for one in passes]
+    low, middle, high = statistics.quantiles(medians, n=4, method="inclusive")
     within = statistics.median(one.spread for one in passes)
     return replace(
         passes[0],
-        seconds=middle,
+        seconds=low,
         spread=max(within, (high - low) / middle if middle else 0.0),
         repeats=sum(one.repeats for one in passes),
-        passes=tuple(one.seconds for one in passes),
+        passes=tuple(medians),
     )
 
 

@@ -17,7 +17,7 @@ def call(capsys, *args):
 
 def test_measured_tables(capsys, monkeypatch):
     pytest.importorskip("torch", reason="torch is not installed")
-    monkeypatch.setattr("simcore.calibrate.measure.FLUSH", 2**16)
+    monkeypatch.setattr("simcore.calibrate.clocks.FLUSH", 2**16)
     monkeypatch.setattr("simcore.studies.evaluate_pit.SMALL", 64)
     status, out, err = call(capsys, "pit-fig15", "--small")
     assert (status, err) == (0, "")

@@ -15,7 +15,7 @@ QUICK = pit_sweeps.Bench("cpu", "fp32", repeats=3, budget=0.0)
 
 @pytest.fixture(autouse=True)
 def small_flush(monkeypatch):
-    monkeypatch.setattr("simcore.calibrate.measure.FLUSH", 2**16)
+    monkeypatch.setattr("simcore.calibrate.clocks.FLUSH", 2**16)
 
 
 def test_every_way_multiplies_correctly():

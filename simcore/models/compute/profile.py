@@ -33,13 +33,13 @@ class Sample:
     shape : mapping of str to float
         Sizes and whatever else the time depends on: ``{"m": 64, "n": 64, "k": 128}``.
     seconds : float
-        Median of one call [s].
+        Median of one call [s], of several passes the lower quartile of their medians.
     spread : float
         Interquartile range over the median, of the calls or of the passes.
     repeats : int
         Calls that were timed.
     passes : sequence of float
-        Medians of the passes that `seconds` is the median of [s], each at another time; empty for one pass.
+        Medians of the passes [s], each at another time; empty for one pass.
     held_out : bool
         Whether the fit never saw it.
     error : float or None
