@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from simcore.cli.console import options_of
+from simcore.cli.console import options_of, warn
 
 
 # a negative budget is refused as one, not as an unknown option
@@ -40,6 +40,8 @@ from simcore.cli.console import options_of
 @click.option("--stages", type=int, default=1, show_default=True, help="Pipeline stages, on the outermost dimensions.")
 @click.option("--micro-batches", type=click.IntRange(min=1), help="Micro-batches; by default four per stage.")
 @click.option("--order", default="1F1B", show_default=True, metavar="GPipe|1F1B", help="Order of micro-batches.")
+@click.option("--profile", metavar="NAME|FILE", help="Compute times from a kernel profile, not a constant rate.")
+@click.option("--dtype", metavar="TEXT", help="Number format of the profile's kernels, such as fp16.")
 @click.option("--timeline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write a trace for ui.perfetto.dev, and the same as CSV beside it.")  # fmt: skip
 @click.option("-o", "output", type=click.Path(path_type=Path), help="New directory for JSON, CSV, trace and figure.")
@@ -66,6 +68,8 @@ def command(
     stages: int,
     micro_batches: int | None,
     order: str,
+    profile: str | None,
+    dtype: str | None,
     timeline: Path | None,
     output: Path | None,
     as_json: bool,
@@ -112,10 +116,14 @@ def command(
         stages=stages,
         micro_batches=micro_batches,
         order=order,
+        profile=profile,
+        dtype=dtype,
         record=timeline is not None,
         output=output,
         force=force,
     )
+    for note in result.provenance.notes[1:]:
+        warn(note)
     if output is not None:
         result.write(output, force=force)
     if timeline is not None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from simcore.engine import Clock
 from simcore.errors import InputError
 from simcore.files import read_bytes, sha256
+from simcore.models.compute.operators import ProfiledTimes
+from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.transformer import Variant
 from simcore.models.iteration.chunked import (
     ChunkFabric,
@@ -33,6 +35,7 @@ from simcore.models.workload import Workload
 from simcore.outputs import check_output
 from simcore.results import Provenance, versions
 from simcore.studies.inputs import Parallelism, check_count, choice, file_hash, parallelism, resolve_network
+from simcore.studies.optimize_inputs import compute_times
 from simcore.studies.train_inputs import Scene, closed_form, closed_loop, load_scene, partial_groups
 from simcore.studies.train_result import PipelineReport, TrainResult
 
@@ -62,6 +65,8 @@ def train(
     stages: int = 1,
     micro_batches: int | None = None,
     order: str | PipelineOrder = PipelineOrder.ONE_F_ONE_B,
+    profile: str | Path | KernelProfile | None = None,
+    dtype: str | None = None,
     record: bool = False,
     output: Path | None = None,
     force: bool = False,
@@ -99,6 +104,9 @@ def train(
         Stage of ZeRO: 3 shards parameters, gradients and optimiser state.
     stages, micro_batches, order
         Pipeline parallelism: stages, micro-batches (by default four per stage), ``GPipe`` or ``1F1B``.
+    profile, dtype
+        A kernel profile, whose predicted times take the place of a transformer's constant rate, and the number format
+        of its kernels; see `simcore.studies.optimize.optimize`.
     record : bool
         Whether to keep all chunk phases, for the timeline; implied by `output`.
     output : Path, optional
@@ -119,6 +127,8 @@ def train(
     >>> round(result.time * 1e3, 1), round(result.run.compute * 1e3, 1)
     (180.6, 58.9)
     """
+    from simcore.zoo.load_workloads import load_workload
+
     if output is not None:
         check_output(output, force=force)
     loop, schedule = choice("--loop", loop, Loop), choice("--schedule", schedule, Schedule)
@@ -135,7 +145,9 @@ def train(
     if communicator is not None and stages > 1:
         raise InputError("--communicator", f"{stages} pipeline stages beside it", "one or the other", "Leave one out.")
     map_stages(topology, stages)  # refused before the workload is cut for one of them
-    found = _workload(workload, variant, degrees, sequence, batch, topology.npus, stages)
+    device, times = compute_times(profile, dtype)
+    load = functools.partial(load_workload, variant=variant, sequence=sequence, batch=batch, times=times)
+    found = _workload(load, workload, degrees, topology.npus // stages, stages)
     nearest = closed_loop(loop)
     scene = load_scene(
         network, budget, found, topology, fixed, split, stages, nearest, recompute, compute_scale, degrees
@@ -170,12 +182,16 @@ def train(
         "variant": variant, "loop": loop.value, "recompute": recompute, "chunks": chunks, "schedule": schedule.value,
         "convention": convention.value, "compute_scale": compute_scale, "zero": zero, "stages": stages,
         "micro_batches": pipeline.pipeline.micro_batches if pipeline else None, "order": order.value,
+        **({} if device is None else {"profile": device.name, "dtype": dtype}),
     }  # fmt: skip
     provenance = Provenance(
         command="train",
         inputs=inputs,
-        sha256=hashes | _hashes(workload, communicator),
-        notes=[f"{found.name}: TP {found.tp} x DP {found.dp}" + (f" x {stages} stages" if stages > 1 else "")],
+        sha256=hashes | _hashes(workload, communicator) | ({} if device is None else {"profile": device.sha256}),
+        notes=[
+            f"{found.name}: TP {found.tp} x DP {found.dp}" + (f" x {stages} stages" if stages > 1 else ""),
+            *(times.notes() if isinstance(times, ProfiledTimes) else ()),
+        ],
         counts={"events": run.events, "phases": len(run.phases)} if settings.record else {"events": run.events},
         versions=versions("simpy"),
     )
@@ -217,22 +233,13 @@ def _hashes(workload: str | Path, communicator: str | Path | None) -> dict[str, 
 
 
 def _workload(
-    workload: str | Path,
-    variant: Variant,
-    degrees: Parallelism,
-    sequence: int | None,
-    batch: int | None,
-    npus: int,
-    stages: int,
+    load: Callable[..., Workload], workload: str | Path, degrees: Parallelism, npus: int, stages: int
 ) -> Workload:
     """Load a workload, cut for the NPUs of one stage."""
-    from simcore.zoo.load_workloads import load_workload
-
-    load = partial(load_workload, variant=variant, npus=npus // stages, sequence=sequence, batch=batch)
     wanted = degrees.degrees
-    found = load(workload, "WORKLOAD", tp=wanted["tp"], dp=wanted["dp"])
+    found = load(workload, "WORKLOAD", tp=wanted["tp"], dp=wanted["dp"], npus=npus)
     if stages > 1 and degrees.tp is None and degrees.dp is None:  # the preset's DP is for the whole network
-        found = load(workload, "WORKLOAD", tp=found.tp)
+        found = load(workload, "WORKLOAD", tp=found.tp, npus=npus)
     return found
 
 
