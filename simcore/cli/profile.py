@@ -80,6 +80,8 @@ def validate_command(files: tuple[str, ...], device: str, stored: bool, as_json:
 
 
 def _cell(value: object, form: str = ".1%") -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
     if isinstance(value, float):
         return f"{value:{form}}"
     return "-" if value is None else str(value)

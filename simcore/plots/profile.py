@@ -1,4 +1,4 @@
-"""The figure of a profile: predicted against measured seconds."""
+"""The figure of a profile: predicted against measured seconds, and the error of every sample by kernel."""
 
 from __future__ import annotations
 
@@ -10,33 +10,51 @@ from simcore.results import Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FORMATS = "osD^v"
+"""Markers of number formats."""
+
+FAR = 0.5
+"""Relative error beyond which a sample is drawn at the edge."""
+
 
 def draw(table: Table, name: str) -> Figure:
-    """Draw every sample: filled where it was fitted, open where it was held out; the diagonal is no error.
+    """Draw every sample: filled where it was fitted, open where it was held out.
+
+    On the left the diagonal is no error; on the right the band is 15 % to either side.
 
     Parameters
     ----------
     table : Table
-        Columns ``kernel``, ``held_out``, ``measured`` [s] and ``predicted`` [s].
+        Columns ``kernel``, ``dtype``, ``formula``, ``held_out``, ``measured`` [s] and ``predicted`` [s].
     name : str
         Of the profile.
     """
-    figure = new_figure(7.0, 4.2)
-    axes = figure.subplots()
-    markers = "osv^D<>phX*"
-    for position, kernel in enumerate(dict.fromkeys(table.column("kernel"))):
-        colour, marker = COLOURS[position % len(COLOURS)], markers[position % len(markers)]
-        for held_out in (False, True):
-            rows = [row for row in table if row["kernel"] == kernel and row["held_out"] == held_out]
-            axes.plot(
-                [1e3 * row["measured"] for row in rows], [1e3 * row["predicted"] for row in rows], marker,
-                color=colour, markersize=4, fillstyle="none" if held_out else "full",
-                label=None if held_out else kernel,
-            )  # fmt: skip
+    kernels = list(dict.fromkeys(table.column("kernel")))
+    formulas = list(dict.fromkeys(table.column("formula")))
+    dtypes = list(dict.fromkeys(table.column("dtype")))
+    figure = new_figure(9.0, max(3.6, 1.2 + 0.22 * len(kernels)))
+    left, right = figure.subplots(1, 2)
+    right.axvspan(-15, 15, color="#eeeeee")
+    right.axvline(0, color="#555555", linewidth=0.8)
+    for row in table:
+        colour = COLOURS[formulas.index(row["formula"]) % len(COLOURS)]
+        style = {
+            "color": colour, "marker": FORMATS[dtypes.index(row["dtype"]) % len(FORMATS)], "markersize": 4,
+            "fillstyle": "none" if row["held_out"] else "full", "linestyle": "none",
+        }  # fmt: skip
+        left.plot(1e3 * row["measured"], 1e3 * row["predicted"], **style)
+        error = max(-FAR, min(FAR, row["predicted"] / row["measured"] - 1))
+        right.plot(100 * error, kernels.index(row["kernel"]), **style)
     ends = [1e3 * min(table.column("measured")), 1e3 * max(table.column("measured"))]
-    axes.plot(ends, ends, color="#555555", linewidth=0.8)
-    axes.set(
-        xscale="log", yscale="log", xlabel="measured [ms]", ylabel="predicted [ms]", title=f"{name}: open = held out"
-    )
-    axes.legend(frameon=False, fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    left.plot(ends, ends, color="#555555", linewidth=0.8)
+    left.set(xscale="log", yscale="log", xlabel="measured [ms]", ylabel="predicted [ms]")
+    right.set(xlabel=f"predicted / measured - 1 [%], cut off at {FAR:.0%}", xlim=(-103 * FAR, 103 * FAR))
+    right.set_yticks(range(len(kernels)), kernels, fontsize=7)
+    right.invert_yaxis()
+    for position, formula in enumerate(formulas):
+        left.plot([], [], "s", color=COLOURS[position % len(COLOURS)], markersize=4, label=formula)
+    for position, dtype in enumerate(dtypes):
+        left.plot([], [], FORMATS[position % len(FORMATS)], color="#333333", markersize=4, label=dtype)
+    left.legend(frameon=False, fontsize=7)
+    figure.suptitle(f"{name}: filled = fitted, open = held out", fontsize=10)
     return figure

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simcore.errors import InputError
+from simcore.models.compute.kernels import FORMULA_OF
 from simcore.models.compute.profile import Errors, KernelProfile, Sample
 from simcore.models.compute.sparse.profiled import sample_seconds
 from simcore.results import Table
@@ -49,10 +50,11 @@ def figure(profile: KernelProfile) -> Figure:
     for sample in profile.samples:
         predicted = sample_seconds(profile, sample)
         if predicted is not None:
-            rows.append((f"{sample.kernel} {sample.dtype}", sample.held_out, sample.seconds, predicted))
+            family = FORMULA_OF.get(sample.kernel, sample.kernel.partition("-")[0])
+            rows.append((sample.kernel, sample.dtype, family, sample.held_out, sample.seconds, predicted))
     if not rows:
         raise InputError(f"profile {profile.name}", "no samples", "a measured profile", "Calibrate a device.")
-    return draw(Table(["kernel", "held_out", "measured", "predicted"], rows), profile.name)
+    return draw(Table(["kernel", "dtype", "formula", "held_out", "measured", "predicted"], rows), profile.name)
 
 
 def compare(names: Sequence[str | Path]) -> Table:
@@ -182,7 +184,8 @@ def validate(
     profile = load_profile(name_or_path, "FILE")
     held_out = tuple(sample for sample in profile.samples if sample.held_out)
     if not held_out:
-        raise InputError(f"profile {profile.name}", "nothing that was held out", "a profile that simcore measured")
+        expected, remedy = "a profile that simcore measured", "Write one with simcore calibrate."
+        raise InputError(f"profile {profile.name}", "nothing that was held out", expected, remedy)
     if not stored:
         from simcore.calibrate.suite import measure_held_out
 

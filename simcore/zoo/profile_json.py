@@ -52,5 +52,6 @@ def read_document(path: Path) -> dict[str, Any]:
     if found != document.get("sha256"):
         remedy = "It was edited or cut: calibrate again, or restore the file."
         wanted = str(document.get("sha256", "none"))[:12]
-        raise InputError(f"{path}, field 'sha256'", f"a hash mismatch ({wanted}...)", f"{found[:12]}...", remedy)
+        mismatch = f"{wanted}..., a hash mismatch"
+        raise InputError(f"{path}, field 'sha256'", mismatch, f"{found[:12]}..., the content's", remedy)
     return document
