@@ -55,3 +55,5 @@ def command(
         click.echo(to_json(result.as_dict()), nl=False)
     elif output is None:
         click.echo(result.to_csv(), nl=False)
+    else:
+        click.echo(f"{output}: {len(result.rates.seconds)} step times; simcore trace --rates {output} reads them")

@@ -51,11 +51,10 @@ class RatesResult:
         return {"rates": [dict(row) for row in self.table], "provenance": self.provenance.as_dict()}
 
     def to_csv(self) -> str:
-        """Return the table as ``trace --rates`` reads it, with its note and the profiles' hashes."""
-        hashes = "".join(f"# profile {name}: sha256 {digest}\n" for name, digest in self.provenance.sha256.items())
+        """Return the table as ``trace --rates`` reads it, with its note, which holds the profiles' hashes."""
         notes = "".join(f"# {note}\n" for note in self.provenance.notes)
         rows = [tuple(row.values()) for row in self.table]
-        return f"# note: {self.rates.note}\n{hashes}{notes}{csv_text(COLUMNS, rows)}"
+        return f"# note: {self.rates.note}\n{notes}{csv_text(COLUMNS, rows)}"
 
     def write(self, path: Path) -> None:
         """Write the CSV file."""
@@ -122,7 +121,8 @@ def rates(
                     raise InputError("--device", f"{name}, batch {batch}, {gpu} twice", "each once", "Name them apart.")
                 seconds[name, batch, gpu] = minibatch_seconds(model, times)
                 notes.update(dict.fromkeys(f"{gpu}: {note}" for note in times.notes()))
-    note = f"predicted from kernel profiles {', '.join(profile.name for profile in loaded)}, not measured as steps"
+    used = ", ".join(f"{profile.name} (sha256 {profile.sha256})" for profile in loaded)
+    note = f"predicted from kernel profiles {used}, not measured as steps"
     provenance = Provenance(
         command="rates",
         inputs={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -69,7 +70,7 @@ def read_published(path: Path) -> KernelProfile:
         shape = one.shape.model_dump()
         floor = gemm_seconds(shape, _gemm(device, device.peaks[one.dtype]), one.dtype, device)
         if one.time < floor:
-            expected = f"at least {floor:.4g} s, what the peak of {device.name} takes"
+            expected = f"at least {floor:.4g} s, what peak and bandwidth of {device.name} allow"
             raise InputError(place, f"{one.time:g} s", expected, "Check the device and the number format.")
         samples[one.dtype] = Sample("gemm", one.dtype, shape, one.time, note=one.source)
     fits = [_gemm_fit(device, dtype, samples.get(dtype)) for dtype in device.peaks]
@@ -91,7 +92,7 @@ def _gemm_fit(device: Device, dtype: str, sample: Sample | None) -> Fit:
         source = f"{sheet}: peak and bandwidth; launch 0 s and on-chip bandwidth unbounded, as neither is published"
         return Fit("gemm", dtype, "gemm", _gemm(device, device.peaks[dtype]), origin="data sheet", source=source)
     # the formula is X / rate + Y: at an endless rate it gives Y, at a rate of 1 FLOP/s X + Y
-    moved = gemm_seconds(sample.shape, _gemm(device, UNBOUNDED), dtype, device)
+    moved = gemm_seconds(sample.shape, _gemm(device, math.inf), dtype, device)
     work = gemm_seconds(sample.shape, _gemm(device, 1.0), dtype, device) - moved
     shape = " x ".join(f"{sample.shape[name]:g}" for name in "mnk")
     source = f"rate solved from {shape} in {sample.seconds * 1e3:g} ms: {sample.note}; bandwidth: {sheet}"

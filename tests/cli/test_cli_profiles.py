@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from simcore.cli.main import main
 from simcore.errors import InputError
+from simcore.models.compute.kernels import predict
 from simcore.zoo import names
 from simcore.zoo.load_profiles import load_profile
 from simcore.zoo.load_rates import load_rates
@@ -120,3 +121,58 @@ def test_bad_input_is_refused_with_its_remedy(arguments, message, tmp_path, monk
     assert message in str(caught.value)
     assert caught.value.exit_code == 2
     assert not list(tmp_path.iterdir())
+
+
+PUBLISHED_YAML = """
+device: v100-16gb
+measurements:
+  - {kernel: gemm, dtype: fp16, shape: {m: 4096, n: 4096, k: 4096}, time: 2 ms, source: nowhere}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("v100-16gb", "v100-16g", "Did you mean 'v100-16gb'"),
+        ("2 ms", "1 ms", "at least 0.001218"),
+        ("2 ms", "2", "without a unit"),
+        ("fp16", "bf16", "one of fp32, fp16"),
+        ("m: 4096", "m: 0", "a number of at least 1"),
+        (
+            "  - {",
+            "  - {kernel: gemm, dtype: fp16, shape: {m: 8, n: 8, k: 8}, time: 1 s, source: x}\n  - {",
+            "a second",
+        ),
+    ],
+)
+def test_a_published_profile_of_ones_own(tmp_path, old, new, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(PUBLISHED_YAML)
+    shape = {"m": 4096, "n": 4096, "k": 4096}
+    assert predict(load_profile(path), "gemm", "fp16", shape).seconds == pytest.approx(2e-3)
+    path.write_text(PUBLISHED_YAML.replace(old, new, 1))
+    with pytest.raises(InputError, match=message):
+        load_profile(path)
+
+
+def test_a_trace_carries_the_hashes_of_the_profiles_behind_its_rates(tmp_path):
+    rates, jobs, gpus = (tmp_path / name for name in ("rates.csv", "jobs.csv", "gpus.yaml"))
+    run("rates", "--profile", "t4", "--device", "t4", "--model", "bert-base", "--name", "bert", "--batch", "8", "-o",
+        str(rates))  # fmt: skip
+    gpus.write_text("gpus: {t4: 2}\n")
+    columns = "name,submit_s,model,batch_size,max_parallelism,heterogeneous,gpu_type,samples"
+    jobs.write_text(f"{columns}\none,0,bert,8,1,no,t4,800\n")
+    options = ("--cluster", str(gpus), "--rates", str(rates), "--policy", "fifo", "--json")
+    found = json.loads(run("trace", str(jobs), *options))
+    assert load_profile("t4").sha256 in json.dumps(found["provenance"])
+    step = load_rates(rates)[0].seconds["bert", 8, "t4"]
+    assert found["rows"][0]["mean_jct_s"] >= 100 * step
+
+
+def test_train_takes_its_compute_from_the_profile():
+    found = {}
+    for name in ("h100", "t4"):
+        document = json.loads(run("train", "4D", "325", "1T", "--profile", name, "--json"))
+        assert document["provenance"]["sha256"]["profile"] == load_profile(name).sha256
+        found[name] = document["compute_time"]
+    assert found["t4"] > 5 * found["h100"]

@@ -140,6 +140,8 @@ def test_readme_python_block_runs(
         ("validation.md", "libra"),
         ("how-to/optimize.md", "optimize"),
         ("how-to/several-jobs.md", "two_jobs"),
+        ("how-to/rates.md", "rates"),
+        ("validation.md", "rates"),
         ("explanation/network-simulation.md", "conventions"),
     ],
 )
@@ -147,3 +149,24 @@ def test_pages_quote_the_output_in_full(page: str, output: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     lines = (DOCS / "examples" / f"{output}.out").read_text(encoding="utf-8").splitlines()
     assert not [line for line in lines if line and f"    {line.rstrip()}\n" not in text]
+
+
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [
+        ("tutorial.md", "kernel matmul 512x512x512 --profile cpu"),
+        ("how-to/calibrate.md", "kernel matmul 4096x4096x4096 --profile a100-40gb.yaml --dtype bf16"),
+        ("reference/cli-kernel.md", "kernel matmul 4096x4096x4096 --profile v100-32gb"),
+    ],
+)
+def test_pages_quote_what_a_command_prints(
+    page: str, command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, content in named_files().items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(SystemExit):
+        run(shlex.split(command))
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert f"$ simcore {command}\n" in text
+    assert not [line for line in capsys.readouterr().out.splitlines() if line and f"    {line.rstrip()}\n" not in text]

@@ -1,0 +1,19 @@
+"""Predicted steps of BERT and ELECTRA from data sheets, beside the published measurements of the same GPUs."""
+
+from simcore.studies.rates import rates
+from simcore.zoo.load_rates import load_rates
+
+GPUS = {"v100": "v100-16gb", "p100": "p100-16gb", "t4": "t4"}
+MODELS = {"bert": "bert-base", "electra": "electra-base"}
+
+found = rates(list(GPUS.values()), list(MODELS.values()), [8, 16], devices=list(GPUS), names=list(MODELS))
+predicted, published = found.rates.seconds, load_rates("sc23-measured")[0].seconds
+
+print("batch 8  gpu   predicted [s]  published [s]  published / predicted")
+for model in MODELS:
+    for gpu in GPUS:
+        ours, theirs = (table[model, 8, gpu] for table in (predicted, published))
+        print(f"{model:7}  {gpu:4}  {ours:13.4f}  {theirs:13.4f}  {theirs / ours:21.2f}")
+
+more, measured = (table["bert", 16, "v100"] - table["bert", 8, "v100"] for table in (predicted, published))
+print(f"8 more sequences of bert on v100: predicted {more:.4f} s, published {measured:.4f} s, {measured / more:.2f}")
