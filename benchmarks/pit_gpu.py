@@ -1,35 +1,32 @@
-"""PIT's kernels against dense, CSR and BSR on one GPU, the grid of PIT's Figure 15, as JSON.
+"""PIT's kernels against dense, CSR and BSR on one GPU, the grid of PIT's Figure 15, and a calibration, as JSON.
 
 Run ``PYTHONPATH=. python benchmarks/pit_gpu.py OUT_DIRECTORY`` on a machine with a GPU; it needs torch, triton, numpy,
-scipy, click and PyYAML alone. ``--size 128 --device cpu`` is a smoke test without a GPU. Results are written after
-every sparsity, so that a run that is cut off leaves what it had.
+scipy, click and PyYAML alone. It writes ``pit_gpu.json`` after every point and ``profile.json`` as it calibrates, and
+begins nothing new after ``--seconds``, so that a run that is cut off leaves what it had; run it again and the calibration
+carries on. ``--size 128 --device cpu --no-calibration`` is a smoke test without a GPU.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from simcore.calibrate.pit_sweeps import (
-    GRANULARITIES,
-    SPARSITIES,
-    Bench,
-    best_rows,
-    break_even,
-    device_name,
-    experts,
-    figure16,
-    figure17,
-    has_triton,
-    products,
-    sequences,
-)
+from simcore.calibrate.layer_sweeps import experts, sequences
+from simcore.calibrate.measure import resolve_device
+from simcore.calibrate.pit_summary import best_rows, break_even
+from simcore.calibrate.pit_sweeps import GRANULARITIES, SPARSITIES, Bench, figure16, figure17, has_triton, products
+from simcore.calibrate.suite import SUITES, calibrate, fingerprint
+from simcore.errors import SimcoreError
 from simcore.outputs import write_atomic
 
 FORMATS = ("fp32", "tf32", "fp16")  # fp32 is IEEE on both sides: no TF32 in cuBLAS, "ieee" in Triton's tl.dot
+GRID = 0.55
+"""Share of the time that Figure 15's grid may take: the calibration and the other figures need the rest."""
 
 
 def main() -> None:
@@ -37,61 +34,78 @@ def main() -> None:
     options.add_argument("out", type=Path)
     options.add_argument("--size", type=int, default=4096)
     options.add_argument("--device", default="cuda")
-    options.add_argument("--repeats", type=int, default=15)
+    options.add_argument("--repeats", type=int, default=9)
     options.add_argument("--formats", default=",".join(FORMATS))
-    options.add_argument("--seconds", type=float, default=480, help="no new point is begun after so long")
+    options.add_argument("--seconds", type=float, default=460, help="nothing new is begun after so long")
+    options.add_argument("--no-calibration", action="store_true")
     chosen = options.parse_args()
-    fused = chosen.device.startswith("cuda") and has_triton()
-    deadline = time.monotonic() + chosen.seconds
+    try:
+        resolve_device(chosen.device)
+        run(chosen)
+    except SimcoreError as error:
+        sys.exit(f"pit_gpu: {error}")
+
+
+def run(chosen: argparse.Namespace) -> None:
+    started = time.monotonic()
+    on_gpu = chosen.device.startswith("cuda")
+    fused = on_gpu and has_triton()
     document: dict = {
-        "device": device_name(chosen.device),
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda,
+        "fingerprint": fingerprint(chosen.device),
         "size": chosen.size,
         "repeats": chosen.repeats,
         "fused": fused,
         "points": [],
         "best": {},
         "break_even": {},
-        "cut_off": False,
+        "cut_off": [],
+        "seconds": {},
     }
 
     def bench(dtype: str) -> Bench:
-        return Bench(chosen.device, dtype, chosen.repeats, 0.3, fused)
+        return Bench(chosen.device, dtype, chosen.repeats, 0.15, fused)
 
-    def save() -> None:
+    def over(share: float = 1.0) -> bool:
+        return time.monotonic() - started > share * chosen.seconds
+
+    def save(step: str) -> None:
+        document["seconds"][step] = round(time.monotonic() - started, 1)
         write_atomic(chosen.out / "pit_gpu.json", json.dumps(document, indent=1))
+
+    def sweep(name: str, rows: Iterator[dict]) -> None:
+        found = document[name] = []
+        for row in rows:
+            found.append(row)
+            if over():
+                document["cut_off"].append(name)
+                break
+        save(name)
 
     for dtype in chosen.formats.split(","):
         points: list[dict] = []
         for granularity in GRANULARITIES:
             for sparsity in SPARSITIES:
-                if time.monotonic() > deadline:
-                    document["cut_off"] = True
-                    break
-                points += products(bench(dtype), chosen.size, granularity, sparsity)
-                best = best_rows(points)
-                document["best"][dtype], document["break_even"][dtype] = best, break_even(best)
-                save()
+                if over(GRID):
+                    document["cut_off"].append(f"{dtype} {granularity[0]}x{granularity[1]} {sparsity}")
+                    continue
+                rows = list(products(bench(dtype), chosen.size, granularity, sparsity))
+                points += rows
+                document["points"] += [{**row, "dtype": dtype} for row in rows]
+                best = document["best"][dtype] = best_rows(points)
+                document["break_even"][dtype] = break_even(best)
+                save(f"grid {dtype}")
                 show(dtype, best[-1])
-        document["points"] += [{**row, "dtype": dtype} for row in points]
-        save()
     half = "fp16" if fused else "fp32"
-    extras = {
-        "figure16": lambda: figure16(bench(half), chosen.size),
-        "figure17": lambda: figure17(bench("fp32"), chosen.size),
-        "experts": lambda: experts(bench("bf16" if fused else "fp32"), 4 * chosen.size, chosen.size // 4),
-        "sequences": lambda: sequences(bench(half), 32, 128, chosen.size // 4),
-    }
-    for name, sweep in extras.items():
-        rows: list[dict] = []
-        document[name] = rows
-        for row in sweep():
-            rows.append(row)
-            if time.monotonic() > deadline:
-                document["cut_off"] = True
-                break
-        save()
+    sweep("figure16", figure16(bench(half), chosen.size))
+    sweep("figure17", figure17(bench("fp32"), chosen.size))
+    sweep("experts", experts(bench("bf16" if fused else "fp32"), 4 * chosen.size, chosen.size // 4))
+    sweep("sequences", sequences(bench(half), 32, 128, chosen.size // 4))
+    if not chosen.no_calibration:
+        left = chosen.seconds - (time.monotonic() - started)
+        path = chosen.out / "profile.json"
+        profile, notes = calibrate(chosen.device, SUITES, path, full=True, limit=max(left, 1.0))
+        document["calibration"] = {"samples": len(profile.samples), "sha256": profile.sha256, "notes": notes}
+        save("calibration")
     for dtype, edges in document["break_even"].items():
         print(dtype, "break-even sparsity, index included:", {row["granularity"]: row["break_even"] for row in edges})
 

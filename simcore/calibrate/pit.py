@@ -43,6 +43,32 @@ def kept(mask: Tensor, height: int, width: int) -> Tensor:
     return mask.reshape(down, height, across).any(1) if height > 1 else mask
 
 
+def block_mask(
+    shape: tuple[int, int], granularity: tuple[int, int], sparsity: float, device: str, seed: int = 0
+) -> Tensor:
+    """Return a mask with the exact share of zero blocks, rounded to whole blocks, at random places.
+
+    Parameters
+    ----------
+    shape, granularity : tuple of (int, int)
+        Rows and columns of the mask, and of its blocks [elements].
+    sparsity : float
+        Share of blocks that are False.
+    device : str
+        Where the mask shall lie.
+    seed : int
+        Of the places.
+    """
+    import torch
+
+    down, across = (-(-size // step) for size, step in zip(shape, granularity, strict=True))
+    places = torch.randperm(down * across, generator=torch.Generator().manual_seed(seed))
+    some = torch.zeros(down * across, dtype=torch.bool)
+    some[places[: round(down * across * (1 - sparsity))]] = True
+    mask = some.view(down, across).to(device).repeat_interleave(granularity[0], 0)
+    return mask.repeat_interleave(granularity[1], 1)[: shape[0], : shape[1]].contiguous()
+
+
 def row_block_index(mask: Tensor, block: int) -> Index:
     """Return for each block of rows which columns hold a True: the k-axis index of a sparse A.
 

@@ -165,15 +165,9 @@ def index(kind: str, kernel: SparseKernel, problem: Problem, *, held_out: bool =
 
 
 def mask_of(problem: Problem, kernel: SparseKernel, device: str, seed: int) -> Any:
-    """Return a mask with the exact share of zero blocks, at random places: of A, or of B on the n-axis."""
-    torch = require_torch()
-    rows, columns = (problem.k, problem.n) if kernel.axis == "n" else (problem.m, problem.k)
-    down, across = -(-rows // problem.height), -(-columns // problem.width)
-    places = torch.randperm(down * across, generator=torch.Generator().manual_seed(seed))
-    some = torch.zeros(down * across, dtype=torch.bool)
-    some[places[: round(down * across * (1 - problem.sparsity))]] = True
-    mask = some.view(down, across).to(device).repeat_interleave(problem.height, 0)
-    return mask.repeat_interleave(problem.width, 1)[:rows, :columns].contiguous()
+    """Return a mask for a problem: of A, or of B on the n-axis."""
+    shape = (problem.k, problem.n) if kernel.axis == "n" else (problem.m, problem.k)
+    return pit.block_mask(shape, (problem.height, problem.width), problem.sparsity, device, seed)
 
 
 def build(kind: str, kernel: SparseKernel, mask: Any) -> Any:

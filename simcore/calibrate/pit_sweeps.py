@@ -1,7 +1,7 @@
-"""The sweeps behind PIT's Figures 15 to 17, and of experts and sequences: what is measured, row by row.
+"""The sweeps behind PIT's Figures 15 to 17: what is measured, row by row.
 
-Each function yields mappings with seconds [s]; `time` is a function that times one call. Nothing here decides what is
-good: rows hold every candidate, and `best_rows` picks the quickest.
+Each function yields mappings with seconds [s]. Nothing here decides what is good: rows hold every candidate, and
+`simcore.calibrate.pit_summary` picks the quickest.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
-from simcore.calibrate import moe, pit, sequence
+from simcore.calibrate import pit
 from simcore.calibrate.measure import random_tensor, relative_error, time_callable
-from simcore.errors import RunError
+from simcore.calibrate.pit import block_mask
 
 Row = dict[str, Any]
+"""One measurement: what, and seconds [s]."""
+
 GRANULARITIES = ((32, 1), (1, 64), (32, 64))
 SPARSITIES = (0.5, 0.9, 0.95, 0.99)
 FUSED_TILES = {
@@ -64,65 +65,9 @@ class Bench:
         return sample.seconds
 
 
-def _given(*inputs: Any) -> Callable[[int], tuple[Any, ...]]:
+def given(*inputs: Any) -> Callable[[int], tuple[Any, ...]]:
     """Return what hands out the same inputs every time."""
     return lambda _: inputs
-
-
-def block_mask(
-    shape: tuple[int, int], granularity: tuple[int, int], sparsity: float, device: str, seed: int = 0
-) -> Any:
-    """Return a mask whose blocks are False independently of each other with probability `sparsity`."""
-    import torch
-
-    down, across = (-(-size // step) for size, step in zip(shape, granularity, strict=True))
-    some = torch.rand(down, across, generator=torch.Generator().manual_seed(seed)) >= sparsity
-    mask = some.repeat_interleave(granularity[0], 0).repeat_interleave(granularity[1], 1)
-    return mask[: shape[0], : shape[1]].contiguous().to(device)
-
-
-def best_rows(rows: list[Row]) -> list[Row]:
-    """Return for each granularity and sparsity the quickest of each family beside dense, index with and without.
-
-    PIT is chosen by its total; CSR and BSR by multiplication alone, which favours them.
-    """
-    found = []
-    for key in dict.fromkeys((row["granularity"], row["sparsity"]) for row in rows):
-        ran = [row for row in rows if (row["granularity"], row["sparsity"]) == key and row["seconds"]]
-        dense = next(row["seconds"] for row in ran if row["way"] == "dense")
-        pits = [row for row in ran if row["way"].startswith("pit")]
-        out: Row = {"granularity": key[0], "sparsity": key[1], "dense": dense}
-        for family in ("csr", "bsr", "blocks"):
-            times = [row["seconds"] for row in ran if row["way"] == family]
-            out[family] = min(times) if times else None
-        quickest = min(pits, key=lambda row: row["seconds"] + row["index_seconds"], default=None)
-        if quickest is None:
-            raise RunError(
-                f"no kernel of PIT ran: {'; '.join(dict.fromkeys(row['note'] for row in rows if row['note']))}"
-            )
-        total = quickest["seconds"] + quickest["index_seconds"]
-        out.update(pit=quickest["seconds"], index=quickest["index_seconds"], total=total)
-        out.update(way=quickest["way"], tile=quickest["tile"], speedup=dense / quickest["seconds"])
-        found.append({**out, "speedup_total": dense / total})
-    return found
-
-
-def break_even(best: list[Row]) -> list[Row]:
-    """Return for each granularity the sparsity from which PIT's total beats dense, interpolated between measured ones.
-
-    None where it never does; 'speedup_total' must cross one for the last time.
-    """
-    found = []
-    for granularity in dict.fromkeys(row["granularity"] for row in best):
-        line = sorted((row["sparsity"], row["speedup_total"]) for row in best if row["granularity"] == granularity)
-        edge = None
-        for (low, slow), (high, fast) in pairwise(line):
-            if slow < 1 <= fast:
-                edge = low + (high - low) * (1 - slow) / (fast - slow)
-        if edge is None and all(speedup >= 1 for _, speedup in line):
-            edge = line[0][0]
-        found.append({"granularity": granularity, "break_even": edge})
-    return found
 
 
 def products(bench: Bench, size: int, granularity: tuple[int, int], sparsity: float) -> Iterator[Row]:
@@ -154,9 +99,9 @@ def products(bench: Bench, size: int, granularity: tuple[int, int], sparsity: fl
         row = {**base, "way": way, "tile": "x".join(map(str, tile)), "seconds": None, "index_seconds": 0.0, "note": ""}
         try:
             if build is not None:
-                row["index_seconds"] = bench.seconds(build, _given())
+                row["index_seconds"] = bench.seconds(build, given())
             index = build() if build is not None else None
-            row["seconds"] = bench.seconds(multiply, _given(index), wanted)
+            row["seconds"] = bench.seconds(multiply, given(index), wanted)
         except Exception as failure:  # each library refuses in a type of its own; the row says that it did, and why
             row["note"] = (str(failure).splitlines() or [type(failure).__name__])[0][:120]
         yield row
@@ -211,7 +156,7 @@ def figure16(bench: Bench, size: int, sparsities: tuple[float, ...] = (0.0, 0.5,
             mask = block_mask((size, size), granularity, sparsity, bench.device)
             a = random_tensor((size, size), bench.dtype, bench.device, 1) * mask
             b = random_tensor((size, size), bench.dtype, bench.device, 2)
-            seconds = bench.seconds(_same_tile(bench, mask, a, b, tile, way), _given(), a.double() @ b.double())
+            seconds = bench.seconds(_same_tile(bench, mask, a, b, tile, way), given(), a.double() @ b.double())
             yield {"sparsity": sparsity, "way": way, "granularity": "x".join(map(str, granularity)), "seconds": seconds}
 
 
@@ -246,51 +191,11 @@ def figure17(bench: Bench, size: int) -> Iterator[Row]:
             if side > 1:
                 ways["bsr"] = partial(values.to_sparse_bsr, (side, side))
             for way, build in ways.items():
-                yield {**base, "way": way, "seconds": bench.seconds(build, _given())}
+                yield {**base, "way": way, "seconds": bench.seconds(build, given())}
 
 
 def _list_blocks(mask: Any, side: int) -> Any:
     return pit.kept(mask, side, side).nonzero()
-
-
-def experts(bench: Bench, tokens: int, width: int, counts: tuple[int, ...] = (8, 32)) -> Iterator[Row]:
-    """Yield the experts' product one by one, padded and grouped, with tokens spread evenly and by Zipf's law."""
-    import torch
-
-    for count in counts:
-        for spread in ("uniform", "zipf"):
-            chances = torch.ones(count) if spread == "uniform" else 1 / torch.arange(1, count + 1)
-            chosen = torch.multinomial(chances, tokens, True, generator=torch.Generator().manual_seed(0))
-            order, ends = moe.route(chosen.to(bench.device), count)
-            x = random_tensor((tokens, width), bench.dtype, bench.device, 1)
-            weights = random_tensor((count, width, width), bench.dtype, bench.device, 2)
-            wanted = moe.by_loop(x.double(), weights.double(), order, ends)
-            for way, product in moe.WAYS.items():
-                inputs = (x, weights, order, ends)
-                seconds = bench.seconds(product, _given(*inputs), wanted)
-                grouped = way != "grouped" or moe.grouped_product() is not None
-                note = "" if grouped else "this torch has no grouped product: the loop stood in"
-                yield {"experts": count, "spread": spread, "way": way, "seconds": seconds, "note": note}
-
-
-def sequences(bench: Bench, batch: int, longest: int, width: int) -> Iterator[Row]:
-    """Yield a linear layer on padded and on packed sequences over the share of positions that hold a token."""
-    import torch
-
-    for share in (0.125, 0.25, 0.5, 0.875):
-        lengths = torch.randint(
-            1, max(int(2 * share * longest), 2), (batch,), generator=torch.Generator().manual_seed(0)
-        )
-        where = sequence.valid(lengths.clamp(max=longest), longest).to(bench.device)
-        x = random_tensor((batch, longest, width), bench.dtype, bench.device, 1) * where[:, :, None]
-        weight = random_tensor((width, width), bench.dtype, bench.device, 2)
-        positions = where.flatten().nonzero()[:, 0]
-        wanted = x.double() @ weight.double()
-        valid = len(positions) / (batch * longest)
-        padded = bench.seconds(sequence.padded_linear, _given(x, weight), wanted)
-        yield {"valid": valid, "way": "padded", "seconds": padded}
-        packed = bench.seconds(sequence.packed_linear, _given(x, weight, positions), wanted)
-        yield {"valid": valid, "way": "packed", "seconds": packed}
 
 
 def has_triton() -> bool:
@@ -298,14 +203,3 @@ def has_triton() -> bool:
     from importlib.util import find_spec
 
     return find_spec("triton") is not None
-
-
-def device_name(device: str) -> str:
-    """Return the device's own name."""
-    import platform
-
-    import torch
-
-    if device.startswith("cuda"):
-        return str(torch.cuda.get_device_name(device))
-    return platform.processor() or platform.machine()

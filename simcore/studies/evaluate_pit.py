@@ -61,17 +61,11 @@ def evaluate(
     """
     if target not in TARGETS:
         raise unknown_name("TARGET", target, TARGETS)
+    from simcore.calibrate.layer_sweeps import experts, sequences
     from simcore.calibrate.measure import resolve_device
-    from simcore.calibrate.pit_sweeps import (
-        Bench,
-        best_rows,
-        experts,
-        figure15,
-        figure16,
-        figure17,
-        has_triton,
-        sequences,
-    )
+    from simcore.calibrate.pit_summary import best_rows
+    from simcore.calibrate.pit_sweeps import Bench, figure15, figure16, figure17, has_triton
+    from simcore.calibrate.suite import device_name
 
     kind = resolve_device(device).type
     size = SMALL if small else SIZES[kind]
@@ -93,7 +87,7 @@ def evaluate(
     if target == "pit-fig15":
         tables["summary"] = _table(best_rows(points))
     inputs = {"target": target, "device": device, "size": size, "dtype": dtype, "small": small, "fused": fused}
-    notes = [FUSED if fused else UNFUSED, f"Measured on {_device_name(device)}: milliseconds change from run to run."]
+    notes = [FUSED if fused else UNFUSED, f"Measured on {device_name(device)}: milliseconds change from run to run."]
     provenance = Provenance(f"evaluate {target}", inputs, notes=notes, seed=0, versions=versions("numpy", "torch"))
     return PitEvaluation(target, TARGETS[target], tables, provenance)
 
@@ -101,9 +95,3 @@ def evaluate(
 def _table(rows: list[dict[str, Any]]) -> Table:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return Table(columns, [[row.get(name) for name in columns] for row in rows])
-
-
-def _device_name(device: str) -> str:
-    from simcore.calibrate.pit_sweeps import device_name
-
-    return device_name(device)

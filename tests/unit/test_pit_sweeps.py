@@ -8,7 +8,7 @@ from simcore.studies.evaluate_pit import TARGETS, evaluate
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from simcore.calibrate import pit_sweeps  # noqa: E402 - this needs torch
+from simcore.calibrate import pit_summary, pit_sweeps  # noqa: E402 - this needs torch
 
 QUICK = pit_sweeps.Bench("cpu", "fp32", repeats=3, budget=0.0)
 
@@ -22,7 +22,7 @@ def test_every_way_multiplies_correctly():
     rows = list(pit_sweeps.products(QUICK, 64, (32, 1), 0.5))
     assert {row["way"] for row in rows} == {"dense", "csr", "bsr", "pit k-axis", "pit m-axis"}
     assert all(row["seconds"] > 0 for row in rows if row["way"] not in {"csr", "bsr"}), rows
-    best = pit_sweeps.best_rows(rows)
+    best = pit_summary.best_rows(rows)
     assert len(best) == 1
     assert best[0]["total"] == best[0]["pit"] + best[0]["index"]
     assert best[0]["speedup_total"] == best[0]["dense"] / best[0]["total"]
@@ -45,7 +45,7 @@ def test_a_way_that_is_wrong_or_missing_is_named(monkeypatch):
     monkeypatch.setattr(pit_sweeps.pit, "m_axis", lambda a, b, index, block: a @ b + 1)
     rows = list(pit_sweeps.products(QUICK, 64, (32, 1), 0.5))
     with pytest.raises(RunError, match=r"no kernel of PIT ran: .*the output is off"):
-        pit_sweeps.best_rows(rows)
+        pit_summary.best_rows(rows)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_break_even(speedups, edge):
         {"granularity": "32x1", "sparsity": s, "speedup_total": x}
         for s, x in zip(pit_sweeps.SPARSITIES, speedups, strict=True)
     ]
-    assert pit_sweeps.break_even(best) == [{"granularity": "32x1", "break_even": pytest.approx(edge)}]
+    assert pit_summary.break_even(best) == [{"granularity": "32x1", "break_even": pytest.approx(edge)}]
 
 
 @pytest.mark.parametrize("target", list(TARGETS))

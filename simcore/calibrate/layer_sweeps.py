@@ -1,0 +1,49 @@
+"""Sweeps of experts and of sequences of different lengths, row by row, see `simcore.calibrate.pit_sweeps`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simcore.calibrate import moe, sequence
+from simcore.calibrate.measure import random_tensor
+from simcore.calibrate.pit_sweeps import Bench, Row, given
+
+
+def experts(bench: Bench, tokens: int, width: int, counts: tuple[int, ...] = (8, 32)) -> Iterator[Row]:
+    """Yield the experts' product one by one, padded and grouped, with tokens spread evenly and by Zipf's law."""
+    import torch
+
+    for count in counts:
+        for spread in ("uniform", "zipf"):
+            chances = torch.ones(count) if spread == "uniform" else 1 / torch.arange(1, count + 1)
+            chosen = torch.multinomial(chances, tokens, True, generator=torch.Generator().manual_seed(0))
+            order, ends = moe.route(chosen.to(bench.device), count)
+            x = random_tensor((tokens, width), bench.dtype, bench.device, 1)
+            weights = random_tensor((count, width, width), bench.dtype, bench.device, 2)
+            wanted = moe.by_loop(x.double(), weights.double(), order, ends)
+            for way, product in moe.WAYS.items():
+                inputs = (x, weights, order, ends)
+                seconds = bench.seconds(product, given(*inputs), wanted)
+                grouped = way != "grouped" or moe.grouped_product() is not None
+                note = "" if grouped else "this torch has no grouped product: the loop stood in"
+                yield {"experts": count, "spread": spread, "way": way, "seconds": seconds, "note": note}
+
+
+def sequences(bench: Bench, batch: int, longest: int, width: int) -> Iterator[Row]:
+    """Yield a linear layer on padded and on packed sequences over the share of positions that hold a token."""
+    import torch
+
+    for share in (0.125, 0.25, 0.5, 0.875):
+        lengths = torch.randint(
+            1, max(int(2 * share * longest), 2), (batch,), generator=torch.Generator().manual_seed(0)
+        )
+        where = sequence.valid(lengths.clamp(max=longest), longest).to(bench.device)
+        x = random_tensor((batch, longest, width), bench.dtype, bench.device, 1) * where[:, :, None]
+        weight = random_tensor((width, width), bench.dtype, bench.device, 2)
+        positions = where.flatten().nonzero()[:, 0]
+        wanted = x.double() @ weight.double()
+        valid = len(positions) / (batch * longest)
+        padded = bench.seconds(sequence.padded_linear, given(x, weight), wanted)
+        yield {"valid": valid, "way": "padded", "seconds": padded}
+        packed = bench.seconds(sequence.packed_linear, given(x, weight, positions), wanted)
+        yield {"valid": valid, "way": "packed", "seconds": packed}
