@@ -13,7 +13,10 @@ import click
 @click.command("calibrate")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda|cuda:N", help="What to measure.")
 @click.option(
-    "--suite", metavar="NAME,NAME,...", help="Some of gemm, memory, launch, pit, moe, sequence.  [gemm,memory,launch]"
+    "--suite",
+    metavar="NAME,NAME,...",
+    help="Some of gemm, memory, launch, pit, moe, sequence; the last three, for sparse kernels, double the time.  "
+    "[gemm,memory,launch]",
 )
 @click.option("--quick/--full", "quick", default=True, help="Fewer or more shapes and repeats.  [quick]")
 @click.option(
