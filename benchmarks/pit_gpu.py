@@ -12,20 +12,16 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
-from simcore.calibrate.fit import fit_all
 from simcore.calibrate.layer_sweeps import experts, sequences
 from simcore.calibrate.measure import resolve_device
 from simcore.calibrate.pit_summary import best_rows, break_even
 from simcore.calibrate.pit_sweeps import GRANULARITIES, SPARSITIES, Bench, figure16, figure17, has_triton, products
 from simcore.calibrate.suite import SUITES, calibrate, fingerprint
 from simcore.errors import SimcoreError
-from simcore.models.compute.profile import KernelProfile
 from simcore.outputs import write_atomic
-from simcore.zoo.profile_json import profile_text, read_document
 
 FORMATS = ("fp32", "tf32", "fp16")  # fp32 is IEEE on both sides: no TF32 in cuBLAS, "ieee" in Triton's tl.dot
 GRID = 0.55
@@ -104,34 +100,20 @@ def run(chosen: argparse.Namespace) -> None:
     sweep("experts", experts(bench("bf16" if fused else "fp32"), 4 * chosen.size, chosen.size // 4))
     sweep("sequences", sequences(bench(half), 32, 128, chosen.size // 4))
     if not chosen.no_calibration:
-        document["calibration"] = calibration(chosen.device, chosen.out / "profile.json", over)
+        document["calibration"] = calibration(
+            chosen.device, chosen.out / "profile.json", started + chosen.seconds - time.monotonic()
+        )
         save("calibration")
     for dtype, edges in document["break_even"].items():
         print(dtype, "break-even sparsity, index included:", {row["granularity"]: row["break_even"] for row in edges})
 
 
-class TimeUp(Exception):
-    """The time that the benchmark may take is over."""
-
-
-def calibration(device: str, path: Path, over: Callable[[], bool]) -> dict:
-    """Calibrate in full; where time runs out, fit what the file holds by then."""
-
-    def progress(done: int, total: int, what: str) -> None:
-        if over():
-            raise TimeUp(f"stopped at {done} of {total}: run again to carry on")
-
-    notes: list[str] = []
-    try:
-        profile, notes = calibrate(device, SUITES, path, full=True, progress=progress)
-    except TimeUp as stop:
-        if not path.exists():
-            return {"samples": 0, "notes": [str(stop)]}
-        profile = KernelProfile.from_document(read_document(path))
-        profile = replace(profile, fits=fit_all(profile.samples, profile.device))
-        write_atomic(path, profile_text(profile))
-        notes = [str(stop)]
-    return {"samples": len(profile.samples), "sha256": profile.sha256, "notes": notes}
+def calibration(device: str, path: Path, left: float) -> dict:
+    """Calibrate in full for as long as there is time."""
+    found = calibrate(device, SUITES, path, full=True, limit=left)
+    profile = found.profile
+    counts = {"samples": len(profile.samples), "passes": found.passes, "missing": found.missing}
+    return {**counts, "sha256": profile.sha256, "skipped": found.skipped}
 
 
 def show(dtype: str, row: dict) -> None:

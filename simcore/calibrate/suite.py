@@ -6,9 +6,10 @@ import importlib
 import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 from simcore.calibrate.measure import Case, OutOfMemory, merge, require_torch, resolve_device, time_case
 from simcore.calibrate.store import Store
@@ -22,17 +23,17 @@ SUITES = ("gemm", "memory", "launch", "pit", "moe", "sequence")
 MODULES = {"pit": "pit_cases"}
 """Module of a suite, where it has another name."""
 
-DEFAULT = ("gemm", "memory", "launch")
-"""Suites that run where none is named: what the step times of a transformer need."""
-
 PASSES = 5
-"""Times that every case is measured, once in each pass over all cases: other load comes in bursts."""
+"""Times that every case is measured if time allows, once in each pass over all cases: other load comes in bursts."""
 
 REPEATS = {False: 3, True: 5}
 """Timed calls per case and pass, quick and full."""
 
 BUDGET = {False: 0.15, True: 0.5}
 """Seconds after which a case is timed no more in a pass, quick and full [s]."""
+
+TIME_LIMIT = {False: 160.0, True: 440.0}
+"""Seconds after which no case is begun, quick and full [s]: torch's start and the fits fit into 3 and 8 minutes."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -103,7 +104,7 @@ def _text(path: str) -> str:
         return ""
 
 
-def cases(device: str, suites: Sequence[str] = DEFAULT, *, full: bool = False) -> Iterator[Case]:
+def cases(device: str, suites: Sequence[str] = SUITES, *, full: bool = False) -> Iterator[Case]:
     """Yield the cases of some suites on a device.
 
     Raises
@@ -118,6 +119,28 @@ def cases(device: str, suites: Sequence[str] = DEFAULT, *, full: bool = False) -
         yield from module.cases(resolve_device(device).type, full=full)
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """What a calibration came to.
+
+    Attributes
+    ----------
+    profile : KernelProfile
+        As it was written.
+    passes : int
+        Whole passes over all cases, at most `PASSES`; with fewer the same call measures the rest.
+    missing : int
+        Cases that were not measured at all because the time was over.
+    skipped : tuple of str
+        Cases for which the device has too little memory.
+    """
+
+    profile: KernelProfile
+    passes: int
+    missing: int
+    skipped: tuple[str, ...]
+
+
 def calibrate(
     device: str,
     suites: Sequence[str],
@@ -125,8 +148,9 @@ def calibrate(
     *,
     full: bool = False,
     force: bool = False,
+    limit: float | None = None,
     progress: Progress | None = None,
-) -> tuple[KernelProfile, list[str]]:
+) -> Calibration:
     """Measure a device and write its profile.
 
     Parameters
@@ -141,19 +165,22 @@ def calibrate(
         Whether to measure more shapes, more often.
     force : bool
         Whether to start anew.
+    limit : float, optional
+        Seconds after which no case is begun [s]; `TIME_LIMIT` by default.
     progress : callable, optional
-        Called with cases done, all cases, and what is measured next.
+        Called with cases done, all cases, and what is measured next; ``done`` at the end.
 
     Returns
     -------
-    KernelProfile, list of str
-        What was written, and what was skipped and why.
+    Calibration
+        What was written, and what is not in it.
 
     Raises
     ------
     InputError
         If the device or a suite is unknown, or the file is of another device or edited.
     """
+    end = monotonic() + (TIME_LIMIT[full] if limit is None else limit)
     wanted = list(cases(device, suites, full=full))
     mark = fingerprint(device)
     described = f"{mark['device']}, measured by simcore calibrate"
@@ -167,20 +194,23 @@ def calibrate(
         for done, (number, case) in enumerate(steps):
             if store.passes(case.key) >= number or case.key in skipped:
                 continue
+            if monotonic() >= end:
+                break
             if progress is not None:
                 progress(done, len(steps), case.key)
             again = case if number == 1 else replace(case, check=None)  # once is enough
             try:
                 store.add(time_case(again, device, REPEATS[full], BUDGET[full]))
             except OutOfMemory as error:
-                skipped[case.key] = f"skipped {error}"
+                skipped[case.key] = str(error)
     except BaseException:  # Ctrl-C above all: what was measured is what a later run carries on with
         if store.samples:
             store.write(fitted=False)
         raise
+    passes = [min(store.passes(case.key), PASSES) for case in wanted if case.key not in skipped]
     if progress is not None:
-        progress(len(steps), len(steps), "done")
-    return store.write(), list(skipped.values())
+        progress(sum(passes) + PASSES * len(skipped), len(steps), "done")
+    return Calibration(store.write(), min(passes, default=PASSES), passes.count(0), tuple(skipped.values()))
 
 
 def measure_held_out(profile: KernelProfile, device: str, progress: Progress | None = None) -> tuple[Sample, ...]:
@@ -197,11 +227,12 @@ def measure_held_out(profile: KernelProfile, device: str, progress: Progress | N
         remedy = "Run on that device, or add --stored to print the errors that the profile holds."
         raise InputError(f"profile {profile.name}", f"a profile of '{measured}'", f"one of '{here}'", remedy)
     known = {sample.key for sample in profile.samples if sample.held_out}
-    suites = [name for name in SUITES if name != "pit" or any(key.startswith("pit-") for key in known)]
-    wanted = [case for case in cases(device, suites, full=True) if case.key in known]
+    wanted = [case for case in cases(device, full=True) if case.key in known]
     found: dict[str, list[Sample]] = {}
     for done, case in enumerate(PASSES * wanted):
         if progress is not None:
             progress(done, PASSES * len(wanted), case.key)
         found.setdefault(case.key, []).append(time_case(case, device, REPEATS[False], BUDGET[False]))
+    if progress is not None:
+        progress(PASSES * len(wanted), PASSES * len(wanted), "done")
     return tuple(merge(passes) for passes in found.values())

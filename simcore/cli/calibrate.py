@@ -10,20 +10,30 @@ import click
 # rich is not used here: a machine that calibrates may have torch and little else
 
 
+def show_progress(done: int, total: int, what: str) -> None:
+    """Show what is measured: one line on a terminal, else every fiftieth as a line of its own."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K[{done}/{total}] {what}", nl=what == "done", err=True)
+    elif done % 50 == 0 or what == "done":
+        click.echo(f"[{done}/{total}] {what}", err=True)
+
+
 @click.command("calibrate")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda|cuda:N", help="What to measure.")
 @click.option(
     "--suite",
     metavar="NAME,NAME,...",
-    help="Some of gemm, memory, launch, pit, moe, sequence; the last three, for sparse kernels, double the time.  "
-    "[gemm,memory,launch]",
+    help="Some of gemm, memory, launch, pit, moe, sequence; the last three are sparse kernels.  [all]",
 )
 @click.option("--quick/--full", "quick", default=True, help="Fewer or more shapes and repeats.  [quick]")
 @click.option(
     "-o", "output", type=click.Path(path_type=Path), help="The profile; one that is there is carried on with."
 )
+@click.option(
+    "--time-limit", "limit", type=float, metavar="SECONDS", help="Begin nothing after so long.  [160, full: 440]"
+)
 @click.option("--force", is_flag=True, help="Start anew instead.")
-def command(device: str, suite: str | None, quick: bool, output: Path | None, force: bool) -> None:
+def command(device: str, suite: str | None, quick: bool, output: Path | None, limit: float | None, force: bool) -> None:
     """Measure the kernels of this machine and fit a profile to them.
 
     On the CPU one thread is measured, by its own CPU time. The profile is written as it goes: stop at any time and run
@@ -32,24 +42,25 @@ def command(device: str, suite: str | None, quick: bool, output: Path | None, fo
     \b
     $ simcore calibrate --quick -o mine.json
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
-    from simcore.calibrate.suite import DEFAULT
+    from simcore.calibrate.suite import PASSES, SUITES
     from simcore.studies.calibrate import calibrate
 
-    def progress(done: int, total: int, what: str) -> None:
-        if sys.stderr.isatty():
-            click.echo(f"\r\x1b[K[{done}/{total}] {what}", nl=done == total, err=True)
-        elif done % 50 == 0 or done == total:
-            click.echo(f"[{done}/{total}] {what}", err=True)
-
-    suites = DEFAULT if suite is None else tuple(name.strip() for name in suite.split(","))
+    suites = SUITES if suite is None else tuple(name.strip() for name in suite.split(","))
     try:
-        profile, path, skipped = calibrate(device, suites, output, full=not quick, force=force, progress=progress)
+        found, path = calibrate(
+            device, suites, output, full=not quick, force=force, limit=limit, progress=show_progress
+        )
     except KeyboardInterrupt:
         click.echo("\nsimcore: what was measured is kept; run the same command without --force to carry on", err=True)
         raise
-    for line in skipped:
-        click.echo(f"simcore: warning: {line}", err=True)
+    profile = found.profile
+    for line in found.skipped:
+        click.echo(f"simcore: warning: skipped {line}", err=True)
+    if found.missing:
+        click.echo(f"simcore: warning: time was over before {found.missing} cases were measured", err=True)
     click.echo(f"{path}: {len(profile.samples)} samples, {len(profile.fits)} fits, sha256 {profile.sha256}")
+    if found.passes < PASSES:
+        click.echo(f"{found.passes} of {PASSES} passes: run the same command without --force to add the others")
     for fit in profile.fits:
         errors = fit.errors
         shown = "-" if errors is None else f"MAPE {errors.mape:6.1%}  P90 {errors.p90:6.1%}  bias {errors.bias:+7.1%}"

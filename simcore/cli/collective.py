@@ -60,7 +60,8 @@ def command(
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
     from simcore.results import to_json
     from simcore.studies.collective import collective
-    from simcore.studies.inputs import check_timeline, positional
+    from simcore.studies.inputs import positional
+    from simcore.timeline.file import check_timeline
 
     names, example = ["COLLECTIVE", "SIZE"], 'all-reduce 1GiB --network "Ring(8)@100GB/s"'
     operation, size = positional("collective", arguments, names, example, options_of(command))

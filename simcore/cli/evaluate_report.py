@@ -37,7 +37,8 @@ def measured(result: Evaluation) -> str:
     times = {"seconds", "index_seconds", "dense", "csr", "bsr", "blocks", "pit", "index", "total"}
     columns = [name for name in table.columns if any(value not in (None, "") for value in table.column(name))]
     body = [[_cell(row[name], 1e3 if name in times else 1.0) for name in columns] for row in table]
-    parts = [f"{result.title} [ms]", _aligned(columns, body), "\n".join(result.provenance.notes)]
+    header = ["time" if name == "seconds" else name for name in columns]
+    parts = [f"{result.title} [ms]", _aligned(header, body), "\n".join(result.provenance.notes)]
     return "\n\n".join(parts)
 
 

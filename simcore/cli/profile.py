@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from simcore.cli.calibrate import show_progress
 from simcore.cli.console import print_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @click.group("profile")
@@ -15,29 +20,45 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("file")
+@click.argument("files", nargs=-1, required=True)
 @click.option("-o", "output", type=click.Path(path_type=Path), help="Plot measured against predicted: FILE.png, .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole profile as JSON.")
-def show_command(file: str, output: Path | None, as_json: bool) -> None:
-    """Show a profile's fits and their errors, on held-out shapes where there are any."""
-    from simcore.outputs import check_file
+def show_command(files: tuple[str, ...], output: Path | None, as_json: bool) -> None:
+    """Show the fits of profiles and their errors, on held-out shapes where there are any."""
     from simcore.results import to_json
     from simcore.studies.profile import figure, show
 
-    profile, table = show(file)
-    if output is not None:
-        from simcore.plots.style import save
+    check_plot(output, files)
+    for file in files:
+        profile, table = show(file)
+        if output is not None:
+            save_plot(figure(profile), output)
+        if as_json:
+            click.echo(to_json(profile.as_document()), nl=False)
+            continue
+        click.echo(f"{profile.name} ({profile.origin}): {profile.description}")
+        click.echo(f"sha256 {profile.sha256}")
+        click.echo("\n".join(f"{key}: {value}" for key, value in profile.fingerprint.items()))
+        print_table(table.columns, [[_cell(value) for value in row.values()] for row in table])
 
-        stem = output.with_suffix("")
-        check_file(stem.with_suffix(".png"), option="-o")
-        save(figure(profile), stem)
-    if as_json:
-        click.echo(to_json(profile.as_document()), nl=False)
+
+def check_plot(output: Path | None, files: tuple[str, ...]) -> None:
+    """Refuse a plot of several profiles, or one that cannot be written, before anything is measured."""
+    from simcore.errors import InputError
+    from simcore.outputs import check_file
+
+    if output is None:
         return
-    click.echo(f"{profile.name} ({profile.origin}): {profile.description}")
-    click.echo(f"sha256 {profile.sha256}")
-    click.echo("\n".join(f"{key}: {value}" for key, value in profile.fingerprint.items()))
-    print_table(table.columns, [[_cell(value) for value in row.values()] for row in table])
+    if len(files) > 1:
+        raise InputError("-o", f"{len(files)} profiles", "one, whose plot it is", "Run the command for each profile.")
+    check_file(output.with_suffix(".png"), option="-o")
+
+
+def save_plot(figure: Figure, output: Path) -> None:
+    """Write a figure as PNG and PDF."""
+    from simcore.plots.style import save
+
+    save(figure, output.with_suffix(""))
 
 
 @command.command("compare")
@@ -59,14 +80,18 @@ def compare_command(files: tuple[str, ...], as_json: bool) -> None:
 @click.argument("files", nargs=-1, required=True)
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda|cuda:N", help="Where to measure.")
 @click.option("--stored", is_flag=True, help="Take the errors that the profile holds; measure nothing.")
+@click.option("-o", "output", type=click.Path(path_type=Path), help="Plot measured against predicted: FILE.png, .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def validate_command(files: tuple[str, ...], device: str, stored: bool, as_json: bool) -> None:
+def validate_command(files: tuple[str, ...], device: str, stored: bool, output: Path | None, as_json: bool) -> None:
     """Measure held-out shapes again and print MAPE, P90, bias and the regret of choosing kernels by prediction."""
     from simcore.results import to_json
     from simcore.studies.profile import validate
 
+    check_plot(output, files)
     for file in files:
-        found = validate(file, device, stored=stored)
+        found = validate(file, device, stored=stored, progress=show_progress)
+        if output is not None:
+            save_plot(found.figure(), output)
         if as_json:
             rows = [dict(row) for row in found.table]
             regret = {family: list(each) for family, each in found.regret.items()}

@@ -86,8 +86,9 @@ def command(
     time                    ...
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
     from simcore.results import to_json
-    from simcore.studies.inputs import check_timeline, positional
+    from simcore.studies.inputs import positional
     from simcore.studies.train import train
+    from simcore.timeline.file import check_timeline
 
     replaced: dict[str, tuple[str, ...]] = {} if text is None else {"--network": ("NETWORK", "BUDGET")}
     if model is not None:

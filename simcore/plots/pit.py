@@ -33,6 +33,9 @@ def draw(name: str, tables: Mapping[str, Table]) -> Figure:
     tables : mapping of str to Table
         Those of `simcore.studies.evaluate_pit.PitEvaluation`.
     """
+    from matplotlib.patches import Patch
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
+
     panel, group = _KEYS[name]
     rows = _families(tables["summary"]) if name == "fig15" else [dict(row) for row in tables["points"]]
     panels = list(dict.fromkeys(row[panel] if panel else "" for row in rows))
@@ -44,8 +47,15 @@ def draw(name: str, tables: Mapping[str, Table]) -> Figure:
         axes.set_title(f"{panel} {key}" if panel else "")
         axes.set_xlabel(group)
     grid[0].set_yscale("log")
+    grid[0].set_ylim(bottom=min(row["seconds"] for row in rows if row["seconds"]) * 1e3 / 2)
+    grid[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    grid[0].yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    grid[0].yaxis.set_minor_locator(NullLocator())
     grid[0].set_ylabel("time [ms]")
-    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(ways), frameon=False)
+    # not the bars of one panel: a way that did not run there has none
+    looks = zip(ways, COLOURS, HATCHES, strict=False)
+    handles = [Patch(label=way, facecolor=colour, hatch=hatch, edgecolor="white") for way, colour, hatch in looks]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(ways), frameon=False)
     return figure
 
 
@@ -66,5 +76,5 @@ def _bars(axes: Axes, rows: list[Row], group: str, ways: list[str]) -> None:
         found = {row[group]: row["seconds"] for row in rows if row["way"] == way}
         at = [index + (number - (len(ways) - 1) / 2) * width for index, key in enumerate(groups) if found.get(key)]
         heights = [found[key] * 1e3 for key in groups if found.get(key)]
-        axes.bar(at, heights, width, label=way, color=COLOURS[number], hatch=HATCHES[number], edgecolor="white")
+        axes.bar(at, heights, width, color=COLOURS[number], hatch=HATCHES[number], edgecolor="white")
     axes.set_xticks(range(len(groups)), [f"{key:.3g}" if isinstance(key, float) else str(key) for key in groups])

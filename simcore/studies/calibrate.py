@@ -6,40 +6,40 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simcore.calibrate.measure import require_torch, resolve_device
-from simcore.calibrate.suite import DEFAULT, SUITES, Progress
+from simcore.calibrate.suite import SUITES, Calibration, Progress
 from simcore.calibrate.suite import calibrate as run
 from simcore.errors import InputError, unknown_name
-from simcore.models.compute.profile import KernelProfile
 from simcore.outputs import check_file
 
 
 def calibrate(
     device: str = "cpu",
-    suites: Sequence[str] = DEFAULT,
+    suites: Sequence[str] = SUITES,
     output: Path | None = None,
     *,
     full: bool = False,
     force: bool = False,
+    limit: float | None = None,
     progress: Progress | None = None,
-) -> tuple[KernelProfile, Path, list[str]]:
+) -> tuple[Calibration, Path]:
     """Measure a device.
 
     Parameters
     ----------
-    device, suites, full, force, progress
+    device, suites, full, force, limit, progress
         See `simcore.calibrate.suite.calibrate`.
     output : Path, optional
         The profile; by default named after the device, in the working directory.
 
     Returns
     -------
-    KernelProfile, Path, list of str
-        The profile, where it lies, and what was skipped and why.
+    Calibration, Path
+        The profile with what is not in it, and where it lies.
 
     Raises
     ------
     InputError
-        If a suite or the device is unknown, or the file cannot be carried on with.
+        If a suite or the device is unknown, the limit is no time, or the file cannot be carried on with.
     MissingExtraError
         If torch is not installed.
     """
@@ -48,9 +48,10 @@ def calibrate(
     for name in suites:
         if name not in SUITES:
             raise unknown_name("--suite", name, SUITES)
+    if limit is not None and not limit > 0:
+        raise InputError("--time-limit", f"{limit:g}", "seconds above 0", "Leave it out for 160, or 440 with --full.")
     require_torch()
     resolve_device(device)
     path = output or Path(f"{device.replace(':', '-')}.json")
     check_file(path, option="-o")
-    profile, skipped = run(device, suites, path, full=full, force=force, progress=progress)
-    return profile, path, skipped
+    return run(device, suites, path, full=full, force=force, limit=limit, progress=progress), path

@@ -16,8 +16,8 @@ from simcore.models.workload import Collective
 from simcore.outputs import atomic_directory, write_atomic
 from simcore.results import Provenance, Table, to_json
 from simcore.studies.collective_inputs import Buffers
-from simcore.studies.inputs import check_timeline
-from simcore.timeline.slices import Slice, timeline_csv, trace_json
+from simcore.timeline.file import write_timeline
+from simcore.timeline.slices import Slice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -195,10 +195,7 @@ class CollectiveResult:
         InputError
             If the trace would have the name of the CSV.
         """
-        check_timeline(path)
-        slices = self.timeline
-        write_atomic(path, trace_json(slices, f"simcore collective {self.collective.value} on {self.topology.name}"))
-        write_atomic(path.with_suffix(".csv"), timeline_csv(slices))
+        write_timeline(path, self.timeline, f"simcore collective {self.collective.value} on {self.topology.name}")
 
 
 def _union(run: CollectiveRun, dimension: int) -> float:

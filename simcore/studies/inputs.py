@@ -15,7 +15,6 @@ from simcore.files import read_bytes, sha256
 from simcore.models.network.mapping import Groups, check_groups, map_parallelism
 from simcore.models.network.topology import Topology
 from simcore.models.workload import Workload
-from simcore.outputs import check_file
 from simcore.units import parse
 from simcore.zoo.network_string import is_network_string, parse_network
 
@@ -236,22 +235,3 @@ def parallelism(communicator: str | Path | None, topology: Topology, tp: int | N
     groups = read_communicators(Path(communicator))
     check_groups(topology, groups, str(communicator))
     return Parallelism(groups=groups)
-
-
-def check_timeline(path: Path | None) -> None:
-    """Refuse a name for a trace that is the name of the CSV beside it, or where nothing can be written.
-
-    Raises
-    ------
-    InputError
-        Naming ``--timeline``.
-    """
-    if path is None:
-        return
-    table = path.with_suffix(".csv") if path.name not in {"", ".", ".."} else path
-    if path == table and path.suffix == ".csv":
-        expected = "a name for the trace, such as"
-        remedy = f"The same as CSV goes to '{table}' beside it."
-        raise InputError("--timeline", f"'{path}'", f"{expected} '{path.with_suffix('.json')}'", remedy)
-    for each in (path, table):
-        check_file(each, option="--timeline")

@@ -9,7 +9,7 @@ from typing import Any
 
 from simcore.errors import InputError
 from simcore.models.compute.device import DTYPES, lacks
-from simcore.models.compute.kernels import Prediction, predict
+from simcore.models.compute.predict import Prediction, predict
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.sparse.coverage import RandomMask
 from simcore.models.compute.sparse.profiled import index_cost, outside, tile_table

@@ -46,15 +46,24 @@ def figure(profile: KernelProfile) -> Figure:
     """
     from simcore.plots.profile import draw
 
-    rows = []
-    for sample in profile.samples:
-        predicted = sample_seconds(profile, sample)
-        if predicted is not None:
-            family = FORMULA_OF.get(sample.kernel, sample.kernel.partition("-")[0])
-            rows.append((sample.kernel, sample.dtype, family, sample.held_out, sample.seconds, predicted))
-    if not rows:
+    found = predictions(profile, profile.samples)
+    if not list(found):
         raise InputError(f"profile {profile.name}", "no samples", "a measured profile", "Calibrate a device.")
-    return draw(Table(["kernel", "dtype", "formula", "held_out", "measured", "predicted"], rows), profile.name)
+    return draw(found, profile.name)
+
+
+def predictions(profile: KernelProfile, samples: Sequence[Sample]) -> Table:
+    """Return measured and predicted seconds of the samples that the profile can predict."""
+    rows = []
+    for sample, predicted in _predicted(profile, samples):
+        family = FORMULA_OF.get(sample.kernel, sample.kernel).partition("-")[0]
+        rows.append((sample.kernel, sample.dtype, family, sample.held_out, sample.seconds, predicted))
+    return Table(["kernel", "dtype", "formula", "held_out", "measured", "predicted"], rows)
+
+
+def _predicted(profile: KernelProfile, samples: Sequence[Sample]) -> list[tuple[Sample, float]]:
+    pairs = ((sample, sample_seconds(profile, sample)) for sample in samples)
+    return [(sample, predicted) for sample, predicted in pairs if predicted is not None]
 
 
 def compare(names: Sequence[str | Path]) -> Table:
@@ -91,17 +100,29 @@ class Validation:
         minus 1; see `selection_regret`.
     measured_now : bool
         Whether the shapes were measured again, or the errors are those that the profile holds.
+    name : str
+        Of the profile.
+    predictions : Table
+        Every held-out shape, see `predictions`.
     """
 
     errors: Mapping[tuple[str, str], Errors]
     regret: Mapping[str, tuple[float, ...]]
     measured_now: bool
+    name: str
+    predictions: Table
 
     @property
     def table(self) -> Table:
         """A row per kernel and number format."""
         rows = [(*key, each.samples, each.mape, each.p90, each.bias) for key, each in self.errors.items()]
         return Table(["kernel", "dtype", "samples", "mape", "p90", "bias"], rows)
+
+    def figure(self) -> Figure:
+        """Return a plot of predicted against measured seconds."""
+        from simcore.plots.profile import draw
+
+        return draw(self.predictions, self.name)
 
 
 def selection_regret(samples: Sequence[tuple[Sample, float]]) -> dict[str, tuple[float, ...]]:
@@ -190,13 +211,9 @@ def validate(
         from simcore.calibrate.suite import measure_held_out
 
         held_out = measure_held_out(profile, device, progress)
-    pairs = []
-    for sample in held_out:
-        predicted = sample_seconds(profile, sample)
-        if predicted is not None:
-            pairs.append((sample, predicted))
+    pairs = _predicted(profile, held_out)
     groups: dict[tuple[str, str], list[float]] = {}
     for sample, predicted in pairs:
         groups.setdefault((sample.kernel, sample.dtype), []).append(predicted / sample.seconds - 1)
     errors = {key: found for key, each in groups.items() if (found := Errors.of(each)) is not None}
-    return Validation(errors, selection_regret(pairs), not stored)
+    return Validation(errors, selection_regret(pairs), not stored, profile.name, predictions(profile, held_out))

@@ -16,9 +16,10 @@ from simcore.models.training import StepTime
 from simcore.models.workload import Collective
 from simcore.outputs import atomic_directory, write_atomic
 from simcore.results import Provenance, Table, to_json
-from simcore.studies.inputs import Parallelism, check_timeline
+from simcore.studies.inputs import Parallelism
 from simcore.studies.train_inputs import PartialGroup, Scene
-from simcore.timeline.slices import Argument, Slice, timeline_csv, trace_json
+from simcore.timeline.file import write_timeline
+from simcore.timeline.slices import Argument, Slice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -247,10 +248,7 @@ class TrainResult:
         InputError
             If the trace would have the name of the CSV.
         """
-        check_timeline(path)
-        slices = self.timeline
-        write_atomic(path, trace_json(slices, f"simcore train {self.scene.topology.name} {self.scene.workload.name}"))
-        write_atomic(path.with_suffix(".csv"), timeline_csv(slices))
+        write_timeline(path, self.timeline, f"simcore train {self.scene.topology.name} {self.scene.workload.name}")
 
 
 def shared_rings(scene: Scene) -> list[tuple[Axis, int, float]]:

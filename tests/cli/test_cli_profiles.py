@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from simcore.cli.main import main
 from simcore.errors import InputError
-from simcore.models.compute.kernels import predict
+from simcore.models.compute.predict import predict
 from simcore.zoo import names
 from simcore.zoo.load_profiles import load_profile
 from simcore.zoo.load_rates import load_rates

@@ -108,8 +108,10 @@ def few_cases(monkeypatch):
 
 def test_a_calibration_skips_what_does_not_fit_resumes_and_guards_its_file(tmp_path, few_cases):
     path = tmp_path / "mine.json"
-    profile, skipped = suite.calibrate("cpu", ["launch"], path)
-    assert skipped == ["skipped launch: the device has too little memory"]
+    found = suite.calibrate("cpu", ["launch"], path)
+    profile = found.profile
+    assert found.skipped == ("launch: the device has too little memory",)
+    assert (found.passes, found.missing) == (suite.PASSES, 0)
     assert len(profile.samples) == 5
     assert len(few_cases) == 5 * suite.PASSES
     assert load_profile(path) == KernelProfile.from_document(profile.as_document())
@@ -126,7 +128,7 @@ def test_a_calibration_skips_what_does_not_fit_resumes_and_guards_its_file(tmp_p
 
 def test_an_interrupted_calibration_loses_nothing(tmp_path, few_cases, monkeypatch):
     """Stopped after seven measurements, it makes the others and no more, and ends with the same samples."""
-    whole, _ = suite.calibrate("cpu", ["launch"], tmp_path / "whole.json")
+    whole = suite.calibrate("cpu", ["launch"], tmp_path / "whole.json").profile
     timed, measured = suite.time_case, list(few_cases)
     few_cases.clear()
 
@@ -140,9 +142,22 @@ def test_an_interrupted_calibration_loses_nothing(tmp_path, few_cases, monkeypat
         suite.calibrate("cpu", ["launch"], tmp_path / "cut.json")
     assert not load_profile(tmp_path / "cut.json").fits
     monkeypatch.setattr(suite, "time_case", timed)
-    resumed, _ = suite.calibrate("cpu", ["launch"], tmp_path / "cut.json")
+    resumed = suite.calibrate("cpu", ["launch"], tmp_path / "cut.json").profile
     assert few_cases == measured
     assert resumed.samples == whole.samples
+
+
+def test_a_calibration_begins_nothing_after_its_time_and_carries_on(tmp_path, few_cases, monkeypatch):
+    """Each case takes a second of this clock: five fit, so 3.5 seconds cut the first pass and 7.5 the second."""
+    monkeypatch.setattr(suite, "monotonic", lambda: float(len(few_cases)))
+    path = tmp_path / "mine.json"
+    first = suite.calibrate("cpu", ["launch"], path, limit=3.5)
+    assert (first.passes, first.missing, len(few_cases)) == (0, 1, 4)
+    assert first.profile.fits
+    second = suite.calibrate("cpu", ["launch"], path, limit=3.5)
+    assert (second.passes, second.missing, len(few_cases)) == (1, 0, 8)
+    last = suite.calibrate("cpu", ["launch"], path, limit=1e9)
+    assert (last.passes, len(few_cases)) == (suite.PASSES, 5 * suite.PASSES)
 
 
 def test_a_burst_of_other_load_in_one_pass_is_left_out():
@@ -189,6 +204,7 @@ sys.meta_path.insert(0, Block())
 from simcore.cli.main import run
 run(["calibrate", "--suite", "launch", "-o", sys.argv[1]])
 """
+WITHOUT_TORCH = "import sys; sys.modules['torch'] = None\nfrom simcore.cli.main import run\nrun(sys.argv[1:])"
 
 
 def test_calibrate_runs_without_simpy_and_pydantic(tmp_path):
@@ -199,8 +215,34 @@ def test_calibrate_runs_without_simpy_and_pydantic(tmp_path):
     assert {fit.kernel for fit in load_profile(path).fits} == {"launch"}
 
 
+def without_torch(folder, *arguments):
+    command = [sys.executable, "-c", WITHOUT_TORCH, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+
+
 def test_without_torch_calibrate_says_how_to_install_it(tmp_path):
-    program = "import sys; sys.modules['torch'] = None\nfrom simcore.cli.main import run\nrun(['calibrate'])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = without_torch(tmp_path, "calibrate")
     assert done.returncode == 1
     assert "pip install 'simcore[calibrate]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "trace --interval 60",
+        "rates --profile v100-16gb --model bert-base --batch 4 -o rates.csv",
+        "optimize 4D 325 1T Perf Overlap --profile h100",
+        "train 4D 325 1T --profile h100",
+        "collective all-reduce 1GiB --network Ring(4)@200GB/s",
+        "evaluate network-table6",
+        "kernel matmul 512x512x512 --sparsity 0.95 --granularity 32x1 --profile cpu",
+        "profile show cpu -o fit.png",
+        "profile compare v100-16gb a100-80gb",
+        "profile validate cpu --stored",
+        "zoo profiles",
+    ],
+)
+def test_every_other_command_works_without_torch(tmp_path, line):
+    done = without_torch(tmp_path, *line.split())
+    assert done.returncode == 0, done.stderr
+    assert done.stdout

@@ -10,7 +10,8 @@ import pytest
 from simcore.calibrate.fit import fit_all
 from simcore.errors import InputError, MissingExtraError
 from simcore.models.compute.device import Device
-from simcore.models.compute.kernels import AXES, FORMULAS, predict
+from simcore.models.compute.kernels import AXES, FORMULAS
+from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Fit, KernelProfile, Sample
 from simcore.models.compute.sparse.composed import COMPOSED, composed_seconds, parts, tokens_of
 from simcore.models.compute.sparse.coverage import RandomMask

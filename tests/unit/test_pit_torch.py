@@ -10,34 +10,13 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 from simcore.calibrate import moe, sequence  # noqa: E402 - these need torch
 from simcore.calibrate.pit import batched, k_axis, kept, m_axis, n_axis, row_block_index, whole_blocks  # noqa: E402
 
+from tests.tensors import TOLERANCE, integers, one_thread, random_mask  # noqa: E402, F401 - a fixture
+
 DTYPES = [torch.float32, torch.float16, torch.bfloat16]
-TOLERANCE = {torch.float32: 1e-5, torch.float16: 5e-3, torch.bfloat16: 4e-2}
 GRANULARITIES = [(32, 1), (1, 64), (32, 64), (1, 1), (8, 1)]
 SPARSITIES = [0.0, 0.5, 0.9, 0.99, 1.0]
 # one that tiles divide, one that none divides, one row; K keeps integer sums below 256, exact even in bf16
 SHAPES = [(64, 64, 32), (37, 61, 19), (1, 50, 7)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Threads that wait for each other on a busy machine can take seconds for a product of 64 rows."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def random_mask(shape, granularity, sparsity, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    blocks = [-(-size // step) for size, step in zip(shape, granularity, strict=True)]
-    some = torch.rand(blocks, generator=generator) >= sparsity
-    whole = some.repeat_interleave(granularity[0], 0).repeat_interleave(granularity[1], 1)
-    return whole[: shape[0], : shape[1]]
-
-
-def integers(shape, dtype, seed):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(-2, 3, shape, generator=generator).to(dtype)
 
 
 def multiply(axis, a, b, mask, block):

@@ -11,9 +11,11 @@ pytest.importorskip("triton", reason="triton is not installed")
 from simcore.calibrate import pit_triton as kernels  # noqa: E402
 from simcore.calibrate.pit import kept  # noqa: E402 - these need torch and triton
 
+from tests import tensors  # noqa: E402
+from tests.tensors import TOLERANCE, one_thread  # noqa: E402, F401 - a fixture
+
 # without a GPU the interpreter runs the kernels; conftest.py asks for it before anything imports triton
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-TOLERANCE = {torch.float32: 1e-5, torch.float16: 5e-3, torch.bfloat16: 4e-2}
 DTYPES = list(TOLERANCE)
 # divided by every tile, by none, one row
 SHAPES = [(32, 64, 32), (37, 61, 19), (1, 50, 7)]
@@ -21,26 +23,12 @@ TILES = [(16, 16, 16), (32, 32, 16), (16, 64, 32)]
 GRANULARITIES = [(32, 1), (1, 64), (32, 64), (1, 1)]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Threads that wait for each other on a busy machine can take seconds for a product of 64 rows."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def random_mask(*arguments):
+    return tensors.random_mask(*arguments).to(DEVICE)
 
 
-def random_mask(shape, granularity, sparsity, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    blocks = [-(-size // step) for size, step in zip(shape, granularity, strict=True)]
-    some = torch.rand(blocks, generator=generator) >= sparsity
-    whole = some.repeat_interleave(granularity[0], 0).repeat_interleave(granularity[1], 1)
-    return whole[: shape[0], : shape[1]].contiguous().to(DEVICE)
-
-
-def integers(shape, dtype, seed):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(-2, 3, shape, generator=generator).to(dtype).to(DEVICE)
+def integers(*arguments):
+    return tensors.integers(*arguments).to(DEVICE)
 
 
 def multiply(axis, a, b, mask, tile):

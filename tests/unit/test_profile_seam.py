@@ -10,8 +10,9 @@ from simcore.errors import InputError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, build_trace
 from simcore.models.compute.device import Device
-from simcore.models.compute.kernels import MEMORY_BOUND, predict
+from simcore.models.compute.kernels import MEMORY_BOUND
 from simcore.models.compute.operators import PARTS, ProfiledTimes, operators
+from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Errors, Fit, KernelProfile
 from simcore.models.compute.shape import Transformer
 from simcore.models.compute.transformer import generate

@@ -94,12 +94,6 @@ def test_only_the_command_line_knows_click_and_rich():
     assert {m for m, _ in offenders(["simcore"], ["click", "rich"]) if not below(m, "simcore.cli")} == set()
 
 
-def test_only_calibrate_knows_torch():
-    found = {m for m, _ in offenders(["simcore"], ["torch", "triton"])}
-    assert found
-    assert {m for m in found if not below(m, "simcore.calibrate")} == set()
-
-
 def test_no_module_loads_itself_through_others():
     done, path = set(), []
 

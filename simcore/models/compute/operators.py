@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from simcore.models.compute.device import lacks
-from simcore.models.compute.kernels import Prediction, predict
+from simcore.models.compute.predict import Prediction, predict
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.shape import Transformer
 from simcore.models.compute.transformer import ENDS, Passes, end_widths

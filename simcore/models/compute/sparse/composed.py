@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 
 from simcore.models.compute.device import DTYPES
-from simcore.models.compute.kernels import predict
+from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import KernelProfile
 
 Part = tuple[str, dict[str, float]]

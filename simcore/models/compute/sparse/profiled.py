@@ -11,7 +11,8 @@ import math
 from dataclasses import replace
 from functools import partial
 
-from simcore.models.compute.kernels import AXES, index_seconds, predict, seconds_of
+from simcore.models.compute.kernels import AXES, index_seconds, seconds_of
+from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Errors, KernelProfile, Sample
 from simcore.models.compute.sparse.composed import COMPOSED, composed_seconds
 from simcore.models.compute.sparse.packed import index_counts, packed_seconds, problem, work_of
