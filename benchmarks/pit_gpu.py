@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from simcore.calibrate.layer_sweeps import experts, sequences
-from simcore.calibrate.measure import resolve_device
+from simcore.calibrate.measure import current
 from simcore.calibrate.pit_summary import best_rows, break_even
 from simcore.calibrate.pit_sweeps import GRANULARITIES, SPARSITIES, Bench, figure16, figure17, has_triton, products
 from simcore.calibrate.suite import SUITES, calibrate, fingerprint
@@ -39,8 +39,8 @@ def main() -> None:
     options.add_argument("--no-calibration", action="store_true")
     chosen = options.parse_args()
     try:
-        resolve_device(chosen.device)
-        run(chosen)
+        with current(chosen.device):
+            run(chosen)
     except SimcoreError as error:
         sys.exit(f"pit_gpu: {error}")
 

@@ -49,24 +49,23 @@ def cpu_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float, 
 def cuda_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float, target: Any) -> list[float]:
     """Event time of single calls, L2 overwritten before each; nothing waits for the host in between."""
     torch = _torch()
-    with torch.cuda.device(target):
-        flush = _flush(str(target), 2 * FLUSH)
-        for inputs in pool:  # clocks rise, and lazily loaded kernels arrive
-            run(*inputs)
+    flush = _flush(str(target), 2 * FLUSH)
+    for inputs in pool:  # clocks rise, and lazily loaded kernels arrive
+        run(*inputs)
+    torch.cuda.synchronize()
+    found: list[float] = []
+    deadline = time.monotonic() + budget
+    while len(found) < 3 or (len(found) < repeats and time.monotonic() < deadline):
+        events: list[tuple[Any, Any]] = []
+        for _ in range(max(3, min(10, repeats - len(found)))):
+            flush.add_(1)
+            start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            start.record()
+            run(*pool[(len(found) + len(events)) % len(pool)])
+            end.record()
+            events.append((start, end))
         torch.cuda.synchronize()
-        found: list[float] = []
-        deadline = time.monotonic() + budget
-        while len(found) < 3 or (len(found) < repeats and time.monotonic() < deadline):
-            events: list[tuple[Any, Any]] = []
-            for _ in range(max(3, min(10, repeats - len(found)))):
-                flush.add_(1)
-                start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-                start.record()
-                run(*pool[(len(found) + len(events)) % len(pool)])
-                end.record()
-                events.append((start, end))
-            torch.cuda.synchronize()
-            found += [start.elapsed_time(end) * 1e-3 for start, end in events]
+        found += [start.elapsed_time(end) * 1e-3 for start, end in events]
     return found
 
 

@@ -44,9 +44,11 @@ class _Graph:
     def __init__(self, nodes: int) -> None:
         self.nodes = nodes
         self.graph: Any = None
+        self.captured: Any = None  # replays write to it, so it must live as long as the graph
 
     def __call__(self, x: Any) -> Any:
         if self.graph is None:
+            self.captured = x
             torch = require_torch()
             chain = _Chain(self.nodes)
             aside = torch.cuda.Stream()  # capture wants a stream on which the kernels were warmed up
@@ -57,4 +59,4 @@ class _Graph:
             with torch.cuda.graph(self.graph):
                 chain(x)
         self.graph.replay()
-        return x
+        return self.captured

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simcore.calibrate.clocks import cpu_calls, cuda_calls, warm_calls
+from simcore.calibrate.failures import unmeasured
 from simcore.errors import InputError, MissingExtraError, RunError
 from simcore.models.compute.profile import Sample
 
@@ -16,10 +18,6 @@ Check = Callable[[Any, Inputs], float]
 
 TOLERANCE = {"fp64": 1e-12, "fp32": 1e-5, "tf32": 5e-3, "fp16": 1e-2, "bf16": 5e-2}
 """Largest relative error (Frobenius norm) of an output against float64, by number format."""
-
-
-class OutOfMemory(RunError):
-    """The device has too little memory for a shape, which is then skipped."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +99,18 @@ def resolve_device(name: str) -> Any:
     return torch.device(name)
 
 
+def current(device: str) -> AbstractContextManager[Any]:
+    """Return a context in which ``cuda`` means this device: inputs, kernels and events are all made on it.
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
+    """
+    target = resolve_device(device)
+    return nullcontext() if target.type == "cpu" else require_torch().cuda.device(target)
+
+
 def torch_dtype(name: str) -> Any:
     """Return torch's type that holds a number format."""
     torch = require_torch()
@@ -174,6 +184,8 @@ def time_callable(
     ------
     OutOfMemory
         If the device has too little memory.
+    Unsupported
+        If device, torch or triton refuse to run it.
     RunError
         If an input is all zeros, or the output is wrong.
 
@@ -189,18 +201,17 @@ def time_callable(
     if target.type == "cpu":
         torch.set_num_threads(1)
     try:
-        pool = [make_inputs(i) for i in range(rotate)]
-        if not zeros:
-            _refuse_zeros(kernel, pool)
-        output = run(*pool[0])  # the first call also compiles and loads what it needs
-        error = _checked(kernel, dtype, check, output, pool[0], tolerance)
-        del output
-        clock = warm_calls if warm else cuda_calls if target.type == "cuda" else cpu_calls
-        seconds = clock(run, pool, repeats, budget, target)
-    except (RuntimeError, MemoryError) as failure:  # torch.OutOfMemoryError is a RuntimeError
-        if not _is_out_of_memory(failure):
-            raise
-        raise OutOfMemory(f"{kernel} {dict(shape or {})}: the device has too little memory") from None
+        with current(device):
+            pool = [make_inputs(i) for i in range(rotate)]
+            if not zeros:
+                _refuse_zeros(kernel, pool)
+            output = run(*pool[0])  # the first call also compiles and loads what it needs
+            error = _checked(kernel, dtype, check, output, pool[0], tolerance)
+            del output
+            clock = warm_calls if warm else cuda_calls if target.type == "cuda" else cpu_calls
+            seconds = clock(run, pool, repeats, budget, target)
+    except Exception as failure:
+        raise (unmeasured(failure, f"{kernel} {dict(shape or {})}") or failure) from None
     finally:
         torch.set_num_threads(threads)
         torch.set_float32_matmul_precision(precision)
@@ -255,11 +266,6 @@ def merge(passes: Sequence[Sample]) -> Sample:
         repeats=sum(one.repeats for one in passes),
         passes=tuple(medians),
     )
-
-
-def _is_out_of_memory(failure: BaseException) -> bool:
-    words = ("can't allocate memory", "out of memory", "not enough memory")
-    return isinstance(failure, MemoryError) or any(word in str(failure).lower() for word in words)
 
 
 def _refuse_zeros(kernel: str, pool: list[Inputs]) -> None:

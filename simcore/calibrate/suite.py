@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
-from simcore.calibrate.measure import Case, OutOfMemory, merge, require_torch, resolve_device, time_case
+from simcore.calibrate.failures import Unmeasured
+from simcore.calibrate.measure import Case, current, merge, require_torch, resolve_device, time_case
 from simcore.calibrate.store import Store
 from simcore.errors import InputError, unknown_name
 from simcore.models.compute.device import Device
@@ -116,7 +117,9 @@ def cases(device: str, suites: Sequence[str] = SUITES, *, full: bool = False) ->
         if name not in SUITES:
             raise unknown_name("--suite", name, SUITES)
         module = importlib.import_module(f"simcore.calibrate.{MODULES.get(name, name)}")
-        yield from module.cases(resolve_device(device).type, full=full)
+        with current(device):
+            found = list(module.cases(resolve_device(device).type, full=full))
+        yield from found
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ class Calibration:
     missing : int
         Cases that were not measured at all because the time was over.
     skipped : tuple of str
-        Cases for which the device has too little memory.
+        Cases that do not run on the device, with the reason: too little memory, no such instruction.
     """
 
     profile: KernelProfile
@@ -201,7 +204,7 @@ def calibrate(
             again = case if number == 1 else replace(case, check=None)  # once is enough
             try:
                 store.add(time_case(again, device, REPEATS[full], BUDGET[full]))
-            except OutOfMemory as error:
+            except Unmeasured as error:
                 skipped[case.key] = str(error)
     except BaseException:  # Ctrl-C above all: what was measured is what a later run carries on with
         if store.samples:

@@ -62,7 +62,7 @@ def evaluate(
     if target not in TARGETS:
         raise unknown_name("TARGET", target, TARGETS)
     from simcore.calibrate.layer_sweeps import experts, sequences
-    from simcore.calibrate.measure import resolve_device
+    from simcore.calibrate.measure import current, resolve_device
     from simcore.calibrate.pit_summary import best_rows
     from simcore.calibrate.pit_sweeps import Bench, figure15, figure16, figure17, has_triton
     from simcore.calibrate.suite import device_name
@@ -80,9 +80,10 @@ def evaluate(
         "pit-sequence": lambda: sequences(bench, 8 if small else 32, 32 if small else 128, size // 2),
     }
     points = []
-    for row in sweeps[target]():
-        points.append(row)
-        announce(", ".join(str(value) for value in list(row.values())[:3]))
+    with current(device):
+        for row in sweeps[target]():
+            points.append(row)
+            announce(", ".join(str(value) for value in list(row.values())[:3]))
     tables = {"points": _table(points)}
     if target == "pit-fig15":
         tables["summary"] = _table(best_rows(points))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from simcore.calibrate import measure, suite
+from simcore.calibrate import failures, measure, suite
 from simcore.calibrate.fit import fit_kernel
 from simcore.errors import InputError, RunError
 from simcore.models.compute.device import Device
@@ -72,8 +73,20 @@ def test_time_callable_times_checks_and_restores_threads():
     def too_large(a):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
 
-    with pytest.raises(measure.OutOfMemory, match="too little memory"):
+    def refused(a):
+        raise NotImplementedError("grouped_mm: needs compute capability 9.0\nat a line of torch")
+
+    def broken(a):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with pytest.raises(failures.OutOfMemory, match="too little memory"):
         measure.time_callable(inputs, too_large)
+    with pytest.raises(failures.Unsupported, match=r"needs compute capability 9\.0$"):
+        measure.time_callable(inputs, refused)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        measure.time_callable(inputs, broken)
+    with pytest.raises(TypeError):
+        measure.time_callable(inputs, lambda: None)
 
 
 def test_devices_that_are_not_there(monkeypatch):
@@ -90,6 +103,20 @@ def test_devices_that_are_not_there(monkeypatch):
         measure.resolve_device("cuda:1")
 
 
+def test_a_second_gpu_is_the_one_that_cuda_means_while_it_is_measured(monkeypatch):
+    torch = pytest.importorskip("torch")
+    entered = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "device", lambda target: entered.append(target) or nullcontext())
+    with measure.current("cuda:1"), measure.current("cpu"):
+        assert entered == [torch.device("cuda:1")]
+    capabilities = []
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capabilities.append(len(entered)) or (9, 0))
+    assert list(suite.cases("cuda:1", ["gemm"]))
+    assert capabilities == [2]
+
+
 @pytest.fixture
 def few_cases(monkeypatch):
     """A suite of three cases and a clock that needs no time; returns what was timed."""
@@ -98,7 +125,7 @@ def few_cases(monkeypatch):
 
     def time_case(case, device, repeats, budget):
         if case.shape["nodes"] == 64:
-            raise measure.OutOfMemory("launch: the device has too little memory")
+            raise failures.OutOfMemory("launch: the device has too little memory")
         timed.append(case.key)
         return Sample(case.kernel, case.dtype, case.shape, 1e-6 * case.shape["nodes"], 0.01, 3, case.held_out)
 
