@@ -208,5 +208,6 @@ def _require_triton() -> None:
     try:
         import triton  # noqa: F401 - asked whether it is there
     except ImportError:
-        text = "the suite pit needs triton on a CUDA device, which is not installed: pip install triton"
+        remedy = "pip install triton, or leave pit out of --suite"
+        text = f"the suite pit needs triton on a CUDA device, which is not installed: {remedy}"
         raise MissingExtraError(text) from None
