@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING
 
 from simcore.models.network.graph import sharing
@@ -20,12 +21,14 @@ _BUSY = 0.9
 """Share of the time from which a dimension counts as busy throughout."""
 _CLOSE = 0.95
 """Share of the bound from which nothing is left to gain."""
+_NO_BYTE = "the buffer has not one whole byte, and the convention counts whole ones"
 
 
 def reasons(result: CollectiveResult) -> list[str]:
     """Return sentences on the limiting dimension, latency, balance, and what convention or network distort."""
     if result.limiting is None:
-        return [f"Nothing is sent: {'the buffer is empty' if result.buffers.size == 0 else 'the group is one NPU'}."]
+        alone, empty = prod(result.groups) == 1, "the buffer is empty" if result.buffers.size == 0 else _NO_BYTE
+        return [f"Nothing is sent: {'the group is one NPU' if alone else empty}."]
     found = [_limit(result), *_latency(result), *_balance(result), *_network(result)]
     schedule = result.provenance.inputs["schedule"]
     if _fixed_order(result) and schedule != Schedule.ASCENDING:

@@ -208,6 +208,8 @@ def test_nothing_sent_is_no_share_of_a_bound():
     assert "among 1 NPU," in text
     document = json.loads(invoke("all-reduce", "0B", "--network", NETWORK, "--json"))
     assert document["efficiency"] is None
+    text = " ".join(invoke("all-reduce", "0.5B", "--network", NETWORK, "--convention", "astra-sim").split())
+    assert "the buffer has not one whole byte, and the convention counts whole ones" in text
 
 
 def test_what_is_one_is_not_many():

@@ -168,6 +168,13 @@ def test_groups_of_one_and_empty_buffers_end_at_once():
     assert simulate_collective(AR, 1e6, lone, [1e9, 1e9], chunks=1).time == pytest.approx(1e-3 + 4e-6)
 
 
+@pytest.mark.parametrize("schedule", Schedule)
+@pytest.mark.parametrize("convention", Convention)
+def test_less_than_one_byte_is_nothing_where_bytes_are_whole(convention, schedule):
+    run = simulate_collective(AR, 0.5, RING4, [1e9], convention=convention, schedule=schedule)
+    assert (run.time > 0) is (convention is Convention.PHYSICAL)
+
+
 def test_a_plan_may_be_given():
     clock = Clock()
     network = Network(clock, CUBE, CUBE_BANDWIDTHS, record=True)

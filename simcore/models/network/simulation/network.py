@@ -157,12 +157,12 @@ class Network:
         -------
         simpy.Event
             Succeeds when the last chunk is done; its value is that time [s]. Already triggered at once where nothing
-            is to be sent (a group of one NPU, no bytes).
+            is to be sent (a group of one NPU, no bytes, less than one where the convention counts whole bytes).
         """
         sizes = tuple(groups) if groups is not None else tuple(each.size for each in self.topology.dimensions)
         whole = self.convention.whole_nanoseconds
         done = Event(self.clock)
-        if size <= 0 or all(p == 1 for p in sizes):
+        if (int(size) if whole else size) <= 0 or all(p == 1 for p in sizes):
             return done.succeed(self.clock.now)
         at = spread(self.topology, positions)
         planned = self.plans(collective, size, sizes, chunks, at) if plans is None else list(plans)
