@@ -59,12 +59,11 @@ def _latency(result: CollectiveResult) -> list[str]:
     """Compare latency with bytes in the limiting dimension."""
     d = result.limiting
     assert d is not None  # the caller has checked
-    physical = result.convention is Convention.PHYSICAL
-    if physical:
-        waiting = 1 - result.run.sent[d] / result.bandwidths[d] / result.occupied[d]
-    else:  # a message may see less than the bandwidth, so that what is not sending is no measure of latency
+    if result.convention is Convention.PHYSICAL:
+        waiting = 1 - result.run.busy[d] / result.occupied[d]
+    else:  # work has latency in it there
         waiting = _latencies(result, d) / sum(each.end - each.start for each in result.run.log if each.dimension == d)
-    if waiting < 0.1 or result.topology.dimensions[d].latency == 0 or (physical and _partly_connected(result, d)):
+    if waiting < 0.1:
         return []
     remedy = "" if result.run.chunks == 1 else "; fewer chunks pay it less often"
     if remedy and not _fixed_order(result) and result.provenance.inputs["schedule"] != Schedule.LATENCY_AWARE:

@@ -228,6 +228,15 @@ def test_half_a_ring_is_no_latency():
     assert "latency-aware tries" in invoke("all-reduce", "64KiB", "--network", "Ring(8)@200GB/s,500ns")
 
 
+@pytest.mark.parametrize("options", [{"algorithms": "ring"}, {"group": "0-3"}])
+def test_links_that_stay_idle_are_no_latency(options):
+    """A ring over a full mesh sends on one of seven links at a time, half of its NPUs have three."""
+    network = "FC(8)@140GB/s,500ns"
+    assert "Latency" not in " ".join(collective("all-reduce", "1GiB", network=network, **options).reasons)
+    small = " ".join(collective("all-reduce", "64KiB", network=network, **options).reasons)
+    assert "Latency is 9" in small
+
+
 @pytest.mark.parametrize(("size", "what"), [("6KiB", "are folded onto 4 NPUs first"), ("1GiB", "run a ring, because")])
 def test_folding_is_told_as_it_was(size, what):
     text = " ".join(invoke("all-reduce", size, "--network", "Switch(6)@50GB/s,5us").split())
