@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from simcore.models.network.graph import sharing
 from simcore.models.network.simulation.algorithms import Algorithm, steps
 from simcore.models.network.simulation.conventions import Convention, phase_cost
-from simcore.models.network.simulation.schedules import Schedule
+from simcore.models.network.simulation.schedules import Optimization, Schedule
 from simcore.models.network.topology import Block, ring_crossings
 from simcore.models.workload import Collective
 from simcore.units import format_si
@@ -106,9 +106,13 @@ def _balance(result: CollectiveResult) -> list[str]:
         return []
     least = min((d for d, p in enumerate(result.groups) if p > 1), key=lambda d: (result.run.utilisation[d], d))
     alone = format_si(result.bounds.hierarchical, "s")
+    rule = "In the ascending order"
+    whole = result.provenance.inputs["collective_opt"] == Optimization.FULL_PER_DIMENSION
+    if whole and result.collective is Collective.ALL_REDUCE:
+        rule = "Each dimension carries the whole buffer: with --collective-opt local, in the ascending order,"
     return [
         f"The bound needs all links busy all the time; dimension {least + 1} is used to "
-        f"{result.run.utilisation[least]:.1%}. In the ascending order dimension {result.bounds.limiting + 1} alone "
+        f"{result.run.utilisation[least]:.1%}. {rule} dimension {result.bounds.limiting + 1} alone "
         f"takes {alone}, whatever the number of chunks."
     ]
 

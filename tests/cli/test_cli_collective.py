@@ -74,6 +74,11 @@ def test_json_has_the_names_that_scripts_read():
         (["64MiB", "--network", RING, "--convention", "astra-sim", "--in-flight", "4"], "which no network allows"),
         (["1MiB", "--network", RING, "--convention", "astra-sim-2", "--schedule", "themis"], "had no effect"),
         (["1MiB", "--network", RING, "--group", "3"], "Nothing is sent"),
+        (["1GiB", "--network", NETWORK], "In the ascending order dimension 1 alone takes 8.053 ms"),
+        (
+            ["1GiB", "--network", NETWORK, "--collective-opt", "full-per-dimension"],
+            "carries the whole buffer: with --collective-opt local, in the ascending order, dimension 1 alone takes",
+        ),
         (["1MiB", "--network", "Switch(6)@100GB/s,1us"], "of this size are folded onto 4 NPUs first"),
     ],
 )
