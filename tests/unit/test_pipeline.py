@@ -181,3 +181,17 @@ def test_a_transfer_takes_its_share_of_the_links_from_a_collective():
     assert network.transfers[0].start == pytest.approx(1.0)  # after the phase under way
     assert arrived.processed
     assert done.value == pytest.approx(3.0 + 5.0)
+
+
+def test_transfers_that_wait_for_each_other_leave_idle_links_to_a_collective():
+    """Four messages over one of seven links, 7 s each: they take a seventh of the links for 28 s, not all of them."""
+    clock = Clock()
+    mesh = Topology("mesh", (Dimension(Block.FULLY_CONNECTED, 8),))
+    network = make_network(clock, mesh, [7.0], Settings(record=True))
+    (leg,) = transfer_legs(mesh, [7.0], (2,), 0, 1, 7.0)
+    for _ in range(4):
+        network.send(leg, "onwards")
+    done = network.issue(Collective.REDUCE_SCATTER, 8.0, (4,), chunks=1)
+    clock.run()
+    assert [each.start for each in network.transfers] == [0.0, 7.0, 14.0, 21.0]
+    assert done.value == pytest.approx(4 * 1.0 + 2.0)

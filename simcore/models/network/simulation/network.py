@@ -202,7 +202,8 @@ class Network:
         if not self.convention.whole_nanoseconds:
             server = self._server(d, "")
             start = max(start, server.link_free)
-            server.link_free = start + leg.work
+            # what waits for its channel alone leaves the other links to collectives: its share is taken now
+            server.link_free = max(clock.now, server.link_free) + leg.work
         self._channels[d, channel] = start + leg.duration
         self.busy[d] += leg.work
         self.sent[d] += leg.sent
