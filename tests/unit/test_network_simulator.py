@@ -239,6 +239,23 @@ def test_a_rank_that_never_comes_is_a_deadlock_too():
         simulate_ranks(network, {rank: [call] for rank in range(15)})
 
 
+@pytest.mark.parametrize(
+    ("rank", "step", "found"),
+    [
+        (2, GroupCollective(AR, 1e6, (0, 1)), "rank 2, step 1: found 'all-reduce of 2 ranks', which rank 2 is no mem"),
+        (4, 1.0, "rank 4: found its program, expected ranks of the network, 0 to 3"),
+        (0, -1.0, "found -1 s of compute"),
+        (0, float("nan"), "found nan s of compute"),
+        (0, GroupCollective(AR, -1.0, (0, 1)), "found 'all-reduce of 2 ranks' of -1 B"),
+        (0, GroupCollective(AR, 1e6, (0, 1), chunks=0), "in 0 chunks"),
+        (0, GroupCollective(AR, 1e6, (0, 5)), "found rank 5"),
+    ],
+)
+def test_programs_that_make_no_sense_are_refused(rank, step, found):
+    with pytest.raises(InputError, match=found):
+        simulate_ranks(Network(Clock(), RING4, [1e9]), {rank: [step]})
+
+
 def test_groups_are_boxes():
     assert coordinates(CUBE, 37) == (1, 1, 1)
     assert group_positions(CUBE, range(16), "--group") == ((0, 1, 2, 3), (0, 1, 2, 3), (0,))

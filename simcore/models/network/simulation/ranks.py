@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 from typing import Any, NamedTuple
 
 from simpy.events import Event
 
 from simcore.engine import Clock
-from simcore.errors import RunError
+from simcore.errors import InputError, RunError
 from simcore.models.network.distances import spread
 from simcore.models.network.groups import group_positions
 from simcore.models.network.simulation.network import Network
@@ -91,7 +91,8 @@ def simulate_ranks(network: Network, programs: Mapping[int, Sequence[float | Gro
     Raises
     ------
     InputError
-        If a group is no subset of the network's NPUs in the shape of a box.
+        If a group is no subset of the network's NPUs in the shape of a box, a rank is not in the network or calls a
+        collective of others, or a size, a number of chunks or a time is out of range.
     RunError
         If ranks wait for each other for ever.
 
@@ -103,7 +104,28 @@ def simulate_ranks(network: Network, programs: Mapping[int, Sequence[float | Gro
     >>> simulate_ranks(network, {0: [reduce], 1: [0.5, reduce]}).time  # rank 1 is late
     0.501
     """
+    for rank, program in programs.items():
+        _check(network.topology.npus, rank, program)
     return _Ranks(network, programs).run()
+
+
+def _check(npus: int, rank: int, program: Sequence[float | GroupCollective]) -> None:
+    """Refuse a rank that the network has not, and steps that it cannot take."""
+    if not 0 <= rank < npus:
+        raise InputError(f"programs, rank {rank}", "its program", f"ranks of the network, 0 to {npus - 1}")
+    for number, step in enumerate(program, 1):
+        place = f"programs, rank {rank}, step {number}"
+        if not isinstance(step, GroupCollective):
+            if not 0 <= step < inf:
+                raise InputError(place, f"{step:g} s of compute", "a finite time of at least 0")
+            continue
+        if rank not in step.members:
+            remedy = f"Add rank {rank} to its members, or take the call out of its program."
+            raise InputError(place, f"'{step}', which rank {rank} is no member of", "a collective of its own", remedy)
+        if not 0 <= step.size < inf:
+            raise InputError(place, f"'{step}' of {step.size:g} B", "a finite size of at least 0")
+        if step.chunks < 1:
+            raise InputError(place, f"'{step}' in {step.chunks} chunks", "at least 1")
 
 
 _Line = tuple[int, int]
