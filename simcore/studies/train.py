@@ -155,7 +155,7 @@ def train(
     started = time.process_time()
     pipeline, closed, closed_partial, least = None, None, None, None
     if stages > 1:
-        cut = Pipeline(stages, micro_batches or 4 * stages, order)
+        cut = Pipeline(stages, 4 * stages if micro_batches is None else micro_batches, order)
         pipeline = _pipeline(scene, cut, settings, loop, recompute, compute_scale)
         run = max(pipeline.runs, key=lambda one: one.time)
 

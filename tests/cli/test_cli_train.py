@@ -13,6 +13,7 @@ import simcore
 from click.testing import CliRunner
 from simcore.cli.main import run
 from simcore.cli.train import command
+from simcore.errors import InputError
 
 ASTRA = ["--workload-variant", "evaluation", "--compute-scale", "0.26", "--convention", "astra-sim"]
 FOUR = " x ".join(f"{block}@81.25GiB/s,1ns" for block in ("Ring(2)", "FC(8)", "Ring(8)", "Switch(8)"))
@@ -141,6 +142,11 @@ def test_zero_and_pipeline():
     assert "12.50% of the work" in text
     assert "pipeline" in text.split("exposed communication")[1].splitlines()[0]
     assert "without them the iteration takes" in text
+
+
+def test_no_micro_batches_are_refused_in_python_too():
+    with pytest.raises(InputError, match="micro-batches: found 0"):
+        simcore.train("4D", "325", "1T", stages=2, micro_batches=0)
 
 
 def test_transfers_between_stages_are_a_kind_of_their_own(tmp_path):

@@ -208,6 +208,7 @@ RING8 = Topology("ring", (Dimension(Block.RING, 8),))
         ({"start": -1.0}, [1e9], "a start at -1 s"),
         ({"start": float("nan")}, [1e9], "a start at nan s"),
         ({"compute_scale": 0.0}, [1e9], "a compute scale of 0"),
+        ({"loop": "NoOverlap"}, [1e9], "job 1: found the loop 'NoOverlap', expected one of Loop.NO_OVERLAP"),
         ({}, [1e9, 1e9], "bandwidths: found 2 numbers, expected one for each of the 1 dimensions"),
         ({}, [0.0], "bandwidths, dimension 1: found 0 B/s, expected a finite number above 0"),
         ({}, [-1.0], "bandwidths, dimension 1: found -1 B/s"),

@@ -128,6 +128,9 @@ def check_job(topology: Topology, job: Job) -> None:
             found = f"{name}-parallel groups {sizes} of {prod(sizes)} NPUs"
             expected = f"{degree}, the workload's degree of {name} parallelism"
             raise InputError(job.name, found, expected, remedy)
+    if not isinstance(job.loop, Loop):  # text would be taken for the loop `simulate`
+        expected = f"one of {', '.join(f'Loop.{loop.name}' for loop in Loop)}"
+        raise InputError(job.name, f"the loop {job.loop!r}", expected, "Loop is in simcore.models.iteration.program.")
     if job.iterations < 1:
         raise InputError(job.name, f"{job.iterations} iterations", "at least 1", "Leave a job that runs none out.")
     if not 0 <= job.start < inf:
