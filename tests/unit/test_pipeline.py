@@ -118,6 +118,15 @@ def test_stages_are_whole_blocks():
 
 
 @pytest.mark.parametrize(
+    ("collective", "left"),
+    [(Collective.ALL_REDUCE, 8.0), (Collective.ALL_GATHER, 32.0), (Collective.REDUCE_SCATTER, 2.0)],
+)
+def test_a_message_is_what_the_last_collective_leaves_on_an_npu(collective, left):
+    layers = (Layer("a", Phase(1.0, collective, 8.0), Phase(1.0), Phase(1.0)), *balanced(1).layers)
+    assert boundary_size(Workload("toy", layers, 4, 1)) == left
+
+
+@pytest.mark.parametrize(
     ("block", "stages", "expected"),
     [
         (Block.SWITCH, 8, 2e-6 + 0.08),

@@ -20,7 +20,7 @@ from simcore.models.iteration.chunked import ChunkFabric
 from simcore.models.iteration.execute import Log, Runner, Span, finish
 from simcore.models.iteration.program import Axis, Loop, Pass, Step, Writer, backward_order, blocks
 from simcore.models.network.transfers import TransferLeg
-from simcore.models.workload import Workload
+from simcore.models.workload import Collective, Phase, Workload
 
 
 class PipelineOrder(StrEnum):
@@ -113,9 +113,12 @@ def stage_layers(workload: Workload, stages: int) -> list[range]:
 def boundary_size(workload: Workload) -> float:
     """Return the bytes that go from stage to stage for the whole batch [B]: the activations that a block ends with.
 
-    Those are what the last forward all-reduce sums; a workload without one sends nothing.
+    Those are what the last forward collective leaves on each NPU; a workload without one sends nothing.
     """
-    return next((layer.forward.size for layer in reversed(workload.layers) if layer.forward.collective), 0.0)
+    phase = next((layer.forward for layer in reversed(workload.layers) if layer.forward.collective), Phase(0.0))
+    if phase.collective is Collective.ALL_GATHER:
+        return phase.size * workload.tp
+    return phase.size / workload.tp if phase.collective is Collective.REDUCE_SCATTER else phase.size
 
 
 @dataclass(frozen=True)
