@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import networkx
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from simcore.engine import Clock
 from simcore.models.network.fluid import FluidNetwork, max_min
+from simcore.models.network.graph import link_graph, streams
+from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.models.workload import Collective
 
 LINKS = 4
 
@@ -89,3 +95,19 @@ def test_wider_links_are_never_slower_for_a_flow_alone(problem, size, factor):
         return done.value
 
     assert time(capacity * factor) <= time(capacity) * (1 + 1e-9)
+
+
+@given(st.integers(2, 12), st.sampled_from([Collective.ALL_TO_ALL, Collective.ALL_REDUCE]), st.data())
+def test_streams_on_a_ring_take_all_shortest_ways_in_equal_parts(size, collective, data):
+    group = sorted(data.draw(st.sets(st.integers(0, size - 1), min_size=2)))
+    ring = Dimension(Block.RING, size)
+    pairs = [(a, b) for a in group for b in group if a != b]
+    if collective is Collective.ALL_REDUCE:
+        pairs = [pair for a, b in zip(group, group[1:] + group[:1], strict=True) for pair in ((a, b), (b, a))]
+    graph, expected = link_graph(Topology("ring", (ring,)), [1.0]), {}
+    for pair in pairs:
+        ways = list(networkx.all_shortest_paths(graph, *pair))
+        for way in ways:
+            for hop in pairwise(way):
+                expected[hop] = expected.get(hop, 0.0) + 1.0 / len(ways)
+    assert streams(ring, group, collective)[1] == expected

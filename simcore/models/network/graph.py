@@ -7,7 +7,7 @@ share a network break that symmetry: what they do to each other depends on which
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
+from itertools import accumulate, permutations, product
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
 Node = int | str
 Link = tuple[Node, Node]
-Hops = tuple[tuple[int, int], ...]
-"""A way along one dimension, as pairs of positions; -1 is the switch."""
-
 SWITCH = -1
+"""The position of a dimension's switch."""
 
 
 def link_graph(topology: Topology, bandwidths: Sequence[float]) -> DiGraph:
@@ -149,20 +147,36 @@ def streams(
             if here != there:
                 counts[here, there] = 1.0
         return 1.0 / (members - 1), counts
-    ways: list[tuple[Hops, float]] = []
     if collective is Collective.ALL_TO_ALL:
-        for here, there in product(group, repeat=2):
-            ways += _shortest(here, there, dimension.size) if here != there else []
-        share = 1.0 / (members - 1)
-    else:
-        for i, here in enumerate(group):
-            for there in (group[(i + 1) % members], group[i - 1]):
-                ways += _shortest(here, there, dimension.size)
-        share = 0.5
-    for hops, part in ways:
-        for hop in hops:
-            counts[hop] = counts.get(hop, 0.0) + part
-    return share, counts
+        return 1.0 / (members - 1), _round_the_ring(permutations(group, 2), dimension.size)
+    neighbours = (pair for i, here in enumerate(group) for pair in ((group[i - 1], here), (here, group[i - 1])))
+    return 0.5, _round_the_ring(neighbours, dimension.size)
+
+
+def _round_the_ring(pairs: Iterable[tuple[int, int]], size: int) -> dict[tuple[int, int], float]:
+    """Return the streams on each link of a ring, each on the shorter way, half on either where both are as long."""
+    # how many more streams there are from each position on, upwards and, positions mirrored, downwards: a pair costs
+    # four numbers then, however many links lie between
+    up, down = [0.0] * (2 * size), [0.0] * (2 * size)
+    for here, there in pairs:
+        ahead = (there - here) % size
+        part = 0.5 if 2 * ahead == size else 1.0
+        if 2 * ahead <= size:
+            up[here] += part
+            up[here + ahead] -= part
+        if 2 * ahead >= size:
+            mirrored = -here % size
+            down[mirrored] += part
+            down[mirrored + size - ahead] -= part
+    counts: dict[tuple[int, int], float] = {}
+    for more, turn in ((up, 1), (down, -1)):
+        streams_on = list(accumulate(more))
+        for i in range(size):
+            number = streams_on[i] + streams_on[i + size]
+            hop = turn * i % size, turn * (i + 1) % size
+            if number:
+                counts[hop] = counts.get(hop, 0.0) + number
+    return counts
 
 
 def sharing(dimension: Dimension, groups: Sequence[Sequence[int]], collective: Collective) -> float:
@@ -194,14 +208,3 @@ def sharing(dimension: Dimension, groups: Sequence[Sequence[int]], collective: C
             load[hop] = load.get(hop, 0.0) + share * count
     wires = _wires(dimension, 1.0)
     return max(carried / wires[hop] for hop, carried in load.items())
-
-
-def _shortest(here: int, there: int, size: int) -> list[tuple[Hops, float]]:
-    """Return the shortest ways round a ring and the part that each takes: two where both are as long."""
-    forward = (there - here) % size
-    ways = []
-    if forward <= size - forward:
-        ways.append(tuple(((here + i) % size, (here + i + 1) % size) for i in range(forward)))
-    if size - forward <= forward:
-        ways.append(tuple(((here - i) % size, (here - i - 1) % size) for i in range(size - forward)))
-    return [(way, 1.0 / len(ways)) for way in ways]
