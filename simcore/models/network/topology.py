@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import product
 from math import prod
-from typing import Any
 
 
 class Block(StrEnum):
@@ -171,36 +169,3 @@ def bisection_bandwidth(topology: Topology, bandwidths: Sequence[float]) -> floa
         }[dimension.block]
         cuts.append(topology.npus // n * across)
     return min(cuts, default=0.0)
-
-
-def graph(topology: Topology) -> Any:
-    """Return the network as a `networkx.Graph`, for drawing and for checking path lengths.
-
-    NPUs are nodes 0, 1, ...; a switch is a node ``("switch", dimension, coordinates elsewhere)`` with dimensions from
-    1. Edges carry their ``dimension``.
-
-    Examples
-    --------
-    >>> sorted(graph(Topology("ring", (Dimension(Block.RING, 4),))).edges)
-    [(0, 1), (0, 3), (1, 2), (2, 3)]
-    """
-    import networkx
-
-    drawn = networkx.Graph()
-    drawn.add_nodes_from(range(topology.npus))
-    sizes = [dimension.size for dimension in topology.dimensions]
-    strides = [prod(sizes[:i]) for i in range(len(sizes))]
-    for d, dimension in enumerate(topology.dimensions):
-        for rest in product(*(range(size) if i != d else (0,) for i, size in enumerate(sizes))):
-            first = sum(x * stride for x, stride in zip(rest, strides, strict=True))
-            links: list[tuple[int, Any]]
-            members = [first + k * strides[d] for k in range(dimension.size)]
-            if dimension.block is Block.SWITCH:
-                hub: Any = ("switch", d + 1, rest[:d] + rest[d + 1 :])
-                links = [(member, hub) for member in members]
-            elif dimension.block is Block.RING:
-                links = list(zip(members, members[1:] + members[:1], strict=True))
-            else:
-                links = [(a, b) for i, a in enumerate(members) for b in members[i + 1 :]]
-            drawn.add_edges_from((a, b, {"dimension": d + 1}) for a, b in links if a != b)
-    return drawn
