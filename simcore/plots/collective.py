@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from simcore.plots.style import STYLE
 from simcore.results import Table
 from simcore.timeline.slices import Slice
 
@@ -18,7 +19,6 @@ _COLOURS = {
     "all-gather": "#56B4E9",
     "all-to-all": "#009E73",
 }
-_STYLE: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
 
 
 def draw(timeline: Sequence[Slice], dimensions: Table, time: float) -> Figure:
@@ -38,7 +38,7 @@ def draw(timeline: Sequence[Slice], dimensions: Table, time: float) -> Figure:
     from matplotlib.patches import Patch
 
     tracks = [f"dimension {row['dimension']}: {row['block']} {row['npus']}" for row in dimensions]
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 1.0 + 0.45 * len(tracks)), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=(4, 1))
         for name, colour in _COLOURS.items():

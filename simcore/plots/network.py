@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from simcore.plots.style import STYLE
 from simcore.results import Row, Table
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _AXES = {
 }
 FIGURES = (*_AXES, "fig15")
 """What can be drawn."""
-_STYLE: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "hatch.linewidth": 0.6}
 
 
 def draw(name: str, tables: Mapping[str, Table]) -> Figure:
@@ -42,7 +42,7 @@ def draw(name: str, tables: Mapping[str, Table]) -> Figure:
     """
     import matplotlib
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         return _bars(tables["summary"]) if name == "fig15" else _grid(tables[name], *_AXES[name])
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from simcore.plots.style import STYLE
 from simcore.results import Table
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ _PARTS = {
     "input_gradient": ("#56B4E9", ".."),
     "weight_gradient": ("#E69F00", "xx"),
 }
-_STYLE: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "hatch.linewidth": 0.6}
 
 
 def draw(table: Table, steps: Mapping[str, Mapping[str, float]]) -> Figure:
@@ -33,7 +33,7 @@ def draw(table: Table, steps: Mapping[str, Mapping[str, float]]) -> Figure:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.0 + 0.9 * len(table), 2.8), layout="constrained")
         left, right = figure.subplots(1, 2)
         blocks = {"FullyConnected": "FC"}  # the field's short name, which fits under a bar

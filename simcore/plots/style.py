@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -13,6 +13,8 @@ COLOURS = ("#7f7f7f", "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D
 HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), "-.")
 
+STYLE: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "hatch.linewidth": 0.6}
+"""Settings of matplotlib for small figures, for `matplotlib.rc_context`."""
 DPI = 150
 CAPTION = 130  # characters of a line under a figure
 

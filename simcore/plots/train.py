@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from simcore.plots.style import STYLE
 from simcore.results import Table
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ _PARTS = {
     "pipeline": ("#56B4E9", "\\\\"),
     "other stages": ("#CC79A7", ".."),
 }
-_STYLE: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "hatch.linewidth": 0.6}
 
 
 def draw(dimensions: Table, parts: Mapping[str, float], bound: float | None) -> Figure:
@@ -36,7 +36,7 @@ def draw(dimensions: Table, parts: Mapping[str, float], bound: float | None) -> 
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(6.8, 1.2 + 0.4 * len(dimensions)), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
         start = 0.0
