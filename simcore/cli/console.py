@@ -51,6 +51,17 @@ def options_of(command: click.Command) -> list[str]:
     return [name for parameter in command.params for name in parameter.opts]
 
 
+@contextmanager
+def in_place_of(argument: str, option: str, given: object) -> Iterator[None]:
+    """Blame an option for what is wrong with an argument whose place it takes, where the option was given."""
+    try:
+        yield
+    except InputError as error:
+        if given is None or error.place != argument:
+            raise
+        raise InputError(option, error.found, error.expected, error.remedy, error.pointer) from None
+
+
 def warn(message: str) -> None:
     """Print a warning on standard error."""
     click.echo(f"simcore: warning: {one_line(message)}", err=True)

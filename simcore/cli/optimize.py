@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from simcore.cli.console import options_of, warn
+from simcore.cli.console import in_place_of, options_of, warn
 
 
 # a negative budget is refused as one, not as an unknown option
@@ -81,31 +81,32 @@ def command(
     if model is not None:
         given.insert(2, model)
     network, budget, workload, target, loop = given
-    result = optimize(
-        network,
-        budget,
-        workload,
-        target,
-        loop,
-        recompute=recompute,
-        caps=limits("--cap", caps),
-        minima=limits("--min", minima),
-        constraints=constraints,
-        cost=cost,
-        tp=tp,
-        dp=dp,
-        communicator=communicator,
-        variant="evaluation" if variant == "evaluation" else "optimizer",
-        sequence=sequence,
-        batch=batch,
-        profile=profile,
-        dtype=dtype,
-        at_most=at_most,
-        output=output,
-        force=force,
-    )
-    for caution in result.cautions:
-        warn(caution)
+    with in_place_of("WORKLOAD", "--model", model):
+        result = optimize(
+            network,
+            budget,
+            workload,
+            target,
+            loop,
+            recompute=recompute,
+            caps=limits("--cap", caps),
+            minima=limits("--min", minima),
+            constraints=constraints,
+            cost=cost,
+            tp=tp,
+            dp=dp,
+            communicator=communicator,
+            variant="evaluation" if variant == "evaluation" else "optimizer",
+            sequence=sequence,
+            batch=batch,
+            profile=profile,
+            dtype=dtype,
+            at_most=at_most,
+            output=output,
+            force=force,
+        )
+    for warning in result.warnings:
+        warn(warning)
     if output is not None:
         result.write(output, force=force)
     if as_json:

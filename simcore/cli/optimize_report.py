@@ -120,6 +120,8 @@ def _prices(plan: BandwidthPlan) -> Table:
 
 
 def _saved(price: ShadowPrice) -> tuple[str, str]:
+    if price.unknown:
+        return "unknown", "unknown"
     if price.shift:  # says which way; the amount is what that way saves
         per_dollar = None if price.per_dollar is None else abs(price.per_dollar)
         price = replace(price, per_bandwidth=abs(price.per_bandwidth or 0.0), per_dollar=per_dollar)

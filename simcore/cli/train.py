@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from simcore.cli.console import options_of, warn
+from simcore.cli.console import in_place_of, options_of, warn
 
 
 # a negative budget is refused as one, not as an unknown option
@@ -96,33 +96,34 @@ def command(
     names = ["NETWORK", "BUDGET", "WORKLOAD"]
     given = positional("train", arguments, names, "4D 325 1T", options_of(command), replaced)
     check_timeline(timeline)
-    result = train(
-        given[0] if text is None else text,
-        given[1] if text is None else None,
-        given[-1] if model is None else model,
-        split=split,
-        loop=loop,
-        chunks=chunks,
-        schedule=schedule,
-        convention=convention,
-        compute_scale=compute_scale,
-        variant="evaluation" if variant == "evaluation" else "optimizer",
-        recompute=recompute,
-        tp=tp,
-        dp=dp,
-        communicator=communicator,
-        sequence=sequence,
-        batch=batch,
-        zero=zero,
-        stages=stages,
-        micro_batches=micro_batches,
-        order=order,
-        profile=profile,
-        dtype=dtype,
-        record=timeline is not None,
-        output=output,
-        force=force,
-    )
+    with in_place_of("WORKLOAD", "--model", model):
+        result = train(
+            given[0] if text is None else text,
+            given[1] if text is None else None,
+            given[-1] if model is None else model,
+            split=split,
+            loop=loop,
+            chunks=chunks,
+            schedule=schedule,
+            convention=convention,
+            compute_scale=compute_scale,
+            variant="evaluation" if variant == "evaluation" else "optimizer",
+            recompute=recompute,
+            tp=tp,
+            dp=dp,
+            communicator=communicator,
+            sequence=sequence,
+            batch=batch,
+            zero=zero,
+            stages=stages,
+            micro_batches=micro_batches,
+            order=order,
+            profile=profile,
+            dtype=dtype,
+            record=timeline is not None,
+            output=output,
+            force=force,
+        )
     for note in result.provenance.notes[1:]:
         warn(note)
     if output is not None:

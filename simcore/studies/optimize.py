@@ -53,7 +53,7 @@ class OptimizeResult:
         How to make it again.
     seconds : float
         CPU time of the search [s]; not part of the written result.
-    cautions : tuple of str
+    warnings : tuple of str
         What a reader must know before relying on the plan.
     """
 
@@ -63,7 +63,7 @@ class OptimizeResult:
     loop: TrainingLoop
     provenance: Provenance
     seconds: float = field(compare=False)
-    cautions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def table(self) -> Table:
@@ -108,11 +108,12 @@ class OptimizeResult:
                     "s_per_B/s": price.per_bandwidth,
                     "s_per_dollar": price.per_dollar,
                     "shift": price.shift,
+                    "unknown": price.unknown,
                 }
                 for price in plan.prices
             ],
             "reasons": list(plan.reasons),
-            "cautions": list(self.cautions),
+            "warnings": list(self.warnings),
             "provenance": self.provenance.as_dict(),
         }
 

@@ -78,6 +78,12 @@ def test_model_file_takes_the_place_of_the_workload(tmp_path):
         run("4D", "325", "1T", "Perf", "Overlap", "--model", str(model))
 
 
+@pytest.mark.parametrize("arguments", [("optimize", "4D", "325", "Perf", "Overlap"), ("train", "4D", "325")])
+def test_a_missing_model_file_is_blamed_on_its_option(arguments, tmp_path):
+    with pytest.raises(InputError, match=r"^--model: found '.*none\.yaml', which is no file"):
+        CliRunner().invoke(main, [*arguments, "--model", str(tmp_path / "none.yaml")], catch_exceptions=False)
+
+
 def test_explicit_groups(tmp_path):
     groups = tmp_path / "groups.yaml"
     groups.write_text("F: [4, 4, -1, -1]\nI: [4, 4, -1, -1]\nW: [-1, 2, 4, 32]\n")
@@ -207,6 +213,18 @@ def test_performance_per_cost_says_what_it_is_worth():
     assert max(map(len, text.splitlines())) <= 100
 
 
+def test_a_price_that_cannot_be_told_is_unknown(monkeypatch):
+    from simcore.models.bandwidth import shadow
+
+    monkeypatch.setattr(shadow, "_AGREED", -1.0)
+    text = run(*GOOD[:3], "PerfPerCost", "Overlap")
+    assert text.count("unknown") == 6
+    assert "The shadow price of budget is unknown: the saving per unit changes" in " ".join(text.split())
+    (budget, cost) = json.loads(run(*GOOD[:3], "PerfPerCost", "Overlap", "--json"))["shadow_prices"]
+    assert (budget["s_per_B/s"], cost["s_per_dollar"]) == (None, None)
+    assert budget["unknown"].startswith("the saving per unit changes")
+
+
 def test_a_plan_on_the_floor_is_warned_of(tmp_path):
     free = tmp_path / "free.yaml"
     pod = "{link: $7.8 per GB/s, switch: $18 per GB/s}"
@@ -221,6 +239,9 @@ def test_a_plan_on_the_floor_is_warned_of(tmp_path):
         assert remedy in result.stderr
     result = CliRunner().invoke(main, ["optimize", *GOOD])
     assert result.stderr == ""
+    found = json.loads(run(*GOOD[:3], "PerfPerCost", "Overlap", "--budget-at-most", "--json"))
+    assert ["that floor, not economics" in each for each in found["warnings"]] == [True]
+    assert json.loads(run(*GOOD, "--json"))["warnings"] == []
 
 
 def test_names_in_any_case():

@@ -212,6 +212,21 @@ def test_price_of_network_cost_balances_time_and_cost():
     assert price.per_dollar == pytest.approx(plan.iteration_time / plan.cost, rel=1e-2)
 
 
+def test_what_a_smaller_budget_saves_at_a_kink():
+    """3D, Group, per cost: at the same cost a larger budget costs 1.29 ms per GB/s, a smaller one saves 1.07 ms."""
+    model, prices = scene("3D", "Group")
+    plan = best_plan(model, make_region(BUDGET, 3), prices, Target.PER_COST)
+
+    def least(budget):
+        return least_time(model, make_region(budget, 3).with_cost(prices, plan.cost)[0], aim=1e-11).objective
+
+    step, budget = 1e-6 * BUDGET, plan.prices[0]
+    assert budget.per_bandwidth == pytest.approx((least(BUDGET) - least(BUDGET + step)) / step, rel=1e-2)
+    assert budget.smaller == pytest.approx((least(BUDGET) - least(BUDGET - step)) / step, rel=1e-2)
+    assert budget.smaller < 0.9 * -budget.per_bandwidth
+    assert any("a smaller one" in reason and "save 1.07 ms per GB/s" in reason for reason in plan.reasons)
+
+
 def test_gain_is_one_sided():
     model, prices = scene("4D", "1T")
     plan = best_plan(model, make_region(BUDGET, 4), prices, Target.PERF)

@@ -102,6 +102,7 @@ def reasons(
     active = [limit for limit in limits if limit.per_bandwidth and limit.name != "budget"]
     found += [_limit_reason(limit) for limit in active]
     found += _slack_reason(region, b)
+    found += _unknown_reason(limits)
     if per_cost:
         found += _budget_reason(limits)
         found.append(_cost_reason(b, prices, bound))
@@ -152,13 +153,20 @@ def _slack_reason(region: Region, b: Array) -> list[str]:
 
 
 def _budget_reason(limits: Sequence[ShadowPrice]) -> list[str]:
-    price = next((each.per_bandwidth for each in limits if each.name == "budget"), None)
-    if price is None or price >= 0:
+    """Say what a smaller budget would do at the same network cost, where a larger one costs time."""
+    smaller = next((each.smaller for each in limits if each.name == "budget"), None)
+    if smaller is None:
         return []
-    return [
-        "The budget is more than this network cost wants: at the same cost a smaller one would leave more for dear "
-        f"dimensions, and save {_time(-price * _GIGABYTE)} per GB/s to begin with."
-    ]
+    if smaller > 0:
+        return [
+            "The budget is more than this network cost wants: at the same cost a smaller one would leave more for dear "
+            f"dimensions, and save {_time(smaller * _GIGABYTE)} per GB/s to begin with."
+        ]
+    return ["At this network cost the budget is neither too large nor too small: either would save no time."]
+
+
+def _unknown_reason(limits: Sequence[ShadowPrice]) -> list[str]:
+    return [f"The shadow price of {each.name} is unknown: {each.unknown}." for each in limits if each.unknown]
 
 
 def _overlap_reason(model: StepModel, b: Array) -> list[str]:

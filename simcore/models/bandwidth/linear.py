@@ -13,11 +13,15 @@ from simcore.errors import RunError
 Array = NDArray[np.float64]
 
 _SOLVED, _INFEASIBLE = 0, 2
+#: The simplex method can go round in circles; programs here take some hundred steps.
+_ITERATIONS = 20_000
 # Presolve costs more than it saves on programs this small. Where the tight tolerances cannot be met, the usual ones
-# serve: whatever is built on a solution here checks it anew.
-_ATTEMPTS: tuple[dict[str, Any], ...] = (
-    {"presolve": False, "primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    {"presolve": True},
+# serve: whatever is built on a solution here checks it anew. Where the simplex method ends without a status, as it can
+# where a program is infeasible by little, the interior point method, which ends at a vertex too, mostly has one.
+_ATTEMPTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("highs-ds", {"presolve": False, "primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}),
+    ("highs-ds", {"presolve": True}),
+    ("highs-ipm", {"presolve": True}),
 )
 
 
@@ -64,7 +68,7 @@ def linear_program(
     solve: Any = linprog  # its stubs take no arrays of bounds
     some, all_of = bool(equal.any()), bool(equal.all())
     found: Any = None
-    for options in _ATTEMPTS:
+    for method, options in _ATTEMPTS:
         found = solve(
             cost,
             A_ub=None if all_of else rows[~equal],
@@ -72,8 +76,8 @@ def linear_program(
             A_eq=rows[equal] if some else None,
             b_eq=rhs[equal] if some else None,
             bounds=np.column_stack([low, high]),
-            method="highs-ds",
-            options=options,
+            method=method,
+            options={**options, "maxiter": _ITERATIONS},
         )
         if found.status == _INFEASIBLE:
             return None

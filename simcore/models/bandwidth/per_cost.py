@@ -37,6 +37,7 @@ _STALLED = 8
 #: Linear programs in all, and without a gain in the gap, before the search gives up.
 _PROGRAMS, _PATIENCE = 450, 250
 #: A cheaper or dearer network whose product is equal is looked for this far away, and its cost found to this share.
+#: Closer than that a tie cannot be told from a smooth optimum: its product agrees to `TIE` over some 1e-4 of the cost.
 _ASIDE, _NEAR = 1e-3, 1e-4
 
 
