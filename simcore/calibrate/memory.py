@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simcore.calibrate.measure import Case, Inputs, random_tensor, relative_error, require_torch
+from simcore.calibrate.pit import block_mask, kept
 from simcore.models.compute.device import DTYPES
 
 WIDTH = 1024
@@ -162,21 +163,15 @@ def _rows(kind: str, dtype: str, name: str, rows: int, width: int, held_out: boo
 
 def _index(kind: str, side: int, micro: tuple[int, int], sparsity: float, held_out: bool) -> Case:
     """Return the case of an any-reduce over the micro-tiles of a mask and the list of those that hold something."""
-    torch = require_torch()
     high, wide = micro
     grid = (side // high, side // wide)
     found = round(grid[0] * grid[1] * (1 - sparsity))
 
     def make_inputs(index: int) -> Inputs:
-        generator = torch.Generator().manual_seed(index)
-        kept = torch.zeros(grid[0] * grid[1], dtype=torch.bool)
-        kept[torch.randperm(grid[0] * grid[1], generator=generator)[:found]] = True
-        return (kept.reshape(grid).repeat_interleave(high, 0).repeat_interleave(wide, 1).to(kind),)
+        return (block_mask((side, side), micro, sparsity, kind, index),)
 
     def run(mask: Any) -> Any:
-        rows = mask.view(side, grid[1], wide).any(dim=2) if wide > 1 else mask
-        tiles = rows.view(grid[0], high, grid[1]).any(dim=1) if high > 1 else rows
-        return tiles.nonzero()
+        return kept(mask, high, wide).nonzero()
 
     def check(output: Any, inputs: Inputs) -> float:
         return 0.0 if len(output) == found else 1.0

@@ -55,17 +55,18 @@ def block_mask(
     sparsity : float
         Share of blocks that are False.
     device : str
-        Where the mask shall lie.
+        Where the mask is drawn and shall lie: a large one takes a GPU milliseconds and a CPU seconds.
     seed : int
         Of the places.
     """
     import torch
 
     down, across = (-(-size // step) for size, step in zip(shape, granularity, strict=True))
-    places = torch.randperm(down * across, generator=torch.Generator().manual_seed(seed))
-    some = torch.zeros(down * across, dtype=torch.bool)
+    generator = torch.Generator(device=device).manual_seed(seed)
+    places = torch.randperm(down * across, generator=generator, device=device)
+    some = torch.zeros(down * across, dtype=torch.bool, device=device)
     some[places[: round(down * across * (1 - sparsity))]] = True
-    mask = some.view(down, across).to(device).repeat_interleave(granularity[0], 0)
+    mask = some.view(down, across).repeat_interleave(granularity[0], 0)
     return mask.repeat_interleave(granularity[1], 1)[: shape[0], : shape[1]].contiguous()
 
 

@@ -1,0 +1,66 @@
+"""Cases of dense products and memory-bound kernels: each computes what it says, and its check sees when it does not."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from simcore.calibrate import gemm, memory  # noqa: E402 - these need torch
+from simcore.calibrate.measure import TOLERANCE  # noqa: E402
+
+from tests.tensors import one_thread  # noqa: E402, F401 - a fixture
+
+OPERATIONS = memory._operations()
+
+
+def wrong(output):
+    """Return an output of which one number in eight is twice what it should be."""
+    first = output[0] if isinstance(output, tuple) else output
+    broken = first.clone()
+    broken.view(-1)[::8] *= 2
+    return (broken, *output[1:]) if isinstance(output, tuple) else broken
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
+def test_every_memory_bound_kernel_is_checked(operation, dtype):
+    if operation.dtype not in {None, dtype}:
+        pytest.skip("the kernel has a number format of its own")
+    case = memory._streaming("cpu", dtype, operation, 3)
+    inputs = case.make_inputs(0)
+    output = case.run(*inputs)
+    assert case.check(output, inputs) < TOLERANCE[dtype]
+    assert case.check(wrong(output), inputs) > 0.1
+
+
+@pytest.mark.parametrize("name", ["gather", "scatter"])
+def test_rows(name):
+    case = memory._rows("cpu", "fp32", name, 16, 8, False)
+    inputs = case.make_inputs(0)
+    output = case.run(*inputs)
+    assert case.check(output, inputs) == 0
+    assert case.check(wrong(output), inputs) == 1
+    assert case.shape == {"rows": 16, "width": 32}
+
+
+@pytest.mark.parametrize("micro", [(1, 1), (16, 16), (32, 1), (1, 64)], ids=str)
+def test_index(micro):
+    case = memory._index("cpu", 128, micro, 0.75, False)
+    first, second = (case.make_inputs(number)[0] for number in (0, 1))
+    assert not torch.equal(first, second)
+    assert first.float().mean().item() == pytest.approx(0.25)
+    listed = case.run(first)
+    assert len(listed) == case.shape["found"] == 128 * 128 // 4 // (micro[0] * micro[1])
+    assert all(first[row * micro[0], column * micro[1]] for row, column in listed.tolist())
+    assert case.check(listed, (first,)) == 0
+    assert case.check(listed[1:], (first,)) == 1
+
+
+@pytest.mark.parametrize("shape", [(9, 5, 7, 1), (4, 6, 8, 3), (130, 16, 16, 1)], ids=str)
+def test_products(shape):
+    case = gemm.product("cpu", "fp32", *shape)
+    inputs = case.make_inputs(0)
+    output = case.run(*inputs)
+    assert case.check(output, inputs) < TOLERANCE["fp32"]
+    assert case.check(wrong(output), inputs) > 1e-2
