@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from subprocess import CalledProcessError
+
 from simcore.errors import RunError, SimcoreError
 
 
@@ -19,12 +21,31 @@ class Unsupported(Unmeasured):
 
 def unmeasured(failure: Exception, what: str) -> Unmeasured | None:
     """Return why a kernel did not run; None for an error of our own, or one after which the device is of no use."""
-    words = ("can't allocate memory", "out of memory", "not enough memory")
-    text = str(failure)
-    if isinstance(failure, MemoryError) or any(word in text.lower() for word in words):
+    words = ("can't allocate memory", "out of memory", "not enough memory", "ALLOC_FAILED")
+    if isinstance(failure, MemoryError) or any(word.lower() in str(failure).lower() for word in words):
         return OutOfMemory(f"{what}: the device has too little memory")
-    refused = isinstance(failure, RuntimeError) or type(failure).__module__.startswith("triton")
-    if isinstance(failure, SimcoreError) or not refused or "CUDA error" in text:
+    # triton also runs a C compiler, whose failure subprocess reports
+    refused = isinstance(failure, RuntimeError | CalledProcessError) or type(failure).__module__.startswith("triton")
+    if isinstance(failure, SimcoreError) or not refused or is_lost(failure):
         return None
-    reason = (text.splitlines() or [type(failure).__name__])[0][:120]
-    return Unsupported(f"{what}: {reason}")
+    return Unsupported(f"{what}: {reason(failure)}")
+
+
+def is_lost(failure: Exception) -> bool:
+    """Say whether the device is of no use any more: every later call to CUDA fails as well.
+
+    A library that declines one call leaves the device as it was; torch then names the function.
+
+    Examples
+    --------
+    >>> is_lost(RuntimeError("CUDA error: an illegal memory access was encountered"))
+    True
+    >>> is_lost(RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasGemmEx( handle, opa, ...)`"))
+    False
+    """
+    return "CUDA error" in str(failure) and "when calling" not in str(failure)
+
+
+def reason(failure: Exception) -> str:
+    """Return the first line of what an exception says, or its name."""
+    return (str(failure).splitlines() or [type(failure).__name__])[0][:120]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from simcore.calibrate import moe, sequence
 from simcore.calibrate.measure import random_tensor
-from simcore.calibrate.pit_sweeps import Bench, Row, given
+from simcore.calibrate.pit_sweeps import Bench, Row, given, noted
 
 
 def experts(bench: Bench, tokens: int, width: int, counts: tuple[int, ...] = (8, 32)) -> Iterator[Row]:
@@ -22,11 +22,12 @@ def experts(bench: Bench, tokens: int, width: int, counts: tuple[int, ...] = (8,
             weights = random_tensor((count, width, width), bench.dtype, bench.device, 2)
             wanted = moe.by_loop(x.double(), weights.double(), order, ends)
             for way, product in moe.WAYS.items():
-                inputs = (x, weights, order, ends)
-                seconds = bench.seconds(product, given(*inputs), wanted)
                 grouped = way != "grouped" or moe.grouped_product() is not None
                 note = "" if grouped else "this torch has no grouped product: the loop stood in"
-                yield {"experts": count, "spread": spread, "way": way, "seconds": seconds, "note": note}
+                row: Row = {"experts": count, "spread": spread, "way": way, "seconds": None, "note": note}
+                with noted(row):
+                    row["seconds"] = bench.seconds(product, given(x, weights, order, ends), wanted)
+                yield row
 
 
 def sequences(bench: Bench, batch: int, longest: int, width: int) -> Iterator[Row]:

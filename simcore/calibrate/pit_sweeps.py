@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from simcore.calibrate import pit
+from simcore.calibrate.failures import is_lost, reason
 from simcore.calibrate.measure import random_tensor, relative_error, time_callable
 from simcore.calibrate.pit import block_mask
 
@@ -70,6 +72,17 @@ def given(*inputs: Any) -> Callable[[int], tuple[Any, ...]]:
     return lambda _: inputs
 
 
+@contextmanager
+def noted(row: Row) -> Iterator[None]:
+    """Write into a row why its way does not run here, unless the device is lost with it."""
+    try:
+        yield
+    except Exception as failure:  # each library refuses in a type of its own
+        if is_lost(failure):
+            raise
+        row["note"] = reason(failure)
+
+
 def products(bench: Bench, size: int, granularity: tuple[int, int], sparsity: float) -> Iterator[Row]:
     """Time one product of Figure 15 in every way: dense, CSR, BSR and PIT.
 
@@ -97,13 +110,11 @@ def products(bench: Bench, size: int, granularity: tuple[int, int], sparsity: fl
     base = {"granularity": f"{granularity[0]}x{granularity[1]}", "sparsity": sparsity}
     for way, tile, build, multiply in _ways(bench, mask, a, b):
         row = {**base, "way": way, "tile": "x".join(map(str, tile)), "seconds": None, "index_seconds": 0.0, "note": ""}
-        try:
+        with noted(row):
             if build is not None:
                 row["index_seconds"] = bench.seconds(build, given())
             index = build() if build is not None else None
             row["seconds"] = bench.seconds(multiply, given(index), wanted)
-        except Exception as failure:  # each library refuses in a type of its own; the row says that it did, and why
-            row["note"] = (str(failure).splitlines() or [type(failure).__name__])[0][:120]
         yield row
 
 
@@ -156,8 +167,12 @@ def figure16(bench: Bench, size: int, sparsities: tuple[float, ...] = (0.0, 0.5,
             mask = block_mask((size, size), granularity, sparsity, bench.device)
             a = random_tensor((size, size), bench.dtype, bench.device, 1) * mask
             b = random_tensor((size, size), bench.dtype, bench.device, 2)
-            seconds = bench.seconds(_same_tile(bench, mask, a, b, tile, way), given(), a.double() @ b.double())
-            yield {"sparsity": sparsity, "way": way, "granularity": "x".join(map(str, granularity)), "seconds": seconds}
+            shown = "x".join(map(str, granularity))
+            row = {"sparsity": sparsity, "way": way, "granularity": shown, "seconds": None, "note": ""}
+            with noted(row):
+                run = _same_tile(bench, mask, a, b, tile, way)
+                row["seconds"] = bench.seconds(run, given(), a.double() @ b.double())
+            yield row
 
 
 def _same_tile(bench: Bench, mask: Any, a: Any, b: Any, tile: tuple[int, int, int], way: str) -> Callable[[], Any]:
@@ -181,7 +196,7 @@ def figure17(bench: Bench, size: int) -> Iterator[Row]:
         for sparsity in SPARSITIES:
             mask = block_mask((size, size), (side, side), sparsity, bench.device)
             values = random_tensor((size, size), bench.dtype, bench.device, 1) * mask
-            base = {"granularity": f"{side}x{side}", "sparsity": sparsity}
+            base: Row = {"granularity": f"{side}x{side}", "sparsity": sparsity}
             ways: dict[str, Callable[[], Any]] = {"pit": partial(_list_blocks, mask, side)}
             if bench.fused:
                 from simcore.calibrate.pit_triton import build_index
@@ -191,7 +206,10 @@ def figure17(bench: Bench, size: int) -> Iterator[Row]:
             if side > 1:
                 ways["bsr"] = partial(values.to_sparse_bsr, (side, side))
             for way, build in ways.items():
-                yield {**base, "way": way, "seconds": bench.seconds(build, given())}
+                row = {**base, "way": way, "seconds": None, "note": ""}
+                with noted(row):
+                    row["seconds"] = bench.seconds(build, given())
+                yield row
 
 
 def _list_blocks(mask: Any, side: int) -> Any:

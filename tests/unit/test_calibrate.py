@@ -79,8 +79,21 @@ def test_time_callable_times_checks_and_restores_threads():
     def broken(a):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    with pytest.raises(failures.OutOfMemory, match="too little memory"):
-        measure.time_callable(inputs, too_large)
+    def declined(a):
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasGemmEx( handle, opa, opb, m)`")
+
+    def full(a):
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+    def uncompiled(a):
+        raise subprocess.CalledProcessError(1, ["gcc", "main.c"])
+
+    for short in (too_large, full):
+        with pytest.raises(failures.OutOfMemory, match="too little memory"):
+            measure.time_callable(inputs, short)
+    for unable in (declined, uncompiled):
+        with pytest.raises(failures.Unsupported, match=r"cublasGemmEx|gcc"):
+            measure.time_callable(inputs, unable)
     with pytest.raises(failures.Unsupported, match=r"needs compute capability 9\.0$"):
         measure.time_callable(inputs, refused)
     with pytest.raises(RuntimeError, match="illegal memory access"):

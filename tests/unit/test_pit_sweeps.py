@@ -8,7 +8,7 @@ from simcore.studies.evaluate_pit import TARGETS, evaluate
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from simcore.calibrate import pit_summary, pit_sweeps  # noqa: E402 - this needs torch
+from simcore.calibrate import layer_sweeps, pit_summary, pit_sweeps  # noqa: E402 - this needs torch
 
 QUICK = pit_sweeps.Bench("cpu", "fp32", repeats=3, budget=0.0)
 
@@ -40,6 +40,28 @@ def test_fused_ways_through_the_interpreter(monkeypatch):
     assert all(row["seconds"] > 0 for row in fused), fused
 
 
+def test_a_way_that_is_refused_is_noted_unless_the_device_is_lost(monkeypatch):
+    def refuse(text):
+        def product(*inputs):
+            raise RuntimeError(text)
+
+        monkeypatch.setitem(layer_sweeps.moe.WAYS, "grouped", product)
+
+    refuse("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasGemmEx`")
+    rows = list(layer_sweeps.experts(QUICK, 64, 16, (4,)))
+    assert [row["seconds"] is None for row in rows] == 2 * [False, False, True]
+    assert "CUBLAS_STATUS_NOT_SUPPORTED" in rows[2]["note"]
+    refuse("CUDA error: an illegal memory access was encountered")
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        list(layer_sweeps.experts(QUICK, 64, 16, (4,)))
+
+
+def test_without_a_dense_product_there_is_nothing_to_compare_with():
+    row = {"granularity": "32x1", "sparsity": 0.5, "way": "dense", "tile": "", "seconds": None, "note": "no memory"}
+    with pytest.raises(RunError, match="no dense product ran: no memory"):
+        pit_summary.best_rows([row])
+
+
 def test_a_way_that_is_wrong_or_missing_is_named(monkeypatch):
     monkeypatch.setattr(pit_sweeps.pit, "k_axis", lambda a, b, index, block: a @ b + 1)
     monkeypatch.setattr(pit_sweeps.pit, "m_axis", lambda a, b, index, block: a @ b + 1)
@@ -49,7 +71,14 @@ def test_a_way_that_is_wrong_or_missing_is_named(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("speedups", "edge"), [((0.5, 0.8, 1.2, 2), 0.925), ((2, 3, 4, 5), 0.5), ((0.1, 0.2, 0.3, 0.4), None)]
+    ("speedups", "edge"),
+    [
+        ((0.5, 0.8, 1.2, 2), 0.925),
+        ((2, 3, 4, 5), 0.5),
+        ((0.1, 0.2, 0.3, 0.4), None),
+        ((2, 0.8, 1.2, 2), 0.925),
+        ((0.5, 2, 3, 0.9), None),
+    ],
 )
 def test_break_even(speedups, edge):
     best = [
