@@ -15,12 +15,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from simcore.calibrate.formats import experts_format, matrix_formats
 from simcore.calibrate.layer_sweeps import experts, sequences
 from simcore.calibrate.measure import current
 from simcore.calibrate.pit_summary import best_rows, break_even
 from simcore.calibrate.pit_sweeps import GRANULARITIES, SPARSITIES, Bench, figure16, figure17, has_triton, products
 from simcore.calibrate.suite import SUITES, calibrate, fingerprint
-from simcore.errors import SimcoreError
+from simcore.errors import RunError, SimcoreError
 from simcore.outputs import write_atomic
 
 FORMATS = ("fp32", "tf32", "fp16")  # fp32 is IEEE on both sides: no TF32 in cuBLAS, "ieee" in Triton's tl.dot
@@ -34,7 +35,7 @@ def main() -> None:
     options.add_argument("--size", type=int, default=4096)
     options.add_argument("--device", default="cuda")
     options.add_argument("--repeats", type=int, default=9)
-    options.add_argument("--formats", default=",".join(FORMATS))
+    options.add_argument("--formats", help="with commas; by default those of fp32, tf32 and fp16 that the device has")
     options.add_argument("--seconds", type=float, default=460, help="nothing new is begun after so long")
     options.add_argument("--no-calibration", action="store_true")
     chosen = options.parse_args()
@@ -58,6 +59,7 @@ def run(chosen: argparse.Namespace) -> None:
         "best": {},
         "break_even": {},
         "cut_off": [],
+        "refused": {},
         "seconds": {},
     }
 
@@ -80,7 +82,8 @@ def run(chosen: argparse.Namespace) -> None:
                 break
         save(name)
 
-    for dtype in chosen.formats.split(","):
+    has = matrix_formats("cuda" if on_gpu else "cpu")
+    for dtype in chosen.formats.split(",") if chosen.formats else [one for one in FORMATS if one in has]:
         points: list[dict] = []
         for granularity in GRANULARITIES:
             for sparsity in SPARSITIES:
@@ -90,14 +93,18 @@ def run(chosen: argparse.Namespace) -> None:
                 rows = list(products(bench(dtype), chosen.size, granularity, sparsity))
                 points += rows
                 document["points"] += [{**row, "dtype": dtype} for row in rows]
-                best = document["best"][dtype] = best_rows(points)
+                try:
+                    best = document["best"][dtype] = best_rows(points)
+                except RunError as error:  # the other number formats may do better
+                    document["refused"][dtype] = str(error)
+                    continue
                 document["break_even"][dtype] = break_even(best)
                 save(f"grid {dtype}")
                 show(dtype, best[-1])
     half = "fp16" if fused else "fp32"
     sweep("figure16", figure16(bench(half), chosen.size))
     sweep("figure17", figure17(bench("fp32"), chosen.size))
-    sweep("experts", experts(bench("bf16" if fused else "fp32"), 4 * chosen.size, chosen.size // 4))
+    sweep("experts", experts(bench(experts_format("cuda" if on_gpu else "cpu")), 4 * chosen.size, chosen.size // 4))
     sweep("sequences", sequences(bench(half), 32, 128, chosen.size // 4))
     if not chosen.no_calibration:
         document["calibration"] = calibration(

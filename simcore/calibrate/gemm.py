@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from simcore.calibrate.formats import matrix_formats
 from simcore.calibrate.measure import Case, Inputs, random_tensor, relative_error
 
 CPU_SIZES = (64, 128, 256, 512, 1024)
@@ -16,7 +17,7 @@ HELD_OUT = {
              (3072, 768, 3072), (1536, 6144, 1536), (3072, 3072, 3072), (4097, 1023, 2047), (6144, 6144, 6144),
              (200, 5120, 5120), (5000, 3000, 7000)),
 }  # fmt: skip
-"""Shapes m, n, k that no fit sees: none of their sizes but the smallest are among the fitted ones."""
+"""Shapes m, n, k that no fit sees; some of their sizes are fitted in other shapes."""
 
 LONG = ((64, 4096, 4096), (4096, 64, 4096), (4096, 4096, 64))
 """Fitted on the CPU too: one short side each, so that long ones are in range within a fraction of a second."""
@@ -42,13 +43,7 @@ def cases(kind: str, *, full: bool) -> Iterator[Case]:
     full : bool
         Whether to measure every size, or every other one.
     """
-    from simcore.calibrate.measure import require_torch
-
-    torch = require_torch()
-    dtypes = ["fp32"] + (["bf16"] if kind == "cpu" else ["fp16"])
-    if kind == "cuda" and torch.cuda.get_device_capability() >= (8, 0):
-        dtypes += ["bf16", "tf32"]
-    for dtype in dtypes:
+    for dtype in matrix_formats(kind):
         for m, n, k in _fitted(kind, full):
             yield product(kind, dtype, m, n, k)
         for (batch, m, n, k), held_out in BATCHED[kind]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from simcore.calibrate.formats import experts_format
 from simcore.calibrate.measure import Case, Inputs, random_tensor, relative_error, require_torch
 from simcore.errors import InputError
 from simcore.models.compute.sparse.composed import tokens_of
@@ -136,8 +137,7 @@ def cases(kind: str, *, full: bool) -> Iterator[Case]:
 
 
 def _product_case(kind: str, way: str, tokens: int, experts: int, inner: int, outer: int, skew: float) -> Case:
-    torch = require_torch()
-    dtype = "fp32" if kind == "cpu" or torch.cuda.get_device_capability() < (8, 0) else "bf16"
+    dtype = experts_format(kind)
 
     def make_inputs(number: int) -> Inputs:
         order, ends = route(_chosen(kind, tokens, experts, skew, number), experts)

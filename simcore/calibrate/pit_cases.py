@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from simcore.calibrate import pit
+from simcore.calibrate.formats import matrix_formats
 from simcore.calibrate.gemm import check_product, product
-from simcore.calibrate.measure import Case, Inputs, random_tensor, require_torch
+from simcore.calibrate.measure import Case, Inputs, random_tensor
 from simcore.errors import MissingExtraError
 from simcore.models.compute.sparse.tiles import SparseKernel
 
@@ -109,8 +110,7 @@ def dtypes(kind: str, full: bool) -> tuple[str, ...]:
     """Return the number formats that are measured."""
     if kind == "cpu":
         return ("fp32",)
-    tensor_cores = full and require_torch().cuda.get_device_capability() >= (8, 0)
-    return ("fp32", "fp16", "tf32") if tensor_cores else ("fp32", "fp16")
+    return ("fp32", "fp16", "tf32") if full and "tf32" in matrix_formats(kind) else ("fp32", "fp16")
 
 
 def fitted(kind: str, kernel: SparseKernel) -> Iterator[Problem]:

@@ -22,8 +22,15 @@ TARGETS = {
 """What can be evaluated, with a line on each."""
 SIZES = {"cuda": 4096, "cpu": 1024}
 SMALL = 256
-UNFUSED = "Plain torch kernels: gathering is a pass of its own. One CPU thread, its own time, cold caches."
-FUSED = "Triton kernels that gather while they load; medians of CUDA events, L2 overwritten between calls."
+HALF = {"cuda": "fp16", "cpu": "fp32"}
+KERNELS = {
+    True: "Triton kernels that gather while they load.",
+    False: "Plain torch kernels: gathering is a pass of its own.",
+}
+CLOCKS = {
+    "cuda": "Medians of CUDA events, L2 overwritten between calls.",
+    "cpu": "One CPU thread, its own time, cold caches.",
+}
 
 
 class PitEvaluation(Evaluation):
@@ -61,6 +68,7 @@ def evaluate(
     """
     if target not in TARGETS:
         raise unknown_name("TARGET", target, TARGETS)
+    from simcore.calibrate.formats import experts_format
     from simcore.calibrate.layer_sweeps import experts, sequences
     from simcore.calibrate.measure import current, resolve_device
     from simcore.calibrate.pit_summary import best_rows
@@ -69,7 +77,8 @@ def evaluate(
 
     kind = resolve_device(device).type
     size = SMALL if small else SIZES[kind]
-    dtype = {"pit-fig16": "fp16", "pit-moe": "bf16"}.get(target, "fp32") if kind == "cuda" else "fp32"
+    with current(device):
+        dtype = {"pit-fig16": HALF[kind], "pit-moe": experts_format(kind)}.get(target, "fp32")
     fused = kind == "cuda" and has_triton()
     bench = Bench(device, dtype, repeats=3 if small else 5, budget=0.05 if small else 0.3, fused=fused)
     sweeps = {
@@ -88,7 +97,10 @@ def evaluate(
     if target == "pit-fig15":
         tables["summary"] = _table(best_rows(points))
     inputs = {"target": target, "device": device, "size": size, "dtype": dtype, "small": small, "fused": fused}
-    notes = [FUSED if fused else UNFUSED, f"Measured on {device_name(device)}: milliseconds change from run to run."]
+    notes = [
+        f"{KERNELS[fused]} {CLOCKS[kind]}",
+        f"Measured on {device_name(device)}: milliseconds change from run to run.",
+    ]
     provenance = Provenance(f"evaluate {target}", inputs, notes=notes, seed=0, versions=versions("numpy", "torch"))
     return PitEvaluation(target, TARGETS[target], tables, provenance)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from simcore.calibrate import failures, measure, suite
+from simcore.calibrate import failures, gemm, measure, moe, pit_cases, suite
 from simcore.calibrate.fit import fit_kernel
 from simcore.errors import InputError, RunError
 from simcore.models.compute.device import Device
@@ -114,6 +114,20 @@ def test_devices_that_are_not_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(InputError, match="cuda:0 to cuda:0"):
         measure.resolve_device("cuda:1")
+
+
+@pytest.mark.parametrize(
+    ("capability", "products", "experts"),
+    [((6, 0), {"fp32", "fp16"}, "fp32"), ((7, 5), {"fp32", "fp16"}, "fp32"),
+     ((9, 0), {"fp32", "fp16", "bf16", "tf32"}, "bf16")],
+)  # fmt: skip
+def test_number_formats_are_those_that_the_gpu_has(monkeypatch, capability, products, experts):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    assert {case.dtype for case in gemm.cases("cuda", full=True)} == products
+    assert {case.dtype for case in moe.cases("cuda", full=True)} == {"bool", experts}
+    assert set(pit_cases.dtypes("cuda", full=True)) == products - {"bf16"}
+    assert pit_cases.dtypes("cuda", full=False) == ("fp32", "fp16")
 
 
 def test_a_second_gpu_is_the_one_that_cuda_means_while_it_is_measured(monkeypatch):
