@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import os
-import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
 from simcore.calibrate.failures import Unmeasured
-from simcore.calibrate.measure import Case, current, merge, require_torch, resolve_device, time_case
+from simcore.calibrate.fingerprint import describe, device_name, fingerprint
+from simcore.calibrate.measure import Case, current, merge, resolve_device, time_case
 from simcore.calibrate.store import Store
 from simcore.errors import InputError, unknown_name
-from simcore.models.compute.device import Device
 from simcore.models.compute.profile import KernelProfile, Sample
 
 SUITES = ("gemm", "memory", "launch", "pit", "moe", "sequence")
@@ -37,72 +34,6 @@ TIME_LIMIT = {False: 160.0, True: 440.0}
 """Seconds after which no case is begun, quick and full [s]: torch's start and the fits fit into 3 and 8 minutes."""
 
 Progress = Callable[[int, int, str], None]
-
-
-def fingerprint(device: str) -> dict[str, str]:
-    """Return what the numbers depend on: the device's name, driver, clocks seen, versions, load and date."""
-    torch = require_torch()
-    found = {
-        "device": device_name(device),
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "cuda": str(torch.version.cuda or ""),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "load": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "",
-    }
-    if resolve_device(device).type == "cuda":
-        return found | _driver(device)
-    return found | {"threads": "1", "clock": "thread CPU time"}
-
-
-def _driver(device: str) -> dict[str, str]:
-    """Return driver and clocks as nvidia-smi shows them: the clocks are not ours to set, so they are logged."""
-    import subprocess
-
-    index = device.partition(":")[2] or "0"
-    fields = ("driver_version", "clocks.sm", "clocks.mem", "clocks.max.sm", "power.limit")
-    query = ["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader", f"--id={index}"]
-    try:
-        done = subprocess.run(query, capture_output=True, text=True, check=True, timeout=30)
-    except (OSError, subprocess.SubprocessError):
-        return {"driver": "unknown"}
-    values = [value.strip() for value in done.stdout.split(",")]
-    return dict(zip(("driver", *fields[1:]), values, strict=False))
-
-
-def device_name(device: str) -> str:
-    """Return what the device calls itself."""
-    if resolve_device(device).type == "cuda":
-        return str(require_torch().cuda.get_device_name(device))
-    lines = _text("/proc/cpuinfo").splitlines()
-    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    if "model name" not in fields:
-        return platform.processor() or platform.machine()
-    return f"{fields['model name']} family {fields.get('cpu family', '?')} model {fields.get('model', '?')}"
-
-
-def describe(name: str, device: str) -> Device:
-    """Return the device at hand with what it says of itself; peaks and bandwidth are left to the fits."""
-    source = "the device itself"
-    if resolve_device(device).type == "cuda":
-        p = require_torch().cuda.get_device_properties(device)
-        cache = float(getattr(p, "L2_cache_size", 0))
-        sources = dict.fromkeys(("processors", "memory", "cache"), source)
-        return Device(name, "cuda", p.multi_processor_count, float(p.total_memory), 0.0, cache, sources=sources)
-    memory = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) if hasattr(os, "sysconf") else 1.0
-    size = _text("/sys/devices/system/cpu/cpu0/cache/index3/size").strip()
-    cache = float(size[:-1]) * 1024 if size.endswith("K") else 0.0
-    sources = {"memory": source, "cache": source, "processors": "kernels run on one thread"}
-    return Device(name, "cpu", 1, memory, 0.0, cache, sources=sources)
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError:
-        return ""
 
 
 def cases(device: str, suites: Sequence[str] = SUITES, *, full: bool = False) -> Iterator[Case]:

@@ -68,12 +68,12 @@ def evaluate(
     """
     if target not in TARGETS:
         raise unknown_name("TARGET", target, TARGETS)
+    from simcore.calibrate.fingerprint import device_name
     from simcore.calibrate.formats import experts_format
     from simcore.calibrate.layer_sweeps import experts, sequences
     from simcore.calibrate.measure import current, resolve_device
     from simcore.calibrate.pit_summary import best_rows
     from simcore.calibrate.pit_sweeps import Bench, figure15, figure16, figure17, has_triton
-    from simcore.calibrate.suite import device_name
 
     kind = resolve_device(device).type
     size = SMALL if small else SIZES[kind]
