@@ -14,6 +14,7 @@ from simcore.calibrate.measure import Case, current, merge, resolve_device, time
 from simcore.calibrate.store import Store
 from simcore.errors import InputError, unknown_name
 from simcore.models.compute.profile import KernelProfile, Sample
+from simcore.models.compute.sparse.profiled import axis_of
 
 SUITES = ("gemm", "memory", "launch", "pit", "moe", "sequence")
 """Modules of this package that have cases, in the order in which they run."""
@@ -158,10 +159,13 @@ def measure_held_out(profile: KernelProfile, device: str, progress: Progress | N
     here = device_name(device)
     measured = profile.fingerprint.get("device", f"{profile.name} ({profile.origin})")
     if measured != here:
-        remedy = "Run on that device, or add --stored to print the errors that the profile holds."
+        remedy = "Run there and name it with --device, or add --stored to print the errors that the profile holds."
         raise InputError(f"profile {profile.name}", f"a profile of '{measured}'", f"one of '{here}'", remedy)
-    known = {sample.key for sample in profile.samples if sample.held_out}
-    wanted = [case for case in cases(device, full=True) if case.key in known]
+    known = {sample.key: sample.kernel for sample in profile.samples if sample.held_out}
+    sparse = any(axis_of(kernel) for kernel in known.values())  # which alone needs triton on a GPU
+    suites = [name for name in SUITES if sparse or name != "pit"]
+    # products of one shape belong to several suites: once is enough
+    wanted = list({case.key: case for case in cases(device, suites, full=True) if case.key in known}.values())
     found: dict[str, list[Sample]] = {}
     for done, case in enumerate(PASSES * wanted):
         if progress is not None:

@@ -180,6 +180,32 @@ def test_a_calibration_skips_what_does_not_fit_resumes_and_guards_its_file(tmp_p
         suite.calibrate("cpu", ["launch"], path)
 
 
+def test_validation_measures_each_held_out_shape_in_every_pass_and_asks_for_nothing_else(
+    tmp_path, few_cases, monkeypatch
+):
+    """Without sparse kernels in the profile, their suite, which needs triton on a GPU, is not opened at all."""
+    profile = suite.calibrate("cpu", ["launch"], tmp_path / "mine.json").profile
+    few_cases.clear()
+    asked, opened = suite.cases, []
+
+    def cases(device, suites, **options):
+        opened.extend(suites)
+        return [*asked(device, ["launch"], **options), *asked(device, ["launch"], **options)]
+
+    monkeypatch.setattr(suite, "cases", cases)
+    samples = suite.measure_held_out(profile, "cpu")
+    assert [sample.shape["nodes"] for sample in samples] == [8, 32]
+    assert all(len(sample.passes) == suite.PASSES for sample in samples)
+    assert len(few_cases) == 2 * suite.PASSES
+    assert opened == [name for name in suite.SUITES if name != "pit"]
+    sparse = replace(profile, samples=(*profile.samples, Sample("pit-k", "fp32", {"m": 8}, 1.0, held_out=True)))
+    suite.measure_held_out(sparse, "cpu")
+    assert "pit" in opened
+    other = replace(profile, fingerprint={**profile.fingerprint, "device": "another"})
+    with pytest.raises(InputError, match=r"'another'.*--device"):
+        suite.measure_held_out(other, "cpu")
+
+
 def test_an_interrupted_calibration_loses_nothing(tmp_path, few_cases, monkeypatch):
     """Stopped after seven measurements, it makes the others and no more, and ends with the same samples."""
     whole = suite.calibrate("cpu", ["launch"], tmp_path / "whole.json").profile
