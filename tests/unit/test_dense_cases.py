@@ -64,3 +64,14 @@ def test_products(shape):
     output = case.run(*inputs)
     assert case.check(output, inputs) < TOLERANCE["fp32"]
     assert case.check(wrong(output), inputs) > 1e-2
+
+
+@pytest.mark.parametrize("tile", [32, 128])
+def test_the_rows_that_are_checked_lie_at_different_rows_of_a_tile(tile):
+    """A kernel that is wrong in all but the first row of its tiles is found."""
+    a, b = torch.randn(2048, 8), torch.randn(8, 8)
+    output = a @ b
+    assert gemm.check_product(output, (a, b)) < 1e-5
+    broken = output.clone()
+    broken[torch.arange(2048) % tile != 0] = 0
+    assert gemm.check_product(broken, (a, b)) > 0.5
