@@ -52,6 +52,7 @@ class _Graph:
             torch = require_torch()
             chain = _Chain(self.nodes)
             aside = torch.cuda.Stream()  # capture wants a stream on which the kernels were warmed up
+            aside.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(aside):
                 chain(x)
             torch.cuda.current_stream().wait_stream(aside)

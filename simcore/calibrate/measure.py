@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simcore.calibrate.clocks import cpu_calls, cuda_calls, warm_calls
@@ -40,8 +40,6 @@ class Case:
         Whether to leave the caches alone and time many calls in a row: for launch overheads.
     tolerance : float, optional
         In place of `TOLERANCE` for the number format.
-    zeros : bool
-        Whether an input may be all zeros, as an empty mask is.
     """
 
     kernel: str
@@ -53,7 +51,6 @@ class Case:
     held_out: bool = False
     warm: bool = False
     tolerance: float | None = None
-    zeros: bool = field(default=False)
 
     @property
     def key(self) -> str:
@@ -238,7 +235,6 @@ def time_case(case: Case, device: str, repeats: int, budget: float = 1.0) -> Sam
         check=case.check,
         tolerance=case.tolerance,
         warm=case.warm,
-        zeros=case.zeros,
         held_out=case.held_out,
     )
 

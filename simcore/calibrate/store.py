@@ -16,7 +16,7 @@ from simcore.zoo.profile_json import profile_text, read_document
 EVERY = 5.0
 """Seconds between two writes [s]."""
 
-SAME = ("name", "device", "torch", "cuda", "driver")
+SAME = ("device", "torch", "cuda", "driver")
 """Fields of a fingerprint that two runs must share for one to carry on with the other's samples."""
 
 

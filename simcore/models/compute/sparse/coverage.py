@@ -111,11 +111,16 @@ def coverage(tile: tuple[int, int], block: tuple[int, int], sparsity: float) -> 
     >>> coverage((32, 64), (32, 64), 0.5)
     0.5
     """
-    return sum(
-        rows_share * columns_share * (1 - sparsity ** (rows * columns))
-        for rows, rows_share in blocks_touched(tile[0], block[0]).items()
-        for columns, columns_share in blocks_touched(tile[1], block[1]).items()
-    )
+    return sum(share * chance for share, chance in _coverage_by_rows(tile, block, sparsity))
+
+
+def _coverage_by_rows(tile: tuple[int, int], block: tuple[int, int], sparsity: float) -> list[tuple[float, float]]:
+    """Return `coverage` apart for tiles that touch one number of blocks along the rows: their share, and it."""
+    across = blocks_touched(tile[1], block[1])
+    return [
+        (share, sum(part * (1 - sparsity ** (rows * columns)) for columns, part in across.items()))
+        for rows, share in blocks_touched(tile[0], block[0]).items()
+    ]
 
 
 def expected_tiles(length: int, density: float, pack: int, run: int = 1) -> float:
@@ -188,14 +193,10 @@ def packed_tiles(mask: Mask | RandomMask, micro: tuple[int, int], pack: int) -> 
     height, width = micro
     if isinstance(mask, RandomMask):
         blocks, length = math.ceil(mask.rows / height), math.ceil(mask.columns / width)
-        across = blocks_touched(width, mask.width)
         run = max(mask.width // width, 1)
-        tiles = density = 0.0
-        for rows, rows_share in blocks_touched(height, mask.height).items():
-            chance = sum(share * (1 - mask.sparsity ** (rows * columns)) for columns, share in across.items())
-            density += rows_share * chance
-            tiles += rows_share * blocks * expected_tiles(length, chance, pack, run)
-        return tiles, density
+        chances = _coverage_by_rows(micro, (mask.height, mask.width), mask.sparsity)
+        tiles = sum(share * blocks * expected_tiles(length, chance, pack, run) for share, chance in chances)
+        return tiles, sum(share * chance for share, chance in chances)
     kept = _any_in_blocks(mask, height, width)
     return float(np.ceil(kept.sum(axis=1) / pack).sum()), float(kept.mean())
 
@@ -205,27 +206,3 @@ def _any_in_blocks(mask: Mask, height: int, width: int) -> Mask:
     rows = np.logical_or.reduceat(mask, np.arange(0, mask.shape[0], height), axis=0)
     found: Mask = np.logical_or.reduceat(rows, np.arange(0, mask.shape[1], width), axis=1)
     return found
-
-
-def expert_tiles(
-    tokens: NDArray[np.int64], block: int, inner: int, outer: int, tile_inner: int, tile_outer: int
-) -> int:
-    """Return the dense tiles of a mixture of experts: sum_e ceil(T_e / BM) x ceil(N / BN) x ceil(K / BK).
-
-    Parameters
-    ----------
-    tokens : array of int, shape (experts,)
-        Tokens T_e of each expert.
-    block : int
-        Tokens BM in a tile.
-    inner, outer : int
-        Features in (K) and out (N) of an expert.
-    tile_inner, tile_outer : int
-        Features BK and BN in a tile.
-
-    Examples
-    --------
-    >>> expert_tiles(np.array([1, 0, 33]), 32, 64, 64, 32, 64)
-    6
-    """
-    return int(np.ceil(tokens / block).sum()) * math.ceil(outer / tile_outer) * math.ceil(inner / tile_inner)
