@@ -127,6 +127,24 @@ def test_a_prediction_refuses_to_extrapolate_silently():
         predict(profile, "gemm", "bf16", {"m": 64, "n": 64, "k": 64})
 
 
+def test_bytes_of_another_format_as_wide_take_as_long():
+    """A GPU's memory-bound kernels are measured in fp16 alone; its bf16 products have a fit of their own."""
+    profile = toy().with_fit(Fit("gemm", "bf16", "gemm", GEMM))
+    model = replace(MODEL, element=2)
+    times = {dtype: ProfiledTimes(profile, dtype) for dtype in ("fp16", "bf16")}
+    assert minibatch_seconds(model, times["bf16"]) == minibatch_seconds(model, times["fp16"])
+    notes = [[note for note in one.notes() if "stands in" in note] for one in times.values()]
+    assert notes[0] == []
+    assert len(notes[1]) == 1
+    assert "fp16 stands in, which is as wide" in notes[1][0]
+    tf32 = profile.with_fit(Fit("gemm", "tf32", "gemm", GEMM))
+    assert not predict(tf32, "softmax", "tf32", {"bytes": 8}).notes  # memory holds fp32
+    with pytest.raises(InputError, match="'fp64'"):
+        predict(profile, "softmax", "fp64", {"bytes": 8})
+    with pytest.raises(InputError, match="'tf32'"):
+        predict(profile, "gemm", "tf32", {"m": 8, "n": 8, "k": 8})  # products differ in more than their bytes
+
+
 def test_noise_marks_the_fit():
     noisy = replace(toy().fits[0], spread=0.4)
     assert noisy.noisy

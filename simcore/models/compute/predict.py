@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simcore.errors import InputError
-from simcore.models.compute.device import lacks
+from simcore.models.compute.device import DTYPES, lacks
 from simcore.models.compute.kernels import MEMORY_BOUND, outside, seconds_of
 from simcore.models.compute.profile import NOISY, Fit, KernelProfile, Shape
 
@@ -78,15 +78,29 @@ def predict(profile: KernelProfile, kernel: str, dtype: str, shape: Shape, *, ex
 _SIZES = frozenset({"m", "n", "k", "batch", "bytes", "rows", "width", "micro", "nodes"})
 
 
+def as_wide(profile: KernelProfile, kernel: str, dtype: str) -> Fit | None:
+    """Return the fit of a kernel, of one that moves bytes also that of another number format as wide; or None.
+
+    Memory holds TF32 as fp32, and moving fp16 takes what moving bf16 takes.
+    """
+    same = [name for name, size in DTYPES.items() if size == DTYPES.get(dtype)] if kernel in _MOVING else []
+    return next((fit for name in (dtype, *same) if (fit := profile.fit(kernel, name)) is not None), None)
+
+
+_MOVING = frozenset({*MEMORY_BOUND, "gather", "scatter"})
+
+
 def _fit(profile: KernelProfile, kernel: str, dtype: str) -> tuple[Fit, tuple[str, ...]]:
-    found = profile.fit(kernel, dtype)
+    found = as_wide(profile, kernel, dtype)
+    if found is None and kernel in MEMORY_BOUND:
+        found = as_wide(profile, "copy", dtype)
     if found is not None:
-        return found, ()
-    stored = "fp32" if dtype == "tf32" else dtype  # TF32 is a way to multiply: memory holds fp32
-    stand_in = profile.fit(kernel, stored) or (profile.fit("copy", stored) if kernel in MEMORY_BOUND else None)
-    if stand_in is not None and kernel != "gemm":
-        note = () if stand_in.kernel == kernel else (f"{kernel} {dtype}: not in the profile, a copy stands in",)
-        return stand_in, note
+        notes = []
+        if found.kernel != kernel:
+            notes.append(f"{kernel} {dtype}: not in the profile, a copy stands in")
+        if found.dtype not in {dtype, "fp32"}:
+            notes.append(f"{kernel} {dtype}: not in the profile, {found.dtype} stands in, which is as wide")
+        return found, tuple(notes)
     known = {fit.dtype: None for fit in profile.fits if fit.kernel == kernel}
     if known:
         raise lacks(f"profile {profile.name}", dtype, known)

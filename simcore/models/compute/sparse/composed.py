@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 
 from simcore.models.compute.device import DTYPES
-from simcore.models.compute.predict import predict
+from simcore.models.compute.predict import as_wide, predict
 from simcore.models.compute.profile import KernelProfile
 
 Part = tuple[str, dict[str, float]]
@@ -111,18 +111,11 @@ def composed_seconds(profile: KernelProfile, kernel: str, dtype: str, shape: Map
     called: set[str] = set()
     total = 0.0
     for name, size in parts(kernel, dtype, shape):
-        stored = dtype if name == "gemm" else _stored(profile, name, dtype)
-        fit = profile.fit(name, stored)
+        fit = as_wide(profile, name, dtype)
         if fit is None:
             return None
-        total += predict(profile, name, stored, size, extrapolate=True).seconds
+        total += predict(profile, name, dtype, size, extrapolate=True).seconds
         if name in called and launch is not None:
             total -= max(fit.parameters["t0"] - launch.parameters["node"], 0.0)
         called.add(name)
     return total
-
-
-def _stored(profile: KernelProfile, kernel: str, dtype: str) -> str:
-    """Return a number format as wide whose memory-bound kernel was measured: moving bytes asks for no more."""
-    same = [name for name, size in DTYPES.items() if size == DTYPES[dtype]]
-    return next((name for name in (dtype, *same) if profile.fit(kernel, name) is not None), dtype)
