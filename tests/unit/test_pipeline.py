@@ -133,15 +133,23 @@ def test_a_message_is_what_the_last_collective_leaves_on_an_npu(collective, left
         (Block.FULLY_CONNECTED, 8, 1e-6 + 0.56),
         (Block.RING, 8, 1e-6 + 0.16),
         (Block.RING, 4, 2e-6 + 0.32),  # stages lie two hops apart
+        (Block.RING, 2, 4e-6 + 0.32),  # four hops, both ways round
     ],
 )
-def test_a_transfer_takes_one_way_through_its_dimension(block, stages, expected):
+def test_a_transfer_takes_the_shorter_way_through_its_dimension(block, stages, expected):
     topology = Topology("net", (Dimension(Block.RING, 2), Dimension(block, 8, latency=1e-6)))
     (leg,) = transfer_legs(topology, [1e9, 100e9], (1, stages), 0, 1, 8e9)
     assert leg.dimension == 1
     assert leg.duration + leg.latency == pytest.approx(expected)
     assert leg.work <= leg.duration
     assert transfer_legs(topology, [1e9, 100e9], (1, 1), 0, 0, 8e9) == ()
+
+
+def test_two_npus_of_a_ring_have_both_links_for_a_message():
+    """As on the graph, where they are one link of the whole bandwidth."""
+    pair = Topology("pair", (Dimension(Block.RING, 2),))
+    (leg,) = transfer_legs(pair, [2.0], (2,), 0, 1, 8.0)
+    assert (leg.duration, leg.work) == (4.0, 4.0)
 
 
 def test_stages_in_two_dimensions_cross_both_where_they_must():

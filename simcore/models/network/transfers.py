@@ -41,8 +41,9 @@ def transfer_legs(
 ) -> tuple[TransferLeg, ...]:
     """Return the way of a message from an NPU of one stage to its like in another, dimension by dimension.
 
-    Stages fill dimensions from the inside, all NPUs of a stage send at once, and each message takes one way: half of a
-    ring's bandwidth over as many hops as lie between the two stages, the one link of a full mesh, or a switch.
+    Stages fill dimensions from the inside, and all NPUs of a stage send at once: over as many hops of a ring as lie
+    between the two stages, the shorter way, with half of its bandwidth, or both ways where they are as long, as in
+    `simcore.models.network.graph.streams`; over the one link of a full mesh; or over a switch.
 
     Parameters
     ----------
@@ -71,10 +72,11 @@ def transfer_legs(
         target, there = divmod(target, here)
         if at == there or size <= 0:
             continue
-        hops = hops_between(dimension.block, dimension.size // here * abs(at - there), dimension.size)
+        distance = dimension.size // here * abs(at - there)
+        hops = hops_between(dimension.block, distance, dimension.size)
         forwarded = size * hops if dimension.block is Block.RING else size
         rate = {
-            Block.RING: bandwidth / 2,
+            Block.RING: bandwidth if 2 * distance == dimension.size else bandwidth / 2,
             Block.FULLY_CONNECTED: peer_bandwidth(dimension, bandwidth),
             Block.SWITCH: bandwidth,
         }[dimension.block]
