@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from simcore.models.iteration.program import Axis, Loop, Pass
-from simcore.studies.train import WIDER
 from simcore.studies.train_inputs import closed_loop
 from simcore.studies.train_result import TrainResult
+from simcore.studies.train_run import WIDER
 from simcore.units import counted, format_si
 
 if TYPE_CHECKING:

@@ -5,42 +5,28 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from simcore.engine import Clock
 from simcore.errors import InputError
 from simcore.files import read_bytes, sha256
 from simcore.models.compute.operators import ProfiledTimes
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.transformer import Variant
-from simcore.models.iteration.chunked import (
-    ChunkFabric,
-    IterationRun,
-    Settings,
-    bound,
-    make_network,
-    run_iteration,
-    written,
-)
-from simcore.models.iteration.pipeline import Pipeline, PipelineOrder, run_pipeline
-from simcore.models.iteration.program import Loop, Step, iteration
-from simcore.models.iteration.zero import zero3
+from simcore.models.iteration.chunked import Settings, bound
+from simcore.models.iteration.pipeline import Pipeline, PipelineOrder
+from simcore.models.iteration.program import Loop
 from simcore.models.network.mapping import map_stages
 from simcore.models.network.simulation.conventions import Convention
 from simcore.models.network.simulation.schedules import Schedule
 from simcore.models.network.topology import Topology
-from simcore.models.network.transfers import TransferLeg, transfer_legs
 from simcore.models.workload import Workload
 from simcore.outputs import check_output
 from simcore.results import Provenance, versions
 from simcore.studies.inputs import Parallelism, check_count, choice, file_hash, parallelism, resolve_network
 from simcore.studies.optimize_inputs import compute_times
-from simcore.studies.train_inputs import Scene, closed_form, closed_loop, load_scene, partial_groups
+from simcore.studies.train_inputs import closed_form, closed_loop, load_scene, partial_groups
 from simcore.studies.train_result import PipelineReport, TrainResult
-
-WIDER = 1.1
-"""Factor on a dimension's bandwidth in the experiment that tells which one to widen."""
+from simcore.studies.train_run import Iteration
 
 
 def train(
@@ -133,17 +119,12 @@ def train(
         check_output(output, force=force)
     loop, schedule = choice("--loop", loop, Loop), choice("--schedule", schedule, Schedule)
     convention, order = choice("--convention", convention, Convention), choice("--order", order, PipelineOrder)
-    _check(convention, chunks, compute_scale, zero, stages)
-    alone = {"--micro-batches": micro_batches, "--order": None if order is PipelineOrder.ONE_F_ONE_B else order.value}
-    for option, value in alone.items():
-        if stages == 1 and value is not None:
-            raise InputError(option, f"{value} with one stage", "it only with a pipeline", "Add --stages.")
+    _check(convention, chunks, compute_scale, zero)
+    _check_pipeline(stages, zero, communicator, micro_batches, order)
     recompute = loop is Loop.SIMULATE if recompute is None else recompute
     settings = Settings(chunks, schedule, convention, record or output is not None)
     topology, fixed, hashes = _network(network, budget)
     degrees = parallelism(communicator, topology, tp, dp)
-    if communicator is not None and stages > 1:
-        raise InputError("--communicator", f"{stages} pipeline stages beside it", "one or the other", "Leave one out.")
     map_stages(topology, stages)  # refused before the workload is cut for one of them
     device, times = compute_times(profile, dtype)
     load = functools.partial(load_workload, variant=variant, sequence=sequence, batch=batch, times=times)
@@ -152,36 +133,30 @@ def train(
     scene = load_scene(
         network, budget, found, topology, fixed, split, stages, nearest, recompute, compute_scale, degrees
     )
-    started = time.process_time()
-    pipeline, closed, closed_partial, least = None, None, None, None
+    cut = None
     if stages > 1:
         cut = Pipeline(stages, 4 * stages if micro_batches is None else micro_batches, order)
-        pipeline = _pipeline(scene, cut, settings, loop, recompute, compute_scale)
-        run = max(pipeline.runs, key=lambda one: one.time)
-
-        def again(wider: Scene) -> float:
-            ran = _pipeline(wider, cut, replace(settings, record=False), loop, recompute, compute_scale)
-            return max(one.time for one in ran.runs)
-    else:
-        steps = (zero3 if zero else iteration)(found, loop, recompute=recompute, compute_scale=compute_scale)
-        run = _single(scene, steps, settings)
-        least = bound(steps, topology, scene.bandwidths, scene.groups)
-
-        def again(wider: Scene) -> float:
-            return _single(wider, steps, replace(settings, record=False)).time
-
+    simulated = Iteration(settings, loop, recompute, compute_scale, zero, cut)
+    started = time.process_time()
+    runs, in_flight = simulated.runs(scene)
     seconds = time.process_time() - started
+    run = max(runs, key=lambda one: one.time)
+    pipeline, closed, closed_partial, least = None, None, None, None
     partial = partial_groups(scene)
-    if stages == 1 and not zero:
-        closed = closed_form(scene, nearest, recompute, compute_scale)
-        closed_partial = closed_form(scene, nearest, recompute, compute_scale, partial)
+    if cut is not None:
+        pipeline = PipelineReport(cut, runs, in_flight, simulated.time(scene, transfers=False))
+    else:
+        least = bound(simulated.steps(scene), topology, scene.bandwidths, scene.groups)
+        if not zero:
+            closed = closed_form(scene, nearest, recompute, compute_scale)
+            closed_partial = closed_form(scene, nearest, recompute, compute_scale, partial)
     inputs = {
         "network": str(network), "budget": None if budget is None else sum(scene.bandwidths), "split": split,
         "bandwidths": list(scene.bandwidths), "workload": str(workload), "tp": found.tp, "dp": found.dp,
         "communicator": None if communicator is None else str(communicator), "sequence": sequence, "batch": batch,
         "variant": variant, "loop": loop.value, "recompute": recompute, "chunks": chunks, "schedule": schedule.value,
         "convention": convention.value, "compute_scale": compute_scale, "zero": zero, "stages": stages,
-        "micro_batches": pipeline.pipeline.micro_batches if pipeline else None, "order": order.value,
+        "micro_batches": cut.micro_batches if cut else None, "order": order.value,
         **({} if device is None else {"profile": device.name, "dtype": dtype}),
     }  # fmt: skip
     provenance = Provenance(
@@ -195,13 +170,13 @@ def train(
         counts={"events": run.events, "phases": len(run.phases)} if settings.record else {"events": run.events},
         versions=versions("simpy"),
     )
-    gains = tuple(run.time - again(_wider(scene, d)) for d in range(len(scene.bandwidths)))
+    gains = simulated.gains(scene, run.time)
     return TrainResult(
         scene, run, run.time, least, closed, closed_partial, gains, tuple(partial), pipeline, provenance, seconds
     )
 
 
-def _check(convention: Convention, chunks: int, compute_scale: float, zero: int, stages: int) -> None:
+def _check(convention: Convention, chunks: int, compute_scale: float, zero: int) -> None:
     if convention is Convention.ASTRA_SIM_2_AWARE:
         expected = "a convention that knows several collectives and dimensions at once"
         raise InputError("--convention", f"'{convention.value}'", expected, "Use physical, astra-sim or astra-sim-2.")
@@ -210,8 +185,20 @@ def _check(convention: Convention, chunks: int, compute_scale: float, zero: int,
         raise InputError("--compute-scale", f"{compute_scale:g}", "a number above 0")
     if zero not in (0, 3):
         raise InputError("--zero", str(zero), "0 or 3: stages 1 and 2 send what plain data parallelism sends")
-    if zero and stages > 1:
+
+
+def _check_pipeline(
+    stages: int, zero: int, communicator: str | Path | None, micro_batches: int | None, order: PipelineOrder
+) -> None:
+    """Refuse options that go with a pipeline alone, or not with one."""
+    if stages > 1 and zero:
         raise InputError("--zero", f"{zero} with {stages} pipeline stages", "one of the two", "Leave one of them out.")
+    if stages > 1 and communicator is not None:
+        raise InputError("--communicator", f"{stages} pipeline stages beside it", "one or the other", "Leave one out.")
+    alone = {"--micro-batches": micro_batches, "--order": None if order is PipelineOrder.ONE_F_ONE_B else order.value}
+    for option, value in alone.items():
+        if stages == 1 and value is not None:
+            raise InputError(option, f"{value} with one stage", "it only with a pipeline", "Add --stages.")
 
 
 def _network(
@@ -241,46 +228,3 @@ def _workload(
     if stages > 1 and degrees.tp is None and degrees.dp is None:  # the preset's DP is for the whole network
         found = load(workload, "WORKLOAD", tp=found.tp, npus=npus)
     return found
-
-
-def _single(scene: Scene, steps: Sequence[Step], settings: Settings) -> IterationRun:
-    return run_iteration(steps, scene.topology, scene.bandwidths, scene.groups, settings)
-
-
-def _pipeline(
-    scene: Scene, cut: Pipeline, settings: Settings, loop: Loop, recompute: bool, compute_scale: float
-) -> PipelineReport:
-    """Simulate a pipeline, and once more with transfers that take no time."""
-
-    def way(source: int, target: int, size: float) -> tuple[TransferLeg, ...]:
-        return transfer_legs(scene.topology, scene.bandwidths, scene.stages, source, target, size)
-
-    runs, in_flight = _stages(scene, cut, settings, way, loop, recompute, compute_scale)
-    quiet = replace(settings, record=False)
-    ideal, _ = _stages(scene, cut, quiet, lambda *_: (), loop, recompute, compute_scale)
-    return PipelineReport(cut, runs, in_flight, max(run.time for run in ideal))
-
-
-def _stages(
-    scene: Scene,
-    cut: Pipeline,
-    settings: Settings,
-    way: Callable[[int, int, float], Sequence[TransferLeg]],
-    loop: Loop,
-    recompute: bool,
-    compute_scale: float,
-) -> tuple[tuple[IterationRun, ...], tuple[int, ...]]:
-    """Simulate a network for one NPU of each stage, all on one clock."""
-    clock = Clock()
-    networks = [make_network(clock, scene.topology, scene.bandwidths, settings) for _ in range(cut.stages)]
-    fabrics = [ChunkFabric(network, scene.groups, settings.chunks) for network in networks]
-
-    found = run_pipeline(
-        clock, scene.workload, cut, fabrics, way, loop=loop, recompute=recompute, compute_scale=compute_scale
-    )
-    return tuple(written(log, network) for log, network in zip(found.logs, networks, strict=True)), found.in_flight
-
-
-def _wider(scene: Scene, dimension: int) -> Scene:
-    bandwidths = [b * WIDER if d == dimension else b for d, b in enumerate(scene.bandwidths)]
-    return replace(scene, bandwidths=tuple(bandwidths))
