@@ -58,7 +58,7 @@ class ChunkFabric:
     def __init__(self, network: Network, groups: Groups, chunks: int) -> None:
         self.network, self.chunks = network, chunks
         self._groups = {Axis.TENSOR: groups.tp, Axis.DATA: groups.dp}
-        self._positions = dict(zip((Axis.TENSOR, Axis.DATA), groups.positions(network.topology), strict=True))
+        self._positions = dict(zip((Axis.TENSOR, Axis.DATA), groups.positions(), strict=True))
         self._urgent = 0
         self._busy: dict[int, list[float]] = {}
 
@@ -127,7 +127,7 @@ class IdealFabric:
     def __init__(self, clock: Clock, topology: Topology, bandwidths: Sequence[float], groups: Groups) -> None:
         self._clock, self._topology, self._bandwidths = clock, topology, bandwidths
         self._groups = {Axis.TENSOR: groups.tp, Axis.DATA: groups.dp}
-        self._positions = dict(zip((Axis.TENSOR, Axis.DATA), groups.positions(topology), strict=True))
+        self._positions = dict(zip((Axis.TENSOR, Axis.DATA), groups.positions(), strict=True))
 
     def issue(self, issue: Issue) -> Event:
         """Start a collective that ends at its bound."""

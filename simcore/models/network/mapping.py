@@ -21,24 +21,18 @@ class Groups:
     tp: tuple[int, ...]
     dp: tuple[int, ...]
 
-    def positions(self, topology: Topology) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]:
+    def positions(self) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]:
         """Return where the first tensor-parallel and the first data-parallel group sit along each dimension.
 
-        Tensor-parallel groups are neighbours, data-parallel groups stride over them. Where both would have the same
-        NPUs, which only explicit groups can, either are neighbours.
+        Tensor-parallel groups are neighbours, data-parallel groups stride over them.
 
         Examples
         --------
-        >>> from simcore.models.network.topology import Block, Dimension, Topology
-        >>> Groups((2,), (4,)).positions(Topology("ring", (Dimension(Block.RING, 8),)))
+        >>> Groups((2,), (4,)).positions()
         (((0, 1),), ((0, 2, 4, 6),))
         """
-        strides = [
-            tp if tp * dp <= each.size else 1
-            for tp, dp, each in zip(self.tp, self.dp, topology.dimensions, strict=True)
-        ]
         inner = tuple(tuple(range(p)) for p in self.tp)
-        return inner, tuple(tuple(range(0, p * step, step)) for p, step in zip(self.dp, strides, strict=True))
+        return inner, tuple(tuple(range(0, p * step, step)) for p, step in zip(self.dp, self.tp, strict=True))
 
 
 def map_parallelism(topology: Topology, tp: int, dp: int, place: str = "--tp, --dp") -> Groups:
