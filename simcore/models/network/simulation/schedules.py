@@ -130,13 +130,21 @@ def fixed_plans(
     return [ChunkPlan(size, turned[j % len(order)]) for j, size in enumerate(sizes)]
 
 
+@dataclass(slots=True)
+class _Load:
+    """What the chunks planned so far put on a dimension, in MiB over the first one's bandwidth."""
+
+    dimension: int
+    amount: float = 0.0
+
+
 class GreedyLoads:
     """The greedy scheduler of Themis: load per dimension, and the order that evens it out.
 
     Attributes
     ----------
-    loads : list of (float, int)
-        Load and dimension, in the order the last chunk left them: a sort keeps ties as they were.
+    loads : list of _Load
+        One per dimension, in the order the last chunk left them: a sort keeps ties as they were.
 
     References
     ----------
@@ -149,7 +157,7 @@ class GreedyLoads:
 
     def reset(self) -> None:
         """Forget all load: a collective is issued at a new time."""
-        self.loads: list[list[float]] = [[0.0, d] for d in range(len(self._bandwidths))]
+        self.loads = [_Load(d) for d in range(len(self._bandwidths))]
 
     def plans(
         self, schedule: Schedule, collective: Collective, size: float, chunks: int, groups: Sequence[int], whole: bool
@@ -180,10 +188,10 @@ class GreedyLoads:
         whole: bool,
     ) -> ChunkPlan:
         gather = collective is Collective.ALL_GATHER
-        self.loads.sort(key=lambda entry: entry[0])
+        self.loads.sort(key=lambda load: load.amount)
         if gather:
             self.loads.reverse()
-        used = [entry for entry in self.loads if groups[int(entry[1])] > 1]
+        used = [load for load in self.loads if groups[load.dimension] > 1]
         size = min(left, recommended)
         gap = self._gap(used, groups, gather)
         # below this gap the loads count as even: flex does not make a chunk smaller than an equal one to close it
@@ -191,22 +199,23 @@ class GreedyLoads:
             return self._unbalanced(size, groups, gather, whole)
         if schedule is Schedule.FLEX:
             size = min(left, int(gap) if whole else gap)
-        self._charge(used, [int(entry[1]) for entry in used], size, groups, gather, whole)
-        return ChunkPlan(size, tuple(int(entry[1]) for entry in used), fused=False)
+        order = tuple(load.dimension for load in used)
+        self._charge(used, order, size, groups, gather, whole)
+        return ChunkPlan(size, order, fused=False)
 
-    def _gap(self, used: Sequence[Sequence[float]], groups: Sequence[int], gather: bool) -> float:
+    def _gap(self, used: Sequence[_Load], groups: Sequence[int], gather: bool) -> float:
         """Return the chunk [B] that would lift the first dimension's load to the last one's."""
         first, last = used[0], used[-1]
         if not gather:
             last = self.loads[-1]
-            d = int(first[1])
+            d = first.dimension
             n = groups[d]
-            difference = abs(last[0] - first[0])
+            difference = abs(last.amount - first.amount)
             return difference * self._relative(d) / ((n - 1) / n) * _MEBIBYTE
-        d = int(last[1])
-        gap = abs(last[0] - first[0]) * self._relative(d) / (groups[d] - 1) * _MEBIBYTE
-        for entry in used[:-1]:
-            gap /= groups[int(entry[1])]
+        d = last.dimension
+        gap = abs(last.amount - first.amount) * self._relative(d) / (groups[d] - 1) * _MEBIBYTE
+        for load in used[:-1]:
+            gap /= groups[load.dimension]
         return gap
 
     def _relative(self, d: int) -> float:
@@ -219,7 +228,7 @@ class GreedyLoads:
         only where its counting is reproduced, so is this.
         """
         mirrored = gather and whole
-        self.loads.sort(key=lambda entry: entry[1], reverse=mirrored)
+        self.loads.sort(key=lambda load: load.dimension, reverse=mirrored)
         order = [d for d in range(len(groups)) if groups[d] > 1]
         if gather and not mirrored:
             order.reverse()
@@ -228,7 +237,7 @@ class GreedyLoads:
 
     def _charge(
         self,
-        entries: Sequence[list[float]],
+        loads: Sequence[_Load],
         dimensions: Sequence[int],
         size: float,
         groups: Sequence[int],
@@ -236,11 +245,11 @@ class GreedyLoads:
         whole: bool,
     ) -> None:
         """Add the load of a chunk; the order of the operations decides ties, so it is the original's."""
-        for entry, d in zip(entries, dimensions, strict=True):
+        for load, d in zip(loads, dimensions, strict=True):
             n = groups[d]
             if gather:
-                entry[0] += ((size / _MEBIBYTE) * (n - 1)) / self._relative(d)
+                load.amount += ((size / _MEBIBYTE) * (n - 1)) / self._relative(d)
                 size *= n
             else:
-                entry[0] += ((size / _MEBIBYTE) * ((n - 1) / n)) / self._relative(d)
+                load.amount += ((size / _MEBIBYTE) * ((n - 1) / n)) / self._relative(d)
                 size = size // n if whole else size / n
