@@ -28,7 +28,7 @@ def spread(topology: Topology, positions: Sequence[Members | None] | None) -> Po
     if positions is None:
         return None
     kept = tuple(
-        tuple(here) if here and each.block is Block.RING and list(here) != list(range(len(here))) else None
+        tuple(here) if here and each.block is Block.RING and here[-1] != len(here) - 1 else None
         for each, here in zip(topology.dimensions, positions, strict=True)
     )
     return kept if any(kept) else None
