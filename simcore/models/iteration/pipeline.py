@@ -145,7 +145,9 @@ class _Stage:
     """One stage, with a mailbox for each micro-batch from either side."""
 
     index: int
+    layers: range
     runner: Runner
+    fabric: ChunkFabric
     activations: list[Event]
     gradients: list[Event]
     in_flight: int = 0
@@ -195,69 +197,81 @@ def run_pipeline(
     RunError
         If the turns lead to a deadlock.
     """
-    m = pipeline.micro_batches
-    size = boundary_size(workload) / m
     parts = stage_layers(workload, pipeline.stages)
+    boxes = [[clock.event() for _ in range(pipeline.micro_batches)] for _ in range(2 * len(parts))]
     stages = [
-        _Stage(i, Runner(clock, fabric, Log(f"stage {i + 1}")), _mail(clock, m), _mail(clock, m))
-        for i, fabric in enumerate(fabrics)
+        _Stage(i, layers, Runner(clock, fabric, Log(f"stage {i + 1}")), fabric, boxes[2 * i], boxes[2 * i + 1])
+        for i, (layers, fabric) in enumerate(zip(parts, fabrics, strict=True))
     ]
-
-    def send(stage: _Stage, step: int, micro_batch: int) -> None:
-        there = stage.index + step
-        if not 0 <= there < len(stages):
-            return
-        box = stages[there].activations if step == 1 else stages[there].gradients
-        what = f"{'activations' if step == 1 else 'gradient'} of micro-batch {micro_batch + 1} to stage {there + 1}"
-        legs = way(stage.index, there, size)
-        fabrics[stage.index].send(legs, "onwards" if step == 1 else "back", what, box[micro_batch])
-
-    def receive(stage: _Stage, event: Event, what: str, layer: int, part: Pass) -> Generator[Event, Any, None]:
-        start = clock.now
-        yield from stage.runner.wait(event, what)
-        assert event.value is not None  # see ChunkFabric.send
-        departed, slowest = event.value
-        if clock.now > max(start, departed):
-            stage.runner.log.spans.append(Span(max(start, departed), clock.now, layer, part, Axis.PIPELINE, slowest))
-
-    def run(stage: _Stage) -> Generator[Event, Any, None]:
-        layers = parts[stage.index]
-        writer = Writer(workload, loop, compute_scale / m, 1.0 / m)
-        back = list(backward_order(workload, layers, recompute=recompute))
-        turn_list = list(order(pipeline, stage.index))
-        last = next((i for i in range(len(turn_list) - 1, -1, -1) if not turn_list[i][0]), -1)
-        for number, (forward, i) in enumerate(turn_list):
-            steps: list[Step] = []
-            if forward:
-                if stage.index > 0:
-                    what = f"the activations of micro-batch {i + 1} from stage {stage.index}"
-                    yield from receive(stage, stage.activations[i], what, layers[0], Pass.FORWARD)
-                stage.in_flight += 1
-                stage.most = max(stage.most, stage.in_flight)
-                steps = [step for layer in layers for step in writer.forward(layer)]
-            else:
-                if stage.index < len(stages) - 1:
-                    what = f"the gradient of micro-batch {i + 1} from stage {stage.index + 2}"
-                    yield from receive(stage, stage.gradients[i], what, layers[-1], Pass.INPUT_GRADIENT)
-                for layer, again in back:
-                    here = (
-                        writer.forward(layer, Pass.RECOMPUTE)
-                        if again
-                        else writer.backward(layer, summed=number == last)
-                    )
-                    steps += here
-            yield from stage.runner.run(steps)
-            stage.in_flight -= not forward
-            send(stage, 1 if forward else -1, i)
-        yield from stage.runner.whole(writer.end())
-
+    running = _Running(clock, workload, pipeline, stages, way, loop, recompute, compute_scale)
     for stage in stages:
-        clock.process(run(stage))
+        clock.process(running.program(stage, list(order(pipeline, stage.index))))
     logs = tuple(stage.runner.log for stage in stages)
     finish(clock, logs)
     ends = [log.end for log in logs if log.end is not None]
     return PipelineRun(max(ends), logs, tuple(stage.most for stage in stages))
 
 
-def _mail(clock: Clock, micro_batches: int) -> list[Event]:
-    return [clock.event() for _ in range(micro_batches)]
+@dataclass(frozen=True)
+class _Running:
+    """A pipeline while it runs; attributes as the parameters of `run_pipeline`."""
+
+    clock: Clock
+    workload: Workload
+    pipeline: Pipeline
+    stages: Sequence[_Stage]
+    way: Callable[[int, int, float], Sequence[TransferLeg]]
+    loop: Loop
+    recompute: bool
+    compute_scale: float
+
+    def program(self, stage: _Stage, order: Sequence[tuple[bool, int]]) -> Generator[Event, Any, None]:
+        """Take the turns of a stage."""
+        m = self.pipeline.micro_batches
+        writer = Writer(self.workload, self.loop, self.compute_scale / m, 1.0 / m)
+        last = max((number for number, (forward, _) in enumerate(order) if not forward), default=-1)
+        for number, (forward, i) in enumerate(order):
+            if forward:
+                yield from self._activations(stage, i)
+                stage.in_flight += 1
+                stage.most = max(stage.most, stage.in_flight)
+                yield from stage.runner.run(step for layer in stage.layers for step in writer.forward(layer))
+                self._send(stage, 1, i)
+            else:
+                yield from self._gradient(stage, i)
+                yield from stage.runner.run(self._backward(writer, stage, summed=number == last))
+                stage.in_flight -= 1
+                self._send(stage, -1, i)
+        yield from stage.runner.whole(writer.end())
+
+    def _backward(self, writer: Writer, stage: _Stage, *, summed: bool) -> Iterator[Step]:
+        for layer, again in backward_order(self.workload, stage.layers, recompute=self.recompute):
+            yield from writer.forward(layer, Pass.RECOMPUTE) if again else writer.backward(layer, summed=summed)
+
+    def _activations(self, stage: _Stage, micro_batch: int) -> Generator[Event, Any, None]:
+        if stage.index > 0:
+            what = f"the activations of micro-batch {micro_batch + 1} from stage {stage.index}"
+            yield from self._receive(stage, stage.activations[micro_batch], what, stage.layers[0], Pass.FORWARD)
+
+    def _gradient(self, stage: _Stage, micro_batch: int) -> Generator[Event, Any, None]:
+        if stage.index < len(self.stages) - 1:
+            what = f"the gradient of micro-batch {micro_batch + 1} from stage {stage.index + 2}"
+            yield from self._receive(stage, stage.gradients[micro_batch], what, stage.layers[-1], Pass.INPUT_GRADIENT)
+
+    def _send(self, stage: _Stage, step: int, micro_batch: int) -> None:
+        there = stage.index + step
+        if not 0 <= there < len(self.stages):
+            return
+        box = self.stages[there].activations if step == 1 else self.stages[there].gradients
+        what = f"{'activations' if step == 1 else 'gradient'} of micro-batch {micro_batch + 1} to stage {there + 1}"
+        legs = self.way(stage.index, there, boundary_size(self.workload) / self.pipeline.micro_batches)
+        stage.fabric.send(legs, "onwards" if step == 1 else "back", what, box[micro_batch])
+
+    def _receive(self, stage: _Stage, event: Event, what: str, layer: int, part: Pass) -> Generator[Event, Any, None]:
+        start = self.clock.now
+        yield from stage.runner.wait(event, what)
+        assert event.value is not None  # see ChunkFabric.send
+        departed, slowest = event.value
+        now, since = self.clock.now, max(start, departed)
+        if now > since:
+            stage.runner.log.spans.append(Span(since, now, layer, part, Axis.PIPELINE, slowest))
