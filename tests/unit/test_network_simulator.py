@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
+from math import inf
 
+import numpy as np
 import pytest
 from simcore.engine import Clock
 from simcore.errors import InputError, RunError
@@ -11,10 +14,12 @@ from simcore.models.network.bounds import bounds, usable_bandwidth
 from simcore.models.network.groups import group_positions
 from simcore.models.network.simulation.algorithms import Algorithm, steps
 from simcore.models.network.simulation.conventions import Convention, phase_cost
+from simcore.models.network.simulation.mixture_times import batches, ways
+from simcore.models.network.simulation.mixtures import LAGS, mixtures
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.ranks import GroupCollective, simulate_ranks
 from simcore.models.network.simulation.run import simulate_collective
-from simcore.models.network.simulation.schedules import ChunkPlan, Schedule
+from simcore.models.network.simulation.schedules import ChunkPlan, Optimization, Schedule
 from simcore.models.network.topology import Block, Dimension, Topology, coordinates
 from simcore.models.workload import Collective
 
@@ -296,3 +301,53 @@ def test_an_all_gather_of_even_loads_runs_inwards_by_physics_and_outwards_in_ast
         )
         first[convention] = next(phase.dimension for phase in run.log if phase.chunk == 0)
     assert first == {Convention.PHYSICAL: 1, Convention.ASTRA_SIM: 0}
+
+
+@pytest.mark.parametrize("in_flight", [1, 3])
+@pytest.mark.parametrize(
+    ("collective", "optimization", "sizes"),
+    [
+        (AR, Optimization.LOCAL, (4, 8)),
+        (AR, Optimization.LOCAL, (3, 6)),
+        (AR, Optimization.FULL_PER_DIMENSION, (4, 8)),
+        (RS, Optimization.LOCAL, (4, 8)),
+        (AG, Optimization.LOCAL, (2, 5)),
+        (A2A, Optimization.LOCAL, (4, 8)),
+    ],
+)
+def test_latency_aware_takes_the_fastest_of_all_mixtures(collective, optimization, sizes, in_flight):
+    """No bound may drop it, and the servers take the time that the search counts."""
+    topology = net((Block.RING, sizes[0], 3e-7), (Block.SWITCH, sizes[1], 1e-6))
+    network = Network(Clock(), topology, [2e11, 1e11], in_flight=in_flight, optimization=optimization)
+    found = ways(network, collective, 1e7, sizes, None)
+    every = batches(found, 1e7, 8, mixtures(found.used, found.even), inf)
+    times = [batch.times(np.arange(batch.rows.shape[1]), lag).min() for batch in every for lag in LAGS]
+    run = simulate_collective(
+        collective, 1e7, topology, [2e11, 1e11], chunks=8, schedule=Schedule.LATENCY_AWARE, in_flight=in_flight,
+        optimization=optimization,
+    )  # fmt: skip
+    assert run.time == pytest.approx(min(times), rel=1e-12)
+    assert run.chunks <= 8
+
+
+def test_a_lag_settles_the_order_in_each_dimension():
+    """Chunk 1 is first in the second dimension, and waits for chunk 0 all the same."""
+    plans = [ChunkPlan(1e6, (0, 1), lag=0.5), ChunkPlan(1e6, (1, 0), lag=0.5)]
+    topology = net((Block.SWITCH, 2, 0.0), (Block.SWITCH, 2, 0.0))
+    logs = []
+    for each in (plans, [replace(plan, lag=None) for plan in plans]):
+        network = Network(Clock(), topology, [1e9, 1e9], record=True)
+        network.clock.run(until=network.issue(RS, 2e6, plans=each))
+        logs.append([(phase.dimension, phase.chunk, round(phase.start * 1e3, 6)) for phase in network.log])
+    assert logs[0] == [(0, 0, 0.0), (1, 0, 0.5), (1, 1, 0.75), (0, 1, 1.25)]
+    assert sorted(logs[1]) == [(0, 0, 0.0), (0, 1, 0.5), (1, 0, 0.5), (1, 1, 0.0)]
+
+
+def test_latency_aware_cuts_whole_bytes_completely():
+    for size in (1, 7, 17, 1000):
+        network = Network(
+            Clock(), CUBE, CUBE_BANDWIDTHS, convention=Convention.ASTRA_SIM, schedule=Schedule.LATENCY_AWARE
+        )
+        plans = network.plans(AR, size, (4, 8, 4), 64)
+        assert sum(plan.size for plan in plans) == size
+        assert all(isinstance(plan.size, int) and plan.size > 0 for plan in plans)

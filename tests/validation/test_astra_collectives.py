@@ -50,10 +50,10 @@ def multi_dimensional():
 
 @pytest.mark.parametrize("convention", [Convention.PHYSICAL, Convention.ASTRA_SIM])
 @pytest.mark.parametrize("run", multi_dimensional(), ids=lambda run: run.name)
-def test_latency_aware_is_never_slower_than_the_best_other(run, convention):
+def test_latency_aware_is_within_a_percent_of_the_best_other(run, convention):
     settings = {"convention": convention, "chunks": 64}
     best = min(run.simulate(schedule=schedule, **settings).time for schedule in OTHERS)
-    assert run.simulate(schedule=Schedule.LATENCY_AWARE, **settings).time <= best * (1 + 1e-12)
+    assert run.simulate(schedule=Schedule.LATENCY_AWARE, **settings).time <= best * 1.01
 
 
 def test_latency_aware_beats_all_others_where_latency_matters():

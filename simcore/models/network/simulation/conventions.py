@@ -107,13 +107,25 @@ def phase_cost(
     """
     if convention is Convention.PHYSICAL:
         at = range(group) if members is None else members
-        cost = _physical(dimension, bandwidth, algorithm, operation, at, size)
-        if algorithm is Algorithm.HALVING_DOUBLING and group & (group - 1) and dimension.block is Block.SWITCH:
-            # folding sends whole buffers: where bandwidth counts, a ring over the switch is faster
-            ring = _physical(dimension, bandwidth, Algorithm.RING, operation, at, size)
-            return min(cost, ring, key=lambda each: max(each.work, (each.work + each.latency) / in_flight))
-        return cost
+        each_byte = byte_costs(dimension, bandwidth, algorithm, operation, at)
+        costs = [Cost(each.work * size, each.latency, each.sent * size) for each in each_byte]
+        return min(costs, key=lambda each: max(each.work, (each.work + each.latency) / in_flight))
     return _whole_nanoseconds(convention, dimension, bandwidth, algorithm, operation, group, int(size))
+
+
+def byte_costs(
+    dimension: Dimension, bandwidth: float, algorithm: Algorithm, operation: Collective, members: Sequence[int]
+) -> list[Cost]:
+    """Return by physics the cost of a phase of one byte for each algorithm that may run it.
+
+    Work and bytes sent grow with the size of the phase, latency does not. Folding sends whole buffers: among NPUs that
+    are no power of two, a ring over the switch is faster where bandwidth counts.
+    """
+    n = len(members)
+    costs = [_physical(dimension, bandwidth, algorithm, operation, members)]
+    if algorithm is Algorithm.HALVING_DOUBLING and n & (n - 1) and dimension.block is Block.SWITCH:
+        costs.append(_physical(dimension, bandwidth, Algorithm.RING, operation, members))
+    return costs
 
 
 def _physical(
@@ -122,12 +134,11 @@ def _physical(
     algorithm: Algorithm,
     operation: Collective,
     members: Sequence[int],
-    size: float,
 ) -> Cost:
     n = len(members)
     work = latency = sent = 0.0
     for step in steps(algorithm, operation, n):
-        message = size * step.parts / step.of
+        message = step.parts / step.of
         crossing = _crossings(dimension.block, step, algorithm, n)
         rate = bandwidth
         if dimension.block is Block.FULLY_CONNECTED:  # one link for each peer; a link that has no message is idle

@@ -1,37 +1,31 @@
-"""The schedule `latency-aware`: simulate candidates, keep the best.
+"""The schedule `latency-aware`: the fastest of a fixed family of mixtures of orders.
 
-Latency is paid for every chunk and every phase, and no load in bytes shows it. This schedule counts it: it balances
-seconds instead of bytes, tries fewer and larger chunks, and compares with every other schedule by simulation, so that
-it is never slower than any of them for a collective that has the network for itself.
+Latency is paid for every chunk and every phase, and no load in bytes shows it. This schedule counts it: of all
+`mixtures`, from one chunk on, it takes the one that ends first. Which mixtures there are depends on the network's
+shape alone, and each one's time grows with bytes, latencies and 1/bandwidths; so does the least of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import permutations
+from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simcore.engine import Clock
 from simcore.models.network.distances import Positions
-from simcore.models.network.simulation.schedules import (
-    ChunkPlan,
-    GreedyLoads,
-    Optimization,
-    Schedule,
-    chunk_sizes,
-    default_order,
-    fixed_plans,
-    phases,
-)
+from simcore.models.network.simulation.mixture_times import Batch, batches, ways
+from simcore.models.network.simulation.mixtures import LAGS, Integers, mixtures
+from simcore.models.network.simulation.schedules import ChunkPlan
 from simcore.models.workload import Collective
 
 if TYPE_CHECKING:
     from simcore.models.network.simulation.network import Network
 
-_MOST_ORDERED = 6
-"""Dimensions up to which all orders are tried: 720 of them."""
+_AT_ONCE = 64
+"""Mixtures that are timed together: numpy's overhead is shared, and few are timed in vain."""
+_MANY = 50_000
+"""Numbers in a kind of mixtures that is looked at after the others: of four dimensions, three orders of any kind."""
 
 
 def best_plans(
@@ -42,7 +36,7 @@ def best_plans(
     chunks: int,
     at: Positions | None = None,
 ) -> list[ChunkPlan]:
-    """Return the fastest plan found for a collective that runs alone.
+    """Return the fastest mixture for a collective that runs alone.
 
     Parameters
     ----------
@@ -55,102 +49,66 @@ def best_plans(
     groups : tuple of int
         NPUs of the group along each dimension.
     chunks : int
-        The most chunks to use; halves of it are tried too.
+        The most chunks to use.
     at : Positions, optional
         Where the group's NPUs sit, as of `spread`.
+
+    Notes
+    -----
+    Exact: every mixture is timed whose bound is less than the best time. By ASTRA-sim's conventions sizes and times
+    are rounded only after the choice.
     """
-    best: list[ChunkPlan] = []
-    shortest = float("inf")
-    tried: set[tuple[ChunkPlan, ...]] = set()
-    for plans in _candidates(network, collective, size, groups, chunks, at):
-        if tuple(plans) not in tried:
-            tried.add(tuple(plans))
-            time = _alone(network, collective, size, groups, plans, at)
-            if time < shortest:
-                best, shortest = plans, time
-    return best
+    found = ways(network, collective, size, groups, at)
+    family = mixtures(found.used, found.even)
+    search = _Search()
+    few = [each for each in family if each.parts.size < _MANY]
+    many = [each for each in family if each.parts.size >= _MANY]  # most of them cannot beat what the few have found
+    for some in (few, many):
+        for batch in batches(found, size, chunks, some, search.shortest):
+            search.look_at(batch)
+    assert search.batch is not None
+    return _cut(search.batch, search.mixture, search.lag, network.convention.whole_nanoseconds)
 
 
-def _alone(
-    network: Network,
-    collective: Collective,
-    size: float,
-    groups: tuple[int, ...],
-    plans: list[ChunkPlan],
-    at: Positions | None,
-) -> float:
-    """Return the time of a plan on an idle network [s]."""
-    clock = Clock()
-    trial = network.idle_copy(clock)
-    clock.run(until=trial.issue(collective, size, groups, plans=plans, positions=at))
-    return float(clock.now)
+class _Search:
+    """The fastest mixture so far."""
+
+    def __init__(self) -> None:
+        self.shortest, self.mixture, self.lag = inf, 0, LAGS[0]
+        self.batch: Batch | None = None
+
+    def look_at(self, batch: Batch) -> None:
+        """Time the mixtures of a batch that may be faster."""
+        some = np.flatnonzero(batch.least < self.shortest)
+        if len(some):
+            bounds = batch.bounds(some)
+            order = bounds.argsort(kind="stable")
+            for start in range(0, len(some), _AT_ONCE):
+                slice_ = order[start : start + _AT_ONCE]
+                if bounds[slice_[0]] >= self.shortest:
+                    break
+                self._time(batch, some[slice_])
+
+    def _time(self, batch: Batch, some: Integers) -> None:
+        for lag in LAGS if batch.rounds * batch.chunks_in_round > 1 else LAGS[:1]:
+            times = batch.times(some, lag)
+            if times.min() < self.shortest:
+                self.shortest, self.lag = float(times.min()), lag
+                self.batch, self.mixture = batch, int(some[times.argmin()])
 
 
-def _candidates(
-    network: Network,
-    collective: Collective,
-    size: float,
-    groups: tuple[int, ...],
-    chunks: int,
-    at: Positions | None,
-) -> Iterator[list[ChunkPlan]]:
-    whole = network.convention.whole_nanoseconds
-    local = network.optimization is Optimization.LOCAL and collective is not Collective.ALL_TO_ALL
-    count = chunks
-    while count >= 1:
-        sizes = chunk_sizes(size, count, whole)
-        yield fixed_plans(Schedule.ASCENDING, collective, sizes, groups)
-        yield fixed_plans(Schedule.ROUND_ROBIN, collective, sizes, groups)
-        if local:
-            for schedule in (Schedule.THEMIS, Schedule.FLEX):
-                yield GreedyLoads(network.bandwidths).plans(schedule, collective, size, count, groups, whole)
-        if len(default_order(collective, groups)) <= _MOST_ORDERED:
-            yield _balanced(network, collective, sizes, groups, at, fused=True)
-            if local and collective is Collective.ALL_REDUCE:
-                yield _balanced(network, collective, sizes, groups, at, fused=False)
-        count //= 2
-
-
-def _balanced(
-    network: Network,
-    collective: Collective,
-    sizes: Sequence[float],
-    groups: tuple[int, ...],
-    at: Positions | None,
-    fused: bool,
-) -> list[ChunkPlan]:
-    """Give each chunk the order after which the most loaded dimension has the least load, in seconds."""
-    orders = list(permutations(default_order(collective, groups)))
-    added: dict[float, np.ndarray[tuple[int, int], np.dtype[np.float64]]] = {}
-    load = np.zeros(len(groups))
-    plans = []
-    for size in sizes:
-        if size not in added:
-            table = [_seconds(network, collective, ChunkPlan(size, order, fused), groups, at) for order in orders]
-            added[size] = np.array(table)
-        after = load + added[size]
-        # of the orders that are as good, the one that adds the least in all. Rounding keeps ties what they are, and
-        # relative to the load it does so alike on networks that differ by a factor
-        after_sum, after_max = after.sum(axis=1), after.max(axis=1)
-        keys = (after_sum / after_sum.max()).round(12), (after_max / after_max.max()).round(12)
-        chosen = int(np.lexsort(keys)[0])
-        load = after[chosen]
-        plans.append(ChunkPlan(size, orders[chosen], fused))
-    return plans
-
-
-def _seconds(
-    network: Network,
-    collective: Collective,
-    plan: ChunkPlan,
-    groups: tuple[int, ...],
-    at: Positions | None,
-) -> list[float]:
-    """Return how long a chunk occupies each dimension, latency included [s]."""
-    load = [0.0] * len(groups)
-    whole = network.convention.whole_nanoseconds
-    for d, operation, size in phases(plan, collective, groups, network.optimization, whole):
-        cost = network.cost(d, operation, groups[d], size, at[d] if at else None)
-        # a chunk's latency is hidden behind the others in flight
-        load[d] += max(cost.work, (cost.work + cost.latency) / network.in_flight)
-    return load
+def _cut(batch: Batch, mixture: int, lag: float, whole: bool) -> list[ChunkPlan]:
+    """Cut the bytes into the chunks of a mixture; where bytes are whole, the last chunk takes what is left."""
+    part = batch.size / (batch.whole * batch.rounds)
+    each = [
+        replace(batch.ways.plans[row], size=float(parts // chunks * part), lag=lag * batch.chunks_in_round)
+        for row, parts, chunks in zip(
+            *(the[:, mixture] for the in (batch.rows, batch.parts, batch.chunks)), strict=True
+        )
+    ]
+    plans = [each[order] for order in batch.sequence(np.array([mixture]))[:, 0]] * batch.rounds
+    if not whole:
+        return plans
+    plans = [replace(plan, size=int(plan.size)) for plan in plans]
+    last = plans.pop()
+    return [*plans, replace(last, size=int(batch.size) - sum(plan.size for plan in plans))]

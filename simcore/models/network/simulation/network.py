@@ -13,7 +13,7 @@ from simpy.events import Event
 from simcore.engine import Clock
 from simcore.models.network.distances import Positions, spread
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
-from simcore.models.network.simulation.conventions import NANOSECOND, Convention, Cost, phase_cost
+from simcore.models.network.simulation.conventions import NANOSECOND, Convention, Cost, byte_costs, phase_cost
 from simcore.models.network.simulation.log import LoggedPhase, LoggedTransfer
 from simcore.models.network.simulation.schedules import (
     ChunkPlan,
@@ -23,8 +23,9 @@ from simcore.models.network.simulation.schedules import (
     chunk_sizes,
     fixed_plans,
     phases,
+    turns,
 )
-from simcore.models.network.simulation.servers import Chunk, Issued, Leg, Server
+from simcore.models.network.simulation.servers import Chunk, Issued, Leg, Line, Server
 from simcore.models.network.topology import Topology
 from simcore.models.network.transfers import TransferLeg
 from simcore.models.workload import Collective
@@ -168,11 +169,16 @@ class Network:
         planned = self.plans(collective, size, sizes, chunks, at) if plans is None else list(plans)
         part = part if whole else ""
         issued = Issued(done, len(planned), label, priority)
-        for index, plan in enumerate(planned):
+        ways = []
+        for plan in planned:
             key = (plan, collective, sizes, part, at)
-            way = self._ways.get(key)
-            if way is None:
-                self._ways[key] = way = self._way(*key)
+            if key not in self._ways:
+                self._ways[key] = self._way(*key)
+            ways.append(self._ways[key])
+        if planned[0].lag is not None:
+            order = turns(planned[0].lag, tuple(tuple(leg.server.dimension for leg in way) for way in ways))
+            issued.lines = {dimension: Line(line) for dimension, line in order.items()}
+        for index, way in enumerate(ways):
             Chunk(self, issued, index, way).next()
         return done
 
@@ -282,6 +288,21 @@ class Network:
             found = phase_cost(self.convention, at, bandwidth, way, operation, group, size, flying, members)
             self._costs[key] = found
         return found
+
+    def cost_lines(
+        self, dimension: int, operation: Collective, group: int, size: float, members: tuple[int, ...] | None = None
+    ) -> tuple[Cost, Cost]:
+        """Return the cost of a phase of one byte, for each of two algorithms that may run it: see `byte_costs`.
+
+        ASTRA-sim's conventions round; there it is the line through no bytes and `size`.
+        """
+        if self.convention is Convention.PHYSICAL:
+            at, bandwidth = self.topology.dimensions[dimension], self.bandwidths[dimension]
+            found = byte_costs(at, bandwidth, self.algorithms[dimension], operation, members or range(group))
+            return found[0], found[-1]
+        least, most = (self.cost(dimension, operation, group, each, members) for each in (0.0, size))
+        line = Cost((most.work - least.work) / size, least.work, most.sent / size)
+        return line, line
 
     def _way(
         self, plan: ChunkPlan, collective: Collective, groups: tuple[int, ...], part: str, at: Positions | None

@@ -19,7 +19,8 @@ from simcore.errors import InputError, RunError
 from simcore.models.network.distances import spread
 from simcore.models.network.groups import group_positions
 from simcore.models.network.simulation.network import Network
-from simcore.models.network.simulation.schedules import ChunkPlan, phases
+from simcore.models.network.simulation.schedules import ChunkPlan, phases, turns
+from simcore.models.network.simulation.servers import Line
 from simcore.models.network.topology import Topology, coordinates
 from simcore.models.workload import Collective
 
@@ -151,6 +152,10 @@ class _Call:
             self.plans = planner.plans(what.collective, what.size, self.groups, what.chunks, self.at)
         whole = network.convention.whole_nanoseconds
         self.ways = [phases(plan, what.collective, self.groups, network.optimization, whole) for plan in self.plans]
+        self.turns: dict[int, list[tuple[int, int]]] = {}
+        if self.plans and self.plans[0].lag is not None:
+            self.turns = turns(self.plans[0].lag, [[d for d, _, _ in way] for way in self.ways])
+        self.lines: dict[_Line, Line[_Meeting]] = {}
         self.left = dict.fromkeys(what.members, len(self.plans))
         self.ended: dict[int, Event] = {}
 
@@ -237,7 +242,11 @@ class _Ranks:
         meeting.ready.append(rank)
         if len(meeting.ready) == meeting.expected:
             del self._meetings[key]
-            self._pending.setdefault(line, []).append(meeting)
+            complete = [meeting]
+            if call.turns:
+                settled_line = call.lines.setdefault(line, Line(call.turns[dimension]))
+                complete = settled_line.arrive((chunk, position), meeting)
+            self._pending.setdefault(line, []).extend(complete)
             self._start(line)
 
     def _start(self, line: _Line) -> None:

@@ -1,7 +1,7 @@
 """Schedules: in which order of dimensions each chunk of a collective runs, and how large it is.
 
 ``ascending`` is the usual hierarchy, ``round-robin`` starts each chunk one dimension further, ``themis`` and ``flex``
-balance the load of the dimensions greedily. ``latency-aware`` is a search over these, see `latency_aware`.
+balance the load of the dimensions greedily. ``latency-aware`` chooses from a family of mixtures, see `latency_aware`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 from simcore.models.workload import Collective
 
@@ -49,11 +50,30 @@ class ChunkPlan:
     fused : bool
         Whether an all-reduce turns around with one all-reduce in the last dimension, or with a reduce-scatter and an
         all-gather that queue there separately.
+    lag : float, optional
+        If given, the dimensions serve the phases of this collective in the order of `settled`, not in that of arrival;
+        alike in all chunks of a collective.
     """
 
     size: float
     order: tuple[int, ...]
     fused: bool = True
+    lag: float | None = None
+
+
+@cache
+def settled(chunks: int, phases: int, lag: float) -> list[tuple[int, int]]:
+    """Return chunks and phases in an order that looks at no time: phase ``i`` of chunk ``j`` has place ``j + lag i``.
+
+    Of equal places the later phase goes first. A chunk's phases keep their order, so that nothing waits for ever.
+
+    Examples
+    --------
+    >>> settled(3, 2, 1.0)
+    [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
+    """
+    every = ((chunk, phase) for chunk in range(chunks) for phase in range(phases))
+    return sorted(every, key=lambda each: (each[0] + lag * each[1], -each[1]))
 
 
 def chunk_sizes(size: float, chunks: int, whole: bool) -> Sequence[float]:
@@ -110,6 +130,28 @@ def phases(
     for d in reversed(up):
         found.append((d, Collective.ALL_GATHER, size))
         size *= groups[d]
+    return found
+
+
+def turns(lag: float, dimensions: Sequence[Sequence[int]]) -> dict[int, list[tuple[int, int]]]:
+    """Return per dimension the chunks and phases that it serves, in their settled order.
+
+    Parameters
+    ----------
+    lag : float
+        Of the chunks' plans.
+    dimensions : sequence of sequence of int
+        Dimensions of each chunk's phases.
+
+    Examples
+    --------
+    >>> turns(2.0, [(0, 1), (1, 0)])
+    {0: [(0, 0), (1, 1)], 1: [(1, 0), (0, 1)]}
+    """
+    found: dict[int, list[tuple[int, int]]] = {}
+    for chunk, phase in settled(len(dimensions), max(map(len, dimensions)), lag):
+        if phase < len(dimensions[chunk]):
+            found.setdefault(dimensions[chunk][phase], []).append((chunk, phase))
     return found
 
 

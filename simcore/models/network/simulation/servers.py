@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from simpy.events import Event
 
@@ -24,12 +25,45 @@ class Leg(NamedTuple):
 
 
 class Issued:
-    """A collective under way."""
+    """A collective under way; `lines` are those of a settled order, by dimension."""
 
-    __slots__ = ("done", "label", "left", "priority")
+    __slots__ = ("done", "label", "left", "lines", "priority")
 
     def __init__(self, done: Event, left: int, label: str, priority: float) -> None:
         self.done, self.left, self.label, self.priority = done, left, label, priority
+        self.lines: dict[int, Line[Chunk]] = {}
+
+
+T = TypeVar("T")
+
+
+class Line(Generic[T]):
+    """Phases of one collective in one dimension in a settled order: who comes early waits for those before.
+
+    Parameters
+    ----------
+    turns : sequence of (int, int)
+        Chunk and phase, in order.
+
+    Examples
+    --------
+    >>> line = Line([(0, 0), (1, 0)])
+    >>> line.arrive((1, 0), "second"), line.arrive((0, 0), "first")
+    ([], ['first', 'second'])
+    """
+
+    def __init__(self, turns: Sequence[tuple[int, int]]) -> None:
+        self._turns, self._next = turns, 0
+        self._early: dict[tuple[int, int], T] = {}
+
+    def arrive(self, turn: tuple[int, int], who: T) -> list[T]:
+        """Return who may join the queue of the dimension now that one more has arrived."""
+        self._early[turn] = who
+        found = []
+        while self._next < len(self._turns) and self._turns[self._next] in self._early:
+            found.append(self._early.pop(self._turns[self._next]))
+            self._next += 1
+        return found
 
 
 class Chunk:
@@ -47,7 +81,12 @@ class Chunk:
         if self.position < len(self.way):
             self.leg = self.way[self.position]
             self.queued = self.network.clock.now
-            self.leg.server.enter(self)
+            server = self.leg.server
+            if not self.issued.lines:
+                server.enter(self)
+                return
+            for chunk in self.issued.lines[server.dimension].arrive((self.index, self.position), self):
+                server.enter(chunk)
             return
         issued = self.issued
         issued.left -= 1
