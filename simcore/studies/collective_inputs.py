@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simcore.errors import InputError
-from simcore.models.network.groups import group_positions
+from simcore.models.network.groups import check_rank, group_positions
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
 from simcore.models.network.topology import Topology
 from simcore.models.workload import Collective
@@ -94,9 +94,7 @@ def parse_group(group: str | Sequence[int] | None, topology: Topology) -> tuple[
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             raise InputError("--group", f"'{part}'", _EXAMPLE, f"Write {last}-{first}.")
-        if last >= topology.npus:  # before a range is written out
-            found, expected = f"rank {last}", f"a subset of the network's NPUs, 0 to {topology.npus - 1}"
-            raise InputError("--group", found, expected, "Leave it out, or choose a larger network.")
+        check_rank(topology, last, "--group")  # before a range is written out
         members.extend(range(first, last + 1))
     return group_positions(topology, members, "--group")
 

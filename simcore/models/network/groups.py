@@ -38,14 +38,8 @@ def group_positions(topology: Topology, members: Sequence[int], place: str) -> t
     npus = topology.npus
     if not members:
         raise InputError(place, "an empty group", f"ranks from 0 to {npus - 1}")
-    outside = [rank for rank in members if not 0 <= rank < npus]
-    if outside:
-        raise InputError(
-            place,
-            f"rank {outside[0]}",
-            f"a subset of the network's NPUs, 0 to {npus - 1}",
-            f"Leave out rank {outside[0]}, or choose a larger network.",
-        )
+    for rank in members:
+        check_rank(topology, rank, place)
     if len(set(members)) < len(members):
         twice = next(rank for rank in members if list(members).count(rank) > 1)
         raise InputError(place, f"rank {twice} twice", "each rank once", "Remove one of them.")
@@ -62,3 +56,20 @@ def group_positions(topology: Topology, members: Sequence[int], place: str) -> t
             f"Add rank {rank}, or leave out those it would join.",
         )
     return tuple(map(tuple, along))
+
+
+def check_rank(topology: Topology, rank: int, place: str) -> None:
+    """Refuse a rank that the network has not.
+
+    Raises
+    ------
+    InputError
+        That names `place`.
+    """
+    if not 0 <= rank < topology.npus:
+        raise InputError(
+            place,
+            f"rank {rank}",
+            f"a subset of the network's NPUs, 0 to {topology.npus - 1}",
+            f"Leave out rank {rank}, or choose a larger network.",
+        )
