@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import signal
-import threading
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
@@ -207,30 +206,38 @@ def _parallel(tasks: Sequence[Task], jobs: int | None) -> Generator[tuple[Task, 
     if workers <= 1:
         yield from ((task, run(task)) for task in tasks)
         return
-    with _deaf_children():
-        pool: Generator[tuple[int, Timed], None, None] = Parallel(n_jobs=workers, return_as="generator_unordered")(
-            delayed(_numbered)(number, task) for number, task in enumerate(tasks)
-        )
+    pool: Generator[tuple[int, Timed], None, None] | None = None
     try:
+        with _deaf_children():
+            pool = Parallel(n_jobs=workers, return_as="generator_unordered")(
+                delayed(_numbered)(number, task) for number, task in enumerate(tasks)
+            )
         for number, timed in pool:
             yield tasks[number], timed
     finally:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # after an interruption: joblib's advice on results that nobody took
-            pool.close()
+            if pool is not None:
+                pool.close()
 
 
 @contextmanager
 def _deaf_children() -> Generator[None, None, None]:
-    """Start processes that ignore Ctrl-C, which reaches them too: one process is to answer it, and say so once."""
-    if threading.current_thread() is not threading.main_thread():  # only the main one may set signals
+    """Start processes that do not hear Ctrl-C, which reaches them too: one process is to answer it, and say so once.
+
+    They inherit that the signal is blocked. Here it waits until they have started.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # when it starts it unblocks the signal, so it is to start before
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _numbered(number: int, task: Task) -> tuple[int, Timed]:
