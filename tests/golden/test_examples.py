@@ -116,7 +116,7 @@ def test_python_blocks_of_the_api_reference_run(capsys: pytest.CaptureFixture[st
     exec(optimize, {})
     assert "--cap Pod=40 GB/s holds it back" in capsys.readouterr().out
     exec(simulated, {})
-    assert "292.536 ms" in capsys.readouterr().out
+    assert "290.006 ms" in capsys.readouterr().out
 
 
 def test_readme_python_block_runs(

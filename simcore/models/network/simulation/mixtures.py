@@ -21,8 +21,10 @@ LAGS = (1.0, 2.0)
 
 _ALL_ORDERS = 6
 """Dimensions up to which all orders are tried: 720 of them. Above it, those that go around outwards or inwards."""
-_ANY = {2: 2, 3: 3, 4: 3}
+_ANY = {2: 2, 3: 5, 4: 3}
 """How many orders are mixed whichever they are, by dimensions; beyond it only those that go around the same way."""
+_TENTHS = {(3, 4), (3, 5), (4, 3)}
+"""Dimensions and orders mixed of which sixteenths would be too many."""
 
 
 class Mixtures(NamedTuple):
@@ -78,25 +80,25 @@ def mixtures(count: int, even: bool) -> list[Mixtures]:
 
     Notes
     -----
-    Shares are sixteenths, tenths or eighths where there are too many. In up to four dimensions any two and three
-    orders are mixed. Beyond it those that go around the same way, all of them or behind the same first dimension: these
-    start in different dimensions, and it is the first that carries the most.
+    In two dimensions both orders are mixed, in three any two to five, in four any two and three. Beyond it those that
+    go around the same way, all of them or behind the same first dimension: these start in different dimensions, and it
+    is the first that carries the most. Shares are sixteenths or tenths, in five dimensions and more eighths.
 
     Examples
     --------
     >>> [each.orders.shape for each in mixtures(3, even=True)]
     [(1, 1), (3, 1)]
     >>> [each.orders.shape for each in mixtures(3, even=False)]
-    [(1, 6), (2, 225), (3, 2100)]
+    [(1, 6), (2, 225), (3, 2100), (4, 1260), (5, 756)]
     """
     index = {order: number for number, order in enumerate(orders(count))}
     if even:
         turned = [index[order] for order in _around(orders(count)[0])]
         return [Mixtures(np.array([some]).T, np.ones((len(some), 1), int), len(some)) for some in (turned[:1], turned)]
     found = []
-    for mixed in range(1, count + 1):
+    for mixed in range(1, max(count, _ANY.get(count, 1)) + 1):
         sets = _sets(index, mixed, every=mixed <= _ANY.get(count, 1))
-        whole = 1 if mixed == 1 else 8 if count > 4 else 10 if (count, mixed) == (4, 3) else 16
+        whole = 1 if mixed == 1 else 8 if count not in _ANY else 10 if (count, mixed) in _TENTHS else 16
         shares = [] if whole < mixed else list(_shares(whole, mixed))
         pairs = [(some, share) for some in sets for share in shares]
         if pairs:
