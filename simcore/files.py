@@ -104,7 +104,9 @@ _BOUND_KEY = {"greater_than_equal": "ge", "greater_than": "gt", "less_than_equal
 def _translated(
     error: ValidationError, schema: type[BaseModel], place: str, lines: Mapping[tuple[str | int, ...], int]
 ) -> InputError:
-    first = error.errors(include_url=False)[0]
+    found_errors = error.errors(include_url=False)
+    # a field that is not known is what a missing one was meant to be, most likely
+    first = next((one for one in found_errors if one["type"] == "extra_forbidden"), found_errors[0])
     path = tuple(part for part in first["loc"] if part != "[key]")  # pydantic's mark of a key that is wrong itself
     line = next((lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in lines), None)
     field = ".".join(str(part) for part in path)

@@ -91,17 +91,28 @@ def check_output(path: Path, *, force: bool = False, option: str = "") -> None:
     _check_place(path, place, "directory")
 
 
-def check_file(path: Path, *, option: str = "") -> None:
+def check_file(path: Path, *, option: str = "", force: bool = True) -> None:
     """Refuse a path that no file can be written to, before any work is done for it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    option : str
+        The option that gave the path, for messages.
+    force : bool
+        Whether an existing file is to be replaced.
 
     Raises
     ------
     InputError
-        If it is a directory, or lies where nothing can be written.
+        If it is a directory, lies where nothing can be written, or exists and `force` is false.
     """
     place = _place(path, option)
     if path.name in {"", ".", ".."} or (is_there(path) and path.is_dir()):
         raise InputError(place, "a directory", "the path of a file", "Add a file name.")
+    if is_there(path) and not force:
+        raise InputError(place, "a file that exists", "a new file", "Choose another, or add --force to replace it.")
     _check_place(path, place, "file")
 
 

@@ -41,6 +41,8 @@ _UNITS: dict[str, dict[str, Decimal]] = {
 }
 _EXAMPLE = {"time": "500 ns", "bytes": "1 GiB", "bandwidth": "325 GB/s", "rate": "66 TFLOP/s", "work": "2 GFLOP"}
 _PLAIN = {"time": "s", "bytes": "B", "bandwidth": "B/s", "rate": "FLOP/s", "work": "FLOP"}
+_BITS = re.compile(r"([kKMGT]?)(?:b/s|bps|bit/s)\Z")
+_BITS_REMEDY = "Bandwidth is counted in bytes: divided by 8 it is"
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d]\S*)?\s*\Z")
 
 
@@ -87,7 +89,9 @@ def parse(text: str, kind: str, place: str) -> float:
         likely = _PLAIN[kind] if large else _EXAMPLE[kind].split()[1]
         raise InputError(place, f"'{text}' without a unit", expected, f"Add the unit: '{number} {likely}'.")
     if unit not in units:
-        raise InputError(place, f"unit '{unit}'", expected, did_you_mean(unit, units))
+        bits = kind == "bandwidth" and _BITS.match(unit)
+        remedy = f"{_BITS_REMEDY} {float(number) / 8:g} {bits[1]}B/s." if bits else did_you_mean(unit, units)
+        raise InputError(place, f"unit '{unit}'", expected, remedy)
     try:
         value = float(Decimal(number) * units[unit])
     except ArithmeticError:  # an exponent beyond what Decimal holds

@@ -69,7 +69,7 @@ def require_torch() -> Any:
     try:
         import torch
     except ImportError:
-        text = "calibrate measures with torch, which is not installed: pip install 'simcore[calibrate]'"
+        text = "measuring needs torch, which is not installed: pip install 'simcore[calibrate]'"
         raise MissingExtraError(text) from None
     return torch
 

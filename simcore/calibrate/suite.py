@@ -103,7 +103,7 @@ def calibrate(
     limit : float, optional
         Seconds after which no case is begun [s]; `TIME_LIMIT` by default.
     progress : callable, optional
-        Called with cases done, all cases, and what is measured next; ``done`` at the end.
+        Called with cases done, all cases, and what is measured next, or ``done`` and why at the end.
 
     Returns
     -------
@@ -144,7 +144,8 @@ def calibrate(
         raise
     passes = [min(store.passes(case.key), PASSES) for case in wanted if case.key not in skipped]
     if progress is not None:
-        progress(sum(passes) + PASSES * len(skipped), len(steps), "done")
+        measured = sum(passes) + PASSES * len(skipped)
+        progress(measured, len(steps), "done" if measured == len(steps) else "done, for the time is over")
     return Calibration(store.write(), min(passes, default=PASSES), passes.count(0), tuple(skipped.values()))
 
 

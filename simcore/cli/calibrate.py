@@ -13,8 +13,8 @@ import click
 def show_progress(done: int, total: int, what: str) -> None:
     """Show what is measured: one line on a terminal, else every fiftieth as a line of its own."""
     if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K[{done}/{total}] {what}", nl=what == "done", err=True)
-    elif done % 50 == 0 or what == "done":
+        click.echo(f"\r\x1b[K[{done}/{total}] {what}", nl=what.startswith("done"), err=True)
+    elif done % 50 == 0 or what.startswith("done"):
         click.echo(f"[{done}/{total}] {what}", err=True)
 
 
@@ -43,7 +43,7 @@ def command(device: str, suite: str | None, quick: bool, output: Path | None, li
     $ simcore calibrate --quick -o mine.json
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
     from simcore.calibrate.suite import PASSES, SUITES
-    from simcore.studies.calibrate import calibrate
+    from simcore.studies.calibrate import calibrate, default_output
 
     suites = SUITES if suite is None else tuple(name.strip() for name in suite.split(","))
     try:
@@ -51,8 +51,9 @@ def command(device: str, suite: str | None, quick: bool, output: Path | None, li
             device, suites, output, full=not quick, force=force, limit=limit, progress=show_progress
         )
     except KeyboardInterrupt:
-        click.echo("\nsimcore: what was measured is kept; run the same command without --force to carry on", err=True)
-        raise
+        path = output or default_output(device)
+        kept = f"what was measured is kept in {path}: run the same command without --force to carry on"
+        raise KeyboardInterrupt(f"interrupted; {kept if path.exists() else 'nothing was measured yet'}") from None
     profile = found.profile
     for line in found.skipped:
         click.echo(f"simcore: warning: skipped {line}", err=True)

@@ -32,7 +32,7 @@ _CONVENTIONS = "physical, or as ASTRA-sim counts: astra-sim, astra-sim-2, astra-
               help="Trace for ui.perfetto.dev, and CSV beside it.")  # fmt: skip
 @click.option("-o", "output", type=click.Path(path_type=Path), help="New directory for JSON, CSV, trace and figure.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
-@click.option("--force", is_flag=True, help="Replace the directory of -o if it exists.")
+@click.option("--force", is_flag=True, help="Replace what -o and --timeline write if it exists.")
 def command(
     arguments: tuple[str, ...],
     network: str,
@@ -66,7 +66,7 @@ def command(
     names, example = ["COLLECTIVE", "SIZE"], 'all-reduce 1GiB --network "Ring(8)@100GB/s"'
     operation, size = positional("collective", arguments, names, example, options_of(command))
 
-    check_timeline(timeline)
+    check_timeline(timeline, force=force)
     result = collective(
         operation,
         size,

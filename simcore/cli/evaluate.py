@@ -92,11 +92,12 @@ def _report(result: Evaluation) -> str:
 
 def _evaluate(target: str, *, device: str | None, announce: Announce, advance: Advance, **options: Any) -> Evaluation:
     """Call the study that a target belongs to, and refuse options of the other."""
-    from simcore.errors import InputError
+    from simcore.errors import InputError, unknown_name
+    from simcore.studies import evaluate_network, evaluate_pit
 
+    if target not in {*evaluate_network.TARGETS, *evaluate_pit.TARGETS}:
+        raise unknown_name("TARGET", target, [*evaluate_network.TARGETS, *evaluate_pit.TARGETS])
     if target.startswith("pit-"):
-        from simcore.studies import evaluate_pit
-
         for name in ("resolve", "jobs", "state"):
             if options[name]:
                 raise InputError(f"--{name}", target, "a figure of the network study", f"Leave --{name} out.")
@@ -105,9 +106,7 @@ def _evaluate(target: str, *, device: str | None, announce: Announce, advance: A
                 "--engine", target, "a figure of the network study", "Leave --engine out: pit-... measures."
             )
         return evaluate_pit.evaluate(target, device=device or "cpu", small=options["small"], announce=announce)
-    from simcore.studies import evaluate_network
-
-    if device is not None and target in evaluate_network.TARGETS:
+    if device is not None:
         raise InputError("--device", target, "a target that is measured: pit-...", "Leave --device out.")
     return evaluate_network.evaluate(target, announce=announce, advance=advance, **options)
 

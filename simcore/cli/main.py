@@ -20,7 +20,7 @@ COMMANDS = {
     "optimize": ("simcore.cli.optimize", "Find the best split of a network's bandwidth, with a certificate."),
     "train": ("simcore.cli.train", "Simulate a training iteration on a network, chunk by chunk."),
     "collective": ("simcore.cli.collective", "Simulate a collective on a network, chunk by chunk."),
-    "evaluate": ("simcore.cli.evaluate", "Reproduce figures and tables of the network study."),
+    "evaluate": ("simcore.cli.evaluate", "Reproduce figures of the network study, or measure those of PIT."),
     "calibrate": ("simcore.cli.calibrate", "Measure the kernels of this machine and fit a profile to them."),
     "profile": ("simcore.cli.profile", "Show, compare and validate kernel profiles."),
     "kernel": ("simcore.cli.kernel", "Predict one kernel on a profiled device, and explain it."),
@@ -86,6 +86,9 @@ def run(argv: Sequence[str] | None = None) -> None:
         sys.stdout.flush()
     except click.exceptions.Exit as stop:
         status = stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        status = error.exit_code
     except click.ClickException as error:
         _fail(_usage(error))
         status = error.exit_code
@@ -130,6 +133,9 @@ def _usage(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "simcore"
     help_hint = f"See '{command} --help'."
+    unknown = re.match(r"No such command '(.*?)'", error.format_message())
+    if unknown and context is not None and isinstance(context.command, click.Group):
+        return str(unknown_name(command, unknown[1], context.command.list_commands(context)))
     if isinstance(error, click.NoSuchOption) and context is not None:
         options = [word for param in context.command.get_params(context) for word in param.opts]
         hint = " ".join(filter(None, (closest_option(error.option_name, options), help_hint)))

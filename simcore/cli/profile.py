@@ -20,29 +20,33 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("files", nargs=-1, required=True)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("-o", "output", type=click.Path(path_type=Path), help="Plot measured against predicted: FILE.png, .pdf.")
+@click.option("--force", is_flag=True, help="Replace the plot if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole profile as JSON.")
-def show_command(files: tuple[str, ...], output: Path | None, as_json: bool) -> None:
+def show_command(files: tuple[str, ...], output: Path | None, force: bool, as_json: bool) -> None:
     """Show the fits of profiles and their errors, on held-out shapes where there are any."""
     from simcore.results import to_json
     from simcore.studies.profile import figure, show
 
-    check_plot(output, files)
+    check_plot(output, files, force)
+    documents = []
     for file in files:
         profile, table = show(file)
         if output is not None:
             save_plot(figure(profile), output)
         if as_json:
-            click.echo(to_json(profile.as_document()), nl=False)
+            documents.append(profile.as_document())
             continue
         click.echo(f"{profile.name} ({profile.origin}): {profile.description}")
         click.echo(f"sha256 {profile.sha256}")
-        click.echo("\n".join(f"{key}: {value}" for key, value in profile.fingerprint.items()))
+        click.echo("\n".join(f"{key}: {value}" for key, value in profile.fingerprint.items() if value))
         print_table(table.columns, [[_cell(value) for value in row.values()] for row in table])
+    if as_json:
+        click.echo(to_json(documents[0] if len(files) == 1 else {"profiles": documents}), nl=False)
 
 
-def check_plot(output: Path | None, files: tuple[str, ...]) -> None:
+def check_plot(output: Path | None, files: tuple[str, ...], force: bool) -> None:
     """Refuse a plot of several profiles, or one that cannot be written, before anything is measured."""
     from simcore.errors import InputError
     from simcore.outputs import check_file
@@ -51,18 +55,22 @@ def check_plot(output: Path | None, files: tuple[str, ...]) -> None:
         return
     if len(files) > 1:
         raise InputError("-o", f"{len(files)} profiles", "one, whose plot it is", "Run the command for each profile.")
-    check_file(output.with_suffix(".png"), option="-o")
+    if output.suffix not in {"", ".png", ".pdf"}:
+        raise InputError(f"-o {output}", f"'{output.suffix}'", "a name that ends in .png or .pdf", "Both are written.")
+    for suffix in (".png", ".pdf"):
+        check_file(output.with_suffix(suffix), option="-o", force=force)
 
 
 def save_plot(figure: Figure, output: Path) -> None:
     """Write a figure as PNG and PDF."""
     from simcore.plots.style import save
 
+    output.parent.mkdir(parents=True, exist_ok=True)
     save(figure, output.with_suffix(""))
 
 
 @command.command("compare")
-@click.argument("files", nargs=-1)
+@click.argument("files", nargs=-1, metavar="FILE FILE...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare_command(files: tuple[str, ...], as_json: bool) -> None:
     """Set the parameters of profiles side by side, in SI units."""
@@ -77,17 +85,21 @@ def compare_command(files: tuple[str, ...], as_json: bool) -> None:
 
 
 @command.command("validate")
-@click.argument("files", nargs=-1, required=True)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda|cuda:N", help="Where to measure.")
 @click.option("--stored", is_flag=True, help="Take the errors that the profile holds; measure nothing.")
 @click.option("-o", "output", type=click.Path(path_type=Path), help="Plot measured against predicted: FILE.png, .pdf.")
+@click.option("--force", is_flag=True, help="Replace the plot if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def validate_command(files: tuple[str, ...], device: str, stored: bool, output: Path | None, as_json: bool) -> None:
+def validate_command(
+    files: tuple[str, ...], device: str, stored: bool, output: Path | None, force: bool, as_json: bool
+) -> None:
     """Measure held-out shapes again and print MAPE, P90, bias and the regret of choosing kernels by prediction."""
     from simcore.results import to_json
     from simcore.studies.profile import validate
 
-    check_plot(output, files)
+    check_plot(output, files, force)
+    documents = []
     for file in files:
         found = validate(file, device, stored=stored, progress=show_progress)
         if output is not None:
@@ -95,13 +107,15 @@ def validate_command(files: tuple[str, ...], device: str, stored: bool, output: 
         if as_json:
             rows = [dict(row) for row in found.table]
             regret = {family: list(each) for family, each in found.regret.items()}
-            click.echo(to_json({"profile": file, "errors": rows, "regret": regret}), nl=False)
+            documents.append({"profile": file, "errors": rows, "regret": regret})
             continue
         click.echo(f"{file}: {'measured now' if found.measured_now else 'errors that the profile holds'}")
         print_table(found.table.columns, [[_cell(value) for value in row.values()] for row in found.table])
         for family, each in found.regret.items():
             mean, most = sum(each) / len(each), max(each)
             click.echo(f"kernel selection, {family}: {len(each)} problems, regret mean {mean:.1%}, largest {most:.1%}")
+    if as_json:
+        click.echo(to_json(documents[0] if len(files) == 1 else {"profiles": documents}), nl=False)
 
 
 def _cell(value: object, form: str = ".1%") -> str:

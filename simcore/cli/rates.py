@@ -19,6 +19,7 @@ from simcore.errors import InputError
 @click.option("--sequence", type=click.IntRange(min=1), help="Tokens per sequence, in place of the model's.")
 @click.option("--dtype", metavar="TEXT", help="Number format of the kernels, such as fp16.")
 @click.option("-o", "output", type=click.Path(path_type=Path), help="CSV file that trace --rates reads.")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
 def command(
     profiles: tuple[str, ...],
@@ -29,6 +30,7 @@ def command(
     sequence: int | None,
     dtype: str | None,
     output: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Predict a transformer's seconds per mini-batch on profiled devices.
@@ -41,7 +43,7 @@ def command(
     from simcore.studies.rates import rates
 
     if output is not None:
-        check_file(output, option="-o")
+        check_file(output, option="-o", force=force)
     try:
         batches = [int(text) for text in batch.split(",")]
     except ValueError:

@@ -164,7 +164,7 @@ def _check_outputs(output: str | None, timeline: str | None, force: bool) -> Non
     if timeline is not None:
         if not timeline:
             raise InputError("--timeline", "an empty name", "the path of a file")
-        check_file(Path(timeline), option="--timeline")
+        check_file(Path(timeline), option="--timeline", force=force)
         if output is not None and Path(timeline).absolute() in (path := Path(output).absolute(), *path.parents):
             raise InputError(f"--timeline {timeline}", "the directory of --output, or one above", "a file of its own")
 

@@ -46,7 +46,7 @@ from simcore.cli.console import in_place_of, options_of, warn
               help="Write a trace for ui.perfetto.dev, and the same as CSV beside it.")  # fmt: skip
 @click.option("-o", "output", type=click.Path(path_type=Path), help="New directory for JSON, CSV, trace and figure.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
-@click.option("--force", is_flag=True, help="Replace the directory of -o if it exists.")
+@click.option("--force", is_flag=True, help="Replace what -o and --timeline write if it exists.")
 def command(
     arguments: tuple[str, ...],
     text: str | None,
@@ -95,7 +95,7 @@ def command(
         replaced[f"--model {model}"] = ("WORKLOAD",)
     names = ["NETWORK", "BUDGET", "WORKLOAD"]
     given = positional("train", arguments, names, "4D 325 1T", options_of(command), replaced)
-    check_timeline(timeline)
+    check_timeline(timeline, force=force)
     with in_place_of("WORKLOAD", "--model", model):
         result = train(
             given[0] if text is None else text,

@@ -34,13 +34,16 @@ def draw(table: Table, steps: Mapping[str, Mapping[str, float]]) -> Figure:
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(4.0 + 0.9 * len(table), 2.8), layout="constrained")
+        figure = Figure(figsize=(4.0 + 1.1 * len(table), 2.8), layout="constrained")
         left, right = figure.subplots(1, 2)
         blocks = {"FullyConnected": "FC"}  # the field's short name, which fits under a bar
-        labels = [f"{blocks.get(row['block'], row['block'])} {row['npus']}\n{row['level']}" for row in table]
+        levels = [row["level"].replace("/", "/\n") for row in table]
+        shapes = [f"{blocks.get(row['block'], row['block'])} {row['npus']}" for row in table]
+        labels = [f"{shape}\n{level}" for shape, level in zip(shapes, levels, strict=True)]
         labels = [f"{number}: {label}" for number, label in enumerate(labels, 1)]
         bandwidths = [row["bandwidth"] / 1e9 for row in table]
         bars = left.bar(labels, bandwidths, color="#0072B2")
+        left.tick_params(axis="x", labelsize=7)
         left.bar_label(bars, [f"{value:.4g}" for value in bandwidths], padding=1)
         left.axhline(sum(bandwidths) / len(bandwidths), color="#555555", linestyle="--", linewidth=0.8, label="equal")
         left.margins(y=0.1)

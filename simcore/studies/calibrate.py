@@ -12,6 +12,11 @@ from simcore.errors import InputError, unknown_name
 from simcore.outputs import check_file
 
 
+def default_output(device: str) -> Path:
+    """Return where a device's profile goes if nobody says: ``cuda-1.json`` in the working directory."""
+    return Path(f"{device.replace(':', '-')}.json")
+
+
 def calibrate(
     device: str = "cpu",
     suites: Sequence[str] = SUITES,
@@ -52,6 +57,6 @@ def calibrate(
         raise InputError("--time-limit", f"{limit:g}", "seconds above 0", "Leave it out for 160, or 440 with --full.")
     require_torch()
     resolve_device(device)
-    path = output or Path(f"{device.replace(':', '-')}.json")
+    path = output or default_output(device)
     check_file(path, option="-o")
     return run(device, suites, path, full=full, force=force, limit=limit, progress=progress), path

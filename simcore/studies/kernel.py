@@ -67,6 +67,7 @@ def sizes(text: str, count: int, place: str, example: str) -> tuple[int, ...]:
     >>> sizes("32x1", 2, "--granularity", "32x1")
     (32, 1)
     """
+    text = text.lower()
     if not re.fullmatch(r"\d{1,9}(x\d{1,9})*", text) or len(text.split("x")) != count:
         raise InputError(place, f"'{text}'", f"{count} whole numbers with x between them", f"For example: {example}.")
     found = tuple(int(part) for part in text.split("x"))
@@ -110,15 +111,22 @@ def matmul(
     if not 0 <= sparsity <= 1:
         raise InputError("--sparsity", f"{sparsity:g}", "a share from 0 to 1", "0.95 means that 95 % are zero.")
     block = sizes(granularity, 2, "--granularity", "32x1")
+    if block[0] > m or block[1] > k:
+        raise InputError("--granularity", f"'{granularity}'", f"a block within {m}x{k}, the first matrix")
+    if sparsity == 0 and block != (1, 1):
+        raise InputError(
+            "--granularity", f"'{granularity}' without --sparsity", "both", "For example: --sparsity 0.95."
+        )
     if dtype not in DTYPES:
         raise lacks("simcore", dtype, DTYPES)
     device = profile if isinstance(profile, KernelProfile) else load_profile(profile)
     found = predict(device, "gemm", dtype, {"m": m, "n": n, "k": k, "batch": 1}, extrapolate=extrapolate)
     rate = 2 * m * n * k / found.seconds
-    error = "none measured" if found.error is None else f"{found.error:.1%}"
+    basis = "on held-out shapes" if found.held_out else "on the shapes that were fitted"
+    error = f"none measured ({found.origin})" if found.error is None else f"{found.error:.1%} {basis}"
     lines = [
         f"dense {m} x {n} x {k} {dtype} on {device.name}: {format_si(found.seconds, 's')}, {format_si(rate, 'FLOP/s')}",
-        f"expected error: {error} ({found.origin})",
+        f"expected error: {error}",
         *found.notes,
     ]
     selection = None

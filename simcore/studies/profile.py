@@ -83,7 +83,12 @@ def compare(names: Sequence[str | Path]) -> Table:
             for name, value in fit.parameters.items():
                 row = values.setdefault((fit.kernel, fit.dtype, name), [None] * len(profiles))
                 row[position] = value
-    columns = ["kernel", "dtype", "parameter", *(f"{profile.name}" for profile in profiles)]
+    titles = [profile.name for profile in profiles]
+    if len(set(titles)) < len(titles):  # a calibration of this machine and the bundled one are both called cpu
+        titles = [str(name) for name in names]
+    if len(set(titles)) < len(titles):
+        raise InputError("FILE", " ".join(titles), "each profile once", "Leave one out.")
+    columns = ["kernel", "dtype", "parameter", *titles]
     return Table(columns, [(*key, *row) for key, row in values.items()])
 
 

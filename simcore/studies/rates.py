@@ -105,6 +105,8 @@ def rates(
     for option, given, wanted in (("--device", devices, profiles), ("--name", names, models)):
         if given and len(given) != len(wanted):
             raise InputError(option, f"{len(given)} names", f"{len(wanted)}, one each", "Give one per entry, or none.")
+    if len(set(batches)) < len(batches):
+        raise InputError("--batch", ",".join(map(str, batches)), "each number once", "Leave one out.")
     loaded = [one if isinstance(one, KernelProfile) else load_profile(one) for one in profiles]
     types = list(devices) or [profile.name for profile in loaded]
     seconds: dict[Key, float] = {}

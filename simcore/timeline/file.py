@@ -10,8 +10,8 @@ from simcore.outputs import check_file, write_atomic
 from simcore.timeline.slices import Slice, timeline_csv, trace_json
 
 
-def check_timeline(path: Path | None) -> None:
-    """Refuse a name for a trace that is the name of the CSV beside it, or where nothing can be written.
+def check_timeline(path: Path | None, *, force: bool = True) -> None:
+    """Refuse the name of the CSV beside the trace, a place where nothing can be written, or a file without `force`.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def check_timeline(path: Path | None) -> None:
         remedy = f"The same as CSV goes to '{table}' beside it."
         raise InputError("--timeline", f"'{path}'", f"{expected} '{path.with_suffix('.json')}'", remedy)
     for each in (path, table):
-        check_file(each, option="--timeline")
+        check_file(each, option="--timeline", force=force)
 
 
 def write_timeline(path: Path, slices: Sequence[Slice], title: str) -> None:

@@ -79,8 +79,58 @@ def test_compare_and_stored_validation(tmp_path):
     gemm = next(row for row in found["errors"] if (row["kernel"], row["dtype"]) == ("gemm", "fp32"))
     assert gemm["samples"] >= 9
     assert gemm["mape"] <= 0.15  # of the profile that is shipped, measured once: no timing happens here
-    run("profile", "show", "cpu", "-o", str(tmp_path / "fit.png"))
-    assert {path.name for path in tmp_path.iterdir()} == {"fit.png", "fit.pdf"}
+    plot = ("profile", "show", "cpu", "-o", str(tmp_path / "plots" / "fit.png"))
+    run(*plot)
+    assert {path.name for path in (tmp_path / "plots").iterdir()} == {"fit.png", "fit.pdf"}
+    with pytest.raises(InputError, match=r"fit\.png: found a file that exists.*--force"):
+        run(*plot)
+    run(*plot, "--force")
+    several = json.loads(run("profile", "show", "t4", "h100", "--json"))["profiles"]
+    assert [one["name"] for one in several] == ["t4", "h100"]
+
+
+def test_profiles_of_one_name_are_compared_by_their_files(tmp_path):
+    from dataclasses import replace
+
+    from simcore.zoo.profile_json import profile_text
+
+    mine = load_profile("cpu")
+    path = tmp_path / "cpu.json"
+    halved = [replace(fit, parameters={name: value / 2 for name, value in fit.parameters.items()}) for fit in mine.fits]
+    path.write_text(profile_text(replace(mine, fits=tuple(halved))))
+    for row in json.loads(run("profile", "compare", "cpu", str(path), "--json"))["parameters"]:
+        assert row[str(path)] == row["cpu"] / 2
+
+
+def test_a_calibration_without_fits_says_so(tmp_path):
+    from dataclasses import replace
+
+    from simcore.zoo.profile_json import profile_text
+
+    path = tmp_path / "cut.json"
+    path.write_text(profile_text(replace(load_profile("cpu"), fits=())))
+    for command in (("kernel", "matmul", "64x64x64"), ("rates", "--model", "bert-base", "--batch", "4")):
+        with pytest.raises(InputError, match=r"found no fits.*simcore calibrate"):
+            run(*command, "--profile", str(path))
+
+
+def test_nothing_that_is_there_is_replaced_without_force(tmp_path):
+    rates = tmp_path / "rates.csv"
+    rates.write_text("mine")
+    with pytest.raises(InputError, match="a file that exists"):
+        run("rates", "--profile", "t4", "--model", "bert-base", "--batch", "4", "-o", str(rates))
+    assert rates.read_text() == "mine"
+    other = tmp_path / "run.csv"
+    other.write_text("mine")
+    for command in (
+        ("collective", "all-reduce", "1MiB", "--network", "Ring(4)@100GB/s"),
+        ("train", "2D", "100", "17B"),
+    ):
+        with pytest.raises(InputError, match=r"run\.csv: found a file that exists"):
+            run(*command, "--timeline", str(tmp_path / "run.json"))
+    with pytest.raises(InputError, match=r"run\.csv: found a file that exists"):
+        run("trace", "--timeline", str(other))
+    assert other.read_text() == "mine"
 
 
 RATES = ("rates", "--profile", "t4", "--model", "bert-base")
@@ -105,7 +155,15 @@ MATMUL = ("kernel", "matmul", "64x64x64")
         (("rates", "--profile", "t4", "--model", "bert", "--batch", "4"), "Did you mean 'bert-base'"),
         ((*RATES, "--batch", "x"), "whole numbers"),
         ((*RATES, "--batch", "0"), "at least 1"),
-        ((*RATES, "--batch", "4,4"), "twice"),
+        ((*RATES, "--batch", "4,4"), "each number once"),
+        (("rates", "--profile", "t4", "--profile", "t4", "--model", "bert-base", "--batch", "4"), "twice"),
+        (("kernel", "matmul", "1024x1024x4096", "--profile", "cpu"), "flop"),
+        ((*MATMUL, "--profile", "cpu", "--granularity", "32x1"), "without --sparsity"),
+        ((*MATMUL, "--profile", "cpu", "--granularity", "128x1", "--sparsity", "0.5"), "a block within 64x64"),
+        (("profile", "compare", "t4", "t4"), "each profile once"),
+        (("profile", "show", "t4", "v100-16gb", "-o", "fit.png"), "2 profiles"),
+        (("profile", "show", "cpu", "-o", "fit.jpg"), "ends in .png or .pdf"),
+        (("evaluate", "pit-fig14"), "network-fig14"),
         ((*RATES, "--batch", "4", "--device", "a", "--device", "b"), "one each"),
         (("optimize", "4D", "325", "1T", "Perf", "Overlap", "--profile", "p101"), "Did you mean 'p100-16gb'"),
         (("optimize", "4D", "325", "1T", "Perf", "Overlap", "--dtype", "fp16"), "Add --profile"),

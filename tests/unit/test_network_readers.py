@@ -81,7 +81,7 @@ def test_libras_yaml_network_with_underscores_and_short_names(tmp_path):
         ("dimensions:\n  - {block: Ring, size: 8, latency: 3 m}\n", ["unit 'm'", "Did you mean 'ms'?"]),
         ("dimensions:\n  - {block: Ring, size: 8, latency: -3 ns}\n", ["'-3 ns'", "at least 0"]),
         ("dimensions:\n  - {block: Ring, size: 8, latncy: 3 ns}\n", ["line 2", "'latncy'"]),
-        ("dimensons: []\n", ["Add the field 'dimensions'"]),
+        ("dimensons: []\n", ["line 1", "'dimensons'", "Did you mean 'dimensions'?"]),
         ("", ["an empty file", "a network file"]),
         ("just words\n", ["just words", "a network file"]),
     ],

@@ -79,3 +79,11 @@ def test_what_is_no_time_with_a_unit(text):
 def test_a_bare_number_is_told_which_unit_to_add():
     with pytest.raises(InputError, match=r"'325' without a unit.*Add the unit: '325 GB/s'"):
         parse("325", "bandwidth", "budget")
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_"), [("325 Gb/s", "40.625 GB/s"), ("200Gbps", "25 GB/s"), ("8 bit/s", "1 B/s")]
+)
+def test_bits_are_said_to_be_bits(text, bytes_):
+    with pytest.raises(InputError, match=f"divided by 8 it is {bytes_}"):
+        parse(text, "bandwidth", "--budget")

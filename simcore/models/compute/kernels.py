@@ -123,6 +123,10 @@ def launch_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> f
     return p["t0"] + shape["nodes"] * p["node"]
 
 
+def _flop(shape: Shape) -> float:
+    return 2 * shape["m"] * shape["n"] * shape["k"] * shape.get("batch", 1)
+
+
 _T0 = Parameter(3e-6, 1e-9, 1e-2)
 _GEMM = Formula(
     {
@@ -133,8 +137,8 @@ _GEMM = Formula(
         "stream": Parameter(2e10, 1e8, 1e15),
     },
     gemm_seconds,
-    lambda s: {"m": s["m"], "n": s["n"], "k": s["k"], "batch": s.get("batch", 1)},
-    lambda s: 2 * s["m"] * s["n"] * s["k"] * s.get("batch", 1),
+    lambda s: {"m": s["m"], "n": s["n"], "k": s["k"], "batch": s.get("batch", 1), "flop": _flop(s)},
+    lambda s: _flop(s),
 )
 _STREAM = Formula(
     {

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from simcore.models.compute.device import lacks
-from simcore.models.compute.predict import Prediction, predict
+from simcore.models.compute.predict import Prediction, predict, require_fits
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.shape import Transformer
 from simcore.models.compute.transformer import ENDS, Passes, end_widths
@@ -255,6 +255,7 @@ def number_format(profile: KernelProfile, model: Transformer, dtype: str | None 
     InputError
         If the profile has no GEMM in it.
     """
+    require_fits(profile)
     formats = {2: ("fp16", "bf16"), 4: ("fp32",), 8: ("fp64",)}.get(model.element, ())
     wanted = (dtype,) if dtype is not None else formats
     for one in wanted:

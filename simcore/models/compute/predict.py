@@ -22,6 +22,8 @@ class Prediction:
         Expected relative error: the fit's MAPE on held-out shapes, else on its own; None where nothing was measured.
     origin : str
         How the fit came about: fitted, published or data sheet.
+    held_out : bool
+        Whether the error is that on held-out shapes.
     notes : tuple of str
         What a reader must know: extrapolation, another kernel's fit in place of a missing one, noise.
     """
@@ -29,6 +31,7 @@ class Prediction:
     seconds: float
     error: float | None
     origin: str
+    held_out: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -64,15 +67,26 @@ def predict(profile: KernelProfile, kernel: str, dtype: str, shape: Shape, *, ex
             expected = "a shape in the range that was measured"
             remedy = "Add --extrapolate to predict it all the same, or calibrate with --full."
             raise InputError(f"profile {profile.name}, {kernel} {dtype}", "; ".join(beyond), expected, remedy)
-        notes += (f"{kernel} {dtype}: extrapolated beyond what was measured",)
+        notes += (f"{kernel} {dtype}: extrapolated beyond what was measured, where the expected error says little",)
     if fit.origin == "data sheet":
         notes += (f"{kernel} {dtype}: from data-sheet peaks, which no kernel reaches, so a lower bound",)
     if fit.noisy:
         notes += (f"{kernel} {dtype}: measured with a spread above the bound of {NOISY:.0%}",)
-    errors = fit.errors
-    return Prediction(
-        seconds_of(fit, shape, profile.device), None if errors is None else errors.mape, fit.origin, notes
-    )
+    error = None if fit.errors is None else fit.errors.mape
+    return Prediction(seconds_of(fit, shape, profile.device), error, fit.origin, bool(fit.held_out), notes)
+
+
+def require_fits(profile: KernelProfile) -> None:
+    """Refuse a profile whose calibration was stopped before anything was fitted.
+
+    Raises
+    ------
+    InputError
+        If it has no fits.
+    """
+    if not profile.fits:
+        remedy = "Run simcore calibrate on its file again."
+        raise InputError(f"profile {profile.name}", "no fits", "a calibration that came to its end", remedy)
 
 
 _SIZES = frozenset({"m", "n", "k", "batch", "bytes", "rows", "width", "micro", "nodes"})
@@ -101,6 +115,7 @@ def _fit(profile: KernelProfile, kernel: str, dtype: str) -> tuple[Fit, tuple[st
         if found.dtype not in {dtype, "fp32"}:
             notes.append(f"{kernel} {dtype}: not in the profile, {found.dtype} stands in, which is as wide")
         return found, tuple(notes)
+    require_fits(profile)
     known = {fit.dtype: None for fit in profile.fits if fit.kernel == kernel}
     if known:
         raise lacks(f"profile {profile.name}", dtype, known)
