@@ -256,10 +256,10 @@ def shared_rings(scene: Scene) -> list[tuple[Axis, int, float]]:
     found = []
     for index, dimension in enumerate(scene.topology.dimensions):
         tp, dp = scene.groups.tp[index], scene.groups.dp[index]
-        block = range(dimension.size // scene.stages[index])
+        block = range(tp * dp)  # in explicit groups some NPUs may be idle
         groups = {
             Axis.TENSOR: [block[i : i + tp] for i in range(0, len(block), tp)],
-            Axis.DATA: [block[i :: len(block) // dp] for i in range(len(block) // dp)],
+            Axis.DATA: [block[i::tp] for i in range(tp)],
         }
         for axis, size in ((Axis.TENSOR, tp), (Axis.DATA, dp)):
             if dimension.block is Block.RING and 1 < size < dimension.size:

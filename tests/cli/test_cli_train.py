@@ -129,6 +129,15 @@ def test_part_of_a_ring_is_warned_of_with_what_its_links_give():
     assert document("175B", "--network", network, "--tp", "8", "--dp", "128")["warnings"] == []
 
 
+def test_groups_that_leave_npus_idle_are_warned_of_as_they_are_timed(tmp_path):
+    """Data-parallel groups of 2 stride over tensor-parallel ones of 2, whatever is idle beyond them."""
+    groups = tmp_path / "groups.yaml"
+    groups.write_text("F: [2]\nI: [2]\nW: [2]\n", encoding="utf-8")
+    text = " ".join(document("17B", "--network", "Ring(16)@100GB/s", "--communicator", str(groups))["warnings"])
+    assert "the other 12 are idle" in text
+    assert text.count("its all-reduce takes 2 times as long") == text.count("its all-reduce takes 4 times as long") == 1
+
+
 def test_zero_and_pipeline():
     zero = document("4D", "325", "1T", "--zero", "3")
     assert zero["closed_form"] is None
