@@ -2,45 +2,46 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterator
+from math import prod
 from typing import TYPE_CHECKING
 
+from simcore.cli.console import as_text, plain_table
 from simcore.models.workload import Collective
 from simcore.units import counted, format_si
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from simcore.studies.collective_result import CollectiveResult
 
 
 def report(result: CollectiveResult, width: int = 110) -> str:
     """Return a simulated collective as text of at most `width` columns."""
-    from rich.console import Console
+    return as_text(_parts(result), width)
 
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=width, color_system=None, highlight=False, markup=False, emoji=False)
+
+def _parts(result: CollectiveResult) -> Iterator[object]:
     inputs = result.provenance.inputs
     group = [p for p in result.groups if p > 1] or [1]
-    console.print(
+    yield (
         f"{result.collective.value} of {_bytes(result.buffers.size)} ({result.buffers.meaning}) among "
         f"{_product(group)}, {inputs['schedule']}, {counted(result.run.chunks, 'chunk')}, "
-        f"{inputs['in_flight']} in flight, "
-        f"{inputs['convention']}"
+        f"{inputs['in_flight']} in flight, {inputs['convention']}"
     )
-    console.print(f"{_held(result)}\n")
-    console.print(_dimensions(result))
+    yield f"{_held(result)}\n"
+    yield _dimensions(result)
     bounds = result.bounds
     close = "nothing is sent" if result.efficiency is None else f"{result.efficiency:.1%} of the bound"
-    console.print(f"\ntime   {format_si(result.time, 's', 6)}, {close}")
-    console.print(
+    yield f"\ntime   {format_si(result.time, 's', 6)}, {close}"
+    yield (
         f"bound  {format_si(result.bound, 's', 6)} (bandwidth {format_si(bounds.bandwidth, 's')}, latency "
         f"{format_si(bounds.latency, 's')}, alpha-beta {format_si(bounds.alpha_beta, 's')})"
     )
-    console.print("\nWhy")
-    for reason in result.reasons:
-        console.print(f"- {reason}")
+    yield "\nWhy"
+    yield from (f"- {reason}" for reason in result.reasons)
     phases, events = counted(result.run.phases, "chunk phase"), counted(result.run.events, "event")
-    console.print(f"\n{phases}, {events}, {result.seconds:.3f} CPU seconds")
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+    yield f"\n{phases}, {events}, {result.seconds:.3f} CPU seconds"
 
 
 def _held(result: CollectiveResult) -> str:
@@ -52,13 +53,9 @@ def _held(result: CollectiveResult) -> str:
     return f"each NPU has a full buffer of {full}, a shard of {shard} of it for each NPU of the group"
 
 
-def _dimensions(result: CollectiveResult) -> object:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for index, column in enumerate(("dim", "network", "group", "per NPU", "sent", "occupied", "utilisation", "")):
-        table.add_column(column, justify="left" if index in (0, 1, 7) else "right")
+def _dimensions(result: CollectiveResult) -> Table:
+    columns = ("dim", "network", "group", "per NPU", "sent", "occupied", "utilisation", "")
+    table = plain_table(*columns, left=(0, 1, 7))
     for row in result.dimensions:
         d = row["dimension"]
         table.add_row(
@@ -75,10 +72,7 @@ def _dimensions(result: CollectiveResult) -> object:
 
 
 def _product(group: list[int]) -> str:
-    total = 1
-    for p in group:
-        total *= p
-    npus = counted(total, "NPU")
+    npus = counted(prod(group), "NPU")
     return npus if len(group) == 1 else f"{' x '.join(map(str, group))} = {npus}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ import click
 from simcore.errors import InputError, one_line, unknown_name
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from simcore.studies.trace import Progress
 
 
@@ -65,6 +67,30 @@ def in_place_of(argument: str, option: str, given: object) -> Iterator[None]:
 def warn(message: str) -> None:
     """Print a warning on standard error."""
     click.echo(f"simcore: warning: {one_line(message)}", err=True)
+
+
+def as_text(parts: Iterable[object], width: int) -> str:
+    """Return texts and rich tables one below the other, in lines of at most `width` columns, without colours."""
+    import io
+
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=width, color_system=None, highlight=False, markup=False, emoji=False)
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def plain_table(*columns: str, left: Container[int] = (0,)) -> Table:
+    """Return an empty rich table; the columns (from 0) in `left` are aligned left, the others right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index in left else "right")
+    return table
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from simcore.cli.console import as_text, plain_table
 from simcore.models.bandwidth.explain import DimensionReport
 from simcore.models.bandwidth.plan import BandwidthPlan, Target
 from simcore.models.bandwidth.shadow import ShadowPrice
@@ -19,31 +21,27 @@ _GIGABYTE = 1e9
 
 def report(result: OptimizeResult, width: int = 100) -> str:
     """Return a plan as text of at most `width` columns."""
-    import io
+    return as_text(_parts(result), width)
 
-    from rich.console import Console
 
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=width, color_system=None, highlight=False, markup=False, emoji=False)
+def _parts(result: OptimizeResult) -> Iterator[object]:
     plan = result.plan
-    console.print(
+    yield (
         f"{result.topology.name}, {plan.budget / _GIGABYTE:g} GB/s per NPU, {_workloads(result)}, "
         f"{plan.target.value}, {result.loop.value}"
         + (", forward collectives twice" if result.provenance.inputs["recompute"] else "")
     )
     for table in (_dimensions(result), _iteration(result), _prices(plan)):
-        console.print()
-        console.print(table)
-    console.print("\nWhy this split")
-    for reason in plan.reasons:
-        console.print(f"- {reason}")
+        yield ""
+        yield table
+    yield "\nWhy this split"
+    yield from (f"- {reason}" for reason in plan.reasons)
     unit = "s" if plan.target is Target.PERF else "s $"
-    console.print(
+    yield (
         f"\nCertificate: no split has less than {plan.lower_bound:.10g} {unit}; this one has "
         f"{plan.objective:.10g} {unit}, a relative gap of {plan.relative_gap:.1e}. Solver: optimal, "
         f"{counted(plan.linear_programs, 'linear program')}, {result.seconds:.3f} CPU seconds."
     )
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 
 
 def _workloads(result: OptimizeResult) -> str:
@@ -54,19 +52,10 @@ def _workloads(result: OptimizeResult) -> str:
     return names if len(result.workloads) > 1 else f"{names} ({result.provenance.notes[0].rpartition(': ')[2]})"
 
 
-def _table(*columns: str, left: int = 1) -> Table:
-    """Return an empty table whose first columns are set left, the others right."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index < left else "right", no_wrap=index == 1 and left > 2)
-    return table
-
-
 def _dimensions(result: OptimizeResult) -> Table:
-    table = _table("dim", "network", "bottleneck of", "GB/s", "share", "busy", "1 GB/s more saves", left=3)
+    columns = ("dim", "network", "bottleneck of", "GB/s", "share", "busy", "1 GB/s more saves")
+    table = plain_table(*columns, left=(0, 1, 2))
+    table.columns[1].no_wrap = True
     dimensions = zip(result.topology.dimensions, result.plan.dimensions, strict=True)
     for index, (dimension, found) in enumerate(dimensions, 1):
         network = f"{dimension.block.value} {dimension.size} {dimension.level}".rstrip()
@@ -97,7 +86,7 @@ def _iteration(result: OptimizeResult) -> Table:
     exposed = ", ".join(f"{name} {format_si(value, 's', 3)}" for name, value in parts.items())
     limited = inputs["caps"] or inputs["minima"] or inputs["constraints"]
     equal = f"{format_si(plan.equal_split_time, 's', 7)}: speed-up {plan.speedup:.4f}"
-    table = _table("iteration", "", left=2)
+    table = plain_table("iteration", "", left=(0, 1))
     for name, value in {
         "time": format_si(plan.iteration_time, "s", 7),
         "compute": format_si(step.compute, "s"),
@@ -113,7 +102,7 @@ def _iteration(result: OptimizeResult) -> Table:
 
 def _prices(plan: BandwidthPlan) -> Table:
     held = ", network cost held" if plan.target is Target.PER_COST else ""
-    table = _table(f"shadow price{held}", "saves per GB/s", "saves per $")
+    table = plain_table(f"shadow price{held}", "saves per GB/s", "saves per $")
     for price in plan.prices:
         table.add_row(f"{price.name}\n  with {price.shift}" if price.shift else price.name, *_saved(price))
     return table

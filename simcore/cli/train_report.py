@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from simcore.cli.console import as_text, plain_table
 from simcore.models.iteration.program import Axis, Loop, Pass
 from simcore.studies.train_inputs import closed_loop
 from simcore.studies.train_result import TrainResult
@@ -20,22 +21,17 @@ _LAYERS = 12
 
 def report(result: TrainResult, width: int = 110) -> str:
     """Return a simulated iteration as text of at most `width` columns."""
-    import io
+    return as_text(_parts(result), width)
 
-    from rich.console import Console
 
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=width, color_system=None, highlight=False, markup=False, emoji=False)
-    console.print(_headline(result))
+def _parts(result: TrainResult) -> Iterator[object]:
+    yield _headline(result)
     for table in (_iteration(result), _dimensions(result), _layers(result)):
-        console.print()
-        console.print(table)
-    console.print()
-    for line in (*_advice(result), *_warnings(result)):
-        console.print(line)
-    events = result.run.events
-    console.print(f"{counted(events, 'event')}, {result.seconds:.3f} CPU seconds per simulated iteration.")
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+        yield ""
+        yield table
+    yield ""
+    yield from (*_advice(result), *_warnings(result))
+    yield f"{counted(result.run.events, 'event')}, {result.seconds:.3f} CPU seconds per simulated iteration."
 
 
 def _headline(result: TrainResult) -> str:
@@ -55,18 +51,8 @@ def _headline(result: TrainResult) -> str:
     return "; ".join(parts)
 
 
-def _table(*columns: str, left: int = 1) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index < left else "right")
-    return table
-
-
 def _iteration(result: TrainResult) -> Table:
-    table = _table("iteration", "", left=2)
+    table = plain_table("iteration", "", left=(0, 1))
     axes = result.run.exposed_by_axis()
     kinds = [axis for axis in Axis if result.pipeline is not None or axis is not Axis.PIPELINE]
     exposed = ", ".join(f"{axis.value} {format_si(axes[axis], 's')}" for axis in kinds)
@@ -101,7 +87,7 @@ def _rule(result: TrainResult) -> str:
 
 def _dimensions(result: TrainResult) -> Table:
     wider = f"{WIDER - 1:.0%} more saves"
-    table = _table("dim", "network", "GB/s", "utilisation", "exposed", wider, left=2)
+    table = plain_table("dim", "network", "GB/s", "utilisation", "exposed", wider, left=(0, 1))
     for row in result.dimensions:
         saved = format_si(row["gain"], "s") if abs(row["gain"]) > 1e-12 * result.time else "0"
         table.add_row(
@@ -116,7 +102,7 @@ def _dimensions(result: TrainResult) -> Table:
 
 
 def _layers(result: TrainResult) -> Table:
-    table = _table("layer", *(f"{part.value}" for part in Pass), "exposed", left=1)
+    table = plain_table("layer", *(part.value for part in Pass), "exposed")
     by_layer: dict[int, dict[Pass, float]] = {}
     for (layer, part, _), seconds in result.run.exposed_by_layer().items():
         found = by_layer.setdefault(layer, {})
