@@ -210,6 +210,16 @@ def test_the_aware_convention_is_no_server_of_phases():
         simulate_collective(AR, 1e6, net((Block.SWITCH, 6, 0.0)), [1e9], convention=Convention.ASTRA_SIM_2_AWARE)
 
 
+@pytest.mark.parametrize("convention", list(Convention)[1:])
+def test_whole_nanoseconds_of_latency_stay_whole(convention):
+    """7 / 1e9 over 1e-9 is a rounding below 7."""
+    times = [
+        simulate_collective(RS, 1, net((Block.RING, 2, ns / 1e9)), [1e9], chunks=1, convention=convention).time
+        for ns in range(20)
+    ]
+    assert [round((b - a) * 1e9) for a, b in pairwise(times)] == [1] * 19
+
+
 def test_a_straggler_delays_its_group_only():
     topology = net((Block.RING, 2, 0.0), (Block.SWITCH, 2, 0.0))
     rows = [GroupCollective(AR, 2e6, members, chunks=1) for members in ((0, 1), (2, 3))]

@@ -170,6 +170,11 @@ def _crossings(block: Block, step: Step, algorithm: Algorithm, n: int) -> float:
     return float(step.distance if 2 * step.distance == n else 2 * step.distance)
 
 
+def link_latency(dimension: Dimension) -> float:
+    """Return the latency of a link as ASTRA-sim is told it [ns]: 7e-9 s are 7 ns, not a rounding less."""
+    return round(dimension.latency / NANOSECOND, 6)
+
+
 def link_bandwidth(convention: Convention, dimension: Dimension, bandwidth: float) -> float:
     """Return what one message sees in ASTRA-sim [B/ns]; in ASTRA-sim 2 a ring message uses one direction."""
     per_nanosecond = bandwidth / 1e9
@@ -194,7 +199,7 @@ def _whole_nanoseconds(
     ASTRA-sim 1.0 adds 1 ns to a message and to a phase; ASTRA-sim 2 adds 10 ns to a step and to a phase.
     """
     rate = link_bandwidth(convention, dimension, bandwidth)
-    latency = round(dimension.latency / NANOSECOND, 6)
+    latency = link_latency(dimension)
     first = convention is Convention.ASTRA_SIM
     # two operands read and one written, each truncated
     reduction = 3 * (size // n // (_MEMORY_1 if first else MEMORY_2))

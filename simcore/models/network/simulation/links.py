@@ -21,6 +21,7 @@ from simcore.models.network.simulation.conventions import (
     NANOSECOND,
     Convention,
     link_bandwidth,
+    link_latency,
 )
 from simcore.models.network.simulation.log import LoggedPhase
 from simcore.models.network.topology import Block, Dimension
@@ -72,7 +73,7 @@ class Messages:
         self.clock, self.dimension, self.chunks = clock, dimension, chunks
         self.n = dimension.size
         self._rate = link_bandwidth(Convention.ASTRA_SIM_2_AWARE, dimension, bandwidth)
-        self._latency = dimension.latency / NANOSECOND
+        self._latency = link_latency(dimension)
         self._direct = collective is Collective.ALL_TO_ALL or algorithm is Algorithm.DIRECT
         self._ring = not self._direct and algorithm is Algorithm.RING
         self._steps = [
