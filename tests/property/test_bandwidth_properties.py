@@ -204,6 +204,32 @@ def test_time_x_cost_is_certified_whatever_the_prices(start):
         assert (found.objective <= values * (1 + 1e-6)).all(), seed
 
 
+def linear_problem(seed):
+    """Return a small problem with one to three linear constraints of mixed signs, with or without its limits."""
+    model, prices, region, inside = small_problem(seed)
+    rng, size = np.random.default_rng((seed, 1)), len(prices)
+    limits = list(region.constraints[1:]) if rng.uniform() < 0.5 else []
+    for _ in range(rng.integers(1, 4)):
+        row = rng.integers(-2, 3, size).astype(float)
+        tight, equal = rng.uniform() < 0.5, rng.uniform() < 0.3
+        bound = float(row @ inside) + (0.0 if tight or equal else float(rng.uniform(0, 1e10)))
+        if row.any():
+            limits.append(Constraint("linear", tuple(row), Sense.EQUAL if equal else Sense.AT_MOST, bound))
+    return model, prices, make_region(BUDGET, size, limits, at_most=not region.equal[0]), inside
+
+
+@pytest.mark.parametrize("some", [range(30), (665,)])
+def test_time_x_cost_is_certified_with_linear_constraints_and_free_dimensions(some):
+    """The last has a product that is flat to 1e-6 over decades of cost, and a row that no geometric program takes."""
+    for seed in some:
+        model, prices, region, inside = linear_problem(seed)
+        found, _ = best_split(model, region, prices, Target.PER_COST)
+        assert found.gap <= 1e-6, seed
+        assert region.violation(found.bandwidths) < 1e-12, seed
+        value = float(model.time(inside)) * float(prices @ inside)
+        assert found.lower_bound <= value * (1 + 1e-9), seed
+
+
 def saved_by_steps(model, region, plan, prices, index):
     """Yield what a limit (None: the network cost) saves per unit over ever smaller steps, and how exact that is.
 

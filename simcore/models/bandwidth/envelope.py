@@ -62,6 +62,12 @@ class Envelope:
         if product is not None:
             self.products = _greatest([*self.products, product])
 
+    def within(self, low: float, high: float) -> Envelope:
+        """Return what is known between two other costs."""
+        part = Envelope(low, high)
+        part.lines, part.products = self.lines, self.products
+        return part
+
     def least_product(self) -> tuple[float, float]:
         """Return the least of the bounds on ``kappa T*`` over the range, rounded down, and its kappa.
 

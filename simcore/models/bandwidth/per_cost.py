@@ -7,7 +7,9 @@ search along the way there takes what is to be had. Bounds come from `geometric`
 `envelope`. With a budget, caps and minima the first is tight at every stationary split, which proves it globally best.
 
 Other linear constraints may leave a gap. Then the convex problem is solved at one cost after the other, where the
-envelope is least, until the two meet.
+envelope is least, until the two meet. Where the product is flat over decades of cost the envelope would take thousands
+of lines to get within 1e-6. Then the range of costs is divided: each part of it caps the bandwidths, and the tighter
+bound of `geometric` mostly does for the parts away from the best split.
 """
 
 from __future__ import annotations
@@ -18,12 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import RunError
-from simcore.models.bandwidth.certificate import Bound, Weights, lower_bound
-from simcore.models.bandwidth.envelope import Envelope, Line
-from simcore.models.bandwidth.geometric import product_bound
-from simcore.models.bandwidth.perf import Optimum, least_time, relative_gap, search, starting_point
+from simcore.models.bandwidth.certificate import Bound
+from simcore.models.bandwidth.perf import Optimum, least_time, relative_gap, search
+from simcore.models.bandwidth.product_search import ProductSearch
 from simcore.models.bandwidth.region import Region
-from simcore.models.bandwidth.relaxation import Relaxation
 from simcore.models.training import StepModel
 
 Array = NDArray[np.float64]
@@ -36,138 +36,11 @@ TIE = 1e-9
 _STALLED = 8
 #: Linear programs in all, and without a gain in the gap, before the search gives up.
 _PROGRAMS, _PATIENCE = 450, 250
+#: Programs at one cost before its range is halved.
+_AGAIN = 3
 #: A cheaper or dearer network whose product is equal is looked for this far away, and its cost found to this share.
 #: Closer than that a tie cannot be told from a smooth optimum: its product agrees to `TIE` over some 1e-4 of the cost.
 _ASIDE, _NEAR = 1e-3, 1e-4
-
-
-class _Search:
-    """The best split found, and what is known of all others.
-
-    Attributes
-    ----------
-    best : ndarray, shape (D,)
-        The split [B/s]; as long as none is known to be admissible, a scale.
-    least : float
-        Its time x cost [s $]; infinite for a scale.
-    value : float
-        No admissible split has less [s $].
-    where : float
-        The network cost at which the envelope is least [$].
-    """
-
-    def __init__(self, model: StepModel, region: Region, prices: Array) -> None:
-        self.model, self.region, self.prices = model, region, prices
-        self.relaxation = Relaxation(model, region)
-        (cheapest, self.low), (dearest, high) = region.least(prices), region.least(-prices)
-        self.high = -high
-        self.envelope = Envelope(self.low, self.high)
-        self.best, self.least = starting_point(region), np.inf
-        self.value, self.where = -np.inf, self.low
-        for b in (cheapest, dearest, region.repair(self.best)):
-            self.offer(b)
-
-    @property
-    def margin(self) -> float:
-        """How far the solver, which must meet a cost to the last digit, stays from the ends of the range [$]."""
-        return 1e-9 * (self.high - self.low)
-
-    @property
-    def aside(self) -> float:
-        """How far from the cost of the best split another network is looked for that is as good [$]."""
-        return _ASIDE * min(self.cost, self.high - self.low)
-
-    @property
-    def cost(self) -> float:
-        """Network cost of the best split [$]."""
-        return float(self.prices @ self.best)
-
-    @property
-    def gap(self) -> float:
-        """Relative gap between the best split and the lower bound."""
-        return relative_gap(self.least, self.value)
-
-    def product(self, b: Array) -> float:
-        """Return time x cost of a split [s $]."""
-        return float(self.model.time(b)) * float(self.prices @ b)
-
-    def offer(self, b: Array) -> bool:
-        """Keep a split if it is admissible and better, and say whether it is admissible."""
-        admissible = self.region.violation(b) < 1e-12
-        product = self.product(b)
-        if admissible and product < self.least:
-            self.best, self.least = b, product
-        return admissible
-
-    def learn(self, candidates: tuple[Array, ...]) -> None:
-        """Take the tangents at some splits, and the best on the way through them."""
-        start, known = self.best, np.isfinite(self.least)
-        for b in candidates:
-            self.relaxation.add(b)
-            if self.offer(b) and known:
-                self._along(start, b - start)
-
-    def _along(self, start: Array, way: Array) -> None:
-        """Look for a better split along a line, as far as the region reaches."""
-        region = self.region
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ends = np.where(way > 0, (region.upper - start) / way, (region.lower - start) / way)[way != 0]
-            rise = region.rows @ way
-            stops = ((region.rhs - region.rows @ start) / rise)[~region.equal & (rise > 0)]
-        farthest = float(min(ends.min(initial=np.inf), stops.min(initial=np.inf)))
-        if not 0 < farthest < np.inf:
-            return
-        steps = np.append(2.0 ** np.arange(-6, 40), farthest)
-        steps = steps[steps <= farthest]
-        splits = np.clip(start + steps[:, None] * way, region.lower, region.upper)
-        products = self.model.time(splits) * (splits @ self.prices)
-        if products.min() < self.least:
-            self.offer(region.repair(splits[int(np.argmin(products))]))
-            self.relaxation.add(self.best)
-
-    def prove(self, cost: float, weights: Weights, near: Array) -> tuple[Bound, Array]:
-        """Raise the lower bound by what some weights prove, the last of them the price of the cost [s per $].
-
-        Returns
-        -------
-        bound : Bound
-            Of the time at this cost.
-        tight : ndarray, shape (D,)
-            Where the bound of `geometric` is tight [B/s].
-        """
-        bound = lower_bound(self.model, self.region.with_row(self.prices, cost, equal=True), weights)
-        slope = -float(bound.rows[-1])
-        # whatever the budget and the limits, sum a_i / b_i >= (sum sqrt(a_i c_i))**2 / kappa, by Cauchy and Schwarz
-        scale_free = Line(float(np.sqrt(bound.volumes * self.prices).sum() ** 2), bound.fixed)
-        self.envelope.add(Line(bound.value - slope * cost, slope), scale_free)
-        product, tight = product_bound(bound, self.region, self.prices, near)
-        least, self.where = self.envelope.least_product()
-        self.value = max(self.value, product, least)
-        return bound, self.region.repair(tight)
-
-    def at_price(self, at: Array) -> tuple[Bound, Array]:
-        """Solve the relaxation at the price T / C of the dollar that a split has, and learn from it."""
-        cost = float(self.prices @ at)
-        dollar = float(self.model.time(at)) / cost
-        solution = self.relaxation.solve(self.region, at, dollar * self.prices)
-        if solution is None:
-            raise RunError("the solver calls the constraints infeasible although they can be met")
-        b, weights = self.region.repair(solution[0]), solution[1]
-        bound, tight = self.prove(cost, replace(weights, rows=np.append(weights.rows, dollar)), b)
-        self.learn((b, self.region.repair(bound.point), tight))
-        return bound, tight
-
-    def at_cost(self, cost: float, scale: Array) -> Array:
-        """Solve the relaxation at a network cost, learn from it, and return its split."""
-        inner, mean = self.region.with_cost(self.prices, cost)
-        solution = self.relaxation.solve(inner, scale)
-        if solution is None:
-            raise RunError(f"the solver calls the bandwidth problem infeasible at a network cost of ${cost:,.2f}")
-        b, weights = inner.repair(solution[0]), solution[1]
-        weights.rows[0] -= mean * weights.rows[-1]
-        bound, tight = self.prove(cost, weights, b)
-        self.learn((self.region.repair(b), self.region.repair(bound.point), tight))
-        return b
 
 
 def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float = AIM) -> Optimum:
@@ -194,7 +67,7 @@ def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float 
     RunError
         If the search does not converge.
     """
-    found = _Search(model, region, prices)
+    found = ProductSearch(model, region, prices)
     if found.high - found.low <= 1e-9 * found.high:  # every split costs the same
         fastest = least_time(model, region, aim / 2, found.relaxation)
         cost = float(prices @ fastest.bandwidths)
@@ -203,12 +76,14 @@ def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float 
         return Optimum(fastest.bandwidths, cost * fastest.objective, lower, bound, fastest.programs)
     _descend(found, aim)
     _scan(found, aim)
+    if found.gap > ACCEPTED:
+        _divide(found, ACCEPTED / 2)
     if found.gap > max(aim, ACCEPTED):
         spent = f"{found.relaxation.solved} linear programs"
         raise RunError(f"the search for the best bandwidth split did not converge in {spent}")
     bound = _duals(found)
     cheaper = _cheapest(found)
-    equals = cheaper is not None or _equal_at(found, found.cost + found.aside) is not None
+    equals = cheaper is not None or _equal_at(found, found.cost + _aside(found)) is not None
     b, least = found.best, found.least
     if cheaper is not None:
         b, bound = cheaper.bandwidths, cheaper.bound
@@ -216,7 +91,7 @@ def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float 
     return Optimum(b, least, min(found.value, least), bound, found.relaxation.solved, equals)
 
 
-def _descend(found: _Search, aim: float) -> None:
+def _descend(found: ProductSearch, aim: float) -> None:
     """Solve at the price of the best split and, where that gains little, at the split where the bound is tight."""
     at, aside, since = found.best, False, 0
     while since < _STALLED and found.gap > aim:
@@ -227,16 +102,37 @@ def _descend(found: _Search, aim: float) -> None:
         since = 0 if found.least - found.value < 0.999 * gap else since + 1
 
 
-def _scan(found: _Search, aim: float) -> None:
+def _scan(found: ProductSearch, aim: float) -> None:
     """Solve at the cost where the envelope is least, until it meets the best split."""
     scale, since = found.best, 0
     while found.relaxation.solved < _PROGRAMS and since < _PATIENCE and found.gap > aim:
         gap = found.least - found.value
-        scale = found.at_cost(min(max(found.where, found.low + found.margin), found.high - found.margin), scale)
+        scale, _ = found.at_cost(min(max(found.where, found.low + found.margin), found.high - found.margin), scale)
         since = 0 if found.least - found.value < 0.999 * gap else since + 1
 
 
-def _duals(found: _Search) -> Bound:
+def _divide(found: ProductSearch, aim: float) -> None:
+    """Bound the product over ranges of cost, halving those where it is not proven yet, until all of them are."""
+    open_, least, until = [(found.low, found.high)], np.inf, found.relaxation.solved + _PROGRAMS
+    scale = found.best
+    while open_ and found.relaxation.solved < until:
+        low, high = open_.pop()
+        between = min(max(float(np.sqrt(low * high)), found.low + found.margin), found.high - found.margin)
+        proven = -np.inf
+        for _ in range(_AGAIN):
+            scale, bound = found.at_cost(between, scale)
+            proven = max(proven, found.between(low, high, bound))
+            if relative_gap(found.least, proven) <= aim:
+                break
+        else:
+            open_ += [(between, high), (low, between)]
+            continue
+        least = min(least, proven)
+    if not open_:
+        found.value = max(found.value, least)
+
+
+def _duals(found: ProductSearch) -> Bound:
     """Return the bound on the time at the cost of the best split, priced T / C per dollar."""
     tightest: Bound | None = None
     for _ in range(_STALLED):
@@ -250,12 +146,12 @@ def _duals(found: _Search) -> Bound:
     return tightest
 
 
-def _cheapest(found: _Search) -> Optimum | None:
+def _cheapest(found: ProductSearch) -> Optimum | None:
     """Return the best split at the least cost whose product is equal to the least, or None where that is its own.
 
     Costs of equal products are an interval wherever the product is convex in log b, so its lower end can be bisected.
     """
-    high = found.cost - found.aside
+    high = found.cost - _aside(found)
     equal = _equal_at(found, high)
     if equal is None:
         return None
@@ -273,7 +169,12 @@ def _cheapest(found: _Search) -> Optimum | None:
     return equal
 
 
-def _equal_at(found: _Search, cost: float) -> Optimum | None:
+def _aside(found: ProductSearch) -> float:
+    """Return how far from the cost of the best split another network is looked for that is as good [$]."""
+    return _ASIDE * min(found.cost, found.high - found.low)
+
+
+def _equal_at(found: ProductSearch, cost: float) -> Optimum | None:
     """Return the split of least time at a network cost, or None where its product is not equal to the least."""
     if not found.low + found.margin <= cost <= found.high - found.margin:
         return None
