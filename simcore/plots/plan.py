@@ -26,7 +26,7 @@ def draw(table: Table, steps: Mapping[str, Mapping[str, float]]) -> Figure:
     Parameters
     ----------
     table : Table
-        One row per dimension, as `simcore.studies.optimize.OptimizeResult.table` has them.
+        One row per dimension, as `simcore.studies.optimize_result.OptimizeResult.table` has them.
     steps : mapping
         Seconds of ``compute``, ``forward``, ``input_gradient`` and ``weight_gradient`` by the name of a split.
     """

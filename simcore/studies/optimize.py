@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simcore.errors import InputError
 from simcore.models.bandwidth.plan import BandwidthPlan, Target, best_plan
@@ -15,11 +14,10 @@ from simcore.models.compute.operators import ProfiledTimes
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.transformer import Variant
 from simcore.models.network.mapping import Groups
-from simcore.models.network.topology import Topology
-from simcore.models.training import StepModel, StepTime, TrainingLoop, compile_step, mean_step
+from simcore.models.training import StepModel, TrainingLoop, compile_step, mean_step
 from simcore.models.workload import Workload
-from simcore.outputs import atomic_directory, check_output, write_atomic
-from simcore.results import Provenance, Table, to_json, versions
+from simcore.outputs import check_output
+from simcore.results import Provenance, versions
 from simcore.studies.inputs import choice, parallelism, parse_budget, shown
 from simcore.studies.optimize_inputs import (
     Limits,
@@ -30,124 +28,10 @@ from simcore.studies.optimize_inputs import (
     read_prices,
     read_workloads,
 )
+from simcore.studies.optimize_result import OptimizeResult
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True)
-class OptimizeResult:
-    """A bandwidth plan and where it comes from.
-
-    Attributes
-    ----------
-    plan : BandwidthPlan
-        The split, its certificate and its reasons.
-    topology : Topology
-        The network.
-    workloads : tuple of str
-        Names; where there are several, times are their mean.
-    loop : TrainingLoop
-        The overlap rule.
-    provenance : Provenance
-        How to make it again.
-    seconds : float
-        CPU time of the search [s]; not part of the written result.
-    warnings : tuple of str
-        What a reader must know before relying on the plan.
-    """
-
-    plan: BandwidthPlan
-    topology: Topology
-    workloads: tuple[str, ...]
-    loop: TrainingLoop
-    provenance: Provenance
-    seconds: float = field(compare=False)
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def table(self) -> Table:
-        """The split as a table, one row per dimension: B/s, seconds, dollars, seconds per GB/s."""
-        columns = ["dimension", "block", "npus", "level", "bandwidth", "share", "busy", "gain", "cost", "bottleneck_of"]
-        rows = [
-            (
-                index, dimension.block.value, dimension.size, dimension.level, report.bandwidth, report.share,
-                report.busy, report.gain, report.cost, "; ".join(report.bottleneck_of),
-            )
-            for index, (dimension, report) in enumerate(
-                zip(self.topology.dimensions, self.plan.dimensions, strict=True), 1
-            )
-        ]  # fmt: skip
-        return Table(columns, rows)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the result as plain containers, in SI units, for JSON."""
-        plan = self.plan
-        return {
-            "bandwidths": list(plan.bandwidths),
-            "iteration_time": plan.iteration_time,
-            "lower_bound": plan.lower_bound,
-            "relative_gap": plan.relative_gap,
-            "cost": plan.cost,
-            "perf_per_cost": plan.perf_per_cost,
-            "equal_split_time": plan.equal_split_time,
-            "equal_split_cost": plan.equal_split_cost,
-            "bottlenecks": [list(report.bottleneck_of) for report in plan.dimensions],
-            "solver": {
-                "status": "optimal",
-                "method": "cutting planes with HiGHS, Lagrangian lower bound",
-                "objective": "iteration_time [s]" if plan.target is Target.PERF else "iteration_time x cost [s $]",
-                "value": plan.objective,
-                "linear_programs": plan.linear_programs,
-            },
-            "step": _split(plan.step),
-            "dimensions": [dict(row) for row in self.table],
-            "shadow_prices": [
-                {
-                    "of": price.name,
-                    "s_per_B/s": price.per_bandwidth,
-                    "s_per_dollar": price.per_dollar,
-                    "shift": price.shift,
-                    "unknown": price.unknown,
-                }
-                for price in plan.prices
-            ],
-            "reasons": list(plan.reasons),
-            "warnings": list(self.warnings),
-            "provenance": self.provenance.as_dict(),
-        }
-
-    def plot(self) -> Figure:
-        """Draw the split and the iteration beside those of an equal split."""
-        from simcore.plots.plan import draw
-
-        steps = {"equal": self.plan.equal_split, "found": self.plan.step}
-        return draw(self.table, {name: _split(step) for name, step in steps.items()})
-
-    def write(self, directory: Path, *, force: bool = False) -> None:
-        """Write ``plan.json``, ``plan.csv``, ``plan.png`` and ``plan.pdf`` into a new directory.
-
-        Raises
-        ------
-        InputError
-            If the directory exists and `force` is false, or it cannot be written.
-        """
-        from simcore.plots.style import save
-
-        with atomic_directory(directory, force=force) as scratch:
-            write_atomic(scratch / "plan.json", to_json(self.as_dict()))
-            write_atomic(scratch / "plan.csv", self.table.to_csv())
-            save(self.plot(), scratch / "plan")
-
-
-def _split(step: StepTime) -> dict[str, float]:
-    """Return what an iteration is spent on [s]."""
-    return {
-        "compute": step.compute,
-        "forward": step.forward,
-        "input_gradient": step.input_gradient,
-        "weight_gradient": step.weight_gradient,
-    }
+    pass
 
 
 def optimize(
@@ -248,9 +132,7 @@ def optimize(
     cost = default_cost(topology) if cost is None else cost
     prices = read_prices(cost, topology)
     region = make_region(total, len(topology.dimensions), limits, at_most=at_most)
-    model = _model(workloads, groups, loop, recompute)
-    if model.compute == 0 and not model.streams:
-        raise InputError("WORKLOAD", f"'{workload}', which computes and sends nothing", "a workload that takes time")
+    model = _model(workload, workloads, groups, loop, recompute)
     started = time.process_time()
     plan = best_plan(model, region, prices, target)
     seconds = time.process_time() - started
@@ -260,23 +142,24 @@ def optimize(
         "minima": {key: shown(value) for key, value in (minima or {}).items()}, "constraints": list(constraints),
         "cost": str(cost), "tp": tp, "dp": dp, "communicator": None if communicator is None else str(communicator),
         "variant": variant, "sequence": sequence, "batch": batch, "at_most": at_most,
-        **({} if device is None else {"profile": device.name, "dtype": dtype}),
     }  # fmt: skip
-    cautions = times.notes() if isinstance(times, ProfiledTimes) else []
+    sha256 = hashes(network, workload, cost, communicator)
+    if device is not None:
+        inputs |= {"profile": device.name, "dtype": dtype}
+        sha256 |= {"profile": device.sha256}
+    split = [f"{each.name}: TP {each.tp} x DP {each.dp}" for each in workloads] if communicator is None else []
+    of_times = times.notes() if isinstance(times, ProfiledTimes) else []
     provenance = Provenance(
         command="optimize",
         inputs=inputs,
-        sha256=hashes(network, workload, cost, communicator) | ({} if device is None else {"profile": device.sha256}),
-        notes=[
-            *([f"{each.name}: TP {each.tp} x DP {each.dp}" for each in workloads] if communicator is None else []),
-            *cautions,
-        ],
+        sha256=sha256,
+        notes=[*split, *of_times],
         counts={"linear_programs": plan.linear_programs},
         versions=versions("numpy", "scipy"),
     )
     names = tuple(each.name for each in workloads)
-    cautions += [*degrees.cautions(topology), *_on_the_floor(plan, at_most)]
-    return OptimizeResult(plan, topology, names, loop, provenance, seconds, tuple(cautions))
+    warnings = (*of_times, *degrees.cautions(topology), *_on_the_floor(plan, at_most))
+    return OptimizeResult(plan, topology, names, loop, provenance, seconds, warnings)
 
 
 def _on_the_floor(plan: BandwidthPlan, at_most: bool) -> list[str]:
@@ -293,6 +176,12 @@ def _on_the_floor(plan: BandwidthPlan, at_most: bool) -> list[str]:
     ]
 
 
-def _model(workloads: Sequence[Workload], groups: Sequence[Groups], loop: TrainingLoop, recompute: bool) -> StepModel:
+def _model(
+    given: str | Path, workloads: Sequence[Workload], groups: Sequence[Groups], loop: TrainingLoop, recompute: bool
+) -> StepModel:
+    """Compile what was given as the workload; of several, the mean."""
     models = [compile_step(each, group, loop, recompute) for each, group in zip(workloads, groups, strict=True)]
-    return models[0] if len(models) == 1 else mean_step(models, [each.name for each in workloads])
+    model = models[0] if len(models) == 1 else mean_step(models, [each.name for each in workloads])
+    if model.compute == 0 and not model.streams:
+        raise InputError("WORKLOAD", f"'{given}', which computes and sends nothing", "a workload that takes time")
+    return model
