@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from simcore.errors import InputError, RunError
 from simcore.models.bandwidth import per_cost, perf
+from simcore.models.bandwidth.certificate import lower_bound
 from simcore.models.bandwidth.expressions import parse_constraint
 from simcore.models.bandwidth.per_cost import least_time_cost
 from simcore.models.bandwidth.perf import least_time
 from simcore.models.bandwidth.plan import Target, best_plan, best_split
 from simcore.models.bandwidth.region import FLOOR, Sense, cap, make_region, minimum
+from simcore.models.bandwidth.relaxation import Relaxation
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import Groups, map_parallelism
 from simcore.models.training import TrainingLoop, compile_step, mean_step
@@ -250,6 +254,19 @@ def test_few_linear_programs_are_enough(net, name, loop):
     dear = least_time_cost(model, region, prices)
     assert dear.gap <= 1e-9
     assert dear.programs <= 60
+
+
+def test_prices_that_cancel_prove_no_more_than_the_time():
+    """Two rows that say the same the other way round, however large their multipliers."""
+    model, _ = scene("2D", "1T")
+    limits = [*parse_constraint("0.1*b1 >= 0.3*b2", 2), *parse_constraint("0.3*b1 <= 0.9*b2", 2)]
+    region = make_region(BUDGET, 2, limits)
+    relaxation = Relaxation(model, region)
+    b = region.repair(least_time(model, region, 1e-12, relaxation).bandwidths)
+    time, (_, weights) = float(model.time(b)), relaxation.solve(region, b)
+    for factor in 10.0 ** np.random.default_rng(0).uniform(0, 8, 5000):
+        opposed = weights.rows + factor * time / BUDGET * np.array([0.0, 3.0, 1.0])
+        assert lower_bound(model, region, replace(weights, rows=opposed)).value <= time
 
 
 def test_distinct_layers_do_not_cost_programs():

@@ -119,5 +119,7 @@ def lower_bound(model: StepModel, region: Region, weights: Weights) -> Bound:
         free = np.where(prices > 0, np.sqrt(volumes / np.where(prices > 0, prices, 1.0)), np.inf)
     point = np.clip(free, region.lower, region.upper)
     terms = np.concatenate([volumes / point, prices * point, -rows * region.rhs, [fixed]])
-    value = float(terms.sum() - ROUNDING * np.abs(terms).sum())
+    # prices of rows that oppose each other cancel, but their rounding errors do not
+    size = np.abs(terms).sum() + (np.abs(rows) @ np.abs(region.rows)) @ point
+    value = float(terms.sum() - ROUNDING * size)
     return Bound(value, volumes, by_stream, fixed, rows, prices, point)

@@ -42,7 +42,8 @@ def settle(model: StepModel, region: Region, prices: Array | None, b: Array, bou
     bandwidths : ndarray, shape (D,)
         The chosen split [B/s].
     free : list of int
-        Dimensions (from 0) whose bandwidth could be another at the same time; empty where the optimum is unique.
+        Dimensions (from 0) whose bandwidth could be another at the same time; empty where the optimum is unique, and
+        where the choice among equals came out slower by its rounding errors, so that b stays.
     """
     load = bound.volumes / b
     free = load <= _NEGLIGIBLE * load.sum()
@@ -57,7 +58,7 @@ def settle(model: StepModel, region: Region, prices: Array | None, b: Array, bou
         slack = slack.with_row(prices, float(prices @ chosen), equal=True)
     chosen = _nearest_to_equal(slack, chosen)
     better = model.time(chosen) <= model.time(b) * (1 + 1e-12) and region.violation(chosen) < 1e-12
-    return (chosen if better else b), [int(i) for i in np.flatnonzero(free)]
+    return (chosen, [int(i) for i in np.flatnonzero(free)]) if better else (b, [])
 
 
 def needed(model: StepModel, b: Array) -> Array:
