@@ -13,8 +13,8 @@ from simcore.models.compute.predict import Prediction, predict
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.sparse.coverage import RandomMask
 from simcore.models.compute.sparse.profiled import index_cost, outside, tile_table
-from simcore.models.compute.sparse.select import Selection, select
-from simcore.models.compute.sparse.tiles import Product
+from simcore.models.compute.sparse.select import Candidate, Selection, select
+from simcore.models.compute.sparse.tiles import Product, Work
 from simcore.results import Provenance, versions
 from simcore.units import format_si
 from simcore.zoo.load_profiles import load_profile
@@ -43,15 +43,26 @@ class KernelResult:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain containers for JSON, in SI units."""
+        dense = {"name": "dense", "seconds": self.prediction.seconds, "expected_error": self.prediction.error}
+        candidates: list[dict[str, Any]] = [dense]
+        if self.selection is not None:
+            candidates = [dense if one.work is None else _candidate(one, one.work) for one in self.selection.candidates]
         return {
-            "seconds": self.prediction.seconds,
-            "expected_error": self.prediction.error,
+            **{("chosen" if key == "name" else key): value for key, value in candidates[0].items()},
+            "dense_seconds": self.prediction.seconds,
             "origin": self.prediction.origin,
-            "chosen": None if self.selection is None else self.selection.best.name,
-            "chosen_seconds": None if self.selection is None else self.selection.best.total,
+            "candidates": candidates,
             "explanation": list(self.lines),
             "provenance": self.provenance.as_dict(),
         }
+
+
+def _candidate(one: Candidate, work: Work) -> dict[str, Any]:
+    """Return a sparse kernel for JSON; its seconds are those of the product and of the index."""
+    return {
+        "name": one.name, "seconds": one.total, "expected_error": one.error, "product_seconds": one.seconds,
+        "index_seconds": one.index_seconds, "density": work.density, "share_of_dense_work": work.share,
+    }  # fmt: skip
 
 
 def sizes(text: str, count: int, place: str, example: str) -> tuple[int, ...]:

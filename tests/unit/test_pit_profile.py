@@ -124,7 +124,12 @@ def test_a_sparse_product_is_chosen_and_explained_with_index_and_error(profile):
     best = result.selection.best
     assert best.kernel == SparseKernel("k", 32, 1, 1)
     assert best.index_seconds > INDEX["t0"] / 2
-    assert best.error == profile.fit("pit-k", "fp32").errors.mape
+    product, index = profile.fit("pit-k", "fp32").errors.mape, profile.fit("index-k", "bool").errors.mape
+    assert best.error == pytest.approx((best.seconds * product + best.index_seconds * index) / best.total)
+    document = result.as_dict()
+    assert (document["chosen"], document["seconds"]) == (best.name, best.total)
+    assert document["candidates"][0]["name"] == best.name
+    assert next(one["seconds"] for one in document["candidates"] if one["name"] == "dense") == document["dense_seconds"]
     text = "\n".join(result.lines)
     assert "for the index); 0.05 of the micro-tiles hold a non-zero, 5.00% of the dense work; expected error" in text
     assert "n-axis 32x1, which is for a sparse B" in text

@@ -95,7 +95,7 @@ def test_times_at_measured_points_and_at_another_shape():
 def test_the_index_can_tip_the_scales():
     mask = RandomMask(1024, 1024, 32, 1, 0.5)
     assert select(SHAPE, mask, table(K32)).best.kernel == K32
-    found = select(SHAPE, mask, table(K32), index_cost=lambda kernel, product, work: 3e-3)
+    found = select(SHAPE, mask, table(K32), index_cost=lambda kernel, product, work: (3e-3, 0.1))
     assert found.best.kernel is None
     assert found.explain()[0].startswith("Chosen: dense")
     assert found.candidates[1].total == pytest.approx(8.5e-3)

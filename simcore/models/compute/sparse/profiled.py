@@ -74,7 +74,10 @@ def _table(profile: KernelProfile, product: Product) -> TileTable | None:
             entries.append(TileEntry(kernel, tuple(s for s, _ in points), tuple(t for _, t in points)))
     size = {"m": shape.m, "n": shape.n, "k": shape.k, "batch": 1}
     dense = predict(profile, "gemm", product.dtype, size, extrapolate=True).seconds
-    return TileTable(shape, dense, tuple(entries), f"profile {profile.name}, {shape.m} x {shape.k} x {shape.n}")
+    source = f"formulas that were fitted to the sparse products of profile {profile.name}"
+    if not all(isinstance(entry, PricedEntry) for entry in entries):
+        source = f"tiles of profile {profile.name}, measured at {shape.m} x {shape.k} x {shape.n}"
+    return TileTable(shape, dense, tuple(entries), source)
 
 
 def _mape(errors: Errors | None) -> float | None:
@@ -97,12 +100,12 @@ def index_cost(profile: KernelProfile) -> IndexCost | None:
     if not any(profile.fit(name, "bool") for name in ("index", *(f"index-{axis}" for axis in AXES))):
         return None
 
-    def seconds(kernel: SparseKernel, product: Product, work: Work) -> float:
+    def seconds(kernel: SparseKernel, product: Product, work: Work) -> tuple[float, float | None]:
         fit = profile.fit(f"index-{kernel.axis}", "bool") or profile.fit("index", "bool")
         if fit is None:
-            return 0.0
+            return 0.0, None
         counts = index_counts(kernel, product, work)
-        return index_seconds(counts, fit.parameters, "bool", profile.device)
+        return index_seconds(counts, fit.parameters, "bool", profile.device), _mape(fit.errors)
 
     return seconds
 

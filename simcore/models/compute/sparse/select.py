@@ -11,8 +11,8 @@ from simcore.models.compute.sparse.coverage import Mask, RandomMask
 from simcore.models.compute.sparse.table import TileTable
 from simcore.models.compute.sparse.tiles import Product, SparseKernel, Work
 
-IndexCost = Callable[[SparseKernel, Product, Work], float]
-"""Seconds to find the micro-tiles of a mask for one kernel, given how many there are."""
+IndexCost = Callable[[SparseKernel, Product, Work], tuple[float, float | None]]
+"""Seconds to find the micro-tiles of a mask for one kernel, given how many there are, and their expected error."""
 Lookup = Literal["interpolate", "bins"]
 """How times between measured sparsities are read: ``bins`` as PIT's search does, only at the table's shape."""
 
@@ -32,7 +32,8 @@ class Candidate:
     index_seconds : float
         Time to find the micro-tiles [s].
     error : float or None
-        Expected relative error of `seconds`; None where nothing was measured to tell.
+        Expected relative error of the total: that of its two parts, weighted by time; None where nothing was measured
+        to tell.
     """
 
     kernel: SparseKernel | None
@@ -96,7 +97,7 @@ class Selection:
                 if one.error is not None:
                     line += f"; expected error {one.error:.1%}"
             lines.append(line)
-        return [*lines, *(f"Not considered: {reason}" for reason in self.skipped), f"Tile table: {self.source}"]
+        return [*lines, *(f"Not considered: {reason}" for reason in self.skipped), f"Priced by: {self.source}"]
 
 
 def select(
@@ -123,7 +124,7 @@ def select(
     table : TileTable
         Measured kernels of the same type.
     index_cost : callable, optional
-        Seconds to build a kernel's index; nothing by default, where the index is there already.
+        Seconds to build a kernel's index, and their expected error; nothing by default: the index is there already.
     lookup : {'interpolate', 'bins'}
         How the table is read.
     sparse : {'a', 'b'}
@@ -166,7 +167,10 @@ def select(
         if seconds is None:
             skipped.append(f"{kernel.name}, measured at no sparsity below {1 - work.density:.4g}")
             continue
-        index = index_cost(kernel, product, work) if index_cost else 0.0
-        found.append(Candidate(kernel, work, seconds, index, entry.error))
+        index, index_error = index_cost(kernel, product, work) if index_cost else (0.0, 0.0)
+        error = None
+        if entry.error is not None and index_error is not None:
+            error = (seconds * entry.error + index * index_error) / (seconds + index)
+        found.append(Candidate(kernel, work, seconds, index, error))
     found.sort(key=lambda one: one.total)  # stable: dense, which comes first, wins a tie
     return Selection(found[0], tuple(found), tuple(skipped), table.source)
