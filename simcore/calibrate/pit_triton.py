@@ -20,6 +20,12 @@ from simcore.errors import InputError
 SLOTS = 128
 """Micro-tiles that one program of the index builder looks at."""
 
+STAGES = 3
+"""Stages of the pipeline that loads tiles, where the GPU has one."""
+
+FUSION = {"enable_fp_fusion": True}
+"""Multiply and add in one instruction, as cuBLAS does; triton's default changes between versions, with a warning."""
+
 
 @dataclass(frozen=True)
 class DeviceIndex:
@@ -151,7 +157,7 @@ def build_index(mask: torch.Tensor, block: int, width: int = 1) -> DeviceIndex:
     counts = torch.zeros(blocks, dtype=torch.int32, device=mask.device)
     _index_kernel[(blocks, triton.cdiv(capacity, SLOTS))](
         mask.view(torch.uint8), positions, counts, columns, rows, mask.stride(1), mask.stride(0), capacity,
-        BLOCK=block, WIDTH=width, COUNT=SLOTS,
+        BLOCK=block, WIDTH=width, COUNT=SLOTS, **FUSION,
     )  # fmt: skip
     return DeviceIndex(positions, counts)
 
@@ -230,8 +236,13 @@ def _power_of_two(name: str, value: int, least: int) -> None:
         raise InputError(f"tile, {name}", str(value), f"a power of two of at least {least}")
 
 
-def _launch(tile: tuple[int, int, int], a: torch.Tensor) -> dict[str, Any]:
-    """Warps by the size of the tile of C; bf16 is widened in the interpreter alone, which multiplies it wrongly."""
+def warps(tile: tuple[int, int, int]) -> int:
+    """Return the warps of a program, by the size of its tile of C."""
     area = tile[0] * tile[2]
+    return 2 if area <= 1024 else 4 if area <= 8192 else 8
+
+
+def _launch(tile: tuple[int, int, int], a: torch.Tensor) -> dict[str, Any]:
+    """Return the options of a launch; bf16 is widened in the interpreter alone, which multiplies it wrongly."""
     widen = a.dtype == torch.bfloat16 and a.device.type == "cpu"
-    return {"WIDEN": widen, "num_warps": 2 if area <= 1024 else 4 if area <= 8192 else 8, "num_stages": 3}
+    return {"WIDEN": widen, "num_warps": warps(tile), "num_stages": STAGES, **FUSION}
