@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from subprocess import CalledProcessError
 
 from simcore.errors import RunError, SimcoreError
 
 
 class Unmeasured(RunError):
-    """A kernel does not run at a shape on this device, which a calibration skips."""
+    """A kernel does not run at a shape on this device, which a calibration skips.
+
+    Parameters
+    ----------
+    what, why : str
+        The kernel and its shape, and the reason.
+    """
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"{what}: {why}")
+        self.what, self.why = what, why
 
 
 class OutOfMemory(Unmeasured):
@@ -23,12 +34,12 @@ def unmeasured(failure: Exception, what: str) -> Unmeasured | None:
     """Return why a kernel did not run; None for an error of our own, or one after which the device is of no use."""
     words = ("can't allocate memory", "out of memory", "not enough memory", "ALLOC_FAILED")
     if isinstance(failure, MemoryError) or any(word.lower() in str(failure).lower() for word in words):
-        return OutOfMemory(f"{what}: the device has too little memory")
+        return OutOfMemory(what, "the device has too little memory")
     # triton also runs a C compiler, whose failure subprocess reports
     refused = isinstance(failure, RuntimeError | CalledProcessError) or type(failure).__module__.startswith("triton")
     if isinstance(failure, SimcoreError) or not refused or is_lost(failure):
         return None
-    return Unsupported(f"{what}: {reason(failure)}")
+    return Unsupported(what, reason(failure))
 
 
 def is_lost(failure: Exception) -> bool:
@@ -49,3 +60,25 @@ def is_lost(failure: Exception) -> bool:
 def reason(failure: Exception) -> str:
     """Return the first line of what an exception says, or its name."""
     return (str(failure).splitlines() or [type(failure).__name__])[0][:120]
+
+
+def summed_up(skipped: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Say once for each kernel and reason what was skipped: the first shape, and how many more.
+
+    Parameters
+    ----------
+    skipped : iterable of (str, str)
+        `Unmeasured.what` and `Unmeasured.why`.
+
+    Examples
+    --------
+    >>> summed_up((f"gemm {{'m': {m}}}", "too little memory") for m in (64, 128, 256))
+    ("gemm {'m': 64}: too little memory (and 2 more of gemm)",)
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for what, why in skipped:
+        groups.setdefault((what.partition(" ")[0], why), []).append(what)
+    return tuple(
+        f"{first}: {why}{f' (and {len(rest)} more of {kernel})' if rest else ''}"
+        for (kernel, why), (first, *rest) in groups.items()
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
-from simcore.calibrate.failures import Unmeasured
+from simcore.calibrate.failures import Unmeasured, summed_up
 from simcore.calibrate.fingerprint import describe, device_name, fingerprint
 from simcore.calibrate.measure import Case, current, merge, resolve_device, time_case
 from simcore.calibrate.store import Store
@@ -67,7 +67,7 @@ class Calibration:
     missing : int
         Cases that were not measured at all because the time was over.
     skipped : tuple of str
-        Cases that do not run on the device, with the reason: too little memory, no such instruction.
+        Kernels that do not run on the device, a line for each reason: too little memory, no such instruction.
     """
 
     profile: KernelProfile
@@ -123,7 +123,7 @@ def calibrate(
     store = Store(output, KernelProfile(name, describe(name, device), "measured", (), (), mark, described, described))
     if not force:
         store.resume()
-    skipped: dict[str, str] = {}
+    skipped: dict[str, tuple[str, str]] = {}
     steps = [(number, case) for number in range(1, PASSES + 1) for case in wanted]
     try:
         for done, (number, case) in enumerate(steps):
@@ -137,7 +137,7 @@ def calibrate(
             try:
                 store.add(time_case(again, device, REPEATS[full], BUDGET[full]))
             except Unmeasured as error:
-                skipped[case.key] = str(error)
+                skipped[case.key] = error.what, error.why  # not the error, whose frames hold the inputs
     except BaseException:  # Ctrl-C above all: what was measured is what a later run carries on with
         if store.samples:
             store.write(fitted=False)
@@ -146,7 +146,7 @@ def calibrate(
     if progress is not None:
         measured = sum(passes) + PASSES * len(skipped)
         progress(measured, len(steps), "done" if measured == len(steps) else "done, for the time is over")
-    return Calibration(store.write(), min(passes, default=PASSES), passes.count(0), tuple(skipped.values()))
+    return Calibration(store.write(), min(passes, default=PASSES), passes.count(0), summed_up(skipped.values()))
 
 
 def measure_held_out(profile: KernelProfile, device: str, progress: Progress | None = None) -> tuple[Sample, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -152,7 +154,7 @@ def few_cases(monkeypatch):
 
     def time_case(case, device, repeats, budget):
         if case.shape["nodes"] == 64:
-            raise failures.OutOfMemory("launch: the device has too little memory")
+            raise failures.OutOfMemory("launch", "the device has too little memory")
         timed.append(case.key)
         return Sample(case.kernel, case.dtype, case.shape, 1e-6 * case.shape["nodes"], 0.01, 3, case.held_out)
 
@@ -204,6 +206,23 @@ def test_validation_measures_each_held_out_shape_in_every_pass_and_asks_for_noth
     other = replace(profile, fingerprint={**profile.fingerprint, "device": "another"})
     with pytest.raises(InputError, match=r"'another'.*--device"):
         suite.measure_held_out(other, "cpu")
+
+
+def test_what_does_not_fit_is_not_kept(tmp_path, monkeypatch):
+    """The error's frames hold the inputs, which would take the memory of every later case."""
+    torch = pytest.importorskip("torch")
+    kept = []
+
+    def too_large(x):
+        kept.append(weakref.ref(x))
+        raise MemoryError
+
+    large = measure.Case("copy", "fp32", {"bytes": 8}, lambda i: (torch.ones(1),), too_large)
+    monkeypatch.setattr(suite, "cases", lambda *args, **options: iter([large]))
+    found = suite.calibrate("cpu", ["memory"], tmp_path / "p.json", progress=lambda *_: gc.collect())
+    assert found.skipped == ("copy {'bytes': 8}: the device has too little memory",)
+    assert len(kept) == 1
+    assert kept[0]() is None
 
 
 def test_an_interrupted_calibration_loses_nothing(tmp_path, few_cases, monkeypatch):
