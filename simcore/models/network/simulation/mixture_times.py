@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simcore.models.network.distances import Positions
+from simcore.models.network.simulation.conventions import Convention, Cost, byte_costs
 from simcore.models.network.simulation.mixtures import Integers, Mixtures, orders, rounds
 from simcore.models.network.simulation.schedules import ChunkPlan, Optimization, phases, settled
 from simcore.models.workload import Collective
@@ -83,13 +84,29 @@ def ways(network: Network, collective: Collective, size: float, groups: tuple[in
     for r, row in enumerate(rows):
         for i, (d, operation, share) in enumerate(row):
             if (d, operation) not in lines:
-                lines[d, operation] = network.cost_lines(d, operation, groups[d], size, at[d] if at else None)
+                lines[d, operation] = _lines(network, d, operation, groups[d], size, at[d] if at else None)
             dimension[r, i] = used.index(d)
             work[r, i] = [line.work * share for line in lines[d, operation]]
             latency[r, i] = [line.latency for line in lines[d, operation]]
     even = collective is Collective.ALL_TO_ALL or (collective is Collective.ALL_REDUCE and not local)
     shared = not network.convention.whole_nanoseconds
     return Ways(plans, dimension, work, latency, len(used), network.in_flight, shared, even)
+
+
+def _lines(
+    network: Network, d: int, operation: Collective, group: int, size: float, members: tuple[int, ...] | None
+) -> tuple[Cost, Cost]:
+    """Return the cost of a phase of one byte, for each of two algorithms that may run it: see `byte_costs`.
+
+    ASTRA-sim's conventions round; there it is the line through no bytes and `size`.
+    """
+    if network.convention is Convention.PHYSICAL:
+        at, way = network.topology.dimensions[d], network.algorithms[d]
+        found = byte_costs(at, network.bandwidths[d], way, operation, members or range(group))
+        return found[0], found[-1]
+    least, most = (network.cost(d, operation, group, each, members) for each in (0.0, size))
+    line = Cost((most.work - least.work) / size, least.work, most.sent / size)
+    return line, line
 
 
 @dataclass(frozen=True)
@@ -193,7 +210,8 @@ def batches(ways: Ways, size: float, most: int, family: Iterable[Mixtures], shor
         turns = len(ways.plans) // len(orders(ways.used)) if len(mixed.orders) < 3 else 1
         rows = np.concatenate([mixed.orders + turn * len(orders(ways.used)) for turn in range(turns)], axis=1)
         parts = np.concatenate([mixed.parts] * turns, axis=1)
-        once = sum(work[:, row] * (part * (size / mixed.whole)) for row, part in zip(rows, parts, strict=True))
+        sets, shares = rows[:, :: mixed.shares], parts[:, : mixed.shares] * (size / mixed.whole)
+        once = (work[:, sets].transpose(0, 2, 1) @ shares).reshape(len(work), -1)
         some = np.flatnonzero(ways.occupied(once, once).max(axis=0) < shortest)
         if not len(some):
             continue

@@ -38,11 +38,14 @@ class Mixtures(NamedTuple):
         The share of each, times `whole`.
     whole : int
         Parts that the bytes are divided into.
+    shares : int
+        Mixtures of the same orders, which follow one another; the parts of these are those of all others.
     """
 
     orders: Integers
     parts: Integers
     whole: int
+    shares: int
 
 
 @cache
@@ -94,17 +97,17 @@ def mixtures(count: int, even: bool) -> list[Mixtures]:
     index = {order: number for number, order in enumerate(orders(count))}
     if even:
         turned = [index[order] for order in _around(orders(count)[0])]
-        return [Mixtures(np.array([some]).T, np.ones((len(some), 1), int), len(some)) for some in (turned[:1], turned)]
+        columns = [np.array([some]).T for some in (turned[:1], turned)]
+        return [Mixtures(column, np.ones_like(column), len(column), 1) for column in columns]
     found = []
     for mixed in range(1, max(count, _ANY.get(count, 1)) + 1):
         sets = _sets(index, mixed, every=mixed <= _ANY.get(count, 1))
         whole = 1 if mixed == 1 else 8 if count not in _ANY else 10 if (count, mixed) in _TENTHS else 16
         shares = [] if whole < mixed else list(_shares(whole, mixed))
-        pairs = [(some, share) for some in sets for share in shares]
-        if pairs:
-            found.append(
-                Mixtures(np.array([some for some, _ in pairs]).T, np.array([share for _, share in pairs]).T, whole)
-            )
+        if sets and shares:
+            mixed_orders = np.repeat(np.array(sets).T, len(shares), axis=1)
+            parts = np.tile(np.array(shares).T, len(sets))
+            found.append(Mixtures(mixed_orders, parts, whole, len(shares)))
     return found
 
 

@@ -13,7 +13,7 @@ from simpy.events import Event
 from simcore.engine import Clock
 from simcore.models.network.distances import Positions, spread
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
-from simcore.models.network.simulation.conventions import NANOSECOND, Convention, Cost, byte_costs, phase_cost
+from simcore.models.network.simulation.conventions import NANOSECOND, Convention, Cost, phase_cost
 from simcore.models.network.simulation.log import LoggedPhase, LoggedTransfer
 from simcore.models.network.simulation.schedules import (
     ChunkPlan,
@@ -245,7 +245,7 @@ class Network:
         schedule = Schedule.ASCENDING if greedy else self.schedule
         return fixed_plans(schedule, collective, chunk_sizes(size, chunks, whole), groups)
 
-    def idle_copy(self, clock: Clock, schedule: Schedule = Schedule.ASCENDING) -> Network:
+    def idle_copy(self, clock: Clock, schedule: Schedule) -> Network:
         """Return the same network with nothing under way, on another clock; it remembers the same costs."""
         copy = Network(
             clock,
@@ -288,21 +288,6 @@ class Network:
             found = phase_cost(self.convention, at, bandwidth, way, operation, group, size, flying, members)
             self._costs[key] = found
         return found
-
-    def cost_lines(
-        self, dimension: int, operation: Collective, group: int, size: float, members: tuple[int, ...] | None = None
-    ) -> tuple[Cost, Cost]:
-        """Return the cost of a phase of one byte, for each of two algorithms that may run it: see `byte_costs`.
-
-        ASTRA-sim's conventions round; there it is the line through no bytes and `size`.
-        """
-        if self.convention is Convention.PHYSICAL:
-            at, bandwidth = self.topology.dimensions[dimension], self.bandwidths[dimension]
-            found = byte_costs(at, bandwidth, self.algorithms[dimension], operation, members or range(group))
-            return found[0], found[-1]
-        least, most = (self.cost(dimension, operation, group, each, members) for each in (0.0, size))
-        line = Cost((most.work - least.work) / size, least.work, most.sent / size)
-        return line, line
 
     def _way(
         self, plan: ChunkPlan, collective: Collective, groups: tuple[int, ...], part: str, at: Positions | None
