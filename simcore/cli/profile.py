@@ -107,9 +107,10 @@ def validate_command(
         if as_json:
             rows = [dict(row) for row in found.table]
             regret = {family: list(each) for family, each in found.regret.items()}
-            documents.append({"profile": file, "errors": rows, "regret": regret})
+            documents.append({"profile": file, "errors": rows, "regret": regret, "drift": found.drift})
             continue
-        click.echo(f"{file}: {'measured now' if found.measured_now else 'errors that the profile holds'}")
+        drift = "" if found.drift is None else f"{found.drift:+.1%} (median) against the calibration"
+        click.echo(f"{file}: {f'measured now, times {drift}' if drift else 'errors that the profile holds'}")
         print_table(found.table.columns, [[_cell(value) for value in row.values()] for row in found.table])
         for family, each in found.regret.items():
             mean, most = sum(each) / len(each), max(each)

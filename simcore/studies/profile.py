@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,8 +104,9 @@ class Validation:
     regret : mapping of str to tuple of float
         By family, for each problem that several kernels can do: the time of the predicted choice over the quickest,
         minus 1; see `selection_regret`.
-    measured_now : bool
-        Whether the shapes were measured again, or the errors are those that the profile holds.
+    drift : float or None
+        By how much the same shapes take longer than when the profile was measured, the median; errors contain it. None
+        where the errors are those that the profile holds.
     name : str
         Of the profile.
     predictions : Table
@@ -113,7 +115,7 @@ class Validation:
 
     errors: Mapping[tuple[str, str], Errors]
     regret: Mapping[str, tuple[float, ...]]
-    measured_now: bool
+    drift: float | None
     name: str
     predictions: Table
 
@@ -149,9 +151,9 @@ def selection_regret(samples: Sequence[tuple[Sample, float]]) -> dict[str, tuple
 
     Examples
     --------
-    >>> a, b = Sample("pit-k", "fp32", {"m": 8}, 1.0), Sample("pit-m", "fp32", {"m": 8}, 2.0)
+    >>> a, b = Sample("moe-loop", "fp32", {"tokens": 8}, 1.0), Sample("moe-padded", "fp32", {"tokens": 8}, 2.0)
     >>> selection_regret([(a, 1.5), (b, 1.0)])
-    {'pit': (1.0,)}
+    {'moe': (1.0,)}
     """
     times = {(one.kernel, _sizes(one.shape)): (predicted, one.seconds) for one, predicted in samples}
     dense = {(one.dtype, _sizes(one.shape)): pair for one, pair in _pairs(samples) if one.kernel == "gemm"}
@@ -160,7 +162,9 @@ def selection_regret(samples: Sequence[tuple[Sample, float]]) -> dict[str, tuple
         family, _, way = sample.kernel.partition("-")
         if family not in FAMILIES:
             continue
-        index = times.get((f"index-{way}", _sizes(sample.shape)), (0.0, 0.0))
+        index = times.get((f"index-{way}", _sizes(sample.shape))) if family == "pit" else (0.0, 0.0)
+        if index is None:  # without its index a sparse product cannot run
+            continue
         sizes = tuple(item for item in _sizes(sample.shape) if not item[0].startswith("tile_"))
         pairs = problems.setdefault((family, sample.dtype, way == "n", sizes), [])
         pairs.append((predicted + index[0], measured + index[1]))
@@ -212,13 +216,16 @@ def validate(
     if not held_out:
         expected, remedy = "a profile that simcore measured", "Write one with simcore calibrate."
         raise InputError(f"profile {profile.name}", "nothing that was held out", expected, remedy)
+    drift = None
     if not stored:
         from simcore.calibrate.suite import measure_held_out
 
+        before = {sample.key: sample.seconds for sample in held_out}
         held_out = measure_held_out(profile, device, progress)
+        drift = statistics.median(sample.seconds / before[sample.key] for sample in held_out) - 1
     pairs = _predicted(profile, held_out)
     groups: dict[tuple[str, str], list[float]] = {}
     for sample, predicted in pairs:
         groups.setdefault((sample.kernel, sample.dtype), []).append(predicted / sample.seconds - 1)
     errors = {key: found for key, each in groups.items() if (found := Errors.of(each)) is not None}
-    return Validation(errors, selection_regret(pairs), not stored, profile.name, predictions(profile, held_out))
+    return Validation(errors, selection_regret(pairs), drift, profile.name, predictions(profile, held_out))
