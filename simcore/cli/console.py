@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,11 @@ def in_place_of(argument: str, option: str, given: object) -> Iterator[None]:
         if given is None or error.place != argument:
             raise
         raise InputError(option, error.found, error.expected, error.remedy, error.pointer) from None
+
+
+def compute_of(inputs: Mapping[str, object]) -> str:
+    """Say at the end of a headline which profile compute is from; nothing at a constant rate."""
+    return f"; compute of profile {inputs['profile']} in {inputs['dtype']}" if "profile" in inputs else ""
 
 
 def warn(message: str) -> None:

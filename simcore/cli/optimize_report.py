@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from simcore.cli.console import as_text, plain_table
+from simcore.cli.console import as_text, compute_of, plain_table
 from simcore.models.bandwidth.explain import DimensionReport
 from simcore.models.bandwidth.plan import BandwidthPlan, Target
 from simcore.models.bandwidth.shadow import ShadowPrice
@@ -30,6 +30,7 @@ def _parts(result: OptimizeResult) -> Iterator[object]:
         f"{result.topology.name}, {plan.budget / _GIGABYTE:g} GB/s per NPU, {_workloads(result)}, "
         f"{plan.target.value}, {result.loop.value}"
         + (", forward collectives twice" if result.provenance.inputs["recompute"] else "")
+        + compute_of(result.provenance.inputs)
     )
     for table in (_dimensions(result), _iteration(result), _prices(plan)):
         yield ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from simcore.cli.console import as_text, plain_table
+from simcore.cli.console import as_text, compute_of, plain_table
 from simcore.models.iteration.program import Axis, Loop, Pass
 from simcore.studies.train_inputs import closed_loop
 from simcore.studies.train_result import TrainResult
@@ -48,7 +48,7 @@ def _headline(result: TrainResult) -> str:
         parts.append(f"compute x {inputs['compute_scale']:g}")
     if inputs["zero"]:
         parts.append(f"ZeRO-{inputs['zero']}")
-    return "; ".join(parts)
+    return "; ".join(parts) + compute_of(inputs)
 
 
 def _iteration(result: TrainResult) -> Table:

@@ -21,6 +21,7 @@ from simcore.results import Provenance, versions
 from simcore.studies.inputs import choice, parallelism, parse_budget, shown
 from simcore.studies.optimize_inputs import (
     Limits,
+    compute_source,
     compute_times,
     default_cost,
     hashes,
@@ -145,7 +146,7 @@ def optimize(
     }  # fmt: skip
     sha256 = hashes(network, workload, cost, communicator)
     if device is not None:
-        inputs |= {"profile": device.name, "dtype": dtype}
+        inputs |= compute_source(times)
         sha256 |= {"profile": device.sha256}
     split = [f"{each.name}: TP {each.tp} x DP {each.dp}" for each in workloads] if communicator is None else []
     of_times = times.notes() if isinstance(times, ProfiledTimes) else []

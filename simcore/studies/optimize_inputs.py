@@ -107,6 +107,13 @@ def compute_times(
     return loaded, ProfiledTimes(loaded, dtype)
 
 
+def compute_source(times: LayerTimes) -> dict[str, str]:
+    """Return the inputs that say where compute came from: profile and number format; nothing at a constant rate."""
+    if not isinstance(times, ProfiledTimes):
+        return {}
+    return {"profile": times.profile.name, "dtype": ", ".join(times.formats)}
+
+
 def read_workloads(
     workload: str | Path,
     topology: Topology,

@@ -23,7 +23,7 @@ from simcore.models.workload import Workload
 from simcore.outputs import check_output
 from simcore.results import Provenance, versions
 from simcore.studies.inputs import Parallelism, check_count, choice, file_hash, parallelism, resolve_network
-from simcore.studies.optimize_inputs import compute_times
+from simcore.studies.optimize_inputs import compute_source, compute_times
 from simcore.studies.train_inputs import closed_form, closed_loop, load_scene, partial_groups
 from simcore.studies.train_result import PipelineReport, TrainResult
 from simcore.studies.train_run import Iteration
@@ -157,7 +157,7 @@ def train(
         "variant": variant, "loop": loop.value, "recompute": recompute, "chunks": chunks, "schedule": schedule.value,
         "convention": convention.value, "compute_scale": compute_scale, "zero": zero, "stages": stages,
         "micro_batches": cut.micro_batches if cut else None, "order": order.value,
-        **({} if device is None else {"profile": device.name, "dtype": dtype}),
+        **compute_source(times),
     }  # fmt: skip
     provenance = Provenance(
         command="train",

@@ -213,6 +213,14 @@ def test_a_published_profile_of_ones_own(tmp_path, old, new, message):
         load_profile(path)
 
 
+def test_a_report_names_the_profile_and_the_number_format_of_its_compute():
+    for command in (("optimize", "4D", "325", "1T", "Perf", "Overlap"), ("train", "4D", "325", "1T")):
+        assert "compute of profile h100 in fp16" in " ".join(run(*command, "--profile", "h100").split())
+        assert "compute of profile" not in run(*command)
+        found = json.loads(run(*command, "--profile", "h100", "--dtype", "bf16", "--json"))["provenance"]["inputs"]
+        assert (found["profile"], found["dtype"]) == ("h100", "bf16")
+
+
 def test_a_trace_carries_the_hashes_of_the_profiles_behind_its_rates(tmp_path):
     rates, jobs, gpus = (tmp_path / name for name in ("rates.csv", "jobs.csv", "gpus.yaml"))
     run("rates", "--profile", "t4", "--device", "t4", "--model", "bert-base", "--name", "bert", "--batch", "8", "-o",

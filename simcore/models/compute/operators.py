@@ -183,6 +183,8 @@ class ProfiledTimes:
         Number format; by default one that holds the model's bytes per element.
     extrapolate : bool
         Whether shapes outside the sampled range are predicted, with a note, or refused.
+    formats : dict
+        Number formats that products ran in so far, as keys.
     seen : dict
         Every cost that was asked for so far: what `notes` sums up.
     """
@@ -190,6 +192,7 @@ class ProfiledTimes:
     profile: KernelProfile
     dtype: str | None = None
     extrapolate: bool = True
+    formats: dict[str, None] = field(default_factory=dict)
     seen: dict[tuple[str, str, Operator], Cost] = field(default_factory=dict)
 
     def __call__(self, model: Transformer, part: str, width: int, tp: int) -> Passes:
@@ -205,6 +208,7 @@ class ProfiledTimes:
     def costs(self, model: Transformer, part: str, width: int, tp: int) -> list[Cost]:
         """Return every operator of a layer with its time."""
         dtype = number_format(self.profile, model, self.dtype)
+        self.formats[dtype] = None
         passes = operators(model, part, width, tp)
         return [
             Cost(part, direction, one, _predicted(self.profile, one, dtype, self.extrapolate))
