@@ -18,9 +18,9 @@ from pathlib import Path
 from simcore.calibrate.fingerprint import fingerprint
 from simcore.calibrate.formats import experts_format, matrix_formats
 from simcore.calibrate.layer_sweeps import experts, sequences
-from simcore.calibrate.measure import current
+from simcore.calibrate.measure import current, has_triton
 from simcore.calibrate.pit_summary import best_rows, break_even
-from simcore.calibrate.pit_sweeps import GRANULARITIES, SPARSITIES, Bench, figure16, figure17, has_triton, products
+from simcore.calibrate.pit_sweeps import GRANULARITIES, SPARSITIES, Bench, figure16, figure17, products
 from simcore.calibrate.suite import SUITES, calibrate
 from simcore.errors import RunError, SimcoreError
 from simcore.outputs import write_atomic

@@ -74,6 +74,13 @@ def require_torch() -> Any:
     return torch
 
 
+def has_triton() -> bool:
+    """Say whether the Triton kernels can be imported."""
+    from importlib.util import find_spec
+
+    return find_spec("triton") is not None
+
+
 def resolve_device(name: str) -> Any:
     """Return the torch device of ``cpu``, ``cuda`` or ``cuda:1``.
 

@@ -14,7 +14,7 @@ from typing import Any
 from simcore.calibrate import pit
 from simcore.calibrate.formats import matrix_formats
 from simcore.calibrate.gemm import check_product, product
-from simcore.calibrate.measure import Case, Inputs, random_tensor
+from simcore.calibrate.measure import Case, Inputs, has_triton, random_tensor
 from simcore.errors import MissingExtraError
 from simcore.models.compute.sparse.tiles import SparseKernel
 
@@ -205,9 +205,6 @@ def _shape(problem: Problem, kernel: SparseKernel) -> dict[str, float]:
 
 
 def _require_triton() -> None:
-    try:
-        import triton  # noqa: F401 - asked whether it is there
-    except ImportError:
+    if not has_triton():
         remedy = "pip install triton, or leave pit out of --suite"
-        text = f"the suite pit needs triton on a CUDA device, which is not installed: {remedy}"
-        raise MissingExtraError(text) from None
+        raise MissingExtraError(f"the suite pit needs triton on a CUDA device, which is not installed: {remedy}")

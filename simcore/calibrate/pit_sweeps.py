@@ -214,10 +214,3 @@ def figure17(bench: Bench, size: int) -> Iterator[Row]:
 
 def _list_blocks(mask: Any, side: int) -> Any:
     return pit.kept(mask, side, side).nonzero()
-
-
-def has_triton() -> bool:
-    """Say whether the Triton kernels can be imported."""
-    from importlib.util import find_spec
-
-    return find_spec("triton") is not None

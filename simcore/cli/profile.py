@@ -41,7 +41,10 @@ def show_command(files: tuple[str, ...], output: Path | None, force: bool, as_js
         click.echo(f"{profile.name} ({profile.origin}): {profile.description}")
         click.echo(f"sha256 {profile.sha256}")
         click.echo("\n".join(f"{key}: {value}" for key, value in profile.fingerprint.items() if value))
-        print_table(table.columns, [[_cell(value) for value in row.values()] for row in table])
+        print_table(table.columns[:-1], [[_cell(value) for value in list(row.values())[:-1]] for row in table])
+        click.echo("parameters, in SI units:")
+        for row in table:
+            click.echo(f"  {row['kernel']} {row['dtype']}: {row['parameters']}")
     if as_json:
         click.echo(to_json(documents[0] if len(files) == 1 else {"profiles": documents}), nl=False)
 

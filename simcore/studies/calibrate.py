@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simcore.calibrate.measure import require_torch, resolve_device
-from simcore.calibrate.suite import SUITES, Calibration, Progress
+from simcore.calibrate.suite import SUITES, TIME_LIMIT, Calibration, Progress
 from simcore.calibrate.suite import calibrate as run
 from simcore.errors import InputError, unknown_name
 from simcore.outputs import check_file
@@ -54,7 +54,8 @@ def calibrate(
         if name not in SUITES:
             raise unknown_name("--suite", name, SUITES)
     if limit is not None and not limit > 0:
-        raise InputError("--time-limit", f"{limit:g}", "seconds above 0", "Leave it out for 160, or 440 with --full.")
+        usual = " or ".join(f"{seconds:g}" for seconds in TIME_LIMIT.values())
+        raise InputError("--time-limit", f"{limit:g}", "seconds above 0", f"Leave it out for {usual}.")
     require_torch()
     resolve_device(device)
     path = output or default_output(device)

@@ -71,9 +71,9 @@ def evaluate(
     from simcore.calibrate.fingerprint import device_name
     from simcore.calibrate.formats import experts_format
     from simcore.calibrate.layer_sweeps import experts, sequences
-    from simcore.calibrate.measure import current, resolve_device
+    from simcore.calibrate.measure import current, has_triton, resolve_device
     from simcore.calibrate.pit_summary import best_rows
-    from simcore.calibrate.pit_sweeps import Bench, figure15, figure16, figure17, has_triton
+    from simcore.calibrate.pit_sweeps import Bench, figure15, figure16, figure17
 
     kind = resolve_device(device).type
     size = SMALL if small else SIZES[kind]

@@ -27,13 +27,28 @@ FAMILIES = ("pit", "moe", "sequence")
 def show(name_or_path: str | Path) -> tuple[KernelProfile, Table]:
     """Return a profile and a table of its fits with their errors."""
     profile = load_profile(name_or_path, "FILE")
-    columns = ["kernel", "dtype", "origin", "samples", "mape", "p90", "bias", "spread", "noisy", "parameters"]
+    columns = [
+        "kernel",
+        "dtype",
+        "origin",
+        "errors on",
+        "samples",
+        "mape",
+        "p90",
+        "bias",
+        "spread",
+        "noisy",
+        "parameters",
+    ]
     rows = []
     for fit in profile.fits:
         errors = fit.errors or Errors(0, float("nan"), float("nan"), float("nan"))
         known = (None, None, None) if fit.errors is None else (errors.mape, errors.p90, errors.bias)
         parameters = ", ".join(f"{name} {value:.4g}" for name, value in fit.parameters.items())
-        rows.append((fit.kernel, fit.dtype, fit.origin, errors.samples, *known, fit.spread, fit.noisy, parameters))
+        basis = None if fit.errors is None else "held out" if fit.held_out else "fitted"
+        rows.append(
+            (fit.kernel, fit.dtype, fit.origin, basis, errors.samples, *known, fit.spread, fit.noisy, parameters)
+        )
     return profile, Table(columns, rows)
 
 
