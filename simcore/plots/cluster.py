@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simcore.plots.style import CAPTION, COLOURS, DASHES, HATCHES, new_figure
+from simcore.plots import style
+from simcore.plots.style import COLOURS, DASHES, HATCHES, new_figure
 from simcore.results import Table
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def jct_makespan(table: Table, caption: str) -> Figure:
         )
         axes.set_ylim(0, max(values) * 1.18 or 1.0)  # everything may be done at once
         _plain(axes)
-    _caption(figure, f"{caption}; ratios: improvement over {policies[0]}")
-    return figure
+    return style.caption(figure, f"{caption}; ratios: improvement over {policies[0]}")
 
 
 def trace_alloc(allocation: Table, gpus: int, caption: str) -> Figure:
@@ -99,13 +98,7 @@ def trace_alloc(allocation: Table, gpus: int, caption: str) -> Figure:
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False, fontsize=9)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     _plain(axes)
-    _caption(figure, caption)
-    return figure
-
-
-def _caption(figure: Figure, text: str) -> None:
-    """Write the caption in lines that fit, as it is: a dollar sign in a file name begins no formula."""
-    figure.supxlabel("\n".join(textwrap.wrap(text, CAPTION)), fontsize=7, parse_math=False)
+    return style.caption(figure, caption)
 
 
 def _plain(axes: Axes) -> None:

@@ -20,6 +20,7 @@ _KEYS = {
     "moe": ("experts", "spread"),
     "sequence": (None, "valid"),
 }
+_LABELS = {"valid": "share of positions that hold a token", "spread": "spread of tokens over experts"}
 _FAMILIES = {
     "dense": "dense", "csr": "CSR, conversion left out", "bsr": "BSR, conversion left out", "blocks": "whole blocks",
     "total": "PIT with index",
@@ -48,7 +49,7 @@ def draw(name: str, tables: Mapping[str, Table]) -> Figure:
     for axes, key in zip(grid, panels, strict=True):
         _bars(axes, [row for row in rows if panel is None or row[panel] == key], group, ways)
         axes.set_title(f"{panel} {key}" if panel else "")
-        axes.set_xlabel(group)
+        axes.set_xlabel(_LABELS.get(group, group))
     grid[0].set_yscale("log")
     grid[0].set_ylim(bottom=min(row["seconds"] for row in rows if row["seconds"]) * 1e3 / 2)
     grid[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), "-.")
 STYLE: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "hatch.linewidth": 0.6}
 """Settings of matplotlib for small figures, for `matplotlib.rc_context`."""
 DPI = 150
-CAPTION = 130  # characters of a line under a figure
+CAPTION = 17  # characters of a line under a figure, per inch
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -24,6 +25,13 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained", dpi=DPI)
+
+
+def caption(figure: Figure, text: str) -> Figure:
+    """Write under a figure what it shows, in lines that fit, as it is: a dollar sign in a name begins no formula."""
+    width = int(CAPTION * figure.get_figwidth())
+    figure.supxlabel("\n".join(textwrap.wrap(text, width, break_on_hyphens=False)), fontsize=7, parse_math=False)
+    return figure
 
 
 def save(figure: Figure, stem: Path) -> None:

@@ -18,6 +18,7 @@ from simcore.results import Provenance, Table, to_json
 from simcore.studies.collective_inputs import Buffers
 from simcore.timeline.file import write_timeline
 from simcore.timeline.slices import Slice
+from simcore.units import counted, format_si
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -168,8 +169,12 @@ class CollectiveResult:
     def plot(self) -> Figure:
         """Draw the chunk phases of each dimension over time, and its utilisation."""
         from simcore.plots.collective import draw
+        from simcore.plots.style import caption
 
-        return draw(self.timeline, self.dimensions, self.time)
+        inputs = self.provenance.inputs
+        what = f"{self.collective.value} of {self.buffers.size:,.0f} B per NPU on {self.topology.name}"
+        how = f"{inputs['schedule']}, {counted(self.run.chunks, 'chunk')}, {self.convention.value}"
+        return caption(draw(self.timeline, self.dimensions, self.time), f"{what}; {how}: {format_si(self.time, 's')}")
 
     def write(self, directory: Path, *, force: bool = False) -> None:
         """Write ``collective.json``, ``dimensions.csv``, the timeline and a figure into a new directory.

@@ -39,8 +39,11 @@ class PitEvaluation(Evaluation):
     def plot(self) -> Figure:
         """Draw the measurements."""
         from simcore.plots.pit import draw
+        from simcore.plots.style import caption
 
-        return draw(self.target.removeprefix("pit-"), self.tables)
+        inputs = self.provenance.inputs
+        what = f"{self.title}; size {inputs['size']}, {inputs['dtype']}."
+        return caption(draw(self.target.removeprefix("pit-"), self.tables), " ".join([what, *self.provenance.notes]))
 
 
 def evaluate(

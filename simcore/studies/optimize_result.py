@@ -11,6 +11,7 @@ from simcore.models.network.topology import Topology
 from simcore.models.training import StepTime, TrainingLoop
 from simcore.outputs import atomic_directory, write_atomic
 from simcore.results import Provenance, Table, to_json
+from simcore.units import format_si
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,9 +102,12 @@ class OptimizeResult:
     def plot(self) -> Figure:
         """Draw the split and the iteration beside those of an equal split."""
         from simcore.plots.plan import draw
+        from simcore.plots.style import caption
 
         steps = {"equal": self.plan.equal_split, "found": self.plan.step}
-        return draw(self.table, {name: _split(step) for name, step in steps.items()})
+        figure = draw(self.table, {name: _split(step) for name, step in steps.items()})
+        budget = f"{self.topology.name}, {format_si(self.plan.budget, 'B/s')} per NPU"
+        return caption(figure, f"{budget}; {' + '.join(self.workloads)}, {self.plan.target.value}, {self.loop.value}")
 
     def write(self, directory: Path, *, force: bool = False) -> None:
         """Write ``plan.json``, ``plan.csv``, ``plan.png`` and ``plan.pdf`` into a new directory.

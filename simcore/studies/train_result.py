@@ -20,6 +20,7 @@ from simcore.studies.inputs import Parallelism
 from simcore.studies.train_inputs import PartialGroup, Scene
 from simcore.timeline.file import write_timeline
 from simcore.timeline.slices import Argument, Slice
+from simcore.units import format_si
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -215,13 +216,17 @@ class TrainResult:
 
     def plot(self) -> Figure:
         """Draw what the iteration is spent on, and how busy each dimension is."""
+        from simcore.plots.style import caption
         from simcore.plots.train import draw
 
         run = self.run
         parts = {"compute": run.compute, **{axis.value: found for axis, found in run.exposed_by_axis().items()}}
         if self.pipeline is not None:
             parts["other stages"] = self.time - run.compute - run.exposed
-        return draw(self.dimensions, parts, self.bound)
+        inputs, scene = self.provenance.inputs, self.scene
+        budget = f"{scene.topology.name}, {format_si(sum(scene.bandwidths), 'B/s')} per NPU"
+        how = f"loop {inputs['loop']}, {inputs['schedule']}, {inputs['convention']}"
+        return caption(draw(self.dimensions, parts, self.bound), f"{budget}; {scene.workload.name}; {how}")
 
     def write(self, directory: Path, *, force: bool = False) -> None:
         """Write ``train.json``, ``dimensions.csv``, ``layers.csv``, the timeline and a figure into a new directory.

@@ -75,7 +75,7 @@ def test_a_caption_is_taken_as_it_is_and_fits(tmp_path):
     caption = "trace " + "a/long/path" * 40 + "/x$\\frac$.csv (62 jobs)"
     figure = jct_makespan(Table(["policy", "mean_jct_s", "makespan_s"], [("fifo", 1.0, 2.0)]), caption)
     save(figure, tmp_path / "bars")
-    assert max(len(line) for text in texts(figure) for line in text.splitlines()) <= CAPTION
+    assert max(len(line) for text in texts(figure) for line in text.splitlines()) <= CAPTION * figure.get_figwidth()
     assert any("$\\frac$" in text for text in texts(figure))
 
 
