@@ -140,12 +140,6 @@ def _advice(result: TrainResult) -> Iterator[str]:
 
 def _warnings(result: TrainResult) -> Iterator[str]:
     yield from (f"Warning: {sentence}" for sentence in result.warnings)
-    for each in result.partial:
-        yield (
-            f"Warning: {each.parallel} groups cover {each.group} of the {each.size} NPUs of dimension "
-            f"{each.dimension + 1}, which is fully connected. Such a group keeps b/(n-1) per peer: "
-            f"{each.usable / 1e9:.5g} of {each.whole / 1e9:.5g} GB/s, as simulated."
-        )
     if result.partial and result.closed is not None and result.closed_partial is not None:
         yield (
             f"Closed form with the whole dimension, as published: {format_si(result.closed.total, 's', 7)}; with the "

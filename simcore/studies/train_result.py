@@ -114,6 +114,12 @@ class TrainResult:
                 f"closed form has it; on the links that are there its all-reduce takes {factor:g} times as long in "
                 "this dimension."
             )
+        found += [
+            f"{each.parallel} groups cover {each.group} of the {each.size} NPUs of dimension {each.dimension + 1}, "
+            f"which is fully connected. Such a group keeps b/(n-1) per peer: {each.usable / 1e9:.5g} of "
+            f"{each.whole / 1e9:.5g} GB/s, as simulated."
+            for each in self.partial
+        ]
         if inputs["communicator"] is not None:
             found += Parallelism(groups=self.scene.groups).cautions(self.scene.topology)
         if inputs["split"] == "optimal" and inputs["zero"]:

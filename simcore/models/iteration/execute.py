@@ -163,4 +163,5 @@ def finish(clock: Clock, logs: Sequence[Log]) -> None:
     if stuck:
         listed = "; ".join(f"{log.name} waits for {log.waiting or 'nothing it has named'}" for log in stuck[:8])
         more = f"; and {len(stuck) - 8} more" if len(stuck) > 8 else ""
-        raise RunError(f"deadlock after {clock.now:.9g} s of simulated time: {listed}{more}")
+        remedy = "Let a program start or send what is waited for, or take the wait out."
+        raise RunError(f"deadlock after {clock.now:.9g} s of simulated time: {listed}{more}. {remedy}")
