@@ -178,7 +178,7 @@ def _degrees(
         if degree is not None and degree < 1:
             raise InputError(option, str(degree), "a whole number of at least 1")
         if degree is not None and None in given and npus is not None and npus % degree:
-            raise InputError(option, str(degree), f"a divisor of the {npus:,} NPUs")
+            raise InputError(option, str(degree), f"a divisor of the {npus:,} NPUs", "Choose another degree.")
     if tp is None and (dp is None or npus is None):
         tp = own[0]
     if dp is None and (given[0] is None or npus is None):

@@ -69,7 +69,7 @@ class _HuggingFace(BaseModel):
     """The fields of a ``config.json`` that the generator needs, under their names in the usual families."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
-    hidden: _Count = Field(validation_alias=AliasChoices("hidden_size", "n_embd", "d_model", "dim"))
+    hidden: _Count = Field(validation_alias=AliasChoices("hidden_size", "n_embd", "n_embed", "d_model", "dim"))
     layers: _Count = Field(validation_alias=AliasChoices("num_hidden_layers", "n_layer", "num_layers", "n_layers"))
     heads: _Count | None = _optional("num_attention_heads", "n_head", "num_heads", "n_heads")
     kv_heads: _Count | None = _optional("num_key_value_heads", "num_kv_heads")
@@ -83,10 +83,13 @@ class _HuggingFace(BaseModel):
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, validation_alias=AliasChoices("hidden_dropout_prob", "resid_pdrop", "dropout")
     )
+    head_dim: _Count | None = _optional("head_dim", "d_kv")
+    multi_query: bool = False
+    is_encoder_decoder: bool = False
     experts: int | None = _optional("num_local_experts", "num_experts", "n_routed_experts")
 
 
-_SIZES = {"hidden_size", "n_embd", "d_model", "dim"}
+_SIZES = {"hidden_size", "n_embd", "n_embed", "d_model", "dim"}
 
 
 def is_hugging_face(fields: set[str]) -> bool:
@@ -153,16 +156,26 @@ def read_hugging_face(path: Path, text: str, sequence: int | None = None, batch:
     Raises
     ------
     InputError
-        Naming file, line and field; also for a mixture of experts, which the generator does not describe.
+        Naming file, line and field; also for what the generator does not describe: a mixture of experts, an encoder
+        with a decoder, heads that do not share the hidden size.
     """
     data = read_yaml(path, _HuggingFace, "model", text)
     if data.experts is not None and data.experts > 1:
         found = f"a mixture of {data.experts} experts"
         raise InputError(str(path), found, "a dense transformer", "Write its layers as an ASTRA-sim text workload.")
+    if data.is_encoder_decoder:
+        remedy = "Write its layers as an ASTRA-sim text workload."
+        raise InputError(str(path), "an encoder with a decoder", "a stack of blocks of one kind", remedy)
+    if data.head_dim is not None and data.heads is not None and data.head_dim * data.heads != data.hidden:
+        found, expected = f"{data.heads} heads of {data.head_dim}", f"heads that share the hidden size, {data.hidden}"
+        remedy = "Such projections are not described; write the layers as an ASTRA-sim text workload."
+        raise InputError(f"{path}, field 'head_dim'", found, expected, remedy)
     length = sequence or data.sequence
     if length is None:
         expected = "max_position_embeddings, n_positions or n_ctx"
-        raise InputError(f"{path}, field 'max_position_embeddings'", "nothing", expected, "Add it to the file.")
+        raise InputError(
+            f"{path}, field 'max_position_embeddings'", "nothing", expected, "Add it to the file, or --sequence."
+        )
     dtype = (data.dtype or "bfloat16").removeprefix("torch.")
     if dtype not in _ELEMENT:
         raise InputError(f"{path}, field 'torch_dtype'", f"'{dtype}'", f"one of {', '.join(_ELEMENT)}")
@@ -173,7 +186,7 @@ def read_hugging_face(path: Path, text: str, sequence: int | None = None, batch:
         sequence=length,
         tokens=(batch or 1) * length,
         heads=data.heads,
-        kv_heads=data.kv_heads,
+        kv_heads=1 if data.multi_query and data.kv_heads is None else data.kv_heads,
         feed_forward=data.feed_forward,
         gated=data.model_type in GATED,
         element=_ELEMENT[dtype],

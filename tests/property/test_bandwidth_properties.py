@@ -95,6 +95,20 @@ def test_relabelled_dimensions_relabel_the_split(model, seed, target):
     )
 
 
+@settings(max_examples=25)
+@given(models(), seeds, st.sampled_from(Target))
+def test_relabelled_dimensions_relabel_the_plan(model, seed, target):
+    """With ties settled the splits themselves are relabelled, as exactly as a split is certain."""
+    size = model.shapes.shape[1]
+    order = np.random.default_rng(seed).permutation(size)
+    prices = np.random.default_rng(seed).uniform(1, 60, size)
+    region = make_region(BUDGET, size)
+    first = best_plan(model, region, prices, target)
+    second = best_plan(replace(model, shapes=model.shapes[:, order]), region, prices[order], target)
+    ours, theirs = (np.array([each.bandwidth for each in plan.dimensions]) for plan in (first, second))
+    assert np.abs(theirs - ours[order]).max() <= 1e-3 * BUDGET
+
+
 @settings(max_examples=40)
 @given(models(), seeds, st.sampled_from(Target))
 def test_the_optimum_beats_a_thousand_random_splits(model, seed, target):

@@ -170,3 +170,21 @@ def test_a_users_own_group(tmp_path):
     broken = write(tmp_path, "group: [smal.yaml, 1T]\n", "broken.yaml")
     with pytest.raises(InputError, match=r"broken\.yaml, field 'group': found 'smal.yaml'"):
         load_workloads(broken, "WORKLOAD")
+
+
+def test_what_a_config_asks_for_is_described_or_refused(tmp_path):
+    one = load_workload(
+        write(tmp_path, {**LLAMA, "num_key_value_heads": None, "multi_query": True}, "config.json"), "W", tp=1, dp=8
+    )
+    eight = load_workload(write(tmp_path, LLAMA, "config.json"), "W", tp=1, dp=8)
+    gradient = {layer.name: layer.weight_gradient.size for layer in one.layers}
+    assert gradient["K1"] * 8 == {layer.name: layer.weight_gradient.size for layer in eight.layers}["K1"]
+    for extra, words in (
+        ({"is_encoder_decoder": True}, "an encoder with a decoder"),
+        ({"head_dim": 256}, "32 heads of 256"),
+    ):
+        message = refusal(write(tmp_path, {**LLAMA, **extra}, "config.json"), tp=1, dp=8)
+        assert words in message
+        assert "ASTRA-sim text workload" in message
+    bloom = {"n_embed": 1024, "n_layer": 2, "n_head": 16, "seq_length": 512, "model_type": "bloom"}
+    assert load_workload(write(tmp_path, bloom, "config.json"), "W", tp=1, dp=8).name == "bloom"

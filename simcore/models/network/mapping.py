@@ -72,6 +72,8 @@ def map_parallelism(topology: Topology, tp: int, dp: int, place: str = "--tp, --
             remedy = f"With TP {tp}, DP must be {topology.npus // tp}."
         elif topology.npus % dp == 0:
             remedy = f"With DP {dp}, TP must be {topology.npus // dp}."
+        else:
+            remedy = "Choose degrees that divide it, or leave one of them out."
         raise InputError(
             place,
             f"TP {tp} x DP {dp} = {tp * dp} NPUs",
@@ -160,6 +162,7 @@ def check_groups(topology: Topology, groups: Groups, place: str) -> None:
                 place,
                 f"{len(sizes)} {name} group sizes",
                 f"one for each of the {len(topology.dimensions)} dimensions of network {topology.name}",
+                "Write 1 for a dimension that the group does not use.",
             )
         for index, (group, dimension) in enumerate(zip(sizes, topology.dimensions, strict=True), 1):
             if group < 1 or dimension.size % group:
@@ -167,6 +170,7 @@ def check_groups(topology: Topology, groups: Groups, place: str) -> None:
                     place,
                     f"a {name} group of {group} on dimension {index}",
                     f"a divisor of its {dimension.size} NPUs",
+                    "Groups fill a dimension in equal parts; choose another size.",
                 )
     for index, (tp, dp, dimension) in enumerate(zip(groups.tp, groups.dp, topology.dimensions, strict=True), 1):
         if dimension.size % (tp * dp):
