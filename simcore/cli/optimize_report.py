@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _GIGABYTE = 1e9
+_LONG = 26
+"""Characters of a network's dimension from which its level has a line of its own."""
 
 
 def report(result: OptimizeResult, width: int = 100) -> str:
@@ -57,9 +59,13 @@ def _dimensions(result: OptimizeResult) -> Table:
     columns = ("dim", "network", "bottleneck of", "GB/s", "share", "busy", "1 GB/s more saves")
     table = plain_table(*columns, left=(0, 1, 2))
     table.columns[1].no_wrap = True
+    words = [word for found in result.plan.dimensions for label in found.bottleneck_of for word in label.split()]
+    table.columns[2].min_width = max(map(len, words), default=0)  # else the longest is cut
     dimensions = zip(result.topology.dimensions, result.plan.dimensions, strict=True)
     for index, (dimension, found) in enumerate(dimensions, 1):
-        network = f"{dimension.block.value} {dimension.size} {dimension.level}".rstrip()
+        shape = f"{dimension.block.value} {dimension.size}"
+        apart = "\n" if len(shape) + len(dimension.level) >= _LONG else " "
+        network = f"{shape}{apart}{dimension.level}".rstrip()
         network += " (idle)" if dimension.size == 1 else ""
         table.add_row(
             str(index),

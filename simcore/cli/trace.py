@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from simcore.models.cluster.rules import Rules
     from simcore.studies.trace_result import TraceResult
 
-SWITCHES = ("assignment", "single_type_speedup", "idle_gpus", "startup", "order")
-
 
 @click.command("trace")
 @click.argument("trace", default="sc23", metavar="[TRACE]")

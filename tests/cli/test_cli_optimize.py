@@ -266,3 +266,12 @@ def test_a_dimension_of_one_npu_is_idle(tmp_path):
     text = run(str(network), "325", "175B", "Perf", "Overlap", "--tp", "4")
     assert "Ring 1 Tile (idle)" in text
     assert "Dimension 1 carries nothing." in text
+
+
+def test_no_word_of_the_report_is_cut_where_levels_have_long_names(capsys):
+    with pytest.raises(SystemExit):
+        command_line(["optimize", "LIBRA-4D-4K", "1000", "175B", "Perf", "NoOverlap", "--dp", "256"])
+    out = capsys.readouterr().out
+    assert "tensor-parallel" in out.partition("iteration")[0]
+    assert "\N{HORIZONTAL ELLIPSIS}" not in out
+    assert max(map(len, out.splitlines())) <= 100
