@@ -26,6 +26,15 @@ def _shared() -> Path | None:
     return None
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test a cache of its own: none reads or writes that of whoever runs it."""
+    # not by XDG_CACHE_HOME, where matplotlib would look for its list of fonts, and make it in every test
+    folder = tmp_path_factory.mktemp("home") / "simcore"
+    monkeypatch.setattr("simcore.cli.evaluate.cache_directory", lambda: folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of published numbers beside the checkout; a user's machine has none."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from simcore.cli.console import warn
+from simcore.outputs import is_there
+
 if TYPE_CHECKING:
     from simcore.studies.evaluate_network import Evaluation
+    from simcore.studies.network_simulate import State
 
 Announce = Callable[[str], None]
 Advance = Callable[[int, int], None]
@@ -24,7 +30,8 @@ Advance = Callable[[int, int], None]
               help="Time points in closed form (the default), or simulate each chunk by chunk.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes of the simulation; by default one per core.")
 @click.option("--state", type=click.Path(path_type=Path), metavar="FILE",
-              help="Keep finished points of the simulation here, to go on from; by default beside -o.")  # fmt: skip
+              help="Keep finished points of the simulation here, to go on from; by default beside -o, or in a "
+                   "cache until all are there.")  # fmt: skip
 @click.option("--device", help="What pit-... measures: cpu (the default), cuda or cuda:N.")
 @click.option("-o", "output", type=click.Path(path_type=Path), help="New directory for CSV, JSON, PNG and PDF.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in SI units.")
@@ -58,30 +65,63 @@ def command(
 
     if output is not None:
         check_output(output, force=force)
-    beside = None
-    if output is not None and engine == "simulate" and state is None:
-        state = beside = output.with_name(output.name + ".points.jsonl")
-    options = {"small": small, "resolve": resolve, "engine": engine, "jobs": jobs, "state": state}
-    options |= {"device": device}
+    points, ours = _points(target, small=small, resolve=resolve, engine=engine, state=state, output=output)
+    options = {"small": small, "resolve": resolve, "engine": engine, "jobs": jobs, "state": points, "device": device}
     try:
         result = _shown(target, options)
     except KeyboardInterrupt:
         if engine != "simulate":
             raise
-        raise KeyboardInterrupt(_interrupted(state)) from None
+        raise KeyboardInterrupt(_interrupted(points)) from None
     if output is not None:
         result.write(output, force=force)
-    if beside is not None:
-        beside.unlink(missing_ok=True)  # all points are in the directory now
     click.echo(result.to_json() if as_json else _report(result), nl=not as_json)
+    if ours is not None:  # all points are in the result now
+        with suppress(OSError):
+            ours.unlink()
 
 
-def _interrupted(state: Path | None) -> str:
+def cache_directory() -> Path | None:
+    """Return where programs of this user keep what can be made again; None for a user without a home."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(given):  # the specification has others passed over
+        return Path(given) / "simcore"
+    if sys.platform in {"win32", "darwin"}:
+        return Path(click.get_app_dir("simcore", roaming=False))
+    home = os.path.expanduser("~")
+    return Path(home, ".cache", "simcore") if os.path.isabs(home) else None
+
+
+def _points(
+    target: str, *, small: bool, resolve: bool, engine: str, state: Path | None, output: Path | None
+) -> tuple[Path | State | None, Path | None]:
+    """Return what keeps finished points, and its file where it is to go once the run is complete.
+
+    That is the file that the user names, else one beside the directory of results, else one in a cache, by inputs.
+    """
+    from simcore.studies.evaluate_network import TARGETS
+    from simcore.studies.network_simulate import Scratch
+
+    if state is not None or engine != "simulate" or target not in TARGETS:
+        return state, None
+    if output is not None:
+        beside = output.with_name(output.name + ".points.jsonl")
+        return beside, beside
+    folder = cache_directory()
+    if folder is None:
+        return None, None
+    name = target + ("-small" if small else "") + ("-resolve" if resolve else "")
+    path = folder / f"{name}.points.jsonl"
+    return Scratch(path, warn), path
+
+
+def _interrupted(points: Path | State | None) -> str:
     """Say how to go on after an interruption."""
-    if state is None:
+    path = points if points is None or isinstance(points, Path) else points.path
+    if path is None:
         return "interrupted; nothing was kept. With -o or --state finished points are, for a later run to go on from"
-    kept = "finished points are kept" if state.exists() else "no point was finished"
-    return f"interrupted; {kept} in {state}: run the same command again to go on"
+    kept = "finished points are kept" if is_there(path) else "no point was finished"
+    return f"interrupted; {kept} in {path}: run the same command again to go on"
 
 
 def _report(result: Evaluation) -> str:

@@ -38,7 +38,7 @@ from simcore.studies.network_grid import (
     load_scene,
     rows,
 )
-from simcore.studies.network_simulate import Advance, simulate_points
+from simcore.studies.network_simulate import Advance, State, simulate_points
 from simcore.studies.network_table6 import BUDGET, NETWORK, table6
 from simcore.zoo.load_references import load_references
 
@@ -137,7 +137,7 @@ def evaluate(
     announce: Callable[[str], None] = lambda text: None,
     engine: str = "closed-form",
     jobs: int | None = None,
-    state: Path | None = None,
+    state: Path | State | None = None,
     advance: Advance = lambda done, total: None,
 ) -> Evaluation:
     """Evaluate one figure or table of the network study.
@@ -220,7 +220,7 @@ def evaluate(
     return _finished(target, tables, {**counts, "points": len(points)}, settings)
 
 
-def _check(target: str, engine: str, jobs: int | None, state: Path | None) -> None:
+def _check(target: str, engine: str, jobs: int | None, state: Path | State | None) -> None:
     if engine not in ENGINES:
         raise unknown_name("--engine", engine, ENGINES)
     if engine == "simulate" and target not in _FIGURES and target != "network-fig15":

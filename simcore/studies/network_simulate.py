@@ -10,7 +10,7 @@ import json
 import signal
 import warnings
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from simcore.models.network.mapping import map_parallelism
 from simcore.models.network.simulation.conventions import Convention
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.workload import Workload
-from simcore.outputs import write_atomic
+from simcore.outputs import is_there, write_atomic
 from simcore.studies.network_grid import COMPUTE_SCALE, GIGABYTE, Point, Scene
 
 SETTINGS = Settings(chunks=64, convention=Convention.ASTRA_SIM)
@@ -105,7 +105,7 @@ class State:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.found: dict[str, Timed] = {}
-        if path is not None and path.exists():
+        if path is not None and is_there(path):
             self._read(path)
 
     def _read(self, path: Path) -> None:
@@ -139,12 +139,40 @@ class State:
             raise InputError(str(self.path), found, "a writable file") from None
 
 
+class Scratch(State):
+    """Finished points in a file that the user did not name: where it cannot be used the run goes on without.
+
+    Parameters
+    ----------
+    path : Path
+        The file; one that cannot be read is written anew.
+    tell : callable
+        Told, once, why points are not kept.
+    """
+
+    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
+        self.tell = tell
+        try:
+            super().__init__(path)
+        except InputError:  # nobody but simcore writes there: a file that is of no use is only in the way
+            with suppress(OSError):
+                path.unlink()
+
+    def add(self, task: Task, timed: Timed) -> None:
+        """Append a finished point while that works."""
+        try:
+            super().add(task, timed)
+        except InputError as error:
+            self.path = None
+            self.tell(f"finished points are not kept: {error.place} is {error.found}; --state FILE keeps them in FILE")
+
+
 def simulate_points(
     points: Sequence[Point],
     scenes: Sequence[Scene],
     *,
     jobs: int | None = None,
-    state: Path | None = None,
+    state: Path | State | None = None,
     advance: Advance = lambda done, total: None,
 ) -> tuple[list[Point], dict[str, int]]:
     """Replace the closed form's times by simulated ones.
@@ -157,7 +185,7 @@ def simulate_points(
         Networks and workloads.
     jobs : int, optional
         Processes; by default one per core.
-    state : Path, optional
+    state : Path or State, optional
         File of finished points, read first and appended to.
     advance : callable
         Told how many of how many are done.
@@ -176,7 +204,7 @@ def simulate_points(
     """
     by_name = {scene.topology.name: scene for scene in scenes}
     tasks = [_task(point, by_name[point.network]) for point in points]
-    kept = State(state)
+    kept = state if isinstance(state, State) else State(state)
     distinct = {task.key: task for task in tasks}
     left = [task for key, task in distinct.items() if key not in kept.found]
     done = len(distinct) - len(left)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from simcore.cli import evaluate
 from simcore.cli.evaluate import command
 from simcore.cli.main import run
 from simcore.studies import network_simulate
 
+cache_directory = evaluate.cache_directory  # before the fixture replaces it
 SMALL = ["network-fig12", "--small", "--engine", "simulate", "--jobs", "1"]
 
 
@@ -19,6 +22,26 @@ def invoke(*args):
     result = CliRunner().invoke(command, list(args), catch_exceptions=False)
     assert result.exit_code == 0
     return result.stdout
+
+
+def interrupt_after(points, monkeypatch):
+    """Stop the next run as Ctrl-C does after some points; return the list of those that ran."""
+    original, ran = network_simulate.run, []
+
+    def stopped(task):
+        if len(ran) == points:
+            raise KeyboardInterrupt
+        ran.append(task)
+        return original(task)
+
+    monkeypatch.setattr(network_simulate, "run", stopped)
+    return ran
+
+
+def status(*args):
+    with pytest.raises(SystemExit) as stop:
+        run(["evaluate", *args])
+    return stop.value.code
 
 
 def test_it_says_that_it_simulated():
@@ -35,18 +58,9 @@ def test_json_has_simulated_times():
 
 
 def test_an_interrupted_run_says_where_its_points_are_and_goes_on(tmp_path, monkeypatch, capsys):
-    original, ran = network_simulate.run, []
-
-    def stopped(task):
-        if len(ran) == 5:
-            raise KeyboardInterrupt
-        ran.append(task)
-        return original(task)
-
-    monkeypatch.setattr(network_simulate, "run", stopped)
-    with pytest.raises(SystemExit) as stop:
-        run(["evaluate", *SMALL, "-o", str(tmp_path / "out")])
-    assert stop.value.code == 130
+    original = network_simulate.run
+    ran = interrupt_after(5, monkeypatch)
+    assert status(*SMALL, "-o", str(tmp_path / "out")) == 130
     state = tmp_path / "out.points.jsonl"
     said = capsys.readouterr().err.splitlines()
     assert said == [
@@ -64,6 +78,71 @@ def test_an_interrupted_run_says_where_its_points_are_and_goes_on(tmp_path, monk
 def test_a_state_that_the_user_names_is_kept(tmp_path):
     invoke(*SMALL, "--state", str(tmp_path / "s.jsonl"), "-o", str(tmp_path / "out"))
     assert len((tmp_path / "s.jsonl").read_text(encoding="utf-8").splitlines()) == 32
+
+
+def test_without_any_option_an_interrupted_run_goes_on_too(cache, monkeypatch, capsys):
+    whole = invoke(*SMALL)
+    assert not list(cache.glob("*"))
+    with monkeypatch.context() as patch:
+        ran = interrupt_after(5, patch)
+        assert status(*SMALL) == 130
+    kept = cache / "network-fig12-small.points.jsonl"
+    assert capsys.readouterr().err == (
+        f"simcore: error: interrupted; finished points are kept in {kept}: run the same command again to go on\n"
+    )
+    original = network_simulate.run
+    monkeypatch.setattr(network_simulate, "run", lambda task: ran.append(task) or original(task))
+    assert invoke(*SMALL) == whole
+    assert len(ran) == 32
+    assert not list(cache.glob("*"))
+
+
+def test_other_inputs_have_points_of_their_own(cache, monkeypatch):
+    for args in (SMALL, ["network-fig15", *SMALL[1:]], [*SMALL, "--resolve"]):
+        with monkeypatch.context() as patch:
+            interrupt_after(2, patch)
+            assert status(*args) == 130
+    kept = {path.name.removesuffix(".points.jsonl"): path for path in cache.iterdir()}
+    assert sorted(kept) == ["network-fig12-small", "network-fig12-small-resolve", "network-fig15-small"]
+    assert all(path.read_text(encoding="utf-8").count("\n") == 2 for path in kept.values())
+
+
+def test_a_cache_that_cannot_be_written_is_told_once_and_done_without(cache, monkeypatch, capsys):
+    cache.write_text("a file", encoding="utf-8")
+    assert status(*SMALL) == 0
+    printed = capsys.readouterr()
+    assert "2D PerfOptBW over EqualBW" in printed.out
+    (line,) = printed.err.splitlines()
+    assert line.startswith(f"simcore: warning: finished points are not kept: {cache}")
+    assert line.endswith("--state FILE keeps them in FILE")
+    interrupt_after(2, monkeypatch)
+    assert status(*SMALL) == 130
+    assert capsys.readouterr().err.splitlines()[1].startswith("simcore: error: interrupted; nothing was kept.")
+
+
+def test_points_of_a_cache_that_are_broken_are_in_nobodys_way(cache):
+    cache.mkdir()
+    (cache / "network-fig12-small.points.jsonl").write_text("no json\n", encoding="utf-8")
+    assert "2D PerfOptBW over EqualBW" in invoke(*SMALL)
+    assert not list(cache.glob("*"))
+
+
+def test_no_target_leads_out_of_the_cache(cache, tmp_path):
+    mine = tmp_path / "mine.points.jsonl"
+    mine.write_text("no json\n", encoding="utf-8")
+    assert status(str(tmp_path / "mine"), *SMALL[1:]) == 2
+    assert mine.exists()
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="other places there")
+def test_the_cache_is_where_the_platform_has_it(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+    assert cache_directory() == Path("/elsewhere/simcore")
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # such a one is to be passed over
+    monkeypatch.setenv("HOME", "/home/me")
+    assert cache_directory() == Path("/home/me/.cache/simcore")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as for a user without a home
+    assert cache_directory() is None
 
 
 @pytest.mark.parametrize(
