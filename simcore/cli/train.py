@@ -124,8 +124,8 @@ def command(
             output=output,
             force=force,
         )
-    for note in result.provenance.notes[1:]:
-        warn(note)
+    for warning in (*result.provenance.notes[1:], *result.warnings):
+        warn(warning)
     if output is not None:
         result.write(output, force=force)
     if timeline is not None:

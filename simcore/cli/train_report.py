@@ -30,7 +30,7 @@ def _parts(result: TrainResult) -> Iterator[object]:
         yield ""
         yield table
     yield ""
-    yield from (*_advice(result), *_warnings(result))
+    yield from (*_advice(result), *_partial(result))
     yield f"{counted(result.run.events, 'event')}, {result.seconds:.3f} CPU seconds per simulated iteration."
 
 
@@ -42,13 +42,18 @@ def _headline(result: TrainResult) -> str:
         f"{scene.workload.name} (TP {scene.workload.tp} x DP {scene.workload.dp}{stages}, "
         f"{inputs['variant']} workload)",
         f"loop {inputs['loop']}" + (" with recomputation" if inputs["recompute"] else ""),
-        f"{counted(inputs['chunks'], 'chunk')}, {inputs['schedule']}, {inputs['convention']}",
+        f"{counted(inputs['chunks'], 'chunk')}, {_schedule(result)}, {inputs['convention']}",
     ]
     if inputs["compute_scale"] != 1:
         parts.append(f"compute x {inputs['compute_scale']:g}")
     if inputs["zero"]:
         parts.append(f"ZeRO-{inputs['zero']}")
     return "; ".join(parts) + compute_of(inputs)
+
+
+def _schedule(result: TrainResult) -> str:
+    ran, asked = result.schedule.value, result.provenance.inputs["schedule"]
+    return ran if ran == asked else f"{ran} in place of {asked}"
 
 
 def _iteration(result: TrainResult) -> Table:
@@ -138,10 +143,10 @@ def _advice(result: TrainResult) -> Iterator[str]:
     )
 
 
-def _warnings(result: TrainResult) -> Iterator[str]:
-    yield from (f"Warning: {sentence}" for sentence in result.warnings)
+def _partial(result: TrainResult) -> Iterator[str]:
     if result.partial and result.closed is not None and result.closed_partial is not None:
         yield (
             f"Closed form with the whole dimension, as published: {format_si(result.closed.total, 's', 7)}; with the "
-            f"links that these groups have: {format_si(result.closed_partial.total, 's', 7)}."
+            "links that groups in part of a fully connected dimension have: "
+            f"{format_si(result.closed_partial.total, 's', 7)}."
         )

@@ -73,12 +73,12 @@ def shown(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value / _GIGABYTE:g} GB/s"
 
 
-def choice(place: str, value: str, kind: type[Choice]) -> Choice:
-    """Return the member of an enumeration by its value, in any case; an `InputError` lists them."""
-    for member in kind:
-        if member.value.lower() == str(value).lower():
-            return member
-    raise unknown_name(place, str(value), [member.value for member in kind])
+def choice(place: str, value: str, members: Iterable[Choice]) -> Choice:
+    """Return the member of an enumeration, or of part of one, by its value, in any case; an `InputError` lists them."""
+    by_value = {member.value.lower(): member for member in members}
+    if str(value).lower() in by_value:
+        return by_value[str(value).lower()]
+    raise unknown_name(place, str(value), [member.value for member in by_value.values()])
 
 
 def positional(

@@ -118,8 +118,8 @@ def train(
     if output is not None:
         check_output(output, force=force)
     loop, schedule = choice("--loop", loop, Loop), choice("--schedule", schedule, Schedule)
-    convention, order = choice("--convention", convention, Convention), choice("--order", order, PipelineOrder)
-    _check(convention, chunks, compute_scale, zero)
+    convention, order = _convention(convention), choice("--order", order, PipelineOrder)
+    _check(chunks, compute_scale, zero)
     _check_pipeline(stages, zero, communicator, micro_batches, order)
     recompute = loop is Loop.SIMULATE if recompute is None else recompute
     settings = Settings(chunks, schedule, convention, record or output is not None)
@@ -176,10 +176,16 @@ def train(
     )
 
 
-def _check(convention: Convention, chunks: int, compute_scale: float, zero: int) -> None:
-    if convention is Convention.ASTRA_SIM_2_AWARE:
+def _convention(value: str) -> Convention:
+    """Return a convention that knows several collectives and dimensions at once."""
+    aware = Convention.ASTRA_SIM_2_AWARE
+    if str(value).lower() == aware:
         expected = "a convention that knows several collectives and dimensions at once"
-        raise InputError("--convention", f"'{convention.value}'", expected, "Use physical, astra-sim or astra-sim-2.")
+        raise InputError("--convention", f"'{value}'", expected, "Use physical, astra-sim or astra-sim-2.")
+    return choice("--convention", value, [member for member in Convention if member is not aware])
+
+
+def _check(chunks: int, compute_scale: float, zero: int) -> None:
     check_count("--chunks", chunks)
     if not 0 < compute_scale < float("inf"):
         raise InputError("--compute-scale", f"{compute_scale:g}", "a number above 0")

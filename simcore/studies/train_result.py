@@ -10,13 +10,11 @@ from simcore.models.iteration.chunked import IterationRun
 from simcore.models.iteration.execute import TIE
 from simcore.models.iteration.pipeline import Pipeline, bubble
 from simcore.models.iteration.program import Axis
-from simcore.models.network.graph import sharing
-from simcore.models.network.topology import Block
+from simcore.models.network.simulation.conventions import Convention
+from simcore.models.network.simulation.schedules import Schedule
 from simcore.models.training import StepTime
-from simcore.models.workload import Collective
 from simcore.outputs import atomic_directory, write_atomic
 from simcore.results import Provenance, Table, to_json
-from simcore.studies.inputs import Parallelism
 from simcore.studies.train_inputs import PartialGroup, Scene
 from simcore.timeline.file import write_timeline
 from simcore.timeline.slices import Argument, Slice
@@ -104,35 +102,16 @@ class TrainResult:
     @property
     def warnings(self) -> list[str]:
         """What a reader must know of these numbers, a sentence each."""
+        from simcore.studies.train_warnings import warnings
+
+        return warnings(self)
+
+    @property
+    def schedule(self) -> Schedule:
+        """Order of dimensions that chunks took: the one asked for, or the only one that the convention knows."""
         inputs = self.provenance.inputs
-        found = []
-        for parallel, d, factor in shared_rings(self.scene):
-            group = (self.scene.groups.tp if parallel is Axis.TENSOR else self.scene.groups.dp)[d]
-            found.append(
-                f"{parallel.value} groups cover {group} of the {self.scene.topology.dimensions[d].size} NPUs of "
-                f"dimension {d + 1}, a ring. Each is timed as a ring of its own with the whole bandwidth, as the "
-                f"closed form has it; on the links that are there its all-reduce takes {factor:g} times as long in "
-                "this dimension."
-            )
-        found += [
-            f"{each.parallel} groups cover {each.group} of the {each.size} NPUs of dimension {each.dimension + 1}, "
-            f"which is fully connected. Such a group keeps b/(n-1) per peer: {each.usable / 1e9:.5g} of "
-            f"{each.whole / 1e9:.5g} GB/s, as simulated."
-            for each in self.partial
-        ]
-        if inputs["communicator"] is not None:
-            found += Parallelism(groups=self.scene.groups).cautions(self.scene.topology)
-        if inputs["split"] == "optimal" and inputs["zero"]:
-            found.append(
-                "--split optimal is the closed form's best for plain data parallelism; it does not know that ZeRO-3 "
-                "gathers parameters too. Compare it with --split equal and bandwidths of your own."
-            )
-        if inputs["split"] == "optimal" and self.pipeline is not None:
-            found.append(
-                "--split optimal is the closed form's best for the collectives; it knows no transfers between pipeline "
-                "stages. Compare it with --split equal and bandwidths of your own."
-            )
-        return found
+        fixed = inputs["convention"] == Convention.ASTRA_SIM_2
+        return Schedule.ASCENDING if fixed else Schedule(inputs["schedule"])
 
     @property
     def limiting(self) -> int | None:
@@ -211,6 +190,7 @@ class TrainResult:
             "utilisation": self.dimensions.column("utilisation"),
             "limiting_dimension": None if self.limiting is None else self.limiting + 1,
             "limiting_dimensions": [d + 1 for d in self.tied],
+            "schedule": self.schedule.value,
             "widen": None if self.widen is None else self.widen + 1,
             "dimensions": [dict(row) for row in self.dimensions],
             "layers": [dict(row) for row in self.layers],
@@ -231,7 +211,7 @@ class TrainResult:
             parts["other stages"] = self.time - run.compute - run.exposed
         inputs, scene = self.provenance.inputs, self.scene
         budget = f"{scene.topology.name}, {format_si(sum(scene.bandwidths), 'B/s')} per NPU"
-        how = f"loop {inputs['loop']}, {inputs['schedule']}, {inputs['convention']}"
+        how = f"loop {inputs['loop']}, {self.schedule.value}, {inputs['convention']}"
         return caption(draw(self.dimensions, parts, self.bound), f"{budget}; {scene.workload.name}; {how}")
 
     def write(self, directory: Path, *, force: bool = False) -> None:
@@ -260,22 +240,6 @@ class TrainResult:
             If the trace would have the name of the CSV.
         """
         write_timeline(path, self.timeline, f"simcore train {self.scene.topology.name} {self.scene.workload.name}")
-
-
-def shared_rings(scene: Scene) -> list[tuple[Axis, int, float]]:
-    """Return groups that cover part of a ring: their kind, the dimension (from 0), and `sharing` of its links."""
-    found = []
-    for index, dimension in enumerate(scene.topology.dimensions):
-        tp, dp = scene.groups.tp[index], scene.groups.dp[index]
-        block = range(tp * dp)  # in explicit groups some NPUs may be idle
-        groups = {
-            Axis.TENSOR: [block[i : i + tp] for i in range(0, len(block), tp)],
-            Axis.DATA: [block[i::tp] for i in range(tp)],
-        }
-        for axis, size in ((Axis.TENSOR, tp), (Axis.DATA, dp)):
-            if dimension.block is Block.RING and 1 < size < dimension.size:
-                found.append((axis, index, sharing(dimension, groups[axis], Collective.ALL_REDUCE)))
-    return found
 
 
 def _slices(run: IterationRun, scene: Scene, prefix: str) -> list[Slice]:

@@ -25,6 +25,14 @@ def invoke(*args):
     return result.stdout
 
 
+def warned(*args):
+    """Return what a run warns of on standard error."""
+    result = CliRunner().invoke(command, list(args), catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "Warning" not in result.stdout
+    return [line.removeprefix("simcore: warning: ") for line in result.stderr.splitlines()]
+
+
 def document(*args):
     return json.loads(invoke(*args, "--json"))
 
@@ -109,23 +117,47 @@ def test_schedules_balance_what_the_ascending_one_does_not(schedule):
     assert found["bound"] <= found["iteration_time"] < ascending["iteration_time"]
 
 
+def test_a_schedule_that_the_convention_does_not_know_is_told_to_have_had_no_effect():
+    arguments = ["4D", "325", "1T", "--convention", "astra-sim-2"]
+    plain, themis = document(*arguments), document(*arguments, "--schedule", "themis")
+    assert themis["iteration_time"] == plain["iteration_time"]
+    assert (themis["schedule"], themis["provenance"]["inputs"]["schedule"]) == ("ascending", "themis")
+    sentence = "The schedule themis had no effect: ASTRA-sim 2 always runs the ascending one."
+    assert (plain["warnings"], themis["warnings"]) == ([], [sentence])
+    assert warned(*arguments, "--schedule", "themis") == [sentence]
+    headline = " ".join(invoke(*arguments, "--schedule", "themis").split())
+    assert "64 chunks, ascending in place of themis, astra-sim-2" in headline
+    assert "64 chunks, ascending, astra-sim-2" in " ".join(invoke(*arguments).split())
+    assert document("4D", "325", "1T", "--schedule", "themis")["schedule"] == "themis"
+
+
+def test_conventions_that_train_takes_are_listed(capsys):
+    assert "expected one of physical, astra-sim, astra-sim-2.\n" in refusal(
+        capsys, "4D", "325", "1T", "--convention", "foo"
+    )
+    assert "Use physical, astra-sim or astra-sim-2." in refusal(
+        capsys, "4D", "325", "1T", "--convention", "ASTRA-sim-2-aware"
+    )
+
+
 def test_part_of_a_full_mesh_is_warned_of_with_both_numbers():
-    text = invoke("3D", "400", "175B")
-    assert "Warning: tensor-parallel groups cover 2 of the 8 NPUs of dimension 2, which is fully connected." in text
-    assert "keeps b/(n-1) per peer: 19.048 of 133.33 GB/s" in text.replace("\n", " ")
-    assert "Closed form with the whole dimension, as published:" in text
+    warning, other = warned("3D", "400", "175B")
+    assert warning.startswith("tensor-parallel groups cover 2 of the 8 NPUs of dimension 2, which is fully connected.")
+    assert "keeps b/(n-1) per peer: 19.048 of 133.33 GB/s" in warning
+    assert "Closed form with the whole dimension, as published:" in invoke("3D", "400", "175B")
     found = document("3D", "400", "175B")
+    assert found["warnings"] == [warning, other]
     assert found["closed_form_partial"] > found["closed_form"]
-    assert "Warning" not in invoke("4D", "325", "175B")
+    assert warned("4D", "325", "175B") == []
 
 
 def test_part_of_a_ring_is_warned_of_with_what_its_links_give():
     network = "Ring(8)@100GB/s x Switch(128)@20GB/s"
-    text = " ".join(invoke("175B", "--network", network, "--tp", "4", "--dp", "256").split())
-    assert "Warning: tensor-parallel groups cover 4 of the 8 NPUs of dimension 1, a ring." in text
-    assert "Warning: data-parallel groups cover 2 of the 8 NPUs of dimension 1, a ring." in text
-    assert "its all-reduce takes 2 times as long in this dimension" in text
-    assert "its all-reduce takes 4 times as long in this dimension" in text
+    tensor, data = warned("175B", "--network", network, "--tp", "4", "--dp", "256")
+    assert tensor.startswith("tensor-parallel groups cover 4 of the 8 NPUs of dimension 1, a ring.")
+    assert "its all-reduce takes 2 times as long in this dimension" in tensor
+    assert data.startswith("data-parallel groups cover 2 of the 8 NPUs of dimension 1, a ring.")
+    assert "its all-reduce takes 4 times as long in this dimension" in data
     assert document("175B", "--network", network, "--tp", "8", "--dp", "128")["warnings"] == []
 
 
@@ -185,9 +217,9 @@ def test_a_model_with_all_its_layers_has_as_many_stages(tmp_path):
 
 
 def test_the_optimal_split_says_what_it_does_not_know():
-    text = invoke("4D", "325", "1T", "--split", "optimal", "--zero", "3")
-    assert "Warning: --split optimal" in text
-    assert "ZeRO-3" in text
+    (warning,) = warned("4D", "325", "1T", "--split", "optimal", "--zero", "3")
+    assert warning.startswith("--split optimal")
+    assert "ZeRO-3" in warning
     assert "transfers" in " ".join(document("4D", "325", "1T", "--split", "optimal", "--stages", "2")["warnings"])
     assert document("4D", "325", "1T", "--split", "optimal")["warnings"] == []
 
@@ -324,7 +356,7 @@ def test_options_shared_with_optimize(capsys, tmp_path):
     assert set(ours["provenance"]["sha256"]) == {"network", "workload", "communicator"}
     assert "one or the other" in refusal(capsys, "4D", "325", "1T", "--communicator", str(groups), "--stages", "2")
     groups.write_text("F: [2, 8, -1, -1]\nI: [2, 8, -1, -1]\nW: [-1, -1, -1, 8]\n", encoding="utf-8")
-    assert "the other 896 are idle" in " ".join(invoke("4D", "325", "1T", "--communicator", str(groups)).split())
+    assert "the other 896 are idle" in " ".join(warned("4D", "325", "1T", "--communicator", str(groups)))
 
 
 def test_a_group_is_not_offered_where_it_is_refused(capsys):

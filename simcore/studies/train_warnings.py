@@ -1,0 +1,67 @@
+"""What a reader must know of a simulated training iteration: sentences for `simcore train`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simcore.models.iteration.program import Axis
+from simcore.models.network.graph import sharing
+from simcore.models.network.topology import Block
+from simcore.models.workload import Collective
+from simcore.studies.inputs import Parallelism
+from simcore.studies.train_inputs import Scene
+
+if TYPE_CHECKING:
+    from simcore.studies.train_result import TrainResult
+
+
+def warnings(result: TrainResult) -> list[str]:
+    """Return sentences on options without effect, groups that cover part of a dimension, and what splits leave out."""
+    inputs, found = result.provenance.inputs, []
+    if result.schedule != inputs["schedule"]:
+        found.append(
+            f"The schedule {inputs['schedule']} had no effect: ASTRA-sim 2 always runs the {result.schedule.value} one."
+        )
+    for parallel, d, factor in _shared_rings(result.scene):
+        group = (result.scene.groups.tp if parallel is Axis.TENSOR else result.scene.groups.dp)[d]
+        found.append(
+            f"{parallel.value} groups cover {group} of the {result.scene.topology.dimensions[d].size} NPUs of "
+            f"dimension {d + 1}, a ring. Each is timed as a ring of its own with the whole bandwidth, as the "
+            f"closed form has it; on the links that are there its all-reduce takes {factor:g} times as long in "
+            "this dimension."
+        )
+    found += [
+        f"{each.parallel} groups cover {each.group} of the {each.size} NPUs of dimension {each.dimension + 1}, "
+        f"which is fully connected. Such a group keeps b/(n-1) per peer: {each.usable / 1e9:.5g} of "
+        f"{each.whole / 1e9:.5g} GB/s, as simulated."
+        for each in result.partial
+    ]
+    if inputs["communicator"] is not None:
+        found += Parallelism(groups=result.scene.groups).cautions(result.scene.topology)
+    if inputs["split"] == "optimal" and inputs["zero"]:
+        found.append(
+            "--split optimal is the closed form's best for plain data parallelism; it does not know that ZeRO-3 "
+            "gathers parameters too. Compare it with --split equal and bandwidths of your own."
+        )
+    if inputs["split"] == "optimal" and result.pipeline is not None:
+        found.append(
+            "--split optimal is the closed form's best for the collectives; it knows no transfers between pipeline "
+            "stages. Compare it with --split equal and bandwidths of your own."
+        )
+    return found
+
+
+def _shared_rings(scene: Scene) -> list[tuple[Axis, int, float]]:
+    """Return groups that cover part of a ring: their kind, the dimension (from 0), and `sharing` of its links."""
+    found = []
+    for index, dimension in enumerate(scene.topology.dimensions):
+        tp, dp = scene.groups.tp[index], scene.groups.dp[index]
+        block = range(tp * dp)  # in explicit groups some NPUs may be idle
+        groups = {
+            Axis.TENSOR: [block[i : i + tp] for i in range(0, len(block), tp)],
+            Axis.DATA: [block[i::tp] for i in range(tp)],
+        }
+        for axis, size in ((Axis.TENSOR, tp), (Axis.DATA, dp)):
+            if dimension.block is Block.RING and 1 < size < dimension.size:
+                found.append((axis, index, sharing(dimension, groups[axis], Collective.ALL_REDUCE)))
+    return found
