@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -72,6 +74,11 @@ def compute_of(inputs: Mapping[str, object]) -> str:
 def warn(message: str) -> None:
     """Print a warning on standard error."""
     click.echo(f"simcore: warning: {one_line(message)}", err=True)
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that is standard output; None for a file or a pipe, which has no width."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def as_text(parts: Iterable[object], width: int) -> str:

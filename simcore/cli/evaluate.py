@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcore.cli.console import warn
+from simcore.cli.console import terminal_width, warn
 from simcore.outputs import is_there
 
 if TYPE_CHECKING:
@@ -127,7 +127,8 @@ def _interrupted(points: Path | State | None) -> str:
 def _report(result: Evaluation) -> str:
     from simcore.cli.evaluate_report import measured, report
 
-    return measured(result) if result.target.startswith("pit-") else report(result)
+    width = terminal_width()
+    return measured(result, width) if result.target.startswith("pit-") else report(result, width)
 
 
 def _evaluate(target: str, *, device: str | None, announce: Announce, advance: Advance, **options: Any) -> Evaluation:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
+from math import ceil
 
 from simcore.results import Row, Table
 from simcore.studies.evaluate_network import Evaluation
@@ -13,32 +16,36 @@ _UNITS = {
     "fig13": "in millions of dollars, by bandwidth per NPU [GB/s]",
     "fig14": "by bandwidth per NPU [GB/s]",
 }
+_GIVEN = {"granularity", "sparsity", "experts", "spread", "valid", "way", "tile"}
+"""Columns of measurements that say what was measured, where they come first."""
 
 
-def report(result: Evaluation) -> str:
-    """Return an evaluation as text."""
+def report(result: Evaluation, width: int | None = None) -> str:
+    """Return an evaluation as text of at most `width` columns; None: as many as there are."""
     name = result.target.removeprefix("network-")
     if name == "table6":
-        parts = [result.title, *_plans(result.tables[name])]
+        parts = [result.title, *_plans(result.tables[name], width)]
     elif name == "fig15":
         title = f"{result.title}; geometric mean over budgets (least .. largest)"
-        parts = [title, *_matrices(result.tables["summary"])]
+        parts = [_filled([title], width), *_matrices(result.tables["summary"], width)]
     else:
-        parts = [f"{result.title}, {_UNITS[name]}; * is not feasible", _lines(result.tables[name], *_VALUES[name])]
+        title = f"{result.title}, {_UNITS[name]}; * is not feasible"
+        parts = [_filled([title], width), _lines(result.tables[name], *_VALUES[name], width)]
         parts += ["Geometric means over workloads and budgets"]
-        parts += ["\n".join(_means(result.tables["summary"]))]
-    parts += ["\n".join(result.provenance.notes)] if result.provenance.notes else []
+        parts += [_filled(_means(result.tables["summary"]), width)]
+    parts += [_filled(result.provenance.notes, width)] if result.provenance.notes else []
     return "\n\n".join(parts)
 
 
-def measured(result: Evaluation) -> str:
+def measured(result: Evaluation, width: int | None = None) -> str:
     """Return a measurement as text: the quickest of each family where there is such a table, else every point."""
     table = result.tables.get("summary", result.tables["points"])
     times = {"seconds", "index_seconds", "dense", "csr", "bsr", "blocks", "pit", "index", "total"}
     columns = [name for name in table.columns if any(value not in (None, "") for value in table.column(name))]
     body = [[_cell(row[name], 1e3 if name in times else 1.0) for name in columns] for row in table]
     header = ["time" if name == "seconds" else name for name in columns]
-    parts = [f"{result.title} [ms]", _aligned(header, body), "\n".join(result.provenance.notes)]
+    keys = sum(1 for _ in takewhile(_GIVEN.__contains__, columns))
+    parts = [f"{result.title} [ms]", _aligned(header, body, keys, width), _filled(result.provenance.notes, width)]
     return "\n\n".join(parts)
 
 
@@ -48,7 +55,7 @@ def _cell(value: object, scale: float) -> str:
     return format(value * scale, ".4g") if isinstance(value, float) else str(value)
 
 
-def _lines(table: Table, column: str, scale: float, digits: str) -> str:
+def _lines(table: Table, column: str, scale: float, digits: str, width: int | None) -> str:
     """Set one line per network, workload and split, one column per budget."""
     budgets = sorted({row["budget"] for row in table})
     cells: dict[tuple[str, str, str], dict[float, str]] = {}
@@ -56,7 +63,8 @@ def _lines(table: Table, column: str, scale: float, digits: str) -> str:
         text = format(row[column] * scale, digits) + (" " if row["feasible"] else "*")
         cells.setdefault((row["network"], row["workload"], row["allocation"]), {})[row["budget"]] = text
     header = ["network", "workload", "split", *(f"{budget / 1e9:g} " for budget in budgets)]
-    return _aligned(header, [[*key, *(found.get(budget, "") for budget in budgets)] for key, found in cells.items()])
+    body = [[*key, *(found.get(budget, "") for budget in budgets)] for key, found in cells.items()]
+    return _aligned(header, body, 3, width)
 
 
 def _means(summary: Table) -> Iterator[str]:
@@ -71,7 +79,7 @@ def _means(summary: Table) -> Iterator[str]:
         yield line
 
 
-def _matrices(summary: Table) -> Iterator[str]:
+def _matrices(summary: Table, width: int | None) -> Iterator[str]:
     """Set one matrix per network: what the split was made for, against what runs on it."""
     workloads = list(dict.fromkeys(summary.column("workload")))
     for network in dict.fromkeys(summary.column("network")):
@@ -80,7 +88,8 @@ def _matrices(summary: Table) -> Iterator[str]:
             if row["network"] == network:
                 cells.setdefault(row["tuned_for"], {})[row["workload"]] = row
         body = [[f"made for {key}", *(_range(found, name) for name in workloads)] for key, found in cells.items()]
-        yield _aligned([network, *(f"{name} runs" if name != "mean" else "mean with 1.0" for name in workloads)], body)
+        header = [network, *(f"{name} runs" if name != "mean" else "mean with 1.0" for name in workloads)]
+        yield _aligned(header, body, 1, width)
 
 
 def _range(found: Mapping[str, Row], workload: str) -> str:
@@ -90,7 +99,7 @@ def _range(found: Mapping[str, Row], workload: str) -> str:
     return f"{row['slowdown']:.3f} ({row['least']:.3f} .. {row['largest']:.3f})"
 
 
-def _plans(table: Table) -> Iterator[str]:
+def _plans(table: Table, width: int | None) -> Iterator[str]:
     """Set the bandwidths found over those of the original, configuration by configuration."""
     names = [name for name in table.columns if name.startswith("b")]
     body = []
@@ -101,20 +110,48 @@ def _plans(table: Table) -> Iterator[str]:
         body.append([row["workload"], row["loop"], "simcore", *ours, f"{row['time'] * 1e3:.4f}", gap])
         body.append(["", "", "original", *theirs, f"{row['time_at_reference'] * 1e3:.4f}", ""])
     header = ["workload", "loop", "", *(f"{name} [GB/s]" for name in names), "time [ms]", "gap"]
-    yield _aligned(header, body)
+    yield _aligned(header, body, 3, width)
     yield f"Largest difference: {max(table.column('largest_difference')) / 1e9:.4f} GB/s"
 
 
-def _aligned(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Align columns: words to the left, from the first column of numbers on to the right."""
+def _aligned(header: Sequence[str], body: Sequence[Sequence[str]], keys: int, width: int | None) -> str:
+    """Align columns: words to the left, from the first column of numbers on to the right.
+
+    A table of more than `width` columns is set in several, one below the other, that all have the first `keys` columns.
+    """
     cells = [header, *body]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     words = [all(not row[i][:1].isdigit() or row[i][-1:].isalpha() for row in body) for i in range(len(header))]
-    lines = (
-        "  ".join(
-            cell.ljust(width) if word else cell.rjust(width)
-            for cell, width, word in zip(row, widths, words, strict=True)
+    return "\n\n".join(
+        "\n".join(
+            "  ".join(row[i].ljust(widths[i]) if words[i] else row[i].rjust(widths[i]) for i in columns).rstrip()
+            for row in cells
+            if any(row[i] for i in columns[keys:])
         )
-        for row in cells
+        for columns in _folded(widths, keys, width)
     )
-    return "\n".join(line.rstrip() for line in lines)
+
+
+def _folded(widths: Sequence[int], keys: int, width: int | None) -> list[list[int]]:
+    """Return which columns stand side by side: as few tables as fit, of about as many columns each.
+
+    Examples
+    --------
+    >>> _folded([4, 8, 8, 8], 1, 24)
+    [[0, 1, 2], [0, 3]]
+    """
+    values = range(keys, len(widths))
+    tables: list[list[int]] = []
+    for count in range(1, len(values) + 1):
+        each = ceil(len(values) / count)
+        tables = [[*range(keys), *values[i : i + each]] for i in range(0, len(values), each)]
+        if width is None or all(sum(widths[i] + 2 for i in table) - 2 <= width for table in tables):
+            break
+    return tables
+
+
+def _filled(lines: Iterable[str], width: int | None) -> str:
+    """Break lines at blanks, so that none has more than `width` columns."""
+    if width is None:
+        return "\n".join(lines)
+    return "\n".join(textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False) for line in lines)

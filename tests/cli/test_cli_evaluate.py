@@ -39,6 +39,31 @@ def test_the_full_figure_names_the_references():
     assert "4D PerfOptBW over EqualBW: 1.146, at most 1.498 (reference 1.146, at most 1.498;" in text
 
 
+@pytest.mark.parametrize("target", ["network-fig12", "network-fig13", "network-fig15", "network-table6"])
+@pytest.mark.parametrize("columns", [80, 100])
+def test_a_terminal_is_not_wider_than_it_is(target, columns, monkeypatch):
+    whole = invoke(target)
+    monkeypatch.setattr("simcore.cli.evaluate.terminal_width", lambda: columns)
+    text = invoke(target)
+    assert max(map(len, text.splitlines())) <= columns
+    # whatever stands in the whole report stands in this one, and with it the columns that say what a row is
+    assert set(text.split()) == set(whole.split())
+
+
+def test_columns_that_do_not_fit_are_set_below_the_others(monkeypatch):
+    monkeypatch.setattr("simcore.cli.evaluate.terminal_width", lambda: 80)
+    lines = invoke("network-fig12").splitlines()
+    headers = [line.split() for line in lines if line.startswith("network ")]
+    assert [header[:3] for header in headers] == [["network", "workload", "split"]] * 3
+    assert [header[3:] for header in headers] == [
+        ["100", "200", "300", "325"],
+        ["400", "500", "600", "700"],
+        ["800", "900", "1000"],
+    ]
+    assert sum(line.startswith("4D        1T        PerfOptBW") for line in lines) == 3
+    assert sum(line.startswith("DGX-like") for line in lines) == 3  # at 325 alone
+
+
 def test_figure_15_prints_a_matrix_per_network():
     lines = invoke("network-fig15").splitlines()
     assert sum(line.startswith("made for Group") for line in lines) == 3
