@@ -67,20 +67,39 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
+def with_units(columns: Sequence[str], units: Mapping[str, str]) -> list[str]:
+    """Return names of columns with the unit at the end of each that has one: ``busy_s``."""
+    return [f"{name}_{units[name]}" if name in units else name for name in columns]
+
+
 class Table(Sequence[Row]):
     """An ordered table: a sequence of mappings that all have the same columns.
 
     It prints as text, shows as HTML in a notebook, and ``pandas.DataFrame(table)`` takes it as it is.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Their names.
+    rows : sequence of sequences
+        A value for each column.
+    units : mapping of str to str
+        Units by column, such as ``s`` or ``B_per_s``: CSV has no other place for them than the header.
 
     Examples
     --------
     >>> table = Table(["policy", "jobs"], [("fifo", 62)])
     >>> table[0]["jobs"], table.column("policy")
     (62, ['fifo'])
+    >>> print(Table(["dimension", "busy"], [(1, 0.5)], {"busy": "s"}).to_csv().split())
+    ['dimension,busy_s', '1,0.5']
     """
 
-    def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    def __init__(
+        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], units: Mapping[str, str] | None = None
+    ) -> None:
         self.columns = list(columns)
+        self.units = dict(units or {})
         self._rows = [tuple(row) for row in rows]
 
     @overload
@@ -104,8 +123,8 @@ class Table(Sequence[Row]):
         return [row[index] for row in self._rows]
 
     def to_csv(self) -> str:
-        """Return the table as CSV text at full precision."""
-        return csv_text(self.columns, self._rows)
+        """Return the table as CSV text at full precision, the unit of a column at the end of its name."""
+        return csv_text(with_units(self.columns, self.units), self._rows)
 
     def __repr__(self) -> str:
         cells = [self.columns, *([_short(value) for value in row] for row in self._rows)]

@@ -143,7 +143,7 @@ class TrainResult:
             )
             for index, each in enumerate(scene.topology.dimensions)
         ]  # fmt: skip
-        return Table(columns, rows)
+        return Table(columns, rows, {"bandwidth": "B_per_s", "busy": "s", "exposed": "s", "gain": "s"})
 
     @property
     def layers(self) -> Table:
@@ -153,7 +153,7 @@ class TrainResult:
             (layer + 1, names[layer], part.value, axis.value, seconds)
             for (layer, part, axis), seconds in self.run.exposed_by_layer().items()
         ]
-        return Table(["layer", "name", "part", "group", "exposed"], rows)
+        return Table(["layer", "name", "part", "group", "exposed"], rows, {"exposed": "s"})
 
     @property
     def timeline(self) -> list[Slice]:

@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simcore.files import csv_text
+from simcore.results import with_units
 
 Argument = str | float | int
+_UNITS = {"start": "s", "end": "s", "size": "B", "queued": "s"}
+"""Units of a slice and of the arguments that have one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,9 @@ def _meta(name: str, track: int, arguments: Mapping[str, object]) -> dict[str, o
 
 
 def timeline_csv(slices: Sequence[Slice]) -> str:
-    """Write slices as CSV: track, name, start [s], end [s], and a column for each argument."""
+    """Write slices as CSV: track, name, start [s], end [s] and a column for each argument, units in the header."""
     keys = list(dict.fromkeys(key for each in slices for key in each.arguments))
     rows = [
         (each.track, each.name, each.start, each.end, *(each.arguments.get(key) for key in keys)) for each in slices
     ]
-    return csv_text(["track", "name", "start", "end", *keys], rows)
+    return csv_text(with_units(["track", "name", "start", "end", *keys], _UNITS), rows)

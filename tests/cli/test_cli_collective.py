@@ -127,7 +127,7 @@ def test_a_timeline_and_its_csv(tmp_path):
     with (tmp_path / "run.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 20
-    assert max(float(row["end"]) for row in rows) == pytest.approx(max(e["ts"] + e["dur"] for e in slices) / 1e6)
+    assert max(float(row["end_s"]) for row in rows) == pytest.approx(max(e["ts"] + e["dur"] for e in slices) / 1e6)
 
 
 def test_a_directory_of_results(tmp_path):

@@ -238,10 +238,22 @@ def test_the_timeline_has_a_track_per_dimension(tmp_path):
     ]
     with (tmp_path / "run.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    assert max(float(row["end"]) for row in rows) == pytest.approx(found["iteration_time"])
+    assert max(float(row["end_s"]) for row in rows) == pytest.approx(found["iteration_time"])
     # each chunk of the 12 all-reduces has a phase on the way up and one on the way down the dimensions but the last
     reduces = [row for row in rows if row["track"] == first[1] and "all-reduce" in row["collective"]]
     assert len(reduces) == 12 * 4 * 2
+
+
+def test_tables_have_units_in_their_headers(tmp_path):
+    invoke("3D", "400", "175B", "-o", str(tmp_path / "a"))
+    headers = {path.name: path.read_text(encoding="utf-8").splitlines()[0] for path in (tmp_path / "a").glob("*.csv")}
+    assert headers == {
+        "dimensions.csv": "dimension,block,npus,level,bandwidth_B_per_s,busy_s,utilisation,exposed_s,gain_s",
+        "layers.csv": "layer,name,part,group,exposed_s",
+        "timeline.csv": "track,name,start_s,end_s,layer,part,collective,chunk,size_B,queued_s",
+    }
+    (row, *_) = json.loads((tmp_path / "a" / "train.json").read_text(encoding="utf-8"))["dimensions"]
+    assert {"bandwidth", "busy", "exposed", "gain"} <= set(row)
 
 
 def test_a_directory_of_results_is_the_same_twice(tmp_path):

@@ -42,7 +42,7 @@ def test_no_two_slices_of_a_lane_overlap():
 
 def test_csv_has_a_column_per_argument():
     rows = list(csv.DictReader(io.StringIO(timeline_csv(SLICES))))
-    assert list(rows[0]) == ["track", "name", "start", "end", "chunk", "size", "layer"]
+    assert list(rows[0]) == ["track", "name", "start_s", "end_s", "chunk", "size_B", "layer"]
     assert rows[1]["layer"] == "Q1"
     assert rows[1]["chunk"] == ""
-    assert float(rows[2]["end"]) == 3e-6
+    assert float(rows[2]["end_s"]) == 3e-6
