@@ -6,11 +6,11 @@ from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
-from simcore.models.network.graph import sharing
+from simcore.models.network.graph import exchange_load, sharing
 from simcore.models.network.simulation.algorithms import Algorithm, steps
 from simcore.models.network.simulation.conventions import Convention, phase_cost
 from simcore.models.network.simulation.schedules import Optimization, Schedule
-from simcore.models.network.topology import Block, ring_crossings
+from simcore.models.network.topology import Block
 from simcore.models.workload import Collective
 from simcore.units import format_si
 
@@ -78,8 +78,7 @@ def _latency(result: CollectiveResult) -> list[str]:
 def _latencies(result: CollectiveResult, d: int) -> float:
     """Return what all phases in a dimension take more than on links without latency [s]."""
     dimension, algorithm = result.topology.dimensions[d], Algorithm(result.provenance.inputs["algorithms"][d])
-    positions = result.provenance.inputs.get("positions")  # of a group; without one all NPUs take part
-    members = positions[d] if positions else None
+    members = result.positions[d] if result.positions else None
     total = 0.0
     for each in result.run.log:
         if each.dimension == d:
@@ -120,8 +119,11 @@ def _balance(result: CollectiveResult) -> list[str]:
 def _network(result: CollectiveResult) -> list[str]:
     found = []
     for d, (dimension, p) in enumerate(zip(result.topology.dimensions, result.groups, strict=True)):
-        if dimension.block is Block.RING and 1 < p < dimension.size:
-            factor = sharing(dimension, [result.provenance.inputs["positions"][d]], result.collective)
+        here = result.positions[d] if result.positions else range(p)
+        physical, exchange = result.convention is Convention.PHYSICAL, result.collective is Collective.ALL_TO_ALL
+        direct = exchange or result.provenance.inputs["algorithms"][d] == Algorithm.DIRECT
+        if dimension.block is Block.RING and 1 < p < dimension.size and not (physical and direct):
+            factor = sharing(dimension, [here], result.collective)
             links = "carry it alone as fast" if factor <= 1 else f"would take {factor:g} times as long for its bytes"
             found.append(
                 f"The group has {p} of the {dimension.size} NPUs of dimension {d + 1}, a ring: it is timed with the "
@@ -140,11 +142,12 @@ def _network(result: CollectiveResult) -> list[str]:
         folds = dimension.block is Block.SWITCH and p & (p - 1) and result.collective is not Collective.ALL_TO_ALL
         if folds and result.provenance.inputs["algorithms"][d] == Algorithm.HALVING_DOUBLING:
             found.append(f"{p} NPUs of dimension {d + 1} are no power of two: {_folding(result, d)}.")
-        forwards = dimension.block is Block.RING and p > 3
-        if result.collective is Collective.ALL_TO_ALL and forwards and result.convention is Convention.PHYSICAL:
+        forwards = exchange_load(dimension, here)[0] / (p - 1) if physical and exchange and p > 1 else 1.0
+        if forwards > 1:
+            part = "" if p == dimension.size else f" among {p} of its {dimension.size} NPUs"
             found.append(
-                f"In an all-to-all the ring of dimension {d + 1} forwards what is sent to others: "
-                f"{ring_crossings(p) / (p - 1):.3g} times the bytes of a switch."
+                f"In an all-to-all{part} the ring of dimension {d + 1} forwards what is sent to others: its busiest "
+                f"link takes {forwards:.3g} times as long as a switch."
             )
     return found
 

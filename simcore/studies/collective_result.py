@@ -87,6 +87,12 @@ class CollectiveResult:
         ratio = self.bound / self.time
         return 1.0 if 1.0 < ratio < 1.0 + _ROUNDING else ratio
 
+    @property
+    def positions(self) -> list[list[int]] | None:
+        """Where the group's NPUs sit along each dimension; None where all NPUs take part."""
+        found: list[list[int]] | None = self.provenance.inputs.get("positions")
+        return found
+
     @cached_property
     def occupied(self) -> tuple[float, ...]:
         """How long at least one chunk is under way in each dimension [s]."""
@@ -105,7 +111,8 @@ class CollectiveResult:
             "dimension", "block", "npus", "group", "bandwidth", "latency", "sent", "busy", "occupied", "utilisation",
             "ascending", "phases",
         ]  # fmt: skip
-        ascending = per_dimension(self.collective, self.buffers.size, self.topology, self.bandwidths, self.groups)
+        size, at = self.buffers.size, self.positions
+        ascending = per_dimension(self.collective, size, self.topology, self.bandwidths, self.groups, at)
         rows = [
             (
                 d + 1, each.block.value, each.size, self.groups[d], self.bandwidths[d], each.latency, self.run.sent[d],

@@ -89,7 +89,18 @@ def test_it_says_why(options, reason):
 
 def test_a_ring_forwards_an_all_to_all():
     text = " ".join(invoke("all-to-all", "64MiB", "--network", RING).split())
-    assert "forwards what is sent to others: 2.29 times the bytes of a switch" in text
+    assert "forwards what is sent to others: its busiest link takes 2.29 times as long as a switch" in text
+
+
+def test_an_all_to_all_on_part_of_a_ring_takes_what_its_links_take():
+    """Half of a ring is a line: four messages of each side cross its middle link, of half the bandwidth."""
+    document = json.loads(invoke("all-to-all", "64MiB", "--network", "Ring(8)@100GB/s", "--group", "0-3", "--json"))
+    assert document["time"] == pytest.approx(2**26 / 4 * 4 / 50e9, rel=1e-9)
+    assert document["bound"] == pytest.approx(document["time"])
+    (dimension,) = document["dimensions"]
+    assert dimension["ascending"] == pytest.approx(document["time"])
+    assert any("all-to-all among 4 of its 8 NPUs" in reason for reason in document["reasons"])
+    assert not any("whole bandwidth" in reason for reason in document["reasons"])
 
 
 @pytest.mark.parametrize("schedule", ["ascending", "round-robin", "themis", "flex", "latency-aware"])

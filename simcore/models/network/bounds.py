@@ -4,7 +4,8 @@ Let N be the NPUs of the group, b_d what one of them has into dimension d [B/s] 
 
 - bandwidth: all-reduce ``2 (N - 1) / N S / sum b_d``, reduce-scatter half of it, all-gather of a shard S
   ``(N - 1) S / sum b_d``. In an all-to-all every byte for an NPU with another coordinate in d crosses d, so each
-  dimension is a bound of its own, a ring by what it forwards: ``max_d S / p_d sum_i min(i, p_d - i) / b_d``;
+  dimension is a bound of its own, a ring by what its links forward: ``max_d S / p_d load_d / b_d``, where load_d is
+  ``sum_i min(i, p_d - i)`` round a whole ring and ``p_d - 1`` elsewhere, see `exchange_load`;
 - latency: a byte of every NPU reaches every other, so the farthest pair: ``sum_d hops_d L_d``, hops on the real ring;
 - alpha-beta: the last byte leaves no sooner than the bandwidth allows, and crosses one link at least.
 """
@@ -17,7 +18,8 @@ from math import prod
 
 from simcore.models.network.collectives import traffic
 from simcore.models.network.distances import farthest, nearest
-from simcore.models.network.topology import Block, Dimension, Topology, peer_bandwidth, ring_crossings
+from simcore.models.network.graph import exchange_load
+from simcore.models.network.topology import Block, Dimension, Topology, peer_bandwidth
 from simcore.models.workload import Collective
 
 
@@ -93,16 +95,17 @@ def bounds(
     >>> round(found.bandwidth * 1e6, 6), round(found.latency * 1e6, 6), round(found.alpha_beta * 1e6, 6)
     (140.0, 2.0, 140.5)
     """
+    at = [range(p) for p in groups] if positions is None else positions
     used = [
-        (dimension, usable_bandwidth(dimension, bandwidth, group), group)
-        for dimension, bandwidth, group in zip(topology.dimensions, bandwidths, groups, strict=True)
-        if group > 1
+        (dimension, usable_bandwidth(dimension, bandwidth, len(here)), here)
+        for dimension, bandwidth, here in zip(topology.dimensions, bandwidths, at, strict=True)
+        if len(here) > 1
     ]
     if not used or size <= 0:
         return Bounds(0.0, 0.0, 0.0, 0.0, 0)
     npus = prod(groups)
     if collective is Collective.ALL_TO_ALL:
-        bandwidth = max(size / p * _crossed(dimension.block, p) / b for dimension, b, p in used)
+        bandwidth = max(size / len(here) * exchange_load(dimension, here)[0] / b for dimension, b, here in used)
     else:
         volume = {
             Collective.ALL_REDUCE: 2 * (npus - 1) / npus * size,
@@ -110,32 +113,32 @@ def bounds(
             Collective.ALL_GATHER: (npus - 1) * size,
         }[collective]
         bandwidth = volume / sum(b for _, b, _ in used)
-    at = [range(p) for p in groups] if positions is None else positions
-    members = [(each, here) for each, here in zip(topology.dimensions, at, strict=True) if len(here) > 1]
-    latency = sum(farthest(dimension, here) * dimension.latency for dimension, here in members)
-    one_link = min(nearest(dimension, here) * dimension.latency for dimension, here in members)
-    slowest = per_dimension(collective, size, topology, bandwidths, groups)
+    latency = sum(farthest(dimension, here) * dimension.latency for dimension, _, here in used)
+    one_link = min(nearest(dimension, here) * dimension.latency for dimension, _, here in used)
+    slowest = per_dimension(collective, size, topology, bandwidths, groups, at)
     limiting = max(range(len(groups)), key=slowest.__getitem__)
     return Bounds(bandwidth, latency, max(latency, bandwidth + one_link), slowest[limiting], limiting)
 
 
 def per_dimension(
-    collective: Collective, size: float, topology: Topology, bandwidths: Sequence[float], groups: Sequence[int]
+    collective: Collective,
+    size: float,
+    topology: Topology,
+    bandwidths: Sequence[float],
+    groups: Sequence[int],
+    positions: Sequence[Sequence[int]] | None = None,
 ) -> tuple[float, ...]:
     """Return how long the ascending schedule occupies each dimension, latency apart [s].
 
     It is the closed form of `simcore.models.network.collectives` with two things that links add: a ring forwards an
     all-to-all, and a group that covers part of a fully connected dimension has part of its links.
     """
+    at = [range(p) for p in groups] if positions is None else positions
     found = []
     volumes = traffic(collective, size, groups)
-    for dimension, bandwidth, group, volume in zip(topology.dimensions, bandwidths, groups, volumes, strict=True):
+    for dimension, bandwidth, here, volume in zip(topology.dimensions, bandwidths, at, volumes, strict=True):
+        group = len(here)
         if group > 1 and collective is Collective.ALL_TO_ALL:
-            volume = size / group * _crossed(dimension.block, group)
+            volume = size / group * exchange_load(dimension, here)[0]
         found.append(volume / usable_bandwidth(dimension, bandwidth, group) if group > 1 else 0.0)
     return tuple(found)
-
-
-def _crossed(block: Block, p: int) -> int:
-    """Return the links that the messages of one NPU to all others occupy."""
-    return ring_crossings(p) if block is Block.RING else p - 1

@@ -11,7 +11,7 @@ from itertools import accumulate, permutations, product
 from math import prod
 from typing import TYPE_CHECKING
 
-from simcore.models.network.topology import Block, Dimension, Topology, peer_bandwidth
+from simcore.models.network.topology import Block, Dimension, Topology, peer_bandwidth, ring_crossings
 from simcore.models.workload import Collective
 
 if TYPE_CHECKING:
@@ -208,3 +208,38 @@ def sharing(dimension: Dimension, groups: Sequence[Sequence[int]], collective: C
             load[hop] = load.get(hop, 0.0) + share * count
     wires = _wires(dimension, 1.0)
     return max(carried / wires[hop] for hop, carried in load.items())
+
+
+def exchange_load(dimension: Dimension, members: Sequence[int]) -> tuple[float, float]:
+    """Return the messages that links carry when each member of a group sends one to each other.
+
+    Parameters
+    ----------
+    dimension : Dimension
+        The dimension.
+    members : sequence of int
+        Positions of the group's NPUs along it, ascending.
+
+    Returns
+    -------
+    most : float
+        On the busiest links, as a share of what one NPU has: the exchange takes so many messages over its bandwidth.
+    mean : float
+        On the links of one NPU, in the mean over all NPUs of a ring, since those between members forward too.
+
+    Examples
+    --------
+    Half of a ring is a line whose middle carries most; round a whole ring all links carry the same:
+
+    >>> ring = Dimension(Block.RING, 8)
+    >>> switch = Dimension(Block.SWITCH, 8)
+    >>> exchange_load(ring, range(4)), exchange_load(ring, range(8)), exchange_load(switch, range(4))
+    ((8.0, 2.5), (16.0, 16.0), (3.0, 3.0))
+    """
+    others = float(len(members) - 1)
+    if dimension.block is not Block.RING:
+        return others, others
+    if len(members) == dimension.size:
+        return (float(ring_crossings(dimension.size)),) * 2
+    _, counts = streams(dimension, members, Collective.ALL_TO_ALL)
+    return others * sharing(dimension, [members], Collective.ALL_TO_ALL), sum(counts.values()) / dimension.size

@@ -14,8 +14,9 @@ from math import floor
 from typing import NamedTuple
 
 from simcore.models.network.distances import circulation, exchange, farthest
+from simcore.models.network.graph import exchange_load
 from simcore.models.network.simulation.algorithms import Algorithm, Step, steps
-from simcore.models.network.topology import Block, Dimension, hops_between, peer_bandwidth, ring_crossings
+from simcore.models.network.topology import Block, Dimension, hops_between, peer_bandwidth
 from simcore.models.workload import Collective
 
 NANOSECOND = 1e-9
@@ -139,12 +140,12 @@ def _physical(
     work = latency = sent = 0.0
     for step in steps(algorithm, operation, n):
         message = step.parts / step.of
-        crossing = _crossings(dimension.block, step, algorithm, n)
+        most, mean = _crossings(dimension, step, algorithm, operation, members)
         rate = bandwidth
         if dimension.block is Block.FULLY_CONNECTED:  # one link for each peer; a link that has no message is idle
             rate = step.peers * peer_bandwidth(dimension, bandwidth)
-        work += step.times * message * crossing / rate
-        sent += step.times * message * crossing
+        work += step.times * message * most / rate
+        sent += step.times * message * mean
         latency += _hops(dimension, algorithm, step, members) * dimension.latency
     return Cost(work, latency, sent)
 
@@ -158,16 +159,19 @@ def _hops(dimension: Dimension, algorithm: Algorithm, step: Step, members: Seque
     return step.times * exchange(dimension, members, step.distance)
 
 
-def _crossings(block: Block, step: Step, algorithm: Algorithm, n: int) -> float:
-    """Return the messages that share the bandwidth of one NPU in a step, what it forwards included."""
-    if block is not Block.RING:
-        return float(step.peers)
-    if step.peers > 1:  # to all others on the shortest way: sum of min(i, n - i), over both directions
-        return float(ring_crossings(n))
-    if algorithm is Algorithm.RING or n == 2:
-        return 1.0  # two logical rings, one in each direction
+def _crossings(
+    dimension: Dimension, step: Step, algorithm: Algorithm, operation: Collective, members: Sequence[int]
+) -> tuple[float, float]:
+    """Return the messages that share the bandwidth of one NPU in a step, what it forwards included: most and mean."""
+    if dimension.block is not Block.RING:
+        return float(step.peers), float(step.peers)
+    if step.peers > 1 or operation is Collective.ALL_TO_ALL:
+        return exchange_load(dimension, members)
+    if algorithm is Algorithm.RING or len(members) == 2:
+        return 1.0, 1.0  # two logical rings, one in each direction
     # pairs that exchange at this distance load their middle link, in one direction; opposite NPUs use both ways
-    return float(step.distance if 2 * step.distance == n else 2 * step.distance)
+    load = float(step.distance if 2 * step.distance == len(members) else 2 * step.distance)
+    return load, load
 
 
 def link_latency(dimension: Dimension) -> float:
