@@ -27,7 +27,7 @@ _CONVENTIONS = "physical, or as ASTRA-sim counts: astra-sim, astra-sim-2, astra-
     "--convention", default="physical", show_default=True, metavar="NAME", help=_CONVENTIONS.capitalize() + "."
 )
 @click.option("--algorithm", "algorithms", metavar="NAMES",
-              help="ring, direct or halving-doubling, one or with commas one per dimension.")  # fmt: skip
+              help="ring, direct, halving-doubling or folding, one or with commas one per dimension.")  # fmt: skip
 @click.option("--timeline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Trace for ui.perfetto.dev, and CSV beside it.")  # fmt: skip
 @click.option("-o", "output", type=click.Path(path_type=Path), help="New directory for JSON, CSV, trace and figure.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
@@ -85,7 +86,7 @@ def _latencies(result: CollectiveResult, d: int) -> float:
             slow, quick = (
                 phase_cost(
                     result.convention, links, result.bandwidths[d], algorithm, each.operation, result.groups[d],
-                    each.size, result.in_flight, members,
+                    each.size, members,
                 )
                 for links in (dimension, replace(dimension, latency=0.0))
             )  # fmt: skip
@@ -119,36 +120,43 @@ def _balance(result: CollectiveResult) -> list[str]:
 def _network(result: CollectiveResult) -> list[str]:
     found = []
     for d, (dimension, p) in enumerate(zip(result.topology.dimensions, result.groups, strict=True)):
-        here = result.positions[d] if result.positions else range(p)
-        physical, exchange = result.convention is Convention.PHYSICAL, result.collective is Collective.ALL_TO_ALL
-        direct = exchange or result.provenance.inputs["algorithms"][d] == Algorithm.DIRECT
-        if dimension.block is Block.RING and 1 < p < dimension.size and not (physical and direct):
-            factor = sharing(dimension, [here], result.collective)
-            links = "carry it alone as fast" if factor <= 1 else f"would take {factor:g} times as long for its bytes"
-            found.append(
-                f"The group has {p} of the {dimension.size} NPUs of dimension {d + 1}, a ring: it is timed with the "
-                f"whole bandwidth, as the closed form has it, and the real ring's hops. The ring's links {links}; "
-                "other groups on them share them: simcore.simulate."
-            )
-        if dimension.block is Block.RING and p > 2 and _fixed_order(result):
-            rate = format_si(result.bandwidths[d], "B/s")
-            found.append(f"ASTRA-sim 2 sends around the ring of dimension {d + 1} one way, with half of its {rate}.")
+        if dimension.block is Block.RING and p > 1:
+            found += _ring(result, d, result.positions[d] if result.positions else range(p))
         if _partly_connected(result, d):
             found.append(
                 f"The group has {p} of the {dimension.size} NPUs of dimension {d + 1}, which is fully connected: "
                 f"it uses {p - 1} of the {dimension.size - 1} links that share "
                 f"{format_si(result.bandwidths[d], 'B/s')}."
             )
-        folds = dimension.block is Block.SWITCH and p & (p - 1) and result.collective is not Collective.ALL_TO_ALL
-        if folds and result.provenance.inputs["algorithms"][d] == Algorithm.HALVING_DOUBLING:
+        folds = Algorithm(result.provenance.inputs["algorithms"][d]) in (Algorithm.HALVING_DOUBLING, Algorithm.FOLDING)
+        if dimension.block is Block.SWITCH and folds and p & (p - 1) and result.collective is not Collective.ALL_TO_ALL:
             found.append(f"{p} NPUs of dimension {d + 1} are no power of two: {_folding(result, d)}.")
-        forwards = exchange_load(dimension, here)[0] / (p - 1) if physical and exchange and p > 1 else 1.0
-        if forwards > 1:
-            part = "" if p == dimension.size else f" among {p} of its {dimension.size} NPUs"
-            found.append(
-                f"In an all-to-all{part} the ring of dimension {d + 1} forwards what is sent to others: its busiest "
-                f"link takes {forwards:.3g} times as long as a switch."
-            )
+    return found
+
+
+def _ring(result: CollectiveResult, d: int, members: Sequence[int]) -> list[str]:
+    """Say what the links of a ring do to the group, and what the convention makes of them."""
+    dimension, p, found = result.topology.dimensions[d], len(members), []
+    physical, exchange = result.convention is Convention.PHYSICAL, result.collective is Collective.ALL_TO_ALL
+    direct = exchange or result.provenance.inputs["algorithms"][d] == Algorithm.DIRECT
+    if p < dimension.size and not (physical and direct):
+        factor = sharing(dimension, [members], result.collective)
+        links = "carry it alone as fast" if factor <= 1 else f"would take {factor:g} times as long for its bytes"
+        found.append(
+            f"The group has {p} of the {dimension.size} NPUs of dimension {d + 1}, a ring: it is timed with the "
+            f"whole bandwidth, as the closed form has it, and the real ring's hops. The ring's links {links}; "
+            "other groups on them share them: simcore.simulate."
+        )
+    if p > 2 and _fixed_order(result):
+        rate = format_si(result.bandwidths[d], "B/s")
+        found.append(f"ASTRA-sim 2 sends around the ring of dimension {d + 1} one way, with half of its {rate}.")
+    forwards = exchange_load(dimension, members)[0] / (p - 1)
+    if physical and exchange and forwards > 1:
+        part = "" if p == dimension.size else f" among {p} of its {dimension.size} NPUs"
+        found.append(
+            f"In an all-to-all{part} the ring of dimension {d + 1} forwards what is sent to others: its busiest "
+            f"link takes {forwards:.3g} times as long as a switch."
+        )
     return found
 
 
@@ -156,13 +164,16 @@ def _folding(result: CollectiveResult, d: int) -> str:
     """Say what the chunks of this run did in a group that is no power of two."""
     p = result.groups[d]
     fold = f"folded onto {2 ** (p.bit_length() - 1)} NPUs first"
-    if result.convention is not Convention.PHYSICAL:
+    ran = result.run.algorithms[d]
+    if result.convention is not Convention.PHYSICAL or ran is Algorithm.FOLDING:
         return f"chunks are {fold}"
+    if ran is Algorithm.RING:
+        return "chunks run a ring, because folding would send whole buffers"
     rings, phases = 0, [each for each in result.run.log if each.dimension == d]
     for each in phases:
         cost = phase_cost(
             Convention.PHYSICAL, result.topology.dimensions[d], result.bandwidths[d], Algorithm.HALVING_DOUBLING,
-            each.operation, p, each.size, result.in_flight,
+            each.operation, p, each.size,
         )  # fmt: skip
         least = sum(step.times * each.size * step.parts / step.of for step in steps(Algorithm.RING, each.operation, p))
         rings += cost.sent <= least * (1 + 1e-9)

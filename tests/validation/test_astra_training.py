@@ -88,3 +88,12 @@ def test_no_iteration_beats_its_bound(row):
         for schedule in (Schedule.ASCENDING, Schedule.ROUND_ROBIN, Schedule.THEMIS):
             settings = Settings(int(row["chunks"]), schedule, convention)
             assert run_iteration(*case(row), settings).time >= least * (1 - 1e-9)
+
+
+@pytest.mark.skipif(not ROWS, reason="the published numbers (../shared) are not on this machine")
+@pytest.mark.parametrize("row", ROWS, ids=_label)
+@pytest.mark.parametrize("convention", [Convention.PHYSICAL, Convention.ASTRA_SIM])
+def test_latency_aware_iterations_are_within_a_percent_of_the_best_other(row, convention):
+    times = {each: run_iteration(*case(row), Settings(64, each, convention)).time for each in Schedule}
+    ours = times.pop(Schedule.LATENCY_AWARE)
+    assert ours <= 1.01 * min(times.values())

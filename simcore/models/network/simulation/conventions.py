@@ -71,7 +71,6 @@ def phase_cost(
     operation: Collective,
     group: int,
     size: float,
-    in_flight: int = 1,
     members: Sequence[int] | None = None,
 ) -> Cost:
     """Return the cost of one phase of a chunk in one dimension.
@@ -93,8 +92,6 @@ def phase_cost(
         bandwidth per peer of the whole.
     size : float
         Input of the phase [B].
-    in_flight : int
-        Phases under way at once, behind which latency hides: it decides between folding and a ring.
     members : sequence of int, optional
         Positions of the group along the dimension, by default neighbours: by physics a message crosses the hops
         between them on the real ring. ASTRA-sim's conventions take a group for a ring of its own.
@@ -110,7 +107,7 @@ def phase_cost(
         at = range(group) if members is None else members
         each_byte = byte_costs(dimension, bandwidth, algorithm, operation, at)
         costs = [Cost(each.work * size, each.latency, each.sent * size) for each in each_byte]
-        return min(costs, key=lambda each: max(each.work, (each.work + each.latency) / in_flight))
+        return min(costs, key=lambda each: each.work + each.latency)
     return _whole_nanoseconds(convention, dimension, bandwidth, algorithm, operation, group, int(size))
 
 
@@ -122,11 +119,16 @@ def byte_costs(
     Work and bytes sent grow with the size of the phase, latency does not. Folding sends whole buffers: among NPUs that
     are no power of two, a ring over the switch is faster where bandwidth counts.
     """
-    n = len(members)
-    costs = [_physical(dimension, bandwidth, algorithm, operation, members)]
-    if algorithm is Algorithm.HALVING_DOUBLING and n & (n - 1) and dimension.block is Block.SWITCH:
-        costs.append(_physical(dimension, bandwidth, Algorithm.RING, operation, members))
-    return costs
+    ways = candidates(dimension, algorithm, operation, len(members))
+    return [_physical(dimension, bandwidth, way, operation, members) for way in ways]
+
+
+def candidates(dimension: Dimension, algorithm: Algorithm, operation: Collective, group: int) -> tuple[Algorithm, ...]:
+    """Return the algorithms of which by physics the faster may run a phase of an operation in a group of NPUs."""
+    open_ = dimension.block is Block.SWITCH and group & (group - 1) and operation is not Collective.ALL_TO_ALL
+    if algorithm is Algorithm.HALVING_DOUBLING and open_:
+        return Algorithm.FOLDING, Algorithm.RING
+    return (algorithm,)
 
 
 def _physical(

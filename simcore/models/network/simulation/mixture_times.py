@@ -58,8 +58,7 @@ class Ways:
         """Return how long phases occupy links, and how long they take in all [s], shape (rows, sizes, phases)."""
         work = self.work[:, None] * sizes[:, None, None]
         total = work + self.latency[:, None]
-        # as phase_cost decides between algorithms
-        chosen = np.maximum(work, total / self.in_flight).argmin(axis=-1)[..., None]
+        chosen = total.argmin(axis=-1)[..., None]  # as phase_cost decides between algorithms
         work, total = (np.take_along_axis(each, chosen, -1)[..., 0] for each in (work, total))
         return work * self.shared, total
 

@@ -25,6 +25,8 @@ _ANY = {2: 2, 3: 5, 4: 3}
 """How many orders are mixed whichever they are, by dimensions; beyond it only those that go around the same way."""
 _TENTHS = {(3, 4), (3, 5), (4, 3)}
 """Dimensions and orders mixed of which sixteenths would be too many."""
+_FINER = {(2, 2): 64, (3, 2): 64}
+"""Dimensions and orders mixed that are so few that finer parts are tried too."""
 
 
 class Mixtures(NamedTuple):
@@ -85,14 +87,15 @@ def mixtures(count: int, even: bool) -> list[Mixtures]:
     -----
     In two dimensions both orders are mixed, in three any two to five, in four any two and three. Beyond it those that
     go around the same way, all of them or behind the same first dimension: these start in different dimensions, and it
-    is the first that carries the most. Shares are sixteenths or tenths, in five dimensions and more eighths.
+    is the first that carries the most. Shares are sixteenths or tenths, in five dimensions and more eighths; where
+    orders are few, sixty-fourths too.
 
     Examples
     --------
     >>> [each.orders.shape for each in mixtures(3, even=True)]
     [(1, 1), (3, 1)]
     >>> [each.orders.shape for each in mixtures(3, even=False)]
-    [(1, 6), (2, 225), (3, 2100), (4, 1260), (5, 756)]
+    [(1, 6), (2, 225), (2, 945), (3, 2100), (4, 1260), (5, 756)]
     """
     index = {order: number for number, order in enumerate(orders(count))}
     if even:
@@ -103,11 +106,12 @@ def mixtures(count: int, even: bool) -> list[Mixtures]:
     for mixed in range(1, max(count, _ANY.get(count, 1)) + 1):
         sets = _sets(index, mixed, every=mixed <= _ANY.get(count, 1))
         whole = 1 if mixed == 1 else 8 if count not in _ANY else 10 if (count, mixed) in _TENTHS else 16
-        shares = [] if whole < mixed else list(_shares(whole, mixed))
-        if sets and shares:
-            mixed_orders = np.repeat(np.array(sets).T, len(shares), axis=1)
-            parts = np.tile(np.array(shares).T, len(sets))
-            found.append(Mixtures(mixed_orders, parts, whole, len(shares)))
+        for divided in (whole, *([_FINER[count, mixed]] if (count, mixed) in _FINER else [])):
+            shares = [] if divided < mixed else list(_shares(divided, mixed))
+            if sets and shares:
+                mixed_orders = np.repeat(np.array(sets).T, len(shares), axis=1)
+                parts = np.tile(np.array(shares).T, len(sets))
+                found.append(Mixtures(mixed_orders, parts, divided, len(shares)))
     return found
 
 

@@ -243,7 +243,7 @@ class Network:
                 self._loads_at = self.clock.now
             return self._loads.plans(self.schedule, collective, size, chunks, groups, whole)
         schedule = Schedule.ASCENDING if greedy else self.schedule
-        return fixed_plans(schedule, collective, chunk_sizes(size, chunks, whole), groups)
+        return fixed_plans(schedule, collective, chunk_sizes(size, chunks, whole), groups, whole)
 
     def idle_copy(self, clock: Clock, schedule: Schedule) -> Network:
         """Return the same network with nothing under way, on another clock; it remembers the same costs."""
@@ -284,8 +284,8 @@ class Network:
         found = self._costs.get(key)
         if found is None:
             at, bandwidth = self.topology.dimensions[dimension], self.bandwidths[dimension]
-            way, flying = self.algorithms[dimension], self.in_flight
-            found = phase_cost(self.convention, at, bandwidth, way, operation, group, size, flying, members)
+            way = self.algorithms[dimension]
+            found = phase_cost(self.convention, at, bandwidth, way, operation, group, size, members)
             self._costs[key] = found
         return found
 

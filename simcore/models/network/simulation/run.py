@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from simcore.engine import Clock
 from simcore.errors import InputError
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
-from simcore.models.network.simulation.conventions import Convention
+from simcore.models.network.simulation.conventions import Convention, candidates
 from simcore.models.network.simulation.links import Messages
 from simcore.models.network.simulation.log import LoggedPhase
 from simcore.models.network.simulation.network import Network
@@ -37,6 +38,8 @@ class CollectiveRun:
         Chunk phases and SimPy events.
     log : tuple of LoggedPhase
         Every phase, in the order they ended.
+    algorithms : tuple of Algorithm
+        That ran, per dimension.
     """
 
     time: float
@@ -47,6 +50,7 @@ class CollectiveRun:
     phases: int
     events: int
     log: tuple[LoggedPhase, ...]
+    algorithms: tuple[Algorithm, ...]
 
 
 def simulate_collective(
@@ -95,24 +99,35 @@ def simulate_collective(
     (1542085, 64)
     """
     sizes = tuple(groups) if groups is not None else tuple(each.size for each in topology.dimensions)
+    ways = tuple(algorithms or (DEFAULT_ALGORITHM[each.block] for each in topology.dimensions))
     if convention is Convention.ASTRA_SIM_2_AWARE:
-        return _aware(collective, size, topology, bandwidths, sizes, chunks, in_flight, algorithms)
-    clock = Clock()
-    network = Network(
-        clock,
-        topology,
-        bandwidths,
-        convention=convention,
-        schedule=schedule,
-        in_flight=in_flight,
-        optimization=optimization,
-        algorithms=algorithms,
-        record=True,
-    )
-    clock.run(until=network.issue(collective, size, sizes, chunks=chunks, positions=positions))
-    cut = len({phase.chunk for phase in network.log})
-    time = network.after(clock.now, convention.startup) if network.phases else 0.0
-    return _finished(time, network.busy, network.sent, bandwidths, cut, network.phases, clock.events, network.log)
+        return _aware(collective, size, topology, bandwidths, sizes, chunks, in_flight, ways)
+
+    def run(ways: tuple[Algorithm, ...]) -> CollectiveRun:
+        clock = Clock()
+        network = Network(
+            clock,
+            topology,
+            bandwidths,
+            convention=convention,
+            schedule=schedule,
+            in_flight=in_flight,
+            optimization=optimization,
+            algorithms=ways,
+            record=True,
+        )
+        clock.run(until=network.issue(collective, size, sizes, chunks=chunks, positions=positions))
+        cut = len({phase.chunk for phase in network.log})
+        time = network.after(clock.now, convention.startup) if network.phases else 0.0
+        counts = cut, network.phases, clock.events
+        return _finished(time, network.busy, network.sent, bandwidths, *counts, network.log, ways)
+
+    if convention is not Convention.PHYSICAL or in_flight == 1:
+        return run(ways)
+    # behind others in flight latency hides, which a phase alone does not show: all phases of a dimension try each way
+    every = zip(topology.dimensions, ways, sizes, strict=True)
+    tried = product(*(candidates(each, way, collective, p) for each, way, p in every))
+    return min(map(run, tried), key=lambda each: each.time)
 
 
 def _finished(
@@ -124,9 +139,10 @@ def _finished(
     phases: int,
     events: int,
     log: Sequence[LoggedPhase],
+    algorithms: tuple[Algorithm, ...],
 ) -> CollectiveRun:
     utilisation = tuple(s / (b * time) if time > 0 else 0.0 for s, b in zip(sent, bandwidths, strict=True))
-    return CollectiveRun(time, tuple(busy), tuple(sent), utilisation, chunks, phases, events, tuple(log))
+    return CollectiveRun(time, tuple(busy), tuple(sent), utilisation, chunks, phases, events, tuple(log), algorithms)
 
 
 def _aware(
@@ -137,7 +153,7 @@ def _aware(
     groups: tuple[int, ...],
     chunks: int,
     in_flight: int,
-    algorithms: Sequence[Algorithm] | None,
+    algorithms: tuple[Algorithm, ...],
 ) -> CollectiveRun:
     convention = Convention.ASTRA_SIM_2_AWARE
     whole = [d for d, each in enumerate(topology.dimensions) if groups[d] == each.size]
@@ -146,17 +162,18 @@ def _aware(
         remedy = "Choose --convention astra-sim-2 or physical."
         raise InputError(f"--convention {convention}", found, "one dimension, and all its NPUs", remedy)
     dimension = topology.dimensions[0]
-    algorithm = algorithms[0] if algorithms else DEFAULT_ALGORITHM[dimension.block]
-    n = dimension.size
-    if algorithm is Algorithm.HALVING_DOUBLING and n & (n - 1) and collective is not Collective.ALL_TO_ALL:
+    algorithm, n = algorithms[0], dimension.size
+    folds = algorithm in (Algorithm.HALVING_DOUBLING, Algorithm.FOLDING)
+    if folds and n & (n - 1) and collective is not Collective.ALL_TO_ALL:
         found = f"halving-doubling among {n} NPUs"
         remedy = "Choose --convention physical, or --algorithm ring."
         raise InputError(f"--convention {convention}", found, "a power of two", remedy)
     if size < 1 or n == 1:
-        return _finished(0.0, [0.0], [0.0], bandwidths, 0, 0, 0, ())
+        return _finished(0.0, [0.0], [0.0], bandwidths, 0, 0, 0, (), algorithms)
     clock = Clock()
     sizes = [int(chunk) for chunk in chunk_sizes(size, chunks, whole=True)]
     messages = Messages(clock, dimension, bandwidths[0], algorithm, collective, sizes, in_flight)
     clock.run(until=messages.done)
+    counts = len(sizes), len(sizes), clock.events
     sent = [messages.sent / n]
-    return _finished(clock.now, [messages.busy], sent, bandwidths, len(sizes), len(sizes), clock.events, messages.log)
+    return _finished(clock.now, [messages.busy], sent, bandwidths, *counts, messages.log, algorithms)
