@@ -51,7 +51,7 @@ def test_constraints_as_text(text, expected):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("b1*b2 <= 3", "column 1: found a product of bandwidths"),
+        ("b1*b2 <= 3", "column 3: found a product of bandwidths"),
         ("b1 < 3", "other than =, <= and >="),
         ("b1", "no comparison"),
         ("b1 = b2 = b7", "column 11: found 'b7'"),
@@ -65,20 +65,55 @@ def test_constraints_as_text(text, expected):
         ("b1 <= True", "'True'"),
         ("b1 is 5", "other than"),
         ("b1 ** 2 <= 4", "b1 ** 2"),
-        ("b1 <= 5 GB/s", "column 8: found the unit 'GB/s'"),
+        ("b1 <= 5 GB/s", "column 9: found the unit 'GB/s'"),
         ("b1≥b2", "column 3: found the sign '≥'"),
         ("b1 => b2", "column 4: found the sign '=>'"),
         ("2b1 <= b2", "Write *, as in 2*b1"),
         ("b1 <= (", "column 7: found a text that cannot be read"),
         ("(" * 300 + "b1", "cannot be read"),
         ("b1 <= " + "1+" * 400 + "1", "at most 500"),
-        ("", "cannot be read"),
+        ("", "found an empty text"),
     ],
 )
 def test_text_that_is_no_linear_constraint(text, message):
     with pytest.raises(InputError) as caught:
         parse_constraint(text, 4)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "under"),
+    [
+        ("b1 >= b9", "b9"),
+        ("b1 = b2 = x", "x"),
+        (" b1 = (b2) > b3", "> b3"),
+        ("(b1 + b2) = 2 != (b3)", "!= (b3)"),
+        ("b1*b2 = 3", "*b2 = 3"),
+        ("b1 = (b2)*(b3)", "*(b3)"),
+        ("b1 / b2 = 3", "b2 = 3"),
+        ("b1 = 5 GB/s", "GB/s"),
+        ("b1 b2 = 3", "b2 = 3"),
+        ("(b1) >= b2 and b3 = 2", "and b3 = 2"),
+        ("b1 >= b2, b3 = 2", ", b3 = 2"),
+        ("b1 = 2 * (b2", "(b2"),
+        ("b1 = b2 +* 3", "* 3"),
+        ("b1 >=", ""),
+        ("\uff42\uff11 = 2 = b9", "b9"),  # full-width letters are letters to Python, in more bytes
+    ],
+)
+def test_a_caret_stands_under_the_fault(text, under):
+    with pytest.raises(InputError) as caught:
+        parse_constraint(text, 4)
+    offset = len(text) - len(under)
+    assert caught.value.pointer == (text, offset)
+    assert caught.value.place == f"--constraint, column {offset + 1}"
+
+
+def test_no_caret_stands_where_no_place_is_at_fault():
+    for text in ("b1 + b2", "", "7"):
+        with pytest.raises(InputError) as caught:
+            parse_constraint(text, 4)
+        assert (caught.value.pointer, caught.value.place) == (None, f"--constraint '{text}'")
 
 
 def test_conflicts_are_named_without_innocent_bystanders():

@@ -21,14 +21,18 @@ Array = NDArray[np.float64]
 
 _GIGABYTE = 1e9
 _LONGEST = 500
+_WORD = re.compile(r"[^\s()]")
+_TIMES = re.compile(r"\*")
 _LONE_EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
 _SIGNS = {ast.Eq: "=", ast.LtE: "<=", ast.GtE: ">="}
+_ONE_EACH = "Give each comparison an option of its own."
 _SLIPS = (
     (re.compile(r"(?<=[\d.])\s*[kKMGTP]?i?[bB]/s"), "the unit", "Numbers are GB/s: write them so, without a unit."),
     (re.compile(r"[≥⩾]"), "the sign", "Write >=."),
     (re.compile(r"[≤⩽]"), "the sign", "Write <=."),
     (re.compile(r"=[<>]"), "the sign", "Write <= or >=."),
     (re.compile(r"[×·]"), "the sign", "Write *."),
+    (re.compile(r"[,;&]"), "the sign", f"{_ONE_EACH} Numbers have no commas."),
     (re.compile(r"(?<=\d)\s*[bB]\d"), "a product without its sign before", "Write *, as in 2*b1."),
 )
 """What people write, what to call it, and how to mend it."""
@@ -56,7 +60,7 @@ def parse_constraint(text: str, dimensions: int, place: str = "--constraint") ->
     Raises
     ------
     InputError
-        If the text is not linear, or names what is no dimension; the message has the column.
+        If the text is not linear, or names what is no dimension; a caret points to the place, where one is at fault.
 
     Examples
     --------
@@ -68,28 +72,54 @@ def parse_constraint(text: str, dimensions: int, place: str = "--constraint") ->
     try:
         return _read(text, dimensions, place)
     except _Refusal as refusal:
-        where = f"{place} '{text}'{refusal.where(text)}"
-        raise InputError(where, refusal.found, refusal.expected, refusal.remedy) from None
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        where = _column(text, error.offset - 1) if isinstance(error, SyntaxError) and error.offset else ""
-        raise InputError(f"{place} '{text}'{where}", "a text that cannot be read", _EXAMPLE) from None
+        offset = refusal.where(text)
+        where = f"{place} '{text}'" if offset is None else f"{place}, column {offset + 1}"
+        pointer = None if offset is None else (text, offset)
+        raise InputError(where, refusal.found, refusal.expected, refusal.remedy, pointer) from None
 
 
 def _slip(text: str) -> _Refusal | None:
-    """Return what a text holds that people write and Python's parser does not know, with its column."""
+    """Return what a text holds that people write and Python's parser does not know, with its place."""
     for pattern, found, remedy in _SLIPS:
         match = pattern.search(text)
         if match is not None:
-            return _Refusal(f"{found} '{match[0].strip()}'", _EXAMPLE, remedy=remedy, column=match.start())
+            word = match[0].strip()
+            return _Refusal(f"{found} '{word}'", _EXAMPLE, remedy=remedy, offset=match.end() - len(word))
     return None
 
 
-def _column(text: str, offset: int) -> str:
-    """Return the column in a text of an offset in what the parser was given: every lone '=' had become '=='."""
-    stripped = text.strip()
-    for match in _LONE_EQUALS.finditer(stripped):
+def _source(text: str) -> str:
+    """Return what Python's parser is given: no lone '=', no leading blanks, which would be an indented block."""
+    return _LONE_EQUALS.sub("==", text.strip())
+
+
+def _back(text: str, offset: int) -> int:
+    """Return the offset in a text of an offset in what the parser was given: every lone '=' had become '=='."""
+    for match in _LONE_EQUALS.finditer(text.strip()):
         offset -= match.start() < offset
-    return f", column {offset + 1 + len(text) - len(text.lstrip())}"
+    return offset + len(text) - len(text.lstrip())
+
+
+def _parsed(source: str, text: str) -> ast.Compare:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's opinion of the text's style
+            tree = ast.parse(source, mode="eval").body
+    except SyntaxError as error:
+        if not source:
+            raise _Refusal("an empty text", _EXAMPLE) from None
+        end = len(text.rstrip())
+        offset = _back(text, error.offset - 1) if error.offset else end  # 0 stands for the end
+        found = "a text that cannot be read" if offset < end else "the end"
+        raise _Refusal(found, _EXAMPLE, offset=offset) from None
+    except (ValueError, RecursionError, MemoryError):
+        raise _Refusal("a text that cannot be read", _EXAMPLE) from None
+    if isinstance(tree, ast.BoolOp):
+        found, remedy = ("'and'", _ONE_EACH) if isinstance(tree.op, ast.And) else ("'or'", "")
+        raise _Refusal(found, _EXAMPLE, tree.values[0], remedy, after=_WORD)
+    if not isinstance(tree, ast.Compare):
+        raise _Refusal("no comparison", _EXAMPLE)
+    return tree
 
 
 def _read(text: str, dimensions: int, place: str) -> list[Constraint]:
@@ -98,12 +128,8 @@ def _read(text: str, dimensions: int, place: str) -> list[Constraint]:
     slip = _slip(text)
     if slip is not None:
         raise slip
-    source = _LONE_EQUALS.sub("==", text.strip())  # without leading blanks, which would be an indented block
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Python's opinion of the text's style
-        tree = ast.parse(source, mode="eval").body
-    if not isinstance(tree, ast.Compare):
-        raise _Refusal("no comparison", _EXAMPLE, tree)
+    source = _source(text)
+    tree = _parsed(source, text)
     nodes = [tree.left, *tree.comparators]
     with np.errstate(over="ignore", invalid="ignore"):  # refused below, with the column
         sides = [_linear(node, dimensions) for node in nodes]
@@ -113,7 +139,7 @@ def _read(text: str, dimensions: int, place: str) -> list[Constraint]:
         if not isinstance(operator, ast.Eq | ast.LtE | ast.GtE):
             sharp = isinstance(operator, ast.Lt | ast.Gt)
             remedy = "Write <= or >=: a bandwidth has no next smaller one." if sharp else ""
-            raise _Refusal("a comparison other than =, <= and >=", _EXAMPLE, node, remedy)
+            raise _Refusal("a comparison other than =, <= and >=", _EXAMPLE, node, remedy, after=_WORD)
         difference = right - left if isinstance(operator, ast.GtE) else left - right
         if not difference[:dimensions].any():
             raise _Refusal("a comparison without a bandwidth in it", _EXAMPLE, node)
@@ -129,18 +155,29 @@ def _read(text: str, dimensions: int, place: str) -> list[Constraint]:
 
 
 class _Refusal(Exception):
-    """What the text holds and must not."""
+    """What a text holds and must not: at an offset in it, or where a node is, or where a sign first comes after one."""
 
     def __init__(
-        self, found: str, expected: str, node: ast.expr | None = None, remedy: str = "", column: int | None = None
+        self,
+        found: str,
+        expected: str,
+        node: ast.expr | None = None,
+        remedy: str = "",
+        offset: int | None = None,
+        after: re.Pattern[str] | None = None,
     ) -> None:
         super().__init__(found)
-        self.found, self.expected, self.node, self.remedy, self.column = found, expected, node, remedy, column
+        self.found, self.expected, self.node, self.remedy = found, expected, node, remedy
+        self.offset, self.after = offset, after
 
-    def where(self, text: str) -> str:
-        if self.column is not None:
-            return f", column {self.column + 1}"
-        return "" if self.node is None else _column(text, self.node.col_offset)
+    def where(self, text: str) -> int | None:
+        """Return the offset in the text; None where no place is at fault."""
+        if self.node is None:
+            return self.offset
+        encoded = _source(text).encode()  # Python's parser counts bytes
+        first, last = (len(encoded[:at].decode()) for at in (self.node.col_offset, self.node.end_col_offset or 0))
+        match = self.after.search(_source(text), last) if self.after else None
+        return _back(text, first if match is None else match.start())
 
 
 def _linear(node: ast.expr, dimensions: int) -> Array:
@@ -160,12 +197,12 @@ def _linear(node: ast.expr, dimensions: int) -> Array:
         case ast.BinOp(op=ast.Mult(), left=left, right=right):
             a, b = _linear(left, dimensions), _linear(right, dimensions)
             if a[:-1].any() and b[:-1].any():
-                raise _Refusal("a product of bandwidths", _EXAMPLE, node)
+                raise _Refusal("a product of bandwidths", _EXAMPLE, left, after=_TIMES)
             value = a * b[-1] if a[:-1].any() else b * a[-1]
         case ast.BinOp(op=ast.Div(), left=left, right=right):
             a, b = _linear(left, dimensions), _linear(right, dimensions)
             if b[:-1].any() or b[-1] == 0:
-                raise _Refusal("a division by a bandwidth or by 0", _EXAMPLE, node)
+                raise _Refusal("a division by a bandwidth or by 0", _EXAMPLE, right)
             value = a / b[-1]
         case _:
             raise _Refusal(f"'{ast.unparse(node)}'", _EXAMPLE, node)
