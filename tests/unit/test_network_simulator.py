@@ -14,6 +14,7 @@ from simcore.models.network.bounds import bounds, usable_bandwidth
 from simcore.models.network.groups import group_positions
 from simcore.models.network.simulation.algorithms import Algorithm, steps
 from simcore.models.network.simulation.conventions import Convention, phase_cost
+from simcore.models.network.simulation.links import Messages
 from simcore.models.network.simulation.mixture_times import batches, ways
 from simcore.models.network.simulation.mixtures import LAGS, mixtures
 from simcore.models.network.simulation.network import Network
@@ -60,6 +61,31 @@ def test_events_do_not_grow_with_npus(schedule):
     many = simulate_collective(AR, 1e9, large, [1e11] * 5, schedule=schedule)
     assert few.events <= 64 * 10 + 1
     assert many.events <= 64 * 10 + 1
+
+
+class EveryNpu(Messages):
+    """All NPUs simulated, whether they are alike or not."""
+
+    def _alike(self):
+        return False
+
+
+@pytest.mark.parametrize("block", Block)
+@pytest.mark.parametrize("algorithm", [Algorithm.RING, Algorithm.DIRECT, Algorithm.HALVING_DOUBLING])
+@pytest.mark.parametrize("collective", Collective)
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_one_npu_stands_for_all_in_messages_too(block, algorithm, collective, in_flight):
+    dimension = Dimension(block, 8, "", 500e-9)
+    runs = []
+    for kind in (Messages, EveryNpu):
+        clock = Clock()
+        messages = kind(clock, dimension, 100e9, algorithm, collective, [2**20] * 5, in_flight)
+        clock.run(until=messages.done)
+        runs.append((clock.now, messages.busy, messages.sent, messages.log, clock.events))
+    (*one, few), (*every, many) = runs
+    assert one == every
+    halving = algorithm is Algorithm.HALVING_DOUBLING and collective is not Collective.ALL_TO_ALL
+    assert few == many if halving and block is Block.RING else few <= many / 8 + 2
 
 
 def test_ranks_cost_events_per_group():

@@ -1,8 +1,11 @@
 """Messages on the links of one dimension, hop by hop: the convention `astra-sim-2-aware`.
 
-Every NPU is simulated. A link sends one message at a time, the others wait first in, first out; a message is stored and
-forwarded whole at each hop, so that two hops through a switch take twice the bandwidth term. Chunks in flight meet on
-the links instead of multiplying them.
+A link sends one message at a time, the others wait first in, first out; a message is stored and forwarded whole at each
+hop, so that two hops through a switch take twice the bandwidth term. Chunks in flight meet on the links instead of
+multiplying them.
+
+Where all NPUs do the same, one stands for all: whatever it sends over a link, another sends over the one link that
+stands for all of these. Halving-doubling over a ring is not alike for all, and there every NPU is simulated.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ Call = Callable[[], None]
 
 
 class Messages:
-    """A collective in one dimension as messages between all its NPUs.
+    """A collective in one dimension as messages between its NPUs.
 
     Parameters
     ----------
@@ -54,8 +57,6 @@ class Messages:
     ----------
     done : simpy.Event
         Succeeds when every NPU has finished every chunk.
-    sent : int
-        Bytes that left all NPUs, what they forwarded included [B].
     log : list of LoggedPhase
         The chunks of NPU 0, which runs each in one phase.
     """
@@ -81,16 +82,18 @@ class Messages:
             for step in steps(algorithm, collective, self.n)
             for _ in range(step.times)
         ]
+        self._mirrored = not self._direct and not self._ring
+        self._npus = 1 if self._alike() else self.n
         self._free: dict[tuple[int, int], int] = {}
         self._sending: dict[tuple[int, int], int] = {}
         self._received: dict[tuple[int, int, int], int] = {}
         self._at_step: dict[tuple[int, int], int] = {}
-        self._waiting = [deque(range(len(chunks))) for _ in range(self.n)]
-        self._left = len(chunks) * self.n
+        self._waiting = [deque(range(len(chunks))) for _ in range(self._npus)]
+        self._left = len(chunks) * self._npus
         self._operation, self._started = collective, [0.0] * len(chunks)
-        self.sent, self.log = 0, list[LoggedPhase]()
+        self._sent, self.log = 0, list[LoggedPhase]()
         self.done = Event(clock)
-        for npu in range(self.n):
+        for npu in range(self._npus):
             for _ in range(min(in_flight, len(chunks))):
                 self._start(npu)
 
@@ -98,6 +101,15 @@ class Messages:
     def busy(self) -> float:
         """How long the busiest link sends [s]."""
         return max(self._sending.values(), default=0) * NANOSECOND
+
+    @property
+    def sent(self) -> float:
+        """Bytes that left one NPU in the mean, what it forwarded included [B]."""
+        return self._sent / self._npus
+
+    def _alike(self) -> bool:
+        """Say whether all NPUs do the same: partners of halving-doubling go either way round a ring."""
+        return not self._mirrored or self.dimension.block is not Block.RING
 
     def _later(self, delay: int, call: Call) -> None:
         event = self.clock.at((round(self.clock.now / NANOSECOND) + delay) / 1e9)
@@ -118,7 +130,8 @@ class Messages:
         parts, of, distance, _ = self._steps[step]
         size = self.chunks[chunk] * parts // of
         for peer in self._peers(npu, distance):
-            self._hop(self._path(npu, peer), size, peer, chunk, step)
+            path = [self._link(*ends) for ends in self._path(npu, peer)]
+            self._hop(path, size, peer if self._npus > 1 else npu, chunk, step)
         self._check(npu, chunk)
 
     def _peers(self, npu: int, distance: int) -> Iterator[int]:
@@ -138,6 +151,14 @@ class Messages:
         nodes = [(source + turn * k) % n for k in range(min(ahead, n - ahead) + 1)]
         return list(pairwise(nodes))
 
+    def _link(self, start: int, end: int) -> tuple[int, int]:
+        """Return the link that stands for all that NPUs use alike, or the link itself."""
+        if self._npus > 1:
+            return start, end
+        if self.n in (start, end):  # up to the switch, or down
+            return (0, self.n) if end == self.n else (self.n, 0)
+        return 0, start ^ end if self._mirrored else (end - start) % self.n
+
     def _hop(self, path: list[tuple[int, int]], size: int, target: int, chunk: int, step: int) -> None:
         """Wait for the first link of the way, send, and go on when the whole message has arrived."""
         now = round(self.clock.now / NANOSECOND)
@@ -146,7 +167,7 @@ class Messages:
         self._free[path[0]] = start + occupied
         self._sending[path[0]] = self._sending.get(path[0], 0) + occupied
         if path[0][0] < self.n:
-            self.sent += size
+            self._sent += size
         arrival = start + int(self._latency + size / self._rate)
         if len(path) > 1:
             self._later(arrival - now, lambda: self._hop(path[1:], size, target, chunk, step))

@@ -175,5 +175,4 @@ def _aware(
     messages = Messages(clock, dimension, bandwidths[0], algorithm, collective, sizes, in_flight)
     clock.run(until=messages.done)
     counts = len(sizes), len(sizes), clock.events
-    sent = [messages.sent / n]
-    return _finished(clock.now, [messages.busy], sent, bandwidths, *counts, messages.log, algorithms)
+    return _finished(clock.now, [messages.busy], [messages.sent], bandwidths, *counts, messages.log, algorithms)
