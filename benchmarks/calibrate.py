@@ -15,7 +15,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
 from simcore.calibrate.fit import fit_all  # noqa: E402 - the threads are pinned before numpy starts them
-from simcore.calibrate.suite import SUITES, calibrate  # noqa: E402
+from simcore.calibrate.plan import SUITES  # noqa: E402
+from simcore.calibrate.suite import calibrate  # noqa: E402
 from simcore.models.compute.operators import ProfiledTimes  # noqa: E402
 from simcore.studies.rates import minibatch_seconds  # noqa: E402
 from simcore.zoo.load_models import load_model  # noqa: E402

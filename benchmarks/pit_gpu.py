@@ -21,7 +21,8 @@ from simcore.calibrate.layer_sweeps import experts, sequences
 from simcore.calibrate.measure import current, has_triton
 from simcore.calibrate.pit_summary import best_rows, break_even
 from simcore.calibrate.pit_sweeps import GRANULARITIES, SPARSITIES, Bench, figure16, figure17, products
-from simcore.calibrate.suite import SUITES, calibrate
+from simcore.calibrate.plan import SUITES
+from simcore.calibrate.suite import calibrate
 from simcore.errors import RunError, SimcoreError
 from simcore.outputs import write_atomic
 
@@ -121,7 +122,7 @@ def calibration(device: str, path: Path, left: float) -> dict:
     found = calibrate(device, SUITES, path, full=True, limit=left)
     profile = found.profile
     counts = {"samples": len(profile.samples), "passes": found.passes, "missing": found.missing}
-    return {**counts, "sha256": profile.sha256, "skipped": found.skipped}
+    return {**counts, "sha256": profile.sha256, "skipped": found.skipped, "wrong": found.wrong}
 
 
 def show(dtype: str, row: dict) -> None:

@@ -1,4 +1,4 @@
-"""Kernels that do not run at some shape on some device, which is no reason to stop a calibration."""
+"""Kernels that do not run at some shape on some device, or compute something else: no reason to stop a calibration."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ class Unmeasured(RunError):
     def __init__(self, what: str, why: str) -> None:
         super().__init__(f"{what}: {why}")
         self.what, self.why = what, why
+
+
+class WrongOutput(RunError):
+    """A kernel's output is further from float64 than its number format explains: its time means nothing."""
 
 
 class OutOfMemory(Unmeasured):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from simcore.calibrate.clocks import cpu_calls, cuda_calls, warm_calls
-from simcore.calibrate.failures import unmeasured
+from simcore.calibrate.failures import WrongOutput, unmeasured
+from simcore.calibrate.passes import spread_between
 from simcore.errors import InputError, MissingExtraError, RunError
 from simcore.models.compute.profile import Sample
 
@@ -190,8 +191,10 @@ def time_callable(
         If the device has too little memory.
     Unsupported
         If device, torch or triton refuse to run it.
+    WrongOutput
+        If the output is.
     RunError
-        If an input is all zeros, or the output is wrong.
+        If an input is all zeros.
 
     Examples
     --------
@@ -200,6 +203,7 @@ def time_callable(
     """
     torch = require_torch()
     target = resolve_device(device)
+    allowed = TOLERANCE.get(dtype, 0.0) if tolerance is None else tolerance
     threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
     if target.type == "cpu":
@@ -210,7 +214,7 @@ def time_callable(
             if not zeros:
                 _refuse_zeros(kernel, pool)
             output = run(*pool[0])  # the first call also compiles and loads what it needs
-            error = _checked(kernel, dtype, check, output, pool[0], tolerance)
+            error = _checked(f"{kernel} {dtype} {dict(shape or {})}", check, output, pool[0], allowed)
             del output
             clock = warm_calls if warm else cuda_calls if target.type == "cuda" else cpu_calls
             seconds = clock(run, pool, repeats, budget, target)
@@ -222,9 +226,7 @@ def time_callable(
         if target.type == "cuda":
             torch.cuda.empty_cache()
     middle = statistics.median(seconds)
-    low, _, high = statistics.quantiles(seconds, n=4, method="inclusive")
-    spread = (high - low) / middle if middle else 0.0
-    return Sample(kernel, dtype, dict(shape or {}), middle, spread, len(seconds), held_out, error)
+    return Sample(kernel, dtype, dict(shape or {}), middle, spread_between(seconds), len(seconds), held_out, error)
 
 
 def time_case(case: Case, device: str, repeats: int, budget: float = 1.0) -> Sample:
@@ -246,31 +248,6 @@ def time_case(case: Case, device: str, repeats: int, budget: float = 1.0) -> Sam
     )
 
 
-def merge(passes: Sequence[Sample]) -> Sample:
-    """Return one sample of several of the same case that were taken at different times.
-
-    The lower quartile of the passes is taken: other load only adds, and slows every call of a pass that it hits. The
-    spread is that of the calls within a pass or that between the passes, whichever is larger.
-
-    Examples
-    --------
-    >>> merge([Sample("copy", "fp32", {}, t, 0.02, 5) for t in (1.0, 1.1, 7.0, 1.2, 1.3)]).seconds
-    1.1
-    """
-    if len(passes) == 1:
-        return passes[0]
-    medians = [one.seconds for one in passes]
-    low, middle, high = statistics.quantiles(medians, n=4, method="inclusive")
-    within = statistics.median(one.spread for one in passes)
-    return replace(
-        passes[0],
-        seconds=low,
-        spread=max(within, (high - low) / middle if middle else 0.0),
-        repeats=sum(one.repeats for one in passes),
-        passes=tuple(medians),
-    )
-
-
 def _refuse_zeros(kernel: str, pool: list[Inputs]) -> None:
     torch = require_torch()
     for inputs in pool:
@@ -279,13 +256,10 @@ def _refuse_zeros(kernel: str, pool: list[Inputs]) -> None:
                 raise RunError(f"{kernel}: an input is all zeros, whose timing would mean nothing")
 
 
-def _checked(
-    kernel: str, dtype: str, check: Check | None, output: Any, inputs: Inputs, tolerance: float | None
-) -> float | None:
+def _checked(what: str, check: Check | None, output: Any, inputs: Inputs, allowed: float) -> float | None:
     if check is None:
         return None
     error = check(output, inputs)
-    allowed = TOLERANCE[dtype] if tolerance is None else tolerance
     if not error <= allowed:
-        raise RunError(f"{kernel} {dtype}: the output is off by {error:.2g} of its norm, {allowed:g} is allowed")
+        raise WrongOutput(f"{what}: the output is off by {error:.2g} of its norm, {allowed:g} is allowed")
     return error

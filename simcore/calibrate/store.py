@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from simcore.calibrate.fit import fit_all
-from simcore.calibrate.measure import merge
+from simcore.calibrate.passes import merge, spread_between
 from simcore.errors import InputError
 from simcore.models.compute.profile import KernelProfile, Sample
 from simcore.outputs import is_there, write_atomic
@@ -67,6 +68,11 @@ class Store:
         if time.monotonic() - self._written > EVERY:
             self.write(fitted=False)
 
+    def drop(self, kernel: str, dtype: str) -> None:
+        """Forget every sample of a kernel in a number format."""
+        for key in [key for key, one in self.samples.items() if (one.kernel, one.dtype) == (kernel, dtype)]:
+            del self.samples[key], self._parts[key]
+
     def write(self, *, fitted: bool = True) -> KernelProfile:
         """Write the file whole, with the fits unless they are not due yet, and return the profile."""
         samples = tuple(self.samples.values())
@@ -78,7 +84,12 @@ class Store:
 
 
 def _split(sample: Sample) -> list[Sample]:
-    """Return the passes that a sample was merged of."""
+    """Return the passes that a sample was merged of.
+
+    A merged spread is the larger of that within the passes and that between them. The latter is known again from the
+    medians; the former only where it was the larger, else it is NaN, which `merge` leaves out.
+    """
     medians = sample.passes or (sample.seconds,)
     calls = max(1, sample.repeats // len(medians))
-    return [replace(sample, seconds=seconds, repeats=calls, passes=()) for seconds in medians]
+    within = sample.spread if len(medians) == 1 or sample.spread > spread_between(medians) else math.nan
+    return [replace(sample, seconds=seconds, spread=within, repeats=calls, passes=()) for seconds in medians]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from simcore.calibrate.plan import PASSES, SUITES, TIME_LIMIT
+
 # rich is not used here: a machine that calibrates may have torch and little else
 
 
@@ -23,14 +25,18 @@ def show_progress(done: int, total: int, what: str) -> None:
 @click.option(
     "--suite",
     metavar="NAME,NAME,...",
-    help="Some of gemm, memory, launch, pit, moe, sequence; the last three are sparse kernels.  [all]",
+    help=f"Some of {', '.join(SUITES)}; the last three are sparse kernels.  [all]",
 )
 @click.option("--quick/--full", "quick", default=True, help="Fewer or more shapes and repeats.  [quick]")
 @click.option(
     "-o", "output", type=click.Path(path_type=Path), help="The profile; one that is there is carried on with."
 )
 @click.option(
-    "--time-limit", "limit", type=float, metavar="SECONDS", help="Begin nothing after so long.  [160, full: 440]"
+    "--time-limit",
+    "limit",
+    type=float,
+    metavar="SECONDS",
+    help=f"Begin nothing after so long.  [{TIME_LIMIT[False]:g}, full: {TIME_LIMIT[True]:g}]",
 )
 @click.option("--force", is_flag=True, help="Start anew instead.")
 def command(device: str, suite: str | None, quick: bool, output: Path | None, limit: float | None, force: bool) -> None:
@@ -42,7 +48,7 @@ def command(device: str, suite: str | None, quick: bool, output: Path | None, li
     \b
     $ simcore calibrate --quick -o mine.json
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
-    from simcore.calibrate.suite import PASSES, SUITES
+    from simcore.errors import RunError
     from simcore.studies.calibrate import calibrate, default_output
 
     suites = SUITES if suite is None else tuple(name.strip() for name in suite.split(","))
@@ -67,3 +73,6 @@ def command(device: str, suite: str | None, quick: bool, output: Path | None, li
         shown = "-" if errors is None else f"MAPE {errors.mape:6.1%}  P90 {errors.p90:6.1%}  bias {errors.bias:+7.1%}"
         which = "held out" if fit.held_out else "fitted"
         click.echo(f"  {fit.kernel:20} {fit.dtype:5} {shown}  ({which}){'  NOISY' if fit.noisy else ''}")
+    if found.wrong:
+        others = "what else was measured is in the profile"
+        raise RunError(f"{others}, but not the kernels whose output is wrong: {'; '.join(found.wrong)}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simcore.calibrate.plan import EXTRA_PASSES, PASS_SECONDS, PASSES, SAME_SPEED, VALIDATION_SECONDS
 from simcore.cli.calibrate import show_progress
 from simcore.cli.console import print_table
 
@@ -87,7 +88,12 @@ def compare_command(files: tuple[str, ...], as_json: bool) -> None:
         print_table(table.columns, [[_cell(value, ".4g") for value in row.values()] for row in table])
 
 
-@command.command("validate")
+TIMES = f"""A profile of all suites takes {VALIDATION_SECONDS[0]} s on a CPU core: {PASSES} passes of some
+{PASS_SECONDS} s. One around which reference kernels take more than {SAME_SPEED:.0%} longer or shorter than at
+calibration is set aside, and up to {EXTRA_PASSES} more are made: {VALIDATION_SECONDS[1]} s at most."""
+
+
+@command.command("validate", epilog=TIMES)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda|cuda:N", help="Where to measure.")
 @click.option("--stored", is_flag=True, help="Take the errors that the profile holds; measure nothing.")
@@ -110,10 +116,10 @@ def validate_command(
         if as_json:
             rows = [dict(row) for row in found.table]
             regret = {family: list(each) for family, each in found.regret.items()}
-            documents.append({"profile": file, "errors": rows, "regret": regret, "drift": found.drift})
+            counts = {"passes": None if found.pace is None else found.pace.as_document()}
+            documents.append({"profile": file, "errors": rows, "regret": regret, "drift": found.drift, **counts})
             continue
-        drift = "" if found.drift is None else f"{found.drift:+.1%} (median) against the calibration"
-        click.echo(f"{file}: {f'measured now, times {drift}' if drift else 'errors that the profile holds'}")
+        click.echo("\n".join([f"{file}: {found.measured()[0]}", *found.measured()[1:]]))
         print_table(found.table.columns, [[_cell(value) for value in row.values()] for row in found.table])
         for family, each in found.regret.items():
             mean, most = sum(each) / len(each), max(each)

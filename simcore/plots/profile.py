@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from simcore.plots.style import COLOURS, new_figure
@@ -17,7 +18,7 @@ FAR = 0.5
 """Relative error beyond which a sample is drawn at the edge."""
 
 
-def draw(table: Table, name: str) -> Figure:
+def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
     """Draw every sample: filled where it was fitted, open where it was held out.
 
     On the left the diagonal is no error; on the right the band is 15 % to either side.
@@ -28,6 +29,8 @@ def draw(table: Table, name: str) -> Figure:
         Columns ``kernel``, ``dtype``, ``formula``, ``held_out``, ``measured`` [s] and ``predicted`` [s].
     name : str
         Of the profile.
+    notes : sequence of str
+        Lines below the title: how the samples were measured.
     """
     kernels = list(dict.fromkeys(table.column("kernel")))
     formulas = list(dict.fromkeys(table.column("formula")))
@@ -56,5 +59,5 @@ def draw(table: Table, name: str) -> Figure:
     for position, dtype in enumerate(dtypes):
         left.plot([], [], FORMATS[position % len(FORMATS)], color="#333333", markersize=4, label=dtype)
     left.legend(frameon=False, fontsize=7)
-    figure.suptitle(f"{name}: filled = fitted, open = held out", fontsize=10)
+    figure.suptitle("\n".join([f"{name}: filled = fitted, open = held out", *notes]), fontsize=10)
     return figure

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simcore.calibrate.measure import require_torch, resolve_device
-from simcore.calibrate.suite import SUITES, TIME_LIMIT, Calibration, Progress
+from simcore.calibrate.plan import SUITES, TIME_LIMIT
+from simcore.calibrate.suite import Calibration, Progress
 from simcore.calibrate.suite import calibrate as run
 from simcore.errors import InputError, unknown_name
 from simcore.outputs import check_file

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simcore.calibrate.plan import LEAST_PASSES, SAME_SPEED
 from simcore.errors import InputError
 from simcore.models.compute.kernels import FORMULA_OF
 from simcore.models.compute.profile import Errors, KernelProfile, Sample
@@ -18,6 +19,7 @@ from simcore.zoo.load_profiles import load_profile
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from simcore.calibrate.held_out import Pace
     from simcore.calibrate.suite import Progress
 
 FAMILIES = ("pit", "moe", "sequence")
@@ -78,7 +80,7 @@ def predictions(profile: KernelProfile, samples: Sequence[Sample]) -> Table:
 
 
 def _predicted(profile: KernelProfile, samples: Sequence[Sample]) -> list[tuple[Sample, float]]:
-    pairs = ((sample, sample_seconds(profile, sample)) for sample in samples)
+    pairs = zip(samples, sample_seconds(profile, samples), strict=True)
     return [(sample, predicted) for sample, predicted in pairs if predicted is not None]
 
 
@@ -126,6 +128,8 @@ class Validation:
         Of the profile.
     predictions : Table
         Every held-out shape, see `predictions`.
+    pace : Pace or None
+        Which passes ran at the calibration's speed and count; None where nothing was measured.
     """
 
     errors: Mapping[tuple[str, str], Errors]
@@ -133,6 +137,7 @@ class Validation:
     drift: float | None
     name: str
     predictions: Table
+    pace: Pace | None = None
 
     @property
     def table(self) -> Table:
@@ -144,7 +149,25 @@ class Validation:
         """Return a plot of predicted against measured seconds."""
         from simcore.plots.profile import draw
 
-        return draw(self.predictions, self.name)
+        return draw(self.predictions, self.name, self.measured())
+
+    def measured(self) -> list[str]:
+        """Return lines that say when times are from, how many passes count, and whether the speed was the same."""
+        if self.pace is None:
+            return ["errors that the profile holds"]
+        pace, lines = self.pace, [f"measured now, times {self.drift:+.1%} (median) against the calibration"]
+        if pace.drift is None:
+            return [*lines, f"{pace.counted} passes, none judged: the profile has no reference kernels"]
+        lines.append(f"{pace.counted} passes count, {pace.set_aside} set aside")
+        lines.append(f"{pace.references} reference kernels {pace.drift:+.1%} (median) around the passes that count")
+        if pace.drift_aside is not None:
+            lines[-1] += f", {pace.drift_aside:+.1%} around the others"
+        if not pace.steady:
+            lines.append("the machine ran at another speed than at calibration, and the errors contain that:")
+            lines.append(
+                f"only around {sum(pace.same)} passes, fewer than {LEAST_PASSES}, were they within {SAME_SPEED:.0%}"
+            )
+        return lines
 
 
 def selection_regret(samples: Sequence[tuple[Sample, float]]) -> dict[str, tuple[float, ...]]:
@@ -210,6 +233,8 @@ def validate(
 ) -> Validation:
     """Compare a profile's predictions with measurements that no fit saw.
 
+    Passes at another speed than the calibration's are set aside, see `simcore.calibrate.held_out`.
+
     Parameters
     ----------
     name_or_path : str or Path
@@ -231,16 +256,16 @@ def validate(
     if not held_out:
         expected, remedy = "a profile that simcore measured", "Write one with simcore calibrate."
         raise InputError(f"profile {profile.name}", "nothing that was held out", expected, remedy)
-    drift = None
+    drift, pace = None, None
     if not stored:
-        from simcore.calibrate.suite import measure_held_out
+        from simcore.calibrate.held_out import measure_held_out
 
         before = {sample.key: sample.seconds for sample in held_out}
-        held_out = measure_held_out(profile, device, progress)
+        held_out, pace = measure_held_out(profile, device, progress)
         drift = statistics.median(sample.seconds / before[sample.key] for sample in held_out) - 1
     pairs = _predicted(profile, held_out)
     groups: dict[tuple[str, str], list[float]] = {}
     for sample, predicted in pairs:
         groups.setdefault((sample.kernel, sample.dtype), []).append(predicted / sample.seconds - 1)
     errors = {key: found for key, each in groups.items() if (found := Errors.of(each)) is not None}
-    return Validation(errors, selection_regret(pairs), drift, profile.name, predictions(profile, held_out))
+    return Validation(errors, selection_regret(pairs), drift, profile.name, predictions(profile, held_out), pace)

@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from simcore.calibrate import failures, gemm, measure, moe, pit_cases, suite
 from simcore.calibrate.fit import fit_kernel
+from simcore.calibrate.passes import merge
+from simcore.calibrate.store import Store
+from simcore.cli.main import run
 from simcore.errors import InputError, RunError
 from simcore.models.compute.device import Device
 from simcore.models.compute.kernels import FORMULA_OF, FORMULAS
@@ -182,30 +185,51 @@ def test_a_calibration_skips_what_does_not_fit_resumes_and_guards_its_file(tmp_p
         suite.calibrate("cpu", ["launch"], path)
 
 
-def test_validation_measures_each_held_out_shape_in_every_pass_and_asks_for_nothing_else(
-    tmp_path, few_cases, monkeypatch
-):
-    """Without sparse kernels in the profile, their suite, which needs triton on a GPU, is not opened at all."""
-    profile = suite.calibrate("cpu", ["launch"], tmp_path / "mine.json").profile
-    few_cases.clear()
-    asked, opened = suite.cases, []
+def test_a_kernel_whose_output_is_wrong_is_left_out_and_named(tmp_path, monkeypatch, capsys):
+    """The second shape of one kernel is wrong: the first is forgotten, all others are measured, the exit is 1."""
+    torch = pytest.importorskip("torch")
+    right, timed = {"gemm": False}, []
 
-    def cases(device, suites, **options):
-        opened.extend(suites)
-        return [*asked(device, ["launch"], **options), *asked(device, ["launch"], **options)]
+    def case(kernel, dtype, size, wrong=False):
+        def product(a):
+            timed.append((kernel, dtype, size))
+            return a @ a + (0.5 if wrong and not right["gemm"] else 0.0)
+
+        def check(output, inputs):
+            return measure.relative_error(output, inputs[0].double() @ inputs[0].double())
+
+        shape = {"m": size, "n": size, "k": size, "batch": 1}
+        return measure.Case(
+            kernel, dtype, shape, lambda i: (measure.random_tensor((size, size), dtype, "cpu", i),), product, check
+        )
+
+    def cases(*_, **__):
+        sizes = [("gemm", "bf16", 16), ("gemm", "fp32", 16), ("gemm", "fp32", 32, True), ("gemm", "fp32", 48)]
+        yield from (case(*one) for one in sizes)
+        yield measure.Case("copy", "fp32", {"bytes": 64}, lambda i: (torch.ones(8),), lambda x: x.clone())
 
     monkeypatch.setattr(suite, "cases", cases)
-    samples = suite.measure_held_out(profile, "cpu")
-    assert [sample.shape["nodes"] for sample in samples] == [8, 32]
-    assert all(len(sample.passes) == suite.PASSES for sample in samples)
-    assert len(few_cases) == 2 * suite.PASSES
-    assert opened == [name for name in suite.SUITES if name != "pit"]
-    sparse = replace(profile, samples=(*profile.samples, Sample("pit-k", "fp32", {"m": 8}, 1.0, held_out=True)))
-    suite.measure_held_out(sparse, "cpu")
-    assert "pit" in opened
-    other = replace(profile, fingerprint={**profile.fingerprint, "device": "another"})
-    with pytest.raises(InputError, match=r"'another'.*--device"):
-        suite.measure_held_out(other, "cpu")
+    monkeypatch.setattr("simcore.calibrate.clocks.FLUSH", 2**12)
+    monkeypatch.setattr(measure, "cpu_calls", lambda run, pool, *_: [run(*pool[0]) is None or 1e-6] * 3)
+    path = tmp_path / "p.json"
+    found = suite.calibrate("cpu", ["gemm"], path)
+    assert {(one.kernel, one.dtype) for one in found.profile.samples} == {("gemm", "bf16"), ("copy", "fp32")}
+    assert {(fit.kernel, fit.dtype) for fit in found.profile.fits} == {("gemm", "bf16"), ("copy", "fp32")}
+    assert (found.passes, found.missing, found.skipped) == (suite.PASSES, 0, ())
+    assert len(found.wrong) == 1
+    assert found.wrong[0].startswith("gemm fp32 {'m': 32, 'n': 32, 'k': 32, 'batch': 1}: the output is off by ")
+    assert ("gemm", "fp32", 48) not in timed
+    with pytest.raises(SystemExit) as stopped:
+        run(["calibrate", "--suite", "gemm", "-o", str(path)])
+    said = capsys.readouterr()
+    assert stopped.value.code == 1
+    assert "sha256" in said.out
+    assert "the kernels whose output is wrong: gemm fp32 {'m': 32" in said.err
+    assert load_profile(path).fit("gemm", "bf16") is not None
+    right["gemm"] = True
+    again = suite.calibrate("cpu", ["gemm"], path)  # once it is mended
+    assert again.wrong == ()
+    assert again.profile.fit("gemm", "fp32") is not None
 
 
 def test_what_does_not_fit_is_not_kept(tmp_path, monkeypatch):
@@ -261,11 +285,27 @@ def test_a_calibration_begins_nothing_after_its_time_and_carries_on(tmp_path, fe
 
 def test_a_burst_of_other_load_in_one_pass_is_left_out():
     passes = [Sample("copy", "fp32", {"bytes": 8}, seconds, 0.02, 3) for seconds in (2.0, 1.0, 1.1, 6.0, 1.05)]
-    merged = measure.merge(passes)
+    merged = merge(passes)
     assert merged.seconds == 1.05
     assert merged.repeats == 15
     assert merged.passes == (2.0, 1.0, 1.1, 6.0, 1.05)
     assert merged.spread > 0.25  # which marks the fit as noisy
+
+
+@pytest.mark.parametrize("first", [((1.0, 0.05), (1.3, 0.06), (1.0, 0.04)), ((1.0, 0.3), (1.01, 0.4)), ((1.0, 0.1),)])
+def test_the_spread_between_the_first_passes_does_not_stick_to_a_resumed_sample(tmp_path, first):
+    """Once later passes agree, the spread is that within them, as without the interruption."""
+    passes = [Sample("copy", "fp32", {"bytes": 8}, *one, 3) for one in first]
+    later = [Sample("copy", "fp32", {"bytes": 8}, 1.0, 0.05, 3) for _ in range(5 - len(first))]
+    path = tmp_path / "p.json"
+    path.write_text(profile_text(KernelProfile("toy", CPU, samples=(merge(passes),))))
+    store = Store(path, KernelProfile("toy", CPU))
+    store.resume()
+    assert store.passes(passes[0].key) == len(first)
+    for one in later:
+        store.add(one)
+    whole = merge([*passes, *later])
+    assert store.samples[whole.key] == replace(whole, spread=pytest.approx(whole.spread, rel=0.2))
 
 
 def write(path, text):

@@ -13,6 +13,7 @@ from simcore.models.compute.device import Device
 from simcore.models.compute.kernels import AXES, FORMULAS
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Fit, KernelProfile, Sample
+from simcore.models.compute.sparse import profiled
 from simcore.models.compute.sparse.composed import COMPOSED, composed_seconds, parts, tokens_of
 from simcore.models.compute.sparse.coverage import RandomMask
 from simcore.models.compute.sparse.packed import packed_seconds
@@ -190,7 +191,7 @@ def fused(kernel, product, sparsity, height, width, held_out=False):
     return Sample(f"pit-{kernel.axis}", "fp32", shape, 1e-5 + 2e-13 * area * work.tiles, 0.01, 9, held_out)
 
 
-def test_on_cuda_the_samples_of_each_tile_are_its_table():
+def test_on_cuda_the_samples_of_each_tile_are_its_table(monkeypatch):
     product, unseen = Product(2048, 2048, 2048), Product(1536, 3072, 1024)
     samples = []
     for kernel in pit_cases.KERNELS["cuda"]:
@@ -205,12 +206,18 @@ def test_on_cuda_the_samples_of_each_tile_are_its_table():
     assert all(isinstance(entry, TileEntry) for entry in table.entries)
     assert len(table.entries) == len(pit_cases.KERNELS["cuda"])
     assert all(entry.error < 0.02 for entry in table.entries)
-    assert all(sample_seconds(found, one) == pytest.approx(one.seconds, rel=0.02) for one in samples)
+    assert list(sample_seconds(found, samples)) == pytest.approx([one.seconds for one in samples], rel=0.02)
+    made, table_of = [], profiled._table
+    monkeypatch.setattr(profiled, "_table", lambda *given: made.append(given[1]) or table_of(*given))
+    assert len(list(sample_seconds(found, samples))) == len(samples)
+    assert made == [product, unseen]  # once each, not for every sample
     mask = RandomMask(1536, 3072, 32, 1, 0.95)
     assert select(unseen, mask, table).best.kernel.micro == (32, 1)
     priced = select(unseen, mask, table, index_cost=index_cost(found)).candidates
     assert all((one.index_seconds > 0) == (one.kernel is not None) for one in priced)
     assert tile_table(found, Product(64, 64, 64, "fp16")) is None
+    without_dense = replace(found, fits=tuple(fit for fit in fits if fit.kernel != "gemm"))
+    assert set(sample_seconds(without_dense, samples[:-1])) == {None}  # nothing to compare the tiles with
 
 
 def test_on_the_cpu_a_formula_gives_the_entries(profile):

@@ -8,13 +8,15 @@ those of their indices ``index-k`` and so on.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
 from simcore.models.compute.kernels import AXES, index_seconds, seconds_of
-from simcore.models.compute.predict import predict
+from simcore.models.compute.predict import as_wide, predict
 from simcore.models.compute.profile import Errors, KernelProfile, Sample
 from simcore.models.compute.sparse.composed import COMPOSED, composed_seconds
+from simcore.models.compute.sparse.coverage import RandomMask
 from simcore.models.compute.sparse.packed import index_counts, packed_seconds, problem, work_of
 from simcore.models.compute.sparse.select import IndexCost
 from simcore.models.compute.sparse.table import PricedEntry, TileEntry, TileTable
@@ -45,8 +47,8 @@ def tile_table(profile: KernelProfile, product: Product) -> TileTable | None:
     for axis in AXES:
         held_out = (one for one in profile.samples if one.held_out and one.dtype == product.dtype)
         samples = [one for one in held_out if axis_of(one.kernel) == axis]
-        known = ((sample_seconds(profile, one), one.seconds) for one in samples)
-        errors[axis] = Errors.of([predicted / measured - 1 for predicted, measured in known if predicted is not None])
+        known = zip(sample_seconds(profile, samples), samples, strict=True)
+        errors[axis] = Errors.of([predicted / one.seconds - 1 for predicted, one in known if predicted is not None])
     entries = tuple(replace(entry, error=_mape(errors[entry.kernel.axis])) for entry in table.entries)
     return replace(table, entries=entries)
 
@@ -61,7 +63,7 @@ def _table(profile: KernelProfile, product: Product) -> TileTable | None:
         kernel, shape, mask = problem(axis, sample.shape, sample.dtype)
         covered = 1 - work_of(kernel, shape, mask).density
         measured.setdefault(shape, {}).setdefault(kernel, {})[covered] = sample.seconds
-    if not measured:
+    if not measured or as_wide(profile, "gemm", product.dtype) is None:  # what every table is compared with
         return None
     shape = min(measured, key=lambda one: abs(math.log(one.flop / product.flop)))
     entries: list[TileEntry | PricedEntry] = []
@@ -110,22 +112,29 @@ def index_cost(profile: KernelProfile) -> IndexCost | None:
     return seconds
 
 
-def sample_seconds(profile: KernelProfile, sample: Sample) -> float | None:
-    """Return the predicted time of what a sample measured [s], whatever its range; None where the profile has none.
+def sample_seconds(profile: KernelProfile, samples: Iterable[Sample]) -> Iterator[float | None]:
+    """Yield the predicted time of what each sample measured [s], whatever its range; None where the profile has none.
 
-    By the kernel's own fit, else for a sparse kernel by its tile's table, else for experts and sequences as the sum of
-    their parts.
+    By the kernel's own fit, else for a sparse kernel by its tile's table, which is made once for each product, else for
+    experts and sequences as the sum of their parts.
     """
-    fit = profile.fit(sample.kernel, sample.dtype)
-    if fit is not None:
-        return seconds_of(fit, sample.shape, profile.device)
-    if sample.kernel in COMPOSED:
-        return composed_seconds(profile, sample.kernel, sample.dtype, sample.shape)
-    axis = axis_of(sample.kernel)
-    if axis is None:
-        return None
-    kernel, product, mask = problem(axis, sample.shape, sample.dtype)
-    table = _table(profile, product)
+    tables: dict[Product, TileTable | None] = {}
+    for sample in samples:
+        fit, axis = profile.fit(sample.kernel, sample.dtype), axis_of(sample.kernel)
+        if fit is not None:
+            yield seconds_of(fit, sample.shape, profile.device)
+        elif sample.kernel in COMPOSED:
+            yield composed_seconds(profile, sample.kernel, sample.dtype, sample.shape)
+        elif axis is None:
+            yield None
+        else:
+            kernel, product, mask = problem(axis, sample.shape, sample.dtype)
+            if product not in tables:
+                tables[product] = _table(profile, product)
+            yield _tile_seconds(tables[product], kernel, product, mask)
+
+
+def _tile_seconds(table: TileTable | None, kernel: SparseKernel, product: Product, mask: RandomMask) -> float | None:
     entry = None if table is None else next((one for one in table.entries if one.kernel == kernel), None)
     if table is None or entry is None:
         return None
