@@ -160,6 +160,7 @@ class CollectiveResult:
             "shard": self.buffers.shard,
             "npus": prod(self.groups),
             "chunks": self.run.chunks,
+            "algorithms": [each.value for each in self.run.algorithms],
             "phases": self.run.phases,
             "dimensions": [dict(row) for row in self.dimensions],
             "reasons": list(self.reasons),

@@ -92,6 +92,17 @@ def test_a_ring_forwards_an_all_to_all():
     assert "forwards what is sent to others: its busiest link takes 2.29 times as long as a switch" in text
 
 
+def test_algorithms_that_ran_are_told():
+    options = ["--network", "Switch(6)@50GB/s,10us", "--in-flight", "4", "--json"]
+    small, large = (json.loads(invoke("all-reduce", size, *options)) for size in ("64kB", "64MiB"))
+    assert (small["algorithms"], large["algorithms"]) == (["folding"], ["ring"])
+    assert "are folded onto 4 NPUs first" in " ".join(small["reasons"])
+    assert "chunks run a ring, because folding" in " ".join(large["reasons"])
+    forced = json.loads(invoke("all-reduce", "64MiB", *options, "--algorithm", "folding"))
+    assert forced["time"] > large["time"]
+    assert forced["algorithms"] == ["folding"]
+
+
 def test_an_all_to_all_on_part_of_a_ring_takes_what_its_links_take():
     """Half of a ring is a line: four messages of each side cross its middle link, of half the bandwidth."""
     document = json.loads(invoke("all-to-all", "64MiB", "--network", "Ring(8)@100GB/s", "--group", "0-3", "--json"))

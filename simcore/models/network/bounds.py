@@ -5,7 +5,8 @@ Let N be the NPUs of the group, b_d what one of them has into dimension d [B/s] 
 - bandwidth: all-reduce ``2 (N - 1) / N S / sum b_d``, reduce-scatter half of it, all-gather of a shard S
   ``(N - 1) S / sum b_d``. In an all-to-all every byte for an NPU with another coordinate in d crosses d, so each
   dimension is a bound of its own, a ring by what its links forward: ``max_d S / p_d load_d / b_d``, where load_d is
-  ``sum_i min(i, p_d - i)`` round a whole ring and ``p_d - 1`` elsewhere, see `exchange_load`;
+  ``sum_i min(i, p_d - i)`` round a whole ring, each message the shorter way, and ``p_d - 1`` elsewhere, see
+  `exchange_load`;
 - latency: a byte of every NPU reaches every other, so the farthest pair: ``sum_d hops_d L_d``, hops on the real ring;
 - alpha-beta: the last byte leaves no sooner than the bandwidth allows, and crosses one link at least.
 """
