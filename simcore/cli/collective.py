@@ -6,26 +6,25 @@ from pathlib import Path
 
 import click
 
-from simcore.cli.console import options_of
-
-_SCHEDULES = "ascending, round-robin, themis, flex or latency-aware"
-_CONVENTIONS = "physical, or as ASTRA-sim counts: astra-sim, astra-sim-2, astra-sim-2-aware"
+from simcore.cli.console import options_of, terminal_width
+from simcore.errors import InputError
 
 
 # a size below 0 is refused as one, not as an unknown option
 @click.command("collective", context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, metavar="COLLECTIVE SIZE")
-@click.option("--network", required=True, metavar="TEXT|NAME|FILE",
-              help="Dimensions with bandwidth per NPU and link latency; or a network that has bandwidths.")  # fmt: skip
+@click.option("--network", metavar="TEXT|NAME|FILE",
+              help="Dimensions with bandwidth and link latency; or a network that has bandwidths. Needed.")  # fmt: skip
 @click.option("--chunks", type=int, default=64, show_default=True, help="Into how many the buffer is cut.")
-@click.option("--schedule", default="ascending", show_default=True, metavar="NAME", help=_SCHEDULES.capitalize() + ".")
+@click.option("--schedule", default="ascending", show_default=True, metavar="NAME",
+              help="Order of dimensions per chunk: ascending, round-robin, themis, flex, latency-aware.")  # fmt: skip
 @click.option("--in-flight", type=int, default=1, show_default=True, help="Chunks under way in a dimension at once.")
 @click.option("--group", metavar="RANKS", help="Ranks that take part: 0-15 or 0,4,8; by default all.")
 @click.option("--collective-opt", "optimization", default="local", show_default=True, metavar="NAME",
               help="Reduce-scatter up and all-gather down (local), or full-per-dimension.")  # fmt: skip
-@click.option(
-    "--convention", default="physical", show_default=True, metavar="NAME", help=_CONVENTIONS.capitalize() + "."
-)
+@click.option("--convention", default="physical", show_default=True, metavar="NAME",
+              help="What a chunk costs: physical, or as ASTRA-sim counts: astra-sim, astra-sim-2, "
+                   "astra-sim-2-aware.")  # fmt: skip
 @click.option("--algorithm", "algorithms", metavar="NAMES",
               help="ring, direct, halving-doubling or folding, one or with commas one per dimension.")  # fmt: skip
 @click.option("--timeline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
@@ -35,7 +34,7 @@ _CONVENTIONS = "physical, or as ASTRA-sim counts: astra-sim, astra-sim-2, astra-
 @click.option("--force", is_flag=True, help="Replace what -o and --timeline write if it exists.")
 def command(
     arguments: tuple[str, ...],
-    network: str,
+    network: str | None,
     chunks: int,
     schedule: str,
     in_flight: int,
@@ -63,9 +62,11 @@ def command(
     from simcore.studies.inputs import positional
     from simcore.timeline.file import check_timeline
 
-    names, example = ["COLLECTIVE", "SIZE"], 'all-reduce 1GiB --network "Ring(8)@100GB/s"'
-    operation, size = positional("collective", arguments, names, example, options_of(command))
-
+    names, written = ["COLLECTIVE", "SIZE"], '--network "Ring(8)@100GB/s"'
+    operation, size = positional("collective", arguments, names, f"all-reduce 1GiB {written}", options_of(command))
+    if network is None:
+        expected = "a network with the bandwidth of each dimension"
+        raise InputError("--network", "nothing", expected, f"Add one, such as {written}.")
     check_timeline(timeline, force=force)
     result = collective(
         operation,
@@ -88,6 +89,6 @@ def command(
     if as_json:
         click.echo(to_json(result.as_dict()), nl=False)
     else:
-        from simcore.cli.collective_report import report
+        from simcore.cli.collective_report import WIDEST, report
 
-        click.echo(report(result))
+        click.echo(report(result, min(WIDEST, terminal_width() or WIDEST)))

@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from simcore.cli.console import as_text, plain_table
+from simcore.models.network.topology import Block
 from simcore.models.workload import Collective
 from simcore.units import counted, format_si
 
@@ -15,13 +16,18 @@ if TYPE_CHECKING:
 
     from simcore.studies.collective_result import CollectiveResult
 
+WIDEST = 110
+"""Columns of the report where the terminal does not say."""
+_NARROW = 90
+"""Columns below which FullyConnected is written as in network strings."""
 
-def report(result: CollectiveResult, width: int = 110) -> str:
+
+def report(result: CollectiveResult, width: int = WIDEST) -> str:
     """Return a simulated collective as text of at most `width` columns."""
-    return as_text(_parts(result), width)
+    return as_text(_parts(result, width), width)
 
 
-def _parts(result: CollectiveResult) -> Iterator[object]:
+def _parts(result: CollectiveResult, width: int) -> Iterator[object]:
     inputs = result.provenance.inputs
     group = [p for p in result.groups if p > 1] or [1]
     yield (
@@ -30,7 +36,7 @@ def _parts(result: CollectiveResult) -> Iterator[object]:
         f"{inputs['in_flight']} in flight, {inputs['convention']}"
     )
     yield f"{_held(result)}\n"
-    yield _dimensions(result)
+    yield _dimensions(result, width)
     bounds = result.bounds
     close = "nothing is sent" if result.efficiency is None else f"{result.efficiency:.1%} of the bound"
     yield f"\ntime   {format_si(result.time, 's', 6)}, {close}"
@@ -53,14 +59,15 @@ def _held(result: CollectiveResult) -> str:
     return f"each NPU has a full buffer of {full}, a shard of {shard} of it for each NPU of the group"
 
 
-def _dimensions(result: CollectiveResult) -> Table:
+def _dimensions(result: CollectiveResult, width: int) -> Table:
     columns = ("dim", "network", "group", "per NPU", "sent", "occupied", "utilisation", "")
     table = plain_table(*columns, left=(0, 1, 7))
     for row in result.dimensions:
         d = row["dimension"]
+        block = "FC" if width < _NARROW and row["block"] == Block.FULLY_CONNECTED else row["block"]
         table.add_row(
             str(d),
-            f"{row['block']} {row['npus']}" + (" (idle)" if row["group"] == 1 else ""),
+            f"{block} {row['npus']}" + (" (idle)" if row["group"] == 1 else ""),
             str(row["group"]),
             format_si(row["bandwidth"], "B/s"),
             _bytes(row["sent"]),

@@ -23,7 +23,7 @@ Advance = Callable[[int, int], None]
 
 
 @click.command("evaluate")
-@click.argument("target", metavar="TARGET")
+@click.argument("target", metavar="TARGET", default="")
 @click.option("--small/--full", "small", default=False, help="Only the first subplot (PIT: sizes of 256), or all.")
 @click.option("--resolve", is_flag=True, help="Solve every budget for itself, not only 100 GB/s.")
 @click.option("--engine", type=click.Choice(["closed-form", "simulate"]), default="closed-form",
@@ -136,8 +136,16 @@ def _evaluate(target: str, *, device: str | None, announce: Announce, advance: A
     from simcore.errors import InputError, unknown_name
     from simcore.studies import evaluate_network, evaluate_pit
 
-    if target not in {*evaluate_network.TARGETS, *evaluate_pit.TARGETS}:
-        raise unknown_name("TARGET", target, [*evaluate_network.TARGETS, *evaluate_pit.TARGETS])
+    targets = [*evaluate_network.TARGETS, *evaluate_pit.TARGETS]
+    if not target:
+        remedy = "For example: simcore evaluate network-fig12 --small."
+        raise InputError("TARGET", "nothing", f"one of {', '.join(targets)}", remedy)
+    if target not in targets:
+        # a figure without its study is a target's end; what letters alone are close to would be another figure
+        ends = " or ".join(f"'{each}'" for each in targets if each.endswith(f"-{target}"))
+        if ends:
+            raise InputError("TARGET", f"'{target}'", f"one of {', '.join(targets)}", f"Did you mean {ends}?")
+        raise unknown_name("TARGET", target, targets)
     if target.startswith("pit-"):
         for name in ("resolve", "jobs", "state"):
             if options[name]:

@@ -147,6 +147,9 @@ def _usage(error: click.ClickException) -> str:
     if isinstance(error, click.BadParameter) and error.param is not None:
         return _bad_value(error, error.param)
     message = error.format_message().rstrip(".").removeprefix("Got ")
+    extra = re.match(r"unexpected extra arguments? \((.*)\)$", message)
+    if extra:
+        return str(InputError(command, f"'{extra[1]}' as a further argument", "none", help_hint))
     return str(InputError(command, message[:1].lower() + message[1:], "arguments that it takes", help_hint))
 
 

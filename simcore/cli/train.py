@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from simcore.cli.console import in_place_of, options_of, warn
+from simcore.cli.console import in_place_of, options_of, terminal_width, warn
 
 
 # a negative budget is refused as one, not as an unknown option
@@ -133,6 +133,6 @@ def command(
     if as_json:
         click.echo(to_json(result.as_dict()), nl=False)
     else:
-        from simcore.cli.train_report import report
+        from simcore.cli.train_report import WIDEST, report
 
-        click.echo(report(result))
+        click.echo(report(result, min(WIDEST, terminal_width() or WIDEST)))

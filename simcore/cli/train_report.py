@@ -15,11 +15,13 @@ from simcore.units import counted, format_si
 if TYPE_CHECKING:
     from rich.table import Table
 
+WIDEST = 110
+"""Columns of the report where the terminal does not say."""
 _LAYERS = 12
 """Layers that are listed; the others are summed up."""
 
 
-def report(result: TrainResult, width: int = 110) -> str:
+def report(result: TrainResult, width: int = WIDEST) -> str:
     """Return a simulated iteration as text of at most `width` columns."""
     return as_text(_parts(result), width)
 

@@ -140,7 +140,7 @@ def test_an_elastic_job_without_any_gpu_of_its_type(capsys, folder, policy):
         ),
         (["--policy"], "--policy: found no value, expected a value."),
         (["--json=yes"], "--json: found a value, expected none."),
-        (["sc23", "second"], "simcore trace: found unexpected extra argument (second), expected "),
+        (["sc23", "second"], "simcore trace: found 'second' as a further argument, expected none. See"),
         (["nosuch.csv"], "TRACE: found 'nosuch.csv', which is no file, expected one of sc23, synthetic"),
         (["."], "found a directory, expected a trace file."),
         (["synthetic:jobs=0"], "parameter 'jobs': found 0, expected a whole number from 1 to"),

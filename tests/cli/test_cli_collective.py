@@ -201,6 +201,21 @@ def test_bad_input_is_refused(capsys, args, message):
     assert message in refusal(capsys, *args)
 
 
+def test_without_a_network_or_anything_it_says_how_to_write_one(capsys):
+    written = '--network "Ring(8)@100GB/s".\n'
+    assert refusal(capsys).endswith(f"For example: simcore collective all-reduce 1GiB {written}")
+    text = refusal(capsys, "all-reduce", "1GiB")
+    assert text.startswith("simcore: error: --network: found nothing, expected a network")
+    assert text.endswith(f"Add one, such as {written}")
+
+
+def test_nothing_is_cut_on_a_narrow_terminal(monkeypatch):
+    monkeypatch.setattr("simcore.cli.collective.terminal_width", lambda: 80)
+    lines = invoke("all-reduce", "1GiB", "--network", NETWORK).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "2     FC 8           8   140 GB/s   448 MiB   3.445 ms         40.7%" in lines
+
+
 def test_the_caret_stands_under_the_place(capsys):
     lines = refusal(capsys, "all-reduce", "1GiB", "--network", "Ring(4)@200GB/s x Rng(8)@1GB/s").splitlines()
     assert lines[1].index("Rng") == lines[2].index("^")

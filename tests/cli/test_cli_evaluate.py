@@ -64,6 +64,23 @@ def test_columns_that_do_not_fit_are_set_below_the_others(monkeypatch):
     assert sum(line.startswith("DGX-like") for line in lines) == 3  # at 325 alone
 
 
+@pytest.mark.parametrize(
+    ("args", "end"),
+    [
+        ([], "For example: simcore evaluate network-fig12 --small.\n"),
+        (["fig12"], "Did you mean 'network-fig12'?\n"),
+        (["fig15"], "Did you mean 'network-fig15' or 'pit-fig15'?\n"),
+        (["netwrk-fig14"], "Did you mean 'network-fig14'?\n"),
+        (
+            ["network-fig12", "17B"],
+            "found '17B' as a further argument, expected none. See 'simcore evaluate --help'.\n",
+        ),
+    ],
+)
+def test_a_wrong_target_is_told_the_right_one(args, end, capsys):
+    assert refusal(capsys, *args).endswith(end)
+
+
 def test_figure_15_prints_a_matrix_per_network():
     lines = invoke("network-fig15").splitlines()
     assert sum(line.startswith("made for Group") for line in lines) == 3

@@ -62,6 +62,15 @@ def test_it_prints_where_the_time_goes():
     assert "Widen dimension 1: with 10% more bandwidth there the iteration takes" in text
 
 
+def test_nothing_is_cut_on_a_narrow_terminal(monkeypatch):
+    wide = invoke("4D", "325", "1T")
+    monkeypatch.setattr("simcore.cli.train.terminal_width", lambda: 80)
+    narrow = invoke("4D", "325", "1T")
+    assert max(map(len, narrow.splitlines())) <= 80
+    words = [{word for word in text.split("events")[0].split() if "─" not in word} for text in (narrow, wide)]
+    assert words[0] == words[1]
+
+
 def test_json_has_the_names_that_scripts_rely_on():
     found = document("4D", "325", "1T")
     assert found["iteration_time"] == pytest.approx(found["compute_time"] + found["exposed_communication"])
