@@ -10,6 +10,7 @@ GPU has. Times depend on the machine's load, which is printed.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 import time
@@ -28,8 +29,11 @@ SHARED = {70: 96, 75: 64, 80: 163, 90: 227}
 """Shared memory that one block may have [KiB], by compute capability (CUDA programming guide)."""
 
 FORMATS = (("fp32", "ieee"), ("fp16", "ieee"), ("fp32", "tf32"))
-ONES = {"k": ("am", "bn"), "m": ("ak", "bn"), "block": ("ak", "bn"), "n": ("am", "bk")}
-"""Strides that are one: the k-axis takes A column by column, the n-axis transposes both matrices."""
+ONES = {"k": ("am", "bn"), "m": ("ak", "bn"), "block": ("ak", "bn"), "n": ("ak", "bk")}
+"""Strides that are one: the k-axis takes A column by column, the n-axis B so, and transposes both."""
+
+INDICES = ((1, 1), (32, 1), (64, 1), (128, 1), (16, 16), (32, 32), (32, 64), (32, 256))
+"""Blocks and widths of the micro-tiles whose index is compiled."""
 
 
 def compiled(kernel: SparseKernel, dtype: str, precision: str, capability: int) -> triton.compiler.CompiledKernel:
@@ -52,6 +56,21 @@ def compiled(kernel: SparseKernel, dtype: str, precision: str, capability: int) 
     return triton.compile(ASTSource(function, types, fixed, aligned), GPUTarget("cuda", capability, 32), options)
 
 
+def compiled_index(block: int, width: int, capability: int) -> triton.compiler.CompiledKernel:
+    """Compile the index builder as its launch would: of a mask that is stored row by row."""
+    function = pit_triton._index_kernel
+    count = max(pit_triton.SPAN // width, 1)
+    fixed = {"BLOCK": block, "WIDTH": width, "COUNT": count, "stride_along": 1}
+    pointers = {"mask": "u8", "positions": "i32", "counts": "i32"}
+    types = {name: f"*{pointers[name]}" if name in pointers else "i32" for name in function.arg_names}
+    types |= dict.fromkeys(fixed, "constexpr")
+    aligned = {
+        (place,): [["tt.divisibility", 16]] for place, name in enumerate(function.arg_names) if name not in fixed
+    }
+    source = ASTSource(function, types, fixed, aligned)
+    return triton.compile(source, GPUTarget("cuda", capability, 32), dict(pit_triton.FUSION))
+
+
 def main() -> int:
     failed = False
     print(f"triton {triton.__version__}, load average {os.getloadavg()[0]:.2f}")
@@ -67,6 +86,14 @@ def main() -> int:
                 total, most = total + seconds, max(most, shared)
                 what = f"{capability} {dtype} {precision} {kernel.name}"
                 print(f"{what}: {seconds:.2f} s, {shared / 1024:.1f} KiB, {', '.join(units)}", flush=True)
+        for block, width in INDICES:
+            started = time.monotonic()
+            found = compiled_index(block, width, capability)
+            loads = sorted(set(re.findall(r"ld\.global[.\w]*", found.asm["ptx"])))
+            print(
+                f"{capability} index of {block}x{width}: {time.monotonic() - started:.2f} s, {', '.join(loads)}",
+                flush=True,
+            )
         count = len(FORMATS) * len(KERNELS["cuda"])
         print(f"{capability}: {count} kernels in {total:.1f} s, at most {most / 1024:.1f} KiB of shared memory")
         failed |= most > SHARED[capability] * 1024

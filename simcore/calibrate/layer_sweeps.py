@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from simcore.calibrate import moe, sequence
 from simcore.calibrate.measure import random_tensor
@@ -44,7 +45,12 @@ def sequences(bench: Bench, batch: int, longest: int, width: int) -> Iterator[Ro
         positions = where.flatten().nonzero()[:, 0]
         wanted = x.double() @ weight.double()
         valid = len(positions) / (batch * longest)
-        padded = bench.seconds(sequence.padded_linear, given(x, weight), wanted)
-        yield {"valid": valid, "way": "padded", "seconds": padded}
-        packed = bench.seconds(sequence.packed_linear, given(x, weight, positions), wanted)
-        yield {"valid": valid, "way": "packed", "seconds": packed}
+        ways: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+            "padded": (sequence.padded_linear, (x, weight)),
+            "packed": (sequence.packed_linear, (x, weight, positions)),
+        }
+        for way, (linear, inputs) in ways.items():
+            row: Row = {"valid": valid, "way": way, "seconds": None, "note": ""}
+            with noted(row):
+                row["seconds"] = bench.seconds(linear, given(*inputs), wanted)
+            yield row

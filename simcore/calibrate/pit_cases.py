@@ -139,9 +139,7 @@ def multiplication(kind: str, dtype: str, kernel: SparseKernel, problem: Problem
         a = random_tensor((problem.m, problem.k), dtype, kind, 2 * number)
         b = random_tensor((problem.k, problem.n), dtype, kind, 2 * number + 1)
         a, b = (a, b * mask) if kernel.axis == "n" else (a * mask, b)
-        if kind == "cuda" and kernel.axis == "k":
-            a = a.T.contiguous().T  # the layout that PIT keeps: contiguous along the micro-tile
-        return a, b, build(kind, kernel, mask)
+        return *stored(kind, kernel, a, b), build(kind, kernel, mask)
 
     def run(a: Any, b: Any, index: Any) -> Any:
         return multiply(kind, kernel, dtype, a, b, index)
@@ -168,6 +166,15 @@ def mask_of(problem: Problem, kernel: SparseKernel, device: str, seed: int) -> A
     """Return a mask for a problem: of A, or of B on the n-axis."""
     shape = (problem.k, problem.n) if kernel.axis == "n" else (problem.m, problem.k)
     return pit.block_mask(shape, (problem.height, problem.width), problem.sparsity, device, seed)
+
+
+def stored(kind: str, kernel: SparseKernel, a: Any, b: Any) -> tuple[Any, Any]:
+    """Return both matrices in the layout that PIT keeps on a GPU: the sparse one contiguous along its micro-tile."""
+    if kind == "cuda" and kernel.axis == "k":
+        return a.T.contiguous().T, b
+    if kind == "cuda" and kernel.axis == "n":
+        return a, b.T.contiguous().T
+    return a, b
 
 
 def build(kind: str, kernel: SparseKernel, mask: Any) -> Any:

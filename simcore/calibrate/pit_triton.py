@@ -2,8 +2,8 @@
 
 Importing this module needs torch and triton; with ``TRITON_INTERPRET=1`` in the environment before the first import
 the kernels run on CPU tensors, slowly, for tests. Indices are built on the device and stay there: nothing waits for
-the host. A is fastest stored column by column (``a.T.contiguous().T``) on the k-axis, since its micro-tiles are
-columns, and row by row on the m-axis.
+the host. The sparse matrix is fastest stored along its micro-tiles: A column by column (``a.T.contiguous().T``) on the
+k-axis and row by row on the m-axis, B column by column on the n-axis.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import triton.language as tl
 
 from simcore.errors import InputError
 
-SLOTS = 128
-"""Micro-tiles that one program of the index builder looks at."""
+SPAN = 128
+"""Columns that one program of the index builder looks at, or those of one micro-tile if it is wider."""
 
 STAGES = 3
 """Stages of the pipeline that loads tiles, where the GPU has one."""
@@ -48,19 +48,19 @@ def _index_kernel(
     mask, positions, counts, length, across, stride_along, stride_across, capacity,
     BLOCK: tl.constexpr, WIDTH: tl.constexpr, COUNT: tl.constexpr,
 ):  # fmt: skip
-    """OR each micro-tile of one block, then claim as many slots of the block's list as held something."""
+    """OR each micro-tile of one block, then claim as many slots of the block's list as held something.
+
+    Micro-tiles lie side by side, so the loads of a warp are neighbours whatever their width.
+    """
     block = tl.program_id(0)
     start = tl.program_id(1) * COUNT
     slots = start + tl.arange(0, COUNT)
-    found = tl.zeros((COUNT,), dtype=tl.int32)
     high = block * BLOCK + tl.arange(0, BLOCK)
-    for w in range(WIDTH):
-        at = slots * WIDTH + w
-        inside = (high[:, None] < across) & (at[None, :] < length)
-        where = high[:, None].to(tl.int64) * stride_across + at[None, :].to(tl.int64) * stride_along
-        some = tl.load(mask + where, mask=inside, other=0).to(tl.int32)
-        found = tl.maximum(found, tl.max(some, axis=0))
-    found = (found > 0).to(tl.int32)
+    at = start * WIDTH + tl.arange(0, COUNT * WIDTH)
+    inside = (high[:, None] < across) & (at[None, :] < length)
+    where = high[:, None].to(tl.int64) * stride_across + at[None, :].to(tl.int64) * stride_along
+    some = tl.max(tl.load(mask + where, mask=inside, other=0).to(tl.int32), axis=0)
+    found = (tl.max(tl.reshape(some, (COUNT, WIDTH)), axis=1) > 0).to(tl.int32)
     total = tl.sum(found, axis=0)
     base = tl.atomic_add(counts + block, total)
     slot = base + tl.cumsum(found, axis=0) - 1
@@ -148,16 +148,18 @@ def build_index(mask: torch.Tensor, block: int, width: int = 1) -> DeviceIndex:
     block : int
         Rows in a block, a power of two.
     width : int, optional
-        Columns of a micro-tile; 1 on a PIT-axis, BK for blocks.
+        Columns of a micro-tile, a power of two; 1 on a PIT-axis, BK for blocks.
     """
     _power_of_two("block", block, 1)
+    _power_of_two("width", width, 1)
     rows, columns = mask.shape
     blocks, capacity = triton.cdiv(rows, block), triton.cdiv(columns, width)
     positions = torch.empty(blocks, capacity, dtype=torch.int32, device=mask.device)
     counts = torch.zeros(blocks, dtype=torch.int32, device=mask.device)
-    _index_kernel[(blocks, triton.cdiv(capacity, SLOTS))](
+    count = max(SPAN // width, 1)
+    _index_kernel[(blocks, triton.cdiv(capacity, count))](
         mask.view(torch.uint8), positions, counts, columns, rows, mask.stride(1), mask.stride(0), capacity,
-        BLOCK=block, WIDTH=width, COUNT=SLOTS, **FUSION,
+        BLOCK=block, WIDTH=width, COUNT=count, **FUSION,
     )  # fmt: skip
     return DeviceIndex(positions, counts)
 

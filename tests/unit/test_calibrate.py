@@ -337,7 +337,7 @@ BLOCKED = """
 import sys
 class Block:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"simpy", "pydantic", "rich", "matplotlib", "networkx"}:
+        if name.partition(".")[0] in {"simpy", "pydantic", "rich", "matplotlib", "networkx", "joblib"}:
             raise ImportError(name)
 sys.meta_path.insert(0, Block())
 from simcore.cli.main import run

@@ -88,6 +88,9 @@ def test_the_fused_kernels_of_the_suite_compute_the_product(kernel):
     mask = pit_cases.mask_of(SMALL, kernel, "cpu", 0)
     a, b = torch.randn(70, 128), torch.randn(128, 50)
     a, b = (a, b * mask) if kernel.axis == "n" else (a * mask, b)
+    a, b = pit_cases.stored("cuda", kernel, a, b)
+    sparse = b if kernel.axis == "n" else a
+    assert sparse.stride(0 if kernel.axis in {"k", "n"} else 1) == 1  # contiguous along the micro-tile
     index = pit_cases.build("cuda", kernel, mask)
     found = pit_cases.multiply("cuda", kernel, "fp32", a, b, index)
     assert torch.allclose(found, a @ b, rtol=1e-4, atol=1e-4)

@@ -75,7 +75,7 @@ def test_columns_first_and_rows_first_are_the_same():
     assert torch.equal(kernels.k_axis(a.T.contiguous().T, b.T.contiguous().T, index, (16, 16, 16)), a @ b)
 
 
-@pytest.mark.parametrize(("block", "width"), [(1, 1), (16, 1), (32, 4)])
+@pytest.mark.parametrize(("block", "width"), [(1, 1), (16, 1), (32, 4), (2, 64), (16, 256)])
 @pytest.mark.parametrize("sparsity", [0.0, 0.8, 1.0])
 def test_index_holds_each_kept_micro_tile_once(block, width, sparsity):
     mask = random_mask((67, 300), (3, 2), sparsity)
@@ -89,5 +89,7 @@ def test_index_holds_each_kept_micro_tile_once(block, width, sparsity):
 def test_tiles_are_powers_of_two():
     a = torch.ones(16, 16, device=DEVICE)
     index = kernels.build_index(a > 0, 16)
+    with pytest.raises(InputError, match="width: found 3, expected a power of two"):
+        kernels.build_index(a > 0, 16, 3)
     with pytest.raises(InputError, match="BK: found 24, expected a power of two of at least 16"):
         kernels.k_axis(a, a, index, (16, 24, 16))
