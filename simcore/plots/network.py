@@ -30,7 +30,7 @@ FIGURES = (*_AXES, "fig15")
 """What can be drawn."""
 
 
-def draw(name: str, tables: Mapping[str, Table]) -> Figure:
+def draw(name: str, tables: Mapping[str, Table], how: str) -> Figure:
     """Draw one figure.
 
     Parameters
@@ -39,11 +39,15 @@ def draw(name: str, tables: Mapping[str, Table]) -> Figure:
         ``fig12`` to ``fig15``.
     tables : mapping of str to Table
         Those of `simcore.studies.evaluate_network.Evaluation`.
+    how : str
+        How the numbers were made, for the caption.
     """
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
-        return _bars(tables["summary"]) if name == "fig15" else _grid(tables[name], *_AXES[name])
+        if name == "fig15":
+            return _bars(tables["summary"], how)
+        return caption(_grid(tables[name], *_AXES[name]), how)
 
 
 def _grid(table: Table, column: str, scale: float, label: str) -> Figure:
@@ -113,7 +117,7 @@ def _dashed() -> Any:
     return Line2D([], [], color="black", linestyle=(0, (3, 2)), linewidth=1.2, **style)
 
 
-def _bars(summary: Table) -> Figure:
+def _bars(summary: Table, how: str) -> Figure:
     """Draw one panel per network: slowdown of each workload by what the split was made for, averaged over budgets."""
     from matplotlib.figure import Figure
 
@@ -153,7 +157,7 @@ def _bars(summary: Table) -> Figure:
     shown = "bars and numbers: geometric mean over 100 to 1000 GB/s per NPU, whiskers: least and largest"
     if len(networks) > 1:
         shown += "; each network has a scale of its own"
-    caption(figure, shown)
+    caption(figure, f"{shown}; {how}")
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(_BARS), frameon=False)
     return figure

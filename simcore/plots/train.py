@@ -19,6 +19,8 @@ _PARTS = {
     "pipeline": ("#56B4E9", "\\\\"),
     "other stages": ("#CC79A7", ".."),
 }
+_LEGEND = 4
+"""Entries of a legend that fit beside one another."""
 
 
 def draw(dimensions: Table, parts: Mapping[str, float], bound: float | None) -> Figure:
@@ -51,7 +53,9 @@ def draw(dimensions: Table, parts: Mapping[str, float], bound: float | None) -> 
         left.set_yticks([])
         left.set_ylim(-0.6, 0.6)
         left.set_xlabel("iteration [ms]")
-        figure.legend(loc="outside upper center", ncols=5, frameon=False)
+        entries = len(left.get_legend_handles_labels()[0])
+        # of a pipeline there are more than one line of the figure holds
+        figure.legend(loc="outside upper center", ncols=entries if entries <= _LEGEND else 3, frameon=False)
         labels = [f"{row['dimension']}: {row['block']} {row['npus']}" for row in dimensions]
         shares = [100 * row["utilisation"] for row in dimensions]
         right.bar_label(right.barh(labels, shares, 0.7, color="#555555"), fmt="%.1f %%", padding=2)

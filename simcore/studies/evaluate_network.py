@@ -66,6 +66,10 @@ SIMULATED = (
 FOR_CLOSED_FORM = "References are those of the closed form: how far simulated means lie from them is no error."
 SCALED = "Splits are solved once, at 100 GB/s per NPU without the 0.26 and the second forward compute, and scaled."
 RESOLVED = "Splits are solved at every budget, for the very iteration that is timed: published numbers do not apply."
+RESOLVED_SIMULATED = (
+    "Splits are solved at every budget, for the closed form of the iteration that is simulated: published numbers do "
+    "not apply."
+)
 
 ENGINES = ("closed-form", "simulate")
 """How points are timed."""
@@ -108,7 +112,13 @@ class Evaluation:
         from simcore.plots.network import FIGURES, draw
 
         name = self.target.removeprefix("network-")
-        return draw(name, self.tables) if name in FIGURES else None
+        if name not in FIGURES:
+            return None
+        inputs = self.provenance.inputs
+        how = ["each budget with a split of its own" if inputs["resolve"] else "splits for 100 GB/s per NPU, scaled"]
+        if name != "fig13":  # costs need no times
+            how[:0] = ["times simulated chunk by chunk" if inputs["engine"] == "simulate" else "times in closed form"]
+        return draw(name, self.tables, "; ".join(how))
 
     def write(self, directory: Path, *, force: bool = False) -> None:
         """Write tables as CSV, all as ``result.json`` and the figure as PNG and PDF into a new directory.
@@ -268,14 +278,17 @@ def _finished(target: str, tables: dict[str, Table], counts: dict[str, int], set
         command=f"evaluate {target}",
         inputs={"target": target, **settings, "reference": REFERENCE},
         sha256=hashes,
-        notes=_notes(settings) if figure else [],
+        notes=_notes(settings, tables) if figure else [],
         counts=counts,
         versions=versions("numpy", "scipy", "simpy"),
     )
     return Evaluation(target, TARGETS[target], tables, provenance)
 
 
-def _notes(settings: dict[str, Any]) -> list[str]:
+def _notes(settings: dict[str, Any], tables: Mapping[str, Table]) -> list[str]:
     """Return what a reader of a figure must know beside its numbers."""
-    timed = [SIMULATED, FOR_CLOSED_FORM] if settings["engine"] == "simulate" else [CLOSED_FORM]
-    return [*timed, RESOLVED if settings["resolve"] else SCALED]
+    simulated, resolved = settings["engine"] == "simulate", settings["resolve"]
+    timed = [SIMULATED] if simulated else [CLOSED_FORM]
+    if simulated and any(row.get("reference_mean") is not None for row in tables["summary"]):
+        timed.append(FOR_CLOSED_FORM)
+    return [*timed, (RESOLVED_SIMULATED if simulated else RESOLVED) if resolved else SCALED]

@@ -47,8 +47,15 @@ def status(*args):
 def test_it_says_that_it_simulated():
     text = invoke(*SMALL)
     assert "Simulated chunk by chunk with ASTRA-sim's rules" in text
-    assert "References are those of the closed form" in text
+    assert "References" not in text  # it shows none
     assert "2D        17B       PerfOptBW         1.09" in text
+
+
+def test_references_of_the_closed_form_are_told_to_be_such(monkeypatch):
+    monkeypatch.setattr(network_simulate, "run", lambda task: network_simulate.Timed(1.0, 0.5, 1))
+    assert "References are those of the closed form" in invoke("network-fig12", *SMALL[2:])
+    resolved = invoke(*SMALL, "--resolve")
+    assert "for the closed form of the iteration that is simulated" in resolved
 
 
 def test_json_has_simulated_times():

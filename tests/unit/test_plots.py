@@ -93,3 +93,17 @@ def test_the_legend_of_measured_kernels_shows_the_bars_it_names():
     assert list(entries) == ["pit", "csr", "bsr"]
     for bar, entry in zip(bars, entries.values(), strict=True):
         assert (bar.get_facecolor(), bar.get_hatch()) == (entry.get_facecolor(), entry.get_hatch())
+
+
+def test_the_legend_of_a_pipelines_iteration_is_not_cut_off():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from simcore.plots.train import draw
+
+    parts = dict.fromkeys(("compute", "tensor-parallel", "data-parallel", "pipeline", "other stages"), 1.0)
+    rows = [(1, "Ring", 2, 0.5), (2, "FullyConnected", 8, 0.1)]
+    figure = draw(Table(["dimension", "block", "npus", "utilisation"], rows), parts, None)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    found = figure.legends[0].get_window_extent(canvas.get_renderer())
+    assert 0 <= found.x0 < found.x1 <= figure.bbox.width
+    assert len(figure.legends[0].texts) == 5

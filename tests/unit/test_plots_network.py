@@ -50,7 +50,7 @@ def test_all_figures_are_tested():
 def test_the_same_tables_give_the_same_bytes(tmp_path, name):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        save(draw(name, TABLES[name]), tmp_path / folder / name)
+        save(draw(name, TABLES[name], "times in closed form"), tmp_path / folder / name)
     for suffix in ("png", "pdf"):
         a, b = ((tmp_path / folder / f"{name}.{suffix}").read_bytes() for folder in ("a", "b"))
         assert a == b
@@ -58,7 +58,7 @@ def test_the_same_tables_give_the_same_bytes(tmp_path, name):
 
 
 def test_a_grid_has_a_subplot_per_network_and_workload():
-    figure = draw("fig12", TABLES["fig12"])
+    figure = draw("fig12", TABLES["fig12"], "times in closed form")
     assert [axes.get_title() for axes in figure.axes] == ["2D, 17B", "2D, 1T", "3D, 17B", "3D, 1T"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "EqualBW",
@@ -70,7 +70,7 @@ def test_a_grid_has_a_subplot_per_network_and_workload():
 
 
 def test_segments_that_are_not_feasible_are_dashed():
-    axes = draw("fig12", TABLES["fig12"]).axes[0]
+    axes = draw("fig12", TABLES["fig12"], "times in closed form").axes[0]
     segments = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linestyle() != "None"]
     styles = {tuple(line.get_xdata()): line.get_linestyle() for line in segments}
     assert styles == {(100.0, 200.0): "-", (200.0, 300.0): "--"}
@@ -80,14 +80,19 @@ def test_segments_that_are_not_feasible_are_dashed():
 
 
 def test_the_dgx_like_network_is_a_point_at_325():
-    axes = draw("fig13", TABLES["fig13"]).axes[0]
+    axes = draw("fig13", TABLES["fig13"], "times in closed form").axes[0]
     (point,) = [line for line in axes.lines if line.get_marker() == "*"]
     assert list(point.get_xdata()) == [325.0]
 
 
 def test_bars_say_their_values():
-    axes = draw("fig15", TABLES["fig15"]).axes[0]
+    axes = draw("fig15", TABLES["fig15"], "times in closed form").axes[0]
     assert [text.get_text() for text in axes.texts] == ["1.100"] * 16
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_caption_says_how_the_numbers_were_made(name):
+    assert draw(name, TABLES[name], "times simulated").get_supxlabel().endswith("times simulated")
 
 
 def test_values_lie_on_no_whisker_and_none_is_cut_off():
@@ -98,7 +103,7 @@ def test_values_lie_on_no_whisker_and_none_is_cut_off():
     slowdowns = [0.9998, 1.0, 1.0002, 1.01, 1.0, 1.02, 1.003, 0.9995, 1.05, 1.2, 1.0, 1.1, 1.3, 1.002, 1.004, 1.6]
     rows = [(*pair, one, one * 0.999, one * 1.01) for pair, one in zip(pairs(), slowdowns, strict=True)]
     columns = ["network", "tuned_for", "workload", "slowdown", "least", "largest"]
-    figure = draw("fig15", {"summary": Table(columns, rows)})
+    figure = draw("fig15", {"summary": Table(columns, rows)}, "times in closed form")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     (axes,) = figure.axes
@@ -117,5 +122,5 @@ def test_values_lie_on_no_whisker_and_none_is_cut_off():
 
 
 def test_pyplot_and_its_global_state_stay_out():
-    draw("fig12", TABLES["fig12"])
+    draw("fig12", TABLES["fig12"], "times in closed form")
     assert "matplotlib.pyplot" not in sys.modules
