@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from simcore.calibrate import pit
-from simcore.calibrate.failures import is_lost, reason
+from simcore.calibrate.failures import Unmeasured, is_lost, reason
 from simcore.calibrate.measure import random_tensor, relative_error, time_callable
 from simcore.calibrate.pit import block_mask
 
@@ -80,7 +80,7 @@ def noted(row: Row) -> Iterator[None]:
     except Exception as failure:  # each library refuses in a type of its own
         if is_lost(failure):
             raise
-        row["note"] = reason(failure)
+        row["note"] = failure.why if isinstance(failure, Unmeasured) else reason(failure)
 
 
 def products(bench: Bench, size: int, granularity: tuple[int, int], sparsity: float) -> Iterator[Row]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from simcore.calibrate import plan
 from simcore.cli.main import main
 from simcore.errors import InputError
 from simcore.models.compute.predict import predict
@@ -131,6 +133,22 @@ def test_nothing_that_is_there_is_replaced_without_force(tmp_path):
     with pytest.raises(InputError, match=r"run\.csv: found a file that exists"):
         run("trace", "--timeline", str(other))
     assert other.read_text() == "mine"
+
+
+def test_help_and_reference_tell_the_times_that_the_code_holds():
+    said = " ".join(run("calibrate", "--help").split())
+    assert f"[{plan.TIME_LIMIT[False]:g}, full: {plan.TIME_LIMIT[True]:g}]" in said
+    assert f"Some of {', '.join(plan.SUITES)};" in said
+    usual, most = plan.VALIDATION_SECONDS
+    said = " ".join(run("profile", "validate", "--help").split())
+    assert f"{usual} s on a CPU core: {plan.PASSES} passes of some {plan.PASS_SECONDS} s" in said
+    assert f"up to {plan.EXTRA_PASSES} more are made: {most} s at most" in said
+    docs = Path(__file__).resolve().parents[2] / "docs" / "reference"
+    page = " ".join((docs / "cli-profile.md").read_text(encoding="utf-8").split())
+    assert f"some {plan.PASS_SECONDS} s a pass on a CPU core, so {usual} to {most} s" in page
+    assert f"within {plan.SAME_SPEED:.0%}".replace("%", " %") in page
+    page = (docs / "cli-calibrate.md").read_text(encoding="utf-8")
+    assert f"| {plan.TIME_LIMIT[False]:g}, with `--full` {plan.TIME_LIMIT[True]:g} |" in page
 
 
 RATES = ("rates", "--profile", "t4", "--model", "bert-base")
