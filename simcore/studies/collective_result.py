@@ -121,7 +121,8 @@ class CollectiveResult:
             )
             for d, each in enumerate(self.topology.dimensions)
         ]  # fmt: skip
-        return Table(columns, rows)
+        units = dict.fromkeys(("latency", "busy", "occupied", "ascending"), "s")
+        return Table(columns, rows, units | {"bandwidth": "B_per_s", "sent": "B"})
 
     @property
     def timeline(self) -> list[Slice]:
