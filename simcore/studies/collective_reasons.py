@@ -150,12 +150,14 @@ def _ring(result: CollectiveResult, d: int, members: Sequence[int]) -> list[str]
     if p > 2 and _fixed_order(result):
         rate = format_si(result.bandwidths[d], "B/s")
         found.append(f"ASTRA-sim 2 sends around the ring of dimension {d + 1} one way, with half of its {rate}.")
-    forwards = exchange_load(dimension, members)[0] / (p - 1)
-    if physical and exchange and forwards > 1:
-        part = "" if p == dimension.size else f" among {p} of its {dimension.size} NPUs"
+    forwards = exchange_load(dimension, members)[0] / (p - 1) if physical and exchange else 1.0
+    if forwards > 1:
+        whole = p == dimension.size
+        part = "" if whole else f" among {p} of its {dimension.size} NPUs"
+        rest = "" if whole else ". Messages take the shorter way; the bound counts the links of the longer one too"
         found.append(
             f"In an all-to-all{part} the ring of dimension {d + 1} forwards what is sent to others: its busiest "
-            f"link takes {forwards:.3g} times as long as a switch."
+            f"link takes {forwards:.3g} times as long as a switch{rest}."
         )
     return found
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import networkx
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simcore.engine import Clock
 from simcore.models.network.fluid import FluidNetwork, max_min
-from simcore.models.network.graph import link_graph, streams
+from simcore.models.network.graph import exchange_load, link_graph, streams
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.workload import Collective
 
@@ -111,3 +112,22 @@ def test_streams_on_a_ring_take_all_shortest_ways_in_equal_parts(size, collectiv
             for hop in pairwise(way):
                 expected[hop] = expected.get(hop, 0.0) + 1.0 / len(ways)
     assert streams(ring, group, collective)[1] == expected
+
+
+@given(st.integers(2, 13), st.data())
+def test_an_all_to_all_on_a_ring_loads_the_links_of_the_shorter_ways(n, data):
+    group = sorted(data.draw(st.sets(st.integers(0, n - 1), min_size=2)))
+    wanted: dict[tuple[int, int], float] = {}
+    for here, there in permutations(group, 2):
+        ahead = (there - here) % n
+        ways = [turn for turn, far in ((1, ahead), (-1, n - ahead)) if 2 * far <= n]
+        for turn in ways:
+            for k in range(min(ahead, n - ahead)):
+                hop = (here + turn * k) % n, (here + turn * (k + 1)) % n
+                wanted[hop] = wanted.get(hop, 0.0) + 1 / len(ways)
+    ring = Dimension(Block.RING, n)
+    share, counts = streams(ring, group, Collective.ALL_TO_ALL)
+    assert (share, counts) == (1 / (len(group) - 1), wanted)
+    most, mean = exchange_load(ring, group)
+    assert most == pytest.approx(max(wanted.values()) * (1 if n == 2 else 2))
+    assert mean == pytest.approx(sum(wanted.values()) / n)

@@ -4,9 +4,8 @@ Let N be the NPUs of the group, b_d what one of them has into dimension d [B/s] 
 
 - bandwidth: all-reduce ``2 (N - 1) / N S / sum b_d``, reduce-scatter half of it, all-gather of a shard S
   ``(N - 1) S / sum b_d``. In an all-to-all every byte for an NPU with another coordinate in d crosses d, so each
-  dimension is a bound of its own, a ring by what its links forward: ``max_d S / p_d load_d / b_d``, where load_d is
-  ``sum_i min(i, p_d - i)`` round a whole ring, each message the shorter way, and ``p_d - 1`` elsewhere, see
-  `exchange_load`;
+  dimension is a bound of its own: ``max_d S / p_d (p_d - 1) / b_d``, on a ring ``max_d S / p_d floor(p_d**2 / 4) /
+  b_d``, the bytes between two halves of the group over the two links each way that part a ring;
 - latency: a byte of every NPU reaches every other, so the farthest pair: ``sum_d hops_d L_d``, hops on the real ring;
 - alpha-beta: the last byte leaves no sooner than the bandwidth allows, and crosses one link at least.
 """
@@ -20,7 +19,7 @@ from math import prod
 from simcore.models.network.collectives import traffic
 from simcore.models.network.distances import farthest, nearest
 from simcore.models.network.graph import exchange_load
-from simcore.models.network.topology import Block, Dimension, Topology, peer_bandwidth
+from simcore.models.network.topology import Block, Dimension, Topology, peer_bandwidth, ring_crossings
 from simcore.models.workload import Collective
 
 
@@ -106,7 +105,7 @@ def bounds(
         return Bounds(0.0, 0.0, 0.0, 0.0, 0)
     npus = prod(groups)
     if collective is Collective.ALL_TO_ALL:
-        bandwidth = max(size / len(here) * exchange_load(dimension, here)[0] / b for dimension, b, here in used)
+        bandwidth = max(size / len(here) * _crossing(dimension.block, len(here)) / b for dimension, b, here in used)
     else:
         volume = {
             Collective.ALL_REDUCE: 2 * (npus - 1) / npus * size,
@@ -132,7 +131,8 @@ def per_dimension(
     """Return how long the ascending schedule occupies each dimension, latency apart [s].
 
     It is the closed form of `simcore.models.network.collectives` with two things that links add: a ring forwards an
-    all-to-all, and a group that covers part of a fully connected dimension has part of its links.
+    all-to-all, each message the shorter way, and a group that covers part of a fully connected dimension has part of
+    its links.
     """
     at = [range(p) for p in groups] if positions is None else positions
     found = []
@@ -143,3 +143,8 @@ def per_dimension(
             volume = size / group * exchange_load(dimension, here)[0]
         found.append(volume / usable_bandwidth(dimension, bandwidth, group) if group > 1 else 0.0)
     return tuple(found)
+
+
+def _crossing(block: Block, p: int) -> int:
+    """Return the messages that limit an exchange among p NPUs, over the bandwidth of one."""
+    return ring_crossings(p) if block is Block.RING else p - 1

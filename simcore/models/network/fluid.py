@@ -8,6 +8,7 @@ There is no latency and there are no chunks: this is the limit of many small one
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ulp
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,8 @@ from simcore.engine import Alarm, Clock
 
 Array = NDArray[np.float64]
 
-_SAME_TIME = 1e-12
-"""Flows whose ends differ by less than this share of the time end together: their difference is rounding."""
+_ROUNDING = 1e-12
+"""Flows of which no more than this share is left when another one ends have ended with it: the rest is rounding."""
 
 
 def max_min(usage: Array, capacity: Array) -> Array:
@@ -65,9 +66,14 @@ def max_min(usage: Array, capacity: Array) -> Array:
 @dataclass
 class _Flow:
     pattern: int
-    left: float  # bytes per stream
+    size: float  # bytes per stream
+    left: float
     done: Event
     rate: float = 0.0
+
+    def ends(self, seconds: float, now: float) -> bool:
+        """Say whether it ends in so many seconds, as far as its size and the clock are exact."""
+        return self.left <= self.rate * (seconds + 2 * ulp(now)) + self.size * _ROUNDING
 
 
 @dataclass
@@ -138,7 +144,7 @@ class FluidNetwork:
             done.succeed(self.clock.now)
             return done
         self._advance()
-        self._flows.append(_Flow(pattern, size, done))
+        self._flows.append(_Flow(pattern, size, size, done))
         self._share()
         return done
 
@@ -165,10 +171,9 @@ class FluidNetwork:
 
     def _wake(self, event: Event) -> None:
         self._advance()
-        least = min(flow.left / flow.rate for flow in self._flows)
-        edge = max(least, 0.0) + _SAME_TIME * self.clock.now
-        ended = [flow for flow in self._flows if flow.left / flow.rate <= edge]
-        self._flows = [flow for flow in self._flows if flow.left / flow.rate > edge]
+        first, now = max(min(flow.left / flow.rate for flow in self._flows), 0.0), self.clock.now
+        ended = [flow for flow in self._flows if flow.ends(first, now)]
+        self._flows = [flow for flow in self._flows if not flow.ends(first, now)]
         for flow in ended:
             flow.done.succeed(self.clock.now)
         self._share()

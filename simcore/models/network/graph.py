@@ -7,7 +7,7 @@ share a network break that symmetry: what they do to each other depends on which
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, permutations, product
+from itertools import accumulate, product
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -148,7 +148,7 @@ def streams(
                 counts[here, there] = 1.0
         return 1.0 / (members - 1), counts
     if collective is Collective.ALL_TO_ALL:
-        return 1.0 / (members - 1), _round_the_ring(permutations(group, 2), dimension.size)
+        return 1.0 / (members - 1), _all_round_the_ring(group, dimension.size)
     neighbours = (pair for i, here in enumerate(group) for pair in ((group[i - 1], here), (here, group[i - 1])))
     return 0.5, _round_the_ring(neighbours, dimension.size)
 
@@ -175,6 +175,30 @@ def _round_the_ring(pairs: Iterable[tuple[int, int]], size: int) -> dict[tuple[i
             number = streams_on[i] + streams_on[i + size]
             hop = turn * i % size, turn * (i + 1) % size
             if number:
+                counts[hop] = counts.get(hop, 0.0) + number
+    return counts
+
+
+def _all_round_the_ring(group: Sequence[int], size: int) -> dict[tuple[int, int], float]:
+    """Return the streams on each link where all pairs of a group send, as `_round_the_ring` counts them.
+
+    A link from i to i + 1 carries the streams from each member s in (i - h, i] to the members in (i, s + h], h half the
+    ring. Sums from position 0 on give all of these counts at once, in time that grows with the ring alone.
+    """
+    half, members = size // 2, set(group)
+    here = [1.0 if position % size in members else 0.0 for position in range(3 * size)]
+    until = [0.0, *accumulate(here)]  # members before a position
+    reached = [is_here * until[position + half + 1] for position, is_here in enumerate(here[: 2 * size])]
+    if 2 * half == size:  # opposite members send half either way
+        for position in range(2 * size):
+            reached[position] -= here[position] * here[position + half] / 2
+    reach = [0.0, *accumulate(reached)]
+    counts: dict[tuple[int, int], float] = {}
+    for i in range(size, 2 * size):
+        senders = until[i + 1] - until[i - half + 1]
+        number = reach[i + 1] - reach[i - half + 1] - senders * until[i + 1]
+        if number:  # as many the other way, from those to these
+            for hop in ((i % size, (i + 1) % size), ((i + 1) % size, i % size)):
                 counts[hop] = counts.get(hop, 0.0) + number
     return counts
 
