@@ -10,7 +10,7 @@ from pathlib import Path
 from simcore.calibrate.fit import fit_all
 from simcore.calibrate.passes import merge, spread_between
 from simcore.errors import InputError
-from simcore.models.compute.profile import KernelProfile, Sample
+from simcore.models.compute.profile import Fit, KernelProfile, Sample
 from simcore.outputs import is_there, write_atomic
 from simcore.zoo.profile_json import profile_text, read_document
 
@@ -35,11 +35,12 @@ class Store:
     def __init__(self, path: Path, profile: KernelProfile) -> None:
         self.path, self.profile = path, profile
         self.samples: dict[str, Sample] = {}
+        self.fits: tuple[Fit, ...] = ()
         self._parts: dict[str, list[Sample]] = {}
         self._written = time.monotonic()
 
     def resume(self) -> None:
-        """Take over the samples that the file already has.
+        """Take over the samples that the file already has, and its fits until new ones are made.
 
         Raises
         ------
@@ -55,6 +56,7 @@ class Store:
                 remedy = "Write to another file, or add --force to start anew."
                 raise InputError(str(self.path), f"a profile with {field} '{found}'", f"'{here}'", remedy)
         self.samples = {sample.key: sample for sample in earlier.samples}
+        self.fits = earlier.fits
         self._parts = {sample.key: _split(sample) for sample in earlier.samples}
 
     def passes(self, key: str) -> int:
@@ -69,15 +71,20 @@ class Store:
             self.write(fitted=False)
 
     def drop(self, kernel: str, dtype: str) -> None:
-        """Forget every sample of a kernel in a number format."""
+        """Forget every sample of a kernel in a number format, and what was fitted to them."""
+        self.fits = tuple(fit for fit in self.fits if (fit.kernel, fit.dtype) != (kernel, dtype))
         for key in [key for key, one in self.samples.items() if (one.kernel, one.dtype) == (kernel, dtype)]:
             del self.samples[key], self._parts[key]
 
     def write(self, *, fitted: bool = True) -> KernelProfile:
-        """Write the file whole, with the fits unless they are not due yet, and return the profile."""
+        """Write the file whole and return the profile; unless it is `fitted`, with the fits that it had before.
+
+        Fits take seconds, so they are made once at the end: a profile that can be used stays so while more is measured.
+        """
         samples = tuple(self.samples.values())
-        fits = fit_all(samples, self.profile.device) if fitted else ()
-        profile = replace(self.profile, samples=samples, fits=fits)
+        if fitted:
+            self.fits = fit_all(samples, self.profile.device)
+        profile = replace(self.profile, samples=samples, fits=self.fits)
         write_atomic(self.path, profile_text(profile))
         self._written = time.monotonic()
         return profile

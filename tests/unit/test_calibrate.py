@@ -270,6 +270,38 @@ def test_an_interrupted_calibration_loses_nothing(tmp_path, few_cases, monkeypat
     assert resumed.samples == whole.samples
 
 
+def test_a_profile_keeps_its_fits_while_a_later_calibration_adds_to_it(tmp_path, few_cases, monkeypatch):
+    """Interrupted, or written as it goes, it can be used as before; a kernel whose output is wrong loses its fit."""
+    path, timed = tmp_path / "mine.json", suite.time_case
+    suite.calibrate("cpu", ["launch"], path)
+    before = load_profile(path)
+    assert [fit.kernel for fit in before.fits] == ["launch"]
+    monkeypatch.setattr("simcore.calibrate.store.EVERY", -1.0)
+    seen = []
+
+    def more(case, *rest):
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        seen.append(load_profile(path).fits)
+        return Sample(case.kernel, case.dtype, case.shape, 2e-6, 0.01, 3, case.held_out)
+
+    monkeypatch.setattr(suite, "time_case", more)
+    with pytest.raises(KeyboardInterrupt):
+        suite.calibrate("cpu", ["gemm"], path)
+    assert seen == [before.fits] * 3
+    cut = load_profile(path)
+    assert cut.fits == before.fits
+    assert len(cut.samples) == len(before.samples) + 3
+    store = Store(path, KernelProfile("mine", before.device, fingerprint=before.fingerprint))
+    store.resume()
+    store.drop("launch", "fp32")
+    assert store.write(fitted=False).fits == ()
+    monkeypatch.setattr(suite, "time_case", timed)
+    path.write_text(profile_text(cut))
+    carried_on = suite.calibrate("cpu", ["launch"], path).profile
+    assert {fit.kernel for fit in carried_on.fits} == {"launch", "gemm"}
+
+
 def test_a_calibration_begins_nothing_after_its_time_and_carries_on(tmp_path, few_cases, monkeypatch):
     """Each case takes a second of this clock: five fit, so 3.5 seconds cut the first pass and 7.5 the second."""
     monkeypatch.setattr(suite, "monotonic", lambda: float(len(few_cases)))
