@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from simcore.calibrate.plan import PASSES, SUITES, TIME_LIMIT
+
+if TYPE_CHECKING:
+    from simcore.models.compute.profile import Fit
+    from simcore.models.compute.sparse.noise import MeasuredTiles
 
 # rich is not used here: a machine that calibrates may have torch and little else
 
@@ -18,6 +23,13 @@ def show_progress(done: int, total: int, what: str) -> None:
         click.echo(f"\r\x1b[K[{done}/{total}] {what}", nl=what.startswith("done"), err=True)
     elif done % 50 == 0 or what.startswith("done"):
         click.echo(f"[{done}/{total}] {what}", err=True)
+
+
+def show_errors(one: Fit | MeasuredTiles, which: str) -> None:
+    """Print the line of a kernel in a number format."""
+    errors = one.errors
+    shown = "-" if errors is None else f"MAPE {errors.mape:6.1%}  P90 {errors.p90:6.1%}  bias {errors.bias:+7.1%}"
+    click.echo(f"  {one.kernel:20} {one.dtype:5} {shown}  ({which}){'  NOISY' if one.noisy else ''}")
 
 
 @click.command("calibrate")
@@ -49,6 +61,7 @@ def command(device: str, suite: str | None, quick: bool, output: Path | None, li
     $ simcore calibrate --quick -o mine.json
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
     from simcore.errors import RunError
+    from simcore.models.compute.sparse.noise import measured_tiles
     from simcore.studies.calibrate import calibrate, default_output
 
     suites = SUITES if suite is None else tuple(name.strip() for name in suite.split(","))
@@ -69,10 +82,9 @@ def command(device: str, suite: str | None, quick: bool, output: Path | None, li
     if found.passes < PASSES:
         click.echo(f"{found.passes} of {PASSES} passes: run the same command without --force to add the others")
     for fit in profile.fits:
-        errors = fit.errors
-        shown = "-" if errors is None else f"MAPE {errors.mape:6.1%}  P90 {errors.p90:6.1%}  bias {errors.bias:+7.1%}"
-        which = "held out" if fit.held_out else "fitted"
-        click.echo(f"  {fit.kernel:20} {fit.dtype:5} {shown}  ({which}){'  NOISY' if fit.noisy else ''}")
+        show_errors(fit, "held out" if fit.held_out else "fitted")
+    for tiles in measured_tiles(profile):
+        show_errors(tiles, tiles.described if tiles.errors is None else f"held out; {tiles.described}")
     if found.wrong:
         others = "what else was measured is in the profile"
         raise RunError(f"{others}, but not the kernels whose output is wrong: {'; '.join(found.wrong)}")

@@ -12,6 +12,7 @@ from simcore.models.compute.device import DTYPES, lacks
 from simcore.models.compute.predict import Prediction, predict
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.sparse.coverage import RandomMask
+from simcore.models.compute.sparse.noise import noise
 from simcore.models.compute.sparse.profiled import index_cost, outside, tile_table
 from simcore.models.compute.sparse.select import Candidate, Selection, select
 from simcore.models.compute.sparse.tiles import Product, Work
@@ -140,7 +141,7 @@ def matmul(
         f"expected error: {error}",
         *found.notes,
     ]
-    selection = None
+    selection, noisy = None, list[str]()
     if sparsity > 0:
         product, mask = Product(m, k, n, dtype), RandomMask(m, k, block[0], block[1], sparsity)
         table = tile_table(device, product)
@@ -151,7 +152,8 @@ def matmul(
             beyond = outside(device, product)
             if beyond:
                 lines.append(f"sparse kernels: extrapolated beyond what was measured ({'; '.join(beyond)})")
-            lines += selection.explain()
+            noisy = noise(device, dtype, (one.kernel for one in selection.candidates if one.kernel is not None))
+            lines += [*noisy, *selection.explain()]
     provenance = Provenance(
         command="kernel",
         inputs={
@@ -159,7 +161,7 @@ def matmul(
             "granularity": list(block), "extrapolate": extrapolate,
         },
         sha256={"profile": device.sha256},
-        notes=list(found.notes),
+        notes=[*found.notes, *noisy],
         versions=versions("numpy"),
     )  # fmt: skip
     return KernelResult(found, selection, tuple(lines), provenance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from simcore.calibrate.plan import LEAST_PASSES, SAME_SPEED
 from simcore.errors import InputError
 from simcore.models.compute.kernels import FORMULA_OF
 from simcore.models.compute.profile import Errors, KernelProfile, Sample
+from simcore.models.compute.sparse.noise import measured_tiles
 from simcore.models.compute.sparse.profiled import sample_seconds
 from simcore.results import Table
 from simcore.zoo.load_profiles import load_profile
@@ -27,31 +29,23 @@ FAMILIES = ("pit", "moe", "sequence")
 
 
 def show(name_or_path: str | Path) -> tuple[KernelProfile, Table]:
-    """Return a profile and a table of its fits with their errors."""
+    """Return a profile and a table: a row for each fit, and for each sparse kernel whose samples are a tile table."""
     profile = load_profile(name_or_path, "FILE")
-    columns = [
-        "kernel",
-        "dtype",
-        "origin",
-        "errors on",
-        "samples",
-        "mape",
-        "p90",
-        "bias",
-        "spread",
-        "noisy",
-        "parameters",
-    ]
+    columns = ["kernel", "dtype", "origin", "errors on", "samples", "mape", "p90", "bias", "spread", "noisy"]
     rows = []
     for fit in profile.fits:
-        errors = fit.errors or Errors(0, float("nan"), float("nan"), float("nan"))
-        known = (None, None, None) if fit.errors is None else (errors.mape, errors.p90, errors.bias)
         parameters = ", ".join(f"{name} {value:.4g}" for name, value in fit.parameters.items())
-        basis = None if fit.errors is None else "held out" if fit.held_out else "fitted"
-        rows.append(
-            (fit.kernel, fit.dtype, fit.origin, basis, errors.samples, *known, fit.spread, fit.noisy, parameters)
-        )
-    return profile, Table(columns, rows)
+        known = _errors(fit.errors, "held out" if fit.held_out else "fitted")
+        rows.append((fit.kernel, fit.dtype, fit.origin, *known, fit.spread, fit.noisy, parameters))
+    for one in measured_tiles(profile):
+        known = _errors(one.errors, "held out")
+        rows.append((one.kernel, one.dtype, profile.origin, *known, one.spread, one.noisy, one.described))
+    return profile, Table([*columns, "parameters"], rows)
+
+
+def _errors(errors: Errors | None, basis: str) -> tuple[str | float | None, ...]:
+    """Return which errors these are, on how many samples, and the errors; where there are none, nothing but 0."""
+    return (None, 0, None, None, None) if errors is None else (basis, *dataclasses.astuple(errors))
 
 
 def figure(profile: KernelProfile) -> Figure:

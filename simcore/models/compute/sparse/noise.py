@@ -1,0 +1,101 @@
+"""Which sparse kernels were measured on a machine that was too busy: fits, and tables of tiles that have no fit."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from simcore.models.compute.profile import NOISY, Errors, KernelProfile, Sample
+from simcore.models.compute.sparse.profiled import axis_of, sample_seconds
+from simcore.models.compute.sparse.tiles import SparseKernel
+
+
+@dataclass(frozen=True)
+class MeasuredTiles:
+    """The samples of a sparse kernel that no formula was fitted to: each is a point of its tile's table.
+
+    Attributes
+    ----------
+    kernel, dtype : str
+        What was measured: ``pit-k``, ``fp16``.
+    samples : tuple of Sample
+        All of them, those that are held out and fill no table included.
+    errors : Errors or None
+        Of the tables, on the samples that are held out; None where there are none.
+    """
+
+    kernel: str
+    dtype: str
+    samples: tuple[Sample, ...]
+    errors: Errors | None
+
+    @property
+    def spread(self) -> float:
+        """Median relative spread of the samples."""
+        return statistics.median(one.spread for one in self.samples)
+
+    @property
+    def noisy_samples(self) -> int:
+        """How many samples spread more than `NOISY`: a point of a table counts alone, no other one evens it out."""
+        return sum(one.spread > NOISY for one in self.samples)
+
+    @property
+    def noisy(self) -> bool:
+        """Whether any does."""
+        return self.noisy_samples > 0
+
+    @property
+    def described(self) -> str:
+        """How many samples there are, and how many of them are noisy."""
+        noise = f", {self.noisy_samples} of them with a spread above {NOISY:.0%}" if self.noisy else ""
+        return f"no formula, {len(self.samples)} samples in tables of tiles{noise}"
+
+
+def measured_tiles(profile: KernelProfile) -> list[MeasuredTiles]:
+    """Return the sparse kernels of a profile that have samples and no fit, as on CUDA, in the order of the samples."""
+    groups: dict[tuple[str, str], list[Sample]] = {}
+    for sample in profile.samples:
+        if axis_of(sample.kernel) and profile.fit(sample.kernel, sample.dtype) is None:
+            groups.setdefault((sample.kernel, sample.dtype), []).append(sample)
+    return [MeasuredTiles(*key, tuple(samples), _errors(profile, samples)) for key, samples in groups.items()]
+
+
+def _errors(profile: KernelProfile, samples: Iterable[Sample]) -> Errors | None:
+    unseen = [sample for sample in samples if sample.held_out]
+    pairs = zip(unseen, sample_seconds(profile, unseen), strict=True)
+    return Errors.of([predicted / one.seconds - 1 for one, predicted in pairs if predicted is not None])
+
+
+def noise(profile: KernelProfile, dtype: str, kernels: Iterable[SparseKernel]) -> list[str]:
+    """Say which of some kernels, or of their indices, were measured with a spread above `NOISY`.
+
+    Parameters
+    ----------
+    profile : KernelProfile
+        Of the device.
+    dtype : str
+        Number format of the product.
+    kernels : iterable of SparseKernel
+        Those whose times are used.
+
+    Returns
+    -------
+    list of str
+        A note for each axis and for each index; see `simcore.models.compute.predict` for those of dense kernels.
+    """
+    kernels = list(kernels)
+    bound = f"with a spread above the bound of {NOISY:.0%}"
+    notes: dict[str, None] = {}
+    for axis in dict.fromkeys(kernel.axis for kernel in kernels):
+        fit = profile.fit(f"pit-{axis}", dtype)
+        index = profile.fit(f"index-{axis}", "bool") or profile.fit("index", "bool")
+        for found in (fit, index):
+            if found is not None and found.noisy:
+                notes[f"{found.kernel} {found.dtype}: measured {bound}"] = None
+        if fit is None:
+            points = [one for one in profile.samples if (one.kernel, one.dtype) == (f"pit-{axis}", dtype)]
+            noisy = sum(one.spread > NOISY for one in points)
+            if noisy:
+                notes[f"pit-{axis} {dtype}: {noisy} of {len(points)} samples measured {bound}"] = None
+    return list(notes)

@@ -1,0 +1,90 @@
+"""Sparse kernels that were measured with too much noise are marked wherever their numbers are shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from simcore.cli.main import run
+from simcore.models.compute.device import Device
+from simcore.models.compute.profile import NOISY, Fit, KernelProfile, Sample
+from simcore.models.compute.sparse.noise import measured_tiles
+from simcore.studies.calibrate import Calibration
+from simcore.studies.kernel import matmul
+from simcore.studies.profile import show
+from simcore.zoo.load_profiles import load_profile
+from simcore.zoo.profile_json import profile_text
+
+CUDA = Device("toy", "cuda", 80, 1e11, 0.0, 4e7)
+GEMM = {"t0": 2e-5, "rate": 1e11, "ramp": 1.0, "onchip": 1e14, "stream": 2e10}
+INDEX = {"t0": 5e-5, "element": 2e-10, "partial": 2e-10, "micro_tile": 1e-9, "entry": 2e-9}
+BOUND = "with a spread above the bound of 25%"
+
+
+def tile(kernel, sparsity, seconds, spread=0.01, held_out=False):
+    axis, (high, wide) = ("k", (32, 1)) if kernel == "pit-k" else ("m", (1, 64))
+    shape = {
+        "m": 512, "n": 512, "k": 512, "height": high, "width": wide, "sparsity": sparsity,
+        "tile_m": 32, "tile_k": 64, "tile_n": 64,
+    }  # fmt: skip
+    assert kernel == f"pit-{axis}"
+    return Sample(kernel, "fp32", shape, seconds, spread, 9, held_out)
+
+
+POINTS = (
+    tile("pit-k", 0.5, 1.1e-3), tile("pit-k", 0.9, 3e-4, 0.9), tile("pit-k", 0.95, 2e-4),
+    tile("pit-k", 0.7, 7e-4, held_out=True), tile("pit-m", 0.5, 2e-3), tile("pit-m", 0.9, 5e-4),
+)  # fmt: skip
+TABLES = KernelProfile(
+    "toy", CUDA, "measured",
+    (Fit("gemm", "fp32", "gemm", GEMM), Fit("index-k", "bool", "index-k", INDEX, spread=0.5)), POINTS,
+    {"device": "toy"},
+)  # fmt: skip
+
+
+def test_a_sparse_kernel_with_a_noisy_fit_or_index_is_noted():
+    profile = load_profile("cpu")
+    quiet = matmul("1024x1024x1024", profile, sparsity=0.95, granularity="32x1")
+    assert BOUND not in "\n".join(quiet.lines)
+    for kernel, dtype in (("pit-k", "fp32"), ("index-k", "bool"), ("index-block", "bool")):
+        noisy = profile.with_fit(replace(profile.fit(kernel, dtype), spread=2 * NOISY))
+        found = matmul("1024x1024x1024", noisy, sparsity=0.95, granularity="32x1")
+        assert f"{kernel} {dtype}: measured {BOUND}" in found.lines
+        assert f"{kernel} {dtype}: measured {BOUND}" in found.as_dict()["provenance"]["notes"]
+        dense = matmul("1024x1024x1024", noisy)
+        assert BOUND not in "\n".join(dense.lines)
+    of_b = profile.with_fit(replace(profile.fit("pit-n", "fp32"), spread=2 * NOISY))  # which a sparse A does not use
+    assert BOUND not in "\n".join(matmul("1024x1024x1024", of_b, sparsity=0.95, granularity="32x1").lines)
+
+
+def test_a_noisy_point_of_a_tile_table_is_noted():
+    found = matmul("512x512x512", TABLES, sparsity=0.93, granularity="32x1", extrapolate=True)
+    assert f"pit-k fp32: 1 of 4 samples measured {BOUND}" in found.lines
+    assert f"index-k bool: measured {BOUND}" in found.lines
+    assert "pit-m fp32" not in "\n".join(found.lines)
+
+
+def test_tables_have_a_row_with_their_errors_and_noise(tmp_path):
+    tables = {one.kernel: one for one in measured_tiles(TABLES)}
+    assert (tables["pit-k"].noisy, tables["pit-m"].noisy) == (True, False)
+    assert tables["pit-k"].errors.samples == 1
+    assert tables["pit-m"].errors is None
+    path = tmp_path / "toy.json"
+    path.write_text(profile_text(TABLES))
+    rows = {row["kernel"]: row for row in show(path)[1]}
+    assert (rows["pit-k"]["noisy"], rows["pit-k"]["errors on"], rows["pit-k"]["spread"]) == (True, "held out", 0.01)
+    assert rows["pit-k"]["parameters"] == "no formula, 4 samples in tables of tiles, 1 of them with a spread above 25%"
+    assert (rows["pit-m"]["noisy"], rows["pit-m"]["samples"], rows["pit-m"]["mape"]) == (False, 0, None)
+    assert {row["kernel"] for row in show("cpu")[1]}.isdisjoint({"moe-loop", "sequence-packed"})
+
+
+def test_calibrate_prints_a_line_for_tables(monkeypatch, capsys, tmp_path):
+    found = Calibration(TABLES, 5, 0, ())
+    monkeypatch.setattr("simcore.studies.calibrate.calibrate", lambda *_, **__: (found, tmp_path / "toy.json"))
+    with pytest.raises(SystemExit):
+        run(["calibrate"])
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
+    assert "MAPE" in lines["pit-k"]
+    assert lines["pit-k"].endswith("1 of them with a spread above 25%)  NOISY")
+    assert lines["pit-m"].endswith("(no formula, 2 samples in tables of tiles)")
+    assert lines["index-k"].endswith("NOISY")
