@@ -35,7 +35,7 @@ class RatesResult:
     rates : RateTable
         What `simcore.trace` takes.
     provenance : Provenance
-        With the hash of every profile.
+        With the hash of every profile, by GPU type: two profiles may have one name.
     """
 
     rates: RateTable
@@ -131,7 +131,7 @@ def rates(
             "profiles": [profile.name for profile in loaded], "models": [str(one) for one in models],
             "batches": list(batches), "devices": types, "names": list(names), "sequence": sequence, "dtype": dtype,
         },
-        sha256={profile.name: profile.sha256 for profile in loaded},
+        sha256={gpu: profile.sha256 for gpu, profile in zip(types, loaded, strict=True)},
         notes=list(notes),
         versions=versions("numpy"),
     )  # fmt: skip

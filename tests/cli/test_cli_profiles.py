@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from simcore.models.compute.predict import predict
 from simcore.zoo import names
 from simcore.zoo.load_profiles import load_profile
 from simcore.zoo.load_rates import load_rates
+from simcore.zoo.profile_json import profile_text
 
 PUBLISHED = ["a100-80gb", "h100", "h200", "p100-16gb", "t4", "v100-16gb", "v100-32gb"]
 
@@ -71,6 +73,19 @@ def test_rates_are_what_trace_reads(tmp_path):
     assert "not measured as steps" in table.note
     assert load_profile("t4").sha256 in path.read_text()
     assert table.seconds["bert", 8, "t4"] > table.seconds["bert", 8, "v100"] > table.seconds["bert", 4, "v100"]
+
+
+def test_rates_carry_the_hash_of_each_profile_though_two_have_one_name(tmp_path):
+    slow = replace(load_profile("t4"), description="another machine of the same name")
+    path = tmp_path / "slow.json"
+    path.write_text(profile_text(slow))
+    options = ("--model", "bert-base", "--batch", "4", "--json")
+    named = run("rates", "--profile", "t4", "--device", "a", "--profile", str(path), "--device", "b", *options)
+    hashes = json.loads(named)["provenance"]["sha256"]
+    assert hashes == {"a": load_profile("t4").sha256, "b": load_profile(path).sha256}
+    assert hashes["a"] != hashes["b"]
+    alone = json.loads(run("rates", "--profile", "t4", *options))["provenance"]
+    assert alone["sha256"] == {"t4": load_profile("t4").sha256}
 
 
 def test_compare_and_stored_validation(tmp_path):
