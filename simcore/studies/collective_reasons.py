@@ -22,6 +22,8 @@ _BUSY = 0.9
 """Share of the time from which a dimension counts as busy throughout."""
 _CLOSE = 0.95
 """Share of the bound from which nothing is left to gain."""
+_LESS = 0.01
+"""Share of the time from which another schedule is worth a word."""
 _NO_BYTE = "the buffer has not one whole byte, and the convention counts whole ones"
 
 
@@ -34,6 +36,12 @@ def reasons(result: CollectiveResult) -> list[str]:
     schedule = result.provenance.inputs["schedule"]
     if _fixed_order(result) and schedule != Schedule.ASCENDING:
         found.append(f"The schedule {schedule} had no effect: ASTRA-sim 2 always runs the ascending one.")
+    if result.faster is not None and result.faster[1] < (1 - _LESS) * result.time:
+        other, time = result.faster
+        found.append(
+            f"The schedule {other.value} takes {format_si(time, 's')} here, {1 - time / result.time:.1%} less: "
+            "latency-aware chooses from a fixed family of schedules, and none of it is as fast."
+        )
     if (result.efficiency or 0.0) > 1:
         found.append(
             f"The time is below the bound, which no network allows: the convention {result.convention.value} lets "

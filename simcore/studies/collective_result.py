@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from simcore.models.network.bounds import Bounds, per_dimension
 from simcore.models.network.simulation.conventions import Convention
 from simcore.models.network.simulation.run import CollectiveRun
+from simcore.models.network.simulation.schedules import Schedule
 from simcore.models.network.topology import Topology
 from simcore.models.workload import Collective
 from simcore.outputs import atomic_directory, write_atomic
@@ -55,6 +56,8 @@ class CollectiveResult:
         How to make it again.
     seconds : float
         CPU time of the simulation [s]; not part of the written result.
+    faster : tuple of Schedule and float, optional
+        Another schedule that takes less than ``latency-aware``, and its time [s].
     """
 
     collective: Collective
@@ -68,6 +71,7 @@ class CollectiveResult:
     bounds: Bounds
     provenance: Provenance
     seconds: float = field(compare=False)
+    faster: tuple[Schedule, float] | None = None
 
     @property
     def time(self) -> float:

@@ -92,6 +92,13 @@ def test_a_ring_forwards_an_all_to_all():
     assert "forwards what is sent to others: its busiest link takes 2.29 times as long as a switch" in text
 
 
+def test_no_chunk_has_less_than_a_byte():
+    def chunks(size, *options):
+        return json.loads(invoke("all-reduce", size, "--network", NETWORK, "--json", *options))["chunks"]
+
+    assert (chunks("1B"), chunks("5B"), chunks("1kB"), chunks("64B", "--chunks", "1000")) == (1, 5, 64, 64)
+
+
 def test_algorithms_that_ran_are_told():
     options = ["--network", "Switch(6)@50GB/s,10us", "--in-flight", "4", "--json"]
     small, large = (json.loads(invoke("all-reduce", size, *options)) for size in ("64kB", "64MiB"))
@@ -304,3 +311,20 @@ def test_part_of_a_ring_has_the_hops_of_the_real_ring_and_says_what_its_links_gi
     assert factor in text
     assert "Latency is 100% of the time" in text
     assert result.provenance.inputs["positions"] == [{"0,2,4,6": [0, 2, 4, 6], "0-3": [0, 1, 2, 3]}[group]]
+
+
+def test_latency_aware_says_where_another_schedule_is_faster():
+    """Five dimensions of decreasing bandwidth: its family has too few orders there."""
+    network = (
+        "Ring(2)@250GB/s,500ns x FC(8)@200GB/s,500ns x Ring(8)@100GB/s,500ns x Switch(32)@50GB/s,1us "
+        "x Switch(32)@25GB/s,2us"
+    )
+
+    def document(schedule):
+        return json.loads(invoke("all-gather", "1GiB", "--network", network, "--json", "--schedule", schedule))
+
+    ours, theirs = document("latency-aware"), document("themis")
+    assert theirs["time"] < ours["time"]
+    (reason,) = [reason for reason in ours["reasons"] if "fixed family" in reason]
+    assert reason.startswith(f"The schedule themis takes {theirs['time']:.1f} s here, ")
+    assert not [reason for reason in theirs["reasons"] if "fixed family" in reason]

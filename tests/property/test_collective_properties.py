@@ -255,8 +255,7 @@ def test_a_simulation_per_npu_equals_the_representative(
     one = simulate_collective(collective, size, topology, bandwidth, groups, positions=at, chunks=chunks, **options)
     members = tuple(rank for rank in range(topology.npus) if _inside(topology, rank, at))
     program = [GroupCollective(collective, size, members, chunks)]
-    network = Network(Clock(), topology, bandwidth, algorithms=one.algorithms, **options)
-    every = simulate_ranks(network, dict.fromkeys(members, program))
+    every = simulate_ranks(Network(Clock(), topology, bandwidth, **options), dict.fromkeys(members, program))
     assert every.time == pytest.approx(one.time - (convention.startup if one.phases else 0.0), rel=1e-9)
     assert set(every.finished.values()) == {every.time}
 

@@ -13,10 +13,10 @@ from simcore.errors import InputError, RunError
 from simcore.models.network.bounds import bounds, usable_bandwidth
 from simcore.models.network.groups import group_positions
 from simcore.models.network.simulation.algorithms import Algorithm, steps
-from simcore.models.network.simulation.conventions import Convention, phase_cost
+from simcore.models.network.simulation.conventions import Convention, candidates, phase_cost
 from simcore.models.network.simulation.links import Messages
 from simcore.models.network.simulation.mixture_times import batches, ways
-from simcore.models.network.simulation.mixtures import LAGS, mixtures
+from simcore.models.network.simulation.mixtures import LAGS, LAGS_IN_FLIGHT, mixtures
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.ranks import GroupCollective, simulate_ranks
 from simcore.models.network.simulation.run import simulate_collective
@@ -355,9 +355,12 @@ def test_latency_aware_takes_the_fastest_of_all_mixtures(collective, optimizatio
     """No bound may drop it, and the servers take the time that the search counts."""
     topology = net((Block.RING, sizes[0], 3e-7), (Block.SWITCH, sizes[1], 1e-6))
     network = Network(Clock(), topology, [2e11, 1e11], in_flight=in_flight, optimization=optimization)
-    found = ways(network, collective, 1e7, sizes, None)
-    every = batches(found, 1e7, 8, mixtures(found.used, found.even), inf)
-    times = [batch.times(np.arange(batch.rows.shape[1]), lag).min() for batch in every for lag in LAGS]
+    lags, times = LAGS if in_flight == 1 else LAGS_IN_FLIGHT, []
+    for way in candidates(topology.dimensions[1], Algorithm.HALVING_DOUBLING, collective, sizes[1]):
+        idle = network if in_flight == 1 else network.idle_copy([Algorithm.RING, way])
+        found = ways(idle, collective, 1e7, sizes, None)
+        every = batches(found, 1e7, 8, mixtures(found.used, found.even), inf)
+        times += [batch.times(np.arange(batch.rows.shape[1]), lag).min() for batch in every for lag in lags]
     run = simulate_collective(
         collective, 1e7, topology, [2e11, 1e11], chunks=8, schedule=Schedule.LATENCY_AWARE, in_flight=in_flight,
         optimization=optimization,

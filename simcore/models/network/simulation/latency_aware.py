@@ -15,7 +15,7 @@ import numpy as np
 
 from simcore.models.network.distances import Positions
 from simcore.models.network.simulation.mixture_times import Batch, batches, ways
-from simcore.models.network.simulation.mixtures import LAGS, Integers, mixtures
+from simcore.models.network.simulation.mixtures import LAGS, LAGS_IN_FLIGHT, Integers, mixtures
 from simcore.models.network.simulation.schedules import ChunkPlan
 from simcore.models.workload import Collective
 
@@ -63,7 +63,8 @@ def best_plans(
     search = _Search()
     few = [each for each in family if each.parts.size < _MANY]
     many = [each for each in family if each.parts.size >= _MANY]  # most of them cannot beat what the few have found
-    for some in (few, many):
+    # with several chunks in flight latency hides, no bound rules the many out, and they are no part of the family
+    for some in (few,) if network.in_flight > 1 else (few, many):
         for batch in batches(found, size, chunks, some, search.shortest):
             search.look_at(batch)
     assert search.batch is not None
@@ -90,7 +91,8 @@ class _Search:
                 self._time(batch, some[slice_])
 
     def _time(self, batch: Batch, some: Integers) -> None:
-        for lag in LAGS if batch.rounds * batch.chunks_in_round > 1 else LAGS[:1]:
+        lags = LAGS if batch.ways.in_flight == 1 else LAGS_IN_FLIGHT
+        for lag in lags if batch.rounds * batch.chunks_in_round > 1 else lags[:1]:
             times = batch.times(some, lag)
             if times.min() < self.shortest:
                 self.shortest, self.lag = float(times.min()), lag

@@ -146,7 +146,7 @@ class Batch:
         return self.ways.seconds(np.arange(self.whole + 1, dtype=np.float64) * (self.size / (self.whole * self.rounds)))
 
     def bounds(self, some: Integers) -> Floats:
-        """Return a better bound for some mixtures [s]: phases before a dimension's first, its load, those after."""
+        """Return a better bound for some mixtures [s]: a chunk's phases; those around a dimension's, and its load."""
         work, total = self.seconds
         there = self.ways.dimension[:, :, None] == np.arange(self.ways.used)
         first = there.argmax(axis=1)[:, None]
@@ -158,11 +158,13 @@ class Batch:
         # dimensions first: numpy is slow along a short last axis
         before, after, load = (np.moveaxis(each, -1, 0).copy() for each in (before, after, load))
         found: list[Floats] = []
+        alone = np.zeros(len(some))
         for row, parts, chunks in zip(self.rows[:, some], self.parts[:, some], self.chunks[:, some], strict=True):
             at = (slice(None), row, parts // chunks)
             new = [load[at] * chunks, before[at], after[at]]
             found = [found[0] + new[0], *map(np.minimum, found[1:], new[1:])] if found else new
-        return np.asarray((found[0] + found[1] + found[2]).max(axis=0))
+            alone = np.maximum(alone, until[row, parts // chunks, -1])
+        return np.asarray(np.maximum((found[0] + found[1] + found[2]).max(axis=0), alone))
 
     def sequence(self, some: Integers) -> Integers:
         """Return which of the mixed orders each chunk of a round takes, shape (chunks in a round, mixtures)."""
@@ -211,15 +213,20 @@ def batches(ways: Ways, size: float, most: int, family: Iterable[Mixtures], shor
         parts = np.concatenate([mixed.parts] * turns, axis=1)
         sets, shares = rows[:, :: mixed.shares], parts[:, : mixed.shares] * (size / mixed.whole)
         once = (work[:, sets].transpose(0, 2, 1) @ shares).reshape(len(work), -1)
-        some = np.flatnonzero(ways.occupied(once, once).max(axis=0) < shortest)
+        late = np.repeat(latency[:, sets].sum(axis=1), mixed.shares, axis=1)  # of one chunk for each order
+        some = np.flatnonzero(ways.occupied(once, once + late).max(axis=0) < shortest)
         if not len(some):
             continue
         rows, parts, once = rows[:, some], parts[:, some], once[:, some]
         for chunks in (np.ones_like(parts), parts) if mixed.whole > len(rows) else (parts,):
             late = sum(latency[:, row] * count for row, count in zip(rows, chunks, strict=True))
-            for repeats in rounds(most, mixed.whole if chunks is parts else len(rows)):
+            in_round = mixed.whole if chunks is parts else len(rows)
+            for repeats in rounds(most, in_round):
                 # where bytes are whole, no chunks of less than one
-                if ways.shared or size >= mixed.whole * repeats or mixed.whole * repeats == 1:
+                if not (ways.shared or size >= mixed.whole * repeats or mixed.whole * repeats == 1):
+                    continue
+                latest = repeats * in_round * latency.min(axis=1)
+                if ways.occupied(0 * latest, latest).max() < shortest:
                     least = ways.occupied(once, once + repeats * late).max(axis=0)
                     found.append(Batch(ways, size, repeats, mixed.whole, rows, parts, chunks, least))
     # few chunks take longer than their load

@@ -18,6 +18,8 @@ Integers = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
 
 LAGS = (1.0, 2.0)
 """Rounds by which each phase of a chunk lags behind the one before it, in the settled order of a dimension."""
+LAGS_IN_FLIGHT = (*LAGS, 8.0)
+"""The same with several chunks in flight, which fill their places only where later phases wait longer."""
 
 _ALL_ORDERS = 6
 """Dimensions up to which all orders are tried: 720 of them. Above it, those that go around outwards or inwards."""

@@ -229,6 +229,7 @@ class Network:
     ) -> list[ChunkPlan]:
         """Return the chunks of a collective issued now and the order of dimensions that the schedule gives each."""
         whole = self.convention.whole_nanoseconds
+        chunks = min(chunks, max(1, int(size)))  # no chunk of less than a byte
         if self.schedule is Schedule.LATENCY_AWARE:
             from simcore.models.network.simulation.latency_aware import best_plans
 
@@ -245,20 +246,19 @@ class Network:
         schedule = Schedule.ASCENDING if greedy else self.schedule
         return fixed_plans(schedule, collective, chunk_sizes(size, chunks, whole), groups, whole)
 
-    def idle_copy(self, clock: Clock, schedule: Schedule) -> Network:
-        """Return the same network with nothing under way, on another clock; it remembers the same costs."""
-        copy = Network(
-            clock,
+    def idle_copy(self, algorithms: Sequence[Algorithm]) -> Network:
+        """Return such a network with nothing under way, with other algorithms, on a clock of its own."""
+        return Network(
+            Clock(),
             self.topology,
             self.bandwidths,
             convention=self.convention,
-            schedule=schedule,
+            schedule=self.schedule,
             in_flight=self.in_flight,
             optimization=self.optimization,
-            algorithms=self.algorithms,
+            algorithms=algorithms,
+            record=self.record,
         )
-        copy._costs = self._costs
-        return copy
 
     def after(self, start: float, duration: float) -> float:
         """Return ``start + duration`` [s], on the grid of whole nanoseconds where the convention has one."""

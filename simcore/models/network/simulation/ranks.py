@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 from simpy.events import Event
 
-from simcore.engine import Clock
 from simcore.errors import InputError, RunError
 from simcore.models.network.distances import spread
 from simcore.models.network.groups import group_positions
 from simcore.models.network.simulation.network import Network
+from simcore.models.network.simulation.run import fastest
 from simcore.models.network.simulation.schedules import ChunkPlan, phases, turns
 from simcore.models.network.simulation.servers import Line
 from simcore.models.network.topology import Topology, coordinates
@@ -99,6 +99,7 @@ def simulate_ranks(network: Network, programs: Mapping[int, Sequence[float | Gro
 
     Examples
     --------
+    >>> from simcore.engine import Clock
     >>> from simcore.models.network.topology import Block, Dimension, Topology
     >>> network = Network(Clock(), Topology("pair", (Dimension(Block.SWITCH, 2),)), [1e9])
     >>> reduce = GroupCollective(Collective.ALL_REDUCE, 1e6, (0, 1), chunks=1)
@@ -146,10 +147,12 @@ class _Call:
         self.what, self.joined = what, set[int]()
         positions = group_positions(network.topology, what.members, str(what))
         self.groups, self.at = tuple(map(len, positions)), spread(network.topology, positions)
-        self.plans: list[ChunkPlan] = []
+        self.network, self.plans = network, list[ChunkPlan]()
         if what.size > 0 and len(what.members) > 1:
-            planner = network.idle_copy(Clock(), network.schedule)
-            self.plans = planner.plans(what.collective, what.size, self.groups, what.chunks, self.at)
+            wanted = what.collective, what.size, self.groups, what.chunks, self.at
+            ways = fastest(network, *wanted).algorithms if network.in_flight > 1 else network.algorithms
+            self.network = network.idle_copy(ways)
+            self.plans = self.network.plans(*wanted)
         whole = network.convention.whole_nanoseconds
         self.ways = [phases(plan, what.collective, self.groups, network.optimization, whole) for plan in self.plans]
         self.turns: dict[int, list[tuple[int, int]]] = {}
@@ -264,7 +267,7 @@ class _Ranks:
         network, now = self.network, self.clock.now
         _, operation, size = meeting.call.ways[meeting.chunk][meeting.position]
         at = meeting.call.at
-        cost = network.cost(dimension, operation, meeting.expected, size, at[dimension] if at else None)
+        cost = meeting.call.network.cost(dimension, operation, meeting.expected, size, at[dimension] if at else None)
         self.phases += 1
         ranks = [(rank, dimension) for rank in meeting.ready]
         start = now
