@@ -192,6 +192,9 @@ def test_simulation_cost_does_not_grow_with_the_network():
         ([[0, 0]], "each once"),
         ([[]], "none"),
         ([range(4)] * 2, "one for each of the 1"),
+        ([[0.5, 1]], "dimension 1: found positions 0.5, 1, expected a subset of the whole numbers 0 to 7"),
+        (["01"], "positions 0, 1, expected"),
+        ([3], "dimension 1: found 3, expected a list of positions"),
     ],
 )
 def test_positions_that_do_not_fit_are_refused(positions, part):
@@ -209,17 +212,23 @@ RING8 = Topology("ring", (Dimension(Block.RING, 8),))
         ({"groups": Groups((1,), (3,))}, [1e9], "job 1, dimension 1: found data-parallel groups of 3"),
         ({"groups": Groups((1,), (0,))}, [1e9], "job 1, dimension 1: found data-parallel groups of 0"),
         ({"groups": Groups((1,), (2,))}, [1e9], "groups of 2 = 2 NPUs, expected the job's 4 positions"),
+        ({"groups": Groups((1.0,), (4,))}, [1e9], "found tensor-parallel groups of 1.0, expected a divisor"),
+        ({"positions": ((0.5, 1, 2, 3),)}, [1e9], "job 1, dimension 1: found positions 0.5, 1, 2, 3"),
         ({"groups": Groups((1, 1), (4, 1))}, [1e9], "2 tensor-parallel group sizes"),
         ({"groups": Groups((2,), (2,))}, [1e9], "expected 1, the workload's degree of tensor parallelism"),
         ({"groups": Groups((1,), (4,)), "workload": reduce_only(8.0, 2)}, [1e9], "degree of data parallelism"),
         ({"iterations": 0}, [1e9], "0 iterations"),
+        ({"iterations": 1.5}, [1e9], "1.5 iterations, expected a whole number of at least 1"),
         ({"start": -1.0}, [1e9], "a start at -1 s"),
+        ({"start": "0"}, [1e9], "a start at '0' s"),
         ({"start": float("nan")}, [1e9], "a start at nan s"),
         ({"compute_scale": 0.0}, [1e9], "a compute scale of 0"),
+        ({"compute_scale": None}, [1e9], "a compute scale of None"),
         ({"loop": "NoOverlap"}, [1e9], "job 1: found the loop 'NoOverlap', expected one of Loop.NO_OVERLAP"),
         ({}, [1e9, 1e9], "bandwidths: found 2 numbers, expected one for each of the 1 dimensions"),
         ({}, [0.0], "bandwidths, dimension 1: found 0 B/s, expected a finite number above 0"),
         ({}, [-1.0], "bandwidths, dimension 1: found -1 B/s"),
+        ({}, ["1"], "bandwidths, dimension 1: found '1' B/s"),
     ],
 )
 def test_jobs_that_do_not_fit_are_refused_with_the_remedy(changes, bandwidths, part):
@@ -230,6 +239,11 @@ def test_jobs_that_do_not_fit_are_refused_with_the_remedy(changes, bandwidths, p
     assert part in str(refusal.value)
     assert refusal.value.exit_code == 2
     assert str(refusal.value).count(". ") == 1  # and one sentence on what to do
+
+
+def test_degrees_of_a_job_are_whole_numbers():
+    with pytest.raises(InputError, match=r"job, TP: found 2\.0, expected a whole number"):
+        place(RING8, [range(8)], 2.0, 4)
 
 
 def test_no_jobs_are_refused():

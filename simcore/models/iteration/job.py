@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import inf, prod
+from numbers import Integral, Real
 
 from simcore.errors import InputError
 from simcore.models.iteration.program import Loop
@@ -78,6 +79,9 @@ def place(topology: Topology, positions: Sequence[Sequence[int]], tp: int, dp: i
     Groups(tp=(8, 2), dp=(1, 32))
     """
     _check_positions(topology, positions, job)
+    for name, degree in (("TP", tp), ("DP", dp)):
+        if not isinstance(degree, Integral):
+            raise InputError(f"{job}, {name}", repr(degree), "a whole number of at least 1", "Give it as an int.")
     dimensions = tuple(
         Dimension(each.block, len(taken), each.level, each.latency)
         for each, taken in zip(topology.dimensions, positions, strict=True)
@@ -90,10 +94,12 @@ def _check_positions(topology: Topology, positions: Sequence[Sequence[int]], job
         expected = f"one for each of the {len(topology.dimensions)} dimensions of network {topology.name}"
         raise InputError(job, f"{len(positions)} lists of positions", expected, "Give range(n) for a whole dimension.")
     for number, (taken, dimension) in enumerate(zip(positions, topology.dimensions, strict=True), 1):
-        wrong = [at for at in taken if not 0 <= at < dimension.size]
-        if wrong or len(set(taken)) < len(taken) or not taken:
+        if not isinstance(taken, Collection):
+            raise InputError(f"{job}, dimension {number}", repr(taken), "a list of positions", "Write it in brackets.")
+        wrong = [at for at in taken if not isinstance(at, Integral) or not 0 <= at < dimension.size]
+        if wrong or len(set(taken)) < len(taken) or not len(taken):
             found = f"positions {', '.join(map(str, taken)) or 'none'}"
-            expected = f"a subset of 0 to {dimension.size - 1}, each once"
+            expected = f"a subset of the whole numbers 0 to {dimension.size - 1}, each once"
             remedy = "Give each position of the job there once, for example range(4)."
             raise InputError(f"{job}, dimension {number}", found, expected, remedy)
 
@@ -114,7 +120,7 @@ def check_job(topology: Topology, job: Job) -> None:
             raise InputError(job.name, f"{len(sizes)} {name} group sizes {sizes}", expected, remedy)
     for number, (taken, tp, dp) in enumerate(zip(job.positions, job.groups.tp, job.groups.dp, strict=True), 1):
         for name, size in (("tensor-parallel", tp), ("data-parallel", dp)):
-            if size < 1 or len(taken) % size:
+            if not isinstance(size, Integral) or size < 1 or len(taken) % size:
                 found, expected = f"{name} groups of {size}", f"a divisor of the job's {len(taken)} positions there"
                 raise InputError(f"{job.name}, dimension {number}", found, expected, remedy)
         if tp * dp != len(taken):
@@ -131,16 +137,15 @@ def check_job(topology: Topology, job: Job) -> None:
     if not isinstance(job.loop, Loop):  # text would be taken for the loop `simulate`
         expected = f"one of {', '.join(f'Loop.{loop.name}' for loop in Loop)}"
         raise InputError(job.name, f"the loop {job.loop!r}", expected, "Loop is in simcore.models.iteration.program.")
-    if job.iterations < 1:
-        raise InputError(job.name, f"{job.iterations} iterations", "at least 1", "Leave a job that runs none out.")
-    if not 0 <= job.start < inf:
-        raise InputError(
-            job.name, f"a start at {job.start:g} s", "a finite time of at least 0", "The simulation starts at 0."
-        )
-    if not 0 < job.compute_scale < inf:
-        raise InputError(
-            job.name, f"a compute scale of {job.compute_scale:g}", "a finite number above 0", "1 is as is."
-        )
+    if not isinstance(job.iterations, Integral) or job.iterations < 1:
+        found, remedy = f"{_written(job.iterations)} iterations", "Leave a job that runs none out."
+        raise InputError(job.name, found, "a whole number of at least 1", remedy)
+    if not isinstance(job.start, Real) or not 0 <= job.start < inf:
+        found = f"a start at {_written(job.start)} s"
+        raise InputError(job.name, found, "a finite time of at least 0", "The simulation starts at 0.")
+    if not isinstance(job.compute_scale, Real) or not 0 < job.compute_scale < inf:
+        found = f"a compute scale of {_written(job.compute_scale)}"
+        raise InputError(job.name, found, "a finite number above 0", "1 is as is.")
 
 
 def check_bandwidths(topology: Topology, bandwidths: Sequence[float]) -> None:
@@ -156,6 +161,13 @@ def check_bandwidths(topology: Topology, bandwidths: Sequence[float]) -> None:
         remedy = "Give the bandwidth of one NPU into each dimension [B/s], innermost first."
         raise InputError("bandwidths", f"{len(bandwidths)} numbers", expected, remedy)
     for number, bandwidth in enumerate(bandwidths, 1):
-        if not 0 < bandwidth < inf:
+        if not isinstance(bandwidth, Real) or not 0 < bandwidth < inf:
             remedy = "A dimension without links is left out of the network, or has size 1."
-            raise InputError(f"bandwidths, dimension {number}", f"{bandwidth:g} B/s", "a finite number above 0", remedy)
+            raise InputError(
+                f"bandwidths, dimension {number}", f"{_written(bandwidth)} B/s", "a finite number above 0", remedy
+            )
+
+
+def _written(value: object) -> str:
+    """Return a value for a message: a number as short as it is, anything else as Python writes it."""
+    return f"{value:g}" if isinstance(value, float) else repr(value)
