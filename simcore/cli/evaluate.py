@@ -64,18 +64,20 @@ def command(
     from simcore.outputs import check_output
 
     if output is not None:
-        check_output(output, force=force)
+        check_output(output, force=force, option="-o")
     points, ours = _points(target, small=small, resolve=resolve, engine=engine, state=state, output=output)
     options = {"small": small, "resolve": resolve, "engine": engine, "jobs": jobs, "state": points, "device": device}
+    result: Evaluation | None = None
     try:
         result = _shown(target, options)
+        text = result.to_json() if as_json else _report(result)
+        if output is not None:
+            result.write(output, force=force)
     except KeyboardInterrupt:
         if engine != "simulate":
             raise
-        raise KeyboardInterrupt(_interrupted(points)) from None
-    if output is not None:
-        result.write(output, force=force)
-    click.echo(result.to_json() if as_json else _report(result), nl=not as_json)
+        raise KeyboardInterrupt(_interrupted(points, complete=result is not None)) from None
+    click.echo(text, nl=not as_json)
     if ours is not None:  # all points are in the result now
         with suppress(OSError):
             ours.unlink()
@@ -115,11 +117,13 @@ def _points(
     return Scratch(path, warn), path
 
 
-def _interrupted(points: Path | State | None) -> str:
-    """Say how to go on after an interruption."""
+def _interrupted(points: Path | State | None, *, complete: bool) -> str:
+    """Say how to go on after an interruption, before the last point or in what was made of all of them."""
     path = points if points is None or isinstance(points, Path) else points.path
     if path is None:
         return "interrupted; nothing was kept. With -o or --state finished points are, for a later run to go on from"
+    if complete and is_there(path):
+        return f"interrupted; all points are kept in {path}: run the same command again for what is made of them"
     kept = "finished points are kept" if is_there(path) else "no point was finished"
     return f"interrupted; {kept} in {path}: run the same command again to go on"
 

@@ -13,6 +13,7 @@ from simcore.cli import evaluate
 from simcore.cli.evaluate import command
 from simcore.cli.main import run
 from simcore.studies import network_simulate
+from simcore.studies.evaluate_network import Evaluation
 
 cache_directory = evaluate.cache_directory  # before the fixture replaces it
 SMALL = ["network-fig12", "--small", "--engine", "simulate", "--jobs", "1"]
@@ -80,6 +81,23 @@ def test_an_interrupted_run_says_where_its_points_are_and_goes_on(tmp_path, monk
     assert len(ran) == 32
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
     assert (tmp_path / "out" / "points.csv").is_file()
+
+
+@pytest.mark.parametrize("step", ["_report", "write"])
+def test_an_interruption_after_the_last_point_says_that_all_are_kept(step, tmp_path, monkeypatch, capsys):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(network_simulate, "run", lambda task: network_simulate.Timed(1.0, 0.5, 1))
+    monkeypatch.setattr(evaluate if step == "_report" else Evaluation, step, stopped)
+    state = tmp_path / "pts.jsonl"
+    assert status(*SMALL, "--state", str(state), "-o", str(tmp_path / "out")) == 130
+    assert capsys.readouterr().err == (
+        f"simcore: error: interrupted; all points are kept in {state}: run the same command again for what is made "
+        "of them\n"
+    )
+    assert len(state.read_text(encoding="utf-8").splitlines()) == 32
+    assert [path.name for path in tmp_path.iterdir()] == ["pts.jsonl"]
 
 
 def test_a_state_that_the_user_names_is_kept(tmp_path):
