@@ -155,7 +155,7 @@ def _check_place(path: Path, place: str, what: str) -> None:
     if not parent.is_dir():
         found = f"a path under {parent}, which is a file"
         raise InputError(place, found, f"a {what} in a folder", "Choose another path.")
-    with _writing(path, what), tempfile.TemporaryFile(dir=parent):  # asking for permissions does not tell everything
+    with _writing(place, what), tempfile.TemporaryFile(dir=parent):  # asking for permissions does not tell everything
         pass
     try:
         os.lstat(path)
@@ -166,13 +166,13 @@ def _check_place(path: Path, place: str, what: str) -> None:
 
 
 @contextmanager
-def _writing(path: Path, what: str) -> Iterator[None]:
+def _writing(place: Path | str, what: str) -> Iterator[None]:
     """Turn the system's refusals to write into one message."""
     try:
         yield
     except OSError as error:
         raise InputError(
-            str(path), f"a place that cannot be written ({error.strerror})", f"a writable {what}"
+            str(place), f"a place that cannot be written ({error.strerror})", f"a writable {what}"
         ) from None
 
 

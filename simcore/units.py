@@ -84,10 +84,8 @@ def parse(text: str, kind: str, place: str) -> float:
         raise InputError(place, f"'{text}'", expected)
     number, unit = match.groups()
     if unit is None:
-        # a large number is meant in the plain unit, most likely
-        large = abs(Decimal(number)) >= 1000
-        likely = _PLAIN[kind] if large else _EXAMPLE[kind].split()[1]
-        raise InputError(place, f"'{text}' without a unit", expected, f"Add the unit: '{number} {likely}'.")
+        remedy = f"Add the unit: '{number} {_EXAMPLE[kind].split()[1]}' or '{number} {_PLAIN[kind]}'."
+        raise InputError(place, f"'{text}' without a unit", expected, remedy)
     if unit not in units:
         bits = kind == "bandwidth" and _BITS.match(unit)
         remedy = f"{_BITS_REMEDY} {float(number) / 8:g} {bits[1]}B/s." if bits else did_you_mean(unit, units)

@@ -57,6 +57,7 @@ def command(
     all-reduce of 1 GiB (full buffer per NPU) among 4 x 8 x 4 = 128 NPUs, ascending, 64 chunks, 1 in flight, physical
     ...
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
+    from simcore.outputs import check_output
     from simcore.results import to_json
     from simcore.studies.collective import collective
     from simcore.studies.inputs import positional
@@ -68,6 +69,8 @@ def command(
         expected = "a network with the bandwidth of each dimension"
         raise InputError("--network", "nothing", expected, f"Add one, such as {written}.")
     check_timeline(timeline, force=force)
+    if output is not None:
+        check_output(output, force=force, option="-o")
     result = collective(
         operation,
         size,

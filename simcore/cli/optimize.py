@@ -70,6 +70,7 @@ def command(
     1     Ring 2 Tile        tensor-parallel all-reduce and all-gather   139.762   43.00%  51.86 ms ...
     ...
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
+    from simcore.outputs import check_output
     from simcore.results import to_json
     from simcore.studies.inputs import positional
     from simcore.studies.optimize import optimize
@@ -81,6 +82,8 @@ def command(
     if model is not None:
         given.insert(2, model)
     network, budget, workload, target, loop = given
+    if output is not None:
+        check_output(output, force=force, option="-o")
     with in_place_of("WORKLOAD", "--model", model):
         result = optimize(
             network,

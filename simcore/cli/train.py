@@ -85,6 +85,7 @@ def command(
     iteration
     time                    ...
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
+    from simcore.outputs import check_output
     from simcore.results import to_json
     from simcore.studies.inputs import positional
     from simcore.studies.train import train
@@ -96,6 +97,8 @@ def command(
     names = ["NETWORK", "BUDGET", "WORKLOAD"]
     given = positional("train", arguments, names, "4D 325 1T", options_of(command), replaced)
     check_timeline(timeline, force=force)
+    if output is not None:
+        check_output(output, force=force, option="-o")
     with in_place_of("WORKLOAD", "--model", model):
         result = train(
             given[0] if text is None else text,
@@ -124,7 +127,7 @@ def command(
             output=output,
             force=force,
         )
-    for warning in (*result.provenance.notes[1:], *result.warnings):
+    for warning in result.warnings:
         warn(warning)
     if output is not None:
         result.write(output, force=force)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 from simcore.errors import InputError
 from simcore.models.network.groups import check_rank, group_positions
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
 from simcore.models.network.topology import Topology
 from simcore.models.workload import Collective
-from simcore.studies.inputs import choice
+from simcore.studies.inputs import choice, written
 from simcore.units import parse
 
 _RANKS = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?\Z")
@@ -59,8 +60,10 @@ def parse_size(size: float | str) -> float:
     InputError
         If it is text without a unit, or no finite size of at least 0.
     """
-    refusal = InputError("SIZE", f"'{size}'", "a finite size of at least 0, such as 1 GiB")
+    refusal = InputError("SIZE", written(size), "a finite size of at least 0, such as 1 GiB")
     if isinstance(size, str) and size.strip().startswith("-"):  # before its unit is asked for
+        raise refusal
+    if not isinstance(size, str | Real):
         raise refusal
     value = parse(size, "bytes", "SIZE") if isinstance(size, str) else float(size)
     if not 0 <= value < float("inf"):

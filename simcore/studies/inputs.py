@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from simcore.zoo.network_string import is_network_string, parse_network
 
 _GIGABYTE = 1e9
 _NUMBER = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
+_AMOUNT = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(k|[KMGTP]i?)?B?\s*\Z")
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -57,15 +59,23 @@ def bandwidth(value: float | str, place: str, *, least: str = "of at least 0") -
         try:
             number = float(value) * _GIGABYTE
         except ValueError:
-            if "/" not in value:
-                raise InputError(place, f"'{value}'", expected) from None
+            if "/" not in value and not value.endswith("bps"):
+                raise InputError(place, f"'{value}'", expected, _rate_for(value)) from None
             number = parse(value, "bandwidth", place)
-    else:
+    elif isinstance(value, Real):
         number = float(value)
+    else:
+        raise InputError(place, repr(value), expected)
     below = number <= 0 if least == "above 0" else number < 0
     if not math.isfinite(number) or below or number > 1e30:
         raise InputError(place, f"'{shown(value)}'", expected)
     return number
+
+
+def _rate_for(text: str) -> str:
+    """Return the remedy where a bandwidth has the unit of a size, or none for other text."""
+    match = _AMOUNT.match(text)
+    return f"A bandwidth is per second: write '{match[1]} {match[2] or 'G'}B/s'." if match else ""
 
 
 def shown(value: float | str) -> str:
@@ -134,16 +144,44 @@ def positional(
     return list(arguments)
 
 
-def check_count(option: str, number: int) -> None:
-    """Refuse a number of chunks that is below 1, or beyond what a simulation ends with.
+def check_count(option: str, number: int, most: int | None = MOST_CHUNKS) -> None:
+    """Refuse what is no whole number, is below 1, or is beyond what a simulation ends with.
+
+    Parameters
+    ----------
+    option : str
+        What gave the number.
+    number : int
+        For example of chunks.
+    most : int or None
+        The largest that is allowed.
 
     Raises
     ------
     InputError
         Naming the option.
+
+    Examples
+    --------
+    >>> check_count("--chunks", 2.5)
+    Traceback (most recent call last):
+        ...
+    simcore.errors.InputError: --chunks: found 2.5, expected a whole number from 1 to 1,048,576.
     """
-    if not 1 <= number <= MOST_CHUNKS:
-        raise InputError(option, str(number), f"a whole number from 1 to {MOST_CHUNKS:,}")
+    if not isinstance(number, Integral) or not 1 <= number <= (math.inf if most is None else most):
+        limits = "of at least 1" if most is None else f"from 1 to {most:,}"
+        raise InputError(option, written(number), f"a whole number {limits}")
+
+
+def written(value: object) -> str:
+    """Return a value for a message: text in quotes, a number without.
+
+    Examples
+    --------
+    >>> written(64.0), written("64"), written(None)
+    ('64.0', "'64'", 'None')
+    """
+    return str(value) if isinstance(value, Real) else repr(value)
 
 
 def resolve_network(network: str | Path) -> tuple[Topology, tuple[float, ...], dict[str, str]]:
@@ -154,6 +192,9 @@ def resolve_network(network: str | Path) -> tuple[Topology, tuple[float, ...], d
     InputError
         If a dimension has no bandwidth, or the network cannot be read.
     """
+    if not str(network).strip():
+        expected = "the name of a network that has bandwidths, the path of a file, or a network written out"
+        raise InputError("--network", "nothing", expected, 'For example: --network "Ring(8)@100GB/s" or DGX-like.')
     if isinstance(network, str) and is_network_string(network):
         return (*parse_network(network, "--network"), {})
     from simcore.zoo.load_networks import load_bandwidths, load_network

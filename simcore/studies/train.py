@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Sequence
+from numbers import Real
 from pathlib import Path
 
 from simcore.errors import InputError
@@ -12,7 +13,7 @@ from simcore.files import read_bytes, sha256
 from simcore.models.compute.operators import ProfiledTimes
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.transformer import Variant
-from simcore.models.iteration.chunked import Settings, bound
+from simcore.models.iteration.chunked import Settings
 from simcore.models.iteration.pipeline import Pipeline, PipelineOrder
 from simcore.models.iteration.program import Loop
 from simcore.models.network.mapping import map_stages
@@ -21,10 +22,10 @@ from simcore.models.network.simulation.schedules import Schedule
 from simcore.models.network.topology import Topology
 from simcore.models.workload import Workload
 from simcore.outputs import check_output
-from simcore.results import Provenance, versions
-from simcore.studies.inputs import Parallelism, check_count, choice, file_hash, parallelism, resolve_network
+from simcore.studies.inputs import Parallelism, check_count, choice, file_hash, parallelism, resolve_network, written
 from simcore.studies.optimize_inputs import compute_source, compute_times
-from simcore.studies.train_inputs import closed_form, closed_loop, load_scene, partial_groups
+from simcore.studies.train_inputs import closed_loop, load_scene, partial_groups
+from simcore.studies.train_provenance import provenance
 from simcore.studies.train_result import PipelineReport, TrainResult
 from simcore.studies.train_run import Iteration
 
@@ -119,61 +120,42 @@ def train(
         check_output(output, force=force)
     loop, schedule = choice("--loop", loop, Loop), choice("--schedule", schedule, Schedule)
     convention, order = _convention(convention), choice("--order", order, PipelineOrder)
-    _check(chunks, compute_scale, zero)
-    _check_pipeline(stages, zero, communicator, micro_batches, order)
+    _check(compute_scale, zero)
+    for option, count in (("--tp", tp), ("--dp", dp), ("--sequence", sequence), ("--batch", batch)):
+        check_count(option, 1 if count is None else count, None)
+    check_count("--chunks", chunks)
+    cut = _cut(stages, zero, communicator, micro_batches, order)
     recompute = loop is Loop.SIMULATE if recompute is None else recompute
     settings = Settings(chunks, schedule, convention, record or output is not None)
     topology, fixed, hashes = _network(network, budget)
     degrees = parallelism(communicator, topology, tp, dp)
     map_stages(topology, stages)  # refused before the workload is cut for one of them
     device, times = compute_times(profile, dtype)
-    load = functools.partial(load_workload, variant=variant, sequence=sequence, batch=batch, times=times)
-    found = _workload(load, workload, degrees, topology.npus // stages, stages)
-    nearest = closed_loop(loop)
+    load = functools.partial(load_workload, workload, "WORKLOAD", variant=variant, sequence=sequence, batch=batch)
+    found = _workload(functools.partial(load, times=times), degrees, topology.npus // stages, stages)
     scene = load_scene(
-        network, budget, found, topology, fixed, split, stages, nearest, recompute, compute_scale, degrees
+        network, budget, found, topology, fixed, split, stages, closed_loop(loop), recompute, compute_scale, degrees
     )
-    cut = None
-    if stages > 1:
-        cut = Pipeline(stages, 4 * stages if micro_batches is None else micro_batches, order)
     simulated = Iteration(settings, loop, recompute, compute_scale, zero, cut)
     started = time.process_time()
     runs, in_flight = simulated.runs(scene)
     seconds = time.process_time() - started
     run = max(runs, key=lambda one: one.time)
-    pipeline, closed, closed_partial, least = None, None, None, None
-    partial = partial_groups(scene)
+    pipeline = None
     if cut is not None:
-        pipeline = PipelineReport(cut, runs, in_flight, simulated.time(scene, transfers=False))
-    else:
-        least = bound(simulated.steps(scene), topology, scene.bandwidths, scene.groups)
-        if not zero:
-            closed = closed_form(scene, nearest, recompute, compute_scale)
-            closed_partial = closed_form(scene, nearest, recompute, compute_scale, partial)
-    inputs = {
-        "network": str(network), "budget": None if budget is None else sum(scene.bandwidths), "split": split,
-        "bandwidths": list(scene.bandwidths), "workload": str(workload), "tp": found.tp, "dp": found.dp,
-        "communicator": None if communicator is None else str(communicator), "sequence": sequence, "batch": batch,
-        "variant": variant, "loop": loop.value, "recompute": recompute, "chunks": chunks, "schedule": schedule.value,
-        "convention": convention.value, "compute_scale": compute_scale, "zero": zero, "stages": stages,
-        "micro_batches": cut.micro_batches if cut else None, "order": order.value,
-        **compute_source(times),
-    }  # fmt: skip
-    provenance = Provenance(
-        command="train",
-        inputs=inputs,
-        sha256=hashes | _hashes(workload, communicator) | ({} if device is None else {"profile": device.sha256}),
-        notes=[
-            f"{found.name}: TP {found.tp} x DP {found.dp}" + (f" x {stages} stages" if stages > 1 else ""),
-            *(times.notes() if isinstance(times, ProfiledTimes) else ()),
-        ],
-        counts={"events": run.events, "phases": len(run.phases)} if settings.record else {"events": run.events},
-        versions=versions("simpy"),
-    )
-    gains = simulated.gains(scene, run.time)
+        whole_dp = _whole_dp(load, degrees, topology.npus)
+        pipeline = PipelineReport(cut, runs, in_flight, simulated.time(scene, transfers=False), whole_dp)
+    partial = partial_groups(scene)
+    least, closed, closed_partial = simulated.references(scene, partial)
+    source = provenance(
+        scene, simulated, run, hashes | _hashes(workload, communicator, device), compute_source(times),
+        network=network, budget=budget, split=split, workload=workload, communicator=communicator, sequence=sequence,
+        batch=batch, variant=variant,
+    )  # fmt: skip
     return TrainResult(
-        scene, run, run.time, least, closed, closed_partial, gains, tuple(partial), pipeline, provenance, seconds
-    )
+        scene, run, run.time, least, closed, closed_partial, simulated.gains(scene, run.time), tuple(partial),
+        pipeline, tuple(times.notes()) if isinstance(times, ProfiledTimes) else (), source, seconds,
+    )  # fmt: skip
 
 
 def _convention(value: str) -> Convention:
@@ -185,18 +167,21 @@ def _convention(value: str) -> Convention:
     return choice("--convention", value, [member for member in Convention if member is not aware])
 
 
-def _check(chunks: int, compute_scale: float, zero: int) -> None:
-    check_count("--chunks", chunks)
-    if not 0 < compute_scale < float("inf"):
-        raise InputError("--compute-scale", f"{compute_scale:g}", "a number above 0")
+def _check(compute_scale: float, zero: int) -> None:
+    if not isinstance(compute_scale, Real) or not 0 < compute_scale < float("inf"):
+        remedy = "1 is compute as it is, 0.5 half of it, and 1e-9 leaves next to none."
+        raise InputError("--compute-scale", written(compute_scale), "a number above 0", remedy)
     if zero not in (0, 3):
-        raise InputError("--zero", str(zero), "0 or 3: stages 1 and 2 send what plain data parallelism sends")
+        raise InputError("--zero", written(zero), "0 or 3: stages 1 and 2 send what plain data parallelism sends")
 
 
-def _check_pipeline(
+def _cut(
     stages: int, zero: int, communicator: str | Path | None, micro_batches: int | None, order: PipelineOrder
-) -> None:
-    """Refuse options that go with a pipeline alone, or not with one."""
+) -> Pipeline | None:
+    """Return the pipeline, None for one stage; options that go with a pipeline alone, or not with one, are refused."""
+    check_count("--stages", stages, None)
+    if micro_batches is not None:
+        check_count("--micro-batches", micro_batches, None)
     if stages > 1 and zero:
         raise InputError("--zero", f"{zero} with {stages} pipeline stages", "one of the two", "Leave one of them out.")
     if stages > 1 and communicator is not None:
@@ -205,6 +190,9 @@ def _check_pipeline(
     for option, value in alone.items():
         if stages == 1 and value is not None:
             raise InputError(option, f"{value} with one stage", "it only with a pipeline", "Add --stages.")
+    if stages == 1:
+        return None
+    return Pipeline(stages, 4 * stages if micro_batches is None else micro_batches, order)
 
 
 def _network(
@@ -218,19 +206,26 @@ def _network(
     return load_network(network, "NETWORK"), None, {"network": file_hash("networks", network, "NETWORK")}
 
 
-def _hashes(workload: str | Path, communicator: str | Path | None) -> dict[str, str]:
+def _hashes(workload: str | Path, communicator: str | Path | None, device: KernelProfile | None) -> dict[str, str]:
     found = {"workload": file_hash("workloads", workload, "WORKLOAD")}
     if communicator is not None:
         found["communicator"] = sha256(read_bytes(Path(communicator), "communicator"))
-    return found
+    return found if device is None else found | {"profile": device.sha256}
 
 
-def _workload(
-    load: Callable[..., Workload], workload: str | Path, degrees: Parallelism, npus: int, stages: int
-) -> Workload:
+def _workload(load: Callable[..., Workload], degrees: Parallelism, npus: int, stages: int) -> Workload:
     """Load a workload, cut for the NPUs of one stage."""
     wanted = degrees.degrees
-    found = load(workload, "WORKLOAD", tp=wanted["tp"], dp=wanted["dp"], npus=npus)
+    found = load(tp=wanted["tp"], dp=wanted["dp"], npus=npus)
     if stages > 1 and degrees.tp is None and degrees.dp is None:  # the preset's DP is for the whole network
-        found = load(workload, "WORKLOAD", tp=found.tp, npus=npus)
+        found = load(tp=found.tp, npus=npus)
     return found
+
+
+def _whole_dp(load: Callable[..., Workload], degrees: Parallelism, npus: int) -> int | None:
+    """Return the data parallelism that the same options give without stages; None where that does not fit."""
+    try:
+        found = load(**degrees.degrees, npus=npus)
+    except InputError:
+        return None
+    return found.dp if found.tp * found.dp == npus else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from simcore.models.network.mapping import Groups, map_stages
 from simcore.models.network.topology import Block, Topology
 from simcore.models.training import StepModel, StepTime, TrainingLoop, compile_step
 from simcore.models.workload import Workload
-from simcore.studies.inputs import Parallelism, bandwidth, parse_budget
+from simcore.studies.inputs import Parallelism, bandwidth, parse_budget, written
 from simcore.studies.network_grid import PERF, solve
 
 _SUM = 1e-3
@@ -38,6 +38,8 @@ class Scene:
         Sizes of its groups along each dimension.
     stages : tuple of int
         Pipeline stages along each dimension.
+    own : tuple of float
+        Bandwidths that the network comes with [B/s], whether used or not; empty where it has none.
     """
 
     topology: Topology
@@ -45,6 +47,7 @@ class Scene:
     workload: Workload
     groups: Groups
     stages: tuple[int, ...]
+    own: tuple[float, ...] = ()
 
 
 def load_scene(
@@ -83,13 +86,15 @@ def load_scene(
     degrees : Parallelism
         What options say of the groups.
     """
+    from simcore.zoo.load_networks import load_bandwidths
+
     sizes, part = map_stages(topology, stages)
     groups = degrees.place(part, workload)
     if fixed is not None:
         if split != "equal":
             found = f"'{split}' beside --network, which brings its bandwidths"
             raise InputError("--split", found, "one of the two", "Leave --split out.")
-        return Scene(topology, tuple(fixed), workload, groups, sizes)
+        return Scene(topology, tuple(fixed), workload, groups, sizes, tuple(fixed))
     assert budget is not None  # the caller has either
     total = parse_budget(budget)
     dimensions = len(topology.dimensions)
@@ -103,19 +108,23 @@ def load_scene(
             bandwidths = solve(model, total, np.ones(dimensions), PERF).bandwidths.tolist()
     else:
         bandwidths = _given(split, dimensions, total, str(network))
-    return Scene(topology, tuple(bandwidths), workload, groups, sizes)
+    own = load_bandwidths(network, "NETWORK")
+    return Scene(topology, tuple(bandwidths), workload, groups, sizes, own or ())
 
 
 def _given(split: str | Sequence[float], dimensions: int, total: float, network: str) -> list[float]:
     """Return bandwidths that were given one by one, which must make up the budget."""
-    words: list[str | float] = list(split.split(",")) if isinstance(split, str) else list(split)
     expected = f"equal, optimal, or {dimensions} bandwidths in GB/s with commas, one per dimension of network {network}"
+    if not isinstance(split, Iterable):
+        raise InputError("--split", written(split), expected)
+    words: list[str | float] = list(split.split(",")) if isinstance(split, str) else list(split)
     if len(words) != dimensions:
         hint = did_you_mean(str(words[0]), ["equal", "optimal"]) if len(words) == 1 else ""
         raise InputError("--split", f"'{split}'", expected, hint)
     found = [bandwidth(word.strip() if isinstance(word, str) else word, "--split") for word in words]
     if min(found) <= 0:
-        raise InputError("--split", f"'{split}'", "bandwidths above 0")
+        remedy = "Give each some, however little: what is sent over a dimension without any never arrives."
+        raise InputError("--split", f"'{split}'", "bandwidths above 0", remedy)
     if abs(sum(found) - total) > _SUM * total:
         remedy = f"Make them {total / 1e9:g} in all, or give {sum(found) / 1e9:g} as the budget."
         raise InputError("--split", f"{sum(found) / 1e9:g} GB/s in all", f"the budget, {total / 1e9:g} GB/s", remedy)

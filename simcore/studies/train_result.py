@@ -38,12 +38,15 @@ class PipelineReport:
         Most micro-batches whose activations each stage held at once.
     without_transfers : float
         The iteration where messages between stages take no time [s].
+    whole_dp : int or None
+        Data parallelism that the same inputs give without stages; None where they do not fit without.
     """
 
     pipeline: Pipeline
     runs: tuple[IterationRun, ...]
     in_flight: tuple[int, ...]
     without_transfers: float
+    whole_dp: int | None
 
     @property
     def ideal_bubble(self) -> float:
@@ -81,6 +84,8 @@ class TrainResult:
         Groups that cover part of a fully connected dimension.
     pipeline : PipelineReport or None
         Of several stages.
+    compute_notes : tuple of str
+        What a reader must know of compute times from a kernel profile, a sentence each; none at a constant rate.
     provenance : Provenance
         How to make it again.
     seconds : float
@@ -96,6 +101,7 @@ class TrainResult:
     gains: tuple[float, ...]
     partial: tuple[PartialGroup, ...]
     pipeline: PipelineReport | None
+    compute_notes: tuple[str, ...]
     provenance: Provenance
     seconds: float = field(compare=False)
 

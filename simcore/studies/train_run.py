@@ -6,12 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from simcore.engine import Clock
-from simcore.models.iteration.chunked import ChunkFabric, IterationRun, Settings, make_network, run_iteration, written
+from simcore.models.iteration.chunked import (
+    ChunkFabric,
+    IterationRun,
+    Settings,
+    bound,
+    make_network,
+    run_iteration,
+    written,
+)
 from simcore.models.iteration.pipeline import Pipeline, run_pipeline
 from simcore.models.iteration.program import Loop, Step, iteration
 from simcore.models.iteration.zero import zero3
 from simcore.models.network.transfers import TransferLeg, transfer_legs
-from simcore.studies.train_inputs import Scene
+from simcore.models.training import StepTime
+from simcore.studies.train_inputs import PartialGroup, Scene, closed_form, closed_loop
 
 WIDER = 1.1
 """Factor on a dimension's bandwidth in the experiment that tells which one to widen."""
@@ -85,6 +94,37 @@ class Iteration:
             loop=self.loop, recompute=self.recompute, compute_scale=self.compute_scale,
         )  # fmt: skip
         return tuple(written(log, network) for log, network in zip(found.logs, networks, strict=True)), found.in_flight
+
+    def references(
+        self, scene: Scene, partial: Sequence[PartialGroup]
+    ) -> tuple[float | None, StepTime | None, StepTime | None]:
+        """Return what a simulated time is held beside.
+
+        Parameters
+        ----------
+        scene : Scene
+            What runs where.
+        partial : sequence of PartialGroup
+            Groups that cover part of a fully connected dimension.
+
+        Returns
+        -------
+        bound : float or None
+            What no schedule beats [s]; None for a pipeline.
+        closed, closed_partial : StepTime or None
+            The closed form with whole dimensions, and with the links that partial groups have; None where it knows
+            nothing: for a pipeline and for ZeRO-3.
+        """
+        if self.cut is not None:
+            return None, None, None
+        least = bound(self.steps(scene), scene.topology, scene.bandwidths, scene.groups)
+        if self.zero:
+            return least, None, None
+        whole, links = (
+            closed_form(scene, closed_loop(self.loop), self.recompute, self.compute_scale, groups)
+            for groups in ((), partial)
+        )
+        return least, whole, links
 
     def time(self, scene: Scene, *, transfers: bool = True) -> float:
         """Return how long the iteration takes [s], and record nothing else."""

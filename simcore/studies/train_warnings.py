@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from simcore.models.iteration.program import Axis
@@ -10,14 +11,15 @@ from simcore.models.network.topology import Block
 from simcore.models.workload import Collective
 from simcore.studies.inputs import Parallelism
 from simcore.studies.train_inputs import Scene
+from simcore.units import format_si
 
 if TYPE_CHECKING:
     from simcore.studies.train_result import TrainResult
 
 
 def warnings(result: TrainResult) -> list[str]:
-    """Return sentences on options without effect, groups that cover part of a dimension, and what splits leave out."""
-    inputs, found = result.provenance.inputs, []
+    """Return sentences on where compute is from, and on what inputs did not do, left out or changed unasked."""
+    inputs, found = result.provenance.inputs, [*result.compute_notes, *_unused(result), *_smaller_batch(result)]
     if result.schedule != inputs["schedule"]:
         found.append(
             f"The schedule {inputs['schedule']} had no effect: ASTRA-sim 2 always runs the {result.schedule.value} one."
@@ -49,6 +51,35 @@ def warnings(result: TrainResult) -> list[str]:
             "stages. Compare it with --split equal and bandwidths of your own."
         )
     return found
+
+
+def _unused(result: TrainResult) -> list[str]:
+    """Say that equal parts of a budget took the place of bandwidths that the network comes with."""
+    inputs, scene = result.provenance.inputs, result.scene
+    own = scene.own
+    if inputs["budget"] is None or inputs["split"] != "equal" or min(own, default=0) <= 0 or own == scene.bandwidths:
+        return []
+    split, total = ",".join(f"{each / 1e9:.10g}" for each in own), f"{sum(own) / 1e9:.10g}"
+    return [
+        f"Network {scene.topology.name} comes with bandwidths of its own, {split} GB/s, which are not used: the budget "
+        f"is split in equal parts. --network {inputs['network']} in place of NETWORK and BUDGET uses them, and so does "
+        f"--split {split} with a budget of {total}."
+    ]
+
+
+def _smaller_batch(result: TrainResult) -> list[str]:
+    """Say that stages took the place of replicas, so that an iteration is of fewer samples."""
+    if result.pipeline is None or result.pipeline.whole_dp is None:
+        return []
+    stages, dp, whole = result.pipeline.pipeline.stages, result.scene.workload.dp, result.pipeline.whole_dp
+    if dp >= whole:
+        return []
+    here, each = format_si(result.time, "s", 5), format_si(result.time / dp, "s")
+    return [
+        f"{stages} stages x DP {dp} in place of DP {whole}: at the same batch per replica the global batch is "
+        f"{Fraction(dp, whole)} of that without stages. Compare times per replica: {here} / {dp} = {each} here, the "
+        f"time without stages / {whole} there."
+    ]
 
 
 def _shared_rings(scene: Scene) -> list[tuple[Axis, int, float]]:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from simcore.cli.collective import command
 from simcore.cli.main import run
+from simcore.errors import InputError
 from simcore.studies.collective import collective
 
 NETWORK = "Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us"
@@ -180,7 +181,7 @@ def test_a_directory_of_results(tmp_path):
             "column 19: found 'Rng', expected one of",
         ),
         (("all-reduce", "1GiB", "--network", "Ring(4)@200GB/s x FC(8)"), "FC(8) without a bandwidth"),
-        (("all-reduce", "1024", "--network", NETWORK), "SIZE: found '1024' without a unit"),
+        (("all-reduce", "1024", "--network", NETWORK), "Add the unit: '1024 GiB' or '1024 B'."),
         (("all-reduce", "1GHz", "--network", NETWORK), "SIZE: found unit 'GHz'"),
         (("all-reduce", "-1GiB", "--network", NETWORK), "SIZE: found '-1GiB', expected a finite size"),
         (("allreduce", "1GiB", "--network", NETWORK), "Did you mean 'all-reduce'?"),
@@ -229,7 +230,9 @@ def test_the_caret_stands_under_the_place(capsys):
 
 
 def test_an_existing_directory_is_refused_before_the_work(capsys, tmp_path):
-    assert "--force" in refusal(capsys, "all-reduce", "1GiB", "--network", NETWORK, "-o", str(tmp_path))
+    message = refusal(capsys, "all-reduce", "1GiB", "--network", NETWORK, "-o", str(tmp_path))
+    assert message.startswith(f"simcore: error: -o {tmp_path}: found a path that exists")
+    assert "--force" in message
 
 
 def test_help_loads_nothing_heavy():
@@ -294,6 +297,21 @@ def test_folding_is_told_as_it_was(size, what):
 
 def test_one_npu_in_a_dimension_is_idle():
     assert "Ring 1 (idle)" in invoke("all-reduce", "1MiB", "--network", "Ring(1)@5GB/s x Switch(4)@5GB/s")
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"chunks": 2.5}, "--chunks: found 2.5, expected a whole number from 1"),
+        ({"chunks": "64"}, "--chunks: found '64', expected a whole number from 1"),
+        ({"in_flight": 1.0}, "--in-flight: found 1.0, expected a whole number from 1"),
+        ({"size": None}, "SIZE: found None, expected a finite size"),
+    ],
+)
+def test_numbers_that_are_none_are_refused_in_python(changes, place):
+    with pytest.raises(InputError) as refused:
+        collective(**({"operation": "all-reduce", "size": "1GiB", "network": NETWORK} | changes))
+    assert str(refused.value).startswith(place)
 
 
 @pytest.mark.parametrize("size", ["-5MiB", "-5", "-.5GiB"])

@@ -100,6 +100,18 @@ def test_a_network_of_the_zoo_may_bring_its_bandwidths():
     assert found["provenance"]["inputs"]["network"] == "DGX-like"
 
 
+def test_bandwidths_of_a_network_that_are_not_used_are_warned_of():
+    """Equal parts of the budget take their place, unless a split is asked for."""
+    (warning,) = warned("DGX-like", "325", "1T")
+    assert warning.startswith("Network DGX-like comes with bandwidths of its own, 300,25 GB/s, which are not used")
+    assert "--network DGX-like in place of NETWORK and BUDGET uses them" in warning
+    own, given = document("1T", "--network", "DGX-like"), document("DGX-like", "325", "1T", "--split", "300,25")
+    assert own["iteration_time"] == given["iteration_time"]
+    assert own["bandwidths"] == given["bandwidths"] == [300e9, 25e9]
+    assert [own["warnings"], given["warnings"]] == [[], []]
+    assert document("DGX-like", "325", "1T", "--split", "optimal")["warnings"] == []
+
+
 def test_splits():
     equal, best = document("4D", "325", "1T"), document("4D", "325", "1T", "--split", "optimal")
     assert equal["bandwidths"] == [81.25e9] * 4
@@ -194,6 +206,39 @@ def test_zero_and_pipeline():
     assert "without them the iteration takes" in text
 
 
+@pytest.mark.parametrize(
+    ("degrees", "sentence"),
+    [
+        ([], "2 stages x DP 4 in place of DP 8: at the same batch per replica the global batch is 1/2"),
+        (["--tp", "64"], "2 stages x DP 8 in place of DP 16: at the same batch per replica the global batch is 1/2"),
+        (["--dp", "8"], None),
+        (["--tp", "64", "--dp", "8"], None),
+    ],
+)
+def test_stages_that_take_the_place_of_replicas_are_warned_of(degrees, sentence):
+    found = document("4D", "325", "1T", "--stages", "2", "--chunks", "4", *degrees)
+    said = [warning for warning in found["warnings"] if "stages" in warning]
+    assert [warning[: len(sentence or "")] for warning in said] == ([] if sentence is None else [sentence])
+    if sentence is not None:
+        assert said[0].endswith(f"the time without stages / {2 * found['provenance']['inputs']['dp']} there.")
+    assert document("4D", "325", "1T", "--chunks", "4")["warnings"] == []
+
+
+def test_a_model_that_names_its_data_parallelism_alone_keeps_it_with_stages(tmp_path):
+    model = tmp_path / "model.yaml"
+    model.write_text("hidden: 4096\nlayers: 2\nheads: 32\nsequence: 1024\nbatch: 1\ndp: 16\n", encoding="utf-8")
+    found = document("4D", "325", str(model), "--stages", "2", "--chunks", "4")
+    assert (found["provenance"]["inputs"]["tp"], found["provenance"]["inputs"]["dp"]) == (32, 16)
+    assert not any("in place of DP" in warning for warning in found["warnings"])
+
+
+def test_where_compute_is_from_is_a_warning_of_the_result():
+    found = document("4D", "325", "1T", "--profile", "h100", "--chunks", "4")
+    assert found["warnings"][0].startswith("compute from profile h100 (published)")
+    assert found["provenance"]["notes"] == ["1T: TP 128 x DP 8"]
+    assert warned("4D", "325", "1T", "--profile", "h100", "--chunks", "4") == found["warnings"]
+
+
 def test_no_micro_batches_are_refused_in_python_too():
     with pytest.raises(InputError, match="micro-batches: found 0"):
         simcore.train("4D", "325", "1T", stages=2, micro_batches=0)
@@ -229,7 +274,7 @@ def test_the_optimal_split_says_what_it_does_not_know():
     (warning,) = warned("4D", "325", "1T", "--split", "optimal", "--zero", "3")
     assert warning.startswith("--split optimal")
     assert "ZeRO-3" in warning
-    assert "transfers" in " ".join(document("4D", "325", "1T", "--split", "optimal", "--stages", "2")["warnings"])
+    assert "transfers" in document("4D", "325", "1T", "--split", "optimal", "--stages", "2")["warnings"][-1]
     assert document("4D", "325", "1T", "--split", "optimal")["warnings"] == []
 
 
@@ -291,17 +336,21 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
         (["4D", "325", "2T"], "Did you mean '1T'?"),
         (["4D", "x", "1T"], "BUDGET: found 'x'"),
         (["4D", "-5", "1T"], "BUDGET: found '-5'"),
+        (["4D", "325B", "1T"], "A bandwidth is per second: write '325 GB/s'."),
+        (["4D", "325 TiB", "1T"], "write '325 TiB/s'."),
+        (["4D", "325Gbps", "1T"], "divided by 8 it is 40.625 GB/s."),
         (["4D", "325", "1T", "--chunkz", "3"], "Did you mean '--chunks'?"),
         (["4D", "325", "1T", "--split", "equl"], "Did you mean 'equal'?"),
         (["4D", "325", "1T", "--split", "1,2,3"], "4 bandwidths in GB/s with commas"),
         (["4D", "325", "1T", "--split", "1,2,3,4"], "or give 10 as the budget."),
-        (["4D", "10", "1T", "--split", "1,2,7,0"], "bandwidths above 0"),
+        (["4D", "10", "1T", "--split", "1,2,7,0"], "bandwidths above 0. Give each some, however little"),
         (["1T", "--network", FOUR, "--split", "optimal"], "Leave --split out."),
         (["4D", "325", "1T", "--loop", "Foo"], "NoOverlap, Overlap, simulate"),
         (["4D", "325", "1T", "--schedule", "thems"], "Did you mean 'themis'?"),
         (["4D", "325", "1T", "--convention", "astra-sim-2-aware"], "Use physical, astra-sim or astra-sim-2."),
         (["4D", "325", "1T", "--chunks", "0"], "--chunks: found 0"),
         (["4D", "325", "1T", "--compute-scale", "nan"], "a number above 0"),
+        (["4D", "325", "1T", "--compute-scale", "-1"], "found -1.0, expected a number above 0. 1 is compute as it is"),
         (["4D", "325", "1T", "--zero", "2"], "0 or 3"),
         (["4D", "325", "1T", "--zero", "3", "--stages", "2"], "one of the two"),
         (["4D", "325", "1T", "--zero", "3", "--workload-variant", "evaluation"], "--workload-variant optimizer"),
@@ -310,6 +359,7 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
         (["4D", "325", "175B", "--stages", "4"], "with the model's real number in field 'layers'"),
         (["4D", "325", "175B", "--tp", "7"], "--tp: found 7, expected a divisor of the 1,024 NPUs"),
         (["4D", "325", "175B", "--tp", "7", "--dp", "146"], "a divisor of its hidden size"),
+        (["1T", "--network", ""], 'For example: --network "Ring(8)@100GB/s" or DGX-like.'),
         (["1T", "--network", "Ring(4)"], "without a bandwidth"),
         (["1T", "--network", "4D"], "Write it out: --network"),
         (["1T", "--network", "Ring(4)@5GB/s"], "a product of 4"),
@@ -329,7 +379,32 @@ def test_a_network_that_does_not_parse_has_a_caret_under_the_place(capsys):
 
 
 def test_an_existing_directory_is_replaced_only_by_force(tmp_path, capsys):
-    assert "add --force" in refusal(capsys, "4D", "325", "1T", "-o", str(tmp_path))
+    message = refusal(capsys, "4D", "325", "1T", "-o", str(tmp_path))
+    assert message.startswith(f"simcore: error: -o {tmp_path}: found a path that exists")
+    assert "add --force" in message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"chunks": 2.5}, {"chunks": "64"}, {"tp": 2.5}, {"dp": "8"}, {"sequence": 1.5}, {"batch": "16"},
+        {"stages": 1.5}, {"stages": "2"}, {"stages": 2, "micro_batches": 8.0}, {"chunks": None},
+    ],
+)  # fmt: skip
+def test_counts_are_whole_numbers_in_python(changes):
+    option, value = list(changes.items())[-1]
+    with pytest.raises(InputError) as refused:
+        simcore.train("4D", "325", "1T", **changes)
+    assert refused.value.place == f"--{option.replace('_', '-')}"
+    assert refused.value.found == str(value) if isinstance(value, float) else repr(value)
+    assert refused.value.expected.startswith("a whole number")
+
+
+@pytest.mark.parametrize("changes", [{"compute_scale": "1"}, {"zero": "3"}, {"split": 3}, {"split": [None] * 4}])
+def test_other_numbers_that_are_none_are_refused_in_python(changes):
+    (option,) = changes
+    with pytest.raises(InputError, match=f"--{option.replace('_', '-')}: found"):
+        simcore.train("4D", "325", "1T", **changes)
 
 
 def test_help_imports_nothing_heavy():

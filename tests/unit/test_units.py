@@ -77,7 +77,7 @@ def test_what_is_no_time_with_a_unit(text):
 
 
 def test_a_bare_number_is_told_which_unit_to_add():
-    with pytest.raises(InputError, match=r"'325' without a unit.*Add the unit: '325 GB/s'"):
+    with pytest.raises(InputError, match=r"'325' without a unit.*Add the unit: '325 GB/s' or '325 B/s'\."):
         parse("325", "bandwidth", "budget")
 
 
