@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from simcore.calibrate import moe, sequence
@@ -32,17 +33,23 @@ def experts(bench: Bench, tokens: int, width: int, counts: tuple[int, ...] = (8,
 
 
 def sequences(bench: Bench, batch: int, longest: int, width: int) -> Iterator[Row]:
-    """Yield a linear layer on padded and on packed sequences over the share of positions that hold a token."""
+    """Yield a linear layer on padded and on packed sequences over the share of positions that hold a token.
+
+    Yields
+    ------
+    mapping
+        ``valid``, ``way``, ``seconds`` to multiply, ``index_seconds`` to list the positions that hold a token from the
+        sequences' lengths, ``total_seconds``, and ``note``.
+    """
     import torch
 
     for share in (0.125, 0.25, 0.5, 0.875):
-        lengths = torch.randint(
-            1, max(int(2 * share * longest), 2), (batch,), generator=torch.Generator().manual_seed(0)
-        )
-        where = sequence.valid(lengths.clamp(max=longest), longest).to(bench.device)
-        x = random_tensor((batch, longest, width), bench.dtype, bench.device, 1) * where[:, :, None]
+        drawn = torch.randint(1, max(int(2 * share * longest), 2), (batch,), generator=torch.Generator().manual_seed(0))
+        lengths = drawn.clamp(max=longest).to(bench.device)
+        x = random_tensor((batch, longest, width), bench.dtype, bench.device, 1)
+        x = x * sequence.valid(lengths, longest)[:, :, None]
         weight = random_tensor((width, width), bench.dtype, bench.device, 2)
-        positions = where.flatten().nonzero()[:, 0]
+        positions = sequence.listed(lengths, longest)
         wanted = x.double() @ weight.double()
         valid = len(positions) / (batch * longest)
         ways: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
@@ -50,7 +57,11 @@ def sequences(bench: Bench, batch: int, longest: int, width: int) -> Iterator[Ro
             "packed": (sequence.packed_linear, (x, weight, positions)),
         }
         for way, (linear, inputs) in ways.items():
-            row: Row = {"valid": valid, "way": way, "seconds": None, "note": ""}
+            row: Row = {"valid": valid, "way": way, "seconds": None, "index_seconds": 0.0, "total_seconds": None}
+            row["note"] = ""
             with noted(row):
+                if way == "packed":
+                    row["index_seconds"] = bench.seconds(partial(sequence.listed, longest=longest), given(lengths))
                 row["seconds"] = bench.seconds(linear, given(*inputs), wanted)
+                row["total_seconds"] = row["seconds"] + row["index_seconds"]
             yield row

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from simcore.calibrate.measure import Case, Inputs, random_tensor, relative_error, require_torch
+from simcore.models.compute.sparse.composed import positions_index
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +29,11 @@ def valid(lengths: Tensor, longest: int) -> Tensor:
     import torch
 
     return torch.arange(longest, device=lengths.device) < lengths[:, None]
+
+
+def listed(lengths: Tensor, longest: int) -> Tensor:
+    """Return the flat positions that hold a token, see `valid`: the index that packing needs."""
+    return valid(lengths, longest).flatten().nonzero()[:, 0]
 
 
 def padded_linear(x: Tensor, weight: Tensor) -> Tensor:
@@ -55,7 +61,7 @@ def packed_linear(x: Tensor, weight: Tensor, positions: Tensor) -> Tensor:
     x, weight : Tensor
         See `padded_linear`.
     positions : Tensor of int
-        Flat positions that hold a token, from `valid`.
+        Flat positions that hold a token, from `listed`.
 
     Returns
     -------
@@ -76,15 +82,23 @@ BATCHES = {
 VALID = (0.125, 0.25, 0.5, 0.75)
 """Shares of positions that hold a token: no fit sees any, times are predicted from parts."""
 
-INDEXED = ((1024, 0.5, False), (4096, 0.25, False), (4096, 0.75, False), (16384, 0.5, False), (2048, 0.5, True),
-           (8192, 0.125, True))  # fmt: skip
-"""Positions, the share that holds a token, and whether it is held out."""
+INDEXED = {
+    "cpu": ((1024, 0.5), (4096, 0.25), (4096, 0.75), (16384, 0.5)),
+    "cuda": ((1024, 0.5), (2048, 0.25), (2048, 0.75), (16384, 0.5)),
+}
+"""Positions and the share that holds a token: what the index is fitted on, none of it in `BATCHES`."""
+
+INDEXED_UNSEEN = (8192, 0.125)
+"""The same, held out, beside the index of every batch of `BATCHES`, which the packed product needs."""
 
 
 def cases(kind: str, *, full: bool) -> Iterator[Case]:
     """Yield the sequences' cases of a device, see `simcore.calibrate.gemm.cases`; `full` changes nothing here."""
-    for positions, share, held_out in INDEXED:
-        yield _index_case(kind, positions, share, held_out)
+    for positions, share in INDEXED[kind]:
+        yield _index_case(kind, positions, share, held_out=False)
+    unseen = {(batch * longest, share): None for batch, longest, _, _ in BATCHES[kind] for share in VALID}
+    for positions, share in {**unseen, INDEXED_UNSEEN: None}:  # batches of as many positions share one
+        yield _index_case(kind, positions, share, held_out=True)
     for sizes in BATCHES[kind]:
         for share in VALID:
             for way in ("padded", "packed"):
@@ -126,7 +140,6 @@ def _index_case(kind: str, positions: int, share: float, held_out: bool) -> Case
         return (_lengths(positions // longest, longest, tokens, number).to(kind),)
 
     def run(lengths: Any) -> Any:
-        return valid(lengths, longest).flatten().nonzero()[:, 0]
+        return listed(lengths, longest)
 
-    shape = {"elements": 0, "partial": 0, "micro": positions, "found": tokens}
-    return Case("index-sequence", "bool", shape, make_inputs, run, None, held_out)
+    return Case("index-sequence", "bool", positions_index(positions, tokens), make_inputs, run, None, held_out)

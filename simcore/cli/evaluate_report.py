@@ -40,10 +40,11 @@ def report(result: Evaluation, width: int | None = None) -> str:
 def measured(result: Evaluation, width: int | None = None) -> str:
     """Return a measurement as text: the quickest of each family where there is such a table, else every point."""
     table = result.tables.get("summary", result.tables["points"])
-    times = {"seconds", "index_seconds", "dense", "csr", "bsr", "blocks", "pit", "index", "total"}
+    named = {"seconds": "time", "index_seconds": "index", "total_seconds": "total"}
+    times = {*named, "dense", "csr", "bsr", "blocks", "pit", "index", "total"}
     columns = [name for name in table.columns if any(value not in (None, "") for value in table.column(name))]
     body = [[_cell(row[name], 1e3 if name in times else 1.0) for name in columns] for row in table]
-    header = ["time" if name == "seconds" else name for name in columns]
+    header = [named.get(name, name) for name in columns]
     keys = sum(1 for _ in takewhile(_GIVEN.__contains__, columns))
     parts = [f"{result.title} [ms]", _aligned(header, body, keys, width), _filled(result.provenance.notes, width)]
     return "\n\n".join(parts)

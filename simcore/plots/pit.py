@@ -41,7 +41,11 @@ def draw(name: str, tables: Mapping[str, Table]) -> Figure:
     from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
     panel, group = _KEYS[name]
-    rows = _families(tables["summary"]) if name == "fig15" else [dict(row) for row in tables["points"]]
+    rows: list[Row] = [dict(row) for row in tables["points"]]
+    if name == "fig15":
+        rows = _families(tables["summary"])
+    elif name == "sequence":
+        rows = _with_index(rows)
     panels = list(dict.fromkeys(row[panel] if panel else "" for row in rows))
     ways = list(dict.fromkeys(row["way"] for row in rows))
     figure = new_figure(3.2 * len(panels) + 1.0, 3.0)
@@ -70,6 +74,17 @@ def _families(summary: Table) -> list[Row]:
         for row in summary
         for family, label in _FAMILIES.items()
         if any(row[family] for row in summary)
+    ]
+
+
+def _with_index(points: list[Row]) -> list[Row]:
+    """Turn packed sequences into two rows each: in total, and their index alone; padded ones have none."""
+    parts = {
+        "padded": {"padded": "seconds"},
+        "packed": {"packed with index": "total_seconds", "index alone": "index_seconds"},
+    }
+    return [
+        {**row, "way": label, "seconds": row[column]} for row in points for label, column in parts[row["way"]].items()
     ]
 
 

@@ -17,7 +17,7 @@ TARGETS = {
     "pit-fig16": "32x1 micro-tiles against whole 32x64 blocks in the same tile: what gathering costs",
     "pit-fig17": "Building the index of a sparse matrix",
     "pit-moe": "A mixture of experts: one by one, padded, grouped",
-    "pit-sequence": "Sequences of different lengths: padded against packed",
+    "pit-sequence": "Sequences of different lengths: padded against packed with its index",
 }
 """What can be evaluated, with a line on each."""
 SIZES = {"cuda": 4096, "cpu": 1024}
@@ -31,6 +31,11 @@ CLOCKS = {
     "cuda": "Medians of CUDA events, L2 overwritten between calls.",
     "cpu": "One CPU thread, its own time, cold caches.",
 }
+COUNTED = {
+    "pit-fig15": "Conversion to CSR and BSR is left out, of PIT 'total' has the index; points.csv has both.",
+    "pit-sequence": "The index of a packed batch, its positions that hold a token, is in its total.",
+}
+"""What is in the times and what is not, by target."""
 
 
 class PitEvaluation(Evaluation):
@@ -104,8 +109,8 @@ def evaluate(
         f"{KERNELS[fused]} {CLOCKS[kind]}",
         f"Measured on {device_name(device)}: milliseconds change from run to run.",
     ]
-    if target == "pit-fig15":
-        notes.insert(0, "Conversion to CSR and BSR is left out, of PIT 'total' has the index; points.csv has both.")
+    if target in COUNTED:
+        notes.insert(0, COUNTED[target])
     provenance = Provenance(f"evaluate {target}", inputs, notes=notes, seed=0, versions=versions("numpy", "torch"))
     return PitEvaluation(target, TARGETS[target], tables, provenance)
 

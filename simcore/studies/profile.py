@@ -13,6 +13,7 @@ from simcore.calibrate.plan import LEAST_PASSES, SAME_SPEED
 from simcore.errors import InputError
 from simcore.models.compute.kernels import FORMULA_OF
 from simcore.models.compute.profile import Errors, KernelProfile, Sample
+from simcore.models.compute.sparse.composed import positions_index
 from simcore.models.compute.sparse.noise import measured_tiles
 from simcore.models.compute.sparse.profiled import sample_seconds
 from simcore.results import Table
@@ -168,8 +169,9 @@ def selection_regret(samples: Sequence[tuple[Sample, float]]) -> dict[str, tuple
     """Return the regret of choosing by prediction wherever several kernels of one family were measured on one problem.
 
     ``regret = t(argmin_k predicted_k) / min_k t_k - 1`` over the kernels k that compute the same: sparse products on
-    every axis and tile (`pit`), each with its index, and dense; experts (`moe`); sequences (`sequence`). A problem is a
-    shape without the tile.
+    every axis and tile (`pit`), each with its index, and dense; experts (`moe`), without the routing, which every way
+    needs; sequences (`sequence`), packed ones with their index. A problem is a shape without the tile; a kernel whose
+    index was not measured on it cannot be chosen.
 
     Parameters
     ----------
@@ -194,7 +196,7 @@ def selection_regret(samples: Sequence[tuple[Sample, float]]) -> dict[str, tuple
         family, _, way = sample.kernel.partition("-")
         if family not in FAMILIES:
             continue
-        index = times.get((f"index-{way}", _sizes(sample.shape))) if family == "pit" else (0.0, 0.0)
+        index = times.get(_index(sample)) if family == "pit" or way == "packed" else (0.0, 0.0)
         if index is None:  # without its index a sparse product cannot run
             continue
         sizes = tuple(item for item in _sizes(sample.shape) if not item[0].startswith("tile_"))
@@ -212,6 +214,15 @@ def selection_regret(samples: Sequence[tuple[Sample, float]]) -> dict[str, tuple
 
 
 _Sizes = tuple[tuple[str, float], ...]
+
+
+def _index(sample: Sample) -> tuple[str, _Sizes]:
+    """Return kernel and sizes of the index that a sparse product or a packed batch needs."""
+    family, _, way = sample.kernel.partition("-")
+    if family == "pit":
+        return f"index-{way}", _sizes(sample.shape)
+    positions = int(sample.shape["batch"] * sample.shape["longest"])
+    return "index-sequence", _sizes(positions_index(positions, int(sample.shape["valid"])))
 
 
 def _sizes(shape: Mapping[str, float]) -> _Sizes:

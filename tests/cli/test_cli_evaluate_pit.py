@@ -23,6 +23,10 @@ def test_measured_tables(capsys, monkeypatch):
     assert (status, err) == (0, "")
     assert "granularity" in out
     assert "speedup_total" in out
+    status, out, _ = call(capsys, "pit-sequence", "--small")
+    header, row = (line.split() for line in out.splitlines()[2:4])
+    assert header == ["valid", "way", "time", "index", "total"]
+    assert float(row[2]) == float(row[4])  # padded needs no index; both in ms
     status, out, _ = call(capsys, "pit-sequence", "--small", "--json")
     assert status == 0
     assert json.loads(out)["provenance"]["inputs"]["device"] == "cpu"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from simcore.errors import InputError, RunError
+from simcore.plots.pit import draw
+from simcore.results import Table
 from simcore.studies.evaluate_pit import TARGETS, evaluate
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -38,6 +40,17 @@ def test_fused_ways_through_the_interpreter(monkeypatch):
     fused = [row for row in rows if row["tile"] == "32x32x64"]
     assert [row["way"] for row in fused] == ["pit k-axis", "pit m-axis", "blocks"]
     assert all(row["seconds"] > 0 for row in fused), fused
+
+
+def test_the_index_of_packed_sequences_is_shown_and_in_the_total(monkeypatch):
+    monkeypatch.setattr(pit_sweeps.Bench, "seconds", lambda self, run, inputs, wanted=None: 2.0 + (wanted is None))
+    rows = list(layer_sweeps.sequences(QUICK, 32, 32, 16))
+    times = [(row["way"], row["seconds"], row["index_seconds"], row["total_seconds"]) for row in rows]
+    assert times == [("padded", 2.0, 0.0, 2.0), ("packed", 2.0, 3.0, 5.0)] * 4
+    figure = draw("sequence", {"points": Table(list(rows[0]), [list(row.values()) for row in rows])})
+    heights = [bar.get_height() for bar in figure.axes[0].patches]
+    assert heights == [2e3] * 4 + [5e3] * 4 + [3e3] * 4
+    assert [text.get_text() for text in figure.legends[0].texts] == ["padded", "packed with index", "index alone"]
 
 
 def test_a_way_that_is_refused_is_noted_unless_the_device_is_lost(monkeypatch):

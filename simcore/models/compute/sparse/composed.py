@@ -97,6 +97,21 @@ def parts(kernel: str, dtype: str, shape: Mapping[str, float]) -> list[Part]:
     return [zeros(tokens * outer), *(one for three in each for one in three)]
 
 
+def positions_index(positions: int, found: int) -> dict[str, float]:
+    """Return the shape of ``index-sequence``, which lists the positions that hold a token: a scan and a list.
+
+    It is no part of `parts`, which multiply: who compares a packed batch with a padded one adds its time.
+
+    Parameters
+    ----------
+    positions : int
+        Of all sequences, padding included.
+    found : int
+        How many hold a token.
+    """
+    return {"elements": 0, "partial": 0, "micro": positions, "found": found}
+
+
 def composed_seconds(profile: KernelProfile, kernel: str, dtype: str, shape: Mapping[str, float]) -> float | None:
     """Return the sum of the parts' predicted times [s], whatever their range; None where the profile lacks a part.
 
