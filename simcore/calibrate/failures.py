@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from subprocess import CalledProcessError
+from typing import Any
 
 from simcore.errors import RunError, SimcoreError
 
@@ -32,6 +33,29 @@ class OutOfMemory(Unmeasured):
 
 class Unsupported(Unmeasured):
     """The device, torch or triton refuses: a type without an instruction, a tile beyond the shared memory."""
+
+
+class NothingLeft(Unmeasured):
+    """A mask came out empty: so few blocks at so high a sparsity that none is kept.
+
+    The share of blocks that are kept is exact, rounded to whole ones, so another seed would not help.
+    """
+
+
+NOTHING_LEFT = "no block of the mask is left, and times of zeros would mean nothing"
+"""Why an empty mask is not measured."""
+
+
+def require_kept(mask: Any, what: str) -> None:
+    """Refuse to time an empty mask, or a matrix that it makes all zeros.
+
+    Raises
+    ------
+    NothingLeft
+        If nothing is kept.
+    """
+    if not mask.any():
+        raise NothingLeft(what, NOTHING_LEFT)
 
 
 def unmeasured(failure: Exception, what: str) -> Unmeasured | None:

@@ -150,7 +150,6 @@ def time_callable(
     check: Check | None = None,
     tolerance: float | None = None,
     warm: bool = False,
-    zeros: bool = False,
     held_out: bool = False,
 ) -> Sample:
     """Time one kernel at one shape.
@@ -177,8 +176,6 @@ def time_callable(
         Largest error that passes; `TOLERANCE` by default.
     warm : bool
         Whether caches are left alone and calls are timed by the hundred (`torch.utils.benchmark`).
-    zeros : bool
-        Whether an input may be all zeros.
 
     Returns
     -------
@@ -211,8 +208,7 @@ def time_callable(
     try:
         with current(device):
             pool = [make_inputs(i) for i in range(rotate)]
-            if not zeros:
-                _refuse_zeros(kernel, pool)
+            _refuse_zeros(kernel, pool)
             output = run(*pool[0])  # the first call also compiles and loads what it needs
             error = _checked(f"{kernel} {dtype} {dict(shape or {})}", check, output, pool[0], allowed)
             del output
@@ -252,7 +248,9 @@ def _refuse_zeros(kernel: str, pool: list[Inputs]) -> None:
     torch = require_torch()
     for inputs in pool:
         for one in inputs:
-            if isinstance(one, torch.Tensor) and one.is_floating_point() and one.numel() and not one.any():
+            if not (isinstance(one, torch.Tensor) and one.is_floating_point() and one.numel()):
+                continue
+            if not (one if one.layout == torch.strided else one.values()).any():
                 raise RunError(f"{kernel}: an input is all zeros, whose timing would mean nothing")
 
 

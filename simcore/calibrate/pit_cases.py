@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from simcore.calibrate import pit
+from simcore.calibrate.failures import require_kept
 from simcore.calibrate.formats import matrix_formats
 from simcore.calibrate.gemm import check_product, product
 from simcore.calibrate.measure import Case, Inputs, has_triton, random_tensor
@@ -133,9 +134,11 @@ def held_out(kind: str) -> Iterator[Problem]:
 
 def multiplication(kind: str, dtype: str, kernel: SparseKernel, problem: Problem, *, held_out: bool = False) -> Case:
     """Return the case of one kernel on one problem, its index given."""
+    name, shape = f"pit-{kernel.axis}", _shape(problem, kernel)
 
     def make_inputs(number: int) -> Inputs:
         mask = mask_of(problem, kernel, kind, number)
+        require_kept(mask, f"{name} {shape}")
         a = random_tensor((problem.m, problem.k), dtype, kind, 2 * number)
         b = random_tensor((problem.k, problem.n), dtype, kind, 2 * number + 1)
         a, b = (a, b * mask) if kernel.axis == "n" else (a * mask, b)
@@ -145,21 +148,24 @@ def multiplication(kind: str, dtype: str, kernel: SparseKernel, problem: Problem
         return multiply(kind, kernel, dtype, a, b, index)
 
     return Case(
-        f"pit-{kernel.axis}", dtype, _shape(problem, kernel), make_inputs, run,
+        name, dtype, shape, make_inputs, run,
         lambda output, inputs: check_product(output, inputs[:2]), held_out,
     )  # fmt: skip
 
 
 def index(kind: str, kernel: SparseKernel, problem: Problem, *, held_out: bool = False) -> Case:
     """Return the case of building the index that a kernel needs for a problem."""
+    name, shape = f"index-{kernel.axis}", _shape(problem, kernel)
 
     def make_inputs(number: int) -> Inputs:
-        return (mask_of(problem, kernel, kind, number),)
+        mask = mask_of(problem, kernel, kind, number)
+        require_kept(mask, f"{name} {shape}")
+        return (mask,)
 
     def run(mask: Any) -> Any:
         return build(kind, kernel, mask)
 
-    return Case(f"index-{kernel.axis}", "bool", _shape(problem, kernel), make_inputs, run, None, held_out)
+    return Case(name, "bool", shape, make_inputs, run, None, held_out)
 
 
 def mask_of(problem: Problem, kernel: SparseKernel, device: str, seed: int) -> Any:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from simcore.calibrate import pit
-from simcore.calibrate.failures import Unmeasured, is_lost, reason
+from simcore.calibrate.failures import Unmeasured, is_lost, reason, require_kept
 from simcore.calibrate.measure import random_tensor, relative_error, time_callable
 from simcore.calibrate.pit import block_mask
 
@@ -62,7 +62,7 @@ class Bench:
             warnings.filterwarnings("ignore", "Sparse (CSR|BSR) tensor support is in beta", UserWarning)
             sample = time_callable(
                 inputs, run, device=self.device, dtype=self.dtype, repeats=self.repeats, budget=self.budget, rotate=1,
-                check=check, zeros=True,
+                check=check,
             )  # fmt: skip
         return sample.seconds
 
@@ -111,6 +111,7 @@ def products(bench: Bench, size: int, granularity: tuple[int, int], sparsity: fl
     for way, tile, build, multiply in _ways(bench, mask, a, b):
         row = {**base, "way": way, "tile": "x".join(map(str, tile)), "seconds": None, "index_seconds": 0.0, "note": ""}
         with noted(row):
+            require_kept(mask, way)
             if build is not None:
                 row["index_seconds"] = bench.seconds(build, given())
             index = build() if build is not None else None
@@ -170,6 +171,7 @@ def figure16(bench: Bench, size: int, sparsities: tuple[float, ...] = (0.0, 0.5,
             shown = "x".join(map(str, granularity))
             row = {"sparsity": sparsity, "way": way, "granularity": shown, "seconds": None, "note": ""}
             with noted(row):
+                require_kept(mask, way)
                 run = _same_tile(bench, mask, a, b, tile, way)
                 row["seconds"] = bench.seconds(run, given(), a.double() @ b.double())
             yield row
@@ -208,6 +210,7 @@ def figure17(bench: Bench, size: int) -> Iterator[Row]:
             for way, build in ways.items():
                 row = {**base, "way": way, "seconds": None, "note": ""}
                 with noted(row):
+                    require_kept(mask, way)
                     row["seconds"] = bench.seconds(build, given())
                 yield row
 

@@ -80,7 +80,7 @@ def evaluate(
     from simcore.calibrate.formats import experts_format
     from simcore.calibrate.layer_sweeps import experts, sequences
     from simcore.calibrate.measure import current, has_triton, resolve_device
-    from simcore.calibrate.pit_summary import best_rows
+    from simcore.calibrate.pit_summary import best_rows, left_out
     from simcore.calibrate.pit_sweeps import Bench, figure15, figure16, figure17
 
     kind = resolve_device(device).type
@@ -111,6 +111,7 @@ def evaluate(
     ]
     if target in COUNTED:
         notes.insert(0, COUNTED[target])
+    notes += left_out(points)
     provenance = Provenance(f"evaluate {target}", inputs, notes=notes, seed=0, versions=versions("numpy", "torch"))
     return PitEvaluation(target, TARGETS[target], tables, provenance)
 

@@ -72,8 +72,9 @@ def test_time_callable_times_checks_and_restores_threads():
     assert torch.get_num_threads() == threads
     with pytest.raises(RunError, match="off by"):
         measure.time_callable(inputs, lambda a: a + 1, check=check)
-    with pytest.raises(RunError, match="all zeros"):
-        measure.time_callable(lambda i: (torch.zeros(4),), lambda a: a)
+    for zeros in (torch.zeros(4), torch.zeros(4, 4).to_sparse_csr()):
+        with pytest.raises(RunError, match="all zeros"):
+            measure.time_callable(lambda i, zeros=zeros: (zeros,), lambda a: a)
 
     def too_large(a):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
@@ -247,6 +248,20 @@ def test_what_does_not_fit_is_not_kept(tmp_path, monkeypatch):
     assert found.skipped == ("copy {'bytes': 8}: the device has too little memory",)
     assert len(kept) == 1
     assert kept[0]() is None
+
+
+def test_a_problem_whose_mask_is_empty_is_left_out_and_named(tmp_path, monkeypatch):
+    """Eight blocks at 99 %: neither the product nor its index is timed on zeros."""
+    pytest.importorskip("torch")
+    problem, kernel = pit_cases.Problem(64, 16, 128, 32, 32, 0.99), pit_cases.KERNELS["cpu"][0]
+    empty = [pit_cases.multiplication("cpu", "fp32", kernel, problem), pit_cases.index("cpu", kernel, problem)]
+    monkeypatch.setattr(suite, "cases", lambda *args, **options: iter(empty))
+    found = suite.calibrate("cpu", ["pit"], tmp_path / "p.json")
+    assert found.profile.samples == ()
+    assert (found.missing, len(found.skipped)) == (0, 2)
+    for line, name in zip(found.skipped, ("pit-k", "index-k"), strict=True):
+        assert line.startswith(f"{name} {{'m': 64, ")
+        assert line.endswith("no block of the mask is left, and times of zeros would mean nothing")
 
 
 def test_an_interrupted_calibration_loses_nothing(tmp_path, few_cases, monkeypatch):

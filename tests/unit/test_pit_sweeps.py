@@ -69,6 +69,29 @@ def test_a_way_that_is_refused_is_noted_unless_the_device_is_lost(monkeypatch):
         list(layer_sweeps.experts(QUICK, 64, 16, (4,)))
 
 
+def test_an_empty_mask_is_left_out_and_said(monkeypatch):
+    """At 99 % none of the 32 blocks of 32x64 in 256 x 256 is left: zeros are never timed."""
+    timed = []
+    seconds = pit_sweeps.Bench.seconds
+    monkeypatch.setattr(pit_sweeps.Bench, "seconds", lambda self, *given: timed.append(given) or seconds(self, *given))
+    rows = list(pit_sweeps.products(QUICK, 256, (32, 64), 0.99))
+    assert timed == []
+    assert {row["way"] for row in rows} >= {"dense", "csr", "bsr", "pit k-axis"}
+    assert all(row["seconds"] is None and row["note"].startswith("no block of the mask is left") for row in rows)
+    others = [{**row, "sparsity": 0.9, "seconds": 1.0, "note": ""} for row in rows]
+    (best,) = pit_summary.best_rows([*rows, *others])
+    assert best["sparsity"] == 0.9
+    (said,) = pit_summary.left_out([*rows, *others])
+    assert said.startswith("Not timed: 32x64 at 99%; no block of the mask is left")
+    sixteen = [row for row in pit_sweeps.figure16(QUICK, 64, (0.99,)) if row["way"] == "blocks"]
+    seventeen = [row for row in pit_sweeps.figure17(QUICK, 64) if row["note"]]
+    assert [row["granularity"] for row in (*sixteen, *seventeen)] == ["32x64", *["16x16"] * 3, *["32x32"] * 9]
+    assert all(row["seconds"] is None for row in (*sixteen, *seventeen))
+    result = evaluate("pit-fig15", small=True)
+    assert result.tables["summary"].column("sparsity").count(0.99) == 2
+    assert any(note.startswith("Not timed: 32x64 at 99%;") for note in result.provenance.notes)
+
+
 def test_without_a_dense_product_there_is_nothing_to_compare_with():
     row = {"granularity": "32x1", "sparsity": 0.5, "way": "dense", "tile": "", "seconds": None, "note": "no memory"}
     with pytest.raises(RunError, match="no dense product ran: no memory"):
