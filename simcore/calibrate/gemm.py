@@ -12,17 +12,26 @@ CPU_SIZES = (64, 128, 256, 512, 1024)
 GPU_SIZES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 HELD_OUT = {
     "cpu": ((96, 96, 96), (192, 320, 256), (384, 384, 384), (129, 512, 640), (320, 768, 768), (640, 640, 640),
-            (511, 257, 900), (8, 768, 768), (200, 1000, 700)),
+            (511, 257, 900), (8, 768, 768), (200, 1000, 700), (1, 768, 768), (1, 4096, 256), (2, 1536, 768),
+            (768, 1, 1536), (384, 64, 4096), (1024, 64, 2048), (2048, 1536, 48), (3000, 3000, 100)),
     "cuda": ((192, 192, 192), (384, 1536, 768), (768, 768, 768), (1000, 1000, 1000), (1537, 1537, 1537),
              (3072, 768, 3072), (1536, 6144, 1536), (3072, 3072, 3072), (4097, 1023, 2047), (6144, 6144, 6144),
-             (200, 5120, 5120), (5000, 3000, 7000)),
+             (200, 5120, 5120), (5000, 3000, 7000), (1, 5120, 5120), (2, 3072, 6144), (5120, 1, 5120),
+             (6144, 96, 6144), (6144, 6144, 96)),
 }  # fmt: skip
 """Shapes m, n, k that no fit sees; some of their sizes are fitted in other shapes."""
 
-LONG = ((64, 4096, 4096), (4096, 64, 4096), (4096, 4096, 64))
-"""Fitted on the CPU too: one short side each, so that long ones are in range within a fraction of a second."""
+LONG = {
+    "cpu": ((64, 4096, 4096), (4096, 64, 4096), (4096, 4096, 64), (64, 4096, 512), (4096, 64, 512), (2048, 2048, 64)),
+    "cuda": ((64, 8192, 8192), (8192, 64, 8192), (8192, 8192, 64), (1, 4096, 4096), (4096, 1, 4096), (4, 4096, 4096)),
+}
+"""Fitted too: one short side each, so that long ones are in range within a fraction of a second, and what is bound by
+reading a matrix or by writing the product is not read off squares."""
 
-SKINNY = ((1, 1024, 1024), (16, 1024, 1024), (32, 512, 2048), (1024, 64, 1024), (1024, 1024, 64), (129, 129, 513))
+SKINNY = ((1, 1024, 1024), (4, 1024, 1024), (1024, 1, 1024), (16, 1024, 1024), (32, 512, 2048), (1024, 64, 1024),
+          (1024, 1024, 64), (129, 129, 513))  # fmt: skip
+"""Fitted on every device; the first three are, or are nearly, products of a matrix and a vector."""
+
 BATCHED = {
     "cpu": (((12, 128, 128, 64), False), ((12, 128, 64, 128), False), ((24, 64, 64, 64), False),
             ((4, 384, 384, 64), False), ((8, 256, 256, 64), True), ((8, 192, 64, 192), True)),
@@ -63,7 +72,7 @@ def _fitted(kind: str, full: bool) -> list[tuple[int, int, int]]:
         found += [(size, largest // 4, largest) for size in sizes]
         found += [(largest, size, largest // 4) for size in sizes]
         found += [(size - 1, size - 1, size - 1) for size in sizes[2:]]
-    return list(dict.fromkeys([*found, *SKINNY, *(LONG if kind == "cpu" else ())]))
+    return list(dict.fromkeys([*found, *SKINNY, *LONG[kind]]))
 
 
 def product(kind: str, dtype: str, m: int, n: int, k: int, batch: int = 1, *, held_out: bool = False) -> Case:

@@ -134,8 +134,7 @@ def matmul(
     device = profile if isinstance(profile, KernelProfile) else load_profile(profile)
     found = predict(device, "gemm", dtype, {"m": m, "n": n, "k": k, "batch": 1}, extrapolate=extrapolate)
     rate = 2 * m * n * k / found.seconds
-    basis = "on held-out shapes" if found.held_out else "on the shapes that were fitted"
-    error = f"none measured ({found.origin})" if found.error is None else f"{found.error:.1%} {basis}"
+    error = f"none measured ({found.origin})" if found.error is None else f"{found.error:.1%} {found.basis}"
     lines = [
         f"dense {m} x {n} x {k} {dtype} on {device.name}: {format_si(found.seconds, 's')}, {format_si(rate, 'FLOP/s')}",
         f"expected error: {error}",

@@ -83,7 +83,8 @@ def read_published(path: Path) -> KernelProfile:
 
 
 def _gemm(device: Device, rate: float) -> dict[str, float]:
-    return {"t0": 0.0, "rate": rate, "ramp": 0.0, "onchip": UNBOUNDED, "stream": device.bandwidth}
+    return {"t0": 0.0, "rate": rate, "ramp": 0.0, "onchip": UNBOUNDED, "stream": device.bandwidth,
+            "vector": device.bandwidth, "fresh": UNBOUNDED}  # fmt: skip
 
 
 def _gemm_fit(device: Device, dtype: str, sample: Sample | None) -> Fit:
@@ -91,9 +92,10 @@ def _gemm_fit(device: Device, dtype: str, sample: Sample | None) -> Fit:
     if sample is None:
         source = f"{sheet}: peak and bandwidth; launch 0 s and on-chip bandwidth unbounded, as neither is published"
         return Fit("gemm", dtype, "gemm", _gemm(device, device.peaks[dtype]), origin="data sheet", source=source)
-    # the formula is X / rate + Y: at an endless rate it gives Y, at a rate of 1 FLOP/s X + Y
-    moved = gemm_seconds(sample.shape, _gemm(device, math.inf), dtype, device)
-    work = gemm_seconds(sample.shape, _gemm(device, 1.0), dtype, device) - moved
+    # tiled, the formula is X / rate + Y: at an endless rate it gives Y, at a rate of 1 FLOP/s X + Y
+    tiled = {"vector": math.ulp(0.0)}
+    moved = gemm_seconds(sample.shape, _gemm(device, math.inf) | tiled, dtype, device)
+    work = gemm_seconds(sample.shape, _gemm(device, 1.0) | tiled, dtype, device) - moved
     shape = " x ".join(f"{sample.shape[name]:g}" for name in "mnk")
     source = f"rate solved from {shape} in {sample.seconds * 1e3:g} ms: {sample.note}; bandwidth: {sheet}"
     rate = work / (sample.seconds - moved)

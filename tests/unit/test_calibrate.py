@@ -25,7 +25,7 @@ from simcore.zoo.profile_json import profile_text
 
 CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
 KNOWN = {
-    "gemm": {"t0": 2e-5, "rate": 1e11, "ramp": 8.0, "onchip": 1e14, "stream": 2e10},
+    "gemm": {"t0": 2e-5, "rate": 1e11, "ramp": 8.0, "onchip": 1e14, "stream": 2e10, "vector": 1e10, "fresh": 2e9},
     "copy": {"t0": 2e-5, "bandwidth": 2e10, "knee": 1e6, "ratio": 2.0},
     "gather": {"t0": 2e-5, "row": 2e-8, "bandwidth": 1e10, "knee": 512.0, "ratio": 2.0},
     "launch": {"t0": 3e-7, "node": 6e-7},

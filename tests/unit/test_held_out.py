@@ -21,12 +21,13 @@ def gemm(dtype, m, seconds, unseen=False):
     return Sample("gemm", dtype, {"m": m, "n": 512, "k": 512, "batch": 1}, seconds, 0.01, 15, unseen)
 
 
+GEMM = {"t0": 0.0, "rate": 2.6e11, "ramp": 0.0, "onchip": 1e14, "stream": 1e14, "vector": 1e9, "fresh": 1e14}
 FITTED = [gemm(dtype, m, 2e-6 * m) for dtype in ("fp32", "bf16") for m in (4, 512, 600, 100_000)]
 COPIES = [Sample("copy", "fp32", {"bytes": b}, b * 1e-10, 0.01, 15) for b in (1e3, 8e6, 1e9)]
 UNSEEN = [gemm(dtype, m, 2e-6 * m, unseen=True) for dtype in ("fp32", "bf16") for m in (300, 500)]
 PROFILE = KernelProfile(
     "toy", Device("toy", "cpu", 1, 1e12, 0.0, 1e6), "measured",
-    (Fit("gemm", "fp32", "gemm", {"t0": 0.0, "rate": 2.6e11, "ramp": 0.0, "onchip": 1e14, "stream": 1e14}),),
+    (Fit("gemm", "fp32", "gemm", GEMM),),
     (*FITTED, *COPIES, *UNSEEN), {"device": "toy"},
 )  # fmt: skip
 REFERENCES = 5

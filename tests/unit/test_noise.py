@@ -16,7 +16,7 @@ from simcore.zoo.load_profiles import load_profile
 from simcore.zoo.profile_json import profile_text
 
 CUDA = Device("toy", "cuda", 80, 1e11, 0.0, 4e7)
-GEMM = {"t0": 2e-5, "rate": 1e11, "ramp": 1.0, "onchip": 1e14, "stream": 2e10}
+GEMM = {"t0": 2e-5, "rate": 1e11, "ramp": 1.0, "onchip": 1e14, "stream": 2e10, "vector": 1e10, "fresh": 2e9}
 INDEX = {"t0": 5e-5, "element": 2e-10, "partial": 2e-10, "micro_tile": 1e-9, "entry": 2e-9}
 BOUND = "with a spread above the bound of 25%"
 

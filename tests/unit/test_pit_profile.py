@@ -33,7 +33,7 @@ CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
 CUDA = Device("toy", "cuda", 80, 1e11, 0.0, 4e7)
 COST = {"t0": 2e-5, "group": 1e-5, "rate": 9e10, "left": 8e9, "right": 1e10, "out": 5e9, "stream": 2e10}
 INDEX = {"t0": 5e-5, "element": 2e-10, "partial": 2e-10, "micro_tile": 1e-9, "entry": 2e-9}
-GEMM = {"t0": 2e-5, "rate": 1e11, "ramp": 1.0, "onchip": 1e14, "stream": 2e10}
+GEMM = {"t0": 2e-5, "rate": 1e11, "ramp": 1.0, "onchip": 1e14, "stream": 2e10, "vector": 1e10, "fresh": 2e9}
 SMALL = pit_cases.Problem(70, 50, 128, 16, 4, 0.6)
 
 

@@ -22,7 +22,7 @@ from simcore.zoo.load_models import load_model
 
 DEVICE = Device("toy", "cpu", 1, 1e12, 1e12, 1e6)
 STREAM = {"t0": 1e-6, "bandwidth": 1e12, "knee": 0.0, "ratio": 1.0}
-GEMM = {"t0": 1e-6, "rate": 1e14, "ramp": 0.0, "onchip": 1e30, "stream": 1e30}
+GEMM = {"t0": 1e-6, "rate": 1e14, "ramp": 0.0, "onchip": 1e30, "stream": 1e30, "vector": 1e9, "fresh": 1e30}
 
 
 def toy(gemm=1.0, **memory):

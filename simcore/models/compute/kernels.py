@@ -21,9 +21,13 @@ Parameters = Mapping[str, float]
 
 TILES: Mapping[str, tuple[tuple[int, int], ...]] = {
     "cuda": ((256, 128), (128, 256), (128, 128), (128, 64), (64, 128), (64, 64), (32, 64), (64, 32)),
-    "cpu": ((16, 48),),
+    "cpu": ((8, 16),),
 }
-"""Output tiles BM x BN that a library chooses from; a CPU's register block."""
+"""Output tiles BM x BN that a library chooses from; for a CPU what its kernels round sizes up to at the edges."""
+
+FRESH: Mapping[str, float] = {"cpu": 2**25, "cuda": math.inf}
+"""Outputs as large [B] are fresh pages in every call, which the system clears first: 32 MiB is the most that glibc
+keeps for the next call, torch's allocator keeps all of a GPU's memory."""
 
 
 @dataclass(frozen=True)
@@ -62,29 +66,38 @@ def gemm_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> flo
 
     ::
 
-        t = t0 + min_T waves_T max(2 BM BN (K + ramp) S / P, e K (BM + BN) S / B) + e (M K + K N + M N) batch / stream
+        t = t0 + min(tiled, vector) + fresh
+        tiled = min_T waves_T max(2 BM BN (K + ramp) S / P, e K (BM + BN) S / B) + e (M K + K N + M N) batch / stream
         waves_T = ceil(batch ceil(M / BM) ceil(N / BN) / S)
+        vector = e K M N batch / V
+        fresh = e M N batch / F where that is as large as `FRESH`, else 0
 
     over the tiles T = BM x BN, with S processors, P `rate` [FLOP/s], B `onchip` [B/s], e bytes per element; `ramp`
-    [elements of K] is what a tile takes to start, `stream` [B/s] what cold operands cost beside it. Source: the wave
-    model of tiled matrix products as LLMCompass (ISCA'24) uses it.
+    [elements of K] is what a tile takes to start, `stream` [B/s] what cold operands cost beside it. Few rows (columns)
+    are quicker one at a time, each of which reads the whole other matrix at V `vector` [B/s]. F is `fresh` [B/s].
+    Source: the wave model of tiled matrix products as LLMCompass (ISCA'24) uses it; the last two terms are what it
+    misses on a CPU.
 
     Examples
     --------
     >>> toy = Device("toy", "cpu", 1, 1e9, 1e9, 1e6)
-    >>> p = {"t0": 1e-6, "rate": 1e9, "ramp": 1e-9, "onchip": 1e15, "stream": 1e15}
+    >>> p = {"t0": 1e-6, "rate": 1e9, "ramp": 1e-9, "onchip": 1e15, "stream": 1e15, "vector": 1e9, "fresh": 1e9}
     >>> round(gemm_seconds({"m": 16, "n": 48, "k": 100}, p, "fp32", toy) * 1e6, 3)
     154.6
+    >>> round(gemm_seconds({"m": 1, "n": 48, "k": 100}, p, "fp32", toy) * 1e6, 3)
+    20.2
     """
     m, n, k, batch, e = shape["m"], shape["n"], shape["k"], shape.get("batch", 1), DTYPES[dtype]
-    slots = device.processors
-    best = math.inf
+    slots, output = device.processors, DTYPES[dtype] * m * n * batch
+    tiled = math.inf
     for bm, bn in TILES[device.kind]:
         waves = math.ceil(batch * math.ceil(m / bm) * math.ceil(n / bn) / slots)
         compute = 2 * bm * bn * (k + p["ramp"]) * slots / p["rate"]
         moved = e * k * (min(m, bm) + min(n, bn)) * slots / p["onchip"]
-        best = min(best, waves * max(compute, moved))
-    return p["t0"] + best + e * (m * k + k * n + m * n) * batch / p["stream"]
+        tiled = min(tiled, waves * max(compute, moved))
+    tiled += e * (m * k + k * n + m * n) * batch / p["stream"]
+    fresh = output / p["fresh"] if output >= FRESH[device.kind] else 0.0
+    return p["t0"] + min(tiled, output * k / p["vector"]) + fresh
 
 
 def streaming_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
@@ -135,6 +148,8 @@ _GEMM = Formula(
         "ramp": Parameter(16.0, 1e-2, 2e3),
         "onchip": Parameter(1e11, 1e8, 1e15),
         "stream": Parameter(2e10, 1e8, 1e15),
+        "vector": Parameter(2e10, 1e8, 1e15),
+        "fresh": Parameter(2e9, 1e8, 1e15),
     },
     gemm_seconds,
     lambda s: {"m": s["m"], "n": s["n"], "k": s["k"], "batch": s.get("batch", 1), "flop": _flop(s)},

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from simcore.errors import InputError
 from simcore.models.compute.device import DTYPES, lacks
+from simcore.models.compute.expected import expected_error
 from simcore.models.compute.kernels import MEMORY_BOUND, outside, seconds_of
 from simcore.models.compute.profile import NOISY, Fit, KernelProfile, Shape
 
@@ -19,11 +20,11 @@ class Prediction:
     seconds : float
         One call [s].
     error : float or None
-        Expected relative error: the fit's MAPE on held-out shapes, else on its own; None where nothing was measured.
+        Expected relative error here, see `simcore.models.compute.expected`; None where nothing was measured.
     origin : str
         How the fit came about: fitted, published or data sheet.
-    held_out : bool
-        Whether the error is that on held-out shapes.
+    basis : str
+        What the error was seen on: ``on held-out shapes``, ``on fitted shapes`` or ``on the nearest measured shapes``.
     notes : tuple of str
         What a reader must know: extrapolation, another kernel's fit in place of a missing one, noise.
     """
@@ -31,7 +32,7 @@ class Prediction:
     seconds: float
     error: float | None
     origin: str
-    held_out: bool = False
+    basis: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -72,8 +73,8 @@ def predict(profile: KernelProfile, kernel: str, dtype: str, shape: Shape, *, ex
         notes += (f"{kernel} {dtype}: from data-sheet peaks, which no kernel reaches, so a lower bound",)
     if fit.noisy:
         notes += (f"{kernel} {dtype}: measured with a spread above the bound of {NOISY:.0%}",)
-    error = None if fit.errors is None else fit.errors.mape
-    return Prediction(seconds_of(fit, shape, profile.device), error, fit.origin, bool(fit.held_out), notes)
+    error = expected_error(profile, fit, shape)
+    return Prediction(seconds_of(fit, shape, profile.device), error.relative, fit.origin, error.basis, notes)
 
 
 def require_fits(profile: KernelProfile) -> None:
