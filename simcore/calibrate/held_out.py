@@ -12,12 +12,13 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from simcore.calibrate.failures import Unmeasured, summed_up
 from simcore.calibrate.fingerprint import device_name
 from simcore.calibrate.measure import Case, time_case
 from simcore.calibrate.passes import merge
 from simcore.calibrate.plan import BUDGET, EXTRA_PASSES, LEAST_PASSES, PASSES, REPEATS, SAME_SPEED, SUITES
 from simcore.calibrate.suite import Progress, cases
-from simcore.errors import InputError
+from simcore.errors import InputError, RunError
 from simcore.models.compute.profile import KernelProfile, Sample
 from simcore.models.compute.sparse.profiled import axis_of
 
@@ -98,7 +99,7 @@ class Pace:
 
 def measure_held_out(
     profile: KernelProfile, device: str, progress: Progress | None = None
-) -> tuple[tuple[Sample, ...], Pace]:
+) -> tuple[tuple[Sample, ...], Pace, tuple[str, ...]]:
     """Measure again the held-out shapes of a profile, on the device that it is of.
 
     Reference kernels are timed before and after each pass. A pass between two times that are off by more than
@@ -116,19 +117,18 @@ def measure_held_out(
 
     Returns
     -------
-    tuple of Sample, Pace
-        The shapes, merged of the passes that count, and which these are.
+    tuple of Sample, Pace, tuple of str
+        The shapes, merged of the passes that count, which these are, and what does not run now: a line for each kernel
+        and reason. A shape that fails in one pass is left out of all.
 
     Raises
     ------
     InputError
         If the profile is of another device.
+    RunError
+        If none of the shapes runs, or an output is wrong.
     """
-    here = device_name(device)
-    measured = profile.fingerprint.get("device", f"{profile.name} ({profile.origin})")
-    if measured != here:
-        remedy = "Run there and name it with --device, or add --stored to print the errors that the profile holds."
-        raise InputError(f"profile {profile.name}", f"a profile of '{measured}'", f"one of '{here}'", remedy)
+    require_device(profile, device)
     held_out = {sample.key: sample.kernel for sample in profile.samples if sample.held_out}
     sparse = any(axis_of(kernel) for kernel in held_out.values())  # which alone needs triton on a GPU
     suites = [name for name in SUITES if sparse or name != "pit"]
@@ -136,19 +136,42 @@ def measure_held_out(
     known = {case.key: case for case in cases(device, suites, full=True)}
     wanted = [case for key, case in known.items() if key in held_out]
     references = [(known[one.key], one.seconds) for one in _references(profile.samples) if one.key in known]
+    skipped: dict[str, tuple[str, str]] = {}
     passes: list[list[Sample]] = []
-    pace = Pace(len(references), ())
     before = _drift(references, device)
+    pace = Pace(len(references), ())
     while len(passes) < PASSES + EXTRA_PASSES and sum(pace.same) < PASSES:
         total = (len(passes) + PASSES - sum(pace.same)) * len(wanted)
-        passes.append(list(_one_pass(wanted, device, progress, len(passes) * len(wanted), total)))
+        passes.append(list(_one_pass(wanted, device, progress, len(passes) * len(wanted), total, skipped)))
         after = _drift(references, device)
         pace = Pace(len(references), (*pace.drifts, (before, after)))
         before = after
     if progress is not None:
         progress(len(passes) * len(wanted), len(passes) * len(wanted), "done")
-    counting = [one for one, counts in zip(passes, pace.counts, strict=True) if counts]
-    return tuple(merge(samples) for samples in zip(*counting, strict=True)), pace
+    counting = [
+        [sample for sample in one if sample.key not in skipped]
+        for one, counts in zip(passes, pace.counts, strict=True)
+        if counts
+    ]
+    lines = summed_up(skipped.values())
+    if not counting[0]:
+        raise RunError(f"none of the held-out shapes runs: {'; '.join(lines)}")
+    return tuple(merge(samples) for samples in zip(*counting, strict=True)), pace, lines
+
+
+def require_device(profile: KernelProfile, device: str) -> None:
+    """Refuse to measure a profile of another device.
+
+    Raises
+    ------
+    InputError
+        If it is of another, or the device is not there.
+    """
+    here = device_name(device)
+    measured = profile.fingerprint.get("device", f"{profile.name} ({profile.origin})")
+    if measured != here:
+        remedy = "Run there and name it with --device, or add --stored to print the errors that the profile holds."
+        raise InputError(f"profile {profile.name}", f"a profile of '{measured}'", f"one of '{here}'", remedy)
 
 
 def _references(samples: Sequence[Sample]) -> Iterator[Sample]:
@@ -160,17 +183,34 @@ def _references(samples: Sequence[Sample]) -> Iterator[Sample]:
             yield from sorted(some, key=lambda one: abs(math.log(one.seconds / REFERENCE_SECONDS)))[:count]
 
 
-def _drift(references: Sequence[tuple[Case, float]], device: str) -> float:
-    """Return by how much the reference kernels take longer now than they took, the median."""
-    times = [time_case(replace(case, check=None), device, REPEATS[True], BUDGET[False]) for case, _ in references]
-    ratios = [now.seconds / then for now, (_, then) in zip(times, references, strict=True)]
+def _drift(references: list[tuple[Case, float]], device: str) -> float:
+    """Return by how much the reference kernels take longer now than they took, the median; forget what does not run."""
+    ratios = []
+    for one in list(references):
+        try:
+            now = time_case(replace(one[0], check=None), device, REPEATS[True], BUDGET[False])
+        except Unmeasured:
+            references.remove(one)
+        else:
+            ratios.append(now.seconds / one[1])
     return statistics.median(ratios) - 1 if ratios else 0.0
 
 
 def _one_pass(
-    wanted: Sequence[Case], device: str, progress: Progress | None, done: int, total: int
+    wanted: Sequence[Case],
+    device: str,
+    progress: Progress | None,
+    done: int,
+    total: int,
+    skipped: dict[str, tuple[str, str]],
 ) -> Iterator[Sample]:
+    """Yield a sample of each case but those that are skipped, and note which do not run."""
     for number, case in enumerate(wanted):
+        if case.key in skipped:
+            continue
         if progress is not None:
             progress(done + number, total, case.key)
-        yield time_case(case, device, REPEATS[False], BUDGET[False])
+        try:
+            yield time_case(case, device, REPEATS[False], BUDGET[False])
+        except Unmeasured as error:
+            skipped[case.key] = error.what, error.why  # not the error, whose frames hold the inputs

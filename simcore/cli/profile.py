@@ -105,9 +105,11 @@ def validate_command(
 ) -> None:
     """Measure held-out shapes again and print MAPE, P90, bias and the regret of choosing kernels by prediction."""
     from simcore.results import to_json
-    from simcore.studies.profile import validate
+    from simcore.studies.profile import check_validation, validate
 
     check_plot(output, files, force)
+    for file in files:  # before the first is measured for minutes
+        check_validation(file, device, stored=stored)
     documents = []
     for file in files:
         found = validate(file, device, stored=stored, progress=show_progress)
@@ -117,7 +119,10 @@ def validate_command(
             rows = [dict(row) for row in found.table]
             regret = {family: list(each) for family, each in found.regret.items()}
             counts = {"passes": None if found.pace is None else found.pace.as_document()}
-            documents.append({"profile": file, "errors": rows, "regret": regret, "drift": found.drift, **counts})
+            skipped = list(found.skipped)
+            documents.append(
+                {"profile": file, "errors": rows, "regret": regret, "drift": found.drift, **counts, "skipped": skipped}
+            )
             continue
         click.echo("\n".join([f"{file}: {found.measured()[0]}", *found.measured()[1:]]))
         print_table(found.table.columns, [[_cell(value) for value in row.values()] for row in found.table])

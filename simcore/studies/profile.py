@@ -125,6 +125,8 @@ class Validation:
         Every held-out shape, see `predictions`.
     pace : Pace or None
         Which passes ran at the calibration's speed and count; None where nothing was measured.
+    skipped : tuple of str
+        Held-out shapes that do not run now, a line for each kernel and reason: too little memory.
     """
 
     errors: Mapping[tuple[str, str], Errors]
@@ -133,6 +135,7 @@ class Validation:
     name: str
     predictions: Table
     pace: Pace | None = None
+    skipped: tuple[str, ...] = ()
 
     @property
     def table(self) -> Table:
@@ -151,17 +154,19 @@ class Validation:
         if self.pace is None:
             return ["errors that the profile holds"]
         pace, lines = self.pace, [f"measured now, times {self.drift:+.1%} (median) against the calibration"]
+        lines += [f"skipped {line}" for line in self.skipped]
         if pace.drift is None:
             return [*lines, f"{pace.counted} passes, none judged: the profile has no reference kernels"]
-        lines.append(f"{pace.counted} passes count, {pace.set_aside} set aside")
+        if pace.steady:
+            lines.append(f"{pace.counted} passes count, {pace.set_aside} set aside")
+        else:
+            few = f"{sum(pace.same)}, fewer than {LEAST_PASSES}"
+            lines.append(f"all {pace.counted} passes count: {few}, were within {SAME_SPEED:.0%} of the speed then")
         lines.append(f"{pace.references} reference kernels {pace.drift:+.1%} (median) around the passes that count")
         if pace.drift_aside is not None:
             lines[-1] += f", {pace.drift_aside:+.1%} around the others"
         if not pace.steady:
-            lines.append("the machine ran at another speed than at calibration, and the errors contain that:")
-            lines.append(
-                f"only around {sum(pace.same)} passes, fewer than {LEAST_PASSES}, were they within {SAME_SPEED:.0%}"
-            )
+            lines.append("the machine ran at another speed than at calibration, and the errors contain that")
         return lines
 
 
@@ -233,6 +238,25 @@ def _pairs(samples: Sequence[tuple[Sample, float]]) -> list[tuple[Sample, tuple[
     return [(sample, (predicted, sample.seconds)) for sample, predicted in samples]
 
 
+def check_validation(name_or_path: str | Path, device: str = "cpu", *, stored: bool = False) -> KernelProfile:
+    """Return a profile that `validate` can take, before anything is measured; see there.
+
+    Raises
+    ------
+    InputError
+        If it holds nothing measured, or is of another device than that on which it is to be measured again.
+    """
+    profile = load_profile(name_or_path, "FILE")
+    if not any(sample.held_out for sample in profile.samples):
+        expected, remedy = "a profile that simcore measured", "Write one with simcore calibrate."
+        raise InputError(f"profile {profile.name}", "nothing that was held out", expected, remedy)
+    if not stored:
+        from simcore.calibrate.held_out import require_device
+
+        require_device(profile, device)
+    return profile
+
+
 def validate(
     name_or_path: str | Path, device: str = "cpu", *, stored: bool = False, progress: Progress | None = None
 ) -> Validation:
@@ -256,21 +280,19 @@ def validate(
     InputError
         If the profile is of another device, or holds nothing measured.
     """
-    profile = load_profile(name_or_path, "FILE")
+    profile = check_validation(name_or_path, device, stored=stored)
     held_out = tuple(sample for sample in profile.samples if sample.held_out)
-    if not held_out:
-        expected, remedy = "a profile that simcore measured", "Write one with simcore calibrate."
-        raise InputError(f"profile {profile.name}", "nothing that was held out", expected, remedy)
-    drift, pace = None, None
+    drift, pace, skipped = None, None, tuple[str, ...]()
     if not stored:
         from simcore.calibrate.held_out import measure_held_out
 
         before = {sample.key: sample.seconds for sample in held_out}
-        held_out, pace = measure_held_out(profile, device, progress)
+        held_out, pace, skipped = measure_held_out(profile, device, progress)
         drift = statistics.median(sample.seconds / before[sample.key] for sample in held_out) - 1
     pairs = _predicted(profile, held_out)
     groups: dict[tuple[str, str], list[float]] = {}
     for sample, predicted in pairs:
         groups.setdefault((sample.kernel, sample.dtype), []).append(predicted / sample.seconds - 1)
     errors = {key: found for key, each in groups.items() if (found := Errors.of(each)) is not None}
-    return Validation(errors, selection_regret(pairs), drift, profile.name, predictions(profile, held_out), pace)
+    each = predictions(profile, held_out)
+    return Validation(errors, selection_regret(pairs), drift, profile.name, each, pace, skipped)
