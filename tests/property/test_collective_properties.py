@@ -16,7 +16,8 @@ from simcore.models.network.distances import circulation, farthest, nearest
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm, steps
 from simcore.models.network.simulation.conventions import Convention, phase_cost
 from simcore.models.network.simulation.network import Network
-from simcore.models.network.simulation.ranks import GroupCollective, simulate_ranks
+from simcore.models.network.simulation.rank_programs import GroupCollective
+from simcore.models.network.simulation.ranks import simulate_ranks
 from simcore.models.network.simulation.run import simulate_collective
 from simcore.models.network.simulation.schedules import ChunkPlan, Optimization, Schedule, phases
 from simcore.models.network.topology import Block, Dimension, Topology, coordinates, hops

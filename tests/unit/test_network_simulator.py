@@ -18,7 +18,8 @@ from simcore.models.network.simulation.links import Messages
 from simcore.models.network.simulation.mixture_times import batches, ways
 from simcore.models.network.simulation.mixtures import LAGS, LAGS_IN_FLIGHT, mixtures
 from simcore.models.network.simulation.network import Network
-from simcore.models.network.simulation.ranks import GroupCollective, simulate_ranks
+from simcore.models.network.simulation.rank_programs import GroupCollective
+from simcore.models.network.simulation.ranks import simulate_ranks
 from simcore.models.network.simulation.run import simulate_collective
 from simcore.models.network.simulation.schedules import ChunkPlan, Optimization, Schedule
 from simcore.models.network.topology import Block, Dimension, Topology, coordinates
@@ -86,6 +87,22 @@ def test_one_npu_stands_for_all_in_messages_too(block, algorithm, collective, in
     assert one == every
     halving = algorithm is Algorithm.HALVING_DOUBLING and collective is not Collective.ALL_TO_ALL
     assert few == many if halving and block is Block.RING else few <= many / 8 + 2
+
+
+@pytest.mark.parametrize(
+    ("sizes", "collective", "chunks", "in_flight"),
+    [((2, 2, 2), AR, 2, 1), ((3, 4, 3), AG, 5, 1), ((3, 4, 3), AR, 2, 2), ((2, 3, 2), AR, 2, 3), ((4, 2, 2), AG, 5, 2)],
+)
+@pytest.mark.parametrize("schedule", [Schedule.THEMIS, Schedule.FLEX, Schedule.ROUND_ROBIN])
+def test_ties_are_broken_alike_on_every_npu(sizes, collective, chunks, in_flight, schedule):
+    """Equal dimensions: chunks reach the same queue at the same moment from different sides."""
+    topology = net(*((block, size, 0.0) for block, size in zip(Block, sizes, strict=True)))
+    options = {"schedule": schedule, "in_flight": in_flight}
+    one = simulate_collective(collective, 101260.0, topology, [1e9] * 3, chunks=chunks, **options)
+    ranks = tuple(range(topology.npus))
+    program = [GroupCollective(collective, 101260.0, ranks, chunks)]
+    every = simulate_ranks(Network(Clock(), topology, [1e9] * 3, **options), dict.fromkeys(ranks, program))
+    assert every.time == pytest.approx(one.time, rel=1e-9)
 
 
 def test_ranks_cost_events_per_group():

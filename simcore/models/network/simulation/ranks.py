@@ -7,54 +7,24 @@ deadlock, and then a watchdog names the ranks and what they wait for. Events gro
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
-from math import inf, prod
+from collections.abc import Callable, Generator, Mapping, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 from simpy.events import Event
 
-from simcore.errors import InputError, RunError
+from simcore.errors import RunError
 from simcore.models.network.distances import spread
 from simcore.models.network.groups import group_positions
 from simcore.models.network.simulation.network import Network
+from simcore.models.network.simulation.rank_programs import GroupCollective, check_program
 from simcore.models.network.simulation.run import fastest
 from simcore.models.network.simulation.schedules import ChunkPlan, phases, turns
 from simcore.models.network.simulation.servers import Line
 from simcore.models.network.topology import Topology, coordinates
-from simcore.models.workload import Collective
 
 _NAMED = 8
 """Ranks that a message names; the others are counted."""
-
-
-@dataclass(frozen=True)
-class GroupCollective:
-    """A collective among some NPUs, as each of them calls it.
-
-    Attributes
-    ----------
-    collective : Collective
-        The operation.
-    size : float
-        Bytes [B]: the full buffer per NPU, for all-gather the input shard per NPU.
-    members : tuple of int
-        Ranks: rank r has coordinate ``r mod n_1`` in the first dimension, and so on outwards.
-    chunks : int
-        Into how many it is cut.
-    label : str
-        For messages.
-    """
-
-    collective: Collective
-    size: float
-    members: tuple[int, ...]
-    chunks: int = 64
-    label: str = ""
-
-    def __str__(self) -> str:
-        name = self.label or self.collective.value
-        return f"{name} of {len(self.members)} ranks"
 
 
 class RanksRun(NamedTuple):
@@ -107,27 +77,8 @@ def simulate_ranks(network: Network, programs: Mapping[int, Sequence[float | Gro
     0.501
     """
     for rank, program in programs.items():
-        _check(network.topology.npus, rank, program)
+        check_program(network.topology.npus, rank, program)
     return _Ranks(network, programs).run()
-
-
-def _check(npus: int, rank: int, program: Sequence[float | GroupCollective]) -> None:
-    """Refuse a rank that the network has not, and steps that it cannot take."""
-    if not 0 <= rank < npus:
-        raise InputError(f"programs, rank {rank}", "its program", f"ranks of the network, 0 to {npus - 1}")
-    for number, step in enumerate(program, 1):
-        place = f"programs, rank {rank}, step {number}"
-        if not isinstance(step, GroupCollective):
-            if not 0 <= step < inf:
-                raise InputError(place, f"{step:g} s of compute", "a finite time of at least 0")
-            continue
-        if rank not in step.members:
-            remedy = f"Add rank {rank} to its members, or take the call out of its program."
-            raise InputError(place, f"'{step}', which rank {rank} is no member of", "a collective of its own", remedy)
-        if not 0 <= step.size < inf:
-            raise InputError(place, f"'{step}' of {step.size:g} B", "a finite size of at least 0")
-        if step.chunks < 1:
-            raise InputError(place, f"'{step}' in {step.chunks} chunks", "at least 1")
 
 
 _Line = tuple[int, int]
@@ -185,6 +136,8 @@ class _Ranks:
             {rank: _line(network.topology, rank, d) for rank in programs} for d in range(len(network.bandwidths))
         ]
         self._pending: dict[_Line, list[_Meeting]] = {}
+        self._joining: dict[_Call, list[int]] = {}
+        self._ending: dict[tuple[float, int, int, int], list[_Meeting]] = {}
         self._under_way: dict[tuple[int, int], int] = {}
         self._link_free: dict[tuple[int, int], float] = {}
 
@@ -230,9 +183,22 @@ class _Ranks:
         call.ended[rank] = event = Event(self.clock)
         if not call.plans:
             return event.succeed()
-        for chunk in range(len(call.plans)):
-            self._arrive(rank, call, chunk, 0)
+        if call not in self._joining:  # all that join now start together, chunk by chunk
+            self._joining[call] = []
+            self._at(self.clock.now, lambda: self._begin(call))
+        self._joining[call].append(rank)
         return event
+
+    def _begin(self, call: _Call) -> None:
+        ranks = self._joining.pop(call)
+        for chunk in range(len(call.plans)):
+            for rank in ranks:
+                self._arrive(rank, call, chunk, 0)
+
+    def _at(self, time: float, call: Callable[[], None]) -> None:
+        event = self.clock.at(time)
+        assert event.callbacks is not None
+        event.callbacks.append(lambda _: call())
 
     def _arrive(self, rank: int, call: _Call, chunk: int, position: int) -> None:
         """Let a rank reach a phase of a chunk; start the phase when it is the last one to come."""
@@ -276,21 +242,25 @@ class _Ranks:
         for key in ranks:
             self._under_way[key] = self._under_way.get(key, 0) + 1
             self._link_free[key] = start + cost.work
-        event = self.clock.at(
-            network.after(start, cost.work) if cost.latency == 0 else start + cost.work + cost.latency
-        )
-        assert event.callbacks is not None
-        event.callbacks.append(lambda _: self._served(dimension, meeting))
+        end = network.after(start, cost.work) if cost.latency == 0 else start + cost.work + cost.latency
+        # lines where the same ends at the same time go on together, so that ties are broken alike on all of them
+        together = end, id(meeting.call), meeting.chunk, meeting.position
+        if together not in self._ending:
+            self._ending[together] = []
+            self._at(end, lambda: self._served(dimension, self._ending.pop(together)))
+        self._ending[together].append(meeting)
 
-    def _served(self, dimension: int, meeting: _Meeting) -> None:
-        call, chunk, following = meeting.call, meeting.chunk, meeting.position + 1
-        for rank in meeting.ready:
+    def _served(self, dimension: int, meetings: Sequence[_Meeting]) -> None:
+        call, chunk, following = meetings[0].call, meetings[0].chunk, meetings[0].position + 1
+        ranks = [rank for meeting in meetings for rank in meeting.ready]
+        for rank in ranks:
             self._under_way[rank, dimension] -= 1
-        for rank in meeting.ready:
+        for rank in ranks:
             if following < len(call.ways[chunk]):
                 self._arrive(rank, call, chunk, following)
                 continue
             call.left[rank] -= 1
             if call.left[rank] == 0:
                 call.ended[rank].succeed()
-        self._start(meeting.line)
+        for meeting in meetings:
+            self._start(meeting.line)
