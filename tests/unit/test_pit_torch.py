@@ -38,17 +38,29 @@ def test_equal_to_the_masked_dense_product(axis, shape, dtype):
                 assert torch.equal(multiply(axis, a, b, mask, block), a @ b)
 
 
+def close(found, wanted, dtype):
+    """Say whether a product is within the tolerance; one of nothing but zeros must be zero."""
+    return (found.double() - wanted).norm() <= TOLERANCE[dtype] * wanted.norm()
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("axis", ["k", "m", "n"])
-def test_close_on_random_numbers(axis, dtype):
+@pytest.mark.parametrize("axis", ["k", "m", "n", "block"])
+@pytest.mark.parametrize("granularity", GRANULARITIES, ids=str)
+def test_close_on_random_numbers(axis, dtype, granularity):
+    """Over axes, granularities and sparsities, for sizes that blocks divide and that none divides, and one row."""
     generator = torch.Generator().manual_seed(3)
-    for sparsity in SPARSITIES:
-        mask = random_mask((96, 96), (8, 1) if axis == "k" else (1, 8), sparsity)
-        a, b = (torch.randn(96, 96, generator=generator) for _ in range(2))
-        a, b = (a, b * mask) if axis == "n" else (a * mask, b)
-        wanted = a.to(dtype).double() @ b.to(dtype).double()
-        found = multiply(axis, a.to(dtype), b.to(dtype), mask, 16).double()
-        assert (found - wanted).norm() <= TOLERANCE[dtype] * wanted.norm()
+    for m, k, n in ((96, 96, 96), (70, 90, 33), (1, 50, 7)):
+        for sparsity in SPARSITIES:
+            mask = random_mask((k, n) if axis == "n" else (m, k), granularity, sparsity)
+            a, b = torch.randn(m, k, generator=generator), torch.randn(k, n, generator=generator)
+            a, b = (a, b * mask) if axis == "n" else (a * mask, b)
+            a, b = a.to(dtype), b.to(dtype)
+            if axis == "block":
+                width = k // 2
+                found = whole_blocks(a, b, row_block_index(kept(mask, 1, width), 16), 16, width)
+            else:
+                found = multiply(axis, a, b, mask, 16)
+            assert close(found, a.double() @ b.double(), dtype), (m, k, n, sparsity)
 
 
 def test_the_order_of_an_index_does_not_matter():
@@ -60,12 +72,20 @@ def test_the_order_of_an_index_does_not_matter():
     assert torch.equal(k_axis(a, b, shuffled, 32), a @ b)
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("axis", ["b", "k", "m"])
-def test_batches(axis):
-    mask = torch.stack([random_mask((20, 24), (4, 1), s, seed) for seed, s in enumerate([1.0, 0.5, 1.0, 0.0])])
-    a, b = integers((4, 20, 24), torch.float32, 1) * mask, integers((4, 24, 9), torch.float32, 2)
+@pytest.mark.parametrize("granularity", GRANULARITIES, ids=str)
+def test_batches(axis, dtype, granularity):
+    """Empty, full and other matrices in one batch: equal on whole numbers, close on random ones."""
+    generator = torch.Generator().manual_seed(6)
+    sparsities = [1.0, 0.5, 1.0, 0.0, 0.9]
+    mask = torch.stack([random_mask((20, 24), granularity, s, seed) for seed, s in enumerate(sparsities)])
+    a, b = integers((5, 20, 24), dtype, 1) * mask, integers((5, 24, 9), dtype, 2)
     assert torch.equal(batched(a, b, mask, axis, 4), a @ b)
     assert torch.equal(batched(a * 0, b, mask & False, axis, 4), (a * 0) @ b)
+    a, b = torch.randn(5, 20, 24, generator=generator) * mask, torch.randn(5, 24, 9, generator=generator)
+    a, b = a.to(dtype), b.to(dtype)
+    assert close(batched(a, b, mask, axis, 4), a.double() @ b.double(), dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

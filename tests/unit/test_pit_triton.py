@@ -57,15 +57,18 @@ def test_equal_to_the_masked_dense_product(axis, shape, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("axis", ["k", "m", "n", "block"])
-def test_close_on_random_numbers(axis, dtype):
+@pytest.mark.parametrize("granularity", [*GRANULARITIES, (8, 8)], ids=str)
+def test_close_on_random_numbers(axis, dtype, granularity):
+    """Over axes, granularities and sparsities, at several tiles, for sizes that tiles divide and that none divides."""
     generator = torch.Generator().manual_seed(3)
-    for sparsity in (0.0, 0.7, 1.0):
-        mask = random_mask((70, 90), (8, 8), sparsity)
-        a, b = torch.randn(70, 90, generator=generator).to(DEVICE), torch.randn(90, 33, generator=generator).to(DEVICE)
+    for number, sparsity in enumerate((0.0, 0.5, 0.7, 0.9, 0.99, 1.0)):
+        m, k, n = ((45, 70, 19), (32, 64, 32))[number % 2]
+        mask = random_mask((m, k), granularity, sparsity)
+        a, b = torch.randn(m, k, generator=generator).to(DEVICE), torch.randn(k, n, generator=generator).to(DEVICE)
         a, b = (a * mask).to(dtype), b.to(dtype)
         wanted = a.double() @ b.double()
-        found = multiply(axis, a, b, mask, (32, 16, 16)).double()
-        assert (found - wanted).norm() <= TOLERANCE[dtype] * wanted.norm()
+        found = multiply(axis, a, b, mask, TILES[number % len(TILES)]).double()
+        assert (found - wanted).norm() <= TOLERANCE[dtype] * wanted.norm(), sparsity
 
 
 def test_columns_first_and_rows_first_are_the_same():
