@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -243,10 +244,25 @@ def _parallel(tasks: Sequence[Task], jobs: int | None) -> Generator[tuple[Task, 
         for number, timed in pool:
             yield tasks[number], timed
     finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # after an interruption: joblib's advice on results that nobody took
-            if pool is not None:
+        if pool is not None:
+            with _quiet():
                 pool.close()
+
+
+@contextmanager
+def _quiet() -> Generator[None, None, None]:
+    """Keep back what joblib says where an interruption closes it: it is told once, elsewhere.
+
+    It warns of results that nobody took, and its thread may look for work that was just cancelled.
+    """
+    hook = threading.excepthook
+    threading.excepthook = lambda _: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        threading.excepthook = hook
 
 
 @contextmanager
