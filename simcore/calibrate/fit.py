@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from simcore.models.compute.device import Device
 from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, Formula, Parameter, has_formula, seconds_of
 from simcore.models.compute.profile import Fit, Sample
+from simcore.models.compute.unfitted import shortage
 
 STARTS = (1.0, 0.1, 10.0)
 """Factors on every formula's starting point that are tried: the formulas have kinks, and kinks have local minima."""
@@ -58,12 +59,12 @@ def fit_kernel(samples: Sequence[Sample], device: Device) -> Fit:
 
 
 def fit_all(samples: Iterable[Sample], device: Device) -> tuple[Fit, ...]:
-    """Fit every kernel and number format that has a formula and at least one sample to fit."""
+    """Fit every kernel and number format that has a formula and enough samples, see `shortage`."""
     groups: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
         if has_formula(sample.kernel, device):
             groups.setdefault((sample.kernel, sample.dtype), []).append(sample)
-    return tuple(fit_kernel(group, device) for group in groups.values() if not all(one.held_out for one in group))
+    return tuple(fit_kernel(group, device) for group in groups.values() if shortage(group, device) is None)
 
 
 def residuals(fit: Fit, samples: Sequence[Sample], device: Device) -> tuple[float, ...]:

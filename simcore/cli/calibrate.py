@@ -62,6 +62,7 @@ def command(device: str, suite: str | None, quick: bool, output: Path | None, li
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
     from simcore.errors import RunError
     from simcore.models.compute.sparse.noise import measured_tiles
+    from simcore.models.compute.unfitted import unfitted
     from simcore.studies.calibrate import calibrate, default_output
 
     suites = SUITES if suite is None else tuple(name.strip() for name in suite.split(","))
@@ -78,6 +79,8 @@ def command(device: str, suite: str | None, quick: bool, output: Path | None, li
         click.echo(f"simcore: warning: skipped {line}", err=True)
     if found.missing:
         click.echo(f"simcore: warning: time was over before {found.missing} cases were measured", err=True)
+    for line in unfitted(profile):
+        click.echo(f"simcore: warning: no fit of {line}", err=True)
     click.echo(f"{path}: {len(profile.samples)} samples, {len(profile.fits)} fits, sha256 {profile.sha256}")
     if found.passes < PASSES:
         click.echo(f"{found.passes} of {PASSES} passes: run the same command without --force to add the others")

@@ -20,6 +20,7 @@ from simcore.errors import InputError, RunError
 from simcore.models.compute.device import Device
 from simcore.models.compute.kernels import FORMULA_OF, FORMULAS
 from simcore.models.compute.profile import KernelProfile, Sample
+from simcore.models.compute.unfitted import unfitted
 from simcore.zoo.load_profiles import load_profile
 from simcore.zoo.profile_json import profile_text
 
@@ -212,6 +213,7 @@ def test_a_kernel_whose_output_is_wrong_is_left_out_and_named(tmp_path, monkeypa
     monkeypatch.setattr(suite, "cases", cases)
     monkeypatch.setattr("simcore.calibrate.clocks.FLUSH", 2**12)
     monkeypatch.setattr(measure, "cpu_calls", lambda run, pool, *_: [run(*pool[0]) is None or 1e-6] * 3)
+    monkeypatch.setattr("simcore.calibrate.fit.shortage", lambda *_: None)  # one sample is enough here
     path = tmp_path / "p.json"
     found = suite.calibrate("cpu", ["gemm"], path)
     assert {(one.kernel, one.dtype) for one in found.profile.samples} == {("gemm", "bf16"), ("copy", "fp32")}
@@ -314,7 +316,8 @@ def test_a_profile_keeps_its_fits_while_a_later_calibration_adds_to_it(tmp_path,
     monkeypatch.setattr(suite, "time_case", timed)
     path.write_text(profile_text(cut))
     carried_on = suite.calibrate("cpu", ["launch"], path).profile
-    assert {fit.kernel for fit in carried_on.fits} == {"launch", "gemm"}
+    assert {fit.kernel for fit in carried_on.fits} == {"launch"}
+    assert [line[:10] for line in unfitted(carried_on)] == ["gemm fp32:"]  # two samples are too few
 
 
 def test_a_calibration_begins_nothing_after_its_time_and_carries_on(tmp_path, few_cases, monkeypatch):

@@ -152,7 +152,14 @@ _GEMM = Formula(
         "fresh": Parameter(2e9, 1e8, 1e15),
     },
     gemm_seconds,
-    lambda s: {"m": s["m"], "n": s["n"], "k": s["k"], "batch": s.get("batch", 1), "flop": _flop(s)},
+    lambda s: {
+        "m": s["m"],
+        "n": s["n"],
+        "k": s["k"],
+        "batch": s.get("batch", 1),
+        "output": s["m"] * s["n"] * s.get("batch", 1),
+        "flop": _flop(s),
+    },  # fmt: skip
     lambda s: _flop(s),
 )
 _STREAM = Formula(

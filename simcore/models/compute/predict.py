@@ -9,6 +9,7 @@ from simcore.models.compute.device import DTYPES, lacks
 from simcore.models.compute.expected import expected_error
 from simcore.models.compute.kernels import MEMORY_BOUND, outside, seconds_of
 from simcore.models.compute.profile import NOISY, Fit, KernelProfile, Shape
+from simcore.models.compute.unfitted import why_unfitted
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,9 @@ def _fit(profile: KernelProfile, kernel: str, dtype: str) -> tuple[Fit, tuple[st
             notes.append(f"{kernel} {dtype}: not in the profile, {found.dtype} stands in, which is as wide")
         return found, tuple(notes)
     require_fits(profile)
+    why = why_unfitted(profile, kernel, dtype)
+    if why is not None and any((one.kernel, one.dtype) == (kernel, dtype) for one in profile.samples):
+        raise InputError(f"profile {profile.name}", f"no fit, {why}", "a calibration that came to its end")
     known = {fit.dtype: None for fit in profile.fits if fit.kernel == kernel}
     if known:
         raise lacks(f"profile {profile.name}", dtype, known)

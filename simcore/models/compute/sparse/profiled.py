@@ -21,6 +21,7 @@ from simcore.models.compute.sparse.packed import index_counts, packed_seconds, p
 from simcore.models.compute.sparse.select import IndexCost
 from simcore.models.compute.sparse.table import PricedEntry, TileEntry, TileTable
 from simcore.models.compute.sparse.tiles import Axis, Product, SparseKernel, Work
+from simcore.models.compute.unfitted import why_unfitted
 
 
 def axis_of(kernel: str, family: str = "pit") -> Axis | None:
@@ -67,10 +68,13 @@ def _table(profile: KernelProfile, product: Product) -> TileTable | None:
         return None
     shape = min(measured, key=lambda one: abs(math.log(one.flop / product.flop)))
     entries: list[TileEntry | PricedEntry] = []
+    unpriced: list[str] = []
     for kernel in dict.fromkeys(one for kernels in measured.values() for one in kernels):
         fit = profile.fit(f"pit-{kernel.axis}", product.dtype)
         if fit is not None:
             entries.append(PricedEntry(kernel, partial(packed_seconds, p=fit.parameters), _mape(fit.errors)))
+        elif (why := why_unfitted(profile, f"pit-{kernel.axis}", product.dtype)) is not None:
+            unpriced.append(f"{kernel.name}: {why}")
         elif kernel in measured[shape]:
             points = sorted(measured[shape][kernel].items())
             entries.append(TileEntry(kernel, tuple(s for s, _ in points), tuple(t for _, t in points)))
@@ -79,7 +83,7 @@ def _table(profile: KernelProfile, product: Product) -> TileTable | None:
     source = f"formulas that were fitted to the sparse products of profile {profile.name}"
     if not all(isinstance(entry, PricedEntry) for entry in entries):
         source = f"tiles of profile {profile.name}, measured at {shape.m} x {shape.k} x {shape.n}"
-    return TileTable(shape, dense, tuple(entries), source)
+    return TileTable(shape, dense, tuple(entries), source, tuple(unpriced))
 
 
 def _mape(errors: Errors | None) -> float | None:
@@ -97,15 +101,14 @@ def outside(profile: KernelProfile, product: Product) -> list[str]:
     return found
 
 
-def index_cost(profile: KernelProfile) -> IndexCost | None:
-    """Return the cost of finding micro-tiles, where the profile has it: of the very layout, or of any."""
-    if not any(profile.fit(name, "bool") for name in ("index", *(f"index-{axis}" for axis in AXES))):
-        return None
+def index_cost(profile: KernelProfile) -> IndexCost:
+    """Return the cost of finding micro-tiles: of the very layout, or of any; or why the profile has neither."""
 
-    def seconds(kernel: SparseKernel, product: Product, work: Work) -> tuple[float, float | None]:
-        fit = profile.fit(f"index-{kernel.axis}", "bool") or profile.fit("index", "bool")
+    def seconds(kernel: SparseKernel, product: Product, work: Work) -> tuple[float, float | None] | str:
+        own = f"index-{kernel.axis}"
+        fit = profile.fit(own, "bool") or profile.fit("index", "bool")
         if fit is None:
-            return 0.0, None
+            return str(why_unfitted(profile, own, "bool"))
         counts = index_counts(kernel, product, work)
         return index_seconds(counts, fit.parameters, "bool", profile.device), _mape(fit.errors)
 

@@ -11,8 +11,9 @@ from simcore.models.compute.sparse.coverage import Mask, RandomMask
 from simcore.models.compute.sparse.table import TileTable
 from simcore.models.compute.sparse.tiles import Product, SparseKernel, Work
 
-IndexCost = Callable[[SparseKernel, Product, Work], tuple[float, float | None]]
-"""Seconds to find the micro-tiles of a mask for one kernel, given how many there are, and their expected error."""
+IndexCost = Callable[[SparseKernel, Product, Work], tuple[float, float | None] | str]
+"""Seconds to find the micro-tiles of a mask for one kernel, given how many there are, and their expected error; or why
+nobody can say, and then the kernel is no candidate."""
 Lookup = Literal["interpolate", "bins"]
 """How times between measured sparsities are read: ``bins`` as PIT's search does, only at the table's shape."""
 
@@ -153,7 +154,7 @@ def select(
         raise InputError("lookup", "bins at another shape", "the table's shape", "Interpolate instead.")
     if dense_seconds is None:
         dense_seconds = table.dense * product.flop / table.shape.flop
-    found, skipped = [Candidate(None, None, dense_seconds)], []
+    found, skipped = [Candidate(None, None, dense_seconds)], list(table.unpriced)
     for entry in table.entries:
         kernel = entry.kernel
         if (kernel.axis == "n") != (sparse == "b"):
@@ -167,7 +168,11 @@ def select(
         if seconds is None:
             skipped.append(f"{kernel.name}, measured at no sparsity below {1 - work.density:.4g}")
             continue
-        index, index_error = index_cost(kernel, product, work) if index_cost else (0.0, 0.0)
+        priced = index_cost(kernel, product, work) if index_cost else (0.0, 0.0)
+        if isinstance(priced, str):
+            skipped.append(f"{kernel.name}, whose index has no price: {priced}")
+            continue
+        index, index_error = priced
         error = None
         if entry.error is not None and index_error is not None:
             error = (seconds * entry.error + index * index_error) / (seconds + index)

@@ -161,9 +161,12 @@ class TileTable:
         The sparse kernels.
     source : str
         Where the numbers are from.
+    unpriced : tuple of str
+        Kernels that were measured and have no entry, with the reason.
     """
 
     shape: Product
     dense: float
     entries: tuple[TileEntry | PricedEntry, ...]
     source: str
+    unpriced: tuple[str, ...] = ()
