@@ -140,6 +140,11 @@ def _flop(shape: Shape) -> float:
     return 2 * shape["m"] * shape["n"] * shape["k"] * shape.get("batch", 1)
 
 
+def _gemm_measures(shape: Shape) -> dict[str, float]:
+    sizes = {"m": shape["m"], "n": shape["n"], "k": shape["k"], "batch": shape.get("batch", 1)}
+    return {**sizes, "output": shape["m"] * shape["n"] * sizes["batch"], "flop": _flop(shape)}
+
+
 _T0 = Parameter(3e-6, 1e-9, 1e-2)
 _GEMM = Formula(
     {
@@ -152,15 +157,8 @@ _GEMM = Formula(
         "fresh": Parameter(2e9, 1e8, 1e15),
     },
     gemm_seconds,
-    lambda s: {
-        "m": s["m"],
-        "n": s["n"],
-        "k": s["k"],
-        "batch": s.get("batch", 1),
-        "output": s["m"] * s["n"] * s.get("batch", 1),
-        "flop": _flop(s),
-    },  # fmt: skip
-    lambda s: _flop(s),
+    _gemm_measures,
+    _flop,
 )
 _STREAM = Formula(
     {
