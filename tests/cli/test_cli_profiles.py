@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +74,21 @@ def test_rates_are_what_trace_reads(tmp_path):
     assert "not measured as steps" in table.note
     assert load_profile("t4").sha256 in path.read_text()
     assert table.seconds["bert", 8, "t4"] > table.seconds["bert", 8, "v100"] > table.seconds["bert", 4, "v100"]
+
+
+def test_every_command_makes_the_folders_of_its_output(tmp_path, monkeypatch):
+    monkeypatch.setattr("simcore.calibrate.clocks.FLUSH", 2**12)
+    commands = {
+        "rates.csv": ("rates", "--profile", "t4", "--model", "bert-base", "--batch", "4"),
+        "fit.png": ("profile", "show", "cpu"),
+        "table": ("evaluate", "network-table6"),
+    }
+    if importlib.util.find_spec("torch"):
+        commands["mine.json"] = ("calibrate", "--suite", "launch", "--time-limit", "0.001")
+    for name, command in commands.items():
+        path = tmp_path / name / "new" / name
+        run(*command, "-o", str(path))
+        assert path.exists()
 
 
 def test_rates_carry_the_hash_of_each_profile_though_two_have_one_name(tmp_path):

@@ -56,6 +56,7 @@ def test_a_fit_finds_the_formula_that_made_the_samples_despite_outliers(kernel):
         assert low <= high
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta:UserWarning")
 def test_time_callable_times_checks_and_restores_threads():
     torch = pytest.importorskip("torch")
     threads = torch.get_num_threads()
@@ -409,8 +410,9 @@ def without_torch(folder, *arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
 
 
-def test_without_torch_calibrate_says_how_to_install_it(tmp_path):
-    done = without_torch(tmp_path, "calibrate")
+@pytest.mark.parametrize("line", ["calibrate", "profile validate cpu", "evaluate pit-fig15", "evaluate pit-moe"])
+def test_without_torch_what_measures_says_how_to_install_it(tmp_path, line):
+    done = without_torch(tmp_path, *line.split())
     assert done.returncode == 1
     assert "pip install 'simcore[calibrate]'" in done.stderr
 
