@@ -140,19 +140,15 @@ def matmul(
         f"expected error: {error}",
         *found.notes,
     ]
-    selection, noisy = None, list[str]()
+    selection, notes = None, list(found.notes)
     if sparsity > 0:
         product, mask = Product(m, k, n, dtype), RandomMask(m, k, block[0], block[1], sparsity)
-        table = tile_table(device, product)
-        if table is None:
-            lines.append(f"profile {device.name} has no sparse kernels of {dtype}: only dense is predicted")
-        else:
-            selection = select(product, mask, table, index_cost=index_cost(device), dense_seconds=found.seconds)
-            beyond = outside(device, product)
-            if beyond:
-                lines.append(f"sparse kernels: extrapolated beyond what was measured ({'; '.join(beyond)})")
-            noisy = noise(device, dtype, (one.kernel for one in selection.candidates if one.kernel is not None))
-            lines += [*noisy, *selection.explain()]
+        selection, more = _choose(device, product, mask, found.seconds, extrapolate)
+        notes += more
+        lines += more
+    if selection is not None:
+        lines += selection.explain()
+        notes += [f"not considered: {reason}" for reason in selection.unpriced]
     provenance = Provenance(
         command="kernel",
         inputs={
@@ -160,7 +156,26 @@ def matmul(
             "granularity": list(block), "extrapolate": extrapolate,
         },
         sha256={"profile": device.sha256},
-        notes=[*found.notes, *noisy],
+        notes=notes,
         versions=versions("numpy"),
     )  # fmt: skip
     return KernelResult(found, selection, tuple(lines), provenance)
+
+
+def _choose(
+    profile: KernelProfile, product: Product, mask: RandomMask, dense: float, extrapolate: bool
+) -> tuple[Selection | None, list[str]]:
+    """Return the choice among sparse kernels and dense, None where there are no sparse ones, and notes on it."""
+    table = tile_table(profile, product, mask)
+    if table is None:
+        return None, [f"profile {profile.name} has no sparse kernels of {product.dtype}: only dense is predicted"]
+    notes, beyond = [], "; ".join(outside(profile, product, mask))
+    if beyond and not extrapolate:
+        place = f"profile {profile.name}, sparse kernels {product.dtype}"
+        remedy = "Add --extrapolate to predict it all the same, or leave --sparsity out for the dense product."
+        raise InputError(place, beyond, "a problem in the range that was measured", remedy)
+    if beyond:
+        notes.append(f"sparse kernels: extrapolated beyond what was measured ({beyond})")
+    found = select(product, mask, table, index_cost=index_cost(profile, mask), dense_seconds=dense)
+    priced = (one.kernel for one in found.candidates if one.kernel is not None)
+    return found, [*notes, *noise(profile, product.dtype, priced)]

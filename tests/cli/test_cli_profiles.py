@@ -59,8 +59,8 @@ def test_a_kernel_is_predicted_and_explained():
     assert found["seconds"] == pytest.approx(10.22e-3, rel=1e-4)  # the published measurement it was solved from
     assert found["expected_error"] is None
     assert found["provenance"]["sha256"]["profile"] == load_profile("v100-32gb").sha256
-    text = run("kernel", "matmul", "512x512x512", "--profile", "cpu", "--sparsity", "0.9", "--granularity", "32x1")
-    assert text.startswith("dense 512 x 512 x 512 fp32 on cpu: ")
+    text = run("kernel", "matmul", "1024x1024x1024", "--profile", "cpu", "--sparsity", "0.9", "--granularity", "32x1")
+    assert text.startswith("dense 1024 x 1024 x 1024 fp32 on cpu: ")
     assert "expected error: " in text
 
 

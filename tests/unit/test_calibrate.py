@@ -426,7 +426,7 @@ def test_without_torch_what_measures_says_how_to_install_it(tmp_path, line):
         "train 4D 325 1T --profile h100",
         "collective all-reduce 1GiB --network Ring(4)@200GB/s",
         "evaluate network-table6",
-        "kernel matmul 512x512x512 --sparsity 0.95 --granularity 32x1 --profile cpu",
+        "kernel matmul 1024x1024x1024 --sparsity 0.95 --granularity 32x1 --profile cpu",
         "profile show cpu -o fit.png",
         "profile compare v100-16gb a100-80gb",
         "profile validate cpu --stored",

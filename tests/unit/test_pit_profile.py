@@ -10,13 +10,14 @@ import pytest
 from simcore.calibrate.fit import fit_all
 from simcore.errors import InputError, MissingExtraError
 from simcore.models.compute.device import Device
+from simcore.models.compute.expected import expected_error
 from simcore.models.compute.kernels import AXES, FORMULAS
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Fit, KernelProfile, Sample
 from simcore.models.compute.sparse import profiled
 from simcore.models.compute.sparse.composed import COMPOSED, composed_seconds, parts, tokens_of
 from simcore.models.compute.sparse.coverage import RandomMask
-from simcore.models.compute.sparse.packed import packed_seconds
+from simcore.models.compute.sparse.packed import packed_seconds, shape_of
 from simcore.models.compute.sparse.profiled import index_cost, outside, sample_seconds, tile_table
 from simcore.models.compute.sparse.select import select
 from simcore.models.compute.sparse.table import PricedEntry, TileEntry
@@ -131,7 +132,11 @@ def test_a_sparse_product_is_chosen_and_explained_with_index_and_error(profile):
     best = result.selection.best
     assert best.kernel == SparseKernel("k", 32, 1, 1)
     assert best.index_seconds > INDEX["t0"] / 2
-    product, index = profile.fit("pit-k", "fp32").errors.mape, profile.fit("index-k", "bool").errors.mape
+    mask = RandomMask(1024, 1024, 32, 1, 0.95)
+    at = shape_of(best.kernel, Product(1024, 1024, 512), mask)
+    fits = profile.fit("pit-k", "fp32"), profile.fit("index-k", "bool")
+    product, index = (expected_error(profile, fit, at).relative for fit in fits)
+    assert product >= fits[0].errors.mape
     assert best.error == pytest.approx((best.seconds * product + best.index_seconds * index) / best.total)
     document = result.as_dict()
     assert (document["chosen"], document["seconds"]) == (best.name, best.total)
@@ -142,9 +147,40 @@ def test_a_sparse_product_is_chosen_and_explained_with_index_and_error(profile):
     assert "n-axis 32x1, which is for a sparse B" in text
     assert "extrapolated" not in text
     assert matmul("1024x512x1024", profile, sparsity=0.5, granularity="1x1").selection.best.name == "dense"
-    beyond = matmul("4096x4096x8192", profile, sparsity=0.95, granularity="32x1", extrapolate=True)
-    assert "sparse kernels: extrapolated beyond what was measured (k 8192 is outside 256 to 4096)" in beyond.lines
-    assert outside(profile, Product(1024, 1024, 1024)) == []
+    assert not result.provenance.notes
+
+
+def test_a_sparse_product_beyond_what_was_measured_is_refused_or_noted(profile):
+    def asked(shape="1024x1024x1024", granularity="32x1", sparsity=0.95):
+        return matmul(shape, profile, sparsity=sparsity, granularity=granularity)
+
+    asked()
+    with pytest.raises(InputError, match=r"flop of the dense product .* is outside .*Add --extrapolate"):
+        asked("4096x4096x4096")  # each size was measured, all three of them in other products
+    with pytest.raises(InputError, match=r"found elements of the mask 4\.1943e\+06 is outside .* to 1\.04858e\+06, "):
+        asked("4096x256x1024")  # nothing but the index
+    with pytest.raises(InputError, match=r"found sparsity 0\.3 is outside 0\.5 to 0\.99, "):
+        asked(sparsity=0.3)
+    with pytest.raises(InputError, match="found rows of a block 256 is outside 1 to 128, "):
+        asked(granularity="256x1")
+    found = matmul("4096x4096x8192", profile, sparsity=0.95, granularity="32x1", extrapolate=True)
+    (line,) = [line for line in found.lines if line.startswith("sparse kernels: extrapolated beyond what was measured")]
+    assert "k 8192 is outside 256 to 4096" in line
+    assert line in found.as_dict()["provenance"]["notes"]
+    assert outside(profile, Product(1024, 1024, 1024), RandomMask(1024, 1024, 1, 64, 0.9)) == []
+
+
+def test_the_range_of_tiles_on_cuda_is_that_of_their_samples():
+    product = Product(2048, 2048, 2048)
+    samples = tuple(fused(SparseKernel("k", 32, 32, 64), product, s, 32, 1) for s in pit_cases.TABLE)
+    found = KernelProfile("toy", CUDA, "measured", (), samples)
+    assert outside(found, product, RandomMask(2048, 2048, 32, 1, 0.7)) == []
+    assert len(outside(found, Product(1024, 2048, 2048), RandomMask(1024, 2048, 64, 1, 0.995))) == 4
+
+
+def test_a_profile_without_sparse_kernels_says_so_in_its_notes(profile):
+    found = matmul("64x64x64", "t4", sparsity=0.95)
+    assert "profile t4 has no sparse kernels of fp32: only dense is predicted" in found.as_dict()["provenance"]["notes"]
 
 
 def test_validation_covers_sparse_kernels_and_the_choice_among_them(profile, tmp_path):

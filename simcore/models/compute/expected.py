@@ -30,7 +30,7 @@ class ExpectedError:
     basis: str = ""
 
 
-def expected_error(profile: KernelProfile, fit: Fit, shape: Shape) -> ExpectedError:
+def expected_error(profile: KernelProfile, fit: Fit, shape: Shape | None) -> ExpectedError:
     """Return the worst of three errors of a fit: on held-out samples, on fitted ones, and on the samples nearest by.
 
     A fit can be good on average and bad in a corner, and its own samples know. The last error is the mean over the
@@ -42,12 +42,12 @@ def expected_error(profile: KernelProfile, fit: Fit, shape: Shape) -> ExpectedEr
         Whose samples the residuals of the fit belong to, in their order.
     fit : Fit
         Of one kernel and number format.
-    shape : mapping of str to float
-        Where the prediction is asked for.
+    shape : mapping of str to float or None
+        Where the prediction is asked for; None for nowhere in particular, and then the first two count.
     """
     found = [(Errors.of(fit.held_out), "on held-out shapes"), (Errors.of(fit.residuals), "on fitted shapes")]
     known = [ExpectedError(errors.mape, basis) for errors, basis in found if errors is not None]
-    near = _near(profile, fit, shape)
+    near = None if shape is None else _near(profile, fit, shape)
     if near is not None:
         known.append(ExpectedError(near, "on the nearest measured shapes"))
     return max(known, key=lambda one: one.relative or 0.0, default=ExpectedError(None))

@@ -199,7 +199,7 @@ def _packed(axis: Axis) -> Formula:
     """Return the formula of a sparse kernel made of library calls."""
     speeds = dict.fromkeys(("left", "right", "out", "stream"), Parameter(1e10, 1e8, 1e13))
     parameters = {"t0": _T0, "group": _T0, "rate": Parameter(1e11, 1e8, 1e16), **speeds}
-    return Formula(parameters, partial(packed_of, axis), _sizes_of)
+    return Formula(parameters, partial(packed_of, axis), _sparse_measures)
 
 
 def _layout(axis: Axis) -> Formula:
@@ -208,11 +208,24 @@ def _layout(axis: Axis) -> Formula:
     def seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
         return index_seconds(layout_counts(axis, shape), p, dtype, device)
 
-    return Formula(_INDEX.parameters, seconds, _sizes_of)
+    def measures(shape: Shape) -> dict[str, float]:
+        mask = "k", "n" if axis == "n" else "m"
+        return {"elements of the mask": shape[mask[0]] * shape[mask[1]], **_granularity_of(shape)}
+
+    return Formula(_INDEX.parameters, seconds, measures)
 
 
-def _sizes_of(shape: Shape) -> dict[str, float]:
-    return {"m": shape["m"], "n": shape["n"], "k": shape["k"]}
+def _sparse_measures(shape: Shape) -> dict[str, float]:
+    sizes = {"m": shape["m"], "n": shape["n"], "k": shape["k"], "flop of the dense product": _flop(shape)}
+    return {**sizes, **_granularity_of(shape)}
+
+
+def _granularity_of(shape: Shape) -> dict[str, float]:
+    return {
+        "rows of a block": shape["height"],
+        "columns of a block": shape["width"],
+        "sparsity": shape["sparsity"],
+    }
 
 
 AXES: tuple[Axis, ...] = get_args(Axis)

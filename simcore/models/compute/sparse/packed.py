@@ -34,6 +34,14 @@ def problem(axis: Axis, shape: Mapping[str, float], dtype: str = "fp32") -> tupl
     return SparseKernel(axis, size["tile_m"], size["tile_k"], size["tile_n"]), product, mask
 
 
+def shape_of(kernel: SparseKernel, product: Product, mask: RandomMask) -> dict[str, float]:
+    """Return the shape of a sample, see `problem`."""
+    return {
+        "m": product.m, "n": product.n, "k": product.k, "tile_m": kernel.tile_m, "tile_k": kernel.tile_k,
+        "tile_n": kernel.tile_n, "height": mask.height, "width": mask.width, "sparsity": mask.sparsity,
+    }  # fmt: skip
+
+
 @lru_cache(maxsize=4096)
 def work_of(kernel: SparseKernel, product: Product, mask: RandomMask) -> Work:
     """Return a kernel's expected work; remembered, since a fit asks for the same again and again."""

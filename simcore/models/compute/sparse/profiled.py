@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from simcore.models.compute.kernels import AXES, index_seconds, seconds_of
+from simcore.models.compute.expected import expected_error
+from simcore.models.compute.kernels import AXES, FORMULAS, index_seconds, seconds_of
 from simcore.models.compute.predict import as_wide, predict
-from simcore.models.compute.profile import Errors, KernelProfile, Sample
+from simcore.models.compute.profile import Errors, KernelProfile, Sample, Shape
 from simcore.models.compute.sparse.composed import COMPOSED, composed_seconds
 from simcore.models.compute.sparse.coverage import RandomMask
-from simcore.models.compute.sparse.packed import index_counts, packed_seconds, problem, work_of
+from simcore.models.compute.sparse.packed import index_counts, packed_seconds, problem, shape_of, work_of
 from simcore.models.compute.sparse.select import IndexCost
 from simcore.models.compute.sparse.table import PricedEntry, TileEntry, TileTable
 from simcore.models.compute.sparse.tiles import Axis, Product, SparseKernel, Work
@@ -35,13 +36,14 @@ def axis_of(kernel: str, family: str = "pit") -> Axis | None:
     return next((axis for axis in AXES if kernel == f"{family}-{axis}"), None)
 
 
-def tile_table(profile: KernelProfile, product: Product) -> TileTable | None:
+def tile_table(profile: KernelProfile, product: Product, mask: RandomMask | None = None) -> TileTable | None:
     """Return the sparse kernels that a profile measured in a number format; None where there are none.
 
     Where a formula was fitted to them, the table asks it at any shape; else its points are those of the shape that was
-    measured nearest in work. Samples that are held out fill no table; they give the expected errors.
+    measured nearest in work. Samples that are held out fill no table; they give the expected errors, of a formula as
+    `simcore.models.compute.expected` says, at the mask if one is given.
     """
-    table = _table(profile, product)
+    table = _table(profile, product, mask)
     if table is None or all(isinstance(entry, PricedEntry) for entry in table.entries):
         return table
     errors: dict[Axis, Errors | None] = {}
@@ -54,15 +56,15 @@ def tile_table(profile: KernelProfile, product: Product) -> TileTable | None:
     return replace(table, entries=entries)
 
 
-def _table(profile: KernelProfile, product: Product) -> TileTable | None:
+def _table(profile: KernelProfile, product: Product, mask: RandomMask | None = None) -> TileTable | None:
     """Return `tile_table` without the errors of kernels that have no fit."""
     measured: dict[Product, dict[SparseKernel, dict[float, float]]] = {}
     for sample in profile.samples:
         axis = axis_of(sample.kernel)
         if axis is None or sample.dtype != product.dtype or sample.held_out:
             continue
-        kernel, shape, mask = problem(axis, sample.shape, sample.dtype)
-        covered = 1 - work_of(kernel, shape, mask).density
+        kernel, shape, drawn = problem(axis, sample.shape, sample.dtype)
+        covered = 1 - work_of(kernel, shape, drawn).density
         measured.setdefault(shape, {}).setdefault(kernel, {})[covered] = sample.seconds
     if not measured or as_wide(profile, "gemm", product.dtype) is None:  # what every table is compared with
         return None
@@ -72,7 +74,9 @@ def _table(profile: KernelProfile, product: Product) -> TileTable | None:
     for kernel in dict.fromkeys(one for kernels in measured.values() for one in kernels):
         fit = profile.fit(f"pit-{kernel.axis}", product.dtype)
         if fit is not None:
-            entries.append(PricedEntry(kernel, partial(packed_seconds, p=fit.parameters), _mape(fit.errors)))
+            at = None if mask is None else shape_of(kernel, product, mask)
+            error = expected_error(profile, fit, at).relative
+            entries.append(PricedEntry(kernel, partial(packed_seconds, p=fit.parameters), error))
         elif (why := why_unfitted(profile, f"pit-{kernel.axis}", product.dtype)) is not None:
             unpriced.append(f"{kernel.name}: {why}")
         elif kernel in measured[shape]:
@@ -90,27 +94,45 @@ def _mape(errors: Errors | None) -> float | None:
     return None if errors is None else errors.mape
 
 
-def outside(profile: KernelProfile, product: Product) -> list[str]:
-    """Say which sizes of a product lie outside what a profile's sparse kernels were measured at."""
-    found = []
-    sizes = [sample.shape for sample in profile.samples if axis_of(sample.kernel) and sample.dtype == product.dtype]
-    for name, value in (("m", product.m), ("k", product.k), ("n", product.n)):
-        low, high = min(size[name] for size in sizes), max(size[name] for size in sizes)
-        if not low <= value <= high:
-            found.append(f"{name} {value} is outside {low:g} to {high:g}")
-    return found
+def outside(profile: KernelProfile, product: Product, mask: RandomMask) -> list[str]:
+    """Say what of a product and its mask lies outside what a profile's sparse kernels, or their indices, were timed at.
+
+    Parameters
+    ----------
+    profile : KernelProfile
+        With sparse kernels of the product's number format.
+    product : Product
+        Sizes, and the work of the dense product.
+    mask : RandomMask
+        Of the first matrix: size, granularity and sparsity.
+    """
+    found: dict[str, None] = {}
+    for family, dtype in (("pit", product.dtype), ("index", "bool")):
+        samples = [
+            one for one in profile.samples if one.dtype == dtype and axis_of(one.kernel, family) not in {None, "n"}
+        ]
+        seen = [FORMULAS[one.kernel].measures(one.shape) for one in samples]
+        asked = FORMULAS[f"{family}-k"].measures(shape_of(SparseKernel("k", 1, 1, 1), product, mask))
+        for name, value in asked.items() if seen else ():
+            low, high = min(one[name] for one in seen), max(one[name] for one in seen)
+            if not low <= value <= high:
+                found[f"{name} {value:g} is outside {low:g} to {high:g}"] = None
+    return list(found)
 
 
-def index_cost(profile: KernelProfile) -> IndexCost:
+def index_cost(profile: KernelProfile, mask: RandomMask | None = None) -> IndexCost:
     """Return the cost of finding micro-tiles: of the very layout, or of any; or why the profile has neither."""
 
     def seconds(kernel: SparseKernel, product: Product, work: Work) -> tuple[float, float | None] | str:
-        own = f"index-{kernel.axis}"
-        fit = profile.fit(own, "bool") or profile.fit("index", "bool")
+        own, counts = f"index-{kernel.axis}", index_counts(kernel, product, work)
+        fit = profile.fit(own, "bool")
+        at: Shape | None = None if mask is None else shape_of(kernel, product, mask)
+        if fit is None:
+            fit, at = profile.fit("index", "bool"), counts
         if fit is None:
             return str(why_unfitted(profile, own, "bool"))
-        counts = index_counts(kernel, product, work)
-        return index_seconds(counts, fit.parameters, "bool", profile.device), _mape(fit.errors)
+        error = expected_error(profile, fit, at).relative
+        return index_seconds(counts, fit.parameters, "bool", profile.device), error
 
     return seconds
 

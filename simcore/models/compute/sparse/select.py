@@ -66,6 +66,8 @@ class Selection:
         All that could be priced, quickest first.
     skipped : tuple of str
         Kernels of the table that could not, with the reason.
+    unpriced : tuple of str
+        Those of them that lack measurements, of themselves or of their index.
     source : str
         Where the tile table is from.
     """
@@ -74,6 +76,7 @@ class Selection:
     candidates: tuple[Candidate, ...]
     skipped: tuple[str, ...]
     source: str
+    unpriced: tuple[str, ...] = ()
 
     @property
     def dense(self) -> Candidate:
@@ -154,7 +157,7 @@ def select(
         raise InputError("lookup", "bins at another shape", "the table's shape", "Interpolate instead.")
     if dense_seconds is None:
         dense_seconds = table.dense * product.flop / table.shape.flop
-    found, skipped = [Candidate(None, None, dense_seconds)], list(table.unpriced)
+    found, skipped, unpriced = [Candidate(None, None, dense_seconds)], [], list(table.unpriced)
     for entry in table.entries:
         kernel = entry.kernel
         if (kernel.axis == "n") != (sparse == "b"):
@@ -170,7 +173,7 @@ def select(
             continue
         priced = index_cost(kernel, product, work) if index_cost else (0.0, 0.0)
         if isinstance(priced, str):
-            skipped.append(f"{kernel.name}, whose index has no price: {priced}")
+            unpriced.append(f"{kernel.name}, whose index has no price: {priced}")
             continue
         index, index_error = priced
         error = None
@@ -178,4 +181,4 @@ def select(
             error = (seconds * entry.error + index * index_error) / (seconds + index)
         found.append(Candidate(kernel, work, seconds, index, error))
     found.sort(key=lambda one: one.total)  # stable: dense, which comes first, wins a tie
-    return Selection(found[0], tuple(found), tuple(skipped), table.source)
+    return Selection(found[0], tuple(found), (*skipped, *unpriced), table.source, tuple(unpriced))
