@@ -75,6 +75,7 @@ def test_tables_have_a_row_with_their_errors_and_noise(tmp_path):
     assert (rows["pit-k"]["noisy"], rows["pit-k"]["errors on"], rows["pit-k"]["spread"]) == (True, "held out", 0.01)
     assert rows["pit-k"]["parameters"] == "no formula, 4 samples in tables of tiles, 1 of them with a spread above 25%"
     assert (rows["pit-m"]["noisy"], rows["pit-m"]["samples"], rows["pit-m"]["mape"]) == (False, 0, None)
+    assert measured_tiles(replace(TABLES, device=replace(CUDA, kind="cpu"))) == []
     assert {row["kernel"] for row in show("cpu")[1]}.isdisjoint({"moe-loop", "sequence-packed"})
 
 

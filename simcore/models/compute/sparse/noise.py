@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from simcore.models.compute.kernels import has_formula
 from simcore.models.compute.profile import NOISY, Errors, KernelProfile, Sample
 from simcore.models.compute.sparse.profiled import axis_of, sample_seconds
 from simcore.models.compute.sparse.tiles import SparseKernel
@@ -53,10 +54,10 @@ class MeasuredTiles:
 
 
 def measured_tiles(profile: KernelProfile) -> list[MeasuredTiles]:
-    """Return the sparse kernels of a profile that have samples and no fit, as on CUDA, in the order of the samples."""
+    """Return the sparse kernels that have no formula on the device, as on CUDA, in the order of the samples."""
     groups: dict[tuple[str, str], list[Sample]] = {}
     for sample in profile.samples:
-        if axis_of(sample.kernel) and profile.fit(sample.kernel, sample.dtype) is None:
+        if axis_of(sample.kernel) and not has_formula(sample.kernel, profile.device):
             groups.setdefault((sample.kernel, sample.dtype), []).append(sample)
     return [MeasuredTiles(*key, tuple(samples), _errors(profile, samples)) for key, samples in groups.items()]
 
