@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +13,9 @@ from simcore.calibrate.plan import LEAST_PASSES, SAME_SPEED
 from simcore.errors import InputError
 from simcore.models.compute.kernels import FORMULA_OF
 from simcore.models.compute.profile import Errors, KernelProfile, Sample
-from simcore.models.compute.sparse.composed import positions_index
-from simcore.models.compute.sparse.noise import measured_tiles
+from simcore.models.compute.sparse.noise import measured_tiles, noisy_kernels
 from simcore.models.compute.sparse.profiled import sample_seconds
+from simcore.models.compute.sparse.regret import selection_regret
 from simcore.results import Table
 from simcore.zoo.load_profiles import load_profile
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from simcore.calibrate.held_out import Pace
     from simcore.calibrate.suite import Progress
-
-FAMILIES = ("pit", "moe", "sequence")
-"""Kernels of which one is chosen: what stands before the dash in their names."""
 
 
 def show(name_or_path: str | Path) -> tuple[KernelProfile, Table]:
@@ -115,7 +112,7 @@ class Validation:
         By kernel and number format.
     regret : mapping of str to tuple of float
         By family, for each problem that several kernels can do: the time of the predicted choice over the quickest,
-        minus 1; see `selection_regret`.
+        minus 1; see `simcore.models.compute.sparse.regret.selection_regret`.
     drift : float or None
         By how much the same shapes take longer than when the profile was measured, the median; errors contain it. None
         where the errors are those that the profile holds.
@@ -127,6 +124,8 @@ class Validation:
         Which passes ran at the calibration's speed and count; None where nothing was measured.
     skipped : tuple of str
         Held-out shapes that do not run now, a line for each kernel and reason: too little memory.
+    noisy : set of (str, str)
+        Kernels and number formats that the profile holds with a spread above the bound.
     """
 
     errors: Mapping[tuple[str, str], Errors]
@@ -136,12 +135,13 @@ class Validation:
     predictions: Table
     pace: Pace | None = None
     skipped: tuple[str, ...] = ()
+    noisy: Set[tuple[str, str]] = frozenset()
 
     @property
     def table(self) -> Table:
         """A row per kernel and number format."""
-        rows = [(*key, each.samples, each.mape, each.p90, each.bias) for key, each in self.errors.items()]
-        return Table(["kernel", "dtype", "samples", "mape", "p90", "bias"], rows)
+        rows = [(*key, *dataclasses.astuple(each), key in self.noisy) for key, each in self.errors.items()]
+        return Table(["kernel", "dtype", "samples", "mape", "p90", "bias", "noisy"], rows)
 
     def figure(self) -> Figure:
         """Return a plot of predicted against measured seconds."""
@@ -168,74 +168,6 @@ class Validation:
         if not pace.steady:
             lines.append("the machine ran at another speed than at calibration, and the errors contain that")
         return lines
-
-
-def selection_regret(samples: Sequence[tuple[Sample, float]]) -> dict[str, tuple[float, ...]]:
-    """Return the regret of choosing by prediction wherever several kernels of one family were measured on one problem.
-
-    ``regret = t(argmin_k predicted_k) / min_k t_k - 1`` over the kernels k that compute the same: sparse products on
-    every axis and tile (`pit`), each with its index, and dense; experts (`moe`), without the routing, which every way
-    needs; sequences (`sequence`), packed ones with their index. A problem is a shape without the tile; a kernel whose
-    index was not measured on it cannot be chosen.
-
-    Parameters
-    ----------
-    samples : sequence of (Sample, float)
-        Measurements and their predicted seconds [s].
-
-    Returns
-    -------
-    dict of str to tuple of float
-        By family, a number for each problem that two kernels or more were measured on.
-
-    Examples
-    --------
-    >>> a, b = Sample("moe-loop", "fp32", {"tokens": 8}, 1.0), Sample("moe-padded", "fp32", {"tokens": 8}, 2.0)
-    >>> selection_regret([(a, 1.5), (b, 1.0)])
-    {'moe': (1.0,)}
-    """
-    times = {(one.kernel, _sizes(one.shape)): (predicted, one.seconds) for one, predicted in samples}
-    dense = {(one.dtype, _sizes(one.shape)): pair for one, pair in _pairs(samples) if one.kernel == "gemm"}
-    problems: dict[tuple[str, str, bool, _Sizes], list[tuple[float, float]]] = {}
-    for sample, (predicted, measured) in _pairs(samples):
-        family, _, way = sample.kernel.partition("-")
-        if family not in FAMILIES:
-            continue
-        index = times.get(_index(sample)) if family == "pit" or way == "packed" else (0.0, 0.0)
-        if index is None:  # without its index a sparse product cannot run
-            continue
-        sizes = tuple(item for item in _sizes(sample.shape) if not item[0].startswith("tile_"))
-        pairs = problems.setdefault((family, sample.dtype, way == "n", sizes), [])
-        pairs.append((predicted + index[0], measured + index[1]))
-    found: dict[str, tuple[float, ...]] = {}
-    for (family, dtype, _, sizes), pairs in problems.items():
-        if family == "pit":
-            product = (("batch", 1), *(item for item in sizes if item[0] in {"m", "n", "k"}))
-            pairs += [dense[dtype, product]] if (dtype, product) in dense else []
-        if len(pairs) > 1:
-            regret = min(pairs)[1] / min(measured for _, measured in pairs) - 1
-            found[family] = (*found.get(family, ()), regret)
-    return found
-
-
-_Sizes = tuple[tuple[str, float], ...]
-
-
-def _index(sample: Sample) -> tuple[str, _Sizes]:
-    """Return kernel and sizes of the index that a sparse product or a packed batch needs."""
-    family, _, way = sample.kernel.partition("-")
-    if family == "pit":
-        return f"index-{way}", _sizes(sample.shape)
-    positions = int(sample.shape["batch"] * sample.shape["longest"])
-    return "index-sequence", _sizes(positions_index(positions, int(sample.shape["valid"])))
-
-
-def _sizes(shape: Mapping[str, float]) -> _Sizes:
-    return tuple(sorted(shape.items()))
-
-
-def _pairs(samples: Sequence[tuple[Sample, float]]) -> list[tuple[Sample, tuple[float, float]]]:
-    return [(sample, (predicted, sample.seconds)) for sample, predicted in samples]
 
 
 def check_validation(name_or_path: str | Path, device: str = "cpu", *, stored: bool = False) -> KernelProfile:
@@ -294,5 +226,5 @@ def validate(
     for sample, predicted in pairs:
         groups.setdefault((sample.kernel, sample.dtype), []).append(predicted / sample.seconds - 1)
     errors = {key: found for key, each in groups.items() if (found := Errors.of(each)) is not None}
-    each = predictions(profile, held_out)
-    return Validation(errors, selection_regret(pairs), drift, profile.name, each, pace, skipped)
+    regret, each, noisy = selection_regret(pairs), predictions(profile, held_out), noisy_kernels(profile)
+    return Validation(errors, regret, drift, profile.name, each, pace, skipped, noisy)

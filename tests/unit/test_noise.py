@@ -11,7 +11,7 @@ from simcore.models.compute.profile import NOISY, Fit, KernelProfile, Sample
 from simcore.models.compute.sparse.noise import measured_tiles
 from simcore.studies.calibrate import Calibration
 from simcore.studies.kernel import matmul
-from simcore.studies.profile import show
+from simcore.studies.profile import show, validate
 from simcore.zoo.load_profiles import load_profile
 from simcore.zoo.profile_json import profile_text
 
@@ -77,6 +77,14 @@ def test_tables_have_a_row_with_their_errors_and_noise(tmp_path):
     assert (rows["pit-m"]["noisy"], rows["pit-m"]["samples"], rows["pit-m"]["mape"]) == (False, 0, None)
     assert measured_tiles(replace(TABLES, device=replace(CUDA, kind="cpu"))) == []
     assert {row["kernel"] for row in show("cpu")[1]}.isdisjoint({"moe-loop", "sequence-packed"})
+
+
+def test_validate_marks_noisy_kernels(tmp_path):
+    path = tmp_path / "toy.json"
+    path.write_text(profile_text(TABLES))
+    (row,) = validate(path, stored=True).table
+    assert (row["kernel"], row["noisy"]) == ("pit-k", True)
+    assert not any(row["noisy"] for row in validate("cpu", stored=True).table)
 
 
 def test_calibrate_prints_a_line_for_tables(monkeypatch, capsys, tmp_path):

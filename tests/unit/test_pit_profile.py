@@ -19,11 +19,12 @@ from simcore.models.compute.sparse.composed import COMPOSED, composed_seconds, p
 from simcore.models.compute.sparse.coverage import RandomMask
 from simcore.models.compute.sparse.packed import packed_seconds, shape_of
 from simcore.models.compute.sparse.profiled import index_cost, outside, sample_seconds, tile_table
+from simcore.models.compute.sparse.regret import selection_regret
 from simcore.models.compute.sparse.select import select
 from simcore.models.compute.sparse.table import PricedEntry, TileEntry
 from simcore.models.compute.sparse.tiles import Product, SparseKernel
 from simcore.studies.kernel import matmul
-from simcore.studies.profile import selection_regret, validate
+from simcore.studies.profile import validate
 from simcore.zoo.profile_json import profile_text
 
 torch = pytest.importorskip("torch", reason="torch is not installed")

@@ -62,6 +62,12 @@ def measured_tiles(profile: KernelProfile) -> list[MeasuredTiles]:
     return [MeasuredTiles(*key, tuple(samples), _errors(profile, samples)) for key, samples in groups.items()]
 
 
+def noisy_kernels(profile: KernelProfile) -> set[tuple[str, str]]:
+    """Return kernel and number format of all fits and tables that are noisy."""
+    fits = {(fit.kernel, fit.dtype) for fit in profile.fits if fit.noisy}
+    return fits | {(tiles.kernel, tiles.dtype) for tiles in measured_tiles(profile) if tiles.noisy}
+
+
 def _errors(profile: KernelProfile, samples: Iterable[Sample]) -> Errors | None:
     unseen = [sample for sample in samples if sample.held_out]
     pairs = zip(unseen, sample_seconds(profile, unseen), strict=True)
