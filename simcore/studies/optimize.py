@@ -93,7 +93,8 @@ def optimize(
     profile : str, Path or KernelProfile, optional
         A kernel profile, whose predicted times take the place of a transformer's constant rate.
     dtype : str, optional
-        Number format of the profile's kernels; by default one that holds the model's bytes per element.
+        Number format of the profile's kernels, whose width activations, weights and gradients then have; by default one
+        as wide as the model's elements.
     output : Path, optional
         Directory for `OptimizeResult.write`, refused here, before the work, if it exists and `force` is false.
     force : bool

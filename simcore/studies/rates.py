@@ -63,7 +63,7 @@ class RatesResult:
 
 def minibatch_seconds(model: Transformer, times: ProfiledTimes) -> float:
     """Return the time of one mini-batch, forward and backward, on one device [s], by the step-time model."""
-    return step_time(generate(model, 1, 1, times=times), ALONE, [1.0]).total
+    return step_time(generate(times.in_format(model), 1, 1, times=times), ALONE, [1.0]).total
 
 
 def rates(
@@ -93,7 +93,7 @@ def rates(
     sequence : int, optional
         Tokens per sequence, in place of the models' own.
     dtype : str, optional
-        Number format; by default one that holds the model's bytes per element.
+        Number format, whose width activations and weights then have; by default one as wide as the model's elements.
 
     Raises
     ------

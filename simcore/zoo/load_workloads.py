@@ -8,6 +8,7 @@ from typing import Annotated
 
 from simcore.errors import InputError
 from simcore.files import read_yaml
+from simcore.models.compute.operators import ProfiledTimes
 from simcore.models.compute.transformer import LayerTimes, Variant, constant_rate, generate
 from simcore.models.workload import Workload
 from simcore.zoo import find
@@ -89,6 +90,8 @@ def load_workload(
     model = found.transformer
     if times is constant_rate:  # as in the published workloads, blocks alone have times
         model = replace(model, vocabulary=None, outputs=None)
+    elif isinstance(times, ProfiledTimes):
+        model = times.in_format(model)
     return generate(model, *degrees, variant, times)
 
 

@@ -9,9 +9,9 @@ import simcore
 from simcore.errors import InputError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, build_trace
-from simcore.models.compute.device import Device
+from simcore.models.compute.device import DTYPES, Device
 from simcore.models.compute.kernels import MEMORY_BOUND
-from simcore.models.compute.operators import PARTS, ProfiledTimes, operators
+from simcore.models.compute.operators import ADAM, PARTS, ProfiledTimes, operators
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Errors, Fit, KernelProfile
 from simcore.models.compute.shape import Transformer
@@ -19,6 +19,8 @@ from simcore.models.compute.transformer import generate
 from simcore.studies.optimize import optimize
 from simcore.studies.rates import minibatch_seconds, rates
 from simcore.zoo.load_models import load_model
+from simcore.zoo.load_profiles import load_profile
+from simcore.zoo.load_workloads import load_workload
 
 DEVICE = Device("toy", "cpu", 1, 1e12, 1e12, 1e6)
 STREAM = {"t0": 1e-6, "bandwidth": 1e12, "knee": 0.0, "ratio": 1.0}
@@ -143,6 +145,38 @@ def test_bytes_of_another_format_as_wide_take_as_long():
         predict(profile, "softmax", "fp64", {"bytes": 8})
     with pytest.raises(InputError, match="'tf32'"):
         predict(profile, "gemm", "tf32", {"m": 8, "n": 8, "k": 8})  # products differ in more than their bytes
+
+
+@pytest.mark.parametrize(("element", "dtype"), [(4, "fp16"), (2, "fp32")])
+def test_bytes_follow_the_number_format(element, dtype):
+    """A format of another width is that of products, of what memory-bound kernels move, and of what is sent."""
+    wide = DTYPES[dtype]
+    model, native = replace(MODEL, element=element), replace(MODEL, element=wide)
+    profile = toy()
+    times = ProfiledTimes(profile, dtype)
+    assert minibatch_seconds(model, times) == minibatch_seconds(native, ProfiledTimes(profile))
+    (note,) = [note for note in times.notes() if "per element" in note]
+    assert note == f"{wide} B per element ({dtype}) in place of the model's {element} B; Adam's state in fp32"
+    assert not any("per element" in note for note in ProfiledTimes(profile, dtype).notes())
+    with pytest.raises(InputError, match=f"found '{dtype}' for {element} B per element, expected {wide} B.*in_format"):
+        generate(model, 2, 2, times=ProfiledTimes(profile, dtype))
+
+
+def test_what_is_sent_follows_the_number_format_and_adam_stays():
+    def sent(dtype):
+        found = load_workload("175B", "WORKLOAD", times=ProfiledTimes(load_profile("h100"), dtype))
+        phases = (
+            phase for layer in found.layers for phase in (layer.forward, layer.input_gradient, layer.weight_gradient)
+        )
+        return sum(phase.size for phase in phases)
+
+    assert sent("fp32") == 2 * sent("bf16") == 2 * sent(None)
+    adam = []
+    for dtype in ("fp32", "fp16"):
+        times = ProfiledTimes(toy(), dtype)
+        kernels = [cost.operator for cost in times.ends(times.in_format(MODEL)) if cost.operator.kernel == "adam"]
+        adam += [dict(kernel.shape)["bytes"] for kernel in kernels]
+    assert adam == [ADAM * MODEL.weights] * 2
 
 
 def test_noise_marks_the_fit():

@@ -8,10 +8,11 @@ biases, the scale and the mask of the scores, position and type embeddings, tran
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from simcore.models.compute.device import lacks
+from simcore.errors import InputError
+from simcore.models.compute.costs import Cost, Operator, mean_error, notes_of
+from simcore.models.compute.device import DTYPES, lacks
 from simcore.models.compute.predict import Prediction, predict, require_fits
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.shape import Transformer
@@ -29,25 +30,6 @@ BLOCKS_ALONE = "blocks alone: the model has no vocabulary, so embedding, output 
 
 PARTS = ("Q", "K", "V", "QK", "softmax", "concat", "W1b1", "W2b2", "layerNorm")
 """The layers of a block."""
-
-
-@dataclass(frozen=True)
-class Operator:
-    """One kernel call of a transformer on one NPU.
-
-    Attributes
-    ----------
-    kernel : str
-        A kernel of `simcore.models.compute.kernels.FORMULA_OF`.
-    shape : tuple of (str, float)
-        Its sizes, see `simcore.models.compute.profile.Sample`.
-    dtype : str or None
-        Number format; None for the model's.
-    """
-
-    kernel: str
-    shape: tuple[tuple[str, float], ...]
-    dtype: str | None = None
 
 
 Operators = tuple[Operator, ...]
@@ -149,28 +131,6 @@ def _memory(kernel: str, moved: int) -> Operator:
     return Operator(kernel, (("bytes", moved),))
 
 
-@dataclass(frozen=True)
-class Cost:
-    """One operator of a layer with its predicted time.
-
-    Attributes
-    ----------
-    part : str
-        One of `PARTS`.
-    direction : str
-        ``forward``, ``input gradient`` or ``weight gradient``.
-    operator : Operator
-        The kernel.
-    prediction : Prediction
-        Its time.
-    """
-
-    part: str
-    direction: str
-    operator: Operator
-    prediction: Prediction
-
-
 @dataclass(frozen=True, eq=False)
 class ProfiledTimes:
     """Compute of a transformer's layers on a profiled device: a `simcore.models.compute.transformer.LayerTimes`.
@@ -180,13 +140,16 @@ class ProfiledTimes:
     profile : KernelProfile
         The device's.
     dtype : str or None
-        Number format; by default one that holds the model's bytes per element.
+        Number format; by default one that holds the model's bytes per element. One of another width is for the model
+        that `in_format` returns.
     extrapolate : bool
         Whether shapes outside the sampled range are predicted, with a note, or refused.
     formats : dict
         Number formats that products ran in so far, as keys.
     seen : dict
         Every cost that was asked for so far: what `notes` sums up.
+    recast : dict
+        What `in_format` said of the models that it changed, as keys.
     """
 
     profile: KernelProfile
@@ -194,6 +157,20 @@ class ProfiledTimes:
     extrapolate: bool = True
     formats: dict[str, None] = field(default_factory=dict)
     seen: dict[tuple[str, str, Operator], Cost] = field(default_factory=dict)
+    recast: dict[str, None] = field(default_factory=dict)
+
+    def in_format(self, model: Transformer) -> Transformer:
+        """Return the model with elements as wide as the number format, where one was asked for.
+
+        Weights, activations and gradients take its bytes, in memory and on the network alike, and TF32 those of fp32.
+        Adam's state stays fp32, whatever the format.
+        """
+        element = model.element if self.dtype is None else DTYPES.get(self.dtype, model.element)
+        if element == model.element:
+            return model
+        note = f"{element} B per element ({self.dtype}) in place of the model's {model.element} B; Adam's state in fp32"
+        self.recast[note] = None
+        return replace(model, element=element)
 
     def __call__(self, model: Transformer, part: str, width: int, tp: int) -> Passes:
         """Return the compute of a layer [s], see `simcore.models.compute.transformer.LayerTimes`."""
@@ -219,11 +196,12 @@ class ProfiledTimes:
     def notes(self) -> list[str]:
         """Say what a reader must know of the times that were given: the profile, its error, every caution."""
         costs = list(self.seen.values())
-        error = expected_error(costs)
+        error = mean_error(costs)
         known = "no measured error" if error is None else f"expected error of a kernel {error:.1%}"
         profile = self.profile
         first = f"compute from profile {profile.name} ({profile.origin}), {known}"
-        return [first, *notes_of(costs), *(() if any(cost.part in ENDS for cost in costs) else (BLOCKS_ALONE,))]
+        alone = () if any(cost.part in ENDS for cost in costs) else (BLOCKS_ALONE,)
+        return [first, *self.recast, *notes_of(costs), *alone]
 
     def ends(self, model: Transformer, tp: int = 1) -> list[Cost]:
         """Return every operator outside the blocks with its time; none without a vocabulary."""
@@ -257,37 +235,15 @@ def number_format(profile: KernelProfile, model: Transformer, dtype: str | None 
     Raises
     ------
     InputError
-        If the profile has no GEMM in it.
+        If the profile has no GEMM in it, or its elements are not as wide as the model's.
     """
     require_fits(profile)
     formats = {2: ("fp16", "bf16"), 4: ("fp32",), 8: ("fp64",)}.get(model.element, ())
     wanted = (dtype,) if dtype is not None else formats
+    if dtype is not None and DTYPES.get(dtype, model.element) != model.element:
+        remedy = "Give its elements that width (ProfiledTimes.in_format), or leave --dtype out."
+        raise InputError("--dtype", f"'{dtype}' for {model.element} B per element", f"{DTYPES[dtype]} B", remedy)
     for one in wanted:
         if one in profile.dtypes:
             return one
     raise lacks(f"profile {profile.name}", " or ".join(wanted) or f"{model.element} B", profile.dtypes)
-
-
-def expected_error(costs: Sequence[Cost]) -> float | None:
-    """Return the mean of the predictions' expected errors, weighted by time; None where one has none."""
-    total = math.fsum(cost.prediction.seconds for cost in costs)
-    errors = [cost.prediction.error for cost in costs]
-    if not total or any(error is None for error in errors):
-        return None
-    return math.fsum(cost.prediction.seconds * (cost.prediction.error or 0.0) for cost in costs) / total
-
-
-def notes_of(costs: Sequence[Cost]) -> list[str]:
-    """Return the notes of all predictions, each once, with the kernels that it is true of."""
-    kernels: dict[str, dict[str, None]] = {}
-    for cost in costs:
-        for note in cost.prediction.notes:
-            kernel, _, text = note.partition(": ")
-            kernels.setdefault(text, {})[kernel] = None
-    return [f"{_listed(list(names))}: {text}" for text, names in sorted(kernels.items())]
-
-
-def _listed(names: Sequence[str], most: int = 4) -> str:
-    """Name the first few, and say how many more there are."""
-    more = len(names) - most
-    return ", ".join(names) if more <= 1 else f"{', '.join(names[:most])} and {more} more"
