@@ -63,7 +63,8 @@ def draw(name: str, tables: Mapping[str, Table]) -> Figure:
     # not the bars of one panel: a way that did not run there has none
     looks = zip(ways, COLOURS, HATCHES, strict=False)
     handles = [Patch(label=way, facecolor=colour, hatch=hatch, edgecolor="white") for way, colour, hatch in looks]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(ways), frameon=False)
+    columns = min(len(ways), 2 * len(panels))  # as many as fit over so wide a figure
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False)
     return figure
 
 

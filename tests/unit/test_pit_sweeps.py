@@ -51,6 +51,9 @@ def test_the_index_of_packed_sequences_is_shown_and_in_the_total(monkeypatch):
     heights = [bar.get_height() for bar in figure.axes[0].patches]
     assert heights == [2e3] * 4 + [5e3] * 4 + [3e3] * 4
     assert [text.get_text() for text in figure.legends[0].texts] == ["padded", "packed with index", "index alone"]
+    figure.canvas.draw()
+    legend = figure.legends[0].get_window_extent()
+    assert 0 <= legend.x0 < legend.x1 <= figure.bbox.x1
 
 
 def test_a_way_that_is_refused_is_noted_unless_the_device_is_lost(monkeypatch):
