@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import InputError
+from simcore.models.compute.sparse.kept import binomial, kept_chances, rows_touched
 
 Mask = NDArray[np.bool_]
 
@@ -111,34 +112,25 @@ def coverage(tile: tuple[int, int], block: tuple[int, int], sparsity: float) -> 
     >>> coverage((32, 64), (32, 64), 0.5)
     0.5
     """
-    return sum(share * chance for share, chance in _coverage_by_rows(tile, block, sparsity))
-
-
-def _coverage_by_rows(tile: tuple[int, int], block: tuple[int, int], sparsity: float) -> list[tuple[float, float]]:
-    """Return `coverage` apart for tiles that touch one number of blocks along the rows: their share, and it."""
     across = blocks_touched(tile[1], block[1])
-    return [
-        (share, sum(part * (1 - sparsity ** (rows * columns)) for columns, part in across.items()))
+    return sum(
+        share * part * (1 - sparsity ** (rows * columns))
         for rows, share in blocks_touched(tile[0], block[0]).items()
-    ]
+        for columns, part in across.items()
+    )
 
 
-def expected_tiles(length: int, density: float, pack: int, run: int = 1) -> float:
-    """Return the expected number of dense tiles along one PIT-axis: E[ceil(X / pack)].
-
-    X micro-tiles of `length` are kept, in runs of `run` that are kept or dropped as one, each with probability
-    `density`: ``X = run x Binomial(length / run, density)``.
+def expected_tiles(length: int, density: float, pack: int) -> float:
+    """Return the expected number of dense tiles along one PIT-axis: E[ceil(X / pack)], X ~ Binomial(length, density).
 
     Parameters
     ----------
     length : int
-        Micro-tiles along the axis.
+        Micro-tiles along the axis, each kept independently of the others.
     density : float
         Probability that one is kept, 0 to 1.
     pack : int
         Micro-tiles in a dense tile.
-    run : int, optional
-        Micro-tiles that share their fate, because one block of the mask spans them.
 
     Examples
     --------
@@ -147,25 +139,7 @@ def expected_tiles(length: int, density: float, pack: int, run: int = 1) -> floa
     >>> expected_tiles(2, 0.5, 2)
     0.75
     """
-    if density <= 0:
-        return 0.0
-    run = min(run, length)
-    count = math.ceil(length / run)
-    if density >= 1:
-        return float(math.ceil(length / pack))
-    kept = np.arange(count + 1)
-    chance = _binomial(count, density)
-    return float(chance @ np.ceil(np.minimum(kept * run, length) / pack))
-
-
-def _binomial(count: int, chance: float) -> NDArray[np.float64]:
-    """Return the probabilities of 0..count successes, through logarithms so that large counts do not overflow."""
-    kept = np.arange(1, count + 1)
-    ratios = np.log((count - kept + 1) / kept) + math.log(chance) - math.log1p(-chance)
-    logs = np.concatenate([[0.0], np.cumsum(ratios)]) + count * math.log1p(-chance)
-    found = np.exp(logs)
-    scaled: NDArray[np.float64] = found / found.sum()
-    return scaled
+    return float(binomial(length, density) @ np.ceil(np.arange(length + 1) / pack))
 
 
 def packed_tiles(mask: Mask | RandomMask, micro: tuple[int, int], pack: int) -> tuple[float, float]:
@@ -192,13 +166,15 @@ def packed_tiles(mask: Mask | RandomMask, micro: tuple[int, int], pack: int) -> 
     """
     height, width = micro
     if isinstance(mask, RandomMask):
-        blocks, length = math.ceil(mask.rows / height), math.ceil(mask.columns / width)
-        run = max(mask.width // width, 1)
-        chances = _coverage_by_rows(micro, (mask.height, mask.width), mask.sparsity)
-        tiles = sum(share * blocks * expected_tiles(length, chance, pack, run) for share, chance in chances)
-        return tiles, sum(share * chance for share, chance in chances)
-    kept = _any_in_blocks(mask, height, width)
-    return float(np.ceil(kept.sum(axis=1) / pack).sum()), float(kept.mean())
+        tiles = kept = 0.0
+        for touched, count in rows_touched(mask.rows, height, mask.height).items():
+            chances = kept_chances(mask.columns, width, mask.width, mask.sparsity**touched)
+            numbers = np.arange(len(chances))
+            tiles += count * float(chances @ np.ceil(numbers / pack))
+            kept += count * float(chances @ numbers)
+        return tiles, kept / (math.ceil(mask.rows / height) * math.ceil(mask.columns / width))
+    held = _any_in_blocks(mask, height, width)
+    return float(np.ceil(held.sum(axis=1) / pack).sum()), float(held.mean())
 
 
 def _any_in_blocks(mask: Mask, height: int, width: int) -> Mask:
