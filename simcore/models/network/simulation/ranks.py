@@ -71,6 +71,7 @@ def simulate_ranks(network: Network, programs: Mapping[int, Sequence[float | Gro
     --------
     >>> from simcore.engine import Clock
     >>> from simcore.models.network.topology import Block, Dimension, Topology
+    >>> from simcore.models.workload import Collective
     >>> network = Network(Clock(), Topology("pair", (Dimension(Block.SWITCH, 2),)), [1e9])
     >>> reduce = GroupCollective(Collective.ALL_REDUCE, 1e6, (0, 1), chunks=1)
     >>> simulate_ranks(network, {0: [reduce], 1: [0.5, reduce]}).time  # rank 1 is late
