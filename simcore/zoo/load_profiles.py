@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from simcore import zoo
-from simcore.errors import InputError
 from simcore.files import validate
-from simcore.models.compute.kernels import FORMULAS
 from simcore.models.compute.profile import KernelProfile
+from simcore.zoo.check_profile import check
 from simcore.zoo.profile_json import read_document
 from simcore.zoo.published import read_published
-from simcore.zoo.quantities import QuantityError, Strict
+from simcore.zoo.quantities import Strict
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -44,13 +43,6 @@ class _Fit(Strict):
     spread: float = Field(ge=0, allow_inf_nan=False)
     origin: str
     source: str
-
-    @field_validator("formula")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in FORMULAS:
-            raise QuantityError("", f"'{name}'", f"one of {', '.join(FORMULAS)}")
-        return name
 
 
 class _Sample(Strict):
@@ -106,11 +98,5 @@ def load_profile(name_or_path: str | Path, place: str = "--profile") -> KernelPr
     document = read_document(path)
     validate(_Profile, document, str(path), {})
     profile = KernelProfile.from_document(document)
-    for fit in profile.fits:
-        missing = FORMULAS[fit.formula].parameters.keys() ^ fit.parameters.keys()
-        if missing:
-            expected = f"the parameters {', '.join(FORMULAS[fit.formula].parameters)}"
-            raise InputError(
-                f"{path}, fit of {fit.kernel} {fit.dtype}", f"{', '.join(sorted(missing))} amiss", expected
-            )
+    check(path, profile)
     return profile
