@@ -81,9 +81,9 @@ def compare_command(files: tuple[str, ...], as_json: bool) -> None:
     from simcore.results import to_json
     from simcore.studies.profile import compare
 
-    table = compare(files)
+    table, hashes = compare(files)
     if as_json:
-        click.echo(to_json({"parameters": [dict(row) for row in table]}), nl=False)
+        click.echo(to_json({"parameters": [dict(row) for row in table], "sha256": hashes}), nl=False)
     else:
         print_table(table.columns, [[_cell(value, ".4g") for value in row.values()] for row in table])
 

@@ -76,8 +76,15 @@ def _predicted(profile: KernelProfile, samples: Sequence[Sample]) -> list[tuple[
     return [(sample, predicted) for sample, predicted in pairs if predicted is not None]
 
 
-def compare(names: Sequence[str | Path]) -> Table:
-    """Return parameters side by side: a row per kernel, number format and parameter, a column per profile.
+def compare(names: Sequence[str | Path]) -> tuple[Table, dict[str, str]]:
+    """Return parameters side by side.
+
+    Returns
+    -------
+    Table
+        A row per kernel, number format and parameter, a column per profile.
+    dict of str to str
+        SHA-256 of each profile, by its column.
 
     Raises
     ------
@@ -99,7 +106,8 @@ def compare(names: Sequence[str | Path]) -> Table:
     if len(set(titles)) < len(titles):
         raise InputError("FILE", " ".join(titles), "each profile once", "Leave one out.")
     columns = ["kernel", "dtype", "parameter", *titles]
-    return Table(columns, [(*key, *row) for key, row in values.items()])
+    hashes = {title: profile.sha256 for title, profile in zip(titles, profiles, strict=True)}
+    return Table(columns, [(*key, *row) for key, row in values.items()]), hashes
 
 
 @dataclass(frozen=True)

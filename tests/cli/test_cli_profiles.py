@@ -131,7 +131,9 @@ def test_profiles_of_one_name_are_compared_by_their_files(tmp_path):
     path = tmp_path / "cpu.json"
     halved = [replace(fit, parameters={name: value / 2 for name, value in fit.parameters.items()}) for fit in mine.fits]
     path.write_text(profile_text(replace(mine, fits=tuple(halved))))
-    for row in json.loads(run("profile", "compare", "cpu", str(path), "--json"))["parameters"]:
+    found = json.loads(run("profile", "compare", "cpu", str(path), "--json"))
+    assert found["sha256"] == {"cpu": mine.sha256, str(path): load_profile(path).sha256}
+    for row in found["parameters"]:
         assert row[str(path)] == row["cpu"] / 2
 
 
