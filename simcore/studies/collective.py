@@ -100,8 +100,6 @@ def collective(
         convention=rule,
         algorithms=ways,
     )
-    if order is Schedule.LATENCY_AWARE:
-        import simcore.models.network.simulation.latency_aware  # noqa: F401 - numpy's start is no part of the time
     started = time.process_time()
     run = simulated(schedule=order)
     seconds = time.process_time() - started

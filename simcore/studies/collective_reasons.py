@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from simcore.models.network.graph import exchange_load, sharing
 from simcore.models.network.simulation.algorithms import Algorithm, steps
-from simcore.models.network.simulation.conventions import Convention, phase_cost
+from simcore.models.network.simulation.conventions import Convention, is_exchange, phase_cost
 from simcore.models.network.simulation.schedules import Optimization, Schedule
 from simcore.models.network.topology import Block
 from simcore.models.workload import Collective
@@ -34,7 +34,7 @@ def reasons(result: CollectiveResult) -> list[str]:
         return [f"Nothing is sent: {'the group is one NPU' if alone else empty}."]
     found = [_limit(result), *_latency(result), *_balance(result), *_network(result)]
     schedule = result.provenance.inputs["schedule"]
-    if _fixed_order(result) and schedule != Schedule.ASCENDING:
+    if result.convention.always_ascending and schedule != Schedule.ASCENDING:
         found.append(f"The schedule {schedule} had no effect: ASTRA-sim 2 always runs the ascending one.")
     if result.faster is not None and result.faster[1] < (1 - _LESS) * result.time:
         other, time = result.faster
@@ -75,7 +75,11 @@ def _latency(result: CollectiveResult) -> list[str]:
     if waiting < 0.1:
         return []
     remedy = "" if result.run.chunks == 1 else "; fewer chunks pay it less often"
-    if remedy and not _fixed_order(result) and result.provenance.inputs["schedule"] != Schedule.LATENCY_AWARE:
+    if (
+        remedy
+        and not result.convention.always_ascending
+        and result.provenance.inputs["schedule"] != Schedule.LATENCY_AWARE
+    ):
         remedy += ", --schedule latency-aware tries them"
     sends = format_si((1 - waiting) * result.occupied[d], "s")
     return [
@@ -86,7 +90,7 @@ def _latency(result: CollectiveResult) -> list[str]:
 
 def _latencies(result: CollectiveResult, d: int) -> float:
     """Return what all phases in a dimension take more than on links without latency [s]."""
-    dimension, algorithm = result.topology.dimensions[d], Algorithm(result.provenance.inputs["algorithms"][d])
+    dimension, algorithm = result.topology.dimensions[d], result.run.algorithms[d]
     members = result.positions[d] if result.positions else None
     total = 0.0
     for each in result.run.log:
@@ -100,11 +104,6 @@ def _latencies(result: CollectiveResult, d: int) -> float:
             )  # fmt: skip
             total += slow.work + slow.latency - quick.work - quick.latency
     return total
-
-
-def _fixed_order(result: CollectiveResult) -> bool:
-    """Tell whether the convention is that of a program that knows the ascending order alone."""
-    return result.convention in (Convention.ASTRA_SIM_2, Convention.ASTRA_SIM_2_AWARE)
 
 
 def _balance(result: CollectiveResult) -> list[str]:
@@ -146,8 +145,7 @@ def _ring(result: CollectiveResult, d: int, members: Sequence[int]) -> list[str]
     """Say what the links of a ring do to the group, and what the convention makes of them."""
     dimension, p, found = result.topology.dimensions[d], len(members), []
     physical, exchange = result.convention is Convention.PHYSICAL, result.collective is Collective.ALL_TO_ALL
-    direct = exchange or result.provenance.inputs["algorithms"][d] == Algorithm.DIRECT
-    if p < dimension.size and not (physical and direct):
+    if p < dimension.size and not (physical and is_exchange(result.run.algorithms[d], result.collective)):
         factor = sharing(dimension, [members], result.collective)
         links = "carry it alone as fast" if factor <= 1 else f"would take {factor:g} times as long for its bytes"
         found.append(
@@ -155,7 +153,7 @@ def _ring(result: CollectiveResult, d: int, members: Sequence[int]) -> list[str]
             f"whole bandwidth, as the closed form has it, and the real ring's hops. The ring's links {links}; "
             "other groups on them share them: simcore.simulate."
         )
-    if p > 2 and _fixed_order(result):
+    if p > 2 and result.convention.always_ascending:
         rate = format_si(result.bandwidths[d], "B/s")
         found.append(f"ASTRA-sim 2 sends around the ring of dimension {d + 1} one way, with half of its {rate}.")
     forwards = exchange_load(dimension, members)[0] / (p - 1) if physical and exchange else 1.0

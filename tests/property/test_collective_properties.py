@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
+from math import inf, prod
 
 import numpy as np
 import pytest
@@ -15,6 +15,8 @@ from simcore.models.network.collectives import collective_time, traffic
 from simcore.models.network.distances import circulation, farthest, nearest
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm, steps
 from simcore.models.network.simulation.conventions import Convention, phase_cost
+from simcore.models.network.simulation.mixture_times import batches, ways
+from simcore.models.network.simulation.mixtures import LAGS_IN_FLIGHT, mixtures
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.rank_programs import GroupCollective
 from simcore.models.network.simulation.ranks import simulate_ranks
@@ -125,6 +127,28 @@ def test_latency_aware_is_monotone_with_several_in_flight(network, collective, s
     topology, bandwidth = network
     options = {"chunks": 8, "schedule": Schedule.LATENCY_AWARE, "in_flight": data.draw(st.integers(2, 5))}
     check_monotone(topology, bandwidth, collective, size, factor, 0.0, options, data)
+
+
+@settings(max_examples=40)
+@given(
+    networks(counts=st.just(2)),
+    collectives,
+    sizes,
+    st.integers(1, 4),
+    st.sampled_from([Convention.PHYSICAL, Convention.ASTRA_SIM]),
+)
+def test_no_mixture_beats_its_bound(network, collective, size, in_flight, convention):
+    """Bounds decide which mixtures are timed at all."""
+    topology, bandwidth = network
+    groups = tuple(each.size for each in topology.dimensions)
+    idle = Network(Clock(), topology, bandwidth, in_flight=in_flight, convention=convention)
+    found = ways(idle, collective, size, groups, None)
+    for batch in batches(found, size, 8, mixtures(found.used, found.even), inf):
+        every = np.arange(batch.rows.shape[1])
+        for lag in LAGS_IN_FLIGHT:
+            times = batch.times(every, lag) * (1 + 1e-9)
+            assert (batch.bounds(every) <= times).all()
+            assert (batch.least <= times).all()
 
 
 @settings(max_examples=60)

@@ -386,6 +386,27 @@ def test_latency_aware_takes_the_fastest_of_all_mixtures(collective, optimizatio
     assert run.chunks <= 8
 
 
+def test_round_robin_fills_what_is_in_flight():
+    """Its settled order must not hold back chunks whose latency could hide."""
+    topology = net((Block.RING, 4, 5e-7), (Block.FULLY_CONNECTED, 8, 7e-7), (Block.SWITCH, 4, 1e-6))
+    times = [
+        simulate_collective(AR, 1e5, topology, [2e11, 1.4e11, 5e10], schedule=schedule, in_flight=64).time
+        for schedule in (Schedule.ASCENDING, Schedule.ROUND_ROBIN)
+    ]
+    assert times[1] <= 1.05 * times[0]
+
+
+@pytest.mark.parametrize("chunks", [[2**12] * 16, [1000, 7, 250_000, 3, 64_000]])
+@pytest.mark.parametrize("in_flight", [2, 4, 16])
+def test_messages_of_the_next_chunk_wait_until_it_has_begun(chunks, in_flight):
+    """Halving-doubling on a ring: partners are not alike, one may send before the other has started the chunk."""
+    clock = Clock()
+    dimension = Dimension(Block.RING, 16, "", 100e-9)
+    messages = Messages(clock, dimension, 200e9, Algorithm.HALVING_DOUBLING, RS, chunks, in_flight)
+    clock.run(until=messages.done)
+    assert len(messages.log) == len(chunks)
+
+
 def test_a_lag_settles_the_order_in_each_dimension():
     """Chunk 1 is first in the second dimension, and waits for chunk 0 all the same."""
     plans = [ChunkPlan(1e6, (0, 1), lag=0.5), ChunkPlan(1e6, (1, 0), lag=0.5)]

@@ -1,7 +1,8 @@
 """A network as a graph: its links with their capacities, and the streams that a collective sends over them.
 
-The closed form and the chunk simulation need no links, because all NPUs of a symmetric network do the same. Jobs that
-share a network break that symmetry: what they do to each other depends on which links both of them use.
+The closed form and the chunk simulation need links for exchanges on part of a ring only, because all NPUs of a
+symmetric network do the same. Jobs that share a network break that symmetry: what they do to each other depends on
+which links both of them use.
 """
 
 from __future__ import annotations
@@ -265,5 +266,5 @@ def exchange_load(dimension: Dimension, members: Sequence[int]) -> tuple[float, 
         return others, others
     if len(members) == dimension.size:
         return (float(ring_crossings(dimension.size)),) * 2
-    _, counts = streams(dimension, members, Collective.ALL_TO_ALL)
-    return others * sharing(dimension, [members], Collective.ALL_TO_ALL), sum(counts.values()) / dimension.size
+    counts, wires = _all_round_the_ring(members, dimension.size), _wires(dimension, 1.0)
+    return max(count / wires[hop] for hop, count in counts.items()), sum(counts.values()) / dimension.size

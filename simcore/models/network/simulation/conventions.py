@@ -40,6 +40,11 @@ class Convention(StrEnum):
         return self is not Convention.PHYSICAL
 
     @property
+    def always_ascending(self) -> bool:
+        """Whether the schedule is ascending whatever its user asks for: ASTRA-sim 2 never reads which."""
+        return self in (Convention.ASTRA_SIM_2, Convention.ASTRA_SIM_2_AWARE)
+
+    @property
     def startup(self) -> float:
         """What a run takes before its first phase [s]."""
         return 5 * NANOSECOND if self is Convention.ASTRA_SIM else 0.0
@@ -152,6 +157,11 @@ def _physical(
     return Cost(work, latency, sent)
 
 
+def is_exchange(algorithm: Algorithm, operation: Collective) -> bool:
+    """Say whether each NPU of a group sends to each other at once."""
+    return algorithm is Algorithm.DIRECT or operation is Collective.ALL_TO_ALL
+
+
 def _hops(dimension: Dimension, algorithm: Algorithm, step: Step, members: Sequence[int]) -> int:
     """Return the links that the messages of a step and its repetitions cross one after the other."""
     if step.peers > 1:
@@ -167,7 +177,7 @@ def _crossings(
     """Return the messages that share the bandwidth of one NPU in a step, what it forwards included: most and mean."""
     if dimension.block is not Block.RING:
         return float(step.peers), float(step.peers)
-    if step.peers > 1 or operation is Collective.ALL_TO_ALL:
+    if is_exchange(algorithm, operation):
         return exchange_load(dimension, members)
     if algorithm is Algorithm.RING or len(members) == 2:
         return 1.0, 1.0  # two logical rings, one in each direction

@@ -119,10 +119,10 @@ class Messages:
     def _start(self, npu: int) -> None:
         if self._waiting[npu]:
             chunk = self._waiting[npu].popleft()
-            self._at_step[npu, chunk] = 0
+            self._at_step[npu, chunk] = -1  # a message that comes before it has begun waits
             if npu == 0:
                 self._started[chunk] = self.clock.now
-            self._later(ENDPOINT_2, lambda: self._send(npu, chunk))
+            self._later(ENDPOINT_2, lambda: self._next(npu, chunk, 0))
 
     def _send(self, npu: int, chunk: int) -> None:
         """Send the messages of a chunk's step; what has arrived before it was waited for counts at once."""

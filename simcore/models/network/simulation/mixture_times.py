@@ -154,17 +154,18 @@ class Batch:
         until = total.cumsum(axis=-1)
         before = np.take_along_axis(until - total, first, -1)
         after = until[..., -1:] - np.take_along_axis(until, last, -1)
-        load = self.rounds * self.ways.occupied(work @ there, total @ there)
+        loads = self.rounds * (work @ there), self.rounds * (total @ there)
         # dimensions first: numpy is slow along a short last axis
-        before, after, load = (np.moveaxis(each, -1, 0).copy() for each in (before, after, load))
+        before, after, sending, all_ = (np.moveaxis(each, -1, 0).copy() for each in (before, after, *loads))
         found: list[Floats] = []
         alone = np.zeros(len(some))
         for row, parts, chunks in zip(self.rows[:, some], self.parts[:, some], self.chunks[:, some], strict=True):
             at = (slice(None), row, parts // chunks)
-            new = [load[at] * chunks, before[at], after[at]]
-            found = [found[0] + new[0], *map(np.minimum, found[1:], new[1:])] if found else new
+            new = [sending[at] * chunks, all_[at] * chunks, before[at], after[at]]
+            found = [*map(np.add, found[:2], new[:2]), *map(np.minimum, found[2:], new[2:])] if found else new
             alone = np.maximum(alone, until[row, parts // chunks, -1])
-        return np.asarray(np.maximum((found[0] + found[1] + found[2]).max(axis=0), alone))
+        load = self.ways.occupied(found[0], found[1])
+        return np.asarray(np.maximum((load + found[2] + found[3]).max(axis=0), alone))
 
     def sequence(self, some: Integers) -> Integers:
         """Return which of the mixed orders each chunk of a round takes, shape (chunks in a round, mixtures)."""

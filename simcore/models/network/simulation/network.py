@@ -14,10 +14,10 @@ from simcore.engine import Clock
 from simcore.models.network.distances import Positions, spread
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
 from simcore.models.network.simulation.conventions import NANOSECOND, Convention, Cost, phase_cost
+from simcore.models.network.simulation.greedy import GreedyLoads
 from simcore.models.network.simulation.log import LoggedPhase, LoggedTransfer
 from simcore.models.network.simulation.schedules import (
     ChunkPlan,
-    GreedyLoads,
     Optimization,
     Schedule,
     chunk_sizes,
@@ -99,8 +99,7 @@ class Network:
             raise ValueError("the congestion-aware convention is simulated message by message: see simulation.links")
         self.clock, self.topology, self.bandwidths = clock, topology, tuple(bandwidths)
         self.convention, self.in_flight, self.optimization = convention, in_flight, optimization
-        # ASTRA-sim 2 never reads which schedule its user asks for
-        self.schedule = Schedule.ASCENDING if convention is Convention.ASTRA_SIM_2 else schedule
+        self.schedule = Schedule.ASCENDING if convention.always_ascending else schedule
         self.algorithms = tuple(algorithms or (DEFAULT_ALGORITHM[each.block] for each in topology.dimensions))
         self.record = record
         self.busy = [0.0] * len(self.bandwidths)
@@ -140,7 +139,7 @@ class Network:
         groups : sequence of int, optional
             NPUs of the group along each dimension, 1 where it does not use it; by default all.
         chunks : int
-            Into how many it is cut.
+            Into how many it is cut, at most as many as it has bytes.
         label : str
             For the log.
         priority : float
@@ -244,7 +243,7 @@ class Network:
                 self._loads_at = self.clock.now
             return self._loads.plans(self.schedule, collective, size, chunks, groups, whole)
         schedule = Schedule.ASCENDING if greedy else self.schedule
-        return fixed_plans(schedule, collective, chunk_sizes(size, chunks, whole), groups, whole)
+        return fixed_plans(schedule, collective, chunk_sizes(size, chunks, whole), groups, whole, self.in_flight)
 
     def idle_copy(self, algorithms: Sequence[Algorithm]) -> Network:
         """Return such a network with nothing under way, with other algorithms, on a clock of its own."""

@@ -14,14 +14,15 @@ from typing import Any, NamedTuple
 from simpy.events import Event
 
 from simcore.errors import RunError
-from simcore.models.network.distances import spread
+from simcore.models.network.distances import Positions, spread
 from simcore.models.network.groups import group_positions
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.rank_programs import GroupCollective, check_program
-from simcore.models.network.simulation.run import fastest
+from simcore.models.network.simulation.run import run_fastest
 from simcore.models.network.simulation.schedules import ChunkPlan, phases, turns
 from simcore.models.network.simulation.servers import Line
 from simcore.models.network.topology import Topology, coordinates
+from simcore.models.workload import Collective
 
 _NAMED = 8
 """Ranks that a message names; the others are counted."""
@@ -71,7 +72,6 @@ def simulate_ranks(network: Network, programs: Mapping[int, Sequence[float | Gro
     --------
     >>> from simcore.engine import Clock
     >>> from simcore.models.network.topology import Block, Dimension, Topology
-    >>> from simcore.models.workload import Collective
     >>> network = Network(Clock(), Topology("pair", (Dimension(Block.SWITCH, 2),)), [1e9])
     >>> reduce = GroupCollective(Collective.ALL_REDUCE, 1e6, (0, 1), chunks=1)
     >>> simulate_ranks(network, {0: [reduce], 1: [0.5, reduce]}).time  # rank 1 is late
@@ -81,6 +81,9 @@ def simulate_ranks(network: Network, programs: Mapping[int, Sequence[float | Gro
         check_program(network.topology.npus, rank, program)
     return _Ranks(network, programs).run()
 
+
+_Wanted = tuple[Collective, float, tuple[int, ...], int, Positions | None]
+"""What decides how a collective runs alone: operation, bytes, group, chunks."""
 
 _Line = tuple[int, int]
 """A dimension, and the first NPU of those that differ in this dimension only."""
@@ -99,12 +102,9 @@ class _Call:
         self.what, self.joined = what, set[int]()
         positions = group_positions(network.topology, what.members, str(what))
         self.groups, self.at = tuple(map(len, positions)), spread(network.topology, positions)
-        self.network, self.plans = network, list[ChunkPlan]()
+        self.alone, self.plans = network, list[ChunkPlan]()
         if what.size > 0 and len(what.members) > 1:
-            wanted = what.collective, what.size, self.groups, what.chunks, self.at
-            ways = fastest(network, *wanted).algorithms if network.in_flight > 1 else network.algorithms
-            self.network = network.idle_copy(ways)
-            self.plans = self.network.plans(*wanted)
+            self.alone, self.plans = ranks.planned(what, self.groups, self.at)
         whole = network.convention.whole_nanoseconds
         self.ways = [phases(plan, what.collective, self.groups, network.optimization, whole) for plan in self.plans]
         self.turns: dict[int, list[tuple[int, int]]] = {}
@@ -137,10 +137,24 @@ class _Ranks:
             {rank: _line(network.topology, rank, d) for rank in programs} for d in range(len(network.bandwidths))
         ]
         self._pending: dict[_Line, list[_Meeting]] = {}
+        self._planned: dict[_Wanted, tuple[Network, list[ChunkPlan]]] = {}
         self._joining: dict[_Call, list[int]] = {}
         self._ending: dict[tuple[float, int, int, int], list[_Meeting]] = {}
         self._under_way: dict[tuple[int, int], int] = {}
         self._link_free: dict[tuple[int, int], float] = {}
+
+    def planned(
+        self, what: GroupCollective, groups: tuple[int, ...], at: Positions | None
+    ) -> tuple[Network, list[ChunkPlan]]:
+        """Return the network as a collective alone would choose its algorithms, and the collective's chunks."""
+        wanted = what.collective, what.size, groups, what.chunks, at
+        if wanted not in self._planned:
+            network = self.network
+            if network.in_flight > 1:
+                network = run_fastest(network, *wanted)
+            alone = network.idle_copy(network.algorithms)
+            self._planned[wanted] = alone, alone.plans(*wanted)
+        return self._planned[wanted]
 
     def run(self) -> RanksRun:
         for rank in sorted(self.programs):
@@ -234,7 +248,7 @@ class _Ranks:
         network, now = self.network, self.clock.now
         _, operation, size = meeting.call.ways[meeting.chunk][meeting.position]
         at = meeting.call.at
-        cost = meeting.call.network.cost(dimension, operation, meeting.expected, size, at[dimension] if at else None)
+        cost = meeting.call.alone.cost(dimension, operation, meeting.expected, size, at[dimension] if at else None)
         self.phases += 1
         ranks = [(rank, dimension) for rank in meeting.ready]
         start = now
