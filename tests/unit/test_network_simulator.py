@@ -306,6 +306,8 @@ def test_a_rank_that_never_comes_is_a_deadlock_too():
         (0, float("nan"), "found nan s of compute"),
         (0, GroupCollective(AR, -1.0, (0, 1)), "found 'all-reduce of 2 ranks' of -1 B"),
         (0, GroupCollective(AR, 1e6, (0, 1), chunks=0), "in 0 chunks"),
+        (0, GroupCollective(AR, 1e6, (0, 1), chunks=2.5), "in 2.5 chunks"),
+        (0, "1", "a GroupCollective"),
         (0, GroupCollective(AR, 1e6, (0, 5)), "found rank 5"),
     ],
 )

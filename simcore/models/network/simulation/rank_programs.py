@@ -46,6 +46,8 @@ def check_program(npus: int, rank: int, program: Sequence[float | GroupCollectiv
     for number, step in enumerate(program, 1):
         place = f"programs, rank {rank}, step {number}"
         if not isinstance(step, GroupCollective):
+            if not isinstance(step, (int, float)):
+                raise InputError(place, repr(step), "seconds of compute, or a GroupCollective")
             if not 0 <= step < inf:
                 raise InputError(place, f"{step:g} s of compute", "a finite time of at least 0")
             continue
@@ -54,5 +56,5 @@ def check_program(npus: int, rank: int, program: Sequence[float | GroupCollectiv
             raise InputError(place, f"'{step}', which rank {rank} is no member of", "a collective of its own", remedy)
         if not 0 <= step.size < inf:
             raise InputError(place, f"'{step}' of {step.size:g} B", "a finite size of at least 0")
-        if step.chunks < 1:
-            raise InputError(place, f"'{step}' in {step.chunks} chunks", "at least 1")
+        if not isinstance(step.chunks, int) or step.chunks < 1:
+            raise InputError(place, f"'{step}' in {step.chunks!r} chunks", "a whole number of at least 1")
