@@ -36,13 +36,13 @@ def atomic_directory(path: Path, *, force: bool = False) -> Iterator[Path]:
         If `path` exists and `force` is false, or its place cannot be written.
     """
     check_output(path, force=force)
-    with _writing(path, "directory"):
+    with writing(path, "directory"):
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name[:60]}-", dir=_nearest(path)))
     retired = scratch.with_name(f"{scratch.name}-old")
     try:
         scratch.chmod(0o777 & ~_umask())
         yield scratch
-        with _writing(path, "directory"):
+        with writing(path, "directory"):
             path.parent.mkdir(parents=True, exist_ok=True)
             if is_there(path):
                 path.rename(retired)
@@ -126,11 +126,11 @@ def write_atomic(path: Path, data: str | bytes) -> None:
     """
     check_file(path)
     data = data.encode() if isinstance(data, str) else data
-    with _writing(path, "file"):
+    with writing(path, "file"):
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:60]}-", dir=_nearest(path))
     scratch = Path(name)
     try:
-        with _writing(path, "file"):
+        with writing(path, "file"):
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(data)
             scratch.chmod(0o666 & ~_umask())
@@ -155,7 +155,7 @@ def _check_place(path: Path, place: str, what: str) -> None:
     if not parent.is_dir():
         found = f"a path under {parent}, which is a file"
         raise InputError(place, found, f"a {what} in a folder", "Choose another path.")
-    with _writing(place, what), tempfile.TemporaryFile(dir=parent):  # asking for permissions does not tell everything
+    with writing(place, what), tempfile.TemporaryFile(dir=parent):  # asking for permissions does not tell everything
         pass
     try:
         os.lstat(path)
@@ -166,7 +166,7 @@ def _check_place(path: Path, place: str, what: str) -> None:
 
 
 @contextmanager
-def _writing(place: Path | str, what: str) -> Iterator[None]:
+def writing(place: Path | str, what: str) -> Iterator[None]:
     """Turn the system's refusals to write into one message."""
     try:
         yield

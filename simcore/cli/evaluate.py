@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from simcore.cli.console import terminal_width, warn
-from simcore.outputs import is_there
+from simcore.units import counted
 
 if TYPE_CHECKING:
     from simcore.studies.evaluate_network import Evaluation
-    from simcore.studies.network_simulate import State
+    from simcore.studies.network_state import State
 
 Announce = Callable[[str], None]
 Advance = Callable[[int, int], None]
@@ -65,67 +64,57 @@ def command(
 
     if output is not None:
         check_output(output, force=force, option="-o")
-    points, ours = _points(target, small=small, resolve=resolve, engine=engine, state=state, output=output)
-    options = {"small": small, "resolve": resolve, "engine": engine, "jobs": jobs, "state": points, "device": device}
-    result: Evaluation | None = None
-    try:
-        result = _shown(target, options)
-        text = result.to_json() if as_json else _report(result)
-        if output is not None:
-            result.write(output, force=force)
-    except KeyboardInterrupt:
-        if engine != "simulate":
-            raise
-        raise KeyboardInterrupt(_interrupted(points, complete=result is not None)) from None
-    click.echo(text, nl=not as_json)
-    if ours is not None:  # all points are in the result now
-        with suppress(OSError):
-            ours.unlink()
-
-
-def cache_directory() -> Path | None:
-    """Return where programs of this user keep what can be made again; None for a user without a home."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(given):  # the specification has others passed over
-        return Path(given) / "simcore"
-    if sys.platform in {"win32", "darwin"}:
-        return Path(click.get_app_dir("simcore", roaming=False))
-    home = os.path.expanduser("~")
-    return Path(home, ".cache", "simcore") if os.path.isabs(home) else None
+    with ExitStack() as stack:  # nobody else has the file of points until the result is complete
+        points = _points(target, small=small, resolve=resolve, engine=engine, state=state, output=output)
+        kept = None if points is None or isinstance(points, Path) else stack.enter_context(points)
+        options = {"small": small, "resolve": resolve, "engine": engine, "jobs": jobs, "device": device}
+        result: Evaluation | None = None
+        try:
+            result = _shown(target, options | {"state": points})
+            text = result.to_json() if as_json else _report(result)
+            if output is not None:
+                result.write(output, force=force)
+        except KeyboardInterrupt:
+            if kept is None:
+                raise
+            raise KeyboardInterrupt(_interrupted(kept, complete=result is not None)) from None
+        click.echo(text, nl=not as_json)
+        if kept is not None and state is None:  # all points are in the result now
+            kept.remove()
 
 
 def _points(
     target: str, *, small: bool, resolve: bool, engine: str, state: Path | None, output: Path | None
-) -> tuple[Path | State | None, Path | None]:
-    """Return what keeps finished points, and its file where it is to go once the run is complete.
+) -> Path | State | None:
+    """Return what keeps finished points; of a run that is no simulation the option as it was given.
 
     That is the file that the user names, else one beside the directory of results, else one in a cache, by inputs.
     """
+    from simcore.studies import network_state
     from simcore.studies.evaluate_network import TARGETS
-    from simcore.studies.network_simulate import Scratch
 
-    if state is not None or engine != "simulate" or target not in TARGETS:
-        return state, None
+    if engine != "simulate" or target not in TARGETS:
+        return state
+    if state is not None:
+        return network_state.State(state)
     if output is not None:
-        beside = output.with_name(output.name + ".points.jsonl")
-        return beside, beside
-    folder = cache_directory()
-    if folder is None:
-        return None, None
+        return network_state.State(output.with_name(output.name + ".points.jsonl"))
+    folder = network_state.cache_directory()
     name = target + ("-small" if small else "") + ("-resolve" if resolve else "")
-    path = folder / f"{name}.points.jsonl"
-    return Scratch(path, warn), path
+    return network_state.Scratch(None if folder is None else folder / f"{name}.points.jsonl", warn)
 
 
-def _interrupted(points: Path | State | None, *, complete: bool) -> str:
+def _interrupted(points: State, *, complete: bool) -> str:
     """Say how to go on after an interruption, before the last point or in what was made of all of them."""
-    path = points if points is None or isinstance(points, Path) else points.path
-    if path is None:
+    if points.path is None:
         return "interrupted; nothing was kept. With -o or --state finished points are, for a later run to go on from"
-    if complete and is_there(path):
-        return f"interrupted; all points are kept in {path}: run the same command again for what is made of them"
-    kept = "finished points are kept" if is_there(path) else "no point was finished"
-    return f"interrupted; {kept} in {path}: run the same command again to go on"
+    count = points.kept
+    if not count:
+        return "interrupted; no point was finished: run the same command again to start anew"
+    if complete:
+        return f"interrupted; all points are kept in {points.path}: run the same command again for what is made of them"
+    kept = f"{counted(count, 'finished point')} {'is' if count == 1 else 'are'} kept"
+    return f"interrupted; {kept} in {points.path}: run the same command again to go on"
 
 
 def _report(result: Evaluation) -> str:

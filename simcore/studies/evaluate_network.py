@@ -38,7 +38,8 @@ from simcore.studies.network_grid import (
     load_scene,
     rows,
 )
-from simcore.studies.network_simulate import Advance, State, simulate_points
+from simcore.studies.network_simulate import Advance, simulate_points
+from simcore.studies.network_state import State
 from simcore.studies.network_table6 import BUDGET, NETWORK, table6
 from simcore.zoo.load_references import load_references
 

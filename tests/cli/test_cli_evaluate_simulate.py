@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -14,8 +13,9 @@ from simcore.cli.evaluate import command
 from simcore.cli.main import run
 from simcore.studies import network_simulate
 from simcore.studies.evaluate_network import Evaluation
+from simcore.studies.network_state import State
+from simcore.studies.network_task import Timed
 
-cache_directory = evaluate.cache_directory  # before the fixture replaces it
 SMALL = ["network-fig12", "--small", "--engine", "simulate", "--jobs", "1"]
 
 
@@ -53,7 +53,7 @@ def test_it_says_that_it_simulated():
 
 
 def test_references_of_the_closed_form_are_told_to_be_such(monkeypatch):
-    monkeypatch.setattr(network_simulate, "run", lambda task: network_simulate.Timed(1.0, 0.5, 1))
+    monkeypatch.setattr(network_simulate, "run", lambda task: Timed(1.0, 0.5, 1))
     assert "References are those of the closed form" in invoke("network-fig12", *SMALL[2:])
     resolved = invoke(*SMALL, "--resolve")
     assert "for the closed form of the iteration that is simulated" in resolved
@@ -72,7 +72,7 @@ def test_an_interrupted_run_says_where_its_points_are_and_goes_on(tmp_path, monk
     state = tmp_path / "out.points.jsonl"
     said = capsys.readouterr().err.splitlines()
     assert said == [
-        f"simcore: error: interrupted; finished points are kept in {state}: run the same command again to go on"
+        f"simcore: error: interrupted; 5 finished points are kept in {state}: run the same command again to go on"
     ]
     assert len(state.read_text(encoding="utf-8").splitlines()) == 5
 
@@ -88,7 +88,7 @@ def test_an_interruption_after_the_last_point_says_that_all_are_kept(step, tmp_p
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(network_simulate, "run", lambda task: network_simulate.Timed(1.0, 0.5, 1))
+    monkeypatch.setattr(network_simulate, "run", lambda task: Timed(1.0, 0.5, 1))
     monkeypatch.setattr(evaluate if step == "_report" else Evaluation, step, stopped)
     state = tmp_path / "pts.jsonl"
     assert status(*SMALL, "--state", str(state), "-o", str(tmp_path / "out")) == 130
@@ -113,7 +113,7 @@ def test_without_any_option_an_interrupted_run_goes_on_too(cache, monkeypatch, c
         assert status(*SMALL) == 130
     kept = cache / "network-fig12-small.points.jsonl"
     assert capsys.readouterr().err == (
-        f"simcore: error: interrupted; finished points are kept in {kept}: run the same command again to go on\n"
+        f"simcore: error: interrupted; 5 finished points are kept in {kept}: run the same command again to go on\n"
     )
     original = network_simulate.run
     monkeypatch.setattr(network_simulate, "run", lambda task: ran.append(task) or original(task))
@@ -159,15 +159,46 @@ def test_no_target_leads_out_of_the_cache(cache, tmp_path):
     assert mine.exists()
 
 
-@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="other places there")
-def test_the_cache_is_where_the_platform_has_it(monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
-    assert cache_directory() == Path("/elsewhere/simcore")
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # such a one is to be passed over
-    monkeypatch.setenv("HOME", "/home/me")
-    assert cache_directory() == Path("/home/me/.cache/simcore")
-    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as for a user without a home
-    assert cache_directory() is None
+def test_a_user_without_a_home_is_told_once_that_nothing_is_kept(monkeypatch, capsys):
+    monkeypatch.setattr("simcore.studies.network_state.cache_directory", lambda: None)
+    interrupt_after(2, monkeypatch)
+    assert status(*SMALL) == 130
+    warning, message = capsys.readouterr().err.splitlines()
+    assert warning == (
+        "simcore: warning: finished points are not kept: this user has no home directory; --state FILE keeps them in "
+        "FILE"
+    )
+    assert message.startswith("simcore: error: interrupted; nothing was kept.")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a platform without flock")
+def test_a_second_run_leaves_the_cache_of_the_first_alone(cache, monkeypatch, capsys):
+    monkeypatch.setattr(network_simulate, "run", lambda task: Timed(1.0, 0.5, 1))
+    with State(cache / "network-fig12-small.points.jsonl") as first:
+        assert status(*SMALL) == 0
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"simcore: warning: finished points are not kept: {first.path} is a file that another")
+        assert first.path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a platform without flock")
+@pytest.mark.parametrize("option", ["--state", "-o"])
+def test_a_second_run_with_a_named_file_is_refused(option, tmp_path, capsys):
+    path = tmp_path / "out.points.jsonl"
+    with State(path):
+        assert status(*SMALL, option, str(path if option == "--state" else tmp_path / "out")) == 2
+    assert capsys.readouterr().err == (
+        f"simcore: error: {path}: found a file that another run is using, expected a file of this run alone. "
+        "Wait until that run has ended, or name another file with --state.\n"
+    )
+
+
+def test_no_point_is_said_to_be_kept_where_none_is(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "s.jsonl"
+    path.touch()
+    interrupt_after(0, monkeypatch)
+    assert status(*SMALL, "--state", str(path)) == 130
+    assert "interrupted; no point was finished" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -193,11 +224,11 @@ def test_options_of_the_simulation_alone_are_named(capsys):
 
 
 WHEN_A_POINT_IS_WRITTEN = """
-add = network_simulate.State.add
+add = network_state.State.add
 def first(self, *point):
     add(self, *point)
     os.killpg(0, signal.SIGINT)
-network_simulate.State.add = first
+network_state.State.add = first
 """
 WHILE_PROCESSES_START = """
 import joblib
@@ -216,7 +247,7 @@ def test_ctrl_c_is_answered_once(when, points, tmp_path):
     """Interrupt the whole process group, as a terminal does."""
     code = (
         "import os, signal\n"
-        "from simcore.studies import network_simulate\n"
+        "from simcore.studies import network_state\n"
         "from simcore.cli.main import run\n"
         f"{when}"
         "arguments = ['network-fig12', '--small', '--engine', 'simulate', '--jobs', '2']\n"

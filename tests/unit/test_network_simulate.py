@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from simcore.errors import InputError
-from simcore.studies import network_simulate
+from simcore.models.iteration.program import Loop
+from simcore.studies import network_simulate, network_task
 from simcore.studies.evaluate_network import evaluate
-from simcore.studies.network_simulate import State, Task, Timed, switched
+from simcore.studies.network_state import State
+from simcore.studies.network_task import Task, Timed, switched
 from simcore.zoo.load_networks import load_network
 from simcore.zoo.load_workloads import load_workload
 
@@ -87,7 +87,8 @@ def test_all_figures_are_552_iterations(monkeypatch, tmp_path):
     for figure, points in (("network-fig12", 282), ("network-fig15", 360)):
         counts = evaluate(figure, engine="simulate", jobs=1, state=state).provenance.counts
         assert counts["simulations"] == counts["points"] == points
-    assert len(State(state).found) == 552
+    with State(state) as kept:
+        assert len(kept.found) == kept.kept == 552
 
 
 def test_several_processes_give_what_one_gives(tmp_path):
@@ -109,20 +110,57 @@ def test_a_key_changes_with_what_the_result_depends_on():
     assert len({task.key, *(other.key for other in others)}) == 4
 
 
-@pytest.mark.parametrize("line", ["no json", '{"key": "x"}', "[1]"])
-def test_a_file_of_something_else_is_refused(tmp_path, line):
-    path = tmp_path / "mine.txt"
-    path.write_text(line + "\n", encoding="utf-8")
-    with pytest.raises(InputError, match="line 1"):
-        State(path)
-    assert path.read_text(encoding="utf-8") == line + "\n"
+def test_a_key_changes_with_how_points_are_simulated(monkeypatch):
+    task = Task(switched(load_network("4D", "n")), load_workload("1T", "w", variant="evaluation"), (1e9,) * 4)
+    before = task.key
+    for name, other in (("COMPUTE_SCALE", 0.25), ("LOOP", Loop.NO_OVERLAP), ("fingerprint", lambda package: "edited")):
+        with monkeypatch.context() as patch:
+            patch.setattr(network_task, name, other)
+            assert task.key != before
+    assert task.key == before
 
 
-def test_a_state_keeps_full_precision(tmp_path):
-    task = Task(load_network("2D", "n"), load_workload("17B", "w"), (1e9, 0.1e9))
-    State(tmp_path / "s").add(task, Timed(0.1 + 0.2, 1 / 3, 7))
-    assert State(tmp_path / "s").found == {task.key: Timed(0.1 + 0.2, 1 / 3, 7)}
-    assert json.loads((tmp_path / "s").read_text(encoding="utf-8"))["bandwidths"] == [1e9, 0.1e9]
+def test_the_fingerprint_is_that_of_the_sources_that_simulate(tmp_path):
+    (tmp_path / "models" / "network" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "studies").mkdir()
+    sources = [tmp_path / name for name in ("engine.py", "studies/network_task.py", "models/network/run.py")]
+    for path in sources:
+        path.write_text("1", encoding="utf-8")
+
+    def now():
+        network_task.fingerprint.cache_clear()
+        return network_task.fingerprint(tmp_path)
+
+    seen = [now()]
+    for path in sources:
+        path.write_text("2", encoding="utf-8")
+        seen.append(now())
+    sources[-1].rename(sources[-1].with_name("servers.py"))
+    seen.append(now())
+    assert len(set(seen)) == 5
+    (tmp_path / "models" / "network" / "__pycache__" / "run.pyc").write_text("3", encoding="utf-8")
+    (tmp_path / "studies" / "train.py").write_text("3", encoding="utf-8")
+    assert now() == seen[-1]
+
+
+def test_sources_are_read_once_for_all_keys(monkeypatch):
+    network_task.fingerprint.cache_clear()
+    topology, workload = switched(load_network("2D", "n")), load_workload("17B", "w", variant="evaluation")
+    for bandwidth in (1e9, 2e9):
+        assert Task(topology, workload, (bandwidth,) * 2).key
+    found = network_task.fingerprint.cache_info()
+    assert (found.misses, found.hits) == (1, 1)
+
+
+def test_points_from_before_an_edit_are_simulated_again(simulations, monkeypatch, tmp_path):
+    state = tmp_path / "points.jsonl"
+    simulations.stop_after = 10
+    with pytest.raises(KeyboardInterrupt):
+        small(state=state)
+    simulations.stop_after = None
+    monkeypatch.setattr(network_task, "fingerprint", lambda package: "edited")
+    small(state=state)
+    assert simulations.ran == 10 + 32
 
 
 @pytest.mark.parametrize(
