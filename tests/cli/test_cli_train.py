@@ -396,7 +396,7 @@ def test_counts_are_whole_numbers_in_python(changes):
     with pytest.raises(InputError) as refused:
         simcore.train("4D", "325", "1T", **changes)
     assert refused.value.place == f"--{option.replace('_', '-')}"
-    assert refused.value.found == str(value) if isinstance(value, float) else repr(value)
+    assert refused.value.found == (str(value) if isinstance(value, float) else repr(value))
     assert refused.value.expected.startswith("a whole number")
 
 
