@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from numbers import Real
 
 
 class SimcoreError(Exception):
@@ -78,6 +79,17 @@ def one_line(text: str) -> str:
     found 'a\nb'
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def written(value: object) -> str:
+    """Return a value for a message: text in quotes, a number without.
+
+    Examples
+    --------
+    >>> written(64.0), written("64"), written(None)
+    ('64.0', "'64'", 'None')
+    """
+    return str(value) if isinstance(value, Real) else repr(value)
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 
-from simcore.errors import InputError
+from simcore.errors import InputError, written
 from simcore.models.network.groups import check_rank, group_positions
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
 from simcore.models.network.topology import Topology
 from simcore.models.workload import Collective
-from simcore.studies.inputs import choice, written
+from simcore.studies.inputs import choice
 from simcore.units import parse
 
 _RANKS = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?\Z")

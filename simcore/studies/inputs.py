@@ -11,7 +11,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TypeVar
 
-from simcore.errors import InputError, closest_option, unknown_name
+from simcore.errors import InputError, closest_option, unknown_name, written
 from simcore.files import read_bytes, sha256
 from simcore.models.network.mapping import Groups, check_groups, map_parallelism
 from simcore.models.network.topology import Topology
@@ -171,17 +171,6 @@ def check_count(option: str, number: int, most: int | None = MOST_CHUNKS) -> Non
     if not isinstance(number, Integral) or not 1 <= number <= (math.inf if most is None else most):
         limits = "of at least 1" if most is None else f"from 1 to {most:,}"
         raise InputError(option, written(number), f"a whole number {limits}")
-
-
-def written(value: object) -> str:
-    """Return a value for a message: text in quotes, a number without.
-
-    Examples
-    --------
-    >>> written(64.0), written("64"), written(None)
-    ('64.0', "'64'", 'None')
-    """
-    return str(value) if isinstance(value, Real) else repr(value)
 
 
 def resolve_network(network: str | Path) -> tuple[Topology, tuple[float, ...], dict[str, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from numbers import Real
 from pathlib import Path
 
-from simcore.errors import InputError
+from simcore.errors import InputError, written
 from simcore.files import read_bytes, sha256
 from simcore.models.compute.operators import ProfiledTimes
 from simcore.models.compute.profile import KernelProfile
@@ -22,12 +22,13 @@ from simcore.models.network.simulation.schedules import Schedule
 from simcore.models.network.topology import Topology
 from simcore.models.workload import Workload
 from simcore.outputs import check_output
-from simcore.studies.inputs import Parallelism, check_count, choice, file_hash, parallelism, resolve_network, written
+from simcore.studies.inputs import Parallelism, check_count, choice, file_hash, parallelism, resolve_network
 from simcore.studies.optimize_inputs import compute_source, compute_times
 from simcore.studies.train_inputs import closed_loop, load_scene, partial_groups
 from simcore.studies.train_provenance import provenance
 from simcore.studies.train_result import PipelineReport, TrainResult
 from simcore.studies.train_run import Iteration
+from simcore.studies.train_warnings import warnings
 
 
 def train(
@@ -152,10 +153,12 @@ def train(
         network=network, budget=budget, split=split, workload=workload, communicator=communicator, sequence=sequence,
         batch=batch, variant=variant,
     )  # fmt: skip
+    notes = times.notes() if isinstance(times, ProfiledTimes) else []
+    told = (*notes, *warnings(scene, source.inputs, partial, pipeline, run.time))
+    gains = simulated.gains(scene, run.time)
     return TrainResult(
-        scene, run, run.time, least, closed, closed_partial, simulated.gains(scene, run.time), tuple(partial),
-        pipeline, tuple(times.notes()) if isinstance(times, ProfiledTimes) else (), source, seconds,
-    )  # fmt: skip
+        scene, run, run.time, least, closed, closed_partial, gains, tuple(partial), pipeline, told, source, seconds
+    )
 
 
 def _convention(value: str) -> Convention:

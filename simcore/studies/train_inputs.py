@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from simcore.errors import InputError, did_you_mean
+from simcore.errors import InputError, did_you_mean, written
 from simcore.models.iteration.program import Loop
 from simcore.models.network.bounds import usable_bandwidth
 from simcore.models.network.mapping import Groups, map_stages
 from simcore.models.network.topology import Block, Topology
 from simcore.models.training import StepModel, StepTime, TrainingLoop, compile_step
 from simcore.models.workload import Workload
-from simcore.studies.inputs import Parallelism, bandwidth, parse_budget, written
+from simcore.studies.inputs import Parallelism, bandwidth, parse_budget
 from simcore.studies.network_grid import PERF, solve
 
 _SUM = 1e-3

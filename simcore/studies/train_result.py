@@ -84,8 +84,8 @@ class TrainResult:
         Groups that cover part of a fully connected dimension.
     pipeline : PipelineReport or None
         Of several stages.
-    compute_notes : tuple of str
-        What a reader must know of compute times from a kernel profile, a sentence each; none at a constant rate.
+    warnings : tuple of str
+        What a reader must know of these numbers, a sentence each.
     provenance : Provenance
         How to make it again.
     seconds : float
@@ -101,16 +101,9 @@ class TrainResult:
     gains: tuple[float, ...]
     partial: tuple[PartialGroup, ...]
     pipeline: PipelineReport | None
-    compute_notes: tuple[str, ...]
+    warnings: tuple[str, ...]
     provenance: Provenance
     seconds: float = field(compare=False)
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a reader must know of these numbers, a sentence each."""
-        from simcore.studies.train_warnings import warnings
-
-        return warnings(self)
 
     @property
     def schedule(self) -> Schedule:
@@ -201,7 +194,7 @@ class TrainResult:
             "dimensions": [dict(row) for row in self.dimensions],
             "layers": [dict(row) for row in self.layers],
             "pipeline": pipeline,
-            "warnings": self.warnings,
+            "warnings": list(self.warnings),
             "events": run.events,
             "provenance": self.provenance.as_dict(),
         }

@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import Any
 
 from simcore.models.iteration.program import Axis
 from simcore.models.network.graph import sharing
+from simcore.models.network.simulation.conventions import Convention
+from simcore.models.network.simulation.schedules import Schedule
 from simcore.models.network.topology import Block
 from simcore.models.workload import Collective
 from simcore.studies.inputs import Parallelism
-from simcore.studies.train_inputs import Scene
+from simcore.studies.train_inputs import PartialGroup, Scene
+from simcore.studies.train_result import PipelineReport
 from simcore.units import format_si
 
-if TYPE_CHECKING:
-    from simcore.studies.train_result import TrainResult
 
+def warnings(
+    scene: Scene,
+    inputs: Mapping[str, Any],
+    partial: Sequence[PartialGroup],
+    pipeline: PipelineReport | None,
+    iteration_time: float,
+) -> list[str]:
+    """Return sentences on what inputs did not do, left out or changed unasked.
 
-def warnings(result: TrainResult) -> list[str]:
-    """Return sentences on where compute is from, and on what inputs did not do, left out or changed unasked."""
-    inputs, found = result.provenance.inputs, [*result.compute_notes, *_unused(result), *_smaller_batch(result)]
-    if result.schedule != inputs["schedule"]:
+    Parameters
+    ----------
+    scene : Scene
+        Network, workload and groups.
+    inputs : mapping
+        As the provenance of the result has them.
+    partial : sequence of PartialGroup
+        Groups that cover part of a fully connected dimension.
+    pipeline : PipelineReport or None
+        Of several stages.
+    iteration_time : float
+        The iteration [s].
+    """
+    found = [*_unused(scene, inputs), *_smaller_batch(scene, pipeline, iteration_time)]
+    if Convention(inputs["convention"]).always_ascending and inputs["schedule"] != Schedule.ASCENDING:
         found.append(
-            f"The schedule {inputs['schedule']} had no effect: ASTRA-sim 2 always runs the {result.schedule.value} one."
+            f"The schedule {inputs['schedule']} had no effect: ASTRA-sim 2 always runs the {Schedule.ASCENDING} one."
         )
-    for parallel, d, factor in _shared_rings(result.scene):
-        group = (result.scene.groups.tp if parallel is Axis.TENSOR else result.scene.groups.dp)[d]
+    for parallel, d, factor in _shared_rings(scene):
+        group = (scene.groups.tp if parallel is Axis.TENSOR else scene.groups.dp)[d]
         found.append(
-            f"{parallel.value} groups cover {group} of the {result.scene.topology.dimensions[d].size} NPUs of "
+            f"{parallel.value} groups cover {group} of the {scene.topology.dimensions[d].size} NPUs of "
             f"dimension {d + 1}, a ring. Each is timed as a ring of its own with the whole bandwidth, as the "
             f"closed form has it; on the links that are there its all-reduce takes {factor:g} times as long in "
             "this dimension."
@@ -36,16 +57,16 @@ def warnings(result: TrainResult) -> list[str]:
         f"{each.parallel} groups cover {each.group} of the {each.size} NPUs of dimension {each.dimension + 1}, "
         f"which is fully connected. Such a group keeps b/(n-1) per peer: {each.usable / 1e9:.5g} of "
         f"{each.whole / 1e9:.5g} GB/s, as simulated."
-        for each in result.partial
+        for each in partial
     ]
     if inputs["communicator"] is not None:
-        found += Parallelism(groups=result.scene.groups).cautions(result.scene.topology)
+        found += Parallelism(groups=scene.groups).cautions(scene.topology)
     if inputs["split"] == "optimal" and inputs["zero"]:
         found.append(
             "--split optimal is the closed form's best for plain data parallelism; it does not know that ZeRO-3 "
             "gathers parameters too. Compare it with --split equal and bandwidths of your own."
         )
-    if inputs["split"] == "optimal" and result.pipeline is not None:
+    if inputs["split"] == "optimal" and pipeline is not None:
         found.append(
             "--split optimal is the closed form's best for the collectives; it knows no transfers between pipeline "
             "stages. Compare it with --split equal and bandwidths of your own."
@@ -53,9 +74,8 @@ def warnings(result: TrainResult) -> list[str]:
     return found
 
 
-def _unused(result: TrainResult) -> list[str]:
+def _unused(scene: Scene, inputs: Mapping[str, Any]) -> list[str]:
     """Say that equal parts of a budget took the place of bandwidths that the network comes with."""
-    inputs, scene = result.provenance.inputs, result.scene
     own = scene.own
     if inputs["budget"] is None or inputs["split"] != "equal" or min(own, default=0) <= 0 or own == scene.bandwidths:
         return []
@@ -67,14 +87,14 @@ def _unused(result: TrainResult) -> list[str]:
     ]
 
 
-def _smaller_batch(result: TrainResult) -> list[str]:
+def _smaller_batch(scene: Scene, pipeline: PipelineReport | None, iteration_time: float) -> list[str]:
     """Say that stages took the place of replicas, so that an iteration is of fewer samples."""
-    if result.pipeline is None or result.pipeline.whole_dp is None:
+    if pipeline is None or pipeline.whole_dp is None:
         return []
-    stages, dp, whole = result.pipeline.pipeline.stages, result.scene.workload.dp, result.pipeline.whole_dp
+    stages, dp, whole = pipeline.pipeline.stages, scene.workload.dp, pipeline.whole_dp
     if dp >= whole:
         return []
-    here, each = format_si(result.time, "s", 5), format_si(result.time / dp, "s")
+    here, each = format_si(iteration_time, "s", 5), format_si(iteration_time / dp, "s")
     return [
         f"{stages} stages x DP {dp} in place of DP {whole}: at the same batch per replica the global batch is "
         f"{Fraction(dp, whole)} of that without stages. Compare times per replica: {here} / {dp} = {each} here, the "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf, prod
 from numbers import Integral, Real
 
-from simcore.errors import InputError
+from simcore.errors import InputError, written
 from simcore.models.iteration.program import Loop
 from simcore.models.network.mapping import Groups, map_parallelism
 from simcore.models.network.topology import Dimension, Topology
@@ -138,13 +138,13 @@ def check_job(topology: Topology, job: Job) -> None:
         expected = f"one of {', '.join(f'Loop.{loop.name}' for loop in Loop)}"
         raise InputError(job.name, f"the loop {job.loop!r}", expected, "Loop is in simcore.models.iteration.program.")
     if not isinstance(job.iterations, Integral) or job.iterations < 1:
-        found, remedy = f"{_written(job.iterations)} iterations", "Leave a job that runs none out."
+        found, remedy = f"{written(job.iterations)} iterations", "Leave a job that runs none out."
         raise InputError(job.name, found, "a whole number of at least 1", remedy)
     if not isinstance(job.start, Real) or not 0 <= job.start < inf:
-        found = f"a start at {_written(job.start)} s"
+        found = f"a start at {written(job.start)} s"
         raise InputError(job.name, found, "a finite time of at least 0", "The simulation starts at 0.")
     if not isinstance(job.compute_scale, Real) or not 0 < job.compute_scale < inf:
-        found = f"a compute scale of {_written(job.compute_scale)}"
+        found = f"a compute scale of {written(job.compute_scale)}"
         raise InputError(job.name, found, "a finite number above 0", "1 is as is.")
 
 
@@ -164,10 +164,5 @@ def check_bandwidths(topology: Topology, bandwidths: Sequence[float]) -> None:
         if not isinstance(bandwidth, Real) or not 0 < bandwidth < inf:
             remedy = "A dimension without links is left out of the network, or has size 1."
             raise InputError(
-                f"bandwidths, dimension {number}", f"{_written(bandwidth)} B/s", "a finite number above 0", remedy
+                f"bandwidths, dimension {number}", f"{written(bandwidth)} B/s", "a finite number above 0", remedy
             )
-
-
-def _written(value: object) -> str:
-    """Return a value for a message: a number as short as it is, anything else as Python writes it."""
-    return f"{value:g}" if isinstance(value, float) else repr(value)
