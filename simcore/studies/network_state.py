@@ -21,14 +21,15 @@ def cache_directory() -> Path | None:
     given = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(given):  # the specification has others passed over
         return Path(given) / "simcore"
-    if sys.platform != "win32" and os.environ.get("HOME") == "":
-        return None  # where ~ would be the root of the file system
-    if sys.platform in {"win32", "darwin"}:
-        from click import get_app_dir
-
-        return Path(get_app_dir("simcore", roaming=False))
-    home = os.path.expanduser("~")
-    return Path(home, ".cache", "simcore") if os.path.isabs(home) else None
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA", "")
+        return Path(local) / "simcore" if os.path.isabs(local) else None
+    # where HOME is empty, ~ would be the root of the file system
+    home = "" if os.environ.get("HOME") == "" else os.path.expanduser("~")
+    if not os.path.isabs(home):
+        return None
+    below = ("Library", "Application Support") if sys.platform == "darwin" else (".cache",)
+    return Path(home, *below, "simcore")
 
 
 class State:
