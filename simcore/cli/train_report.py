@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from simcore.cli.console import as_text, compute_of, plain_table
 from simcore.models.iteration.program import Axis, Loop, Pass
+from simcore.models.network.simulation.schedules import Schedule
 from simcore.studies.train_inputs import closed_loop
 from simcore.studies.train_result import TrainResult
 from simcore.studies.train_run import WIDER
@@ -44,13 +45,18 @@ def _headline(result: TrainResult) -> str:
         f"{scene.workload.name} (TP {scene.workload.tp} x DP {scene.workload.dp}{stages}, "
         f"{inputs['variant']} workload)",
         f"loop {inputs['loop']}" + (" with recomputation" if inputs["recompute"] else ""),
-        f"{counted(inputs['chunks'], 'chunk')}, {_schedule(result)}, {inputs['convention']}",
+        f"{_chunks(result)}, {_schedule(result)}, {inputs['convention']}",
     ]
     if inputs["compute_scale"] != 1:
         parts.append(f"compute x {inputs['compute_scale']:g}")
     if inputs["zero"]:
         parts.append(f"ZeRO-{inputs['zero']}")
     return "; ".join(parts) + compute_of(inputs)
+
+
+def _chunks(result: TrainResult) -> str:
+    most = "at most " if result.schedule is Schedule.LATENCY_AWARE else ""  # it takes fewer where latency counts
+    return most + counted(result.provenance.inputs["chunks"], "chunk")
 
 
 def _schedule(result: TrainResult) -> str:

@@ -160,7 +160,12 @@ def _ring(result: CollectiveResult, d: int, members: Sequence[int]) -> list[str]
     if forwards > 1:
         whole = p == dimension.size
         part = "" if whole else f" among {p} of its {dimension.size} NPUs"
-        rest = "" if whole else ". Messages take the shorter way; the bound counts the links of the longer one too"
+        rest = ""
+        if not whole:
+            rest = (
+                ". Messages take the shorter way; the bound counts the links of the longer one too, and bytes sent are "
+            )
+            rest += f"the mean over all {dimension.size} NPUs"
         found.append(
             f"In an all-to-all{part} the ring of dimension {d + 1} forwards what is sent to others: its busiest "
             f"link takes {forwards:.3g} times as long as a switch{rest}."

@@ -127,7 +127,7 @@ def matmul(
         raise InputError("--granularity", f"'{granularity}'", f"a block within {m}x{k}, the first matrix")
     if sparsity == 0 and block != (1, 1):
         raise InputError(
-            "--granularity", f"'{granularity}' without --sparsity", "both", "For example: --sparsity 0.95."
+            "--granularity", f"'{granularity}' for a matrix without zeros", "it with a sparsity", "Add --sparsity 0.95."
         )
     if dtype not in DTYPES:
         raise lacks("simcore", dtype, DTYPES)

@@ -107,7 +107,9 @@ class OptimizeResult:
         steps = {"equal": self.plan.equal_split, "found": self.plan.step}
         figure = draw(self.table, {name: _split(step) for name, step in steps.items()})
         budget = f"{self.topology.name}, {format_si(self.plan.budget, 'B/s')} per NPU"
-        return caption(figure, f"{budget}; {' + '.join(self.workloads)}, {self.plan.target.value}, {self.loop.value}")
+        how = f"{' + '.join(self.workloads)}, {self.plan.target.value}, {self.loop.value}"
+        profile = self.provenance.inputs.get("profile")
+        return caption(figure, f"{budget}; {how}" + (f", profile {profile}" if profile is not None else ""))
 
     def write(self, directory: Path, *, force: bool = False) -> None:
         """Write ``plan.json``, ``plan.csv``, ``plan.png`` and ``plan.pdf`` into a new directory.

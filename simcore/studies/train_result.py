@@ -211,6 +211,11 @@ class TrainResult:
         inputs, scene = self.provenance.inputs, self.scene
         budget = f"{scene.topology.name}, {format_si(sum(scene.bandwidths), 'B/s')} per NPU"
         how = f"loop {inputs['loop']}, {self.schedule.value}, {inputs['convention']}"
+        if self.pipeline is not None:
+            cut = self.pipeline.pipeline
+            how += f", {cut.stages} stages, {cut.micro_batches} micro-batches, {cut.order.value}"
+        if inputs.get("profile") is not None:
+            how += f", profile {inputs['profile']}"
         return caption(draw(self.dimensions, parts, self.bound), f"{budget}; {scene.workload.name}; {how}")
 
     def write(self, directory: Path, *, force: bool = False) -> None:

@@ -59,6 +59,8 @@ def find(kind: str, name_or_path: str | Path, place: str, fits: Callable[[str], 
         return path
     known = [name for name in names(kind) if fits(name)]
     remedy = did_you_mean(wanted, known)
+    if kind == "networks" and "(" in wanted:
+        remedy = "Networks with their bandwidths go to --network, in place of NETWORK and BUDGET."
     raise InputError(
         place,
         f"'{wanted}', which is no file",

@@ -246,4 +246,7 @@ def number_format(profile: KernelProfile, model: Transformer, dtype: str | None 
     for one in wanted:
         if one in profile.dtypes:
             return one
+    if not profile.dtypes:
+        remedy = "Calibrate the suites gemm and memory too: the same file keeps what it has."
+        raise InputError(f"profile {profile.name}", "no fit of gemm", "one for the model's products", remedy)
     raise lacks(f"profile {profile.name}", " or ".join(wanted) or f"{model.element} B", profile.dtypes)

@@ -94,8 +94,8 @@ class Selection:
             line = f"{one.name}: {one.total * 1e3:.4g} ms"
             if one.work is not None:
                 line += (
-                    f" ({one.seconds * 1e3:.4g} to multiply, {one.index_seconds * 1e3:.4g} for the index); "
-                    f"{one.work.density:.4g} of the micro-tiles hold a non-zero, "
+                    f" ({one.seconds * 1e3:.4g} ms to multiply, {one.index_seconds * 1e3:.4g} ms for the index); "
+                    f"{one.work.density:.2%} of the micro-tiles hold a non-zero, "
                     f"{one.work.share:.2%} of the dense work"
                 )
                 if one.error is not None:
