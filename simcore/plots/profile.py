@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 FORMATS = "osD^v"
 """Markers of number formats."""
 
+BAND = 0.15
+"""Relative error to either side that is drawn as a band."""
+
 FAR = 0.5
 """Relative error beyond which a sample is drawn at the edge."""
 
@@ -21,7 +24,7 @@ FAR = 0.5
 def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
     """Draw every sample: filled where it was fitted, open where it was held out.
 
-    On the left the diagonal is no error; on the right the band is 15 % to either side.
+    On the left the diagonal is no error; on the right the band is `BAND` to either side.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
     dtypes = list(dict.fromkeys(table.column("dtype")))
     figure = new_figure(9.0, max(3.6, 1.2 + 0.22 * len(kernels)))
     left, right = figure.subplots(1, 2)
-    right.axvspan(-15, 15, color="#eeeeee")
+    right.axvspan(-100 * BAND, 100 * BAND, color="#eeeeee")
     right.axvline(0, color="#555555", linewidth=0.8)
     for row in table:
         colour = COLOURS[formulas.index(row["formula"]) % len(COLOURS)]
@@ -51,7 +54,9 @@ def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
     ends = [1e3 * min(table.column("measured")), 1e3 * max(table.column("measured"))]
     left.plot(ends, ends, color="#555555", linewidth=0.8)
     left.set(xscale="log", yscale="log", xlabel="measured [ms]", ylabel="predicted [ms]")
-    right.set(xlabel=f"predicted / measured - 1 [%], cut off at {FAR:.0%}", xlim=(-103 * FAR, 103 * FAR))
+    right.set(
+        xlabel=f"predicted / measured - 1 [%], band: {BAND:.0%}, cut off at {FAR:.0%}", xlim=(-103 * FAR, 103 * FAR)
+    )
     right.set_yticks(range(len(kernels)), kernels, fontsize=7)
     right.invert_yaxis()
     for position, formula in enumerate(formulas):
@@ -59,5 +64,7 @@ def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
     for position, dtype in enumerate(dtypes):
         left.plot([], [], FORMATS[position % len(FORMATS)], color="#333333", markersize=4, label=dtype)
     left.legend(frameon=False, fontsize=7)
-    figure.suptitle("\n".join([f"{name}: filled = fitted, open = held out", *notes]), fontsize=10)
+    held_out = table.column("held_out")
+    kinds = "held-out shapes" if all(held_out) else "filled = fitted, open = held out"
+    figure.suptitle("\n".join([f"{name}: {kinds}", *notes]), fontsize=10)
     return figure
