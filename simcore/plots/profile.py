@@ -54,9 +54,8 @@ def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
     ends = [1e3 * min(table.column("measured")), 1e3 * max(table.column("measured"))]
     left.plot(ends, ends, color="#555555", linewidth=0.8)
     left.set(xscale="log", yscale="log", xlabel="measured [ms]", ylabel="predicted [ms]")
-    right.set(
-        xlabel=f"predicted / measured - 1 [%], band: {BAND:.0%}, cut off at {FAR:.0%}", xlim=(-103 * FAR, 103 * FAR)
-    )
+    label = f"predicted / measured - 1 [%]\nband: {BAND:.0%} to either side; cut off at {FAR:.0%}"
+    right.set(xlabel=label, xlim=(-103 * FAR, 103 * FAR))
     right.set_yticks(range(len(kernels)), kernels, fontsize=7)
     right.invert_yaxis()
     for position, formula in enumerate(formulas):
