@@ -2,4 +2,4 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("torch") and find_spec("triton") else ["simcore/calibrate/pit_triton.py"]
+collect_ignore = [] if find_spec("torch") and find_spec("triton") else ["simcore/calibrate/kernels/pit_triton.py"]

@@ -13,11 +13,11 @@ import sys
 import time
 
 import torch
-from simcore.models.compute.operators import ProfiledTimes
-from simcore.models.compute.shape import Transformer
-from simcore.studies.rates import minibatch_seconds
-from simcore.zoo.load_models import load_model
-from simcore.zoo.load_profiles import load_profile
+from simcore.models.training.architecture import Transformer
+from simcore.models.training.operators import ProfiledTimes
+from simcore.readers.models import load_model
+from simcore.readers.profiles import load_profile
+from simcore.studies.rates.run import minibatch_seconds
 from torch import nn
 
 

@@ -14,13 +14,13 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
-from simcore.calibrate.fit import fit_all  # noqa: E402 - the threads are pinned before numpy starts them
 from simcore.calibrate.plan import SUITES  # noqa: E402
-from simcore.calibrate.suite import calibrate  # noqa: E402
-from simcore.models.compute.operators import ProfiledTimes  # noqa: E402
-from simcore.studies.rates import minibatch_seconds  # noqa: E402
-from simcore.zoo.load_models import load_model  # noqa: E402
-from simcore.zoo.load_profiles import load_profile  # noqa: E402
+from simcore.calibrate.profile.fit import fit_all  # noqa: E402 - the threads are pinned before numpy starts them
+from simcore.calibrate.run import calibrate  # noqa: E402
+from simcore.models.training.operators import ProfiledTimes  # noqa: E402
+from simcore.readers.models import load_model  # noqa: E402
+from simcore.readers.profiles import load_profile  # noqa: E402
+from simcore.studies.rates.run import minibatch_seconds  # noqa: E402
 
 QUICK_SECONDS = 180.0
 FIT_SECONDS = 5.0

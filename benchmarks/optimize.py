@@ -20,11 +20,11 @@ from simcore.models.bandwidth.plan import Target, best_split  # noqa: E402
 from simcore.models.bandwidth.region import make_region  # noqa: E402
 from simcore.models.network.cost import cost_coefficients  # noqa: E402
 from simcore.models.network.mapping import Groups, map_parallelism  # noqa: E402
-from simcore.models.training import StepModel, TrainingLoop, compile_step, mean_step  # noqa: E402
-from simcore.models.workload import Collective, Layer, Phase, Workload  # noqa: E402
-from simcore.zoo.load_costs import load_costs  # noqa: E402
-from simcore.zoo.load_networks import load_network  # noqa: E402
-from simcore.zoo.load_workloads import load_workloads  # noqa: E402
+from simcore.models.training.closed_form import StepModel, TrainingLoop, compile_step, mean_step  # noqa: E402
+from simcore.models.training.workload import Collective, Layer, Phase, Workload  # noqa: E402
+from simcore.readers.costs import load_costs  # noqa: E402
+from simcore.readers.networks import load_network  # noqa: E402
+from simcore.readers.workloads import load_workloads  # noqa: E402
 
 BUDGET = 325e9
 SECONDS = {Target.PERF: 0.1, Target.PER_COST: 1.0}

@@ -19,8 +19,8 @@ os.environ["TRITON_CACHE_DIR"] = tempfile.mkdtemp()  # what was compiled before 
 os.environ.pop("TRITON_INTERPRET", None)
 
 import triton
-from simcore.calibrate import pit_triton
-from simcore.calibrate.pit_cases import KERNELS
+from simcore.calibrate.kernels import pit_triton
+from simcore.calibrate.suites.pit_cases import KERNELS
 from simcore.models.compute.sparse.tiles import SparseKernel
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource

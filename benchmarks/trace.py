@@ -19,9 +19,9 @@ from rich.table import Table
 from simcore.models.cluster.policies import factories
 from simcore.models.cluster.rules import PUBLISHED
 from simcore.models.cluster.simulator import simulate
+from simcore.readers.clusters import load_cluster
+from simcore.readers.step_times import load_rates
 from simcore.traces import load
-from simcore.zoo.load_clusters import load_cluster
-from simcore.zoo.load_rates import load_rates
 
 
 def simulation(trace: str, cluster_name: str, rates_name: str, policy: str, interval: float | None, repeat: int = 1):

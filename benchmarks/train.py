@@ -13,15 +13,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from simcore.models.iteration.chunked import Settings, run_iteration
-from simcore.models.iteration.program import Loop, iteration
+from simcore.models.network.conventions import Convention
 from simcore.models.network.mapping import map_parallelism
-from simcore.models.network.simulation.conventions import Convention
-from simcore.models.network.simulation.schedules import Schedule
+from simcore.models.network.schedulers.schedules import Schedule
 from simcore.models.network.topology import Block, Dimension, Topology
-from simcore.studies.evaluate_network import evaluate
-from simcore.zoo.load_networks import load_network
-from simcore.zoo.load_workloads import load_workload
+from simcore.models.training.program import Loop, iteration
+from simcore.models.training.simulated import Settings, run_iteration
+from simcore.readers.networks import load_network
+from simcore.readers.workloads import load_workload
+from simcore.studies.evaluate.network import evaluate
 
 ITERATION_BUDGET, SUITE_BUDGET, REPEAT = 0.5, 600.0, 5
 FIGURES = ("network-fig12", "network-fig13", "network-fig14", "network-fig15")

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 from simcore._version import __version__
 
 if TYPE_CHECKING:
-    from simcore.models.iteration.jobs import simulate
-    from simcore.studies.collective import collective
-    from simcore.studies.evaluate_network import evaluate
-    from simcore.studies.optimize import optimize
-    from simcore.studies.trace import trace
-    from simcore.studies.trace_result import TraceResult
-    from simcore.studies.train import train
+    from simcore.models.network.sharing.jobs import simulate
+    from simcore.studies.collective.run import collective
+    from simcore.studies.evaluate.network import evaluate
+    from simcore.studies.optimize.run import optimize
+    from simcore.studies.trace.result import TraceResult
+    from simcore.studies.trace.run import trace
+    from simcore.studies.train.run import train
 
 # public name -> module; resolved on first use, so that `import simcore` costs nothing
 _PUBLIC = {
-    "TraceResult": "simcore.studies.trace_result",
-    "collective": "simcore.studies.collective",
-    "evaluate": "simcore.studies.evaluate_network",
-    "optimize": "simcore.studies.optimize",
-    "simulate": "simcore.models.iteration.jobs",
-    "trace": "simcore.studies.trace",
-    "train": "simcore.studies.train",
+    "TraceResult": "simcore.studies.trace.result",
+    "collective": "simcore.studies.collective.run",
+    "evaluate": "simcore.studies.evaluate.network",
+    "optimize": "simcore.studies.optimize.run",
+    "simulate": "simcore.models.network.sharing.jobs",
+    "trace": "simcore.studies.trace.run",
+    "train": "simcore.studies.train.run",
 }
 
 __all__ = ["TraceResult", "__version__", "collective", "evaluate", "optimize", "simulate", "trace", "train"]

@@ -31,7 +31,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     """Give each test a cache of its own: none reads or writes that of whoever runs it."""
     # not by XDG_CACHE_HOME, where matplotlib would look for its list of fonts, and make it in every test
     folder = tmp_path_factory.mktemp("home") / "simcore"
-    monkeypatch.setattr("simcore.studies.network_state.cache_directory", lambda: folder)
+    monkeypatch.setattr("simcore.studies.evaluate.state.cache_directory", lambda: folder)
     return folder
 
 

@@ -15,8 +15,8 @@ from itertools import combinations, product
 import simpy
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
-from simcore.models.cluster.rates import RateTable
 from simcore.models.cluster.rules import Rules
+from simcore.models.cluster.step_times import RateTable
 
 TIE = 1e-12
 

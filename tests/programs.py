@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simcore.models.iteration.program import Issue
+from simcore.models.training.program import Issue
 
 
 def sent(steps, axis):

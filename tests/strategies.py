@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, Trace, build_trace
-from simcore.models.cluster.rates import RateTable
 from simcore.models.cluster.rules import Rules
+from simcore.models.cluster.step_times import RateTable
 
 TYPES = ("v100", "p100", "t4")
 

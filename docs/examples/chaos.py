@@ -2,8 +2,8 @@
 
 import numpy as np
 import simcore
-from simcore.models.cluster.rates import RateTable
-from simcore.zoo.load_rates import load_rates
+from simcore.models.cluster.step_times import RateTable
+from simcore.readers.step_times import load_rates
 
 RUNS, JITTER = 20, 0.003
 fitted, _ = load_rates("sc23-fitted")

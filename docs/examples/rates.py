@@ -1,7 +1,7 @@
 """Predicted steps of BERT and ELECTRA from data sheets, beside the published measurements of the same GPUs."""
 
-from simcore.studies.rates import rates
-from simcore.zoo.load_rates import load_rates
+from simcore.readers.step_times import load_rates
+from simcore.studies.rates.run import rates
 
 GPUS = {"v100": "v100-16gb", "p100": "p100-16gb", "t4": "t4"}
 MODELS = {"bert": "bert-base", "electra": "electra-base"}

@@ -1,8 +1,8 @@
 """Two 175B jobs on the 4D network: what they do to each other depends on where they sit."""
 
-from simcore.models.iteration.jobs import Job, place, simulate
-from simcore.zoo.load_networks import load_network
-from simcore.zoo.load_workloads import load_workload
+from simcore.models.network.sharing.jobs import Job, place, simulate
+from simcore.readers.networks import load_network
+from simcore.readers.workloads import load_workload
 
 BANDWIDTHS = [81.25e9] * 4  # 325 GB/s per NPU, split equally
 topology = load_network("4D", "network")

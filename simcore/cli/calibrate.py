@@ -63,7 +63,7 @@ def command(device: str, suite: str | None, quick: bool, output: Path | None, li
     from simcore.errors import RunError
     from simcore.models.compute.sparse.noise import measured_tiles
     from simcore.models.compute.unfitted import unfitted
-    from simcore.studies.calibrate import calibrate, default_output
+    from simcore.studies.calibrate.run import calibrate, default_output
 
     suites = SUITES if suite is None else tuple(name.strip() for name in suite.split(","))
     try:

@@ -59,7 +59,7 @@ def command(
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
     from simcore.outputs import check_output
     from simcore.results import to_json
-    from simcore.studies.collective import collective
+    from simcore.studies.collective.run import collective
     from simcore.studies.inputs import positional
     from simcore.timeline.file import check_timeline
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from simcore.cli.console import as_text, plain_table
 from simcore.models.network.topology import Block
-from simcore.models.workload import Collective
+from simcore.models.training.workload import Collective
 from simcore.units import counted, format_si
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from simcore.studies.collective_result import CollectiveResult
+    from simcore.studies.collective.result import CollectiveResult
 
 WIDEST = 110
 """Columns of the report where the terminal does not say."""

@@ -15,7 +15,7 @@ from simcore.errors import InputError, one_line, unknown_name
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from simcore.studies.trace import Progress
+    from simcore.studies.trace.run import Progress
 
 
 Callback = Callable[[click.Context, click.Parameter, Any], Any]

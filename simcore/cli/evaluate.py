@@ -14,8 +14,8 @@ from simcore.cli.console import terminal_width, warn
 from simcore.units import counted
 
 if TYPE_CHECKING:
-    from simcore.studies.evaluate_network import Evaluation
-    from simcore.studies.network_state import State
+    from simcore.studies.evaluate.network import Evaluation
+    from simcore.studies.evaluate.state import State
 
 Announce = Callable[[str], None]
 Advance = Callable[[int, int], None]
@@ -90,8 +90,8 @@ def _points(
 
     That is the file that the user names, else one beside the directory of results, else one in a cache, by inputs.
     """
-    from simcore.studies import network_state
-    from simcore.studies.evaluate_network import TARGETS
+    from simcore.studies.evaluate import state as network_state
+    from simcore.studies.evaluate.network import TARGETS
 
     if engine != "simulate" or target not in TARGETS:
         return state
@@ -127,7 +127,8 @@ def _report(result: Evaluation) -> str:
 def _evaluate(target: str, *, device: str | None, announce: Announce, advance: Advance, **options: Any) -> Evaluation:
     """Call the study that a target belongs to, and refuse options of the other."""
     from simcore.errors import InputError, unknown_name
-    from simcore.studies import evaluate_network, evaluate_pit
+    from simcore.studies.evaluate import network as evaluate_network
+    from simcore.studies.evaluate import pit as evaluate_pit
 
     targets = [*evaluate_network.TARGETS, *evaluate_pit.TARGETS]
     if not target:

@@ -8,7 +8,7 @@ from itertools import takewhile
 from math import ceil
 
 from simcore.results import Row, Table
-from simcore.studies.evaluate_network import Evaluation
+from simcore.studies.evaluate.network import Evaluation
 
 _VALUES = {"fig12": ("speedup", 1.0, ".3f"), "fig13": ("cost", 1e-6, ".3f"), "fig14": ("perf_per_cost", 1.0, ".2f")}
 _UNITS = {

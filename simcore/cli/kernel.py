@@ -29,7 +29,7 @@ def matmul_command(
     expected error: none measured (published)
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
     from simcore.results import to_json
-    from simcore.studies.kernel import matmul
+    from simcore.studies.kernel.run import matmul
 
     result = matmul(shape, profile, dtype=dtype, sparsity=sparsity, granularity=granularity, extrapolate=extrapolate)
     click.echo(to_json(result.as_dict()) if as_json else "\n".join(result.lines), nl=not as_json)

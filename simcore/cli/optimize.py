@@ -73,8 +73,8 @@ def command(
     from simcore.outputs import check_output
     from simcore.results import to_json
     from simcore.studies.inputs import positional
-    from simcore.studies.optimize import optimize
-    from simcore.studies.optimize_inputs import limits
+    from simcore.studies.optimize.inputs import limits
+    from simcore.studies.optimize.run import optimize
 
     names = ["NETWORK", "BUDGET", "WORKLOAD", "TARGET", "LOOP"]
     replaced = {} if model is None else {f"--model {model}": ("WORKLOAD",)}

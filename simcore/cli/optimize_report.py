@@ -10,7 +10,7 @@ from simcore.cli.console import as_text, compute_of, plain_table
 from simcore.models.bandwidth.explain import DimensionReport
 from simcore.models.bandwidth.plan import BandwidthPlan, Target
 from simcore.models.bandwidth.shadow import ShadowPrice
-from simcore.studies.optimize_result import OptimizeResult
+from simcore.studies.optimize.result import OptimizeResult
 from simcore.units import counted, format_si
 
 if TYPE_CHECKING:

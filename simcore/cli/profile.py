@@ -28,7 +28,7 @@ def command() -> None:
 def show_command(files: tuple[str, ...], output: Path | None, force: bool, as_json: bool) -> None:
     """Show the fits of profiles and their errors, on held-out shapes where there are any."""
     from simcore.results import to_json
-    from simcore.studies.profile import figure, show
+    from simcore.studies.profile.run import figure, show
 
     check_plot(output, files, force)
     documents = []
@@ -67,7 +67,7 @@ def check_plot(output: Path | None, files: tuple[str, ...], force: bool) -> None
 
 def save_plot(figure: Figure, output: Path) -> None:
     """Write a figure as PNG and PDF."""
-    from simcore.plots.style import save
+    from simcore.plots import save
 
     output.parent.mkdir(parents=True, exist_ok=True)
     save(figure, output.with_suffix(""))
@@ -79,7 +79,7 @@ def save_plot(figure: Figure, output: Path) -> None:
 def compare_command(files: tuple[str, ...], as_json: bool) -> None:
     """Set the parameters of profiles side by side, in SI units."""
     from simcore.results import to_json
-    from simcore.studies.profile import compare
+    from simcore.studies.profile.run import compare
 
     table, hashes = compare(files)
     if as_json:
@@ -105,7 +105,7 @@ def validate_command(
 ) -> None:
     """Measure held-out shapes again and print MAPE, P90, bias and the regret of choosing kernels by prediction."""
     from simcore.results import to_json
-    from simcore.studies.profile import check_validation, validate
+    from simcore.studies.profile.run import check_validation, validate
 
     check_plot(output, files, force)
     for file in files:  # before the first is measured for minutes

@@ -40,7 +40,7 @@ def command(
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
     from simcore.outputs import check_file
     from simcore.results import to_json
-    from simcore.studies.rates import rates
+    from simcore.studies.rates.run import rates
 
     if output is not None:
         check_file(output, option="-o", force=force)

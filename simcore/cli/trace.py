@@ -12,7 +12,7 @@ from simcore.cli.console import number, one_of, print_table, trace_progress, war
 
 if TYPE_CHECKING:
     from simcore.models.cluster.rules import Rules
-    from simcore.studies.trace_result import TraceResult
+    from simcore.studies.trace.result import TraceResult
 
 
 @click.command("trace")
@@ -122,7 +122,7 @@ def command(
     """  # noqa: D301 -- click takes a backspace character as "keep these lines"
     _check_outputs(output, timeline, force)
     from simcore.outputs import write_atomic
-    from simcore.studies.trace import trace as run_trace
+    from simcore.studies.trace.run import trace as run_trace
 
     with trace_progress() as progress:
         result = run_trace(

@@ -88,7 +88,7 @@ def command(
     from simcore.outputs import check_output
     from simcore.results import to_json
     from simcore.studies.inputs import positional
-    from simcore.studies.train import train
+    from simcore.studies.train.run import train
     from simcore.timeline.file import check_timeline
 
     replaced: dict[str, tuple[str, ...]] = {} if text is None else {"--network": ("NETWORK", "BUDGET")}

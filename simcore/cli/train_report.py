@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from simcore.cli.console import as_text, compute_of, plain_table
-from simcore.models.iteration.program import Axis, Loop, Pass
-from simcore.models.network.simulation.schedules import Schedule
-from simcore.studies.train_inputs import closed_loop
-from simcore.studies.train_result import TrainResult
-from simcore.studies.train_run import WIDER
+from simcore.models.network.schedulers.schedules import Schedule
+from simcore.models.training.program import Axis, Loop, Pass
+from simcore.studies.train.inputs import closed_loop
+from simcore.studies.train.iteration import WIDER
+from simcore.studies.train.result import TrainResult
 from simcore.units import counted, format_si
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ def command(kind: str | None, name: str | None, as_json: bool) -> None:
       libra-4d  LIBRA's prices for four dimensions, ring and full-mesh links counted in both directions
       sc245     Links, switches and NICs of the SC'22 study; ring and full-mesh links counted once
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
+    from simcore.readers.zoo import kinds, names
     from simcore.studies.zoo import entries, entry, kind_of
-    from simcore.zoo import kinds, names
 
     if kind is None:
         listing = {each: names(each) for each in kinds()}

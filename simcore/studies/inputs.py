@@ -15,9 +15,9 @@ from simcore.errors import InputError, closest_option, unknown_name, written
 from simcore.files import read_bytes, sha256
 from simcore.models.network.mapping import Groups, check_groups, map_parallelism
 from simcore.models.network.topology import Topology
-from simcore.models.workload import Workload
+from simcore.models.training.workload import Workload
+from simcore.readers.network_string import is_network_string, parse_network
 from simcore.units import parse
-from simcore.zoo.network_string import is_network_string, parse_network
 
 _GIGABYTE = 1e9
 _NUMBER = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
@@ -186,7 +186,7 @@ def resolve_network(network: str | Path) -> tuple[Topology, tuple[float, ...], d
         raise InputError("--network", "nothing", expected, 'For example: --network "Ring(8)@100GB/s" or DGX-like.')
     if isinstance(network, str) and is_network_string(network):
         return (*parse_network(network, "--network"), {})
-    from simcore.zoo.load_networks import load_bandwidths, load_network
+    from simcore.readers.networks import load_bandwidths, load_network
 
     topology, bandwidths = load_network(network, "--network"), load_bandwidths(network, "--network")
     if bandwidths is None or min(bandwidths) <= 0:
@@ -201,7 +201,7 @@ def resolve_network(network: str | Path) -> tuple[Topology, tuple[float, ...], d
 
 def file_hash(kind: str, name_or_path: str | Path, place: str) -> str:
     """Return the SHA-256 of a zoo entry's file, or of a user's own."""
-    from simcore.zoo import find
+    from simcore.readers.zoo import find
 
     return sha256(read_bytes(find(kind, name_or_path, place), kind.removesuffix("s")))
 
@@ -256,7 +256,7 @@ def parallelism(communicator: str | Path | None, topology: Topology, tp: int | N
     InputError
         If both degrees and explicit groups are given, or the groups do not fit the network.
     """
-    from simcore.zoo.libra import read_communicators
+    from simcore.readers.libra import read_communicators
 
     if communicator is None:
         return Parallelism(tp, dp)

@@ -9,9 +9,9 @@ from typing import Any
 
 from simcore.errors import InputError, unknown_name
 from simcore.files import csv_rows, read_text
+from simcore.readers.profile_json import read_document
+from simcore.readers.zoo import find, kinds, names
 from simcore.results import Table
-from simcore.zoo import find, kinds, names
-from simcore.zoo.profile_json import read_document
 
 
 @dataclass(frozen=True)

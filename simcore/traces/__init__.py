@@ -48,7 +48,7 @@ def load(
 
     Examples
     --------
-    >>> from simcore.zoo.load_clusters import load_cluster
+    >>> from simcore.readers.clusters import load_cluster
     >>> trace, _ = load("sc23", load_cluster("sc23")[0])
     >>> len(trace), trace.names[0]
     (62, 'bert-0')

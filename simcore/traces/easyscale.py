@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from simcore.errors import InputError, unknown_name
 from simcore.files import csv_rows
 from simcore.models.cluster.jobs import JobClass, Trace, build_trace
+from simcore.readers.applications import samples_per_epoch
 from simcore.traces.table import numbered_rows
-from simcore.zoo.load_applications import samples_per_epoch
 
 COLUMNS = (
     "name",

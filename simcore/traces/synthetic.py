@@ -66,9 +66,9 @@ def elastic(cluster: Cluster, *, jobs: int, load: float, seed: int, name: str = 
     time of lognormal(7, 1.6) [s] at the measured rates; arrivals as in `rigid`, over the whole cluster.
     """
     from simcore.models.cluster.placement import gang as gang_of
+    from simcore.readers.clusters import load_cluster
+    from simcore.readers.step_times import load_rates
     from simcore.traces import BUNDLED, table
-    from simcore.zoo.load_clusters import load_cluster
-    from simcore.zoo.load_rates import load_rates
 
     arrivals, shapes, lengths, _ = _streams(seed)
     sc23, _ = load_cluster("sc23")

@@ -245,7 +245,7 @@ def test_an_over_subscribed_trace_is_a_warning_and_no_error(capsys):
 
 def test_a_bug_is_one_message_without_a_traceback(capsys, monkeypatch):
     monkeypatch.delenv("SIMCORE_DEBUG", raising=False)
-    monkeypatch.setattr("simcore.studies.trace.simulate", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("simcore.studies.trace.run.simulate", lambda *_, **__: 1 / 0)
     assert cli("trace") == 1
     err = capsys.readouterr().err
     assert "simcore: error: internal error: ZeroDivisionError" in err
@@ -255,7 +255,7 @@ def test_a_bug_is_one_message_without_a_traceback(capsys, monkeypatch):
         run(["trace"])
 
 
-@pytest.mark.parametrize("where", ["simcore.studies.trace.simulate", "simcore.plots.style.save"])
+@pytest.mark.parametrize("where", ["simcore.studies.trace.run.simulate", "simcore.plots.save"])
 def test_an_interrupted_run_leaves_nothing(capsys, folder, monkeypatch, where):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
@@ -273,7 +273,7 @@ def test_a_real_interrupt(folder):
     # the run signals itself from inside the study, at a moment that needs no clock
     program = (
         "import os, signal\n"
-        "from simcore.plots import style\n"
+        "from simcore import plots as style\n"
         "from simcore.cli.main import run\n"
         "style.save = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
         "run(['trace', '--policy', 'fifo', '-o', 'out'])\n"

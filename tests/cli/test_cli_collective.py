@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from simcore.cli.collective import command
 from simcore.cli.main import run
 from simcore.errors import InputError
-from simcore.studies.collective import collective
+from simcore.studies.collective.run import collective
 
 NETWORK = "Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us"
 RING = "Ring(8)@100GiB/s,500ns"

@@ -142,7 +142,7 @@ def test_nothing_is_left_behind_where_drawing_fails(tmp_path, monkeypatch):
     def broken(*args):
         raise RuntimeError("no pen")
 
-    monkeypatch.setattr("simcore.plots.network.draw", broken)
+    monkeypatch.setattr("simcore.studies.evaluate.network_plots.draw", broken)
     with pytest.raises(RuntimeError, match="no pen"):
         invoke("network-fig12", "--small", "-o", str(tmp_path / "out"))
     assert list(tmp_path.iterdir()) == []

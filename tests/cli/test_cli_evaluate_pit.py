@@ -17,8 +17,8 @@ def call(capsys, *args):
 
 def test_measured_tables(capsys, monkeypatch):
     pytest.importorskip("torch", reason="torch is not installed")
-    monkeypatch.setattr("simcore.calibrate.clocks.FLUSH", 2**16)
-    monkeypatch.setattr("simcore.studies.evaluate_pit.SMALL", 64)
+    monkeypatch.setattr("simcore.calibrate.measure.clocks.FLUSH", 2**16)
+    monkeypatch.setattr("simcore.studies.evaluate.pit.SMALL", 64)
     status, out, err = call(capsys, "pit-fig15", "--small")
     assert (status, err) == (0, "")
     assert "granularity" in out

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from simcore.cli import evaluate
 from simcore.cli.evaluate import command
 from simcore.cli.main import run
-from simcore.studies import network_simulate
-from simcore.studies.evaluate_network import Evaluation
-from simcore.studies.network_state import State
-from simcore.studies.network_task import Timed
+from simcore.studies.evaluate import simulate as network_simulate
+from simcore.studies.evaluate.network import Evaluation
+from simcore.studies.evaluate.state import State
+from simcore.studies.evaluate.task import Timed
 
 SMALL = ["network-fig12", "--small", "--engine", "simulate", "--jobs", "1"]
 
@@ -160,7 +160,7 @@ def test_no_target_leads_out_of_the_cache(cache, tmp_path):
 
 
 def test_a_user_without_a_home_is_told_once_that_nothing_is_kept(monkeypatch, capsys):
-    monkeypatch.setattr("simcore.studies.network_state.cache_directory", lambda: None)
+    monkeypatch.setattr("simcore.studies.evaluate.state.cache_directory", lambda: None)
     interrupt_after(2, monkeypatch)
     assert status(*SMALL) == 130
     warning, message = capsys.readouterr().err.splitlines()
@@ -247,7 +247,7 @@ def test_ctrl_c_is_answered_once(when, points, tmp_path):
     """Interrupt the whole process group, as a terminal does."""
     code = (
         "import os, signal\n"
-        "from simcore.studies import network_state\n"
+        "from simcore.studies.evaluate import state as network_state\n"
         "from simcore.cli.main import run\n"
         f"{when}"
         "arguments = ['network-fig12', '--small', '--engine', 'simulate', '--jobs', '2']\n"

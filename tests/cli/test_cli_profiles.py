@@ -13,10 +13,10 @@ from simcore.calibrate import plan
 from simcore.cli.main import main
 from simcore.errors import InputError
 from simcore.models.compute.predict import predict
-from simcore.zoo import names
-from simcore.zoo.load_profiles import load_profile
-from simcore.zoo.load_rates import load_rates
-from simcore.zoo.profile_json import profile_text
+from simcore.readers.profile_json import profile_text
+from simcore.readers.profiles import load_profile
+from simcore.readers.step_times import load_rates
+from simcore.readers.zoo import names
 
 PUBLISHED = ["a100-80gb", "h100", "h200", "p100-16gb", "t4", "v100-16gb", "v100-32gb"]
 
@@ -77,7 +77,7 @@ def test_rates_are_what_trace_reads(tmp_path):
 
 
 def test_every_command_makes_the_folders_of_its_output(tmp_path, monkeypatch):
-    monkeypatch.setattr("simcore.calibrate.clocks.FLUSH", 2**12)
+    monkeypatch.setattr("simcore.calibrate.measure.clocks.FLUSH", 2**12)
     commands = {
         "rates.csv": ("rates", "--profile", "t4", "--model", "bert-base", "--batch", "4"),
         "fit.png": ("profile", "show", "cpu"),
@@ -125,7 +125,7 @@ def test_compare_and_stored_validation(tmp_path):
 def test_profiles_of_one_name_are_compared_by_their_files(tmp_path):
     from dataclasses import replace
 
-    from simcore.zoo.profile_json import profile_text
+    from simcore.readers.profile_json import profile_text
 
     mine = load_profile("cpu")
     path = tmp_path / "cpu.json"
@@ -140,7 +140,7 @@ def test_profiles_of_one_name_are_compared_by_their_files(tmp_path):
 def test_a_calibration_without_fits_says_so(tmp_path):
     from dataclasses import replace
 
-    from simcore.zoo.profile_json import profile_text
+    from simcore.readers.profile_json import profile_text
 
     path = tmp_path / "cut.json"
     path.write_text(profile_text(replace(load_profile("cpu"), fits=())))

@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 from click.testing import CliRunner
-from simcore import zoo
 from simcore.cli.main import run
 from simcore.cli.zoo import command
+from simcore.readers import zoo
 
 
 def invoke(*args):

@@ -13,7 +13,7 @@ from simcore.engine import Clock
 from simcore.models.network.fluid import FluidNetwork, max_min
 from simcore.models.network.graph import exchange_load, link_graph, streams
 from simcore.models.network.topology import Block, Dimension, Topology
-from simcore.models.workload import Collective
+from simcore.models.training.workload import Collective
 
 LINKS = 4
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from simcore.models.cluster import metrics
 from simcore.models.cluster.jobs import build_trace
 from simcore.models.cluster.policies import factories, gang_scheduled
-from simcore.models.cluster.rates import RateTable
 from simcore.models.cluster.rules import CORRECTED
+from simcore.models.cluster.step_times import RateTable
 
 from tests.strategies import clusters, random_traces, rate_tables, rule_sets
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simcore.errors import InputError
-from simcore.models.workload import Collective, Layer, Phase
-from simcore.zoo import ROOT
-from simcore.zoo.astra_workload import read_layers
-from simcore.zoo.load_costs import load_costs
-from simcore.zoo.load_networks import load_network
-from simcore.zoo.load_workloads import load_workload
+from simcore.models.training.workload import Collective, Layer, Phase
+from simcore.readers.astra_workload import read_layers
+from simcore.readers.costs import load_costs
+from simcore.readers.networks import load_network
+from simcore.readers.workloads import load_workload
+from simcore.readers.zoo import ROOT
 
 WORDS = {
     None: "NONE",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from simcore.models.compute.shape import Transformer
-from simcore.models.compute.transformer import generate
+from simcore.models.training.architecture import Transformer
+from simcore.models.training.transformer import generate
 
 powers = st.integers(0, 4).map(lambda exponent: 2**exponent)
 models = st.builds(

@@ -17,11 +17,11 @@ from simcore.models.bandwidth.region import FLOOR, Sense, cap, make_region, mini
 from simcore.models.bandwidth.relaxation import Relaxation
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import Groups, map_parallelism
-from simcore.models.training import TrainingLoop, compile_step, mean_step
-from simcore.models.workload import Collective, Layer, Phase, Workload
-from simcore.zoo.load_costs import load_costs
-from simcore.zoo.load_networks import load_network
-from simcore.zoo.load_workloads import load_workloads
+from simcore.models.training.closed_form import TrainingLoop, compile_step, mean_step
+from simcore.models.training.workload import Collective, Layer, Phase, Workload
+from simcore.readers.costs import load_costs
+from simcore.readers.networks import load_network
+from simcore.readers.workloads import load_workloads
 
 BUDGET = 325e9
 

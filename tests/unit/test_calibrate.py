@@ -11,18 +11,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from simcore.calibrate import failures, gemm, measure, moe, pit_cases, suite
-from simcore.calibrate.fit import fit_kernel
-from simcore.calibrate.passes import merge
-from simcore.calibrate.store import Store
+from simcore.calibrate import run as suite
+from simcore.calibrate.measure import failures
+from simcore.calibrate.measure import timing as measure
+from simcore.calibrate.measure.passes import merge
+from simcore.calibrate.profile.fit import fit_kernel
+from simcore.calibrate.profile.store import Store
+from simcore.calibrate.suites import gemm, moe, pit_cases
 from simcore.cli.main import run
 from simcore.errors import InputError, RunError
 from simcore.models.compute.device import Device
 from simcore.models.compute.kernels import FORMULA_OF, FORMULAS
 from simcore.models.compute.profile import KernelProfile, Sample
 from simcore.models.compute.unfitted import unfitted
-from simcore.zoo.load_profiles import load_profile
-from simcore.zoo.profile_json import profile_text
+from simcore.readers.profile_json import profile_text
+from simcore.readers.profiles import load_profile
 
 CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
 KNOWN = {
@@ -212,9 +215,9 @@ def test_a_kernel_whose_output_is_wrong_is_left_out_and_named(tmp_path, monkeypa
         yield measure.Case("copy", "fp32", {"bytes": 64}, lambda i: (torch.ones(8),), lambda x: x.clone())
 
     monkeypatch.setattr(suite, "cases", cases)
-    monkeypatch.setattr("simcore.calibrate.clocks.FLUSH", 2**12)
+    monkeypatch.setattr("simcore.calibrate.measure.clocks.FLUSH", 2**12)
     monkeypatch.setattr(measure, "cpu_calls", lambda run, pool, *_: [run(*pool[0]) is None or 1e-6] * 3)
-    monkeypatch.setattr("simcore.calibrate.fit.shortage", lambda *_: None)  # one sample is enough here
+    monkeypatch.setattr("simcore.calibrate.profile.fit.shortage", lambda *_: None)  # one sample is enough here
     path = tmp_path / "p.json"
     found = suite.calibrate("cpu", ["gemm"], path)
     assert {(one.kernel, one.dtype) for one in found.profile.samples} == {("gemm", "bf16"), ("copy", "fp32")}
@@ -294,7 +297,7 @@ def test_a_profile_keeps_its_fits_while_a_later_calibration_adds_to_it(tmp_path,
     suite.calibrate("cpu", ["launch"], path)
     before = load_profile(path)
     assert [fit.kernel for fit in before.fits] == ["launch"]
-    monkeypatch.setattr("simcore.calibrate.store.EVERY", -1.0)
+    monkeypatch.setattr("simcore.calibrate.profile.store.EVERY", -1.0)
     seen = []
 
     def more(case, *rest):

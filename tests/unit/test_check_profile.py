@@ -7,8 +7,8 @@ import json
 import pytest
 from simcore.errors import InputError
 from simcore.models.compute.profile import content_hash
-from simcore.zoo import find
-from simcore.zoo.load_profiles import load_profile
+from simcore.readers.profiles import load_profile
+from simcore.readers.zoo import find
 
 TEXT = find("profiles", "cpu", "FILE").read_text(encoding="utf-8")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from simcore.calibrate import clocks
+from simcore.calibrate.measure import clocks
 
 
 class Gpu:

@@ -6,8 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from simcore.calibrate import gemm, memory  # noqa: E402 - these need torch
-from simcore.calibrate.measure import TOLERANCE  # noqa: E402
+from simcore.calibrate.measure.timing import TOLERANCE  # noqa: E402
+from simcore.calibrate.suites import gemm, memory  # noqa: E402 - these need torch
 
 from tests.tensors import one_thread  # noqa: E402, F401 - a fixture
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from simcore.calibrate import fingerprint
+from simcore.calibrate.measure import fingerprint
 
 SMI = """#!/bin/sh
 echo "$@" > {folder}/asked

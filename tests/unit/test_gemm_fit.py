@@ -6,13 +6,13 @@ import math
 from dataclasses import replace
 
 import pytest
-from simcore.calibrate.fit import fit_kernel
+from simcore.calibrate.profile.fit import fit_kernel
 from simcore.models.compute.device import Device
 from simcore.models.compute.expected import distance, expected_error
 from simcore.models.compute.kernels import FRESH, gemm_seconds, seconds_of
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Errors, Fit, KernelProfile, Sample
-from simcore.zoo.load_profiles import load_profile
+from simcore.readers.profiles import load_profile
 
 CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
 GEMM = {"t0": 1e-5, "rate": 1e11, "ramp": 1.0, "onchip": 1e14, "stream": 1e10, "vector": 1.6e10, "fresh": 2.5e9}

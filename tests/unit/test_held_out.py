@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
-from simcore.calibrate import held_out
-from simcore.calibrate.failures import OutOfMemory
-from simcore.calibrate.measure import Case
+from simcore.calibrate.measure.failures import OutOfMemory
+from simcore.calibrate.measure.timing import Case
 from simcore.calibrate.plan import EXTRA_PASSES, LEAST_PASSES, PASSES, SAME_SPEED, SUITES
+from simcore.calibrate.profile import held_out
 from simcore.cli.main import main
 from simcore.errors import InputError, RunError
 from simcore.models.compute.device import Device
 from simcore.models.compute.profile import Fit, KernelProfile, Sample
-from simcore.zoo.profile_json import profile_text
+from simcore.readers.profile_json import profile_text
 
 
 def gemm(dtype, m, seconds, unseen=False):
@@ -156,7 +156,7 @@ def test_the_output_says_how_many_passes_count(monkeypatch, profile_file):
 
 
 def test_the_figure_says_how_its_times_were_measured(monkeypatch, profile_file):
-    from simcore.studies.profile import validate
+    from simcore.studies.profile.run import validate
 
     Machine(monkeypatch, lambda now: 1.3)
     assert "another speed than at calibration" in validate(profile_file).figure().get_suptitle()

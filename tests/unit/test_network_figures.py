@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import sqrt
 
 import pytest
+from simcore.readers.references import References, Spread
 from simcore.results import Table
-from simcore.studies.network_figures import figure12, figure13, figure14, figure15, geometric_mean
-from simcore.studies.network_grid import EQUAL, PER_COST, PERF, Point
-from simcore.zoo.load_references import References, Spread
+from simcore.studies.evaluate.grid import EQUAL, PER_COST, PERF, Point
+from simcore.studies.evaluate.network_figures import figure12, figure13, figure14, figure15, geometric_mean
 
 BUDGET = 100e9
 

@@ -8,9 +8,9 @@ import pytest
 from simcore.errors import InputError
 from simcore.models.network.mapping import Groups
 from simcore.models.network.topology import Block
-from simcore.zoo.libra import read_communicators
-from simcore.zoo.load_costs import load_costs
-from simcore.zoo.load_networks import load_bandwidths, load_network
+from simcore.readers.costs import load_costs
+from simcore.readers.libra import read_communicators
+from simcore.readers.networks import load_bandwidths, load_network
 
 OPTIMIZER = {
     "total-bandwidth": 100,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 from simcore.errors import InputError
-from simcore.models.iteration.program import Loop
-from simcore.studies import network_simulate, network_task
-from simcore.studies.evaluate_network import evaluate
-from simcore.studies.network_state import State
-from simcore.studies.network_task import Task, Timed, switched
-from simcore.zoo.load_networks import load_network
-from simcore.zoo.load_workloads import load_workload
+from simcore.models.training.program import Loop
+from simcore.readers.networks import load_network
+from simcore.readers.workloads import load_workload
+from simcore.studies.evaluate import simulate as network_simulate
+from simcore.studies.evaluate import task as network_task
+from simcore.studies.evaluate.network import evaluate
+from simcore.studies.evaluate.state import State
+from simcore.studies.evaluate.task import Task, Timed, switched
 
 
 def small(**options):
@@ -122,8 +123,8 @@ def test_a_key_changes_with_how_points_are_simulated(monkeypatch):
 
 def test_the_fingerprint_is_that_of_the_sources_that_simulate(tmp_path):
     (tmp_path / "models" / "network" / "__pycache__").mkdir(parents=True)
-    (tmp_path / "studies").mkdir()
-    sources = [tmp_path / name for name in ("engine.py", "studies/network_task.py", "models/network/run.py")]
+    (tmp_path / "studies" / "evaluate").mkdir(parents=True)
+    sources = [tmp_path / name for name in ("engine.py", "studies/evaluate/task.py", "models/network/run.py")]
     for path in sources:
         path.write_text("1", encoding="utf-8")
 

@@ -11,19 +11,19 @@ import pytest
 from simcore.engine import Clock
 from simcore.errors import InputError, RunError
 from simcore.models.network.bounds import bounds, usable_bandwidth
+from simcore.models.network.conventions import Convention, candidates, phase_cost
 from simcore.models.network.groups import group_positions
+from simcore.models.network.schedulers.mixture_times import batches, ways
+from simcore.models.network.schedulers.mixtures import LAGS, LAGS_IN_FLIGHT, mixtures
+from simcore.models.network.schedulers.schedules import ChunkPlan, Optimization, Schedule
 from simcore.models.network.simulation.algorithms import Algorithm, steps
-from simcore.models.network.simulation.conventions import Convention, candidates, phase_cost
 from simcore.models.network.simulation.links import Messages
-from simcore.models.network.simulation.mixture_times import batches, ways
-from simcore.models.network.simulation.mixtures import LAGS, LAGS_IN_FLIGHT, mixtures
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.rank_programs import GroupCollective
 from simcore.models.network.simulation.ranks import simulate_ranks
 from simcore.models.network.simulation.run import simulate_collective
-from simcore.models.network.simulation.schedules import ChunkPlan, Optimization, Schedule
 from simcore.models.network.topology import Block, Dimension, Topology, coordinates
-from simcore.models.workload import Collective
+from simcore.models.training.workload import Collective
 
 AR, RS, AG, A2A = (
     Collective.ALL_REDUCE,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from simcore.errors import InputError
-from simcore.studies.network_state import Scratch, State, cache_directory
-from simcore.studies.network_task import Task, Timed
-from simcore.zoo.load_networks import load_network
-from simcore.zoo.load_workloads import load_workload
+from simcore.readers.networks import load_network
+from simcore.readers.workloads import load_workload
+from simcore.studies.evaluate.state import Scratch, State, cache_directory
+from simcore.studies.evaluate.task import Task, Timed
 
 TIMED = Timed(1.0, 0.5, 1)
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a platform without flock")
@@ -60,7 +60,7 @@ def test_a_file_that_another_run_uses_is_refused_until_that_has_ended(tmp_path):
 @posix
 def test_another_process_is_refused_as_well(tmp_path):
     path = tmp_path / "points.jsonl"
-    code = f"from pathlib import Path; from simcore.studies.network_state import State; State(Path({str(path)!r}))"
+    code = f"from pathlib import Path; from simcore.studies.evaluate.state import State; State(Path({str(path)!r}))"
     with State(path):
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.returncode == 1

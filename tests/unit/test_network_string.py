@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from simcore.errors import InputError
 from simcore.models.network.topology import Block
-from simcore.zoo.network_string import is_network_string, parse_network
+from simcore.readers.network_string import is_network_string, parse_network
 
 
 def test_a_whole_network():

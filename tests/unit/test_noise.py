@@ -9,11 +9,11 @@ from simcore.cli.main import run
 from simcore.models.compute.device import Device
 from simcore.models.compute.profile import NOISY, Fit, KernelProfile, Sample
 from simcore.models.compute.sparse.noise import measured_tiles
-from simcore.studies.calibrate import Calibration
-from simcore.studies.kernel import matmul
-from simcore.studies.profile import show, validate
-from simcore.zoo.load_profiles import load_profile
-from simcore.zoo.profile_json import profile_text
+from simcore.readers.profile_json import profile_text
+from simcore.readers.profiles import load_profile
+from simcore.studies.calibrate.run import Calibration
+from simcore.studies.kernel.run import matmul
+from simcore.studies.profile.run import show, validate
 
 CUDA = Device("toy", "cuda", 80, 1e11, 0.0, 4e7)
 GEMM = {"t0": 2e-5, "rate": 1e11, "ramp": 1.0, "onchip": 1e14, "stream": 2e10, "vector": 1e10, "fresh": 2e9}
@@ -90,7 +90,7 @@ def test_validate_marks_noisy_kernels(tmp_path):
 
 def test_calibrate_prints_a_line_for_tables(monkeypatch, capsys, tmp_path):
     found = Calibration(TABLES, 5, 0, ())
-    monkeypatch.setattr("simcore.studies.calibrate.calibrate", lambda *_, **__: (found, tmp_path / "toy.json"))
+    monkeypatch.setattr("simcore.studies.calibrate.run.calibrate", lambda *_, **__: (found, tmp_path / "toy.json"))
     with pytest.raises(SystemExit):
         run(["calibrate"])
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}

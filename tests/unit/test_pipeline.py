@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simcore.engine import Clock
 from simcore.errors import InputError, RunError
-from simcore.models.iteration.chunked import ChunkFabric, Settings, make_network
-from simcore.models.iteration.pipeline import (
+from simcore.models.network.mapping import Groups
+from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.models.network.transfers import transfer_legs
+from simcore.models.training.pipeline import (
     Pipeline,
     PipelineOrder,
     boundary_size,
@@ -17,11 +19,9 @@ from simcore.models.iteration.pipeline import (
     stage_layers,
     turns,
 )
-from simcore.models.iteration.program import Axis, Pass
-from simcore.models.network.mapping import Groups
-from simcore.models.network.topology import Block, Dimension, Topology
-from simcore.models.network.transfers import transfer_legs
-from simcore.models.workload import Collective, Layer, Phase, Workload
+from simcore.models.training.program import Axis, Pass
+from simcore.models.training.simulated import ChunkFabric, Settings, make_network
+from simcore.models.training.workload import Collective, Layer, Phase, Workload
 
 GPIPE, ONE = PipelineOrder.GPIPE, PipelineOrder.ONE_F_ONE_B
 

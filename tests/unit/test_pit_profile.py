@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from simcore.calibrate.fit import fit_all
+from simcore.calibrate.profile.fit import fit_all
 from simcore.errors import InputError, MissingExtraError
 from simcore.models.compute.device import Device
 from simcore.models.compute.expected import expected_error
@@ -23,13 +23,13 @@ from simcore.models.compute.sparse.regret import selection_regret
 from simcore.models.compute.sparse.select import select
 from simcore.models.compute.sparse.table import PricedEntry, TileEntry
 from simcore.models.compute.sparse.tiles import Product, SparseKernel
-from simcore.studies.kernel import matmul
-from simcore.studies.profile import validate
-from simcore.zoo.profile_json import profile_text
+from simcore.readers.profile_json import profile_text
+from simcore.studies.kernel.run import matmul
+from simcore.studies.profile.run import validate
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from simcore.calibrate import moe, pit_cases, sequence  # noqa: E402 - these need torch
+from simcore.calibrate.suites import moe, pit_cases, sequence  # noqa: E402 - these need torch
 
 CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
 CUDA = Device("toy", "cuda", 80, 1e11, 0.0, 4e7)

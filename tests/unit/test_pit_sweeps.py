@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 from simcore.errors import InputError, RunError
-from simcore.plots.pit import draw
 from simcore.results import Table
-from simcore.studies.evaluate_pit import TARGETS, evaluate
+from simcore.studies.evaluate.pit import TARGETS, evaluate
+from simcore.studies.evaluate.pit_plots import draw
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from simcore.calibrate import layer_sweeps, pit_summary, pit_sweeps  # noqa: E402 - this needs torch
+from simcore.calibrate.suites import layer_sweeps, pit_summary, pit_sweeps  # noqa: E402 - this needs torch
 
 QUICK = pit_sweeps.Bench("cpu", "fp32", repeats=3, budget=0.0)
 
 
 @pytest.fixture(autouse=True)
 def small_flush(monkeypatch):
-    monkeypatch.setattr("simcore.calibrate.clocks.FLUSH", 2**16)
+    monkeypatch.setattr("simcore.calibrate.measure.clocks.FLUSH", 2**16)
 
 
 def test_every_way_multiplies_correctly():
@@ -129,7 +129,7 @@ def test_break_even(speedups, edge):
 
 @pytest.mark.parametrize("target", list(TARGETS))
 def test_targets(target, monkeypatch, tmp_path):
-    monkeypatch.setattr("simcore.studies.evaluate_pit.SMALL", 64)
+    monkeypatch.setattr("simcore.studies.evaluate.pit.SMALL", 64)
     seen = []
     result = evaluate(target, small=True, announce=seen.append)
     points = result.tables["points"]

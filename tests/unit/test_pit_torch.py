@@ -7,8 +7,8 @@ from simcore.errors import InputError
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from simcore.calibrate import moe, sequence  # noqa: E402 - these need torch
-from simcore.calibrate.pit import batched, k_axis, kept, m_axis, n_axis, row_block_index, whole_blocks  # noqa: E402
+from simcore.calibrate.kernels.pit import batched, k_axis, kept, m_axis, n_axis, row_block_index, whole_blocks  # noqa: E402
+from simcore.calibrate.suites import moe, sequence  # noqa: E402 - these need torch
 
 from tests.tensors import TOLERANCE, integers, one_thread, random_mask  # noqa: E402, F401 - a fixture
 

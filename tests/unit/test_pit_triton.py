@@ -8,8 +8,8 @@ from simcore.errors import InputError
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("triton", reason="triton is not installed")
 
-from simcore.calibrate import pit_triton as kernels  # noqa: E402
-from simcore.calibrate.pit import kept  # noqa: E402 - these need torch and triton
+from simcore.calibrate.kernels import pit_triton as kernels  # noqa: E402
+from simcore.calibrate.kernels.pit import kept  # noqa: E402 - these need torch and triton
 
 from tests import tensors  # noqa: E402
 from tests.tensors import TOLERANCE, one_thread  # noqa: E402, F401 - a fixture

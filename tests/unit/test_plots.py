@@ -2,9 +2,9 @@ import pytest
 import simcore
 from simcore.errors import InputError
 from simcore.models.cluster.jobs import JobClass, build_trace
-from simcore.plots.cluster import jct_makespan, trace_alloc
-from simcore.plots.style import CAPTION, new_figure, save
+from simcore.plots import CAPTION, new_figure, save
 from simcore.results import Table
+from simcore.studies.trace.figures import jct_makespan, trace_alloc
 
 ONE = build_trace("one", ["a"], [0.0], [320.0], [JobClass("bert", 8, 4, False, "v100")])
 
@@ -81,7 +81,7 @@ def test_a_caption_is_taken_as_it_is_and_fits(tmp_path):
 
 def test_the_legend_of_measured_kernels_shows_the_bars_it_names():
     """BSR did not run in the first panel; its entry still looks like its bars."""
-    from simcore.plots import pit
+    from simcore.studies.evaluate import pit_plots as pit
 
     rows = [("1x1", 0.5, "pit", 1e-3), ("1x1", 0.5, "csr", 2e-3)]
     rows += [("16x16", 0.5, way, seconds) for way, seconds in (("pit", 1e-3), ("csr", 2e-3), ("bsr", 3e-3))]
@@ -97,7 +97,7 @@ def test_the_legend_of_measured_kernels_shows_the_bars_it_names():
 
 def test_the_legend_of_a_pipelines_iteration_is_not_cut_off():
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from simcore.plots.train import draw
+    from simcore.studies.train.figures import draw
 
     parts = dict.fromkeys(("compute", "tensor-parallel", "data-parallel", "pipeline", "other stages"), 1.0)
     rows = [(1, "Ring", 2, 0.5), (2, "FullyConnected", 8, 0.1)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 import pytest
-from simcore.plots.network import FIGURES, draw
-from simcore.plots.style import save
+from simcore.plots import save
 from simcore.results import Table
+from simcore.studies.evaluate.network_plots import FIGURES, draw
 
 
 def grid(column, networks=("2D", "3D"), workloads=("17B", "1T")):

@@ -11,16 +11,16 @@ from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, build_trace
 from simcore.models.compute.device import DTYPES, Device
 from simcore.models.compute.kernels import MEMORY_BOUND
-from simcore.models.compute.operators import ADAM, PARTS, ProfiledTimes, operators
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Errors, Fit, KernelProfile
-from simcore.models.compute.shape import Transformer
-from simcore.models.compute.transformer import generate
-from simcore.studies.optimize import optimize
-from simcore.studies.rates import minibatch_seconds, rates
-from simcore.zoo.load_models import load_model
-from simcore.zoo.load_profiles import load_profile
-from simcore.zoo.load_workloads import load_workload
+from simcore.models.training.architecture import Transformer
+from simcore.models.training.operators import ADAM, PARTS, ProfiledTimes, operators
+from simcore.models.training.transformer import generate
+from simcore.readers.models import load_model
+from simcore.readers.profiles import load_profile
+from simcore.readers.workloads import load_workload
+from simcore.studies.optimize.run import optimize
+from simcore.studies.rates.run import minibatch_seconds, rates
 
 DEVICE = Device("toy", "cpu", 1, 1e12, 1e12, 1e6)
 STREAM = {"t0": 1e-6, "bandwidth": 1e12, "knee": 0.0, "ratio": 1.0}

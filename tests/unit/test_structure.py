@@ -61,16 +61,22 @@ def offenders(inside, forbidden, imports=IMPORTS):
     ("inside", "forbidden"),
     [
         (["simcore.errors"], ["simcore"]),
-        (["simcore.units"], ["simcore.models", "simcore.traces", "simcore.studies", "simcore.zoo", "simcore.files"]),
+        (
+            ["simcore.units"],
+            ["simcore.models", "simcore.traces", "simcore.studies", "simcore.readers", "simcore.files"],
+        ),
         (
             ["simcore.models"],
-            ["pydantic", "yaml", "torch", "rich", "click", "simcore.zoo", "simcore.traces", "simcore.studies"],
+            ["pydantic", "yaml", "torch", "rich", "click", "simcore.readers", "simcore.traces", "simcore.studies"],
         ),
-        (["simcore.zoo"], ["simcore.traces", "simcore.studies", "simcore.results", "simcore.plots"]),
+        (["simcore.readers"], ["simcore.traces", "simcore.studies", "simcore.results", "simcore.plots"]),
         (["simcore.traces"], ["simcore.studies", "simcore.results", "simcore.plots"]),
-        (["simcore.results"], ["simcore.models", "simcore.traces", "simcore.studies", "simcore.zoo", "simcore.plots"]),
-        (["simcore.plots"], ["simcore.models", "simcore.traces", "simcore.studies", "simcore.zoo"]),
-        (["simcore.engine"], ["simcore.models", "simcore.traces", "simcore.studies", "simcore.zoo"]),
+        (
+            ["simcore.results"],
+            ["simcore.models", "simcore.traces", "simcore.studies", "simcore.readers", "simcore.plots"],
+        ),
+        (["simcore.plots"], ["simcore.models", "simcore.traces", "simcore.studies", "simcore.readers"]),
+        (["simcore.engine"], ["simcore.models", "simcore.traces", "simcore.studies", "simcore.readers"]),
     ],
 )
 def test_data_flows_one_way(inside, forbidden):
@@ -87,7 +93,9 @@ def test_only_calibration_knows_torch_and_triton():
     found = offenders(["simcore"], ["torch", "triton"])
     assert {m for m, _ in found if not below(m, "simcore.calibrate")} == set()
     # inside functions, so that everything else works without them; kernels are decorated when their module is loaded
-    assert {m for m, _ in offenders(["simcore"], ["torch", "triton"], LOADS)} <= {"simcore.calibrate.pit_triton"}
+    assert {m for m, _ in offenders(["simcore"], ["torch", "triton"], LOADS)} <= {
+        "simcore.calibrate.kernels.pit_triton"
+    }
 
 
 def test_only_the_command_line_knows_click_and_rich():
@@ -115,8 +123,8 @@ def test_heavy_libraries_are_loaded_inside_functions():
     heavy = ["matplotlib", "scipy", "networkx", "rich", "yaml", "torch", "triton"]
     found = offenders(["simcore"], heavy, LOADS)
     # Triton compiles functions that it decorates, so its kernels are a module that others load inside functions
-    assert {m for m, _ in found} <= {"simcore.calibrate.pit_triton"}
-    assert not any("simcore.calibrate.pit_triton" in names for names in LOADS.values())
+    assert {m for m, _ in found} <= {"simcore.calibrate.kernels.pit_triton"}
+    assert not any("simcore.calibrate.kernels.pit_triton" in names for names in LOADS.values())
 
 
 def test_only_the_engine_touches_simpys_insides():
@@ -131,7 +139,7 @@ def test_only_the_engine_touches_simpys_insides():
     }
     assert touching == {"simcore.engine"}
     # the network simulators use SimPy's public events and processes; nothing else knows SimPy
-    simulators = ("simcore.engine", "simcore.models.network", "simcore.models.iteration")
+    simulators = ("simcore.engine", "simcore.models.network", "simcore.models.training")
     users = {m for m, found in IMPORTS.items() if any(below(i, "simpy") for i in found)}
     assert {m for m in users if not any(below(m, simulator) for simulator in simulators)} == set()
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from simcore.calibrate.fit import fit_all
+from simcore.calibrate.profile.fit import fit_all
 from simcore.errors import InputError
 from simcore.models.compute.device import Device
 from simcore.models.compute.kernels import FORMULA_OF, FORMULAS
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import KernelProfile, Sample
 from simcore.models.compute.unfitted import MARGIN, free_parameters, shortage, unfitted, why_unfitted
-from simcore.studies.kernel import matmul
-from simcore.zoo.load_profiles import load_profile
+from simcore.readers.profiles import load_profile
+from simcore.studies.kernel.run import matmul
 
 CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
 

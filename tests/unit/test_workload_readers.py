@@ -6,8 +6,8 @@ import json
 
 import pytest
 from simcore.errors import InputError
-from simcore.models.workload import Collective, Phase
-from simcore.zoo.load_workloads import load_workload, load_workloads
+from simcore.models.training.workload import Collective, Phase
+from simcore.readers.workloads import load_workload, load_workloads
 
 HEADER = "HYBRID_TRANSFORMER_FWD_IN_BCKWD model_parallel_NPU_group: 16 checkpoints: 1 0 checkpoint_initiates: 1 1\n"
 LINE = "Q1\t-1\t10\tNONE\t0\t20\tALLREDUCE\t512\t30\tALLGATHER\t64\t5\n"

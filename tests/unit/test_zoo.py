@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from simcore import zoo
 from simcore.errors import InputError
-from simcore.zoo.load_applications import samples_per_epoch
-from simcore.zoo.load_clusters import load_cluster
-from simcore.zoo.load_rates import load_rates
+from simcore.readers import zoo
+from simcore.readers.applications import samples_per_epoch
+from simcore.readers.clusters import load_cluster
+from simcore.readers.step_times import load_rates
 
 HEADER = "model,batch_size,gpu_type,seconds_per_minibatch\n"
 

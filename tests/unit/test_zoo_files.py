@@ -8,11 +8,11 @@ from simcore.errors import InputError
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import map_parallelism
 from simcore.models.network.topology import Block
-from simcore.zoo import ROOT, names
-from simcore.zoo.load_costs import load_costs
-from simcore.zoo.load_networks import load_bandwidths, load_network
-from simcore.zoo.load_references import load_references
-from simcore.zoo.load_workloads import load_workload, load_workloads
+from simcore.readers.costs import load_costs
+from simcore.readers.networks import load_bandwidths, load_network
+from simcore.readers.references import load_references
+from simcore.readers.workloads import load_workload, load_workloads
+from simcore.readers.zoo import ROOT, names
 
 FILES = [path for kind in ("networks", "costs", "workloads", "references") for path in sorted((ROOT / kind).iterdir())]
 

@@ -6,9 +6,9 @@ import math
 
 import pytest
 from simcore.models.network.bounds import bounds
-from simcore.models.network.simulation.conventions import Convention
-from simcore.models.network.simulation.schedules import Schedule
-from simcore.studies.collective import collective
+from simcore.models.network.conventions import Convention
+from simcore.models.network.schedulers.schedules import Schedule
+from simcore.studies.collective.run import collective
 
 from tests.astra import MEBIBYTE, astra_runs
 

@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
-from simcore.models.iteration.chunked import Settings, bound, run_iteration
-from simcore.models.iteration.program import Axis, Loop, iteration
+from simcore.models.network.conventions import Convention
 from simcore.models.network.mapping import map_parallelism
-from simcore.models.network.simulation.conventions import Convention
-from simcore.models.network.simulation.schedules import Schedule
+from simcore.models.network.schedulers.schedules import Schedule
 from simcore.models.network.topology import Block, Dimension, Topology
-from simcore.zoo.load_workloads import load_workload
+from simcore.models.training.program import Axis, Loop, iteration
+from simcore.models.training.simulated import Settings, bound, run_iteration
+from simcore.readers.workloads import load_workload
 
 NANOSECOND = 1e-9
 GIGABYTE = 2**30  # what ASTRA-sim calls GB

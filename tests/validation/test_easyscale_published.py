@@ -94,7 +94,7 @@ def test_bundled_facts_equal_the_published_ones(shared, fitted):
 
 @pytest.mark.parametrize(("name", "file"), [("sc23-fitted", "step_times_fit"), ("sc23-measured", "step_times_recon0")])
 def test_rate_tables_hold_the_source_numbers(shared, name, file):
-    from simcore.zoo.load_rates import load_rates
+    from simcore.readers.step_times import load_rates
 
     rates, _ = load_rates(name)
     source = table(shared / f"data/easyscale/{file}.csv")

@@ -11,11 +11,11 @@ from simcore.models.bandwidth.plan import Target, best_split
 from simcore.models.bandwidth.region import make_region
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import check_groups
-from simcore.models.training import compile_step
-from simcore.zoo.libra import read_communicators
-from simcore.zoo.load_costs import load_costs
-from simcore.zoo.load_networks import load_network
-from simcore.zoo.load_workloads import load_workload
+from simcore.models.training.closed_form import compile_step
+from simcore.readers.costs import load_costs
+from simcore.readers.libra import read_communicators
+from simcore.readers.networks import load_network
+from simcore.readers.workloads import load_workload
 
 OWN = ["b1 = 500", "b1 >= b2 >= b3", "b3 + b4 = 200"]
 # LIBRA's name, ours, budget [GB/s], constraints, target, objective [ns, or ns $ / 1e10], bandwidths [GB/s]

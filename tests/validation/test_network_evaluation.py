@@ -7,9 +7,9 @@ import csv
 import numpy as np
 import pytest
 from simcore.errors import InputError
-from simcore.studies.evaluate_network import TARGETS, evaluate
-from simcore.studies.network_grid import EQUAL, FIXED, NETWORKS, PER_COST, PERF, WORKLOADS, load_scene
-from simcore.zoo.load_references import load_references
+from simcore.readers.references import load_references
+from simcore.studies.evaluate.grid import EQUAL, FIXED, NETWORKS, PER_COST, PERF, WORKLOADS, load_scene
+from simcore.studies.evaluate.network import TARGETS, evaluate
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from simcore.models.bandwidth.plan import Target, best_split
 from simcore.models.bandwidth.region import make_region
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import map_parallelism
-from simcore.models.training import compile_step
-from simcore.zoo.load_costs import load_costs
-from simcore.zoo.load_networks import load_network
-from simcore.zoo.load_workloads import load_workload
+from simcore.models.training.closed_form import compile_step
+from simcore.readers.costs import load_costs
+from simcore.readers.networks import load_network
+from simcore.readers.workloads import load_workload
 
 BUDGET = 100e9
 PUBLISHED = [(net, name) for net in ("2D", "4D") for name in ("17b", "175b", "1t")]

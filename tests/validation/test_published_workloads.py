@@ -7,12 +7,12 @@ import json
 
 import pytest
 from simcore.models.network.mapping import Groups, map_parallelism
-from simcore.models.workload import Collective
-from simcore.zoo.astra_workload import read_layers
-from simcore.zoo.libra import read_communicators
-from simcore.zoo.load_costs import load_costs
-from simcore.zoo.load_networks import load_network
-from simcore.zoo.load_workloads import load_workload
+from simcore.models.training.workload import Collective
+from simcore.readers.astra_workload import read_layers
+from simcore.readers.costs import load_costs
+from simcore.readers.libra import read_communicators
+from simcore.readers.networks import load_network
+from simcore.readers.workloads import load_workload
 
 KINDS = {
     "NONE": None,

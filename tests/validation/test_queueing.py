@@ -9,8 +9,8 @@ import pytest
 import simcore
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, Trace
-from simcore.models.cluster.rates import RateTable
 from simcore.models.cluster.rules import Rules
+from simcore.models.cluster.step_times import RateTable
 
 JOBS, BATCHES, WARM_UP = 60_000, 30, 5_000
 MEAN_SERVICE = 100.0

@@ -6,9 +6,9 @@ import pytest
 from simcore.models.bandwidth.perf import least_time
 from simcore.models.bandwidth.region import make_region
 from simcore.models.network.mapping import map_parallelism
-from simcore.models.training import TrainingLoop, compile_step
-from simcore.zoo.load_networks import load_network
-from simcore.zoo.load_workloads import load_workload
+from simcore.models.training.closed_form import TrainingLoop, compile_step
+from simcore.readers.networks import load_network
+from simcore.readers.workloads import load_workload
 
 # bandwidths [GB/s] of the original's Adam, emulated for its 500,000 steps, and the optimum [ms] of the same formula
 TABLE_VI = [

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.models.bandwidth.region import Region
-from simcore.models.training import StepModel
+from simcore.models.training.closed_form import StepModel
 
 Array = NDArray[np.float64]
 

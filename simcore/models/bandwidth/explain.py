@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from simcore.models.bandwidth.certificate import Bound
 from simcore.models.bandwidth.region import Region
 from simcore.models.bandwidth.shadow import ShadowPrice
-from simcore.models.training import StepModel
+from simcore.models.training.closed_form import StepModel
 from simcore.units import format_si
 
 Array = NDArray[np.float64]

@@ -24,7 +24,7 @@ from simcore.models.bandwidth.certificate import Bound
 from simcore.models.bandwidth.perf import Optimum, least_time, relative_gap, search
 from simcore.models.bandwidth.product_search import ProductSearch
 from simcore.models.bandwidth.region import Region
-from simcore.models.training import StepModel
+from simcore.models.training.closed_form import StepModel
 
 Array = NDArray[np.float64]
 

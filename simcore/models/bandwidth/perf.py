@@ -11,7 +11,7 @@ from simcore.errors import RunError
 from simcore.models.bandwidth.certificate import Bound, lower_bound
 from simcore.models.bandwidth.region import Region
 from simcore.models.bandwidth.relaxation import Relaxation
-from simcore.models.training import StepModel
+from simcore.models.training.closed_form import StepModel
 
 Array = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from simcore.models.bandwidth.perf import Optimum, least_time, relative_gap
 from simcore.models.bandwidth.region import Region
 from simcore.models.bandwidth.shadow import ShadowPrice, shadow_prices
 from simcore.models.bandwidth.ties import settle
-from simcore.models.training import StepModel, StepTime
+from simcore.models.training.closed_form import StepModel, StepTime
 
 Array = NDArray[np.float64]
 

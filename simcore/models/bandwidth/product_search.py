@@ -14,7 +14,7 @@ from simcore.models.bandwidth.geometric import product_bound
 from simcore.models.bandwidth.perf import relative_gap, starting_point
 from simcore.models.bandwidth.region import Region
 from simcore.models.bandwidth.relaxation import Relaxation
-from simcore.models.training import StepModel
+from simcore.models.training.closed_form import StepModel
 
 Array = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from simcore.errors import RunError
 from simcore.models.bandwidth.certificate import Weights
 from simcore.models.bandwidth.linear import linear_program
 from simcore.models.bandwidth.region import Region
-from simcore.models.training import StepModel
+from simcore.models.training.closed_form import StepModel
 
 Array = NDArray[np.float64]
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from simcore.errors import RunError
 from simcore.models.bandwidth.region import Region, Sense
 from simcore.models.bandwidth.relaxation import Relaxation
-from simcore.models.training import StepModel
+from simcore.models.training.closed_form import StepModel
 
 Array = NDArray[np.float64]
 

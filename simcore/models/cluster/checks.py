@@ -14,7 +14,7 @@ from simcore.models.cluster.jobs import JobClass, Trace
 from simcore.models.cluster.metrics import oversubscription
 from simcore.models.cluster.placement import gang
 from simcore.models.cluster.policies import gang_scheduled, uses_all_types
-from simcore.models.cluster.rates import RateTable
+from simcore.models.cluster.step_times import RateTable
 
 # Beyond these, floats no longer resolve a tick or a sum overflows
 LATEST = 1e12  # submission [s]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass
-from simcore.models.cluster.rates import RateTable, step_time
+from simcore.models.cluster.step_times import RateTable, step_time
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """Cost formulas of kernels: parameters, seconds, and the sizes whose sampled range a prediction must stay in.
 
 Every kernel has one formula, and whatever needs the time of a kernel asks `simcore.models.compute.predict`. Parameters
-are fitted by `simcore.calibrate.fit`.
+are fitted by `simcore.calibrate.profile.fit`.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from simcore.models.network.collectives import traffic
 from simcore.models.network.distances import farthest, nearest
 from simcore.models.network.graph import exchange_load
 from simcore.models.network.topology import Block, Dimension, Topology, peer_bandwidth, ring_crossings
-from simcore.models.workload import Collective
+from simcore.models.training.workload import Collective
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from simcore.models.workload import Collective
+from simcore.models.training.workload import Collective
 
 
 def pattern(collective: Collective, groups: Sequence[int]) -> tuple[float, tuple[float, ...]]:

@@ -13,8 +13,8 @@ from typing import Protocol
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass
 from simcore.models.cluster.placement import Placement
-from simcore.models.cluster.rates import RateTable
 from simcore.models.cluster.rules import Rules
+from simcore.models.cluster.step_times import RateTable
 
 Changes = list[tuple[int, Placement | None]]
 

@@ -13,8 +13,8 @@ from simcore.models.cluster.jobs import JobClass
 from simcore.models.cluster.placement import Placement, class_seconds
 from simcore.models.cluster.policies import Changes
 from simcore.models.cluster.proposals import Proposals, for_rules
-from simcore.models.cluster.rates import RateTable, step_time
 from simcore.models.cluster.rules import Rules
+from simcore.models.cluster.step_times import RateTable, step_time
 from simcore.models.cluster.ties import descending_ranks
 
 

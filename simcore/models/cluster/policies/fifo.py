@@ -9,8 +9,8 @@ from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass
 from simcore.models.cluster.placement import gang
 from simcore.models.cluster.policies import Changes
-from simcore.models.cluster.rates import RateTable
 from simcore.models.cluster.rules import Rules
+from simcore.models.cluster.step_times import RateTable
 
 
 class Fifo:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from simcore.models.network.topology import Block
-from simcore.models.workload import Collective
+from simcore.models.training.workload import Collective
 
 
 class Algorithm(StrEnum):

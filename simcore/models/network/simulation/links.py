@@ -17,8 +17,7 @@ from itertools import pairwise
 from simpy.events import Event
 
 from simcore.engine import Clock
-from simcore.models.network.simulation.algorithms import Algorithm, steps
-from simcore.models.network.simulation.conventions import (
+from simcore.models.network.conventions import (
     ENDPOINT_2,
     MEMORY_2,
     NANOSECOND,
@@ -26,9 +25,10 @@ from simcore.models.network.simulation.conventions import (
     link_bandwidth,
     link_latency,
 )
+from simcore.models.network.simulation.algorithms import Algorithm, steps
 from simcore.models.network.simulation.log import LoggedPhase
 from simcore.models.network.topology import Block, Dimension
-from simcore.models.workload import Collective
+from simcore.models.training.workload import Collective
 
 Call = Callable[[], None]
 

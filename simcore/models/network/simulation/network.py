@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from simpy.events import Event
 
 from simcore.engine import Clock
+from simcore.models.network.conventions import NANOSECOND, Convention, Cost, phase_cost
 from simcore.models.network.distances import Positions, spread
-from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
-from simcore.models.network.simulation.conventions import NANOSECOND, Convention, Cost, phase_cost
-from simcore.models.network.simulation.greedy import GreedyLoads
-from simcore.models.network.simulation.log import LoggedPhase, LoggedTransfer
-from simcore.models.network.simulation.schedules import (
+from simcore.models.network.schedulers.greedy import GreedyLoads
+from simcore.models.network.schedulers.schedules import (
     ChunkPlan,
     Optimization,
     Schedule,
@@ -25,10 +23,12 @@ from simcore.models.network.simulation.schedules import (
     phases,
     turns,
 )
+from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
+from simcore.models.network.simulation.log import LoggedPhase, LoggedTransfer
 from simcore.models.network.simulation.servers import Chunk, Issued, Leg, Line, Server
 from simcore.models.network.topology import Topology
 from simcore.models.network.transfers import TransferLeg
-from simcore.models.workload import Collective
+from simcore.models.training.workload import Collective
 
 
 class Network:
@@ -230,7 +230,7 @@ class Network:
         whole = self.convention.whole_nanoseconds
         chunks = min(chunks, max(1, int(size)))  # no chunk of less than a byte
         if self.schedule is Schedule.LATENCY_AWARE:
-            from simcore.models.network.simulation.latency_aware import best_plans
+            from simcore.models.network.schedulers.latency_aware import best_plans
 
             key = (collective, size, tuple(groups), chunks, at)
             if key not in self._best:

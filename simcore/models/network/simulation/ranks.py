@@ -16,13 +16,13 @@ from simpy.events import Event
 from simcore.errors import RunError
 from simcore.models.network.distances import Positions, spread
 from simcore.models.network.groups import group_positions
+from simcore.models.network.schedulers.schedules import ChunkPlan, phases, turns
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.rank_programs import GroupCollective, check_program
 from simcore.models.network.simulation.run import run_fastest
-from simcore.models.network.simulation.schedules import ChunkPlan, phases, turns
 from simcore.models.network.simulation.servers import Line
 from simcore.models.network.topology import Topology, coordinates
-from simcore.models.workload import Collective
+from simcore.models.training.workload import Collective
 
 _NAMED = 8
 """Ranks that a message names; the others are counted."""

@@ -1,0 +1,1 @@
+"""One measurement that can be believed."""

@@ -1,0 +1,263 @@
+"""Timing a kernel so that the number can be believed: warm, cold caches, changing inputs, checked outputs."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from simcore.calibrate.measure.clocks import cpu_calls, cuda_calls, warm_calls
+from simcore.calibrate.measure.failures import WrongOutput, unmeasured
+from simcore.calibrate.measure.passes import spread_between
+from simcore.errors import InputError, MissingExtraError, RunError
+from simcore.models.compute.profile import Sample
+
+Inputs = tuple[Any, ...]
+Check = Callable[[Any, Inputs], float]
+
+TOLERANCE = {"fp64": 1e-12, "fp32": 1e-5, "tf32": 5e-3, "fp16": 1e-2, "bf16": 5e-2}
+"""Largest relative error (Frobenius norm) of an output against float64, by number format."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to measure.
+
+    Attributes
+    ----------
+    kernel, dtype, shape
+        See `simcore.models.compute.profile.Sample`.
+    make_inputs : callable
+        Takes an index and returns a fresh tuple of inputs; never zeros.
+    run : callable
+        Takes these inputs and returns the output.
+    check : callable, optional
+        Takes the output and the inputs and returns the relative error against float64.
+    held_out : bool
+        Whether the fit must not see it.
+    warm : bool
+        Whether to leave the caches alone and time many calls in a row: for launch overheads.
+    tolerance : float, optional
+        In place of `TOLERANCE` for the number format.
+    """
+
+    kernel: str
+    dtype: str
+    shape: Mapping[str, float]
+    make_inputs: Callable[[int], Inputs]
+    run: Callable[..., Any]
+    check: Check | None = None
+    held_out: bool = False
+    warm: bool = False
+    tolerance: float | None = None
+
+    @property
+    def key(self) -> str:
+        """Key of the sample it gives."""
+        return Sample(self.kernel, self.dtype, self.shape, 0.0).key
+
+
+def require_torch() -> Any:
+    """Return torch, or say how to install it.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        import torch
+    except ImportError:
+        text = "measuring needs torch, which is not installed: pip install 'simcore[calibrate]'"
+        raise MissingExtraError(text) from None
+    return torch
+
+
+def has_triton() -> bool:
+    """Say whether the Triton kernels can be imported."""
+    from importlib.util import find_spec
+
+    return find_spec("triton") is not None
+
+
+def resolve_device(name: str) -> Any:
+    """Return the torch device of ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
+    """
+    torch = require_torch()
+    kind, _, index = name.partition(":")
+    if kind not in {"cpu", "cuda"} or (index and not (kind == "cuda" and index.isdecimal())):
+        raise InputError("--device", f"'{name}'", "cpu, cuda or cuda:N", "Leave it out to use the CPU.")
+    if kind == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if count == 0:
+            remedy = "Install a driver and a CUDA build of torch, or use --device cpu."
+            raise InputError("--device", f"'{name}', but torch sees no CUDA device", "a device that is there", remedy)
+        if int(index or 0) >= count:
+            raise InputError("--device", f"'{name}'", f"cuda:0 to cuda:{count - 1}", f"There are {count}.")
+    return torch.device(name)
+
+
+def current(device: str) -> AbstractContextManager[Any]:
+    """Return a context in which ``cuda`` means this device: inputs, kernels and events are all made on it.
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
+    """
+    target = resolve_device(device)
+    return nullcontext() if target.type == "cpu" else require_torch().cuda.device(target)
+
+
+def torch_dtype(name: str) -> Any:
+    """Return torch's type that holds a number format."""
+    torch = require_torch()
+    types = {"fp64": torch.float64, "fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16}
+    return torch.bfloat16 if name == "bf16" else types[name]
+
+
+def random_tensor(size: Iterable[int], dtype: str, device: Any, seed: int) -> Any:
+    """Return normally distributed numbers, the same for the same seed: zeros would draw less power and run faster."""
+    torch = require_torch()
+    generator = torch.Generator(device=device).manual_seed(seed)
+    return torch.randn(tuple(size), generator=generator, device=device, dtype=torch.float32).to(torch_dtype(dtype))
+
+
+def relative_error(found: Any, wanted: Any) -> float:
+    """Return ``|found - wanted| / |wanted|`` in the Frobenius norm, in float64."""
+    difference, scale = (found.double() - wanted.double()).norm().item(), wanted.double().norm().item()
+    return float(difference / scale) if scale else float(difference)
+
+
+def time_callable(
+    make_inputs: Callable[[int], Inputs],
+    run: Callable[..., Any],
+    *,
+    device: str = "cpu",
+    kernel: str = "kernel",
+    dtype: str = "fp32",
+    shape: Mapping[str, float] | None = None,
+    repeats: int = 9,
+    rotate: int = 3,
+    budget: float = 1.0,
+    check: Check | None = None,
+    tolerance: float | None = None,
+    warm: bool = False,
+    held_out: bool = False,
+) -> Sample:
+    """Time one kernel at one shape.
+
+    Parameters
+    ----------
+    make_inputs : callable
+        ``make_inputs(i)`` returns the i-th tuple of inputs, i below `rotate`; they must differ and not be all zeros.
+    run : callable
+        ``run(*inputs)`` computes once and returns the output.
+    device : str
+        ``cpu``, ``cuda`` or ``cuda:N``: where the inputs lie.
+    kernel, dtype, shape, held_out
+        Copied into the sample.
+    repeats : int
+        Timed calls; at least 3 are made even if they take longer than `budget`.
+    rotate : int
+        Sets of inputs that take turns.
+    budget : float
+        Seconds after which no further call is timed [s].
+    check : callable, optional
+        ``check(output, inputs)`` returns the output's relative error against float64, see `relative_error`.
+    tolerance : float, optional
+        Largest error that passes; `TOLERANCE` by default.
+    warm : bool
+        Whether caches are left alone and calls are timed by the hundred (`torch.utils.benchmark`).
+
+    Returns
+    -------
+    Sample
+        Median seconds of a call and the interquartile range over it.
+
+    Raises
+    ------
+    OutOfMemory
+        If the device has too little memory.
+    Unsupported
+        If device, torch or triton refuse to run it.
+    WrongOutput
+        If the output is.
+    RunError
+        If an input is all zeros.
+
+    Examples
+    --------
+    >>> time_callable(lambda i: (random_tensor((64, 64), "fp32", "cpu", i),), lambda a: a @ a).seconds > 0
+    True
+    """
+    torch = require_torch()
+    target = resolve_device(device)
+    allowed = TOLERANCE.get(dtype, 0.0) if tolerance is None else tolerance
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
+    if target.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        with current(device):
+            pool = [make_inputs(i) for i in range(rotate)]
+            _refuse_zeros(kernel, pool)
+            output = run(*pool[0])  # the first call also compiles and loads what it needs
+            error = _checked(f"{kernel} {dtype} {dict(shape or {})}", check, output, pool[0], allowed)
+            del output
+            clock = warm_calls if warm else cuda_calls if target.type == "cuda" else cpu_calls
+            seconds = clock(run, pool, repeats, budget, target)
+    except Exception as failure:
+        raise (unmeasured(failure, f"{kernel} {dict(shape or {})}") or failure) from None
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)
+        if target.type == "cuda":
+            torch.cuda.empty_cache()
+    middle = statistics.median(seconds)
+    return Sample(kernel, dtype, dict(shape or {}), middle, spread_between(seconds), len(seconds), held_out, error)
+
+
+def time_case(case: Case, device: str, repeats: int, budget: float = 1.0) -> Sample:
+    """Time a case, see `time_callable`."""
+    return time_callable(
+        case.make_inputs,
+        case.run,
+        device=device,
+        kernel=case.kernel,
+        dtype=case.dtype,
+        shape=case.shape,
+        repeats=repeats,
+        rotate=2,
+        budget=budget,
+        check=case.check,
+        tolerance=case.tolerance,
+        warm=case.warm,
+        held_out=case.held_out,
+    )
+
+
+def _refuse_zeros(kernel: str, pool: list[Inputs]) -> None:
+    torch = require_torch()
+    for inputs in pool:
+        for one in inputs:
+            if not (isinstance(one, torch.Tensor) and one.is_floating_point() and one.numel()):
+                continue
+            if not (one if one.layout == torch.strided else one.values()).any():
+                raise RunError(f"{kernel}: an input is all zeros, whose timing would mean nothing")
+
+
+def _checked(what: str, check: Check | None, output: Any, inputs: Inputs, allowed: float) -> float | None:
+    if check is None:
+        return None
+    error = check(output, inputs)
+    if not error <= allowed:
+        raise WrongOutput(f"{what}: the output is off by {error:.2g} of its norm, {allowed:g} is allowed")
+    return error

@@ -1,0 +1,181 @@
+"""Memory-bound kernels: elementwise, normalisations, gather and scatter of rows, and the index of a sparse mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from simcore.calibrate.kernels.pit import block_mask, kept
+from simcore.calibrate.measure.timing import Case, Inputs, random_tensor, relative_error, require_torch
+from simcore.models.compute.device import DTYPES
+
+WIDTH = 1024
+"""Columns of the tensors that are normalised row by row."""
+
+DROPPED = 0.1
+"""Share of the elements that dropout drops."""
+
+RATE = 1e-3
+"""Learning rate of Adam's update."""
+
+SIZES = {"cpu": (16, 48, 128, 256, 700, 1500, 4096), "cuda": (64, 180, 512, 1500, 4096, 16384, 65536)}
+HELD_OUT = {"cpu": (32, 512, 2048), "cuda": (256, 2048, 32768)}
+"""Rows of WIDTH elements, fitted and held out."""
+
+GATHERED = {
+    "cpu": (((256, 512), False), ((4096, 64), False), ((16384, 64), False), ((16384, 128), False), ((4096, 256), False),
+            ((16384, 256), False), ((2048, 512), False), ((4096, 1024), False), ((4096, 2048), False),
+            ((1024, 4096), False), ((512, 8192), False), ((8192, 128), True), ((2048, 1024), True),
+            ((8192, 512), True), ((2048, 3072), True)),
+    "cuda": (((1024, 512), False), ((65536, 32), False), ((65536, 64), False), ((16384, 1024), False),
+             ((4096, 16384), False), ((65536, 256), False), ((16384, 8192), False), ((16384, 2048), False),
+             ((32768, 128), True), ((8192, 4096), True), ((32768, 512), True)),
+}  # fmt: skip
+"""Rows and their width [B], and whether they are held out."""
+
+MASK = {"cpu": 1024, "cuda": 4096}
+INDEXED = (
+    ((1, 1), 0.9, False), ((1, 1), 0.99, False), ((16, 16), 0.9, False), ((32, 32), 0.5, False),
+    ((32, 1), 0.5, False), ((32, 1), 0.95, False), ((1, 64), 0.95, False), ((1, 64), 0.5, False),
+    ((32, 1), 0.9, True), ((1, 64), 0.99, True), ((32, 32), 0.95, True), ((1, 1), 0.95, True),
+)  # fmt: skip
+"""Micro-tile, sparsity, and whether it is held out."""
+
+
+def cases(kind: str, *, full: bool) -> Iterator[Case]:
+    """Yield the memory-bound cases of a device, see `simcore.calibrate.suites.gemm.cases`; `full` adds larger masks."""
+    dtypes = ["fp32", "bf16" if kind == "cpu" else "fp16"]
+    for dtype in dtypes:
+        for operation in _operations():
+            if operation.dtype in {None, dtype}:
+                for rows in SIZES[kind]:
+                    yield _streaming(kind, dtype, operation, rows)
+                for rows in HELD_OUT[kind]:
+                    yield _streaming(kind, dtype, operation, rows, held_out=True)
+        for name in ("gather", "scatter"):
+            for (rows, width), held_out in GATHERED[kind]:
+                yield _rows(kind, dtype, name, rows, width // DTYPES[dtype], held_out)
+    for side in (MASK[kind] // 2, MASK[kind], *([2 * MASK[kind]] if full else [])):
+        for micro, sparsity, held_out in INDEXED:
+            yield _index(kind, side, micro, sparsity, held_out)
+
+
+@dataclass(frozen=True)
+class _Operation:
+    """A kernel whose time goes with its bytes.
+
+    `tensors` are read and written whole, `extra` bytes per element beside them; `prepare` turns two random tensors of
+    one shape into the inputs of `run`; `expected` gives the output in float64 where that is not `run` itself.
+    """
+
+    name: str
+    tensors: int
+    run: Callable[..., Any]
+    prepare: Callable[[Any, Any], Inputs] = lambda x, g: (x, g)
+    expected: Callable[..., Any] | None = None
+    extra: int = 0
+    dtype: str | None = None
+
+
+def _operations() -> list[_Operation]:
+    torch = require_torch()
+    functional, aten = torch.nn.functional, torch.ops.aten
+
+    def statistics(x: Any, g: Any) -> Inputs:
+        _, mean, rstd = aten.native_layer_norm(x, [WIDTH], None, None, 1e-5)
+        return x, g, mean, rstd
+
+    def layer_norm_backward(x: Any, g: Any, mean: Any, rstd: Any) -> Any:
+        wanted = [True, False, False]
+        return aten.native_layer_norm_backward(g, x, [x.shape[-1]], mean, rstd, None, None, wanted)[0]
+
+    def adam(x: Any, g: Any) -> Inputs:
+        parameter = x.clone().requires_grad_()
+        parameter.grad = g
+        return parameter, x, g, torch.optim.Adam([parameter], lr=RATE, fused=True)
+
+    def update(parameter: Any, x: Any, g: Any, optimizer: Any) -> Any:
+        optimizer.step()
+        return parameter.detach()
+
+    return [
+        _Operation("copy", 2, lambda x, g: x.clone()),
+        _Operation("add", 3, lambda x, g: x + g),
+        _Operation("gelu", 2, lambda x, g: functional.gelu(x)),
+        _Operation("softmax", 2, lambda x, g: functional.softmax(x, -1)),
+        _Operation("layer_norm", 2, lambda x, g: functional.layer_norm(x, (x.shape[-1],))),
+        _Operation(
+            "dropout", 2, lambda x, g: aten.native_dropout(x, DROPPED, True), extra=1,
+            expected=lambda x, g, output: (x.double() * output[1] / (1 - DROPPED), output[0]),
+        ),
+        _Operation("gelu_backward", 3, lambda x, g: aten.gelu_backward(g, x)),
+        _Operation("softmax_backward", 3, lambda x, g: aten._softmax_backward_data(g, x, -1, x.dtype)),
+        _Operation("layer_norm_backward", 3, layer_norm_backward, statistics),
+        _Operation(
+            "dropout_backward", 2, lambda g, mask: aten.native_dropout_backward(g, mask, 1 / (1 - DROPPED)),
+            lambda x, g: (g, x > 0), lambda g, mask, output: (g.double() * mask / (1 - DROPPED), output), extra=1,
+        ),
+        _Operation(  # the first step is as long as the learning rate, whatever the gradient
+            "adam", 7, update, adam, lambda p, x, g, _, output: (x.double() - RATE * g.double().sign(), output),
+            dtype="fp32",
+        ),
+    ]  # fmt: skip
+
+
+def _streaming(kind: str, dtype: str, operation: _Operation, rows: int, *, held_out: bool = False) -> Case:
+    def make_inputs(index: int) -> Inputs:
+        x, g = (random_tensor((rows, WIDTH), dtype, kind, 2 * index + i) for i in (0, 1))
+        return operation.prepare(x, g)
+
+    def check(output: Any, inputs: Inputs) -> float:
+        if operation.expected is not None:
+            wanted, found = operation.expected(*inputs, output)
+            return relative_error(found, wanted)
+        x, g = inputs[:2]
+        return relative_error(output, operation.run(*operation.prepare(x.double(), g.double())))
+
+    moved = rows * WIDTH * (operation.tensors * DTYPES[dtype] + operation.extra)
+    return Case(operation.name, dtype, {"bytes": moved}, make_inputs, operation.run, check, held_out)
+
+
+def _rows(kind: str, dtype: str, name: str, rows: int, width: int, held_out: bool) -> Case:
+    torch = require_torch()
+
+    def make_inputs(index: int) -> Inputs:
+        generator = torch.Generator().manual_seed(index)
+        chosen = torch.randperm(2 * rows, generator=generator)[:rows].to(kind)
+        long, short = (2 * rows, width), (rows, width)
+        size = long if name == "gather" else short
+        target = random_tensor(long, dtype, kind, index + 100)
+        return random_tensor(size, dtype, kind, index), chosen, target
+
+    def run(x: Any, chosen: Any, target: Any) -> Any:
+        return x.index_select(0, chosen) if name == "gather" else target.index_copy_(0, chosen, x)
+
+    def check(output: Any, inputs: Inputs) -> float:
+        x, chosen, _ = inputs
+        found, wanted = (output, x[chosen]) if name == "gather" else (output[chosen], x)
+        return 0.0 if torch.equal(found, wanted) else 1.0
+
+    return Case(name, dtype, {"rows": rows, "width": width * DTYPES[dtype]}, make_inputs, run, check, held_out)
+
+
+def _index(kind: str, side: int, micro: tuple[int, int], sparsity: float, held_out: bool) -> Case:
+    """Return the case of an any-reduce over the micro-tiles of a mask and the list of those that hold something."""
+    high, wide = micro
+    grid = (side // high, side // wide)
+    found = round(grid[0] * grid[1] * (1 - sparsity))
+
+    def make_inputs(index: int) -> Inputs:
+        return (block_mask((side, side), micro, sparsity, kind, index),)
+
+    def run(mask: Any) -> Any:
+        return kept(mask, high, wide).nonzero()
+
+    def check(output: Any, inputs: Inputs) -> float:
+        return 0.0 if len(output) == found else 1.0
+
+    elements, partial = side * side if wide > 1 else 0, side * grid[1] if high > 1 else 0
+    shape = {"elements": elements, "partial": partial, "micro": grid[0] * grid[1], "found": found}
+    return Case("index", "bool", shape, make_inputs, run, check, held_out, tolerance=0.0)

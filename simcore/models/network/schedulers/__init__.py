@@ -1,0 +1,1 @@
+"""Schedules of collectives: in which order chunks cross the dimensions."""

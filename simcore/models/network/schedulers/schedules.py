@@ -1,0 +1,183 @@
+"""Schedules: in which order of dimensions each chunk of a collective runs, and how large it is.
+
+``ascending`` is the usual hierarchy, ``round-robin`` starts each chunk one dimension further, ``themis`` and ``flex``
+balance the load of the dimensions greedily. ``latency-aware`` chooses from a family of mixtures, see `latency_aware`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from simcore.models.training.workload import Collective
+
+_LAG = 4
+"""Chunks by which each phase of a round-robin chunk lags behind the one before it at least, in the settled order."""
+
+
+class Schedule(StrEnum):
+    """Who decides the order of dimensions for each chunk."""
+
+    ASCENDING = "ascending"
+    ROUND_ROBIN = "round-robin"
+    THEMIS = "themis"
+    FLEX = "flex"
+    LATENCY_AWARE = "latency-aware"
+
+
+class Optimization(StrEnum):
+    """What an all-reduce does in each dimension.
+
+    ``LOCAL`` reduce-scatters on the way up and all-gathers on the way down, so that outer dimensions see little;
+    ``FULL_PER_DIMENSION`` all-reduces the whole buffer in each.
+    """
+
+    LOCAL = "local"
+    FULL_PER_DIMENSION = "full-per-dimension"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkPlan:
+    """A chunk and its way through the network.
+
+    Attributes
+    ----------
+    size : float
+        Input of its first phase [B].
+    order : tuple of int
+        Dimensions in the order of its phases; those of an all-reduce's all-gather follow in reverse.
+    fused : bool
+        Whether an all-reduce turns around with one all-reduce in the last dimension, or with a reduce-scatter and an
+        all-gather that queue there separately.
+    lag : float, optional
+        If given, the dimensions serve the phases of this collective in the order of `settled`, not in that of arrival;
+        alike in all chunks of a collective.
+    """
+
+    size: float
+    order: tuple[int, ...]
+    fused: bool = True
+    lag: float | None = None
+
+
+@cache
+def settled(chunks: int, phases: int, lag: float) -> list[tuple[int, int]]:
+    """Return chunks and phases in an order that looks at no time: phase ``i`` of chunk ``j`` has place ``j + lag i``.
+
+    Of equal places the later phase goes first. A chunk's phases keep their order, so that nothing waits for ever.
+
+    Examples
+    --------
+    >>> settled(3, 2, 1.0)
+    [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
+    """
+    every = ((chunk, phase) for chunk in range(chunks) for phase in range(phases))
+    return sorted(every, key=lambda each: (each[0] + lag * each[1], -each[1]))
+
+
+def chunk_sizes(size: float, chunks: int, whole: bool) -> Sequence[float]:
+    """Cut a buffer into chunks.
+
+    Whole bytes as ASTRA-sim cuts them: ``floor(size / chunks)`` each, and what is left becomes further chunks.
+
+    Examples
+    --------
+    >>> chunk_sizes(10, 4, whole=True)
+    [2, 2, 2, 2, 2]
+    >>> chunk_sizes(10, 4, whole=False)
+    [2.5, 2.5, 2.5, 2.5]
+    """
+    if not whole:
+        return [size / chunks] * chunks
+    chunk = max(1, int(size) // chunks)
+    count, rest = divmod(int(size), chunk)
+    return [chunk] * count + ([rest] if rest else [])
+
+
+def phases(
+    plan: ChunkPlan, collective: Collective, groups: Sequence[int], optimization: Optimization, whole: bool
+) -> list[tuple[int, Collective, float]]:
+    """Return the phases of a chunk: dimension, operation and input [B].
+
+    Examples
+    --------
+    >>> for phase in phases(ChunkPlan(64.0, (0, 1)), Collective.ALL_REDUCE, (2, 4), Optimization.LOCAL, False):
+    ...     print(*phase)
+    0 reduce-scatter 64.0
+    1 all-reduce 32.0
+    0 all-gather 32.0
+    """
+    size, order = plan.size, plan.order
+    if collective is Collective.ALL_TO_ALL:
+        return [(d, collective, size) for d in order]
+    if collective is Collective.ALL_REDUCE and optimization is Optimization.FULL_PER_DIMENSION:
+        return [(d, collective, size) for d in order]
+    found: list[tuple[int, Collective, float]] = []
+    if collective is Collective.ALL_GATHER:
+        for d in order:
+            found.append((d, collective, size))
+            size *= groups[d]
+        return found
+    up = order if collective is Collective.REDUCE_SCATTER or not plan.fused else order[:-1]
+    for d in up:
+        found.append((d, Collective.REDUCE_SCATTER, size))
+        size = size // groups[d] if whole else size / groups[d]
+    if collective is Collective.REDUCE_SCATTER:
+        return found
+    if plan.fused:
+        found.append((order[-1], Collective.ALL_REDUCE, size))
+    for d in reversed(up):
+        found.append((d, Collective.ALL_GATHER, size))
+        size *= groups[d]
+    return found
+
+
+def turns(lag: float, dimensions: Sequence[Sequence[int]]) -> dict[int, list[tuple[int, int]]]:
+    """Return per dimension the chunks and phases that it serves, in their settled order.
+
+    Parameters
+    ----------
+    lag : float
+        Of the chunks' plans.
+    dimensions : sequence of sequence of int
+        Dimensions of each chunk's phases.
+
+    Examples
+    --------
+    >>> turns(2.0, [(0, 1), (1, 0)])
+    {0: [(0, 0), (1, 1)], 1: [(1, 0), (0, 1)]}
+    """
+    found: dict[int, list[tuple[int, int]]] = {}
+    for chunk, phase in settled(len(dimensions), max(map(len, dimensions)), lag):
+        if phase < len(dimensions[chunk]):
+            found.setdefault(dimensions[chunk][phase], []).append((chunk, phase))
+    return found
+
+
+def default_order(collective: Collective, groups: Sequence[int]) -> tuple[int, ...]:
+    """Return the dimensions that a group uses: outwards, for an all-gather inwards."""
+    used = tuple(d for d, p in enumerate(groups) if p > 1)
+    return used[::-1] if collective is Collective.ALL_GATHER else used
+
+
+def fixed_plans(
+    schedule: Schedule,
+    collective: Collective,
+    sizes: Sequence[float],
+    groups: Sequence[int],
+    whole: bool,
+    in_flight: int,
+) -> list[ChunkPlan]:
+    """Plan the chunks of the schedules that look at no load: ``ascending`` and ``round-robin``.
+
+    In ASTRA-sim, whose bytes are whole, dimensions serve chunks as they come. In a settled order a slower phase never
+    makes ``round-robin`` faster; ``ascending`` chunks come in order anyway.
+    """
+    order = default_order(collective, groups)
+    if schedule is Schedule.ASCENDING:
+        return [ChunkPlan(size, order) for size in sizes]
+    turned = [order[start:] + order[:start] for start in range(len(order))]
+    lag = None if whole else float(max(_LAG, 2 * in_flight))
+    return [ChunkPlan(size, turned[j % len(order)], lag=lag) for j, size in enumerate(sizes)]

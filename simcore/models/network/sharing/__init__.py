@@ -1,0 +1,1 @@
+"""Several jobs on shared links."""

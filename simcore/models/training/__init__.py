@@ -1,0 +1,1 @@
+"""Parallel training: an architecture, its operators, and the time of an iteration."""

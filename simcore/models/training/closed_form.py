@@ -1,0 +1,195 @@
+"""The step-time model: compute, collectives and the overlap rule give the time of one training iteration.
+
+Every study calls this one model. A workload on a network is first compiled into a `StepModel`, a function of the
+bandwidths alone with identical terms merged; the bandwidth optimiser reads the same object as a convex program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from simcore.models.network.collectives import pattern
+from simcore.models.network.mapping import Groups
+from simcore.models.training.step_model import StepModel, StepTime, Stream, TrainingLoop
+from simcore.models.training.workload import Phase, Workload
+
+__all__ = ["StepModel", "StepTime", "Stream", "TrainingLoop", "compile_step", "mean_step", "step_time"]
+
+
+class _Streams:
+    """The streams of a workload while it is compiled, by group and shape."""
+
+    def __init__(self) -> None:
+        self.index: dict[tuple[str, tuple[float, ...]], int] = {}
+        self.names: list[dict[str, None]] = []
+        self.volumes: list[float] = []
+
+    def add(self, phase: Phase, parallel: str, groups: tuple[int, ...], times: int = 1) -> tuple[int, float]:
+        """Return the stream of a phase's collective and its volume [B]; volume 0 where nothing is sent."""
+        if phase.collective is None or phase.size == 0 or all(p == 1 for p in groups):
+            return 0, 0.0
+        scale, shape = pattern(phase.collective, groups)
+        stream = self.index.setdefault((parallel, shape), len(self.index))
+        if stream == len(self.names):
+            self.names.append({})
+            self.volumes.append(0.0)
+        volume = times * scale * phase.size
+        self.names[stream][phase.collective.value] = None
+        self.volumes[stream] += volume
+        return stream, volume
+
+    def finished(self) -> tuple[Stream, ...]:
+        return tuple(
+            Stream(f"{parallel} {' and '.join(names)}", shape, volume)
+            for (parallel, shape), names, volume in zip(self.index, self.names, self.volumes, strict=True)
+        )
+
+
+@lru_cache(maxsize=128)
+def compile_step(
+    workload: Workload,
+    groups: Groups,
+    loop: TrainingLoop = TrainingLoop.NO_OVERLAP,
+    recompute: bool = False,
+    compute_scale: float = 1.0,
+    recompute_compute: bool = False,
+) -> StepModel:
+    """Turn a workload on a network into a function of the bandwidths.
+
+    With F, I, W the compute and CF, CI, CW the communication of a layer's passes::
+
+        NoOverlap   T = sum (F + CF + I + CI + W + CW)
+        Overlap     T = sum (F + CF + I + max(CI, W + CW))
+
+    Layers with the same overlap term are merged, and everything that is merely added becomes one linear term.
+
+    Parameters
+    ----------
+    workload : Workload
+        Layers; forward and input-gradient collectives run in the tensor-parallel group, weight-gradient ones in the
+        data-parallel group.
+    groups : Groups
+        Sizes of these groups along each dimension.
+    loop : TrainingLoop
+        Overlap rule.
+    recompute : bool
+        Whether forward activations are recomputed, so that the forward collectives run twice.
+    compute_scale : float
+        Factor on all compute.
+    recompute_compute : bool
+        Whether the recomputed forward also takes its compute again. The published bandwidth plans do not count it,
+        the published evaluation does.
+
+    Returns
+    -------
+    StepModel
+        Its `StepModel.time` gives seconds for any bandwidths.
+
+    References
+    ----------
+    LIBRA (arXiv:2109.11762), section on end-to-end training time.
+    """
+    streams = _Streams()
+    sent: list[tuple[int, int, float]] = []  # pass, stream, volume of what blocks
+    overlaps: dict[tuple[int, float, float, int, float], int] = {}
+    compute = fixed = 0.0
+    for layer in workload.layers:
+        passes = 1 + (recompute and recompute_compute)
+        before = compute_scale * (passes * layer.forward.compute + layer.input_gradient.compute)
+        weight = compute_scale * layer.weight_gradient.compute
+        compute += before + weight
+        fixed += before
+        sent.append((0, *streams.add(layer.forward, "tensor-parallel", groups.tp, 2 if recompute else 1)))
+        sx, x = streams.add(layer.input_gradient, "tensor-parallel", groups.tp)
+        sy, y = streams.add(layer.weight_gradient, "data-parallel", groups.dp)
+        if loop is TrainingLoop.OVERLAP and x > 0:
+            term = (sx, x, weight, sy, y)
+            overlaps[term] = overlaps.get(term, 0) + 1
+        else:  # nothing for the weight gradient to hide behind
+            fixed += weight
+            sent += [(1, sx, x), (2, sy, y)]
+    found = streams.finished()
+    blocking = np.zeros((3, len(found)))
+    for row, stream, volume in sent:
+        if volume:
+            blocking[row, stream] += volume
+    terms = list(overlaps)
+    return StepModel(
+        streams=found,
+        shapes=np.array([stream.shape for stream in found]).reshape(len(found), len(groups.tp)),
+        compute=compute,
+        fixed=fixed,
+        blocking=blocking,
+        x=np.array([term[1] for term in terms]),
+        g=np.array([term[2] for term in terms]),
+        y=np.array([term[4] for term in terms]),
+        count=np.array([overlaps[term] for term in terms], dtype=float),
+        sx=np.array([term[0] for term in terms], dtype=np.intp),
+        sy=np.array([term[3] for term in terms], dtype=np.intp),
+    )
+
+
+def mean_step(models: Sequence[StepModel], names: Sequence[str]) -> StepModel:
+    """Return the model of the mean iteration time of several workloads on one network.
+
+    Parameters
+    ----------
+    models : sequence of StepModel
+        One per workload.
+    names : sequence of str
+        Names of the workloads, to tell their streams apart.
+    """
+    share = 1.0 / len(models)
+    offsets = np.cumsum([0, *(len(model.streams) for model in models)])[:-1]
+    return StepModel(
+        streams=tuple(
+            Stream(f"{name} {stream.label}", stream.shape, share * stream.volume)
+            for name, model in zip(names, models, strict=True)
+            for stream in model.streams
+        ),
+        shapes=np.concatenate([model.shapes for model in models]),
+        compute=share * sum(model.compute for model in models),
+        fixed=share * sum(model.fixed for model in models),
+        blocking=np.concatenate([share * model.blocking for model in models], axis=1),
+        x=np.concatenate([model.x for model in models]),
+        g=np.concatenate([model.g for model in models]),
+        y=np.concatenate([model.y for model in models]),
+        count=np.concatenate([share * model.count for model in models]),
+        sx=np.concatenate([model.sx + offset for model, offset in zip(models, offsets, strict=True)]),
+        sy=np.concatenate([model.sy + offset for model, offset in zip(models, offsets, strict=True)]),
+    )
+
+
+def step_time(
+    workload: Workload,
+    groups: Groups,
+    bandwidths: ArrayLike,
+    loop: TrainingLoop = TrainingLoop.NO_OVERLAP,
+    recompute: bool = False,
+    compute_scale: float = 1.0,
+    recompute_compute: bool = False,
+) -> StepTime:
+    """Return the time of one training iteration and what it is spent on.
+
+    Parameters
+    ----------
+    workload, groups, loop, recompute, compute_scale, recompute_compute
+        See `compile_step`. Compile once and call `StepModel.time` where many bandwidths are tried.
+    bandwidths : array_like, shape (D,)
+        Bandwidth of one NPU into each dimension [B/s], innermost first.
+
+    Examples
+    --------
+    >>> from simcore.models.training.workload import Collective, Layer
+    >>> reduce = Phase(1.0, Collective.ALL_REDUCE, 16e9)
+    >>> toy = Workload("toy", (Layer("mlp", Phase(1.0), reduce, reduce),), tp=2, dp=2)
+    >>> step_time(toy, Groups((2, 1), (1, 2)), [4e9, 8e9]).total
+    9.0
+    >>> step_time(toy, Groups((2, 1), (1, 2)), [4e9, 8e9], TrainingLoop.OVERLAP).total
+    6.0
+    """
+    return compile_step(workload, groups, loop, recompute, compute_scale, recompute_compute).split(bandwidths)

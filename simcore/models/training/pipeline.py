@@ -1,0 +1,277 @@
+"""Pipeline parallelism: layers in stages, micro-batches through the stages, in the order of GPipe or of 1F1B.
+
+With p equal stages and m micro-batches, and transfers that take no time, an iteration takes (m + p - 1) / m of its
+work: the bubble is (p - 1) / m of the work, in both orders. What 1F1B saves is memory: a stage holds the activations of
+at most p micro-batches, where GPipe holds those of all m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from simpy.events import Event
+
+from simcore.engine import Clock
+from simcore.errors import InputError
+from simcore.models.network.transfers import TransferLeg
+from simcore.models.training.execute import Log, Runner, Span, finish
+from simcore.models.training.program import Axis, Loop, Pass, Step, Writer, backward_order, blocks
+from simcore.models.training.simulated import ChunkFabric
+from simcore.models.training.workload import Collective, Phase, Workload
+
+
+class PipelineOrder(StrEnum):
+    """In which order a stage takes its micro-batches."""
+
+    GPIPE = "GPipe"
+    ONE_F_ONE_B = "1F1B"
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """How a workload is cut into stages and micro-batches.
+
+    Attributes
+    ----------
+    stages : int
+        Stages p.
+    micro_batches : int
+        Micro-batches m of an iteration.
+    order : PipelineOrder
+        Who comes when.
+    """
+
+    stages: int
+    micro_batches: int
+    order: PipelineOrder = PipelineOrder.ONE_F_ONE_B
+
+    def __post_init__(self) -> None:
+        for name, value in (("stages", self.stages), ("micro-batches", self.micro_batches)):
+            if value < 1:
+                raise InputError(f"pipeline, {name}", str(value), "a whole number of at least 1")
+
+
+def bubble(stages: int, micro_batches: int) -> float:
+    """Return the bubble of a pipeline of equal stages as a share of the work: (p - 1) / m.
+
+    References
+    ----------
+    Narayanan et al., Efficient Large-Scale Language Model Training on GPU Clusters Using Megatron-LM, SC 2021,
+    section 2.2.
+
+    Examples
+    --------
+    >>> bubble(4, 8)
+    0.375
+    """
+    return (stages - 1) / micro_batches
+
+
+def turns(pipeline: Pipeline, stage: int) -> Iterator[tuple[bool, int]]:
+    """Yield what a stage does: (forward or backward, micro-batch).
+
+    Examples
+    --------
+    >>> "".join(f"{'F' if forward else 'B'}{i}" for forward, i in turns(Pipeline(3, 4), stage=1))
+    'F0F1B0F2B1F3B2B3'
+    """
+    m = pipeline.micro_batches
+    ahead = m if pipeline.order is PipelineOrder.GPIPE else min(pipeline.stages - stage - 1, m)
+    yield from ((True, i) for i in range(ahead))
+    for i in range(ahead, m):
+        yield True, i
+        yield False, i - ahead
+    yield from ((False, i) for i in range(m - ahead, m))
+
+
+def stage_layers(workload: Workload, stages: int) -> list[range]:
+    """Cut a workload into stages of whole blocks, as many in each.
+
+    Raises
+    ------
+    InputError
+        If the blocks cannot be shared out evenly.
+    """
+    found = blocks(workload, range(len(workload.layers)))
+    if len(found) % stages:
+        expected = f"a number of stages that divides the {len(found)} blocks of workload '{workload.name}'"
+        fits = ", ".join(str(each) for each in range(1, len(found) + 1) if len(found) % each == 0)
+        remedy = f"Choose one of {fits}"
+        if len(found) == 2:
+            remedy += (
+                ". The zoo's workloads hold two blocks of their model, as published; for more stages copy the entry to "
+                "a file with the model's real number in field 'layers'"
+            )
+        raise InputError("--stages", str(stages), expected, f"{remedy}.")
+    each = len(found) // stages
+    return [range(found[i * each].start, found[(i + 1) * each - 1].stop) for i in range(stages)]
+
+
+def boundary_size(workload: Workload) -> float:
+    """Return the bytes that go from stage to stage for the whole batch [B]: the activations that a block ends with.
+
+    Those are what the last forward collective leaves on each NPU; a workload without one sends nothing.
+    """
+    phase = next((layer.forward for layer in reversed(workload.layers) if layer.forward.collective), Phase(0.0))
+    if phase.collective is Collective.ALL_GATHER:
+        return phase.size * workload.tp
+    return phase.size / workload.tp if phase.collective is Collective.REDUCE_SCATTER else phase.size
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """A simulated iteration of a pipeline.
+
+    Attributes
+    ----------
+    time : float
+        The iteration [s].
+    logs : tuple of Log
+        What an NPU of each stage did.
+    in_flight : tuple of int
+        Most micro-batches whose activations each stage held at once.
+    """
+
+    time: float
+    logs: tuple[Log, ...]
+    in_flight: tuple[int, ...]
+
+
+@dataclass
+class _Stage:
+    """One stage, with a mailbox for each micro-batch from either side."""
+
+    index: int
+    layers: range
+    runner: Runner
+    fabric: ChunkFabric
+    activations: list[Event]
+    gradients: list[Event]
+    in_flight: int = 0
+    most: int = 0
+
+
+def run_pipeline(
+    clock: Clock,
+    workload: Workload,
+    pipeline: Pipeline,
+    fabrics: Sequence[ChunkFabric],
+    way: Callable[[int, int, float], Sequence[TransferLeg]],
+    *,
+    loop: Loop = Loop.SIMULATE,
+    recompute: bool = True,
+    compute_scale: float = 1.0,
+    order: Callable[[Pipeline, int], Iterator[tuple[bool, int]]] = turns,
+) -> PipelineRun:
+    """Simulate one iteration of a pipeline, one NPU per stage.
+
+    A micro-batch takes 1 / m of each layer's compute and of the bytes of its activations. Weight gradients are summed
+    over the data-parallel group once, in the last backward turn of a stage. Transfers between stages overlap with
+    compute, and share the links of the sender's dimensions with each other and with its collectives. A stage that waits
+    for a message that has left is held up by the transfer (a span of `Axis.PIPELINE`); before that it is idle.
+
+    Parameters
+    ----------
+    clock : Clock
+        The simulation's clock.
+    workload : Workload
+        All layers.
+    pipeline : Pipeline
+        How they are cut.
+    fabrics : sequence of Fabric
+        The network of an NPU of each stage.
+    way : callable
+        The legs of a message, given two stages (from 0) and bytes [B]; none where it takes no time.
+    loop, recompute, compute_scale
+        As in `simcore.models.training.program.iteration`.
+    order : callable
+        Turns of a stage, in place of those of `pipeline`.
+
+    Raises
+    ------
+    InputError
+        If the stages cannot be cut evenly.
+    RunError
+        If the turns lead to a deadlock.
+    """
+    parts = stage_layers(workload, pipeline.stages)
+    boxes = [[clock.event() for _ in range(pipeline.micro_batches)] for _ in range(2 * len(parts))]
+    stages = [
+        _Stage(i, layers, Runner(clock, fabric, Log(f"stage {i + 1}")), fabric, boxes[2 * i], boxes[2 * i + 1])
+        for i, (layers, fabric) in enumerate(zip(parts, fabrics, strict=True))
+    ]
+    running = _Running(clock, workload, pipeline, stages, way, loop, recompute, compute_scale)
+    for stage in stages:
+        clock.process(running.program(stage, list(order(pipeline, stage.index))))
+    logs = tuple(stage.runner.log for stage in stages)
+    finish(clock, logs)
+    ends = [log.end for log in logs if log.end is not None]
+    return PipelineRun(max(ends), logs, tuple(stage.most for stage in stages))
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A pipeline while it runs; attributes as the parameters of `run_pipeline`."""
+
+    clock: Clock
+    workload: Workload
+    pipeline: Pipeline
+    stages: Sequence[_Stage]
+    way: Callable[[int, int, float], Sequence[TransferLeg]]
+    loop: Loop
+    recompute: bool
+    compute_scale: float
+
+    def program(self, stage: _Stage, order: Sequence[tuple[bool, int]]) -> Generator[Event, Any, None]:
+        """Take the turns of a stage."""
+        m = self.pipeline.micro_batches
+        writer = Writer(self.workload, self.loop, self.compute_scale / m, 1.0 / m)
+        last = max((number for number, (forward, _) in enumerate(order) if not forward), default=-1)
+        for number, (forward, i) in enumerate(order):
+            if forward:
+                yield from self._activations(stage, i)
+                stage.in_flight += 1
+                stage.most = max(stage.most, stage.in_flight)
+                yield from stage.runner.run(step for layer in stage.layers for step in writer.forward(layer))
+                self._send(stage, 1, i)
+            else:
+                yield from self._gradient(stage, i)
+                yield from stage.runner.run(self._backward(writer, stage, summed=number == last))
+                stage.in_flight -= 1
+                self._send(stage, -1, i)
+        yield from stage.runner.whole(writer.end())
+
+    def _backward(self, writer: Writer, stage: _Stage, *, summed: bool) -> Iterator[Step]:
+        for layer, again in backward_order(self.workload, stage.layers, recompute=self.recompute):
+            yield from writer.forward(layer, Pass.RECOMPUTE) if again else writer.backward(layer, summed=summed)
+
+    def _activations(self, stage: _Stage, micro_batch: int) -> Generator[Event, Any, None]:
+        if stage.index > 0:
+            what = f"the activations of micro-batch {micro_batch + 1} from stage {stage.index}"
+            yield from self._receive(stage, stage.activations[micro_batch], what, stage.layers[0], Pass.FORWARD)
+
+    def _gradient(self, stage: _Stage, micro_batch: int) -> Generator[Event, Any, None]:
+        if stage.index < len(self.stages) - 1:
+            what = f"the gradient of micro-batch {micro_batch + 1} from stage {stage.index + 2}"
+            yield from self._receive(stage, stage.gradients[micro_batch], what, stage.layers[-1], Pass.INPUT_GRADIENT)
+
+    def _send(self, stage: _Stage, step: int, micro_batch: int) -> None:
+        there = stage.index + step
+        if not 0 <= there < len(self.stages):
+            return
+        box = self.stages[there].activations if step == 1 else self.stages[there].gradients
+        what = f"{'activations' if step == 1 else 'gradient'} of micro-batch {micro_batch + 1} to stage {there + 1}"
+        legs = self.way(stage.index, there, boundary_size(self.workload) / self.pipeline.micro_batches)
+        stage.fabric.send(legs, "onwards" if step == 1 else "back", what, box[micro_batch])
+
+    def _receive(self, stage: _Stage, event: Event, what: str, layer: int, part: Pass) -> Generator[Event, Any, None]:
+        start = self.clock.now
+        yield from stage.runner.wait(event, what)
+        assert event.value is not None  # see ChunkFabric.send
+        departed, slowest = event.value
+        now, since = self.clock.now, max(start, departed)
+        if now > since:
+            stage.runner.log.spans.append(Span(since, now, layer, part, Axis.PIPELINE, slowest))

@@ -1,0 +1,260 @@
+"""A training iteration as a program: compute, start a collective, wait for a collective, in the order of one NPU.
+
+The program says what waits for what and knows no network; `simcore.models.training.execute` runs it on one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import count
+
+from simcore.models.training.workload import Collective, Layer, Phase, Workload
+
+
+class Loop(StrEnum):
+    """What the collectives of an iteration wait for.
+
+    ``NO_OVERLAP`` waits for each collective before it goes on. ``OVERLAP`` lets a layer's weight gradient, compute and
+    collective, run beside its input-gradient collective, and waits for both. ``SIMULATE`` is the loop of ASTRA-sim's
+    transformers: a layer waits for its input-gradient collective only, weight-gradient collectives run on until the end
+    of the iteration.
+    """
+
+    NO_OVERLAP = "NoOverlap"
+    OVERLAP = "Overlap"
+    SIMULATE = "simulate"
+
+
+class Axis(StrEnum):
+    """What communication is for: the group that a collective runs in, or transfers between pipeline stages."""
+
+    TENSOR = "tensor-parallel"
+    DATA = "data-parallel"
+    PIPELINE = "pipeline"
+
+
+class Pass(StrEnum):
+    """Part of an iteration."""
+
+    FORWARD = "forward"
+    RECOMPUTE = "recompute"
+    INPUT_GRADIENT = "input gradient"
+    WEIGHT_GRADIENT = "weight gradient"
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Compute for a while.
+
+    Attributes
+    ----------
+    seconds : float
+        How long [s].
+    layer : int
+        Index of the layer, from 0.
+    part : Pass
+        Where in the iteration.
+    """
+
+    seconds: float
+    layer: int
+    part: Pass
+
+
+@dataclass(frozen=True)
+class Issue:
+    """Start a collective and go on.
+
+    Attributes
+    ----------
+    key : int
+        What `Wait` calls it.
+    collective : Collective
+        The operation.
+    size : float
+        Bytes [B]: the full buffer per NPU, for all-gather the input shard per NPU.
+    axis : Axis
+        The group it runs in.
+    urgent : bool
+        Whether it goes ahead of what is queued (last in, first out), because something waits for it soon.
+    layer : int
+        Index of the layer, from 0.
+    part : Pass
+        Where in the iteration.
+    """
+
+    key: int
+    collective: Collective
+    size: float
+    axis: Axis
+    urgent: bool
+    layer: int
+    part: Pass
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Wait until a collective has ended.
+
+    Attributes
+    ----------
+    key : int
+        Of its `Issue`.
+    """
+
+    key: int
+
+
+Step = Compute | Issue | Wait
+
+
+class Writer:
+    """Writes the steps of layers one after the other and numbers their collectives.
+
+    Parameters
+    ----------
+    workload : Workload
+        The layers.
+    loop : Loop
+        What waits for what.
+    compute_scale, size_scale : float
+        Factors on all compute, and on the bytes of activations.
+    """
+
+    def __init__(self, workload: Workload, loop: Loop, compute_scale: float = 1.0, size_scale: float = 1.0) -> None:
+        self.workload, self.loop = workload, loop
+        self._compute_scale, self._size_scale = compute_scale, size_scale
+        self._keys = count()
+        self.pending: list[int] = []
+
+    def compute(self, seconds: float, layer: int, part: Pass) -> Iterator[Step]:
+        """Compute, unless it takes no time."""
+        if seconds > 0:
+            yield Compute(seconds * self._compute_scale, layer, part)
+
+    def issue(self, phase: Phase, axis: Axis, layer: int, part: Pass, *, urgent: bool) -> Issue | None:
+        """Return the start of a phase's collective; None where there is nothing to send."""
+        if phase.collective is None or phase.size == 0:
+            return None
+        size = phase.size * (self._size_scale if axis is Axis.TENSOR else 1.0)
+        return Issue(next(self._keys), phase.collective, size, axis, urgent, layer, part)
+
+    def forward(self, layer: int, part: Pass = Pass.FORWARD) -> Iterator[Step]:
+        """Write a layer's forward pass: compute, then its collective, which the next layer needs."""
+        phase = self.workload.layers[layer].forward
+        yield from self.compute(phase.compute, layer, part)
+        yield from blocking(self.issue(phase, Axis.TENSOR, layer, part, urgent=True))
+
+    def backward(self, layer: int, *, summed: bool = True) -> Iterator[Step]:
+        """Write a layer's backward pass.
+
+        Parameters
+        ----------
+        layer : int
+            Index of the layer.
+        summed : bool
+            Whether its weight gradient is summed over the data-parallel group now; with micro-batches only the last
+            one does so.
+        """
+        one: Layer = self.workload.layers[layer]
+        given, weight = one.input_gradient, one.weight_gradient
+        inputs = self.issue(given, Axis.TENSOR, layer, Pass.INPUT_GRADIENT, urgent=True)
+        weights = self.issue(weight, Axis.DATA, layer, Pass.WEIGHT_GRADIENT, urgent=False) if summed else None
+        yield from self.compute(given.compute, layer, Pass.INPUT_GRADIENT)
+        if self.loop is Loop.NO_OVERLAP:
+            yield from blocking(inputs)
+            yield from self.compute(weight.compute, layer, Pass.WEIGHT_GRADIENT)
+            yield from blocking(weights)
+            return
+        if inputs is not None:
+            yield inputs
+        yield from self.compute(weight.compute, layer, Pass.WEIGHT_GRADIENT)
+        if weights is not None:
+            yield weights
+        if inputs is not None:
+            yield Wait(inputs.key)
+        if weights is None:
+            return
+        if self.loop is Loop.OVERLAP:
+            yield Wait(weights.key)
+        else:
+            self.pending.append(weights.key)
+
+    def end(self) -> Iterator[Step]:
+        """Wait for all that is still on its way."""
+        while self.pending:
+            yield Wait(self.pending.pop(0))
+
+
+def blocking(issue: Issue | None) -> Iterator[Step]:
+    """Write the start of a collective, if there is one, and wait for it at once."""
+    if issue is not None:
+        yield issue
+        yield Wait(issue.key)
+
+
+def blocks(workload: Workload, layers: Sequence[int]) -> list[range]:
+    """Return the blocks between checkpoints, cut to a range of consecutive layers.
+
+    Examples
+    --------
+    >>> from simcore.models.training.workload import Phase
+    >>> idle = Layer("idle", Phase(0.0), Phase(0.0), Phase(0.0))
+    >>> blocks(Workload("toy", (idle,) * 6, 1, 1, checkpoints=(0, 3)), range(6))
+    [range(0, 3), range(3, 6)]
+    """
+    starts = sorted({layers[0], *(start for start in workload.checkpoints if start in layers)})
+    return [range(a, b) for a, b in zip(starts, [*starts[1:], layers[-1] + 1], strict=True)]
+
+
+def backward_order(workload: Workload, layers: Sequence[int], *, recompute: bool) -> Iterator[tuple[int, bool]]:
+    """Yield layers as the backward pass meets them, and whether each runs forward again (True) or backward.
+
+    Before it goes back through a block, its forward pass runs again, but for the last layer, whose input that yields.
+    """
+    for block in reversed(blocks(workload, layers)):
+        if recompute:
+            yield from ((layer, True) for layer in block[:-1])
+        yield from ((layer, False) for layer in reversed(block))
+
+
+def iteration(
+    workload: Workload, loop: Loop, *, recompute: bool = True, compute_scale: float = 1.0
+) -> tuple[Step, ...]:
+    """Write the program of one training iteration.
+
+    Parameters
+    ----------
+    workload : Workload
+        Layers and checkpoints.
+    loop : Loop
+        What waits for what.
+    recompute : bool
+        Whether activations are recomputed block by block before the backward pass.
+    compute_scale : float
+        Factor on all compute.
+
+    Returns
+    -------
+    tuple of Step
+        In the order in which an NPU takes them.
+
+    References
+    ----------
+    The loop ``HYBRID_TRANSFORMER_FWD_IN_BCKWD`` of ASTRA-sim 1.0.
+
+    Examples
+    --------
+    >>> reduce = Phase(1.0, Collective.ALL_REDUCE, 8.0)
+    >>> toy = Workload("toy", (Layer("mlp", Phase(1.0), reduce, reduce),), tp=2, dp=2)
+    >>> [type(step).__name__ for step in iteration(toy, Loop.SIMULATE)]
+    ['Compute', 'Compute', 'Issue', 'Compute', 'Issue', 'Wait', 'Wait']
+    """
+    writer = Writer(workload, loop, compute_scale)
+    layers = range(len(workload.layers))
+    steps: list[Step] = [step for layer in layers for step in writer.forward(layer)]
+    for layer, again in backward_order(workload, layers, recompute=recompute):
+        steps += writer.forward(layer, Pass.RECOMPUTE) if again else writer.backward(layer)
+    return (*steps, *writer.end())

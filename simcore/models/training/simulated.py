@@ -1,0 +1,274 @@
+"""Programs on the chunk simulator: the iteration of one NPU, its collectives in chunks that queue in the dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simpy.events import Event
+
+from simcore.engine import Clock
+from simcore.models.network.bounds import bounds
+from simcore.models.network.conventions import Convention
+from simcore.models.network.mapping import Groups
+from simcore.models.network.schedulers.schedules import Schedule
+from simcore.models.network.simulation.log import LoggedPhase, LoggedTransfer
+from simcore.models.network.simulation.network import Network
+from simcore.models.network.topology import Topology
+from simcore.models.network.transfers import TransferLeg
+from simcore.models.training.execute import Log, Runner, Span, busiest, finish
+from simcore.models.training.program import Axis, Issue, Pass, Step
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How collectives are simulated.
+
+    Attributes
+    ----------
+    chunks : int
+        Into how many each collective is cut.
+    schedule : Schedule
+        Order of dimensions per chunk.
+    convention : Convention
+        What a chunk phase costs.
+    record : bool
+        Whether to keep a log of all chunk phases.
+    """
+
+    chunks: int = 64
+    schedule: Schedule = Schedule.ASCENDING
+    convention: Convention = Convention.PHYSICAL
+    record: bool = False
+
+
+class ChunkFabric:
+    """The chunk simulator as one NPU of a training job uses it.
+
+    Parameters
+    ----------
+    network : Network
+        The dimensions as servers.
+    groups : Groups
+        Sizes of the tensor- and data-parallel groups along each dimension.
+    chunks : int
+        Into how many each collective is cut.
+    """
+
+    def __init__(self, network: Network, groups: Groups, chunks: int) -> None:
+        self.network, self.chunks = network, chunks
+        self._groups = {Axis.TENSOR: groups.tp, Axis.DATA: groups.dp}
+        self._positions = dict(zip((Axis.TENSOR, Axis.DATA), groups.positions(), strict=True))
+        self._urgent = 0
+        self._busy: dict[int, list[float]] = {}
+
+    def issue(self, issue: Issue) -> Event:
+        """Start a collective now: an urgent one goes ahead of all that is queued, another one behind."""
+        self._urgent += issue.urgent
+        self._busy[issue.key] = list(self.network.busy)
+        return self.network.issue(
+            issue.collective,
+            issue.size,
+            self._groups[issue.axis],
+            chunks=self.chunks,
+            label=f"{issue.axis.value} {issue.collective.value}, layer {issue.layer + 1}, {issue.part.value}",
+            priority=float(self._urgent) if issue.urgent else 0.0,
+            part=issue.axis.value,
+            positions=self._positions[issue.axis],
+        )
+
+    def limit(self, issue: Issue) -> tuple[int, ...]:
+        """Return the dimensions of a collective's group that were busiest since its start."""
+        network, groups = self.network, self._groups[issue.axis]
+        before = self._busy.pop(issue.key)
+        since = {d: network.busy[d] - before[d] for d, group in enumerate(groups) if group > 1}
+        return busiest(since)
+
+    def send(self, legs: Sequence[TransferLeg], channel: str, label: str, done: Event) -> None:
+        """Send a message now, leg by leg, to whoever waits for `done`.
+
+        Its value is when the message left [s], and the dimension (from 0) that it took longest in; None where it took
+        no time.
+        """
+        slowest = max(legs, key=lambda leg: leg.duration + leg.latency).dimension if legs else None
+        left = self.network.clock.now, slowest
+        if not legs:
+            done.succeed(left)
+            return
+
+        def carry(_: Event | None, following: int = 0) -> None:
+            if following == len(legs):
+                done.succeed(left)
+                return
+            arrived = self.network.send(legs[following], channel, label)
+            assert arrived.callbacks is not None
+            arrived.callbacks.append(lambda event: carry(event, following + 1))
+
+        carry(None)
+
+
+class IdealFabric:
+    """A network on which every collective takes what no schedule can beat, whatever else is under way.
+
+    An iteration on it bounds the iteration on any network with these links.
+
+    Parameters
+    ----------
+    clock : Clock
+        The simulation's clock.
+    topology : Topology
+        The network.
+    bandwidths : sequence of float
+        Bandwidth of one NPU into each dimension [B/s], innermost first.
+    groups : Groups
+        Sizes of the groups along each dimension.
+    """
+
+    def __init__(self, clock: Clock, topology: Topology, bandwidths: Sequence[float], groups: Groups) -> None:
+        self._clock, self._topology, self._bandwidths = clock, topology, bandwidths
+        self._groups = {Axis.TENSOR: groups.tp, Axis.DATA: groups.dp}
+        self._positions = dict(zip((Axis.TENSOR, Axis.DATA), groups.positions(), strict=True))
+
+    def issue(self, issue: Issue) -> Event:
+        """Start a collective that ends at its bound."""
+        sizes, at = self._groups[issue.axis], self._positions[issue.axis]
+        found = bounds(issue.collective, issue.size, self._topology, self._bandwidths, sizes, at)
+        return self._clock.at(self._clock.now + found.alpha_beta)
+
+    def limit(self, issue: Issue) -> tuple[int, ...]:
+        """Return none: no dimension bounds it alone."""
+        return ()
+
+
+@dataclass(frozen=True)
+class IterationRun:
+    """A simulated training iteration.
+
+    Attributes
+    ----------
+    time : float
+        The iteration [s].
+    spans : tuple of Span
+        What an NPU computed and waited for, in order.
+    busy : tuple of float
+        How long each dimension's links were occupied [s].
+    sent : tuple of float
+        Bytes that crossed the links of one NPU in each dimension [B].
+    phases : tuple of LoggedPhase
+        Chunk phases, where they were recorded.
+    transfers : tuple of LoggedTransfer
+        Transfers to other pipeline stages, leg by leg, where they were recorded.
+    events : int
+        SimPy events.
+    """
+
+    time: float
+    spans: tuple[Span, ...]
+    busy: tuple[float, ...]
+    sent: tuple[float, ...]
+    phases: tuple[LoggedPhase, ...]
+    transfers: tuple[LoggedTransfer, ...]
+    events: int
+
+    @property
+    def compute(self) -> float:
+        """All compute [s]."""
+        return sum(span.seconds for span in self.spans if span.axis is None)
+
+    @property
+    def exposed(self) -> float:
+        """All waiting for collectives and transfers [s]."""
+        return sum(span.seconds for span in self.spans if span.axis is not None)
+
+    def exposed_by_axis(self) -> dict[Axis, float]:
+        """Return the waiting for the collectives of each group and for transfers between stages [s]."""
+        return {axis: sum(span.seconds for span in self.spans if span.axis is axis) for axis in Axis}
+
+    def exposed_by_layer(self) -> dict[tuple[int, Pass, Axis], float]:
+        """Return the waiting by layer, part and group [s]; what nothing waited for is left out."""
+        found: dict[tuple[int, Pass, Axis], float] = {}
+        for span in self.spans:
+            if span.axis is not None:
+                key = span.layer, span.part, span.axis
+                found[key] = found.get(key, 0.0) + span.seconds
+        return found
+
+    def exposed_by_dimension(self) -> tuple[float, ...]:
+        """Return the waiting for collectives that each dimension holds up, their busiest one [s].
+
+        Dimensions that tie share it in equal parts.
+        """
+        found = [0.0] * len(self.busy)
+        for span in self.spans:
+            if span.dimension is not None:
+                for dimension in (span.dimension, *span.ties):
+                    found[dimension] += span.seconds / (1 + len(span.ties))
+        return tuple(found)
+
+
+def run_iteration(
+    steps: Sequence[Step], topology: Topology, bandwidths: Sequence[float], groups: Groups, settings: Settings
+) -> IterationRun:
+    """Simulate one iteration, with one NPU for all: symmetric training makes them do the same at the same time.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        The program.
+    topology : Topology
+        The network.
+    bandwidths : sequence of float
+        Bandwidth of one NPU into each dimension [B/s], innermost first.
+    groups : Groups
+        Sizes of the groups along each dimension.
+    settings : Settings
+        How collectives are simulated.
+
+    Raises
+    ------
+    RunError
+        If the iteration does not come to its end.
+    """
+    clock = Clock()
+    network = make_network(clock, topology, bandwidths, settings)
+    log = Log("the NPU")
+    runner = Runner(clock, ChunkFabric(network, groups, settings.chunks), log)
+    clock.process(runner.whole(steps))
+    finish(clock, [log])
+    return written(log, network)
+
+
+def make_network(clock: Clock, topology: Topology, bandwidths: Sequence[float], settings: Settings) -> Network:
+    """Return the dimensions as one NPU sees them, on a clock."""
+    return Network(
+        clock,
+        topology,
+        bandwidths,
+        convention=settings.convention,
+        schedule=settings.schedule,
+        record=settings.record,
+    )
+
+
+def written(log: Log, network: Network) -> IterationRun:
+    """Return what one NPU did on its network, once it has come to its end."""
+    assert log.end is not None  # finish() has seen to that
+    return IterationRun(
+        log.end,
+        tuple(log.spans),
+        tuple(network.busy),
+        tuple(network.sent),
+        tuple(network.log),
+        tuple(network.transfers),
+        network.clock.events,
+    )
+
+
+def bound(steps: Sequence[Step], topology: Topology, bandwidths: Sequence[float], groups: Groups) -> float:
+    """Return a time that no schedule of the collectives can beat [s]: the program on an `IdealFabric`."""
+    clock, log = Clock(), Log("the NPU")
+    runner = Runner(clock, IdealFabric(clock, topology, bandwidths, groups), log)
+    clock.process(runner.whole(steps))
+    finish(clock, [log])
+    assert log.end is not None  # finish() has seen to that
+    return log.end

@@ -1,0 +1,99 @@
+"""ZeRO-3: the program of an iteration whose parameters are sharded over the data-parallel group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from simcore.errors import InputError
+from simcore.models.training.program import Axis, Issue, Loop, Pass, Step, Wait, Writer, backward_order, blocking
+from simcore.models.training.workload import Collective, Layer, Phase, Workload
+
+
+def zero3(workload: Workload, loop: Loop, *, recompute: bool = True, compute_scale: float = 1.0) -> tuple[Step, ...]:
+    """Write the program of one iteration with ZeRO-3.
+
+    Parameters, gradients and optimiser state are sharded over the data-parallel group. A layer's parameters are
+    gathered before its forward pass and again before it is met going back, where a block that is recomputed keeps them
+    until its backward pass; its gradient is reduce-scattered. The gathering of the next layer starts before a layer
+    computes, except with the loop ``NoOverlap``. With Psi bytes of parameters, an NPU of a group of d sends
+    3 Psi (d - 1) / d, where plain data parallelism sends 2 Psi (d - 1) / d.
+
+    Parameters
+    ----------
+    workload, loop, recompute, compute_scale
+        As in `iteration`. The gradient of each layer must be summed by that layer.
+
+    Raises
+    ------
+    InputError
+        If the gradients of several layers are fused: then nobody knows how large each layer's parameters are.
+
+    References
+    ----------
+    Rajbhandari et al., ZeRO: Memory Optimizations Toward Training Trillion Parameter Models, SC 2020, section 7.
+    """
+    sizes = _parameters(workload)
+    writer = Writer(_scattered(workload), loop, compute_scale)
+    layers = range(len(workload.layers))
+    met = [(layer, Pass.FORWARD) for layer in layers]
+    held: set[int] = set()
+    for layer, again in backward_order(workload, layers, recompute=recompute):
+        met.append((layer, Pass.RECOMPUTE if again else Pass.INPUT_GRADIENT))
+    # who needs a gathering of its own: a layer going back has its parameters still if its block ran forward again
+    needs: list[Issue | None] = []
+    for layer, part in met:
+        gather = None
+        if part is not Pass.INPUT_GRADIENT or layer not in held:
+            shard = Phase(0.0, Collective.ALL_GATHER, sizes[layer] / workload.dp)
+            gather = writer.issue(shard, Axis.DATA, layer, part, urgent=True)
+        if part is Pass.RECOMPUTE:
+            held.add(layer)
+        needs.append(gather)
+    return tuple(_gathered(writer, met, needs, prefetch=loop is not Loop.NO_OVERLAP))
+
+
+def _gathered(
+    writer: Writer, met: Sequence[tuple[int, Pass]], needs: Sequence[Issue | None], *, prefetch: bool
+) -> Iterator[Step]:
+    """Write passes with the gathering that each needs, started one gathering ahead where there is prefetching."""
+    coming = iter([issue for issue in needs if issue is not None])
+    ahead: Issue | None = next(coming, None) if prefetch else None
+    if ahead is not None:
+        yield ahead
+    for (layer, part), need in zip(met, needs, strict=True):
+        if need is not None and not prefetch:
+            yield from blocking(need)
+        elif need is not None:
+            yield Wait(need.key)
+            ahead = next(coming, None)
+            if ahead is not None:
+                yield ahead
+        yield from writer.backward(layer) if part is Pass.INPUT_GRADIENT else writer.forward(layer, part)
+    yield from writer.end()
+
+
+def _parameters(workload: Workload) -> list[float]:
+    """Return the bytes of each layer's parameters: those of its gradient."""
+    sizes = [layer.weight_gradient.size for layer in workload.layers]
+    if sum(size > 0 for size in sizes) == 1 and len(sizes) > 1:
+        raise InputError(
+            "--zero 3",
+            f"workload '{workload.name}', whose weight gradients are fused into one layer",
+            "each layer's own weight gradient, which tells the size of its parameters",
+            "Use --workload-variant optimizer.",
+        )
+    return sizes
+
+
+def _scattered(workload: Workload) -> Workload:
+    """Replace the all-reduce of each weight gradient by a reduce-scatter."""
+
+    def scattered(layer: Layer) -> Layer:
+        weight = layer.weight_gradient
+        if weight.collective is None:
+            return layer
+        phase = Phase(weight.compute, Collective.REDUCE_SCATTER, weight.size)
+        return Layer(layer.name, layer.forward, layer.input_gradient, phase, layer.update)
+
+    layers = tuple(map(scattered, workload.layers))
+    return Workload(workload.name, layers, workload.tp, workload.dp, workload.source, workload.checkpoints)

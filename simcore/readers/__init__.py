@@ -1,0 +1,1 @@
+"""Input files, each read once."""

@@ -1,0 +1,60 @@
+"""Network prices from the zoo or a file: simcore's own YAML, the artifact's JSON, LIBRA's YAML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from simcore.files import read_yaml
+from simcore.models.network.cost import CostModel, LevelCost
+from simcore.readers import libra
+from simcore.readers.quantities import Entry, NotEmpty, Price, Strict
+from simcore.readers.sniff import read_source, top_fields
+from simcore.readers.zoo import find
+
+
+class _Level(Strict):
+    link: Price
+    switch: Price | None = None
+    nic: Price | None = None
+
+
+class _Costs(Entry):
+    count_links: Literal["once", "twice"] = "once"
+    prices: Annotated[dict[str, _Level], NotEmpty]
+
+
+def load_costs(name_or_path: str | Path, place: str) -> CostModel:
+    """Load a cost model by its name in the zoo, or from a file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        For example ``sc245``. A file without ``prices`` is read as the artifact's or LIBRA's: levels with bare dollars
+        per GB/s, where levels named ``Inter...`` mean that links are counted in both directions, as LIBRA does.
+    place : str
+        The option that gave it, for messages.
+
+    Returns
+    -------
+    CostModel
+        Prices in dollars per B/s.
+
+    Raises
+    ------
+    InputError
+        For an unknown name (with the closest one), or naming file, line and field.
+
+    Examples
+    --------
+    >>> model = load_costs("sc245", "--cost")
+    >>> model.levels["Pod"].link, model.counts_both_directions
+    (7.8e-09, False)
+    """
+    path = find("costs", name_or_path, place)
+    text = read_source(path, "cost")
+    if libra.is_price_table(top_fields(text)):
+        return libra.read_costs(path, text)
+    data = read_yaml(path, _Costs, "cost", text)
+    levels = {name: LevelCost(level.link, level.switch, level.nic) for name, level in data.prices.items()}
+    return CostModel(path.stem, levels, data.count_links == "twice", data.source or str(path))

@@ -1,0 +1,59 @@
+"""Devices of the zoo: what their data sheets say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from simcore.files import read_yaml
+from simcore.models.compute.device import Device
+from simcore.readers.quantities import Bandwidth, Bytes, Entry, Rate
+from simcore.readers.sniff import read_source
+from simcore.readers.zoo import find
+
+FIELDS = ("processors", "memory", "bandwidth", "cache", "clock", "peaks")
+"""What a data sheet says of a device."""
+
+
+class _DeviceFile(Entry):
+    fp32: Rate
+    tf32: Rate | None = None
+    fp16: Rate | None = None
+    bf16: Rate | None = None
+    memory: Bytes
+    memory_bandwidth: Bandwidth
+    multiprocessors: Annotated[int, Field(ge=1)]
+    l2: Bytes
+    link_bandwidth: Bandwidth
+    boost_clock: Annotated[str, Field(pattern=r"^\d+(\.\d+)? MHz$")]
+
+
+def load_device(name_or_path: str | Path, place: str) -> Device:
+    """Load a GPU by its name in the zoo, or from a file in the same form.
+
+    Raises
+    ------
+    InputError
+        For an unknown name (with the closest one), or naming file, line and field.
+
+    Examples
+    --------
+    >>> load_device("t4", "device").peaks
+    {'fp32': 8100000000000.0, 'fp16': 65000000000000.0}
+    """
+    path = find("devices", name_or_path, place)
+    data = read_yaml(path, _DeviceFile, "device", read_source(path, "device"))
+    peaks = {"fp32": data.fp32, "tf32": data.tf32, "fp16": data.fp16, "bf16": data.bf16}
+    return Device(
+        name=path.stem,
+        kind="cuda",
+        processors=data.multiprocessors,
+        memory=data.memory,
+        bandwidth=data.memory_bandwidth,
+        cache=data.l2,
+        clock=float(data.boost_clock.removesuffix(" MHz")) * 1e6,
+        peaks={dtype: peak for dtype, peak in peaks.items() if peak is not None},
+        sources=dict.fromkeys(FIELDS, data.source or str(path)),
+    )

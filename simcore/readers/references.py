@@ -1,0 +1,127 @@
+"""Numbers of published studies, to stand beside simcore's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from simcore.files import read_yaml
+from simcore.readers.quantities import Bandwidth, Entry, NotEmpty, Strict, Time
+from simcore.readers.zoo import find
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A ratio over many points.
+
+    Attributes
+    ----------
+    mean : float
+        Geometric mean.
+    largest : float
+        Largest value.
+    """
+
+    mean: float
+    largest: float
+
+
+@dataclass(frozen=True)
+class PublishedPlan:
+    """A bandwidth plan that another program found.
+
+    Attributes
+    ----------
+    workload, loop : str
+        What it was found for.
+    bandwidths : tuple of float
+        Per dimension [B/s per NPU], innermost first.
+    time : float
+        Iteration time of the certified optimum [s].
+    """
+
+    workload: str
+    loop: str
+    bandwidths: tuple[float, ...]
+    time: float
+
+
+@dataclass(frozen=True)
+class References:
+    """What a study published.
+
+    Attributes
+    ----------
+    limits : mapping of str to float
+        Largest feasible bandwidth [B/s per NPU] by level of the network.
+    speedup : mapping of str to Spread
+        PerfOptBW over EqualBW, by network.
+    perf_per_cost : mapping of str to Spread
+        PerfPerCostOptBW over EqualBW, by network.
+    perf_per_cost_over_2d : mapping of str to Spread
+        PerfPerCostOptBW over EqualBW of network 2D, by network.
+    table6 : tuple of PublishedPlan
+        The rows of Table VI.
+    source : str
+        Where the numbers come from.
+    """
+
+    limits: Mapping[str, float]
+    speedup: Mapping[str, Spread]
+    perf_per_cost: Mapping[str, Spread]
+    perf_per_cost_over_2d: Mapping[str, Spread]
+    table6: tuple[PublishedPlan, ...]
+    source: str
+
+
+class _Spread(Strict):
+    mean: Annotated[float, Field(gt=0)]
+    largest: Annotated[float, Field(gt=0)]
+
+
+class _Plan(Strict):
+    workload: str
+    loop: Literal["NoOverlap", "Overlap"]
+    bandwidths: Annotated[list[Bandwidth], NotEmpty]
+    time: Time
+
+
+class _References(Entry):
+    limits: dict[str, Bandwidth]
+    speedup: dict[str, _Spread]
+    perf_per_cost: dict[str, _Spread]
+    perf_per_cost_over_2d: dict[str, _Spread] = Field(alias="perf_per_cost_over_2D")
+    table6: list[_Plan]
+
+
+def load_references(name_or_path: str | Path, place: str) -> References:
+    """Load the numbers of a published study.
+
+    Raises
+    ------
+    InputError
+        For an unknown name (with the closest one), or naming file, line and field.
+
+    Examples
+    --------
+    >>> load_references("sc245", "--reference").speedup["4D"]
+    Spread(mean=1.146, largest=1.498)
+    """
+    path = find("references", name_or_path, place)
+    data = read_yaml(path, _References, "reference")
+
+    def spreads(table: dict[str, _Spread]) -> dict[str, Spread]:
+        return {name: Spread(each.mean, each.largest) for name, each in table.items()}
+
+    return References(
+        limits=data.limits,
+        speedup=spreads(data.speedup),
+        perf_per_cost=spreads(data.perf_per_cost),
+        perf_per_cost_over_2d=spreads(data.perf_per_cost_over_2d),
+        table6=tuple(PublishedPlan(row.workload, row.loop, tuple(row.bandwidths), row.time) for row in data.table6),
+        source=data.source,
+    )

@@ -1,0 +1,70 @@
+"""Rate tables as CSV: ``model,batch_size,gpu_type,seconds_per_minibatch[,kind]``, a note in a comment line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from simcore.errors import InputError
+from simcore.files import check_columns, csv_rows, read_text, sha256, validate
+from simcore.models.cluster.step_times import Key, RateTable
+from simcore.readers import zoo
+
+COLUMNS = ("model", "batch_size", "gpu_type", "seconds_per_minibatch")
+OPTIONAL = ("kind",)
+
+
+class RateRow(BaseModel):
+    """One row of a rate table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model: str = Field(min_length=1)
+    batch_size: int = Field(ge=1)
+    gpu_type: str = Field(min_length=1)
+    seconds_per_minibatch: float = Field(gt=0, allow_inf_nan=False)
+    kind: str = ""
+
+
+def load_rates(name_or_path: str | Path, place: str = "--rates") -> tuple[RateTable, str]:
+    """Load a rate table of the zoo or from a file.
+
+    A comment line ``# note: ...`` is carried along and printed wherever a result of the table is printed.
+
+    Returns
+    -------
+    RateTable, str
+        The table and the file's SHA-256.
+
+    Raises
+    ------
+    InputError
+        If there is no such table, or a row is malformed or doubled, or there is none.
+
+    Examples
+    --------
+    >>> load_rates("sc23-fitted")[0].label()
+    'sc23-fitted (fitted)'
+    """
+    path = zoo.find("rates", name_or_path, place)
+    text = read_text(path, "rates")
+    header, rows = csv_rows(text, str(path), "rates")
+    check_columns(header, COLUMNS, OPTIONAL, str(path))
+    seconds: dict[Key, float] = {}
+    kinds = set()
+    for number, fields in rows:
+        where = f"{path}, line {number}"
+        if len(fields) != len(header):
+            raise InputError(where, f"{len(fields)} fields", f"{len(header)}: {', '.join(header)}")
+        row = validate(RateRow, dict(zip(header, fields, strict=True)), where, {})
+        key = (row.model, row.batch_size, row.gpu_type)
+        if key in seconds:
+            found = f"{row.model}, batch size {row.batch_size}, {row.gpu_type} a second time"
+            raise InputError(where, found, "one row per model, batch size and GPU type", "Remove one.")
+        seconds[key] = row.seconds_per_minibatch
+        kinds.add(row.kind)
+    if not seconds:
+        raise InputError(str(path), "no rows", f"rows of {', '.join(COLUMNS)}")
+    notes = [line.split("note:", 1)[1].strip() for line in text.splitlines() if line.startswith("# note:")]
+    name = path.stem if path.parent == zoo.ROOT / "rates" else str(path)
+    return RateTable(name, seconds, tuple(sorted(kinds - {""})), " ".join(notes)), sha256(text.encode())

@@ -1,0 +1,197 @@
+"""Workloads from the zoo or a file: transformer descriptions, Hugging Face configs and ASTRA-sim layer texts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from simcore.errors import InputError
+from simcore.files import read_yaml
+from simcore.models.training.operators import ProfiledTimes
+from simcore.models.training.transformer import LayerTimes, Variant, constant_rate, generate
+from simcore.models.training.workload import Workload
+from simcore.readers.astra_workload import read_layers
+from simcore.readers.model_file import is_hugging_face, read_hugging_face, read_model
+from simcore.readers.quantities import Entry, NotEmpty
+from simcore.readers.sniff import is_layer_text, read_source, top_fields
+from simcore.readers.zoo import find
+
+
+class _Group(Entry):
+    group: Annotated[list[str], NotEmpty]
+
+
+def load_workload(
+    name_or_path: str | Path,
+    place: str,
+    *,
+    variant: Variant = "optimizer",
+    tp: int | None = None,
+    dp: int | None = None,
+    npus: int | None = None,
+    sequence: int | None = None,
+    batch: int | None = None,
+    times: LayerTimes = constant_rate,
+) -> Workload:
+    """Load one workload by its name in the zoo, or from a file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        For example ``175B``; what kind of file a path holds is told from its content.
+    place : str
+        The option or argument that gave it, for messages.
+    variant : {'optimizer', 'evaluation'}
+        Whether each layer of a transformer sums its own weight gradient, or the first sums all.
+    tp, dp : int, optional
+        In place of the degrees of parallelism that the entry asks for.
+    npus : int, optional
+        NPUs of the network: gives the degree that is left open, and the other where one of `tp` and `dp` is given.
+    sequence, batch : int, optional
+        In place of the transformer's tokens per sequence, and sequences per data-parallel replica.
+    times : callable
+        Compute of a transformer's layers, see `simcore.models.training.transformer.generate`.
+
+    Returns
+    -------
+    Workload
+        Named after the entry or the file.
+
+    Raises
+    ------
+    InputError
+        For an unknown name (with the closest one), a group, degrees that nobody gave, or naming file, line and field.
+
+    Examples
+    --------
+    >>> workload = load_workload("1T", "WORKLOAD")
+    >>> len(workload.layers), workload.tp, workload.dp
+    (18, 128, 8)
+    """
+    path = find("workloads", name_or_path, place, fits=_is_one)
+    text = read_source(path, "workload")
+    if is_layer_text(text):
+        if times is not constant_rate:
+            expected = "a transformer, whose kernels have shapes"
+            given = f"a profile for '{path}', whose compute times are written out"
+            raise InputError("--profile", given, expected, "Leave --profile out.")
+        return _from_layers(path, text, place, variant, tp, dp, npus, sequence if batch is None else batch)
+    fields = top_fields(text)
+    if "group" in fields:
+        members = ", ".join(read_yaml(path, _Group, "workload", text).group)
+        raise InputError(place, f"'{name_or_path}', a group of {members}", "one workload", "Name one of them.")
+    for option, count in (("--sequence", sequence), ("--batch", batch)):
+        if count is not None and count < 1:
+            raise InputError(option, str(count), "a whole number of at least 1")
+    read = read_hugging_face if is_hugging_face(fields) else read_model
+    found = read(path, text, sequence, batch)
+    degrees = _degrees(path, (found.tp, found.dp), (tp, dp), npus)
+    model = found.transformer
+    if times is constant_rate:  # as in the published workloads, blocks alone have times
+        model = replace(model, vocabulary=None, outputs=None)
+    elif isinstance(times, ProfiledTimes):
+        model = times.in_format(model)
+    return generate(model, *degrees, variant, times)
+
+
+def load_workloads(
+    name_or_path: str | Path,
+    place: str,
+    *,
+    variant: Variant = "optimizer",
+    tp: int | None = None,
+    dp: int | None = None,
+    npus: int | None = None,
+    times: LayerTimes = constant_rate,
+) -> tuple[Workload, ...]:
+    """Load a workload, or all members of a group, which weigh the same.
+
+    Parameters are those of `load_workload`.
+
+    Raises
+    ------
+    InputError
+        As `load_workload` does; also for degrees of parallelism beside a group, whose members have their own.
+
+    Examples
+    --------
+    >>> [workload.name for workload in load_workloads("Group", "WORKLOAD")]
+    ['17B', '175B', '1T']
+    """
+    path = find("workloads", name_or_path, place)
+    text = read_source(path, "workload")
+    if is_layer_text(text) or "group" not in top_fields(text):
+        return (load_workload(name_or_path, place, variant=variant, tp=tp, dp=dp, npus=npus, times=times),)
+    if tp is not None or dp is not None:
+        found = f"degrees of parallelism for the group '{path.stem}'"
+        raise InputError("--tp, --dp", found, "them only for one workload", "Leave them out, or name one workload.")
+    members = read_yaml(path, _Group, "workload", text).group
+    where = f"{path}, field 'group'"
+    return tuple(
+        load_workload(_beside(path, member), where, variant=variant, npus=npus, times=times) for member in members
+    )
+
+
+def _beside(path: Path, member: str) -> str | Path:
+    """Return a member's file where it lies beside the group's own, else its name."""
+    file = path.parent / member
+    return file if file.is_file() else member
+
+
+def _from_layers(
+    path: Path,
+    text: str,
+    place: str,
+    variant: Variant,
+    tp: int | None,
+    dp: int | None,
+    npus: int | None,
+    shape: int | None,
+) -> Workload:
+    if variant != "optimizer":
+        expected = "a transformer that simcore generates, as only those have variants"
+        raise InputError(place, f"'{path}', whose layers are written out", expected, "Leave --workload-variant out.")
+    if shape is not None:
+        expected = "a transformer that simcore generates, as only those take them"
+        found = f"a sequence or a batch for '{path}', whose layers are written out"
+        raise InputError(place, found, expected, "Leave them out.")
+    read = read_layers(path, text)
+    degrees = _degrees(path, (read.tp, None), (tp, dp), npus)
+    return Workload(path.stem, read.layers, *degrees, source=str(path), checkpoints=read.checkpoints)
+
+
+def _is_one(name: str) -> bool:
+    """Tell whether an entry of the zoo is one workload, no group of several."""
+    path = find("workloads", name, "workload")
+    text = read_source(path, "workload")
+    return is_layer_text(text) or "group" not in top_fields(text)
+
+
+def _degrees(
+    path: Path, own: tuple[int | None, int | None], given: tuple[int | None, int | None], npus: int | None
+) -> tuple[int, int]:
+    """Complete TP and DP; an uneven split of the network is refused where groups are mapped.
+
+    What is `given` holds. One of the two alone says what the other is on that network, whatever the entry has of its
+    `own`.
+    """
+    tp, dp = given
+    for option, degree in (("--tp", tp), ("--dp", dp)):
+        if degree is not None and degree < 1:
+            raise InputError(option, str(degree), "a whole number of at least 1")
+        if degree is not None and None in given and npus is not None and npus % degree:
+            raise InputError(option, str(degree), f"a divisor of the {npus:,} NPUs", "Choose another degree.")
+    if tp is None and (dp is None or npus is None):
+        tp = own[0]
+    if dp is None and (given[0] is None or npus is None):
+        dp = own[1]
+    if npus is not None and tp is not None and dp is None:
+        dp = max(npus // tp, 1)
+    if npus is not None and dp is not None and tp is None:
+        tp = max(npus // dp, 1)
+    if tp is None or dp is None:
+        missing = " and ".join(label for label, degree in (("TP", tp), ("DP", dp)) if degree is None)
+        expected = "degrees of tensor and data parallelism"
+        raise InputError(f"--tp, --dp for {path}", f"no {missing}", expected, "Give them with --tp and --dp.")
+    return tp, dp

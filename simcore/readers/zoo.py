@@ -1,0 +1,69 @@
+"""The zoo: devices, networks, workloads, costs, clusters and rates as data files, each number with its source.
+
+A kind is a folder beside this file, an entry is a file in it. Wherever a command takes NAME|FILE, `find` decides: a
+name in the zoo wins, anything else is a path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from simcore.errors import InputError, did_you_mean
+from simcore.outputs import is_there
+
+ROOT = Path(__file__).parents[1] / "zoo"
+
+
+def kinds() -> list[str]:
+    """Return the kinds of entries, sorted."""
+    return sorted(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("_"))
+
+
+def names(kind: str) -> list[str]:
+    """Return the names of all entries of one kind, sorted.
+
+    Examples
+    --------
+    >>> "sc23" in names("clusters")
+    True
+    """
+    return sorted(path.stem for path in (ROOT / kind).iterdir() if path.suffix in {".yaml", ".csv", ".json"})
+
+
+def find(kind: str, name_or_path: str | Path, place: str, fits: Callable[[str], bool] = lambda name: True) -> Path:
+    """Return the file of a zoo entry, or of the user's own path.
+
+    Parameters
+    ----------
+    kind : str
+        A folder of the zoo, such as ``clusters``.
+    name_or_path : str or Path
+        An entry's name (any case), or a path.
+    place : str
+        The option or argument that gave it, for messages.
+    fits : callable
+        Tells which names a message may offer.
+
+    Raises
+    ------
+    InputError
+        If it is neither, with the closest name.
+    """
+    wanted = str(name_or_path)
+    for path in (ROOT / kind).iterdir():
+        if path.suffix in {".yaml", ".csv", ".json"} and path.stem.lower() == wanted.lower():
+            return path
+    path = Path(wanted)
+    if wanted and is_there(path):
+        return path
+    known = [name for name in names(kind) if fits(name)]
+    remedy = did_you_mean(wanted, known)
+    if kind == "networks" and "(" in wanted:
+        remedy = "Networks with their bandwidths go to --network, in place of NETWORK and BUDGET."
+    raise InputError(
+        place,
+        f"'{wanted}', which is no file",
+        f"one of {', '.join(known)}, or the path of a file",
+        remedy or "Check the path.",
+    )

@@ -1,0 +1,120 @@
+"""Inputs of ``simcore collective``: from words to a network with bandwidths, a group and a size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Real
+
+from simcore.errors import InputError, written
+from simcore.models.network.groups import check_rank, group_positions
+from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
+from simcore.models.network.topology import Topology
+from simcore.models.training.workload import Collective
+from simcore.studies.inputs import choice
+from simcore.units import parse
+
+_RANKS = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?\Z")
+_EXAMPLE = "ranks such as 0-15 or 0,4,8-11"
+
+
+@dataclass(frozen=True)
+class Buffers:
+    """What one NPU holds.
+
+    Attributes
+    ----------
+    size : float
+        As it was given [B].
+    meaning : str
+        What that is: ``full buffer per NPU`` or ``input shard per NPU``.
+    full, shard : float
+        The whole buffer, and the part of it that belongs to one NPU of the group [B].
+    """
+
+    size: float
+    meaning: str
+    full: float
+    shard: float
+
+
+def buffers(collective: Collective, size: float, npus: int) -> Buffers:
+    """Return both readings of a size: for all-gather it is the input shard, otherwise the full buffer.
+
+    Examples
+    --------
+    >>> buffers(Collective.ALL_GATHER, 1024.0, 8)
+    Buffers(size=1024.0, meaning='input shard per NPU', full=8192.0, shard=1024.0)
+    """
+    if collective is Collective.ALL_GATHER:
+        return Buffers(size, "input shard per NPU", size * npus, size)
+    return Buffers(size, "full buffer per NPU", size, size / npus)
+
+
+def parse_size(size: float | str) -> float:
+    """Return a size in bytes.
+
+    Raises
+    ------
+    InputError
+        If it is text without a unit, or no finite size of at least 0.
+    """
+    refusal = InputError("SIZE", written(size), "a finite size of at least 0, such as 1 GiB")
+    if isinstance(size, str) and size.strip().startswith("-"):  # before its unit is asked for
+        raise refusal
+    if not isinstance(size, str | Real):
+        raise refusal
+    value = parse(size, "bytes", "SIZE") if isinstance(size, str) else float(size)
+    if not 0 <= value < float("inf"):
+        raise refusal
+    return value
+
+
+def parse_group(group: str | Sequence[int] | None, topology: Topology) -> tuple[Sequence[int], ...]:
+    """Return where the NPUs of a group sit along each dimension.
+
+    Raises
+    ------
+    InputError
+        If it is no list of ranks, or no subset of the network in the shape of a box.
+
+    Examples
+    --------
+    >>> from simcore.models.network.topology import Block, Dimension
+    >>> parse_group("0-3,8-11", Topology("net", (Dimension(Block.RING, 4), Dimension(Block.SWITCH, 8))))
+    ((0, 1, 2, 3), (0, 2))
+    """
+    if group is None:
+        return tuple(range(each.size) for each in topology.dimensions)
+    if not isinstance(group, str):
+        return group_positions(topology, group, "--group")
+    members: list[int] = []
+    for part in group.split(","):
+        match = _RANKS.match(part)
+        if match is None:
+            raise InputError("--group", f"'{part}'", _EXAMPLE)
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise InputError("--group", f"'{part}'", _EXAMPLE, f"Write {last}-{first}.")
+        check_rank(topology, last, "--group")  # before a range is written out
+        members.extend(range(first, last + 1))
+    return group_positions(topology, members, "--group")
+
+
+def parse_algorithms(names: str | Sequence[str] | None, topology: Topology) -> list[Algorithm]:
+    """Return the algorithm of each dimension.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown, or there are neither one nor as many as dimensions.
+    """
+    if names is None:
+        return [DEFAULT_ALGORITHM[each.block] for each in topology.dimensions]
+    words = [word.strip() for word in names.split(",")] if isinstance(names, str) else list(names)
+    found = [choice("--algorithm", word, Algorithm) for word in words]
+    dimensions = len(topology.dimensions)
+    if len(found) not in (1, dimensions):
+        raise InputError("--algorithm", f"{len(found)} algorithms", f"one for all dimensions, or {dimensions}")
+    return found * dimensions if len(found) == 1 else found

@@ -1,0 +1,202 @@
+"""Why a collective takes as long as it does: sentences for `simcore collective`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING
+
+from simcore.models.network.conventions import Convention, is_exchange, phase_cost
+from simcore.models.network.graph import exchange_load, sharing
+from simcore.models.network.schedulers.schedules import Optimization, Schedule
+from simcore.models.network.simulation.algorithms import Algorithm, steps
+from simcore.models.network.topology import Block
+from simcore.models.training.workload import Collective
+from simcore.units import format_si
+
+if TYPE_CHECKING:
+    from simcore.studies.collective.result import CollectiveResult
+
+_BUSY = 0.9
+"""Share of the time from which a dimension counts as busy throughout."""
+_CLOSE = 0.95
+"""Share of the bound from which nothing is left to gain."""
+_LESS = 0.01
+"""Share of the time from which another schedule is worth a word."""
+_NO_BYTE = "the buffer has not one whole byte, and the convention counts whole ones"
+
+
+def reasons(result: CollectiveResult) -> list[str]:
+    """Return sentences on the limiting dimension, latency, balance, and what convention or network distort."""
+    if result.limiting is None:
+        alone, empty = prod(result.groups) == 1, "the buffer is empty" if result.buffers.size == 0 else _NO_BYTE
+        return [f"Nothing is sent: {'the group is one NPU' if alone else empty}."]
+    found = [_limit(result), *_latency(result), *_balance(result), *_network(result)]
+    schedule = result.provenance.inputs["schedule"]
+    if result.convention.always_ascending and schedule != Schedule.ASCENDING:
+        found.append(f"The schedule {schedule} had no effect: ASTRA-sim 2 always runs the ascending one.")
+    if result.faster is not None and result.faster[1] < (1 - _LESS) * result.time:
+        other, time = result.faster
+        found.append(
+            f"The schedule {other.value} takes {format_si(time, 's')} here, {1 - time / result.time:.1%} less: "
+            "latency-aware chooses from a fixed family of schedules, and none of it is as fast."
+        )
+    if (result.efficiency or 0.0) > 1:
+        found.append(
+            f"The time is below the bound, which no network allows: the convention {result.convention.value} lets "
+            "messages and chunks in flight each have a link's whole bandwidth. Use --convention physical."
+        )
+    return found
+
+
+def _limit(result: CollectiveResult) -> str:
+    d = result.limiting
+    assert d is not None  # the caller has checked
+    dimension, share = result.topology.dimensions[d], result.occupied[d] / result.time
+    name = f"Dimension {d + 1} ({dimension.block.value} {dimension.size})"
+    if share >= _BUSY:
+        return f"{name} limits: chunks are under way in it {share:.1%} of the time."
+    chunks = result.run.chunks
+    why = f"chunks pass one dimension after the other and {chunks} are too few to fill them all"
+    if chunks == 1:
+        why = "the one chunk passes one dimension after the other"
+    return f"{name} is used most, but only {share:.1%} of the time: no dimension is full, because {why}."
+
+
+def _latency(result: CollectiveResult) -> list[str]:
+    """Compare latency with bytes in the limiting dimension."""
+    d = result.limiting
+    assert d is not None  # the caller has checked
+    if result.convention is Convention.PHYSICAL:
+        waiting = 1 - result.run.busy[d] / result.occupied[d]
+    else:  # work has latency in it there
+        waiting = _latencies(result, d) / sum(each.end - each.start for each in result.run.log if each.dimension == d)
+    if waiting < 0.1:
+        return []
+    remedy = "" if result.run.chunks == 1 else "; fewer chunks pay it less often"
+    if (
+        remedy
+        and not result.convention.always_ascending
+        and result.provenance.inputs["schedule"] != Schedule.LATENCY_AWARE
+    ):
+        remedy += ", --schedule latency-aware tries them"
+    sends = format_si((1 - waiting) * result.occupied[d], "s")
+    return [
+        f"Latency is {waiting:.0%} of the time there: links send for {sends} only. "
+        f"Each chunk pays it in each phase{remedy}."
+    ]
+
+
+def _latencies(result: CollectiveResult, d: int) -> float:
+    """Return what all phases in a dimension take more than on links without latency [s]."""
+    dimension, algorithm = result.topology.dimensions[d], result.run.algorithms[d]
+    members = result.positions[d] if result.positions else None
+    total = 0.0
+    for each in result.run.log:
+        if each.dimension == d:
+            slow, quick = (
+                phase_cost(
+                    result.convention, links, result.bandwidths[d], algorithm, each.operation, result.groups[d],
+                    each.size, members,
+                )
+                for links in (dimension, replace(dimension, latency=0.0))
+            )  # fmt: skip
+            total += slow.work + slow.latency - quick.work - quick.latency
+    return total
+
+
+def _balance(result: CollectiveResult) -> list[str]:
+    if result.collective is Collective.ALL_TO_ALL or sum(p > 1 for p in result.groups) < 2:
+        return []
+    if (result.efficiency or 0.0) >= _CLOSE:
+        return []
+    least = min((d for d, p in enumerate(result.groups) if p > 1), key=lambda d: (result.run.utilisation[d], d))
+    alone = format_si(result.bounds.hierarchical, "s")
+    rule = "In the ascending order"
+    whole = result.provenance.inputs["collective_opt"] == Optimization.FULL_PER_DIMENSION
+    if whole and result.collective is Collective.ALL_REDUCE:
+        rule = "Each dimension carries the whole buffer: with --collective-opt local, in the ascending order,"
+    return [
+        f"The bound needs all links busy all the time; dimension {least + 1} is used to "
+        f"{result.run.utilisation[least]:.1%}. {rule} dimension {result.bounds.limiting + 1} alone "
+        f"takes {alone}, whatever the number of chunks."
+    ]
+
+
+def _network(result: CollectiveResult) -> list[str]:
+    found = []
+    for d, (dimension, p) in enumerate(zip(result.topology.dimensions, result.groups, strict=True)):
+        if dimension.block is Block.RING and p > 1:
+            found += _ring(result, d, result.positions[d] if result.positions else range(p))
+        if _partly_connected(result, d):
+            found.append(
+                f"The group has {p} of the {dimension.size} NPUs of dimension {d + 1}, which is fully connected: "
+                f"it uses {p - 1} of the {dimension.size - 1} links that share "
+                f"{format_si(result.bandwidths[d], 'B/s')}."
+            )
+        folds = Algorithm(result.provenance.inputs["algorithms"][d]) in (Algorithm.HALVING_DOUBLING, Algorithm.FOLDING)
+        if dimension.block is Block.SWITCH and folds and p & (p - 1) and result.collective is not Collective.ALL_TO_ALL:
+            found.append(f"{p} NPUs of dimension {d + 1} are no power of two: {_folding(result, d)}.")
+    return found
+
+
+def _ring(result: CollectiveResult, d: int, members: Sequence[int]) -> list[str]:
+    """Say what the links of a ring do to the group, and what the convention makes of them."""
+    dimension, p, found = result.topology.dimensions[d], len(members), []
+    physical, exchange = result.convention is Convention.PHYSICAL, result.collective is Collective.ALL_TO_ALL
+    if p < dimension.size and not (physical and is_exchange(result.run.algorithms[d], result.collective)):
+        factor = sharing(dimension, [members], result.collective)
+        links = "carry it alone as fast" if factor <= 1 else f"would take {factor:g} times as long for its bytes"
+        found.append(
+            f"The group has {p} of the {dimension.size} NPUs of dimension {d + 1}, a ring: it is timed with the "
+            f"whole bandwidth, as the closed form has it, and the real ring's hops. The ring's links {links}; "
+            "other groups on them share them: simcore.simulate."
+        )
+    if p > 2 and result.convention.always_ascending:
+        rate = format_si(result.bandwidths[d], "B/s")
+        found.append(f"ASTRA-sim 2 sends around the ring of dimension {d + 1} one way, with half of its {rate}.")
+    forwards = exchange_load(dimension, members)[0] / (p - 1) if physical and exchange else 1.0
+    if forwards > 1:
+        whole = p == dimension.size
+        part = "" if whole else f" among {p} of its {dimension.size} NPUs"
+        rest = ""
+        if not whole:
+            rest = (
+                ". Messages take the shorter way; the bound counts the links of the longer one too, and bytes sent are "
+            )
+            rest += f"the mean over all {dimension.size} NPUs"
+        found.append(
+            f"In an all-to-all{part} the ring of dimension {d + 1} forwards what is sent to others: its busiest "
+            f"link takes {forwards:.3g} times as long as a switch{rest}."
+        )
+    return found
+
+
+def _folding(result: CollectiveResult, d: int) -> str:
+    """Say what the chunks of this run did in a group that is no power of two."""
+    p = result.groups[d]
+    fold = f"folded onto {2 ** (p.bit_length() - 1)} NPUs first"
+    ran = result.run.algorithms[d]
+    if result.convention is not Convention.PHYSICAL or ran is Algorithm.FOLDING:
+        return f"chunks are {fold}"
+    if ran is Algorithm.RING:
+        return "chunks run a ring, because folding would send whole buffers"
+    rings, phases = 0, [each for each in result.run.log if each.dimension == d]
+    for each in phases:
+        cost = phase_cost(
+            Convention.PHYSICAL, result.topology.dimensions[d], result.bandwidths[d], Algorithm.HALVING_DOUBLING,
+            each.operation, p, each.size,
+        )  # fmt: skip
+        least = sum(step.times * each.size * step.parts / step.of for step in steps(Algorithm.RING, each.operation, p))
+        rings += cost.sent <= least * (1 + 1e-9)
+    if rings == len(phases):
+        return "chunks of this size run a ring, because folding would send whole buffers"
+    if rings == 0:
+        return f"chunks of this size are {fold}, which takes fewer steps than a ring"
+    return f"{rings} of {len(phases)} chunk phases run a ring, the smaller ones are {fold}"
+
+
+def _partly_connected(result: CollectiveResult, d: int) -> bool:
+    dimension = result.topology.dimensions[d]
+    return dimension.block is Block.FULLY_CONNECTED and 1 < result.groups[d] < dimension.size

@@ -1,0 +1,121 @@
+"""``simcore evaluate pit-...``: PIT's figures about kernels, measured on the device at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from simcore.errors import unknown_name
+from simcore.results import Provenance, Table, versions
+from simcore.studies.evaluate.network import Evaluation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TARGETS = {
+    "pit-fig15": "Sparse matrix products: dense, CSR, BSR and PIT, quickest kernel of each",
+    "pit-fig16": "32x1 micro-tiles against whole 32x64 blocks in the same tile: what gathering costs",
+    "pit-fig17": "Building the index of a sparse matrix",
+    "pit-moe": "A mixture of experts: one by one, padded, grouped",
+    "pit-sequence": "Sequences of different lengths: padded against packed with its index",
+}
+"""What can be evaluated, with a line on each."""
+SIZES = {"cuda": 4096, "cpu": 1024}
+SMALL = 256
+HALF = {"cuda": "fp16", "cpu": "fp32"}
+KERNELS = {
+    True: "Triton kernels that gather while they load.",
+    False: "Plain torch kernels: gathering is a pass of its own.",
+}
+CLOCKS = {
+    "cuda": "Medians of CUDA events, L2 overwritten between calls.",
+    "cpu": "One CPU thread, its own time, cold caches.",
+}
+COUNTED = {
+    "pit-fig15": "Conversion to CSR and BSR is left out, of PIT 'total' has the index; points.csv has both.",
+    "pit-sequence": "The index of a packed batch, its positions that hold a token, is in its total.",
+}
+"""What is in the times and what is not, by target."""
+
+
+class PitEvaluation(Evaluation):
+    """Tables of measurements: `points` holds every one, `summary` the quickest where there is one."""
+
+    def plot(self) -> Figure:
+        """Draw the measurements."""
+        from simcore.plots import caption
+        from simcore.studies.evaluate.pit_plots import draw
+
+        inputs = self.provenance.inputs
+        what = f"{self.title}; size {inputs['size']}, {inputs['dtype']}."
+        return caption(draw(self.target.removeprefix("pit-"), self.tables), " ".join([what, *self.provenance.notes]))
+
+
+def evaluate(
+    target: str, *, device: str = "cpu", small: bool = False, announce: Callable[[str], None] = lambda text: None
+) -> PitEvaluation:
+    """Measure one of PIT's figures.
+
+    Parameters
+    ----------
+    target : str
+        A key of `TARGETS`.
+    device : str
+        ``cpu``, ``cuda`` or ``cuda:1``.
+    small : bool
+        Sizes of 256, for a look at how it works.
+    announce : callable
+        Told what has been measured, for progress.
+
+    Raises
+    ------
+    InputError
+        For an unknown target or a device that is not there.
+    MissingExtraError
+        If torch is not installed.
+    """
+    if target not in TARGETS:
+        raise unknown_name("TARGET", target, TARGETS)
+    from simcore.calibrate.measure.fingerprint import device_name
+    from simcore.calibrate.measure.formats import experts_format
+    from simcore.calibrate.measure.timing import current, has_triton, resolve_device
+    from simcore.calibrate.suites.layer_sweeps import experts, sequences
+    from simcore.calibrate.suites.pit_summary import best_rows, left_out
+    from simcore.calibrate.suites.pit_sweeps import Bench, figure15, figure16, figure17
+
+    kind = resolve_device(device).type
+    size = SMALL if small else SIZES[kind]
+    with current(device):
+        dtype = {"pit-fig16": HALF[kind], "pit-moe": experts_format(kind)}.get(target, "fp32")
+    fused = kind == "cuda" and has_triton()
+    bench = Bench(device, dtype, repeats=3 if small else 5, budget=0.05 if small else 0.3, fused=fused)
+    sweeps = {
+        "pit-fig15": lambda: figure15(bench, size),
+        "pit-fig16": lambda: figure16(bench, size),
+        "pit-fig17": lambda: figure17(bench, size),
+        "pit-moe": lambda: experts(bench, 4 * size, size // 2),
+        "pit-sequence": lambda: sequences(bench, 8 if small else 32, 32 if small else 128, size // 2),
+    }
+    points = []
+    with current(device):
+        for row in sweeps[target]():
+            points.append(row)
+            announce(", ".join(str(value) for value in list(row.values())[:3]))
+    tables = {"points": _table(points)}
+    if target == "pit-fig15":
+        tables["summary"] = _table(best_rows(points))
+    inputs = {"target": target, "device": device, "size": size, "dtype": dtype, "small": small, "fused": fused}
+    notes = [
+        f"{KERNELS[fused]} {CLOCKS[kind]}",
+        f"Measured on {device_name(device)}: milliseconds change from run to run.",
+    ]
+    if target in COUNTED:
+        notes.insert(0, COUNTED[target])
+    notes += left_out(points)
+    provenance = Provenance(f"evaluate {target}", inputs, notes=notes, seed=0, versions=versions("numpy", "torch"))
+    return PitEvaluation(target, TARGETS[target], tables, provenance)
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return Table(columns, [[row.get(name) for name in columns] for row in rows])

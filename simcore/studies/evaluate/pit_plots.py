@@ -1,0 +1,100 @@
+"""Figures of PIT's kernels, from the tables that `simcore evaluate pit-...` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from simcore.plots import COLOURS, HATCHES, new_figure
+from simcore.results import Row, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# what is one subplot, and what is one group of bars in it
+_KEYS = {
+    "fig15": ("granularity", "sparsity"),
+    "fig16": (None, "sparsity"),
+    "fig17": ("granularity", "sparsity"),
+    "moe": ("experts", "spread"),
+    "sequence": (None, "valid"),
+}
+_LABELS = {"valid": "share of positions that hold a token", "spread": "spread of tokens over experts"}
+_FAMILIES = {
+    "dense": "dense", "csr": "CSR, conversion left out", "bsr": "BSR, conversion left out", "blocks": "whole blocks",
+    "total": "PIT with index",
+}  # fmt: skip
+
+
+def draw(name: str, tables: Mapping[str, Table]) -> Figure:
+    """Draw one figure: milliseconds on a logarithmic axis, a bar for each way.
+
+    Parameters
+    ----------
+    name : str
+        ``fig15``, ``fig16``, ``fig17``, ``moe`` or ``sequence``.
+    tables : mapping of str to Table
+        Those of `simcore.studies.evaluate.pit.PitEvaluation`.
+    """
+    from matplotlib.patches import Patch
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
+
+    panel, group = _KEYS[name]
+    rows: list[Row] = [dict(row) for row in tables["points"]]
+    if name == "fig15":
+        rows = _families(tables["summary"])
+    elif name == "sequence":
+        rows = _with_index(rows)
+    panels = list(dict.fromkeys(row[panel] if panel else "" for row in rows))
+    ways = list(dict.fromkeys(row["way"] for row in rows))
+    figure = new_figure(3.2 * len(panels) + 1.0, 3.0)
+    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, key in zip(grid, panels, strict=True):
+        _bars(axes, [row for row in rows if panel is None or row[panel] == key], group, ways)
+        axes.set_title(f"{panel} {key}" if panel else "")
+        axes.set_xlabel(_LABELS.get(group, group))
+    grid[0].set_yscale("log")
+    grid[0].set_ylim(bottom=min(row["seconds"] for row in rows if row["seconds"]) * 1e3 / 2)
+    grid[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    grid[0].yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    grid[0].yaxis.set_minor_locator(NullLocator())
+    grid[0].set_ylabel("time [ms]")
+    # not the bars of one panel: a way that did not run there has none
+    looks = zip(ways, COLOURS, HATCHES, strict=False)
+    handles = [Patch(label=way, facecolor=colour, hatch=hatch, edgecolor="white") for way, colour, hatch in looks]
+    columns = min(len(ways), 2 * len(panels))  # as many as fit over so wide a figure
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False)
+    return figure
+
+
+def _families(summary: Table) -> list[Row]:
+    """Turn the quickest of each family into one row each; PIT with its index."""
+    return [
+        {**row, "way": label, "seconds": row[family]}
+        for row in summary
+        for family, label in _FAMILIES.items()
+        if any(row[family] for row in summary)
+    ]
+
+
+def _with_index(points: list[Row]) -> list[Row]:
+    """Turn packed sequences into two rows each: in total, and their index alone; padded ones have none."""
+    parts = {
+        "padded": {"padded": "seconds"},
+        "packed": {"packed with index": "total_seconds", "index alone": "index_seconds"},
+    }
+    return [
+        {**row, "way": label, "seconds": row[column]} for row in points for label, column in parts[row["way"]].items()
+    ]
+
+
+def _bars(axes: Axes, rows: list[Row], group: str, ways: list[str]) -> None:
+    groups = list(dict.fromkeys(row[group] for row in rows))
+    width = 0.8 / len(ways)
+    for number, way in enumerate(ways):
+        found = {row[group]: row["seconds"] for row in rows if row["way"] == way}
+        at = [index + (number - (len(ways) - 1) / 2) * width for index, key in enumerate(groups) if found.get(key)]
+        heights = [found[key] * 1e3 for key in groups if found.get(key)]
+        axes.bar(at, heights, width, color=COLOURS[number], hatch=HATCHES[number], edgecolor="white")
+    axes.set_xticks(range(len(groups)), [f"{key:.3g}" if isinstance(key, float) else str(key) for key in groups])

@@ -1,0 +1,69 @@
+"""The figure of a profile: predicted against measured seconds, and the error of every sample by kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from simcore.plots import COLOURS, new_figure
+from simcore.results import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = "osD^v"
+"""Markers of number formats."""
+
+BAND = 0.15
+"""Relative error to either side that is drawn as a band."""
+
+FAR = 0.5
+"""Relative error beyond which a sample is drawn at the edge."""
+
+
+def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
+    """Draw every sample: filled where it was fitted, open where it was held out.
+
+    On the left the diagonal is no error; on the right the band is `BAND` to either side.
+
+    Parameters
+    ----------
+    table : Table
+        Columns ``kernel``, ``dtype``, ``formula``, ``held_out``, ``measured`` [s] and ``predicted`` [s].
+    name : str
+        Of the profile.
+    notes : sequence of str
+        Lines below the title: how the samples were measured.
+    """
+    kernels = list(dict.fromkeys(table.column("kernel")))
+    formulas = list(dict.fromkeys(table.column("formula")))
+    dtypes = list(dict.fromkeys(table.column("dtype")))
+    figure = new_figure(9.0, max(3.6, 1.2 + 0.22 * len(kernels)))
+    left, right = figure.subplots(1, 2)
+    right.axvspan(-100 * BAND, 100 * BAND, color="#eeeeee")
+    right.axvline(0, color="#555555", linewidth=0.8)
+    for row in table:
+        colour = COLOURS[formulas.index(row["formula"]) % len(COLOURS)]
+        style = {
+            "color": colour, "marker": FORMATS[dtypes.index(row["dtype"]) % len(FORMATS)], "markersize": 4,
+            "fillstyle": "none" if row["held_out"] else "full", "linestyle": "none",
+        }  # fmt: skip
+        left.plot(1e3 * row["measured"], 1e3 * row["predicted"], **style)
+        error = max(-FAR, min(FAR, row["predicted"] / row["measured"] - 1))
+        right.plot(100 * error, kernels.index(row["kernel"]), **style)
+    ends = [1e3 * min(table.column("measured")), 1e3 * max(table.column("measured"))]
+    left.plot(ends, ends, color="#555555", linewidth=0.8)
+    left.set(xscale="log", yscale="log", xlabel="measured [ms]", ylabel="predicted [ms]")
+    label = f"predicted / measured - 1 [%]\nband: {BAND:.0%} to either side; cut off at {FAR:.0%}"
+    right.set(xlabel=label, xlim=(-103 * FAR, 103 * FAR))
+    right.set_yticks(range(len(kernels)), kernels, fontsize=7)
+    right.invert_yaxis()
+    for position, formula in enumerate(formulas):
+        left.plot([], [], "s", color=COLOURS[position % len(COLOURS)], markersize=4, label=formula)
+    for position, dtype in enumerate(dtypes):
+        left.plot([], [], FORMATS[position % len(FORMATS)], color="#333333", markersize=4, label=dtype)
+    left.legend(frameon=False, fontsize=7)
+    held_out = table.column("held_out")
+    kinds = "held-out shapes" if all(held_out) else "filled = fitted, open = held out"
+    figure.suptitle("\n".join([f"{name}: {kinds}", *notes]), fontsize=10)
+    return figure

@@ -1,0 +1,163 @@
+"""The cluster study: one trace of jobs under several scheduling policies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+from simcore import traces
+from simcore.errors import InputError, unknown_name
+from simcore.models.cluster import metrics
+from simcore.models.cluster.checks import check, overload_warnings
+from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.jobs import Trace
+from simcore.models.cluster.policies import factories
+from simcore.models.cluster.rules import RULES, Rules
+from simcore.models.cluster.simulator import simulate
+from simcore.models.cluster.step_times import RateTable
+from simcore.readers.clusters import load_cluster
+from simcore.readers.step_times import load_rates
+from simcore.results import Provenance, versions
+from simcore.studies.trace.result import Run, TraceResult, summarise
+
+LONGEST_INTERVAL = 1e9  # [s]
+
+Progress = Callable[[str, float, int, int], None]
+
+
+def trace(
+    source: str | Path | Trace = "sc23",
+    *,
+    policies: str | Sequence[str] | None = None,
+    cluster: str | Path | Cluster = "sc23",
+    rates: str | Path | RateTable | None = None,
+    interval: float | str = 60.0,
+    rules: str | Rules = "published",
+    seed: int = 0,
+    file_format: str | None = None,
+    progress: Progress | None = None,
+) -> TraceResult:
+    """Run a trace of training jobs through scheduling policies.
+
+    Parameters
+    ----------
+    source : str, Path or Trace
+        ``sc23``, ``synthetic:jobs=N,load=X``, ``synthetic-elastic:...``, a path, or a `Trace`.
+    policies : str or sequence of str, optional
+        By default yarn-cs, fifo, easyscale-homo and easyscale-heter. The first is what the others are compared with.
+    cluster : str, Path or Cluster
+        A cluster of the zoo, a YAML file, or a `Cluster`.
+    rates : str, Path or RateTable, optional
+        Step times: by default ``sc23-fitted``, and ``unit`` for the rigid generator.
+    interval : float or 'event'
+        Scheduling interval [s], or a decision at every arrival and completion.
+    rules : {'published', 'corrected'} or Rules
+        The rule set.
+    seed : int
+        Seed of a generated trace.
+    file_format : {'simcore', 'easyscale'}, optional
+        Format of a trace file; by default its header decides.
+    progress : callable, optional
+        Called with policy, simulated time [s], finished jobs and all jobs.
+
+    Returns
+    -------
+    TraceResult
+        Table, jobs, allocation and figures.
+
+    Raises
+    ------
+    InputError
+        If anything given is unknown, malformed or cannot run.
+
+    Examples
+    --------
+    >>> result = trace(policies=["yarn-cs", "easyscale-homo"])
+    >>> [round(jct, 4) for jct in result.table.column("mean_jct_s")]
+    [8898.9656, 1068.2315]
+    """
+    step = _interval(interval)
+    rule_set = _rules(rules)
+    known = factories()
+    if isinstance(policies, str):
+        policies = [policies]
+    chosen = list(dict.fromkeys(policies or known))
+    for name in chosen:
+        if name not in known:
+            raise unknown_name("--policy", name, known)
+    cluster, cluster_hash = (cluster, "") if isinstance(cluster, Cluster) else load_cluster(cluster)
+    jobs, trace_hash = (
+        (source, "") if isinstance(source, Trace) else traces.load(source, cluster, seed=seed, file_format=file_format)
+    )
+    if rates is None:
+        rates = "unit" if str(jobs.name).split(":")[0] == "synthetic" else "sc23-fitted"
+    table, rates_hash = (rates, "") if isinstance(rates, RateTable) else load_rates(rates)
+    check(jobs, cluster, table, chosen)
+    notes = [*jobs.notes, *overload_warnings(jobs, cluster, table, rule_set.startup_delay)]
+    if rule_set.order == "submission":
+        jobs = jobs.take(sorted(range(len(jobs)), key=lambda row: (jobs.submit[row], jobs.names[row])))
+
+    started = time.process_time()
+    runs = []
+    for name in chosen:
+        report = None if progress is None else _reporter(progress, name, len(jobs))
+        policy = known[name](jobs.classes, cluster, table, rule_set)
+        log = simulate(jobs, cluster, policy, interval=step, rules=rule_set, progress=report)
+        spans = metrics.segments(log, len(cluster.types))
+        runs.append(Run(name, log, spans, metrics.job_times(jobs, spans)))
+    provenance = Provenance(
+        command="trace",
+        inputs={
+            "trace": jobs.name,
+            "jobs": len(jobs),
+            "cluster": {"name": cluster.name, "gpus": dict(zip(cluster.types, cluster.counts, strict=True))},
+            "rates": {"name": table.name, "kinds": list(table.kinds), "note": table.note},
+            "interval_s": "event" if step is None else step,
+            "policies": chosen,
+            "rules": asdict(rule_set),
+        },
+        sha256={k: v for k, v in {"trace": trace_hash, "cluster": cluster_hash, "rates": rates_hash}.items() if v},
+        notes=notes,
+        counts={f"{kind}_{run.policy}": getattr(run.log, kind) for run in runs for kind in ("events", "rounds")},
+        seed=None if trace_hash or isinstance(source, Trace) else seed,
+        versions=versions("numpy", "simpy"),
+    )
+    summary = summarise(runs, jobs, cluster, table, rule_set, step)
+    return TraceResult(summary, provenance, cluster, jobs, tuple(runs), step, rule_set, time.process_time() - started)
+
+
+def _interval(interval: float | str) -> float | None:
+    expected = f"a number of seconds of more than 0 and at most {LONGEST_INTERVAL:,.0f}, or 'event'"
+    if interval == "event":
+        return None
+    try:
+        seconds = float(interval)
+    except (TypeError, ValueError):
+        raise InputError("--interval", f"'{interval}'", expected) from None
+    if isinstance(interval, bool) or not 0 < seconds <= LONGEST_INTERVAL:
+        raise InputError("--interval", f"{interval}", expected, "The published experiment uses 60.")
+    return seconds
+
+
+def _rules(rules: str | Rules) -> Rules:
+    if isinstance(rules, str):
+        if rules not in RULES:
+            raise unknown_name("--rules", rules, RULES)
+        return RULES[rules]
+    if not isinstance(rules, Rules):
+        raise InputError("rules", f"{rules!r}", f"one of {', '.join(RULES)}, or a Rules")
+    for name, hint in get_type_hints(Rules).items():
+        words, value = get_args(hint), getattr(rules, name)
+        if words and value not in words:
+            raise unknown_name(f"rules, field '{name}'", str(value), words)
+    if not 0 <= rules.startup_delay <= LONGEST_INTERVAL:
+        found = f"{rules.startup_delay}"
+        raise InputError("--startup-delay", found, f"a number of seconds from 0 to {LONGEST_INTERVAL:,.0f}")
+    return rules
+
+
+def _reporter(progress: Progress, policy: str, jobs: int) -> Callable[[float, int], None]:
+    return lambda now, finished: progress(policy, now, finished, jobs)

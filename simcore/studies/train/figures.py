@@ -1,0 +1,65 @@
+"""The figure of a training iteration: what its time is spent on, and how busy each dimension is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from simcore.plots import STYLE
+from simcore.results import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# from Okabe and Ito's palette, which colour-blind readers tell apart; hatches differ as well
+_PARTS = {
+    "compute": ("#BBBBBB", ""),
+    "tensor-parallel": ("#0072B2", "//"),
+    "data-parallel": ("#E69F00", "xx"),
+    "pipeline": ("#56B4E9", "\\\\"),
+    "other stages": ("#CC79A7", ".."),
+}
+_LEGEND = 4
+"""Entries of a legend that fit beside one another."""
+
+
+def draw(dimensions: Table, parts: Mapping[str, float], bound: float | None) -> Figure:
+    """Draw the parts of an iteration as one bar with its bound, and the utilisation of each dimension.
+
+    Parameters
+    ----------
+    dimensions : Table
+        As `simcore.studies.train.result.TrainResult.dimensions` has them.
+    parts : mapping
+        Seconds of compute and of what it waits for, by the names in the legend.
+    bound : float or None
+        What no schedule beats [s].
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(6.8, 1.2 + 0.4 * len(dimensions)), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+        start = 0.0
+        for name, (colour, hatch) in _PARTS.items():
+            length = 1e3 * parts.get(name, 0.0)
+            if length > 0:
+                label = name if name == "compute" else f"waits for {name}"
+                left.barh(0, length, 0.5, start, color=colour, hatch=hatch, edgecolor="white", label=label)
+            start += length
+        if bound is not None:
+            left.axvline(1e3 * bound, color="black", linestyle="--", linewidth=1.0, label="lower bound")
+        left.set_yticks([])
+        left.set_ylim(-0.6, 0.6)
+        left.set_xlabel("iteration [ms]")
+        entries = len(left.get_legend_handles_labels()[0])
+        # of a pipeline there are more than one line of the figure holds
+        figure.legend(loc="outside upper center", ncols=entries if entries <= _LEGEND else 3, frameon=False)
+        labels = [f"{row['dimension']}: {row['block']} {row['npus']}" for row in dimensions]
+        shares = [100 * row["utilisation"] for row in dimensions]
+        right.bar_label(right.barh(labels, shares, 0.7, color="#555555"), fmt="%.1f %%", padding=2)
+        right.invert_yaxis()
+        right.set_xlim(0, 1.3 * max(1.0, *shares))
+        right.set_xlabel("utilisation [%]")
+    return figure
