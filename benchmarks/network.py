@@ -16,11 +16,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for tests.astra, which reads the published runs
 
 from simcore.models.network.bounds import bounds
+from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention
 from simcore.models.network.schedulers.schedules import Schedule
 from simcore.models.network.simulation.run import CollectiveRun, simulate_collective
 from simcore.models.network.topology import Block, Dimension, Topology
-from simcore.models.training.workload import Collective
 from tests.astra import AstraRun, astra_runs
 
 REPEATS = 5

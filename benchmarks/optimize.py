@@ -18,10 +18,11 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402 - the threads are pinned before numpy starts them
 from simcore.models.bandwidth.plan import Target, best_split  # noqa: E402
 from simcore.models.bandwidth.region import make_region  # noqa: E402
+from simcore.models.network.collectives import Collective  # noqa: E402
 from simcore.models.network.cost import cost_coefficients  # noqa: E402
 from simcore.models.network.mapping import Groups, map_parallelism  # noqa: E402
 from simcore.models.training.closed_form import StepModel, TrainingLoop, compile_step, mean_step  # noqa: E402
-from simcore.models.training.workload import Collective, Layer, Phase, Workload  # noqa: E402
+from simcore.models.training.workload import Layer, Phase, Workload  # noqa: E402
 from simcore.readers.costs import load_costs  # noqa: E402
 from simcore.readers.networks import load_network  # noqa: E402
 from simcore.readers.workloads import load_workloads  # noqa: E402

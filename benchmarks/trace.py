@@ -20,14 +20,14 @@ from simcore.models.cluster.policies import factories
 from simcore.models.cluster.rules import PUBLISHED
 from simcore.models.cluster.simulator import simulate
 from simcore.readers.clusters import load_cluster
-from simcore.readers.step_times import load_rates
+from simcore.readers.step_times import load_step_times
 from simcore.traces import load
 
 
 def simulation(trace: str, cluster_name: str, rates_name: str, policy: str, interval: float | None, repeat: int = 1):
     """Return the best CPU seconds [s] and the log of simulating one policy."""
     cluster, _ = load_cluster(cluster_name)
-    rates, _ = load_rates(rates_name)
+    rates, _ = load_step_times(rates_name)
     jobs, _ = load(trace, cluster)
     best, log = float("inf"), None
     for _ in range(repeat):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from simcore._lazy import attach
 from simcore._version import __version__
 
 if TYPE_CHECKING:
@@ -15,27 +16,17 @@ if TYPE_CHECKING:
     from simcore.studies.trace.run import trace
     from simcore.studies.train.run import train
 
-# public name -> module; resolved on first use, so that `import simcore` costs nothing
-_PUBLIC = {
-    "TraceResult": "simcore.studies.trace.result",
-    "collective": "simcore.studies.collective.run",
-    "evaluate": "simcore.studies.evaluate.network",
-    "optimize": "simcore.studies.optimize.run",
-    "simulate": "simcore.models.network.sharing.jobs",
-    "trace": "simcore.studies.trace.run",
-    "train": "simcore.studies.train.run",
-}
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "TraceResult": "simcore.studies.trace.result",
+        "collective": "simcore.studies.collective.run",
+        "evaluate": "simcore.studies.evaluate.network",
+        "optimize": "simcore.studies.optimize.run",
+        "simulate": "simcore.models.network.sharing.jobs",
+        "trace": "simcore.studies.trace.run",
+        "train": "simcore.studies.train.run",
+    },
+)
 
 __all__ = ["TraceResult", "__version__", "collective", "evaluate", "optimize", "simulate", "trace", "train"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'simcore' has no attribute '{name}'")
-    import importlib
-
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])

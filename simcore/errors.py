@@ -13,8 +13,11 @@ Any other exception that leaves simcore is a bug.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from numbers import Real
+
+_FIELD = re.compile(r"\x1f(\w+)\x1f")
 
 
 class SimcoreError(Exception):
@@ -23,13 +26,29 @@ class SimcoreError(Exception):
     exit_code = 1
 
 
+def field(name: str) -> str:
+    """Return a mark for a field of a study's request, to be put into the texts of an `InputError`.
+
+    A Python caller reads the field's name. The command line puts its own option or argument there.
+
+    Examples
+    --------
+    >>> error = InputError(field("in_flight"), "0", "a whole number of at least 1", f"Leave {field('in_flight')} out.")
+    >>> print(error)
+    in_flight: found 0, expected a whole number of at least 1. Leave in_flight out.
+    >>> error.text({"in_flight": "--in-flight"}.__getitem__)
+    '--in-flight: found 0, expected a whole number of at least 1. Leave --in-flight out.'
+    """
+    return f"\x1f{name}\x1f"
+
+
 class InputError(SimcoreError):
     """The user's input is wrong.
 
     Parameters
     ----------
     place : str
-        Where: a file with line and field, an option, or an argument.
+        Where: a file with line and field, or a field of a request, see `field`.
     found : str
         What stands there.
     expected : str
@@ -54,8 +73,13 @@ class InputError(SimcoreError):
         super().__init__(place, found, expected, remedy, pointer)
 
     def __str__(self) -> str:
+        return self.text(str)
+
+    def text(self, called: Callable[[str], str]) -> str:
+        """Return the message, with what `called` gives in place of each field's name."""
         text = f"{self.place}: found {self.found}, expected {self.expected}."
-        text = one_line(f"{text} {self.remedy}" if self.remedy else text)
+        text = f"{text} {self.remedy}" if self.remedy else text
+        text = one_line(_FIELD.sub(lambda mark: called(mark[1]), text))
         if self.pointer is None:
             return text
         line, offset = self.pointer

@@ -16,7 +16,7 @@ import simpy
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.rules import Rules
-from simcore.models.cluster.step_times import RateTable
+from simcore.models.cluster.step_times import StepTimes
 
 TIE = 1e-12
 
@@ -107,7 +107,7 @@ class Job:
 
 
 def run(
-    trace: Trace, cluster: Cluster, rates: RateTable, policy: str, interval: float | None, rules: Rules
+    trace: Trace, cluster: Cluster, rates: StepTimes, policy: str, interval: float | None, rules: Rules
 ) -> list[Job]:
     """Run a trace to its end and return the jobs."""
     env = simpy.Environment()

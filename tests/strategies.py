@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, Trace, build_trace
 from simcore.models.cluster.rules import Rules
-from simcore.models.cluster.step_times import RateTable
+from simcore.models.cluster.step_times import StepTimes
 
 TYPES = ("v100", "p100", "t4")
 
@@ -17,12 +17,12 @@ def clusters(draw: st.DrawFn) -> Cluster:
 
 
 @st.composite
-def rate_tables(draw: st.DrawFn) -> RateTable:
+def rate_tables(draw: st.DrawFn) -> StepTimes:
     seconds = {}
     for model in ("a", "b"):
         for gpu in TYPES:
             seconds[model, 4, gpu] = draw(st.integers(1, 8)) / 4
-    return RateTable("random", seconds)
+    return StepTimes("random", seconds)
 
 
 @st.composite

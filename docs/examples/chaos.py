@@ -2,11 +2,11 @@
 
 import numpy as np
 import simcore
-from simcore.models.cluster.step_times import RateTable
-from simcore.readers.step_times import load_rates
+from simcore.models.cluster.step_times import StepTimes
+from simcore.readers.step_times import load_step_times
 
 RUNS, JITTER = 20, 0.003
-fitted, _ = load_rates("sc23-fitted")
+fitted, _ = load_step_times("sc23-fitted")
 generator = np.random.default_rng(np.random.SeedSequence(0))
 
 found = {policy: {"mean_jct_s": [], "makespan_s": []} for policy in ("easyscale-homo", "easyscale-heter")}
@@ -14,7 +14,7 @@ for _ in range(RUNS):
     # one factor per entry of the P100 and T4 columns; the V100 times stay as they are
     seconds = {key: value * (1.0 + JITTER * (2.0 * generator.random() - 1.0)) for key, value in fitted.seconds.items()}
     seconds.update({key: value for key, value in fitted.seconds.items() if key[2] == "v100"})
-    for row in simcore.trace(rates=RateTable("jittered", seconds), policies=list(found)).table:
+    for row in simcore.trace(rates=StepTimes("jittered", seconds), policies=list(found)).table:
         for column, values in found[row["policy"]].items():
             values.append(row[column])
 

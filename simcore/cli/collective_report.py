@@ -7,8 +7,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from simcore.cli.console import as_text, plain_table
+from simcore.models.network.collectives import Collective
 from simcore.models.network.topology import Block
-from simcore.models.training.workload import Collective
 from simcore.units import counted, format_si
 
 if TYPE_CHECKING:

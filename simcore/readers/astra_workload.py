@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simcore.errors import InputError, unknown_name
-from simcore.models.training.workload import Collective, Layer, Phase
+from simcore.models.network.collectives import Collective
+from simcore.models.training.workload import Layer, Phase
 from simcore.readers.sniff import significant_lines
 
 FIELDS = (

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simcore.errors import InputError
 from simcore.files import check_columns, csv_rows, read_text, sha256, validate
-from simcore.models.cluster.step_times import Key, RateTable
+from simcore.models.cluster.step_times import Key, StepTimes
 from simcore.readers import zoo
 
 COLUMNS = ("model", "batch_size", "gpu_type", "seconds_per_minibatch")
@@ -26,14 +26,14 @@ class RateRow(BaseModel):
     kind: str = ""
 
 
-def load_rates(name_or_path: str | Path, place: str = "--rates") -> tuple[RateTable, str]:
+def load_step_times(name_or_path: str | Path, place: str = "--rates") -> tuple[StepTimes, str]:
     """Load a rate table of the zoo or from a file.
 
     A comment line ``# note: ...`` is carried along and printed wherever a result of the table is printed.
 
     Returns
     -------
-    RateTable, str
+    StepTimes, str
         The table and the file's SHA-256.
 
     Raises
@@ -43,7 +43,7 @@ def load_rates(name_or_path: str | Path, place: str = "--rates") -> tuple[RateTa
 
     Examples
     --------
-    >>> load_rates("sc23-fitted")[0].label()
+    >>> load_step_times("sc23-fitted")[0].label()
     'sc23-fitted (fitted)'
     """
     path = zoo.find("rates", name_or_path, place)
@@ -67,4 +67,4 @@ def load_rates(name_or_path: str | Path, place: str = "--rates") -> tuple[RateTa
         raise InputError(str(path), "no rows", f"rows of {', '.join(COLUMNS)}")
     notes = [line.split("note:", 1)[1].strip() for line in text.splitlines() if line.startswith("# note:")]
     name = path.stem if path.parent == zoo.ROOT / "rates" else str(path)
-    return RateTable(name, seconds, tuple(sorted(kinds - {""})), " ".join(notes)), sha256(text.encode())
+    return StepTimes(name, seconds, tuple(sorted(kinds - {""})), " ".join(notes)), sha256(text.encode())

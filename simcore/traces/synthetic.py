@@ -67,12 +67,12 @@ def elastic(cluster: Cluster, *, jobs: int, load: float, seed: int, name: str = 
     """
     from simcore.models.cluster.placement import gang as gang_of
     from simcore.readers.clusters import load_cluster
-    from simcore.readers.step_times import load_rates
+    from simcore.readers.step_times import load_step_times
     from simcore.traces import BUNDLED, table
 
     arrivals, shapes, lengths, _ = _streams(seed)
     sc23, _ = load_cluster("sc23")
-    rates, _ = load_rates("sc23-measured")
+    rates, _ = load_step_times("sc23-measured")
     bundled = table.read(BUNDLED["sc23"].read_text(), "sc23")
     unknown = sorted({c.gpu_type for c in bundled.classes} - set(cluster.types))
     if unknown:

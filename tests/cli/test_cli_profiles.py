@@ -15,7 +15,7 @@ from simcore.errors import InputError
 from simcore.models.compute.predict import predict
 from simcore.readers.profile_json import profile_text
 from simcore.readers.profiles import load_profile
-from simcore.readers.step_times import load_rates
+from simcore.readers.step_times import load_step_times
 from simcore.readers.zoo import names
 
 PUBLISHED = ["a100-80gb", "h100", "h200", "p100-16gb", "t4", "v100-16gb", "v100-32gb"]
@@ -68,7 +68,7 @@ def test_rates_are_what_trace_reads(tmp_path):
     path = tmp_path / "rates.csv"
     options = ("--model", "bert-base", "--name", "bert", "--batch", "4,8", "-o", str(path))
     run("rates", "--profile", "v100-16gb", "--device", "v100", "--profile", "t4", "--device", "t4", *options)
-    table, _ = load_rates(path)
+    table, _ = load_step_times(path)
     assert sorted(table.seconds) == [("bert", 4, "t4"), ("bert", 4, "v100"), ("bert", 8, "t4"), ("bert", 8, "v100")]
     assert table.kinds == ("predicted",)
     assert "not measured as steps" in table.note
@@ -282,7 +282,7 @@ def test_a_trace_carries_the_hashes_of_the_profiles_behind_its_rates(tmp_path):
     options = ("--cluster", str(gpus), "--rates", str(rates), "--policy", "fifo", "--json")
     found = json.loads(run("trace", str(jobs), *options))
     assert load_profile("t4").sha256 in json.dumps(found["provenance"])
-    step = load_rates(rates)[0].seconds["bert", 8, "t4"]
+    step = load_step_times(rates)[0].seconds["bert", 8, "t4"]
     assert found["rows"][0]["mean_jct_s"] >= 100 * step
 
 

@@ -14,10 +14,10 @@ from simcore.models.bandwidth.geometric import product_bound
 from simcore.models.bandwidth.perf import search
 from simcore.models.bandwidth.plan import Target, best_plan, best_split
 from simcore.models.bandwidth.region import FLOOR, Constraint, Sense, cap, make_region, minimum
-from simcore.models.network.collectives import traffic
+from simcore.models.network.collectives import Collective, traffic
 from simcore.models.network.mapping import Groups
 from simcore.models.training.closed_form import TrainingLoop, compile_step, mean_step
-from simcore.models.training.workload import Collective, Layer, Phase, Workload
+from simcore.models.training.workload import Layer, Phase, Workload
 
 BUDGET = 300e9
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.engine import Clock
 from simcore.models.network.bounds import bounds, per_dimension
-from simcore.models.network.collectives import collective_time, traffic
+from simcore.models.network.collectives import Collective, collective_time, traffic
 from simcore.models.network.conventions import Convention, phase_cost
 from simcore.models.network.distances import circulation, farthest, nearest
 from simcore.models.network.schedulers.mixture_times import batches, ways
@@ -23,7 +23,6 @@ from simcore.models.network.simulation.rank_programs import GroupCollective
 from simcore.models.network.simulation.ranks import simulate_ranks
 from simcore.models.network.simulation.run import simulate_collective
 from simcore.models.network.topology import Block, Dimension, Topology, coordinates, hops
-from simcore.models.training.workload import Collective
 
 OTHERS = [schedule for schedule in Schedule if schedule is not Schedule.LATENCY_AWARE]
 REDUCING = [Collective.ALL_REDUCE, Collective.REDUCE_SCATTER, Collective.ALL_GATHER]

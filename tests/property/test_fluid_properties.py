@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simcore.engine import Clock
+from simcore.models.network.collectives import Collective
 from simcore.models.network.fluid import FluidNetwork, max_min
 from simcore.models.network.graph import exchange_load, link_graph, streams
 from simcore.models.network.topology import Block, Dimension, Topology
-from simcore.models.training.workload import Collective
 
 LINKS = 4
 

@@ -14,7 +14,7 @@ from simcore.models.cluster import metrics
 from simcore.models.cluster.jobs import build_trace
 from simcore.models.cluster.policies import factories, gang_scheduled
 from simcore.models.cluster.rules import CORRECTED
-from simcore.models.cluster.step_times import RateTable
+from simcore.models.cluster.step_times import StepTimes
 
 from tests.strategies import clusters, random_traces, rate_tables, rule_sets
 
@@ -100,7 +100,7 @@ def test_permuted_rows_change_nothing_under_corrected_rules(policy, data, trace,
 def test_time_has_no_scale(policy, trace, cluster, rates, rules, interval):
     """Submissions, step times, delays and interval times 10 give times 10."""
     slow = build_trace("slow", trace.names, trace.submit * 10, trace.samples, [trace.classes[k] for k in trace.kind])
-    slow_rates = RateTable("slow", {key: 10 * t for key, t in rates.seconds.items()})
+    slow_rates = StepTimes("slow", {key: 10 * t for key, t in rates.seconds.items()})
     slow_rules = replace(rules, startup_delay=10 * rules.startup_delay)
     a = study(trace, cluster, rates, policy, interval, rules)
     b = study(slow, cluster, slow_rates, policy, interval if interval == "event" else 10 * interval, slow_rules)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Groups
 from simcore.models.network.schedulers.schedules import Schedule
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.training.program import Axis, Issue, Loop, Wait, iteration
 from simcore.models.training.simulated import Settings, bound, run_iteration
-from simcore.models.training.workload import Collective, Layer, Phase, Workload
+from simcore.models.training.workload import Layer, Phase, Workload
 from simcore.models.training.zero import zero3
 
 from tests.programs import sent

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simcore.errors import InputError
-from simcore.models.training.workload import Collective, Layer, Phase
+from simcore.models.network.collectives import Collective
+from simcore.models.training.workload import Layer, Phase
 from simcore.readers.astra_workload import read_layers
 from simcore.readers.costs import load_costs
 from simcore.readers.networks import load_network

@@ -15,10 +15,11 @@ from simcore.models.bandwidth.perf import least_time
 from simcore.models.bandwidth.plan import Target, best_plan, best_split
 from simcore.models.bandwidth.region import FLOOR, Sense, cap, make_region, minimum
 from simcore.models.bandwidth.relaxation import Relaxation
+from simcore.models.network.collectives import Collective
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import Groups, map_parallelism
 from simcore.models.training.closed_form import TrainingLoop, compile_step, mean_step
-from simcore.models.training.workload import Collective, Layer, Phase, Workload
+from simcore.models.training.workload import Layer, Phase, Workload
 from simcore.readers.costs import load_costs
 from simcore.readers.networks import load_network
 from simcore.readers.workloads import load_workloads

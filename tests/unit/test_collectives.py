@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 from simcore.errors import InputError
-from simcore.models.network.collectives import collective_time, traffic
+from simcore.models.network.collectives import Collective, collective_time, traffic
 from simcore.models.network.mapping import Groups, check_groups, map_parallelism
 from simcore.models.network.topology import Block, Dimension, Topology
-from simcore.models.training.workload import Collective
 
 RING, SWITCH = Block.RING, Block.SWITCH
 TWO = Topology("2D", (Dimension(RING, 8), Dimension(SWITCH, 128)))

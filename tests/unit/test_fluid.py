@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from simcore.engine import Clock
 from simcore.errors import InputError
-from simcore.models.network.collectives import collective_time, traffic
+from simcore.models.network.collectives import Collective, collective_time, traffic
 from simcore.models.network.fluid import FluidNetwork, max_min
 from simcore.models.network.graph import link_graph, sharing, streams
 from simcore.models.network.mapping import Groups
@@ -15,7 +15,7 @@ from simcore.models.network.simulation.run import simulate_collective
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.training.program import Axis, Loop, iteration
 from simcore.models.training.simulated import Settings, run_iteration
-from simcore.models.training.workload import Collective, Layer, Phase, Workload
+from simcore.models.training.workload import Layer, Phase, Workload
 from simcore.readers.networks import load_network
 from simcore.readers.workloads import load_workload
 

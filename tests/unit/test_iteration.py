@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from simcore.engine import Clock
 from simcore.errors import InputError, RunError
-from simcore.models.network.collectives import traffic
+from simcore.models.network.collectives import Collective, traffic
 from simcore.models.network.mapping import Groups, map_parallelism, map_stages
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.training.closed_form import TrainingLoop, step_time
 from simcore.models.training.execute import Log, Runner, finish
 from simcore.models.training.program import Axis, Compute, Issue, Loop, Pass, Wait, blocks, iteration
 from simcore.models.training.simulated import ChunkFabric, Settings, bound, make_network, run_iteration
-from simcore.models.training.workload import Collective, Layer, Phase, Workload
+from simcore.models.training.workload import Layer, Phase, Workload
 from simcore.models.training.zero import zero3
 from simcore.readers.networks import load_network
 from simcore.readers.workloads import load_workload

@@ -11,6 +11,7 @@ import pytest
 from simcore.engine import Clock
 from simcore.errors import InputError, RunError
 from simcore.models.network.bounds import bounds, usable_bandwidth
+from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention, candidates, phase_cost
 from simcore.models.network.groups import group_positions
 from simcore.models.network.schedulers.mixture_times import batches, ways
@@ -23,7 +24,6 @@ from simcore.models.network.simulation.rank_programs import GroupCollective
 from simcore.models.network.simulation.ranks import simulate_ranks
 from simcore.models.network.simulation.run import simulate_collective
 from simcore.models.network.topology import Block, Dimension, Topology, coordinates
-from simcore.models.training.workload import Collective
 
 AR, RS, AG, A2A = (
     Collective.ALL_REDUCE,

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simcore.engine import Clock
 from simcore.errors import InputError, RunError
+from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Groups
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.network.transfers import transfer_legs
@@ -21,7 +22,7 @@ from simcore.models.training.pipeline import (
 )
 from simcore.models.training.program import Axis, Pass
 from simcore.models.training.simulated import ChunkFabric, Settings, make_network
-from simcore.models.training.workload import Collective, Layer, Phase, Workload
+from simcore.models.training.workload import Layer, Phase, Workload
 
 GPIPE, ONE = PipelineOrder.GPIPE, PipelineOrder.ONE_F_ONE_B
 

@@ -7,10 +7,10 @@ import simcore
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, build_trace
 from simcore.models.cluster.rules import CORRECTED, Rules
-from simcore.models.cluster.step_times import RateTable
+from simcore.models.cluster.step_times import StepTimes
 
 FAST, SLOW = "v100", "t4"
-RATES = RateTable("r", {("m", 1, FAST): 0.5, ("m", 1, SLOW): 1.0})
+RATES = StepTimes("r", {("m", 1, FAST): 0.5, ("m", 1, SLOW): 1.0})
 
 
 def run(policy, jobs, *, counts=(4, 4), interval=60, rules="published"):

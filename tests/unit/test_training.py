@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from simcore.models.network.collectives import collective_time, traffic
+from simcore.models.network.collectives import Collective, collective_time, traffic
 from simcore.models.network.mapping import Groups
 from simcore.models.training.closed_form import TrainingLoop, compile_step, mean_step, step_time
-from simcore.models.training.workload import Collective, Layer, Phase, Workload
+from simcore.models.training.workload import Layer, Phase, Workload
 
 GROUPS = Groups((4, 2, 1), (1, 2, 8))
 

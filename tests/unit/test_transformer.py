@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 from simcore.errors import InputError
+from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.transformer import generate, whole_nanoseconds
-from simcore.models.training.workload import Collective
 
 TOY = Transformer("toy", hidden=8, blocks=1, sequence=4, tokens=16, rate=1e9)
 

@@ -6,7 +6,8 @@ import json
 
 import pytest
 from simcore.errors import InputError
-from simcore.models.training.workload import Collective, Phase
+from simcore.models.network.collectives import Collective
+from simcore.models.training.workload import Phase
 from simcore.readers.workloads import load_workload, load_workloads
 
 HEADER = "HYBRID_TRANSFORMER_FWD_IN_BCKWD model_parallel_NPU_group: 16 checkpoints: 1 0 checkpoint_initiates: 1 1\n"

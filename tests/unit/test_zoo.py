@@ -7,7 +7,7 @@ from simcore.errors import InputError
 from simcore.readers import zoo
 from simcore.readers.applications import samples_per_epoch
 from simcore.readers.clusters import load_cluster
-from simcore.readers.step_times import load_rates
+from simcore.readers.step_times import load_step_times
 
 HEADER = "model,batch_size,gpu_type,seconds_per_minibatch\n"
 
@@ -24,7 +24,7 @@ def test_every_cluster_and_rate_table_loads():
         assert (cluster.name, cluster.gpus > 0, len(digest)) == (name, True, 64)
         assert cluster.source
     for name in zoo.names("rates"):
-        rates, digest = load_rates(name)
+        rates, digest = load_step_times(name)
         assert (rates.name, len(digest)) == (name, 64)
         assert rates.kinds
     assert {"clusters", "rates", "applications"} <= set(zoo.kinds())
@@ -32,10 +32,10 @@ def test_every_cluster_and_rate_table_loads():
 
 
 def test_fitted_numbers_say_so():
-    rates, _ = load_rates("SC23-Fitted")
+    rates, _ = load_step_times("SC23-Fitted")
     assert rates.label() == "sc23-fitted (fitted)"
     assert "not measurements" in rates.note
-    assert {"measured", "interpolated"} <= set(load_rates("sc23-measured")[0].kinds)
+    assert {"measured", "interpolated"} <= set(load_step_times("sc23-measured")[0].kinds)
 
 
 def test_the_order_of_gpu_types_is_the_files(tmp_path):
@@ -90,7 +90,7 @@ def test_clusters_that_are_wrong(tmp_path, text, message):
 )
 def test_rates_that_are_wrong(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
-        load_rates(write(tmp_path, text))
+        load_step_times(write(tmp_path, text))
 
 
 @given(text=st.text(), header=st.sampled_from(["", HEADER]))
@@ -98,7 +98,7 @@ def test_any_text_is_rates_or_an_input_error(tmp_path_factory, text, header):
     path = tmp_path_factory.getbasetemp() / "rates.csv"
     path.write_bytes((header + text).encode())
     try:
-        assert load_rates(path)[0].seconds
+        assert load_step_times(path)[0].seconds
     except InputError as error:
         message = str(error)
     else:

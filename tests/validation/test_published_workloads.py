@@ -6,8 +6,8 @@ import csv
 import json
 
 import pytest
+from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Groups, map_parallelism
-from simcore.models.training.workload import Collective
 from simcore.readers.astra_workload import read_layers
 from simcore.readers.costs import load_costs
 from simcore.readers.libra import read_communicators

@@ -10,7 +10,7 @@ import simcore
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, Trace
 from simcore.models.cluster.rules import Rules
-from simcore.models.cluster.step_times import RateTable
+from simcore.models.cluster.step_times import StepTimes
 
 JOBS, BATCHES, WARM_UP = 60_000, 30, 5_000
 MEAN_SERVICE = 100.0
@@ -28,7 +28,7 @@ def waits(servers: int, load: float, service, seed: int) -> np.ndarray:
         trace,
         policies=["fifo"],
         cluster=Cluster("c", ("v100",), (servers,)),
-        rates=RateTable("unit", {("unit", 1, "v100"): 1.0}),
+        rates=StepTimes("unit", {("unit", 1, "v100"): 1.0}),
         interval="event",
         rules=Rules(startup_delay=0.0),
     )

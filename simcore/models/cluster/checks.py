@@ -14,7 +14,7 @@ from simcore.models.cluster.jobs import JobClass, Trace
 from simcore.models.cluster.metrics import oversubscription
 from simcore.models.cluster.placement import gang
 from simcore.models.cluster.policies import gang_scheduled, uses_all_types
-from simcore.models.cluster.step_times import RateTable
+from simcore.models.cluster.step_times import StepTimes
 
 # Beyond these, floats no longer resolve a tick or a sum overflows
 LATEST = 1e12  # submission [s]
@@ -22,7 +22,7 @@ MOST_SAMPLES = 1e18
 FASTEST, SLOWEST = 1e-12, 1e9  # mini-batch [s]
 
 
-def check(trace: Trace, cluster: Cluster, rates: RateTable, policies: Sequence[str]) -> None:
+def check(trace: Trace, cluster: Cluster, rates: StepTimes, policies: Sequence[str]) -> None:
     """Refuse a study that cannot run: unknown names, rates that are missing, jobs that can never fit.
 
     Raises
@@ -58,7 +58,7 @@ def _check_range(trace: Trace, values: NDArray[np.float64], what: str, low: floa
 
 
 def _check_rates(
-    trace: Trace, row: int, job: JobClass, cluster: Cluster, rates: RateTable, policies: Sequence[str]
+    trace: Trace, row: int, job: JobClass, cluster: Cluster, rates: StepTimes, policies: Sequence[str]
 ) -> None:
     if job.model not in rates.models:
         place = f"{trace.place(row)}, field 'model'"
@@ -105,7 +105,7 @@ def _check_fit(trace: Trace, row: int, job: JobClass, cluster: Cluster, policy: 
         )
 
 
-def overload_warnings(trace: Trace, cluster: Cluster, rates: RateTable, startup_delay: float) -> list[str]:
+def overload_warnings(trace: Trace, cluster: Cluster, rates: StepTimes, startup_delay: float) -> list[str]:
     """Warn of every GPU type that is asked for more GPU-seconds than it has while jobs arrive.
 
     Returns

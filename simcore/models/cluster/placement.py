@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass
-from simcore.models.cluster.step_times import RateTable, step_time
+from simcore.models.cluster.step_times import StepTimes, step_time
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,17 +31,17 @@ class Placement:
     speedup: float = 1.0
 
 
-def class_seconds(job: JobClass, cluster: Cluster, rates: RateTable) -> tuple[float | None, ...]:
+def class_seconds(job: JobClass, cluster: Cluster, rates: StepTimes) -> tuple[float | None, ...]:
     """Return t_g [s] of a job class for every GPU type of a cluster, None where the table has no entry."""
     return tuple(rates.seconds.get((job.model, job.batch_size, gpu)) for gpu in cluster.types)
 
 
-def gang(job: JobClass, cluster: Cluster, rates: RateTable) -> Placement:
+def gang(job: JobClass, cluster: Cluster, rates: StepTimes) -> Placement:
     """Return the rigid placement: one GPU of the preferred type for each of the maxP threads.
 
     Examples
     --------
-    >>> rates = RateTable("r", {("bert", 8, "t4"): 0.5})
+    >>> rates = StepTimes("r", {("bert", 8, "t4"): 0.5})
     >>> gang(JobClass("bert", 8, 4, False, "t4"), Cluster("c", ("v100", "t4"), (4, 4)), rates).gpus
     (0, 4)
     """

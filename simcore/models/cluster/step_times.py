@@ -9,7 +9,7 @@ Key = tuple[str, int, str]
 
 
 @dataclass(frozen=True)
-class RateTable:
+class StepTimes:
     """Seconds that one EST mini-batch takes on one GPU.
 
     Attributes
@@ -25,7 +25,7 @@ class RateTable:
 
     Examples
     --------
-    >>> table = RateTable("mine", {("bert", 8, "v100"): 0.4}, ("measured",))
+    >>> table = StepTimes("mine", {("bert", 8, "v100"): 0.4}, ("measured",))
     >>> table.seconds["bert", 8, "v100"]
     0.4
     """

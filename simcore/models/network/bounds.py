@@ -16,11 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from simcore.models.network.collectives import traffic
+from simcore.models.network.collectives import Collective, traffic
 from simcore.models.network.distances import farthest, nearest
 from simcore.models.network.graph import exchange_load
 from simcore.models.network.topology import Block, Dimension, Topology, peer_bandwidth, ring_crossings
-from simcore.models.training.workload import Collective
 
 
 @dataclass(frozen=True)

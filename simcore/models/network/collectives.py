@@ -7,9 +7,17 @@ the slowest sets the time: ``max_i v_i / b_i``. There is no latency term; the ev
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from math import prod
 
-from simcore.models.training.workload import Collective
+
+class Collective(StrEnum):
+    """A collective operation among the NPUs of a group."""
+
+    ALL_REDUCE = "all-reduce"
+    REDUCE_SCATTER = "reduce-scatter"
+    ALL_GATHER = "all-gather"
+    ALL_TO_ALL = "all-to-all"
 
 
 def pattern(collective: Collective, groups: Sequence[int]) -> tuple[float, tuple[float, ...]]:

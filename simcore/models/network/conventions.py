@@ -13,11 +13,11 @@ from enum import StrEnum
 from math import floor
 from typing import NamedTuple
 
+from simcore.models.network.collectives import Collective
 from simcore.models.network.distances import circulation, exchange, farthest
 from simcore.models.network.graph import exchange_load
 from simcore.models.network.simulation.algorithms import Algorithm, Step, steps
 from simcore.models.network.topology import Block, Dimension, hops_between, peer_bandwidth
-from simcore.models.training.workload import Collective
 
 NANOSECOND = 1e-9
 # rate of local memory in a reduction [B/ns]

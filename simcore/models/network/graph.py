@@ -12,8 +12,8 @@ from itertools import accumulate, product
 from math import prod
 from typing import TYPE_CHECKING
 
+from simcore.models.network.collectives import Collective
 from simcore.models.network.topology import Block, Dimension, Topology, peer_bandwidth, ring_crossings
-from simcore.models.training.workload import Collective
 
 if TYPE_CHECKING:
     from networkx import DiGraph

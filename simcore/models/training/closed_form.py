@@ -184,7 +184,8 @@ def step_time(
 
     Examples
     --------
-    >>> from simcore.models.training.workload import Collective, Layer
+    >>> from simcore.models.network.collectives import Collective
+    >>> from simcore.models.training.workload import Layer
     >>> reduce = Phase(1.0, Collective.ALL_REDUCE, 16e9)
     >>> toy = Workload("toy", (Layer("mlp", Phase(1.0), reduce, reduce),), tp=2, dp=2)
     >>> step_time(toy, Groups((2, 1), (1, 2)), [4e9, 8e9]).total

@@ -16,11 +16,12 @@ from simpy.events import Event
 
 from simcore.engine import Clock
 from simcore.errors import InputError
+from simcore.models.network.collectives import Collective
 from simcore.models.network.transfers import TransferLeg
 from simcore.models.training.execute import Log, Runner, Span, finish
 from simcore.models.training.program import Axis, Loop, Pass, Step, Writer, backward_order, blocks
 from simcore.models.training.simulated import ChunkFabric
-from simcore.models.training.workload import Collective, Phase, Workload
+from simcore.models.training.workload import Phase, Workload
 
 
 class PipelineOrder(StrEnum):

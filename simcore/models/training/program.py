@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 
-from simcore.models.training.workload import Collective, Layer, Phase, Workload
+from simcore.models.network.collectives import Collective
+from simcore.models.training.workload import Layer, Phase, Workload
 
 
 class Loop(StrEnum):

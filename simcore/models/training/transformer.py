@@ -14,8 +14,9 @@ from collections.abc import Callable
 from typing import Literal
 
 from simcore.errors import InputError
+from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Transformer
-from simcore.models.training.workload import Collective, Layer, Phase, Workload
+from simcore.models.training.workload import Layer, Phase, Workload
 
 Variant = Literal["optimizer", "evaluation"]
 """Where the weight gradients are summed: after each layer (optimizer) or all at once in the first (evaluation)."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from simcore.errors import InputError
+from simcore.models.network.collectives import Collective
 from simcore.models.training.program import Axis, Issue, Loop, Pass, Step, Wait, Writer, backward_order, blocking
-from simcore.models.training.workload import Collective, Layer, Phase, Workload
+from simcore.models.training.workload import Layer, Phase, Workload
 
 
 def zero3(workload: Workload, loop: Loop, *, recompute: bool = True, compute_scale: float = 1.0) -> tuple[Step, ...]:

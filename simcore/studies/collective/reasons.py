@@ -7,12 +7,12 @@ from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
+from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention, is_exchange, phase_cost
 from simcore.models.network.graph import exchange_load, sharing
 from simcore.models.network.schedulers.schedules import Optimization, Schedule
 from simcore.models.network.simulation.algorithms import Algorithm, steps
 from simcore.models.network.topology import Block
-from simcore.models.training.workload import Collective
 from simcore.units import format_si
 
 if TYPE_CHECKING:

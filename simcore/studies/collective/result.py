@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simcore.models.network.bounds import Bounds, per_dimension
+from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention
 from simcore.models.network.schedulers.schedules import Schedule
 from simcore.models.network.simulation.run import CollectiveRun
 from simcore.models.network.topology import Topology
-from simcore.models.training.workload import Collective
 from simcore.outputs import atomic_directory, write_atomic
 from simcore.results import Provenance, Table, to_json
 from simcore.studies.collective.inputs import Buffers

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from simcore.models.network.bounds import bounds
+from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention
 from simcore.models.network.schedulers.schedules import Optimization, Schedule
 from simcore.models.network.simulation.run import simulate_collective
-from simcore.models.training.workload import Collective
 from simcore.outputs import check_output
 from simcore.results import Provenance, versions
 from simcore.studies.collective.inputs import buffers, parse_algorithms, parse_group, parse_size

@@ -9,7 +9,7 @@ from typing import Any
 
 from simcore.errors import InputError
 from simcore.files import csv_text
-from simcore.models.cluster.step_times import Key, RateTable
+from simcore.models.cluster.step_times import Key, StepTimes
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.mapping import Groups
 from simcore.models.training.architecture import Transformer
@@ -32,13 +32,13 @@ class RatesResult:
 
     Attributes
     ----------
-    rates : RateTable
+    rates : StepTimes
         What `simcore.trace` takes.
     provenance : Provenance
         With the hash of every profile, by GPU type: two profiles may have one name.
     """
 
-    rates: RateTable
+    rates: StepTimes
     provenance: Provenance
 
     @property
@@ -135,4 +135,4 @@ def rates(
         notes=list(notes),
         versions=versions("numpy"),
     )  # fmt: skip
-    return RatesResult(RateTable("predicted", seconds, ("predicted",), note), provenance)
+    return RatesResult(StepTimes("predicted", seconds, ("predicted",), note), provenance)

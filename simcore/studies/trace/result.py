@@ -16,7 +16,7 @@ from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.simulator import Log
-from simcore.models.cluster.step_times import RateTable
+from simcore.models.cluster.step_times import StepTimes
 from simcore.outputs import atomic_directory
 from simcore.results import Provenance, Table, to_json
 
@@ -176,7 +176,7 @@ class TraceResult:
 
 
 def summarise(
-    runs: Sequence[Run], jobs: Trace, cluster: Cluster, rates: RateTable, rules: Rules, interval: float | None
+    runs: Sequence[Run], jobs: Trace, cluster: Cluster, rates: StepTimes, rules: Rules, interval: float | None
 ) -> Table:
     """Return a row per policy: the named columns first, then by GPU type, then the improvement over the first row."""
     columns = [*SUMMARY]

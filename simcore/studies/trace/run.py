@@ -17,9 +17,9 @@ from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.policies import factories
 from simcore.models.cluster.rules import RULES, Rules
 from simcore.models.cluster.simulator import simulate
-from simcore.models.cluster.step_times import RateTable
+from simcore.models.cluster.step_times import StepTimes
 from simcore.readers.clusters import load_cluster
-from simcore.readers.step_times import load_rates
+from simcore.readers.step_times import load_step_times
 from simcore.results import Provenance, versions
 from simcore.studies.trace.result import Run, TraceResult, summarise
 
@@ -33,7 +33,7 @@ def trace(
     *,
     policies: str | Sequence[str] | None = None,
     cluster: str | Path | Cluster = "sc23",
-    rates: str | Path | RateTable | None = None,
+    rates: str | Path | StepTimes | None = None,
     interval: float | str = 60.0,
     rules: str | Rules = "published",
     seed: int = 0,
@@ -50,7 +50,7 @@ def trace(
         By default yarn-cs, fifo, easyscale-homo and easyscale-heter. The first is what the others are compared with.
     cluster : str, Path or Cluster
         A cluster of the zoo, a YAML file, or a `Cluster`.
-    rates : str, Path or RateTable, optional
+    rates : str, Path or StepTimes, optional
         Step times: by default ``sc23-fitted``, and ``unit`` for the rigid generator.
     interval : float or 'event'
         Scheduling interval [s], or a decision at every arrival and completion.
@@ -94,7 +94,7 @@ def trace(
     )
     if rates is None:
         rates = "unit" if str(jobs.name).split(":")[0] == "synthetic" else "sc23-fitted"
-    table, rates_hash = (rates, "") if isinstance(rates, RateTable) else load_rates(rates)
+    table, rates_hash = (rates, "") if isinstance(rates, StepTimes) else load_step_times(rates)
     check(jobs, cluster, table, chosen)
     notes = [*jobs.notes, *overload_warnings(jobs, cluster, table, rule_set.startup_delay)]
     if rule_set.order == "submission":

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention
 from simcore.models.network.graph import sharing
 from simcore.models.network.schedulers.schedules import Schedule
 from simcore.models.network.topology import Block
 from simcore.models.training.program import Axis
-from simcore.models.training.workload import Collective
 from simcore.studies.inputs import Parallelism
 from simcore.studies.train.inputs import PartialGroup, Scene
 from simcore.studies.train.result import PipelineReport

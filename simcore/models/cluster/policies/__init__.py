@@ -14,7 +14,7 @@ from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass
 from simcore.models.cluster.placement import Placement
 from simcore.models.cluster.rules import Rules
-from simcore.models.cluster.step_times import RateTable
+from simcore.models.cluster.step_times import StepTimes
 
 Changes = list[tuple[int, Placement | None]]
 
@@ -43,7 +43,7 @@ class Policy(Protocol):
         """
 
 
-PolicyFactory = Callable[[Sequence[JobClass], Cluster, RateTable, Rules], Policy]
+PolicyFactory = Callable[[Sequence[JobClass], Cluster, StepTimes, Rules], Policy]
 
 
 def factories() -> dict[str, PolicyFactory]:

@@ -14,7 +14,7 @@ from simcore.models.cluster.placement import Placement, class_seconds
 from simcore.models.cluster.policies import Changes
 from simcore.models.cluster.proposals import Proposals, for_rules
 from simcore.models.cluster.rules import Rules
-from simcore.models.cluster.step_times import RateTable, step_time
+from simcore.models.cluster.step_times import StepTimes, step_time
 from simcore.models.cluster.ties import descending_ranks
 
 
@@ -36,7 +36,7 @@ class EasyScale:
         self,
         classes: Sequence[JobClass],
         cluster: Cluster,
-        rates: RateTable,
+        rates: StepTimes,
         rules: Rules,
         *,
         heterogeneous: bool = True,
@@ -54,7 +54,7 @@ class EasyScale:
         self._grown: dict[tuple[int, tuple[int, ...], float], list[tuple[Growth, Placement]]] = {}
 
     @classmethod
-    def homogeneous(cls, classes: Sequence[JobClass], cluster: Cluster, rates: RateTable, rules: Rules) -> EasyScale:
+    def homogeneous(cls, classes: Sequence[JobClass], cluster: Cluster, rates: StepTimes, rules: Rules) -> EasyScale:
         """Build the ``homo`` variant."""
         return cls(classes, cluster, rates, rules, heterogeneous=False)
 

@@ -10,7 +10,7 @@ from simcore.models.cluster.jobs import JobClass
 from simcore.models.cluster.placement import gang
 from simcore.models.cluster.policies import Changes
 from simcore.models.cluster.rules import Rules
-from simcore.models.cluster.step_times import RateTable
+from simcore.models.cluster.step_times import StepTimes
 
 
 class Fifo:
@@ -21,7 +21,7 @@ class Fifo:
 
     settles = True
 
-    def __init__(self, classes: Sequence[JobClass], cluster: Cluster, rates: RateTable, rules: Rules) -> None:
+    def __init__(self, classes: Sequence[JobClass], cluster: Cluster, rates: StepTimes, rules: Rules) -> None:
         self._gangs = [gang(job, cluster, rates) for job in classes]
         self._types = [cluster.types.index(job.gpu_type) for job in classes]
         self._need = [job.max_parallelism for job in classes]

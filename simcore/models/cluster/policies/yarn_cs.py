@@ -10,7 +10,7 @@ from simcore.models.cluster.jobs import JobClass
 from simcore.models.cluster.placement import gang
 from simcore.models.cluster.policies import Changes
 from simcore.models.cluster.rules import Rules
-from simcore.models.cluster.step_times import RateTable
+from simcore.models.cluster.step_times import StepTimes
 
 
 class YarnCs:
@@ -22,7 +22,7 @@ class YarnCs:
 
     settles = True
 
-    def __init__(self, classes: Sequence[JobClass], cluster: Cluster, rates: RateTable, rules: Rules) -> None:
+    def __init__(self, classes: Sequence[JobClass], cluster: Cluster, rates: StepTimes, rules: Rules) -> None:
         self._gangs = [gang(job, cluster, rates) for job in classes]
         self._active: list[tuple[int, int]] = []  # heap of (row, kind), the running job among them
         self._running: int | None = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from simcore.models.network.collectives import Collective
 from simcore.models.network.schedulers.schedules import ChunkPlan, Schedule
-from simcore.models.training.workload import Collective
 
 _MEBIBYTE = 1048576
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simcore.models.network.collectives import Collective
 from simcore.models.network.distances import Positions
 from simcore.models.network.schedulers.mixture_times import Batch, batches, ways
 from simcore.models.network.schedulers.mixtures import LAGS, LAGS_IN_FLIGHT, Integers, mixtures
 from simcore.models.network.schedulers.schedules import ChunkPlan
-from simcore.models.training.workload import Collective
 
 if TYPE_CHECKING:
     from simcore.models.network.simulation.network import Network

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention, Cost, byte_costs
 from simcore.models.network.distances import Positions
 from simcore.models.network.schedulers.mixtures import Integers, Mixtures, orders, rounds
 from simcore.models.network.schedulers.schedules import ChunkPlan, Optimization, phases, settled
-from simcore.models.training.workload import Collective
 
 if TYPE_CHECKING:
     from simcore.models.network.simulation.network import Network

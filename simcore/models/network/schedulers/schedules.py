@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
-from simcore.models.training.workload import Collective
+from simcore.models.network.collectives import Collective
 
 _LAG = 4
 """Chunks by which each phase of a round-robin chunk lags behind the one before it at least, in the settled order."""

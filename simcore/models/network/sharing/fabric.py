@@ -7,14 +7,13 @@ from numpy.typing import NDArray
 from simpy.events import Event
 
 from simcore.engine import Clock
-from simcore.models.network.collectives import traffic
+from simcore.models.network.collectives import Collective, traffic
 from simcore.models.network.fluid import FluidNetwork
 from simcore.models.network.graph import Link, lines, node, streams
 from simcore.models.network.sharing.job import Job
 from simcore.models.network.topology import Topology
 from simcore.models.training.execute import busiest
 from simcore.models.training.program import Axis, Issue
-from simcore.models.training.workload import Collective
 
 Array = NDArray[np.float64]
 

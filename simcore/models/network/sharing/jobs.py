@@ -100,7 +100,8 @@ def simulate(jobs: Sequence[Job], topology: Topology, bandwidths: Sequence[float
 
     >>> from simcore.models.network.mapping import Groups
     >>> from simcore.models.network.topology import Block, Dimension
-    >>> from simcore.models.training.workload import Collective, Layer, Phase, Workload
+    >>> from simcore.models.network.collectives import Collective
+    >>> from simcore.models.training.workload import Layer, Phase, Workload
     >>> ring = Topology("ring", (Dimension(Block.RING, 8),))
     >>> reduce = Phase(0.0, Collective.ALL_REDUCE, 8e9)
     >>> toy = Workload("toy", (Layer("mlp", Phase(0.0), Phase(0.0), reduce),), tp=1, dp=4)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from simcore.models.network.collectives import Collective
 from simcore.models.network.topology import Block
-from simcore.models.training.workload import Collective
 
 
 class Algorithm(StrEnum):

@@ -17,6 +17,7 @@ from itertools import pairwise
 from simpy.events import Event
 
 from simcore.engine import Clock
+from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import (
     ENDPOINT_2,
     MEMORY_2,
@@ -28,7 +29,6 @@ from simcore.models.network.conventions import (
 from simcore.models.network.simulation.algorithms import Algorithm, steps
 from simcore.models.network.simulation.log import LoggedPhase
 from simcore.models.network.topology import Block, Dimension
-from simcore.models.training.workload import Collective
 
 Call = Callable[[], None]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from simcore.models.training.workload import Collective
+from simcore.models.network.collectives import Collective
 
 
 class LoggedPhase(NamedTuple):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from simpy.events import Event
 
 from simcore.engine import Clock
+from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import NANOSECOND, Convention, Cost, phase_cost
 from simcore.models.network.distances import Positions, spread
 from simcore.models.network.schedulers.greedy import GreedyLoads
@@ -28,7 +29,6 @@ from simcore.models.network.simulation.log import LoggedPhase, LoggedTransfer
 from simcore.models.network.simulation.servers import Chunk, Issued, Leg, Line, Server
 from simcore.models.network.topology import Topology
 from simcore.models.network.transfers import TransferLeg
-from simcore.models.training.workload import Collective
 
 
 class Network:

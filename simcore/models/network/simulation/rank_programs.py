@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf
 
 from simcore.errors import InputError
-from simcore.models.training.workload import Collective
+from simcore.models.network.collectives import Collective
 
 
 @dataclass(frozen=True)

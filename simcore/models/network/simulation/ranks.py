@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from simpy.events import Event
 
 from simcore.errors import RunError
+from simcore.models.network.collectives import Collective
 from simcore.models.network.distances import Positions, spread
 from simcore.models.network.groups import group_positions
 from simcore.models.network.schedulers.schedules import ChunkPlan, phases, turns
@@ -22,7 +23,6 @@ from simcore.models.network.simulation.rank_programs import GroupCollective, che
 from simcore.models.network.simulation.run import run_fastest
 from simcore.models.network.simulation.servers import Line
 from simcore.models.network.topology import Topology, coordinates
-from simcore.models.training.workload import Collective
 
 _NAMED = 8
 """Ranks that a message names; the others are counted."""

@@ -8,6 +8,7 @@ from itertools import product
 
 from simcore.engine import Clock
 from simcore.errors import InputError
+from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention, candidates
 from simcore.models.network.schedulers.schedules import Optimization, Schedule, chunk_sizes
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
@@ -15,7 +16,6 @@ from simcore.models.network.simulation.links import Messages
 from simcore.models.network.simulation.log import LoggedPhase
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.topology import Topology
-from simcore.models.training.workload import Collective
 
 
 @dataclass(frozen=True)

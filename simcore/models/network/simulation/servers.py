@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from simpy.events import Event
 
+from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Cost
-from simcore.models.training.workload import Collective
 
 if TYPE_CHECKING:
     from simcore.models.network.simulation.network import Network
