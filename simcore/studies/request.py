@@ -272,7 +272,7 @@ def _documented(text: str, request: type[Request]) -> str:
     lines = ["Parameters", "----------"]
     for name, each in descriptions(request).items():
         hint = request.__annotations__.get(name, "")
-        words = "{" + ", ".join(map(repr, each.choices)) + "}" if each.choices else str(hint)
+        words = "{" + ", ".join(map(repr, each.choices)) + "}" if each.choices else getattr(hint, "__name__", hint)
         fallback = defaults(request).get(name, dataclasses.MISSING)
         stated = "" if fallback is dataclasses.MISSING else f", default {fallback!r}"
         lines += [f"{name} : {words}{stated}", f"    {each.help}" + (f" [{each.unit}]" if each.unit else "")]
