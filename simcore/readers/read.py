@@ -31,7 +31,7 @@ class Read(Generic[T]):
     >>> from simcore.readers import read_costs
     >>> costs = read_costs("SC245")
     >>> costs.name, len(costs.sha256), sorted(costs.value.levels)
-    ('sc245', 64, ['Chiplet', 'Node', 'Package', 'Pod'])
+    ('sc245', 64, ['Node', 'Package', 'Pod', 'Tile'])
     """
 
     value: T

@@ -23,6 +23,11 @@ class _Group(Entry):
     group: Annotated[list[str], NotEmpty]
 
 
+def workload_file(name_or_path: str | Path | InputFile, place: str = "workload") -> InputFile:
+    """Return the file of one workload, to be read with several degrees of parallelism; a message offers no group."""
+    return read_entry("workloads", name_or_path, place, "workload", fits=_is_one)
+
+
 def read_workload(
     name_or_path: str | Path | InputFile,
     place: str = "workload",
@@ -70,7 +75,7 @@ def read_workload(
     >>> len(workload.layers), workload.tp, workload.dp
     (18, 128, 8)
     """
-    file = read_entry("workloads", name_or_path, place, "workload", fits=_is_one)
+    file = workload_file(name_or_path, place)
     path, text = file.path, json_or_yaml(file, "workload")
     if is_layer_text(text):
         if times is not constant_rate:

@@ -22,7 +22,6 @@ from simcore.models.training.transformer import Variant
 from simcore.models.training.workload import Workload
 from simcore.outputs import check_output
 from simcore.readers.network_string import NetworkSpec
-from simcore.readers.read import read_entry
 from simcore.studies.inputs import Parallelism, check_count, choice, parallelism, resolve_network
 from simcore.studies.optimize.inputs import compute_source, compute_times
 from simcore.studies.train.inputs import closed_loop, load_scene, partial_groups
@@ -116,7 +115,7 @@ def train(
     >>> round(result.time * 1e3, 1), round(result.run.compute * 1e3, 1)
     (180.6, 58.9)
     """
-    from simcore.readers.workloads import read_workload
+    from simcore.readers.workloads import read_workload, workload_file
 
     if output is not None:
         check_output(output, force=force)
@@ -134,7 +133,7 @@ def train(
     degrees = parallelism(communicator, topology, tp, dp)
     map_stages(topology, stages)  # refused before the workload is cut for one of them
     device, times = compute_times(profile, dtype)
-    file = read_entry("workloads", workload, "WORKLOAD", "workload")
+    file = workload_file(workload, "WORKLOAD")
     read = functools.partial(read_workload, file, "WORKLOAD", variant=variant, sequence=sequence, batch=batch)
 
     def load(**options: Any) -> Workload:
