@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import click
 
@@ -15,9 +15,12 @@ from simcore.errors import InputError, one_line, unknown_name
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from simcore.report import Block, Column, Grid
     from simcore.studies.trace.run import Progress
 
 
+_NARROW = 90
+"""Columns below which words of a table are shortened."""
 Callback = Callable[[click.Context, click.Parameter, Any], Any]
 
 
@@ -92,6 +95,59 @@ def as_text(parts: Iterable[object], width: int) -> str:
     for part in parts:
         console.print(part)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def render(blocks: Sequence[Block], width: int) -> str:
+    """Return a report as text of at most `width` columns, a blank line between two blocks; wide tables are not cut."""
+    return "\n\n".join(_wide(each) if _is_wide(each) else as_text(_parts(each, width), width) for each in blocks)
+
+
+def _is_wide(block: Block) -> TypeGuard[Grid]:
+    from simcore.report import Grid
+
+    return isinstance(block, Grid) and block.wide
+
+
+def _parts(block: Block, width: int) -> Iterator[object]:
+    from simcore.report import Grid, Headline, Sentences
+
+    if isinstance(block, Grid):
+        yield _rich(block, short=width < _NARROW)
+    elif isinstance(block, Headline):
+        yield from filter(None, (block.text, block.under))
+    elif isinstance(block, Sentences):
+        yield from [block.title, *(f"- {item}" for item in block.items)] if block.title else block.items
+    else:
+        yield block.text
+
+
+def _wide(block: Grid) -> str:
+    """Return a table as wide as it needs to be."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    console, table = Console(), _rich(block)
+    return as_text([table], Measurement.get(console, console.options.update(width=10_000), table).maximum)
+
+
+def _rich(block: Grid, *, short: bool = False) -> Table:
+    """Return a table of a report as one of rich."""
+    table = plain_table(*(column.name for column in block.columns))
+    for column, shown in zip(block.columns, table.columns, strict=True):
+        shown.justify = "left" if column.left else "right"
+        shown.no_wrap = column.whole
+        shown.min_width = column.least or None
+    for row in block.rows:
+        table.add_row(*(_shortened(*pair) if short else pair[0] for pair in zip(row, block.columns, strict=True)))
+    if block.title:
+        table.title, table.title_justify = block.title, "left"
+    return table
+
+
+def _shortened(cell: str, column: Column) -> str:
+    for word, shorter in column.short.items():
+        cell = cell.replace(word, shorter)
+    return cell
 
 
 def plain_table(*columns: str, left: Container[int] = (0,)) -> Table:

@@ -172,7 +172,9 @@ def check_count(option: str, number: int, most: int | None = MOST_CHUNKS) -> Non
         raise InputError(option, written(number), f"a whole number {limits}")
 
 
-def resolve_network(network: str | Path) -> tuple[Topology, tuple[float, ...], dict[str, str]]:
+def resolve_network(
+    network: str | Path, place: str = "--network"
+) -> tuple[Topology, tuple[float, ...], dict[str, str]]:
     """Return a network, its bandwidths [B/s], and the hash of the file it came from, if any.
 
     Raises
@@ -182,13 +184,13 @@ def resolve_network(network: str | Path) -> tuple[Topology, tuple[float, ...], d
     """
     if not str(network).strip():
         expected = "the name of a network that has bandwidths, the path of a file, or a network written out"
-        raise InputError("--network", "nothing", expected, 'For example: --network "Ring(8)@100GB/s" or DGX-like.')
+        raise InputError(place, "nothing", expected, f'For example: {place} "Ring(8)@100GB/s", or DGX-like.')
     if isinstance(network, str) and is_network_string(network):
-        written_out = parse_network(network, "--network")
+        written_out = parse_network(network, place)
         return written_out.topology, written_out.bandwidths or (), {}
     from simcore.readers.networks import read_network
 
-    read = read_network(network, "--network")
+    read = read_network(network, place)
     topology, bandwidths = read.value.topology, read.value.bandwidths
     if bandwidths is None or min(bandwidths) <= 0:
         text = " x ".join(
@@ -196,7 +198,7 @@ def resolve_network(network: str | Path) -> tuple[Topology, tuple[float, ...], d
         )
         found = f"network {topology.name}, which has dimensions without bandwidth"
         expected = "a network with the bandwidth of each dimension"
-        raise InputError("--network", found, expected, f'Write it out: --network "{text}".')
+        raise InputError(place, found, expected, f'Write it out: {place} "{text}".')
     return topology, bandwidths, {"network": read.sha256}
 
 
