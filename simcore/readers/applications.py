@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat
+from pydantic import PositiveFloat
 
 from simcore.files import read_yaml
+from simcore.readers.quantities import Strict
 from simcore.readers.read import InputFile, Read, read_entry
 
 
-class ApplicationsFile(BaseModel):
+class _ApplicationsFile(Strict):
     """Samples per epoch of every application of a trace format."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     source: str
     samples_per_epoch: dict[str, PositiveFloat]
@@ -41,4 +41,4 @@ def read_applications(name_or_path: str | Path | InputFile, place: str = "applic
     886.41
     """
     file = read_entry("applications", name_or_path, place, "applications")
-    return file.of(read_yaml(file.path, ApplicationsFile, "applications", file.text).samples_per_epoch)
+    return file.of(read_yaml(file.path, _ApplicationsFile, "applications", file.text).samples_per_epoch)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from simcore.errors import InputError
 from simcore.files import read_yaml
 from simcore.models.cluster.cluster import Cluster
+from simcore.readers.quantities import Strict
 from simcore.readers.read import InputFile, Read, read_entry
 
 MOST = 10_000_000  # GPUs of a type: beyond any cluster, and little enough to count exactly in every table
 RESERVED = {"policy", "time_s", "clock_s", "total"}  # columns that stand beside the GPU types' in allocation.csv
 
 
-class ClusterFile(BaseModel):
+class _ClusterFile(Strict):
     """What a cluster file holds: ``gpus`` maps each GPU type to its number; the order is kept."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = ""
     source: str = ""
     gpus: dict[Annotated[str, Field(min_length=1)], Annotated[int, Field(ge=0, le=MOST, strict=True)]]
@@ -46,7 +46,7 @@ def read_cluster(name_or_path: str | Path | InputFile, place: str = "cluster") -
     64
     """
     file = read_entry("clusters", name_or_path, place, "cluster")
-    data = read_yaml(file.path, ClusterFile, "cluster", file.text)
+    data = read_yaml(file.path, _ClusterFile, "cluster", file.text)
     where = f"{file.path}, field 'gpus'"
     if not sum(data.gpus.values()):
         raise InputError(where, "no GPUs", "at least one GPU", "Give a type a number, such as 'v100: 8'.")

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from simcore.errors import InputError
 from simcore.files import check_columns, csv_rows, validate
 from simcore.models.cluster.step_times import Key, StepTimes
+from simcore.readers.quantities import Strict
 from simcore.readers.read import InputFile, Read, read_entry
 
 COLUMNS = ("model", "batch_size", "gpu_type", "seconds_per_minibatch")
 OPTIONAL = ("kind",)
 
 
-class RateRow(BaseModel):
+class _Row(Strict):
     """One row of a rate table."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(protected_namespaces=())  # a field is called model
     model: str = Field(min_length=1)
     batch_size: int = Field(ge=1)
     gpu_type: str = Field(min_length=1)
@@ -57,7 +58,7 @@ def read_step_times(name_or_path: str | Path | InputFile, place: str = "rates") 
         where = f"{file.path}, line {number}"
         if len(fields) != len(header):
             raise InputError(where, f"{len(fields)} fields", f"{len(header)}: {', '.join(header)}")
-        row = validate(RateRow, dict(zip(header, fields, strict=True)), where, {})
+        row = validate(_Row, dict(zip(header, fields, strict=True)), where, {})
         key = (row.model, row.batch_size, row.gpu_type)
         if key in seconds:
             found = f"{row.model}, batch size {row.batch_size}, {row.gpu_type} a second time"
