@@ -10,7 +10,7 @@ from simcore._version import __version__
 if TYPE_CHECKING:
     from simcore.models.network.sharing.jobs import simulate
     from simcore.studies.collective import collective
-    from simcore.studies.evaluate.network import evaluate
+    from simcore.studies.evaluate import evaluate
     from simcore.studies.optimize.run import optimize
     from simcore.studies.trace.result import TraceResult
     from simcore.studies.trace.run import trace
@@ -21,7 +21,7 @@ __getattr__, __dir__ = attach(
     {
         "TraceResult": "simcore.studies.trace.result",
         "collective": "simcore.studies.collective",
-        "evaluate": "simcore.studies.evaluate.network",
+        "evaluate": "simcore.studies.evaluate",
         "optimize": "simcore.studies.optimize.run",
         "simulate": "simcore.models.network.sharing.jobs",
         "trace": "simcore.studies.trace.run",

@@ -25,9 +25,18 @@ class Headline:
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; line breaks are kept."""
+    """A paragraph.
+
+    Attributes
+    ----------
+    text : str
+        Its text; line breaks are kept.
+    hang : int
+        Columns by which a line is moved in where it goes on.
+    """
 
     text: str
+    hang: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,12 +94,16 @@ class Grid:
         A line above; empty for none.
     wide : bool
         Whether it is as wide as it needs to be, so that nothing of it is cut or broken into lines.
+    keys : int
+        Columns that say what a row is of. Where there are some, a table that is too wide is set in several, one below
+        the other, each with these columns first; it has no rules.
     """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[str]]
     title: str = ""
     wide: bool = False
+    keys: int = 0
 
 
 Block = Headline | Text | Sentences | Grid

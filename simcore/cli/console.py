@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeGuard
+from math import ceil
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -99,13 +101,21 @@ def as_text(parts: Iterable[object], width: int) -> str:
 
 def render(blocks: Sequence[Block], width: int) -> str:
     """Return a report as text of at most `width` columns, a blank line between two blocks; wide tables are not cut."""
-    return "\n\n".join(_wide(each) if _is_wide(each) else as_text(_parts(each, width), width) for each in blocks)
+    return "\n\n".join(_rendered(block, width) for block in blocks)
 
 
-def _is_wide(block: Block) -> TypeGuard[Grid]:
-    from simcore.report import Grid
+def _rendered(block: Block, width: int) -> str:
+    from simcore.report import Grid, Text
 
-    return isinstance(block, Grid) and block.wide
+    if isinstance(block, Grid) and block.keys:
+        return _aligned(block, width)
+    if isinstance(block, Grid) and block.wide:
+        return _wide(block)
+    if isinstance(block, Text) and block.hang:
+        indent = " " * block.hang
+        lines = block.text.splitlines()
+        return "\n".join(textwrap.fill(each, width, subsequent_indent=indent, break_long_words=False) for each in lines)
+    return as_text(_parts(block, width), width)
 
 
 def _parts(block: Block, width: int) -> Iterator[object]:
@@ -119,6 +129,39 @@ def _parts(block: Block, width: int) -> Iterator[object]:
         yield from [block.title, *(f"- {item}" for item in block.items)] if block.title else block.items
     else:
         yield block.text
+
+
+def _aligned(block: Grid, width: int) -> str:
+    """Return a table without rules; one of more than `width` columns in several that all have the first `keys`."""
+    cells: list[Sequence[str]] = [[column.name for column in block.columns], *block.rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(block.columns))]
+    left, keys = [column.left for column in block.columns], block.keys
+    return "\n\n".join(
+        "\n".join(
+            "  ".join(row[i].ljust(widths[i]) if left[i] else row[i].rjust(widths[i]) for i in columns).rstrip()
+            for row in cells
+            if any(row[i] for i in columns[keys:])
+        )
+        for columns in _folded(widths, keys, width)
+    )
+
+
+def _folded(widths: Sequence[int], keys: int, width: int) -> list[list[int]]:
+    """Return which columns stand side by side: as few tables as fit, of about as many columns each.
+
+    Examples
+    --------
+    >>> _folded([4, 8, 8, 8], 1, 24)
+    [[0, 1, 2], [0, 3]]
+    """
+    values = range(keys, len(widths))
+    tables: list[list[int]] = []
+    for count in range(1, len(values) + 1):
+        each = ceil(len(values) / count)
+        tables = [[*range(keys), *values[i : i + each]] for i in range(0, len(values), each)]
+        if all(sum(widths[i] + 2 for i in table) - 2 <= width for table in tables):
+            break
+    return tables
 
 
 def _wide(block: Grid) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WIDEST = 110
 """Columns of a report where the terminal does not say."""
+_ENDLESS = 10_000
 _NUMBER = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
 _OUTPUTS = ("output", "timeline", "force", "as_json")
 _KINDS = {"int": click.INT, "float": click.FLOAT, "bool": click.BOOL}
@@ -43,7 +44,8 @@ class StudyCommand(click.Command):
     read : mapping, optional
         Field, to what makes its value of the command line's text.
     runtime : callable, optional
-        Gives what the study takes beside its request, as a context: a progress bar, a number of processes.
+        Makes of the request and the options that are no inputs a context in which the study runs. It gives what the
+        study takes beside its request: a progress bar, a number of processes.
     extra : sequence of click.Parameter
         Options that are no inputs, for `runtime`.
     timeline : bool
@@ -52,8 +54,8 @@ class StudyCommand(click.Command):
         Whether ``-o`` writes a directory.
     show : callable, optional
         Prints the result in place of its report; gets the result and the other options.
-    width : int
-        Columns of the report at most.
+    width : int or None
+        Columns of the report at most; None for as many as the terminal has, or as it takes where there is none.
     """
 
     def __init__(
@@ -65,12 +67,12 @@ class StudyCommand(click.Command):
         help: str,
         example: str = "",
         read: Mapping[str, Callable[[Any], Any]] | None = None,
-        runtime: Callable[[dict[str, Any]], AbstractContextManager[dict[str, Any]]] | None = None,
+        runtime: Callable[[Any, dict[str, Any]], AbstractContextManager[dict[str, Any]]] | None = None,
         extra: Sequence[click.Parameter] = (),
         timeline: bool = False,
         directory: bool = True,
         show: Callable[[Result, dict[str, Any]], None] | None = None,
-        width: int = WIDEST,
+        width: int | None = WIDEST,
         epilog: str | None = None,
     ) -> None:
         self.words = name
@@ -93,7 +95,8 @@ class StudyCommand(click.Command):
         fields = descriptions(self.request)
         outputs: dict[str, Any] = {name: values.pop(name) for name in _OUTPUTS if name in values}
         positions, replaced = _positions(fields, values)
-        called = names_of(fields, replaced)
+        options = {str(each.name): each.opts[0] for each in self.params if isinstance(each, click.Option)}
+        called = names_of(fields, replaced, options)
         try:
             given = self._given(fields, values, arguments, positions, replaced)
             self._finish(given, {name: values[name] for name in values if name not in fields}, outputs)
@@ -120,36 +123,47 @@ class StudyCommand(click.Command):
     def _finish(self, given: dict[str, Any], extra: dict[str, Any], outputs: dict[str, Any]) -> None:
         """Check the outputs, run the study, and write and print what it gives."""
         check_outputs(outputs)
+        options = {name: value for name, value in extra.items() if not name.endswith("_instead")} | outputs
+        self.carry_out(self.request(**given), options)
+
+    def carry_out(self, request: Request, options: dict[str, Any]) -> None:
+        """Run the study on a request, and write and print what it gives; `options` are no inputs."""
+        deliver(self.result(request, options), options, self.width, self.show)
+
+    def result(self, request: Request, options: dict[str, Any]) -> Result:
+        """Run the study on a request."""
         module, _, function = self.study.partition(":")
         study = getattr(importlib.import_module(module), function)
-        extra = {name: value for name, value in extra.items() if not name.endswith("_instead")}
-        runtime = nullcontext({}) if self.runtime is None else self.runtime(extra | outputs)
+        runtime = nullcontext({}) if self.runtime is None else self.runtime(request, options)
         with runtime as more:
-            result: Result = study.of(self.request(**given), **more)
-        deliver(result, outputs, self.width, self.show)
+            found: Result = study.of(request, **more)
+        return found
 
 
 def deliver(
     result: Result,
     outputs: dict[str, Any],
-    width: int = WIDEST,
+    width: int | None = WIDEST,
     show: Callable[[Result, dict[str, Any]], None] | None = None,
 ) -> None:
     """Warn, write what was asked for, and print the result as JSON or as a report."""
     for warning in result.warnings:
         warn(warning)
+    most = width or _ENDLESS
+    if outputs.get("as_json"):
+        text = result.to_json()
+    else:
+        text = "" if show is not None else render(result.report(), min(most, terminal_width() or most)) + "\n"
     if outputs.get("output") is not None:
         result.write(outputs["output"], force=outputs.get("force", False))
     if outputs.get("timeline") is not None:
         timeline = result.timeline()
         assert timeline is not None  # only commands whose results have one have the option
         timeline.write(outputs["timeline"])
-    if outputs.get("as_json"):
-        click.echo(result.to_json(), nl=False)
+    if text:
+        click.echo(text, nl=False)
     elif show is not None:
         show(result, outputs)
-    else:
-        click.echo(render(result.report(), min(width, terminal_width() or width)))
 
 
 def check_outputs(outputs: Mapping[str, Any]) -> None:
@@ -202,8 +216,8 @@ def _option(name: str, description: Description, hint: Any, default: Any) -> cli
     kind = next((word for word in _KINDS if word in getattr(hint, "__name__", str(hint)).split(" | ")), "str")
     flag, text = description.flag or flag_of(name), description.help
     if kind == "bool":
-        off = f"{flag}/--no-{flag.removeprefix('--')}"
-        return click.Option([flag if default is False else off, name], is_flag=True, default=None, help=text)
+        both = flag if default is False or "/" in flag else f"{flag}/--no-{flag.removeprefix('--')}"
+        return click.Option([both, name], is_flag=True, default=None, help=text)
     words = "|".join(description.choices)
     metavar = description.metavar or (words if 0 < len(words) <= 40 else None)
     if metavar is None and kind == "str":
@@ -229,16 +243,21 @@ def flag_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def names_of(fields: Mapping[str, Description], replaced: Iterable[str] = ()) -> Callable[[str], str]:
-    """Return what maps a field's name to the option or argument that gives it; `replaced` are given by their option."""
-    names = {}
+def names_of(
+    fields: Mapping[str, Description], replaced: Iterable[str] = (), options: Mapping[str, str] | None = None
+) -> Callable[[str], str]:
+    """Return what maps a name to what gives it on the command line: a field's argument or option, or another option.
+
+    Fields in `replaced` are given by the option that takes their place; `options` are further ones by name.
+    """
+    names = dict(options or {})
     for name, each in fields.items():
         if each.instead is not None and name in replaced:
             names[name] = each.instead.flag
         elif each.positional:
             names[name] = (each.metavar or name.upper()).strip("[].")
         else:
-            names[name] = each.flag or flag_of(name)
+            names[name] = (each.flag or flag_of(name)).partition("/")[0]
     return lambda name: names.get(name, name)
 
 

@@ -62,7 +62,7 @@ class Description:
     metavar : str
         What stands for the value in the command's help.
     flag : str
-        The option; empty for the name with dashes.
+        The option; empty for the name with dashes. ``--small/--full`` is a switch of two positions.
     positional : bool
         Whether it is an argument rather than an option.
     many : bool
@@ -156,10 +156,10 @@ class Request:
             object.__setattr__(self, each, _checked(each, getattr(self, each), descriptions(type(self))[each]))
 
     def inputs(self) -> dict[str, Any]:
-        """Return all fields as plain containers for JSON; what a study resolved has been put in with `resolve`."""
+        """Return all fields as plain containers for JSON; what a study resolved has been put in with `resolved`."""
         return {name: plain(getattr(self, name)) for name in descriptions(type(self))}
 
-    def resolve(self: R, **values: Any) -> R:
+    def resolved(self: R, **values: Any) -> R:
         """Return the request with fields resolved: defaults that depend on others, names of what was read."""
         return dataclasses.replace(self, **values)  # type: ignore[type-var]  # subclasses are dataclasses
 

@@ -68,7 +68,7 @@ def collective(request: CollectiveRequest) -> CollectiveResult:
         faster = min((pair for pair in others if pair[1] < run.time), key=lambda pair: pair[1], default=None)
     provenance = Provenance(
         command=request.study,
-        inputs=request.resolve(size=held.size, algorithms=[each.value for each in algorithms]).inputs(),
+        inputs=request.resolved(size=held.size, algorithms=[each.value for each in algorithms]).inputs(),
         sha256=hashes,
         counts={"events": run.events, "phases": run.phases},
         versions=versions("simpy"),
