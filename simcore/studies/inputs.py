@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TypeVar
 
 from simcore.errors import InputError, closest_option, unknown_name, written
-from simcore.models.network.mapping import Groups, check_groups, map_parallelism
 from simcore.models.network.topology import Topology
-from simcore.models.training.workload import Workload
 from simcore.readers.network_string import is_network_string, parse_network
 from simcore.units import parse
 
@@ -200,67 +197,3 @@ def resolve_network(
         expected = "a network with the bandwidth of each dimension"
         raise InputError(place, found, expected, f'Write it out: {place} "{text}".')
     return topology, bandwidths, {"network": read.sha256}
-
-
-@dataclass(frozen=True)
-class Parallelism:
-    """What options say of parallel groups.
-
-    Attributes
-    ----------
-    tp, dp : int or None
-        Degrees, where they were given.
-    groups : Groups or None
-        Explicit groups, in place of degrees.
-    sha256 : dict of str to str
-        Hash of the file of explicit groups, by its role.
-    """
-
-    tp: int | None = None
-    dp: int | None = None
-    groups: Groups | None = None
-    sha256: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def degrees(self) -> dict[str, int | None]:
-        """TP and DP, as loaders of workloads take them."""
-        if self.groups is None:
-            return {"tp": self.tp, "dp": self.dp}
-        return {"tp": math.prod(self.groups.tp), "dp": math.prod(self.groups.dp)}
-
-    def place(self, topology: Topology, workload: Workload) -> Groups:
-        """Map a workload onto a network; what is wrong is blamed on the options given, or else on the workload."""
-        if self.groups is not None:
-            return self.groups
-        options = (("--tp", self.tp), ("--dp", self.dp))
-        given = " ".join(f"{option} {degree}" for option, degree in options if degree is not None)
-        return map_parallelism(topology, workload.tp, workload.dp, given or f"workload {workload.name}")
-
-    def cautions(self, topology: Topology) -> list[str]:
-        """Say how many NPUs explicit groups leave idle."""
-        tp, dp = self.degrees["tp"], self.degrees["dp"]
-        if self.groups is None or tp is None or dp is None or tp * dp == topology.npus:
-            return []
-        return [
-            f"The groups of --communicator take {tp * dp:,} of the {topology.npus:,} NPUs of network {topology.name} "
-            f"(TP {tp} x DP {dp}); the other {topology.npus - tp * dp:,} are idle."
-        ]
-
-
-def parallelism(communicator: str | Path | None, topology: Topology, tp: int | None, dp: int | None) -> Parallelism:
-    """Read what options say of parallel groups.
-
-    Raises
-    ------
-    InputError
-        If both degrees and explicit groups are given, or the groups do not fit the network.
-    """
-    from simcore.readers.libra import read_communicators
-
-    if communicator is None:
-        return Parallelism(tp, dp)
-    if tp is not None or dp is not None:
-        raise InputError("--communicator", "--tp or --dp beside it", "one or the other", "Leave one of them out.")
-    read = read_communicators(Path(communicator))
-    check_groups(topology, read.value, str(communicator))
-    return Parallelism(groups=read.value, sha256={"communicator": read.sha256})

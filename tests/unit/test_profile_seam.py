@@ -19,7 +19,7 @@ from simcore.models.training.transformer import generate
 from simcore.readers.models import read_model
 from simcore.readers.profiles import read_profile
 from simcore.readers.workloads import read_workload
-from simcore.studies.optimize.run import optimize
+from simcore.studies.optimize import optimize
 from simcore.studies.rates.run import minibatch_seconds, rates
 
 DEVICE = Device("toy", "cpu", 1, 1e12, 1e12, 1e6)
