@@ -96,7 +96,8 @@ def directive(name: str, thing: Any) -> list[str]:
         return [f".. automodule:: {thing.__name__}", "   :no-index:", ""]
     if inspect.isclass(thing):
         return [f".. autoclass:: {name}", "   :members:", ""]
-    return [f".. {'autofunction' if inspect.isroutine(thing) else 'autodata'}:: {name}", ""]
+    # a study wraps the function that runs it
+    return [f".. {'autofunction' if inspect.isroutine(inspect.unwrap(thing)) else 'autodata'}:: {name}", ""]
 
 
 def api_page(namespace: str, names: list[str]) -> str:

@@ -68,3 +68,9 @@ def test_a_new_public_name_appears_by_itself(conf, monkeypatch):
     monkeypatch.setattr(simcore, "brand_new", brand_new, raising=False)
     monkeypatch.setattr(simcore, "__all__", [*simcore.__all__, "brand_new"])
     assert ".. autofunction:: simcore.brand_new\n" in conf.api_page("simcore", conf.public()["simcore"])
+
+
+def test_a_study_is_described_as_a_function(conf):
+    assert conf.directive("simcore.collective", simcore.collective)[0] == ".. autofunction:: simcore.collective"
+    assert conf.directive("simcore.TraceResult", simcore.TraceResult)[0] == ".. autoclass:: simcore.TraceResult"
+    assert conf.directive("simcore.LIMIT", 3)[0] == ".. autodata:: simcore.LIMIT"
