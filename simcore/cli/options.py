@@ -23,7 +23,20 @@ WIDEST = 110
 _ENDLESS = 10_000
 _NUMBER = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
 _OUTPUTS = ("output", "timeline", "force", "as_json")
-_KINDS = {"int": click.INT, "float": click.FLOAT, "bool": click.BOOL}
+_KINDS: dict[str, click.ParamType[Any]] = {"int": click.INT, "float": click.FLOAT, "bool": click.BOOL}
+
+
+class Whole(click.types.IntParamType):
+    """A whole number; how small it may be, the request checks, so that every caller reads the same.
+
+    Parameters
+    ----------
+    least : int
+        The smallest, for the message where a word is no number at all.
+    """
+
+    def __init__(self, least: int) -> None:
+        self.least = least
 
 
 class StudyCommand(click.Command):
@@ -229,8 +242,14 @@ def _option(name: str, description: Description, hint: str, default: Any) -> cli
         text += f"  [default: {', '.join(map(str, default)) if isinstance(default, tuple) else default}]"
     # what click shows as a default would be given as a value; what a field is by default, its request says
     return click.Option(
-        [flag, name], type=_KINDS.get(kind), multiple=description.many, metavar=metavar, help=text, default=None
+        [flag, name], type=_type(kind, description), multiple=description.many, metavar=metavar, help=text, default=None
     )  # fmt: skip
+
+
+def _type(kind: str, description: Description) -> click.ParamType[Any] | None:
+    if kind == "int" and description.least is not None:
+        return Whole(description.least)
+    return _KINDS.get(kind)
 
 
 def flag_of(name: str) -> str:

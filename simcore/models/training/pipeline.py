@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from simpy.events import Event
@@ -19,16 +18,9 @@ from simcore.errors import InputError
 from simcore.models.network.collectives import Collective
 from simcore.models.network.transfers import TransferLeg
 from simcore.models.training.execute import Log, Runner, Span, finish
-from simcore.models.training.program import Axis, Loop, Pass, Step, Writer, backward_order, blocks
+from simcore.models.training.program import Axis, Loop, Pass, PipelineOrder, Step, Writer, backward_order, blocks
 from simcore.models.training.simulated import ChunkFabric
 from simcore.models.training.workload import Phase, Workload
-
-
-class PipelineOrder(StrEnum):
-    """In which order a stage takes its micro-batches."""
-
-    GPIPE = "GPipe"
-    ONE_F_ONE_B = "1F1B"
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,16 @@ from simcore.models.network.conventions import Convention
 from simcore.models.network.mapping import map_stages
 from simcore.models.network.schedulers.schedules import Schedule
 from simcore.models.training.operators import ProfiledTimes
-from simcore.models.training.pipeline import Pipeline, PipelineOrder
-from simcore.models.training.program import Loop
+from simcore.models.training.pipeline import Pipeline
+from simcore.models.training.program import Loop, PipelineOrder
 from simcore.models.training.simulated import Settings
 from simcore.models.training.workload import Workload
 from simcore.readers.network_string import NetworkSpec
 from simcore.readers.networks import read_network
 from simcore.readers.workloads import read_workload, workload_file
 from simcore.results import Provenance, versions
-from simcore.studies.deployment import Parallelism, compute_source, compute_times, parallelism, variant_of
-from simcore.studies.inputs import check_count, resolve_network
+from simcore.studies.deployment.inputs import Parallelism, compute_source, compute_times, parallelism, variant_of
+from simcore.studies.inputs import check_count, parse_budget, resolve_network
 from simcore.studies.request import study
 from simcore.studies.train.deployment import deploy, partial_groups
 from simcore.studies.train.iteration import Iteration
@@ -78,8 +78,11 @@ def train(request: TrainRequest) -> TrainResult:
     partial = partial_groups(deployment)
     least, closed, closed_partial = simulated.references(deployment, partial)
     notes = times.notes() if isinstance(times, ProfiledTimes) else []
-    budget = None if request.budget is None else sum(deployment.bandwidths)
-    resolved = request.resolved(budget=budget, recompute=simulated.recompute)
+    resolved = request.resolved(
+        budget=None if request.budget is None else parse_budget(request.budget, field("budget")),
+        recompute=simulated.recompute,
+        micro_batches=None if pipeline is None else pipeline.micro_batches,
+    )
     return TrainResult(
         request=request,
         deployment=deployment,
@@ -111,10 +114,6 @@ def train(request: TrainRequest) -> TrainResult:
 
 def _iteration(request: TrainRequest) -> Iteration:
     """Return what is simulated, whatever the network; inputs that do not go together are refused."""
-    if request.convention == Convention.ASTRA_SIM_2_AWARE:
-        expected = "a convention that knows several collectives and dimensions at once"
-        remedy = "Use physical, astra-sim or astra-sim-2."
-        raise InputError(field("convention"), f"'{request.convention}'", expected, remedy)
     scale, zero = request.compute_scale, request.zero
     if not isinstance(scale, Real) or not 0 < scale < float("inf"):
         remedy = "1 is compute as it is, 0.5 half of it, and 1e-9 leaves next to none."
