@@ -221,7 +221,7 @@ def test_prices_of_limits_that_others_repeat():
     plan = best_plan(model, make_region(BUDGET, 4, limits), prices, Target.PERF)
     assert [price.per_bandwidth for price in plan.shadow_prices[1:]] == [0.0, 0.0]
     alone = best_plan(model, make_region(BUDGET, 4, limits[1:]), prices, Target.PERF)
-    assert alone.prices[1].per_bandwidth > alone.prices[0].per_bandwidth > 0
+    assert alone.shadow_prices[1].per_bandwidth > alone.shadow_prices[0].per_bandwidth > 0
 
 
 def test_prices_at_a_network_cost_that_the_budget_fixes():
