@@ -9,6 +9,7 @@ from simcore.models.bandwidth.plan import BandwidthPlan, Target
 from simcore.models.bandwidth.shadow import ShadowPrice
 from simcore.report import Block, Column, Grid, Headline, Sentences, Text, grid
 from simcore.studies.optimize.outcome import OptimizeOutcome
+from simcore.studies.optimize.reasons import moved, reasons
 from simcore.units import counted, format_si
 
 _GIGABYTE = 1e9
@@ -30,7 +31,7 @@ def report(result: OptimizeOutcome) -> list[Block]:
         _dimensions(result),
         _iteration(result),
         _prices(plan),
-        Sentences("Why this split", plan.reasons),
+        Sentences("Why this split", reasons(plan)),
         Text(
             f"Certificate: no split has less than {plan.lower_bound:.10g} {unit}; this one has "
             f"{plan.objective:.10g} {unit}, a relative gap of {plan.relative_gap:.1e}. Solver: optimal, "
@@ -107,7 +108,8 @@ def _iteration(result: OptimizeOutcome) -> Grid:
 def _prices(plan: BandwidthPlan) -> Grid:
     held = ", network cost held" if plan.target is Target.PER_COST else ""
     rows = [
-        (f"{price.name}\n  with {price.shift}" if price.shift else price.name, *_saved(price)) for price in plan.prices
+        (f"{price.name}\n  with {moved(price)}" if price.direction else price.name, *_saved(price))
+        for price in plan.shadow_prices
     ]
     return grid(f"shadow price{held}", "saves per GB/s", "saves per $", rows=rows)
 
@@ -115,7 +117,7 @@ def _prices(plan: BandwidthPlan) -> Grid:
 def _saved(price: ShadowPrice) -> tuple[str, str]:
     if price.unknown:
         return "unknown", "unknown"
-    if price.shift:  # says which way; the amount is what that way saves
+    if price.direction:  # says which way; the amount is what that way saves
         per_dollar = None if price.per_dollar is None else abs(price.per_dollar)
         price = replace(price, per_bandwidth=abs(price.per_bandwidth or 0.0), per_dollar=per_dollar)
     per_bandwidth = "-" if price.per_bandwidth is None else _signed(price.per_bandwidth * _GIGABYTE)

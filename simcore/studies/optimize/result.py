@@ -11,6 +11,7 @@ from simcore.models.training.closed_form import StepTime
 from simcore.report import Block
 from simcore.results import Table
 from simcore.studies.optimize.outcome import OptimizeOutcome
+from simcore.studies.optimize.reasons import moved, reasons
 from simcore.studies.optimize.report import report
 from simcore.units import format_si
 
@@ -65,12 +66,12 @@ class OptimizeResult(OptimizeOutcome):
                     "of": price.name,
                     "s_per_B/s": price.per_bandwidth,
                     "s_per_dollar": price.per_dollar,
-                    "shift": price.shift,
+                    "shift": moved(price),
                     "unknown": price.unknown,
                 }
-                for price in plan.prices
+                for price in plan.shadow_prices
             ],
-            "reasons": list(plan.reasons),
+            "reasons": self.sentences(),
             "warnings": list(self.warnings),
             "provenance": self.provenance.as_dict(),
         }
@@ -81,7 +82,7 @@ class OptimizeResult(OptimizeOutcome):
 
     def sentences(self) -> list[str]:
         """Return why the split is so."""
-        return list(self.plan.reasons)
+        return reasons(self.plan)
 
     def report(self) -> Sequence[Block]:
         """Return the split, what the iteration is spent on, shadow prices, reasons and the certificate."""
