@@ -315,8 +315,10 @@ def _by_position(
     if positions and fields[positions[-1]].many:
         fixed = len(positions) - 1
         enough, given = len(arguments) > fixed, [*arguments[:fixed], tuple(arguments[fixed:])]
+        count = f"at least {fixed + 1}"
     else:
         needed = sum(name not in defaults(command.request) for name in positions)
+        count = str(needed) if needed == len(positions) else f"{needed} to {len(positions)}"
         enough, given = needed <= len(arguments) <= len(positions), list(arguments)
     if not enough:
         names = [_metavar(name, fields[name]) for name in positions]
@@ -326,5 +328,5 @@ def _by_position(
             option = f"{each.flag} {values[f'{name}_instead']}" if len(gone) == 1 else each.flag
             remedy = f"With {option}, {' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} left out."
         found = f"{len(arguments)} ({' '.join(arguments)})" if arguments else "none"
-        raise InputError("arguments", found, f"{len(names)}: {' '.join(names)}", remedy)
+        raise InputError("arguments", found, f"{count}: {' '.join(names)}", remedy)
     return dict(zip(positions, given, strict=False))
