@@ -407,6 +407,79 @@ def test_other_numbers_that_are_none_are_refused_in_python(changes):
         simcore.train("4D", "325", "1T", **changes)
 
 
+@pytest.mark.parametrize(
+    ("args", "changes", "message"),
+    [
+        (["4D", "325", "175B", "--tp", "7"], {"tp": 7}, "{tp}: found 7, expected a divisor of the 1,024 NPUs"),
+        (["4D", "325", "175B", "--stages", "4"], {"stages": 4}, "{stages}: found 4, expected a number of stages that"),
+        (["4D", "325", "175B", "--zero", "3", "--stages", "2"], {"zero": 3, "stages": 2}, "{zero}: found 3 with 2"),
+        (["4D", "325", "175B", "--dtype", "fp16"], {"dtype": "fp16"}, "{dtype}: found 'fp16' without a profile"),
+        (
+            ["4D", "325", "175B", "--zero", "3", "--workload-variant", "evaluation"],
+            {"zero": 3, "variant": "evaluation"},
+            "Use {variant} optimizer.",
+        ),
+        (
+            ["4D", "325", "175B", "--micro-batches", "2"],
+            {"micro_batches": 2},
+            "{micro_batches}: found 2 with one stage, expected it only with a pipeline. Add {stages}.",
+        ),
+    ],
+)
+def test_errors_name_fields_in_python_and_options_on_the_command_line(capsys, args, changes, message):
+    options = {"variant": "--workload-variant", "micro_batches": "--micro-batches"}
+    fields = ("tp", "stages", "zero", "dtype", "variant", "micro_batches")
+    assert message.format(**{each: options.get(each, f"--{each}") for each in fields}) in refusal(capsys, *args)
+    with pytest.raises(InputError) as refused:
+        simcore.train("4D", "325", "175B", **changes)
+    assert message.format(**{each: each for each in fields}) in str(refused.value)
+    assert "--" not in str(refused.value)
+
+
+def test_what_options_give_in_place_of_arguments_is_the_same_field(tmp_path):
+    model = tmp_path / "small.yaml"
+    model.write_text("hidden: 4096\nlayers: 2\nheads: 32\nsequence: 2048\nbatch: 1\ntp: 4\n", encoding="utf-8")
+    by_option = document("--network", "Ring(4)@200GB/s", "--model", str(model), "--chunks", "2")
+    inputs = by_option["provenance"]["inputs"]
+    assert (inputs["network"], inputs["budget"], inputs["workload"]) == ("Ring(4)@200GB/s", None, str(model))
+    assert document("2D", "300", str(model), "--dp", "64") == document("2D", "300", "--model", str(model), "--dp", "64")
+
+
+def test_a_result_has_its_timeline_without_asking_for_it_before():
+    result = simcore.train("4D", "325", "1T", chunks=2)
+    assert {each.track for each in result.slices} >= {"NPU", "dimension 1: Ring 2 Tile"}
+    assert max(each.end for each in result.slices) == result.time
+    assert result.timeline().trace == simcore.train("4D", "325", "1T", chunks=2).timeline().trace
+    assert result.run.phases == ()
+
+
+def test_a_profile_in_memory_leaves_its_name_and_has_to_be_given_again():
+    from simcore.readers.profiles import read_profile
+
+    profile = read_profile("h100", "profile").value
+    result, named = (simcore.train("4D", "325", "1T", chunks=1, profile=each) for each in (profile, "h100"))
+    assert result.provenance.inputs["profile"] == {"in_memory": "h100"}
+    assert (result.time, result.warnings) == (named.time, named.warnings)
+    with pytest.raises(InputError, match="profile: found 'h100', which was given in memory"):
+        simcore.train(**result.provenance.inputs)
+
+
+def test_bandwidths_of_numpy_are_numbers():
+    import numpy as np
+
+    own = np.array([139.75e9, 122.25e9, 15.25e9, 47.75e9])
+    result = simcore.train("4D", float(own.sum()), "1T", chunks=2, split=own)
+    assert result.deployment.bandwidths == tuple(own)
+    assert result.provenance.inputs["split"] == own.tolist()
+    assert simcore.train(**json.loads(json.dumps(result.provenance.inputs))).to_json() == result.to_json()
+
+
+def test_what_resolves_to_a_default_is_in_the_inputs():
+    inputs = document("4D", "325", "1T", "--stages", "2", "--chunks", "1")["provenance"]["inputs"]
+    assert (inputs["budget"], inputs["recompute"], inputs["micro_batches"]) == (325e9, True, 8)
+    assert (inputs["tp"], inputs["dp"]) == (None, None)  # whether they were asked for decides what is compared
+
+
 def test_help_imports_nothing_heavy():
     script = (
         "import sys\n"

@@ -14,7 +14,7 @@ from typing import Any
 from simpy.events import Event
 
 from simcore.engine import Clock
-from simcore.errors import InputError
+from simcore.errors import InputError, field
 from simcore.models.network.collectives import Collective
 from simcore.models.network.transfers import TransferLeg
 from simcore.models.training.execute import Log, Runner, Span, finish
@@ -98,7 +98,7 @@ def stage_layers(workload: Workload, stages: int) -> list[range]:
                 ". The zoo's workloads hold two blocks of their model, as published; for more stages copy the entry to "
                 "a file with the model's real number in field 'layers'"
             )
-        raise InputError("--stages", str(stages), expected, f"{remedy}.")
+        raise InputError(field("stages"), str(stages), expected, f"{remedy}.")
     each = len(found) // stages
     return [range(found[i * each].start, found[(i + 1) * each - 1].stop) for i in range(stages)]
 
