@@ -523,6 +523,7 @@ def test_options_shared_with_optimize(capsys, tmp_path):
     ours, theirs = (document("4D", "325", "1T", *extra) for extra in (("--communicator", str(groups)), ()))
     assert ours["iteration_time"] == theirs["iteration_time"]
     assert set(ours["provenance"]["sha256"]) == {"network", "workload", "communicator"}
+    assert json.loads(simcore.train(**ours["provenance"]["inputs"]).to_json()) == ours
     assert "one or the other" in refusal(capsys, "4D", "325", "1T", "--communicator", str(groups), "--stages", "2")
     groups.write_text("F: [2, 8, -1, -1]\nI: [2, 8, -1, -1]\nW: [-1, -1, -1, 8]\n", encoding="utf-8")
     assert "the other 896 are idle" in " ".join(warned("4D", "325", "1T", "--communicator", str(groups)))
