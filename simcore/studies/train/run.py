@@ -6,7 +6,6 @@ import functools
 import time
 from collections.abc import Callable
 from numbers import Real
-from typing import Any
 
 from simcore.errors import InputError, field, written
 from simcore.models.network.conventions import Convention
