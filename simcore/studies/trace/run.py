@@ -8,22 +8,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from simcore import traces
 from simcore.errors import InputError, unknown_name
 from simcore.models.cluster import metrics
-from simcore.models.cluster.checks import check, overload_warnings
 from simcore.models.cluster.cluster import Cluster
-from simcore.models.cluster.jobs import Trace
-from simcore.models.cluster.policies import factories
+from simcore.models.cluster.jobs import Trace, Work
+from simcore.models.cluster.policies.registry import POLICIES, find_policy
+from simcore.models.cluster.policy import Policy
 from simcore.models.cluster.rules import RULES, Rules
 from simcore.models.cluster.simulator import simulate
 from simcore.models.cluster.step_times import StepTimes
 from simcore.readers.clusters import load_cluster
 from simcore.readers.step_times import load_step_times
 from simcore.results import Provenance, versions
+from simcore.studies.trace.checks import check, overload_warnings
 from simcore.studies.trace.result import Run, TraceResult, summarise
+from simcore.traces.sources import load_trace
 
 LONGEST_INTERVAL = 1e9  # [s]
+STEP_TIMES = {Work.SAMPLES: "sc23-fitted", Work.GANG_SECONDS: "unit"}  # unless others are given
 
 Progress = Callable[[str, float, int, int], None]
 
@@ -31,7 +33,7 @@ Progress = Callable[[str, float, int, int], None]
 def trace(
     source: str | Path | Trace = "sc23",
     *,
-    policies: str | Sequence[str] | None = None,
+    policies: str | Policy | Sequence[str | Policy] | None = None,
     cluster: str | Path | Cluster = "sc23",
     rates: str | Path | StepTimes | None = None,
     interval: float | str = 60.0,
@@ -46,12 +48,13 @@ def trace(
     ----------
     source : str, Path or Trace
         ``sc23``, ``synthetic:jobs=N,load=X``, ``synthetic-elastic:...``, a path, or a `Trace`.
-    policies : str or sequence of str, optional
+    policies : str, Policy, or a sequence of them, optional
         By default yarn-cs, fifo, easyscale-homo and easyscale-heter. The first is what the others are compared with.
+        A text is a name, or ``name:option=value,option=value``; an object of a class of your own goes as well.
     cluster : str, Path or Cluster
         A cluster of the zoo, a YAML file, or a `Cluster`.
     rates : str, Path or StepTimes, optional
-        Step times: by default ``sc23-fitted``, and ``unit`` for the rigid generator.
+        Step times: by default ``sc23-fitted``, and ``unit`` for a trace whose work is counted in gang-seconds.
     interval : float or 'event'
         Scheduling interval [s], or a decision at every arrival and completion.
     rules : {'published', 'corrected'} or Rules
@@ -81,42 +84,48 @@ def trace(
     """
     step = _interval(interval)
     rule_set = _rules(rules)
-    known = factories()
-    if isinstance(policies, str):
-        policies = [policies]
-    chosen = list(dict.fromkeys(policies or known))
-    for name in chosen:
-        if name not in known:
-            raise unknown_name("--policy", name, known)
+    chosen = _policies(policies)
     cluster, cluster_hash = (cluster, "") if isinstance(cluster, Cluster) else load_cluster(cluster)
     jobs, trace_hash = (
-        (source, "") if isinstance(source, Trace) else traces.load(source, cluster, seed=seed, file_format=file_format)
+        (source, "")
+        if isinstance(source, Trace)
+        else load_trace(
+            source,
+            cluster,
+            seed=seed,
+            file_format=file_format,
+            place="TRACE",
+            format_place="--format",
+            cluster_place="--cluster",
+        )
     )
     if rates is None:
-        rates = "unit" if str(jobs.name).split(":")[0] == "synthetic" else "sc23-fitted"
-    table, rates_hash = (rates, "") if isinstance(rates, StepTimes) else load_step_times(rates)
-    check(jobs, cluster, table, chosen)
-    notes = [*jobs.notes, *overload_warnings(jobs, cluster, table, rule_set.startup_delay)]
+        rates = STEP_TIMES[jobs.counted_in]
+    step_times, rates_hash = (rates, "") if isinstance(rates, StepTimes) else load_step_times(rates)
+    check(jobs, cluster, step_times, chosen)
+    notes = [*jobs.notes, *overload_warnings(jobs, cluster, step_times, rule_set.startup_delay)]
+    notes += [
+        f"{name} knows how much work remains, which no real scheduler does" for name in chosen if chosen[name].oracle
+    ]
     if rule_set.order == "submission":
         jobs = jobs.take(sorted(range(len(jobs)), key=lambda row: (jobs.submit[row], jobs.names[row])))
 
     started = time.process_time()
     runs = []
-    for name in chosen:
+    for name, policy in chosen.items():
         report = None if progress is None else _reporter(progress, name, len(jobs))
-        policy = known[name](jobs.classes, cluster, table, rule_set)
-        log = simulate(jobs, cluster, policy, interval=step, rules=rule_set, progress=report)
-        spans = metrics.segments(log, len(cluster.types))
-        runs.append(Run(name, log, spans, metrics.job_times(jobs, spans)))
+        log = simulate(jobs, cluster, step_times, policy, interval=step, rules=rule_set, progress=report)
+        segments = metrics.cut_segments(log, len(cluster.types))
+        runs.append(Run(name, log, segments, metrics.job_times(jobs, segments)))
     provenance = Provenance(
         command="trace",
         inputs={
             "trace": jobs.name,
             "jobs": len(jobs),
             "cluster": {"name": cluster.name, "gpus": dict(zip(cluster.types, cluster.counts, strict=True))},
-            "rates": {"name": table.name, "kinds": list(table.kinds), "note": table.note},
+            "rates": {"name": step_times.name, "kinds": list(step_times.kinds), "note": step_times.note},
             "interval_s": "event" if step is None else step,
-            "policies": chosen,
+            "policies": list(chosen),
             "rules": asdict(rule_set),
         },
         sha256={k: v for k, v in {"trace": trace_hash, "cluster": cluster_hash, "rates": rates_hash}.items() if v},
@@ -125,8 +134,21 @@ def trace(
         seed=None if trace_hash or isinstance(source, Trace) else seed,
         versions=versions("numpy", "simpy"),
     )
-    summary = summarise(runs, jobs, cluster, table, rule_set, step)
+    summary = summarise(runs, jobs, cluster, step_times, rule_set, step)
     return TraceResult(summary, provenance, cluster, jobs, tuple(runs), step, rule_set, time.process_time() - started)
+
+
+def _policies(given: str | Policy | Sequence[str | Policy] | None) -> dict[str, Policy]:
+    """Return the policies to run by their names, each once."""
+    if isinstance(given, str | Policy):
+        given = [given]
+    chosen: dict[str, Policy] = {}
+    for one in given or POLICIES:
+        if isinstance(one, Policy):
+            chosen.setdefault(one.label(), one)
+        elif one not in chosen:
+            chosen[one] = find_policy(one, "--policy")
+    return chosen
 
 
 def _interval(interval: float | str) -> float | None:

@@ -16,8 +16,8 @@ from itertools import combinations, product
 import numpy as np
 from numpy.typing import NDArray
 
+from simcore.models.cluster.policies.easyscale.ties import descending_ranks
 from simcore.models.cluster.rules import Rules
-from simcore.models.cluster.ties import descending_ranks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
