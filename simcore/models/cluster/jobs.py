@@ -108,8 +108,8 @@ class Trace:
         Parameters
         ----------
         gang_step : sequence of float
-            Step time of each class on its gang [s], for work in gang-seconds, see `gang_step_times`. Work in samples
-            needs none: it is ``samples / (batch x maxP)``.
+            Step time of each class on its gang [s], for work in gang-seconds, see `class_gangs`. Work in samples needs
+            none: it is ``samples / (batch x maxP)``.
 
         Examples
         --------

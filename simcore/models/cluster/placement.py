@@ -106,10 +106,11 @@ def place(job: JobClass, gpus: Sequence[int], cluster: Cluster, step_times: Step
     return Placement(tuple(gpus), spread, global_step_time(spread, seconds))
 
 
-def gang_step_times(trace: Trace, cluster: Cluster, step_times: StepTimes) -> list[float]:
-    """Return the step time of each class of a trace on its gang [s]; NaN for a class that no job has."""
+def class_gangs(trace: Trace, cluster: Cluster, step_times: StepTimes) -> list[Placement]:
+    """Return the gang of each class of a trace; for a class that no job has, a placement without GPUs."""
     used = np.bincount(trace.class_index, minlength=len(trace.classes)) > 0
+    nothing = (0,) * len(cluster.types)
     return [
-        gang(job, cluster, step_times).step_time if some else math.nan
+        gang(job, cluster, step_times) if some else Placement(nothing, nothing, math.nan)
         for job, some in zip(trace.classes, used, strict=True)
     ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
-from typing import ClassVar, NamedTuple
+from dataclasses import dataclass, fields, is_dataclass
+from typing import ClassVar
 
 from simcore.models.cluster.placement import Placement
 from simcore.models.cluster.view import View
@@ -12,7 +12,8 @@ from simcore.models.cluster.view import View
 Change = tuple[int, Placement | None]
 
 
-class Decision(NamedTuple):
+@dataclass(slots=True)  # not frozen: a frozen one costs as much as the rest of a round
+class Decision:
     """What a policy decides.
 
     Attributes
@@ -28,6 +29,9 @@ class Decision(NamedTuple):
 
     changes: Sequence[Change] = ()
     again_at: float | None = None
+
+
+NOTHING = Decision()
 
 
 class Policy:

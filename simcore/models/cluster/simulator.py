@@ -18,7 +18,7 @@ from simcore.errors import RunError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.log import PlacementLog
-from simcore.models.cluster.placement import Placement, gang_step_times
+from simcore.models.cluster.placement import Placement, class_gangs
 from simcore.models.cluster.policy import Change, Decision, Policy
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
@@ -88,7 +88,8 @@ class _Simulation:
         jobs = len(trace)
         self._trace, self._cluster, self._policy, self._rules = trace, cluster, policy, rules
         self._interval = interval
-        steps = trace.steps(gang_step_times(trace, cluster, step_times))
+        gangs = class_gangs(trace, cluster, step_times)
+        steps = trace.steps([gang.step_time for gang in gangs])
         self._tolerance: list[float] = ([0.0] * jobs) if interval is None else (steps * WORK_TOLERANCE).tolist()
         seen = trace.submit if interval is None else _ticks(trace.submit, interval) * interval
         order = np.lexsort((np.arange(jobs), seen))
@@ -106,7 +107,7 @@ class _Simulation:
             delay=[rules.startup_delay] * jobs,
             end=self._log.end,
         )
-        self._view = View(self._states, self._free, trace, cluster, step_times, rules, oracle=policy.oracle)
+        self._view = View(self._states, self._free, trace, gangs, cluster, step_times, rules, oracle=policy.oracle)
         self._indices: dict[Placement, int] = {}
         self._clock = Clock(None if progress is None else lambda now: progress(now, self._finished))
 
@@ -122,19 +123,19 @@ class _Simulation:
         alarm = Alarm(self._clock)
         log, view, seen, due = self._log, self._view, self._seen, self._due
         states, decide = self._states, self._policy.decide
-        jobs = len(self._trace)
+        jobs, forever = len(self._trace), math.inf
         ahead: Decision | None = None  # decided already: nothing happens before it
         now = seen[0]
         while True:
-            alarm.move(now)
-            yield alarm.event
+            yield alarm.move(now)
             log.rounds += 1
             log.clock = view.now = now
             if due and due[0][0] <= now:
                 self._complete(now)
             if seen[states.arrived] <= now:
                 self._admit(now)
-            changes, again_at = decide(view) if ahead is None else ahead
+            decision = decide(view) if ahead is None else ahead
+            changes, again_at = decision.changes, decision.again_at
             view.arrived = view.finished = ()
             if changes:
                 self._apply(changes, now)
@@ -142,25 +143,25 @@ class _Simulation:
                     again_at = self._repeat(now)
             elif self._finished == jobs:
                 return
-            wake = self._next_completion() if due else math.inf
+            wake = self._next_completion() if due else forever
             if seen[states.arrived] < wake:
                 wake = seen[states.arrived]
             ahead = None
             if again_at is not None:
                 ahead, wake = self._look_ahead(now, again_at, wake)
-            if wake == math.inf:
+            if wake == forever:
                 raise RunError(self._starved())
             now = wake
 
     def _repeat(self, now: float) -> float | None:
         """Decide again at one instant until nothing changes, and return when to decide after that."""
         for _ in range(MOST_REPEATED):
-            changes, again_at = self._policy.decide(self._view)
-            if not changes:
-                return again_at
-            self._apply(changes, now)
-            if again_at is None or again_at > now:
-                return again_at
+            decision = self._policy.decide(self._view)
+            if not decision.changes:
+                return decision.again_at
+            self._apply(decision.changes, now)
+            if decision.again_at is None or decision.again_at > now:
+                return decision.again_at
         raise RunError(f"the policy changed placements {MOST_REPEATED:,} times at {now} s, and did not stop")
 
     def _look_ahead(self, now: float, again_at: float, wake: float) -> tuple[Decision | None, float]:
@@ -195,7 +196,7 @@ class _Simulation:
         return following if not following < again_at else self._tick(again_at)
 
     def _complete(self, now: float) -> None:
-        due, version, placements = self._due, self._version, self._states.placement
+        due, version, placements, since = self._due, self._version, self._states.placement, self._states.since
         ends, releases = self._log.end, self._log.release
         finished = []
         while due and due[0][0] <= now:
@@ -204,8 +205,9 @@ class _Simulation:
                 continue
             placement = placements[row]
             assert placement is not None
-            self._add(placement.gpus, 1)
+            self._release(placement)
             placements[row] = None
+            since[row] = math.inf
             version[row] = -1
             ends[row] = finish if finish < now else now
             releases[row] = now
@@ -215,55 +217,63 @@ class _Simulation:
 
     def _admit(self, now: float) -> None:
         states, seen = self._states, self._seen
-        first = last = states.arrived
+        first = states.arrived
+        last = first + 1
         while seen[last] <= now:
             last += 1
         states.arrived = last
         self._view.arrived = states.arrivals[first:last]
 
     def _apply(self, changes: Sequence[Change], now: float) -> None:
-        rules, log, states = self._rules, self._log, self._states
-        since, ends = states.since, log.end
+        log, states, free = self._log, self._states, self._free
+        placements, since = states.placement, states.since
         for row, placement in changes:
-            if since[row] > now or ends[row] == ends[row]:  # an end that is no NaN is an end
-                raise RunError(self._absent(row, now))
-            old = states.placement[row]
+            old = placements[row]
             if old is not None:
-                elapsed = now - since[row]
-                pause = min(states.delay[row], elapsed)
-                states.delay[row] -= pause
-                states.left[row] -= (elapsed - pause) / old.step_time
-                states.service[row] = states.service.get(row, 0.0) + sum(old.gpus) * elapsed
-                self._add(old.gpus, 1)
-                if rules.startup == "every-change":
-                    states.delay[row] = rules.startup_delay
+                self._advance(row, old, now)
+            elif since[row] > now:
+                raise RunError(self._absent(row, now))
             since[row] = now
-            states.placement[row] = placement
-            self._version[row] = len(log.time)
+            placements[row] = placement
+            entry = self._version[row] = len(log.time)
             log.time.append(now)
             log.row.append(row)
             if placement is None:
                 log.placement.append(-1)
                 continue
-            self._add(placement.gpus, -1)
-            log.placement.append(self._index(placement))
-            finish = now + states.delay[row] + states.left[row] * placement.step_time
-            slack = self._tolerance[row] * placement.step_time
-            heappush(self._due, (finish - slack, row, self._version[row], finish))
-        if min(self._free) < 0:
-            over = {t: -n for t, n in zip(self._cluster.types, self._free, strict=True) if n < 0}
+            for g, number in enumerate(placement.gpus):
+                if number:
+                    free[g] -= number
+            index = self._indices.get(placement)
+            log.placement.append(self._new_index(placement) if index is None else index)
+            step_time = placement.step_time
+            finish = now + states.delay[row] + states.left[row] * step_time
+            heappush(self._due, (finish - self._tolerance[row] * step_time, row, entry, finish))
+        if min(free) < 0:
+            over = {t: -n for t, n in zip(self._cluster.types, free, strict=True) if n < 0}
             raise RunError(f"the policy handed out more GPUs than there are at {now} s: {over} too many")
 
-    def _add(self, gpus: Sequence[int], sign: int) -> None:
-        for g, number in enumerate(gpus):
-            if number:
-                self._free[g] += sign * number
+    def _advance(self, row: int, old: Placement, now: float) -> None:
+        """Account for the time that a job spent on a placement, and take it away."""
+        states = self._states
+        elapsed = now - states.since[row]
+        pause = min(states.delay[row], elapsed)
+        states.delay[row] -= pause
+        states.left[row] -= (elapsed - pause) / old.step_time
+        states.service[row] = states.service.get(row, 0.0) + sum(old.gpus) * elapsed
+        self._release(old)
+        if self._rules.startup == "every-change":
+            states.delay[row] = self._rules.startup_delay
 
-    def _index(self, placement: Placement) -> int:
-        index = self._indices.get(placement)
-        if index is None:
-            index = self._indices[placement] = len(self._log.placements)
-            self._log.placements.append(placement)
+    def _release(self, placement: Placement) -> None:
+        free = self._free
+        for g, number in enumerate(placement.gpus):
+            if number:
+                free[g] += number
+
+    def _new_index(self, placement: Placement) -> int:
+        index = self._indices[placement] = len(self._log.placements)
+        self._log.placements.append(placement)
         return index
 
     def _next_completion(self) -> float:

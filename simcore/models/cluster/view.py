@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from simcore.errors import RunError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, Trace
-from simcore.models.cluster.placement import Placement, gang, gang_step_times, place
+from simcore.models.cluster.placement import Placement, place
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
 
@@ -26,7 +26,7 @@ class JobStates:
     placement : list of Placement or None
         What each job holds.
     since : list of float
-        Last change of each job's placement, or its submission [s].
+        Last change of each job's placement, or its submission [s]; infinite once the job is done.
     left : list of float
         Work left at that time [global mini-batches].
     delay : list of float
@@ -91,19 +91,12 @@ class View:
         of finished jobs are free already.
     classes : tuple of JobClass
         The distinct classes of the jobs.
+    gangs : sequence of Placement
+        The gang of each class: a GPU of its preferred type for each of its maxP threads.
     class_index : sequence of int
         Class of each job, an index into `classes`.
     placement : sequence of Placement or None
         What each job holds; None while it waits.
-    submitted : Column
-        Submission [s].
-    waiting_since : Column
-        Of a waiting job: its submission, or when its GPUs were taken away [s].
-    attained : Column
-        Attained service: GPUs held times seconds, start-up included [GPU s].
-    remaining : Column
-        Seconds that the job still has to run on its gang, start-up excluded [s]. A real scheduler does not know it:
-        only a policy with ``oracle = True`` may read it.
     cluster, step_times, rules : Cluster, StepTimes, Rules
         The study's inputs.
     """
@@ -113,6 +106,7 @@ class View:
         states: JobStates,
         free: Sequence[int],
         trace: Trace,
+        gangs: Sequence[Placement],
         cluster: Cluster,
         step_times: StepTimes,
         rules: Rules,
@@ -125,18 +119,36 @@ class View:
         self.finished: Sequence[int] = ()
         self.cluster, self.step_times, self.rules = cluster, step_times, rules
         self.classes = trace.classes
+        self.gangs = gangs
         self.class_index: Sequence[int] = trace.class_index.tolist()
         self.placement: Sequence[Placement | None] = states.placement
-        submit = trace.submit
-        self.submitted = Column(lambda row: float(submit[row]))
-        self.waiting_since = Column(states.since.__getitem__)
-        self.attained = Column(self._attained)
-        self.remaining = Column(self._remaining if oracle else _hidden)
-        self._states, self._trace = states, trace
+        self._states, self._trace, self._oracle = states, trace, oracle
         self._active: list[int] = []
         self._looked_at = 0  # arrivals that _active knows of
-        self._placements: dict[tuple[int, tuple[int, ...] | None], Placement] = {}
-        self._gang_step: list[float] = []
+        self._placements: dict[tuple[int, tuple[int, ...]], Placement] = {}
+
+    @property
+    def submitted(self) -> Column:
+        """Submission of each job [s]."""
+        return Column(lambda row: float(self._trace.submit[row]))
+
+    @property
+    def waiting_since(self) -> Column:
+        """Of a waiting job: its submission, or when its GPUs were taken away [s]."""
+        return Column(self._states.since.__getitem__)
+
+    @property
+    def attained(self) -> Column:
+        """Attained service: GPUs held times seconds, start-up included [GPU s]."""
+        return Column(self._attained)
+
+    @property
+    def remaining(self) -> Column:
+        """Seconds that each job still has to run on its gang, start-up excluded [s].
+
+        A real scheduler does not know it: only a policy with ``oracle = True`` may read it.
+        """
+        return Column(self._remaining if self._oracle else _hidden)
 
     @property
     def active(self) -> list[int]:
@@ -165,11 +177,8 @@ class View:
         return self.classes[self.class_index[row]]
 
     def gang(self, row: int) -> Placement:
-        """Return a job's gang: a GPU of its preferred type for each of its maxP threads."""
-        key = (self.class_index[row], None)
-        if key not in self._placements:
-            self._placements[key] = gang(self.classes[key[0]], self.cluster, self.step_times)
-        return self._placements[key]
+        """Return a job's gang."""
+        return self.gangs[self.class_index[row]]
 
     def place(self, row: int, gpus: Sequence[int]) -> Placement:
         """Return a job's placement on any GPUs of each type, its threads spread so that the step is the shortest."""
@@ -189,9 +198,7 @@ class View:
         if placement is not None:
             worked = max(0.0, self.now - states.since[row] - states.delay[row])
             left = max(0.0, left - worked / placement.step_time)
-        if not self._gang_step:
-            self._gang_step = gang_step_times(self._trace, self.cluster, self.step_times)
-        return left * self._gang_step[self.class_index[row]]
+        return left * self.gang(row).step_time
 
 
 def _hidden(row: int) -> float:

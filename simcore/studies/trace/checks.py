@@ -12,7 +12,7 @@ from simcore.errors import InputError, unknown_name
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, Trace, Work
 from simcore.models.cluster.metrics import oversubscription
-from simcore.models.cluster.placement import gang_step_times
+from simcore.models.cluster.placement import class_gangs
 from simcore.models.cluster.policy import Policy
 from simcore.models.cluster.step_times import StepTimes
 
@@ -114,7 +114,7 @@ def overload_warnings(trace: Trace, cluster: Cluster, step_times: StepTimes, sta
     list of str
         One line per type whose gang GPU-seconds, start-up included, exceed GPUs x submission span.
     """
-    gang_step = gang_step_times(trace, cluster, step_times)
+    gang_step = [gang.step_time for gang in class_gangs(trace, cluster, step_times)]
     running = trace.steps(gang_step) * np.array(gang_step)[trace.class_index]
     loads = oversubscription(trace, cluster, running + startup_delay)
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
-from simcore.models.cluster.policy import Change, Decision, Policy
+from simcore.models.cluster.policy import NOTHING, Change, Decision, Policy
 from simcore.models.cluster.view import View
 
 
@@ -18,18 +18,19 @@ class Fifo(Policy):
         """Open a queue per type."""
         self._types = [view.cluster.types.index(job.gpu_type) for job in view.classes]
         self._sizes = [job.max_parallelism for job in view.classes]
-        self._queues: list[list[tuple[int, int]]] = [[] for _ in view.cluster.types]  # heaps of (row, gang size)
+        self._queues: list[list[tuple[int, int]]] = [[] for _ in view.cluster.types]  # heaps of (row, class)
 
     def decide(self, view: View) -> Decision:
         """Start the heads that fit."""
         for row in view.arrived:
             index = view.class_index[row]
-            heappush(self._queues[self._types[index]], (row, self._sizes[index]))
+            heappush(self._queues[self._types[index]], (row, index))
+        sizes = self._sizes
         changes: list[Change] = []
         for queue, number in zip(self._queues, view.free, strict=True):
             left = number
-            while queue and queue[0][1] <= left:
-                row, size = heappop(queue)
-                left -= size
-                changes.append((row, view.gang(row)))
-        return Decision(changes)
+            while queue and sizes[queue[0][1]] <= left:
+                row, index = heappop(queue)
+                left -= sizes[index]
+                changes.append((row, view.gangs[index]))
+        return Decision(changes) if changes else NOTHING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
-from simcore.models.cluster.policy import Change, Decision, Policy
+from simcore.models.cluster.policy import NOTHING, Change, Decision, Policy
 from simcore.models.cluster.view import View
 
 
@@ -29,7 +29,7 @@ class YarnCs(Policy):
         for row in view.arrived:
             heappush(self._active, row)
         if not self._active or self._active[0] == self._running:
-            return Decision()
+            return NOTHING
         row = self._active[0]
         changes: list[Change] = [] if self._running is None else [(self._running, None)]
         self._running = row
