@@ -70,16 +70,15 @@ class Policy:
     oracle: ClassVar[bool] = False
 
     def label(self) -> str:
-        """Return what results call the policy: its class, with the options if it has any.
+        """Return what results call the policy: its class, with the options that are not at their default.
 
         Examples
         --------
         >>> Policy().label()
         'Policy'
         """
-        if not is_dataclass(self):
-            return type(self).__name__
-        options = ",".join(f"{each.name}={getattr(self, each.name)}" for each in fields(self) if each.init)
+        own = {each.name: each.default for each in fields(self) if each.init} if is_dataclass(self) else {}
+        options = ",".join(f"{name}={value}" for name in own if (value := getattr(self, name)) != own[name])
         return f"{type(self).__name__}:{options}" if options else type(self).__name__
 
     def prepare(self, view: View) -> None:
