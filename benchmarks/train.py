@@ -21,7 +21,7 @@ from simcore.models.training.program import Loop, iteration
 from simcore.models.training.simulated import Settings, run_iteration
 from simcore.readers.networks import load_network
 from simcore.readers.workloads import load_workload
-from simcore.studies.evaluate.network import evaluate
+from simcore.studies.evaluate import EvaluateRequest, evaluate
 
 ITERATION_BUDGET, SUITE_BUDGET, REPEAT = 0.5, 600.0, 5
 FIGURES = ("network-fig12", "network-fig13", "network-fig14", "network-fig15")
@@ -93,7 +93,7 @@ def suite():
         state, started = Path(folder) / "points.jsonl", time.perf_counter()
         for figure in FIGURES:
             begun = time.perf_counter()
-            found = evaluate(figure, engine="simulate", jobs=2, state=state)
+            found = evaluate.of(EvaluateRequest(figure, engine="simulate"), jobs=2, state=state)
             counts = found.provenance.counts
             seconds = time.perf_counter() - begun
             print(f"{figure:24s} {seconds:9.2f}   {counts['points']} points, {counts['events']} events")

@@ -9,8 +9,8 @@ from simcore._version import __version__
 
 if TYPE_CHECKING:
     from simcore.models.network.sharing.jobs import simulate
-    from simcore.studies.collective.run import collective
-    from simcore.studies.evaluate.network import evaluate
+    from simcore.studies.collective import collective
+    from simcore.studies.evaluate import evaluate
     from simcore.studies.optimize.run import optimize
     from simcore.studies.trace.result import TraceResult
     from simcore.studies.trace.run import trace
@@ -20,8 +20,8 @@ __getattr__, __dir__ = attach(
     __name__,
     {
         "TraceResult": "simcore.studies.trace.result",
-        "collective": "simcore.studies.collective.run",
-        "evaluate": "simcore.studies.evaluate.network",
+        "collective": "simcore.studies.collective",
+        "evaluate": "simcore.studies.evaluate",
         "optimize": "simcore.studies.optimize.run",
         "simulate": "simcore.models.network.sharing.jobs",
         "trace": "simcore.studies.trace.run",

@@ -85,6 +85,14 @@ class InputError(SimcoreError):
         line, offset = self.pointer
         return f"{text}\n  {one_line(line)}\n  {' ' * len(one_line(line[:offset]))}^"
 
+    def renamed(self, called: Callable[[str], str]) -> InputError:
+        """Return the same error, with what `called` gives in place of each field's name."""
+        place, found, expected, remedy = (
+            _FIELD.sub(lambda mark: called(mark[1]), text)
+            for text in (self.place, self.found, self.expected, self.remedy)
+        )
+        return InputError(place, found, expected, remedy, self.pointer)
+
 
 class RunError(SimcoreError):
     """The input is fine, but a model, a solver or a simulation failed."""

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import json
 import platform
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
-from typing import Any, overload
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from simcore._version import __version__
+from simcore.errors import InputError, MissingExtraError, unknown_name
 from simcore.files import csv_text
+from simcore.outputs import atomic_directory, check_file, write_atomic
+from simcore.report import Block, as_html
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 Row = Mapping[str, Any]
 
@@ -141,6 +150,157 @@ class Table(Sequence[Row]):
 
 def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What happened when, as files.
+
+    Attributes
+    ----------
+    trace : str
+        JSON that ui.perfetto.dev opens.
+    table : str or None
+        The same as CSV; None where there is no such table.
+    """
+
+    trace: str
+    table: str | None = None
+
+    def write(self, path: Path) -> None:
+        """Write the trace, and the table beside it.
+
+        Raises
+        ------
+        InputError
+            If the trace would have the name of the table, or the place cannot be written.
+        """
+        if self.table is not None:
+            check_timeline(path)
+            write_atomic(path.with_suffix(".csv"), self.table)
+        write_atomic(path, self.trace)
+
+
+def check_timeline(path: Path, *, force: bool = True, place: str = "timeline", table: bool = True) -> None:
+    """Refuse a place where a timeline cannot be written, before any work is done for it.
+
+    Parameters
+    ----------
+    path : Path
+        Of the trace.
+    force : bool
+        Whether existing files are to be replaced.
+    place : str
+        What gave the path, for messages.
+    table : bool
+        Whether a CSV goes beside it.
+
+    Raises
+    ------
+    InputError
+        If the trace would have the name of the CSV, a file exists and `force` is false, or nothing can be written.
+    """
+    beside = path.with_suffix(".csv") if table and path.name not in {"", ".", ".."} else path
+    if table and path == beside and path.suffix == ".csv":
+        expected = f"a name for the trace, such as '{path.with_suffix('.json')}'"
+        raise InputError(place, f"'{path}'", expected, f"The same as CSV goes to '{beside}' beside it.")
+    for each in (path, beside):
+        check_file(each, option=place, force=force)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(ABC):
+    """What a study returns: numbers as tables and plain containers, what they mean, figures, and where they come from.
+
+    Attributes
+    ----------
+    provenance : Provenance
+        How to make it again: ``study(**result.provenance.inputs)`` gives the same bytes.
+    warnings : tuple of str
+        What a reader must know before relying on it.
+    cpu_seconds : float
+        CPU time of the study's own work [s]; not part of what is written.
+    """
+
+    stem: ClassVar[str]
+    """Name of the JSON file and, where there is one, of the figure."""
+    keeps_timeline: ClassVar[bool] = True
+    """Whether `write` writes the timeline too."""
+
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()
+    cpu_seconds: float = field(default=0.0, compare=False)
+
+    @abstractmethod
+    def tables(self) -> Mapping[str, Table]:
+        """Return all tables by the name of their file, the main one first."""
+
+    @abstractmethod
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as plain containers, in SI units, for JSON."""
+
+    @abstractmethod
+    def report(self) -> Sequence[Block]:
+        """Return what a person reads, as neutral blocks."""
+
+    def figures(self) -> Mapping[str, Figure]:
+        """Draw all figures, by the name of their file."""
+        return {}
+
+    def timeline(self) -> Timeline | None:
+        """Return what happened when; None where nothing happens in time."""
+        return None
+
+    def sentences(self) -> list[str]:
+        """Return what the numbers mean, a sentence each."""
+        return []
+
+    def to_json(self) -> str:
+        """Return the result as JSON: what the command prints with ``--json``."""
+        return to_json(self.as_dict())
+
+    def to_pandas(self, table: str = "") -> DataFrame:
+        """Return a table as a `pandas.DataFrame`, by default the main one.
+
+        Raises
+        ------
+        InputError
+            If there is no such table.
+        MissingExtraError
+            If pandas is not installed.
+        """
+        tables = self.tables()
+        name = table or next(iter(tables))
+        if name not in tables:
+            raise unknown_name("table", name, tables)
+        try:
+            import pandas
+        except ImportError:
+            raise MissingExtraError("to_pandas needs pandas: pip install 'simcore[pandas]'") from None
+        return pandas.DataFrame({column: tables[name].column(column) for column in tables[name].columns})
+
+    def write(self, directory: str | Path, *, force: bool = False) -> None:
+        """Write everything into a new directory, whole or not at all: JSON, CSV, figures and the timeline.
+
+        Raises
+        ------
+        InputError
+            If the directory exists and `force` is false, or it cannot be written.
+        """
+        from simcore.plots import save
+
+        with atomic_directory(Path(directory), force=force) as scratch:
+            write_atomic(scratch / f"{self.stem}.json", self.to_json())
+            for name, table in self.tables().items():
+                write_atomic(scratch / f"{name}.csv", table.to_csv())
+            timeline = self.timeline() if self.keeps_timeline else None
+            if timeline is not None:
+                timeline.write(scratch / "timeline.json")
+            for name, figure in self.figures().items():
+                save(figure, scratch / name)
+
+    def _repr_html_(self) -> str:
+        return as_html(self.report())
 
 
 def to_json(document: Mapping[str, Any]) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,9 +17,12 @@ from simcore.errors import InputError, one_line, unknown_name
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from simcore.report import Block, Column, Grid
     from simcore.studies.trace.run import Progress
 
 
+_NARROW = 90
+"""Columns below which words of a table are shortened."""
 Callback = Callable[[click.Context, click.Parameter, Any], Any]
 
 
@@ -92,6 +97,100 @@ def as_text(parts: Iterable[object], width: int) -> str:
     for part in parts:
         console.print(part)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def render(blocks: Sequence[Block], width: int) -> str:
+    """Return a report as text of at most `width` columns, a blank line between two blocks; wide tables are not cut."""
+    return "\n\n".join(_rendered(block, width) for block in blocks)
+
+
+def _rendered(block: Block, width: int) -> str:
+    from simcore.report import Grid, Text
+
+    if isinstance(block, Grid) and block.keys:
+        return _aligned(block, width)
+    if isinstance(block, Grid) and block.wide:
+        return _wide(block)
+    if isinstance(block, Text) and block.hang:
+        indent = " " * block.hang
+        lines = block.text.splitlines()
+        return "\n".join(textwrap.fill(each, width, subsequent_indent=indent, break_long_words=False) for each in lines)
+    return as_text(_parts(block, width), width)
+
+
+def _parts(block: Block, width: int) -> Iterator[object]:
+    from simcore.report import Grid, Headline, Sentences
+
+    if isinstance(block, Grid):
+        yield _rich(block, short=width < _NARROW)
+    elif isinstance(block, Headline):
+        yield from filter(None, (block.text, block.under))
+    elif isinstance(block, Sentences):
+        yield from [block.title, *(f"- {item}" for item in block.items)] if block.title else block.items
+    else:
+        yield block.text
+
+
+def _aligned(block: Grid, width: int) -> str:
+    """Return a table without rules; one of more than `width` columns in several that all have the first `keys`."""
+    cells: list[Sequence[str]] = [[column.name for column in block.columns], *block.rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(block.columns))]
+    left, keys = [column.left for column in block.columns], block.keys
+    return "\n\n".join(
+        "\n".join(
+            "  ".join(row[i].ljust(widths[i]) if left[i] else row[i].rjust(widths[i]) for i in columns).rstrip()
+            for row in cells
+            if any(row[i] for i in columns[keys:])
+        )
+        for columns in _folded(widths, keys, width)
+    )
+
+
+def _folded(widths: Sequence[int], keys: int, width: int) -> list[list[int]]:
+    """Return which columns stand side by side: as few tables as fit, of about as many columns each.
+
+    Examples
+    --------
+    >>> _folded([4, 8, 8, 8], 1, 24)
+    [[0, 1, 2], [0, 3]]
+    """
+    values = range(keys, len(widths))
+    tables: list[list[int]] = []
+    for count in range(1, len(values) + 1):
+        each = ceil(len(values) / count)
+        tables = [[*range(keys), *values[i : i + each]] for i in range(0, len(values), each)]
+        if all(sum(widths[i] + 2 for i in table) - 2 <= width for table in tables):
+            break
+    return tables
+
+
+def _wide(block: Grid) -> str:
+    """Return a table as wide as it needs to be."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    console, table = Console(), _rich(block)
+    return as_text([table], Measurement.get(console, console.options.update(width=10_000), table).maximum)
+
+
+def _rich(block: Grid, *, short: bool = False) -> Table:
+    """Return a table of a report as one of rich."""
+    table = plain_table(*(column.name for column in block.columns))
+    for column, shown in zip(block.columns, table.columns, strict=True):
+        shown.justify = "left" if column.left else "right"
+        shown.no_wrap = column.whole
+        shown.min_width = column.least or None
+    for row in block.rows:
+        table.add_row(*(_shortened(*pair) if short else pair[0] for pair in zip(row, block.columns, strict=True)))
+    if block.title:
+        table.title, table.title_justify = block.title, "left"
+    return table
+
+
+def _shortened(cell: str, column: Column) -> str:
+    for word, shorter in column.short.items():
+        cell = cell.replace(word, shorter)
+    return cell
 
 
 def plain_table(*columns: str, left: Container[int] = (0,)) -> Table:

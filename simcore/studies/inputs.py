@@ -173,7 +173,9 @@ def check_count(option: str, number: int, most: int | None = MOST_CHUNKS) -> Non
         raise InputError(option, written(number), f"a whole number {limits}")
 
 
-def resolve_network(network: str | Path) -> tuple[Topology, tuple[float, ...], dict[str, str]]:
+def resolve_network(
+    network: str | Path, place: str = "--network"
+) -> tuple[Topology, tuple[float, ...], dict[str, str]]:
     """Return a network, its bandwidths [B/s], and the hash of the file it came from, if any.
 
     Raises
@@ -183,20 +185,20 @@ def resolve_network(network: str | Path) -> tuple[Topology, tuple[float, ...], d
     """
     if not str(network).strip():
         expected = "the name of a network that has bandwidths, the path of a file, or a network written out"
-        raise InputError("--network", "nothing", expected, 'For example: --network "Ring(8)@100GB/s" or DGX-like.')
+        raise InputError(place, "nothing", expected, f'For example: {place} "Ring(8)@100GB/s", or DGX-like.')
     if isinstance(network, str) and is_network_string(network):
-        return (*parse_network(network, "--network"), {})
+        return (*parse_network(network, place), {})
     from simcore.readers.networks import load_bandwidths, load_network
 
-    topology, bandwidths = load_network(network, "--network"), load_bandwidths(network, "--network")
+    topology, bandwidths = load_network(network, place), load_bandwidths(network, place)
     if bandwidths is None or min(bandwidths) <= 0:
         text = " x ".join(
             f"{each.block.value}({each.size})@50GB/s,{each.latency * 1e9:g}ns" for each in topology.dimensions
         )
         found = f"network {topology.name}, which has dimensions without bandwidth"
         expected = "a network with the bandwidth of each dimension"
-        raise InputError("--network", found, expected, f'Write it out: --network "{text}".')
-    return topology, bandwidths, {"network": file_hash("networks", network, "--network")}
+        raise InputError(place, found, expected, f'Write it out: {place} "{text}".')
+    return topology, bandwidths, {"network": file_hash("networks", network, place)}
 
 
 def file_hash(kind: str, name_or_path: str | Path, place: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simcore.files import csv_text
-from simcore.results import with_units
+from simcore.results import Timeline, with_units
 
 Argument = str | float | int
 _UNITS = {"start": "s", "end": "s", "size": "B", "queued": "s"}
@@ -94,3 +94,8 @@ def timeline_csv(slices: Sequence[Slice]) -> str:
         (each.track, each.name, each.start, each.end, *(each.arguments.get(key) for key in keys)) for each in slices
     ]
     return csv_text(with_units(["track", "name", "start", "end", *keys], _UNITS), rows)
+
+
+def timeline(slices: Sequence[Slice], title: str) -> Timeline:
+    """Return slices as the files of a timeline; `title` names the whole."""
+    return Timeline(trace_json(slices, title), timeline_csv(slices))

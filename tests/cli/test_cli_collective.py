@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from simcore.cli.collective import command
 from simcore.cli.main import run
 from simcore.errors import InputError
-from simcore.studies.collective.run import collective
+from simcore.studies.collective import collective
 
 NETWORK = "Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us"
 RING = "Ring(8)@100GiB/s,500ns"
@@ -142,7 +142,7 @@ def test_options_change_the_run():
 
 def test_the_zoo_and_its_bandwidths():
     document = json.loads(invoke("all-reduce", "64MiB", "--network", "DGX-like", "--json"))
-    assert document["provenance"]["inputs"]["bandwidths"] == [300e9, 25e9]
+    assert [row["bandwidth"] for row in document["dimensions"]] == [300e9, 25e9]
     assert "network" in document["provenance"]["sha256"]
 
 
@@ -210,15 +210,17 @@ def test_bad_input_is_refused(capsys, args, message):
 
 
 def test_without_a_network_or_anything_it_says_how_to_write_one(capsys):
-    written = '--network "Ring(8)@100GB/s".\n'
-    assert refusal(capsys).endswith(f"For example: simcore collective all-reduce 1GiB {written}")
+    written = '--network "Ring(8)@100GB/s"'
+    assert refusal(capsys).endswith(f"For example: simcore collective all-reduce 1GiB {written}.\n")
     text = refusal(capsys, "all-reduce", "1GiB")
-    assert text.startswith("simcore: error: --network: found nothing, expected a network")
-    assert text.endswith(f"Add one, such as {written}")
+    assert text.startswith(
+        "simcore: error: --network: found nothing, expected the name of a network that has bandwidths"
+    )
+    assert text.endswith(f"For example: {written}, or DGX-like.\n")
 
 
 def test_nothing_is_cut_on_a_narrow_terminal(monkeypatch):
-    monkeypatch.setattr("simcore.cli.collective.terminal_width", lambda: 80)
+    monkeypatch.setattr("simcore.cli.options.terminal_width", lambda: 80)
     lines = invoke("all-reduce", "1GiB", "--network", NETWORK).splitlines()
     assert max(map(len, lines)) <= 80
     assert "2     FC 8           8   140 GB/s   448 MiB   3.445 ms         40.7%" in lines
@@ -284,8 +286,8 @@ def test_half_a_ring_is_no_latency():
 def test_links_that_stay_idle_are_no_latency(options):
     """A ring over a full mesh sends on one of seven links at a time, half of its NPUs have three."""
     network = "FC(8)@140GB/s,500ns"
-    assert "Latency" not in " ".join(collective("all-reduce", "1GiB", network=network, **options).reasons)
-    small = " ".join(collective("all-reduce", "64KiB", network=network, **options).reasons)
+    assert "Latency" not in " ".join(collective("all-reduce", "1GiB", network=network, **options).sentences())
+    small = " ".join(collective("all-reduce", "64KiB", network=network, **options).sentences())
     assert "Latency is 9" in small
 
 
@@ -302,15 +304,15 @@ def test_one_npu_in_a_dimension_is_idle():
 @pytest.mark.parametrize(
     ("changes", "place"),
     [
-        ({"chunks": 2.5}, "--chunks: found 2.5, expected a whole number from 1"),
-        ({"chunks": "64"}, "--chunks: found '64', expected a whole number from 1"),
-        ({"in_flight": 1.0}, "--in-flight: found 1.0, expected a whole number from 1"),
-        ({"size": None}, "SIZE: found None, expected a finite size"),
+        ({"chunks": 2.5}, "chunks: found 2.5, expected a whole number from 1"),
+        ({"chunks": "64"}, "chunks: found '64', expected a whole number from 1"),
+        ({"in_flight": 1.0}, "in_flight: found 1.0, expected a whole number from 1"),
+        ({"size": None}, "size: found None, expected a finite size"),
     ],
 )
 def test_numbers_that_are_none_are_refused_in_python(changes, place):
     with pytest.raises(InputError) as refused:
-        collective(**({"operation": "all-reduce", "size": "1GiB", "network": NETWORK} | changes))
+        collective(**({"collective": "all-reduce", "size": "1GiB", "network": NETWORK} | changes))
     assert str(refused.value).startswith(place)
 
 
@@ -325,10 +327,10 @@ def test_part_of_a_ring_has_the_hops_of_the_real_ring_and_says_what_its_links_gi
     result = collective("all-reduce", "8 B", network="Ring(8)@100GB/s,1us", group=group, chunks=1)
     # six steps of two hops, or three there and three back of two single hops and the way back over the line
     assert result.time == pytest.approx({"0,2,4,6": 12e-6, "0-3": 10e-6}[group], rel=1e-3)
-    text = " ".join(result.reasons)
+    text = " ".join(result.sentences())
     assert factor in text
     assert "Latency is 100% of the time" in text
-    assert result.provenance.inputs["positions"] == [{"0,2,4,6": [0, 2, 4, 6], "0-3": [0, 1, 2, 3]}[group]]
+    assert result.positions == [{"0,2,4,6": [0, 2, 4, 6], "0-3": [0, 1, 2, 3]}[group]]
 
 
 def test_latency_aware_says_where_another_schedule_is_faster():

@@ -43,7 +43,7 @@ def test_the_full_figure_names_the_references():
 @pytest.mark.parametrize("columns", [80, 100])
 def test_a_terminal_is_not_wider_than_it_is(target, columns, monkeypatch):
     whole = invoke(target)
-    monkeypatch.setattr("simcore.cli.evaluate.terminal_width", lambda: columns)
+    monkeypatch.setattr("simcore.cli.options.terminal_width", lambda: columns)
     text = invoke(target)
     assert max(map(len, text.splitlines())) <= columns
     # whatever stands in the whole report stands in this one, and with it the columns that say what a row is
@@ -51,7 +51,7 @@ def test_a_terminal_is_not_wider_than_it_is(target, columns, monkeypatch):
 
 
 def test_columns_that_do_not_fit_are_set_below_the_others(monkeypatch):
-    monkeypatch.setattr("simcore.cli.evaluate.terminal_width", lambda: 80)
+    monkeypatch.setattr("simcore.cli.options.terminal_width", lambda: 80)
     lines = invoke("network-fig12").splitlines()
     headers = [line.split() for line in lines if line.startswith("network ")]
     assert [header[:3] for header in headers] == [["network", "workload", "split"]] * 3
@@ -73,7 +73,7 @@ def test_columns_that_do_not_fit_are_set_below_the_others(monkeypatch):
         (["netwrk-fig14"], "Did you mean 'network-fig14'?\n"),
         (
             ["network-fig12", "17B"],
-            "found '17B' as a further argument, expected none. See 'simcore evaluate --help'.\n",
+            "found 2 (network-fig12 17B), expected 1: TARGET. For example: simcore evaluate network-fig12 --small.\n",
         ),
     ],
 )
@@ -106,7 +106,7 @@ def test_json_is_in_si_units():
     document = json.loads(invoke("network-fig13", "--small", "--json"))
     assert document["fig13"][0]["budget"] == 100e9
     assert document["points"][0]["b1"] == 50e9
-    assert document["provenance"]["inputs"]["bytes_per_gigabyte"] == 2**30
+    assert document["settings"]["bytes_per_gigabyte"] == 2**30
 
 
 def test_a_directory_of_results_is_the_same_twice(tmp_path):
@@ -142,7 +142,7 @@ def test_nothing_is_left_behind_where_drawing_fails(tmp_path, monkeypatch):
     def broken(*args):
         raise RuntimeError("no pen")
 
-    monkeypatch.setattr("simcore.studies.evaluate.network_plots.draw", broken)
+    monkeypatch.setattr("simcore.studies.evaluate.figures_network.draw", broken)
     with pytest.raises(RuntimeError, match="no pen"):
         invoke("network-fig12", "--small", "-o", str(tmp_path / "out"))
     assert list(tmp_path.iterdir()) == []

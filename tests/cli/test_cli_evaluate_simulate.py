@@ -8,11 +8,10 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from simcore.cli import evaluate
 from simcore.cli.evaluate import command
 from simcore.cli.main import run
 from simcore.studies.evaluate import simulate as network_simulate
-from simcore.studies.evaluate.network import Evaluation
+from simcore.studies.evaluate.network import NetworkEvaluation
 from simcore.studies.evaluate.state import State
 from simcore.studies.evaluate.task import Timed
 
@@ -83,13 +82,13 @@ def test_an_interrupted_run_says_where_its_points_are_and_goes_on(tmp_path, monk
     assert (tmp_path / "out" / "points.csv").is_file()
 
 
-@pytest.mark.parametrize("step", ["_report", "write"])
+@pytest.mark.parametrize("step", ["report", "write"])
 def test_an_interruption_after_the_last_point_says_that_all_are_kept(step, tmp_path, monkeypatch, capsys):
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(network_simulate, "run", lambda task: Timed(1.0, 0.5, 1))
-    monkeypatch.setattr(evaluate if step == "_report" else Evaluation, step, stopped)
+    monkeypatch.setattr(NetworkEvaluation, step, stopped)
     state = tmp_path / "pts.jsonl"
     assert status(*SMALL, "--state", str(state), "-o", str(tmp_path / "out")) == 130
     assert capsys.readouterr().err == (

@@ -359,7 +359,7 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
         (["4D", "325", "175B", "--stages", "4"], "with the model's real number in field 'layers'"),
         (["4D", "325", "175B", "--tp", "7"], "--tp: found 7, expected a divisor of the 1,024 NPUs"),
         (["4D", "325", "175B", "--tp", "7", "--dp", "146"], "a divisor of its hidden size"),
-        (["1T", "--network", ""], 'For example: --network "Ring(8)@100GB/s" or DGX-like.'),
+        (["1T", "--network", ""], 'For example: --network "Ring(8)@100GB/s", or DGX-like.'),
         (["1T", "--network", "Ring(4)"], "without a bandwidth"),
         (["1T", "--network", "4D"], "Write it out: --network"),
         (["1T", "--network", "Ring(4)@5GB/s"], "a product of 4"),

@@ -8,7 +8,7 @@ import pytest
 from simcore.readers.references import References, Spread
 from simcore.results import Table
 from simcore.studies.evaluate.grid import EQUAL, PER_COST, PERF, Point
-from simcore.studies.evaluate.network_figures import figure12, figure13, figure14, figure15, geometric_mean
+from simcore.studies.evaluate.tables import figure12, figure13, figure14, figure15, geometric_mean
 
 BUDGET = 100e9
 

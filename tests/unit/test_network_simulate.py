@@ -7,15 +7,19 @@ from simcore.errors import InputError
 from simcore.models.training.program import Loop
 from simcore.readers.networks import load_network
 from simcore.readers.workloads import load_workload
+from simcore.studies.evaluate import EvaluateRequest, evaluate
 from simcore.studies.evaluate import simulate as network_simulate
 from simcore.studies.evaluate import task as network_task
-from simcore.studies.evaluate.network import evaluate
 from simcore.studies.evaluate.state import State
 from simcore.studies.evaluate.task import Task, Timed, switched
 
 
+def simulated(target, small=False, **runtime):
+    return evaluate.of(EvaluateRequest(target, small=small, engine="simulate"), **runtime)
+
+
 def small(**options):
-    return evaluate("network-fig12", small=True, engine="simulate", jobs=1, **options)
+    return simulated("network-fig12", small=True, jobs=1, **options)
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def test_points_are_simulated_once_and_near_the_closed_form(simulations):
     assert result.provenance.counts["events"] > 32 * 100
     assert result.provenance.inputs["engine"] == "simulate"
     closed = evaluate("network-fig12", small=True)
-    for ours, theirs in zip(result.tables["points"], closed.tables["points"], strict=True):
+    for ours, theirs in zip(result.tables()["points"], closed.tables()["points"], strict=True):
         assert ours["time"] == pytest.approx(theirs["time"], rel=0.02)
         assert ours["compute"] == pytest.approx(theirs["compute"], rel=1e-3)
         assert ours["cost"] == theirs["cost"]
@@ -77,7 +81,7 @@ def test_a_line_cut_short_is_simulated_again(simulations, tmp_path):
 def test_figures_share_a_state(simulations, tmp_path):
     state = tmp_path / "points.jsonl"
     small(state=state)
-    evaluate("network-fig14", small=True, engine="simulate", jobs=1, state=state)
+    simulated("network-fig14", small=True, jobs=1, state=state)
     assert simulations.ran == 32
 
 
@@ -86,7 +90,7 @@ def test_all_figures_are_552_iterations(monkeypatch, tmp_path):
     monkeypatch.setattr(network_simulate, "run", lambda task: Timed(1.0, 0.5, 1))
     state = tmp_path / "points.jsonl"
     for figure, points in (("network-fig12", 282), ("network-fig15", 360)):
-        counts = evaluate(figure, engine="simulate", jobs=1, state=state).provenance.counts
+        counts = simulated(figure, jobs=1, state=state).provenance.counts
         assert counts["simulations"] == counts["points"] == points
     with State(state) as kept:
         assert len(kept.found) == kept.kept == 552
@@ -95,7 +99,7 @@ def test_all_figures_are_552_iterations(monkeypatch, tmp_path):
 def test_several_processes_give_what_one_gives(tmp_path):
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
     result = small(state=one)
-    assert evaluate("network-fig12", small=True, engine="simulate", jobs=2, state=two).to_json() == result.to_json()
+    assert simulated("network-fig12", small=True, jobs=2, state=two).to_json() == result.to_json()
     assert sorted(one.read_text(encoding="utf-8").splitlines()) == sorted(two.read_text(encoding="utf-8").splitlines())
 
 
@@ -169,10 +173,11 @@ def test_points_from_before_an_edit_are_simulated_again(simulations, monkeypatch
     [
         ({"target": "network-fig12", "engine": "magic"}, "closed-form, simulate"),
         ({"target": "network-table6", "engine": "simulate"}, "Table VI holds splits"),
-        ({"target": "network-fig12", "jobs": 2}, "Add --engine simulate."),
+        ({"target": "network-fig12", "jobs": 2}, "Add engine simulate."),
         ({"target": "network-fig12", "engine": "simulate", "jobs": 0}, "at least 1"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, part):
+    inputs = {name: value for name, value in options.items() if name != "jobs"}
     with pytest.raises(InputError, match=part):
-        evaluate(**options)
+        evaluate.of(EvaluateRequest(**inputs), jobs=options.get("jobs"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from simcore.errors import InputError, RunError
 from simcore.results import Table
-from simcore.studies.evaluate.pit import TARGETS, evaluate
-from simcore.studies.evaluate.pit_plots import draw
+from simcore.studies.evaluate import EvaluateRequest, evaluate
+from simcore.studies.evaluate.figures_pit import draw
+from simcore.studies.evaluate.targets import PIT
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
@@ -91,8 +92,8 @@ def test_an_empty_mask_is_left_out_and_said(monkeypatch):
     assert [row["granularity"] for row in (*sixteen, *seventeen)] == ["32x64", *["16x16"] * 3, *["32x32"] * 9]
     assert all(row["seconds"] is None for row in (*sixteen, *seventeen))
     result = evaluate("pit-fig15", small=True)
-    assert result.tables["summary"].column("sparsity").count(0.99) == 2
-    assert any(note.startswith("Not timed: 32x64 at 99%;") for note in result.provenance.notes)
+    assert result.tables()["summary"].column("sparsity").count(0.99) == 2
+    assert any(note.startswith("Not timed: 32x64 at 99%;") for note in result.notes)
 
 
 def test_without_a_dense_product_there_is_nothing_to_compare_with():
@@ -127,12 +128,12 @@ def test_break_even(speedups, edge):
     assert pit_summary.break_even(best) == [{"granularity": "32x1", "break_even": pytest.approx(edge)}]
 
 
-@pytest.mark.parametrize("target", list(TARGETS))
+@pytest.mark.parametrize("target", list(PIT.titles))
 def test_targets(target, monkeypatch, tmp_path):
     monkeypatch.setattr("simcore.studies.evaluate.pit.SMALL", 64)
     seen = []
-    result = evaluate(target, small=True, announce=seen.append)
-    points = result.tables["points"]
+    result = evaluate.of(EvaluateRequest(target, small=True), announce=seen.append)
+    points = result.tables()["points"]
     assert len(seen) == len(points) > 0
     assert all(row["seconds"] is None or row["seconds"] > 0 for row in points)
     result.write(tmp_path / "out")

@@ -81,7 +81,7 @@ def test_a_caption_is_taken_as_it_is_and_fits(tmp_path):
 
 def test_the_legend_of_measured_kernels_shows_the_bars_it_names():
     """BSR did not run in the first panel; its entry still looks like its bars."""
-    from simcore.studies.evaluate import pit_plots as pit
+    from simcore.studies.evaluate import figures_pit as pit
 
     rows = [("1x1", 0.5, "pit", 1e-3), ("1x1", 0.5, "csr", 2e-3)]
     rows += [("16x16", 0.5, way, seconds) for way, seconds in (("pit", 1e-3), ("csr", 2e-3), ("bsr", 3e-3))]

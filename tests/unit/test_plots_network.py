@@ -7,7 +7,7 @@ import sys
 import pytest
 from simcore.plots import save
 from simcore.results import Table
-from simcore.studies.evaluate.network_plots import FIGURES, draw
+from simcore.studies.evaluate.figures_network import FIGURES, draw
 
 
 def grid(column, networks=("2D", "3D"), workloads=("17B", "1T")):

@@ -73,7 +73,7 @@ def offenders(inside, forbidden, imports=IMPORTS):
         (["simcore.traces"], ["simcore.studies", "simcore.results", "simcore.plots"]),
         (
             ["simcore.results"],
-            ["simcore.models", "simcore.traces", "simcore.studies", "simcore.readers", "simcore.plots"],
+            ["simcore.models", "simcore.traces", "simcore.studies", "simcore.readers"],
         ),
         (["simcore.plots"], ["simcore.models", "simcore.traces", "simcore.studies", "simcore.readers"]),
         (["simcore.engine"], ["simcore.models", "simcore.traces", "simcore.studies", "simcore.readers"]),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 
-from simcore.errors import InputError, written
+from simcore.errors import InputError, field, written
 from simcore.models.network.collectives import Collective
 from simcore.models.network.groups import check_rank, group_positions
 from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
@@ -60,12 +60,12 @@ def parse_size(size: float | str) -> float:
     InputError
         If it is text without a unit, or no finite size of at least 0.
     """
-    refusal = InputError("SIZE", written(size), "a finite size of at least 0, such as 1 GiB")
+    refusal = InputError(field("size"), written(size), "a finite size of at least 0, such as 1 GiB")
     if isinstance(size, str) and size.strip().startswith("-"):  # before its unit is asked for
         raise refusal
     if not isinstance(size, str | Real):
         raise refusal
-    value = parse(size, "bytes", "SIZE") if isinstance(size, str) else float(size)
+    value = parse(size, "bytes", field("size")) if isinstance(size, str) else float(size)
     if not 0 <= value < float("inf"):
         raise refusal
     return value
@@ -88,18 +88,18 @@ def parse_group(group: str | Sequence[int] | None, topology: Topology) -> tuple[
     if group is None:
         return tuple(range(each.size) for each in topology.dimensions)
     if not isinstance(group, str):
-        return group_positions(topology, group, "--group")
+        return group_positions(topology, group, field("group"))
     members: list[int] = []
     for part in group.split(","):
         match = _RANKS.match(part)
         if match is None:
-            raise InputError("--group", f"'{part}'", _EXAMPLE)
+            raise InputError(field("group"), f"'{part}'", _EXAMPLE)
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
-            raise InputError("--group", f"'{part}'", _EXAMPLE, f"Write {last}-{first}.")
-        check_rank(topology, last, "--group")  # before a range is written out
+            raise InputError(field("group"), f"'{part}'", _EXAMPLE, f"Write {last}-{first}.")
+        check_rank(topology, last, field("group"))  # before a range is written out
         members.extend(range(first, last + 1))
-    return group_positions(topology, members, "--group")
+    return group_positions(topology, members, field("group"))
 
 
 def parse_algorithms(names: str | Sequence[str] | None, topology: Topology) -> list[Algorithm]:
@@ -113,8 +113,8 @@ def parse_algorithms(names: str | Sequence[str] | None, topology: Topology) -> l
     if names is None:
         return [DEFAULT_ALGORITHM[each.block] for each in topology.dimensions]
     words = [word.strip() for word in names.split(",")] if isinstance(names, str) else list(names)
-    found = [choice("--algorithm", word, Algorithm) for word in words]
+    found = [choice(field("algorithms"), word, Algorithm) for word in words]
     dimensions = len(topology.dimensions)
     if len(found) not in (1, dimensions):
-        raise InputError("--algorithm", f"{len(found)} algorithms", f"one for all dimensions, or {dimensions}")
+        raise InputError(field("algorithms"), f"{len(found)} algorithms", f"one for all dimensions, or {dimensions}")
     return found * dimensions if len(found) == 1 else found

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING
 
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention, is_exchange, phase_cost
@@ -13,10 +12,8 @@ from simcore.models.network.graph import exchange_load, sharing
 from simcore.models.network.schedulers.schedules import Optimization, Schedule
 from simcore.models.network.simulation.algorithms import Algorithm, steps
 from simcore.models.network.topology import Block
+from simcore.studies.collective.outcome import CollectiveOutcome
 from simcore.units import format_si
-
-if TYPE_CHECKING:
-    from simcore.studies.collective.result import CollectiveResult
 
 _BUSY = 0.9
 """Share of the time from which a dimension counts as busy throughout."""
@@ -27,13 +24,13 @@ _LESS = 0.01
 _NO_BYTE = "the buffer has not one whole byte, and the convention counts whole ones"
 
 
-def reasons(result: CollectiveResult) -> list[str]:
+def reasons(result: CollectiveOutcome) -> list[str]:
     """Return sentences on the limiting dimension, latency, balance, and what convention or network distort."""
     if result.limiting is None:
         alone, empty = prod(result.groups) == 1, "the buffer is empty" if result.buffers.size == 0 else _NO_BYTE
         return [f"Nothing is sent: {'the group is one NPU' if alone else empty}."]
     found = [_limit(result), *_latency(result), *_balance(result), *_network(result)]
-    schedule = result.provenance.inputs["schedule"]
+    schedule = result.request.schedule
     if result.convention.always_ascending and schedule != Schedule.ASCENDING:
         found.append(f"The schedule {schedule} had no effect: ASTRA-sim 2 always runs the ascending one.")
     if result.faster is not None and result.faster[1] < (1 - _LESS) * result.time:
@@ -50,7 +47,7 @@ def reasons(result: CollectiveResult) -> list[str]:
     return found
 
 
-def _limit(result: CollectiveResult) -> str:
+def _limit(result: CollectiveOutcome) -> str:
     d = result.limiting
     assert d is not None  # the caller has checked
     dimension, share = result.topology.dimensions[d], result.occupied[d] / result.time
@@ -64,7 +61,7 @@ def _limit(result: CollectiveResult) -> str:
     return f"{name} is used most, but only {share:.1%} of the time: no dimension is full, because {why}."
 
 
-def _latency(result: CollectiveResult) -> list[str]:
+def _latency(result: CollectiveOutcome) -> list[str]:
     """Compare latency with bytes in the limiting dimension."""
     d = result.limiting
     assert d is not None  # the caller has checked
@@ -75,11 +72,7 @@ def _latency(result: CollectiveResult) -> list[str]:
     if waiting < 0.1:
         return []
     remedy = "" if result.run.chunks == 1 else "; fewer chunks pay it less often"
-    if (
-        remedy
-        and not result.convention.always_ascending
-        and result.provenance.inputs["schedule"] != Schedule.LATENCY_AWARE
-    ):
+    if remedy and not result.convention.always_ascending and result.request.schedule != Schedule.LATENCY_AWARE:
         remedy += ", --schedule latency-aware tries them"
     sends = format_si((1 - waiting) * result.occupied[d], "s")
     return [
@@ -88,7 +81,7 @@ def _latency(result: CollectiveResult) -> list[str]:
     ]
 
 
-def _latencies(result: CollectiveResult, d: int) -> float:
+def _latencies(result: CollectiveOutcome, d: int) -> float:
     """Return what all phases in a dimension take more than on links without latency [s]."""
     dimension, algorithm = result.topology.dimensions[d], result.run.algorithms[d]
     members = result.positions[d] if result.positions else None
@@ -106,7 +99,7 @@ def _latencies(result: CollectiveResult, d: int) -> float:
     return total
 
 
-def _balance(result: CollectiveResult) -> list[str]:
+def _balance(result: CollectiveOutcome) -> list[str]:
     if result.collective is Collective.ALL_TO_ALL or sum(p > 1 for p in result.groups) < 2:
         return []
     if (result.efficiency or 0.0) >= _CLOSE:
@@ -114,7 +107,7 @@ def _balance(result: CollectiveResult) -> list[str]:
     least = min((d for d, p in enumerate(result.groups) if p > 1), key=lambda d: (result.run.utilisation[d], d))
     alone = format_si(result.bounds.hierarchical, "s")
     rule = "In the ascending order"
-    whole = result.provenance.inputs["collective_opt"] == Optimization.FULL_PER_DIMENSION
+    whole = result.request.collective_opt == Optimization.FULL_PER_DIMENSION
     if whole and result.collective is Collective.ALL_REDUCE:
         rule = "Each dimension carries the whole buffer: with --collective-opt local, in the ascending order,"
     return [
@@ -124,7 +117,7 @@ def _balance(result: CollectiveResult) -> list[str]:
     ]
 
 
-def _network(result: CollectiveResult) -> list[str]:
+def _network(result: CollectiveOutcome) -> list[str]:
     found = []
     for d, (dimension, p) in enumerate(zip(result.topology.dimensions, result.groups, strict=True)):
         if dimension.block is Block.RING and p > 1:
@@ -135,13 +128,13 @@ def _network(result: CollectiveResult) -> list[str]:
                 f"it uses {p - 1} of the {dimension.size - 1} links that share "
                 f"{format_si(result.bandwidths[d], 'B/s')}."
             )
-        folds = Algorithm(result.provenance.inputs["algorithms"][d]) in (Algorithm.HALVING_DOUBLING, Algorithm.FOLDING)
+        folds = result.asked[d] in (Algorithm.HALVING_DOUBLING, Algorithm.FOLDING)
         if dimension.block is Block.SWITCH and folds and p & (p - 1) and result.collective is not Collective.ALL_TO_ALL:
             found.append(f"{p} NPUs of dimension {d + 1} are no power of two: {_folding(result, d)}.")
     return found
 
 
-def _ring(result: CollectiveResult, d: int, members: Sequence[int]) -> list[str]:
+def _ring(result: CollectiveOutcome, d: int, members: Sequence[int]) -> list[str]:
     """Say what the links of a ring do to the group, and what the convention makes of them."""
     dimension, p, found = result.topology.dimensions[d], len(members), []
     physical, exchange = result.convention is Convention.PHYSICAL, result.collective is Collective.ALL_TO_ALL
@@ -173,7 +166,7 @@ def _ring(result: CollectiveResult, d: int, members: Sequence[int]) -> list[str]
     return found
 
 
-def _folding(result: CollectiveResult, d: int) -> str:
+def _folding(result: CollectiveOutcome, d: int) -> str:
     """Say what the chunks of this run did in a group that is no power of two."""
     p = result.groups[d]
     fold = f"folded onto {2 ** (p.bit_length() - 1)} NPUs first"
@@ -197,6 +190,6 @@ def _folding(result: CollectiveResult, d: int) -> str:
     return f"{rings} of {len(phases)} chunk phases run a ring, the smaller ones are {fold}"
 
 
-def _partly_connected(result: CollectiveResult, d: int) -> bool:
+def _partly_connected(result: CollectiveOutcome, d: int) -> bool:
     dimension = result.topology.dimensions[d]
     return dimension.block is Block.FULLY_CONNECTED and 1 < result.groups[d] < dimension.size

@@ -7,15 +7,14 @@ split that was made for one workload serves another. Table VI are four splits at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simcore.errors import InputError, unknown_name
-from simcore.outputs import atomic_directory, write_atomic
+from simcore.errors import InputError, field
 from simcore.readers.references import load_references
-from simcore.results import Provenance, Table, to_json, versions
+from simcore.report import Block
+from simcore.results import Provenance, Table, versions
 from simcore.studies.evaluate.grid import (
     BUDGETS,
     COLUMNS,
@@ -38,24 +37,20 @@ from simcore.studies.evaluate.grid import (
     load_scene,
     rows,
 )
-from simcore.studies.evaluate.network_figures import figure12, figure13, figure14, figure15
+from simcore.studies.evaluate.report import network_report
+from simcore.studies.evaluate.request import EvaluateRequest
+from simcore.studies.evaluate.result import Evaluation
 from simcore.studies.evaluate.simulate import Advance, simulate_points
 from simcore.studies.evaluate.state import State
 from simcore.studies.evaluate.table6 import BUDGET, NETWORK, table6
+from simcore.studies.evaluate.tables import figure12, figure13, figure14, figure15
+from simcore.studies.evaluate.targets import NETWORK as FAMILY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COSTS = "sc245"
 REFERENCE = "sc245"
-TARGETS = {
-    "network-fig12": "Speed-up over an equal split of the 2D network",
-    "network-fig13": "Network cost",
-    "network-fig14": "Performance per cost over an equal split of the 2D network",
-    "network-fig15": "Slowdown on a split made for another workload",
-    "network-table6": "The four splits of Table VI beside the original optimiser's",
-}
-"""What can be evaluated, with a line on each."""
 CLOSED_FORM = (
     "Closed form, no simulation: forward compute and collectives twice, compute x 0.26, no overlap, GB/s = 2**30 B/s; "
     "cost per GB/s of budget."
@@ -72,129 +67,57 @@ RESOLVED_SIMULATED = (
     "not apply."
 )
 
-ENGINES = ("closed-form", "simulate")
-"""How points are timed."""
-
 _FIGURES = {"network-fig12": figure12, "network-fig13": figure13, "network-fig14": figure14}
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """Tables of one figure, and where they come from.
+class NetworkEvaluation(Evaluation):
+    """A figure or the table of the network study."""
 
-    Attributes
-    ----------
-    target : str
-        For example ``network-fig12``.
-    title : str
-        What it shows.
-    tables : mapping of str to Table
-        By name: the figure's own, ``points`` that it was made of, and ``summary`` beside published numbers.
-    provenance : Provenance
-        How to make it again.
-    """
+    def report(self) -> Sequence[Block]:
+        """Return the figure's numbers, their means beside published ones, and how they were made."""
+        return network_report(self)
 
-    target: str
-    title: str
-    tables: Mapping[str, Table]
-    provenance: Provenance
+    def figures(self) -> Mapping[str, Figure]:
+        """Draw the figure; Table VI has none."""
+        from simcore.studies.evaluate.figures_network import FIGURES, draw
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain containers for JSON, in SI units."""
-        tables = {name: [dict(row) for row in table] for name, table in self.tables.items()}
-        return {"target": self.target, "title": self.title, **tables, "provenance": self.provenance.as_dict()}
-
-    def to_json(self) -> str:
-        """Return the evaluation as JSON."""
-        return to_json(self.as_dict())
-
-    def plot(self) -> Figure | None:
-        """Draw the figure; None for Table VI, which has none."""
-        from simcore.studies.evaluate.network_plots import FIGURES, draw
-
-        name = self.target.removeprefix("network-")
-        if name not in FIGURES:
-            return None
-        inputs = self.provenance.inputs
-        how = ["each budget with a split of its own" if inputs["resolve"] else "splits for 100 GB/s per NPU, scaled"]
-        if name != "fig13":  # costs need no times
-            how[:0] = ["times simulated chunk by chunk" if inputs["engine"] == "simulate" else "times in closed form"]
-        return draw(name, self.tables, "; ".join(how))
-
-    def write(self, directory: Path, *, force: bool = False) -> None:
-        """Write tables as CSV, all as ``result.json`` and the figure as PNG and PDF into a new directory.
-
-        Raises
-        ------
-        InputError
-            If the directory exists and `force` is false, or it cannot be written.
-        """
-        from simcore.plots import save
-
-        with atomic_directory(directory, force=force) as scratch:
-            for name, table in self.tables.items():
-                write_atomic(scratch / f"{name}.csv", table.to_csv())
-            write_atomic(scratch / "result.json", self.to_json())
-            figure = self.plot()
-            if figure is not None:
-                save(figure, scratch / self.target.removeprefix("network-"))
+        if self.name not in FIGURES:
+            return {}
+        how = ["each budget with a split of its own" if self.request.resolve else "splits for 100 GB/s per NPU, scaled"]
+        if self.name != "fig13":  # costs need no times
+            simulated = self.request.engine == "simulate"
+            how[:0] = ["times simulated chunk by chunk" if simulated else "times in closed form"]
+        return {self.name: draw(self.name, self.data, "; ".join(how))}
 
 
 def evaluate(
-    target: str,
+    request: EvaluateRequest,
     *,
-    small: bool = False,
-    resolve: bool = False,
     announce: Callable[[str], None] = lambda text: None,
-    engine: str = "closed-form",
+    advance: Advance = lambda done, total: None,
     jobs: int | None = None,
     state: Path | State | None = None,
-    advance: Advance = lambda done, total: None,
 ) -> Evaluation:
     """Evaluate one figure or table of the network study.
 
     Parameters
     ----------
-    target : str
-        A key of `TARGETS`.
-    small : bool
-        Only the first subplot: network 2D, for Figures 12 to 14 with workload 17B alone. Table VI has one size.
-    resolve : bool
-        Solve each budget for itself, for the very iteration that is timed, in place of scaling the plan for 100 GB/s.
+    request : EvaluateRequest
+        Small has network 2D only, for Figures 12 to 14 with workload 17B alone; Table VI has one size. To resolve is to
+        solve each budget for itself, for the very iteration that is timed, in place of scaling the plan for 100 GB/s.
     announce : callable
         Told what is being solved, for progress.
-    engine : {'closed-form', 'simulate'}
-        How points are timed.
     jobs, state, advance
         Of the simulation, see `simcore.studies.evaluate.simulate.simulate_points`.
-
-    Returns
-    -------
-    Evaluation
-        Its tables and their provenance.
-
-    Raises
-    ------
-    InputError
-        For an unknown target, or where `resolve` makes no sense for it.
-    RunError
-        If a plan does not converge.
-
-    Examples
-    --------
-    >>> result = evaluate("network-fig12", small=True)
-    >>> round(max(result.tables["fig12"].column("speedup")), 3)
-    1.094
     """
-    if target not in TARGETS:
-        raise unknown_name("TARGET", target, TARGETS)
+    target, small, resolve, engine = request.target, request.small, request.resolve, request.engine
     _check(target, engine, jobs, state)
     references = load_references(REFERENCE, "reference")
     if target == "network-table6":
         if resolve:
-            raise InputError("--resolve", target, "a figure", "Table VI is solved at its own budget already.")
+            raise InputError(field("resolve"), target, "a figure", "Table VI is solved at its own budget already.")
         tables, counts = table6(references.table6, COSTS, announce)
-        return _finished(target, tables, counts, {"network": NETWORK, "budget": BUDGET})
+        return _finished(request, tables, counts, {"network": NETWORK, "budget": BUDGET, "reference": REFERENCE})
     planner = Planner(resolve, announce)
     networks = NETWORKS[:1] if small else NETWORKS
     workloads = WORKLOADS[:1] if small and target != "network-fig15" else WORKLOADS  # Figure 15 compares all workloads
@@ -218,30 +141,26 @@ def evaluate(
     settings = {
         "networks": list(networks),
         "workloads": list(workloads),
-        "small": small,
-        "resolve": resolve,
         "costs": COSTS,
         "budgets": list(BUDGETS),
         "plan_budget": None if resolve else PLAN_BUDGET,
         "compute_scale": COMPUTE_SCALE,
         "bytes_per_gigabyte": 2**30,
         "loop": "simulate" if engine == "simulate" else "NoOverlap with the forward pass run twice",
-        "engine": engine,
+        "reference": REFERENCE,
     }
-    return _finished(target, tables, {**counts, "points": len(points)}, settings)
+    return _finished(request, tables, {**counts, "points": len(points)}, settings)
 
 
 def _check(target: str, engine: str, jobs: int | None, state: Path | State | None) -> None:
-    if engine not in ENGINES:
-        raise unknown_name("--engine", engine, ENGINES)
     if engine == "simulate" and target not in _FIGURES and target != "network-fig15":
-        raise InputError("--engine", f"simulate with {target}", "a figure", "Table VI holds splits, and no times.")
-    for option, value in (("--jobs", jobs), ("--state", state)):
+        raise InputError(field("engine"), f"simulate with {target}", "a figure", "Table VI holds splits, and no times.")
+    for name, value in (("jobs", jobs), ("state", state)):
         if engine != "simulate" and value is not None:
-            found = f"{value} without --engine simulate"
-            raise InputError(option, found, "it only with a simulation", "Add --engine simulate.")
+            found = f"{value} without {field('engine')} simulate"
+            raise InputError(field(name), found, "it only with a simulation", f"Add {field('engine')} simulate.")
     if jobs is not None and jobs < 1:
-        raise InputError("--jobs", str(jobs), "a whole number of at least 1")
+        raise InputError(field("jobs"), str(jobs), "a whole number of at least 1")
 
 
 def _own_points(scene: Scene, planner: Planner) -> list[Point]:
@@ -265,8 +184,11 @@ def _cross_points(scene: Scene, planner: Planner) -> list[Point]:
     return points
 
 
-def _finished(target: str, tables: dict[str, Table], counts: dict[str, int], settings: dict[str, Any]) -> Evaluation:
+def _finished(
+    request: EvaluateRequest, tables: dict[str, Table], counts: dict[str, int], settings: dict[str, Any]
+) -> NetworkEvaluation:
     """Add the provenance."""
+    target = request.target
     figure = target != "network-table6"
     networks = [*settings["networks"], *([FIXED] if target in _FIGURES else [])] if figure else [NETWORK]
     hashes = file_hashes(
@@ -276,19 +198,25 @@ def _finished(target: str, tables: dict[str, Table], counts: dict[str, int], set
         references=[REFERENCE],
     )
     provenance = Provenance(
-        command=f"evaluate {target}",
-        inputs={"target": target, **settings, "reference": REFERENCE},
+        command=request.study,
+        inputs=request.inputs(),
         sha256=hashes,
-        notes=_notes(settings, tables) if figure else [],
         counts=counts,
         versions=versions("numpy", "scipy", "simpy"),
     )
-    return Evaluation(target, TARGETS[target], tables, provenance)
+    return NetworkEvaluation(
+        request=request,
+        title=FAMILY.titles[target],
+        data=tables,
+        settings=settings,
+        notes=tuple(_notes(request, tables)) if figure else (),
+        provenance=provenance,
+    )
 
 
-def _notes(settings: dict[str, Any], tables: Mapping[str, Table]) -> list[str]:
+def _notes(request: EvaluateRequest, tables: Mapping[str, Table]) -> list[str]:
     """Return what a reader of a figure must know beside its numbers."""
-    simulated, resolved = settings["engine"] == "simulate", settings["resolve"]
+    simulated, resolved = request.engine == "simulate", request.resolve
     timed = [SIMULATED] if simulated else [CLOSED_FORM]
     if simulated and any(row.get("reference_mean") is not None for row in tables["summary"]):
         timed.append(FOR_CLOSED_FORM)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from simcore.errors import unknown_name
+from simcore.report import Block
 from simcore.results import Provenance, Table, versions
-from simcore.studies.evaluate.network import Evaluation
+from simcore.studies.evaluate.report import measured_report
+from simcore.studies.evaluate.request import EvaluateRequest
+from simcore.studies.evaluate.result import Evaluation
+from simcore.studies.evaluate.targets import PIT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TARGETS = {
-    "pit-fig15": "Sparse matrix products: dense, CSR, BSR and PIT, quickest kernel of each",
-    "pit-fig16": "32x1 micro-tiles against whole 32x64 blocks in the same tile: what gathering costs",
-    "pit-fig17": "Building the index of a sparse matrix",
-    "pit-moe": "A mixture of experts: one by one, padded, grouped",
-    "pit-sequence": "Sequences of different lengths: padded against packed with its index",
-}
-"""What can be evaluated, with a line on each."""
 SIZES = {"cuda": 4096, "cpu": 1024}
 SMALL = 256
 HALF = {"cuda": "fp16", "cpu": "fp32"}
@@ -41,41 +36,38 @@ COUNTED = {
 class PitEvaluation(Evaluation):
     """Tables of measurements: `points` holds every one, `summary` the quickest where there is one."""
 
-    def plot(self) -> Figure:
+    def report(self) -> Sequence[Block]:
+        """Return the measurements, and how they were made."""
+        return measured_report(self)
+
+    def figures(self) -> Mapping[str, Figure]:
         """Draw the measurements."""
         from simcore.plots import caption
-        from simcore.studies.evaluate.pit_plots import draw
+        from simcore.studies.evaluate.figures_pit import draw
 
-        inputs = self.provenance.inputs
-        what = f"{self.title}; size {inputs['size']}, {inputs['dtype']}."
-        return caption(draw(self.target.removeprefix("pit-"), self.tables), " ".join([what, *self.provenance.notes]))
+        what = f"{self.title}; size {self.settings['size']}, {self.settings['dtype']}."
+        return {self.request.target: caption(draw(self.name, self.data), " ".join([what, *self.notes]))}
 
 
-def evaluate(
-    target: str, *, device: str = "cpu", small: bool = False, announce: Callable[[str], None] = lambda text: None
-) -> PitEvaluation:
+def evaluate(request: EvaluateRequest, *, announce: Callable[[str], None] = lambda text: None) -> PitEvaluation:
     """Measure one of PIT's figures.
 
     Parameters
     ----------
-    target : str
-        A key of `TARGETS`.
-    device : str
-        ``cpu``, ``cuda`` or ``cuda:1``.
-    small : bool
-        Sizes of 256, for a look at how it works.
+    request : EvaluateRequest
+        The device is ``cpu`` by default; small has sizes of 256, for a look at how it works.
     announce : callable
         Told what has been measured, for progress.
 
     Raises
     ------
     InputError
-        For an unknown target or a device that is not there.
+        For a device that is not there.
     MissingExtraError
         If torch is not installed.
     """
-    if target not in TARGETS:
-        raise unknown_name("TARGET", target, TARGETS)
+    target, small = request.target, request.small
+    device = request.device or "cpu"
     from simcore.calibrate.measure.fingerprint import device_name
     from simcore.calibrate.measure.formats import experts_format
     from simcore.calibrate.measure.timing import current, has_triton, resolve_device
@@ -104,7 +96,6 @@ def evaluate(
     tables = {"points": _table(points)}
     if target == "pit-fig15":
         tables["summary"] = _table(best_rows(points))
-    inputs = {"target": target, "device": device, "size": size, "dtype": dtype, "small": small, "fused": fused}
     notes = [
         f"{KERNELS[fused]} {CLOCKS[kind]}",
         f"Measured on {device_name(device)}: milliseconds change from run to run.",
@@ -112,8 +103,16 @@ def evaluate(
     if target in COUNTED:
         notes.insert(0, COUNTED[target])
     notes += left_out(points)
-    provenance = Provenance(f"evaluate {target}", inputs, notes=notes, seed=0, versions=versions("numpy", "torch"))
-    return PitEvaluation(target, TARGETS[target], tables, provenance)
+    return PitEvaluation(
+        request=request,
+        title=PIT.titles[target],
+        data=tables,
+        settings={"size": size, "dtype": dtype, "fused": fused},
+        notes=tuple(notes),
+        provenance=Provenance(
+            request.study, request.resolved(device=device).inputs(), seed=0, versions=versions("numpy", "torch")
+        ),
+    )
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

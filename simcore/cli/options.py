@@ -1,0 +1,310 @@
+"""Commands made of requests: one option or argument per field, so that none is declared twice."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simcore.cli.console import render, terminal_width, warn
+from simcore.errors import InputError, closest_option
+
+if TYPE_CHECKING:
+    from simcore.results import Result
+    from simcore.studies.request import Description, Instead, Request
+
+WIDEST = 110
+"""Columns of a report where the terminal does not say."""
+_ENDLESS = 10_000
+_NUMBER = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
+_OUTPUTS = ("output", "timeline", "force", "as_json")
+_KINDS = {"int": click.INT, "float": click.FLOAT, "bool": click.BOOL}
+
+
+class StudyCommand(click.Command):
+    """A command that runs a study: its parameters are the fields of the study's request.
+
+    Parameters
+    ----------
+    name : str
+        Of the command, with what it stands under: ``profile show``.
+    request : type of Request
+        The inputs.
+    study : str
+        ``module:function`` of the study, imported when the command runs.
+    help : str
+        What the command does.
+    example : str
+        Arguments that would do, for messages.
+    read : mapping, optional
+        Field, to what makes its value of the command line's text.
+    runtime : callable, optional
+        Makes of the request and the options that are no inputs a context in which the study runs. It gives what the
+        study takes beside its request: a progress bar, a number of processes.
+    extra : sequence of click.Parameter
+        Options that are no inputs, for `runtime`.
+    timeline : bool
+        Whether the result has a timeline that ``--timeline`` writes.
+    directory : bool
+        Whether ``-o`` writes a directory.
+    show : callable, optional
+        Prints the result in place of its report; gets the result and the other options.
+    width : int or None
+        Columns of the report at most; None for as many as the terminal has, or as it takes where there is none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        request: type[Request],
+        study: str,
+        *,
+        help: str,
+        example: str = "",
+        read: Mapping[str, Callable[[Any], Any]] | None = None,
+        runtime: Callable[[Any, dict[str, Any]], AbstractContextManager[dict[str, Any]]] | None = None,
+        extra: Sequence[click.Parameter] = (),
+        timeline: bool = False,
+        directory: bool = True,
+        show: Callable[[Result, dict[str, Any]], None] | None = None,
+        width: int | None = WIDEST,
+        epilog: str | None = None,
+    ) -> None:
+        self.words = name
+        self.request, self.study, self.example = request, study, example
+        self.read, self.runtime, self.show, self.width = read or {}, runtime, show, width
+        outputs = output_options(timeline=timeline, directory=directory)
+        super().__init__(
+            name.split()[-1],
+            # a number below 0 is refused as one, not as an unknown option
+            context_settings={"ignore_unknown_options": True},
+            params=[*parameters(request), *extra, *outputs],
+            callback=self._run,
+            help=help,
+            epilog=epilog,
+        )
+
+    def _run(self, arguments: tuple[str, ...] = (), **values: Any) -> None:
+        from simcore.studies.request import descriptions
+
+        fields = descriptions(self.request)
+        outputs: dict[str, Any] = {name: values.pop(name) for name in _OUTPUTS if name in values}
+        positions, replaced = _positions(fields, values)
+        options = {str(each.name): each.opts[0] for each in self.params if isinstance(each, click.Option)}
+        called = names_of(fields, replaced, options)
+        try:
+            given = self._given(fields, values, arguments, positions, replaced)
+            self._finish(given, {name: values[name] for name in values if name not in fields}, outputs)
+        except InputError as error:
+            raise error.renamed(called) from None
+
+    def _given(
+        self,
+        fields: Mapping[str, Description],
+        values: Mapping[str, Any],
+        arguments: Sequence[str],
+        positions: Sequence[str],
+        replaced: Mapping[str, Instead],
+    ) -> dict[str, Any]:
+        """Return the value of each field that the command line gives."""
+        options = [word for parameter in self.params for word in parameter.opts]
+        given = _by_position(self, fields, arguments, positions, options, replaced, values)
+        given |= {name: values[f"{name}_instead"] for name in replaced}
+        for name, value in values.items():
+            if name in fields and value not in (None, ()):
+                given[name] = value
+        return {name: self.read[name](value) if name in self.read else value for name, value in given.items()}
+
+    def _finish(self, given: dict[str, Any], extra: dict[str, Any], outputs: dict[str, Any]) -> None:
+        """Check the outputs, run the study, and write and print what it gives."""
+        check_outputs(outputs)
+        options = {name: value for name, value in extra.items() if not name.endswith("_instead")} | outputs
+        self.carry_out(self.request(**given), options)
+
+    def carry_out(self, request: Request, options: dict[str, Any]) -> None:
+        """Run the study on a request, and write and print what it gives; `options` are no inputs."""
+        deliver(self.result(request, options), options, self.width, self.show)
+
+    def result(self, request: Request, options: dict[str, Any]) -> Result:
+        """Run the study on a request."""
+        module, _, function = self.study.partition(":")
+        study = getattr(importlib.import_module(module), function)
+        runtime = nullcontext({}) if self.runtime is None else self.runtime(request, options)
+        with runtime as more:
+            found: Result = study.of(request, **more)
+        return found
+
+
+def deliver(
+    result: Result,
+    outputs: dict[str, Any],
+    width: int | None = WIDEST,
+    show: Callable[[Result, dict[str, Any]], None] | None = None,
+) -> None:
+    """Warn, write what was asked for, and print the result as JSON or as a report."""
+    for warning in result.warnings:
+        warn(warning)
+    most = width or _ENDLESS
+    if outputs.get("as_json"):
+        text = result.to_json()
+    else:
+        text = "" if show is not None else render(result.report(), min(most, terminal_width() or most)) + "\n"
+    if outputs.get("output") is not None:
+        result.write(outputs["output"], force=outputs.get("force", False))
+    if outputs.get("timeline") is not None:
+        timeline = result.timeline()
+        assert timeline is not None  # only commands whose results have one have the option
+        timeline.write(outputs["timeline"])
+    if text:
+        click.echo(text, nl=False)
+    elif show is not None:
+        show(result, outputs)
+
+
+def check_outputs(outputs: Mapping[str, Any]) -> None:
+    """Refuse places that cannot be written, before any work is done for them."""
+    from simcore.outputs import check_output
+    from simcore.results import check_timeline
+
+    force = outputs.get("force", False)
+    if outputs.get("timeline") is not None:
+        check_timeline(outputs["timeline"], force=force, place="--timeline")
+    if outputs.get("output") is not None:
+        check_output(outputs["output"], force=force, option="-o")
+
+
+def output_options(*, timeline: bool = False, directory: bool = True) -> list[click.Option]:
+    """Return the options that say where a result goes, the same for every command."""
+    found = []
+    if timeline:
+        kind = click.Path(path_type=Path, dir_okay=False)
+        text = "Trace for ui.perfetto.dev, and the same as CSV beside it."
+        found.append(click.Option(["--timeline"], type=kind, metavar="FILE", help=text))
+    if directory:
+        text = "New directory for JSON, CSV and figures."
+        found.append(click.Option(["-o", "--output"], type=click.Path(path_type=Path), metavar="DIR", help=text))
+    found.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, in SI units."))
+    if timeline or directory:
+        found.append(click.Option(["--force"], is_flag=True, help="Replace what exists of the outputs."))
+    return found
+
+
+def parameters(request: type[Request]) -> list[click.Parameter]:
+    """Return the parameters of a request: one argument that takes all positions, and an option per further field."""
+    from simcore.studies.request import defaults, descriptions
+
+    found: list[click.Parameter] = []
+    fields, fallbacks = descriptions(request), defaults(request)
+    places = [_metavar(name, each) for name, each in fields.items() if each.positional]
+    if places:
+        found.append(click.Argument(["arguments"], nargs=-1, metavar=" ".join(places)))
+    for name, each in fields.items():
+        if each.instead is not None:
+            flags = [each.instead.flag, f"{name}_instead"]
+            found.append(click.Option(flags, metavar=each.instead.metavar, help=each.instead.help))
+        if not each.positional and not each.scripts_only:
+            found.append(_option(name, each, request.__annotations__[name], fallbacks.get(name)))
+    return found
+
+
+def _option(name: str, description: Description, hint: Any, default: Any) -> click.Option:
+    kind = next((word for word in _KINDS if word in getattr(hint, "__name__", str(hint)).split(" | ")), "str")
+    flag, text = description.flag or flag_of(name), description.help
+    if kind == "bool":
+        both = flag if default is False or "/" in flag else f"{flag}/--no-{flag.removeprefix('--')}"
+        return click.Option([both, name], is_flag=True, default=None, help=text)
+    words = "|".join(description.choices)
+    metavar = description.metavar or (words if 0 < len(words) <= 40 else None)
+    if metavar is None and kind == "str":
+        metavar = "NAME" if description.choices else "TEXT"
+    if description.choices and metavar != words:
+        text = f"{text.rstrip('.')}: {', '.join(description.choices)}."
+    if default not in (None, (), "") and "[default" not in text:
+        text += f"  [default: {', '.join(map(str, default)) if isinstance(default, tuple) else default}]"
+    # what click shows as a default would be given as a value; what a field is by default, its request says
+    return click.Option(
+        [flag, name], type=_KINDS.get(kind), multiple=description.many, metavar=metavar, help=text, default=None
+    )  # fmt: skip
+
+
+def flag_of(name: str) -> str:
+    """Return the option of a field.
+
+    Examples
+    --------
+    >>> flag_of("in_flight")
+    '--in-flight'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
+def names_of(
+    fields: Mapping[str, Description], replaced: Iterable[str] = (), options: Mapping[str, str] | None = None
+) -> Callable[[str], str]:
+    """Return what maps a name to what gives it on the command line: a field's argument or option, or another option.
+
+    Fields in `replaced` are given by the option that takes their place; `options` are further ones by name.
+    """
+    names = dict(options or {})
+    for name, each in fields.items():
+        if each.instead is not None and name in replaced:
+            names[name] = each.instead.flag
+        elif each.positional:
+            names[name] = (each.metavar or name.upper()).strip("[].")
+        else:
+            names[name] = (each.flag or flag_of(name)).partition("/")[0]
+    return lambda name: names.get(name, name)
+
+
+def _metavar(name: str, description: Description) -> str:
+    return description.metavar or name.upper()
+
+
+def _positions(fields: Mapping[str, Description], values: Mapping[str, Any]) -> tuple[list[str], dict[str, Instead]]:
+    """Return the fields that arguments give, in order, and those that an option gives in their place."""
+    replaced = {
+        name: each.instead
+        for name, each in fields.items()
+        if each.instead is not None and values.get(f"{name}_instead") is not None
+    }
+    gone = {name for first, each in replaced.items() for name in (first, *each.omits)}
+    return [name for name, each in fields.items() if each.positional and name not in gone], replaced
+
+
+def _by_position(
+    command: StudyCommand,
+    fields: Mapping[str, Description],
+    arguments: Sequence[str],
+    positions: Sequence[str],
+    options: Sequence[str],
+    replaced: Mapping[str, Instead],
+    values: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the fields that arguments give; unknown options arrive among the arguments and are refused by name."""
+    from simcore.studies.request import defaults
+
+    for word in arguments:
+        if word.startswith("-") and len(word) > 1 and not _NUMBER.match(word):
+            hint = closest_option(word, options)
+            raise InputError("options", f"'{word}'", f"an option that simcore {command.words} --help lists", hint)
+    if positions and fields[positions[-1]].many:
+        fixed = len(positions) - 1
+        enough, given = len(arguments) > fixed, [*arguments[:fixed], tuple(arguments[fixed:])]
+    else:
+        needed = sum(name not in defaults(command.request) for name in positions)
+        enough, given = needed <= len(arguments) <= len(positions), list(arguments)
+    if not enough:
+        names = [_metavar(name, fields[name]) for name in positions]
+        remedy = f"For example: simcore {command.words} {command.example}." if command.example else ""
+        for name, each in replaced.items():
+            gone = [_metavar(other, fields[other]) for other in (name, *each.omits)]
+            option = f"{each.flag} {values[f'{name}_instead']}" if len(gone) == 1 else each.flag
+            remedy = f"With {option}, {' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} left out."
+        found = f"{len(arguments)} ({' '.join(arguments)})" if arguments else "none"
+        raise InputError("arguments", found, f"{len(names)}: {' '.join(names)}", remedy)
+    return dict(zip(positions, given, strict=False))

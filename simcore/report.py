@@ -1,0 +1,141 @@
+"""What a study says, as neutral blocks: a console renders them as text, a page as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What was studied, in one line.
+
+    Attributes
+    ----------
+    text : str
+        The line.
+    under : str
+        A second one that belongs to it; empty for none.
+    """
+
+    text: str
+    under: str = ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph.
+
+    Attributes
+    ----------
+    text : str
+        Its text; line breaks are kept.
+    hang : int
+        Columns by which a line is moved in where it goes on.
+    """
+
+    text: str
+    hang: int = 0
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Sentences that each stand for themselves.
+
+    Attributes
+    ----------
+    title : str
+        What they answer, such as ``Why``; empty for sentences without one.
+    items : sequence of str
+        The sentences. With a title they are a list, without one paragraphs.
+    """
+
+    title: str
+    items: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a `Grid`.
+
+    Attributes
+    ----------
+    name : str
+        Its heading.
+    left : bool
+        Whether cells are aligned left; numbers are aligned right.
+    whole : bool
+        Whether its cells are never broken into lines.
+    least : int
+        Characters that it has at least.
+    short : mapping of str to str
+        Words of its cells, to shorter ones for where there is little room.
+    """
+
+    name: str
+    left: bool = False
+    whole: bool = False
+    least: int = 0
+    short: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as a person reads it: values written out with their units.
+
+    Attributes
+    ----------
+    columns : sequence of Column
+        The columns.
+    rows : sequence of sequence of str
+        A cell for each column.
+    title : str
+        A line above; empty for none.
+    wide : bool
+        Whether it is as wide as it needs to be, so that nothing of it is cut or broken into lines.
+    keys : int
+        Columns that say what a row is of. Where there are some, a table that is too wide is set in several, one below
+        the other, each with these columns first; it has no rules.
+    """
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[str]]
+    title: str = ""
+    wide: bool = False
+    keys: int = 0
+
+
+Block = Headline | Text | Sentences | Grid
+
+
+def grid(*columns: str, left: Sequence[int] = (0,), rows: Sequence[Sequence[str]] = ()) -> Grid:
+    """Return a table; the columns (from 0) in `left` are aligned left, the others right."""
+    return Grid([Column(name, index in left) for index, name in enumerate(columns)], rows)
+
+
+def as_html(blocks: Sequence[Block]) -> str:
+    """Return blocks as a fragment of HTML.
+
+    Examples
+    --------
+    >>> print(as_html([Headline("4D & 1T"), Sentences("Why", ["It is so."])]))
+    <h3>4D &amp; 1T</h3>
+    <p>Why</p><ul><li>It is so.</li></ul>
+    """
+    return "\n".join(part for block in blocks for part in _html(block))
+
+
+def _html(block: Block) -> Iterator[str]:
+    if isinstance(block, Headline):
+        yield f"<h3>{escape(block.text)}</h3>" + (f"<p>{escape(block.under)}</p>" if block.under else "")
+    elif isinstance(block, Text):
+        yield f"<p>{'<br>'.join(escape(line) for line in block.text.splitlines())}</p>"
+    elif isinstance(block, Sentences):
+        items = "".join(f"<li>{escape(item)}</li>" for item in block.items)
+        yield (f"<p>{escape(block.title)}</p>" if block.title else "") + f"<ul>{items}</ul>"
+    elif isinstance(block, Grid):
+        head = "".join(f"<th>{escape(column.name)}</th>" for column in block.columns)
+        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in block.rows)
+        title = f"<caption>{escape(block.title)}</caption>" if block.title else ""
+        yield f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

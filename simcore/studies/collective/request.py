@@ -1,0 +1,51 @@
+"""Inputs of ``simcore collective``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from simcore.models.network.collectives import Collective
+from simcore.models.network.conventions import Convention
+from simcore.models.network.schedulers.schedules import Optimization, Schedule
+from simcore.models.network.simulation.algorithms import Algorithm
+from simcore.studies.request import Request, argument, option
+
+
+class CollectiveRequest(Request):
+    """One collective on an idle network."""
+
+    study = "collective"
+
+    collective: str = argument(metavar="COLLECTIVE", choices=Collective, help="The operation.")
+    size: float | str = argument(
+        metavar="SIZE",
+        unit="B",
+        help="Text such as 1GiB, or a number: the full buffer per NPU, for all-gather the input shard per NPU.",
+    )
+    network: str | Path = option(
+        default="",
+        metavar="TEXT|NAME|FILE",
+        help="Dimensions with bandwidth and link latency; or a network that has bandwidths. Needed.",
+    )
+    chunks: int = option(default=64, help="Into how many the buffer is cut.")
+    schedule: str = option(default="ascending", choices=Schedule, help="Order of dimensions per chunk.")
+    in_flight: int = option(default=1, help="Chunks under way in a dimension at once.")
+    group: str | Sequence[int] | None = option(
+        default=None, metavar="RANKS", help="Ranks that take part: 0-15 or 0,4,8; by default all."
+    )
+    collective_opt: str = option(
+        default="local",
+        choices=Optimization,
+        metavar="NAME",
+        help="What an all-reduce does in each dimension: reduce-scatter up and all-gather down, or all of it.",
+    )
+    convention: str = option(
+        default="physical", choices=Convention, help="What a chunk costs, by physics or as ASTRA-sim counts it."
+    )
+    algorithms: str | Sequence[str] | None = option(
+        default=None,
+        flag="--algorithm",
+        metavar="NAMES",
+        help=f"{', '.join(Algorithm)}: one, or with commas one per dimension.",
+    )

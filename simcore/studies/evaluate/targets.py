@@ -1,0 +1,70 @@
+"""What can be evaluated: families of figures and tables, each with the module that makes them and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Family:
+    """Figures and tables of one publication.
+
+    Attributes
+    ----------
+    name : str
+        What its targets begin with, before the dash.
+    module : str
+        Has ``evaluate(request, **options)``, which returns an `Evaluation`.
+    titles : mapping of str to str
+        Target, to a line on it.
+    fields : tuple of str
+        Fields of the request that it takes, beside the target and ``small``.
+    runtime : tuple of str
+        What it takes beside the request.
+    what : str
+        What it is, for messages.
+    """
+
+    name: str
+    module: str
+    titles: Mapping[str, str]
+    fields: tuple[str, ...]
+    runtime: tuple[str, ...]
+    what: str
+
+
+NETWORK = Family(
+    "network",
+    "simcore.studies.evaluate.network",
+    {
+        "network-fig12": "Speed-up over an equal split of the 2D network",
+        "network-fig13": "Network cost",
+        "network-fig14": "Performance per cost over an equal split of the 2D network",
+        "network-fig15": "Slowdown on a split made for another workload",
+        "network-table6": "The four splits of Table VI beside the original optimiser's",
+    },
+    ("resolve", "engine"),
+    ("announce", "advance", "jobs", "state"),
+    "a figure of the network study",
+)
+PIT = Family(
+    "pit",
+    "simcore.studies.evaluate.pit",
+    {
+        "pit-fig15": "Sparse matrix products: dense, CSR, BSR and PIT, quickest kernel of each",
+        "pit-fig16": "32x1 micro-tiles against whole 32x64 blocks in the same tile: what gathering costs",
+        "pit-fig17": "Building the index of a sparse matrix",
+        "pit-moe": "A mixture of experts: one by one, padded, grouped",
+        "pit-sequence": "Sequences of different lengths: padded against packed with its index",
+    },
+    ("device",),
+    ("announce",),
+    "a target that is measured: pit-...",
+)
+FAMILIES = (NETWORK, PIT)
+
+TARGETS: Mapping[str, Family] = {target: family for family in FAMILIES for target in family.titles}
+"""All targets."""
+EXAMPLE = "network-fig12 --small"
+"""Arguments of the command that would do."""

@@ -1,0 +1,289 @@
+"""A study's inputs as one frozen record: what every field is called, means and may be is declared once, here.
+
+The command line makes its options from the fields, the run takes the record, and a result's provenance holds it. So
+``study(**result.provenance.inputs)`` makes a result again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from numbers import Integral
+from pathlib import Path
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, dataclass_transform
+
+from simcore.errors import InputError, field, unknown_name, written
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R", bound="Request")
+T = TypeVar("T")
+
+_MEMORY = "in_memory"
+
+
+@dataclasses.dataclass(frozen=True)
+class Instead:
+    """An option of the command line that gives an argument by name.
+
+    Attributes
+    ----------
+    flag : str
+        For example ``--model``.
+    metavar, help : str
+        For the command's help.
+    omits : tuple of str
+        Further arguments that are left out where the option is given.
+    """
+
+    flag: str
+    metavar: str
+    help: str
+    omits: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What a field is, beside its name, type and default.
+
+    Attributes
+    ----------
+    help : str
+        One sentence for the command's help and the function's documentation.
+    unit : str
+        For example ``s`` or ``B/s``; empty for none.
+    choices : tuple of str
+        Words that it may be, in any case; empty for any.
+    least : int or None
+        The smallest whole number that it may be.
+    metavar : str
+        What stands for the value in the command's help.
+    flag : str
+        The option; empty for the name with dashes. ``--small/--full`` is a switch of two positions.
+    positional : bool
+        Whether it is an argument rather than an option.
+    many : bool
+        Whether it takes any number of values.
+    instead : Instead or None
+        An option that gives the argument by name.
+    scripts_only : bool
+        Whether the command line has no option for it.
+    """
+
+    help: str
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    least: int | None = None
+    metavar: str = ""
+    flag: str = ""
+    positional: bool = False
+    many: bool = False
+    instead: Instead | None = None
+    scripts_only: bool = False
+
+
+def argument(
+    *,
+    help: str,
+    default: Any = dataclasses.MISSING,
+    unit: str = "",
+    choices: type[StrEnum] | Iterable[str] = (),
+    metavar: str = "",
+    many: bool = False,
+    instead: Instead | None = None,
+) -> Any:
+    """Declare a field that is given by position, see `Description`."""
+    described = Description(
+        help, unit, _words(choices), metavar=metavar, positional=True, many=many, instead=instead
+    )  # fmt: skip
+    return dataclasses.field(default=default, metadata={"description": described})
+
+
+def option(
+    *,
+    help: str,
+    default: Any,
+    unit: str = "",
+    choices: type[StrEnum] | Iterable[str] = (),
+    least: int | None = None,
+    metavar: str = "",
+    flag: str = "",
+    many: bool = False,
+    scripts_only: bool = False,
+) -> Any:
+    """Declare a field that is given by name, see `Description`."""
+    described = Description(help, unit, _words(choices), least, metavar, flag, many=many, scripts_only=scripts_only)
+    return dataclasses.field(default=default, kw_only=True, metadata={"description": described})
+
+
+def _words(choices: type[StrEnum] | Iterable[str]) -> tuple[str, ...]:
+    return tuple(str(getattr(word, "value", word)) for word in choices)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(argument, option))
+class Request:
+    """Inputs of a study.
+
+    A subclass lists its fields with `argument` and `option`; it becomes a frozen dataclass by itself.
+
+    Raises
+    ------
+    InputError
+        If a value is none of a field's choices, below its least, or stands for an object that was given in memory.
+
+    Examples
+    --------
+    >>> class Boil(Request):
+    ...     study = "boil"
+    ...     water: str = argument(help="What is heated.")
+    ...     power: float = option(default=2e3, help="Of the kettle.", unit="W")
+    >>> Boil("tea", power=1e3).inputs()
+    {'water': 'tea', 'power': 1000.0}
+    """
+
+    study: ClassVar[str] = ""
+    """The command, such as ``train``."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        dataclasses.dataclass(frozen=True)(cls)
+
+    def __post_init__(self) -> None:
+        for each in descriptions(type(self)):
+            object.__setattr__(self, each, _checked(each, getattr(self, each), descriptions(type(self))[each]))
+
+    def inputs(self) -> dict[str, Any]:
+        """Return all fields as plain containers for JSON; what a study resolved has been put in with `resolved`."""
+        return {name: plain(getattr(self, name)) for name in descriptions(type(self))}
+
+    def resolved(self: R, **values: Any) -> R:
+        """Return the request with fields resolved: defaults that depend on others, names of what was read."""
+        return dataclasses.replace(self, **values)  # type: ignore[type-var]  # subclasses are dataclasses
+
+
+def descriptions(request: type[Request]) -> Mapping[str, Description]:
+    """Return the fields of a request in order, each with its description."""
+    return {each.name: each.metadata["description"] for each in dataclasses.fields(request)}  # type: ignore[arg-type]  # the same
+
+
+def defaults(request: type[Request]) -> Mapping[str, Any]:
+    """Return the default of each field that has one."""
+    fields = dataclasses.fields(request)  # type: ignore[arg-type]  # the same
+    return {each.name: each.default for each in fields if each.default is not dataclasses.MISSING}
+
+
+def plain(value: Any) -> Any:
+    """Return a value for JSON; an object that was given in memory leaves its name only.
+
+    Examples
+    --------
+    >>> plain((1, Path("a.csv"), None))
+    [1, 'a.csv', None]
+    """
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str | Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, Sequence):
+        return [plain(each) for each in value]
+    if hasattr(value, "item"):  # a number of numpy
+        return value.item()
+    return {_MEMORY: str(getattr(value, "name", type(value).__name__))}
+
+
+def _checked(name: str, value: Any, description: Description) -> Any:
+    """Return a field's value as the run takes it, or refuse it by name."""
+    if isinstance(value, Mapping) and set(value) == {_MEMORY}:
+        found = f"'{value[_MEMORY]}', which was given in memory"
+        raise InputError(field(name), found, "the object itself, a name or a file", "Give it again.")
+    if description.many and value is not None:
+        one = isinstance(value, str | Path) or not isinstance(value, Iterable)
+        return tuple(_one(name, each, description) for each in ((value,) if one else value))
+    return value if value is None else _one(name, value, description)
+
+
+def _one(name: str, value: Any, description: Description) -> Any:
+    if description.choices and (isinstance(value, str) or value.__class__.__module__ == "builtins"):
+        by_lower = {word.lower(): word for word in description.choices}
+        if str(value).lower() not in by_lower:
+            raise unknown_name(field(name), str(value), description.choices)
+        return by_lower[str(value).lower()]
+    least = description.least
+    if least is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < least):
+        raise InputError(field(name), written(value), f"a whole number of at least {least}")
+    return value
+
+
+class Study(Generic[P, Q, R, T]):
+    """A study as a function: it takes the fields of its request and gives a result.
+
+    Attributes
+    ----------
+    request : type of Request
+        Its inputs.
+    """
+
+    def __init__(self, request: Callable[P, R], run: Callable[Concatenate[R, Q], T]) -> None:
+        functools.update_wrapper(self, run)
+        self.request = request
+        self._run = run
+        self.__signature__ = inspect.signature(request).replace(return_annotation=run.__annotations__.get("return"))
+        assert isinstance(request, type)
+        self.__doc__ = _documented(run.__doc__ or "", request)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run the study on the fields of its request."""
+        run: Callable[[R], T] = self._run  # all that it takes beside the request has a default
+        return run(self.request(*args, **kwargs))
+
+    def of(self, request: R, *args: Q.args, **kwargs: Q.kwargs) -> T:
+        """Run the study on a request; nothing else that it takes changes the result: a progress bar, processes."""
+        return self._run(request, *args, **kwargs)
+
+
+def study(request: Callable[P, R]) -> Callable[[Callable[Concatenate[R, Q], T]], Study[P, Q, R, T]]:
+    """Make a function of a request a study, which is called with the request's fields.
+
+    Examples
+    --------
+    >>> class Boil(Request):
+    ...     water: str = argument(help="What is heated.")
+    >>> @study(Boil)
+    ... def boil(request: Boil) -> str:
+    ...     return f"hot {request.water}"
+    >>> boil("tea"), boil.of(Boil(water="tea"))
+    ('hot tea', 'hot tea')
+    """
+
+    def make(run: Callable[Concatenate[R, Q], T]) -> Study[P, Q, R, T]:
+        return Study(request, run)
+
+    return make
+
+
+def _documented(text: str, request: type[Request]) -> str:
+    """Put the fields of a request into a numpydoc text, behind its summary."""
+    text = inspect.cleandoc(text)
+    lines = ["Parameters", "----------"]
+    for name, each in descriptions(request).items():
+        hint = request.__annotations__.get(name, "")
+        words = "{" + ", ".join(map(repr, each.choices)) + "}" if each.choices else getattr(hint, "__name__", hint)
+        fallback = defaults(request).get(name, dataclasses.MISSING)
+        stated = "" if fallback is dataclasses.MISSING else f", default {fallback!r}"
+        lines += [f"{name} : {words}{stated}", f"    {each.help}" + (f" [{each.unit}]" if each.unit else "")]
+    head, found, tail = _sections(text)
+    return "\n".join([head, "", *lines, *(["", found + tail] if found else [])])
+
+
+def _sections(text: str) -> tuple[str, str, str]:
+    """Split a numpydoc text before its first section."""
+    lines = text.splitlines()
+    for index in range(1, len(lines)):
+        if set(lines[index]) == {"-"} and len(lines[index]) == len(lines[index - 1]):
+            return "\n".join(lines[: index - 1]).rstrip(), lines[index - 1], "\n" + "\n".join(lines[index:])
+    return text, "", ""

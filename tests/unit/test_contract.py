@@ -1,0 +1,197 @@
+"""What every study keeps: it can be run again from its own provenance, and its result has every face of a `Result`."""
+
+import csv
+import dataclasses
+import io
+import json
+
+import pytest
+from click.testing import CliRunner
+from simcore.cli.console import render
+from simcore.cli.main import main
+from simcore.errors import InputError
+from simcore.report import Grid, Headline
+from simcore.results import Result, Table
+from simcore.studies.collective import collective
+from simcore.studies.evaluate import evaluate
+from simcore.studies.request import Request, argument, descriptions, option, study
+
+NETWORK = "Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us"
+
+# study, and what it is called with
+CASES = {
+    "collective": (collective, {"collective": "all-reduce", "size": "1MiB", "network": NETWORK}),
+    "evaluate": (evaluate, {"target": "network-fig12", "small": True}),
+    "evaluate-resolve": (evaluate, {"target": "network-fig14", "small": True, "resolve": True}),
+    "evaluate-fig15": (evaluate, {"target": "network-fig15", "small": True}),
+    "evaluate-simulate": (evaluate, {"target": "network-fig13", "small": True, "engine": "simulate"}),
+    "evaluate-table": (evaluate, {"target": "network-table6"}),
+    "collective-part": (
+        collective,
+        {"collective": "all-to-all", "size": 4096, "network": "Ring(8)@100GB/s", "group": "0-3", "chunks": 3},
+    ),
+    "collective-zoo": (
+        collective,
+        {"collective": "all-gather", "size": "3MB", "network": "DGX-like", "schedule": "latency-aware",
+         "algorithms": "ring", "in_flight": 2, "convention": "astra-sim"},
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=CASES, ids=str)
+def ran(request):
+    study, inputs = CASES[request.param]
+    return study, study(**inputs)
+
+
+def test_a_result_is_made_again_from_its_own_provenance(ran):
+    study, result = ran
+    inputs = json.loads(json.dumps(result.provenance.inputs))
+    assert list(inputs) == list(descriptions(study.request))
+    again = study(**inputs)
+    assert again.to_json() == result.to_json()
+    assert study.of(study.request(**inputs)).to_json() == result.to_json()
+
+
+def test_a_result_has_every_face(ran, tmp_path):
+    study, result = ran
+    assert isinstance(result, Result)
+    assert result.provenance.command == study.request.study
+    assert json.loads(result.to_json())["provenance"]["inputs"] == json.loads(json.dumps(result.provenance.inputs))
+    tables = result.tables()
+    assert tables
+    assert all(isinstance(table, Table) for table in tables.values())
+    assert result.to_pandas().shape == (len(next(iter(tables.values()))), len(next(iter(tables.values())).columns))
+    with pytest.raises(InputError, match="nothing-like-it"):
+        result.to_pandas("nothing-like-it")
+    assert all(isinstance(sentence, str) for sentence in (*result.sentences(), *result.warnings))
+    assert result.cpu_seconds >= 0
+    report = result.report()
+    assert any(isinstance(block, Headline | Grid) for block in report)
+    assert render(report, 100).strip()
+    assert "<table>" in result._repr_html_()
+
+
+def test_a_result_writes_what_it_is(ran, tmp_path):
+    _, result = ran
+    result.write(tmp_path / "out")
+    files = {f"{result.stem}.json", *(f"{name}.csv" for name in result.tables())}
+    files |= {f"{name}.{suffix}" for name in result.figures() for suffix in ("png", "pdf")}
+    timeline = result.timeline() if result.keeps_timeline else None
+    if timeline is not None:
+        files |= {"timeline.json"} | ({"timeline.csv"} if timeline.table is not None else set())
+    assert {path.name for path in (tmp_path / "out").iterdir()} == files
+    assert (tmp_path / "out" / f"{result.stem}.json").read_text(encoding="utf-8") == result.to_json()
+    for name, table in result.tables().items():
+        rows = list(csv.reader(io.StringIO((tmp_path / "out" / f"{name}.csv").read_text(encoding="utf-8"))))
+        assert len(rows) == len(table) + 1
+    with pytest.raises(InputError):
+        result.write(tmp_path / "out")
+    result.write(tmp_path / "out", force=True)
+
+
+@pytest.mark.parametrize("made", sorted({study.request for study, _ in CASES.values()}, key=lambda each: each.study))
+def test_each_field_is_an_option_or_argument_of_the_command(made):
+    words = made.study.split()
+    text = CliRunner().invoke(main, [*words, "--help"], catch_exceptions=False).stdout
+    for name, each in descriptions(made).items():
+        if not each.scripts_only:
+            shown = each.metavar if each.positional else each.flag or f"--{name.replace('_', '-')}"
+            assert (shown or name.upper()).partition("/")[0] in text
+        assert each.help
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        object.__new__(made).chunks = 3
+
+
+class BoilRequest(Request):
+    """A kettle."""
+
+    study = "boil"
+
+    water: str = argument(help="What is heated.", metavar="WATER")
+    power: float = option(default=2000.0, help="Of the kettle.", unit="W")
+    cups: int = option(default=1, help="How many.", least=1)
+    kind: str = option(default="tea", help="What for.", choices=("tea", "Coffee"))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Boiled(Result):
+    stem = "boiled"
+    seconds: float
+
+    def tables(self):
+        return {"boiled": Table(["seconds"], [[self.seconds]], {"seconds": "s"})}
+
+    def as_dict(self):
+        return {"seconds": self.seconds, "provenance": self.provenance.as_dict()}
+
+    def report(self):
+        return [Headline(f"{self.provenance.inputs['water']}: {self.seconds:g} s")]
+
+
+@study(BoilRequest)
+def boil(request: BoilRequest, *, told=None) -> Boiled:
+    """Boil water."""
+    from simcore.results import Provenance
+
+    if told is not None:
+        told("boiling")
+    seconds = 1e5 * request.cups / request.power
+    return Boiled(seconds=seconds, provenance=Provenance(request.study, request.inputs()))
+
+
+def test_a_field_is_declared_once_and_seen_in_help_run_and_provenance():
+    from simcore.cli.options import StudyCommand
+
+    command = StudyCommand("boil", BoilRequest, f"{__name__}:boil", help="Boil water.", example="tap")
+    text = CliRunner().invoke(command, ["--help"], catch_exceptions=False).stdout
+    assert "--power FLOAT" in text
+    assert "[default: 2000.0]" in text
+    ran = CliRunner().invoke(command, ["tap", "--power", "1000", "--kind", "coffee", "--json"], catch_exceptions=False)
+    document = json.loads(ran.stdout)
+    assert document["seconds"] == 100
+    assert document["provenance"]["inputs"] == {"water": "tap", "power": 1000.0, "cups": 1, "kind": "Coffee"}
+    assert boil(**document["provenance"]["inputs"]).to_json() == ran.stdout
+    assert "power : float, default 2000.0\n    Of the kettle. [W]" in boil.__doc__
+    assert str(boil.__signature__).startswith("(water: str, *, power: float = 2000.0")
+
+
+def test_what_a_study_takes_beside_its_request_changes_nothing():
+    said = []
+    assert boil.of(BoilRequest("tap"), told=said.append).to_json() == boil("tap").to_json()
+    assert said == ["boiling"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "message"),
+    [
+        ({"cups": 0}, ["--cups", "0"], "{cups}: found 0, expected a whole number of at least 1."),
+        ({"kind": "cofee"}, ["--kind", "cofee"], "{kind}: found 'cofee', expected one of tea, Coffee."),
+        ({"power": {"in_memory": "mine"}}, None, "{power}: found 'mine', which was given in memory"),
+    ],
+)
+def test_an_error_names_the_field_in_python_and_the_option_on_the_command_line(inputs, options, message):
+    from simcore.cli.options import StudyCommand
+
+    with pytest.raises(InputError) as refused:
+        boil("tap", **inputs)
+    assert str(refused.value).startswith(message.replace("{", "").replace("}", ""))
+    if options is not None:
+        command = StudyCommand("boil", BoilRequest, f"{__name__}:boil", help="Boil water.", example="tap")
+        refused = CliRunner().invoke(command, ["tap", *options]).exception
+        assert str(refused).startswith(message.replace("{", "--").replace("}", ""))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "arguments: found none, expected 1: WATER. For example: simcore boil tap."),
+        (["a", "b"], "arguments: found 2 (a b), expected 1: WATER."),
+        (["a", "--powr", "3"], "options: found '--powr', expected an option that simcore boil --help lists. Did you"),
+    ],
+)
+def test_arguments_are_counted_and_unknown_options_refused(arguments, message):
+    from simcore.cli.options import StudyCommand
+
+    command = StudyCommand("boil", BoilRequest, f"{__name__}:boil", help="Boil water.", example="tap")
+    assert str(CliRunner().invoke(command, arguments).exception).startswith(message)
