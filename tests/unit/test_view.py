@@ -187,7 +187,7 @@ class TestRefusals:
     def test_types_without_step_times(self):
         times = StepTimes("half", {("m", 1, "v100"): 1.0})
         policy = Scripted(lambda view: Decision([(0, view.place(0, (1, 1)))]))
-        with pytest.raises(RunError, match="half has no step time of m, batch size 1, on t4.*all_types = True"):
+        with pytest.raises(RunError, match=r"half has no step time of m, batch size 1, on t4.*all_types = True"):
             simulate(jobs((0, 2, 10)), CLUSTER, times, policy, interval=60.0, rules=Rules())
 
     def test_a_policy_that_decides_nothing(self):

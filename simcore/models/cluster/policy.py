@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from simcore.models.cluster.placement import Placement
 from simcore.models.cluster.view import View
@@ -77,7 +77,9 @@ class Policy:
         >>> Policy().label()
         'Policy'
         """
-        own = {each.name: each.default for each in fields(self) if each.init} if is_dataclass(self) else {}
+        own: dict[str, Any] = (
+            {each.name: each.default for each in fields(self) if each.init} if is_dataclass(self) else {}
+        )
         options = ",".join(f"{name}={value}" for name in own if (value := getattr(self, name)) != own[name])
         return f"{type(self).__name__}:{options}" if options else type(self).__name__
 

@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import get_args, get_type_hints
+from traceback import extract_tb
+from typing import Any, get_args, get_type_hints
 
-from simcore.errors import InputError, unknown_name
+from simcore.errors import InputError, RunError, SimcoreError, unknown_name
+from simcore.files import sha256
 from simcore.models.cluster import metrics
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace, Work
-from simcore.models.cluster.policies.registry import POLICIES, find_policy
+from simcore.models.cluster.log import PlacementLog
+from simcore.models.cluster.policies.registry import POLICIES, find_policy, policy_file
 from simcore.models.cluster.policy import Policy
 from simcore.models.cluster.rules import RULES, Rules
 from simcore.models.cluster.simulator import simulate
@@ -114,9 +117,11 @@ def trace(
     runs = []
     for name, policy in chosen.items():
         report = None if progress is None else _reporter(progress, name, len(jobs))
-        log = simulate(jobs, cluster, step_times, policy, interval=step, rules=rule_set, progress=report)
+        log = _simulate(jobs, cluster, step_times, name, policy, interval=step, rules=rule_set, progress=report)
         segments = metrics.cut_segments(log, len(cluster.types))
         runs.append(Run(name, log, segments, metrics.job_times(jobs, segments)))
+    hashes = {"trace": trace_hash, "cluster": cluster_hash, "rates": rates_hash}
+    hashes |= {f"policy {name}": sha256(path.read_bytes()) for name in chosen if (path := policy_file(name))}
     provenance = Provenance(
         command="trace",
         inputs={
@@ -128,7 +133,7 @@ def trace(
             "policies": list(chosen),
             "rules": asdict(rule_set),
         },
-        sha256={k: v for k, v in {"trace": trace_hash, "cluster": cluster_hash, "rates": rates_hash}.items() if v},
+        sha256={k: v for k, v in hashes.items() if v},
         notes=notes,
         counts={f"{kind}_{run.policy}": getattr(run.log, kind) for run in runs for kind in ("events", "rounds")},
         seed=None if trace_hash or isinstance(source, Trace) else seed,
@@ -136,6 +141,22 @@ def trace(
     )
     summary = summarise(runs, jobs, cluster, step_times, rule_set, step)
     return TraceResult(summary, provenance, cluster, jobs, tuple(runs), step, rule_set, time.process_time() - started)
+
+
+def _simulate(
+    jobs: Trace, cluster: Cluster, step_times: StepTimes, name: str, policy: Policy, **how: Any
+) -> PlacementLog:
+    """Simulate; what goes wrong inside a policy of the user's own is no bug of simcore."""
+    try:
+        return simulate(jobs, cluster, step_times, policy, **how)
+    except SimcoreError:
+        raise
+    except Exception as error:
+        if type(policy).__module__.startswith("simcore."):
+            raise
+        last = extract_tb((error.__cause__ or error).__traceback__)[-1]  # the clock raises a copy
+        where = f"{Path(last.filename).name}, line {last.lineno}"
+        raise RunError(f"the policy {name} failed in {where}: {type(error).__name__}: {error}") from error
 
 
 def _policies(given: str | Policy | Sequence[str | Policy] | None) -> dict[str, Policy]:
