@@ -19,18 +19,18 @@ from rich.table import Table
 from simcore.models.cluster.policies import find_policy
 from simcore.models.cluster.rules import PUBLISHED
 from simcore.models.cluster.simulator import simulate
-from simcore.readers.clusters import load_cluster
-from simcore.readers.step_times import load_step_times
-from simcore.traces import load_trace
+from simcore.readers.clusters import read_cluster
+from simcore.readers.step_times import read_step_times
+from simcore.traces import read_trace
 
 
 def simulation(
     trace: str, cluster_name: str, step_times_name: str, policy: str, interval: float | None, repeat: int = 1
 ):
     """Return the best CPU seconds [s] and the log of simulating one policy."""
-    cluster, _ = load_cluster(cluster_name)
-    step_times, _ = load_step_times(step_times_name)
-    jobs, _ = load_trace(trace, cluster)
+    cluster = read_cluster(cluster_name).value
+    step_times = read_step_times(step_times_name).value
+    jobs = read_trace(trace, cluster=cluster).value
     best, log = float("inf"), None
     for _ in range(repeat):
         started = time.process_time()

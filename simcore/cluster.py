@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from simcore.models.cluster.rules import CORRECTED, PUBLISHED, Rules
     from simcore.models.cluster.step_times import StepTimes
     from simcore.models.cluster.view import View
-    from simcore.readers.clusters import load_cluster
-    from simcore.readers.step_times import load_step_times
-    from simcore.traces.sources import load_trace
+    from simcore.readers.clusters import read_cluster
+    from simcore.readers.step_times import read_step_times
+    from simcore.traces.sources import read_trace
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -45,9 +45,9 @@ __getattr__, __dir__ = attach(
         "View": "simcore.models.cluster.view",
         "Work": "simcore.models.cluster.jobs",
         "build_trace": "simcore.models.cluster.jobs",
-        "load_cluster": "simcore.readers.clusters",
-        "load_step_times": "simcore.readers.step_times",
-        "load_trace": "simcore.traces.sources",
+        "read_cluster": "simcore.readers.clusters",
+        "read_step_times": "simcore.readers.step_times",
+        "read_trace": "simcore.traces.sources",
     },
 )
 
@@ -67,7 +67,7 @@ __all__ = [
     "View",
     "Work",
     "build_trace",
-    "load_cluster",
-    "load_step_times",
-    "load_trace",
+    "read_cluster",
+    "read_step_times",
+    "read_trace",
 ]

@@ -2,10 +2,10 @@
 
 import numpy as np
 import simcore
-from simcore.cluster import StepTimes, load_step_times
+from simcore.cluster import StepTimes, read_step_times
 
 RUNS, JITTER = 20, 0.003
-fitted, _ = load_step_times("sc23-fitted")
+fitted = read_step_times("sc23-fitted").value
 generator = np.random.default_rng(np.random.SeedSequence(0))
 
 found = {policy: {"mean_jct_s": [], "makespan_s": []} for policy in ("easyscale-homo", "easyscale-heter")}

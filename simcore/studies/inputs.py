@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TypeVar
 
 from simcore.errors import InputError, closest_option, unknown_name, written
-from simcore.files import read_bytes, sha256
 from simcore.models.network.mapping import Groups, check_groups, map_parallelism
 from simcore.models.network.topology import Topology
 from simcore.models.training.workload import Workload
@@ -187,10 +186,12 @@ def resolve_network(
         expected = "the name of a network that has bandwidths, the path of a file, or a network written out"
         raise InputError(place, "nothing", expected, f'For example: {place} "Ring(8)@100GB/s", or DGX-like.')
     if isinstance(network, str) and is_network_string(network):
-        return (*parse_network(network, place), {})
-    from simcore.readers.networks import load_bandwidths, load_network
+        written_out = parse_network(network, place)
+        return written_out.topology, written_out.bandwidths or (), {}
+    from simcore.readers.networks import read_network
 
-    topology, bandwidths = load_network(network, place), load_bandwidths(network, place)
+    read = read_network(network, place)
+    topology, bandwidths = read.value.topology, read.value.bandwidths
     if bandwidths is None or min(bandwidths) <= 0:
         text = " x ".join(
             f"{each.block.value}({each.size})@50GB/s,{each.latency * 1e9:g}ns" for each in topology.dimensions
@@ -198,14 +199,7 @@ def resolve_network(
         found = f"network {topology.name}, which has dimensions without bandwidth"
         expected = "a network with the bandwidth of each dimension"
         raise InputError(place, found, expected, f'Write it out: {place} "{text}".')
-    return topology, bandwidths, {"network": file_hash("networks", network, place)}
-
-
-def file_hash(kind: str, name_or_path: str | Path, place: str) -> str:
-    """Return the SHA-256 of a zoo entry's file, or of a user's own."""
-    from simcore.readers.zoo import find
-
-    return sha256(read_bytes(find(kind, name_or_path, place), kind.removesuffix("s")))
+    return topology, bandwidths, {"network": read.sha256}
 
 
 @dataclass(frozen=True)
@@ -218,11 +212,14 @@ class Parallelism:
         Degrees, where they were given.
     groups : Groups or None
         Explicit groups, in place of degrees.
+    sha256 : dict of str to str
+        Hash of the file of explicit groups, by its role.
     """
 
     tp: int | None = None
     dp: int | None = None
     groups: Groups | None = None
+    sha256: dict[str, str] = field(default_factory=dict)
 
     @property
     def degrees(self) -> dict[str, int | None]:
@@ -264,6 +261,6 @@ def parallelism(communicator: str | Path | None, topology: Topology, tp: int | N
         return Parallelism(tp, dp)
     if tp is not None or dp is not None:
         raise InputError("--communicator", "--tp or --dp beside it", "one or the other", "Leave one of them out.")
-    groups = read_communicators(Path(communicator))
-    check_groups(topology, groups, str(communicator))
-    return Parallelism(groups=groups)
+    read = read_communicators(Path(communicator))
+    check_groups(topology, read.value, str(communicator))
+    return Parallelism(groups=read.value, sha256={"communicator": read.sha256})

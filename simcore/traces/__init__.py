@@ -1,6 +1,6 @@
 """Traces: the bundled one, readers of trace files, and generators.
 
-`load_trace` resolves what a user names: ``sc23``, a generator such as ``synthetic:jobs=1000``, or the path of a file.
+`read_trace` resolves what a user names: ``sc23``, a generator such as ``synthetic:jobs=1000``, or the path of a file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from simcore._lazy import attach
 
 if TYPE_CHECKING:
     from simcore.traces.bundled import BUNDLED
-    from simcore.traces.sources import FORMATS, load_trace
+    from simcore.traces.sources import FORMATS, read_trace
     from simcore.traces.synthetic import GENERATORS
 
 __getattr__, __dir__ = attach(
@@ -20,8 +20,8 @@ __getattr__, __dir__ = attach(
         "BUNDLED": "simcore.traces.bundled",
         "FORMATS": "simcore.traces.sources",
         "GENERATORS": "simcore.traces.synthetic",
-        "load_trace": "simcore.traces.sources",
+        "read_trace": "simcore.traces.sources",
     },
 )
 
-__all__ = ["BUNDLED", "FORMATS", "GENERATORS", "load_trace"]
+__all__ = ["BUNDLED", "FORMATS", "GENERATORS", "read_trace"]

@@ -8,8 +8,8 @@ from simcore.errors import InputError, unknown_name
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, Trace, Work
 from simcore.models.cluster.placement import gang as gang_of
-from simcore.readers.clusters import load_cluster
-from simcore.readers.step_times import load_step_times
+from simcore.readers.clusters import read_cluster
+from simcore.readers.step_times import read_step_times
 from simcore.traces import table
 from simcore.traces.bundled import BUNDLED
 
@@ -73,8 +73,7 @@ def elastic(
     time of lognormal(7, 1.6) [s] at the measured step times; arrivals as in `rigid`, over the whole cluster.
     """
     arrivals, shapes, lengths, _ = _streams(seed)
-    sc23, _ = load_cluster("sc23")
-    measured, _ = load_step_times("sc23-measured")
+    sc23, measured = read_cluster("sc23").value, read_step_times("sc23-measured").value
     bundled = table.read(BUNDLED["sc23"].read_text(), "sc23")
     unknown = sorted({c.gpu_type for c in bundled.classes} - set(cluster.types))
     if unknown:

@@ -20,18 +20,18 @@ from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import Groups, map_parallelism
 from simcore.models.training.closed_form import TrainingLoop, compile_step, mean_step
 from simcore.models.training.workload import Layer, Phase, Workload
-from simcore.readers.costs import load_costs
-from simcore.readers.networks import load_network
-from simcore.readers.workloads import load_workloads
+from simcore.readers.costs import read_costs
+from simcore.readers.networks import read_network
+from simcore.readers.workloads import read_workloads
 
 BUDGET = 325e9
 
 
 def scene(net, name, loop=TrainingLoop.NO_OVERLAP):
-    network, workloads = load_network(net, "test"), load_workloads(name, "test")
+    network, workloads = read_network(net, "test").value.topology, read_workloads(name, "test").value
     models = [compile_step(w, map_parallelism(network, w.tp, w.dp), loop) for w in workloads]
     model = models[0] if len(models) == 1 else mean_step(models, [w.name for w in workloads])
-    return model, np.array(cost_coefficients(network, load_costs("sc245", "test")))
+    return model, np.array(cost_coefficients(network, read_costs("sc245", "test").value))
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,9 @@ def test_what_a_script_needs():
         "View",
         "Work",
         "build_trace",
-        "load_cluster",
-        "load_step_times",
-        "load_trace",
+        "read_cluster",
+        "read_step_times",
+        "read_trace",
     ]
 
 

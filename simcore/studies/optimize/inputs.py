@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import InputError, unknown_name
-from simcore.files import read_bytes, sha256
 from simcore.models.bandwidth.expressions import parse_constraint
 from simcore.models.bandwidth.region import Constraint, cap, minimum
 from simcore.models.compute.profile import KernelProfile
-from simcore.models.network.cost import cost_coefficients
+from simcore.models.network.cost import CostModel, cost_coefficients
 from simcore.models.network.mapping import Groups
 from simcore.models.network.topology import Topology
 from simcore.models.training.operators import ProfiledTimes
 from simcore.models.training.transformer import LayerTimes, Variant, constant_rate
 from simcore.models.training.workload import Workload
-from simcore.studies.inputs import Parallelism, bandwidth, file_hash, shown
+from simcore.readers.read import Read
+from simcore.studies.inputs import Parallelism, bandwidth, shown
 
 Limits = Mapping[str, float | str]
 
@@ -97,13 +97,13 @@ def compute_times(
     InputError
         If there is no such profile, or a number format is given without one.
     """
-    from simcore.readers.profiles import load_profile
+    from simcore.readers.profiles import read_profile
 
     if profile is None:
         if dtype is not None:
             raise InputError("--dtype", f"'{dtype}' without a profile", "--profile beside it", "Add --profile.")
         return None, constant_rate
-    loaded = profile if isinstance(profile, KernelProfile) else load_profile(profile)
+    loaded = profile if isinstance(profile, KernelProfile) else read_profile(profile, "--profile").value
     return loaded, ProfiledTimes(loaded, dtype)
 
 
@@ -114,7 +114,7 @@ def compute_source(times: LayerTimes) -> dict[str, str]:
     return {"profile": times.profile.name, "dtype": ", ".join(times.formats)}
 
 
-def read_workloads(
+def place_workloads(
     workload: str | Path,
     topology: Topology,
     degrees: Parallelism,
@@ -123,22 +123,22 @@ def read_workloads(
     sequence: int | None,
     batch: int | None,
     times: LayerTimes = constant_rate,
-) -> tuple[tuple[Workload, ...], list[Groups]]:
-    """Return a workload, or the members of a group, and where on the network the groups of each sit."""
-    from simcore.readers.workloads import load_workload, load_workloads
+) -> tuple[Read[tuple[Workload, ...]], list[Groups]]:
+    """Read a workload, or the members of a group, and say where on the network the groups of each sit."""
+    from simcore.readers.workloads import read_workload, read_workloads
 
     shape = {**degrees.degrees, "npus": topology.npus}
     if sequence is None and batch is None:
-        found = load_workloads(workload, "WORKLOAD", variant=variant, times=times, **shape)
+        found = read_workloads(workload, "WORKLOAD", variant=variant, times=times, **shape)
     else:
-        alone = load_workload(
+        alone = read_workload(
             workload, "WORKLOAD", variant=variant, sequence=sequence, batch=batch, times=times, **shape
         )
-        found = (alone,)
-    return found, [degrees.place(topology, each) for each in found]
+        found = Read((alone.value,), alone.name, alone.sha256)
+    return found, [degrees.place(topology, each) for each in found.value]
 
 
-def read_prices(cost: str | Path, topology: Topology) -> NDArray[np.float64]:
+def price_dimensions(cost: Read[CostModel], topology: Topology) -> NDArray[np.float64]:
     """Return what a network costs per bandwidth [$ per B/s], one price per dimension.
 
     Raises
@@ -146,40 +146,25 @@ def read_prices(cost: str | Path, topology: Topology) -> NDArray[np.float64]:
     InputError
         If it costs nothing at all.
     """
-    from simcore.readers.costs import load_costs
-
-    prices = np.array(cost_coefficients(topology, load_costs(cost, "--cost")))
+    prices = np.array(cost_coefficients(topology, cost.value))
     if not prices.any():
-        raise InputError("--cost", f"'{cost}', where the whole network is free", "prices above 0")
+        raise InputError("--cost", f"'{cost.name}', where the whole network is free", "prices above 0")
     return prices
 
 
-def default_cost(topology: Topology) -> str:
+def default_cost(topology: Topology) -> Read[CostModel]:
     """Return the first cost model of the zoo that prices all levels of the network."""
-    from simcore.readers.costs import load_costs
+    from simcore.readers.costs import read_costs
     from simcore.readers.zoo import names
 
     wanted = {dimension.level for dimension in topology.dimensions}
     for name in names("costs"):
-        if wanted <= set(load_costs(name, "--cost").levels):
-            return name
+        read = read_costs(name, "--cost")
+        if wanted <= set(read.value.levels):
+            return read
     raise InputError(
         f"network {topology.name}",
         f"levels {', '.join(sorted(wanted))}, which no cost model in the zoo prices together",
         "levels with prices",
         "Give a cost model with --cost FILE.",
     )
-
-
-def hashes(
-    network: str | Path, workload: str | Path, cost: str | Path, communicator: str | Path | None
-) -> dict[str, str]:
-    """Return the SHA-256 of each file that was read, by its role."""
-    found = {
-        "network": file_hash("networks", network, "NETWORK"),
-        "workload": file_hash("workloads", workload, "WORKLOAD"),
-        "cost": file_hash("costs", cost, "--cost"),
-    }
-    if communicator is not None:
-        found["communicator"] = sha256(read_bytes(Path(communicator), "communicator"))
-    return found

@@ -24,10 +24,9 @@ from simcore.studies.optimize.inputs import (
     compute_source,
     compute_times,
     default_cost,
-    hashes,
+    place_workloads,
+    price_dimensions,
     read_limits,
-    read_prices,
-    read_workloads,
 )
 from simcore.studies.optimize.result import OptimizeResult
 
@@ -118,23 +117,25 @@ def optimize(
     >>> [round(b / 1e9, 2) for b in result.plan.bandwidths]
     [140.46, 122.91, 15.36, 46.27]
     """
-    from simcore.readers.networks import load_network
+    from simcore.readers.costs import read_costs
+    from simcore.readers.networks import read_network
 
     if output is not None:
         check_output(output, force=force)
     total = parse_budget(budget)
     target, loop = choice("TARGET", target, Target), choice("LOOP", loop, TrainingLoop)
-    topology = load_network(network, "NETWORK")
+    named = read_network(network, "NETWORK")
+    topology = named.value.topology
     limits = read_limits(caps, minima, constraints, topology)
     degrees = parallelism(communicator, topology, tp, dp)
     device, times = compute_times(profile, dtype)
-    workloads, groups = read_workloads(
+    loads, groups = place_workloads(
         workload, topology, degrees, variant=variant, sequence=sequence, batch=batch, times=times
     )
-    cost = default_cost(topology) if cost is None else cost
-    prices = read_prices(cost, topology)
+    costs = default_cost(topology) if cost is None else read_costs(cost, "--cost")
+    prices = price_dimensions(costs, topology)
     region = make_region(total, len(topology.dimensions), limits, at_most=at_most)
-    model = _model(workload, workloads, groups, loop, recompute)
+    model = _model(workload, loads.value, groups, loop, recompute)
     started = time.process_time()
     plan = best_plan(model, region, prices, target)
     seconds = time.process_time() - started
@@ -142,14 +143,15 @@ def optimize(
         "network": str(network), "budget": total, "workload": str(workload), "target": target.value, "loop": loop.value,
         "recompute": recompute, "caps": {key: shown(value) for key, value in (caps or {}).items()},
         "minima": {key: shown(value) for key, value in (minima or {}).items()}, "constraints": list(constraints),
-        "cost": str(cost), "tp": tp, "dp": dp, "communicator": None if communicator is None else str(communicator),
+        "cost": costs.name if cost is None else str(cost), "tp": tp, "dp": dp,
+        "communicator": None if communicator is None else str(communicator),
         "variant": variant, "sequence": sequence, "batch": batch, "at_most": at_most,
     }  # fmt: skip
-    sha256 = hashes(network, workload, cost, communicator)
+    sha256 = {"network": named.sha256, "workload": loads.sha256, "cost": costs.sha256, **degrees.sha256}
     if device is not None:
         inputs |= compute_source(times)
         sha256 |= {"profile": device.sha256}
-    split = [f"{each.name}: TP {each.tp} x DP {each.dp}" for each in workloads] if communicator is None else []
+    split = [f"{each.name}: TP {each.tp} x DP {each.dp}" for each in loads.value] if communicator is None else []
     of_times = times.notes() if isinstance(times, ProfiledTimes) else []
     provenance = Provenance(
         command="optimize",
@@ -159,7 +161,7 @@ def optimize(
         counts={"linear_programs": plan.linear_programs},
         versions=versions("numpy", "scipy"),
     )
-    names = tuple(each.name for each in workloads)
+    names = tuple(each.name for each in loads.value)
     warnings = (*of_times, *degrees.cautions(topology), *_on_the_floor(plan, at_most))
     return OptimizeResult(plan, topology, names, loop, provenance, seconds, warnings)
 

@@ -20,12 +20,13 @@ from simcore.models.cluster.policy import Policy
 from simcore.models.cluster.rules import RULES, Rules
 from simcore.models.cluster.simulator import simulate
 from simcore.models.cluster.step_times import StepTimes
-from simcore.readers.clusters import load_cluster
-from simcore.readers.step_times import load_step_times
+from simcore.readers.clusters import read_cluster
+from simcore.readers.read import Read
+from simcore.readers.step_times import read_step_times
 from simcore.results import Provenance, versions
 from simcore.studies.trace.checks import check, overload_warnings
 from simcore.studies.trace.result import Run, TraceResult, summarise
-from simcore.traces.sources import load_trace
+from simcore.traces.sources import read_trace
 
 LONGEST_INTERVAL = 1e9  # [s]
 STEP_TIMES = {Work.SAMPLES: "sc23-fitted", Work.GANG_SECONDS: "unit"}  # unless others are given
@@ -88,23 +89,26 @@ def trace(
     step = _interval(interval)
     rule_set = _rules(rules)
     chosen = _policies(policies)
-    cluster, cluster_hash = (cluster, "") if isinstance(cluster, Cluster) else load_cluster(cluster)
-    jobs, trace_hash = (
-        (source, "")
+    gpus = Read(cluster, cluster.name, "") if isinstance(cluster, Cluster) else read_cluster(cluster, "--cluster")
+    cluster = gpus.value
+    given = (
+        Read(source, source.name, "")
         if isinstance(source, Trace)
-        else load_trace(
+        else read_trace(
             source,
-            cluster,
+            "TRACE",
+            cluster=cluster,
             seed=seed,
             file_format=file_format,
-            place="TRACE",
             format_place="--format",
             cluster_place="--cluster",
         )
     )
+    jobs = given.value
     if rates is None:
         rates = STEP_TIMES[jobs.counted_in]
-    step_times, rates_hash = (rates, "") if isinstance(rates, StepTimes) else load_step_times(rates)
+    times = Read(rates, rates.name, "") if isinstance(rates, StepTimes) else read_step_times(rates, "--rates")
+    step_times = times.value
     check(jobs, cluster, step_times, chosen)
     notes = [*jobs.notes, *overload_warnings(jobs, cluster, step_times, rule_set.startup_delay)]
     notes += [
@@ -120,7 +124,7 @@ def trace(
         log = _simulate(jobs, cluster, step_times, name, policy, interval=step, rules=rule_set, progress=report)
         segments = metrics.cut_segments(log, len(cluster.types))
         runs.append(Run(name, log, segments, metrics.job_times(jobs, segments)))
-    hashes = {"trace": trace_hash, "cluster": cluster_hash, "rates": rates_hash}
+    hashes = {"trace": given.sha256, "cluster": gpus.sha256, "rates": times.sha256}
     hashes |= {f"policy {name}": sha256(path.read_bytes()) for name in chosen if (path := policy_file(name))}
     provenance = Provenance(
         command="trace",
@@ -133,10 +137,10 @@ def trace(
             "policies": list(chosen),
             "rules": asdict(rule_set),
         },
-        sha256={k: v for k, v in hashes.items() if v},
+        sha256={role: digest for role, digest in hashes.items() if digest},
         notes=notes,
         counts={f"{kind}_{run.policy}": getattr(run.log, kind) for run in runs for kind in ("events", "rounds")},
-        seed=None if trace_hash or isinstance(source, Trace) else seed,
+        seed=None if given.sha256 or isinstance(source, Trace) else seed,
         versions=versions("numpy", "simpy"),
     )
     summary = summarise(runs, jobs, cluster, step_times, rule_set, step)

@@ -15,6 +15,7 @@ from simcore.models.network.topology import Block, Topology
 from simcore.models.training.closed_form import StepModel, StepTime, TrainingLoop, compile_step
 from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload
+from simcore.readers.network_string import NetworkSpec
 from simcore.studies.evaluate.grid import PERF, solve
 from simcore.studies.inputs import Parallelism, bandwidth, parse_budget
 
@@ -54,8 +55,7 @@ def load_scene(
     network: str | Path,
     budget: float | str | None,
     workload: Workload,
-    topology: Topology,
-    fixed: Sequence[float] | None,
+    named: NetworkSpec,
     split: str | Sequence[float],
     stages: int,
     model_loop: TrainingLoop,
@@ -70,13 +70,11 @@ def load_scene(
     network : str or Path
         What the user called it, for messages.
     budget : float or str or None
-        Bandwidth of one NPU in all; None where `fixed` are the bandwidths.
+        Bandwidth of one NPU in all; None where the network's own are the bandwidths.
     workload : Workload
         What runs.
-    topology : Topology
-        The network.
-    fixed : sequence of float or None
-        Bandwidths that the network brings [B/s].
+    named : NetworkSpec
+        The network, with the bandwidths that it brings.
     split : str or sequence of float
         ``equal``, ``optimal``, or bandwidths: numbers in B/s, or text in GB/s separated by commas.
     stages : int
@@ -86,16 +84,14 @@ def load_scene(
     degrees : Parallelism
         What options say of the groups.
     """
-    from simcore.readers.networks import load_bandwidths
-
+    topology, own = named.topology, named.bandwidths or ()
     sizes, part = map_stages(topology, stages)
     groups = degrees.place(part, workload)
-    if fixed is not None:
+    if budget is None:
         if split != "equal":
             found = f"'{split}' beside --network, which brings its bandwidths"
             raise InputError("--split", found, "one of the two", "Leave --split out.")
-        return Scene(topology, tuple(fixed), workload, groups, sizes, tuple(fixed))
-    assert budget is not None  # the caller has either
+        return Scene(topology, own, workload, groups, sizes, own)
     total = parse_budget(budget)
     dimensions = len(topology.dimensions)
     if split == "equal":
@@ -108,8 +104,7 @@ def load_scene(
             bandwidths = solve(model, total, np.ones(dimensions), PERF).bandwidths.tolist()
     else:
         bandwidths = _given(split, dimensions, total, str(network))
-    own = load_bandwidths(network, "NETWORK")
-    return Scene(topology, tuple(bandwidths), workload, groups, sizes, own or ())
+    return Scene(topology, tuple(bandwidths), workload, groups, sizes, own)
 
 
 def _given(split: str | Sequence[float], dimensions: int, total: float, network: str) -> list[float]:

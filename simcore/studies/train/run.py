@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 from simcore.errors import InputError, written
-from simcore.files import read_bytes, sha256
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.conventions import Convention
 from simcore.models.network.mapping import map_stages
 from simcore.models.network.schedulers.schedules import Schedule
-from simcore.models.network.topology import Topology
 from simcore.models.training.operators import ProfiledTimes
 from simcore.models.training.pipeline import Pipeline, PipelineOrder
 from simcore.models.training.program import Loop
@@ -22,7 +21,8 @@ from simcore.models.training.simulated import Settings
 from simcore.models.training.transformer import Variant
 from simcore.models.training.workload import Workload
 from simcore.outputs import check_output
-from simcore.studies.inputs import Parallelism, check_count, choice, file_hash, parallelism, resolve_network
+from simcore.readers.network_string import NetworkSpec
+from simcore.studies.inputs import Parallelism, check_count, choice, parallelism, resolve_network
 from simcore.studies.optimize.inputs import compute_source, compute_times
 from simcore.studies.train.inputs import closed_loop, load_scene, partial_groups
 from simcore.studies.train.iteration import Iteration
@@ -115,7 +115,7 @@ def train(
     >>> round(result.time * 1e3, 1), round(result.run.compute * 1e3, 1)
     (180.6, 58.9)
     """
-    from simcore.readers.workloads import load_workload
+    from simcore.readers.workloads import read_workload, workload_file
 
     if output is not None:
         check_output(output, force=force)
@@ -128,14 +128,20 @@ def train(
     cut = _cut(stages, zero, communicator, micro_batches, order)
     recompute = loop is Loop.SIMULATE if recompute is None else recompute
     settings = Settings(chunks, schedule, convention, record or output is not None)
-    topology, fixed, hashes = _network(network, budget)
+    named, network_hash = _network(network, budget)
+    topology = named.topology
     degrees = parallelism(communicator, topology, tp, dp)
     map_stages(topology, stages)  # refused before the workload is cut for one of them
     device, times = compute_times(profile, dtype)
-    load = functools.partial(load_workload, workload, "WORKLOAD", variant=variant, sequence=sequence, batch=batch)
+    file = workload_file(workload, "WORKLOAD")
+    read = functools.partial(read_workload, file, "WORKLOAD", variant=variant, sequence=sequence, batch=batch)
+
+    def load(**options: Any) -> Workload:
+        return read(**options).value
+
     found = _workload(functools.partial(load, times=times), degrees, topology.npus // stages, stages)
     scene = load_scene(
-        network, budget, found, topology, fixed, split, stages, closed_loop(loop), recompute, compute_scale, degrees
+        network, budget, found, named, split, stages, closed_loop(loop), recompute, compute_scale, degrees
     )
     simulated = Iteration(settings, loop, recompute, compute_scale, zero, cut)
     started = time.process_time()
@@ -148,8 +154,11 @@ def train(
         pipeline = PipelineReport(cut, runs, in_flight, simulated.time(scene, transfers=False), whole_dp)
     partial = partial_groups(scene)
     least, closed, closed_partial = simulated.references(scene, partial)
+    hashes = {**network_hash, "workload": file.sha256, **degrees.sha256}
+    if device is not None:
+        hashes["profile"] = device.sha256
     source = provenance(
-        scene, simulated, run, hashes | _hashes(workload, communicator, device), compute_source(times),
+        scene, simulated, run, hashes, compute_source(times),
         network=network, budget=budget, split=split, workload=workload, communicator=communicator, sequence=sequence,
         batch=batch, variant=variant,
     )  # fmt: skip
@@ -198,22 +207,15 @@ def _cut(
     return Pipeline(stages, 4 * stages if micro_batches is None else micro_batches, order)
 
 
-def _network(
-    network: str | Path, budget: float | str | None
-) -> tuple[Topology, tuple[float, ...] | None, dict[str, str]]:
-    """Return a network, the bandwidths that it brings where no budget is given, and the hash of its file."""
+def _network(network: str | Path, budget: float | str | None) -> tuple[NetworkSpec, dict[str, str]]:
+    """Return a network, and the hash of its file; without a budget it must bring its bandwidths."""
     if budget is None:
-        return resolve_network(network)
-    from simcore.readers.networks import load_network
+        topology, bandwidths, hashes = resolve_network(network)
+        return NetworkSpec(topology, bandwidths), hashes
+    from simcore.readers.networks import read_network
 
-    return load_network(network, "NETWORK"), None, {"network": file_hash("networks", network, "NETWORK")}
-
-
-def _hashes(workload: str | Path, communicator: str | Path | None, device: KernelProfile | None) -> dict[str, str]:
-    found = {"workload": file_hash("workloads", workload, "WORKLOAD")}
-    if communicator is not None:
-        found["communicator"] = sha256(read_bytes(Path(communicator), "communicator"))
-    return found if device is None else found | {"profile": device.sha256}
+    read = read_network(network, "NETWORK")
+    return read.value, {"network": read.sha256}
 
 
 def _workload(load: Callable[..., Workload], degrees: Parallelism, npus: int, stages: int) -> Workload:
