@@ -23,7 +23,20 @@ WIDEST = 110
 _ENDLESS = 10_000
 _NUMBER = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
 _OUTPUTS = ("output", "timeline", "force", "as_json")
-_KINDS = {"int": click.INT, "float": click.FLOAT, "bool": click.BOOL}
+_KINDS: dict[str, click.ParamType[Any]] = {"int": click.INT, "float": click.FLOAT, "bool": click.BOOL}
+
+
+class Whole(click.types.IntParamType):
+    """A whole number; how small it may be, the request checks, so that every caller reads the same.
+
+    Parameters
+    ----------
+    least : int
+        The smallest, for the message where a word is no number at all.
+    """
+
+    def __init__(self, least: int) -> None:
+        self.least = least
 
 
 class StudyCommand(click.Command):
@@ -50,6 +63,8 @@ class StudyCommand(click.Command):
         Options that are no inputs, for `runtime`.
     timeline : bool
         Whether the result has a timeline that ``--timeline`` writes.
+    timeline_table : bool
+        Whether the same goes to a CSV file beside it.
     directory : bool
         Whether ``-o`` writes a directory.
     show : callable, optional
@@ -70,6 +85,7 @@ class StudyCommand(click.Command):
         runtime: Callable[[Any, dict[str, Any]], AbstractContextManager[dict[str, Any]]] | None = None,
         extra: Sequence[click.Parameter] = (),
         timeline: bool = False,
+        timeline_table: bool = True,
         directory: bool = True,
         show: Callable[[Result, dict[str, Any]], None] | None = None,
         width: int | None = WIDEST,
@@ -78,7 +94,8 @@ class StudyCommand(click.Command):
         self.words = name
         self.request, self.study, self.example = request, study, example
         self.read, self.runtime, self.show, self.width = read or {}, runtime, show, width
-        outputs = output_options(timeline=timeline, directory=directory)
+        outputs = output_options(timeline=timeline, timeline_table=timeline_table, directory=directory)
+        self.timeline_table = timeline_table
         super().__init__(
             name.split()[-1],
             # a number below 0 is refused as one, not as an unknown option
@@ -123,7 +140,7 @@ class StudyCommand(click.Command):
 
     def _finish(self, given: dict[str, Any], extra: dict[str, Any], outputs: dict[str, Any]) -> None:
         """Check the outputs, run the study, and write and print what it gives."""
-        check_outputs(outputs)
+        check_outputs(outputs, timeline_table=self.timeline_table)
         options = {name: value for name, value in extra.items() if not name.endswith("_instead")} | outputs
         self.carry_out(self.request(**given), options)
 
@@ -167,28 +184,42 @@ def deliver(
         show(result, outputs)
 
 
-def check_outputs(outputs: Mapping[str, Any]) -> None:
+def check_outputs(outputs: Mapping[str, Any], *, timeline_table: bool = True) -> None:
     """Refuse places that cannot be written, before any work is done for them."""
     from simcore.outputs import check_output
     from simcore.results import check_timeline
 
     force = outputs.get("force", False)
-    if outputs.get("timeline") is not None:
-        check_timeline(outputs["timeline"], force=force, place="--timeline")
-    if outputs.get("output") is not None:
-        check_output(outputs["output"], force=force, option="-o")
+    timeline, output = outputs.get("timeline"), outputs.get("output")
+    if timeline is not None:
+        check_timeline(timeline, force=force, place="--timeline", table=timeline_table)
+    if output is not None:
+        check_output(output, force=force, option="-o")
+    if timeline is not None and output is not None:
+        above = output.absolute()
+        if timeline.absolute() in (above, *above.parents):
+            raise InputError(f"--timeline {timeline}", "the directory of -o, or one above", "a file of its own")
 
 
-def output_options(*, timeline: bool = False, directory: bool = True) -> list[click.Option]:
+def _path(_: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
+    """Return the path of an output; an empty text would be the working directory."""
+    if value is not None and not value.strip():
+        expected = "the path of a directory" if "-o" in parameter.opts else "the path of a file"
+        raise InputError(parameter.opts[0], "an empty name", expected)
+    return None if value is None else Path(value)
+
+
+def output_options(
+    *, timeline: bool = False, timeline_table: bool = True, directory: bool = True
+) -> list[click.Option]:
     """Return the options that say where a result goes, the same for every command."""
     found = []
     if timeline:
-        kind = click.Path(path_type=Path, dir_okay=False)
-        text = "Trace for ui.perfetto.dev, and the same as CSV beside it."
-        found.append(click.Option(["--timeline"], type=kind, metavar="FILE", help=text))
+        text = f"Trace for ui.perfetto.dev{', and the same as CSV beside it' if timeline_table else ''}."
+        found.append(click.Option(["--timeline"], callback=_path, metavar="FILE", help=text))
     if directory:
         text = "New directory for JSON, CSV and figures."
-        found.append(click.Option(["-o", "--output"], type=click.Path(path_type=Path), metavar="DIR", help=text))
+        found.append(click.Option(["-o", "--output"], callback=_path, metavar="DIR", help=text))
     found.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, in SI units."))
     if timeline or directory:
         found.append(click.Option(["--force"], is_flag=True, help="Replace what exists of the outputs."))
@@ -214,7 +245,8 @@ def parameters(request: type[Request]) -> list[click.Parameter]:
 
 
 def _option(name: str, description: Description, hint: str, default: Any) -> click.Option:
-    kind = next((word for word in _KINDS if word in hint.split(" | ")), "str")
+    types = hint.split(" | ")
+    kind = "str" if "str" in types else next((each for each in _KINDS if each in types), "str")
     flag, text = description.flag or flag_of(name), description.help
     if kind == "bool":
         both = flag if default is False or "/" in flag else f"{flag}/--no-{flag.removeprefix('--')}"
@@ -229,8 +261,14 @@ def _option(name: str, description: Description, hint: str, default: Any) -> cli
         text += f"  [default: {', '.join(map(str, default)) if isinstance(default, tuple) else default}]"
     # what click shows as a default would be given as a value; what a field is by default, its request says
     return click.Option(
-        [flag, name], type=_KINDS.get(kind), multiple=description.many, metavar=metavar, help=text, default=None
+        [flag, name], type=_type(kind, description), multiple=description.many, metavar=metavar, help=text, default=None
     )  # fmt: skip
+
+
+def _type(kind: str, description: Description) -> click.ParamType[Any] | None:
+    if kind == "int" and description.least is not None:
+        return Whole(description.least)
+    return _KINDS.get(kind)
 
 
 def flag_of(name: str) -> str:
@@ -296,8 +334,10 @@ def _by_position(
     if positions and fields[positions[-1]].many:
         fixed = len(positions) - 1
         enough, given = len(arguments) > fixed, [*arguments[:fixed], tuple(arguments[fixed:])]
+        count = f"at least {fixed + 1}"
     else:
         needed = sum(name not in defaults(command.request) for name in positions)
+        count = str(needed) if needed == len(positions) else f"{needed} to {len(positions)}"
         enough, given = needed <= len(arguments) <= len(positions), list(arguments)
     if not enough:
         names = [_metavar(name, fields[name]) for name in positions]
@@ -307,5 +347,5 @@ def _by_position(
             option = f"{each.flag} {values[f'{name}_instead']}" if len(gone) == 1 else each.flag
             remedy = f"With {option}, {' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} left out."
         found = f"{len(arguments)} ({' '.join(arguments)})" if arguments else "none"
-        raise InputError("arguments", found, f"{len(names)}: {' '.join(names)}", remedy)
+        raise InputError("arguments", found, f"{count}: {' '.join(names)}", remedy)
     return dict(zip(positions, given, strict=False))

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from simcore.errors import InputError
+from simcore.errors import InputError, field
 from simcore.files import read_yaml
+from simcore.models.network.mapping import DEGREES
 from simcore.models.training.operators import ProfiledTimes
 from simcore.models.training.transformer import LayerTimes, Variant, constant_rate, generate
 from simcore.models.training.workload import Workload
@@ -81,14 +82,14 @@ def read_workload(
         if times is not constant_rate:
             expected = "a transformer, whose kernels have shapes"
             given = f"a profile for '{path}', whose compute times are written out"
-            raise InputError("--profile", given, expected, "Leave --profile out.")
+            raise InputError(field("profile"), given, expected, f"Leave {field('profile')} out.")
         shape = sequence if batch is None else batch
         return file.of(_from_layers(path, text, place, variant, tp, dp, npus, shape))
     fields = top_fields(text)
     if "group" in fields:
         members = ", ".join(read_yaml(path, _Group, "workload", text).group)
         raise InputError(place, f"'{file.name}', a group of {members}", "one workload", "Name one of them.")
-    for option, count in (("--sequence", sequence), ("--batch", batch)):
+    for option, count in ((field("sequence"), sequence), (field("batch"), batch)):
         if count is not None and count < 1:
             raise InputError(option, str(count), "a whole number of at least 1")
     parse = parse_hugging_face if is_hugging_face(fields) else parse_model
@@ -133,7 +134,7 @@ def read_workloads(
         return file.of((alone.value,))
     if tp is not None or dp is not None:
         found = f"degrees of parallelism for the group '{path.stem}'"
-        raise InputError("--tp, --dp", found, "them only for one workload", "Leave them out, or name one workload.")
+        raise InputError(DEGREES, found, "them only for one workload", "Leave them out, or name one workload.")
     members = read_yaml(path, _Group, "workload", text).group
     where = f"{path}, field 'group'"
     read = functools.partial(read_workload, place=where, variant=variant, npus=npus, times=times)
@@ -158,7 +159,7 @@ def _from_layers(
 ) -> Workload:
     if variant != "optimizer":
         expected = "a transformer that simcore generates, as only those have variants"
-        raise InputError(place, f"'{path}', whose layers are written out", expected, "Leave --workload-variant out.")
+        raise InputError(place, f"'{path}', whose layers are written out", expected, f"Leave {field('variant')} out.")
     if shape is not None:
         expected = "a transformer that simcore generates, as only those take them"
         found = f"a sequence or a batch for '{path}', whose layers are written out"
@@ -183,7 +184,7 @@ def _degrees(
     `own`.
     """
     tp, dp = given
-    for option, degree in (("--tp", tp), ("--dp", dp)):
+    for option, degree in ((field("tp"), tp), (field("dp"), dp)):
         if degree is not None and degree < 1:
             raise InputError(option, str(degree), "a whole number of at least 1")
         if degree is not None and None in given and npus is not None and npus % degree:
@@ -199,5 +200,6 @@ def _degrees(
     if tp is None or dp is None:
         missing = " and ".join(label for label, degree in (("TP", tp), ("DP", dp)) if degree is None)
         expected = "degrees of tensor and data parallelism"
-        raise InputError(f"--tp, --dp for {path}", f"no {missing}", expected, "Give them with --tp and --dp.")
+        remedy = f"Give them with {field('tp')} and {field('dp')}."
+        raise InputError(f"{DEGREES} for {path}", f"no {missing}", expected, remedy)
     return tp, dp

@@ -170,7 +170,7 @@ def test_zero3_hides_its_traffic_where_compute_is_long():
 
 
 def test_zero3_needs_the_gradient_of_each_layer():
-    with pytest.raises(InputError, match="workload-variant optimizer"):
+    with pytest.raises(InputError, match="Use variant optimizer"):
         zero3(read_workload("1T", "w", variant="evaluation").value, Loop.SIMULATE)
 
 

@@ -90,7 +90,7 @@ def test_the_optimal_split_moves_with_the_kernels():
     grown = last.step.compute - before.step.compute
     assert last.iteration_time - before.iteration_time == pytest.approx(grown, rel=1e-6)
     assert plans[1.0].provenance.sha256["profile"] == toy().sha256
-    assert any("profile toy" in note for note in plans[1.0].provenance.notes)
+    assert any("profile toy" in note for note in plans[1.0].warnings)
 
 
 def test_operators_hold_the_work_of_a_transformer():

@@ -84,12 +84,12 @@ def test_a_broken_text_names_line_column_and_field(tmp_path, text, place, part):
 
 def test_degrees_that_nobody_gave(tmp_path):
     assert "no TP and DP" in refusal(write(tmp_path, LINE))
-    assert "Give them with --tp and --dp." in refusal(write(tmp_path, MODEL), tp=2)
+    assert "Give them with tp and dp." in refusal(write(tmp_path, MODEL), tp=2)
 
 
 def test_what_is_only_for_generated_workloads(tmp_path):
     path = write(tmp_path, LINE)
-    assert "Leave --workload-variant out." in refusal(path, tp=1, dp=1, variant="evaluation")
+    assert "Leave variant out." in refusal(path, tp=1, dp=1, variant="evaluation")
     assert "a sequence or a batch" in refusal(path, tp=1, dp=1, batch=3)
 
 
@@ -97,7 +97,7 @@ def test_what_is_only_for_generated_workloads(tmp_path):
 @pytest.mark.parametrize("value", [0, -1])
 def test_counts_below_1_are_refused(option, value):
     message = refusal("1T", **{option: value})
-    assert message.startswith(f"--{option}: found {value}, expected a whole number of at least 1")
+    assert message.startswith(f"{option}: found {value}, expected a whole number of at least 1")
 
 
 def test_a_model_file(tmp_path):

@@ -9,26 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from simpy.events import Event
 
 from simcore.engine import Clock
-from simcore.errors import InputError
+from simcore.errors import InputError, field
 from simcore.models.network.collectives import Collective
 from simcore.models.network.transfers import TransferLeg
 from simcore.models.training.execute import Log, Runner, Span, finish
-from simcore.models.training.program import Axis, Loop, Pass, Step, Writer, backward_order, blocks
+from simcore.models.training.program import Axis, Loop, Pass, PipelineOrder, Step, Writer, backward_order, blocks
 from simcore.models.training.simulated import ChunkFabric
 from simcore.models.training.workload import Phase, Workload
-
-
-class PipelineOrder(StrEnum):
-    """In which order a stage takes its micro-batches."""
-
-    GPIPE = "GPipe"
-    ONE_F_ONE_B = "1F1B"
 
 
 @dataclass(frozen=True)
@@ -106,7 +98,7 @@ def stage_layers(workload: Workload, stages: int) -> list[range]:
                 ". The zoo's workloads hold two blocks of their model, as published; for more stages copy the entry to "
                 "a file with the model's real number in field 'layers'"
             )
-        raise InputError("--stages", str(stages), expected, f"{remedy}.")
+        raise InputError(field("stages"), str(stages), expected, f"{remedy}.")
     each = len(found) // stages
     return [range(found[i * each].start, found[(i + 1) * each - 1].stop) for i in range(stages)]
 

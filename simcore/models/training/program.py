@@ -28,6 +28,13 @@ class Loop(StrEnum):
     SIMULATE = "simulate"
 
 
+class PipelineOrder(StrEnum):
+    """In which order a stage takes its micro-batches."""
+
+    GPIPE = "GPipe"
+    ONE_F_ONE_B = "1F1B"
+
+
 class Axis(StrEnum):
     """What communication is for: the group that a collective runs in, or transfers between pipeline stages."""
 

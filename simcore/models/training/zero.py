@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from simcore.errors import InputError
+from simcore.errors import InputError, field
 from simcore.models.network.collectives import Collective
 from simcore.models.training.program import Axis, Issue, Loop, Pass, Step, Wait, Writer, backward_order, blocking
 from simcore.models.training.workload import Layer, Phase, Workload
@@ -78,10 +78,10 @@ def _parameters(workload: Workload) -> list[float]:
     sizes = [layer.weight_gradient.size for layer in workload.layers]
     if sum(size > 0 for size in sizes) == 1 and len(sizes) > 1:
         raise InputError(
-            "--zero 3",
+            f"{field('zero')} 3",
             f"workload '{workload.name}', whose weight gradients are fused into one layer",
             "each layer's own weight gradient, which tells the size of its parameters",
-            "Use --workload-variant optimizer.",
+            f"Use {field('variant')} optimizer.",
         )
     return sizes
 

@@ -16,7 +16,7 @@ from simcore.models.training.workload import Workload
 from simcore.readers.costs import read_costs
 from simcore.readers.networks import read_network
 from simcore.results import Provenance, versions
-from simcore.studies.deployment import compute_source, compute_times, parallelism, place_workloads
+from simcore.studies.deployment.inputs import compute_source, compute_times, parallelism, place_workloads
 from simcore.studies.inputs import parse_budget
 from simcore.studies.optimize.inputs import default_cost, price_dimensions, read_limits
 from simcore.studies.optimize.request import OptimizeRequest
