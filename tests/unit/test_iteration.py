@@ -8,9 +8,9 @@ from simcore.errors import InputError, RunError
 from simcore.models.network.collectives import Collective, traffic
 from simcore.models.network.mapping import Groups, map_parallelism, map_stages
 from simcore.models.network.topology import Block, Dimension, Topology
-from simcore.models.training.closed_form import TrainingLoop, step_time
+from simcore.models.training.closed_form import step_time
 from simcore.models.training.execute import Log, Runner, finish
-from simcore.models.training.program import Axis, Compute, Issue, Loop, Pass, Wait, blocks, iteration
+from simcore.models.training.program import CLOSED_FORM_LOOPS, Axis, Compute, Issue, Loop, Pass, Wait, blocks, iteration
 from simcore.models.training.simulated import ChunkFabric, Settings, bound, make_network, run_iteration
 from simcore.models.training.workload import Layer, Phase, Workload
 from simcore.models.training.zero import zero3
@@ -79,17 +79,15 @@ def test_a_text_workload_names_its_checkpoints(tmp_path):
         read_workload(path, "w", dp=4)
 
 
-@pytest.mark.parametrize(
-    ("loop", "closed"), [(Loop.NO_OVERLAP, TrainingLoop.NO_OVERLAP), (Loop.OVERLAP, TrainingLoop.OVERLAP)]
-)
+@pytest.mark.parametrize("loop", CLOSED_FORM_LOOPS)
 @pytest.mark.parametrize("name", ["17B", "175B", "1T"])
-def test_without_latency_many_chunks_reach_the_closed_form(loop, closed, name):
+def test_without_latency_many_chunks_reach_the_closed_form(loop, name):
     dimensions = (Dimension(each.block, each.size) for each in read_network("4D", "n").value.topology.dimensions)
     topology, one = Topology("4D", tuple(dimensions)), read_workload(name, "w").value
     groups, bandwidths = map_parallelism(topology, one.tp, one.dp), [140e9, 120e9, 40e9, 25e9]
     steps = iteration(one, loop, recompute=False)
     run = run_iteration(steps, topology, bandwidths, groups, Settings(chunks=512))
-    expected = step_time(one, groups, bandwidths, closed)
+    expected = step_time(one, groups, bandwidths, loop)
     assert run.time == pytest.approx(expected.total, rel=2e-3)
     assert run.compute == pytest.approx(expected.compute)
 

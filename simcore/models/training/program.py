@@ -27,6 +27,21 @@ class Loop(StrEnum):
     OVERLAP = "Overlap"
     SIMULATE = "simulate"
 
+    @property
+    def closed_form(self) -> Loop:
+        """The loop that the closed form takes for this one: it knows no collectives that run on until the end.
+
+        Examples
+        --------
+        >>> Loop.SIMULATE.closed_form
+        <Loop.OVERLAP: 'Overlap'>
+        """
+        return Loop.NO_OVERLAP if self is Loop.NO_OVERLAP else Loop.OVERLAP
+
+
+CLOSED_FORM_LOOPS = (Loop.NO_OVERLAP, Loop.OVERLAP)
+"""Loops that `simcore.models.training.closed_form` has a formula for."""
+
 
 class Axis(StrEnum):
     """What communication is for: the group that a collective runs in, or transfers between pipeline stages."""

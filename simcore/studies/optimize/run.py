@@ -10,8 +10,9 @@ from simcore.errors import InputError, field
 from simcore.models.bandwidth.plan import BandwidthPlan, Target, best_plan
 from simcore.models.bandwidth.region import FLOOR, FLOOR_TEXT, make_region
 from simcore.models.network.mapping import Groups
-from simcore.models.training.closed_form import StepModel, TrainingLoop, compile_step, mean_step
+from simcore.models.training.closed_form import StepModel, compile_step, mean_step
 from simcore.models.training.operators import ProfiledTimes
+from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload
 from simcore.readers.costs import read_costs
 from simcore.readers.networks import read_network
@@ -42,7 +43,7 @@ def optimize(request: OptimizeRequest) -> OptimizeResult:
     [140.46, 122.91, 15.36, 46.27]
     """
     total = parse_budget(request.budget, field("budget"))
-    target, loop = Target(request.target), TrainingLoop(request.loop)
+    target, loop = Target(request.target), Loop(request.loop)
     named = read_network(request.network, field("network"))
     topology = named.value.topology
     limits = read_limits(request.caps, request.minima, request.constraints, topology)
@@ -95,7 +96,7 @@ def _on_the_floor(plan: BandwidthPlan, at_most: bool) -> list[str]:
 
 
 def _model(
-    given: str | Path, workloads: Sequence[Workload], groups: Sequence[Groups], loop: TrainingLoop, recompute: bool
+    given: str | Path, workloads: Sequence[Workload], groups: Sequence[Groups], loop: Loop, recompute: bool
 ) -> StepModel:
     """Compile what was given as the workload; of several, the mean."""
     models = [compile_step(each, group, loop, recompute) for each, group in zip(workloads, groups, strict=True)]

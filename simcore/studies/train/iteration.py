@@ -20,7 +20,7 @@ from simcore.models.training.simulated import (
     written,
 )
 from simcore.models.training.zero import zero3
-from simcore.studies.train.deployment import Deployment, PartialGroup, closed_form, closed_loop
+from simcore.studies.train.deployment import Deployment, PartialGroup, closed_form
 
 WIDER = 1.1
 """Factor on a dimension's bandwidth in the experiment that tells which one to widen."""
@@ -126,7 +126,7 @@ class Iteration:
         if self.zero:
             return least, None, None
         whole, links = (
-            closed_form(deployment, closed_loop(self.loop), self.recompute, self.compute_scale, groups)
+            closed_form(deployment, self.loop.closed_form, self.recompute, self.compute_scale, groups)
             for groups in ((), partial)
         )
         return least, whole, links
