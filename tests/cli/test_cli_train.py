@@ -263,7 +263,7 @@ def test_transfers_between_stages_are_a_kind_of_their_own(tmp_path):
 
 
 def test_a_model_with_all_its_layers_has_as_many_stages(tmp_path):
-    text = (Path(simcore.__file__).parent / "zoo" / "workloads" / "1T.yaml").read_text(encoding="utf-8")
+    text = (Path(simcore.__file__).parent / "zoo" / "models" / "1T.yaml").read_text(encoding="utf-8")
     model = tmp_path / "deep.yaml"
     model.write_text(text.replace("layers: 2", "layers: 8"), encoding="utf-8")
     found = document("4D", "325", str(model), "--stages", "8", "--tp", "16")

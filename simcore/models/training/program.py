@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import count
 
 from simcore.models.network.collectives import Collective
-from simcore.models.training.workload import Layer, Phase, Workload
+from simcore.models.training.workload import Layer, Pass, Phase, Workload
 
 
 class Loop(StrEnum):
@@ -49,15 +49,6 @@ class Axis(StrEnum):
     TENSOR = "tensor-parallel"
     DATA = "data-parallel"
     PIPELINE = "pipeline"
-
-
-class Pass(StrEnum):
-    """Part of an iteration."""
-
-    FORWARD = "forward"
-    RECOMPUTE = "recompute"
-    INPUT_GRADIENT = "input gradient"
-    WEIGHT_GRADIENT = "weight gradient"
 
 
 @dataclass(frozen=True)

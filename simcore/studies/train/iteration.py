@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from simcore.engine import Clock
+from simcore.errors import field
 from simcore.models.network.transfers import TransferLeg, transfer_legs
 from simcore.models.training.closed_form import StepTime
 from simcore.models.training.pipeline import Pipeline, run_pipeline
@@ -55,8 +56,10 @@ class Iteration:
 
     def steps(self, deployment: Deployment) -> tuple[Step, ...]:
         """Return the program of an NPU where there is one stage."""
-        program = zero3 if self.zero else iteration
-        return program(deployment.workload, self.loop, recompute=self.recompute, compute_scale=self.compute_scale)
+        workload, scale = deployment.workload, self.compute_scale
+        if self.zero:
+            return zero3(workload, self.loop, recompute=self.recompute, compute_scale=scale, place=field("zero"))
+        return iteration(workload, self.loop, recompute=self.recompute, compute_scale=scale)
 
     def runs(
         self, deployment: Deployment, *, transfers: bool = True
@@ -96,7 +99,7 @@ class Iteration:
 
         found = run_pipeline(
             clock, deployment.workload, self.pipeline, fabrics, legs,
-            loop=self.loop, recompute=self.recompute, compute_scale=self.compute_scale,
+            loop=self.loop, recompute=self.recompute, compute_scale=self.compute_scale, place=field("stages"),
         )  # fmt: skip
         return tuple(written(log, network) for log, network in zip(found.logs, networks, strict=True)), found.in_flight
 

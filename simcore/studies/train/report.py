@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simcore.models.network.schedulers.schedules import Schedule
-from simcore.models.training.program import Axis, Loop, Pass
+from simcore.models.training.program import Axis, Loop
+from simcore.models.training.workload import Pass
 from simcore.report import Block, Grid, Headline, Sentences, grid
 from simcore.studies.train.iteration import WIDER
 from simcore.studies.train.outcome import TrainOutcome

@@ -12,7 +12,7 @@ from simcore.errors import InputError, field, written
 from simcore.models.network.conventions import Convention
 from simcore.models.network.mapping import map_stages
 from simcore.models.network.schedulers.schedules import Schedule
-from simcore.models.training.operators import ProfiledTimes
+from simcore.models.training.notes import notes
 from simcore.models.training.pipeline import Pipeline, PipelineOrder
 from simcore.models.training.program import Loop
 from simcore.models.training.simulated import Settings
@@ -21,7 +21,7 @@ from simcore.readers.network_string import NetworkSpec
 from simcore.readers.networks import read_network
 from simcore.readers.workloads import read_workload, workload_file
 from simcore.results import Provenance, versions
-from simcore.studies.deployment import Parallelism, compute_source, compute_times, parallelism, variant_of
+from simcore.studies.deployment import Parallelism, compute_profile, compute_source, parallelism, variant_of
 from simcore.studies.inputs import check_count, resolve_network
 from simcore.studies.request import study
 from simcore.studies.train.deployment import deploy, partial_groups
@@ -55,7 +55,7 @@ def train(request: TrainRequest) -> TrainResult:
     topology = named.topology
     degrees = parallelism(request, topology)
     map_stages(topology, request.stages)  # refused before the workload is cut for one of them
-    device, times = compute_times(request)
+    device = compute_profile(request)
     place = field("workload")
     file = workload_file(request.workload, place)
     read = functools.partial(
@@ -65,7 +65,12 @@ def train(request: TrainRequest) -> TrainResult:
     def load(**options: Any) -> Workload:
         return read(**options).value
 
-    workload = _workload(functools.partial(load, times=times), degrees, topology.npus // request.stages, request.stages)
+    workload = _workload(
+        functools.partial(load, profile=device, dtype=request.dtype),
+        degrees,
+        topology.npus // request.stages,
+        request.stages,
+    )
     deployment = deploy(request, simulated.recompute, workload, named, degrees)
     started = time.process_time()
     runs, in_flight = simulated.runs(deployment)
@@ -77,14 +82,13 @@ def train(request: TrainRequest) -> TrainResult:
         report = PipelineReport(pipeline, runs, in_flight, simulated.time(deployment, transfers=False), whole_dp)
     partial = partial_groups(deployment)
     least, closed, closed_partial = simulated.references(deployment, partial)
-    notes = times.notes() if isinstance(times, ProfiledTimes) else []
     budget = None if request.budget is None else sum(deployment.bandwidths)
     resolved = request.resolved(budget=budget, recompute=simulated.recompute)
     return TrainResult(
         request=request,
         deployment=deployment,
         simulated=simulated,
-        compute=compute_source(times),
+        compute=compute_source(device, [workload]),
         profile="" if device is None else device.name,
         run=run,
         time=run.time,
@@ -94,7 +98,7 @@ def train(request: TrainRequest) -> TrainResult:
         gains=simulated.gains(deployment, run.time),
         partial=tuple(partial),
         pipeline=report,
-        warnings=(*notes, *warnings(request, deployment, partial, report, run.time)),
+        warnings=(*notes([workload]), *warnings(request, deployment, partial, report, run.time)),
         provenance=Provenance(
             command=request.study,
             inputs=resolved.inputs(),
