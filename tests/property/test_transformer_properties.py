@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.lowering import lower_at_rate
 from simcore.models.training.operators import Operation, passes
-from simcore.models.training.transformer import operators
+from simcore.models.training.transformer import operators_of
 
 powers = st.integers(0, 4).map(lambda exponent: 2**exponent)
 models = st.builds(
@@ -60,7 +60,7 @@ def test_blocks_repeat(model, batch):
 @given(models, batches, powers)
 def test_cutting_keeps_all_parameters_but_copies_and_saves_no_more(model, batch, tp):
     """Matrices are cut; norms and the biases of row-cut products are whole on every NPU."""
-    whole, cut = (list(operators(model, batch, degree)) for degree in (1, tp))
+    whole, cut = (list(operators_of(model, batch, degree)) for degree in (1, tp))
     assert [one.path for one in whole] == [one.path for one in cut]
     for one, part in zip(whole, cut, strict=True):
         assert part.weights * tp == one.weights
@@ -70,7 +70,7 @@ def test_cutting_keeps_all_parameters_but_copies_and_saves_no_more(model, batch,
 
 @given(models, batches, powers)
 def test_the_backward_pass_has_twice_the_work_of_the_products(model, batch, tp):
-    for one in operators(model, batch, tp):
+    for one in operators_of(model, batch, tp):
         each = passes(one)
         done = [
             sum(call.size("m") * call.size("n") * call.size("k") for call in calls if call.kernel == "gemm")
@@ -82,7 +82,7 @@ def test_the_backward_pass_has_twice_the_work_of_the_products(model, batch, tp):
 
 @given(models, batches, powers)
 def test_sums_are_those_of_all_blocks(model, batch, tp):
-    listed = operators(model, batch, tp)
+    listed = operators_of(model, batch, tp)
     assert listed.saved == sum(one.saved for one in listed)
     assert listed.parameters == sum(one.parameters for one in listed)
     paths = [one.path for one in listed]

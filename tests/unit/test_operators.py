@@ -8,7 +8,7 @@ import pytest
 from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.operators import Operation, passes
-from simcore.models.training.transformer import ADAM, operators
+from simcore.models.training.transformer import ADAM, operators_of
 
 BATCH = Batch(sequence=128, sequences=4)
 GPT = Transformer("gpt", hidden=256, blocks=3, heads=8, biases=True, dropout=0.1)
@@ -16,7 +16,7 @@ GPT = Transformer("gpt", hidden=256, blocks=3, heads=8, biases=True, dropout=0.1
 
 def counted(model, tp=1):
     """Parameters of one NPU, not bytes."""
-    return operators(model, BATCH, tp).parameters / BATCH.element
+    return operators_of(model, BATCH, tp).parameters / BATCH.element
 
 
 def test_a_gpt_2_block_has_12_h_h_and_13_h_parameters():
@@ -52,34 +52,34 @@ def test_a_block_saves_what_megatron_lm_publishes(tp):
     """s b h (10 + 24 / t + 5 a s / (h t)) bytes: Korthikanti et al., MLSys 2023. At t = 1 that is 34 + 5 a s / h."""
     s, b, h, a = BATCH.sequence, BATCH.sequences, GPT.hidden, GPT.heads
     published = s * b * h * (10 + 24 / tp + 5 * a * s / (h * tp))
-    assert operators(GPT, BATCH, tp).saved == GPT.blocks * published
+    assert operators_of(GPT, BATCH, tp).saved == GPT.blocks * published
 
 
 def test_without_dropout_neither_masks_nor_dropped_scores_are_saved():
     s, b, h, a = BATCH.sequence, BATCH.sequences, GPT.hidden, GPT.heads
-    one = operators(replace(GPT, dropout=0.0, blocks=1), BATCH)
+    one = operators_of(replace(GPT, dropout=0.0, blocks=1), BATCH)
     assert one.saved == s * b * h * 32 + 2 * a * s * s * b
 
 
 def test_wider_elements_are_saved_in_more_bytes_but_for_masks():
     masks = BATCH.tokens * GPT.hidden * 2 + GPT.heads * BATCH.sequence**2 * BATCH.sequences
-    half, single = (operators(replace(GPT, blocks=1), replace(BATCH, element=e)).saved for e in (2, 4))
+    half, single = (operators_of(replace(GPT, blocks=1), replace(BATCH, element=e)).saved for e in (2, 4))
     assert single - masks == 2 * (half - masks)
 
 
 def test_a_gate_saves_its_two_factors():
     """Beside the input of the activation, and that of the last product."""
-    plain, gated = (operators(replace(GPT, gated=gate, blocks=1), BATCH).saved for gate in (False, True))
+    plain, gated = (operators_of(replace(GPT, gated=gate, blocks=1), BATCH).saved for gate in (False, True))
     assert gated - plain == 2 * BATCH.element * BATCH.tokens * GPT.inner
 
 
 def test_fewer_heads_of_keys_and_values_save_less():
-    whole, grouped = (operators(replace(GPT, kv_heads=heads, blocks=1), BATCH).saved for heads in (8, 2))
+    whole, grouped = (operators_of(replace(GPT, kv_heads=heads, blocks=1), BATCH).saved for heads in (8, 2))
     assert whole - grouped == 2 * BATCH.element * BATCH.tokens * GPT.hidden * 3 / 4
 
 
 def test_paths_count_blocks_from_0_and_shapes_repeat():
-    listed = operators(GPT, BATCH)
+    listed = operators_of(GPT, BATCH)
     found = {one.path: one for one in listed}
     assert next(iter(found)) == "block.0.attention.query"
     assert "block.2.feed_forward.norm" in found
@@ -93,7 +93,7 @@ def test_activations_are_summed_after_row_cut_products():
     whole = BATCH.element * BATCH.tokens * GPT.hidden
     sent = {
         one.path: [part and (part.collective, part.size) for part in (one.after_forward, one.after_input_gradient)]
-        for one in operators(replace(GPT, blocks=1), BATCH, tp=2)
+        for one in operators_of(replace(GPT, blocks=1), BATCH, tp=2)
         if one.after_forward or one.after_input_gradient
     }
     summed = (Collective.ALL_REDUCE, whole)
@@ -106,7 +106,7 @@ def test_activations_are_summed_after_row_cut_products():
 
 
 def test_gradients_of_products_by_hand():
-    found = {one.path.removeprefix("block.0."): one for one in operators(replace(GPT, blocks=1), BATCH, tp=2)}
+    found = {one.path.removeprefix("block.0."): one for one in operators_of(replace(GPT, blocks=1), BATCH, tp=2)}
 
     def shapes(calls):
         return [tuple(size for _, size in call.shape) for call in calls]
@@ -128,7 +128,7 @@ def test_gradients_of_products_by_hand():
 
 def test_the_update_is_of_all_matrices():
     model = replace(GPT, vocabulary=1000)
-    listed = list(operators(model, BATCH, tp=2))
+    listed = list(operators_of(model, BATCH, tp=2))
     (update,) = [one for one in listed if one.operation is Operation.UPDATE]
     assert update.size("bytes") == ADAM * sum(one.weights for one in listed) / BATCH.element
     assert passes(update).forward == passes(update).input_gradient == ()

@@ -133,7 +133,7 @@ def test_messages_of_unknown_size_are_refused():
     """A layer file that says neither activations nor forward collectives is no pipeline whose messages take 0 s."""
     one = balanced(2)
     one = replace(one, layers=tuple(replace(layer, activations=None) for layer in one.layers))
-    with pytest.raises(InputError, match=r"layer '0' at the end of a stage.*thirteenth field") as error:
+    with pytest.raises(InputError, match=r"layer '0' at the end of a stage.*activations=BYTES") as error:
         simulated(one, Pipeline(2, 4))
     assert error.value.place == "workload 'toy'"
     assert simulated(one, Pipeline(1, 4)).time == pytest.approx(6.0)

@@ -16,9 +16,9 @@ from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Errors, Fit, KernelProfile
 from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.lowering import LAYERS, lower, lower_at_rate, lower_on_profile
-from simcore.models.training.notes import notes
+from simcore.models.training.notes import notes_on
 from simcore.models.training.operators import passes
-from simcore.models.training.transformer import ADAM, operators
+from simcore.models.training.transformer import ADAM, operators_of
 from simcore.models.training.workload import Pass
 from simcore.readers.models import read_model
 from simcore.readers.profiles import read_profile
@@ -108,7 +108,7 @@ def test_the_optimal_split_moves_with_the_kernels():
 def test_operators_hold_the_work_of_a_transformer():
     """Forward GEMM work is 2 n h (4 h + 2 x 4 h + 2 s) per block, backward is twice that."""
     done = [0.0, 0.0]
-    for one in operators(Transformer("toy", hidden=256, blocks=1, heads=4), Batch(sequence=64, sequences=4)):
+    for one in operators_of(Transformer("toy", hidden=256, blocks=1, heads=4), Batch(sequence=64, sequences=4)):
         each = passes(one)
         for backward, calls in enumerate((each.forward, each.input_gradient + each.weight_gradient)):
             for call in calls:
@@ -124,7 +124,7 @@ def test_constant_rate_is_the_default():
     workload = lower_at_rate(Transformer("toy", hidden=256, blocks=1), Batch(sequence=64, sequences=4), 1, 1)
     assert workload.layers[0].forward.compute == pytest.approx(2 * 256**3 / ConstantRate().rate, abs=1e-9)
     assert workload.times is None
-    assert notes([workload]) == []
+    assert notes_on([workload]) == []
 
 
 def test_equal_blocks_are_predicted_once():
@@ -136,7 +136,7 @@ def test_equal_blocks_are_predicted_once():
             return ConstantRate().seconds(operator)
 
     deep = Transformer("deep", hidden=256, blocks=96, heads=4)
-    workload, costs = lower(operators(deep, Batch(64, 4)), Counted(), 1, 1)
+    workload, costs = lower(operators_of(deep, Batch(64, 4)), Counted(), 1, 1)
     assert len(workload.layers) == 9 * 96
     assert len(asked) == len(set(asked)) < 20
     assert {cost.count for cost in costs} == {96}
@@ -173,7 +173,7 @@ def test_bytes_of_another_format_as_wide_take_as_long():
     half = replace(RUN, element=2)
     found = {dtype: on(profile, dtype, half) for dtype in ("fp16", "bf16")}
     assert minibatch_seconds(found["bf16"]) == minibatch_seconds(found["fp16"])
-    told = [[note for note in notes([one]) if "stands in" in note] for one in found.values()]
+    told = [[note for note in notes_on([one]) if "stands in" in note] for one in found.values()]
     assert told[0] == []
     assert len(told[1]) == 1
     assert "fp16 stands in, which is as wide" in told[1][0]
@@ -193,9 +193,9 @@ def test_bytes_follow_the_number_format(element, dtype):
     profile = toy()
     recast = on(profile, dtype, own)
     assert minibatch_seconds(recast) == minibatch_seconds(on(profile, None, native))
-    (note,) = [note for note in notes([recast]) if "per element" in note]
+    (note,) = [note for note in notes_on([recast]) if "per element" in note]
     assert note == f"{wide} B per element ({dtype}) in place of the model's {element} B; Adam's state in fp32"
-    assert not any("per element" in note for note in notes([on(profile, dtype, native)]))
+    assert not any("per element" in note for note in notes_on([on(profile, dtype, native)]))
     with pytest.raises(InputError, match=f"found '{dtype}' for {element} B per element, expected {wide} B"):
         profiled(profile, element, dtype)
 
@@ -209,7 +209,7 @@ def test_what_is_sent_follows_the_number_format_and_adam_stays():
         return sum(phase.size for phase in phases)
 
     assert sent("fp32") == 2 * sent("bf16") == 2 * sent(None)
-    matrices = sum(one.weights for one in operators(MODEL, RUN)) / RUN.element
+    matrices = sum(one.weights for one in operators_of(MODEL, RUN)) / RUN.element
     adam = [
         cost.call.size("bytes")
         for dtype in ("fp32", "fp16")

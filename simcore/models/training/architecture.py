@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Transformer:
-    """The sizes of a transformer: what `simcore.models.training.operators.operators` makes its operators of.
+    """The sizes of a transformer: what `simcore.models.training.transformer.operators_of` makes its operators of.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.operators import Communication, Operator, OperatorList, Section, passes
-from simcore.models.training.transformer import operators
+from simcore.models.training.transformer import operators_of
 from simcore.models.training.workload import Cost, Layer, Pass, Phase, Times, Workload
 
 Variant = Literal["optimizer", "evaluation"]
@@ -180,7 +180,7 @@ def lower_at_rate(
     """
     blocks = replace(model, vocabulary=None, outputs=None)
     workload, _ = lower(
-        operators(blocks, batch, tp, place), ConstantRate(rate), tp, dp, name=model.name, variant=variant,
+        operators_of(blocks, batch, tp, place), ConstantRate(rate), tp, dp, name=model.name, variant=variant,
         accounting=Accounting.PUBLISHED, source=model.source,
     )  # fmt: skip
     return workload
@@ -217,7 +217,7 @@ def lower_on_profile(
     element, own = element_of(dtype, batch.element), batch.element
     caution = f"{element} B per element ({dtype}) in place of the model's {own} B; Adam's state in fp32"
     compute = profiled(profile, element, dtype)
-    listed = operators(model, replace(batch, element=element), tp, place)
+    listed = operators_of(model, replace(batch, element=element), tp, place)
     workload, costs = lower(listed, compute, tp, dp, name=model.name, variant=variant, source=model.source)
     about, complete = f"{profile.name} ({profile.origin})", model.vocabulary is not None
     return replace(workload, times=Times(about, compute.dtype, costs, (caution,) if element != own else (), complete))

@@ -11,7 +11,7 @@ BLOCKS_ALONE = "blocks alone: the model has no vocabulary, so embedding, output 
 """Note on a model without a vocabulary."""
 
 
-def notes(workloads: Sequence[Workload]) -> list[str]:
+def notes_on(workloads: Sequence[Workload]) -> list[str]:
     """Return the notes on the compute of some workloads; none where no profile predicted it.
 
     The expected error is the mean over the different kernel calls, weighted by their time.

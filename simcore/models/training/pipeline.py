@@ -147,7 +147,7 @@ def boundary_sizes(workload: Workload, parts: Sequence[range]) -> list[float]:
                 f"workload '{workload.name}'",
                 f"layer '{last.name}' at the end of a stage, without the size of its activations",
                 "the bytes that go from stage to stage, or a forward collective that tells them",
-                "Add them to the layer's line as a thirteenth field.",
+                "Add activations=BYTES at the end of the layer's line.",
             )
         found.append(size)
     return found

@@ -26,7 +26,7 @@ ADAM = 28
 written, 4 B each; with 2-byte weights a master copy takes the weight's place and the 2-byte weight is written too."""
 
 
-def operators(model: Transformer, batch: Batch, tp: int = 1, place: str = "tp") -> OperatorList:
+def operators_of(model: Transformer, batch: Batch, tp: int = 1, place: str = "tp") -> OperatorList:
     """Return the operators of a transformer on one NPU.
 
     Attention is one batched product per head, with the scores written to memory. Embedding and output layer are cut
@@ -56,9 +56,9 @@ def operators(model: Transformer, batch: Batch, tp: int = 1, place: str = "tp") 
     Examples
     --------
     >>> model = Transformer("gpt", hidden=1024, blocks=1, heads=16, dropout=0.1)
-    >>> list(operators(model, Batch(512, 4)))[0].shape
+    >>> list(operators_of(model, Batch(512, 4)))[0].shape
     (('m', 2048), ('n', 1024), ('k', 1024), ('batch', 1))
-    >>> operators(model, Batch(512, 4)).saved == 512 * 4 * 1024 * (34 + 5 * 16 * 512 / 1024)
+    >>> operators_of(model, Batch(512, 4)).saved == 512 * 4 * 1024 * (34 + 5 * 16 * 512 / 1024)
     True
     """
     _check_split(model, tp, place)
@@ -76,7 +76,7 @@ Shape = tuple[tuple[str, int], ...]
 
 
 class _Make:
-    """Makes the operators of a transformer; see `operators`."""
+    """Makes the operators of a transformer; see `operators_of`."""
 
     def __init__(self, model: Transformer, batch: Batch, tp: int) -> None:
         self.model, self.batch, self.tp = model, batch, tp

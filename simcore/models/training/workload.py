@@ -96,7 +96,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Times:
-    """Where the compute times of a workload come from: what `simcore.models.training.notes.notes` sums up.
+    """Where the compute times of a workload come from: what `simcore.models.training.notes.notes_on` sums up.
 
     Attributes
     ----------

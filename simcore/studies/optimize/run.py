@@ -11,7 +11,7 @@ from simcore.models.bandwidth.plan import BandwidthPlan, Target, best_plan
 from simcore.models.bandwidth.region import FLOOR, FLOOR_TEXT, make_region
 from simcore.models.network.mapping import Groups
 from simcore.models.training.closed_form import StepModel, compile_step, mean_step
-from simcore.models.training.notes import notes
+from simcore.models.training.notes import notes_on
 from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload
 from simcore.readers.costs import read_costs
@@ -68,7 +68,7 @@ def optimize(request: OptimizeRequest) -> OptimizeResult:
         request=request,
         compute=compute_source(device, loads.value),
         profile="" if device is None else device.name,
-        warnings=(*notes(loads.value), *degrees.cautions(topology), *_on_the_floor(plan, request.at_most)),
+        warnings=(*notes_on(loads.value), *degrees.cautions(topology), *_on_the_floor(plan, request.at_most)),
         provenance=Provenance(
             command=request.study,
             inputs=request.resolved(budget=total, cost=cost).inputs(),

@@ -14,7 +14,7 @@ from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.mapping import Groups
 from simcore.models.training.closed_form import step_time
 from simcore.models.training.lowering import lower_on_profile
-from simcore.models.training.notes import notes
+from simcore.models.training.notes import notes_on
 from simcore.models.training.workload import Workload
 from simcore.outputs import write_atomic
 from simcore.readers.models import read_model
@@ -123,7 +123,7 @@ def rates(
                     raise InputError("--device", f"{name}, batch {batch}, {gpu} twice", "each once", "Name them apart.")
                 workload = lower_on_profile(model.architecture, run, 1, 1, profile, dtype)
                 seconds[name, batch, gpu] = minibatch_seconds(workload)
-                told.update(dict.fromkeys(f"{gpu}: {note}" for note in notes([workload])))
+                told.update(dict.fromkeys(f"{gpu}: {note}" for note in notes_on([workload])))
     used = ", ".join(f"{profile.name} (sha256 {profile.sha256})" for profile in loaded)
     note = f"predicted from kernel profiles {used}, not measured as steps"
     provenance = Provenance(

@@ -12,7 +12,7 @@ from simcore.errors import InputError, field, written
 from simcore.models.network.conventions import Convention
 from simcore.models.network.mapping import map_stages
 from simcore.models.network.schedulers.schedules import Schedule
-from simcore.models.training.notes import notes
+from simcore.models.training.notes import notes_on
 from simcore.models.training.pipeline import Pipeline, PipelineOrder
 from simcore.models.training.program import Loop
 from simcore.models.training.simulated import Settings
@@ -98,7 +98,7 @@ def train(request: TrainRequest) -> TrainResult:
         gains=simulated.gains(deployment, run.time),
         partial=tuple(partial),
         pipeline=report,
-        warnings=(*notes([workload]), *warnings(request, deployment, partial, report, run.time)),
+        warnings=(*notes_on([workload]), *warnings(request, deployment, partial, report, run.time)),
         provenance=Provenance(
             command=request.study,
             inputs=resolved.inputs(),
