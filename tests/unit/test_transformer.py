@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 from simcore.errors import InputError
+from simcore.models.compute.compute_model import ConstantRate
 from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch, Transformer
-from simcore.models.training.lowering import lower_at_rate, whole_nanoseconds
+from simcore.models.training.lowering import LAYERS, lower, lower_at_rate, whole_nanoseconds
+from simcore.models.training.operators import OperatorList
+from simcore.models.training.transformer import operators_of
 
 TOY = Transformer("toy", hidden=8, blocks=1)
 BATCH = Batch(sequence=4, sequences=4)
@@ -90,6 +93,18 @@ def test_whole_nanoseconds_survive_the_way_through_seconds(n):
 def test_a_split_that_does_not_work_is_refused(change, tp, dp, found):
     with pytest.raises(InputError, match=found):
         lowered(replace(TOY, **change), tp, dp)
+
+
+def test_an_operator_of_no_published_layer_is_a_layer_of_its_own():
+    (block,) = operators_of(TOY, BATCH).sections
+    flash = replace(block.operators[3], path="attention.flash")
+    kept = [one for one in block.operators if one.path not in {"attention.scores", *LAYERS["softmax"]}]
+    fused = OperatorList((replace(block, operators=(*kept[:3], flash, *kept[3:]), count=2),))
+    workload, _ = lower(fused, ConstantRate(1e9), 1, 1)
+    names = [layer.name for layer in workload.layers]
+    assert names[:5] == ["Q1", "K1", "V1", "attention.flash1", "concat1"]
+    assert names[11] == "attention.flash2"
+    assert workload.checkpoints == (0, 8)
 
 
 def test_layers_know_their_parameters_and_what_they_hand_on():

@@ -240,13 +240,24 @@ def _layers(section: Section, compute: ComputeModel, accounting: Accounting) -> 
     """Return the layers of one repetition, without numbers, and their kernel calls with times."""
     predicted: dict[KernelCall, Prediction] = {}
     layers, costs = [], []
-    for name, paths in LAYERS.items():
-        held = [one for one in section.operators if one.path in paths]
-        if held:
-            spent = list(_spent(name, held, section.count, compute, predicted))
-            layers.append(_layer(name, held, _seconds(spent, accounting)))
-            costs += spent
+    for name, held in _held(section).items():
+        spent = list(_spent(name, held, section.count, compute, predicted))
+        layers.append(_layer(name, held, _seconds(spent, accounting)))
+        costs += spent
     return layers, tuple(costs)
+
+
+def _held(section: Section) -> dict[str, list[Operator]]:
+    """Return the operators of each layer; a layer stands where its last operator does, as the norms do.
+
+    An operator that no published layer has is a layer of its own.
+    """
+    layer_of = {path: name for name, paths in LAYERS.items() for path in paths}
+    found: dict[str, list[Operator]] = {}
+    for one in section.operators:
+        name = layer_of.get(one.path, one.path)
+        found[name] = [*found.pop(name, []), one]
+    return found
 
 
 def _spent(
