@@ -167,7 +167,7 @@ class Timeline:
     trace: str
     table: str | None = None
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | Path) -> None:
         """Write the trace, and the table beside it.
 
         Raises
@@ -175,6 +175,7 @@ class Timeline:
         InputError
             If the trace would have the name of the table, or the place cannot be written.
         """
+        path = Path(path)
         if self.table is not None:
             check_timeline(path)
             write_atomic(path.with_suffix(".csv"), self.table)

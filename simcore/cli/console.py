@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -53,27 +53,6 @@ def number(what: str, read: type[float] | type[int] = float, most: float = float
         return result
 
     return check
-
-
-def options_of(command: click.Command) -> list[str]:
-    """Return all options of a command, for the closest one to a word that is none."""
-    return [name for parameter in command.params for name in parameter.opts]
-
-
-@contextmanager
-def in_place_of(argument: str, option: str, given: object) -> Iterator[None]:
-    """Blame an option for what is wrong with an argument whose place it takes, where the option was given."""
-    try:
-        yield
-    except InputError as error:
-        if given is None or error.place != argument:
-            raise
-        raise InputError(option, error.found, error.expected, error.remedy, error.pointer) from None
-
-
-def compute_of(inputs: Mapping[str, object]) -> str:
-    """Say at the end of a headline which profile compute is from; nothing at a constant rate."""
-    return f"; compute of profile {inputs['profile']} in {inputs['dtype']}" if "profile" in inputs else ""
 
 
 def warn(message: str) -> None:

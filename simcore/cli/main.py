@@ -168,7 +168,8 @@ def _bad_value(error: click.BadParameter, param: click.Parameter) -> str:
         return str(InputError(place, f"'{word}'", f"{noun} of at least {kind.min}"))
     if isinstance(kind, click.types.IntParamType | click.types.FloatParamType):
         noun = "a whole number" if isinstance(kind, click.types.IntParamType) else "a number"
-        return str(InputError(place, f"'{word}'", noun))
+        least = getattr(kind, "least", None)
+        return str(InputError(place, f"'{word}'", noun if least is None else f"{noun} of at least {least}"))
     return str(InputError(place, message[:1].lower() + message[1:], "another value"))
 
 

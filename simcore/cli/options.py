@@ -23,7 +23,20 @@ WIDEST = 110
 _ENDLESS = 10_000
 _NUMBER = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
 _OUTPUTS = ("output", "timeline", "force", "as_json")
-_KINDS = {"int": click.INT, "float": click.FLOAT, "bool": click.BOOL}
+_KINDS: dict[str, click.ParamType[Any]] = {"int": click.INT, "float": click.FLOAT, "bool": click.BOOL}
+
+
+class Whole(click.types.IntParamType):
+    """A whole number; how small it may be, the request checks, so that every caller reads the same.
+
+    Parameters
+    ----------
+    least : int
+        The smallest, for the message where a word is no number at all.
+    """
+
+    def __init__(self, least: int) -> None:
+        self.least = least
 
 
 class StudyCommand(click.Command):
@@ -229,8 +242,14 @@ def _option(name: str, description: Description, hint: str, default: Any) -> cli
         text += f"  [default: {', '.join(map(str, default)) if isinstance(default, tuple) else default}]"
     # what click shows as a default would be given as a value; what a field is by default, its request says
     return click.Option(
-        [flag, name], type=_KINDS.get(kind), multiple=description.many, metavar=metavar, help=text, default=None
+        [flag, name], type=_type(kind, description), multiple=description.many, metavar=metavar, help=text, default=None
     )  # fmt: skip
+
+
+def _type(kind: str, description: Description) -> click.ParamType[Any] | None:
+    if kind == "int" and description.least is not None:
+        return Whole(description.least)
+    return _KINDS.get(kind)
 
 
 def flag_of(name: str) -> str:
@@ -296,8 +315,10 @@ def _by_position(
     if positions and fields[positions[-1]].many:
         fixed = len(positions) - 1
         enough, given = len(arguments) > fixed, [*arguments[:fixed], tuple(arguments[fixed:])]
+        count = f"at least {fixed + 1}"
     else:
         needed = sum(name not in defaults(command.request) for name in positions)
+        count = str(needed) if needed == len(positions) else f"{needed} to {len(positions)}"
         enough, given = needed <= len(arguments) <= len(positions), list(arguments)
     if not enough:
         names = [_metavar(name, fields[name]) for name in positions]
@@ -307,5 +328,5 @@ def _by_position(
             option = f"{each.flag} {values[f'{name}_instead']}" if len(gone) == 1 else each.flag
             remedy = f"With {option}, {' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} left out."
         found = f"{len(arguments)} ({' '.join(arguments)})" if arguments else "none"
-        raise InputError("arguments", found, f"{len(names)}: {' '.join(names)}", remedy)
+        raise InputError("arguments", found, f"{count}: {' '.join(names)}", remedy)
     return dict(zip(positions, given, strict=False))

@@ -9,6 +9,7 @@ from typing import Annotated
 from simcore.errors import InputError, field
 from simcore.files import read_yaml
 from simcore.models.compute.profile import KernelProfile
+from simcore.models.network.mapping import DEGREES
 from simcore.models.training.lowering import Variant, lower_at_rate, lower_on_profile
 from simcore.models.training.workload import Workload
 from simcore.readers import zoo
@@ -98,9 +99,9 @@ def read_workload(
     run = model.run(sequence, batch)
     degrees = _degrees(path, (model.tp, model.dp), (tp, dp), npus)
     if profile is None:
-        found = lower_at_rate(model.architecture, run, *degrees, model.rate, variant, place=field("tp"))
+        found = lower_at_rate(model.architecture, run, *degrees, model.rate, variant)
     else:
-        found = lower_on_profile(model.architecture, run, *degrees, profile, dtype, variant, place=field("tp"))
+        found = lower_on_profile(model.architecture, run, *degrees, profile, dtype, variant)
     return file.of(found)
 
 
@@ -136,12 +137,7 @@ def read_workloads(
         return file.of((alone.value,))
     if tp is not None or dp is not None:
         found = f"degrees of parallelism for the group '{path.stem}'"
-        raise InputError(
-            f"{field('tp')}, {field('dp')}",
-            found,
-            "them only for one workload",
-            "Leave them out, or name one workload.",
-        )
+        raise InputError(DEGREES, found, "them only for one workload", "Leave them out, or name one workload.")
     members = read_yaml(path, _Group, "workload", text).group
     where = f"{path}, field 'group'"
     read = functools.partial(read_workload, place=where, variant=variant, npus=npus, profile=profile, dtype=dtype)
@@ -201,7 +197,6 @@ def _degrees(
     if tp is None or dp is None:
         missing = " and ".join(label for label, degree in (("TP", tp), ("DP", dp)) if degree is None)
         expected = "degrees of tensor and data parallelism"
-        options = field("tp"), field("dp")
-        remedy = f"Give them with {options[0]} and {options[1]}."
-        raise InputError(f"{options[0]}, {options[1]} for {path}", f"no {missing}", expected, remedy)
+        remedy = f"Give them with {field('tp')} and {field('dp')}."
+        raise InputError(f"{DEGREES} for {path}", f"no {missing}", expected, remedy)
     return tp, dp

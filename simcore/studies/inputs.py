@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TypeVar
 
-from simcore.errors import InputError, closest_option, unknown_name, written
+from simcore.errors import InputError, unknown_name, written
 from simcore.models.network.topology import Topology
 from simcore.readers.network_string import is_network_string, parse_network
 from simcore.units import parse
 
 _GIGABYTE = 1e9
-_NUMBER = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
 _AMOUNT = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(k|[KMGTP]i?)?B?\s*\Z")
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -85,59 +84,6 @@ def choice(place: str, value: str, members: Iterable[Choice]) -> Choice:
     if str(value).lower() in by_value:
         return by_value[str(value).lower()]
     raise unknown_name(place, str(value), [member.value for member in by_value.values()])
-
-
-def positional(
-    command: str,
-    arguments: Sequence[str],
-    names: Sequence[str],
-    example: str,
-    options: Iterable[str] = (),
-    replaced: Mapping[str, tuple[str, ...]] | None = None,
-) -> list[str]:
-    """Return the arguments of a command, one per name that no option replaces.
-
-    A number below 0 looks like an option, so that unknown options arrive here among the arguments and are refused by
-    name; the number is left to whoever reads it.
-
-    Parameters
-    ----------
-    command : str
-        For messages: ``optimize``.
-    arguments : sequence of str
-        As they were given.
-    names : sequence of str
-        What they stand for, in order.
-    example : str
-        Arguments that would do.
-    options : iterable of str
-        Options that the command has.
-    replaced : mapping, optional
-        Option given, to the names that it replaces.
-
-    Raises
-    ------
-    InputError
-        If there are too many or too few, or one looks like an option.
-
-    Examples
-    --------
-    >>> positional("collective", ["all-reduce", "-5MiB"], ["COLLECTIVE", "SIZE"], "all-reduce 1GiB")
-    ['all-reduce', '-5MiB']
-    """
-    for word in arguments:
-        if word.startswith("-") and len(word) > 1 and not _NUMBER.match(word):
-            hint = closest_option(word, options)
-            raise InputError("options", f"'{word}'", f"an option that simcore {command} --help lists", hint)
-    left = list(names)
-    remedy = f"For example: simcore {command} {example}."
-    for option, gone in (replaced or {}).items():
-        left = [name for name in left if name not in gone]
-        remedy = f"With {option}, {' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} left out."
-    if len(arguments) != len(left):
-        given = f"{len(arguments)} ({' '.join(arguments)})" if arguments else "none"
-        raise InputError("arguments", given, f"{len(left)}: {' '.join(left)}", remedy)
-    return list(arguments)
 
 
 def check_count(option: str, number: int, most: int | None = MOST_CHUNKS) -> None:

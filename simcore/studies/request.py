@@ -170,8 +170,10 @@ class Request:
 
 
 def descriptions(request: type[Request]) -> Mapping[str, Description]:
-    """Return the fields of a request in order, each with its description."""
-    return {each.name: each.metadata["description"] for each in dataclasses.fields(request)}  # type: ignore[arg-type]  # the same
+    """Return the fields of a request in order, its own before those of its bases, each with its description."""
+    of_class = [inspect.get_annotations(each) for each in request.__mro__]
+    fields = {each.name: each.metadata["description"] for each in dataclasses.fields(request)}  # type: ignore[arg-type]  # the same
+    return {name: fields[name] for own in of_class for name in own if name in fields}
 
 
 def hints(request: type[Request]) -> Mapping[str, str]:
@@ -202,8 +204,8 @@ def plain(value: Any) -> Any:
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, Sequence):
         return [plain(each) for each in value]
-    if hasattr(value, "item"):  # a number of numpy
-        return value.item()
+    if hasattr(value, "tolist"):  # of numpy, a number or several
+        return value.tolist()
     return {_MEMORY: str(getattr(value, "name", type(value).__name__))}
 
 

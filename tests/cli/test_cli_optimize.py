@@ -108,7 +108,7 @@ def test_explicit_groups(tmp_path):
         (("4D", "325", "2T", "Perf", "Overlap"), "Did you mean '1T'"),
         (("4D", "325", "1T", "Speed", "Overlap"), "one of Perf, PerfPerCost"),
         (("4D", "325", "1T", "Perf", "Overlapp"), "Did you mean 'Overlap'"),
-        (("4D", "325"), "5: NETWORK BUDGET WORKLOAD TARGET LOOP"),
+        (("4D", "325"), "expected 3 to 5: NETWORK BUDGET WORKLOAD [TARGET] [LOOP]."),
         ((*GOOD, "--capp", "1=4"), "Did you mean '--cap'"),
         ((*GOOD, "--cap", "100"), "DIM=BW"),
         ((*GOOD, "--cap", "5=100"), "one of b1, b2, b3, b4, Tile"),
@@ -166,7 +166,7 @@ def test_a_budget_is_above_0(budget):
     ("option", "value", "message"),
     [
         ("--tp", "abc", "--tp: found 'abc', expected a whole number of at least 1."),
-        ("--tp", "0", "--tp: found '0', expected a whole number of at least 1."),
+        ("--tp", "0", "--tp: found 0, expected a whole number of at least 1."),
         ("--workload-variant", "evaluatio", "Did you mean 'evaluation'?"),
     ],
 )
@@ -179,7 +179,7 @@ def test_values_are_refused_in_plain_words(option, value, message, capsys):
 
 def test_one_degree_gives_the_other():
     found = json.loads(run(*GOOD, "--tp", "64", "--json"))
-    assert found["provenance"]["notes"] == ["1T: TP 64 x DP 16"]
+    assert found["workloads"] == [{"name": "1T", "tp": 64, "dp": 16}]
     assert "1T (TP 128 x DP 8), Perf" in run(*GOOD, "--dp", "8")
 
 

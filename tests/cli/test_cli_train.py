@@ -64,7 +64,7 @@ def test_it_prints_where_the_time_goes():
 
 def test_nothing_is_cut_on_a_narrow_terminal(monkeypatch):
     wide = invoke("4D", "325", "1T")
-    monkeypatch.setattr("simcore.cli.train.terminal_width", lambda: 80)
+    monkeypatch.setattr("simcore.cli.options.terminal_width", lambda: 80)
     narrow = invoke("4D", "325", "1T")
     assert max(map(len, narrow.splitlines())) <= 80
     words = [{word for word in text.split("events")[0].split() if "─" not in word} for text in (narrow, wide)]
@@ -198,7 +198,7 @@ def test_zero_and_pipeline():
     found = document("4D", "325", "175B", "--stages", "2", "--micro-batches", "8", "--order", "gpipe")
     assert found["pipeline"]["ideal_bubble"] == 1 / 8
     assert found["pipeline"]["in_flight"] == [8, 8]
-    assert found["provenance"]["inputs"]["dp"] == 32
+    assert found["workload"] == {"name": "175B", "tp": 16, "dp": 32}
     text = invoke("4D", "325", "175B", "--stages", "2")
     assert "2 stages, 8 micro-batches, 1F1B" in text
     assert "12.50% of the work" in text
@@ -220,7 +220,7 @@ def test_stages_that_take_the_place_of_replicas_are_warned_of(degrees, sentence)
     said = [warning for warning in found["warnings"] if "stages" in warning]
     assert [warning[: len(sentence or "")] for warning in said] == ([] if sentence is None else [sentence])
     if sentence is not None:
-        assert said[0].endswith(f"the time without stages / {2 * found['provenance']['inputs']['dp']} there.")
+        assert said[0].endswith(f"the time without stages / {2 * found['workload']['dp']} there.")
     assert document("4D", "325", "1T", "--chunks", "4")["warnings"] == []
 
 
@@ -228,19 +228,19 @@ def test_a_model_that_names_its_data_parallelism_alone_keeps_it_with_stages(tmp_
     model = tmp_path / "model.yaml"
     model.write_text("hidden: 4096\nlayers: 2\nheads: 32\nsequence: 1024\nbatch: 1\ndp: 16\n", encoding="utf-8")
     found = document("4D", "325", str(model), "--stages", "2", "--chunks", "4")
-    assert (found["provenance"]["inputs"]["tp"], found["provenance"]["inputs"]["dp"]) == (32, 16)
+    assert (found["workload"]["tp"], found["workload"]["dp"]) == (32, 16)
     assert not any("in place of DP" in warning for warning in found["warnings"])
 
 
 def test_where_compute_is_from_is_a_warning_of_the_result():
     found = document("4D", "325", "1T", "--profile", "h100", "--chunks", "4")
     assert found["warnings"][0].startswith("compute from profile h100 (published)")
-    assert found["provenance"]["notes"] == ["1T: TP 128 x DP 8"]
+    assert found["workload"] == {"name": "1T", "tp": 128, "dp": 8}
     assert warned("4D", "325", "1T", "--profile", "h100", "--chunks", "4") == found["warnings"]
 
 
 def test_no_micro_batches_are_refused_in_python_too():
-    with pytest.raises(InputError, match="micro-batches: found 0"):
+    with pytest.raises(InputError, match="micro_batches: found 0"):
         simcore.train("4D", "325", "1T", stages=2, micro_batches=0)
 
 
@@ -353,7 +353,6 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
         (["4D", "325", "1T", "--compute-scale", "-1"], "found -1.0, expected a number above 0. 1 is compute as it is"),
         (["4D", "325", "1T", "--zero", "2"], "0 or 3"),
         (["4D", "325", "1T", "--zero", "3", "--stages", "2"], "one of the two"),
-        (["4D", "325", "1T", "--zero", "3", "--workload-variant", "evaluation"], "--workload-variant optimizer"),
         (["4D", "325", "1T", "--stages", "3"], "a divisor of the 1024 NPUs"),
         (["4D", "325", "175B", "--stages", "4"], "divides the 2 blocks"),
         (["4D", "325", "175B", "--stages", "4"], "with the model's real number in field 'layers'"),
@@ -395,7 +394,7 @@ def test_counts_are_whole_numbers_in_python(changes):
     option, value = list(changes.items())[-1]
     with pytest.raises(InputError) as refused:
         simcore.train("4D", "325", "1T", **changes)
-    assert refused.value.place == f"--{option.replace('_', '-')}"
+    assert str(refused.value).startswith(f"{option}: found ")
     assert refused.value.found == (str(value) if isinstance(value, float) else repr(value))
     assert refused.value.expected.startswith("a whole number")
 
@@ -403,8 +402,76 @@ def test_counts_are_whole_numbers_in_python(changes):
 @pytest.mark.parametrize("changes", [{"compute_scale": "1"}, {"zero": "3"}, {"split": 3}, {"split": [None] * 4}])
 def test_other_numbers_that_are_none_are_refused_in_python(changes):
     (option,) = changes
-    with pytest.raises(InputError, match=f"--{option.replace('_', '-')}: found"):
+    with pytest.raises(InputError, match=f"^{option}: found"):
         simcore.train("4D", "325", "1T", **changes)
+
+
+@pytest.mark.parametrize(
+    ("args", "changes", "message"),
+    [
+        (["4D", "325", "175B", "--tp", "7"], {"tp": 7}, "{tp}: found 7, expected a divisor of the 1,024 NPUs"),
+        (["4D", "325", "175B", "--stages", "4"], {"stages": 4}, "{stages}: found 4, expected a number of stages that"),
+        (["4D", "325", "175B", "--zero", "3", "--stages", "2"], {"zero": 3, "stages": 2}, "{zero}: found 3 with 2"),
+        (["4D", "325", "175B", "--dtype", "fp16"], {"dtype": "fp16"}, "{dtype}: found 'fp16' without a profile"),
+        (
+            ["4D", "325", "175B", "--micro-batches", "2"],
+            {"micro_batches": 2},
+            "{micro_batches}: found 2 with one stage, expected it only with a pipeline. Add {stages}.",
+        ),
+    ],
+)
+def test_errors_name_fields_in_python_and_options_on_the_command_line(capsys, args, changes, message):
+    options = {"variant": "--workload-variant", "micro_batches": "--micro-batches"}
+    fields = ("tp", "stages", "zero", "dtype", "variant", "micro_batches")
+    assert message.format(**{each: options.get(each, f"--{each}") for each in fields}) in refusal(capsys, *args)
+    with pytest.raises(InputError) as refused:
+        simcore.train("4D", "325", "175B", **changes)
+    assert message.format(**{each: each for each in fields}) in str(refused.value)
+    assert "--" not in str(refused.value)
+
+
+def test_what_options_give_in_place_of_arguments_is_the_same_field(tmp_path):
+    model = tmp_path / "small.yaml"
+    model.write_text("hidden: 4096\nlayers: 2\nheads: 32\nsequence: 2048\nbatch: 1\ntp: 4\n", encoding="utf-8")
+    by_option = document("--network", "Ring(4)@200GB/s", "--model", str(model), "--chunks", "2")
+    inputs = by_option["provenance"]["inputs"]
+    assert (inputs["network"], inputs["budget"], inputs["workload"]) == ("Ring(4)@200GB/s", None, str(model))
+    assert document("2D", "300", str(model), "--dp", "64") == document("2D", "300", "--model", str(model), "--dp", "64")
+
+
+def test_a_result_has_its_timeline_without_asking_for_it_before():
+    result = simcore.train("4D", "325", "1T", chunks=2)
+    assert {each.track for each in result.slices} >= {"NPU", "dimension 1: Ring 2 Tile"}
+    assert max(each.end for each in result.slices) == result.time
+    assert result.timeline().trace == simcore.train("4D", "325", "1T", chunks=2).timeline().trace
+    assert result.run.phases == ()
+
+
+def test_a_profile_in_memory_leaves_its_name_and_has_to_be_given_again():
+    from simcore.readers.profiles import read_profile
+
+    profile = read_profile("h100", "profile").value
+    result, named = (simcore.train("4D", "325", "1T", chunks=1, profile=each) for each in (profile, "h100"))
+    assert result.provenance.inputs["profile"] == {"in_memory": "h100"}
+    assert (result.time, result.warnings) == (named.time, named.warnings)
+    with pytest.raises(InputError, match="profile: found 'h100', which was given in memory"):
+        simcore.train(**result.provenance.inputs)
+
+
+def test_bandwidths_of_numpy_are_numbers():
+    import numpy as np
+
+    own = np.array([139.75e9, 122.25e9, 15.25e9, 47.75e9])
+    result = simcore.train("4D", float(own.sum()), "1T", chunks=2, split=own)
+    assert result.deployment.bandwidths == tuple(own)
+    assert result.provenance.inputs["split"] == own.tolist()
+    assert simcore.train(**json.loads(json.dumps(result.provenance.inputs))).to_json() == result.to_json()
+
+
+def test_what_resolves_to_a_default_is_in_the_inputs():
+    inputs = document("4D", "325", "1T", "--stages", "2", "--chunks", "1")["provenance"]["inputs"]
+    assert (inputs["budget"], inputs["recompute"], inputs["micro_batches"]) == (325e9, True, 8)
+    assert (inputs["tp"], inputs["dp"]) == (None, None)  # whether they were asked for decides what is compared
 
 
 def test_help_imports_nothing_heavy():
@@ -442,14 +509,15 @@ def test_options_shared_with_optimize(capsys, tmp_path):
     model = tmp_path / "small.yaml"
     model.write_text("hidden: 4096\nlayers: 2\nheads: 32\nsequence: 2048\nbatch: 1\n", encoding="utf-8")
     found = document("4D", "325", "--model", str(model), "--tp", "16", "--batch", "2", "--sequence", "1024")
-    inputs = found["provenance"]["inputs"]
-    assert (inputs["tp"], inputs["dp"], inputs["batch"], inputs["sequence"]) == (16, 64, 2, 1024)
+    inputs, workload = found["provenance"]["inputs"], found["workload"]
+    assert (workload["tp"], workload["dp"], inputs["batch"], inputs["sequence"]) == (16, 64, 2, 1024)
     assert "With --model x, WORKLOAD is left out" in refusal(capsys, "4D", "325", "1T", "--model", "x")
     groups = tmp_path / "groups.yaml"
     groups.write_text("F: [2, 8, 8, -1]\nI: [2, 8, 8, -1]\nW: [-1, -1, -1, 8]\n", encoding="utf-8")
     ours, theirs = (document("4D", "325", "1T", *extra) for extra in (("--communicator", str(groups)), ()))
     assert ours["iteration_time"] == theirs["iteration_time"]
     assert set(ours["provenance"]["sha256"]) == {"network", "workload", "communicator"}
+    assert json.loads(simcore.train(**ours["provenance"]["inputs"]).to_json()) == ours
     assert "one or the other" in refusal(capsys, "4D", "325", "1T", "--communicator", str(groups), "--stages", "2")
     groups.write_text("F: [2, 8, -1, -1]\nI: [2, 8, -1, -1]\nW: [-1, -1, -1, 8]\n", encoding="utf-8")
     assert "the other 896 are idle" in " ".join(warned("4D", "325", "1T", "--communicator", str(groups)))

@@ -119,6 +119,19 @@ def test_python_blocks_of_the_api_reference_run(capsys: pytest.CaptureFixture[st
     assert "290.006 ms" in capsys.readouterr().out
 
 
+def test_python_block_of_the_guide_to_training_runs(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (block,) = re.findall(
+        r"^```python\n(.*?)^```", (DOCS / "how-to" / "train.md").read_text(encoding="utf-8"), flags=re.M | re.S
+    )
+    monkeypatch.chdir(tmp_path)
+    exec(block, {})
+    assert "latency-aware: 290.006 ms" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"iteration", "iteration.json", "iteration.csv"}
+    assert (tmp_path / "iteration" / "timeline.json").read_bytes() == (tmp_path / "iteration.json").read_bytes()
+
+
 def test_readme_python_block_runs(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,9 @@ from simcore.report import Grid, Headline
 from simcore.results import Result, Table
 from simcore.studies.collective import collective
 from simcore.studies.evaluate import evaluate
+from simcore.studies.optimize import optimize
 from simcore.studies.request import Request, argument, descriptions, option, study
+from simcore.studies.train import train
 
 NETWORK = "Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us"
 
@@ -26,9 +28,36 @@ CASES = {
     "evaluate-fig15": (evaluate, {"target": "network-fig15", "small": True}),
     "evaluate-simulate": (evaluate, {"target": "network-fig13", "small": True, "engine": "simulate"}),
     "evaluate-table": (evaluate, {"target": "network-table6"}),
+    "train": (train, {"network": "3D", "budget": "400", "workload": "175B"}),
+    "train-network": (
+        train,
+        {"network": "Ring(8)@100GB/s x Switch(128)@20GB/s", "budget": None, "workload": "175B", "tp": 4,
+         "chunks": 3, "loop": "overlap", "schedule": "themis", "zero": 3},
+    ),
+    "train-stages": (
+        train,
+        {"network": "4D", "budget": 325e9, "workload": "1T", "split": "optimal", "stages": 2, "chunks": 2,
+         "profile": "h100", "order": "gpipe"},
+    ),
+    "train-split": (
+        train,
+        {"network": "2D", "budget": "300", "workload": "17B", "split": (100e9, 200e9), "variant": "evaluation",
+         "compute_scale": 0.5, "convention": "astra-sim-2", "schedule": "flex", "recompute": False, "batch": 3},
+    ),
     "collective-part": (
         collective,
         {"collective": "all-to-all", "size": 4096, "network": "Ring(8)@100GB/s", "group": "0-3", "chunks": 3},
+    ),
+    "optimize": (optimize, {"network": "4D", "budget": "325", "workload": "1T"}),
+    "optimize-group": (
+        optimize,
+        {"network": "3D", "budget": 325e9, "workload": "Group", "target": "PerfPerCost", "loop": "overlap",
+         "caps": {"Package": 200e9}, "minima": {"1": "20"}, "constraints": "b1 >= b2"},
+    ),
+    "optimize-profile": (
+        optimize,
+        {"network": "4D", "budget": "325", "workload": "1T", "loop": "Overlap", "profile": "h100", "tp": 64,
+         "at_most": True, "recompute": True, "cost": "sc245"},
     ),
     "collective-zoo": (
         collective,

@@ -6,19 +6,19 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 from simcore.errors import InputError
-from simcore.studies.inputs import parse_budget, positional
+from simcore.studies.inputs import parse_budget
 from simcore.studies.optimize import optimize
 from simcore.studies.optimize.inputs import limits
 
 
 def test_a_result_has_a_plan_a_table_and_a_plot():
     result = optimize("3D", 325e9, "Group", "PerfPerCost", "Overlap", caps={"Package": 200e9})
-    assert result.workloads == ("17B", "175B", "1T")
-    assert result.table.column("dimension") == [1, 2, 3]
-    assert sum(result.table.column("bandwidth")) == pytest.approx(325e9)
-    assert result.table[0]["bandwidth"] <= 200e9
+    assert [each.name for each in result.workloads] == ["17B", "175B", "1T"]
+    assert result.dimensions.column("dimension") == [1, 2, 3]
+    assert sum(result.dimensions.column("bandwidth")) == pytest.approx(325e9)
+    assert result.dimensions[0]["bandwidth"] <= 200e9
     assert result.plan.relative_gap <= 1e-6
-    left, right = result.plot().axes
+    left, right = result.figures()["plan"].axes
     assert left.get_ylabel() == "bandwidth [GB/s per NPU]"
     assert len(right.containers) == 4
     with pytest.raises(FrozenInstanceError):
@@ -52,14 +52,7 @@ def test_budgets(text, value):
     assert parse_budget(text) == value
 
 
-def test_arguments_and_limits():
-    names, without = ["NETWORK", "BUDGET", "WORKLOAD"], {"--model m.yaml": ("WORKLOAD",)}
-    assert positional("optimize", ["4D", "325"], names, "4D 325 1T", (), without) == ["4D", "325"]
-    with pytest.raises(InputError, match=r"With --model m\.yaml, WORKLOAD is left out"):
-        positional("optimize", ["4D", "325", "1T"], names, "4D 325 1T", (), without)
-    with pytest.raises(InputError, match="For example: simcore train 4D 325 1T"):
-        positional("train", ["4D"], names, "4D 325 1T")
-    assert positional("train", ["4D", "-5", "1T"], names, "4D 325 1T") == ["4D", "-5", "1T"]
+def test_limits():
     assert limits("--cap", ("1 = 50 GB/s",)) == {"1": "50 GB/s"}
     with pytest.raises(InputError, match="DIM=BW"):
         limits("--cap", ("=50",))

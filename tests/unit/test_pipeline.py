@@ -117,8 +117,8 @@ def test_stages_are_whole_blocks():
         stage_layers(balanced(4), 3)
     with pytest.raises(InputError, match="at least 1"):
         Pipeline(0, 1)
-    with pytest.raises(InputError, match=r"^the option: found 3"):
-        stage_layers(balanced(4), 3, "the option")
+    with pytest.raises(InputError, match=r"^stages: found 3"):
+        stage_layers(balanced(4), 3)
 
 
 def test_a_message_is_what_the_last_layer_of_a_stage_hands_on():

@@ -95,7 +95,7 @@ def test_models_know_no_file_format_and_no_console():
 
 def test_a_study_knows_no_other_study():
     studies = {below_studies(m) for m in MODULES} - {None}
-    shared = {"simcore.studies.inputs", "simcore.studies.request"}
+    shared = {"simcore.studies.deployment", "simcore.studies.inputs", "simcore.studies.request"}
     for study in studies - shared:
         others = [each for each in studies - shared if each != study]
         assert offenders([study], others) == set()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simcore.errors import InputError
+from simcore.errors import InputError, field
 from simcore.models.network.topology import Dimension, Topology
+
+DEGREES = f"{field('tp')}, {field('dp')}"
+"""What gives the degrees of parallelism, for messages."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Groups:
         return inner, tuple(tuple(range(0, p * step, step)) for p, step in zip(self.dp, self.tp, strict=True))
 
 
-def map_parallelism(topology: Topology, tp: int, dp: int, place: str = "--tp, --dp") -> Groups:
+def map_parallelism(topology: Topology, tp: int, dp: int, place: str = DEGREES) -> Groups:
     """Place tensor-parallel groups on the inner dimensions and data-parallel groups on the outer ones.
 
     A tensor-parallel group fills dimension after dimension from the inside, a data-parallel group from the outside; a
@@ -85,7 +88,7 @@ def map_parallelism(topology: Topology, tp: int, dp: int, place: str = "--tp, --
     return Groups(tuple(inner), tuple(outer))
 
 
-def map_stages(topology: Topology, stages: int, place: str = "--stages") -> tuple[tuple[int, ...], Topology]:
+def map_stages(topology: Topology, stages: int, place: str = field("stages")) -> tuple[tuple[int, ...], Topology]:
     """Place pipeline stages on the outermost dimensions.
 
     Parameters

@@ -129,8 +129,6 @@ def lower_at_rate(
     dp: int,
     rate: float = ConstantRate.rate,
     variant: Variant = "optimizer",
-    *,
-    place: str = "tp",
 ) -> Workload:
     """Write the layers of a transformer's blocks on NPUs of one speed, as the published workloads have them.
 
@@ -162,8 +160,6 @@ def lower_at_rate(
         What an NPU achieves [FLOP/s].
     variant : {'optimizer', 'evaluation'}
         Whether each layer sums its own weight gradient, or the first layer sums all of them at once.
-    place : str
-        What gave TP, for messages.
 
     Raises
     ------
@@ -180,7 +176,7 @@ def lower_at_rate(
     """
     blocks = replace(model, vocabulary=None, outputs=None)
     workload, _ = lower(
-        operators_of(blocks, batch, tp, place), ConstantRate(rate), tp, dp, name=model.name, variant=variant,
+        operators_of(blocks, batch, tp), ConstantRate(rate), tp, dp, name=model.name, variant=variant,
         accounting=Accounting.PUBLISHED, source=model.source,
     )  # fmt: skip
     return workload
@@ -194,14 +190,12 @@ def lower_on_profile(
     profile: KernelProfile,
     dtype: str | None = None,
     variant: Variant = "optimizer",
-    *,
-    place: str = "tp",
 ) -> Workload:
     """Write the layers of a transformer on a profiled device; with a vocabulary also what is around its blocks.
 
     Parameters
     ----------
-    model, batch, tp, dp, variant, place
+    model, batch, tp, dp, variant
         See `lower_at_rate`.
     profile : KernelProfile
         The device's.
@@ -217,7 +211,7 @@ def lower_on_profile(
     element, own = element_of(dtype, batch.element), batch.element
     caution = f"{element} B per element ({dtype}) in place of the model's {own} B; Adam's state in fp32"
     compute = profiled(profile, element, dtype)
-    listed = operators_of(model, replace(batch, element=element), tp, place)
+    listed = operators_of(model, replace(batch, element=element), tp)
     workload, costs = lower(listed, compute, tp, dp, name=model.name, variant=variant, source=model.source)
     about, complete = f"{profile.name} ({profile.origin})", model.vocabulary is not None
     return replace(workload, times=Times(about, compute.dtype, costs, (caution,) if element != own else (), complete))

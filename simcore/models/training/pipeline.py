@@ -9,26 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from simpy.events import Event
 
 from simcore.engine import Clock
-from simcore.errors import InputError
+from simcore.errors import InputError, field
 from simcore.models.network.collectives import Collective
 from simcore.models.network.transfers import TransferLeg
 from simcore.models.training.execute import Log, Runner, Span, finish
-from simcore.models.training.program import Axis, Loop, Step, Writer, backward_order, blocks
+from simcore.models.training.program import Axis, Loop, PipelineOrder, Step, Writer, backward_order, blocks
 from simcore.models.training.simulated import ChunkFabric
 from simcore.models.training.workload import Pass, Workload
-
-
-class PipelineOrder(StrEnum):
-    """In which order a stage takes its micro-batches."""
-
-    GPIPE = "GPipe"
-    ONE_F_ONE_B = "1F1B"
 
 
 @dataclass(frozen=True)
@@ -88,17 +80,8 @@ def turns(pipeline: Pipeline, stage: int) -> Iterator[tuple[bool, int]]:
     yield from ((False, i) for i in range(m - ahead, m))
 
 
-def stage_layers(workload: Workload, stages: int, place: str = "stages") -> list[range]:
+def stage_layers(workload: Workload, stages: int) -> list[range]:
     """Cut a workload into stages of whole blocks, as many in each.
-
-    Parameters
-    ----------
-    workload : Workload
-        All layers.
-    stages : int
-        How many.
-    place : str
-        What gave the number, for messages.
 
     Raises
     ------
@@ -115,7 +98,7 @@ def stage_layers(workload: Workload, stages: int, place: str = "stages") -> list
                 ". The zoo's workloads hold two blocks of their model, as published; for more stages copy the entry to "
                 "a file with the model's real number in field 'layers'"
             )
-        raise InputError(place, str(stages), expected, f"{remedy}.")
+        raise InputError(field("stages"), str(stages), expected, f"{remedy}.")
     each = len(found) // stages
     return [range(found[i * each].start, found[(i + 1) * each - 1].stop) for i in range(stages)]
 
@@ -208,7 +191,6 @@ def run_pipeline(
     recompute: bool = True,
     compute_scale: float = 1.0,
     order: Callable[[Pipeline, int], Iterator[tuple[bool, int]]] = turns,
-    place: str = "stages",
 ) -> PipelineRun:
     """Simulate one iteration of a pipeline, one NPU per stage.
 
@@ -233,8 +215,6 @@ def run_pipeline(
         As in `simcore.models.training.program.iteration`.
     order : callable
         Turns of a stage, in place of those of `pipeline`.
-    place : str
-        What gave the number of stages, for messages.
 
     Raises
     ------
@@ -243,7 +223,7 @@ def run_pipeline(
     RunError
         If the turns lead to a deadlock.
     """
-    parts = stage_layers(workload, pipeline.stages, place)
+    parts = stage_layers(workload, pipeline.stages)
     boxes = [[clock.event() for _ in range(pipeline.micro_batches)] for _ in range(2 * len(parts))]
     stages = [
         _Stage(i, layers, Runner(clock, fabric, Log(f"stage {i + 1}")), fabric, boxes[2 * i], boxes[2 * i + 1])

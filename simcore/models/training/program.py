@@ -43,6 +43,13 @@ CLOSED_FORM_LOOPS = (Loop.NO_OVERLAP, Loop.OVERLAP)
 """Loops that `simcore.models.training.closed_form` has a formula for."""
 
 
+class PipelineOrder(StrEnum):
+    """In which order a stage takes its micro-batches."""
+
+    GPIPE = "GPipe"
+    ONE_F_ONE_B = "1F1B"
+
+
 class Axis(StrEnum):
     """What communication is for: the group that a collective runs in, or transfers between pipeline stages."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from simcore.errors import InputError
+from simcore.errors import InputError, field
 from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.operators import Communication, Operation, Operator, OperatorList, Section
@@ -26,7 +26,7 @@ ADAM = 28
 written, 4 B each; with 2-byte weights a master copy takes the weight's place and the 2-byte weight is written too."""
 
 
-def operators_of(model: Transformer, batch: Batch, tp: int = 1, place: str = "tp") -> OperatorList:
+def operators_of(model: Transformer, batch: Batch, tp: int = 1) -> OperatorList:
     """Return the operators of a transformer on one NPU.
 
     Attention is one batched product per head, with the scores written to memory. Embedding and output layer are cut
@@ -40,8 +40,6 @@ def operators_of(model: Transformer, batch: Batch, tp: int = 1, place: str = "tp
         What a replica processes.
     tp : int
         Degree of tensor parallelism.
-    place : str
-        What gave the degree, for messages.
 
     Raises
     ------
@@ -61,7 +59,7 @@ def operators_of(model: Transformer, batch: Batch, tp: int = 1, place: str = "tp
     >>> operators_of(model, Batch(512, 4)).saved == 512 * 4 * 1024 * (34 + 5 * 16 * 512 / 1024)
     True
     """
-    _check_split(model, tp, place)
+    _check_split(model, tp)
     make = _Make(model, batch, tp)
     block = Section("block", (*make.attention(), *make.feed_forward()), model.blocks)
     if model.vocabulary is None:
@@ -226,7 +224,7 @@ def _sizes(m: int, n: int, k: int, batch: int = 1) -> Shape:
     return ("m", m), ("n", n), ("k", k), ("batch", batch)
 
 
-def _check_split(model: Transformer, tp: int, place: str) -> None:
+def _check_split(model: Transformer, tp: int) -> None:
     whose = f"workload '{model.name}', TP"
     if tp < 1:
         raise InputError(whose, str(tp), "a whole number of at least 1")
@@ -238,4 +236,4 @@ def _check_split(model: Transformer, tp: int, place: str) -> None:
     }
     for what, count in parts.items():
         if count is not None and count % tp:
-            raise InputError(whose, str(tp), f"a divisor of its {what}, {count}", f"Choose another with {place}.")
+            raise InputError(whose, str(tp), f"a divisor of its {what}, {count}", f"Choose another with {field('tp')}.")

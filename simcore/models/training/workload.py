@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from simcore.models.compute.compute_model import KernelCall
-from simcore.models.compute.predict import Prediction
 from simcore.models.network.collectives import Collective
+
+if TYPE_CHECKING:  # loops and passes are read by requests, which load nothing heavy
+    from simcore.models.compute.compute_model import KernelCall
+    from simcore.models.compute.predict import Prediction
 
 
 class Pass(StrEnum):

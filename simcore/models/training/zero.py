@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from simcore.errors import InputError
+from simcore.errors import InputError, field
 from simcore.models.network.collectives import Collective
 from simcore.models.training.program import Axis, Issue, Loop, Step, Wait, Writer, backward_order, blocking
 from simcore.models.training.workload import Layer, Pass, Phase, Workload
 
 
-def zero3(
-    workload: Workload, loop: Loop, *, recompute: bool = True, compute_scale: float = 1.0, place: str = "zero"
-) -> tuple[Step, ...]:
+def zero3(workload: Workload, loop: Loop, *, recompute: bool = True, compute_scale: float = 1.0) -> tuple[Step, ...]:
     """Write the program of one iteration with ZeRO-3.
 
     Parameters, gradients and optimiser state are sharded over the data-parallel group. A layer's parameters are
@@ -26,8 +24,6 @@ def zero3(
     ----------
     workload, loop, recompute, compute_scale
         As in `iteration`.
-    place : str
-        What asks for ZeRO-3, for messages.
 
     Raises
     ------
@@ -38,7 +34,7 @@ def zero3(
     ----------
     Rajbhandari et al., ZeRO: Memory Optimizations Toward Training Trillion Parameter Models, SC 2020, section 7.
     """
-    sizes = _parameters(workload, place)
+    sizes = _parameters(workload)
     writer = Writer(_scattered(workload), loop, compute_scale)
     layers = range(len(workload.layers))
     met = [(layer, Pass.FORWARD) for layer in layers]
@@ -78,7 +74,7 @@ def _gathered(
     yield from writer.end()
 
 
-def _parameters(workload: Workload, place: str) -> list[float]:
+def _parameters(workload: Workload) -> list[float]:
     """Return the bytes of each layer's parameters.
 
     A layer file does not say them: there a layer is taken to have as many as its gradient. An output layer that shares
@@ -89,7 +85,7 @@ def _parameters(workload: Workload, place: str) -> list[float]:
     fused = sum(size > 0 for size in gradients) == 1 and len(gradients) > 1
     if fused and any(size is None for size in known):
         raise InputError(
-            place,
+            f"{field('zero')} 3",
             f"workload '{workload.name}', whose weight gradients are fused into one layer",
             "each layer's own weight gradient, which tells the size of its parameters",
             "Write each layer's gradient in its own line.",

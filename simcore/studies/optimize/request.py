@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simcore.models.bandwidth.plan import Target
 from simcore.models.training.program import CLOSED_FORM_LOOPS
-from simcore.studies.deployment import DeploymentRequest
+from simcore.studies.deployment.request import DeploymentRequest
 from simcore.studies.request import Instead, argument, option
 
 

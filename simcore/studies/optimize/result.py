@@ -43,6 +43,7 @@ class OptimizeResult(OptimizeOutcome):
         """Return the result as plain containers, in SI units, for JSON."""
         plan = self.plan
         return {
+            "workloads": [{"name": each.name, "tp": each.tp, "dp": each.dp} for each in self.workloads],
             "bandwidths": list(plan.bandwidths),
             "iteration_time": plan.iteration_time,
             "lower_bound": plan.lower_bound,

@@ -17,7 +17,7 @@ from simcore.models.training.workload import Workload
 from simcore.readers.costs import read_costs
 from simcore.readers.networks import read_network
 from simcore.results import Provenance, versions
-from simcore.studies.deployment import compute_profile, compute_source, parallelism, place_workloads
+from simcore.studies.deployment.inputs import compute_profile, compute_source, parallelism, place_workloads
 from simcore.studies.inputs import parse_budget
 from simcore.studies.optimize.inputs import default_cost, price_dimensions, read_limits
 from simcore.studies.optimize.request import OptimizeRequest

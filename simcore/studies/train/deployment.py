@@ -17,7 +17,7 @@ from simcore.models.training.closed_form import StepModel, StepTime, compile_ste
 from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload
 from simcore.readers.network_string import NetworkSpec
-from simcore.studies.deployment import Parallelism
+from simcore.studies.deployment.inputs import Parallelism
 from simcore.studies.inputs import bandwidth, parse_budget
 from simcore.studies.train.request import TrainRequest
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from simcore.engine import Clock
-from simcore.errors import field
 from simcore.models.network.transfers import TransferLeg, transfer_legs
 from simcore.models.training.closed_form import StepTime
 from simcore.models.training.pipeline import Pipeline, run_pipeline
@@ -58,7 +57,7 @@ class Iteration:
         """Return the program of an NPU where there is one stage."""
         workload, scale = deployment.workload, self.compute_scale
         if self.zero:
-            return zero3(workload, self.loop, recompute=self.recompute, compute_scale=scale, place=field("zero"))
+            return zero3(workload, self.loop, recompute=self.recompute, compute_scale=scale)
         return iteration(workload, self.loop, recompute=self.recompute, compute_scale=scale)
 
     def runs(
@@ -99,7 +98,7 @@ class Iteration:
 
         found = run_pipeline(
             clock, deployment.workload, self.pipeline, fabrics, legs,
-            loop=self.loop, recompute=self.recompute, compute_scale=self.compute_scale, place=field("stages"),
+            loop=self.loop, recompute=self.recompute, compute_scale=self.compute_scale,
         )  # fmt: skip
         return tuple(written(log, network) for log, network in zip(found.logs, networks, strict=True)), found.in_flight
 

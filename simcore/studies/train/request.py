@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from simcore.errors import InputError, field
 from simcore.models.network.conventions import Convention
 from simcore.models.network.schedulers.schedules import Schedule
-from simcore.models.training.pipeline import PipelineOrder
-from simcore.models.training.program import Loop
-from simcore.studies.deployment import DeploymentRequest
+from simcore.models.training.program import Loop, PipelineOrder
+from simcore.studies.deployment.request import DeploymentRequest
 from simcore.studies.request import Instead, argument, option
+
+CONVENTIONS = tuple(str(each) for each in Convention if each is not Convention.ASTRA_SIM_2_AWARE)
+"""What a chunk may cost in an iteration, where several collectives and dimensions are busy at once."""
 
 
 class TrainRequest(DeploymentRequest):
@@ -52,10 +55,7 @@ class TrainRequest(DeploymentRequest):
     chunks: int = option(default=64, help="Into how many each collective is cut.")
     schedule: str = option(default="ascending", choices=Schedule, metavar="NAME", help="Order of dimensions per chunk.")
     convention: str = option(
-        default="physical",
-        choices=Convention,
-        metavar="physical|astra-sim|astra-sim-2",
-        help="What a chunk costs, by physics or as ASTRA-sim counts it.",
+        default="physical", choices=CONVENTIONS, help="What a chunk costs: by physics, or as ASTRA-sim counts it."
     )
     compute_scale: float = option(default=1.0, help="Factor on all compute.")
     recompute: bool | None = option(
@@ -67,3 +67,12 @@ class TrainRequest(DeploymentRequest):
     stages: int = option(default=1, least=1, help="Pipeline stages, on the outermost dimensions.")
     micro_batches: int | None = option(default=None, least=1, help="Micro-batches; by default four per stage.")
     order: str = option(default="1F1B", choices=PipelineOrder, help="Order of micro-batches.")
+
+    def __post_init__(self) -> None:
+        if str(self.convention).lower() == Convention.ASTRA_SIM_2_AWARE:
+            expected = "a convention that knows several collectives and dimensions at once"
+            remedy = f"Use {', '.join(CONVENTIONS[:-1])} or {CONVENTIONS[-1]}."
+            raise InputError(field("convention"), f"'{self.convention}'", expected, remedy)
+        if isinstance(self.split, Iterable) and not isinstance(self.split, str):
+            object.__setattr__(self, "split", tuple(self.split))
+        super().__post_init__()

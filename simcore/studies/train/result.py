@@ -51,7 +51,7 @@ class TrainResult(TrainOutcome):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain containers, in SI units, for JSON."""
-        run, axes = self.run, self.run.exposed_by_axis()
+        run, axes, workload = self.run, self.run.exposed_by_axis(), self.deployment.workload
         pipeline = None
         if self.pipeline is not None:
             pipeline = {
@@ -72,6 +72,7 @@ class TrainResult(TrainOutcome):
             "bound": self.bound,
             "closed_form": None if self.closed is None else self.closed.total,
             "closed_form_partial": None if self.closed_partial is None else self.closed_partial.total,
+            "workload": {"name": workload.name, "tp": workload.tp, "dp": workload.dp},
             "bandwidths": list(self.deployment.bandwidths),
             "utilisation": self.dimensions.column("utilisation"),
             "limiting_dimension": None if self.limiting is None else self.limiting + 1,

@@ -6,23 +6,23 @@ import functools
 import time
 from collections.abc import Callable
 from numbers import Real
-from typing import Any
 
 from simcore.errors import InputError, field, written
 from simcore.models.network.conventions import Convention
 from simcore.models.network.mapping import map_stages
 from simcore.models.network.schedulers.schedules import Schedule
 from simcore.models.training.notes import notes_on
-from simcore.models.training.pipeline import Pipeline, PipelineOrder
-from simcore.models.training.program import Loop
+from simcore.models.training.pipeline import Pipeline
+from simcore.models.training.program import Loop, PipelineOrder
 from simcore.models.training.simulated import Settings
 from simcore.models.training.workload import Workload
 from simcore.readers.network_string import NetworkSpec
 from simcore.readers.networks import read_network
+from simcore.readers.read import Read
 from simcore.readers.workloads import read_workload, workload_file
 from simcore.results import Provenance, versions
-from simcore.studies.deployment import Parallelism, compute_profile, compute_source, parallelism, variant_of
-from simcore.studies.inputs import check_count, resolve_network
+from simcore.studies.deployment.inputs import Parallelism, compute_profile, compute_source, parallelism, variant_of
+from simcore.studies.inputs import check_count, parse_budget, resolve_network
 from simcore.studies.request import study
 from simcore.studies.train.deployment import deploy, partial_groups
 from simcore.studies.train.iteration import Iteration
@@ -50,40 +50,29 @@ def train(request: TrainRequest) -> TrainResult:
     (180.6, 58.9)
     """
     simulated = _iteration(request)
-    pipeline = simulated.pipeline
     named, network_hash = _network(request)
-    topology = named.topology
-    degrees = parallelism(request, topology)
-    map_stages(topology, request.stages)  # refused before the workload is cut for one of them
+    degrees = parallelism(request, named.topology)
+    map_stages(named.topology, request.stages)  # refused before the workload is cut for one of them
     device = compute_profile(request)
-    place = field("workload")
-    file = workload_file(request.workload, place)
-    read = functools.partial(
-        read_workload, file, place, variant=variant_of(request), sequence=request.sequence, batch=request.batch
-    )
-
-    def load(**options: Any) -> Workload:
-        return read(**options).value
-
-    workload = _workload(
-        functools.partial(load, profile=device, dtype=request.dtype),
-        degrees,
-        topology.npus // request.stages,
-        request.stages,
-    )
+    file = workload_file(request.workload, field("workload"))
+    load = functools.partial(
+        read_workload, file, field("workload"),
+        variant=variant_of(request), sequence=request.sequence, batch=request.batch,
+    )  # fmt: skip
+    timed = functools.partial(load, profile=device, dtype=request.dtype)
+    workload = _workload(timed, degrees, named.topology.npus, request.stages)
     deployment = deploy(request, simulated.recompute, workload, named, degrees)
     started = time.process_time()
     runs, in_flight = simulated.runs(deployment)
     seconds = time.process_time() - started
     run = max(runs, key=lambda one: one.time)
     report = None
-    if pipeline is not None:
-        whole_dp = _whole_dp(load, degrees, topology.npus)
-        report = PipelineReport(pipeline, runs, in_flight, simulated.time(deployment, transfers=False), whole_dp)
+    if simulated.pipeline is not None:
+        without, whole_dp = simulated.time(deployment, transfers=False), _whole_dp(load, degrees, named.topology.npus)
+        report = PipelineReport(simulated.pipeline, runs, in_flight, without, whole_dp)
     partial = partial_groups(deployment)
     least, closed, closed_partial = simulated.references(deployment, partial)
-    budget = None if request.budget is None else sum(deployment.bandwidths)
-    resolved = request.resolved(budget=budget, recompute=simulated.recompute)
+    hashes = {**network_hash, "workload": file.sha256, **degrees.sha256}
     return TrainResult(
         request=request,
         deployment=deployment,
@@ -101,24 +90,27 @@ def train(request: TrainRequest) -> TrainResult:
         warnings=(*notes_on([workload]), *warnings(request, deployment, partial, report, run.time)),
         provenance=Provenance(
             command=request.study,
-            inputs=resolved.inputs(),
-            sha256={
-                **network_hash, "workload": file.sha256, **degrees.sha256,
-                **({} if device is None else {"profile": device.sha256}),
-            },
+            inputs=_resolved(request, simulated).inputs(),
+            sha256=hashes if device is None else {**hashes, "profile": device.sha256},
             counts={"events": run.events},
             versions=versions("simpy"),
         ),
         cpu_seconds=seconds,
-    )  # fmt: skip
+    )
+
+
+def _resolved(request: TrainRequest, simulated: Iteration) -> TrainRequest:
+    """Return the request with defaults filled in; degrees stay as asked, they say what stages take the place of."""
+    pipeline, budget = simulated.pipeline, request.budget
+    return request.resolved(
+        budget=None if budget is None else parse_budget(budget, field("budget")),
+        recompute=simulated.recompute,
+        micro_batches=None if pipeline is None else pipeline.micro_batches,
+    )
 
 
 def _iteration(request: TrainRequest) -> Iteration:
     """Return what is simulated, whatever the network; inputs that do not go together are refused."""
-    if request.convention == Convention.ASTRA_SIM_2_AWARE:
-        expected = "a convention that knows several collectives and dimensions at once"
-        remedy = "Use physical, astra-sim or astra-sim-2."
-        raise InputError(field("convention"), f"'{request.convention}'", expected, remedy)
     scale, zero = request.compute_scale, request.zero
     if not isinstance(scale, Real) or not 0 < scale < float("inf"):
         remedy = "1 is compute as it is, 0.5 half of it, and 1e-9 leaves next to none."
@@ -166,19 +158,18 @@ def _network(request: TrainRequest) -> tuple[NetworkSpec, dict[str, str]]:
     return read.value, {"network": read.sha256}
 
 
-def _workload(load: Callable[..., Workload], degrees: Parallelism, npus: int, stages: int) -> Workload:
+def _workload(load: Callable[..., Read[Workload]], degrees: Parallelism, npus: int, stages: int) -> Workload:
     """Load a workload, cut for the NPUs of one stage."""
-    wanted = degrees.degrees
-    found = load(tp=wanted["tp"], dp=wanted["dp"], npus=npus)
+    found = load(**degrees.degrees, npus=npus // stages).value
     if stages > 1 and degrees.tp is None and degrees.dp is None:  # the preset's DP is for the whole network
-        found = load(tp=found.tp, npus=npus)
+        found = load(tp=found.tp, npus=npus // stages).value
     return found
 
 
-def _whole_dp(load: Callable[..., Workload], degrees: Parallelism, npus: int) -> int | None:
+def _whole_dp(load: Callable[..., Read[Workload]], degrees: Parallelism, npus: int) -> int | None:
     """Return the data parallelism that the same options give without stages; None where that does not fit."""
     try:
-        found = load(**degrees.degrees, npus=npus)
+        found = load(**degrees.degrees, npus=npus).value
     except InputError:
         return None
     return found.dp if found.tp * found.dp == npus else None

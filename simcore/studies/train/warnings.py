@@ -11,7 +11,7 @@ from simcore.models.network.graph import sharing
 from simcore.models.network.schedulers.schedules import Schedule
 from simcore.models.network.topology import Block
 from simcore.models.training.program import Axis
-from simcore.studies.deployment import Parallelism
+from simcore.studies.deployment.inputs import Parallelism
 from simcore.studies.train.deployment import Deployment, PartialGroup
 from simcore.studies.train.outcome import PipelineReport
 from simcore.studies.train.request import TrainRequest

@@ -1,0 +1,49 @@
+"""Inputs that say what runs: how a workload is cut, and what its compute takes. Loading them costs nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simcore.studies.request import Request, option
+
+if TYPE_CHECKING:
+    from simcore.models.compute.profile import KernelProfile
+
+VARIANTS = ("optimizer", "evaluation")
+"""Where weight gradients are summed: layer by layer, or all in the first layer."""
+
+
+class DeploymentRequest(Request):
+    """Inputs that say how a workload is cut and what its compute takes."""
+
+    tp: int | None = option(kw_only=True, default=None, least=1, help="Tensor parallelism, in place of the workload's.")
+    dp: int | None = option(kw_only=True, default=None, least=1, help="Data parallelism, in place of the workload's.")
+    communicator: str | Path | None = option(
+        kw_only=True, default=None, metavar="FILE", help="Explicit groups per dimension, in place of TP and DP."
+    )
+    variant: str = option(
+        kw_only=True,
+        default="optimizer",
+        flag="--workload-variant",
+        choices=VARIANTS,
+        help="Weight gradients summed layer by layer, or all in the first.",
+    )
+    sequence: int | None = option(
+        kw_only=True, default=None, least=1, help="Tokens per sequence, in place of the transformer's."
+    )
+    batch: int | None = option(
+        kw_only=True, default=None, least=1, help="Sequences per replica, in place of the transformer's."
+    )
+    profile: str | Path | KernelProfile | None = option(
+        kw_only=True,
+        default=None,
+        metavar="NAME|FILE",
+        help="Compute times from a kernel profile, not a constant rate.",
+    )
+    dtype: str | None = option(
+        kw_only=True,
+        default=None,
+        metavar="TEXT",
+        help="Number format of the profile's kernels, such as fp16, and of all elements.",
+    )
