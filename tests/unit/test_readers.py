@@ -19,6 +19,7 @@ from simcore.cli.main import run
 from simcore.errors import InputError
 from simcore.readers import Read, zoo
 from simcore.readers.read import InputFile, read_entry, read_path
+from simcore.traces import bundled
 
 KINDS = {
     "applications": readers.read_applications,
@@ -188,7 +189,7 @@ RUNS = {
 def test_a_run_opens_each_input_file_once(command, mine, monkeypatch, capsys):
     monkeypatch.chdir(mine)
     words = command.split()
-    with opens(zoo.ROOT, traces.DATA, mine) as count, pytest.raises(SystemExit) as stop:
+    with opens(zoo.ROOT, bundled.DATA, mine) as count, pytest.raises(SystemExit) as stop:
         run([*words, "--json"])
     assert not stop.value.code, capsys.readouterr().err
     assert {mine / word for word in words if (mine / word).is_file()} <= set(count)
@@ -206,7 +207,7 @@ def test_a_run_opens_each_input_file_once(command, mine, monkeypatch, capsys):
     ],
 )
 def test_entries_of_the_zoo_are_opened_once_too(command, needed, capsys):
-    with opens(zoo.ROOT, traces.DATA) as count, pytest.raises(SystemExit) as stop:
+    with opens(zoo.ROOT, bundled.DATA) as count, pytest.raises(SystemExit) as stop:
         run([*command.split(), "--json"])
     assert not stop.value.code, capsys.readouterr().err
     assert needed <= {path.name for path in count}
