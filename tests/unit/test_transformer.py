@@ -95,6 +95,21 @@ def test_a_split_that_does_not_work_is_refused(change, tp, dp, found):
         lowered(replace(TOY, **change), tp, dp)
 
 
+def test_kernels_are_counted_pass_by_pass():
+    """Both gradients of a product of activations are input gradients; the published count gives each a pass."""
+    workload, costs = lower(operators_of(TOY, BATCH, tp=2), ConstantRate(1e9), 2, 1)
+    kernels, published = {layer.name: layer for layer in workload.layers}, by_name(TOY, tp=2)
+    assert kernels["QK1"].input_gradient.compute == 2 * published["QK1"].forward.compute
+    assert kernels["QK1"].weight_gradient.compute == 0
+    for name in ("Q1", "X1W2b2"):
+        assert kernels[name].weight_gradient.compute == pytest.approx(published[name].weight_gradient.compute)
+    assert sum(cost.call.work for cost in costs) == sum(
+        1e9 * phase.compute
+        for layer in workload.layers
+        for phase in (layer.forward, layer.input_gradient, layer.weight_gradient)
+    )
+
+
 def test_an_operator_of_no_published_layer_is_a_layer_of_its_own():
     (block,) = operators_of(TOY, BATCH).sections
     flash = replace(block.operators[3], path="attention.flash")

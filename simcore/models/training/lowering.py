@@ -281,14 +281,19 @@ def _seconds(spent: Sequence[Cost], accounting: Accounting) -> tuple[float, floa
 
 def _layer(name: str, held: Sequence[Operator], seconds: tuple[float, float, float]) -> Layer:
     """Write one layer with the collectives of its operators, of which each pass has one at most."""
-    after_forward = next((one.after_forward for one in held if one.after_forward), None)
-    after_inputs = next((one.after_input_gradient for one in held if one.after_input_gradient), None)
+    after_forward = _only(name, [one.after_forward for one in held if one.after_forward])
+    after_inputs = _only(name, [one.after_input_gradient for one in held if one.after_input_gradient])
     weights = sum(one.weights for one in held)
     summed = Communication(Collective.ALL_REDUCE, weights) if weights else None
     return Layer(
         name, _phase(seconds[0], after_forward), _phase(seconds[1], after_inputs), _phase(seconds[2], summed),
         parameters=float(weights), activations=held[-1].output,
     )  # fmt: skip
+
+
+def _only(name: str, found: Sequence[Communication]) -> Communication | None:
+    assert len(found) <= 1, f"layer {name} has several collectives in one pass"
+    return found[0] if found else None
 
 
 def _phase(seconds: float, following: Communication | None) -> Phase:
