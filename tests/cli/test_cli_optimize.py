@@ -275,3 +275,10 @@ def test_no_word_of_the_report_is_cut_where_levels_have_long_names(capsys):
     assert "tensor-parallel" in out.partition("iteration")[0]
     assert "\N{HORIZONTAL ELLIPSIS}" not in out
     assert max(map(len, out.splitlines())) <= 100
+
+
+def test_a_model_of_the_zoo_is_a_workload_with_degrees_given():
+    found = json.loads(run("4D", "325", "bert-base", "Perf", "Overlap", "--tp", "4", "--json"))
+    assert found["relative_gap"] <= 1e-7
+    with pytest.raises(InputError, match="no TP and DP"):
+        run("4D", "325", "bert-base", "Perf", "Overlap")

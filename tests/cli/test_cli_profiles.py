@@ -76,6 +76,14 @@ def test_rates_are_what_trace_reads(tmp_path):
     assert table.seconds["bert", 8, "t4"] > table.seconds["bert", 8, "v100"] > table.seconds["bert", 4, "v100"]
 
 
+def test_rates_of_a_model_that_is_a_workload_too():
+    rows = json.loads(run("rates", "--profile", "v100-16gb", "--model", "17B", "--batch", "1,2", "--json"))["rates"]
+    first, second = (row["seconds_per_minibatch"] for row in rows)
+    assert first < second < 2 * first
+    with pytest.raises(InputError, match=r"found 'Group'.*one of 175B, 17B, 1T, bert-base"):
+        run("rates", "--profile", "v100-16gb", "--model", "Group", "--batch", "1")
+
+
 def test_every_command_makes_the_folders_of_its_output(tmp_path, monkeypatch):
     monkeypatch.setattr("simcore.calibrate.measure.clocks.FLUSH", 2**12)
     commands = {

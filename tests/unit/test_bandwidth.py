@@ -18,7 +18,8 @@ from simcore.models.bandwidth.relaxation import Relaxation
 from simcore.models.network.collectives import Collective
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import Groups, map_parallelism
-from simcore.models.training.closed_form import TrainingLoop, compile_step, mean_step
+from simcore.models.training.closed_form import compile_step, mean_step
+from simcore.models.training.program import CLOSED_FORM_LOOPS, Loop
 from simcore.models.training.workload import Layer, Phase, Workload
 from simcore.readers.costs import read_costs
 from simcore.readers.networks import read_network
@@ -28,7 +29,7 @@ from simcore.studies.optimize.reasons import reasons
 BUDGET = 325e9
 
 
-def scene(net, name, loop=TrainingLoop.NO_OVERLAP):
+def scene(net, name, loop=Loop.NO_OVERLAP):
     network, workloads = read_network(net, "test").value.topology, read_workloads(name, "test").value
     models = [compile_step(w, map_parallelism(network, w.tp, w.dp), loop) for w in workloads]
     model = models[0] if len(models) == 1 else mean_step(models, [w.name for w in workloads])
@@ -153,7 +154,7 @@ def hidden_model():
     layer = Layer(
         "hidden", Phase(0.0), Phase(0.0, Collective.ALL_REDUCE, 100e9), Phase(1e-3, Collective.ALL_REDUCE, 1e6)
     )
-    return compile_step(Workload("w", (layer,), 2, 64), Groups((2, 1, 1), (1, 8, 8)), TrainingLoop.OVERLAP)
+    return compile_step(Workload("w", (layer,), 2, 64), Groups((2, 1, 1), (1, 8, 8)), Loop.OVERLAP)
 
 
 def test_among_equal_splits_the_cheapest():
@@ -179,7 +180,7 @@ def test_without_communication_the_split_is_equal():
 
 
 @pytest.mark.parametrize(("net", "name"), [("4D", "1T"), ("3D", "175B"), ("2D", "Group")])
-@pytest.mark.parametrize("loop", list(TrainingLoop))
+@pytest.mark.parametrize("loop", CLOSED_FORM_LOOPS)
 def test_shadow_prices_are_the_slopes_of_the_optimum(net, name, loop):
     model, prices = scene(net, name, loop)
     size = len(prices)
@@ -199,7 +200,7 @@ def test_shadow_prices_are_the_slopes_of_the_optimum(net, name, loop):
 
 def test_prices_where_minima_use_up_the_budget():
     """A dimension held by the others' minima is held by the budget, whose row must carry the price."""
-    model, prices = scene("4D", "1T", TrainingLoop.OVERLAP)
+    model, prices = scene("4D", "1T", Loop.OVERLAP)
     limits = [minimum(i, value, 4, f"min {i + 1}") for i, value in enumerate((100e9, 100e9, 100e9, 25e9))]
     plan = best_plan(model, make_region(BUDGET, 4, limits), prices, Target.PERF)
     step = 1e-5 * BUDGET
@@ -279,7 +280,7 @@ def test_gain_is_one_sided():
     assert plan.dimensions[3].gain == pytest.approx(plan.iteration_time - float(model.time(more)), rel=1e-9)
 
 
-@pytest.mark.parametrize("loop", list(TrainingLoop))
+@pytest.mark.parametrize("loop", CLOSED_FORM_LOOPS)
 @pytest.mark.parametrize("name", ["17B", "175B", "1T", "Group"])
 @pytest.mark.parametrize("net", ["2D", "3D", "4D"])
 def test_few_linear_programs_are_enough(net, name, loop):
@@ -314,9 +315,7 @@ def test_distinct_layers_do_not_cost_programs():
 
     layers = tuple(Layer(f"{i}", phase(), phase(), phase()) for i in range(128))
     groups = Groups((4, 4, 4, 1, 1, 1), (1, 1, 1, 4, 4, 4))
-    found = least_time(
-        compile_step(Workload("deep", layers, 64, 64), groups, TrainingLoop.OVERLAP), make_region(BUDGET, 6)
-    )
+    found = least_time(compile_step(Workload("deep", layers, 64, 64), groups, Loop.OVERLAP), make_region(BUDGET, 6))
     assert found.gap <= 1e-9
     assert found.programs <= 15
 

@@ -17,7 +17,8 @@ from simcore.models.network.simulation.network import Network
 from simcore.models.network.topology import Topology
 from simcore.models.network.transfers import TransferLeg
 from simcore.models.training.execute import Log, Runner, Span, busiest, finish
-from simcore.models.training.program import Axis, Issue, Pass, Step
+from simcore.models.training.program import Axis, Issue, Step
+from simcore.models.training.workload import Pass
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from simcore.models.network.cost import CostModel, cost_coefficients
 from simcore.models.network.mapping import map_parallelism
 from simcore.models.network.topology import Topology
-from simcore.models.training.closed_form import StepModel, TrainingLoop, compile_step, mean_step
+from simcore.models.training.closed_form import StepModel, compile_step, mean_step
+from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload
 from simcore.readers.costs import read_costs
 from simcore.readers.networks import read_network
@@ -125,7 +126,7 @@ class Scene:
         models = {}
         for workload in self.workloads:
             groups = map_parallelism(self.topology, workload.tp, workload.dp)
-            loop = TrainingLoop.NO_OVERLAP
+            loop = Loop.NO_OVERLAP
             models[workload.name] = compile_step(workload, groups, loop, True, compute_scale, recompute_compute)
         models[GROUP] = mean_step(list(models.values()), list(models))
         return models

@@ -107,11 +107,14 @@ def _unknown_reason(limits: Sequence[ShadowPrice]) -> list[str]:
 
 
 def _overlap_reason(model: StepModel, b: Array) -> list[str]:
-    both = model.y > 0
+    both = model.weight_volume > 0
     if not both.any():
         return []
     rates = model.rates(b)
-    hidden = both & (model.x * rates[model.sx] >= (model.g + model.y * rates[model.sy]) * (1 - TIE))
+    hidden = both & (
+        model.input_volume * rates[model.input_stream]
+        >= (model.weight_compute + model.weight_volume * rates[model.weight_stream]) * (1 - TIE)
+    )
     share = float(model.count[hidden].sum() / model.count[both].sum())
     if share == 0:
         return ["Overlap: no weight gradient hides wholly behind an input-gradient collective."]

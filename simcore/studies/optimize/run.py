@@ -10,13 +10,14 @@ from simcore.errors import InputError, field
 from simcore.models.bandwidth.plan import BandwidthPlan, Target, best_plan
 from simcore.models.bandwidth.region import FLOOR, FLOOR_TEXT, make_region
 from simcore.models.network.mapping import Groups
-from simcore.models.training.closed_form import StepModel, TrainingLoop, compile_step, mean_step
-from simcore.models.training.operators import ProfiledTimes
+from simcore.models.training.closed_form import StepModel, compile_step, mean_step
+from simcore.models.training.notes import notes_on
+from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload
 from simcore.readers.costs import read_costs
 from simcore.readers.networks import read_network
 from simcore.results import Provenance, versions
-from simcore.studies.deployment.inputs import compute_source, compute_times, parallelism, place_workloads
+from simcore.studies.deployment.inputs import compute_profile, compute_source, parallelism, place_workloads
 from simcore.studies.inputs import parse_budget
 from simcore.studies.optimize.inputs import default_cost, price_dimensions, read_limits
 from simcore.studies.optimize.request import OptimizeRequest
@@ -42,13 +43,13 @@ def optimize(request: OptimizeRequest) -> OptimizeResult:
     [140.46, 122.91, 15.36, 46.27]
     """
     total = parse_budget(request.budget, field("budget"))
-    target, loop = Target(request.target), TrainingLoop(request.loop)
+    target, loop = Target(request.target), Loop(request.loop)
     named = read_network(request.network, field("network"))
     topology = named.value.topology
     limits = read_limits(request.caps, request.minima, request.constraints, topology)
     degrees = parallelism(request, topology)
-    device, times = compute_times(request)
-    loads, groups = place_workloads(request, request.workload, topology, degrees, times)
+    device = compute_profile(request)
+    loads, groups = place_workloads(request, request.workload, topology, degrees, device)
     costs = default_cost(topology) if request.cost is None else read_costs(request.cost, field("cost"))
     prices = price_dimensions(costs, topology)
     region = make_region(total, len(topology.dimensions), limits, at_most=request.at_most)
@@ -59,16 +60,15 @@ def optimize(request: OptimizeRequest) -> OptimizeResult:
     sha256 = {"network": named.sha256, "workload": loads.sha256, "cost": costs.sha256, **degrees.sha256}
     if device is not None:
         sha256 |= {"profile": device.sha256}
-    of_times = times.notes() if isinstance(times, ProfiledTimes) else []
     cost = costs.name if request.cost is None else request.cost
     return OptimizeResult(
         plan=plan,
         topology=topology,
         workloads=loads.value,
         request=request,
-        compute=compute_source(times),
+        compute=compute_source(device, loads.value),
         profile="" if device is None else device.name,
-        warnings=(*of_times, *degrees.cautions(topology), *_on_the_floor(plan, request.at_most)),
+        warnings=(*notes_on(loads.value), *degrees.cautions(topology), *_on_the_floor(plan, request.at_most)),
         provenance=Provenance(
             command=request.study,
             inputs=request.resolved(budget=total, cost=cost).inputs(),
@@ -95,7 +95,7 @@ def _on_the_floor(plan: BandwidthPlan, at_most: bool) -> list[str]:
 
 
 def _model(
-    given: str | Path, workloads: Sequence[Workload], groups: Sequence[Groups], loop: TrainingLoop, recompute: bool
+    given: str | Path, workloads: Sequence[Workload], groups: Sequence[Groups], loop: Loop, recompute: bool
 ) -> StepModel:
     """Compile what was given as the workload; of several, the mean."""
     models = [compile_step(each, group, loop, recompute) for each, group in zip(workloads, groups, strict=True)]

@@ -12,14 +12,13 @@ from simcore.files import csv_text
 from simcore.models.cluster.step_times import Key, StepTimes
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.mapping import Groups
-from simcore.models.training.architecture import Transformer
 from simcore.models.training.closed_form import step_time
-from simcore.models.training.operators import ProfiledTimes
-from simcore.models.training.transformer import generate
+from simcore.models.training.lowering import lower_on_profile
+from simcore.models.training.notes import notes_on
+from simcore.models.training.workload import Workload
 from simcore.outputs import write_atomic
 from simcore.readers.models import read_model
 from simcore.readers.profiles import read_profile
-from simcore.readers.read import read_entry
 from simcore.results import Provenance, Table, versions
 
 COLUMNS = ("model", "batch_size", "gpu_type", "seconds_per_minibatch", "kind")
@@ -62,9 +61,9 @@ class RatesResult:
         write_atomic(path, self.to_csv())
 
 
-def minibatch_seconds(model: Transformer, times: ProfiledTimes) -> float:
+def minibatch_seconds(workload: Workload) -> float:
     """Return the time of one mini-batch, forward and backward, on one device [s], by the step-time model."""
-    return step_time(generate(times.in_format(model), 1, 1, times=times), ALONE, [1.0]).total
+    return step_time(workload, ALONE, [1.0]).total
 
 
 def rates(
@@ -111,20 +110,20 @@ def rates(
     loaded = [one if isinstance(one, KernelProfile) else read_profile(one, "--profile").value for one in profiles]
     types = list(devices) or [profile.name for profile in loaded]
     seconds: dict[Key, float] = {}
-    notes: dict[str, None] = {}
+    told: dict[str, None] = {}
     for position, source in enumerate(models):
-        file = read_entry("models", source, "--model", "model")
+        model = read_model(source, "--model").value
         for batch in batches:
             if batch < 1:
                 raise InputError("--batch", str(batch), "whole numbers of at least 1, such as 4,8,16")
-            model = read_model(file, "--model", sequence=sequence, batch=batch).value
-            name = names[position] if names else model.name
+            run = model.run(sequence, batch)
+            name = names[position] if names else model.architecture.name
             for profile, gpu in zip(loaded, types, strict=True):
-                times = ProfiledTimes(profile, dtype)
                 if (name, batch, gpu) in seconds:
                     raise InputError("--device", f"{name}, batch {batch}, {gpu} twice", "each once", "Name them apart.")
-                seconds[name, batch, gpu] = minibatch_seconds(model, times)
-                notes.update(dict.fromkeys(f"{gpu}: {note}" for note in times.notes()))
+                workload = lower_on_profile(model.architecture, run, 1, 1, profile, dtype)
+                seconds[name, batch, gpu] = minibatch_seconds(workload)
+                told.update(dict.fromkeys(f"{gpu}: {note}" for note in notes_on([workload])))
     used = ", ".join(f"{profile.name} (sha256 {profile.sha256})" for profile in loaded)
     note = f"predicted from kernel profiles {used}, not measured as steps"
     provenance = Provenance(
@@ -134,7 +133,7 @@ def rates(
             "batches": list(batches), "devices": types, "names": list(names), "sequence": sequence, "dtype": dtype,
         },
         sha256={gpu: profile.sha256 for gpu, profile in zip(types, loaded, strict=True)},
-        notes=list(notes),
+        notes=list(told),
         versions=versions("numpy"),
     )  # fmt: skip
     return RatesResult(StepTimes("predicted", seconds, ("predicted",), note), provenance)

@@ -11,7 +11,7 @@ from simcore.errors import InputError, field, written
 from simcore.models.network.conventions import Convention
 from simcore.models.network.mapping import map_stages
 from simcore.models.network.schedulers.schedules import Schedule
-from simcore.models.training.operators import ProfiledTimes
+from simcore.models.training.notes import notes_on
 from simcore.models.training.pipeline import Pipeline
 from simcore.models.training.program import Loop, PipelineOrder
 from simcore.models.training.simulated import Settings
@@ -21,7 +21,7 @@ from simcore.readers.networks import read_network
 from simcore.readers.read import Read
 from simcore.readers.workloads import read_workload, workload_file
 from simcore.results import Provenance, versions
-from simcore.studies.deployment.inputs import Parallelism, compute_source, compute_times, parallelism, variant_of
+from simcore.studies.deployment.inputs import Parallelism, compute_profile, compute_source, parallelism, variant_of
 from simcore.studies.inputs import check_count, parse_budget, resolve_network
 from simcore.studies.request import study
 from simcore.studies.train.deployment import deploy, partial_groups
@@ -53,13 +53,14 @@ def train(request: TrainRequest) -> TrainResult:
     named, network_hash = _network(request)
     degrees = parallelism(request, named.topology)
     map_stages(named.topology, request.stages)  # refused before the workload is cut for one of them
-    device, times = compute_times(request)
+    device = compute_profile(request)
     file = workload_file(request.workload, field("workload"))
     load = functools.partial(
         read_workload, file, field("workload"),
         variant=variant_of(request), sequence=request.sequence, batch=request.batch,
     )  # fmt: skip
-    workload = _workload(functools.partial(load, times=times), degrees, named.topology.npus, request.stages)
+    timed = functools.partial(load, profile=device, dtype=request.dtype)
+    workload = _workload(timed, degrees, named.topology.npus, request.stages)
     deployment = deploy(request, simulated.recompute, workload, named, degrees)
     started = time.process_time()
     runs, in_flight = simulated.runs(deployment)
@@ -71,13 +72,12 @@ def train(request: TrainRequest) -> TrainResult:
         report = PipelineReport(simulated.pipeline, runs, in_flight, without, whole_dp)
     partial = partial_groups(deployment)
     least, closed, closed_partial = simulated.references(deployment, partial)
-    notes = times.notes() if isinstance(times, ProfiledTimes) else []
     hashes = {**network_hash, "workload": file.sha256, **degrees.sha256}
     return TrainResult(
         request=request,
         deployment=deployment,
         simulated=simulated,
-        compute=compute_source(times),
+        compute=compute_source(device, [workload]),
         profile="" if device is None else device.name,
         run=run,
         time=run.time,
@@ -87,7 +87,7 @@ def train(request: TrainRequest) -> TrainResult:
         gains=simulated.gains(deployment, run.time),
         partial=tuple(partial),
         pipeline=report,
-        warnings=(*notes, *warnings(request, deployment, partial, report, run.time)),
+        warnings=(*notes_on([workload]), *warnings(request, deployment, partial, report, run.time)),
         provenance=Provenance(
             command=request.study,
             inputs=_resolved(request, simulated).inputs(),
