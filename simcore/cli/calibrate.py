@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simcore.calibrate.plan import PASSES, SUITES, TIME_LIMIT
+from simcore.calibrate.plan import PASSES, TIME_LIMIT
+from simcore.calibrate.suites.registry import SUITES
 
 if TYPE_CHECKING:
     from simcore.models.compute.profile import Fit

@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 from simcore.calibrate.measure.failures import OutOfMemory
 from simcore.calibrate.measure.timing import Case
-from simcore.calibrate.plan import EXTRA_PASSES, LEAST_PASSES, PASSES, SAME_SPEED, SUITES
+from simcore.calibrate.plan import EXTRA_PASSES, LEAST_PASSES, PASSES, SAME_SPEED
 from simcore.calibrate.profile import held_out
+from simcore.calibrate.suites.registry import SUITES
 from simcore.cli.main import main
 from simcore.errors import InputError, RunError
 from simcore.models.compute.device import Device

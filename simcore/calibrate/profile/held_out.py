@@ -12,12 +12,12 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from simcore.calibrate.measure.device import device_name
 from simcore.calibrate.measure.failures import Unmeasured, summed_up
-from simcore.calibrate.measure.fingerprint import device_name
 from simcore.calibrate.measure.passes import merge
 from simcore.calibrate.measure.timing import Case, time_case
-from simcore.calibrate.plan import BUDGET, EXTRA_PASSES, LEAST_PASSES, PASSES, REPEATS, SAME_SPEED, SUITES
-from simcore.calibrate.run import Progress, cases
+from simcore.calibrate.plan import BUDGET, EXTRA_PASSES, LEAST_PASSES, PASSES, REPEATS, SAME_SPEED, Progress
+from simcore.calibrate.suites.registry import SUITES, cases
 from simcore.errors import InputError, RunError
 from simcore.models.compute.profile import KernelProfile, Sample
 from simcore.models.compute.sparse.profiled import axis_of
@@ -113,7 +113,7 @@ def measure_held_out(
     device : str
         ``cpu``, ``cuda`` or ``cuda:N``.
     progress : callable, optional
-        See `simcore.calibrate.run.calibrate`.
+        See `simcore.calibrate.calibration.calibrate`.
 
     Returns
     -------

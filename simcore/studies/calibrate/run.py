@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from simcore.calibrate.measure.timing import require_torch, resolve_device
-from simcore.calibrate.plan import SUITES, TIME_LIMIT
-from simcore.calibrate.run import Calibration, Progress
-from simcore.calibrate.run import calibrate as run
+from simcore.calibrate.calibration import Calibration
+from simcore.calibrate.calibration import calibrate as run
+from simcore.calibrate.measure.device import require_torch, resolve_device
+from simcore.calibrate.plan import TIME_LIMIT, Progress
+from simcore.calibrate.suites.registry import SUITES
 from simcore.errors import InputError, unknown_name
 from simcore.outputs import check_file
 
@@ -33,7 +34,7 @@ def calibrate(
     Parameters
     ----------
     device, suites, full, force, limit, progress
-        See `simcore.calibrate.run.calibrate`.
+        See `simcore.calibrate.calibration.calibrate`.
     output : Path, optional
         The profile; by default named after the device, in the working directory.
 

@@ -11,10 +11,10 @@ from simcore.errors import InputError
 from simcore.models.compute.device import DTYPES, lacks
 from simcore.models.compute.predict import Prediction, predict
 from simcore.models.compute.profile import KernelProfile
-from simcore.models.compute.sparse.coverage import RandomMask
+from simcore.models.compute.sparse.masks import RandomMask
 from simcore.models.compute.sparse.noise import noise
 from simcore.models.compute.sparse.profiled import index_cost, outside, tile_table
-from simcore.models.compute.sparse.select import Candidate, Selection, select
+from simcore.models.compute.sparse.selection import Candidate, Selection, select
 from simcore.models.compute.sparse.tiles import Product, Work
 from simcore.readers.profiles import load_profile
 from simcore.results import Provenance, versions

@@ -22,8 +22,8 @@ from simcore.results import Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from simcore.calibrate.plan import Progress
     from simcore.calibrate.profile.held_out import Pace
-    from simcore.calibrate.run import Progress
 
 
 def show(name_or_path: str | Path) -> tuple[KernelProfile, Table]:
@@ -213,7 +213,7 @@ def validate(
     stored : bool
         Whether to take the errors that the profile holds instead.
     progress : callable, optional
-        See `simcore.calibrate.run.calibrate`.
+        See `simcore.calibrate.calibration.calibrate`.
 
     Raises
     ------

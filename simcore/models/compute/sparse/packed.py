@@ -1,7 +1,7 @@
 """What sparse kernels made of library calls cost: gather, multiply densely and scatter, one group after another.
 
 A group is a row block (k-axis and blocks) or a block of k (m- and n-axis) that holds a non-zero. Kernels that gather
-while they load are priced by tiles instead, see `simcore.models.compute.sparse.table`.
+while they load are priced by tiles instead, see `simcore.models.compute.sparse.prices`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from simcore.models.compute.device import DTYPES, Device
-from simcore.models.compute.sparse.coverage import RandomMask
+from simcore.models.compute.sparse.masks import RandomMask
 from simcore.models.compute.sparse.tiles import Axis, Product, SparseKernel, Work
 
 

@@ -17,10 +17,10 @@ from simcore.models.compute.kernels import AXES, FORMULAS, index_seconds, second
 from simcore.models.compute.predict import as_wide, predict
 from simcore.models.compute.profile import Errors, KernelProfile, Sample, Shape
 from simcore.models.compute.sparse.composed import COMPOSED, composed_seconds
-from simcore.models.compute.sparse.coverage import RandomMask
+from simcore.models.compute.sparse.masks import RandomMask
 from simcore.models.compute.sparse.packed import index_counts, packed_seconds, problem, shape_of, work_of
-from simcore.models.compute.sparse.select import IndexCost
-from simcore.models.compute.sparse.table import PricedEntry, TileEntry, TileTable
+from simcore.models.compute.sparse.prices import PricedEntry, TileEntry, TileTable
+from simcore.models.compute.sparse.selection import IndexCost
 from simcore.models.compute.sparse.tiles import Axis, Product, SparseKernel, Work
 from simcore.models.compute.unfitted import why_unfitted
 

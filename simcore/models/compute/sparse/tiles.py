@@ -1,7 +1,7 @@
 """Sparse kernels: the product, the axis that is packed, the tile, and how many tiles a mask takes.
 
 A kernel multiplies one sparse matrix with a dense one in dense tiles of fixed shape. Along its PIT-axis a micro-tile is
-one wide: a tile packs those that hold a non-zero. What a kernel costs is in `simcore.models.compute.sparse.table`.
+one wide: a tile packs those that hold a non-zero. What a kernel costs is in `simcore.models.compute.sparse.prices`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simcore.errors import InputError
-from simcore.models.compute.sparse.coverage import Mask, RandomMask, expected_tiles, packed_tiles
+from simcore.models.compute.sparse.masks import Mask, RandomMask, expected_tiles, packed_tiles
 
 Axis = Literal["k", "m", "n", "block"]
 """The axis that is packed; ``block`` packs none and multiplies whole tiles that hold a non-zero."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simcore.errors import InputError
-from simcore.models.compute.sparse.coverage import Mask, RandomMask
-from simcore.models.compute.sparse.table import TileTable
+from simcore.models.compute.sparse.masks import Mask, RandomMask
+from simcore.models.compute.sparse.prices import TileTable
 from simcore.models.compute.sparse.tiles import Product, SparseKernel, Work
 
 IndexCost = Callable[[SparseKernel, Product, Work], tuple[float, float | None] | str]
@@ -143,7 +143,7 @@ def select(
 
     Examples
     --------
-    >>> from simcore.models.compute.sparse.table import TileEntry
+    >>> from simcore.models.compute.sparse.prices import TileEntry
     >>> shape, kernel = Product(4096, 4096, 4096), SparseKernel("k", 32, 32, 64)
     >>> table = TileTable(shape, 10e-3, (TileEntry(kernel, (0.5, 0.9), (7.5e-3, 1.8e-3)),), "example")
     >>> select(shape, RandomMask(4096, 4096, 32, 1, 0.9), table).best.name
