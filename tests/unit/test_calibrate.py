@@ -391,21 +391,33 @@ BLOCKED = """
 import sys
 class Block:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"simpy", "pydantic", "rich", "matplotlib", "networkx", "joblib"}:
+        if name.partition(".")[0] in {"simpy", "pydantic", "rich", "matplotlib", "networkx", "joblib", "pandas"}:
             raise ImportError(name)
 sys.meta_path.insert(0, Block())
 from simcore.cli.main import run
-run(["calibrate", "--suite", "launch", "-o", sys.argv[1]])
+run(sys.argv[1:])
 """
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = None\nfrom simcore.cli.main import run\nrun(sys.argv[1:])"
 
 
-def test_calibrate_runs_without_simpy_and_pydantic(tmp_path):
+def with_little(*arguments):
+    """Run a command where torch, triton, numpy, scipy, click and PyYAML are installed and nothing else."""
+    command = [sys.executable, "-c", BLOCKED, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_calibrate_runs_on_a_machine_with_little_installed(tmp_path):
     pytest.importorskip("torch")
     path = tmp_path / "p.json"
-    done = subprocess.run([sys.executable, "-c", BLOCKED, str(path)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert str(path) in with_little("calibrate", "--suite", "launch", "-o", str(path))
     assert {fit.kernel for fit in load_profile(path).fits} == {"launch"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["calibrate", "--help"]], ids=" ".join)
+def test_help_needs_little(arguments):
+    assert "calibrate" in with_little(*arguments)
 
 
 def without_torch(folder, *arguments):

@@ -1,8 +1,10 @@
-"""Coverage: how many micro-tiles hold a non-zero, and how many dense tiles they pack into.
+"""Masks: the pattern of zeros, how many micro-tiles hold a non-zero, and how many dense tiles they fill.
 
-A mask is either random, blocks of zeros drawn independently of each other (`RandomMask`, closed form), or given (a
-boolean array, counted). The formulas and the names follow PIT: Zheng et al., "PIT: Optimization of Dynamic Sparse Deep
-Learning Models via Permutation Invariant Transformation", SOSP 2023.
+A mask is random or given. In a random mask (`RandomMask`) blocks of zeros are drawn independently of each other, and
+its numbers are expectations in closed form. A given mask is a boolean array, and its numbers are counted.
+
+Formulas and names follow PIT: Zheng et al., "PIT: Optimization of Dynamic Sparse Deep Learning Models via Permutation
+Invariant Transformation", SOSP 2023.
 """
 
 from __future__ import annotations
@@ -23,14 +25,14 @@ Chances = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RandomMask:
-    """A matrix whose blocks are zero independently of each other, all with the same probability.
+    """A matrix whose blocks are zero with one probability, independently of each other.
 
     Attributes
     ----------
     rows, columns : int
         Shape of the matrix [elements].
     height, width : int
-        Granularity: shape of the blocks that are zero or not as a whole [elements].
+        Granularity: the shape of a block, which is zero or non-zero as a whole [elements].
     sparsity : float
         Probability that a block is zero, 0 to 1.
 
@@ -60,9 +62,9 @@ class RandomMask:
 
 
 def blocks_touched(tile: int, block: int) -> dict[int, float]:
-    """Return how many blocks a tile touches along one dimension, over all positions of a tile in an aligned grid.
+    """Return how many blocks a tile touches along one dimension, as a distribution over the tiles of an aligned grid.
 
-    A tile at offset ``a`` in its first block touches ``(a + tile - 1) // block + 1`` blocks; offsets repeat after
+    A tile at offset ``a`` in its first block touches ``(a + tile - 1) // block + 1`` blocks. Offsets repeat after
     ``block / gcd(tile, block)`` tiles.
 
     Parameters
@@ -73,7 +75,7 @@ def blocks_touched(tile: int, block: int) -> dict[int, float]:
     Returns
     -------
     dict of int to float
-        Number of blocks to the share of tiles that touch so many; the shares sum to one.
+        Number of blocks, to the share of tiles that touch so many. The shares sum to one.
 
     Examples
     --------
@@ -93,7 +95,7 @@ def blocks_touched(tile: int, block: int) -> dict[int, float]:
 def coverage(tile: tuple[int, int], block: tuple[int, int], sparsity: float) -> float:
     """Return the share of tiles that hold at least one non-zero block: 1 - E[s^n].
 
-    With n blocks touched, ``n = n_rows x n_columns``, averaged over the offsets of the tiles in the blocks.
+    A tile touches ``n = n_rows x n_columns`` blocks. The mean is over the offsets of the tiles in the blocks.
 
     Parameters
     ----------
@@ -123,7 +125,9 @@ def coverage(tile: tuple[int, int], block: tuple[int, int], sparsity: float) -> 
 
 
 def expected_tiles(length: int, density: float, pack: int) -> float:
-    """Return the expected number of dense tiles along one PIT-axis: E[ceil(X / pack)], X ~ Binomial(length, density).
+    """Return the expected number of dense tiles along one PIT-axis: E[ceil(X / pack)].
+
+    The number of kept micro-tiles is X ~ Binomial(length, density).
 
     Parameters
     ----------
@@ -147,15 +151,15 @@ def expected_tiles(length: int, density: float, pack: int) -> float:
 def packed_tiles(mask: Mask | RandomMask, micro: tuple[int, int], pack: int) -> tuple[float, float]:
     """Return how many dense tiles hold the non-zeros of a matrix whose columns are packed.
 
-    The matrix is cut into row blocks of ``micro[0]`` rows; in each, the micro-tiles with a non-zero are packed `pack`
-    to a tile: ``N = sum_i ceil(kept_i / pack)``. A packing of one covers: a tile is a micro-tile.
+    The matrix is cut into row blocks of ``micro[0]`` rows. In each row block a dense tile takes `pack` micro-tiles that
+    hold a non-zero, so that ``N = sum_i ceil(kept_i / pack)``. With a `pack` of one, a tile is a micro-tile.
 
     Parameters
     ----------
     mask : array of bool, shape (rows, columns), or RandomMask
         Where the non-zeros are.
     micro : tuple of (int, int)
-        Height and width of a micro-tile [elements]; (tile height, 1) on the k-axis.
+        Height and width of a micro-tile [elements]. On the k-axis they are (tile height, 1).
     pack : int
         Micro-tiles in one dense tile.
 
@@ -180,14 +184,14 @@ def packed_tiles(mask: Mask | RandomMask, micro: tuple[int, int], pack: int) -> 
 
 
 def _any_in_blocks(mask: Mask, height: int, width: int) -> Mask:
-    """Return which blocks of a matrix hold a non-zero; blocks at the lower and right edge may be cut."""
+    """Return which blocks of a matrix hold a non-zero. Blocks at the lower and right edge may be cut."""
     rows = np.logical_or.reduceat(mask, np.arange(0, mask.shape[0], height), axis=0)
     found: Mask = np.logical_or.reduceat(rows, np.arange(0, mask.shape[1], width), axis=1)
     return found
 
 
 def binomial(count: int, chance: float) -> Chances:
-    """Return the probabilities of 0..count successes, through logarithms so that large counts do not overflow."""
+    """Return the probabilities of 0..count successes. Logarithms keep large counts from overflowing."""
     if chance <= 0 or chance >= 1 or count == 0:
         found = np.zeros(count + 1)
         found[count if chance >= 1 else 0] = 1.0
@@ -201,7 +205,9 @@ def binomial(count: int, chance: float) -> Chances:
 
 
 def rows_touched(rows: int, tile: int, block: int) -> Counter[int]:
-    """Return how many row blocks of `tile` rows touch one, two... rows of the mask's blocks, the cut last one included.
+    """Return how many row blocks of `tile` rows touch one, two... rows of the mask's blocks.
+
+    The last row block may be cut.
 
     Examples
     --------
@@ -216,10 +222,10 @@ def rows_touched(rows: int, tile: int, block: int) -> Counter[int]:
 def kept_chances(columns: int, micro: int, block: int, dead: float) -> Chances:
     """Return the probabilities that 0, 1... micro-tiles of a row hold a non-zero.
 
-    Where micro-tiles and blocks share their edges, the whole ones are independent runs and the number is binomial; the
-    cut ones at the right edge are one more draw. Else a micro-tile can lie in two blocks, and its neighbours share
-    them: then the blocks are gone through one by one, and it is remembered whether the micro-tile that reaches into
-    the next one is kept already. Both are exact.
+    There are two cases, both exact. If micro-tiles and blocks share their edges, runs of micro-tiles are independent
+    and their number is binomial. Those cut at the right edge are one more draw. If not, a micro-tile can lie in two
+    blocks. Then the distribution is built block by block, with a flag: whether the micro-tile that reaches into the
+    next block is kept already.
 
     Parameters
     ----------
