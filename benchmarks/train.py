@@ -19,8 +19,8 @@ from simcore.models.network.schedulers.schedules import Schedule
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.training.program import Loop, iteration
 from simcore.models.training.simulated import Settings, run_iteration
-from simcore.readers.networks import load_network
-from simcore.readers.workloads import load_workload
+from simcore.readers.networks import read_network
+from simcore.readers.workloads import read_workload
 from simcore.studies.evaluate import EvaluateRequest, evaluate
 
 ITERATION_BUDGET, SUITE_BUDGET, REPEAT = 0.5, 600.0, 5
@@ -54,7 +54,7 @@ def case(row):
     topology = Topology(row["net"], tuple(dimensions))
     links = zip(row["links_per_dim"].split(), row["link_bw_GBps(2^30)"].split(), strict=True)
     bandwidths = [float(n) * float(b) * 2**30 for n, b in links]
-    workload = load_workload(row["workload"], "workload", variant="evaluation", npus=topology.npus)
+    workload = read_workload(row["workload"], "workload", variant="evaluation", npus=topology.npus).value
     steps = iteration(workload, Loop.SIMULATE, compute_scale=float(row["comp_scale"]))
     return steps, topology, bandwidths, map_parallelism(topology, workload.tp, workload.dp)
 
@@ -76,7 +76,7 @@ def errors():
 
 
 def iterations():
-    topology, workload = load_network("4D", "network"), load_workload("1T", "workload")
+    topology, workload = read_network("4D", "network").value.topology, read_workload("1T", "workload").value
     groups = map_parallelism(topology, workload.tp, workload.dp)
     steps = iteration(workload, Loop.SIMULATE)
     print(f"\n1T on 4D, 325 GB/s, 64 chunks       CPU [s]   events  time [ms]   (budget {ITERATION_BUDGET} s)")

@@ -2,8 +2,8 @@
 
 Examples
 --------
->>> from simcore.kernels import Product, RandomMask, load_profile, predict, select, tile_table
->>> profile = load_profile("cpu")
+>>> from simcore.kernels import Product, RandomMask, predict, read_profile, select, tile_table
+>>> profile = read_profile("cpu").value
 >>> predict(profile, "gemm", "fp32", {"m": 512, "n": 512, "k": 512, "batch": 1}).basis
 'on held-out shapes'
 >>> product, mask = Product(1024, 1024, 1024), RandomMask(1024, 1024, 32, 1, 0.95)
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from simcore.models.compute.sparse.regret import selection_regret
     from simcore.models.compute.sparse.selection import Candidate, Selection, select
     from simcore.models.compute.sparse.tiles import Product, SparseKernel, Work
-    from simcore.readers.profiles import load_profile
+    from simcore.readers.profiles import read_profile
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -48,7 +48,7 @@ __getattr__, __dir__ = attach(
         "Work": "simcore.models.compute.sparse.tiles",
         "coverage": "simcore.models.compute.sparse.masks",
         "index_cost": "simcore.models.compute.sparse.profiled",
-        "load_profile": "simcore.readers.profiles",
+        "read_profile": "simcore.readers.profiles",
         "predict": "simcore.models.compute.predict",
         "select": "simcore.models.compute.sparse.selection",
         "selection_regret": "simcore.models.compute.sparse.regret",
@@ -73,8 +73,8 @@ __all__ = [
     "Work",
     "coverage",
     "index_cost",
-    "load_profile",
     "predict",
+    "read_profile",
     "select",
     "selection_regret",
     "tile_table",

@@ -42,7 +42,7 @@ def test_the_namespace_loads_nothing_until_it_is_asked():
 
 
 def test_a_kernel_is_predicted_and_chosen_with_what_the_namespace_has():
-    profile = kernels.load_profile("cpu")
+    profile = kernels.read_profile("cpu").value
     assert isinstance(profile, kernels.KernelProfile)
     product, mask = kernels.Product(1024, 1024, 1024), kernels.RandomMask(1024, 1024, 32, 1, 0.95)
     dense = kernels.predict(profile, "gemm", "fp32", {"m": 1024, "n": 1024, "k": 1024, "batch": 1})

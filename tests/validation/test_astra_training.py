@@ -13,7 +13,7 @@ from simcore.models.network.schedulers.schedules import Schedule
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.training.program import Axis, Loop, iteration
 from simcore.models.training.simulated import Settings, bound, run_iteration
-from simcore.readers.workloads import load_workload
+from simcore.readers.workloads import read_workload
 
 NANOSECOND = 1e-9
 GIGABYTE = 2**30  # what ASTRA-sim calls GB
@@ -46,7 +46,7 @@ def case(row):
     links, each = row["links_per_dim"].split(), row["link_bw_GBps(2^30)"].split()
     bandwidths = [float(n) * float(b) * GIGABYTE for n, b in zip(links, each, strict=True)]
     topology = Topology(row["net"], dimensions)
-    workload = load_workload(row["workload"], "workload", variant="evaluation", npus=topology.npus)
+    workload = read_workload(row["workload"], "workload", variant="evaluation", npus=topology.npus).value
     steps = iteration(workload, Loop.SIMULATE, compute_scale=float(row["comp_scale"]))
     return steps, topology, bandwidths, map_parallelism(topology, workload.tp, workload.dp)
 
