@@ -187,7 +187,7 @@ def test_a_calibration_skips_what_does_not_fit_resumes_and_guards_its_file(tmp_p
     assert len(few_cases) == 10 * suite.PASSES
     other = replace(profile, fingerprint={**profile.fingerprint, "device": "another"})
     path.write_text(profile_text(other))
-    with pytest.raises(InputError, match=r"device 'another'.*--force"):
+    with pytest.raises(InputError, match=r"device 'another'.*add force"):
         suite.calibrate("cpu", ["launch"], path)
 
 

@@ -14,6 +14,9 @@ from simcore.report import Grid, Headline
 from simcore.results import Result, Table
 from simcore.studies.collective import collective
 from simcore.studies.evaluate import evaluate
+from simcore.studies.kernel import matmul
+from simcore.studies.profile import compare, show, validate
+from simcore.studies.rates import rates
 from simcore.studies.request import Request, argument, descriptions, option, study
 
 NETWORK = "Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us"
@@ -29,6 +32,26 @@ CASES = {
     "collective-part": (
         collective,
         {"collective": "all-to-all", "size": 4096, "network": "Ring(8)@100GB/s", "group": "0-3", "chunks": 3},
+    ),
+    "kernel": (matmul, {"shape": "4096x4096x4096", "profile": "v100-32gb"}),
+    "kernel-sparse": (
+        matmul, {"shape": [1024, 512, 1024], "profile": "cpu", "sparsity": 0.9, "granularity": "1x32"}
+    ),
+    "kernel-extrapolated": (
+        matmul,
+        {"shape": "4096x4096x8192", "profile": "cpu", "sparsity": 0.3, "granularity": (32, 1), "extrapolate": True},
+    ),
+    "profile-show": (show, {"files": "cpu"}),
+    "profile-show-several": (show, {"files": ["v100-32gb", "h100"]}),
+    "profile-compare": (compare, {"files": ("cpu", "v100-16gb", "t4")}),
+    "profile-validate": (validate, {"files": "cpu", "stored": True}),
+    "profile-validate-several": (validate, {"files": ["cpu", "cpu"], "stored": True}),
+    "rates": (
+        rates, {"profiles": ["v100-16gb", "t4"], "models": ["bert-base", "electra-base"], "batches": [4, 8]}
+    ),
+    "rates-named": (
+        rates,
+        {"profiles": "cpu", "models": "bert-base", "batches": 1, "devices": "here", "names": "bert", "sequence": 128},
     ),
     "collective-zoo": (
         collective,
@@ -69,7 +92,9 @@ def test_a_result_has_every_face(ran, tmp_path):
     report = result.report()
     assert any(isinstance(block, Headline | Grid) for block in report)
     assert render(report, 100).strip()
-    assert "<table>" in result._repr_html_()
+    html = result._repr_html_()
+    assert html.count("<table>") == sum(isinstance(block, Grid) for block in report)
+    assert html.count("<h3>") == sum(isinstance(block, Headline) for block in report)
 
 
 def test_a_result_writes_what_it_is(ran, tmp_path):

@@ -24,8 +24,8 @@ from simcore.models.compute.sparse.regret import selection_regret
 from simcore.models.compute.sparse.selection import select
 from simcore.models.compute.sparse.tiles import Product, SparseKernel
 from simcore.readers.profile_json import profile_text
-from simcore.studies.kernel.run import matmul
-from simcore.studies.profile.run import validate
+from simcore.studies.kernel import matmul
+from simcore.studies.profile import validate
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
@@ -129,7 +129,7 @@ def test_fits_find_the_formulas_that_made_the_samples(profile):
 
 
 def test_a_sparse_product_is_chosen_and_explained_with_index_and_error(profile):
-    result = matmul("1024x512x1024", profile, sparsity=0.95, granularity="32x1")
+    result = matmul("1024x512x1024", profile=profile, sparsity=0.95, granularity="32x1")
     best = result.selection.best
     assert best.kernel == SparseKernel("k", 32, 1, 1)
     assert best.index_seconds > INDEX["t0"] / 2
@@ -143,22 +143,22 @@ def test_a_sparse_product_is_chosen_and_explained_with_index_and_error(profile):
     assert (document["chosen"], document["seconds"]) == (best.name, best.total)
     assert document["candidates"][0]["name"] == best.name
     assert next(one["seconds"] for one in document["candidates"] if one["name"] == "dense") == document["dense_seconds"]
-    text = "\n".join(result.lines)
+    text = "\n".join(result.sentences())
     assert (
         "ms for the index); 5.00% of the micro-tiles hold a non-zero, 5.00% of the dense work; expected error" in text
     )
     assert "n-axis 32x1, which is for a sparse B" in text
-    assert "extrapolated" not in text
-    assert matmul("1024x512x1024", profile, sparsity=0.5, granularity="1x1").selection.best.name == "dense"
-    assert not result.provenance.notes
+    assert result.as_dict()["explanation"][1:] == result.sentences()
+    assert matmul("1024x512x1024", profile=profile, sparsity=0.5, granularity="1x1").selection.best.name == "dense"
+    assert not result.warnings
 
 
 def test_a_sparse_product_beyond_what_was_measured_is_refused_or_noted(profile):
     def asked(shape="1024x1024x1024", granularity="32x1", sparsity=0.95):
-        return matmul(shape, profile, sparsity=sparsity, granularity=granularity)
+        return matmul(shape, profile=profile, sparsity=sparsity, granularity=granularity)
 
     asked()
-    with pytest.raises(InputError, match=r"flop of the dense product .* is outside .*Add --extrapolate"):
+    with pytest.raises(InputError, match=r"flop of the dense product .* is outside .*Add extrapolate"):
         asked("4096x4096x4096")  # each size was measured, all three of them in other products
     with pytest.raises(InputError, match=r"found elements of the mask 4\.1943e\+06 is outside .* to 1\.04858e\+06, "):
         asked("4096x256x1024")  # nothing but the index
@@ -166,10 +166,11 @@ def test_a_sparse_product_beyond_what_was_measured_is_refused_or_noted(profile):
         asked(sparsity=0.3)
     with pytest.raises(InputError, match="found rows of a block 256 is outside 1 to 128, "):
         asked(granularity="256x1")
-    found = matmul("4096x4096x8192", profile, sparsity=0.95, granularity="32x1", extrapolate=True)
-    (line,) = [line for line in found.lines if line.startswith("sparse kernels: extrapolated beyond what was measured")]
+    found = matmul("4096x4096x8192", profile=profile, sparsity=0.95, granularity="32x1", extrapolate=True)
+    said = "sparse kernels: extrapolated beyond what was measured"
+    (line,) = [line for line in found.warnings if line.startswith(said)]
     assert "k 8192 is outside 256 to 4096" in line
-    assert line in found.as_dict()["provenance"]["notes"]
+    assert line in found.as_dict()["warnings"]
     assert outside(profile, Product(1024, 1024, 1024), RandomMask(1024, 1024, 1, 64, 0.9)) == []
 
 
@@ -181,15 +182,15 @@ def test_the_range_of_tiles_on_cuda_is_that_of_their_samples():
     assert len(outside(found, Product(1024, 2048, 2048), RandomMask(1024, 2048, 64, 1, 0.995))) == 4
 
 
-def test_a_profile_without_sparse_kernels_says_so_in_its_notes(profile):
-    found = matmul("64x64x64", "t4", sparsity=0.95)
-    assert "profile t4 has no sparse kernels of fp32: only dense is predicted" in found.as_dict()["provenance"]["notes"]
+def test_a_profile_without_sparse_kernels_says_so(profile):
+    found = matmul("64x64x64", profile="t4", sparsity=0.95)
+    assert "profile t4 has no sparse kernels of fp32: only dense is predicted" in found.as_dict()["warnings"]
 
 
 def test_validation_covers_sparse_kernels_and_the_choice_among_them(profile, tmp_path):
     path = tmp_path / "toy.json"
     path.write_text(profile_text(profile))
-    found = validate(path, stored=True)
+    (found,) = validate(path, stored=True).validations
     for axis in AXES:
         assert found.errors[f"pit-{axis}", "fp32"].samples == len(
             [one for one in profile.samples if one.held_out and one.kernel == f"pit-{axis}"]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from simcore.errors import InputError, MissingExtraError
+from simcore.errors import InputError, MissingExtraError, field
 from simcore.models.compute.device import Device
 
 PATIENCE = 30.0
@@ -53,14 +53,16 @@ def resolve_device(name: str) -> Any:
     torch = require_torch()
     kind, _, index = name.partition(":")
     if kind not in {"cpu", "cuda"} or (index and not (kind == "cuda" and index.isdecimal())):
-        raise InputError("--device", f"'{name}'", "cpu, cuda or cuda:N", "Leave it out to use the CPU.")
+        raise InputError(field("device"), f"'{name}'", "cpu, cuda or cuda:N", "Leave it out to use the CPU.")
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if count == 0:
-            remedy = "Install a driver and a CUDA build of torch, or use --device cpu."
-            raise InputError("--device", f"'{name}', but torch sees no CUDA device", "a device that is there", remedy)
+            remedy = f"Install a driver and a CUDA build of torch, or use {field('device')} cpu."
+            raise InputError(
+                field("device"), f"'{name}', but torch sees no CUDA device", "a device that is there", remedy
+            )
         if int(index or 0) >= count:
-            raise InputError("--device", f"'{name}'", f"cuda:0 to cuda:{count - 1}", f"There are {count}.")
+            raise InputError(field("device"), f"'{name}'", f"cuda:0 to cuda:{count - 1}", f"There are {count}.")
     return torch.device(name)
 
 

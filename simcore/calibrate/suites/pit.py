@@ -221,5 +221,5 @@ def _shape(problem: Problem, kernel: SparseKernel) -> dict[str, float]:
 
 def _require_triton() -> None:
     if not has_triton():
-        remedy = "pip install triton, or leave pit out of --suite"
+        remedy = "pip install triton, or leave pit out of the suites"
         raise MissingExtraError(f"the suite pit needs triton on a CUDA device, which is not installed: {remedy}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from simcore.calibrate.measure.device import current, resolve_device
 from simcore.calibrate.measure.timing import Case
-from simcore.errors import unknown_name
+from simcore.errors import field, unknown_name
 
 SUITES = ("gemm", "memory", "launch", "pit", "moe", "sequence")
 """Names of all suites in the order in which they run.
@@ -17,15 +17,13 @@ on a ``cpu`` or ``cuda`` device. A new suite is a new module and its name here.
 """
 
 
-def check_suites(suites: Sequence[str], place: str = "suites") -> None:
+def check_suites(suites: Sequence[str]) -> None:
     """Refuse a suite that is not there.
 
     Parameters
     ----------
     suites : sequence of str
         Names.
-    place : str
-        What gave them, for messages.
 
     Raises
     ------
@@ -34,7 +32,7 @@ def check_suites(suites: Sequence[str], place: str = "suites") -> None:
     """
     for name in suites:
         if name not in SUITES:
-            raise unknown_name(place, name, SUITES)
+            raise unknown_name(field("suites"), name, SUITES)
 
 
 def cases(device: str, suites: Sequence[str] = SUITES, *, full: bool = False) -> Iterator[Case]:
