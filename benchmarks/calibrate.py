@@ -14,9 +14,9 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
-from simcore.calibrate.plan import SUITES  # noqa: E402
+from simcore.calibrate.calibration import calibrate  # noqa: E402
 from simcore.calibrate.profile.fit import fit_all  # noqa: E402 - the threads are pinned before numpy starts them
-from simcore.calibrate.run import calibrate  # noqa: E402
+from simcore.calibrate.suites.registry import SUITES  # noqa: E402
 from simcore.models.training.lowering import lower_on_profile  # noqa: E402
 from simcore.readers.models import read_model  # noqa: E402
 from simcore.readers.profiles import read_profile  # noqa: E402

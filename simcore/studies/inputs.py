@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from simcore.errors import InputError, unknown_name, written
+from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.topology import Topology
 from simcore.readers.network_string import is_network_string, parse_network
 from simcore.units import parse
@@ -113,6 +114,24 @@ def check_count(option: str, number: int, most: int | None = MOST_CHUNKS) -> Non
     if not isinstance(number, Integral) or not 1 <= number <= (math.inf if most is None else most):
         limits = "of at least 1" if most is None else f"from 1 to {most:,}"
         raise InputError(option, written(number), f"a whole number {limits}")
+
+
+def device_profile(profile: str | Path | KernelProfile, place: str) -> KernelProfile:
+    """Return a kernel profile that is given itself, by its name in the zoo, or as a file.
+
+    Raises
+    ------
+    InputError
+        If nothing is given, or there is no such profile.
+    """
+    if isinstance(profile, KernelProfile):
+        return profile
+    if not str(profile).strip():
+        expected = "the name of a kernel profile, or the path of a file"
+        raise InputError(place, "nothing", expected, f"For example: {place} v100-16gb, or one that you calibrated.")
+    from simcore.readers.profiles import read_profile
+
+    return read_profile(profile, place).value
 
 
 def resolve_network(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from simcore.calibrate import plan
+from simcore.calibrate import SUITES, plan
 from simcore.cli.main import main
 from simcore.errors import InputError
 from simcore.models.compute.predict import predict
@@ -178,8 +178,8 @@ def test_nothing_that_is_there_is_replaced_without_force(tmp_path):
 
 def test_help_and_reference_tell_the_times_that_the_code_holds():
     said = " ".join(run("calibrate", "--help").split())
-    assert f"[{plan.TIME_LIMIT[False]:g}, full: {plan.TIME_LIMIT[True]:g}]" in said
-    assert f"Some of {', '.join(plan.SUITES)};" in said
+    assert f"[default: {plan.TIME_LIMIT[False]:g}, full: {plan.TIME_LIMIT[True]:g}]" in said
+    assert f"Some of {', '.join(SUITES)};" in said
     usual, most = plan.VALIDATION_SECONDS
     said = " ".join(run("profile", "validate", "--help").split())
     assert f"{usual} s on a CPU core: {plan.PASSES} passes of some {plan.PASS_SECONDS} s" in said

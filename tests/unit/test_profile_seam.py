@@ -24,7 +24,8 @@ from simcore.readers.models import read_model
 from simcore.readers.profiles import read_profile
 from simcore.readers.workloads import read_workload
 from simcore.studies.optimize import optimize
-from simcore.studies.rates.run import minibatch_seconds, rates
+from simcore.studies.rates import rates
+from simcore.studies.rates.run import minibatch_seconds
 
 DEVICE = Device("toy", "cpu", 1, 1e12, 1e12, 1e6)
 STREAM = {"t0": 1e-6, "bandwidth": 1e12, "knee": 0.0, "ratio": 1.0}
@@ -79,7 +80,7 @@ def test_mean_jct_moves_with_the_kernels():
     cluster = Cluster("one", ("toy",), (1,))
 
     def mean_jct(profile):
-        table = rates([profile], ["bert-base"], [4], names=["bert"]).rates
+        table = rates(profiles=[profile], models=["bert-base"], batches=[4], names=["bert"]).rates
         result = simcore.trace(jobs, cluster=cluster, rates=table, policies=["fifo"], interval="event")
         return table.seconds["bert", 4, "toy"], result.table[0]["mean_jct_s"]
 
@@ -157,7 +158,7 @@ def test_a_prediction_refuses_to_extrapolate_silently():
                   residuals=(0.1, -0.1), held_out=(0.2, -0.3))  # fmt: skip
     profile = replace(toy(), fits=(fit,))
     assert predict(profile, "gemm", "fp32", {"m": 64, "n": 512, "k": 99}).error == pytest.approx(0.25)
-    with pytest.raises(InputError, match=r"m 1024 is outside 64 to 512.*--extrapolate"):
+    with pytest.raises(InputError, match=r"m 1024 is outside 64 to 512.*Add extrapolate"):
         predict(profile, "gemm", "fp32", {"m": 1024, "n": 64, "k": 64})
     found = predict(profile, "gemm", "fp32", {"m": 1024, "n": 64, "k": 64}, extrapolate=True)
     assert "extrapolated" in found.notes[0]

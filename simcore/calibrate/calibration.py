@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
+from simcore.calibrate.measure.device import describe, fingerprint
 from simcore.calibrate.measure.failures import Unmeasured, WrongOutput, summed_up
-from simcore.calibrate.measure.fingerprint import describe, fingerprint
-from simcore.calibrate.measure.timing import Case, current, resolve_device, time_case
-from simcore.calibrate.plan import BUDGET, PASSES, REPEATS, SUITES, TIME_LIMIT
+from simcore.calibrate.measure.timing import time_case
+from simcore.calibrate.plan import BUDGET, PASSES, REPEATS, TIME_LIMIT, Progress
 from simcore.calibrate.profile.store import Store
-from simcore.errors import unknown_name
+from simcore.calibrate.suites.registry import cases
 from simcore.models.compute.profile import KernelProfile
-
-MODULES = {"pit": "pit_cases"}
-"""Module of a suite, where it has another name."""
-
-Progress = Callable[[int, int, str], None]
-
-
-def cases(device: str, suites: Sequence[str] = SUITES, *, full: bool = False) -> Iterator[Case]:
-    """Yield the cases of some suites on a device.
-
-    Raises
-    ------
-    InputError
-        If a suite is unknown.
-    """
-    for name in suites:
-        if name not in SUITES:
-            raise unknown_name("--suite", name, SUITES)
-        module = importlib.import_module(f"simcore.calibrate.suites.{MODULES.get(name, name)}")
-        with current(device):
-            found = list(module.cases(resolve_device(device).type, full=full))
-        yield from found
 
 
 @dataclass(frozen=True)
@@ -81,7 +58,7 @@ def calibrate(
     device : str
         ``cpu``, ``cuda`` or ``cuda:N``.
     suites : sequence of str
-        Of `SUITES`.
+        Of `simcore.calibrate.suites.registry.SUITES`.
     output : Path
         The profile; samples that it already has are not measured again.
     full : bool

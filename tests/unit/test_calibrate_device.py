@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from simcore.calibrate.measure import fingerprint
+from simcore.calibrate.measure import device
 
 SMI = """#!/bin/sh
 echo "$@" > {folder}/asked
@@ -30,7 +30,7 @@ def smi(tmp_path, monkeypatch):
 
 def test_clocks_are_read_while_the_gpu_works(smi):
     folder = smi()
-    found = fingerprint.nvidia_smi("GPU-1234", (folder / "worked").touch)
+    found = device.nvidia_smi("GPU-1234", (folder / "worked").touch)
     assert found == {
         "driver": "550.54", "clocks.sm": "1980 MHz", "clocks.mem": "2619 MHz", "clocks.max.sm": "1980 MHz",
         "power.limit": "700.00 W",
@@ -40,20 +40,20 @@ def test_clocks_are_read_while_the_gpu_works(smi):
 
 def test_a_driver_that_does_not_answer_is_unknown(smi, monkeypatch):
     folder = smi(status=6)
-    assert fingerprint.nvidia_smi("0", (folder / "worked").touch) == {"driver": "unknown"}
+    assert device.nvidia_smi("0", (folder / "worked").touch) == {"driver": "unknown"}
     (folder / "worked").unlink()
     smi()
-    monkeypatch.setattr(fingerprint, "PATIENCE", 0.0)
-    assert fingerprint.nvidia_smi("0", lambda: None) == {"driver": "unknown"}
+    monkeypatch.setattr(device, "PATIENCE", 0.0)
+    assert device.nvidia_smi("0", lambda: None) == {"driver": "unknown"}
     monkeypatch.setenv("PATH", str(folder / "nowhere"))
-    assert fingerprint.nvidia_smi("0", lambda: None) == {"driver": "unknown"}
+    assert device.nvidia_smi("0", lambda: None) == {"driver": "unknown"}
 
 
 def test_a_cpu_is_named():
     pytest.importorskip("torch", reason="torch is not installed")
-    found = fingerprint.fingerprint("cpu")
-    assert found["device"] == fingerprint.device_name("cpu")
+    found = device.fingerprint("cpu")
+    assert found["device"] == device.device_name("cpu")
     assert found["threads"] == "1"
-    device = fingerprint.describe("mine", "cpu")
-    assert (device.name, device.kind, device.processors) == ("mine", "cpu", 1)
-    assert device.memory > 0
+    described = device.describe("mine", "cpu")
+    assert (described.name, described.kind, described.processors) == ("mine", "cpu", 1)
+    assert described.memory > 0

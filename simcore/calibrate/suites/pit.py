@@ -12,9 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from simcore.calibrate.kernels import pit
+from simcore.calibrate.measure.device import has_triton
 from simcore.calibrate.measure.failures import require_kept
 from simcore.calibrate.measure.formats import matrix_formats
-from simcore.calibrate.measure.timing import Case, Inputs, has_triton, random_tensor
+from simcore.calibrate.measure.tensors import random_tensor
+from simcore.calibrate.measure.timing import Case, Inputs
 from simcore.calibrate.suites.gemm import check_product, product
 from simcore.errors import MissingExtraError
 from simcore.models.compute.sparse.tiles import SparseKernel
@@ -219,5 +221,5 @@ def _shape(problem: Problem, kernel: SparseKernel) -> dict[str, float]:
 
 def _require_triton() -> None:
     if not has_triton():
-        remedy = "pip install triton, or leave pit out of --suite"
+        remedy = "pip install triton, or leave pit out of the suites"
         raise MissingExtraError(f"the suite pit needs triton on a CUDA device, which is not installed: {remedy}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from simcore.calibrate.measure.failures import NOTHING_LEFT
-from simcore.calibrate.suites.pit_sweeps import Row
+from simcore.calibrate.sweeps.pit import Row
 from simcore.errors import RunError
 
 

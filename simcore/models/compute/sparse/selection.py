@@ -1,4 +1,4 @@
-"""Which kernel multiplies a sparse matrix fastest: PIT's search over axis, tile and micro-tile, dense as a fallback."""
+"""Selection: the kernel that multiplies a sparse matrix fastest, by PIT's search over axes and tiles."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simcore.errors import InputError
-from simcore.models.compute.sparse.coverage import Mask, RandomMask
-from simcore.models.compute.sparse.table import TileTable
+from simcore.models.compute.sparse.masks import Mask, RandomMask
+from simcore.models.compute.sparse.prices import TileTable
 from simcore.models.compute.sparse.tiles import Product, SparseKernel, Work
 
 IndexCost = Callable[[SparseKernel, Product, Work], tuple[float, float | None] | str]
-"""Seconds to find the micro-tiles of a mask for one kernel, given how many there are, and their expected error; or why
-nobody can say, and then the kernel is no candidate."""
+"""Cost of finding a mask's micro-tiles for one kernel: seconds and their expected error.
+
+A text says why there is no cost, and then the kernel is no candidate."""
 Lookup = Literal["interpolate", "bins"]
-"""How times between measured sparsities are read: ``bins`` as PIT's search does, only at the table's shape."""
+"""How times between measured sparsities are read. ``bins`` is PIT's own rule and holds only at the table's shape."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to compute a product.
+    """A kernel that can compute a product, with its predicted time.
 
     Attributes
     ----------
@@ -33,8 +34,8 @@ class Candidate:
     index_seconds : float
         Time to find the micro-tiles [s].
     error : float or None
-        Expected relative error of the total: that of its two parts, weighted by time; None where nothing was measured
-        to tell.
+        Expected relative error of the total: the errors of its two parts, weighted by time. None where nothing was
+        measured.
     """
 
     kernel: SparseKernel | None
@@ -45,12 +46,12 @@ class Candidate:
 
     @property
     def total(self) -> float:
-        """Time with the index [s]."""
+        """Time to multiply and to find the micro-tiles [s]."""
         return self.seconds + self.index_seconds
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The kernel's name; ``dense`` for the dense product."""
         return "dense" if self.kernel is None else self.kernel.name
 
 
@@ -61,13 +62,13 @@ class Selection:
     Attributes
     ----------
     best : Candidate
-        The quickest.
+        The fastest.
     candidates : tuple of Candidate
-        All that could be priced, quickest first.
+        All that have a price, fastest first.
     skipped : tuple of str
-        Kernels of the table that could not, with the reason.
+        Kernels of the table that have none, each with the reason.
     unpriced : tuple of str
-        Those of them that lack measurements, of themselves or of their index.
+        Those of them that lack measurements of themselves or of their index.
     source : str
         Where the tile table is from.
     """
@@ -80,11 +81,11 @@ class Selection:
 
     @property
     def dense(self) -> Candidate:
-        """The fallback."""
+        """The dense product, which is the fallback."""
         return next(one for one in self.candidates if one.kernel is None)
 
     def explain(self) -> list[str]:
-        """Say in lines why: the choice against dense, then every candidate, quickest first."""
+        """Say in lines what was chosen, then list every candidate, fastest first."""
         best, dense = self.best, self.dense
         if best.kernel is None:
             lines = ["Chosen: dense, because no sparse kernel is predicted to be quicker, index included."]
@@ -114,36 +115,37 @@ def select(
     sparse: Literal["a", "b"] = "a",
     dense_seconds: float | None = None,
 ) -> Selection:
-    """Choose the quickest kernel for one product.
+    """Choose the fastest kernel for one product.
 
-    ``argmin over axis and tile T of N_T(mask) x cost(T) + index``, with dense as a fallback; a sparse kernel must be
-    quicker than dense, not as quick. Source: PIT (SOSP 2023), whose published search knows the k-axis alone.
+    The choice is ``argmin over axis and tile T of N_T(mask) x cost(T) + index``, with dense as the fallback. A sparse
+    kernel must be faster than dense; at equal times dense is chosen. Source: PIT (SOSP 2023), whose published search
+    knows the k-axis alone.
 
     Parameters
     ----------
     product : Product
         Shape and type.
     mask : array of bool or RandomMask
-        Where the sparse matrix is not zero: m x k for A, k x n for B.
+        Where the sparse matrix is not zero. Its shape is m x k for A and k x n for B.
     table : TileTable
         Measured kernels of the same type.
     index_cost : callable, optional
-        Seconds to build a kernel's index, and their expected error; nothing by default: the index is there already.
+        Cost of a kernel's index. By default the index costs nothing, as if it were there already.
     lookup : {'interpolate', 'bins'}
         How the table is read.
     sparse : {'a', 'b'}
-        Which matrix is sparse; kernels for the other one are left out.
+        Which matrix is sparse. Kernels for the other one are left out.
     dense_seconds : float, optional
-        Time of the dense product [s]; by default the table's, scaled by the work where the shape is another.
+        Time of the dense product [s]. By default it is the table's, scaled by the work.
 
     Raises
     ------
     InputError
-        If the table is for another type, the mask has another shape, or bins are asked for at another shape.
+        If the table is for another type, the mask has another shape, or bins are wanted at another shape.
 
     Examples
     --------
-    >>> from simcore.models.compute.sparse.table import TileEntry
+    >>> from simcore.models.compute.sparse.prices import TileEntry
     >>> shape, kernel = Product(4096, 4096, 4096), SparseKernel("k", 32, 32, 64)
     >>> table = TileTable(shape, 10e-3, (TileEntry(kernel, (0.5, 0.9), (7.5e-3, 1.8e-3)),), "example")
     >>> select(shape, RandomMask(4096, 4096, 32, 1, 0.9), table).best.name

@@ -1,4 +1,4 @@
-"""Sweeps of experts and of sequences of different lengths, row by row, see `simcore.calibrate.suites.pit_sweeps`."""
+"""Sweeps of experts and of sequences of different lengths, row by row, see `simcore.calibrate.sweeps.pit`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from simcore.calibrate.measure.timing import random_tensor
+from simcore.calibrate.measure.tensors import random_tensor
 from simcore.calibrate.suites import moe, sequence
-from simcore.calibrate.suites.pit_sweeps import Bench, Row, given, noted
+from simcore.calibrate.sweeps.pit import Bench, Row, given, noted
 
 
 def experts(bench: Bench, tokens: int, width: int, counts: tuple[int, ...] = (8, 32)) -> Iterator[Row]:

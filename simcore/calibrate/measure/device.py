@@ -1,4 +1,4 @@
-"""Which device is measured: its name, what it says of itself, and everything else that its numbers depend on."""
+"""The device that is measured: whether it is there, what it says of itself, and what its numbers depend on."""
 
 from __future__ import annotations
 
@@ -7,14 +7,75 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from simcore.calibrate.measure.timing import current, random_tensor, require_torch, resolve_device
+from simcore.errors import InputError, MissingExtraError, field
 from simcore.models.compute.device import Device
 
 PATIENCE = 30.0
 """Seconds that nvidia-smi may take [s]."""
+
+
+def require_torch() -> Any:
+    """Return torch, or say how to install it.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        import torch
+    except ImportError:
+        text = "measuring needs torch, which is not installed: pip install 'simcore[calibrate]'"
+        raise MissingExtraError(text) from None
+    return torch
+
+
+def has_triton() -> bool:
+    """Say whether the Triton kernels can be imported."""
+    from importlib.util import find_spec
+
+    return find_spec("triton") is not None
+
+
+def resolve_device(name: str) -> Any:
+    """Return the torch device of ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
+    """
+    torch = require_torch()
+    kind, _, index = name.partition(":")
+    if kind not in {"cpu", "cuda"} or (index and not (kind == "cuda" and index.isdecimal())):
+        raise InputError(field("device"), f"'{name}'", "cpu, cuda or cuda:N", "Leave it out to use the CPU.")
+    if kind == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if count == 0:
+            remedy = f"Install a driver and a CUDA build of torch, or use {field('device')} cpu."
+            raise InputError(
+                field("device"), f"'{name}', but torch sees no CUDA device", "a device that is there", remedy
+            )
+        if int(index or 0) >= count:
+            raise InputError(field("device"), f"'{name}'", f"cuda:0 to cuda:{count - 1}", f"There are {count}.")
+    return torch.device(name)
+
+
+def current(device: str) -> AbstractContextManager[Any]:
+    """Return a context in which ``cuda`` means this device: inputs, kernels and events are all made on it.
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
+    """
+    target = resolve_device(device)
+    return nullcontext() if target.type == "cpu" else require_torch().cuda.device(target)
 
 
 def fingerprint(device: str) -> dict[str, str]:
@@ -39,7 +100,7 @@ def _driver(device: str) -> dict[str, str]:
     """Return driver and clocks, read while the device computes: those of an idle GPU say nothing of its kernels."""
     torch = require_torch()
     with current(device):
-        p, square = torch.cuda.get_device_properties(device), random_tensor((2048, 2048), "fp32", "cuda", 0)
+        p, square = torch.cuda.get_device_properties(device), torch.randn(2048, 2048, device="cuda")
 
         def work() -> None:
             square @ square  # the clocks of a GPU that computes are wanted, not the product

@@ -1,7 +1,7 @@
 """The sweeps behind PIT's Figures 15 to 17: what is measured, row by row.
 
 Each function yields mappings with seconds [s]. Nothing here decides what is good: rows hold every candidate, and
-`simcore.calibrate.suites.pit_summary` picks the quickest.
+`simcore.calibrate.sweeps.summary` picks the quickest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 from simcore.calibrate.kernels import pit
 from simcore.calibrate.kernels.pit import block_mask
 from simcore.calibrate.measure.failures import Unmeasured, is_lost, reason, require_kept
-from simcore.calibrate.measure.timing import random_tensor, relative_error, time_callable
+from simcore.calibrate.measure.tensors import random_tensor, relative_error
+from simcore.calibrate.measure.timing import time_callable
 
 Row = dict[str, Any]
 """One measurement: what, and seconds [s]."""

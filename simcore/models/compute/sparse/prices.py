@@ -1,7 +1,7 @@
-"""The tile table: what each sparse kernel costs, as measured, published or fitted.
+"""Prices: the time of each sparse kernel, as measured, published or fitted, in a tile table.
 
-`TileEntry` lists seconds over sparsity at one shape, and other shapes are scaled by their number of tiles: for kernels
-that gather while they load. `PricedEntry` asks a formula instead.
+`TileEntry` lists seconds over sparsity at one shape, and scales other shapes by their number of tiles. It is for
+kernels that gather while they load. `PricedEntry` asks a formula instead.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from simcore.models.compute.sparse.tiles import Product, SparseKernel, Work
 
 @dataclass(frozen=True)
 class TileCost:
-    """Seconds by share of tiles: ``t = offset + slope x share``.
+    """The time of a share of the tiles: ``t = offset + slope x share``.
 
     Attributes
     ----------
     slope : float
         Time of all tiles [s].
     offset : float
-        Time without a tile: launches, bookkeeping [s].
+        Time without any tile: launches and bookkeeping [s].
     """
 
     slope: float
@@ -36,7 +36,7 @@ class TileCost:
 
 
 def fit_cost(shares: Sequence[float], seconds: Sequence[float]) -> TileCost:
-    """Fit slope and offset to relative errors, neither below zero.
+    """Fit slope and offset, neither below zero, by least squares on relative errors.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class TileEntry:
     sparsities : tuple of float
         Shares of micro-tiles without a non-zero, ascending, 0 to 1.
     seconds : tuple of float
-        Time at each, index construction left out [s].
+        Time at each, without the index [s].
     error : float or None
         Expected relative error; None where nothing was measured to tell.
     """
@@ -98,18 +98,18 @@ class TileEntry:
             raise InputError(place, f"{min(self.seconds):g} s", "times above zero")
 
     def bin_seconds(self, work: Work) -> float | None:
-        """Return the time at the densest measured point that is safe: the largest sparsity below the covered one [s].
+        """Return the time at the largest measured sparsity below the covered one [s]; None where there is none.
 
-        None where there is none. This is what PIT's own search does.
+        PIT's own search reads its table so.
         """
         below = [t for s, t in zip(self.sparsities, self.seconds, strict=True) if s < 1 - work.density]
         return below[-1] if below else None
 
     def interpolated_seconds(self, work: Work, product: Product, shape: Product) -> float:
-        """Return the time between measured points, for `product` from a table at `shape` [s].
+        """Return the time of `product` from a table at `shape` [s].
 
-        Time is interpolated over the share of tiles and, without its fitted offset, scaled by the number of tiles.
-        Outside the measured shares the line through all points, which `fit_cost` gives, goes on from the last one.
+        The time is interpolated over the share of tiles. Outside the measured shares it follows the line of `fit_cost`
+        from the last point. All but the fitted offset is scaled by the number of tiles.
         """
         shares = [self.kernel.share_at(shape, 1 - s) for s in self.sparsities][::-1]
         seconds = self.seconds[::-1]
@@ -122,7 +122,7 @@ class TileEntry:
 
 @dataclass(frozen=True)
 class PricedEntry:
-    """A kernel whose time a formula gives at any shape, in place of a table's points.
+    """A kernel whose time a formula gives at any shape.
 
     Attributes
     ----------
@@ -139,11 +139,11 @@ class PricedEntry:
     error: float | None = None
 
     def bin_seconds(self, work: Work) -> float | None:
-        """Return None: there are no measured points to take."""
+        """Return None: there are no measured points."""
         return None
 
     def interpolated_seconds(self, work: Work, product: Product, shape: Product) -> float:
-        """Return the formula's time [s]; `shape`, the table's, does not matter."""
+        """Return the formula's time [s], whatever the table's `shape`."""
         return self.price(self.kernel, product, work)
 
 
@@ -162,7 +162,7 @@ class TileTable:
     source : str
         Where the numbers are from.
     unpriced : tuple of str
-        Kernels that were measured and have no entry, with the reason.
+        Measured kernels without an entry, each with the reason.
     """
 
     shape: Product
