@@ -38,7 +38,7 @@ def test_libra(shared, tmp_path, theirs, name, budget, constraints, target, obje
     check_groups(network, groups, "test")
     model = compile_step(read_workload(name, "test", variant="evaluation").value, groups)
     prices = np.array(cost_coefficients(network, read_costs("libra-4d", "test").value))
-    limits = [limit for text in constraints for limit in parse_constraint(text, 4)]
+    limits = [limit for text in constraints for limit in parse_constraint(text, 4, "constraint")]
     found, _ = best_split(model, make_region(budget * 1e9, 4, limits), prices, Target(target))
     unit = 1e9 if target == "Perf" else 1e-1  # from seconds to ns, from s $ to ns $ / 1e10
     assert found.objective * unit == pytest.approx(objective, rel=1e-6)

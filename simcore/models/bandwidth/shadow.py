@@ -101,7 +101,7 @@ def shadow_prices(model: StepModel, region: Region, b: Array, prices: Array, per
         The budget first, then the active limits as the user gave them, the network cost last.
     """
     margins = _Margins(model, region, b, prices if per_cost else None)
-    found = []
+    priced = []
     for index, constraint in enumerate(region.constraints):
         row = np.array(constraint.coefficients)
         used, largest = np.flatnonzero(row), float(np.abs(row).max())
@@ -112,7 +112,7 @@ def shadow_prices(model: StepModel, region: Region, b: Array, prices: Array, per
         if index == 0:
             less = margins.price(0, -1.0)[0] if equal and saved is not None and saved < 0 else None
             smaller, dollars = None if less is None else -less, float(prices @ b / b.sum())
-            found.append(ShadowPrice("budget", saved, _over(saved, dollars), unknown=unknown, smaller=smaller))
+            priced.append(ShadowPrice("budget", saved, _over(saved, dollars), unknown=unknown, smaller=smaller))
             continue
         if equal and not unknown and (saved is None or saved <= 0):  # the other way
             saved, unknown = margins.price(index, -1.0)
@@ -123,11 +123,11 @@ def shadow_prices(model: StepModel, region: Region, b: Array, prices: Array, per
             saved = saved if saved is None else saved * float(row[dimension] if equal else largest)
             dollars = float(prices[dimension]) if equal or row[dimension] > 0 else 0.0
         direction = (1 if saved > 0 else -1) if equal and saved else 0
-        found.append(ShadowPrice(constraint.name, saved, _over(saved, dollars), direction, dimension, unknown))
+        priced.append(ShadowPrice(constraint.name, saved, _over(saved, dollars), direction, dimension, unknown))
     if per_cost:
         saved, unknown = margins.price(None)
-        found.append(ShadowPrice("network cost", None, saved, unknown=unknown))
-    return tuple(found)
+        priced.append(ShadowPrice("network cost", None, saved, unknown=unknown))
+    return tuple(priced)
 
 
 def _over(saved: float | None, dollars: float) -> float | None:
@@ -180,13 +180,13 @@ class _Margins:
         for size in _STEP / _FINER ** np.arange(_TRIES):
             step = direction * size * reach
             try:
-                found = self.relaxation.solve_near(held, self.b, room + step * rise, _ROUGH * size)
+                solution = self.relaxation.solve_near(held, self.b, room + step * rise, _ROUGH * size)
             except RunError as error:
                 failed = str(error)
                 continue
-            if found is None:
+            if solution is None:
                 continue
-            move, multipliers = found
+            move, multipliers = solution
             slope = float(multipliers @ rise)
             saving = (self.time - float(self.model.time(np.clip(self.b + move, held.lower, held.upper)))) / step
             same = before is not None and abs(slope - before) <= _AGREED * abs(slope) + least
@@ -220,12 +220,12 @@ class _Margins:
         region, _ = self._held(self.region.loosened(0, 0.0))
         for size in _POLISH:
             try:
-                found = self.relaxation.solve_near(region, b, self._room(region, b), size)
+                solution = self.relaxation.solve_near(region, b, self._room(region, b), size)
             except RunError:  # b is good as it is
-                found = None
-            if found is None:
+                solution = None
+            if solution is None:
                 continue
-            moved = np.clip(b + found[0], region.lower, region.upper)
+            moved = np.clip(b + solution[0], region.lower, region.upper)
             if self.model.time(moved) <= self.model.time(b):
                 b = moved
         for bound in (region.lower, region.upper):

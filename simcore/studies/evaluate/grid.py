@@ -28,7 +28,7 @@ from simcore.readers.read import Read
 from simcore.readers.workloads import read_workload
 
 if TYPE_CHECKING:
-    from simcore.models.bandwidth.perf import Optimum
+    from simcore.models.bandwidth.time_search import Optimum
 
 Array = NDArray[np.float64]
 
