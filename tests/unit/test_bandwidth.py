@@ -10,10 +10,11 @@ from simcore.errors import InputError, RunError
 from simcore.models.bandwidth import product_search, time_search
 from simcore.models.bandwidth.certificate import lower_bound
 from simcore.models.bandwidth.expressions import parse_constraint
-from simcore.models.bandwidth.plan import Target, best_plan, best_split
+from simcore.models.bandwidth.plan import best_plan, best_split
 from simcore.models.bandwidth.product_search import least_time_cost
 from simcore.models.bandwidth.region import FLOOR, Sense, cap, make_region, minimum
 from simcore.models.bandwidth.relaxation import Relaxation
+from simcore.models.bandwidth.target import Target
 from simcore.models.bandwidth.time_search import least_time
 from simcore.models.network.collectives import Collective
 from simcore.models.network.cost import cost_coefficients

@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 from simcore.models.bandwidth.expressions import parse_constraint
-from simcore.models.bandwidth.plan import Target, best_split
+from simcore.models.bandwidth.plan import best_split
 from simcore.models.bandwidth.region import make_region
+from simcore.models.bandwidth.target import Target
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import check_groups
 from simcore.models.training.closed_form import compile_step

@@ -3,7 +3,7 @@
 `region` and `expressions` say what is allowed. `relaxation` and `linear` are the linear programs. `time_search` and
 `product_search` are the two searches, and `ties` is the choice among equal optima. `certificate` and `product_bounds`
 are lower bounds, however a split was found. `plan` is the answer in numbers, with `shadow` for shadow prices and
-`dimensions` for what each dimension does.
+`dimensions` for what each dimension does. `target` is what a plan makes least.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from simcore._lazy import attach
 if TYPE_CHECKING:
     from simcore.models.bandwidth.dimensions import DimensionReport
     from simcore.models.bandwidth.expressions import parse_constraint
-    from simcore.models.bandwidth.plan import BandwidthPlan, Target, best_plan, best_split
+    from simcore.models.bandwidth.plan import BandwidthPlan, best_plan, best_split
     from simcore.models.bandwidth.region import Constraint, Region, cap, make_region, minimum
     from simcore.models.bandwidth.shadow import ShadowPrice
+    from simcore.models.bandwidth.target import Target
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -27,7 +28,7 @@ __getattr__, __dir__ = attach(
         "DimensionReport": "simcore.models.bandwidth.dimensions",
         "Region": "simcore.models.bandwidth.region",
         "ShadowPrice": "simcore.models.bandwidth.shadow",
-        "Target": "simcore.models.bandwidth.plan",
+        "Target": "simcore.models.bandwidth.target",
         "best_plan": "simcore.models.bandwidth.plan",
         "best_split": "simcore.models.bandwidth.plan",
         "cap": "simcore.models.bandwidth.region",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +12,12 @@ from simcore.models.bandwidth.dimensions import DimensionReport, dimension_repor
 from simcore.models.bandwidth.product_search import least_time_cost
 from simcore.models.bandwidth.region import Region
 from simcore.models.bandwidth.shadow import ShadowPrice, shadow_prices
+from simcore.models.bandwidth.target import Target
 from simcore.models.bandwidth.ties import settle
 from simcore.models.bandwidth.time_search import Optimum, least_time, relative_gap
 from simcore.models.training.closed_form import StepModel, StepTime
 
 Array = NDArray[np.float64]
-
-
-class Target(StrEnum):
-    """What a plan makes least: the iteration time, or the iteration time x the network's cost."""
-
-    PERF = "Perf"
-    PER_COST = "PerfPerCost"
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from simcore.models.bandwidth.certificate import Bound
 from simcore.models.bandwidth.dimensions import TIE, tied
-from simcore.models.bandwidth.plan import BandwidthPlan, Target
+from simcore.models.bandwidth.plan import BandwidthPlan
 from simcore.models.bandwidth.region import Region
 from simcore.models.bandwidth.shadow import ShadowPrice
+from simcore.models.bandwidth.target import Target
 from simcore.models.training.closed_form import StepModel
 from simcore.units import format_si
 

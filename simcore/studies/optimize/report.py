@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from simcore.models.bandwidth.dimensions import DimensionReport
-from simcore.models.bandwidth.plan import BandwidthPlan, Target
+from simcore.models.bandwidth.plan import BandwidthPlan
 from simcore.models.bandwidth.shadow import ShadowPrice
+from simcore.models.bandwidth.target import Target
 from simcore.report import Block, Column, Grid, Headline, Sentences, Text, grid
 from simcore.studies.optimize.outcome import OptimizeOutcome
 from simcore.studies.optimize.reasons import moved, reasons

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from simcore.models.bandwidth.plan import Target
+from simcore.models.bandwidth.target import Target
 from simcore.models.training.closed_form import StepTime
 from simcore.report import Block
 from simcore.results import Table

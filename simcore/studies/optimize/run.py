@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simcore.errors import InputError, field
-from simcore.models.bandwidth.plan import BandwidthPlan, Target, best_plan
+from simcore.models.bandwidth.plan import BandwidthPlan, best_plan
 from simcore.models.bandwidth.region import FLOOR, FLOOR_TEXT
+from simcore.models.bandwidth.target import Target
 from simcore.models.network.mapping import Groups
 from simcore.models.training.closed_form import StepModel, TrainingLoop, compile_step, mean_step
 from simcore.models.training.operators import ProfiledTimes
