@@ -41,7 +41,8 @@ _POLISH, _ROUNDING = (1e-5, 1e-7, 1e-9), 1e-10
 _ACTIVE, _TOUCHED = 1e-9, 1e-12
 #: A price that is worth less than this share of the time for a whole budget is 0.
 _EXACT = 1e-9
-UNKNOWN = "the saving per unit changes with every step that numbers of double precision can tell apart"
+UNSTEADY = "unsteady"
+"""A price is unknown: the saving per unit changes with every step that numbers of double precision can tell apart."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class ShadowPrice:
     dimension : int or None
         The only dimension (from 0) that the limit is about; None where it is about several.
     unknown : str
-        Why the price is unknown; empty where it is known, or where there is none.
+        Why the price is unknown: `UNSTEADY`, or what the solver says; empty where it is known, or where there is none.
     smaller : float or None
         Of a budget that has to be spent and costs time: what a smaller one saves [s per B/s], below 0 if it costs time
         too. At a kink that is not the price without its sign. None where it is unknown, and for anything else.
@@ -195,7 +196,7 @@ class _Margins:
             if before is not None and np.abs(move / self.b).max() < _LEAST:
                 break
             before = slope
-        return None, failed if before is None else UNKNOWN
+        return None, failed if before is None else UNSTEADY
 
     def _held(self, region: Region) -> tuple[Region, float]:
         """Return a region at the network cost that is held, and how much of the budget was taken off the cost [$/B/s].

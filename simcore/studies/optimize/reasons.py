@@ -11,7 +11,7 @@ from simcore.models.bandwidth.certificate import Bound
 from simcore.models.bandwidth.dimensions import TIE, tied
 from simcore.models.bandwidth.plan import BandwidthPlan
 from simcore.models.bandwidth.region import Region
-from simcore.models.bandwidth.shadow import ShadowPrice
+from simcore.models.bandwidth.shadow import UNSTEADY, ShadowPrice
 from simcore.models.bandwidth.target import Target
 from simcore.models.training.closed_form import StepModel
 from simcore.units import format_si
@@ -75,6 +75,13 @@ def moved(limit: ShadowPrice) -> str:
     return f"{what} {'larger' if limit.direction > 0 else 'smaller'}"
 
 
+def unknown(limit: ShadowPrice) -> str:
+    """Say why a shadow price is unknown; an empty string where it is known."""
+    if limit.unknown == UNSTEADY:
+        return "the saving per unit changes with every step that numbers of double precision can tell apart"
+    return limit.unknown
+
+
 def _limit_reason(limit: ShadowPrice) -> str:
     saved = _time(abs(limit.per_bandwidth or 0.0) * _GIGABYTE)
     return f"{limit.name} holds it back: {moved(limit) or 'loosened'}, it would save {saved} per GB/s to begin with."
@@ -106,7 +113,7 @@ def _budget_reason(limits: Sequence[ShadowPrice]) -> list[str]:
 
 
 def _unknown_reason(limits: Sequence[ShadowPrice]) -> list[str]:
-    return [f"The shadow price of {each.name} is unknown: {each.unknown}." for each in limits if each.unknown]
+    return [f"The shadow price of {each.name} is unknown: {unknown(each)}." for each in limits if each.unknown]
 
 
 def _overlap_reason(model: StepModel, b: Array) -> list[str]:
