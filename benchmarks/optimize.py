@@ -16,8 +16,9 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
 import numpy as np  # noqa: E402 - the threads are pinned before numpy starts them
-from simcore.models.bandwidth.plan import Target, best_split  # noqa: E402
+from simcore.models.bandwidth.plan import best_split  # noqa: E402
 from simcore.models.bandwidth.region import make_region  # noqa: E402
+from simcore.models.bandwidth.target import Target  # noqa: E402
 from simcore.models.network.collectives import Collective  # noqa: E402
 from simcore.models.network.cost import cost_coefficients  # noqa: E402
 from simcore.models.network.mapping import Groups, map_parallelism  # noqa: E402

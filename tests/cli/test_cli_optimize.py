@@ -128,9 +128,9 @@ def test_bad_input_is_refused_with_its_remedy(arguments, message):
 
 
 def test_a_solver_that_does_not_converge_prints_no_number(monkeypatch):
-    from simcore.models.bandwidth import perf
+    from simcore.models.bandwidth import time_search
 
-    monkeypatch.setattr(perf, "_ROUNDS", 1)
+    monkeypatch.setattr(time_search, "_ROUNDS", 1)
     with pytest.raises(RunError, match="did not converge") as caught:
         run(*GOOD)
     assert caught.value.exit_code == 1

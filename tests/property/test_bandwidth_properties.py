@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.models.bandwidth.certificate import Weights, lower_bound
-from simcore.models.bandwidth.perf import search
-from simcore.models.bandwidth.plan import Target, best_plan, best_split
+from simcore.models.bandwidth.plan import best_plan, best_split
 from simcore.models.bandwidth.product_bounds import Envelope, Line, product_bound
 from simcore.models.bandwidth.region import FLOOR, Constraint, Sense, cap, make_region, minimum
+from simcore.models.bandwidth.target import Target
+from simcore.models.bandwidth.time_search import search
 from simcore.models.network.collectives import Collective, traffic
 from simcore.models.network.mapping import Groups
 from simcore.models.training.closed_form import compile_step, mean_step

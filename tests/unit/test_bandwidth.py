@@ -7,14 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from simcore.errors import InputError, RunError
-from simcore.models.bandwidth import per_cost, perf
+from simcore.models.bandwidth import product_search, time_search
 from simcore.models.bandwidth.certificate import lower_bound
 from simcore.models.bandwidth.expressions import parse_constraint
-from simcore.models.bandwidth.per_cost import least_time_cost
-from simcore.models.bandwidth.perf import least_time
-from simcore.models.bandwidth.plan import Target, best_plan, best_split
+from simcore.models.bandwidth.plan import best_plan, best_split
+from simcore.models.bandwidth.product_search import least_time_cost
 from simcore.models.bandwidth.region import FLOOR, Sense, cap, make_region, minimum
 from simcore.models.bandwidth.relaxation import Relaxation
+from simcore.models.bandwidth.target import Target
+from simcore.models.bandwidth.time_search import least_time
 from simcore.models.network.collectives import Collective
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import Groups, map_parallelism
@@ -47,7 +48,7 @@ def scene(net, name, loop=Loop.NO_OVERLAP):
     ],
 )
 def test_constraints_as_text(text, expected):
-    found = [(c.coefficients, c.sense.value, c.bound / 1e9) for c in parse_constraint(text, 3)]
+    found = [(c.coefficients, c.sense.value, c.bound / 1e9) for c in parse_constraint(text, 3, "limit")]
     assert found == expected
 
 
@@ -80,7 +81,7 @@ def test_constraints_as_text(text, expected):
 )
 def test_text_that_is_no_linear_constraint(text, message):
     with pytest.raises(InputError) as caught:
-        parse_constraint(text, 4)
+        parse_constraint(text, 4, "constraint")
     assert message in str(caught.value)
 
 
@@ -106,17 +107,17 @@ def test_text_that_is_no_linear_constraint(text, message):
 )
 def test_a_caret_stands_under_the_fault(text, under):
     with pytest.raises(InputError) as caught:
-        parse_constraint(text, 4)
+        parse_constraint(text, 4, "constraint")
     offset = len(text) - len(under)
     assert caught.value.pointer == (text, offset)
-    assert caught.value.place == f"--constraint, column {offset + 1}"
+    assert caught.value.place == f"constraint, column {offset + 1}"
 
 
 def test_no_caret_stands_where_no_place_is_at_fault():
     for text in ("b1 + b2", "", "7"):
         with pytest.raises(InputError) as caught:
-            parse_constraint(text, 4)
-        assert (caught.value.pointer, caught.value.place) == (None, f"--constraint '{text}'")
+            parse_constraint(text, 4, "constraint")
+        assert (caught.value.pointer, caught.value.place) == (None, f"constraint '{text}'")
 
 
 def test_conflicts_are_named_without_innocent_bystanders():
@@ -133,7 +134,9 @@ def test_conflicts_are_named_without_innocent_bystanders():
 
 
 def test_limits_on_one_dimension_become_bounds():
-    region = make_region(BUDGET, 2, [*parse_constraint("2*b1 = 100", 2), cap(1, 300e9, 2, "cap")], at_most=True)
+    region = make_region(
+        BUDGET, 2, [*parse_constraint("2*b1 = 100", 2, "limit"), cap(1, 300e9, 2, "cap")], at_most=True
+    )
     assert region.lower.tolist() == [50e9, FLOOR * BUDGET]
     assert region.upper.tolist() == pytest.approx([50e9, 275e9])
     assert len(region.rows) == 1
@@ -218,7 +221,7 @@ def test_prices_where_minima_use_up_the_budget():
 def test_prices_of_limits_that_others_repeat():
     """Loosening one of two caps on a dimension saves nothing while the other stands."""
     model, prices = scene("4D", "1T")
-    limits = [cap(3, 20e9, 4, "cap 4"), *parse_constraint("b4 <= 20", 4)]
+    limits = [cap(3, 20e9, 4, "cap 4"), *parse_constraint("b4 <= 20", 4, "limit")]
     plan = best_plan(model, make_region(BUDGET, 4, limits), prices, Target.PERF)
     assert [price.per_bandwidth for price in plan.shadow_prices[1:]] == [0.0, 0.0]
     alone = best_plan(model, make_region(BUDGET, 4, limits[1:]), prices, Target.PERF)
@@ -297,7 +300,7 @@ def test_few_linear_programs_are_enough(net, name, loop):
 def test_prices_that_cancel_prove_no_more_than_the_time():
     """Two rows that say the same the other way round, however large their multipliers."""
     model, _ = scene("2D", "1T")
-    limits = [*parse_constraint("0.1*b1 >= 0.3*b2", 2), *parse_constraint("0.3*b1 <= 0.9*b2", 2)]
+    limits = [*parse_constraint("0.1*b1 >= 0.3*b2", 2, "limit"), *parse_constraint("0.3*b1 <= 0.9*b2", 2, "limit")]
     region = make_region(BUDGET, 2, limits)
     relaxation = Relaxation(model, region)
     b = region.repair(least_time(model, region, 1e-12, relaxation).bandwidths)
@@ -333,11 +336,11 @@ def test_a_budget_that_may_be_left_is_left_down_to_the_floor():
 
 def test_searches_that_do_not_converge_say_so(monkeypatch):
     model, prices = scene("4D", "1T")
-    monkeypatch.setattr(perf, "_ROUNDS", 1)
+    monkeypatch.setattr(time_search, "_ROUNDS", 1)
     with pytest.raises(RunError, match="did not converge"):
         least_time(model, make_region(BUDGET, 4))
-    monkeypatch.setattr(per_cost, "_STALLED", 0)
-    monkeypatch.setattr(per_cost, "_PROGRAMS", 3)
+    monkeypatch.setattr(product_search, "_STALLED", 0)
+    monkeypatch.setattr(product_search, "_PROGRAMS", 3)
     with pytest.raises(RunError, match="did not converge"):
         least_time_cost(model, make_region(BUDGET, 4), prices)
 

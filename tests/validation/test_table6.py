@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from simcore.models.bandwidth.perf import least_time
 from simcore.models.bandwidth.region import make_region
+from simcore.models.bandwidth.time_search import least_time
 from simcore.models.network.mapping import map_parallelism
 from simcore.models.training.closed_form import compile_step
 from simcore.models.training.program import Loop

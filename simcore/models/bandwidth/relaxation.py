@@ -114,7 +114,7 @@ class Relaxation:
         low[:size], high[:size] = region.lower / scale, region.upper / scale
         rhs = [self._fixed(unit), np.full(len(p), -2.0), region.rhs / own_scale]
         self.solved += 1
-        found = linear_program(
+        solution = linear_program(
             cost,
             np.vstack([terms, cuts, own]),
             np.concatenate(rhs),
@@ -122,10 +122,10 @@ class Relaxation:
             low,
             high,
         )
-        if found is None:
+        if solution is None:
             return None
-        of_terms, _, of_own = np.split(found.duals, np.cumsum([len(terms), len(p)]))
-        return found.x[:size] * scale, self._weights(of_terms, of_own * unit / own_scale)
+        of_terms, _, of_own = np.split(solution.duals, np.cumsum([len(terms), len(p)]))
+        return solution.x[:size] * scale, self._weights(of_terms, of_own * unit / own_scale)
 
     def solve_near(self, region: Region, b: Array, room: Array, size: float) -> tuple[Array, Array] | None:
         """Minimise the relaxed time over the moves from a split that change bandwidths by shares of about `size`.
@@ -186,12 +186,12 @@ class Relaxation:
         rhs = np.concatenate([slack / size, np.tile(size * q**2 / square, dimensions), room / (size * own_scale)])
         near = equal | (rhs <= 10 * dimensions * reach)  # no move breaks the others
         self.solved += 1
-        found = linear_program(cost, rows[near], rhs[near], equal[near], low, high)
-        if found is None:
+        solution = linear_program(cost, rows[near], rhs[near], equal[near], low, high)
+        if solution is None:
             return None
         duals = np.zeros(len(rows))
-        duals[near] = found.duals
-        move, earned = found.x[:dimensions], np.abs(duals @ rows[:, :dimensions])
+        duals[near] = solution.duals
+        move, earned = solution.x[:dimensions], np.abs(duals @ rows[:, :dimensions])
         if ((np.abs(move) >= 0.999 * reach) & (earned > _FREE)).any():
             raise RunError("a bandwidth changes by more than numbers of double precision can follow")
         return move * size * b, duals[-len(own) :] * unit / own_scale

@@ -29,7 +29,7 @@ from simcore.readers.read import Read
 from simcore.readers.workloads import read_workload
 
 if TYPE_CHECKING:
-    from simcore.models.bandwidth.perf import Optimum
+    from simcore.models.bandwidth.time_search import Optimum
 
 Array = NDArray[np.float64]
 
@@ -192,8 +192,9 @@ class Planner:
 
 def solve(model: StepModel, budget: float, prices: Array, goal: str) -> Optimum:
     """Split a budget [B/s] over dimensions of given prices [$ per B/s] for `PERF` or `PER_COST`."""
-    from simcore.models.bandwidth.plan import Target, best_split
+    from simcore.models.bandwidth.plan import best_split
     from simcore.models.bandwidth.region import make_region
+    from simcore.models.bandwidth.target import Target
 
     region = make_region(budget, model.shapes.shape[1])
     return best_split(model, region, prices, Target.PERF if goal == PERF else Target.PER_COST)[0]

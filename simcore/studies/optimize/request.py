@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from simcore.models.bandwidth.plan import Target
+from simcore.models.bandwidth.target import Target
 from simcore.models.training.program import CLOSED_FORM_LOOPS
 from simcore.studies.deployment.request import DeploymentRequest
 from simcore.studies.request import Instead, argument, option

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simcore.errors import InputError, field
-from simcore.models.bandwidth.plan import BandwidthPlan, Target, best_plan
-from simcore.models.bandwidth.region import FLOOR, FLOOR_TEXT, make_region
+from simcore.models.bandwidth.plan import BandwidthPlan, best_plan
+from simcore.models.bandwidth.region import FLOOR, FLOOR_TEXT
+from simcore.models.bandwidth.target import Target
 from simcore.models.network.mapping import Groups
 from simcore.models.training.closed_form import StepModel, compile_step, mean_step
 from simcore.models.training.notes import notes_on
@@ -19,7 +20,7 @@ from simcore.readers.networks import read_network
 from simcore.results import Provenance, versions
 from simcore.studies.deployment.inputs import compute_profile, compute_source, parallelism, place_workloads
 from simcore.studies.inputs import parse_budget
-from simcore.studies.optimize.inputs import default_cost, price_dimensions, read_limits
+from simcore.studies.optimize.inputs import default_cost, price_dimensions, read_region
 from simcore.studies.optimize.request import OptimizeRequest
 from simcore.studies.optimize.result import OptimizeResult
 from simcore.studies.request import study
@@ -46,13 +47,12 @@ def optimize(request: OptimizeRequest) -> OptimizeResult:
     target, loop = Target(request.target), Loop(request.loop)
     named = read_network(request.network, field("network"))
     topology = named.value.topology
-    limits = read_limits(request.caps, request.minima, request.constraints, topology)
+    region = read_region(request, total, topology)
     degrees = parallelism(request, topology)
     device = compute_profile(request)
     loads, groups = place_workloads(request, request.workload, topology, degrees, device)
     costs = default_cost(topology) if request.cost is None else read_costs(request.cost, field("cost"))
     prices = price_dimensions(costs, topology)
-    region = make_region(total, len(topology.dimensions), limits, at_most=request.at_most)
     model = _model(request.workload, loads.value, groups, loop, request.recompute)
     started = time.process_time()
     plan = best_plan(model, region, prices, target)
@@ -83,13 +83,13 @@ def optimize(request: OptimizeRequest) -> OptimizeResult:
 def _on_the_floor(plan: BandwidthPlan, at_most: bool) -> list[str]:
     """Say which dimensions have the least that a plan gives, although they carry something."""
     floor = FLOOR * plan.budget
-    found = [i for i, each in enumerate(plan.dimensions, 1) if each.bandwidth <= 1.001 * floor and each.busy > 0]
-    if not found:
+    lowest = [i for i, each in enumerate(plan.dimensions, 1) if each.bandwidth <= 1.001 * floor and each.busy > 0]
+    if not lowest:
         return []
     total = " or --constraint 'total >= ...'" if at_most else ""
-    those = f"dimension{'s' if len(found) > 1 else ''} {', '.join(map(str, found))}"
+    those = f"dimension{'s' if len(lowest) > 1 else ''} {', '.join(map(str, lowest))}"
     return [
-        f"{those} {'have' if len(found) > 1 else 'has'} the floor of {FLOOR_TEXT}: that floor, not economics, sets "
+        f"{those} {'have' if len(lowest) > 1 else 'has'} the floor of {FLOOR_TEXT}: that floor, not economics, sets "
         f"this plan. Give --min{total}."
     ]
 

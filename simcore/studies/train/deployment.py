@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from simcore.errors import InputError, did_you_mean, field, written
-from simcore.models.bandwidth.plan import Target, best_split
+from simcore.models.bandwidth.plan import best_split
 from simcore.models.bandwidth.region import make_region
+from simcore.models.bandwidth.target import Target
 from simcore.models.network.bounds import usable_bandwidth
 from simcore.models.network.mapping import Groups, map_stages
 from simcore.models.network.topology import Block, Topology

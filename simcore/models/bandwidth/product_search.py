@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from simcore.errors import RunError
 from simcore.models.bandwidth.certificate import Bound, Weights, lower_bound
-from simcore.models.bandwidth.perf import Optimum, least_time, relative_gap, search, starting_point
 from simcore.models.bandwidth.product_bounds import Envelope, Line, product_bound
 from simcore.models.bandwidth.region import Region
 from simcore.models.bandwidth.relaxation import Relaxation
+from simcore.models.bandwidth.time_search import Optimum, least_time, relative_gap, search, starting_point
 from simcore.models.training.closed_form import StepModel
 
 Array = NDArray[np.float64]
@@ -99,26 +99,28 @@ class ProductSearch:
         return admissible
 
     def learn(self, candidates: tuple[Array, ...]) -> None:
-        """Take the tangents at some splits, and the best on the way through them."""
+        """Take the tangents at some splits, and the best on the line through them."""
         start, known = self.best, np.isfinite(self.least)
         for b in candidates:
             self.relaxation.add(b)
             if self.offer(b) and known:
                 self._along(start, b - start)
 
-    def _along(self, start: Array, way: Array) -> None:
+    def _along(self, start: Array, direction: Array) -> None:
         """Look for a better split along a line, as far as the region reaches."""
         region = self.region
         with np.errstate(divide="ignore", invalid="ignore"):
-            ends = np.where(way > 0, (region.upper - start) / way, (region.lower - start) / way)[way != 0]
-            rise = region.rows @ way
+            ends = np.where(direction > 0, (region.upper - start) / direction, (region.lower - start) / direction)[
+                direction != 0
+            ]
+            rise = region.rows @ direction
             stops = ((region.rhs - region.rows @ start) / rise)[~region.equal & (rise > 0)]
         farthest = float(min(ends.min(initial=np.inf), stops.min(initial=np.inf)))
         if not 0 < farthest < np.inf:
             return
         steps = np.append(2.0 ** np.arange(-6, 40), farthest)
         steps = steps[steps <= farthest]
-        splits = np.clip(start + steps[:, None] * way, region.lower, region.upper)
+        splits = np.clip(start + steps[:, None] * direction, region.lower, region.upper)
         products = self.model.time(splits) * (splits @ self.prices)
         if products.min() < self.least:
             self.offer(region.repair(splits[int(np.argmin(products))]))
@@ -132,7 +134,7 @@ class ProductSearch:
         bound : Bound
             Of the time at this cost.
         tight : ndarray, shape (D,)
-            Where the bound of `geometric` is tight [B/s].
+            Where the bound of `product_bound` is tight [B/s].
         """
         bound = lower_bound(self.model, self.region.with_row(self.prices, cost, equal=True), weights)
         slope = -float(bound.rows[-1])
@@ -159,7 +161,7 @@ class ProductSearch:
     def between(self, low: float, high: float, bound: Bound) -> float:
         """Return a lower bound on the products of splits whose cost is within a range, of what some duals prove [s $].
 
-        A range of costs caps every bandwidth that has a price, which makes the bound of `geometric` tighter.
+        A range of costs caps every bandwidth that has a price, which makes the bound of `product_bound` tighter.
         """
         region, prices = self.region, self.prices
         spent = float(prices @ region.lower) - prices * region.lower
@@ -206,101 +208,103 @@ def least_time_cost(model: StepModel, region: Region, prices: Array, aim: float 
     RunError
         If the search does not converge.
     """
-    found = ProductSearch(model, region, prices)
-    if found.high - found.low <= 1e-9 * found.high:  # every split costs the same
-        fastest = least_time(model, region, aim / 2, found.relaxation)
+    progress = ProductSearch(model, region, prices)
+    if progress.high - progress.low <= 1e-9 * progress.high:  # every split costs the same
+        fastest = least_time(model, region, aim / 2, progress.relaxation)
         cost = float(prices @ fastest.bandwidths)
         bound = replace(fastest.bound, rows=np.append(fastest.bound.rows, 0.0))
-        lower = min(found.low, cost) * fastest.lower_bound
+        lower = min(progress.low, cost) * fastest.lower_bound
         return Optimum(fastest.bandwidths, cost * fastest.objective, lower, bound, fastest.programs)
-    _descend(found, aim)
-    _scan(found, aim)
-    if found.gap > ACCEPTED:
-        _divide(found, ACCEPTED / 2)
-    if found.gap > max(aim, ACCEPTED):
-        spent = f"{found.relaxation.solved} linear programs"
+    _descend(progress, aim)
+    _scan(progress, aim)
+    if progress.gap > ACCEPTED:
+        _divide(progress, ACCEPTED / 2)
+    if progress.gap > max(aim, ACCEPTED):
+        spent = f"{progress.relaxation.solved} linear programs"
         raise RunError(f"the search for the best bandwidth split did not converge in {spent}")
-    bound = _duals(found)
-    cheaper = _cheapest(found)
-    equals = cheaper is not None or _equal_at(found, found.cost + _aside(found)) is not None
-    b, least = found.best, found.least
+    bound = _duals(progress)
+    cheaper = _cheapest(progress)
+    equals = cheaper is not None or _equal_at(progress, progress.cost + _aside(progress)) is not None
+    b, least = progress.best, progress.least
     if cheaper is not None:
         b, bound = cheaper.bandwidths, cheaper.bound
-        least = found.product(b)
-    return Optimum(b, least, min(found.value, least), bound, found.relaxation.solved, equals)
+        least = progress.product(b)
+    return Optimum(b, least, min(progress.value, least), bound, progress.relaxation.solved, equals)
 
 
-def _descend(found: ProductSearch, aim: float) -> None:
+def _descend(progress: ProductSearch, aim: float) -> None:
     """Solve at the price of the best split and, where that gains little, at the split where the bound is tight."""
-    at, aside, since = found.best, False, 0
-    while since < _STALLED and found.gap > aim:
-        before, gap = found.least, found.least - found.value
-        _, tight = found.at_price(at)
-        aside = not aside and before - found.least < gap / 2 and found.region.violation(tight) < 1e-12
-        at = tight if aside else found.best
-        since = 0 if found.least - found.value < 0.999 * gap else since + 1
+    at, aside, since = progress.best, False, 0
+    while since < _STALLED and progress.gap > aim:
+        before, gap = progress.least, progress.least - progress.value
+        _, tight = progress.at_price(at)
+        aside = not aside and before - progress.least < gap / 2 and progress.region.violation(tight) < 1e-12
+        at = tight if aside else progress.best
+        since = 0 if progress.least - progress.value < 0.999 * gap else since + 1
 
 
-def _scan(found: ProductSearch, aim: float) -> None:
+def _scan(progress: ProductSearch, aim: float) -> None:
     """Solve at the cost where the envelope is least, until it meets the best split."""
-    scale, since = found.best, 0
-    while found.relaxation.solved < _PROGRAMS and since < _PATIENCE and found.gap > aim:
-        gap = found.least - found.value
-        scale, _ = found.at_cost(min(max(found.where, found.low + found.margin), found.high - found.margin), scale)
-        since = 0 if found.least - found.value < 0.999 * gap else since + 1
+    scale, since = progress.best, 0
+    while progress.relaxation.solved < _PROGRAMS and since < _PATIENCE and progress.gap > aim:
+        gap = progress.least - progress.value
+        scale, _ = progress.at_cost(
+            min(max(progress.where, progress.low + progress.margin), progress.high - progress.margin), scale
+        )
+        since = 0 if progress.least - progress.value < 0.999 * gap else since + 1
 
 
-def _divide(found: ProductSearch, aim: float) -> None:
+def _divide(progress: ProductSearch, aim: float) -> None:
     """Bound the product over ranges of cost, halving those where it is not proven yet, until all of them are."""
-    open_, least, until = [(found.low, found.high)], np.inf, found.relaxation.solved + _PROGRAMS
-    scale = found.best
-    while open_ and found.relaxation.solved < until:
+    open_, least, until = [(progress.low, progress.high)], np.inf, progress.relaxation.solved + _PROGRAMS
+    scale = progress.best
+    while open_ and progress.relaxation.solved < until:
         low, high = open_.pop()
-        between = min(max(float(np.sqrt(low * high)), found.low + found.margin), found.high - found.margin)
+        between = min(max(float(np.sqrt(low * high)), progress.low + progress.margin), progress.high - progress.margin)
         proven = -np.inf
         for _ in range(_AGAIN):
-            scale, bound = found.at_cost(between, scale)
-            proven = max(proven, found.between(low, high, bound))
-            if relative_gap(found.least, proven) <= aim:
+            scale, bound = progress.at_cost(between, scale)
+            proven = max(proven, progress.between(low, high, bound))
+            if relative_gap(progress.least, proven) <= aim:
                 break
         else:
             open_ += [(between, high), (low, between)]
             continue
         least = min(least, proven)
     if not open_:
-        found.value = max(found.value, least)
+        progress.value = max(progress.value, least)
 
 
-def _duals(found: ProductSearch) -> Bound:
+def _duals(progress: ProductSearch) -> Bound:
     """Return the bound on the time at the cost of the best split, priced T / C per dollar."""
     tightest: Bound | None = None
     for _ in range(_STALLED):
-        split = found.best
-        bound, _ = found.at_price(split)
-        if tightest is None or split is not found.best or bound.value > tightest.value:
+        split = progress.best
+        bound, _ = progress.at_price(split)
+        if tightest is None or split is not progress.best or bound.value > tightest.value:
             tightest = bound
-        if split is found.best and relative_gap(float(found.model.time(split)), tightest.value) <= AIM:
+        if split is progress.best and relative_gap(float(progress.model.time(split)), tightest.value) <= AIM:
             break
     assert tightest is not None
     return tightest
 
 
-def _cheapest(found: ProductSearch) -> Optimum | None:
+def _cheapest(progress: ProductSearch) -> Optimum | None:
     """Return the best split at the least cost whose product is equal to the least, or None where that is its own.
 
     Costs of equal products are an interval wherever the product is convex in log b, so its lower end can be bisected.
     """
-    high = found.cost - _aside(found)
-    equal = _equal_at(found, high)
+    high = progress.cost - _aside(progress)
+    equal = _equal_at(progress, high)
     if equal is None:
         return None
-    low = found.low
-    at_end = _equal_at(found, low + found.margin)
+    low = progress.low
+    at_end = _equal_at(progress, low + progress.margin)
     if at_end is not None:
         return at_end
     while high > low * (1 + _NEAR):
         between = float(np.sqrt(low * high))
-        nearer = _equal_at(found, between)
+        nearer = _equal_at(progress, between)
         if nearer is None:
             low = between
         else:
@@ -308,22 +312,22 @@ def _cheapest(found: ProductSearch) -> Optimum | None:
     return equal
 
 
-def _aside(found: ProductSearch) -> float:
+def _aside(progress: ProductSearch) -> float:
     """Return how far from the cost of the best split another network is looked for that is as good [$]."""
-    return _ASIDE * min(found.cost, found.high - found.low)
+    return _ASIDE * min(progress.cost, progress.high - progress.low)
 
 
-def _equal_at(found: ProductSearch, cost: float) -> Optimum | None:
+def _equal_at(progress: ProductSearch, cost: float) -> Optimum | None:
     """Return the split of least time at a network cost, or None where its product is not equal to the least."""
-    if not found.low + found.margin <= cost <= found.high - found.margin:
+    if not progress.low + progress.margin <= cost <= progress.high - progress.margin:
         return None
-    inner, mean = found.region.with_cost(found.prices, cost)
-    asked = found.least * (1 + TIE) / cost
+    inner, mean = progress.region.with_cost(progress.prices, cost)
+    asked = progress.least * (1 + TIE) / cost
     try:
-        other = search(found.model, inner, TIE / 10, found.relaxation, found.best, asked)
+        other = search(progress.model, inner, TIE / 10, progress.relaxation, progress.best, asked)
     except RunError:  # a cost that the solver cannot meet is none to choose
         return None
-    if other is None or found.product(other.bandwidths) > found.least * (1 + TIE):
+    if other is None or progress.product(other.bandwidths) > progress.least * (1 + TIE):
         return None
     rows = other.bound.rows.copy()
     rows[0] -= mean * rows[-1]

@@ -102,10 +102,10 @@ def least_time(
     RunError
         If the search does not converge.
     """
-    found = search(model, region, aim, relaxation, start)
-    if found is None or found.gap > max(aim, ACCEPTED):
+    optimum = search(model, region, aim, relaxation, start)
+    if optimum is None or optimum.gap > max(aim, ACCEPTED):
         raise RunError(f"the search for the best bandwidth split did not converge in {_ROUNDS} rounds")
-    return found
+    return optimum
 
 
 def search(
