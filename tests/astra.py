@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from simcore.models.network.algorithms import Algorithm
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention
 from simcore.models.network.schedulers.schedules import Optimization, Schedule
-from simcore.models.network.simulation.algorithms import Algorithm
 from simcore.models.network.simulation.run import CollectiveRun, simulate_collective
 from simcore.models.network.topology import Block, Dimension, Topology
 

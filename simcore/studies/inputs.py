@@ -208,6 +208,11 @@ def file_hash(kind: str, name_or_path: str | Path, place: str) -> str:
     return sha256(read_bytes(find(kind, name_or_path, place), kind.removesuffix("s")))
 
 
+def part_hash(name: str, path: Path | None) -> dict[str, str]:
+    """Return the SHA-256 of a user's own Python file by the name of what it defines; nothing where there is none."""
+    return {} if path is None else {name: sha256(path.read_bytes())}
+
+
 @dataclass(frozen=True)
 class Parallelism:
     """What options say of parallel groups.

@@ -57,6 +57,8 @@ class Description:
         For example ``s`` or ``B/s``; empty for none.
     choices : tuple of str
         Words that it may be, in any case; empty for any.
+    beside : str
+        What it may be beside these words, such as ``FILE.py:CLASS``; empty for nothing else. The run checks it.
     least : int or None
         The smallest whole number that it may be.
     metavar : str
@@ -83,6 +85,7 @@ class Description:
     many: bool = False
     instead: Instead | None = None
     scripts_only: bool = False
+    beside: str = ""
 
 
 def argument(
@@ -113,9 +116,12 @@ def option(
     flag: str = "",
     many: bool = False,
     scripts_only: bool = False,
+    beside: str = "",
 ) -> Any:
     """Declare a field that is given by name, see `Description`."""
-    described = Description(help, unit, _words(choices), least, metavar, flag, many=many, scripts_only=scripts_only)
+    described = Description(
+        help, unit, _words(choices), least, metavar, flag, many=many, scripts_only=scripts_only, beside=beside
+    )
     return dataclasses.field(default=default, kw_only=True, metadata={"description": described})
 
 
@@ -211,6 +217,8 @@ def _one(name: str, value: Any, description: Description) -> Any:
     if description.choices and (isinstance(value, str) or value.__class__.__module__ == "builtins"):
         by_lower = {word.lower(): word for word in description.choices}
         if str(value).lower() not in by_lower:
+            if description.beside:
+                return value
             raise unknown_name(field(name), str(value), description.choices)
         return by_lower[str(value).lower()]
     least = description.least
@@ -272,7 +280,7 @@ def _documented(text: str, request: type[Request]) -> str:
     lines = ["Parameters", "----------"]
     for name, each in descriptions(request).items():
         hint = request.__annotations__.get(name, "")
-        words = "{" + ", ".join(map(repr, each.choices)) + "}" if each.choices else getattr(hint, "__name__", hint)
+        words = "{" + ", ".join(map(repr, each.choices)) + "}" if each.choices and not each.beside else getattr(hint, "__name__", hint)
         fallback = defaults(request).get(name, dataclasses.MISSING)
         stated = "" if fallback is dataclasses.MISSING else f", default {fallback!r}"
         lines += [f"{name} : {words}{stated}", f"    {each.help}" + (f" [{each.unit}]" if each.unit else "")]

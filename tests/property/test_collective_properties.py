@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.engine import Clock
+from simcore.models.network.algorithms import DEFAULT_ALGORITHM, Algorithm, steps
 from simcore.models.network.bounds import bounds, per_dimension
 from simcore.models.network.collectives import Collective, collective_time, traffic
 from simcore.models.network.conventions import Convention, phase_cost
@@ -17,7 +18,6 @@ from simcore.models.network.distances import circulation, farthest, nearest
 from simcore.models.network.schedulers.mixture_times import batches, ways
 from simcore.models.network.schedulers.mixtures import LAGS_IN_FLIGHT, mixtures
 from simcore.models.network.schedulers.schedules import ChunkPlan, Optimization, Schedule, phases
-from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm, steps
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.rank_programs import GroupCollective
 from simcore.models.network.simulation.ranks import simulate_ranks

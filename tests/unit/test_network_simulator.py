@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from simcore.engine import Clock
 from simcore.errors import InputError, RunError
+from simcore.models.network.algorithms import Algorithm, steps
 from simcore.models.network.bounds import bounds, usable_bandwidth
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention, candidates, phase_cost
@@ -17,7 +18,6 @@ from simcore.models.network.groups import group_positions
 from simcore.models.network.schedulers.mixture_times import batches, ways
 from simcore.models.network.schedulers.mixtures import LAGS, LAGS_IN_FLIGHT, mixtures
 from simcore.models.network.schedulers.schedules import ChunkPlan, Optimization, Schedule
-from simcore.models.network.simulation.algorithms import Algorithm, steps
 from simcore.models.network.simulation.links import Messages
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.rank_programs import GroupCollective

@@ -113,6 +113,11 @@ def steps(algorithm: Algorithm, operation: Collective, n: int) -> tuple[Step, ..
     return tuple(halving if scatter else halving[::-1])
 
 
+def is_exchange(algorithm: Algorithm, operation: Collective) -> bool:
+    """Say whether each NPU of a group sends to each other at once."""
+    return algorithm is Algorithm.DIRECT or operation is Collective.ALL_TO_ALL
+
+
 def _halving_doubling(n: int) -> tuple[Step, ...]:
     k = n.bit_length() - 1
     halving = [Step(1, 2**i, distance=2 ** (i - 1), reduces=True) for i in range(1, k + 1)]
