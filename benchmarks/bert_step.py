@@ -15,8 +15,8 @@ import time
 import torch
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.operators import ProfiledTimes
-from simcore.readers.models import load_model
-from simcore.readers.profiles import load_profile
+from simcore.readers.models import read_model
+from simcore.readers.profiles import read_profile
 from simcore.studies.rates.run import minibatch_seconds
 from torch import nn
 
@@ -78,8 +78,8 @@ def measure(model: Transformer, steps: int) -> list[float]:
 
 def main() -> None:
     name, batch, steps = [*sys.argv[1:], *["cpu", "1", "5"][len(sys.argv) - 1 :]]
-    model = load_model("bert-base", batch=int(batch))
-    predicted = minibatch_seconds(model, ProfiledTimes(load_profile(name)))
+    model = read_model("bert-base", batch=int(batch)).value
+    predicted = minibatch_seconds(model, ProfiledTimes(read_profile(name).value))
     measured = measure(model, int(steps))
     middle, spread = statistics.median(measured), max(measured) - min(measured)
     print(f"bert-base, batch {batch}, one thread: measured {middle:.3f} s (spread {spread:.3f} s over {steps} steps)")

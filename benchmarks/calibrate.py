@@ -18,8 +18,8 @@ from simcore.calibrate.plan import SUITES  # noqa: E402
 from simcore.calibrate.profile.fit import fit_all  # noqa: E402 - the threads are pinned before numpy starts them
 from simcore.calibrate.run import calibrate  # noqa: E402
 from simcore.models.training.operators import ProfiledTimes  # noqa: E402
-from simcore.readers.models import load_model  # noqa: E402
-from simcore.readers.profiles import load_profile  # noqa: E402
+from simcore.readers.models import read_model  # noqa: E402
+from simcore.readers.profiles import read_profile  # noqa: E402
 from simcore.studies.rates.run import minibatch_seconds  # noqa: E402
 
 QUICK_SECONDS = 180.0
@@ -38,7 +38,7 @@ def main() -> int:
     fit_all(profile.samples, profile.device)
     fit = time.process_time() - started
     print(f"all fits: {fit:.2f} CPU s")
-    model, stored = load_model("bert-base", batch=4), load_profile("v100-16gb")
+    model, stored = read_model("bert-base", batch=4).value, read_profile("v100-16gb").value
     started = time.process_time()
     minibatch_seconds(model, ProfiledTimes(stored))
     step = time.process_time() - started

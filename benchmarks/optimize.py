@@ -23,9 +23,9 @@ from simcore.models.network.cost import cost_coefficients  # noqa: E402
 from simcore.models.network.mapping import Groups, map_parallelism  # noqa: E402
 from simcore.models.training.closed_form import StepModel, TrainingLoop, compile_step, mean_step  # noqa: E402
 from simcore.models.training.workload import Layer, Phase, Workload  # noqa: E402
-from simcore.readers.costs import load_costs  # noqa: E402
-from simcore.readers.networks import load_network  # noqa: E402
-from simcore.readers.workloads import load_workloads  # noqa: E402
+from simcore.readers.costs import read_costs  # noqa: E402
+from simcore.readers.networks import read_network  # noqa: E402
+from simcore.readers.workloads import read_workloads  # noqa: E402
 
 BUDGET = 325e9
 SECONDS = {Target.PERF: 0.1, Target.PER_COST: 1.0}
@@ -36,10 +36,10 @@ ORIGINAL_MINUTES = (15, 80)  # 500,000 steps of the original optimiser on idle a
 
 
 def compiled(net: str, name: str, loop: TrainingLoop) -> tuple[StepModel, np.ndarray]:
-    network, workloads = load_network(net, "benchmark"), load_workloads(name, "benchmark")
+    network, workloads = read_network(net, "benchmark").value.topology, read_workloads(name, "benchmark").value
     models = [compile_step(w, map_parallelism(network, w.tp, w.dp), loop) for w in workloads]
     model = models[0] if len(models) == 1 else mean_step(models, [w.name for w in workloads])
-    return model, np.array(cost_coefficients(network, load_costs("sc245", "benchmark")))
+    return model, np.array(cost_coefficients(network, read_costs("sc245", "benchmark").value))
 
 
 def deep(loop: TrainingLoop) -> StepModel:

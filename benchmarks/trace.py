@@ -19,15 +19,15 @@ from rich.table import Table
 from simcore.models.cluster.policies import factories
 from simcore.models.cluster.rules import PUBLISHED
 from simcore.models.cluster.simulator import simulate
-from simcore.readers.clusters import load_cluster
-from simcore.readers.step_times import load_step_times
+from simcore.readers.clusters import read_cluster
+from simcore.readers.step_times import read_step_times
 from simcore.traces import load
 
 
 def simulation(trace: str, cluster_name: str, rates_name: str, policy: str, interval: float | None, repeat: int = 1):
     """Return the best CPU seconds [s] and the log of simulating one policy."""
-    cluster, _ = load_cluster(cluster_name)
-    rates, _ = load_step_times(rates_name)
+    cluster = read_cluster(cluster_name).value
+    rates = read_step_times(rates_name).value
     jobs, _ = load(trace, cluster)
     best, log = float("inf"), None
     for _ in range(repeat):

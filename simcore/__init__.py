@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from simcore.models.network.sharing.jobs import simulate
     from simcore.studies.collective import collective
     from simcore.studies.evaluate import evaluate
-    from simcore.studies.optimize.run import optimize
+    from simcore.studies.optimize import optimize
     from simcore.studies.trace.result import TraceResult
     from simcore.studies.trace.run import trace
-    from simcore.studies.train.run import train
+    from simcore.studies.train import train
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -22,10 +22,10 @@ __getattr__, __dir__ = attach(
         "TraceResult": "simcore.studies.trace.result",
         "collective": "simcore.studies.collective",
         "evaluate": "simcore.studies.evaluate",
-        "optimize": "simcore.studies.optimize.run",
+        "optimize": "simcore.studies.optimize",
         "simulate": "simcore.models.network.sharing.jobs",
         "trace": "simcore.studies.trace.run",
-        "train": "simcore.studies.train.run",
+        "train": "simcore.studies.train",
     },
 )
 

@@ -42,8 +42,13 @@ def read_bytes(path: Path, what: str) -> bytes:
 
 def read_text(path: Path, what: str) -> str:
     """Read a UTF-8 text file (a byte-order mark is dropped), or say what is wrong with it."""
+    return decode(read_bytes(path, what), path, what)
+
+
+def decode(data: bytes, path: Path, what: str) -> str:
+    """Return the bytes of a file as text (a byte-order mark is dropped), or say where they are no UTF-8."""
     try:
-        return read_bytes(path, what).decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             str(path), f"bytes that are not UTF-8 text (offset {error.start})", f"a {what} file in UTF-8"
@@ -159,28 +164,27 @@ def _fields_beside(schema: type[BaseModel], path: tuple[str | int, ...]) -> list
     return list(current.model_fields)
 
 
-def read_yaml(path: Path, schema: type[Schema], what: str, text: str | None = None) -> Schema:
-    """Read a YAML file into a schema.
+def read_yaml(path: Path, schema: type[Schema], what: str, text: str) -> Schema:
+    """Read the text of a YAML file into a schema.
 
     Parameters
     ----------
     path : Path
-        The file, also named in messages.
+        The file, for messages.
     schema : type of pydantic.BaseModel
         What it must hold.
     what : str
         What the file is, for messages: ``cluster``.
-    text : str, optional
-        The file's text, where it was read already.
+    text : str
+        Its content.
 
     Raises
     ------
     InputError
-        If the file is missing, is no YAML, or does not fit the schema.
+        If the text is no YAML, or does not fit the schema.
     """
     import yaml
 
-    text = read_text(path, what) if text is None else text
     expected = f"a {what} file in YAML"
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)

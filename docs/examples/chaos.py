@@ -3,10 +3,10 @@
 import numpy as np
 import simcore
 from simcore.models.cluster.step_times import StepTimes
-from simcore.readers.step_times import load_step_times
+from simcore.readers.step_times import read_step_times
 
 RUNS, JITTER = 20, 0.003
-fitted, _ = load_step_times("sc23-fitted")
+fitted = read_step_times("sc23-fitted").value
 generator = np.random.default_rng(np.random.SeedSequence(0))
 
 found = {policy: {"mean_jct_s": [], "makespan_s": []} for policy in ("easyscale-homo", "easyscale-heter")}

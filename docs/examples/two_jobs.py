@@ -1,16 +1,16 @@
 """Two 175B jobs on the 4D network: what they do to each other depends on where they sit."""
 
 from simcore.models.network.sharing.jobs import Job, place, simulate
-from simcore.readers.networks import load_network
-from simcore.readers.workloads import load_workload
+from simcore.readers.networks import read_network
+from simcore.readers.workloads import read_workload
 
 BANDWIDTHS = [81.25e9] * 4  # 325 GB/s per NPU, split equally
-topology = load_network("4D", "network")
+topology = read_network("4D", "network").value.topology
 sizes = [dimension.size for dimension in topology.dimensions]
 
 
 def job(name, positions, dp):
-    workload = load_workload("175B", "workload", variant="evaluation", tp=16, dp=dp)
+    workload = read_workload("175B", "workload", variant="evaluation", tp=16, dp=dp).value
     groups = place(topology, positions, 16, dp, name)
     return Job(name, workload, tuple(tuple(each) for each in positions), groups, compute_scale=0.26)
 

@@ -115,6 +115,7 @@ class StudyCommand(click.Command):
         options = [word for parameter in self.params for word in parameter.opts]
         given = _by_position(self, fields, arguments, positions, options, replaced, values)
         given |= {name: values[f"{name}_instead"] for name in replaced}
+        given |= {name: None for each in replaced.values() for name in each.omits}
         for name, value in values.items():
             if name in fields and value not in (None, ()):
                 given[name] = value
@@ -196,7 +197,7 @@ def output_options(*, timeline: bool = False, directory: bool = True) -> list[cl
 
 def parameters(request: type[Request]) -> list[click.Parameter]:
     """Return the parameters of a request: one argument that takes all positions, and an option per further field."""
-    from simcore.studies.request import defaults, descriptions
+    from simcore.studies.request import defaults, descriptions, hints
 
     found: list[click.Parameter] = []
     fields, fallbacks = descriptions(request), defaults(request)
@@ -208,12 +209,12 @@ def parameters(request: type[Request]) -> list[click.Parameter]:
             flags = [each.instead.flag, f"{name}_instead"]
             found.append(click.Option(flags, metavar=each.instead.metavar, help=each.instead.help))
         if not each.positional and not each.scripts_only:
-            found.append(_option(name, each, request.__annotations__[name], fallbacks.get(name)))
+            found.append(_option(name, each, hints(request)[name], fallbacks.get(name)))
     return found
 
 
-def _option(name: str, description: Description, hint: Any, default: Any) -> click.Option:
-    kind = next((word for word in _KINDS if word in getattr(hint, "__name__", str(hint)).split(" | ")), "str")
+def _option(name: str, description: Description, hint: str, default: Any) -> click.Option:
+    kind = next((word for word in _KINDS if word in hint.split(" | ")), "str")
     flag, text = description.flag or flag_of(name), description.help
     if kind == "bool":
         both = flag if default is False or "/" in flag else f"{flag}/--no-{flag.removeprefix('--')}"

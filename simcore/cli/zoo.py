@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from simcore.results import to_json
+from simcore.results import Table, to_json
 
 
 @click.command("zoo")
@@ -26,8 +26,8 @@ def command(kind: str | None, name: str | None, as_json: bool) -> None:
       libra-4d  LIBRA's prices for four dimensions, ring and full-mesh links counted in both directions
       sc245     Links, switches and NICs of the SC'22 study; ring and full-mesh links counted once
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
+    from simcore.readers.catalogue import entries, entry, kind_of
     from simcore.readers.zoo import kinds, names
-    from simcore.studies.zoo import entries, entry, kind_of
 
     if kind is None:
         listing = {each: names(each) for each in kinds()}
@@ -52,7 +52,7 @@ def command(kind: str | None, name: str | None, as_json: bool) -> None:
         if one.source:
             click.echo(f"source: {one.source}")
         click.echo()
-        click.echo(repr(one.table) if one.table is not None else "\n".join(_lines(one.fields or {})))
+        click.echo(repr(Table(one.header, one.rows)) if one.header else "\n".join(_lines(one.fields or {})))
 
 
 def _lines(value: Any, indent: str = "") -> Iterator[str]:

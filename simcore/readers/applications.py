@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import PositiveFloat
 
 from simcore.files import read_yaml
-from simcore.readers import zoo
+from simcore.readers.quantities import Strict
+from simcore.readers.read import InputFile, Read, read_entry
 
 
-class ApplicationsFile(BaseModel):
+class _ApplicationsFile(Strict):
     """Samples per epoch of every application of a trace format."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     source: str
     samples_per_epoch: dict[str, PositiveFloat]
 
 
-def samples_per_epoch(name: str) -> dict[str, float]:
-    """Return the samples per epoch of an application file of the zoo.
+def read_applications(name_or_path: str | Path | InputFile, place: str = "applications") -> Read[Mapping[str, float]]:
+    """Read the samples per epoch of each application of a trace format.
+
+    Parameters
+    ----------
+    name_or_path : str, Path or InputFile
+        A zoo name or the path of a YAML file.
+    place : str
+        The field that gave it, for messages.
+
+    Raises
+    ------
+    InputError
+        For an unknown name (with the closest one), or naming file, line and field.
 
     Examples
     --------
-    >>> samples_per_epoch("easyscale-sc23")["bert"]
+    >>> read_applications("easyscale-sc23").value["bert"]
     886.41
     """
-    path = zoo.find("applications", name, "applications")
-    return read_yaml(path, ApplicationsFile, "applications").samples_per_epoch
+    file = read_entry("applications", name_or_path, place, "applications")
+    return file.of(read_yaml(file.path, _ApplicationsFile, "applications", file.text).samples_per_epoch)

@@ -9,8 +9,8 @@ from simcore.files import read_yaml
 from simcore.models.network.cost import CostModel, LevelCost
 from simcore.readers import libra
 from simcore.readers.quantities import Entry, NotEmpty, Price, Strict
-from simcore.readers.sniff import read_source, top_fields
-from simcore.readers.zoo import find
+from simcore.readers.read import InputFile, Read, read_entry
+from simcore.readers.sniff import json_or_yaml, top_fields
 
 
 class _Level(Strict):
@@ -24,20 +24,20 @@ class _Costs(Entry):
     prices: Annotated[dict[str, _Level], NotEmpty]
 
 
-def load_costs(name_or_path: str | Path, place: str) -> CostModel:
-    """Load a cost model by its name in the zoo, or from a file.
+def read_costs(name_or_path: str | Path | InputFile, place: str = "cost") -> Read[CostModel]:
+    """Read a cost model by its name in the zoo, or from a file.
 
     Parameters
     ----------
-    name_or_path : str or Path
+    name_or_path : str, Path or InputFile
         For example ``sc245``. A file without ``prices`` is read as the artifact's or LIBRA's: levels with bare dollars
         per GB/s, where levels named ``Inter...`` mean that links are counted in both directions, as LIBRA does.
     place : str
-        The option that gave it, for messages.
+        The field that gave it, for messages.
 
     Returns
     -------
-    CostModel
+    Read of CostModel
         Prices in dollars per B/s.
 
     Raises
@@ -47,14 +47,15 @@ def load_costs(name_or_path: str | Path, place: str) -> CostModel:
 
     Examples
     --------
-    >>> model = load_costs("sc245", "--cost")
+    >>> model = read_costs("sc245").value
     >>> model.levels["Pod"].link, model.counts_both_directions
     (7.8e-09, False)
     """
-    path = find("costs", name_or_path, place)
-    text = read_source(path, "cost")
+    file = read_entry("costs", name_or_path, place, "cost")
+    text = json_or_yaml(file, "cost")
     if libra.is_price_table(top_fields(text)):
-        return libra.read_costs(path, text)
-    data = read_yaml(path, _Costs, "cost", text)
+        return file.of(libra.parse_prices(file.path, text))
+    data = read_yaml(file.path, _Costs, "cost", text)
     levels = {name: LevelCost(level.link, level.switch, level.nic) for name, level in data.prices.items()}
-    return CostModel(path.stem, levels, data.count_links == "twice", data.source or str(path))
+    model = CostModel(file.path.stem, levels, data.count_links == "twice", data.source or str(file.path))
+    return file.of(model)

@@ -10,8 +10,8 @@ from pydantic import Field
 from simcore.files import read_yaml
 from simcore.models.compute.device import Device
 from simcore.readers.quantities import Bandwidth, Bytes, Entry, Rate
-from simcore.readers.sniff import read_source
-from simcore.readers.zoo import find
+from simcore.readers.read import InputFile, Read, read_entry
+from simcore.readers.sniff import json_or_yaml
 
 FIELDS = ("processors", "memory", "bandwidth", "cache", "clock", "peaks")
 """What a data sheet says of a device."""
@@ -30,8 +30,15 @@ class _DeviceFile(Entry):
     boost_clock: Annotated[str, Field(pattern=r"^\d+(\.\d+)? MHz$")]
 
 
-def load_device(name_or_path: str | Path, place: str) -> Device:
-    """Load a GPU by its name in the zoo, or from a file in the same form.
+def read_device(name_or_path: str | Path | InputFile, place: str = "device") -> Read[Device]:
+    """Read a GPU by its name in the zoo, or from a file in the same form.
+
+    Parameters
+    ----------
+    name_or_path : str, Path or InputFile
+        A zoo name or the path of a YAML file.
+    place : str
+        The field that gave it, for messages.
 
     Raises
     ------
@@ -40,14 +47,14 @@ def load_device(name_or_path: str | Path, place: str) -> Device:
 
     Examples
     --------
-    >>> load_device("t4", "device").peaks
+    >>> read_device("t4").value.peaks
     {'fp32': 8100000000000.0, 'fp16': 65000000000000.0}
     """
-    path = find("devices", name_or_path, place)
-    data = read_yaml(path, _DeviceFile, "device", read_source(path, "device"))
+    file = read_entry("devices", name_or_path, place, "device")
+    data = read_yaml(file.path, _DeviceFile, "device", json_or_yaml(file, "device"))
     peaks = {"fp32": data.fp32, "tf32": data.tf32, "fp16": data.fp16, "bf16": data.bf16}
-    return Device(
-        name=path.stem,
+    device = Device(
+        name=file.path.stem,
         kind="cuda",
         processors=data.multiprocessors,
         memory=data.memory,
@@ -55,5 +62,6 @@ def load_device(name_or_path: str | Path, place: str) -> Device:
         cache=data.l2,
         clock=float(data.boost_clock.removesuffix(" MHz")) * 1e6,
         peaks={dtype: peak for dtype, peak in peaks.items() if peak is not None},
-        sources=dict.fromkeys(FIELDS, data.source or str(path)),
+        sources=dict.fromkeys(FIELDS, data.source or str(file.path)),
     )
+    return file.of(device)

@@ -97,7 +97,7 @@ def is_hugging_face(fields: set[str]) -> bool:
     return bool(fields & _SIZES) and "hidden" not in fields
 
 
-def read_model(path: Path, text: str, sequence: int | None = None, batch: int | None = None) -> ModelInput:
+def parse_model(path: Path, text: str, sequence: int | None = None, batch: int | None = None) -> ModelInput:
     """Read a transformer in simcore's own YAML.
 
     Parameters
@@ -142,7 +142,7 @@ def read_model(path: Path, text: str, sequence: int | None = None, batch: int | 
     return ModelInput(transformer, data.tp, data.dp)
 
 
-def read_hugging_face(path: Path, text: str, sequence: int | None = None, batch: int | None = None) -> ModelInput:
+def parse_hugging_face(path: Path, text: str, sequence: int | None = None, batch: int | None = None) -> ModelInput:
     """Read a Hugging Face ``config.json``.
 
     It says nothing of the batch, which is one sequence per replica unless given, nor of the speed, which is that of the
@@ -151,7 +151,7 @@ def read_hugging_face(path: Path, text: str, sequence: int | None = None, batch:
     Parameters
     ----------
     path, text, sequence, batch
-        See `read_model`; the sequence is the longest that the model takes unless given.
+        See `parse_model`; the sequence is the longest that the model takes unless given.
 
     Raises
     ------

@@ -1,8 +1,13 @@
-"""Networks written as one line: ``Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us``."""
+"""Networks written as one line: ``Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us``.
+
+Apart from `simcore.readers.networks`, because no schema library is needed here: a command on such a network starts
+without one.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from simcore.errors import InputError, did_you_mean
 from simcore.models.network.topology import Block, Dimension, Topology
@@ -25,6 +30,22 @@ _BETWEEN = re.compile(r"[x×]")
 MOST_NPUS = 2**31
 
 
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What is said of a network.
+
+    Attributes
+    ----------
+    topology : Topology
+        Its dimensions.
+    bandwidths : tuple of float or None
+        Per dimension [B/s per NPU], innermost first; None where they are free to choose.
+    """
+
+    topology: Topology
+    bandwidths: tuple[float, ...] | None = None
+
+
 def is_network_string(text: str) -> bool:
     """Return whether a network is written out, not named.
 
@@ -36,7 +57,7 @@ def is_network_string(text: str) -> bool:
     return "(" in text or "@" in text
 
 
-def parse_network(text: str, place: str) -> tuple[Topology, tuple[float, ...]]:
+def parse_network(text: str, place: str = "network") -> NetworkSpec:
     """Read a network that is written as one line.
 
     Parameters
@@ -50,10 +71,8 @@ def parse_network(text: str, place: str) -> tuple[Topology, tuple[float, ...]]:
 
     Returns
     -------
-    topology : Topology
-        Named by the text.
-    bandwidths : tuple of float
-        Per dimension [B/s].
+    NetworkSpec
+        The topology is named by the text.
 
     Raises
     ------
@@ -62,24 +81,26 @@ def parse_network(text: str, place: str) -> tuple[Topology, tuple[float, ...]]:
 
     Examples
     --------
-    >>> topology, bandwidths = parse_network("Ring(4)@200GB/s,500ns x FC(8)@140GiB/s", "--network")
-    >>> [str(dimension.block) for dimension in topology.dimensions], topology.npus, topology.dimensions[0].latency
-    (['Ring', 'FullyConnected'], 32, 5e-07)
-    >>> bandwidths
-    (200000000000.0, 150323855360.0)
-    >>> parse_network("Ring(4)@200GB/s x FC(8)", "--network")
+    >>> network = parse_network("Ring(4)@200GB/s,500ns x FC(8)@140GiB/s")
+    >>> [str(dimension.block) for dimension in network.topology.dimensions], network.topology.npus
+    (['Ring', 'FullyConnected'], 32)
+    >>> network.topology.dimensions[0].latency, network.bandwidths
+    (5e-07, (200000000000.0, 150323855360.0))
+    >>> parse_network("Ring(4)@200GB/s x FC(8)")
     Traceback (most recent call last):
         ...
-    simcore.errors.InputError: --network, column 24: found FC(8) without a bandwidth, expected @ and ...
+    simcore.errors.InputError: network, column 24: found FC(8) without a bandwidth, expected @ and ...
     """
-    return _Reader(text, place).read()
+    return _Line(text, place).read()
 
 
-class _Reader:
+class _Line:
+    """A network written out, and how far it was read."""
+
     def __init__(self, text: str, place: str) -> None:
         self.text, self.place, self.at = text, place, 0
 
-    def read(self) -> tuple[Topology, tuple[float, ...]]:
+    def read(self) -> NetworkSpec:
         dimensions, bandwidths = [], []
         while True:
             dimension, bandwidth = self._dimension()
@@ -94,7 +115,7 @@ class _Reader:
         if topology.npus > MOST_NPUS:
             self.at = 0
             raise self._error(f"{topology.npus} NPUs", f"a network of at most {MOST_NPUS} NPUs")
-        return topology, tuple(bandwidths)
+        return NetworkSpec(topology, tuple(bandwidths))
 
     def _dimension(self) -> tuple[Dimension, float]:
         self._blank()

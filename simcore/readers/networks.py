@@ -1,4 +1,4 @@
-"""Networks from the zoo or a file: simcore's own YAML, the artifact's JSON in both flavours, LIBRA's YAML."""
+"""Networks from the zoo or a file: simcore's own YAML, or what `simcore.readers.libra` reads."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pydantic import Field
 
 from simcore.files import read_yaml
 from simcore.models.network.topology import Block, Dimension, Topology
-from simcore.readers import artifact_json
+from simcore.readers import libra
+from simcore.readers.network_string import NetworkSpec
 from simcore.readers.quantities import Bandwidth, Entry, NotEmpty, Strict, Time
-from simcore.readers.sniff import read_source, top_fields
-from simcore.readers.zoo import find
+from simcore.readers.read import InputFile, Read, read_entry
+from simcore.readers.sniff import json_or_yaml, top_fields
 
 
 class _Dimension(Strict):
@@ -27,20 +28,20 @@ class _Network(Entry):
     dimensions: Annotated[list[_Dimension], NotEmpty]
 
 
-def load_network(name_or_path: str | Path, place: str) -> Topology:
-    """Load a network by its name in the zoo, or from a file.
+def read_network(name_or_path: str | Path | InputFile, place: str = "network") -> Read[NetworkSpec]:
+    """Read a network by its name in the zoo, or from a file.
 
     Parameters
     ----------
-    name_or_path : str or Path
+    name_or_path : str, Path or InputFile
         For example ``4D``; what kind of file a path holds is told from its content.
     place : str
-        The option or argument that gave it, for messages.
+        The field that gave it, for messages.
 
     Returns
     -------
-    Topology
-        Named after the entry or the file.
+    Read of NetworkSpec
+        The topology is named after the entry or the file.
 
     Raises
     ------
@@ -49,34 +50,19 @@ def load_network(name_or_path: str | Path, place: str) -> Topology:
 
     Examples
     --------
-    >>> load_network("4D", "NETWORK").npus
+    >>> read_network("4D").value.topology.npus
     1024
-    """
-    path = find("networks", name_or_path, place)
-    text = read_source(path, "network")
-    fields = top_fields(text)
-    if artifact_json.is_network(fields):
-        return artifact_json.read_network(path, text, fields)
-    data = read_yaml(path, _Network, "network", text)
-    dimensions = (Dimension(Block(entry.block), entry.size, entry.level, entry.latency) for entry in data.dimensions)
-    return Topology(path.stem, tuple(dimensions), data.source or str(path))
-
-
-def load_bandwidths(name_or_path: str | Path, place: str) -> tuple[float, ...] | None:
-    """Return the bandwidths that a network comes with [B/s per NPU], or None where they are free to choose.
-
-    Examples
-    --------
-    >>> load_bandwidths("DGX-like", "NETWORK")
+    >>> read_network("DGX-like").value.bandwidths
     (300000000000.0, 25000000000.0)
-    >>> load_bandwidths("4D", "NETWORK") is None
-    True
     """
-    path = find("networks", name_or_path, place)
-    text = read_source(path, "network")
-    if artifact_json.is_network(top_fields(text)):
-        return None
-    data = read_yaml(path, _Network, "network", text)
+    file = read_entry("networks", name_or_path, place, "network")
+    text = json_or_yaml(file, "network")
+    fields = top_fields(text)
+    if libra.is_network(fields):
+        return file.of(NetworkSpec(libra.parse_topology(file.path, text, fields)))
+    data = read_yaml(file.path, _Network, "network", text)
+    dimensions = (Dimension(Block(entry.block), entry.size, entry.level, entry.latency) for entry in data.dimensions)
+    topology = Topology(file.path.stem, tuple(dimensions), data.source or str(file.path))
     fixed = [entry.bandwidth for entry in data.dimensions]
-    known = [bandwidth for bandwidth in fixed if bandwidth is not None]
-    return tuple(known) if len(known) == len(fixed) else None
+    known = tuple(bandwidth for bandwidth in fixed if bandwidth is not None)
+    return file.of(NetworkSpec(topology, known if len(known) == len(fixed) else None))

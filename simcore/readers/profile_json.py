@@ -26,14 +26,25 @@ def profile_text(profile: KernelProfile) -> str:
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Read the document of a profile that is whole, of this schema and unedited, as its hash proves.
+    """Read the document of a profile from a file, see `parse_document`."""
+    return parse_document(path, read_text(path, "profile"))
+
+
+def parse_document(path: Path, text: str) -> dict[str, Any]:
+    """Return the document of a profile that is whole, of this schema and unedited, as its hash proves.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for messages.
+    text : str
+        Its content.
 
     Raises
     ------
     InputError
         If the file is truncated, of another schema version, or edited.
     """
-    text = read_text(path, "profile")
     expected = f"a kernel profile of schema {SCHEMA}"
     try:
         document = json.loads(text)

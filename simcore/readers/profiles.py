@@ -1,23 +1,52 @@
-"""Kernel profiles of the zoo or from a file: whole, of this schema, unedited, and in the right form."""
+"""Kernel profiles of the zoo or from a file: whole, of this schema, unedited, and in the right form.
+
+A profile that was measured is JSON, see `simcore.readers.profile_json`. A published one is YAML that names a device of
+the zoo and published times of its kernels: nobody measured it here.
+"""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from simcore.files import validate
-from simcore.models.compute.profile import KernelProfile
-from simcore.readers import zoo
-from simcore.readers.check_profile import check
-from simcore.readers.profile_json import read_document
-from simcore.readers.published import read_published
-from simcore.readers.quantities import Strict
+from simcore.errors import InputError, unknown_name
+from simcore.files import read_yaml, validate
+from simcore.models.compute.device import DTYPES, Device
+from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, gemm_seconds
+from simcore.models.compute.profile import Fit, KernelProfile, Sample
+from simcore.models.compute.sparse.composed import COMPOSED
+from simcore.readers.devices import read_device
+from simcore.readers.profile_json import parse_document
+from simcore.readers.quantities import Entry, Strict, Time
+from simcore.readers.read import InputFile, Read, read_entry
+
+UNBOUNDED = 1e18
+"""On-chip bandwidth where nobody publishes it [B/s]: none that a kernel waits for."""
+
+_SPARSE = ("m", "n", "k", "height", "width", "sparsity", "tile_m", "tile_k", "tile_n")
+_SIZES: dict[str, tuple[str, ...]] = {
+    "gemm": ("m", "n", "k"), "stream": ("bytes",), "rows": ("rows", "width"), "launch": ("nodes",),
+    "index": ("elements", "partial", "micro", "found"),
+    **{name: _SPARSE for name in FORMULAS if name.startswith(("pit-", "index-"))},
+    **{name: ("tokens", "experts", "inner", "outer", "skew") for name in COMPOSED if name.startswith("moe-")},
+    **{name: ("batch", "longest", "inner", "outer", "valid") for name in COMPOSED if name.startswith("sequence-")},
+}  # fmt: skip
+"""Sizes that a sample must have, by formula, or by the name of a kernel that has none."""
+
+_MAY_BE_ZERO = frozenset({"elements", "partial", "found", "skew", "sparsity", "valid"})
+
+_SPEEDS = frozenset({"rate", "onchip", "stream", "vector", "fresh", "bandwidth", "left", "right", "out"})
+"""Parameters that times are divided by; the others may be 0, as those of data sheets are."""
+
+_REMEDY = "Calibrate again with this version of simcore."
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Positives = dict[str, _Positive]
+_Size = Annotated[int, Field(ge=1)]
 
 
 class _Device(Strict):
@@ -71,16 +100,40 @@ class _Profile(Strict):
     sha256: str
 
 
-def load_profile(name_or_path: str | Path, place: str = "--profile") -> KernelProfile:
-    """Load a kernel profile.
+class _Shape(Strict):
+    m: _Size
+    n: _Size
+    k: _Size
+
+
+class _Measurement(Strict):
+    kernel: Literal["gemm"]
+    dtype: str
+    shape: _Shape
+    time: Time
+    source: Annotated[str, Field(min_length=1)]
+
+
+class _Published(Entry):
+    device: str
+    measurements: list[_Measurement] = Field(default_factory=list)
+
+
+def read_profile(name_or_path: str | Path | InputFile, place: str = "profile") -> Read[KernelProfile]:
+    """Read a kernel profile.
 
     Parameters
     ----------
-    name_or_path : str or Path
+    name_or_path : str, Path or InputFile
         An entry of the zoo, such as ``v100-16gb``, a file that ``simcore calibrate`` wrote, or a YAML file that names a
         device of the zoo and published times of its kernels.
     place : str
-        The option that gave it, for messages.
+        The field that gave it, for messages.
+
+    Returns
+    -------
+    Read of KernelProfile
+        Its hash is the file's; `KernelProfile.sha256` is that of the content.
 
     Raises
     ------
@@ -89,14 +142,138 @@ def load_profile(name_or_path: str | Path, place: str = "--profile") -> KernelPr
 
     Examples
     --------
-    >>> load_profile("t4").device.processors
+    >>> read_profile("t4").value.device.processors
     40
     """
-    path = zoo.find("profiles", name_or_path, place)
-    if path.suffix in {".yaml", ".yml"}:
-        return read_published(path)
-    document = read_document(path)
-    validate(_Profile, document, str(path), {})
+    file = read_entry("profiles", name_or_path, place, "profile")
+    if file.path.suffix in {".yaml", ".yml"}:
+        return file.of(_published(file.path, file.text))
+    document = parse_document(file.path, file.text)
+    validate(_Profile, document, str(file.path), {})
     profile = KernelProfile.from_document(document)
-    check(path, profile)
-    return profile
+    _check(file.path, profile)
+    return file.of(profile)
+
+
+def _check(path: Path, profile: KernelProfile) -> None:
+    """Refuse a profile that would give a wrong number, or fail later where nobody looks for the cause.
+
+    Raises
+    ------
+    InputError
+        If a kernel, number format or formula is not one of simcore's, a parameter is missing, is no time or no speed,
+        a kernel has two fits, or a sample lacks a size.
+    """
+    seen: set[tuple[str, str]] = set()
+    for fit in profile.fits:
+        place = f"{path}, fit of {fit.kernel} {fit.dtype}"
+        _check_fit(place, fit)
+        if (fit.kernel, fit.dtype) in seen:
+            raise InputError(place, "two of them", "one per kernel and number format", "Remove one.")
+        seen.add((fit.kernel, fit.dtype))
+    for sample in profile.samples:
+        _check_sample(f"{path}, sample '{sample.key}'", sample)
+
+
+def _check_fit(place: str, fit: Fit) -> None:
+    _check_names(place, fit.kernel, fit.dtype, list(FORMULA_OF))
+    formula = FORMULA_OF[fit.kernel]
+    if fit.formula != formula:
+        raise InputError(f"{place}, field 'formula'", f"'{fit.formula}'", f"'{formula}'", _REMEDY)
+    wanted = FORMULAS[formula].parameters
+    amiss = sorted(wanted.keys() ^ fit.parameters.keys())
+    if amiss:
+        remedy = "Its samples are kept if the same simcore calibrate writes to it again, which fits anew."
+        raise InputError(place, f"{', '.join(amiss)} amiss", f"the parameters {', '.join(wanted)}", remedy)
+    for name, value in fit.parameters.items():
+        least = "above 0" if name in _SPEEDS else "of at least 0"
+        if not (math.isfinite(value) and (value > 0 or (value == 0 and name not in _SPEEDS))):
+            raise InputError(f"{place}, parameter '{name}'", f"{value:g}", f"a number {least}", _REMEDY)
+
+
+def _check_sample(place: str, sample: Sample) -> None:
+    _check_names(place, sample.kernel, sample.dtype, [*FORMULA_OF, *COMPOSED])
+    sizes = _SIZES[FORMULA_OF.get(sample.kernel, sample.kernel)]
+    missing = [name for name in sizes if name not in sample.shape]
+    if missing:
+        raise InputError(place, f"no {', '.join(missing)}", f"the sizes {', '.join(sizes)}", _REMEDY)
+    for name, value in sample.shape.items():
+        if value < 0 or (value == 0 and name not in _MAY_BE_ZERO) or (name == "sparsity" and value > 1):
+            expected = "a share from 0 to 1" if name == "sparsity" else "a size above 0"
+            raise InputError(f"{place}, {name}", f"{value:g}", expected, _REMEDY)
+
+
+def _check_names(place: str, kernel: str, dtype: str, kernels: list[str]) -> None:
+    if kernel not in kernels:
+        raise unknown_name(f"{place}, field 'kernel'", kernel, kernels)
+    if dtype not in DTYPES and dtype != "bool":
+        raise unknown_name(f"{place}, field 'dtype'", dtype, [*DTYPES, "bool"])
+
+
+def _published(path: Path, text: str) -> KernelProfile:
+    """Build a profile of a YAML file that names a device of the zoo and published times of its kernels.
+
+    Peak and bandwidth are the data sheet's, which no kernel reaches; launches cost nothing, as no sheet has them. Where
+    the time of a GEMM is published, the rate of its number format is solved from it.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and field; also for a second time of one number format.
+
+    Examples
+    --------
+    >>> profile = read_profile("v100-16gb").value
+    >>> profile.fit("gemm", "fp32").origin, profile.fit("gemm", "fp16").origin
+    ('published', 'data sheet')
+    """
+    data = read_yaml(path, _Published, "profile", text)
+    device = read_device(data.device, f"{path}, field 'device'").value
+    samples: dict[str, Sample] = {}
+    for one in data.measurements:
+        place = f"{path}, field 'measurements'"
+        device.peak(one.dtype)
+        if one.dtype in samples:
+            raise InputError(place, f"a second GEMM of {one.dtype}", "one per number format", "Remove one.")
+        shape = one.shape.model_dump()
+        floor = gemm_seconds(shape, _gemm(device, device.peaks[one.dtype]), one.dtype, device)
+        if one.time < floor:
+            expected = f"at least {floor:.4g} s, what peak and bandwidth of {device.name} allow"
+            raise InputError(place, f"{one.time:g} s", expected, "Check the device and the number format.")
+        samples[one.dtype] = Sample("gemm", one.dtype, shape, one.time, note=one.source)
+    fits = [_gemm_fit(device, dtype, samples.get(dtype)) for dtype in device.peaks]
+    fits += [_moving(device, kernel, dtype) for dtype in device.peaks if dtype != "tf32"
+             for kernel in ("copy", "gather", "scatter")]  # fmt: skip
+    return KernelProfile(
+        path.stem, device, "published", tuple(fits), tuple(samples.values()),
+        description=data.description, source=data.source or device.sources["peaks"],
+    )  # fmt: skip
+
+
+def _gemm(device: Device, rate: float) -> dict[str, float]:
+    return {"t0": 0.0, "rate": rate, "ramp": 0.0, "onchip": UNBOUNDED, "stream": device.bandwidth,
+            "vector": device.bandwidth, "fresh": UNBOUNDED}  # fmt: skip
+
+
+def _gemm_fit(device: Device, dtype: str, sample: Sample | None) -> Fit:
+    sheet = device.sources["peaks"]
+    if sample is None:
+        source = f"{sheet}: peak and bandwidth; launch 0 s and on-chip bandwidth unbounded, as neither is published"
+        return Fit("gemm", dtype, "gemm", _gemm(device, device.peaks[dtype]), origin="data sheet", source=source)
+    # tiled, the formula is X / rate + Y: at an endless rate it gives Y, at a rate of 1 FLOP/s X + Y
+    tiled = {"vector": math.ulp(0.0)}
+    moved = gemm_seconds(sample.shape, _gemm(device, math.inf) | tiled, dtype, device)
+    work = gemm_seconds(sample.shape, _gemm(device, 1.0) | tiled, dtype, device) - moved
+    shape = " x ".join(f"{sample.shape[name]:g}" for name in "mnk")
+    source = f"rate solved from {shape} in {sample.seconds * 1e3:g} ms: {sample.note}; bandwidth: {sheet}"
+    rate = work / (sample.seconds - moved)
+    return Fit("gemm", dtype, "gemm", _gemm(device, rate), origin="published", source=source)
+
+
+def _moving(device: Device, kernel: str, dtype: str) -> Fit:
+    """Return a kernel that moves bytes at the memory's bandwidth, whatever the width of its rows."""
+    parameters = {"t0": 0.0, "bandwidth": device.bandwidth, "knee": 0.0, "ratio": 1.0}
+    rows = {} if kernel == "copy" else {"row": 0.0}
+    source = f"{device.sources['bandwidth']}: memory bandwidth"
+    formula = "stream" if kernel == "copy" else "rows"
+    return Fit(kernel, dtype, formula, parameters | rows, origin="data sheet", source=source)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from simcore.files import read_yaml
 from simcore.readers.quantities import Bandwidth, Entry, NotEmpty, Strict, Time
-from simcore.readers.zoo import find
+from simcore.readers.read import InputFile, Read, read_entry
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,15 @@ class _References(Entry):
     table6: list[_Plan]
 
 
-def load_references(name_or_path: str | Path, place: str) -> References:
-    """Load the numbers of a published study.
+def read_references(name_or_path: str | Path | InputFile, place: str = "reference") -> Read[References]:
+    """Read the numbers of a published study.
+
+    Parameters
+    ----------
+    name_or_path : str, Path or InputFile
+        A zoo name or the path of a YAML file.
+    place : str
+        The field that gave it, for messages.
 
     Raises
     ------
@@ -108,16 +115,16 @@ def load_references(name_or_path: str | Path, place: str) -> References:
 
     Examples
     --------
-    >>> load_references("sc245", "--reference").speedup["4D"]
+    >>> read_references("sc245").value.speedup["4D"]
     Spread(mean=1.146, largest=1.498)
     """
-    path = find("references", name_or_path, place)
-    data = read_yaml(path, _References, "reference")
+    file = read_entry("references", name_or_path, place, "reference")
+    data = read_yaml(file.path, _References, "reference", file.text)
 
     def spreads(table: dict[str, _Spread]) -> dict[str, Spread]:
         return {name: Spread(each.mean, each.largest) for name, each in table.items()}
 
-    return References(
+    found = References(
         limits=data.limits,
         speedup=spreads(data.speedup),
         perf_per_cost=spreads(data.perf_per_cost),
@@ -125,3 +132,4 @@ def load_references(name_or_path: str | Path, place: str) -> References:
         table6=tuple(PublishedPlan(row.workload, row.loop, tuple(row.bandwidths), row.time) for row in data.table6),
         source=data.source,
     )
+    return file.of(found)

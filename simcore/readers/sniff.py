@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from simcore.errors import InputError
-from simcore.files import read_text
+from simcore.readers.read import InputFile
 
 
-def read_source(path: Path, what: str) -> str:
-    """Read a text file of YAML, JSON or layers; broken JSON is refused here, and its tabs become blanks.
+def json_or_yaml(file: InputFile, what: str) -> str:
+    """Return the text of a file of YAML, JSON or layers; broken JSON is refused here, and its tabs become blanks.
 
     Parameters
     ----------
-    path : Path
+    file : InputFile
         The file.
     what : str
         What it is, for messages: ``network``.
@@ -22,17 +21,16 @@ def read_source(path: Path, what: str) -> str:
     Raises
     ------
     InputError
-        If it is missing, is no UTF-8 text, or starts like JSON and is none: naming file, line and column.
+        If it starts like JSON and is none: naming file, line and column.
     """
-    text = read_text(path, what)
-    if not text.lstrip().startswith("{"):
-        return text
+    if not file.text.lstrip().startswith("{"):
+        return file.text
     try:
-        json.loads(text)
+        json.loads(file.text)
     except json.JSONDecodeError as error:
-        where = f"{path}, line {error.lineno}, column {error.colno}"
+        where = f"{file.path}, line {error.lineno}, column {error.colno}"
         raise InputError(where, f"broken JSON ({error.msg})", f"a {what} file") from None
-    return text.expandtabs(1)
+    return file.text.expandtabs(1)
 
 
 def significant_lines(text: str) -> list[tuple[int, str]]:

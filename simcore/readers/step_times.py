@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from simcore.errors import InputError
-from simcore.files import check_columns, csv_rows, read_text, sha256, validate
+from simcore.files import check_columns, csv_rows, validate
 from simcore.models.cluster.step_times import Key, StepTimes
-from simcore.readers import zoo
+from simcore.readers.quantities import Strict
+from simcore.readers.read import InputFile, Read, read_entry
 
 COLUMNS = ("model", "batch_size", "gpu_type", "seconds_per_minibatch")
 OPTIONAL = ("kind",)
 
 
-class RateRow(BaseModel):
+class _Row(Strict):
     """One row of a rate table."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(protected_namespaces=())  # a field is called model
     model: str = Field(min_length=1)
     batch_size: int = Field(ge=1)
     gpu_type: str = Field(min_length=1)
@@ -26,15 +27,17 @@ class RateRow(BaseModel):
     kind: str = ""
 
 
-def load_step_times(name_or_path: str | Path, place: str = "--rates") -> tuple[StepTimes, str]:
-    """Load a rate table of the zoo or from a file.
+def read_step_times(name_or_path: str | Path | InputFile, place: str = "rates") -> Read[StepTimes]:
+    """Read a rate table of the zoo or from a file.
 
     A comment line ``# note: ...`` is carried along and printed wherever a result of the table is printed.
 
-    Returns
-    -------
-    StepTimes, str
-        The table and the file's SHA-256.
+    Parameters
+    ----------
+    name_or_path : str, Path or InputFile
+        A zoo name or the path of a CSV file.
+    place : str
+        The field that gave it, for messages.
 
     Raises
     ------
@@ -43,20 +46,19 @@ def load_step_times(name_or_path: str | Path, place: str = "--rates") -> tuple[S
 
     Examples
     --------
-    >>> load_step_times("sc23-fitted")[0].label()
+    >>> read_step_times("sc23-fitted").value.label()
     'sc23-fitted (fitted)'
     """
-    path = zoo.find("rates", name_or_path, place)
-    text = read_text(path, "rates")
-    header, rows = csv_rows(text, str(path), "rates")
-    check_columns(header, COLUMNS, OPTIONAL, str(path))
+    file = read_entry("rates", name_or_path, place, "rates")
+    header, rows = csv_rows(file.text, str(file.path), "rates")
+    check_columns(header, COLUMNS, OPTIONAL, str(file.path))
     seconds: dict[Key, float] = {}
     kinds = set()
     for number, fields in rows:
-        where = f"{path}, line {number}"
+        where = f"{file.path}, line {number}"
         if len(fields) != len(header):
             raise InputError(where, f"{len(fields)} fields", f"{len(header)}: {', '.join(header)}")
-        row = validate(RateRow, dict(zip(header, fields, strict=True)), where, {})
+        row = validate(_Row, dict(zip(header, fields, strict=True)), where, {})
         key = (row.model, row.batch_size, row.gpu_type)
         if key in seconds:
             found = f"{row.model}, batch size {row.batch_size}, {row.gpu_type} a second time"
@@ -64,7 +66,6 @@ def load_step_times(name_or_path: str | Path, place: str = "--rates") -> tuple[S
         seconds[key] = row.seconds_per_minibatch
         kinds.add(row.kind)
     if not seconds:
-        raise InputError(str(path), "no rows", f"rows of {', '.join(COLUMNS)}")
-    notes = [line.split("note:", 1)[1].strip() for line in text.splitlines() if line.startswith("# note:")]
-    name = path.stem if path.parent == zoo.ROOT / "rates" else str(path)
-    return StepTimes(name, seconds, tuple(sorted(kinds - {""})), " ".join(notes)), sha256(text.encode())
+        raise InputError(str(file.path), "no rows", f"rows of {', '.join(COLUMNS)}")
+    notes = [line.split("note:", 1)[1].strip() for line in file.text.splitlines() if line.startswith("# note:")]
+    return file.of(StepTimes(file.name, seconds, tuple(sorted(kinds - {""})), " ".join(notes)))

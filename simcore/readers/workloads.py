@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,20 +12,25 @@ from simcore.files import read_yaml
 from simcore.models.training.operators import ProfiledTimes
 from simcore.models.training.transformer import LayerTimes, Variant, constant_rate, generate
 from simcore.models.training.workload import Workload
-from simcore.readers.astra_workload import read_layers
-from simcore.readers.model_file import is_hugging_face, read_hugging_face, read_model
+from simcore.readers.astra import parse_layers
+from simcore.readers.model_file import is_hugging_face, parse_hugging_face, parse_model
 from simcore.readers.quantities import Entry, NotEmpty
-from simcore.readers.sniff import is_layer_text, read_source, top_fields
-from simcore.readers.zoo import find
+from simcore.readers.read import InputFile, Read, read_entry
+from simcore.readers.sniff import is_layer_text, json_or_yaml, top_fields
 
 
 class _Group(Entry):
     group: Annotated[list[str], NotEmpty]
 
 
-def load_workload(
-    name_or_path: str | Path,
-    place: str,
+def workload_file(name_or_path: str | Path | InputFile, place: str = "workload") -> InputFile:
+    """Return the file of one workload, to be read with several degrees of parallelism; a message offers no group."""
+    return read_entry("workloads", name_or_path, place, "workload", fits=_is_one)
+
+
+def read_workload(
+    name_or_path: str | Path | InputFile,
+    place: str = "workload",
     *,
     variant: Variant = "optimizer",
     tp: int | None = None,
@@ -33,15 +39,15 @@ def load_workload(
     sequence: int | None = None,
     batch: int | None = None,
     times: LayerTimes = constant_rate,
-) -> Workload:
-    """Load one workload by its name in the zoo, or from a file.
+) -> Read[Workload]:
+    """Read one workload by its name in the zoo, or from a file.
 
     Parameters
     ----------
-    name_or_path : str or Path
+    name_or_path : str, Path or InputFile
         For example ``175B``; what kind of file a path holds is told from its content.
     place : str
-        The option or argument that gave it, for messages.
+        The field that gave it, for messages.
     variant : {'optimizer', 'evaluation'}
         Whether each layer of a transformer sums its own weight gradient, or the first sums all.
     tp, dp : int, optional
@@ -55,7 +61,7 @@ def load_workload(
 
     Returns
     -------
-    Workload
+    Read of Workload
         Named after the entry or the file.
 
     Raises
@@ -65,72 +71,73 @@ def load_workload(
 
     Examples
     --------
-    >>> workload = load_workload("1T", "WORKLOAD")
+    >>> workload = read_workload("1T").value
     >>> len(workload.layers), workload.tp, workload.dp
     (18, 128, 8)
     """
-    path = find("workloads", name_or_path, place, fits=_is_one)
-    text = read_source(path, "workload")
+    file = workload_file(name_or_path, place)
+    path, text = file.path, json_or_yaml(file, "workload")
     if is_layer_text(text):
         if times is not constant_rate:
             expected = "a transformer, whose kernels have shapes"
             given = f"a profile for '{path}', whose compute times are written out"
             raise InputError("--profile", given, expected, "Leave --profile out.")
-        return _from_layers(path, text, place, variant, tp, dp, npus, sequence if batch is None else batch)
+        shape = sequence if batch is None else batch
+        return file.of(_from_layers(path, text, place, variant, tp, dp, npus, shape))
     fields = top_fields(text)
     if "group" in fields:
         members = ", ".join(read_yaml(path, _Group, "workload", text).group)
-        raise InputError(place, f"'{name_or_path}', a group of {members}", "one workload", "Name one of them.")
+        raise InputError(place, f"'{file.name}', a group of {members}", "one workload", "Name one of them.")
     for option, count in (("--sequence", sequence), ("--batch", batch)):
         if count is not None and count < 1:
             raise InputError(option, str(count), "a whole number of at least 1")
-    read = read_hugging_face if is_hugging_face(fields) else read_model
-    found = read(path, text, sequence, batch)
+    parse = parse_hugging_face if is_hugging_face(fields) else parse_model
+    found = parse(path, text, sequence, batch)
     degrees = _degrees(path, (found.tp, found.dp), (tp, dp), npus)
     model = found.transformer
     if times is constant_rate:  # as in the published workloads, blocks alone have times
         model = replace(model, vocabulary=None, outputs=None)
     elif isinstance(times, ProfiledTimes):
         model = times.in_format(model)
-    return generate(model, *degrees, variant, times)
+    return file.of(generate(model, *degrees, variant, times))
 
 
-def load_workloads(
-    name_or_path: str | Path,
-    place: str,
+def read_workloads(
+    name_or_path: str | Path | InputFile,
+    place: str = "workload",
     *,
     variant: Variant = "optimizer",
     tp: int | None = None,
     dp: int | None = None,
     npus: int | None = None,
     times: LayerTimes = constant_rate,
-) -> tuple[Workload, ...]:
-    """Load a workload, or all members of a group, which weigh the same.
+) -> Read[tuple[Workload, ...]]:
+    """Read a workload, or all members of a group, which weigh the same.
 
-    Parameters are those of `load_workload`.
+    Parameters are those of `read_workload`; the hash of a group is that of its own file.
 
     Raises
     ------
     InputError
-        As `load_workload` does; also for degrees of parallelism beside a group, whose members have their own.
+        As `read_workload` does; also for degrees of parallelism beside a group, whose members have their own.
 
     Examples
     --------
-    >>> [workload.name for workload in load_workloads("Group", "WORKLOAD")]
+    >>> [workload.name for workload in read_workloads("Group").value]
     ['17B', '175B', '1T']
     """
-    path = find("workloads", name_or_path, place)
-    text = read_source(path, "workload")
+    file = read_entry("workloads", name_or_path, place, "workload")
+    path, text = file.path, json_or_yaml(file, "workload")
     if is_layer_text(text) or "group" not in top_fields(text):
-        return (load_workload(name_or_path, place, variant=variant, tp=tp, dp=dp, npus=npus, times=times),)
+        alone = read_workload(file, place, variant=variant, tp=tp, dp=dp, npus=npus, times=times)
+        return file.of((alone.value,))
     if tp is not None or dp is not None:
         found = f"degrees of parallelism for the group '{path.stem}'"
         raise InputError("--tp, --dp", found, "them only for one workload", "Leave them out, or name one workload.")
     members = read_yaml(path, _Group, "workload", text).group
     where = f"{path}, field 'group'"
-    return tuple(
-        load_workload(_beside(path, member), where, variant=variant, npus=npus, times=times) for member in members
-    )
+    read = functools.partial(read_workload, place=where, variant=variant, npus=npus, times=times)
+    return file.of(tuple(read(_beside(path, member)).value for member in members))
 
 
 def _beside(path: Path, member: str) -> str | Path:
@@ -156,15 +163,14 @@ def _from_layers(
         expected = "a transformer that simcore generates, as only those take them"
         found = f"a sequence or a batch for '{path}', whose layers are written out"
         raise InputError(place, found, expected, "Leave them out.")
-    read = read_layers(path, text)
+    read = parse_layers(path, text)
     degrees = _degrees(path, (read.tp, None), (tp, dp), npus)
     return Workload(path.stem, read.layers, *degrees, source=str(path), checkpoints=read.checkpoints)
 
 
 def _is_one(name: str) -> bool:
     """Tell whether an entry of the zoo is one workload, no group of several."""
-    path = find("workloads", name, "workload")
-    text = read_source(path, "workload")
+    text = json_or_yaml(read_entry("workloads", name, "workload", "workload"), "workload")
     return is_layer_text(text) or "group" not in top_fields(text)
 
 

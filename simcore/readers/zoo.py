@@ -41,7 +41,7 @@ def find(kind: str, name_or_path: str | Path, place: str, fits: Callable[[str], 
     name_or_path : str or Path
         An entry's name (any case), or a path.
     place : str
-        The option or argument that gave it, for messages.
+        The field that gave it, for messages.
     fits : callable
         Tells which names a message may offer.
 
@@ -60,7 +60,7 @@ def find(kind: str, name_or_path: str | Path, place: str, fits: Callable[[str], 
     known = [name for name in names(kind) if fits(name)]
     remedy = did_you_mean(wanted, known)
     if kind == "networks" and "(" in wanted:
-        remedy = "Networks with their bandwidths go to --network, in place of NETWORK and BUDGET."
+        remedy = "A network that is written out brings its bandwidths, so that no budget goes with it."
     raise InputError(
         place,
         f"'{wanted}', which is no file",

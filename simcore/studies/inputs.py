@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TypeVar
 
 from simcore.errors import InputError, closest_option, unknown_name, written
-from simcore.files import read_bytes, sha256
-from simcore.models.network.mapping import Groups, check_groups, map_parallelism
+from simcore.files import sha256
 from simcore.models.network.topology import Topology
-from simcore.models.training.workload import Workload
 from simcore.readers.network_string import is_network_string, parse_network
 from simcore.units import parse
 
@@ -187,10 +184,12 @@ def resolve_network(
         expected = "the name of a network that has bandwidths, the path of a file, or a network written out"
         raise InputError(place, "nothing", expected, f'For example: {place} "Ring(8)@100GB/s", or DGX-like.')
     if isinstance(network, str) and is_network_string(network):
-        return (*parse_network(network, place), {})
-    from simcore.readers.networks import load_bandwidths, load_network
+        written_out = parse_network(network, place)
+        return written_out.topology, written_out.bandwidths or (), {}
+    from simcore.readers.networks import read_network
 
-    topology, bandwidths = load_network(network, place), load_bandwidths(network, place)
+    read = read_network(network, place)
+    topology, bandwidths = read.value.topology, read.value.bandwidths
     if bandwidths is None or min(bandwidths) <= 0:
         text = " x ".join(
             f"{each.block.value}({each.size})@50GB/s,{each.latency * 1e9:g}ns" for each in topology.dimensions
@@ -198,77 +197,9 @@ def resolve_network(
         found = f"network {topology.name}, which has dimensions without bandwidth"
         expected = "a network with the bandwidth of each dimension"
         raise InputError(place, found, expected, f'Write it out: {place} "{text}".')
-    return topology, bandwidths, {"network": file_hash("networks", network, place)}
-
-
-def file_hash(kind: str, name_or_path: str | Path, place: str) -> str:
-    """Return the SHA-256 of a zoo entry's file, or of a user's own."""
-    from simcore.readers.zoo import find
-
-    return sha256(read_bytes(find(kind, name_or_path, place), kind.removesuffix("s")))
+    return topology, bandwidths, {"network": read.sha256}
 
 
 def part_hash(name: str, path: Path | None) -> dict[str, str]:
     """Return the SHA-256 of a user's own Python file by the name of what it defines; nothing where there is none."""
     return {} if path is None else {name: sha256(path.read_bytes())}
-
-
-@dataclass(frozen=True)
-class Parallelism:
-    """What options say of parallel groups.
-
-    Attributes
-    ----------
-    tp, dp : int or None
-        Degrees, where they were given.
-    groups : Groups or None
-        Explicit groups, in place of degrees.
-    """
-
-    tp: int | None = None
-    dp: int | None = None
-    groups: Groups | None = None
-
-    @property
-    def degrees(self) -> dict[str, int | None]:
-        """TP and DP, as loaders of workloads take them."""
-        if self.groups is None:
-            return {"tp": self.tp, "dp": self.dp}
-        return {"tp": math.prod(self.groups.tp), "dp": math.prod(self.groups.dp)}
-
-    def place(self, topology: Topology, workload: Workload) -> Groups:
-        """Map a workload onto a network; what is wrong is blamed on the options given, or else on the workload."""
-        if self.groups is not None:
-            return self.groups
-        options = (("--tp", self.tp), ("--dp", self.dp))
-        given = " ".join(f"{option} {degree}" for option, degree in options if degree is not None)
-        return map_parallelism(topology, workload.tp, workload.dp, given or f"workload {workload.name}")
-
-    def cautions(self, topology: Topology) -> list[str]:
-        """Say how many NPUs explicit groups leave idle."""
-        tp, dp = self.degrees["tp"], self.degrees["dp"]
-        if self.groups is None or tp is None or dp is None or tp * dp == topology.npus:
-            return []
-        return [
-            f"The groups of --communicator take {tp * dp:,} of the {topology.npus:,} NPUs of network {topology.name} "
-            f"(TP {tp} x DP {dp}); the other {topology.npus - tp * dp:,} are idle."
-        ]
-
-
-def parallelism(communicator: str | Path | None, topology: Topology, tp: int | None, dp: int | None) -> Parallelism:
-    """Read what options say of parallel groups.
-
-    Raises
-    ------
-    InputError
-        If both degrees and explicit groups are given, or the groups do not fit the network.
-    """
-    from simcore.readers.libra import read_communicators
-
-    if communicator is None:
-        return Parallelism(tp, dp)
-    if tp is not None or dp is not None:
-        raise InputError("--communicator", "--tp or --dp beside it", "one or the other", "Leave one of them out.")
-    groups = read_communicators(Path(communicator))
-    check_groups(topology, groups, str(communicator))
-    return Parallelism(groups=groups)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from numbers import Integral
 from pathlib import Path
-from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Concatenate, Generic, Literal, ParamSpec, TypeVar, dataclass_transform
 
 from simcore.errors import InputError, field, unknown_name, written
 
@@ -117,12 +117,17 @@ def option(
     many: bool = False,
     scripts_only: bool = False,
     beside: str = "",
+    kw_only: Literal[True] = True,
 ) -> Any:
-    """Declare a field that is given by name, see `Description`."""
+    """Declare a field that is given by name, see `Description`.
+
+    A type checker sees that only where ``kw_only=True`` is written out. It is needed in a request that others extend
+    with arguments.
+    """
     described = Description(
         help, unit, _words(choices), least, metavar, flag, many=many, scripts_only=scripts_only, beside=beside
     )
-    return dataclasses.field(default=default, kw_only=True, metadata={"description": described})
+    return dataclasses.field(default=default, kw_only=kw_only, metadata={"description": described})
 
 
 def _words(choices: type[StrEnum] | Iterable[str]) -> tuple[str, ...]:
@@ -175,6 +180,12 @@ def descriptions(request: type[Request]) -> Mapping[str, Description]:
     return {each.name: each.metadata["description"] for each in dataclasses.fields(request)}  # type: ignore[arg-type]  # the same
 
 
+def hints(request: type[Request]) -> Mapping[str, str]:
+    """Return the type of each field as it is written, those of its bases among them."""
+    fields = dataclasses.fields(request)  # type: ignore[arg-type]  # the same
+    return {each.name: getattr(each.type, "__name__", str(each.type)) for each in fields}
+
+
 def defaults(request: type[Request]) -> Mapping[str, Any]:
     """Return the default of each field that has one."""
     fields = dataclasses.fields(request)  # type: ignore[arg-type]  # the same
@@ -207,7 +218,7 @@ def _checked(name: str, value: Any, description: Description) -> Any:
     if isinstance(value, Mapping) and set(value) == {_MEMORY}:
         found = f"'{value[_MEMORY]}', which was given in memory"
         raise InputError(field(name), found, "the object itself, a name or a file", "Give it again.")
-    if description.many and value is not None:
+    if description.many and value is not None and not isinstance(value, Mapping):
         one = isinstance(value, str | Path) or not isinstance(value, Iterable)
         return tuple(_one(name, each, description) for each in ((value,) if one else value))
     return value if value is None else _one(name, value, description)
@@ -279,8 +290,8 @@ def _documented(text: str, request: type[Request]) -> str:
     text = inspect.cleandoc(text)
     lines = ["Parameters", "----------"]
     for name, each in descriptions(request).items():
-        hint = request.__annotations__.get(name, "")
-        words = "{" + ", ".join(map(repr, each.choices)) + "}" if each.choices and not each.beside else getattr(hint, "__name__", hint)
+        closed = each.choices and not each.beside
+        words = "{" + ", ".join(map(repr, each.choices)) + "}" if closed else hints(request)[name]
         fallback = defaults(request).get(name, dataclasses.MISSING)
         stated = "" if fallback is dataclasses.MISSING else f", default {fallback!r}"
         lines += [f"{name} : {words}{stated}", f"    {each.help}" + (f" [{each.unit}]" if each.unit else "")]

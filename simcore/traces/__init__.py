@@ -1,6 +1,6 @@
 """Traces: the bundled one, readers of trace files, and generators.
 
-`load` resolves what a user names: ``sc23``, a generator such as ``synthetic:jobs=1000``, or the path of a file.
+`read_trace` resolves what a user names: ``sc23``, a generator such as ``synthetic:jobs=1000``, or the path of a file.
 """
 
 from __future__ import annotations
@@ -8,38 +8,39 @@ from __future__ import annotations
 from pathlib import Path
 
 from simcore.errors import InputError, did_you_mean, unknown_name
-from simcore.files import csv_rows, read_text, sha256
+from simcore.files import csv_rows
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.outputs import is_there
+from simcore.readers.read import Read, read_path
 
 DATA = Path(__file__).parent / "data"
 BUNDLED = {"sc23": DATA / "sc23.csv"}
 FORMATS = ("simcore", "easyscale")
 
 
-def load(
-    source: str | Path, cluster: Cluster, *, seed: int = 0, file_format: str | None = None, place: str = "TRACE"
-) -> tuple[Trace, str]:
-    """Load or generate a trace.
+def read_trace(
+    source: str | Path, place: str = "trace", *, cluster: Cluster, seed: int = 0, file_format: str | None = None
+) -> Read[Trace]:
+    """Read or generate a trace.
 
     Parameters
     ----------
     source : str or Path
         A bundled trace, a generator with its parameters, or a path.
+    place : str
+        The field that gave it, for messages.
     cluster : Cluster
         Gives a generator its GPU types and its load.
     seed : int
         Seed of a generator.
     file_format : {'simcore', 'easyscale'}, optional
         Format of a file; by default its header decides.
-    place : str
-        The argument that named it, for messages.
 
     Returns
     -------
-    Trace, str
-        The trace and the SHA-256 of the file, or an empty string for a generated one.
+    Read of Trace
+        With an empty hash where it was generated.
 
     Raises
     ------
@@ -48,8 +49,8 @@ def load(
 
     Examples
     --------
-    >>> from simcore.readers.clusters import load_cluster
-    >>> trace, _ = load("sc23", load_cluster("sc23")[0])
+    >>> from simcore.readers.clusters import read_cluster
+    >>> trace = read_trace("sc23", cluster=read_cluster("sc23").value).value
     >>> len(trace), trace.names[0]
     (62, 'bert-0')
     """
@@ -57,7 +58,7 @@ def load(
 
     text = str(source)
     if text.split(":")[0] in synthetic.GENERATORS:
-        return synthetic.parse(text, cluster, seed, place), ""
+        return Read(synthetic.parse(text, cluster, seed, place), text, "")
     path = BUNDLED.get(text, Path(text))
     if not text or not is_there(path):
         known = [*BUNDLED, *synthetic.GENERATORS]
@@ -68,12 +69,11 @@ def load(
             f"one of {', '.join(known)}, or the path of a file",
             hint or "Check the path.",
         )
-    content = read_text(path, "trace")
-    name = text if text in BUNDLED else str(path)
+    file = read_path(path, "trace", text if text in BUNDLED else "")
     if file_format is None:
-        header, _ = csv_rows(content, name, "trace")
+        header, _ = csv_rows(file.text, file.name, "trace")
         file_format = "easyscale" if easyscale.matches(header) else "simcore"
     if file_format not in FORMATS:
         raise unknown_name("--format", file_format, FORMATS)
-    trace = easyscale.read(content, name) if file_format == "easyscale" else table.read(content, name)
-    return trace, sha256(content.encode())
+    read = easyscale.read if file_format == "easyscale" else table.read
+    return file.of(read(file.text, file.name))

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from simcore.errors import InputError, unknown_name
 from simcore.files import csv_rows
 from simcore.models.cluster.jobs import JobClass, Trace, build_trace
-from simcore.readers.applications import samples_per_epoch
+from simcore.readers.applications import read_applications
 from simcore.traces.table import numbered_rows
 
 COLUMNS = (
@@ -79,7 +79,7 @@ def read(text: str, name: str) -> Trace:
     >>> trace.classes[0].heterogeneous, len(trace.notes)
     (True, 1)
     """
-    epoch = samples_per_epoch("easyscale-sc23")
+    epoch = read_applications("easyscale-sc23").value
     jobs: dict[str, tuple[int, ArtifactRow]] = {}
     collisions: dict[str, list[int]] = {}
     odd_flags = []

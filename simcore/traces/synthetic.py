@@ -66,13 +66,12 @@ def elastic(cluster: Cluster, *, jobs: int, load: float, seed: int, name: str = 
     time of lognormal(7, 1.6) [s] at the measured rates; arrivals as in `rigid`, over the whole cluster.
     """
     from simcore.models.cluster.placement import gang as gang_of
-    from simcore.readers.clusters import load_cluster
-    from simcore.readers.step_times import load_step_times
+    from simcore.readers.clusters import read_cluster
+    from simcore.readers.step_times import read_step_times
     from simcore.traces import BUNDLED, table
 
     arrivals, shapes, lengths, _ = _streams(seed)
-    sc23, _ = load_cluster("sc23")
-    rates, _ = load_step_times("sc23-measured")
+    sc23, rates = read_cluster("sc23").value, read_step_times("sc23-measured").value
     bundled = table.read(BUNDLED["sc23"].read_text(), "sc23")
     unknown = sorted({c.gpu_type for c in bundled.classes} - set(cluster.types))
     if unknown:

@@ -14,8 +14,8 @@ from simcore.cli.main import main
 from simcore.errors import InputError
 from simcore.models.compute.predict import predict
 from simcore.readers.profile_json import profile_text
-from simcore.readers.profiles import load_profile
-from simcore.readers.step_times import load_step_times
+from simcore.readers.profiles import read_profile
+from simcore.readers.step_times import read_step_times
 from simcore.readers.zoo import names
 
 PUBLISHED = ["a100-80gb", "h100", "h200", "p100-16gb", "t4", "v100-16gb", "v100-32gb"]
@@ -31,7 +31,7 @@ def run(*arguments):
 
 @pytest.mark.parametrize("name", names("profiles"))
 def test_every_shipped_profile_says_where_its_numbers_are_from(name):
-    profile = load_profile(name)
+    profile = read_profile(name).value
     assert profile.origin == ("published" if name in PUBLISHED else "measured")
     assert all(fit.source for fit in profile.fits) or profile.origin == "measured"
     if profile.origin == "published":
@@ -43,11 +43,11 @@ def test_every_shipped_profile_says_where_its_numbers_are_from(name):
 def test_the_published_profiles_hold_the_data_sheets(shared):
     import csv
 
-    assert [name for name in names("profiles") if load_profile(name).origin == "published"] == PUBLISHED
+    assert [name for name in names("profiles") if read_profile(name).value.origin == "published"] == PUBLISHED
     with (shared / "data" / "devices.csv").open(encoding="utf-8") as stream:
         rows = {row["device"]: row for row in csv.DictReader(stream)}
     for name in PUBLISHED:
-        device, row = load_profile(name).device, rows[name]
+        device, row = read_profile(name).value.device, rows[name]
         assert device.peaks["fp32"] == pytest.approx(float(row["fp32_tflops"]) * 1e12)
         assert device.peaks["fp16"] == pytest.approx(float(row["fp16_tensor_tflops"]) * 1e12)
         assert device.bandwidth == float(row["memory_gb_per_s"]) * 1e9
@@ -58,7 +58,7 @@ def test_a_kernel_is_predicted_and_explained():
     found = json.loads(run("kernel", "matmul", "4096x4096x4096", "--profile", "v100-32gb", "--json"))
     assert found["seconds"] == pytest.approx(10.22e-3, rel=1e-4)  # the published measurement it was solved from
     assert found["expected_error"] is None
-    assert found["provenance"]["sha256"]["profile"] == load_profile("v100-32gb").sha256
+    assert found["provenance"]["sha256"]["profile"] == read_profile("v100-32gb").value.sha256
     text = run("kernel", "matmul", "1024x1024x1024", "--profile", "cpu", "--sparsity", "0.9", "--granularity", "32x1")
     assert text.startswith("dense 1024 x 1024 x 1024 fp32 on cpu: ")
     assert "expected error: " in text
@@ -68,11 +68,11 @@ def test_rates_are_what_trace_reads(tmp_path):
     path = tmp_path / "rates.csv"
     options = ("--model", "bert-base", "--name", "bert", "--batch", "4,8", "-o", str(path))
     run("rates", "--profile", "v100-16gb", "--device", "v100", "--profile", "t4", "--device", "t4", *options)
-    table, _ = load_step_times(path)
+    table = read_step_times(path).value
     assert sorted(table.seconds) == [("bert", 4, "t4"), ("bert", 4, "v100"), ("bert", 8, "t4"), ("bert", 8, "v100")]
     assert table.kinds == ("predicted",)
     assert "not measured as steps" in table.note
-    assert load_profile("t4").sha256 in path.read_text()
+    assert read_profile("t4").value.sha256 in path.read_text()
     assert table.seconds["bert", 8, "t4"] > table.seconds["bert", 8, "v100"] > table.seconds["bert", 4, "v100"]
 
 
@@ -92,16 +92,16 @@ def test_every_command_makes_the_folders_of_its_output(tmp_path, monkeypatch):
 
 
 def test_rates_carry_the_hash_of_each_profile_though_two_have_one_name(tmp_path):
-    slow = replace(load_profile("t4"), description="another machine of the same name")
+    slow = replace(read_profile("t4").value, description="another machine of the same name")
     path = tmp_path / "slow.json"
     path.write_text(profile_text(slow))
     options = ("--model", "bert-base", "--batch", "4", "--json")
     named = run("rates", "--profile", "t4", "--device", "a", "--profile", str(path), "--device", "b", *options)
     hashes = json.loads(named)["provenance"]["sha256"]
-    assert hashes == {"a": load_profile("t4").sha256, "b": load_profile(path).sha256}
+    assert hashes == {"a": read_profile("t4").value.sha256, "b": read_profile(path).value.sha256}
     assert hashes["a"] != hashes["b"]
     alone = json.loads(run("rates", "--profile", "t4", *options))["provenance"]
-    assert alone["sha256"] == {"t4": load_profile("t4").sha256}
+    assert alone["sha256"] == {"t4": read_profile("t4").value.sha256}
 
 
 def test_compare_and_stored_validation(tmp_path):
@@ -127,12 +127,12 @@ def test_profiles_of_one_name_are_compared_by_their_files(tmp_path):
 
     from simcore.readers.profile_json import profile_text
 
-    mine = load_profile("cpu")
+    mine = read_profile("cpu").value
     path = tmp_path / "cpu.json"
     halved = [replace(fit, parameters={name: value / 2 for name, value in fit.parameters.items()}) for fit in mine.fits]
     path.write_text(profile_text(replace(mine, fits=tuple(halved))))
     found = json.loads(run("profile", "compare", "cpu", str(path), "--json"))
-    assert found["sha256"] == {"cpu": mine.sha256, str(path): load_profile(path).sha256}
+    assert found["sha256"] == {"cpu": mine.sha256, str(path): read_profile(path).value.sha256}
     for row in found["parameters"]:
         assert row[str(path)] == row["cpu"] / 2
 
@@ -143,7 +143,7 @@ def test_a_calibration_without_fits_says_so(tmp_path):
     from simcore.readers.profile_json import profile_text
 
     path = tmp_path / "cut.json"
-    path.write_text(profile_text(replace(load_profile("cpu"), fits=())))
+    path.write_text(profile_text(replace(read_profile("cpu").value, fits=())))
     for command in (("kernel", "matmul", "64x64x64"), ("rates", "--model", "bert-base", "--batch", "4")):
         with pytest.raises(InputError, match=r"found no fits.*simcore calibrate"):
             run(*command, "--profile", str(path))
@@ -258,10 +258,10 @@ def test_a_published_profile_of_ones_own(tmp_path, old, new, message):
     path = tmp_path / "mine.yaml"
     path.write_text(PUBLISHED_YAML)
     shape = {"m": 4096, "n": 4096, "k": 4096}
-    assert predict(load_profile(path), "gemm", "fp16", shape).seconds == pytest.approx(2e-3)
+    assert predict(read_profile(path).value, "gemm", "fp16", shape).seconds == pytest.approx(2e-3)
     path.write_text(PUBLISHED_YAML.replace(old, new, 1))
     with pytest.raises(InputError, match=message):
-        load_profile(path)
+        read_profile(path)
 
 
 def test_a_report_names_the_profile_and_the_number_format_of_its_compute():
@@ -281,8 +281,8 @@ def test_a_trace_carries_the_hashes_of_the_profiles_behind_its_rates(tmp_path):
     jobs.write_text(f"{columns}\none,0,bert,8,1,no,t4,800\n")
     options = ("--cluster", str(gpus), "--rates", str(rates), "--policy", "fifo", "--json")
     found = json.loads(run("trace", str(jobs), *options))
-    assert load_profile("t4").sha256 in json.dumps(found["provenance"])
-    step = load_step_times(rates)[0].seconds["bert", 8, "t4"]
+    assert read_profile("t4").value.sha256 in json.dumps(found["provenance"])
+    step = read_step_times(rates).value.seconds["bert", 8, "t4"]
     assert found["rows"][0]["mean_jct_s"] >= 100 * step
 
 
@@ -290,6 +290,6 @@ def test_train_takes_its_compute_from_the_profile():
     found = {}
     for name in ("h100", "t4"):
         document = json.loads(run("train", "4D", "325", "1T", "--profile", name, "--json"))
-        assert document["provenance"]["sha256"]["profile"] == load_profile(name).sha256
+        assert document["provenance"]["sha256"]["profile"] == read_profile(name).value.sha256
         found[name] = document["compute_time"]
     assert found["t4"] > 5 * found["h100"]

@@ -129,7 +129,8 @@ def test_readme_python_block_runs(
     printed = capsys.readouterr().out
     assert "easyscale-heter" in printed
     assert "0.2078844" in printed
-    assert (tmp_path / "trace_alloc.png").stat().st_size > 10_000
+    assert (tmp_path / "results" / "trace_alloc.png").stat().st_size > 10_000
+    assert len([line for line in block.splitlines() if line]) <= 5, "the README stays one screen"
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.models.bandwidth.certificate import Weights, lower_bound
-from simcore.models.bandwidth.envelope import Envelope, Line
-from simcore.models.bandwidth.geometric import product_bound
 from simcore.models.bandwidth.perf import search
 from simcore.models.bandwidth.plan import Target, best_plan, best_split
+from simcore.models.bandwidth.product_bounds import Envelope, Line, product_bound
 from simcore.models.bandwidth.region import FLOOR, Constraint, Sense, cap, make_region, minimum
 from simcore.models.network.collectives import Collective, traffic
 from simcore.models.network.mapping import Groups
@@ -284,7 +283,7 @@ def wrong_prices(seed, target):
     plan = best_plan(model, region, prices, target)
     names, wrong = [one.name for one in region.constraints], []
     fixed = target is Target.PER_COST and region.equal[0] and np.ptp(prices) == 0
-    for price in plan.prices:
+    for price in plan.shadow_prices:
         index = {"budget": 0, "network cost": None}.get(price.name, -1)
         found = price.per_dollar if index is None else price.per_bandwidth
         if fixed and not index:  # no larger budget costs as much

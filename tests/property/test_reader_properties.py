@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from simcore.errors import InputError
 from simcore.models.network.collectives import Collective
 from simcore.models.training.workload import Layer, Phase
-from simcore.readers.astra_workload import read_layers
-from simcore.readers.costs import load_costs
-from simcore.readers.networks import load_network
-from simcore.readers.workloads import load_workload
+from simcore.readers.astra import parse_layers
+from simcore.readers.costs import read_costs
+from simcore.readers.networks import read_network
+from simcore.readers.workloads import read_workload
 from simcore.readers.zoo import ROOT
 
 WORDS = {
@@ -46,7 +46,7 @@ def test_layers_survive_the_way_through_text(made, blank, counted):
     text = "".join(blank.join(written(layer)) + "\n" for layer in made)
     if counted:
         text = f"HYBRID_TRANSFORMER model_parallel_NPU_group: 8\n{len(made)}\n{text}"
-    read = read_layers(Path("x"), text)
+    read = parse_layers(Path("x"), text)
     assert read.layers == tuple(made)
     assert read.tp == (8 if counted else None)
 
@@ -58,17 +58,17 @@ def test_a_field_that_is_dropped_is_always_noticed(made, data):
     del lines[line][data.draw(st.integers(1, 11))]
     text = "".join(" ".join(fields) + "\n" for fields in lines)
     with pytest.raises(InputError, match=f"x, line {line + 1}, column"):
-        read_layers(Path("x"), text)
+        parse_layers(Path("x"), text)
 
 
 VALID = [
-    *((load_network, (ROOT / "networks" / f"{name}.yaml").read_text()) for name in ("4D", "DGX-like")),
-    (load_network, json.dumps({"npus-count": [8, 4], "topology": ["Ring", "Switch"], "network-type": ["a", "b"]})),
-    (load_costs, (ROOT / "costs" / "sc245.yaml").read_text()),
-    (load_costs, json.dumps({"Tile": {"Link": 2.0}, "Pod": {"Link": 7.8, "Switch": 18.0}})),
-    (load_workload, (ROOT / "workloads" / "175B.yaml").read_text()),
-    (load_workload, "HYBRID_TRANSFORMER model_parallel_NPU_group: 2\n1\nQ -1 1 NONE 0 1 ALLREDUCE 8 1 NONE 0 1\n"),
-    (load_workload, json.dumps({"hidden_size": 64, "num_hidden_layers": 2, "max_position_embeddings": 32})),
+    *((read_network, (ROOT / "networks" / f"{name}.yaml").read_text()) for name in ("4D", "DGX-like")),
+    (read_network, json.dumps({"npus-count": [8, 4], "topology": ["Ring", "Switch"], "network-type": ["a", "b"]})),
+    (read_costs, (ROOT / "costs" / "sc245.yaml").read_text()),
+    (read_costs, json.dumps({"Tile": {"Link": 2.0}, "Pod": {"Link": 7.8, "Switch": 18.0}})),
+    (read_workload, (ROOT / "workloads" / "175B.yaml").read_text()),
+    (read_workload, "HYBRID_TRANSFORMER model_parallel_NPU_group: 2\n1\nQ -1 1 NONE 0 1 ALLREDUCE 8 1 NONE 0 1\n"),
+    (read_workload, json.dumps({"hidden_size": 64, "num_hidden_layers": 2, "max_position_embeddings": 32})),
 ]
 
 
@@ -80,6 +80,6 @@ def test_a_damaged_file_is_read_or_refused(tmp_path_factory, valid, data):
     junk = data.draw(st.text("0123456789 .:-{}[],\"'\n\t#&*!%$abNé\x00", max_size=4))
     path = tmp_path_factory.getbasetemp() / "damaged.txt"
     path.write_text(text[:start] + junk + text[end:], encoding="utf-8")
-    options = {"tp": 1, "dp": 1} if load is load_workload else {}
+    options = {"tp": 1, "dp": 1} if load is read_workload else {}
     with suppress(InputError):
         load(path, "PLACE", **options)

@@ -20,18 +20,19 @@ from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import Groups, map_parallelism
 from simcore.models.training.closed_form import TrainingLoop, compile_step, mean_step
 from simcore.models.training.workload import Layer, Phase, Workload
-from simcore.readers.costs import load_costs
-from simcore.readers.networks import load_network
-from simcore.readers.workloads import load_workloads
+from simcore.readers.costs import read_costs
+from simcore.readers.networks import read_network
+from simcore.readers.workloads import read_workloads
+from simcore.studies.optimize.reasons import reasons
 
 BUDGET = 325e9
 
 
 def scene(net, name, loop=TrainingLoop.NO_OVERLAP):
-    network, workloads = load_network(net, "test"), load_workloads(name, "test")
+    network, workloads = read_network(net, "test").value.topology, read_workloads(name, "test").value
     models = [compile_step(w, map_parallelism(network, w.tp, w.dp), loop) for w in workloads]
     model = models[0] if len(models) == 1 else mean_step(models, [w.name for w in workloads])
-    return model, np.array(cost_coefficients(network, load_costs("sc245", "test")))
+    return model, np.array(cost_coefficients(network, read_costs("sc245", "test").value))
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_shadow_prices_are_the_slopes_of_the_optimum(net, name, loop):
         return least_time(model, make_region(budget, size, [cap(0, bound, size, "cap 1")]), aim=1e-10).objective
 
     plan = best_plan(model, make_region(BUDGET, size, [cap(0, limit, size, "cap 1")]), prices, Target.PERF)
-    found = {price.name: price.per_bandwidth for price in plan.prices}
+    found = {price.name: price.per_bandwidth for price in plan.shadow_prices}
     step = 1e-3 * BUDGET
     slope = (solve(BUDGET - step, limit) - solve(BUDGET + step, limit)) / (2 * step)
     assert found["budget"] == pytest.approx(slope, rel=2e-2)
@@ -203,14 +204,14 @@ def test_prices_where_minima_use_up_the_budget():
     plan = best_plan(model, make_region(BUDGET, 4, limits), prices, Target.PERF)
     step = 1e-5 * BUDGET
     more = least_time(model, make_region(BUDGET + step, 4, limits)).objective
-    assert plan.prices[0].per_bandwidth == pytest.approx((plan.iteration_time - more) / step, rel=1e-2)
+    assert plan.shadow_prices[0].per_bandwidth == pytest.approx((plan.iteration_time - more) / step, rel=1e-2)
     # dimension 1 is the bottleneck: 1 GB/s less for it saves nothing, 1 GB/s less for 2 or 3 goes to it
-    for i, price in enumerate(plan.prices[1:]):
+    for i, price in enumerate(plan.shadow_prices[1:]):
         less = [minimum(j, one - step * (i == j), 4, "") for j, one in enumerate((100e9, 100e9, 100e9, 25e9))]
         saved = (plan.iteration_time - least_time(model, make_region(BUDGET, 4, less)).objective) / step
         assert price.per_bandwidth == pytest.approx(saved, rel=1e-2, abs=1e-16)
-    assert plan.prices[0].per_bandwidth == pytest.approx(563.7e-15, rel=1e-3)
-    assert [price.per_bandwidth > 0 for price in plan.prices] == [True, False, True, True, True]
+    assert plan.shadow_prices[0].per_bandwidth == pytest.approx(563.7e-15, rel=1e-3)
+    assert [price.per_bandwidth > 0 for price in plan.shadow_prices] == [True, False, True, True, True]
 
 
 def test_prices_of_limits_that_others_repeat():
@@ -218,16 +219,16 @@ def test_prices_of_limits_that_others_repeat():
     model, prices = scene("4D", "1T")
     limits = [cap(3, 20e9, 4, "cap 4"), *parse_constraint("b4 <= 20", 4)]
     plan = best_plan(model, make_region(BUDGET, 4, limits), prices, Target.PERF)
-    assert [price.per_bandwidth for price in plan.prices[1:]] == [0.0, 0.0]
+    assert [price.per_bandwidth for price in plan.shadow_prices[1:]] == [0.0, 0.0]
     alone = best_plan(model, make_region(BUDGET, 4, limits[1:]), prices, Target.PERF)
-    assert alone.prices[1].per_bandwidth > alone.prices[0].per_bandwidth > 0
+    assert alone.shadow_prices[1].per_bandwidth > alone.shadow_prices[0].per_bandwidth > 0
 
 
 def test_prices_at_a_network_cost_that_the_budget_fixes():
     """Where all dimensions cost the same, no larger budget costs as much."""
     model, _ = scene("4D", "1T")
     plan = best_plan(model, make_region(BUDGET, 4, [cap(0, 50e9, 4, "cap 1")]), np.full(4, 1e-6), Target.PER_COST)
-    budget, capped, cost = plan.prices
+    budget, capped, cost = plan.shadow_prices
     assert budget.per_bandwidth is None
     assert capped.per_bandwidth > 0
     assert (cost.per_bandwidth, cost.per_dollar) == (None, None)
@@ -241,14 +242,14 @@ def test_price_of_a_budget_with_one_dimension_in_use():
         plan = best_plan(model, make_region(BUDGET, size), np.ones(size), Target.PERF)
         more = least_time(model, make_region(BUDGET * 1.0001, size)).objective
         slope = (plan.iteration_time - more) / (1e-4 * BUDGET)
-        assert plan.prices[0].per_bandwidth == pytest.approx(slope, rel=1e-2)
+        assert plan.shadow_prices[0].per_bandwidth == pytest.approx(slope, rel=1e-2)
 
 
 def test_price_of_network_cost_balances_time_and_cost():
     """At the least T x C, the last dollar saves T / C seconds."""
     model, prices = scene("4D", "1T")
     plan = best_plan(model, make_region(BUDGET, 4), prices, Target.PER_COST)
-    (price,) = [one for one in plan.prices if one.name == "network cost"]
+    (price,) = [one for one in plan.shadow_prices if one.name == "network cost"]
     assert price.per_dollar == pytest.approx(plan.iteration_time / plan.cost, rel=1e-2)
 
 
@@ -260,11 +261,11 @@ def test_what_a_smaller_budget_saves_at_a_kink():
     def least(budget):
         return least_time(model, make_region(budget, 3).with_cost(prices, plan.cost)[0], aim=1e-11).objective
 
-    step, budget = 1e-6 * BUDGET, plan.prices[0]
+    step, budget = 1e-6 * BUDGET, plan.shadow_prices[0]
     assert budget.per_bandwidth == pytest.approx((least(BUDGET) - least(BUDGET + step)) / step, rel=1e-2)
     assert budget.smaller == pytest.approx((least(BUDGET) - least(BUDGET - step)) / step, rel=1e-2)
     assert budget.smaller < 0.9 * -budget.per_bandwidth
-    assert any("a smaller one" in reason and "save 1.07 ms per GB/s" in reason for reason in plan.reasons)
+    assert any("a smaller one" in reason and "save 1.07 ms per GB/s" in reason for reason in reasons(plan))
 
 
 def test_gain_is_one_sided():
@@ -359,7 +360,7 @@ def test_among_equal_products_the_cheapest_network(least):
     assert found.gap <= 3e-9
     assert found.equals
     plan = best_plan(flat_model(), region, prices, Target.PER_COST)
-    assert any("the cheapest is given" in reason for reason in plan.reasons)
+    assert any("the cheapest is given" in reason for reason in reasons(plan))
 
 
 def test_networks_that_only_compute_tells_apart_are_no_tie():

@@ -25,7 +25,7 @@ from simcore.models.compute.kernels import FORMULA_OF, FORMULAS
 from simcore.models.compute.profile import KernelProfile, Sample
 from simcore.models.compute.unfitted import unfitted
 from simcore.readers.profile_json import profile_text
-from simcore.readers.profiles import load_profile
+from simcore.readers.profiles import read_profile
 
 CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
 KNOWN = {
@@ -179,8 +179,8 @@ def test_a_calibration_skips_what_does_not_fit_resumes_and_guards_its_file(tmp_p
     assert (found.passes, found.missing) == (suite.PASSES, 0)
     assert len(profile.samples) == 5
     assert len(few_cases) == 5 * suite.PASSES
-    assert load_profile(path) == KernelProfile.from_document(profile.as_document())
-    assert load_profile(path).sha256 == profile.sha256
+    assert read_profile(path).value == KernelProfile.from_document(profile.as_document())
+    assert read_profile(path).value.sha256 == profile.sha256
     suite.calibrate("cpu", ["launch"], path)
     assert len(few_cases) == 5 * suite.PASSES
     suite.calibrate("cpu", ["launch"], path, force=True)
@@ -232,7 +232,7 @@ def test_a_kernel_whose_output_is_wrong_is_left_out_and_named(tmp_path, monkeypa
     assert stopped.value.code == 1
     assert "sha256" in said.out
     assert "the kernels whose output is wrong: gemm fp32 {'m': 32" in said.err
-    assert load_profile(path).fit("gemm", "bf16") is not None
+    assert read_profile(path).value.fit("gemm", "bf16") is not None
     right["gemm"] = True
     again = suite.calibrate("cpu", ["gemm"], path)  # once it is mended
     assert again.wrong == ()
@@ -284,7 +284,7 @@ def test_an_interrupted_calibration_loses_nothing(tmp_path, few_cases, monkeypat
     monkeypatch.setattr(suite, "time_case", interrupted)
     with pytest.raises(KeyboardInterrupt):
         suite.calibrate("cpu", ["launch"], tmp_path / "cut.json")
-    assert not load_profile(tmp_path / "cut.json").fits
+    assert not read_profile(tmp_path / "cut.json").value.fits
     monkeypatch.setattr(suite, "time_case", timed)
     resumed = suite.calibrate("cpu", ["launch"], tmp_path / "cut.json").profile
     assert few_cases == measured
@@ -295,7 +295,7 @@ def test_a_profile_keeps_its_fits_while_a_later_calibration_adds_to_it(tmp_path,
     """Interrupted, or written as it goes, it can be used as before; a kernel whose output is wrong loses its fit."""
     path, timed = tmp_path / "mine.json", suite.time_case
     suite.calibrate("cpu", ["launch"], path)
-    before = load_profile(path)
+    before = read_profile(path).value
     assert [fit.kernel for fit in before.fits] == ["launch"]
     monkeypatch.setattr("simcore.calibrate.profile.store.EVERY", -1.0)
     seen = []
@@ -303,14 +303,14 @@ def test_a_profile_keeps_its_fits_while_a_later_calibration_adds_to_it(tmp_path,
     def more(case, *rest):
         if len(seen) == 3:
             raise KeyboardInterrupt
-        seen.append(load_profile(path).fits)
+        seen.append(read_profile(path).value.fits)
         return Sample(case.kernel, case.dtype, case.shape, 2e-6, 0.01, 3, case.held_out)
 
     monkeypatch.setattr(suite, "time_case", more)
     with pytest.raises(KeyboardInterrupt):
         suite.calibrate("cpu", ["gemm"], path)
     assert seen == [before.fits] * 3
-    cut = load_profile(path)
+    cut = read_profile(path).value
     assert cut.fits == before.fits
     assert len(cut.samples) == len(before.samples) + 3
     store = Store(path, KernelProfile("mine", before.device, fingerprint=before.fingerprint))
@@ -368,8 +368,8 @@ def write(path, text):
 
 
 def test_profiles_that_are_wrong(tmp_path):
-    text = profile_text(load_profile("t4"))
-    assert load_profile(write(tmp_path / "t4.json", text)).sha256 == load_profile("t4").sha256
+    text = profile_text(read_profile("t4").value)
+    assert read_profile(write(tmp_path / "t4.json", text)).value.sha256 == read_profile("t4").value.sha256
     for name, broken, message in (
         ("cut", text[: len(text) // 2], "broken JSON.*truncated"),
         ("edited", text.replace("8100000000000.0", "8200000000000.0"), "hash mismatch.*edited"),
@@ -382,9 +382,9 @@ def test_profiles_that_are_wrong(tmp_path):
         path = tmp_path / name
         path.write_text(broken)
         with pytest.raises(InputError, match=message):
-            load_profile(path)
+            read_profile(path)
     with pytest.raises(InputError, match="Did you mean 'v100-16gb'"):
-        load_profile("v100-16g")
+        read_profile("v100-16g")
 
 
 BLOCKED = """
@@ -405,7 +405,7 @@ def test_calibrate_runs_without_simpy_and_pydantic(tmp_path):
     path = tmp_path / "p.json"
     done = subprocess.run([sys.executable, "-c", BLOCKED, str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert {fit.kernel for fit in load_profile(path).fits} == {"launch"}
+    assert {fit.kernel for fit in read_profile(path).value.fits} == {"launch"}
 
 
 def without_torch(folder, *arguments):

@@ -7,7 +7,7 @@ import json
 import pytest
 from simcore.errors import InputError
 from simcore.models.compute.profile import content_hash
-from simcore.readers.profiles import load_profile
+from simcore.readers.profiles import read_profile
 from simcore.readers.zoo import find
 
 TEXT = find("profiles", "cpu", "FILE").read_text(encoding="utf-8")
@@ -59,4 +59,4 @@ def test_a_profile_that_no_calibration_writes_is_refused(name, tmp_path):
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({**document, "sha256": content_hash(document)}))
     with pytest.raises(InputError, match=message):
-        load_profile(path)
+        read_profile(path)

@@ -16,8 +16,8 @@ from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.training.program import Axis, Loop, iteration
 from simcore.models.training.simulated import Settings, run_iteration
 from simcore.models.training.workload import Layer, Phase, Workload
-from simcore.readers.networks import load_network
-from simcore.readers.workloads import load_workload
+from simcore.readers.networks import read_network
+from simcore.readers.workloads import read_workload
 
 AR, A2A = Collective.ALL_REDUCE, Collective.ALL_TO_ALL
 
@@ -270,9 +270,9 @@ def test_max_min_leaves_no_link_idle_that_a_flow_could_use():
 
 
 def test_a_job_alone_is_the_chunk_simulation_of_many_chunks():
-    dimensions = (Dimension(each.block, each.size) for each in load_network("4D", "n").dimensions)
+    dimensions = (Dimension(each.block, each.size) for each in read_network("4D", "n").value.topology.dimensions)
     topology, bandwidths = Topology("4D", tuple(dimensions)), [140e9, 120e9, 40e9, 25e9]
-    workload = load_workload("175B", "w", variant="evaluation")
+    workload = read_workload("175B", "w", variant="evaluation").value
     positions = tuple(tuple(range(each.size)) for each in topology.dimensions)
     groups = place(topology, positions, workload.tp, workload.dp)
     fluid = simulate([Job("a", workload, positions, groups)], topology, bandwidths).jobs[0]

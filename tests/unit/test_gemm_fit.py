@@ -12,7 +12,7 @@ from simcore.models.compute.expected import distance, expected_error
 from simcore.models.compute.kernels import FRESH, gemm_seconds, seconds_of
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Errors, Fit, KernelProfile, Sample
-from simcore.readers.profiles import load_profile
+from simcore.readers.profiles import read_profile
 
 CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
 GEMM = {"t0": 1e-5, "rate": 1e11, "ramp": 1.0, "onchip": 1e14, "stream": 1e10, "vector": 1.6e10, "fresh": 2.5e9}
@@ -40,7 +40,7 @@ def test_an_output_that_is_fresh_memory_each_time_costs_its_pages():
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 def test_the_shipped_fit_is_no_worse_than_its_held_out_error_on_what_it_was_fitted_to(dtype):
-    profile = load_profile("cpu")
+    profile = read_profile("cpu").value
     fit = profile.fit("gemm", dtype)
     samples = [one for one in profile.samples if (one.kernel, one.dtype, one.held_out) == ("gemm", dtype, False)]
     for sample in samples:

@@ -14,8 +14,8 @@ from simcore.models.training.program import Axis, Compute, Issue, Loop, Pass, Wa
 from simcore.models.training.simulated import ChunkFabric, Settings, bound, make_network, run_iteration
 from simcore.models.training.workload import Layer, Phase, Workload
 from simcore.models.training.zero import zero3
-from simcore.readers.networks import load_network
-from simcore.readers.workloads import load_workload
+from simcore.readers.networks import read_network
+from simcore.readers.workloads import read_workload
 
 from tests.programs import sent
 
@@ -63,8 +63,8 @@ def test_blocks_run_forward_again_but_for_their_last_layer():
 
 
 def test_blocks_are_those_of_the_generator_and_of_the_header():
-    assert load_workload("1T", "w").checkpoints == (0, 9)
-    assert blocks(load_workload("1T", "w"), range(18)) == [range(9), range(9, 18)]
+    assert read_workload("1T", "w").value.checkpoints == (0, 9)
+    assert blocks(read_workload("1T", "w").value, range(18)) == [range(9), range(9, 18)]
 
 
 def test_a_text_workload_names_its_checkpoints(tmp_path):
@@ -73,10 +73,10 @@ def test_a_text_workload_names_its_checkpoints(tmp_path):
     )
     path = tmp_path / "w.txt"
     path.write_text(text + "2\n" + "a -1 1 NONE 0 1 NONE 0 1 NONE 0 1\n" * 2, encoding="utf-8")
-    assert load_workload(path, "w", dp=4).checkpoints == (0, 1)
+    assert read_workload(path, "w", dp=4).value.checkpoints == (0, 1)
     path.write_text(text.replace(": 2 0 1", ": 2 0 7") + "a -1 1 NONE 0 1 NONE 0 1 NONE 0 1\n" * 2, encoding="utf-8")
     with pytest.raises(InputError, match="checkpoints"):
-        load_workload(path, "w", dp=4)
+        read_workload(path, "w", dp=4)
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_a_text_workload_names_its_checkpoints(tmp_path):
 )
 @pytest.mark.parametrize("name", ["17B", "175B", "1T"])
 def test_without_latency_many_chunks_reach_the_closed_form(loop, closed, name):
-    dimensions = (Dimension(each.block, each.size) for each in load_network("4D", "n").dimensions)
-    topology, one = Topology("4D", tuple(dimensions)), load_workload(name, "w")
+    dimensions = (Dimension(each.block, each.size) for each in read_network("4D", "n").value.topology.dimensions)
+    topology, one = Topology("4D", tuple(dimensions)), read_workload(name, "w").value
     groups, bandwidths = map_parallelism(topology, one.tp, one.dp), [140e9, 120e9, 40e9, 25e9]
     steps = iteration(one, loop, recompute=False)
     run = run_iteration(steps, topology, bandwidths, groups, Settings(chunks=512))
@@ -171,11 +171,11 @@ def test_zero3_hides_its_traffic_where_compute_is_long():
 
 def test_zero3_needs_the_gradient_of_each_layer():
     with pytest.raises(InputError, match="workload-variant optimizer"):
-        zero3(load_workload("1T", "w", variant="evaluation"), Loop.SIMULATE)
+        zero3(read_workload("1T", "w", variant="evaluation").value, Loop.SIMULATE)
 
 
 def test_stages_take_the_outermost_dimensions():
-    topology = load_network("4D", "n")
+    topology = read_network("4D", "n").value.topology
     sizes, part = map_stages(topology, 16)
     assert sizes == (1, 1, 2, 8)
     assert [each.size for each in part.dimensions] == [2, 8, 4, 1]

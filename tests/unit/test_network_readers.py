@@ -8,9 +8,9 @@ import pytest
 from simcore.errors import InputError
 from simcore.models.network.mapping import Groups
 from simcore.models.network.topology import Block
-from simcore.readers.costs import load_costs
+from simcore.readers.costs import read_costs
 from simcore.readers.libra import read_communicators
-from simcore.readers.networks import load_bandwidths, load_network
+from simcore.readers.networks import read_network
 
 OPTIMIZER = {
     "total-bandwidth": 100,
@@ -48,21 +48,21 @@ def shape(topology):
 
 
 def test_both_flavours_of_the_artifacts_json(tmp_path):
-    first = load_network(write(tmp_path, OPTIMIZER), "NETWORK")
-    second = load_network(write(tmp_path, EVALUATION), "NETWORK")
+    first = read_network(write(tmp_path, OPTIMIZER), "NETWORK").value.topology
+    second = read_network(write(tmp_path, EVALUATION), "NETWORK").value.topology
     assert shape(first) == [("Ring", 8, "Package", 0.0), ("Switch", 128, "Pod", 0.0)]
     assert shape(second) == [("Ring", 8, "Package", 1e-9), ("Switch", 128, "Pod", 500e-9)]
     assert first.name == "mine"
-    assert load_bandwidths(tmp_path / "mine.dat", "NETWORK") is None
+    assert read_network(tmp_path / "mine.dat", "NETWORK").value.bandwidths is None
 
 
 def test_json_may_be_indented_by_tabs(tmp_path):
-    assert load_network(write(tmp_path, json.dumps(OPTIMIZER, indent="\t")), "NETWORK").npus == 1024
+    assert read_network(write(tmp_path, json.dumps(OPTIMIZER, indent="\t")), "NETWORK").value.topology.npus == 1024
 
 
 def test_libras_yaml_network_with_underscores_and_short_names(tmp_path):
     text = "topology: [ring, FC, switch]\nnpus_count: [16, 8, 32]\nnetwork_type: [InterPackage, InterNode, InterPod]\n"
-    topology = load_network(write(tmp_path, text), "NETWORK")
+    topology = read_network(write(tmp_path, text), "NETWORK").value.topology
     assert [d.block for d in topology.dimensions] == [Block.RING, Block.FULLY_CONNECTED, Block.SWITCH]
     assert topology.npus == 4096
 
@@ -87,7 +87,7 @@ def test_libras_yaml_network_with_underscores_and_short_names(tmp_path):
     ],
 )
 def test_a_broken_network_names_place_and_remedy(tmp_path, content, parts):
-    message = refusal(load_network, write(tmp_path, content))
+    message = refusal(read_network, write(tmp_path, content))
     assert "mine.dat" in message
     for part in parts:
         assert part in message
@@ -95,11 +95,11 @@ def test_a_broken_network_names_place_and_remedy(tmp_path, content, parts):
 
 def test_prices_without_units_are_the_artifacts_or_libras(tmp_path):
     table = {"Tile": {"Link": 2.0}, "Pod": {"Link": 7.8, "Switch": 18.0, "Nic": 31.6}}
-    model = load_costs(write(tmp_path, table), "--cost")
-    assert model.levels["Pod"] == load_costs("sc245", "--cost").levels["Pod"]
+    model = read_costs(write(tmp_path, table), "--cost").value
+    assert model.levels["Pod"] == read_costs("sc245", "--cost").value.levels["Pod"]
     assert not model.counts_both_directions
-    libra = load_costs(write(tmp_path, "InterPod: {link: 7.80004, switch: 18.00004, nic: 31.60004}\n"), "--cost")
-    assert libra.levels["InterPod"] == load_costs("libra-4d", "--cost").levels["InterPod"]
+    libra = read_costs(write(tmp_path, "InterPod: {link: 7.80004, switch: 18.00004, nic: 31.60004}\n"), "--cost").value
+    assert libra.levels["InterPod"] == read_costs("libra-4d", "--cost").value.levels["InterPod"]
     assert libra.counts_both_directions
 
 
@@ -117,7 +117,7 @@ def test_prices_without_units_are_the_artifacts_or_libras(tmp_path):
     ],
 )
 def test_broken_prices_name_place_and_remedy(tmp_path, text, parts):
-    message = refusal(load_costs, write(tmp_path, text))
+    message = refusal(read_costs, write(tmp_path, text))
     for part in parts:
         assert part in message
 
@@ -126,8 +126,8 @@ def test_communicators_in_any_spelling(tmp_path):
     expected = Groups((4, 4, 1, 1), (1, 2, 4, 32))
     short = "F: [4, 4, -1, -1]\nI: [4, 4, -1, -1]\nW: [-1, 2, 4, 32]\n"
     long = {"Forward": [4, 4, -1, -1], "input-grad": [4, 4, -1, -1], "weight_gradient": [-1, 2, 4, 32]}
-    assert read_communicators(write(tmp_path, short)) == expected
-    assert read_communicators(write(tmp_path, long)) == expected
+    assert read_communicators(write(tmp_path, short)).value == expected
+    assert read_communicators(write(tmp_path, long)).value == expected
 
 
 @pytest.mark.parametrize(

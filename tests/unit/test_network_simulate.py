@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from simcore.errors import InputError
 from simcore.models.training.program import Loop
-from simcore.readers.networks import load_network
-from simcore.readers.workloads import load_workload
+from simcore.readers.networks import read_network
+from simcore.readers.workloads import read_workload
 from simcore.studies.evaluate import EvaluateRequest, evaluate
 from simcore.studies.evaluate import simulate as network_simulate
 from simcore.studies.evaluate import task as network_task
@@ -104,19 +104,26 @@ def test_several_processes_give_what_one_gives(tmp_path):
 
 
 def test_a_key_changes_with_what_the_result_depends_on():
-    topology, workload = switched(load_network("4D", "n")), load_workload("1T", "w", variant="evaluation")
+    topology, workload = (
+        switched(read_network("4D", "n").value.topology),
+        read_workload("1T", "w", variant="evaluation").value,
+    )
     task = Task(topology, workload, (1e9,) * 4)
     assert task.key == Task(topology, workload, (1e9,) * 4).key
     others = [
         Task(topology, workload, (1e9, 1e9, 1e9, 2e9)),
-        Task(load_network("4D", "n"), workload, (1e9,) * 4),
-        Task(topology, load_workload("1T", "w"), (1e9,) * 4),
+        Task(read_network("4D", "n").value.topology, workload, (1e9,) * 4),
+        Task(topology, read_workload("1T", "w").value, (1e9,) * 4),
     ]
     assert len({task.key, *(other.key for other in others)}) == 4
 
 
 def test_a_key_changes_with_how_points_are_simulated(monkeypatch):
-    task = Task(switched(load_network("4D", "n")), load_workload("1T", "w", variant="evaluation"), (1e9,) * 4)
+    task = Task(
+        switched(read_network("4D", "n").value.topology),
+        read_workload("1T", "w", variant="evaluation").value,
+        (1e9,) * 4,
+    )
     before = task.key
     for name, other in (("COMPUTE_SCALE", 0.25), ("LOOP", Loop.NO_OVERLAP), ("fingerprint", lambda package: "edited")):
         with monkeypatch.context() as patch:
@@ -150,7 +157,10 @@ def test_the_fingerprint_is_that_of_the_sources_that_simulate(tmp_path):
 
 def test_sources_are_read_once_for_all_keys(monkeypatch):
     network_task.fingerprint.cache_clear()
-    topology, workload = switched(load_network("2D", "n")), load_workload("17B", "w", variant="evaluation")
+    topology, workload = (
+        switched(read_network("2D", "n").value.topology),
+        read_workload("17B", "w", variant="evaluation").value,
+    )
     for bandwidth in (1e9, 2e9):
         assert Task(topology, workload, (bandwidth,) * 2).key
     found = network_task.fingerprint.cache_info()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from simcore.errors import InputError
-from simcore.readers.networks import load_network
-from simcore.readers.workloads import load_workload
+from simcore.readers.networks import read_network
+from simcore.readers.workloads import read_workload
 from simcore.studies.evaluate.state import Scratch, State, cache_directory
 from simcore.studies.evaluate.task import Task, Timed
 
@@ -20,7 +20,7 @@ cache_of_the_user = cache_directory  # before the fixture replaces it
 
 
 def point(bandwidth):
-    return Task(load_network("2D", "n"), load_workload("17B", "w"), (1e9, bandwidth))
+    return Task(read_network("2D", "n").value.topology, read_workload("17B", "w").value, (1e9, bandwidth))
 
 
 @pytest.mark.parametrize("line", ["no json", '{"key": "x"}', "[1]"])

@@ -9,9 +9,8 @@ from simcore.readers.network_string import is_network_string, parse_network
 
 
 def test_a_whole_network():
-    topology, bandwidths = parse_network(
-        "Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us", "--network"
-    )
+    network = parse_network("Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us", "--network")
+    topology, bandwidths = network.topology, network.bandwidths
     assert [each.block for each in topology.dimensions] == [Block.RING, Block.FULLY_CONNECTED, Block.SWITCH]
     assert [each.size for each in topology.dimensions] == [4, 8, 4]
     assert [each.latency for each in topology.dimensions] == [5e-7, 7e-7, 1e-6]
@@ -23,12 +22,12 @@ def test_a_whole_network():
     ["ring(4)@1.5GiB/s", " Ring ( 4 ) @ 1.5 GiB/s , 0 ns ", "Ring(4)@1536MiB/s,0s"],
 )
 def test_blanks_case_and_binary_units(text):
-    topology, bandwidths = parse_network(text, "--network")
-    assert (topology.npus, bandwidths) == (4, (1.5 * 2**30,))
+    network = parse_network(text, "--network")
+    assert (network.topology.npus, network.bandwidths) == (4, (1.5 * 2**30,))
 
 
 def test_a_cross_needs_no_blanks():
-    assert parse_network("FullyConnected(2)@1GB/s,1nsxFC(3)@1GB/s×Switch(1)@1GB/s", "--network")[0].npus == 6
+    assert parse_network("FullyConnected(2)@1GB/s,1nsxFC(3)@1GB/s×Switch(1)@1GB/s", "--network").topology.npus == 6
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from simcore.models.compute.device import Device
 from simcore.models.compute.profile import NOISY, Fit, KernelProfile, Sample
 from simcore.models.compute.sparse.noise import measured_tiles
 from simcore.readers.profile_json import profile_text
-from simcore.readers.profiles import load_profile
+from simcore.readers.profiles import read_profile
 from simcore.studies.calibrate.run import Calibration
 from simcore.studies.kernel.run import matmul
 from simcore.studies.profile.run import show, validate
@@ -43,7 +43,7 @@ TABLES = KernelProfile(
 
 
 def test_a_sparse_kernel_with_a_noisy_fit_or_index_is_noted():
-    profile = load_profile("cpu")
+    profile = read_profile("cpu").value
     quiet = matmul("1024x1024x1024", profile, sparsity=0.95, granularity="32x1")
     assert BOUND not in "\n".join(quiet.lines)
     for kernel, dtype in (("pit-k", "fp32"), ("index-k", "bool"), ("index-block", "bool")):
@@ -85,7 +85,7 @@ def test_validate_marks_noisy_kernels(tmp_path):
     (row,) = validate(path, stored=True).table
     assert (row["kernel"], row["noisy"]) == ("pit-k", True)
     noisy = {row["kernel"] for row in validate("cpu", stored=True).table if row["noisy"]}
-    assert noisy == {fit.kernel for fit in load_profile("cpu").fits if fit.spread > NOISY and fit.held_out}
+    assert noisy == {fit.kernel for fit in read_profile("cpu").value.fits if fit.spread > NOISY and fit.held_out}
 
 
 def test_calibrate_prints_a_line_for_tables(monkeypatch, capsys, tmp_path):

@@ -7,8 +7,8 @@ from dataclasses import FrozenInstanceError
 import pytest
 from simcore.errors import InputError
 from simcore.studies.inputs import parse_budget, positional
+from simcore.studies.optimize import optimize
 from simcore.studies.optimize.inputs import limits
-from simcore.studies.optimize.run import optimize
 
 
 def test_a_result_has_a_plan_a_table_and_a_plot():

@@ -16,10 +16,10 @@ from simcore.models.compute.profile import Errors, Fit, KernelProfile
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.operators import ADAM, PARTS, ProfiledTimes, operators
 from simcore.models.training.transformer import generate
-from simcore.readers.models import load_model
-from simcore.readers.profiles import load_profile
-from simcore.readers.workloads import load_workload
-from simcore.studies.optimize.run import optimize
+from simcore.readers.models import read_model
+from simcore.readers.profiles import read_profile
+from simcore.readers.workloads import read_workload
+from simcore.studies.optimize import optimize
 from simcore.studies.rates.run import minibatch_seconds, rates
 
 DEVICE = Device("toy", "cpu", 1, 1e12, 1e12, 1e6)
@@ -43,7 +43,7 @@ def toy(gemm=1.0, **memory):
     return KernelProfile("toy", DEVICE, "measured", tuple(fits))
 
 
-MODEL = load_model("bert-base", batch=4)
+MODEL = read_model("bert-base", batch=4).value
 
 
 def test_step_time_moves_by_the_share_of_the_kernel_that_moved():
@@ -164,7 +164,7 @@ def test_bytes_follow_the_number_format(element, dtype):
 
 def test_what_is_sent_follows_the_number_format_and_adam_stays():
     def sent(dtype):
-        found = load_workload("175B", "WORKLOAD", times=ProfiledTimes(load_profile("h100"), dtype))
+        found = read_workload("175B", "WORKLOAD", times=ProfiledTimes(read_profile("h100").value, dtype)).value
         phases = (
             phase for layer in found.layers for phase in (layer.forward, layer.input_gradient, layer.weight_gradient)
         )

@@ -1,10 +1,12 @@
 """The shape of the package: who imports whom, how large modules are, what is public."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
+import networkx
 import pytest
 import simcore
 
@@ -57,31 +59,59 @@ def offenders(inside, forbidden, imports=IMPORTS):
     return {(m, i) for m, found in imports.items() if below(m, *inside) for i in found if below(i, *forbidden)}
 
 
-@pytest.mark.parametrize(
-    ("inside", "forbidden"),
-    [
-        (["simcore.errors"], ["simcore"]),
-        (
-            ["simcore.units"],
-            ["simcore.models", "simcore.traces", "simcore.studies", "simcore.readers", "simcore.files"],
-        ),
-        (
-            ["simcore.models"],
-            ["pydantic", "yaml", "torch", "rich", "click", "simcore.readers", "simcore.traces", "simcore.studies"],
-        ),
-        (["simcore.readers"], ["simcore.traces", "simcore.studies", "simcore.results", "simcore.plots"]),
-        (["simcore.traces"], ["simcore.studies", "simcore.results", "simcore.plots"]),
-        (
-            ["simcore.results"],
-            ["simcore.models", "simcore.traces", "simcore.studies", "simcore.readers"],
-        ),
-        (["simcore.plots"], ["simcore.models", "simcore.traces", "simcore.studies", "simcore.readers"]),
-        (["simcore.engine"], ["simcore.models", "simcore.traces", "simcore.studies", "simcore.readers"]),
+# what a part of the package may import, beside itself and `simcore._lazy`
+MAY_IMPORT = {
+    "simcore.errors": [],
+    "simcore.units": ["errors"],
+    "simcore.plugins": ["errors"],
+    "simcore.outputs": ["errors"],
+    "simcore.files": ["errors", "outputs"],
+    "simcore.engine": [],
+    "simcore.report": [],
+    "simcore.plots": [],
+    "simcore.results": ["_version", "errors", "files", "outputs", "plots", "report"],
+    "simcore.models": ["engine", "errors", "models", "plugins", "units"],
+    "simcore.readers": ["errors", "files", "models", "outputs", "readers", "units"],
+    "simcore.traces": ["errors", "files", "models", "outputs", "readers", "traces", "units"],
+    "simcore.timeline": ["errors", "files", "models", "outputs", "results", "timeline"],
+    "simcore.calibrate": ["calibrate", "errors", "models", "outputs", "readers", "units"],
+    "simcore.studies": [
+        "_version", "calibrate", "engine", "errors", "files", "models", "outputs", "plots", "plugins", "readers",
+        "report", "results", "studies", "timeline", "traces", "units",
     ],
-)
-def test_data_flows_one_way(inside, forbidden):
-    own = {(m, i) for m, i in offenders(inside, forbidden) if m == i}
-    assert offenders(inside, forbidden) - own == set()
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("part", MAY_IMPORT)
+def test_data_flows_one_way(part):
+    allowed = [part, "simcore._lazy", *(f"simcore.{name}" for name in MAY_IMPORT[part])]
+    inside = {(m, i) for m, found in IMPORTS.items() if below(m, part) for i in found if below(i, "simcore")}
+    assert {(m, i) for m, i in inside if not below(i, *allowed)} == set()
+
+
+def test_models_know_no_file_format_and_no_console():
+    assert offenders(["simcore.models"], ["pydantic", "yaml", "torch", "rich", "click"]) == set()
+
+
+def test_a_study_knows_no_other_study():
+    studies = {below_studies(m) for m in MODULES} - {None}
+    shared = {"simcore.studies.inputs", "simcore.studies.request"}
+    for study in studies - shared:
+        others = [each for each in studies - shared if each != study]
+        assert offenders([study], others) == set()
+
+
+def below_studies(name):
+    parts = name.split(".")
+    return ".".join(parts[:3]) if parts[:2] == ["simcore", "studies"] and len(parts) > 2 else None
+
+
+def test_every_package_exports_something():
+    for path in FILES:
+        if path.name == "__init__.py":
+            package = importlib.import_module(module_name(path))
+            assert package.__all__, module_name(path)
+            assert all(hasattr(package, name) for name in package.__all__), module_name(path)
 
 
 def test_nobody_imports_the_command_line():
@@ -102,21 +132,10 @@ def test_only_the_command_line_knows_click_and_rich():
     assert {m for m, _ in offenders(["simcore"], ["click", "rich"]) if not below(m, "simcore.cli")} == set()
 
 
-def test_no_module_loads_itself_through_others():
-    done, path = set(), []
-
-    def visit(name):
-        assert name not in path, f"circular import: {' -> '.join([*path[path.index(name) :], name])}"
-        if name in done:
-            return
-        path.append(name)
-        for other in LOADS[name] & MODULES.keys():
-            visit(other)
-        path.pop()
-        done.add(name)
-
-    for name in MODULES:
-        visit(name)
+def test_no_module_imports_itself_through_others():
+    """Imports inside functions and for types alone count too: a circle of them is a circle of knowledge."""
+    graph = networkx.DiGraph((m, i) for m, found in IMPORTS.items() for i in found & MODULES.keys() if m != i)
+    assert [sorted(circle) for circle in networkx.strongly_connected_components(graph) if len(circle) > 1] == []
 
 
 def test_heavy_libraries_are_loaded_inside_functions():

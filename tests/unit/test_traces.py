@@ -122,10 +122,11 @@ def test_the_artifacts_own_file_gives_the_bundled_jobs(shared):
     path = shared / "traces" / "easyscale_sc23" / "test.csv"
     if not path.is_file():
         pytest.skip("the artifact's trace is not in ../shared")
-    theirs, digest = traces.load(path, SC23)
-    ours, _ = traces.load("sc23", SC23)
+    read = traces.read_trace(path, cluster=SC23)
+    theirs = read.value
+    ours = traces.read_trace("sc23", cluster=SC23).value
     assert len(theirs.notes) == 3
-    assert len(digest) == 64
+    assert (read.name, len(read.sha256)) == (str(path), 64)
     assert theirs.names == ours.names
     np.testing.assert_array_equal(theirs.submit, ours.submit)
     np.testing.assert_allclose(theirs.samples, ours.samples, rtol=1e-15)
@@ -133,7 +134,7 @@ def test_the_artifacts_own_file_gives_the_bundled_jobs(shared):
 
 
 def test_the_bundled_trace_is_the_published_one(shared):
-    ours, _ = traces.load("sc23", SC23)
+    ours = traces.read_trace("sc23", cluster=SC23).value
     with (shared / "data" / "easyscale" / "workload_effective_62_jobs.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == len(ours) == 62
@@ -142,14 +143,14 @@ def test_the_bundled_trace_is_the_published_one(shared):
 @pytest.mark.parametrize("name", ["sc24", "", "no/such.csv", "x" * 300, "syntetic:jobs=3"])
 def test_a_trace_that_is_not_there(name):
     with pytest.raises(InputError, match="expected one of sc23, synthetic"):
-        traces.load(name, SC23)
+        traces.read_trace(name, cluster=SC23)
 
 
 def test_a_directory_and_an_unknown_format(tmp_path):
     with pytest.raises(InputError, match="found a directory"):
-        traces.load(tmp_path, SC23)
+        traces.read_trace(tmp_path, cluster=SC23)
     with pytest.raises(InputError, match="--format: found 'csv'"):
-        traces.load("sc23", SC23, file_format="csv")
+        traces.read_trace("sc23", cluster=SC23, file_format="csv")
 
 
 @pytest.mark.parametrize("generator", ["synthetic", "synthetic-elastic"])
@@ -158,17 +159,18 @@ def test_a_directory_and_an_unknown_format(tmp_path):
     ["jobs=0", "jobs=1.5", "jobs=", "jobs", "jobs=nan", "jobs=1e18", "load=-1", "load=inf", "lod=1", "jobs=1,jobs=2"],
 )
 def test_generator_parameters_that_are_wrong(generator, rest):
-    with pytest.raises(InputError, match=f"TRACE '{generator}:{rest}'"):
-        traces.load(f"{generator}:{rest}", SC23)
+    with pytest.raises(InputError, match=f"trace '{generator}:{rest}'"):
+        traces.read_trace(f"{generator}:{rest}", cluster=SC23)
 
 
 @pytest.mark.parametrize("generator", ["synthetic", "synthetic-elastic"])
 def test_generators_repeat_and_do_not_mix_their_streams(generator):
-    one, digest = traces.load(f"{generator}:jobs=50,load=0.5", SC23, seed=3)
-    same, _ = traces.load(f"{generator}:jobs=50,load=0.5", SC23, seed=3)
-    denser, _ = traces.load(f"{generator}:jobs=50,load=1", SC23, seed=3)
-    other, _ = traces.load(f"{generator}:jobs=50,load=0.5", SC23, seed=4)
-    assert digest == ""
+    read = traces.read_trace(f"{generator}:jobs=50,load=0.5", cluster=SC23, seed=3)
+    one = read.value
+    same = traces.read_trace(f"{generator}:jobs=50,load=0.5", cluster=SC23, seed=3).value
+    denser = traces.read_trace(f"{generator}:jobs=50,load=1", cluster=SC23, seed=3).value
+    other = traces.read_trace(f"{generator}:jobs=50,load=0.5", cluster=SC23, seed=4).value
+    assert read.sha256 == ""
     np.testing.assert_array_equal(one.submit, same.submit)
     np.testing.assert_array_equal(one.samples, denser.samples)
     np.testing.assert_allclose(denser.submit, one.submit / 2)

@@ -12,7 +12,7 @@ from simcore.models.compute.kernels import FORMULA_OF, FORMULAS
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import KernelProfile, Sample
 from simcore.models.compute.unfitted import MARGIN, free_parameters, shortage, unfitted, why_unfitted
-from simcore.readers.profiles import load_profile
+from simcore.readers.profiles import read_profile
 from simcore.studies.kernel.run import matmul
 
 CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
@@ -45,14 +45,14 @@ def test_parameters_that_the_samples_say_nothing_of_are_not_free():
 
 
 def test_every_fit_of_the_shipped_profile_has_enough_samples():
-    profile = load_profile("cpu")
+    profile = read_profile("cpu").value
     assert unfitted(profile) == []
     assert {one.kernel for one in profile.samples if one.kernel in FORMULA_OF} == {fit.kernel for fit in profile.fits}
 
 
 @pytest.fixture(scope="module")
 def shipped():
-    return load_profile("cpu")
+    return read_profile("cpu").value
 
 
 def without(profile, kernel, keep=0):

@@ -8,7 +8,7 @@ import pytest
 from simcore.errors import InputError
 from simcore.models.network.collectives import Collective
 from simcore.models.training.workload import Phase
-from simcore.readers.workloads import load_workload, load_workloads
+from simcore.readers.workloads import read_workload, read_workloads
 
 HEADER = "HYBRID_TRANSFORMER_FWD_IN_BCKWD model_parallel_NPU_group: 16 checkpoints: 1 0 checkpoint_initiates: 1 1\n"
 LINE = "Q1\t-1\t10\tNONE\t0\t20\tALLREDUCE\t512\t30\tALLGATHER\t64\t5\n"
@@ -34,12 +34,12 @@ def write(tmp_path, content, name="mine"):
 
 def refusal(path, **kwargs):
     with pytest.raises(InputError) as error:
-        load_workload(path, "WORKLOAD", **kwargs)
+        read_workload(path, "WORKLOAD", **kwargs)
     return str(error.value)
 
 
 def test_text_with_a_header(tmp_path):
-    workload = load_workload(write(tmp_path, HEADER + "1\n" + LINE), "WORKLOAD", dp=4)
+    workload = read_workload(write(tmp_path, HEADER + "1\n" + LINE), "WORKLOAD", dp=4).value
     (layer,) = workload.layers
     assert (workload.name, workload.tp, workload.dp) == ("mine", 16, 4)
     assert layer.forward == Phase(10e-9)
@@ -50,13 +50,13 @@ def test_text_with_a_header(tmp_path):
 
 def test_text_without_a_header_in_any_case(tmp_path):
     text = "# a comment\n\n" + LINE.replace("ALLREDUCE", "AllReduce").replace("ALLGATHER", "all-to-all")
-    workload = load_workload(write(tmp_path, text), "WORKLOAD", tp=2, npus=8)
+    workload = read_workload(write(tmp_path, text), "WORKLOAD", tp=2, npus=8).value
     assert (workload.tp, workload.dp) == (2, 4)
     assert workload.layers[0].weight_gradient.collective is Collective.ALL_TO_ALL
 
 
 def test_arguments_override_the_header(tmp_path):
-    workload = load_workload(write(tmp_path, HEADER + LINE), "WORKLOAD", tp=2, dp=3)
+    workload = read_workload(write(tmp_path, HEADER + LINE), "WORKLOAD", tp=2, dp=3).value
     assert (workload.tp, workload.dp) == (2, 3)
 
 
@@ -102,12 +102,12 @@ def test_counts_below_1_are_refused(option, value):
 
 def test_a_model_file(tmp_path):
     path = write(tmp_path, MODEL + "bytes_per_element: 4 B\nrate: 1 GFLOP/s\ntp: 2\ndp: 8\n", "gpt.yaml")
-    workload = load_workload(path, "WORKLOAD")
+    workload = read_workload(path, "WORKLOAD").value
     assert (workload.name, workload.tp, workload.dp, len(workload.layers)) == ("gpt", 2, 8, 18)
     # 2 n h w / TP with n = 2 x 16 tokens
     assert workload.layers[0].forward.compute == pytest.approx(2 * 32 * 64 * 64 / 2 * 1e-9)
     assert workload.layers[0].input_gradient.size == 4 * 32 * 64
-    doubled = load_workload(path, "WORKLOAD", batch=4)
+    doubled = read_workload(path, "WORKLOAD", batch=4).value
     assert doubled.layers[0].input_gradient.size == 2 * workload.layers[0].input_gradient.size
 
 
@@ -133,7 +133,7 @@ def test_a_broken_model_file_names_the_remedy(tmp_path, text, parts):
 
 
 def test_a_hugging_face_config(tmp_path):
-    workload = load_workload(write(tmp_path, LLAMA, "config.json"), "WORKLOAD", tp=8, npus=64)
+    workload = read_workload(write(tmp_path, LLAMA, "config.json"), "WORKLOAD", tp=8, npus=64).value
     layers = {layer.name: layer for layer in workload.layers}
     assert (workload.name, workload.tp, workload.dp) == ("llama", 8, 8)
     assert layers["Q1"].input_gradient.size == 2 * 8192 * 4096
@@ -143,7 +143,7 @@ def test_a_hugging_face_config(tmp_path):
 
 def test_a_config_of_the_gpt2_family(tmp_path):
     config = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024, "n_inner": None}
-    workload = load_workload(write(tmp_path, config), "WORKLOAD", tp=1, dp=4, sequence=512, batch=8)
+    workload = read_workload(write(tmp_path, config), "WORKLOAD", tp=1, dp=4, sequence=512, batch=8).value
     assert len(workload.layers) == 108
     assert workload.layers[0].input_gradient.size == 2 * 8 * 512 * 768
     assert workload.layers[6].weight_gradient.size == 2 * 768 * 4 * 768
@@ -167,17 +167,17 @@ def test_a_config_that_cannot_be_read(tmp_path, change, part):
 def test_a_users_own_group(tmp_path):
     write(tmp_path, MODEL + "tp: 1\ndp: 8\n", "small.yaml")
     group = write(tmp_path, "group: [small.yaml, 1T]\n", "both.yaml")
-    assert [workload.name for workload in load_workloads(group, "WORKLOAD")] == ["small", "1T"]
+    assert [workload.name for workload in read_workloads(group, "WORKLOAD").value] == ["small", "1T"]
     broken = write(tmp_path, "group: [smal.yaml, 1T]\n", "broken.yaml")
     with pytest.raises(InputError, match=r"broken\.yaml, field 'group': found 'smal.yaml'"):
-        load_workloads(broken, "WORKLOAD")
+        read_workloads(broken, "WORKLOAD")
 
 
 def test_what_a_config_asks_for_is_described_or_refused(tmp_path):
-    one = load_workload(
+    one = read_workload(
         write(tmp_path, {**LLAMA, "num_key_value_heads": None, "multi_query": True}, "config.json"), "W", tp=1, dp=8
-    )
-    eight = load_workload(write(tmp_path, LLAMA, "config.json"), "W", tp=1, dp=8)
+    ).value
+    eight = read_workload(write(tmp_path, LLAMA, "config.json"), "W", tp=1, dp=8).value
     gradient = {layer.name: layer.weight_gradient.size for layer in one.layers}
     assert gradient["K1"] * 8 == {layer.name: layer.weight_gradient.size for layer in eight.layers}["K1"]
     for extra, words in (
@@ -188,4 +188,4 @@ def test_what_a_config_asks_for_is_described_or_refused(tmp_path):
         assert words in message
         assert "ASTRA-sim text workload" in message
     bloom = {"n_embed": 1024, "n_layer": 2, "n_head": 16, "seq_length": 512, "model_type": "bloom"}
-    assert load_workload(write(tmp_path, bloom, "config.json"), "W", tp=1, dp=8).name == "bloom"
+    assert read_workload(write(tmp_path, bloom, "config.json"), "W", tp=1, dp=8).value.name == "bloom"

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simcore.errors import InputError
 from simcore.readers import zoo
-from simcore.readers.applications import samples_per_epoch
-from simcore.readers.clusters import load_cluster
-from simcore.readers.step_times import load_step_times
+from simcore.readers.applications import read_applications
+from simcore.readers.clusters import read_cluster
+from simcore.readers.step_times import read_step_times
 
 HEADER = "model,batch_size,gpu_type,seconds_per_minibatch\n"
 
@@ -20,26 +20,26 @@ def write(tmp_path, text):
 
 def test_every_cluster_and_rate_table_loads():
     for name in zoo.names("clusters"):
-        cluster, digest = load_cluster(name)
-        assert (cluster.name, cluster.gpus > 0, len(digest)) == (name, True, 64)
-        assert cluster.source
+        cluster = read_cluster(name)
+        assert (cluster.name, cluster.value.name, cluster.value.gpus > 0, len(cluster.sha256)) == (name, name, True, 64)
+        assert cluster.value.source
     for name in zoo.names("rates"):
-        rates, digest = load_step_times(name)
-        assert (rates.name, len(digest)) == (name, 64)
-        assert rates.kinds
+        rates = read_step_times(name)
+        assert (rates.name, rates.value.name, len(rates.sha256)) == (name, name, 64)
+        assert rates.value.kinds
     assert {"clusters", "rates", "applications"} <= set(zoo.kinds())
-    assert len(samples_per_epoch("easyscale-sc23")) == 8
+    assert len(read_applications("easyscale-sc23").value) == 8
 
 
 def test_fitted_numbers_say_so():
-    rates, _ = load_step_times("SC23-Fitted")
+    rates = read_step_times("SC23-Fitted").value
     assert rates.label() == "sc23-fitted (fitted)"
     assert "not measurements" in rates.note
-    assert {"measured", "interpolated"} <= set(load_step_times("sc23-measured")[0].kinds)
+    assert {"measured", "interpolated"} <= set(read_step_times("sc23-measured").value.kinds)
 
 
 def test_the_order_of_gpu_types_is_the_files(tmp_path):
-    cluster, _ = load_cluster(write(tmp_path, "gpus:\n  z: 1\n  a: 2\n  m: 0\n"))
+    cluster = read_cluster(write(tmp_path, "gpus:\n  z: 1\n  a: 2\n  m: 0\n")).value
     assert (cluster.name, cluster.types, cluster.counts) == ("file", ("z", "a", "m"), (1, 2, 0))
 
 
@@ -68,7 +68,7 @@ def test_the_order_of_gpu_types_is_the_files(tmp_path):
 )
 def test_clusters_that_are_wrong(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
-        load_cluster(write(tmp_path, text))
+        read_cluster(write(tmp_path, text))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_clusters_that_are_wrong(tmp_path, text, message):
 )
 def test_rates_that_are_wrong(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
-        load_step_times(write(tmp_path, text))
+        read_step_times(write(tmp_path, text))
 
 
 @given(text=st.text(), header=st.sampled_from(["", HEADER]))
@@ -98,7 +98,7 @@ def test_any_text_is_rates_or_an_input_error(tmp_path_factory, text, header):
     path = tmp_path_factory.getbasetemp() / "rates.csv"
     path.write_bytes((header + text).encode())
     try:
-        assert load_step_times(path)[0].seconds
+        assert read_step_times(path).value.seconds
     except InputError as error:
         message = str(error)
     else:
@@ -111,7 +111,7 @@ def test_any_text_is_a_cluster_or_an_input_error(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "cluster.yaml"
     path.write_bytes(text.encode())
     try:
-        assert load_cluster(path)[0].gpus
+        assert read_cluster(path).value.gpus
     except InputError as error:
         message = str(error)
     else:
@@ -128,5 +128,5 @@ def test_names_that_are_neither_entry_nor_file(name):
 
 def test_a_directory_is_no_entry(tmp_path):
     with pytest.raises(InputError, match="found a directory"):
-        load_cluster(tmp_path)
+        read_cluster(tmp_path)
     assert zoo.find("clusters", Path("SC23"), "x").name == "sc23.yaml"

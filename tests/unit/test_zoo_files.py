@@ -8,10 +8,10 @@ from simcore.errors import InputError
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import map_parallelism
 from simcore.models.network.topology import Block
-from simcore.readers.costs import load_costs
-from simcore.readers.networks import load_bandwidths, load_network
-from simcore.readers.references import load_references
-from simcore.readers.workloads import load_workload, load_workloads
+from simcore.readers.costs import read_costs
+from simcore.readers.networks import read_network
+from simcore.readers.references import read_references
+from simcore.readers.workloads import read_workload, read_workloads
 from simcore.readers.zoo import ROOT, names
 
 FILES = [path for kind in ("networks", "costs", "workloads", "references") for path in sorted((ROOT / kind).iterdir())]
@@ -26,15 +26,15 @@ def test_every_file_describes_itself_and_names_its_source(path):
 
 @pytest.mark.parametrize("name", names("networks"))
 def test_every_network_loads(name):
-    topology = load_network(name, "NETWORK")
+    topology = read_network(name, "NETWORK").value.topology
     assert topology.name == name
     assert topology.npus == (4096 if "4K" in name else 1024)
 
 
 def test_networks_are_innermost_first():
-    blocks = [dimension.block for dimension in load_network("4d", "NETWORK").dimensions]
+    blocks = [dimension.block for dimension in read_network("4d", "NETWORK").value.topology.dimensions]
     assert blocks == [Block.RING, Block.FULLY_CONNECTED, Block.RING, Block.SWITCH]
-    assert [dimension.latency for dimension in load_network("4D", "NETWORK").dimensions] == [1e-9] * 4
+    assert [dimension.latency for dimension in read_network("4D", "NETWORK").value.topology.dimensions] == [1e-9] * 4
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ def test_networks_are_innermost_first():
     ],
 )
 def test_costs_per_npu(network, costs, expected):
-    topology = load_network(network, "NETWORK")
-    found = cost_coefficients(topology, load_costs(costs, "--cost"))
+    topology = read_network(network, "NETWORK").value.topology
+    found = cost_coefficients(topology, read_costs(costs, "--cost").value)
     assert [c * 1e9 / topology.npus for c in found] == pytest.approx(expected, rel=1e-12)
 
 
 def test_only_the_dgx_like_network_has_bandwidths():
-    fixed = {name: load_bandwidths(name, "NETWORK") for name in names("networks")}
+    fixed = {name: read_network(name, "NETWORK").value.bandwidths for name in names("networks")}
     assert fixed.pop("DGX-like") == (300e9, 25e9)
     assert set(fixed.values()) == {None}
 
@@ -63,27 +63,27 @@ def test_only_the_dgx_like_network_has_bandwidths():
 @pytest.mark.parametrize("workload", ["17B", "175B", "1T"])
 @pytest.mark.parametrize("network", ["2D", "3D", "4D", "DGX-like"])
 def test_every_workload_fits_every_network(network, workload):
-    loaded = load_workload(workload, "WORKLOAD")
-    groups = map_parallelism(load_network(network, "NETWORK"), loaded.tp, loaded.dp)
+    loaded = read_workload(workload, "WORKLOAD").value
+    groups = map_parallelism(read_network(network, "NETWORK").value.topology, loaded.tp, loaded.dp)
     assert len(groups.tp) == len(groups.dp)
 
 
 def test_the_group_is_three_workloads_and_no_one_workload():
-    assert [workload.name for workload in load_workloads("group", "WORKLOAD")] == ["17B", "175B", "1T"]
-    assert [workload.name for workload in load_workloads("1T", "WORKLOAD")] == ["1T"]
+    assert [workload.name for workload in read_workloads("group", "WORKLOAD").value] == ["17B", "175B", "1T"]
+    assert [workload.name for workload in read_workloads("1T", "WORKLOAD").value] == ["1T"]
     with pytest.raises(InputError, match="a group of 17B, 175B, 1T, expected one workload"):
-        load_workload("Group", "WORKLOAD")
+        read_workload("Group", "WORKLOAD")
     with pytest.raises(InputError, match="only for one workload"):
-        load_workloads("Group", "WORKLOAD", tp=2)
+        read_workloads("Group", "WORKLOAD", tp=2)
 
 
 @pytest.mark.parametrize(
     ("load", "word", "hint"),
     [
-        (load_network, "5D", "Did you mean '4D'?"),
-        (load_costs, "sc254", "Did you mean 'sc245'?"),
-        (load_workload, "18B", "Did you mean '17B'?"),
-        (load_references, "sc254", "Did you mean 'sc245'?"),
+        (read_network, "5D", "Did you mean '4D'?"),
+        (read_costs, "sc254", "Did you mean 'sc245'?"),
+        (read_workload, "18B", "Did you mean '17B'?"),
+        (read_references, "sc254", "Did you mean 'sc245'?"),
     ],
 )
 def test_an_unknown_name_brings_up_the_closest(load, word, hint):
@@ -94,7 +94,7 @@ def test_an_unknown_name_brings_up_the_closest(load, word, hint):
 
 
 def test_references_hold_four_plans():
-    table = load_references("sc245", "reference").table6
+    table = read_references("sc245", "reference").value.table6
     assert [(row.workload, row.loop) for row in table] == [
         ("175B", "NoOverlap"),
         ("175B", "Overlap"),

@@ -94,9 +94,9 @@ def test_bundled_facts_equal_the_published_ones(shared, fitted):
 
 @pytest.mark.parametrize(("name", "file"), [("sc23-fitted", "step_times_fit"), ("sc23-measured", "step_times_recon0")])
 def test_rate_tables_hold_the_source_numbers(shared, name, file):
-    from simcore.readers.step_times import load_step_times
+    from simcore.readers.step_times import read_step_times
 
-    rates, _ = load_step_times(name)
+    rates = read_step_times(name).value
     source = table(shared / f"data/easyscale/{file}.csv")
     assert len(source) == len(rates.seconds)
     for row in source:

@@ -12,10 +12,10 @@ from simcore.models.bandwidth.region import make_region
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import check_groups
 from simcore.models.training.closed_form import compile_step
-from simcore.readers.costs import load_costs
+from simcore.readers.costs import read_costs
 from simcore.readers.libra import read_communicators
-from simcore.readers.networks import load_network
-from simcore.readers.workloads import load_workload
+from simcore.readers.networks import read_network
+from simcore.readers.workloads import read_workload
 
 OWN = ["b1 = 500", "b1 >= b2 >= b3", "b3 + b4 = 200"]
 # LIBRA's name, ours, budget [GB/s], constraints, target, objective [ns, or ns $ / 1e10], bandwidths [GB/s]
@@ -34,10 +34,10 @@ def test_libra(shared, tmp_path, theirs, name, budget, constraints, target, obje
     communicators = json.loads((shared / "data" / "bandwidth" / "libra_communicators.json").read_text("utf-8"))
     file = tmp_path / "communicator.json"
     file.write_text(json.dumps(communicators[f"{theirs}_4d"]), "utf-8")
-    network, groups = load_network("LIBRA-4D-4K", "test"), read_communicators(file)
+    network, groups = read_network("LIBRA-4D-4K", "test").value.topology, read_communicators(file).value
     check_groups(network, groups, "test")
-    model = compile_step(load_workload(name, "test", variant="evaluation"), groups)
-    prices = np.array(cost_coefficients(network, load_costs("libra-4d", "test")))
+    model = compile_step(read_workload(name, "test", variant="evaluation").value, groups)
+    prices = np.array(cost_coefficients(network, read_costs("libra-4d", "test").value))
     limits = [limit for text in constraints for limit in parse_constraint(text, 4)]
     found, _ = best_split(model, make_region(budget * 1e9, 4, limits), prices, Target(target))
     unit = 1e9 if target == "Perf" else 1e-1  # from seconds to ns, from s $ to ns $ / 1e10

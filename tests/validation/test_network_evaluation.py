@@ -7,9 +7,9 @@ import csv
 import numpy as np
 import pytest
 from simcore.errors import InputError
-from simcore.readers.references import load_references
+from simcore.readers.references import read_references
 from simcore.studies.evaluate import evaluate
-from simcore.studies.evaluate.grid import EQUAL, FIXED, NETWORKS, PER_COST, PERF, WORKLOADS, load_scene
+from simcore.studies.evaluate.grid import EQUAL, FIXED, NETWORKS, PER_COST, PERF, WORKLOADS, load_scenes
 from simcore.studies.evaluate.targets import NETWORK
 
 
@@ -62,7 +62,7 @@ def test_published_fractions_give_the_same_times(evaluations, shared):
 
     Timed as the figures are; under the loop that they were found for 0.01 % holds (`test_published_fractions`).
     """
-    limits = dict(load_references("sc245", "reference").limits)
+    limits = dict(read_references("sc245", "reference").value.limits)
     ours = {
         (row["network"], row["workload"]): row
         for row in evaluations["network-fig12"].tables()["points"]
@@ -74,7 +74,7 @@ def test_published_fractions_give_the_same_times(evaluations, shared):
     for row in published:
         workload = row["workload"].upper()
         percent = np.array([float(row[f"pct{d}"]) for d in range(1, 5) if row[f"pct{d}"]])
-        scene = load_scene(row["net"], [workload], "sc245", limits)
+        (scene,), _ = load_scenes([row["net"]], [workload], "sc245", limits)
         (point,) = scene.points(workload, PERF, workload, (percent / percent.sum() * 100e9)[None, :])
         excess = point.time / ours[row["net"], workload]["time"] - 1
         assert -1e-9 <= excess <= 2e-4

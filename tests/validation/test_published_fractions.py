@@ -11,9 +11,9 @@ from simcore.models.bandwidth.region import make_region
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import map_parallelism
 from simcore.models.training.closed_form import compile_step
-from simcore.readers.costs import load_costs
-from simcore.readers.networks import load_network
-from simcore.readers.workloads import load_workload
+from simcore.readers.costs import read_costs
+from simcore.readers.networks import read_network
+from simcore.readers.workloads import read_workload
 
 BUDGET = 100e9
 PUBLISHED = [(net, name) for net in ("2D", "4D") for name in ("17b", "175b", "1t")]
@@ -26,8 +26,8 @@ def test_published_fractions(shared, net, name, target, tolerance):
         (row,) = [r for r in csv.DictReader(stream) if (r["objective"], r["net"], r["workload"]) == (target, net, name)]
     percent = np.array([float(row[f"pct{i}"]) for i in range(1, 5) if row[f"pct{i}"]])
     theirs = BUDGET * percent / percent.sum()
-    network, workload = load_network(net, "test"), load_workload(name.upper(), "test")
-    prices = np.array(cost_coefficients(network, load_costs("sc245", "test")))
+    network, workload = read_network(net, "test").value.topology, read_workload(name.upper(), "test").value
+    prices = np.array(cost_coefficients(network, read_costs("sc245", "test").value))
     # the published splits are the optima of the loop that runs forward collectives twice
     model = compile_step(workload, map_parallelism(network, workload.tp, workload.dp), recompute=True)
     ours, _ = best_split(model, make_region(BUDGET, len(theirs)), prices, Target(target))

@@ -8,11 +8,11 @@ import json
 import pytest
 from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Groups, map_parallelism
-from simcore.readers.astra_workload import read_layers
-from simcore.readers.costs import load_costs
+from simcore.readers.astra import parse_layers
+from simcore.readers.costs import read_costs
 from simcore.readers.libra import read_communicators
-from simcore.readers.networks import load_network
-from simcore.readers.workloads import load_workload
+from simcore.readers.networks import read_network
+from simcore.readers.workloads import read_workload
 
 KINDS = {
     "NONE": None,
@@ -42,7 +42,7 @@ def table(bandwidth, name):
 @pytest.mark.parametrize(("file", "name", "variant"), PAIRS)
 def test_the_generator_gives_the_published_files(bandwidth, file, name, variant):
     published = table(bandwidth, file)
-    workload = load_workload(name, "WORKLOAD", variant=variant)
+    workload = read_workload(name, "WORKLOAD", variant=variant).value
     assert len(workload.layers) == len(published) == 18
     for row, layer in zip(published, workload.layers, strict=True):
         assert layer.name == row["layer"]
@@ -61,14 +61,14 @@ def test_the_generator_gives_the_published_files(bandwidth, file, name, variant)
 @pytest.mark.parametrize(("file", "name", "variant"), PAIRS)
 def test_the_text_reader_gives_what_the_generator_gives(bandwidth, tmp_path, file, name, variant, with_header):
     published = table(bandwidth, file)
-    generated = load_workload(name, "WORKLOAD", variant=variant)
+    generated = read_workload(name, "WORKLOAD", variant=variant).value
     text = "".join("\t".join(list(row.values())[1:]) + "\n" for row in published)
     if with_header:
         header = f"HYBRID_TRANSFORMER_FWD_IN_BCKWD model_parallel_NPU_group: {generated.tp} "
         text = f"{header}checkpoints: 2 0 9 checkpoint_initiates: 2 17 8\n{len(published)}\n{text}"
     path = tmp_path / "workload.txt"
     path.write_text(text, encoding="utf-8")
-    read = load_workload(path, "WORKLOAD", tp=None if with_header else generated.tp, npus=1024)
+    read = read_workload(path, "WORKLOAD", tp=None if with_header else generated.tp, npus=1024).value
     assert (read.layers, read.tp, read.dp) == (generated.layers, generated.tp, generated.dp)
 
 
@@ -76,7 +76,7 @@ def test_the_text_reader_gives_what_the_generator_gives(bandwidth, tmp_path, fil
 def test_workloads_that_are_no_transformers(bandwidth, tmp_path, name, layers):
     published = table(bandwidth, f"libra__{name}")
     text = "".join(" ".join(list(row.values())[1:]) + "\n" for row in published)
-    read = read_layers(tmp_path / name, text)
+    read = parse_layers(tmp_path / name, text)
     assert len(read.layers) == layers
     assert read.tp is None
     with (bandwidth / "workload_summary.csv").open(encoding="utf-8") as stream:
@@ -98,11 +98,13 @@ def test_the_zoo_has_the_published_networks(bandwidth, tmp_path):
     for data, name in pairs:
         path = tmp_path / "network.json"
         path.write_text(json.dumps(data), encoding="utf-8")
-        assert shape(load_network(path, "NETWORK")) == shape(load_network(name, "NETWORK"))
+        assert shape(read_network(path, "NETWORK").value.topology) == shape(
+            read_network(name, "NETWORK").value.topology
+        )
     for name, sizes in (("2d", [8, 128]), ("3d", [8, 8, 16]), ("4d", [2, 8, 8, 8]), ("dgx", [8, 128])):
         path.write_text(json.dumps({**published["evaluation"][name], "units-count": sizes}), encoding="utf-8")
-        entry = load_network("DGX-like" if name == "dgx" else name, "NETWORK")
-        assert load_network(path, "NETWORK").dimensions == entry.dimensions
+        entry = read_network("DGX-like" if name == "dgx" else name, "NETWORK").value.topology
+        assert read_network(path, "NETWORK").value.topology.dimensions == entry.dimensions
 
 
 def test_the_zoo_has_the_published_prices(bandwidth, tmp_path):
@@ -111,7 +113,7 @@ def test_the_zoo_has_the_published_prices(bandwidth, tmp_path):
     for key, name in pairs.items():
         path = tmp_path / "costs.json"
         path.write_text(json.dumps(published[key]), encoding="utf-8")
-        read, entry = load_costs(path, "--cost"), load_costs(name, "--cost")
+        read, entry = read_costs(path, "--cost").value, read_costs(name, "--cost").value
         assert (read.levels, read.counts_both_directions) == (entry.levels, entry.counts_both_directions)
 
 
@@ -123,7 +125,7 @@ def test_libras_communicators_are_our_mapping(bandwidth, tmp_path):
         path = tmp_path / "communicators.yaml"
         path.write_text("".join(f"{phase}: {sizes}\n" for phase, sizes in data.items()), encoding="utf-8")
         name, _, dimensions = key.rpartition("_")
-        topology = load_network(f"LIBRA-{dimensions}-4K", "NETWORK")
-        read = read_communicators(path)
+        topology = read_network(f"LIBRA-{dimensions}-4K", "NETWORK").value.topology
+        read = read_communicators(path).value
         assert isinstance(read, Groups)
         assert read == map_parallelism(topology, *degrees[name])

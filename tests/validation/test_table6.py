@@ -7,8 +7,8 @@ from simcore.models.bandwidth.perf import least_time
 from simcore.models.bandwidth.region import make_region
 from simcore.models.network.mapping import map_parallelism
 from simcore.models.training.closed_form import TrainingLoop, compile_step
-from simcore.readers.networks import load_network
-from simcore.readers.workloads import load_workload
+from simcore.readers.networks import read_network
+from simcore.readers.workloads import read_workload
 
 # bandwidths [GB/s] of the original's Adam, emulated for its 500,000 steps, and the optimum [ms] of the same formula
 TABLE_VI = [
@@ -21,7 +21,7 @@ RECOMPUTED = [("175B", 773.3379), ("1T", 252.7945)]
 
 
 def solve(name, loop, recompute=False):
-    network, workload = load_network("4D", "test"), load_workload(name, "test")
+    network, workload = read_network("4D", "test").value.topology, read_workload(name, "test").value
     groups = map_parallelism(network, workload.tp, workload.dp)
     return least_time(compile_step(workload, groups, TrainingLoop(loop), recompute), make_region(325e9, 4), aim=1e-9)
 

@@ -1,4 +1,4 @@
-"""The best split of a bandwidth budget, as a noun: what it is, how good it is, and why it is so."""
+"""The best split of a bandwidth budget: what it is, how good it is, and the numbers that say why."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.models.bandwidth.explain import DimensionReport, dimension_reports, reasons
+from simcore.models.bandwidth.certificate import Bound
+from simcore.models.bandwidth.explain import DimensionReport, dimension_reports
 from simcore.models.bandwidth.per_cost import least_time_cost
 from simcore.models.bandwidth.perf import Optimum, least_time, relative_gap
 from simcore.models.bandwidth.region import Region
@@ -52,10 +53,20 @@ class BandwidthPlan:
         Solved on the way.
     dimensions : tuple of DimensionReport
         What each dimension does.
-    prices : tuple of ShadowPrice
+    shadow_prices : tuple of ShadowPrice
         What the budget and each active limit cost.
-    reasons : tuple of str
-        Why the split is what it is, in sentences.
+    prices : tuple of float
+        Network cost per bandwidth, of each dimension [$ per B/s].
+    free : tuple of int
+        Dimensions (from 0) that could have another bandwidth at the same objective.
+    equal_products : bool
+        Whether networks of other costs have the same time x cost.
+    model : StepModel
+        The iteration time.
+    region : Region
+        Admissible splits.
+    bound : Bound
+        The Lagrangian bound behind `lower_bound`.
     """
 
     target: Target
@@ -69,8 +80,13 @@ class BandwidthPlan:
     lower_bound: float
     linear_programs: int
     dimensions: tuple[DimensionReport, ...]
-    prices: tuple[ShadowPrice, ...]
-    reasons: tuple[str, ...]
+    shadow_prices: tuple[ShadowPrice, ...]
+    prices: tuple[float, ...]
+    free: tuple[int, ...]
+    equal_products: bool
+    model: StepModel
+    region: Region
+    bound: Bound
 
     @property
     def relative_gap(self) -> float:
@@ -104,7 +120,7 @@ class BandwidthPlan:
 
 
 def best_plan(model: StepModel, region: Region, prices: Array, target: Target) -> BandwidthPlan:
-    """Find the best split, choose among equals, and explain it.
+    """Find the best split, choose among equals, and say what each dimension and each limit does.
 
     Parameters
     ----------
@@ -124,7 +140,6 @@ def best_plan(model: StepModel, region: Region, prices: Array, target: Target) -
     """
     optimum, free = best_split(model, region, prices, target)
     b, per_cost = optimum.bandwidths, target is Target.PER_COST
-    prices_paid = shadow_prices(model, region, b, prices, per_cost)
     return BandwidthPlan(
         target=target,
         budget=region.budget,
@@ -137,10 +152,13 @@ def best_plan(model: StepModel, region: Region, prices: Array, target: Target) -
         lower_bound=optimum.lower_bound,
         linear_programs=optimum.programs,
         dimensions=dimension_reports(model, b, prices),
-        prices=prices_paid,
-        reasons=reasons(
-            model, region, optimum.bound, b, prices, prices_paid, free, target is Target.PER_COST, optimum.equals
-        ),
+        shadow_prices=shadow_prices(model, region, b, prices, per_cost),
+        prices=tuple(float(price) for price in prices),
+        free=tuple(free),
+        equal_products=optimum.equals,
+        model=model,
+        region=region,
+        bound=optimum.bound,
     )
 
 

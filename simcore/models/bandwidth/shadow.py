@@ -59,8 +59,10 @@ class ShadowPrice:
     per_dollar : float or None
         The same per dollar [s/$]: at the split's mean price for the budget, at the dimension's price for a cap; None
         where no bandwidth is bought.
-    shift : str
-        Of an active equality, which way to move it: ``the left side larger``, ``b1 smaller``; empty for anything else.
+    direction : int
+        Of an active equality, which way to move it: 1 for a larger one, -1 for a smaller one; 0 for anything else.
+    dimension : int or None
+        The only dimension (from 0) that the limit is about; None where it is about several.
     unknown : str
         Why the price is unknown; empty where it is known, or where there is none.
     smaller : float or None
@@ -71,7 +73,8 @@ class ShadowPrice:
     name: str
     per_bandwidth: float | None
     per_dollar: float | None
-    shift: str = ""
+    direction: int = 0
+    dimension: int | None = None
     unknown: str = ""
     smaller: float | None = None
 
@@ -114,13 +117,13 @@ def shadow_prices(model: StepModel, region: Region, b: Array, prices: Array, per
         if equal and not unknown and (saved is None or saved <= 0):  # the other way
             saved, unknown = margins.price(index, -1.0)
             saved = saved if saved is None else min(saved, 0.0)
-        what, dollars = "the left side", 0.0
+        dimension, dollars = None, 0.0
         if len(used) == 1:
-            (i,) = used
-            saved = saved if saved is None else saved * float(row[i] if equal else largest)
-            what, dollars = f"b{i + 1}", float(prices[i]) if equal or row[i] > 0 else 0.0
-        shift = f"{what} {'larger' if saved > 0 else 'smaller'}" if equal and saved else ""
-        found.append(ShadowPrice(constraint.name, saved, _over(saved, dollars), shift, unknown))
+            dimension = int(used[0])
+            saved = saved if saved is None else saved * float(row[dimension] if equal else largest)
+            dollars = float(prices[dimension]) if equal or row[dimension] > 0 else 0.0
+        direction = (1 if saved > 0 else -1) if equal and saved else 0
+        found.append(ShadowPrice(constraint.name, saved, _over(saved, dollars), direction, dimension, unknown))
     if per_cost:
         saved, unknown = margins.price(None)
         found.append(ShadowPrice("network cost", None, saved, unknown=unknown))
@@ -143,14 +146,14 @@ class _Margins:
         self.b = self._polished(b)
         self.time = float(model.time(self.b))
 
-    def price(self, index: int | None, way: float = 1.0) -> tuple[float | None, str]:
+    def price(self, index: int | None, direction: float = 1.0) -> tuple[float | None, str]:
         """Return what one limit saves per unit that it is loosened, and why that is unknown if it is.
 
         Parameters
         ----------
         index : int or None
             Of the constraint; None for the network cost.
-        way : float
+        direction : float
             -1 where the right-hand side is to fall.
 
         Returns
@@ -175,7 +178,7 @@ class _Margins:
         room, before, failed = self._room(held, self.b), None, ""
         least = _EXACT * self.time / whole
         for size in _STEP / _FINER ** np.arange(_TRIES):
-            step = way * size * reach
+            step = direction * size * reach
             try:
                 found = self.relaxation.solve_near(held, self.b, room + step * rise, _ROUGH * size)
             except RunError as error:

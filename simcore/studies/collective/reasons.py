@@ -7,8 +7,8 @@ from dataclasses import replace
 from math import prod
 
 from simcore.models.network.algorithms import Algorithm, is_exchange, steps
-from simcore.models.network.collectives import Collective
 from simcore.models.network.chunks import Optimization
+from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import PHYSICAL
 from simcore.models.network.graph import exchange_load, sharing
 from simcore.models.network.topology import Block

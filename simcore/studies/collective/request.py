@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simcore.models.network.algorithms import Algorithm
-from simcore.models.network.collectives import Collective
 from simcore.models.network.chunks import Optimization
+from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import CONVENTIONS
 from simcore.models.network.schedulers.base import Scheduler
 from simcore.models.network.schedulers.registry import SCHEDULERS

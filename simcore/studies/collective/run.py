@@ -8,8 +8,8 @@ from math import prod
 
 from simcore.errors import field
 from simcore.models.network.bounds import bounds
-from simcore.models.network.collectives import Collective
 from simcore.models.network.chunks import Optimization
+from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import convention
 from simcore.models.network.schedulers.registry import SCHEDULERS, scheduler, scheduler_file
 from simcore.models.network.simulation.run import simulate_collective

@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.files import read_bytes, sha256
 from simcore.models.network.cost import CostModel, cost_coefficients
 from simcore.models.network.mapping import map_parallelism
 from simcore.models.network.topology import Topology
 from simcore.models.training.closed_form import StepModel, TrainingLoop, compile_step, mean_step
 from simcore.models.training.workload import Workload
-from simcore.readers.costs import load_costs
-from simcore.readers.networks import load_bandwidths, load_network
-from simcore.readers.workloads import load_workload
-from simcore.readers.zoo import find
+from simcore.readers.costs import read_costs
+from simcore.readers.networks import read_network
+from simcore.readers.read import Read
+from simcore.readers.workloads import read_workload
 
 if TYPE_CHECKING:
     from simcore.models.bandwidth.perf import Optimum
@@ -97,12 +96,15 @@ class Scene:
         Prices of its levels.
     limits : mapping of str to float
         Largest feasible bandwidth [B/s per NPU] by level.
+    own : tuple of float
+        Bandwidths that the network comes with [B/s per NPU]; empty where it has none.
     """
 
     topology: Topology
     workloads: tuple[Workload, ...]
     costs: CostModel
     limits: dict[str, float]
+    own: tuple[float, ...] = ()
 
     @cached_property
     def prices(self) -> Array:
@@ -196,10 +198,28 @@ def solve(model: StepModel, budget: float, prices: Array, goal: str) -> Optimum:
     return best_split(model, region, prices, Target.PERF if goal == PERF else Target.PER_COST)[0]
 
 
-def load_scene(network: str, workloads: Sequence[str], costs: str, limits: dict[str, float]) -> Scene:
-    """Load a network of the zoo with some workloads, weight gradients fused into the first layer as evaluated."""
-    loaded = tuple(load_workload(name, "WORKLOAD", variant="evaluation") for name in workloads)
-    return Scene(load_network(network, "NETWORK"), loaded, load_costs(costs, "--cost"), limits)
+def load_scenes(
+    networks: Sequence[str], workloads: Sequence[str], costs: str, limits: dict[str, float]
+) -> tuple[list[Scene], dict[str, str]]:
+    """Load networks of the zoo with some workloads, weight gradients fused into the first layer as evaluated.
+
+    Returns
+    -------
+    scenes : list of Scene
+        One per network.
+    hashes : dict of str to str
+        SHA-256 of each file, by kind and name.
+    """
+    run = [read_workload(name, variant="evaluation") for name in workloads]
+    named, priced = [read_network(name) for name in networks], read_costs(costs)
+    loaded = tuple(each.value for each in run)
+    scenes = [Scene(each.value.topology, loaded, priced.value, limits, each.value.bandwidths or ()) for each in named]
+    return scenes, file_hashes(networks=named, workloads=run, costs=[priced])
+
+
+def file_hashes(**kinds: Sequence[Read[Any]]) -> dict[str, str]:
+    """Return the SHA-256 of what was read of the zoo, by kind and name."""
+    return {f"{kind}/{read.name}": read.sha256 for kind, reads in kinds.items() for read in reads}
 
 
 def equal_splits(scene: Scene, budgets: Sequence[float]) -> Array:
@@ -208,17 +228,10 @@ def equal_splits(scene: Scene, budgets: Sequence[float]) -> Array:
     return np.repeat(np.array(budgets)[:, None] / dimensions, dimensions, axis=1)
 
 
-def fixed_points(workloads: Sequence[str], costs: str, limits: dict[str, float]) -> list[Point]:
-    """Return the DGX-like network's points, at the bandwidths that it comes with."""
-    scene = load_scene(FIXED, workloads, costs, limits)
-    bandwidths = np.array([load_bandwidths(FIXED, "NETWORK")])
-    return [point for name in workloads for point in scene.points(name, FIXED, None, bandwidths)]
-
-
-def file_hashes(**entries: Sequence[str]) -> dict[str, str]:
-    """Return the SHA-256 of zoo entries, by kind and name."""
-    pairs = [(kind, name) for kind, names in entries.items() for name in names]
-    return {f"{kind}/{name}": sha256(read_bytes(find(kind, name, kind), kind)) for kind, name in pairs}
+def fixed_points(scene: Scene) -> list[Point]:
+    """Return the points of a network at the bandwidths that it comes with."""
+    bandwidths = np.array([scene.own])
+    return [point for each in scene.workloads for point in scene.points(each.name, FIXED, None, bandwidths)]
 
 
 def rows(points: Sequence[Point]) -> list[tuple[Any, ...]]:

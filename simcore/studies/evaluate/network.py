@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simcore.errors import InputError, field
-from simcore.readers.references import load_references
+from simcore.readers.references import read_references
 from simcore.report import Block
 from simcore.results import Provenance, Table, versions
 from simcore.studies.evaluate.grid import (
@@ -34,7 +34,7 @@ from simcore.studies.evaluate.grid import (
     equal_splits,
     file_hashes,
     fixed_points,
-    load_scene,
+    load_scenes,
     rows,
 )
 from simcore.studies.evaluate.report import network_report
@@ -112,25 +112,28 @@ def evaluate(
     """
     target, small, resolve, engine = request.target, request.small, request.resolve, request.engine
     _check(target, engine, jobs, state)
-    references = load_references(REFERENCE, "reference")
+    published = read_references(REFERENCE)
+    references = published.value
     if target == "network-table6":
         if resolve:
             raise InputError(field("resolve"), target, "a figure", "Table VI is solved at its own budget already.")
-        tables, counts = table6(references.table6, COSTS, announce)
-        return _finished(request, tables, counts, {"network": NETWORK, "budget": BUDGET, "reference": REFERENCE})
+        tables, counts, hashes = table6(references.table6, COSTS, announce)
+        hashes |= file_hashes(references=[published])
+        settings = {"network": NETWORK, "budget": BUDGET, "reference": REFERENCE}
+        return _finished(request, tables, counts, settings, hashes)
     planner = Planner(resolve, announce)
     networks = NETWORKS[:1] if small else NETWORKS
     workloads = WORKLOADS[:1] if small and target != "network-fig15" else WORKLOADS  # Figure 15 compares all workloads
     limits = dict(references.limits)
-    scenes = [load_scene(name, workloads, COSTS, limits) for name in networks]
+    fixed = [FIXED] if target in _FIGURES else []
+    scenes, hashes = load_scenes([*networks, *fixed], workloads, COSTS, limits)
     if target == "network-fig15":
         points = [point for scene in scenes for point in _cross_points(scene, planner)]
     else:
-        points = [point for scene in scenes for point in _own_points(scene, planner)]
-        points += fixed_points(workloads, COSTS, limits)
+        points = [point for scene in scenes[:-1] for point in _own_points(scene, planner)]
+        points += fixed_points(scenes[-1])
     counts = dict(planner.counts)
     if engine == "simulate":
-        scenes += [load_scene(FIXED, workloads, COSTS, limits)]
         points, simulated = simulate_points(points, scenes, jobs=jobs, state=state, advance=advance)
         counts |= simulated
     if target == "network-fig15":
@@ -149,7 +152,8 @@ def evaluate(
         "loop": "simulate" if engine == "simulate" else "NoOverlap with the forward pass run twice",
         "reference": REFERENCE,
     }
-    return _finished(request, tables, {**counts, "points": len(points)}, settings)
+    hashes |= file_hashes(references=[published])
+    return _finished(request, tables, {**counts, "points": len(points)}, settings, hashes)
 
 
 def _check(target: str, engine: str, jobs: int | None, state: Path | State | None) -> None:
@@ -185,18 +189,15 @@ def _cross_points(scene: Scene, planner: Planner) -> list[Point]:
 
 
 def _finished(
-    request: EvaluateRequest, tables: dict[str, Table], counts: dict[str, int], settings: dict[str, Any]
+    request: EvaluateRequest,
+    tables: dict[str, Table],
+    counts: dict[str, int],
+    settings: dict[str, Any],
+    hashes: dict[str, str],
 ) -> NetworkEvaluation:
     """Add the provenance."""
     target = request.target
     figure = target != "network-table6"
-    networks = [*settings["networks"], *([FIXED] if target in _FIGURES else [])] if figure else [NETWORK]
-    hashes = file_hashes(
-        networks=networks,
-        workloads=settings.get("workloads", WORKLOADS),
-        costs=[COSTS],
-        references=[REFERENCE],
-    )
     provenance = Provenance(
         command=request.study,
         inputs=request.inputs(),

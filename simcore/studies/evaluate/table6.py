@@ -10,12 +10,12 @@ import numpy as np
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import map_parallelism
 from simcore.models.training.closed_form import TrainingLoop, compile_step
-from simcore.readers.costs import load_costs
-from simcore.readers.networks import load_network
+from simcore.readers.costs import read_costs
+from simcore.readers.networks import read_network
 from simcore.readers.references import PublishedPlan
-from simcore.readers.workloads import load_workload
+from simcore.readers.workloads import read_workload
 from simcore.results import Table
-from simcore.studies.evaluate.grid import PERF, solve
+from simcore.studies.evaluate.grid import PERF, file_hashes, solve
 
 NETWORK = "4D"
 BUDGET = 325e9
@@ -24,7 +24,7 @@ BUDGET = 325e9
 
 def table6(
     published: Sequence[PublishedPlan], costs: str, announce: Callable[[str], None]
-) -> tuple[dict[str, Table], dict[str, int]]:
+) -> tuple[dict[str, Table], dict[str, int], dict[str, str]]:
     """Solve the configurations that were published, with plain loops and weight gradients summed layer by layer.
 
     Parameters
@@ -42,15 +42,19 @@ def table6(
         ``table6``: bandwidths [B/s per NPU], the largest difference from the original's, times [s] and certificate.
     counts : dict of str to int
         Plans and linear programs solved.
+    hashes : dict of str to str
+        SHA-256 of each file, by kind and name.
     """
-    topology = load_network(NETWORK, "NETWORK")
-    prices = np.array(cost_coefficients(topology, load_costs(costs, "--cost")))
+    network, priced = read_network(NETWORK), read_costs(costs)
+    topology = network.value.topology
+    prices = np.array(cost_coefficients(topology, priced.value))
+    workloads = {name: read_workload(name) for name in dict.fromkeys(row.workload for row in published)}
     numbers = range(1, len(topology.dimensions) + 1)
     found: list[tuple[Any, ...]] = []
     programs = 0
     for row in published:
         announce(f"solving {NETWORK} {row.workload} Perf {row.loop}")
-        workload = load_workload(row.workload, "WORKLOAD")
+        workload = workloads[row.workload].value
         groups = map_parallelism(topology, workload.tp, workload.dp)
         model = compile_step(workload, groups, TrainingLoop(row.loop))
         optimum = solve(model, BUDGET, prices, PERF)
@@ -64,4 +68,5 @@ def table6(
         *("workload", "loop", *(f"b{d}" for d in numbers), *(f"reference_b{d}" for d in numbers), "largest_difference"),
         *("time", "lower_bound", "relative_gap", "time_at_reference", "reference_time"),
     ]
-    return {"table6": Table(columns, found)}, {"plans": len(found), "linear_programs": programs}
+    hashes = file_hashes(networks=[network], workloads=list(workloads.values()), costs=[priced])
+    return {"table6": Table(columns, found)}, {"plans": len(found), "linear_programs": programs}, hashes

@@ -16,7 +16,7 @@ from simcore.models.compute.sparse.noise import noise
 from simcore.models.compute.sparse.profiled import index_cost, outside, tile_table
 from simcore.models.compute.sparse.select import Candidate, Selection, select
 from simcore.models.compute.sparse.tiles import Product, Work
-from simcore.readers.profiles import load_profile
+from simcore.readers.profiles import read_profile
 from simcore.results import Provenance, versions
 from simcore.units import format_si
 
@@ -131,7 +131,7 @@ def matmul(
         )
     if dtype not in DTYPES:
         raise lacks("simcore", dtype, DTYPES)
-    device = profile if isinstance(profile, KernelProfile) else load_profile(profile)
+    device = profile if isinstance(profile, KernelProfile) else read_profile(profile, "--profile").value
     found = predict(device, "gemm", dtype, {"m": m, "n": n, "k": k, "batch": 1}, extrapolate=extrapolate)
     rate = 2 * m * n * k / found.seconds
     error = f"none measured ({found.origin})" if found.error is None else f"{found.error:.1%} {found.basis}"

@@ -1,30 +1,24 @@
-"""Inputs of ``simcore optimize``: limits, workloads, groups and prices."""
+"""What ``simcore optimize`` reads: limits and prices."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.errors import InputError, unknown_name
-from simcore.files import read_bytes, sha256
+from simcore.errors import InputError, field, unknown_name
 from simcore.models.bandwidth.expressions import parse_constraint
 from simcore.models.bandwidth.region import Constraint, cap, minimum
-from simcore.models.compute.profile import KernelProfile
-from simcore.models.network.cost import cost_coefficients
-from simcore.models.network.mapping import Groups
+from simcore.models.network.cost import CostModel, cost_coefficients
 from simcore.models.network.topology import Topology
-from simcore.models.training.operators import ProfiledTimes
-from simcore.models.training.transformer import LayerTimes, Variant, constant_rate
-from simcore.models.training.workload import Workload
-from simcore.studies.inputs import Parallelism, bandwidth, file_hash, shown
+from simcore.readers.read import Read
+from simcore.studies.inputs import bandwidth, shown
 
 Limits = Mapping[str, float | str]
 
 
-def limits(option: str, texts: Sequence[str]) -> dict[str, float | str]:
+def limits(place: str, texts: Sequence[str]) -> dict[str, float | str]:
     """Return caps or minima by dimension, of texts ``DIM=BW``.
 
     Raises
@@ -41,9 +35,9 @@ def limits(option: str, texts: Sequence[str]) -> dict[str, float | str]:
     for text in texts:
         key, equals, value = (part.strip() for part in text.partition("="))
         if not (key and equals and value):
-            raise InputError(option, f"'{text}'", "DIM=BW, such as 4=100 (GB/s)")
+            raise InputError(place, f"'{text}'", "DIM=BW, such as 4=100 (GB/s)")
         if key in found:
-            raise InputError(option, f"'{key}' twice", "each dimension once", "Leave one of them out.")
+            raise InputError(place, f"'{key}' twice", "each dimension once", "Leave one of them out.")
         found[key] = value
     return found
 
@@ -60,21 +54,24 @@ def read_limits(
     """
     size = len(topology.dimensions)
     found: list[Constraint] = []
-    for option, given, make in (("--cap", caps or {}, cap), ("--min", minima or {}, minimum)):
+    for place, label, given, make in (
+        (field("caps"), "--cap", caps or {}, cap),
+        (field("minima"), "--min", minima or {}, minimum),
+    ):
         keys: dict[int, str] = {}
         for key, value in given.items():
-            index = dimension_index(key, topology, option)
+            index = dimension_index(key, topology, place)
             if index in keys:
                 twice = f"'{keys[index]}' and '{key}', which both name dimension {index + 1}"
-                raise InputError(option, twice, "each dimension once", "Leave one of them out.")
+                raise InputError(place, twice, "each dimension once", "Leave one of them out.")
             keys[index] = key
-            found.append(make(index, bandwidth(value, f"{option} {key}"), size, f"{option} {key}={shown(value)}"))
+            found.append(make(index, bandwidth(value, f"{place} {key}"), size, f"{label} {key}={shown(value)}"))
     for text in constraints:
         found += parse_constraint(text, size)
     return found
 
 
-def dimension_index(key: str, topology: Topology, option: str) -> int:
+def dimension_index(key: str, topology: Topology, place: str) -> int:
     """Return the index (from 0) of a dimension given as ``1``, ``b1`` or the name of its level."""
     size = len(topology.dimensions)
     levels = [dimension.level for dimension in topology.dimensions]
@@ -83,62 +80,11 @@ def dimension_index(key: str, topology: Topology, option: str) -> int:
     index = names.get(str(key).strip().lower())
     if index is None:
         unique = [level for level in levels if level and levels.count(level) == 1]
-        raise unknown_name(option, str(key), [*(f"b{i + 1}" for i in range(size)), *unique])
+        raise unknown_name(place, str(key), [*(f"b{i + 1}" for i in range(size)), *unique])
     return index
 
 
-def compute_times(
-    profile: str | Path | KernelProfile | None, dtype: str | None
-) -> tuple[KernelProfile | None, LayerTimes]:
-    """Return the profile and the compute of layers on it, or no profile and the constant rate.
-
-    Raises
-    ------
-    InputError
-        If there is no such profile, or a number format is given without one.
-    """
-    from simcore.readers.profiles import load_profile
-
-    if profile is None:
-        if dtype is not None:
-            raise InputError("--dtype", f"'{dtype}' without a profile", "--profile beside it", "Add --profile.")
-        return None, constant_rate
-    loaded = profile if isinstance(profile, KernelProfile) else load_profile(profile)
-    return loaded, ProfiledTimes(loaded, dtype)
-
-
-def compute_source(times: LayerTimes) -> dict[str, str]:
-    """Return the inputs that say where compute came from: profile and number format; nothing at a constant rate."""
-    if not isinstance(times, ProfiledTimes):
-        return {}
-    return {"profile": times.profile.name, "dtype": ", ".join(times.formats)}
-
-
-def read_workloads(
-    workload: str | Path,
-    topology: Topology,
-    degrees: Parallelism,
-    *,
-    variant: Variant,
-    sequence: int | None,
-    batch: int | None,
-    times: LayerTimes = constant_rate,
-) -> tuple[tuple[Workload, ...], list[Groups]]:
-    """Return a workload, or the members of a group, and where on the network the groups of each sit."""
-    from simcore.readers.workloads import load_workload, load_workloads
-
-    shape = {**degrees.degrees, "npus": topology.npus}
-    if sequence is None and batch is None:
-        found = load_workloads(workload, "WORKLOAD", variant=variant, times=times, **shape)
-    else:
-        alone = load_workload(
-            workload, "WORKLOAD", variant=variant, sequence=sequence, batch=batch, times=times, **shape
-        )
-        found = (alone,)
-    return found, [degrees.place(topology, each) for each in found]
-
-
-def read_prices(cost: str | Path, topology: Topology) -> NDArray[np.float64]:
+def price_dimensions(cost: Read[CostModel], topology: Topology) -> NDArray[np.float64]:
     """Return what a network costs per bandwidth [$ per B/s], one price per dimension.
 
     Raises
@@ -146,40 +92,25 @@ def read_prices(cost: str | Path, topology: Topology) -> NDArray[np.float64]:
     InputError
         If it costs nothing at all.
     """
-    from simcore.readers.costs import load_costs
-
-    prices = np.array(cost_coefficients(topology, load_costs(cost, "--cost")))
+    prices = np.array(cost_coefficients(topology, cost.value))
     if not prices.any():
-        raise InputError("--cost", f"'{cost}', where the whole network is free", "prices above 0")
+        raise InputError(field("cost"), f"'{cost.name}', where the whole network is free", "prices above 0")
     return prices
 
 
-def default_cost(topology: Topology) -> str:
+def default_cost(topology: Topology) -> Read[CostModel]:
     """Return the first cost model of the zoo that prices all levels of the network."""
-    from simcore.readers.costs import load_costs
+    from simcore.readers.costs import read_costs
     from simcore.readers.zoo import names
 
     wanted = {dimension.level for dimension in topology.dimensions}
     for name in names("costs"):
-        if wanted <= set(load_costs(name, "--cost").levels):
-            return name
+        read = read_costs(name, field("cost"))
+        if wanted <= set(read.value.levels):
+            return read
     raise InputError(
         f"network {topology.name}",
         f"levels {', '.join(sorted(wanted))}, which no cost model in the zoo prices together",
         "levels with prices",
-        "Give a cost model with --cost FILE.",
+        f"Give a cost model with {field('cost')} FILE.",
     )
-
-
-def hashes(
-    network: str | Path, workload: str | Path, cost: str | Path, communicator: str | Path | None
-) -> dict[str, str]:
-    """Return the SHA-256 of each file that was read, by its role."""
-    found = {
-        "network": file_hash("networks", network, "NETWORK"),
-        "workload": file_hash("workloads", workload, "WORKLOAD"),
-        "cost": file_hash("costs", cost, "--cost"),
-    }
-    if communicator is not None:
-        found["communicator"] = sha256(read_bytes(Path(communicator), "communicator"))
-    return found

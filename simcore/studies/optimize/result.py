@@ -1,54 +1,31 @@
-"""What ``simcore optimize`` returns: a bandwidth plan as a table, a figure, and plain containers for JSON."""
+"""What ``simcore optimize`` returns: a bandwidth plan, why it is so, a figure, and where it comes from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from simcore.models.bandwidth.plan import BandwidthPlan, Target
-from simcore.models.network.topology import Topology
-from simcore.models.training.closed_form import StepTime, TrainingLoop
-from simcore.outputs import atomic_directory, write_atomic
-from simcore.results import Provenance, Table, to_json
+from simcore.models.bandwidth.plan import Target
+from simcore.models.training.closed_form import StepTime
+from simcore.report import Block
+from simcore.results import Table
+from simcore.studies.optimize.outcome import OptimizeOutcome
+from simcore.studies.optimize.reasons import moved, reasons
+from simcore.studies.optimize.report import report
 from simcore.units import format_si
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class OptimizeResult:
-    """A bandwidth plan and where it comes from.
+class OptimizeResult(OptimizeOutcome):
+    """A bandwidth plan and where it comes from, see `OptimizeOutcome` for its numbers."""
 
-    Attributes
-    ----------
-    plan : BandwidthPlan
-        The split, its certificate and its reasons.
-    topology : Topology
-        The network.
-    workloads : tuple of str
-        Names; where there are several, times are their mean.
-    loop : TrainingLoop
-        The overlap rule.
-    provenance : Provenance
-        How to make it again.
-    seconds : float
-        CPU time of the search [s]; not part of the written result.
-    warnings : tuple of str
-        What a reader must know before relying on the plan.
-    """
+    stem = "plan"
 
-    plan: BandwidthPlan
-    topology: Topology
-    workloads: tuple[str, ...]
-    loop: TrainingLoop
-    provenance: Provenance
-    seconds: float = field(compare=False)
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def table(self) -> Table:
+    @cached_property
+    def dimensions(self) -> Table:
         """The split as a table, one row per dimension: B/s, seconds, dollars, seconds per GB/s."""
         columns = ["dimension", "block", "npus", "level", "bandwidth", "share", "busy", "gain", "cost", "bottleneck_of"]
         rows = [
@@ -83,48 +60,46 @@ class OptimizeResult:
                 "linear_programs": plan.linear_programs,
             },
             "step": _split(plan.step),
-            "dimensions": [dict(row) for row in self.table],
+            "dimensions": [dict(row) for row in self.dimensions],
             "shadow_prices": [
                 {
                     "of": price.name,
                     "s_per_B/s": price.per_bandwidth,
                     "s_per_dollar": price.per_dollar,
-                    "shift": price.shift,
+                    "shift": moved(price),
                     "unknown": price.unknown,
                 }
-                for price in plan.prices
+                for price in plan.shadow_prices
             ],
-            "reasons": list(plan.reasons),
+            "reasons": self.sentences(),
             "warnings": list(self.warnings),
             "provenance": self.provenance.as_dict(),
         }
 
-    def plot(self) -> Figure:
+    def tables(self) -> Mapping[str, Table]:
+        """Return the table of dimensions."""
+        return {self.stem: self.dimensions}
+
+    def sentences(self) -> list[str]:
+        """Return why the split is so."""
+        return reasons(self.plan)
+
+    def report(self) -> Sequence[Block]:
+        """Return the split, what the iteration is spent on, shadow prices, reasons and the certificate."""
+        return report(self)
+
+    def figures(self) -> Mapping[str, Figure]:
         """Draw the split and the iteration beside those of an equal split."""
         from simcore.plots import caption
         from simcore.studies.optimize.figures import draw
 
         steps = {"equal": self.plan.equal_split, "found": self.plan.step}
-        figure = draw(self.table, {name: _split(step) for name, step in steps.items()})
+        figure = draw(self.dimensions, {name: _split(step) for name, step in steps.items()})
         budget = f"{self.topology.name}, {format_si(self.plan.budget, 'B/s')} per NPU"
-        how = f"{' + '.join(self.workloads)}, {self.plan.target.value}, {self.loop.value}"
-        profile = self.provenance.inputs.get("profile")
-        return caption(figure, f"{budget}; {how}" + (f", profile {profile}" if profile is not None else ""))
-
-    def write(self, directory: Path, *, force: bool = False) -> None:
-        """Write ``plan.json``, ``plan.csv``, ``plan.png`` and ``plan.pdf`` into a new directory.
-
-        Raises
-        ------
-        InputError
-            If the directory exists and `force` is false, or it cannot be written.
-        """
-        from simcore.plots import save
-
-        with atomic_directory(directory, force=force) as scratch:
-            write_atomic(scratch / "plan.json", to_json(self.as_dict()))
-            write_atomic(scratch / "plan.csv", self.table.to_csv())
-            save(self.plot(), scratch / "plan")
+        names = " + ".join(each.name for each in self.workloads)
+        profile = f", profile {self.profile}" if self.profile else ""
+        text = f"{budget}; {names}, {self.plan.target.value}, {self.request.loop}{profile}"
+        return {self.stem: caption(figure, text)}
 
 
 def _split(step: StepTime) -> dict[str, float]:

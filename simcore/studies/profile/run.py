@@ -16,7 +16,7 @@ from simcore.models.compute.profile import Errors, KernelProfile, Sample
 from simcore.models.compute.sparse.noise import measured_tiles, noisy_kernels
 from simcore.models.compute.sparse.profiled import sample_seconds
 from simcore.models.compute.sparse.regret import selection_regret
-from simcore.readers.profiles import load_profile
+from simcore.readers.profiles import read_profile
 from simcore.results import Table
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def show(name_or_path: str | Path) -> tuple[KernelProfile, Table]:
     """Return a profile and a table: a row for each fit, and for each sparse kernel whose samples are a tile table."""
-    profile = load_profile(name_or_path, "FILE")
+    profile = read_profile(name_or_path, "FILE").value
     columns = ["kernel", "dtype", "origin", "errors on", "samples", "mape", "p90", "bias", "spread", "noisy"]
     rows = []
     for fit in profile.fits:
@@ -93,7 +93,7 @@ def compare(names: Sequence[str | Path]) -> tuple[Table, dict[str, str]]:
     """
     if len(names) < 2:
         raise InputError("FILE", f"{len(names)}", "at least two profiles", "For example: v100-16gb a100-80gb.")
-    profiles = [load_profile(name, "FILE") for name in names]
+    profiles = [read_profile(name, "FILE").value for name in names]
     values: dict[tuple[str, str, str], list[float | None]] = {}
     for position, profile in enumerate(profiles):
         for fit in profile.fits:
@@ -186,7 +186,7 @@ def check_validation(name_or_path: str | Path, device: str = "cpu", *, stored: b
     InputError
         If it holds nothing measured, or is of another device than that on which it is to be measured again.
     """
-    profile = load_profile(name_or_path, "FILE")
+    profile = read_profile(name_or_path, "FILE").value
     if not any(sample.held_out for sample in profile.samples):
         expected, remedy = "a profile that simcore measured", "Write one with simcore calibrate."
         raise InputError(f"profile {profile.name}", "nothing that was held out", expected, remedy)

@@ -17,8 +17,9 @@ from simcore.models.training.closed_form import step_time
 from simcore.models.training.operators import ProfiledTimes
 from simcore.models.training.transformer import generate
 from simcore.outputs import write_atomic
-from simcore.readers.models import load_model
-from simcore.readers.profiles import load_profile
+from simcore.readers.models import read_model
+from simcore.readers.profiles import read_profile
+from simcore.readers.read import read_entry
 from simcore.results import Provenance, Table, versions
 
 COLUMNS = ("model", "batch_size", "gpu_type", "seconds_per_minibatch", "kind")
@@ -107,15 +108,16 @@ def rates(
             raise InputError(option, f"{len(given)} names", f"{len(wanted)}, one each", "Give one per entry, or none.")
     if len(set(batches)) < len(batches):
         raise InputError("--batch", ",".join(map(str, batches)), "each number once", "Leave one out.")
-    loaded = [one if isinstance(one, KernelProfile) else load_profile(one) for one in profiles]
+    loaded = [one if isinstance(one, KernelProfile) else read_profile(one, "--profile").value for one in profiles]
     types = list(devices) or [profile.name for profile in loaded]
     seconds: dict[Key, float] = {}
     notes: dict[str, None] = {}
     for position, source in enumerate(models):
+        file = read_entry("models", source, "--model", "model")
         for batch in batches:
             if batch < 1:
                 raise InputError("--batch", str(batch), "whole numbers of at least 1, such as 4,8,16")
-            model = load_model(source, sequence=sequence, batch=batch)
+            model = read_model(file, "--model", sequence=sequence, batch=batch).value
             name = names[position] if names else model.name
             for profile, gpu in zip(loaded, types, strict=True):
                 times = ProfiledTimes(profile, dtype)

@@ -18,8 +18,9 @@ from simcore.models.cluster.policies import factories
 from simcore.models.cluster.rules import RULES, Rules
 from simcore.models.cluster.simulator import simulate
 from simcore.models.cluster.step_times import StepTimes
-from simcore.readers.clusters import load_cluster
-from simcore.readers.step_times import load_step_times
+from simcore.readers.clusters import read_cluster
+from simcore.readers.read import Read
+from simcore.readers.step_times import read_step_times
 from simcore.results import Provenance, versions
 from simcore.studies.trace.result import Run, TraceResult, summarise
 
@@ -88,13 +89,18 @@ def trace(
     for name in chosen:
         if name not in known:
             raise unknown_name("--policy", name, known)
-    cluster, cluster_hash = (cluster, "") if isinstance(cluster, Cluster) else load_cluster(cluster)
-    jobs, trace_hash = (
-        (source, "") if isinstance(source, Trace) else traces.load(source, cluster, seed=seed, file_format=file_format)
+    gpus = Read(cluster, cluster.name, "") if isinstance(cluster, Cluster) else read_cluster(cluster, "--cluster")
+    cluster = gpus.value
+    given = (
+        Read(source, source.name, "")
+        if isinstance(source, Trace)
+        else traces.read_trace(source, "TRACE", cluster=cluster, seed=seed, file_format=file_format)
     )
+    jobs = given.value
     if rates is None:
         rates = "unit" if str(jobs.name).split(":")[0] == "synthetic" else "sc23-fitted"
-    table, rates_hash = (rates, "") if isinstance(rates, StepTimes) else load_step_times(rates)
+    times = Read(rates, rates.name, "") if isinstance(rates, StepTimes) else read_step_times(rates, "--rates")
+    table = times.value
     check(jobs, cluster, table, chosen)
     notes = [*jobs.notes, *overload_warnings(jobs, cluster, table, rule_set.startup_delay)]
     if rule_set.order == "submission":
@@ -108,6 +114,7 @@ def trace(
         log = simulate(jobs, cluster, policy, interval=step, rules=rule_set, progress=report)
         spans = metrics.segments(log, len(cluster.types))
         runs.append(Run(name, log, spans, metrics.job_times(jobs, spans)))
+    hashes = {"trace": given.sha256, "cluster": gpus.sha256, "rates": times.sha256}
     provenance = Provenance(
         command="trace",
         inputs={
@@ -119,10 +126,10 @@ def trace(
             "policies": chosen,
             "rules": asdict(rule_set),
         },
-        sha256={k: v for k, v in {"trace": trace_hash, "cluster": cluster_hash, "rates": rates_hash}.items() if v},
+        sha256={role: digest for role, digest in hashes.items() if digest},
         notes=notes,
         counts={f"{kind}_{run.policy}": getattr(run.log, kind) for run in runs for kind in ("events", "rounds")},
-        seed=None if trace_hash or isinstance(source, Trace) else seed,
+        seed=None if given.sha256 or isinstance(source, Trace) else seed,
         versions=versions("numpy", "simpy"),
     )
     summary = summarise(runs, jobs, cluster, table, rule_set, step)

@@ -20,7 +20,7 @@ from simcore.models.training.simulated import (
     written,
 )
 from simcore.models.training.zero import zero3
-from simcore.studies.train.inputs import PartialGroup, Scene, closed_form, closed_loop
+from simcore.studies.train.deployment import Deployment, PartialGroup, closed_form, closed_loop
 
 WIDER = 1.1
 """Factor on a dimension's bandwidth in the experiment that tells which one to widen."""
@@ -42,7 +42,7 @@ class Iteration:
         Factor on all compute.
     zero : int
         Stage of ZeRO, 0 or 3.
-    cut : Pipeline or None
+    pipeline : Pipeline or None
         Stages and micro-batches; None for one stage.
     """
 
@@ -51,19 +51,21 @@ class Iteration:
     recompute: bool
     compute_scale: float
     zero: int = 0
-    cut: Pipeline | None = None
+    pipeline: Pipeline | None = None
 
-    def steps(self, scene: Scene) -> tuple[Step, ...]:
+    def steps(self, deployment: Deployment) -> tuple[Step, ...]:
         """Return the program of an NPU where there is one stage."""
         program = zero3 if self.zero else iteration
-        return program(scene.workload, self.loop, recompute=self.recompute, compute_scale=self.compute_scale)
+        return program(deployment.workload, self.loop, recompute=self.recompute, compute_scale=self.compute_scale)
 
-    def runs(self, scene: Scene, *, transfers: bool = True) -> tuple[tuple[IterationRun, ...], tuple[int, ...]]:
+    def runs(
+        self, deployment: Deployment, *, transfers: bool = True
+    ) -> tuple[tuple[IterationRun, ...], tuple[int, ...]]:
         """Simulate the iteration.
 
         Parameters
         ----------
-        scene : Scene
+        deployment : Deployment
             What runs where.
         transfers : bool
             Whether messages between stages take time.
@@ -75,34 +77,37 @@ class Iteration:
         in_flight : tuple of int
             Most micro-batches whose activations each stage held at once; empty where there is one stage.
         """
-        if self.cut is None:
-            single = run_iteration(self.steps(scene), scene.topology, scene.bandwidths, scene.groups, self.settings)
+        if self.pipeline is None:
+            single = run_iteration(
+                self.steps(deployment), deployment.topology, deployment.bandwidths, deployment.groups, self.settings
+            )
             return (single,), ()
         clock = Clock()
         networks = [
-            make_network(clock, scene.topology, scene.bandwidths, self.settings) for _ in range(self.cut.stages)
+            make_network(clock, deployment.topology, deployment.bandwidths, self.settings)
+            for _ in range(self.pipeline.stages)
         ]
-        fabrics = [ChunkFabric(network, scene.groups, self.settings.chunks) for network in networks]
+        fabrics = [ChunkFabric(network, deployment.groups, self.settings.chunks) for network in networks]
 
-        def way(source: int, target: int, size: float) -> Sequence[TransferLeg]:
+        def legs(source: int, target: int, size: float) -> Sequence[TransferLeg]:
             if not transfers:
                 return ()
-            return transfer_legs(scene.topology, scene.bandwidths, scene.stages, source, target, size)
+            return transfer_legs(deployment.topology, deployment.bandwidths, deployment.stages, source, target, size)
 
         found = run_pipeline(
-            clock, scene.workload, self.cut, fabrics, way,
+            clock, deployment.workload, self.pipeline, fabrics, legs,
             loop=self.loop, recompute=self.recompute, compute_scale=self.compute_scale,
         )  # fmt: skip
         return tuple(written(log, network) for log, network in zip(found.logs, networks, strict=True)), found.in_flight
 
     def references(
-        self, scene: Scene, partial: Sequence[PartialGroup]
+        self, deployment: Deployment, partial: Sequence[PartialGroup]
     ) -> tuple[float | None, StepTime | None, StepTime | None]:
         """Return what a simulated time is held beside.
 
         Parameters
         ----------
-        scene : Scene
+        deployment : Deployment
             What runs where.
         partial : sequence of PartialGroup
             Groups that cover part of a fully connected dimension.
@@ -115,27 +120,31 @@ class Iteration:
             The closed form with whole dimensions, and with the links that partial groups have; None where it knows
             nothing: for a pipeline and for ZeRO-3.
         """
-        if self.cut is not None:
+        if self.pipeline is not None:
             return None, None, None
-        least = bound(self.steps(scene), scene.topology, scene.bandwidths, scene.groups)
+        least = bound(self.steps(deployment), deployment.topology, deployment.bandwidths, deployment.groups)
         if self.zero:
             return least, None, None
         whole, links = (
-            closed_form(scene, closed_loop(self.loop), self.recompute, self.compute_scale, groups)
+            closed_form(deployment, closed_loop(self.loop), self.recompute, self.compute_scale, groups)
             for groups in ((), partial)
         )
         return least, whole, links
 
-    def time(self, scene: Scene, *, transfers: bool = True) -> float:
+    def recorded(self, deployment: Deployment) -> tuple[IterationRun, ...]:
+        """Simulate the iteration and keep every chunk phase, for a timeline."""
+        return replace(self, settings=replace(self.settings, record=True)).runs(deployment)[0]
+
+    def time(self, deployment: Deployment, *, transfers: bool = True) -> float:
         """Return how long the iteration takes [s], and record nothing else."""
         quiet = replace(self, settings=replace(self.settings, record=False))
-        return max(run.time for run in quiet.runs(scene, transfers=transfers)[0])
+        return max(run.time for run in quiet.runs(deployment, transfers=transfers)[0])
 
-    def gains(self, scene: Scene, time: float) -> tuple[float, ...]:
+    def gains(self, deployment: Deployment, time: float) -> tuple[float, ...]:
         """Return what `WIDER` bandwidth in each dimension saves of a time [s], by simulating it."""
-        return tuple(time - self.time(_wider(scene, d)) for d in range(len(scene.bandwidths)))
+        return tuple(time - self.time(_wider(deployment, d)) for d in range(len(deployment.bandwidths)))
 
 
-def _wider(scene: Scene, dimension: int) -> Scene:
-    bandwidths = [b * WIDER if d == dimension else b for d, b in enumerate(scene.bandwidths)]
-    return replace(scene, bandwidths=tuple(bandwidths))
+def _wider(deployment: Deployment, dimension: int) -> Deployment:
+    bandwidths = [b * WIDER if d == dimension else b for d, b in enumerate(deployment.bandwidths)]
+    return replace(deployment, bandwidths=tuple(bandwidths))

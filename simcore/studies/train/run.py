@@ -4,103 +4,37 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from numbers import Real
-from pathlib import Path
+from typing import Any
 
-from simcore.errors import InputError, written
-from simcore.files import read_bytes, sha256
-from simcore.models.compute.profile import KernelProfile
-from simcore.models.network.conventions import Convention
+from simcore.errors import InputError, field, written
+from simcore.models.network.conventions import ASTRA_SIM_2_AWARE, convention
 from simcore.models.network.mapping import map_stages
-from simcore.models.network.schedulers.schedules import Schedule
-from simcore.models.network.topology import Topology
+from simcore.models.network.schedulers.registry import scheduler, scheduler_file
 from simcore.models.training.operators import ProfiledTimes
 from simcore.models.training.pipeline import Pipeline, PipelineOrder
 from simcore.models.training.program import Loop
 from simcore.models.training.simulated import Settings
-from simcore.models.training.transformer import Variant
 from simcore.models.training.workload import Workload
-from simcore.outputs import check_output
-from simcore.studies.inputs import Parallelism, check_count, choice, file_hash, parallelism, resolve_network
-from simcore.studies.optimize.inputs import compute_source, compute_times
-from simcore.studies.train.inputs import closed_loop, load_scene, partial_groups
+from simcore.readers.network_string import NetworkSpec
+from simcore.readers.networks import read_network
+from simcore.readers.workloads import read_workload, workload_file
+from simcore.results import Provenance, versions
+from simcore.studies.deployment import Parallelism, compute_source, compute_times, parallelism, variant_of
+from simcore.studies.inputs import check_count, part_hash, resolve_network
+from simcore.studies.request import study
+from simcore.studies.train.deployment import deploy, partial_groups
 from simcore.studies.train.iteration import Iteration
-from simcore.studies.train.provenance import provenance
-from simcore.studies.train.result import PipelineReport, TrainResult
+from simcore.studies.train.outcome import PipelineReport
+from simcore.studies.train.request import TrainRequest
+from simcore.studies.train.result import TrainResult
 from simcore.studies.train.warnings import warnings
 
 
-def train(
-    network: str | Path,
-    budget: float | str | None,
-    workload: str | Path,
-    *,
-    split: str | Sequence[float] = "equal",
-    loop: str | Loop = Loop.SIMULATE,
-    chunks: int = 64,
-    schedule: str | Schedule = Schedule.ASCENDING,
-    convention: str | Convention = Convention.PHYSICAL,
-    compute_scale: float = 1.0,
-    variant: Variant = "optimizer",
-    recompute: bool | None = None,
-    tp: int | None = None,
-    dp: int | None = None,
-    communicator: str | Path | None = None,
-    sequence: int | None = None,
-    batch: int | None = None,
-    zero: int = 0,
-    stages: int = 1,
-    micro_batches: int | None = None,
-    order: str | PipelineOrder = PipelineOrder.ONE_F_ONE_B,
-    profile: str | Path | KernelProfile | None = None,
-    dtype: str | None = None,
-    record: bool = False,
-    output: Path | None = None,
-    force: bool = False,
-) -> TrainResult:
+@study(TrainRequest)
+def train(request: TrainRequest) -> TrainResult:
     """Simulate one training iteration.
-
-    Parameters
-    ----------
-    network, workload : str or Path
-        Names in the zoo or paths of files.
-    budget : float or str or None
-        Bandwidth of one NPU in all: a number in B/s, or text such as ``"325 GB/s"``; bare text is GB/s. None where the
-        network brings its bandwidths, as ``"Ring(4)@200GB/s,500ns x Switch(4)@50GB/s,1us"`` does.
-    split : str or sequence of float
-        ``equal``; ``optimal``, the closed form's best; or bandwidths: numbers in B/s, or text in GB/s with commas.
-    loop : {'NoOverlap', 'Overlap', 'simulate'}
-        What waits for what, see `simcore.models.training.program.Loop`.
-    chunks : int
-        Into how many each collective is cut.
-    schedule, convention : str
-        Order of dimensions per chunk, and what a chunk phase costs.
-    compute_scale : float
-        Factor on all compute.
-    variant : {'optimizer', 'evaluation'}
-        Whether each layer sums its own weight gradients, or the first layer those of all.
-    recompute : bool, optional
-        Whether activations are recomputed; by default with the loop ``simulate`` only.
-    tp, dp : int, optional
-        In place of the workload's degrees of tensor and data parallelism; one alone gives the other.
-    communicator : str or Path, optional
-        A file of explicit groups, in place of TP and DP.
-    sequence, batch : int, optional
-        Tokens per sequence and sequences per replica, in place of a transformer's own.
-    zero : {0, 3}
-        Stage of ZeRO: 3 shards parameters, gradients and optimiser state.
-    stages, micro_batches, order
-        Pipeline parallelism: stages, micro-batches (by default four per stage), ``GPipe`` or ``1F1B``.
-    profile, dtype
-        A kernel profile, whose predicted times take the place of a transformer's constant rate, and the number format
-        of its kernels; see `simcore.studies.optimize.run.optimize`.
-    record : bool
-        Whether to keep all chunk phases, for the timeline; implied by `output`.
-    output : Path, optional
-        Directory for `TrainResult.write`, refused here, before the work, if it exists and `force` is false.
-    force : bool
-        Whether to replace `output`.
 
     Raises
     ------
@@ -115,105 +49,120 @@ def train(
     >>> round(result.time * 1e3, 1), round(result.run.compute * 1e3, 1)
     (180.6, 58.9)
     """
-    from simcore.readers.workloads import load_workload
-
-    if output is not None:
-        check_output(output, force=force)
-    loop, schedule = choice("--loop", loop, Loop), choice("--schedule", schedule, Schedule)
-    convention, order = _convention(convention), choice("--order", order, PipelineOrder)
-    _check(compute_scale, zero)
-    for option, count in (("--tp", tp), ("--dp", dp), ("--sequence", sequence), ("--batch", batch)):
-        check_count(option, 1 if count is None else count, None)
-    check_count("--chunks", chunks)
-    cut = _cut(stages, zero, communicator, micro_batches, order)
-    recompute = loop is Loop.SIMULATE if recompute is None else recompute
-    settings = Settings(chunks, schedule, convention, record or output is not None)
-    topology, fixed, hashes = _network(network, budget)
-    degrees = parallelism(communicator, topology, tp, dp)
-    map_stages(topology, stages)  # refused before the workload is cut for one of them
-    device, times = compute_times(profile, dtype)
-    load = functools.partial(load_workload, workload, "WORKLOAD", variant=variant, sequence=sequence, batch=batch)
-    found = _workload(functools.partial(load, times=times), degrees, topology.npus // stages, stages)
-    scene = load_scene(
-        network, budget, found, topology, fixed, split, stages, closed_loop(loop), recompute, compute_scale, degrees
+    simulated = _iteration(request)
+    pipeline = simulated.pipeline
+    named, network_hash = _network(request)
+    topology = named.topology
+    degrees = parallelism(request, topology)
+    map_stages(topology, request.stages)  # refused before the workload is cut for one of them
+    device, times = compute_times(request)
+    place = field("workload")
+    file = workload_file(request.workload, place)
+    read = functools.partial(
+        read_workload, file, place, variant=variant_of(request), sequence=request.sequence, batch=request.batch
     )
-    simulated = Iteration(settings, loop, recompute, compute_scale, zero, cut)
+
+    def load(**options: Any) -> Workload:
+        return read(**options).value
+
+    workload = _workload(functools.partial(load, times=times), degrees, topology.npus // request.stages, request.stages)
+    deployment = deploy(request, simulated.recompute, workload, named, degrees)
     started = time.process_time()
-    runs, in_flight = simulated.runs(scene)
+    runs, in_flight = simulated.runs(deployment)
     seconds = time.process_time() - started
     run = max(runs, key=lambda one: one.time)
-    pipeline = None
-    if cut is not None:
+    report = None
+    if pipeline is not None:
         whole_dp = _whole_dp(load, degrees, topology.npus)
-        pipeline = PipelineReport(cut, runs, in_flight, simulated.time(scene, transfers=False), whole_dp)
-    partial = partial_groups(scene)
-    least, closed, closed_partial = simulated.references(scene, partial)
-    source = provenance(
-        scene, simulated, run, hashes | _hashes(workload, communicator, device), compute_source(times),
-        network=network, budget=budget, split=split, workload=workload, communicator=communicator, sequence=sequence,
-        batch=batch, variant=variant,
-    )  # fmt: skip
+        report = PipelineReport(pipeline, runs, in_flight, simulated.time(deployment, transfers=False), whole_dp)
+    partial = partial_groups(deployment)
+    least, closed, closed_partial = simulated.references(deployment, partial)
     notes = times.notes() if isinstance(times, ProfiledTimes) else []
-    told = (*notes, *warnings(scene, source.inputs, partial, pipeline, run.time))
-    gains = simulated.gains(scene, run.time)
+    budget = None if request.budget is None else sum(deployment.bandwidths)
+    resolved = request.resolved(budget=budget, recompute=simulated.recompute)
     return TrainResult(
-        scene, run, run.time, least, closed, closed_partial, gains, tuple(partial), pipeline, told, source, seconds
+        request=request,
+        deployment=deployment,
+        simulated=simulated,
+        compute=compute_source(times),
+        profile="" if device is None else device.name,
+        run=run,
+        time=run.time,
+        bound=least,
+        closed=closed,
+        closed_partial=closed_partial,
+        gains=simulated.gains(deployment, run.time),
+        partial=tuple(partial),
+        pipeline=report,
+        warnings=(*notes, *warnings(request, simulated.settings, deployment, partial, report, run.time)),
+        provenance=Provenance(
+            command=request.study,
+            inputs=resolved.inputs(),
+            sha256={
+                **network_hash, "workload": file.sha256, **degrees.sha256,
+                **({} if device is None else {"profile": device.sha256}),
+                **part_hash("schedule", scheduler_file(request.schedule)),
+            },
+            counts={"events": run.events},
+            versions=versions("simpy"),
+        ),
+        cpu_seconds=seconds,
+    )  # fmt: skip
+
+
+def _iteration(request: TrainRequest) -> Iteration:
+    """Return what is simulated, whatever the network; inputs that do not go together are refused."""
+    if request.convention == ASTRA_SIM_2_AWARE.name:
+        expected = "a convention that knows several collectives and dimensions at once"
+        remedy = "Use physical, astra-sim or astra-sim-2."
+        raise InputError(field("convention"), f"'{request.convention}'", expected, remedy)
+    scale, zero = request.compute_scale, request.zero
+    if not isinstance(scale, Real) or not 0 < scale < float("inf"):
+        remedy = "1 is compute as it is, 0.5 half of it, and 1e-9 leaves next to none."
+        raise InputError(field("compute_scale"), written(scale), "a number above 0", remedy)
+    if zero not in (0, 3):
+        expected = "0 or 3: stages 1 and 2 send what plain data parallelism sends"
+        raise InputError(field("zero"), written(zero), expected)
+    check_count(field("chunks"), request.chunks)
+    loop = Loop(request.loop)
+    return Iteration(
+        settings=Settings(
+            request.chunks, scheduler(request.schedule, field("schedule")), convention(request.convention), False
+        ),
+        loop=loop,
+        recompute=loop is Loop.SIMULATE if request.recompute is None else request.recompute,
+        compute_scale=scale,
+        zero=zero,
+        pipeline=_pipeline(request),
     )
 
 
-def _convention(value: str) -> Convention:
-    """Return a convention that knows several collectives and dimensions at once."""
-    aware = Convention.ASTRA_SIM_2_AWARE
-    if str(value).lower() == aware:
-        expected = "a convention that knows several collectives and dimensions at once"
-        raise InputError("--convention", f"'{value}'", expected, "Use physical, astra-sim or astra-sim-2.")
-    return choice("--convention", value, [member for member in Convention if member is not aware])
-
-
-def _check(compute_scale: float, zero: int) -> None:
-    if not isinstance(compute_scale, Real) or not 0 < compute_scale < float("inf"):
-        remedy = "1 is compute as it is, 0.5 half of it, and 1e-9 leaves next to none."
-        raise InputError("--compute-scale", written(compute_scale), "a number above 0", remedy)
-    if zero not in (0, 3):
-        raise InputError("--zero", written(zero), "0 or 3: stages 1 and 2 send what plain data parallelism sends")
-
-
-def _cut(
-    stages: int, zero: int, communicator: str | Path | None, micro_batches: int | None, order: PipelineOrder
-) -> Pipeline | None:
-    """Return the pipeline, None for one stage; options that go with a pipeline alone, or not with one, are refused."""
-    check_count("--stages", stages, None)
-    if micro_batches is not None:
-        check_count("--micro-batches", micro_batches, None)
-    if stages > 1 and zero:
-        raise InputError("--zero", f"{zero} with {stages} pipeline stages", "one of the two", "Leave one of them out.")
-    if stages > 1 and communicator is not None:
-        raise InputError("--communicator", f"{stages} pipeline stages beside it", "one or the other", "Leave one out.")
-    alone = {"--micro-batches": micro_batches, "--order": None if order is PipelineOrder.ONE_F_ONE_B else order.value}
-    for option, value in alone.items():
+def _pipeline(request: TrainRequest) -> Pipeline | None:
+    """Return the pipeline, None for one stage; inputs that go with a pipeline alone, or not with one, are refused."""
+    stages, micro_batches, order = request.stages, request.micro_batches, PipelineOrder(request.order)
+    if stages > 1 and request.zero:
+        found = f"{request.zero} with {stages} pipeline stages"
+        raise InputError(field("zero"), found, "one of the two", "Leave one of them out.")
+    if stages > 1 and request.communicator is not None:
+        found = f"{stages} pipeline stages beside it"
+        raise InputError(field("communicator"), found, "one or the other", "Leave one out.")
+    alone = {"micro_batches": micro_batches, "order": None if order is PipelineOrder.ONE_F_ONE_B else order.value}
+    for name, value in alone.items():
         if stages == 1 and value is not None:
-            raise InputError(option, f"{value} with one stage", "it only with a pipeline", "Add --stages.")
+            found = f"{value} with one stage"
+            raise InputError(field(name), found, "it only with a pipeline", f"Add {field('stages')}.")
     if stages == 1:
         return None
     return Pipeline(stages, 4 * stages if micro_batches is None else micro_batches, order)
 
 
-def _network(
-    network: str | Path, budget: float | str | None
-) -> tuple[Topology, tuple[float, ...] | None, dict[str, str]]:
-    """Return a network, the bandwidths that it brings where no budget is given, and the hash of its file."""
-    if budget is None:
-        return resolve_network(network)
-    from simcore.readers.networks import load_network
-
-    return load_network(network, "NETWORK"), None, {"network": file_hash("networks", network, "NETWORK")}
-
-
-def _hashes(workload: str | Path, communicator: str | Path | None, device: KernelProfile | None) -> dict[str, str]:
-    found = {"workload": file_hash("workloads", workload, "WORKLOAD")}
-    if communicator is not None:
-        found["communicator"] = sha256(read_bytes(Path(communicator), "communicator"))
-    return found if device is None else found | {"profile": device.sha256}
+def _network(request: TrainRequest) -> tuple[NetworkSpec, dict[str, str]]:
+    """Return a network, and the hash of its file; without a budget it must bring its bandwidths."""
+    if request.budget is None:
+        topology, bandwidths, hashes = resolve_network(request.network, field("network"))
+        return NetworkSpec(topology, bandwidths), hashes
+    read = read_network(request.network, field("network"))
+    return read.value, {"network": read.sha256}
 
 
 def _workload(load: Callable[..., Workload], degrees: Parallelism, npus: int, stages: int) -> Workload:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import Convention
 from simcore.models.network.graph import sharing
-from simcore.models.network.schedulers.schedules import Schedule
 from simcore.models.network.topology import Block
 from simcore.models.training.program import Axis
-from simcore.studies.inputs import Parallelism
-from simcore.studies.train.inputs import PartialGroup, Scene
-from simcore.studies.train.result import PipelineReport
+from simcore.models.training.simulated import Settings
+from simcore.studies.deployment import Parallelism
+from simcore.studies.train.deployment import Deployment, PartialGroup
+from simcore.studies.train.outcome import PipelineReport
+from simcore.studies.train.request import TrainRequest
 from simcore.units import format_si
 
 
 def warnings(
-    scene: Scene,
-    inputs: Mapping[str, Any],
+    request: TrainRequest,
+    settings: Settings,
+    deployment: Deployment,
     partial: Sequence[PartialGroup],
     pipeline: PipelineReport | None,
     iteration_time: float,
@@ -29,10 +29,12 @@ def warnings(
 
     Parameters
     ----------
-    scene : Scene
+    request : TrainRequest
+        What was asked for.
+    settings : Settings
+        How collectives were simulated.
+    deployment : Deployment
         Network, workload and groups.
-    inputs : mapping
-        As the provenance of the result has them.
     partial : sequence of PartialGroup
         Groups that cover part of a fully connected dimension.
     pipeline : PipelineReport or None
@@ -40,15 +42,14 @@ def warnings(
     iteration_time : float
         The iteration [s].
     """
-    found = [*_unused(scene, inputs), *_smaller_batch(scene, pipeline, iteration_time)]
-    if Convention(inputs["convention"]).always_ascending and inputs["schedule"] != Schedule.ASCENDING:
+    found = [*_unused(request, deployment), *_smaller_batch(deployment, pipeline, iteration_time)]
+    schedule = settings.schedule.name
+    if settings.convention.always_ascending and schedule != "ascending":
+        found.append(f"The schedule {schedule} had no effect: ASTRA-sim 2 always runs the ascending one.")
+    for parallel, d, factor in _shared_rings(deployment):
+        group = (deployment.groups.tp if parallel is Axis.TENSOR else deployment.groups.dp)[d]
         found.append(
-            f"The schedule {inputs['schedule']} had no effect: ASTRA-sim 2 always runs the {Schedule.ASCENDING} one."
-        )
-    for parallel, d, factor in _shared_rings(scene):
-        group = (scene.groups.tp if parallel is Axis.TENSOR else scene.groups.dp)[d]
-        found.append(
-            f"{parallel.value} groups cover {group} of the {scene.topology.dimensions[d].size} NPUs of "
+            f"{parallel.value} groups cover {group} of the {deployment.topology.dimensions[d].size} NPUs of "
             f"dimension {d + 1}, a ring. Each is timed as a ring of its own with the whole bandwidth, as the "
             f"closed form has it; on the links that are there its all-reduce takes {factor:g} times as long in "
             "this dimension."
@@ -59,14 +60,14 @@ def warnings(
         f"{each.whole / 1e9:.5g} GB/s, as simulated."
         for each in partial
     ]
-    if inputs["communicator"] is not None:
-        found += Parallelism(groups=scene.groups).cautions(scene.topology)
-    if inputs["split"] == "optimal" and inputs["zero"]:
+    if request.communicator is not None:
+        found += Parallelism(groups=deployment.groups).cautions(deployment.topology)
+    if request.split == "optimal" and request.zero:
         found.append(
             "--split optimal is the closed form's best for plain data parallelism; it does not know that ZeRO-3 "
             "gathers parameters too. Compare it with --split equal and bandwidths of your own."
         )
-    if inputs["split"] == "optimal" and pipeline is not None:
+    if request.split == "optimal" and pipeline is not None:
         found.append(
             "--split optimal is the closed form's best for the collectives; it knows no transfers between pipeline "
             "stages. Compare it with --split equal and bandwidths of your own."
@@ -74,24 +75,24 @@ def warnings(
     return found
 
 
-def _unused(scene: Scene, inputs: Mapping[str, Any]) -> list[str]:
+def _unused(request: TrainRequest, deployment: Deployment) -> list[str]:
     """Say that equal parts of a budget took the place of bandwidths that the network comes with."""
-    own = scene.own
-    if inputs["budget"] is None or inputs["split"] != "equal" or min(own, default=0) <= 0 or own == scene.bandwidths:
+    own = deployment.own
+    if request.budget is None or request.split != "equal" or min(own, default=0) <= 0 or own == deployment.bandwidths:
         return []
     split, total = ",".join(f"{each / 1e9:.10g}" for each in own), f"{sum(own) / 1e9:.10g}"
     return [
-        f"Network {scene.topology.name} comes with bandwidths of its own, {split} GB/s, which are not used: the budget "
-        f"is split in equal parts. --network {inputs['network']} in place of NETWORK and BUDGET uses them, and so does "
-        f"--split {split} with a budget of {total}."
+        f"Network {deployment.topology.name} comes with bandwidths of its own, {split} GB/s, which are not used: the "
+        f"budget is split in equal parts. --network {request.network} in place of NETWORK and BUDGET uses them, and so "
+        f"does --split {split} with a budget of {total}."
     ]
 
 
-def _smaller_batch(scene: Scene, pipeline: PipelineReport | None, iteration_time: float) -> list[str]:
+def _smaller_batch(deployment: Deployment, pipeline: PipelineReport | None, iteration_time: float) -> list[str]:
     """Say that stages took the place of replicas, so that an iteration is of fewer samples."""
     if pipeline is None or pipeline.whole_dp is None:
         return []
-    stages, dp, whole = pipeline.pipeline.stages, scene.workload.dp, pipeline.whole_dp
+    stages, dp, whole = pipeline.pipeline.stages, deployment.workload.dp, pipeline.whole_dp
     if dp >= whole:
         return []
     here, each = format_si(iteration_time, "s", 5), format_si(iteration_time / dp, "s")
@@ -102,11 +103,11 @@ def _smaller_batch(scene: Scene, pipeline: PipelineReport | None, iteration_time
     ]
 
 
-def _shared_rings(scene: Scene) -> list[tuple[Axis, int, float]]:
+def _shared_rings(deployment: Deployment) -> list[tuple[Axis, int, float]]:
     """Return groups that cover part of a ring: their kind, the dimension (from 0), and `sharing` of its links."""
     found = []
-    for index, dimension in enumerate(scene.topology.dimensions):
-        tp, dp = scene.groups.tp[index], scene.groups.dp[index]
+    for index, dimension in enumerate(deployment.topology.dimensions):
+        tp, dp = deployment.groups.tp[index], deployment.groups.dp[index]
         block = range(tp * dp)  # in explicit groups some NPUs may be idle
         groups = {
             Axis.TENSOR: [block[i : i + tp] for i in range(0, len(block), tp)],

@@ -22,22 +22,6 @@ def planned(scheduler: Scheduler, view: CollectiveView) -> list[ChunkPlan]:
     ------
     RunError
         If a schedule that does not come with simcore fails, or gives chunks that are not the collective's.
-
-    Examples
-    --------
-    >>> from simcore.models.network.algorithms import Algorithm
-    >>> from simcore.models.network.collectives import Collective
-    >>> from simcore.models.network.conventions import PHYSICAL
-    >>> from simcore.models.network.phase_costs import PhaseCosts
-    >>> from simcore.models.network.topology import Block, Dimension, Topology
-    >>> costs = PhaseCosts(Topology("", (Dimension(Block.RING, 4),)), [1e9], [Algorithm.RING], PHYSICAL)
-    >>> class Half(Scheduler):
-    ...     def plan(self, view):
-    ...         return [ChunkPlan(view.size / 2, (0,))]
-    >>> planned(Half(), CollectiveView(Collective.ALL_REDUCE, 8.0, (4,), 1, 0.0, costs))
-    Traceback (most recent call last):
-        ...
-    simcore.errors.RunError: the schedule Half gives chunks of 4 B in all for a collective of 8 B.
     """
     if type(scheduler).__module__.startswith("simcore."):
         return list(scheduler.plan(view))

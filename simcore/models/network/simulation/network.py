@@ -222,10 +222,15 @@ class Network:
         self, collective: Collective, size: float, groups: Sequence[int], chunks: int, at: Positions | None = None
     ) -> list[ChunkPlan]:
         """Return the chunks of a collective issued now and the order of dimensions that the schedule gives each."""
+        return planned(self._scheduler, self.view(collective, size, groups, chunks, at))
+
+    def view(
+        self, collective: Collective, size: float, groups: Sequence[int], chunks: int, at: Positions | None = None
+    ) -> CollectiveView:
+        """Return what a schedule sees of a collective issued now."""
         chunks = min(chunks, max(1, int(size)))  # no chunk of less than a byte
         settings = self.cost, self.in_flight, self.optimization
-        view = CollectiveView(collective, size, tuple(groups), chunks, self.clock.now, *settings, at)
-        return planned(self._scheduler, view)
+        return CollectiveView(collective, size, tuple(groups), chunks, self.clock.now, *settings, at)
 
     def idle_copy(self, algorithms: Sequence[Algorithm]) -> Network:
         """Return such a network with nothing under way, with other algorithms, on a clock of its own."""

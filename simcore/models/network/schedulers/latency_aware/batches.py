@@ -130,7 +130,7 @@ def batches(table: PhaseTable, size: float, most: int, family: Iterable[Mixtures
             in_round = mixed.whole if chunks is parts else len(rows)
             for repeats in rounds(most, in_round):
                 # where bytes are whole, no chunks of less than one
-                if table.convention.whole_bytes and 1 < mixed.whole * repeats and size < mixed.whole * repeats:
+                if table.convention.whole_bytes and mixed.whole * repeats > 1 and size < mixed.whole * repeats:
                     continue
                 latest = repeats * in_round * latency.min(axis=1)
                 if table.occupied(0 * latest, latest).max() < shortest:

@@ -1,30 +1,33 @@
-"""Inputs of ``simcore train``: from words to a network with bandwidths, a workload and its groups."""
+"""A deployment for ``simcore train``: a workload under a parallelism on a network with bandwidths."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
-from simcore.errors import InputError, did_you_mean, written
+from simcore.errors import InputError, did_you_mean, field, written
+from simcore.models.bandwidth.plan import Target, best_split
+from simcore.models.bandwidth.region import make_region
 from simcore.models.network.bounds import usable_bandwidth
 from simcore.models.network.mapping import Groups, map_stages
 from simcore.models.network.topology import Block, Topology
 from simcore.models.training.closed_form import StepModel, StepTime, TrainingLoop, compile_step
 from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload
-from simcore.studies.evaluate.grid import PERF, solve
-from simcore.studies.inputs import Parallelism, bandwidth, parse_budget
+from simcore.readers.network_string import NetworkSpec
+from simcore.studies.deployment import Parallelism
+from simcore.studies.inputs import bandwidth, parse_budget
+from simcore.studies.train.request import TrainRequest
 
 _SUM = 1e-3
 """Bandwidths given one by one may miss the budget by this share: they are often rounded to 0.01 GB/s."""
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What runs where.
+class Deployment:
+    """A workload under a parallelism on a network.
 
     Attributes
     ----------
@@ -50,84 +53,67 @@ class Scene:
     own: tuple[float, ...] = ()
 
 
-def load_scene(
-    network: str | Path,
-    budget: float | str | None,
-    workload: Workload,
-    topology: Topology,
-    fixed: Sequence[float] | None,
-    split: str | Sequence[float],
-    stages: int,
-    model_loop: TrainingLoop,
-    recompute: bool,
-    compute_scale: float,
-    degrees: Parallelism,
-) -> Scene:
+def deploy(
+    request: TrainRequest, recompute: bool, workload: Workload, named: NetworkSpec, degrees: Parallelism
+) -> Deployment:
     """Map a workload onto a network and give the network its bandwidths.
 
     Parameters
     ----------
-    network : str or Path
-        What the user called it, for messages.
-    budget : float or str or None
-        Bandwidth of one NPU in all; None where `fixed` are the bandwidths.
+    request : TrainRequest
+        Budget, split and stages, and the iteration for which an optimal split is made.
+    recompute : bool
+        Whether activations are recomputed.
     workload : Workload
         What runs.
-    topology : Topology
-        The network.
-    fixed : sequence of float or None
-        Bandwidths that the network brings [B/s].
-    split : str or sequence of float
-        ``equal``, ``optimal``, or bandwidths: numbers in B/s, or text in GB/s separated by commas.
-    stages : int
-        Pipeline stages.
-    model_loop, recompute, compute_scale
-        The closed form's iteration, for which an optimal split is made.
+    named : NetworkSpec
+        The network, with the bandwidths that it brings.
     degrees : Parallelism
-        What options say of the groups.
+        What the request says of the groups.
     """
-    from simcore.readers.networks import load_bandwidths
-
-    sizes, part = map_stages(topology, stages)
+    topology, own, split = named.topology, named.bandwidths or (), request.split
+    sizes, part = map_stages(topology, request.stages)
     groups = degrees.place(part, workload)
-    if fixed is not None:
+    if request.budget is None:
         if split != "equal":
-            found = f"'{split}' beside --network, which brings its bandwidths"
-            raise InputError("--split", found, "one of the two", "Leave --split out.")
-        return Scene(topology, tuple(fixed), workload, groups, sizes, tuple(fixed))
-    assert budget is not None  # the caller has either
-    total = parse_budget(budget)
+            found = f"'{split}' beside a network that brings its bandwidths"
+            raise InputError(field("split"), found, "one of the two", f"Leave {field('split')} out.")
+        return Deployment(topology, own, workload, groups, sizes, own)
+    total = parse_budget(request.budget, field("budget"))
     dimensions = len(topology.dimensions)
     if split == "equal":
         bandwidths = [total / dimensions] * dimensions
     elif split == "optimal":
-        model = compile_step(workload, groups, model_loop, recompute, compute_scale, recompute)
+        loop, scale = closed_loop(Loop(request.loop)), request.compute_scale
+        model = compile_step(workload, groups, loop, recompute, scale, recompute)
         # only what is used can be planned for: without traffic every split is as good
         bandwidths = [total / dimensions] * dimensions
         if model.streams:
-            bandwidths = solve(model, total, np.ones(dimensions), PERF).bandwidths.tolist()
+            region = make_region(total, dimensions)
+            bandwidths = best_split(model, region, np.ones(dimensions), Target.PERF)[0].bandwidths.tolist()
     else:
-        bandwidths = _given(split, dimensions, total, str(network))
-    own = load_bandwidths(network, "NETWORK")
-    return Scene(topology, tuple(bandwidths), workload, groups, sizes, own or ())
+        bandwidths = _given(split, dimensions, total, str(request.network))
+    return Deployment(topology, tuple(bandwidths), workload, groups, sizes, own)
 
 
 def _given(split: str | Sequence[float], dimensions: int, total: float, network: str) -> list[float]:
     """Return bandwidths that were given one by one, which must make up the budget."""
     expected = f"equal, optimal, or {dimensions} bandwidths in GB/s with commas, one per dimension of network {network}"
     if not isinstance(split, Iterable):
-        raise InputError("--split", written(split), expected)
+        raise InputError(field("split"), written(split), expected)
     words: list[str | float] = list(split.split(",")) if isinstance(split, str) else list(split)
     if len(words) != dimensions:
         hint = did_you_mean(str(words[0]), ["equal", "optimal"]) if len(words) == 1 else ""
-        raise InputError("--split", f"'{split}'", expected, hint)
-    found = [bandwidth(word.strip() if isinstance(word, str) else word, "--split") for word in words]
+        raise InputError(field("split"), f"'{split}'", expected, hint)
+    found = [bandwidth(word.strip() if isinstance(word, str) else word, field("split")) for word in words]
     if min(found) <= 0:
         remedy = "Give each some, however little: what is sent over a dimension without any never arrives."
-        raise InputError("--split", f"'{split}'", "bandwidths above 0", remedy)
+        raise InputError(field("split"), f"'{split}'", "bandwidths above 0", remedy)
     if abs(sum(found) - total) > _SUM * total:
         remedy = f"Make them {total / 1e9:g} in all, or give {sum(found) / 1e9:g} as the budget."
-        raise InputError("--split", f"{sum(found) / 1e9:g} GB/s in all", f"the budget, {total / 1e9:g} GB/s", remedy)
+        raise InputError(
+            field("split"), f"{sum(found) / 1e9:g} GB/s in all", f"the budget, {total / 1e9:g} GB/s", remedy
+        )
     return found
 
 
@@ -160,24 +146,28 @@ class PartialGroup:
     whole: float
 
 
-def partial_groups(scene: Scene) -> list[PartialGroup]:
+def partial_groups(deployment: Deployment) -> list[PartialGroup]:
     """Return the groups that cover part of a fully connected dimension."""
     found = []
-    for parallel, sizes in (("tensor-parallel", scene.groups.tp), ("data-parallel", scene.groups.dp)):
-        for index, (dimension, group) in enumerate(zip(scene.topology.dimensions, sizes, strict=True)):
+    for parallel, sizes in (("tensor-parallel", deployment.groups.tp), ("data-parallel", deployment.groups.dp)):
+        for index, (dimension, group) in enumerate(zip(deployment.topology.dimensions, sizes, strict=True)):
             if dimension.block is Block.FULLY_CONNECTED and 1 < group < dimension.size:
-                whole = scene.bandwidths[index]
+                whole = deployment.bandwidths[index]
                 usable = usable_bandwidth(dimension, whole, group)
                 found.append(PartialGroup(parallel, index, group, dimension.size, usable, whole))
     return found
 
 
 def closed_form(
-    scene: Scene, loop: TrainingLoop, recompute: bool, compute_scale: float, partial: Sequence[PartialGroup] = ()
+    deployment: Deployment,
+    loop: TrainingLoop,
+    recompute: bool,
+    compute_scale: float,
+    partial: Sequence[PartialGroup] = (),
 ) -> StepTime:
     """Return the closed form of an iteration; groups in `partial` have their own links only."""
-    model = compile_step(scene.workload, scene.groups, loop, recompute, compute_scale, recompute)
-    return _with_links(model, partial).split(scene.bandwidths)
+    model = compile_step(deployment.workload, deployment.groups, loop, recompute, compute_scale, recompute)
+    return _with_links(model, partial).split(deployment.bandwidths)
 
 
 def _with_links(model: StepModel, partial: Sequence[PartialGroup]) -> StepModel:

@@ -1,17 +1,16 @@
-"""What `simcore zoo` shows: entries of any kind, YAML or CSV, without knowing what they mean."""
+"""The zoo as a catalogue: entries of any kind, YAML, JSON or CSV, without knowing what they mean."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 from simcore.errors import InputError, unknown_name
-from simcore.files import csv_rows, read_text
-from simcore.readers.profile_json import read_document
-from simcore.readers.zoo import find, kinds, names
-from simcore.results import Table
+from simcore.files import csv_rows
+from simcore.readers.profile_json import parse_document
+from simcore.readers.read import InputFile, read_entry
+from simcore.readers.zoo import kinds, names
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,10 @@ class ZooEntry:
         Where the numbers come from.
     fields : mapping or None
         What a YAML file holds beside description and source; None for a table.
-    table : Table or None
-        What a CSV file holds, as text; None for a YAML file.
+    header : tuple of str
+        Columns of a CSV file; empty for a YAML file.
+    rows : tuple of tuple of str
+        What a CSV file holds, as text.
     comments : tuple of str
         Comment lines of a CSV file between the one that describes it and its source.
     """
@@ -39,7 +40,8 @@ class ZooEntry:
     description: str
     source: str
     fields: dict[str, Any] | None = None
-    table: Table | None = None
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
     comments: tuple[str, ...] = ()
 
     @property
@@ -57,9 +59,9 @@ class ZooEntry:
             "description": self.description,
             "source": self.source,
         }
-        if self.table is not None:
+        if self.header:
             document["comments"] = list(self.comments)
-            document["rows"] = [dict(row) for row in self.table]
+            document["rows"] = [dict(zip(self.header, row, strict=True)) for row in self.rows]
         else:
             document["fields"] = self.fields
         return document
@@ -98,11 +100,9 @@ def entry(kind: str, name: str) -> ZooEntry:
     kind = kind_of(kind)
     if name.lower() not in {known.lower() for known in names(kind)}:
         raise unknown_name("NAME", name, names(kind))
-    path = find(kind, name, "NAME")
-    text = read_text(path, kind)
-    if path.suffix == ".json":
-        return _from_profile(kind, path)
-    return _from_csv(kind, path, text) if path.suffix == ".csv" else _from_yaml(kind, path, text)
+    file = read_entry(kind, name, "NAME", kind)
+    read = {".json": _from_profile, ".csv": _from_csv}.get(file.path.suffix, _from_yaml)
+    return read(kind, file)
 
 
 def kind_of(wanted: str) -> str:
@@ -113,31 +113,33 @@ def kind_of(wanted: str) -> str:
     raise unknown_name("KIND", wanted, kinds())
 
 
-def _from_csv(kind: str, path: Path, text: str) -> ZooEntry:
+def _from_csv(kind: str, file: InputFile) -> ZooEntry:
     """Comment lines before the header describe the table; what follows ``source:`` tells where it is from."""
-    comments = [line.lstrip("#").strip() for line in takewhile(lambda line: line.startswith("#"), text.splitlines())]
+    above = takewhile(lambda line: line.startswith("#"), file.text.splitlines())
+    comments = [line.lstrip("#").strip() for line in above]
     start = next((i for i, line in enumerate(comments) if line.lower().startswith("source:")), len(comments))
     rest, source = comments[:start], " ".join(comments[start:])[len("source:") :].strip()
-    header, rows = csv_rows(text, str(path), kind)
-    table = Table(header, [fields for _, fields in rows])
-    return ZooEntry(kind, path.stem, rest[0] if rest else "", source, table=table, comments=tuple(rest[1:]))
+    header, rows = csv_rows(file.text, str(file.path), kind)
+    table = tuple(tuple(fields) for _, fields in rows)
+    about = rest[0] if rest else "", source
+    return ZooEntry(kind, file.name, *about, header=tuple(header), rows=table, comments=tuple(rest[1:]))
 
 
-def _from_profile(kind: str, path: Path) -> ZooEntry:
+def _from_profile(kind: str, file: InputFile) -> ZooEntry:
     """Show a kernel profile without its samples, which ``simcore profile show`` has."""
-    document = read_document(path)
+    document = parse_document(file.path, file.text)
     document["samples"] = len(document["samples"])
     about = str(document.pop("description")), str(document.pop("source"))
     document["fits"] = [{key: fit[key] for key in ("kernel", "dtype", "origin")} for fit in document["fits"]]
-    return ZooEntry(kind, path.stem, *about, fields=document)
+    return ZooEntry(kind, file.name, *about, fields=document)
 
 
-def _from_yaml(kind: str, path: Path, text: str) -> ZooEntry:
+def _from_yaml(kind: str, file: InputFile) -> ZooEntry:
     import yaml
 
-    data = yaml.safe_load(text)
+    data = yaml.safe_load(file.text)
     if not isinstance(data, dict):
-        raise InputError(str(path), f"a {type(data).__name__}", "a mapping")
-    first = text.lstrip().splitlines()[0]
+        raise InputError(str(file.path), f"a {type(data).__name__}", "a mapping")
+    first = file.text.lstrip().splitlines()[0]
     described = data.pop("description", "") or (first.lstrip("# ") if first.startswith("#") else "")
-    return ZooEntry(kind, path.stem, str(described).strip(), str(data.pop("source", "")).strip(), fields=data)
+    return ZooEntry(kind, file.name, str(described).strip(), str(data.pop("source", "")).strip(), fields=data)

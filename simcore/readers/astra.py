@@ -79,7 +79,7 @@ class _Field:
     place: str
 
 
-def read_layers(path: Path, text: str) -> LayerText:
+def parse_layers(path: Path, text: str) -> LayerText:
     """Read a text workload.
 
     Parameters

@@ -1,0 +1,171 @@
+"""What studies of a deployment share: a workload under a parallelism on a network, and its compute times."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from dataclasses import field as default
+from pathlib import Path
+
+from simcore.errors import InputError, field
+from simcore.models.compute.profile import KernelProfile
+from simcore.models.network.mapping import Groups, check_groups, map_parallelism
+from simcore.models.network.topology import Topology
+from simcore.models.training.operators import ProfiledTimes
+from simcore.models.training.transformer import LayerTimes, Variant, constant_rate
+from simcore.models.training.workload import Workload
+from simcore.readers.read import Read
+from simcore.studies.request import Request, option
+
+VARIANTS = ("optimizer", "evaluation")
+"""Where weight gradients are summed: layer by layer, or all in the first layer."""
+
+
+class DeploymentRequest(Request):
+    """Inputs that say how a workload is cut and what its compute takes."""
+
+    tp: int | None = option(kw_only=True, default=None, least=1, help="Tensor parallelism, in place of the workload's.")
+    dp: int | None = option(kw_only=True, default=None, least=1, help="Data parallelism, in place of the workload's.")
+    communicator: str | Path | None = option(
+        kw_only=True, default=None, metavar="FILE", help="Explicit groups per dimension, in place of TP and DP."
+    )
+    variant: str = option(
+        kw_only=True,
+        default="optimizer",
+        flag="--workload-variant",
+        choices=VARIANTS,
+        help="Weight gradients summed layer by layer, or all in the first.",
+    )
+    sequence: int | None = option(
+        kw_only=True, default=None, least=1, help="Tokens per sequence, in place of the transformer's."
+    )
+    batch: int | None = option(
+        kw_only=True, default=None, least=1, help="Sequences per replica, in place of the transformer's."
+    )
+    profile: str | Path | KernelProfile | None = option(
+        kw_only=True,
+        default=None,
+        metavar="NAME|FILE",
+        help="Compute times from a kernel profile, not a constant rate.",
+    )
+    dtype: str | None = option(
+        kw_only=True,
+        default=None,
+        metavar="TEXT",
+        help="Number format of the profile's kernels, such as fp16, and of all elements.",
+    )
+
+
+def variant_of(request: DeploymentRequest) -> Variant:
+    """Return where weight gradients are summed, as readers of workloads take it."""
+    return "evaluation" if request.variant == "evaluation" else "optimizer"
+
+
+@dataclass(frozen=True)
+class Parallelism:
+    """What a request says of parallel groups.
+
+    Attributes
+    ----------
+    tp, dp : int or None
+        Degrees, where they were given.
+    groups : Groups or None
+        Explicit groups, in place of degrees.
+    sha256 : dict of str to str
+        Hash of the file of explicit groups, by its role.
+    """
+
+    tp: int | None = None
+    dp: int | None = None
+    groups: Groups | None = None
+    sha256: dict[str, str] = default(default_factory=dict)
+
+    @property
+    def degrees(self) -> dict[str, int | None]:
+        """TP and DP, as loaders of workloads take them."""
+        if self.groups is None:
+            return {"tp": self.tp, "dp": self.dp}
+        return {"tp": math.prod(self.groups.tp), "dp": math.prod(self.groups.dp)}
+
+    def place(self, topology: Topology, workload: Workload) -> Groups:
+        """Map a workload onto a network; what is wrong is blamed on the options given, or else on the workload."""
+        if self.groups is not None:
+            return self.groups
+        options = ((field("tp"), self.tp), (field("dp"), self.dp))
+        given = " ".join(f"{option} {degree}" for option, degree in options if degree is not None)
+        return map_parallelism(topology, workload.tp, workload.dp, given or f"workload {workload.name}")
+
+    def cautions(self, topology: Topology) -> list[str]:
+        """Say how many NPUs explicit groups leave idle."""
+        tp, dp = self.degrees["tp"], self.degrees["dp"]
+        if self.groups is None or tp is None or dp is None or tp * dp == topology.npus:
+            return []
+        return [
+            f"The groups of --communicator take {tp * dp:,} of the {topology.npus:,} NPUs of network {topology.name} "
+            f"(TP {tp} x DP {dp}); the other {topology.npus - tp * dp:,} are idle."
+        ]
+
+
+def parallelism(request: DeploymentRequest, topology: Topology) -> Parallelism:
+    """Read what a request says of parallel groups.
+
+    Raises
+    ------
+    InputError
+        If both degrees and explicit groups are given, or the groups do not fit the network.
+    """
+    from simcore.readers.libra import read_communicators
+
+    communicator = request.communicator
+    if communicator is None:
+        return Parallelism(request.tp, request.dp)
+    if request.tp is not None or request.dp is not None:
+        found = f"{field('tp')} or {field('dp')} beside it"
+        raise InputError(field("communicator"), found, "one or the other", "Leave one of them out.")
+    read = read_communicators(Path(communicator))
+    check_groups(topology, read.value, str(communicator))
+    return Parallelism(groups=read.value, sha256={"communicator": read.sha256})
+
+
+def compute_times(request: DeploymentRequest) -> tuple[KernelProfile | None, LayerTimes]:
+    """Return the profile and the compute of layers on it, or no profile and the constant rate.
+
+    Raises
+    ------
+    InputError
+        If there is no such profile, or a number format is given without one.
+    """
+    from simcore.readers.profiles import read_profile
+
+    profile, dtype = request.profile, request.dtype
+    if profile is None:
+        if dtype is not None:
+            found, expected = f"'{dtype}' without a profile", f"{field('profile')} beside it"
+            raise InputError(field("dtype"), found, expected, f"Add {field('profile')}.")
+        return None, constant_rate
+    loaded = profile if isinstance(profile, KernelProfile) else read_profile(profile, field("profile")).value
+    return loaded, ProfiledTimes(loaded, dtype)
+
+
+def compute_source(times: LayerTimes) -> str:
+    """Say at the end of a headline where compute is from: profile and number format; nothing at a constant rate."""
+    if not isinstance(times, ProfiledTimes):
+        return ""
+    return f"; compute of profile {times.profile.name} in {', '.join(times.formats)}"
+
+
+def place_workloads(
+    request: DeploymentRequest, workload: str | Path, topology: Topology, degrees: Parallelism, times: LayerTimes
+) -> tuple[Read[tuple[Workload, ...]], list[Groups]]:
+    """Read a workload, or the members of a group, and say where on the network the groups of each sit."""
+    from simcore.readers.workloads import read_workload, read_workloads
+
+    variant = variant_of(request)
+    sequence, batch, place = request.sequence, request.batch, field("workload")
+    shape = {**degrees.degrees, "npus": topology.npus}
+    if sequence is None and batch is None:
+        found = read_workloads(workload, place, variant=variant, times=times, **shape)
+    else:
+        alone = read_workload(workload, place, variant=variant, sequence=sequence, batch=batch, times=times, **shape)
+        found = Read((alone.value,), alone.name, alone.sha256)
+    return found, [degrees.place(topology, each) for each in found.value]

@@ -1,0 +1,54 @@
+"""Inputs of ``simcore optimize``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from simcore.models.bandwidth.plan import Target
+from simcore.models.training.closed_form import TrainingLoop
+from simcore.studies.deployment import DeploymentRequest
+from simcore.studies.request import Instead, argument, option
+
+
+class OptimizeRequest(DeploymentRequest):
+    """A budget of bandwidth to be split over the dimensions of a network."""
+
+    study = "optimize"
+
+    network: str | Path = argument(metavar="NETWORK", help="A name in the zoo or the path of a file.")
+    budget: float | str = argument(
+        metavar="BUDGET", unit="B/s", help="Bandwidth of one NPU in all; bare text is GB/s, as in 325."
+    )
+    workload: str | Path = argument(
+        metavar="WORKLOAD",
+        help="A name in the zoo, or the path of a file.",
+        instead=Instead("--model", "FILE", "A transformer or Hugging Face config.json, in place of WORKLOAD."),
+    )
+    target: str = argument(
+        metavar="[TARGET]",
+        default="Perf",
+        choices=Target,
+        help="Least iteration time, or least iteration time x the network's cost.",
+    )
+    loop: str = argument(metavar="[LOOP]", default="NoOverlap", choices=TrainingLoop, help="The overlap rule.")
+    recompute: bool = option(
+        default=False, help="Forward collectives run twice; train --recompute runs forward compute twice too."
+    )
+    caps: Mapping[str, float | str] | None = option(
+        default=None, flag="--cap", many=True, metavar="DIM=BW", help="At most BW GB/s in a dimension: 4=100, Pod=100."
+    )
+    minima: Mapping[str, float | str] | None = option(
+        default=None, flag="--min", many=True, metavar="DIM=BW", help="At least BW GB/s in a dimension."
+    )
+    constraints: tuple[str, ...] = option(
+        default=(),
+        flag="--constraint",
+        many=True,
+        metavar="TEXT",
+        help="Linear (in)equality over b1..bD and total, in GB/s: 'b1 >= b2', 'b3 + b4 = 200'.",
+    )
+    at_most: bool = option(default=False, flag="--budget-at-most", help="The budget may be left in part.")
+    cost: str | Path | None = option(
+        default=None, metavar="NAME|FILE", help="Cost model; by default the zoo's first that fits the network."
+    )

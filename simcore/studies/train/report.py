@@ -1,0 +1,161 @@
+"""What is said of a simulated training iteration: what it is spent on, in GB/s and milliseconds, and advice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simcore.models.training.program import Axis, Loop, Pass
+from simcore.report import Block, Grid, Headline, Sentences, grid
+from simcore.studies.train.deployment import closed_loop
+from simcore.studies.train.iteration import WIDER
+from simcore.studies.train.outcome import TrainOutcome
+from simcore.units import counted, format_si
+
+_LAYERS = 12
+"""Layers that are listed; the others are summed up."""
+
+
+def report(result: TrainOutcome) -> list[Block]:
+    """Return what the iteration is spent on, the dimensions, the layers that wait, and advice."""
+    cost = f"{counted(result.run.events, 'event')}, {result.cpu_seconds:.3f} CPU seconds per simulated iteration."
+    return [
+        Headline(_headline(result)),
+        _iteration(result),
+        _dimensions(result),
+        _layers(result),
+        Sentences("", [*advice(result), *_partial(result), cost]),
+    ]
+
+
+def advice(result: TrainOutcome) -> list[str]:
+    """Return what limits the iteration, and which dimension to widen."""
+    return list(_advice(result))
+
+
+def _headline(result: TrainOutcome) -> str:
+    request, deployment = result.request, result.deployment
+    stages = f" x {request.stages} pipeline stages" if request.stages > 1 else ""
+    workload = deployment.workload
+    parts = [
+        f"{deployment.topology.name}, {sum(deployment.bandwidths) / 1e9:g} GB/s per NPU",
+        f"{workload.name} (TP {workload.tp} x DP {workload.dp}{stages}, {request.variant} workload)",
+        f"loop {request.loop}" + (" with recomputation" if result.simulated.recompute else ""),
+        f"{_chunks(result)}, {_schedule(result)}, {request.convention}",
+    ]
+    if request.compute_scale != 1:
+        parts.append(f"compute x {request.compute_scale:g}")
+    if request.zero:
+        parts.append(f"ZeRO-{request.zero}")
+    return "; ".join(parts) + result.compute
+
+
+def _chunks(result: TrainOutcome) -> str:
+    most = "at most " if result.schedule == "latency-aware" else ""  # it takes fewer where latency counts
+    return most + counted(result.request.chunks, "chunk")
+
+
+def _schedule(result: TrainOutcome) -> str:
+    ran, asked = result.schedule, result.simulated.settings.schedule.name
+    return ran if ran == asked else f"{ran} in place of {asked}"
+
+
+def _iteration(result: TrainOutcome) -> Grid:
+    axes = result.run.exposed_by_axis()
+    kinds = [axis for axis in Axis if result.pipeline is not None or axis is not Axis.PIPELINE]
+    exposed = ", ".join(f"{axis.value} {format_si(axes[axis], 's')}" for axis in kinds)
+    rows = [
+        ("time", format_si(result.time, "s", 7)),
+        ("compute", format_si(result.run.compute, "s", 7)),
+        ("exposed communication", f"{format_si(result.run.exposed, 's', 7)} ({exposed})"),
+        *(_pipeline(result) if result.pipeline is not None else _references(result)),
+    ]
+    return grid("iteration", "", left=(0, 1), rows=rows)
+
+
+def _pipeline(result: TrainOutcome) -> Iterator[tuple[str, str]]:
+    report = result.pipeline
+    assert report is not None  # the caller has checked
+    idle = ", ".join(format_si(each, "s") for each in report.idle(result.time))
+    transfers = ", ".join(format_si(waited, "s") for waited in report.transfers)
+    without = format_si(report.without_transfers, "s", 7)
+    cut = report.pipeline
+    yield "pipeline", f"{cut.stages} stages, {cut.micro_batches} micro-batches, {cut.order.value}"
+    yield "idle per stage", f"{idle}; a balanced pipeline: {report.ideal_bubble:.2%} of the work"
+    yield "transfers per stage", f"{transfers}; without them the iteration takes {without}"
+    yield "micro-batches in flight", ", ".join(map(str, report.in_flight))
+
+
+def _references(result: TrainOutcome) -> Iterator[tuple[str, str]]:
+    if result.bound is not None:
+        yield "no schedule beats", f"{format_si(result.bound, 's', 7)} ({result.bound / result.time:.2%} of it)"
+    if result.closed is not None:
+        rule = closed_loop(Loop(result.request.loop)).value
+        yield f"closed form, {rule}", f"{format_si(result.closed.total, 's', 7)} ({_rule(result)})"
+
+
+def _rule(result: TrainOutcome) -> str:
+    if result.request.loop == Loop.SIMULATE.value:
+        return "layers wait for all their gradients; no chunks, no latency"
+    return "no chunks, no latency"
+
+
+def _dimensions(result: TrainOutcome) -> Grid:
+    rows = [
+        (
+            str(row["dimension"]),
+            f"{row['block']} {row['npus']} {row['level']}".rstrip() + (" (idle)" if row["npus"] == 1 else ""),
+            f"{row['bandwidth'] / 1e9:.6g}",
+            f"{row['utilisation']:.2%}",
+            format_si(row["exposed"], "s"),
+            format_si(row["gain"], "s") if abs(row["gain"]) > 1e-12 * result.time else "0",
+        )
+        for row in result.dimensions
+    ]
+    columns = ("dim", "network", "GB/s", "utilisation", "exposed", f"{WIDER - 1:.0%} more saves")
+    return grid(*columns, left=(0, 1), rows=rows)
+
+
+def _layers(result: TrainOutcome) -> Grid:
+    by_layer: dict[int, dict[Pass, float]] = {}
+    for (layer, part, _), seconds in result.run.exposed_by_layer().items():
+        found = by_layer.setdefault(layer, {})
+        found[part] = found.get(part, 0.0) + seconds
+    names = [layer.name for layer in result.deployment.workload.layers]
+    order = sorted(by_layer, key=lambda layer: -sum(by_layer[layer].values()))
+    rows = []
+    for layer in sorted(order[:_LAYERS]):
+        cells = (format_si(by_layer[layer].get(part, 0.0), "s") for part in Pass)
+        rows.append((names[layer], *cells, format_si(sum(by_layer[layer].values()), "s")))
+    rest = order[_LAYERS:]
+    if rest:
+        cells = (format_si(sum(by_layer[layer].get(part, 0.0) for layer in rest), "s") for part in Pass)
+        rows.append((f"{len(rest)} more", *cells, format_si(sum(sum(by_layer[i].values()) for i in rest), "s")))
+    return grid("layer", *(part.value for part in Pass), "exposed", rows=rows)
+
+
+def _advice(result: TrainOutcome) -> Iterator[str]:
+    if result.limiting is not None:
+        tied, exposed = result.tied, result.run.exposed_by_dimension()
+        share = f"{sum(exposed[d] for d in tied) / result.run.exposed:.1%} of the waiting"
+        if len(tied) == 1:
+            yield f"Dimension {tied[0] + 1} is the busiest of the collectives behind {share}."
+        else:
+            names = f"{', '.join(str(d + 1) for d in tied[:-1])} and {tied[-1] + 1}"
+            yield f"Dimensions {names} tie as the busiest of the collectives behind {share}, in equal parts."
+    if result.widen is None:
+        yield "More bandwidth in any one dimension saves nothing."
+        return
+    best = result.gains[result.widen]
+    yield (
+        f"Widen dimension {result.widen + 1}: with {WIDER - 1:.0%} more bandwidth there the iteration takes "
+        f"{format_si(best, 's')} less ({best / result.time:.2%})."
+    )
+
+
+def _partial(result: TrainOutcome) -> Iterator[str]:
+    if result.partial and result.closed is not None and result.closed_partial is not None:
+        yield (
+            f"Closed form with the whole dimension, as published: {format_si(result.closed.total, 's', 7)}; with the "
+            "links that groups in part of a fully connected dimension have: "
+            f"{format_si(result.closed_partial.total, 's', 7)}."
+        )

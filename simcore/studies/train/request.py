@@ -1,0 +1,72 @@
+"""Inputs of ``simcore train``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from simcore.models.network.conventions import CONVENTIONS
+from simcore.models.network.schedulers.base import Scheduler
+from simcore.models.network.schedulers.registry import SCHEDULERS
+from simcore.models.training.pipeline import PipelineOrder
+from simcore.models.training.program import Loop
+from simcore.studies.deployment import DeploymentRequest
+from simcore.studies.request import Instead, argument, option
+
+
+class TrainRequest(DeploymentRequest):
+    """One training iteration on a network."""
+
+    study = "train"
+
+    network: str | Path = argument(
+        metavar="NETWORK",
+        help="A name in the zoo, the path of a file, or, without a budget, a network with its bandwidths.",
+        instead=Instead(
+            "--network",
+            "TEXT|NAME|FILE",
+            "A network with its bandwidths, in place of NETWORK and BUDGET: "
+            "'Ring(4)@200GB/s,500ns x Switch(4)@50GB/s,1us'.",
+            omits=("budget",),
+        ),
+    )
+    budget: float | str | None = argument(
+        metavar="BUDGET",
+        unit="B/s",
+        help="Bandwidth of one NPU in all; bare text is GB/s, as in 325. None where the network brings its bandwidths.",
+    )
+    workload: str | Path = argument(
+        metavar="WORKLOAD",
+        help="A name in the zoo, or the path of a file.",
+        instead=Instead("--model", "FILE", "A transformer or Hugging Face config.json, in place of WORKLOAD."),
+    )
+    split: str | Sequence[float] = option(
+        default="equal",
+        metavar="equal|optimal|B1,B2,...",
+        help="How the budget is split over the dimensions; text is in GB/s, numbers in B/s.",
+    )
+    loop: str = option(
+        default="simulate",
+        choices=Loop,
+        help="What waits for what; with simulate layers wait for their input gradients only.",
+    )
+    chunks: int = option(default=64, help="Into how many each collective is cut.")
+    schedule: str | type[Scheduler] = option(
+        default="ascending", choices=SCHEDULERS, beside="FILE.py:CLASS", help="Order of dimensions per chunk."
+    )
+    convention: str = option(
+        default="physical",
+        choices=CONVENTIONS,
+        metavar="physical|astra-sim|astra-sim-2",
+        help="What a chunk costs, by physics or as ASTRA-sim counts it.",
+    )
+    compute_scale: float = option(default=1.0, help="Factor on all compute.")
+    recompute: bool | None = option(
+        default=None,
+        help="Recompute activations block by block, compute and collectives of the forward pass "
+        "(optimize --recompute: collectives only). By default with the loop simulate.",
+    )
+    zero: int = option(default=0, help="Stage of ZeRO: 0 or 3.")
+    stages: int = option(default=1, least=1, help="Pipeline stages, on the outermost dimensions.")
+    micro_batches: int | None = option(default=None, least=1, help="Micro-batches; by default four per stage.")
+    order: str = option(default="1F1B", choices=PipelineOrder, help="Order of micro-batches.")
