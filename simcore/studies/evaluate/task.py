@@ -52,7 +52,8 @@ class Task:
         It does not change with Python or the libraries.
         """
         inputs = [astuple(self.topology), astuple(self.workload), self.bandwidths]
-        how = [astuple(SETTINGS), LOOP, COMPUTE_SCALE, __version__, fingerprint(Path(__file__).parents[2])]
+        settings = [SETTINGS.chunks, SETTINGS.schedule.name, SETTINGS.convention.name]
+        how = [settings, LOOP, COMPUTE_SCALE, __version__, fingerprint(Path(__file__).parents[2])]
         return sha256(json.dumps([inputs, how]).encode())[:32]
 
 

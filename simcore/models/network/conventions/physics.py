@@ -91,7 +91,7 @@ class Physics(Convention):
 
     def serve(self, now: float, links_free: float, cost: Cost) -> tuple[float, float, float]:
         """Let one chunk send at a time: those under way share the links instead of multiplying them."""
-        start = now if now > links_free else links_free
+        start = now if now >= links_free else links_free
         sent = start + cost.work
         return start, sent + cost.latency, sent
 
