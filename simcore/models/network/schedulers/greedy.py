@@ -41,6 +41,7 @@ class Greedy(Scheduler):
 
     def __init__(self) -> None:
         self.loads: list[Load] = []
+        self._relative: list[float] = []  # bandwidths over that of the first dimension
         self._planned_at = -1.0
 
     @abstractmethod
@@ -57,6 +58,7 @@ class Greedy(Scheduler):
             return Ascending().plan(view)
         if view.now != self._planned_at:
             self.loads = [Load(d) for d in range(len(view.groups))]
+            self._relative = [bandwidth / view.bandwidths[0] for bandwidth in view.bandwidths]
             self._planned_at = view.now
         convention, equal = view.convention, view.equal_chunks()[0]
         left = convention.bytes(view.size)
@@ -91,9 +93,9 @@ class Greedy(Scheduler):
             d = first.dimension
             n = view.groups[d]
             difference = abs(last.amount - first.amount)
-            return difference * _relative(view, d) / ((n - 1) / n) * _MEBIBYTE
+            return difference * self._relative[d] / ((n - 1) / n) * _MEBIBYTE
         d = last.dimension
-        gap = abs(last.amount - first.amount) * _relative(view, d) / (view.groups[d] - 1) * _MEBIBYTE
+        gap = abs(last.amount - first.amount) * self._relative[d] / (view.groups[d] - 1) * _MEBIBYTE
         for load in used[:-1]:
             gap /= view.groups[load.dimension]
         return gap
@@ -115,17 +117,12 @@ class Greedy(Scheduler):
 
     def _charge(self, view: CollectiveView, loads: Sequence[Load], dimensions: Sequence[int], size: float) -> None:
         """Add the load of a chunk; the order of the operations decides ties, so it is the original's."""
-        gather = view.collective is Collective.ALL_GATHER
+        gather, share, relative = view.collective is Collective.ALL_GATHER, view.convention.share, self._relative
         for load, d in zip(loads, dimensions, strict=True):
             n = view.groups[d]
             if gather:
-                load.amount += ((size / _MEBIBYTE) * (n - 1)) / _relative(view, d)
+                load.amount += ((size / _MEBIBYTE) * (n - 1)) / relative[d]
                 size *= n
             else:
-                load.amount += ((size / _MEBIBYTE) * ((n - 1) / n)) / _relative(view, d)
-                size = view.convention.share(size, n)
-
-
-def _relative(view: CollectiveView, d: int) -> float:
-    """Return the bandwidth of a dimension over that of the first."""
-    return view.bandwidths[d] / view.bandwidths[0]
+                load.amount += ((size / _MEBIBYTE) * ((n - 1) / n)) / relative[d]
+                size = share(size, n)
