@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     "--policy",
     "policies",
     multiple=True,
-    metavar="NAME",
-    help="A policy; repeat for more; the first is the one to improve on.  "
+    metavar="NAME[:OPTION=VALUE,...]",
+    help="A policy, or FILE.py:CLASS; repeat for more; the first is the one to improve on.  "
     "[default: yarn-cs, fifo, easyscale-homo, easyscale-heter]",
 )
 @click.option("--cluster", default="sc23", metavar="NAME|FILE", show_default=True, help="GPUs by type.")
 @click.option(
     "--rates",
     metavar="NAME|FILE",
-    help="Seconds per mini-batch by model, batch size and GPU type.  [default: sc23-fitted]",
+    help="Seconds per mini-batch by model, batch size and GPU type.  [default: sc23-fitted; unit for synthetic]",
 )
 @click.option(
     "--rules",

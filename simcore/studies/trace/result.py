@@ -14,8 +14,8 @@ from simcore.errors import InputError, unknown_name
 from simcore.models.cluster import metrics
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
+from simcore.models.cluster.log import PlacementLog
 from simcore.models.cluster.rules import Rules
-from simcore.models.cluster.simulator import Log
 from simcore.models.cluster.step_times import StepTimes
 from simcore.outputs import atomic_directory
 from simcore.results import Provenance, Table, to_json
@@ -44,8 +44,8 @@ class Run:
     """One policy's run: what happened, and what it amounts to."""
 
     policy: str
-    log: Log
-    spans: metrics.Segments
+    log: PlacementLog
+    segments: metrics.Segments
     times: metrics.JobTimes
 
 
@@ -111,7 +111,7 @@ class TraceResult:
         early = (self.interval or 0.0) if self.rules.makespan == "published" else 0.0
         rows: list[Sequence[Any]] = []
         for run in self.runs:
-            clock, gpus = metrics.allocation(run.log, run.spans, self.interval, self.rules)
+            clock, gpus = metrics.allocation(run.log, run.segments, self.interval, self.rules)
             for at, held in zip(clock.tolist(), gpus.tolist(), strict=True):
                 rows.append((run.policy, at - early, at, *held, sum(held)))
         return Table(["policy", "time_s", "clock_s", *self.cluster.types, "total"], rows)
@@ -140,7 +140,7 @@ class TraceResult:
         """Return the runs as a Chrome trace document, which ui.perfetto.dev opens."""
         from simcore.timeline.cluster import cluster_timeline
 
-        return cluster_timeline(self.trace, self.cluster, [(run.policy, run.spans) for run in self.runs])
+        return cluster_timeline(self.trace, self.cluster, [(run.policy, run.segments) for run in self.runs])
 
     def write(self, directory: str | Path, *, force: bool = False) -> None:
         """Write tables, figures and provenance into a directory, whole or not at all.
@@ -186,7 +186,7 @@ def summarise(
     rows: list[list[Any]] = []
     for run in runs:
         jct = run.times.jct
-        held = metrics.mean_allocated(run.log, run.spans)
+        held = metrics.mean_allocated(run.log, run.segments)
         share = np.divide(held, counts, out=np.zeros_like(held), where=counts > 0)
         median, p95, p99 = np.percentile(jct, [50, 95, 99]).tolist()
         end = metrics.makespan(jobs, run.log, rules, interval)

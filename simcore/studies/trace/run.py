@@ -6,15 +6,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import get_args, get_type_hints
+from traceback import extract_tb
+from typing import Any, get_args, get_type_hints
 
-from simcore import traces
-from simcore.errors import InputError, unknown_name
+from simcore.errors import InputError, RunError, SimcoreError, unknown_name
+from simcore.files import sha256
 from simcore.models.cluster import metrics
-from simcore.models.cluster.checks import check, overload_warnings
 from simcore.models.cluster.cluster import Cluster
-from simcore.models.cluster.jobs import Trace
-from simcore.models.cluster.policies import factories
+from simcore.models.cluster.jobs import Trace, Work
+from simcore.models.cluster.log import PlacementLog
+from simcore.models.cluster.policies.registry import POLICIES, find_policy, policy_file
+from simcore.models.cluster.policy import Policy
 from simcore.models.cluster.rules import RULES, Rules
 from simcore.models.cluster.simulator import simulate
 from simcore.models.cluster.step_times import StepTimes
@@ -22,9 +24,12 @@ from simcore.readers.clusters import read_cluster
 from simcore.readers.read import Read
 from simcore.readers.step_times import read_step_times
 from simcore.results import Provenance, versions
+from simcore.studies.trace.checks import check, overload_warnings
 from simcore.studies.trace.result import Run, TraceResult, summarise
+from simcore.traces.sources import read_trace
 
 LONGEST_INTERVAL = 1e9  # [s]
+STEP_TIMES = {Work.SAMPLES: "sc23-fitted", Work.GANG_SECONDS: "unit"}  # unless others are given
 
 Progress = Callable[[str, float, int, int], None]
 
@@ -32,7 +37,7 @@ Progress = Callable[[str, float, int, int], None]
 def trace(
     source: str | Path | Trace = "sc23",
     *,
-    policies: str | Sequence[str] | None = None,
+    policies: str | Policy | Sequence[str | Policy] | None = None,
     cluster: str | Path | Cluster = "sc23",
     rates: str | Path | StepTimes | None = None,
     interval: float | str = 60.0,
@@ -47,12 +52,13 @@ def trace(
     ----------
     source : str, Path or Trace
         ``sc23``, ``synthetic:jobs=N,load=X``, ``synthetic-elastic:...``, a path, or a `Trace`.
-    policies : str or sequence of str, optional
+    policies : str, Policy, or a sequence of them, optional
         By default yarn-cs, fifo, easyscale-homo and easyscale-heter. The first is what the others are compared with.
+        A text is a name, or ``name:option=value,option=value``; an object of a class of your own goes as well.
     cluster : str, Path or Cluster
         A cluster of the zoo, a YAML file, or a `Cluster`.
     rates : str, Path or StepTimes, optional
-        Step times: by default ``sc23-fitted``, and ``unit`` for the rigid generator.
+        Step times: by default ``sc23-fitted``, and ``unit`` for a trace whose work is counted in gang-seconds.
     interval : float or 'event'
         Scheduling interval [s], or a decision at every arrival and completion.
     rules : {'published', 'corrected'} or Rules
@@ -82,48 +88,53 @@ def trace(
     """
     step = _interval(interval)
     rule_set = _rules(rules)
-    known = factories()
-    if isinstance(policies, str):
-        policies = [policies]
-    chosen = list(dict.fromkeys(policies or known))
-    for name in chosen:
-        if name not in known:
-            raise unknown_name("--policy", name, known)
+    chosen = _policies(policies)
     gpus = Read(cluster, cluster.name, "") if isinstance(cluster, Cluster) else read_cluster(cluster, "--cluster")
     cluster = gpus.value
     given = (
         Read(source, source.name, "")
         if isinstance(source, Trace)
-        else traces.read_trace(source, "TRACE", cluster=cluster, seed=seed, file_format=file_format)
+        else read_trace(
+            source,
+            "TRACE",
+            cluster=cluster,
+            seed=seed,
+            file_format=file_format,
+            format_place="--format",
+            cluster_place="--cluster",
+        )
     )
     jobs = given.value
     if rates is None:
-        rates = "unit" if str(jobs.name).split(":")[0] == "synthetic" else "sc23-fitted"
+        rates = STEP_TIMES[jobs.counted_in]
     times = Read(rates, rates.name, "") if isinstance(rates, StepTimes) else read_step_times(rates, "--rates")
-    table = times.value
-    check(jobs, cluster, table, chosen)
-    notes = [*jobs.notes, *overload_warnings(jobs, cluster, table, rule_set.startup_delay)]
+    step_times = times.value
+    check(jobs, cluster, step_times, chosen)
+    notes = [*jobs.notes, *overload_warnings(jobs, cluster, step_times, rule_set.startup_delay)]
+    notes += [
+        f"{name} knows how much work remains, which no real scheduler does" for name in chosen if chosen[name].oracle
+    ]
     if rule_set.order == "submission":
         jobs = jobs.take(sorted(range(len(jobs)), key=lambda row: (jobs.submit[row], jobs.names[row])))
 
     started = time.process_time()
     runs = []
-    for name in chosen:
+    for name, policy in chosen.items():
         report = None if progress is None else _reporter(progress, name, len(jobs))
-        policy = known[name](jobs.classes, cluster, table, rule_set)
-        log = simulate(jobs, cluster, policy, interval=step, rules=rule_set, progress=report)
-        spans = metrics.segments(log, len(cluster.types))
-        runs.append(Run(name, log, spans, metrics.job_times(jobs, spans)))
+        log = _simulate(jobs, cluster, step_times, name, policy, interval=step, rules=rule_set, progress=report)
+        segments = metrics.cut_segments(log, len(cluster.types))
+        runs.append(Run(name, log, segments, metrics.job_times(jobs, segments)))
     hashes = {"trace": given.sha256, "cluster": gpus.sha256, "rates": times.sha256}
+    hashes |= {f"policy {name}": sha256(path.read_bytes()) for name in chosen if (path := policy_file(name))}
     provenance = Provenance(
         command="trace",
         inputs={
             "trace": jobs.name,
             "jobs": len(jobs),
             "cluster": {"name": cluster.name, "gpus": dict(zip(cluster.types, cluster.counts, strict=True))},
-            "rates": {"name": table.name, "kinds": list(table.kinds), "note": table.note},
+            "rates": {"name": step_times.name, "kinds": list(step_times.kinds), "note": step_times.note},
             "interval_s": "event" if step is None else step,
-            "policies": chosen,
+            "policies": list(chosen),
             "rules": asdict(rule_set),
         },
         sha256={role: digest for role, digest in hashes.items() if digest},
@@ -132,8 +143,37 @@ def trace(
         seed=None if given.sha256 or isinstance(source, Trace) else seed,
         versions=versions("numpy", "simpy"),
     )
-    summary = summarise(runs, jobs, cluster, table, rule_set, step)
+    summary = summarise(runs, jobs, cluster, step_times, rule_set, step)
     return TraceResult(summary, provenance, cluster, jobs, tuple(runs), step, rule_set, time.process_time() - started)
+
+
+def _simulate(
+    jobs: Trace, cluster: Cluster, step_times: StepTimes, name: str, policy: Policy, **how: Any
+) -> PlacementLog:
+    """Simulate; what goes wrong inside a policy of the user's own is no bug of simcore."""
+    try:
+        return simulate(jobs, cluster, step_times, policy, **how)
+    except SimcoreError:
+        raise
+    except Exception as error:
+        if type(policy).__module__.startswith("simcore."):
+            raise
+        last = extract_tb((error.__cause__ or error).__traceback__)[-1]  # the clock raises a copy
+        where = f"{Path(last.filename).name}, line {last.lineno}"
+        raise RunError(f"the policy {name} failed in {where}: {type(error).__name__}: {error}") from error
+
+
+def _policies(given: str | Policy | Sequence[str | Policy] | None) -> dict[str, Policy]:
+    """Return the policies to run by their names, each once."""
+    if isinstance(given, str | Policy):
+        given = [given]
+    chosen: dict[str, Policy] = {}
+    for one in given or POLICIES:
+        if isinstance(one, Policy):
+            chosen.setdefault(one.label(), one)
+        elif one not in chosen:
+            chosen[one] = find_policy(one, "--policy")
+    return chosen
 
 
 def _interval(interval: float | str) -> float | None:

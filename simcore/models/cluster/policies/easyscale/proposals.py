@@ -16,8 +16,8 @@ from itertools import combinations, product
 import numpy as np
 from numpy.typing import NDArray
 
+from simcore.models.cluster.policies.easyscale.ties import descending_ranks
 from simcore.models.cluster.rules import Rules
-from simcore.models.cluster.ties import descending_ranks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -78,10 +78,10 @@ def proposals(
 
     Examples
     --------
-    >>> found = proposals(4, (2.0, 1.0), (4, 4), "best", "exact")
-    >>> found.gpus[0].tolist(), found.threads[0].tolist(), float(found.speedup[0])
+    >>> placements = proposals(4, (2.0, 1.0), (4, 4), "best", "exact")
+    >>> placements.gpus[0].tolist(), placements.threads[0].tolist(), float(placements.speedup[0])
     ([4, 0], [1, 0], 8.0)
-    >>> found.gpus[-1].tolist(), float(found.speedup[-1])
+    >>> placements.gpus[-1].tolist(), float(placements.speedup[-1])
     ([0, 1], 1.0)
     """
     candidate = _candidates(max_parallelism, capability, counts)
@@ -129,11 +129,11 @@ def _candidates(max_parallelism: int, capability: tuple[float, ...], counts: tup
     """
     present = [g for g, count in enumerate(counts) if count]
     multiples = np.arange(1, max_parallelism + 1)
-    found = []
+    vectors = []
     for g in present:
         alone = np.zeros((max_parallelism, len(counts)), dtype=np.int64)
         alone[:, g] = multiples
-        found.append(alone)
+        vectors.append(alone)
     scaled = multiples[:, None] * np.asarray(capability)
     sides = (np.floor(scaled).astype(np.int64), np.ceil(scaled).astype(np.int64))
     for subset in (s for size in range(2, len(present) + 1) for s in combinations(present, size)):
@@ -142,8 +142,8 @@ def _candidates(max_parallelism: int, capability: tuple[float, ...], counts: tup
             for g, side in zip(subset, choice, strict=True):
                 threads[:, g] = sides[side][:, g]
             some_fit = (threads[:, subset] <= max_parallelism).any(axis=1)
-            found.append(threads[some_fit & (threads.sum(axis=1) > 0)])
-    return np.unique(np.concatenate(found), axis=0)
+            vectors.append(threads[some_fit & (threads.sum(axis=1) > 0)])
+    return np.unique(np.concatenate(vectors), axis=0)
 
 
 def _minimal_covers(max_parallelism: int, candidates: Ints, counts: tuple[int, ...]) -> tuple[Ints, Ints]:
@@ -163,7 +163,7 @@ def _minimal_covers(max_parallelism: int, candidates: Ints, counts: tuple[int, .
     index = np.arange(len(candidates))
     covered = np.zeros(len(candidates), dtype=np.int64)
     chosen = np.zeros_like(candidates)
-    found_index, found_chosen = [], []
+    indices, numbers = [], []
     for level in range(len(counts)):
         step = np.maximum(threads[index, level], 1)
         limit = limits[index, level]
@@ -171,16 +171,16 @@ def _minimal_covers(max_parallelism: int, candidates: Ints, counts: tuple[int, .
         closes = closing <= limit
         closed = chosen[closes]
         closed[:, level] = closing[closes]
-        found_index.append(index[closes])
-        found_chosen.append(closed)
+        indices.append(index[closes])
+        numbers.append(closed)
         most = np.minimum(limit, (max_parallelism - 1 - covered) // step)
         repeats = most + 1
         number = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
         index, covered, chosen = (np.repeat(a, repeats, axis=0) for a in (index, covered, chosen))
         covered = covered + number * threads[index, level]
         chosen[:, level] = number
-    index = np.concatenate(found_index)
-    sorted_gpus = np.concatenate(found_chosen)
+    index = np.concatenate(indices)
+    sorted_gpus = np.concatenate(numbers)
     gpus = np.zeros_like(sorted_gpus)
     np.put_along_axis(gpus, by_size[index], sorted_gpus, axis=1)
     return index, gpus

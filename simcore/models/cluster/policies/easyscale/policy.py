@@ -2,103 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from heapq import heappop, heappush
+from typing import ClassVar
 
 import numpy as np
 
+from simcore.errors import InputError
 from simcore.models.cluster.cluster import Cluster
-from simcore.models.cluster.growth import Growth, growth
 from simcore.models.cluster.jobs import JobClass
 from simcore.models.cluster.placement import Placement, class_seconds
-from simcore.models.cluster.policies import Changes
-from simcore.models.cluster.proposals import Proposals, for_rules
+from simcore.models.cluster.policies.easyscale.growth import MAX_GROWTH, MAX_WASTE, Growth, growth
+from simcore.models.cluster.policies.easyscale.proposals import Proposals, for_rules
+from simcore.models.cluster.policies.easyscale.ties import descending_ranks
+from simcore.models.cluster.policy import Change, Decision, Policy
 from simcore.models.cluster.rules import Rules
-from simcore.models.cluster.step_times import StepTimes, step_time
-from simcore.models.cluster.ties import descending_ranks
+from simcore.models.cluster.step_times import global_step_time
+from simcore.models.cluster.view import View
 
 
-class EasyScale:
+@dataclass
+class EasyScaleHeter(Policy):
     """Start new jobs on one GPU each, then grow running ones, the largest gain per GPU first, once per round.
 
-    A job starts with its slowest proposal, one GPU that runs all its threads, and is never shrunk or preempted. The
-    ``homo`` variant keeps every job on its preferred GPU type; ``heter`` lets heterogeneous jobs use all types.
+    A job starts with its slowest proposal, one GPU that runs all its threads, and is never shrunk or preempted.
+    Heterogeneous jobs use all GPU types, the others their preferred one.
 
-    Parameters
+    Attributes
     ----------
-    heterogeneous : bool
-        False for the ``homo`` variant.
+    max_waste : float
+        Largest share of its GPUs' capability that a job may waste after growing, 0 to 1.
+    max_growth : float
+        GPUs after growing, at most this many times those before.
     """
 
-    settles = False
+    gang: ClassVar[bool] = False
+    all_types: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        classes: Sequence[JobClass],
-        cluster: Cluster,
-        rates: StepTimes,
-        rules: Rules,
-        *,
-        heterogeneous: bool = True,
-    ) -> None:
-        self._rules = rules
-        self._seconds = [class_seconds(job, cluster, rates) for job in classes]
+    max_waste: float = MAX_WASTE
+    max_growth: float = MAX_GROWTH
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.max_waste <= 1.0:
+            raise InputError("max_waste", f"{self.max_waste:g}", "a number from 0 to 1")
+        if not self.max_growth >= 1.0:
+            raise InputError("max_growth", f"{self.max_growth:g}", "a number of at least 1")
+
+    def prepare(self, view: View) -> None:
+        """Find every class's proposals, and open a queue per type of the first GPU."""
+        self._rules = view.rules
+        self._seconds = [class_seconds(job, view.cluster, view.step_times) for job in view.classes]
         self._proposals = [
-            _class_proposals(job, cluster, seconds, rules, heterogeneous)
-            for job, seconds in zip(classes, self._seconds, strict=True)
+            _class_proposals(job, view.cluster, seconds, view.rules, self.all_types)
+            for job, seconds in zip(view.classes, self._seconds, strict=True)
         ]
-        self._first = [self._initial(kind) for kind in range(len(classes))]
-        self._queues: list[list[tuple[int, int]]] = [[] for _ in cluster.types]  # heaps of (row, kind) per first GPU
-        self._wishes = _Wishes(len(cluster.types))
-        self._kind: dict[int, int] = {}
+        self._first = [self._initial(index) for index in range(len(view.classes))]
+        self._queues: list[list[int]] = [[] for _ in view.cluster.types]  # heaps of rows
+        self._wishes = _Wishes(len(view.cluster.types))
         self._grown: dict[tuple[int, tuple[int, ...], float], list[tuple[Growth, Placement]]] = {}
 
-    @classmethod
-    def homogeneous(cls, classes: Sequence[JobClass], cluster: Cluster, rates: StepTimes, rules: Rules) -> EasyScale:
-        """Build the ``homo`` variant."""
-        return cls(classes, cluster, rates, rules, heterogeneous=False)
-
-    def submit(self, row: int, kind: int) -> None:
-        """Queue a job at the type of its first GPU."""
-        self._kind[row] = kind
-        heappush(self._queues[self._first[kind].gpus.index(1)], (row, kind))
-
-    def finish(self, row: int) -> None:
-        """Drop a job's wishes."""
-        del self._kind[row]
-        self._wishes.drop(row)
-
-    def decide(self, free: Sequence[int]) -> Changes:
+    def decide(self, view: View) -> Decision:
         """Start what fits in row order, then grant growth."""
-        left = list(free)
-        started: Changes = []
+        class_index, left = view.class_index, list(view.free)
+        for row in view.finished:
+            self._wishes.drop(row)
+        for row in view.arrived:
+            heappush(self._queues[self._first[class_index[row]].gpus.index(1)], row)
+        changes: list[Change] = []
         for g, queue in enumerate(self._queues):
             while queue and left[g]:
-                row, kind = heappop(queue)
+                row = heappop(queue)
                 left[g] -= 1
-                started.append((row, self._first[kind]))
-        granted = self._wishes.grant(left)  # before the new jobs have wishes: a job that starts now does not grow now
-        changes = started + [(row, placement) for row, placement in granted]
+                changes.append((row, self._first[class_index[row]]))
+        changes += self._wishes.grant(left)  # before the new jobs have wishes: a job that starts now does not grow now
         for row, placement in changes:
             assert placement is not None
-            self._wishes.put(row, self._next(self._kind[row], placement))
-        return changes
+            self._wishes.put(row, self._next(class_index[row], placement))
+        return Decision(changes, view.now if changes else None)
 
-    def _initial(self, kind: int) -> Placement:
-        found = self._proposals[kind]
-        gpus = tuple(int(n) for n in found.gpus[-1])
+    def _initial(self, index: int) -> Placement:
+        proposals = self._proposals[index]
+        gpus = tuple(int(n) for n in proposals.gpus[-1])
         assert sum(gpus) == 1  # the slowest placement is always one GPU with all threads
-        return self._placement(kind, gpus, tuple(int(a) for a in found.threads[-1]), float(found.speedup[-1]))
+        return self._placement(index, gpus, tuple(int(a) for a in proposals.threads[-1]), float(proposals.speedup[-1]))
 
-    def _placement(self, kind: int, gpus: tuple[int, ...], threads: tuple[int, ...], speedup: float) -> Placement:
-        return Placement(gpus, threads, step_time(threads, self._seconds[kind]), speedup)
+    def _placement(self, index: int, gpus: tuple[int, ...], threads: tuple[int, ...], speedup: float) -> Placement:
+        return Placement(gpus, threads, global_step_time(threads, self._seconds[index]), speedup)
 
-    def _next(self, kind: int, now: Placement) -> list[tuple[Growth, Placement]]:
-        key = (kind, now.gpus, now.speedup)
+    def _next(self, index: int, now: Placement) -> list[tuple[Growth, Placement]]:
+        key = (index, now.gpus, now.speedup)
         if key not in self._grown:
-            wishes = growth(self._proposals[kind], now.gpus, now.speedup, self._rules)
-            self._grown[key] = [(w, self._placement(kind, w.gpus, w.threads, w.speedup)) for w in wishes]
+            wishes = growth(
+                self._proposals[index],
+                now.gpus,
+                now.speedup,
+                self._rules,
+                max_waste=self.max_waste,
+                max_growth=self.max_growth,
+            )
+            self._grown[key] = [(w, self._placement(index, w.gpus, w.threads, w.speedup)) for w in wishes]
         return self._grown[key]
+
+
+@dataclass
+class EasyScaleHomo(EasyScaleHeter):
+    """The same, with every job on its preferred GPU type."""
+
+    all_types: ClassVar[bool] = False
 
 
 class _Wishes:
@@ -171,7 +181,7 @@ class _Wishes:
 def _class_proposals(
     job: JobClass, cluster: Cluster, seconds: tuple[float | None, ...], rules: Rules, heterogeneous: bool
 ) -> Proposals:
-    """Proposals of a class: on all GPU types with a rate, or on the preferred one only."""
+    """Proposals of a class: on all GPU types with a step time, or on the preferred one only."""
     if heterogeneous and job.heterogeneous:
         counts = cluster.counts
     else:

@@ -1,29 +1,29 @@
-"""Checks of a study's inputs against each other, before anything runs."""
+"""Checks of the study's inputs against each other, before anything runs."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import InputError, unknown_name
 from simcore.models.cluster.cluster import Cluster
-from simcore.models.cluster.jobs import JobClass, Trace
+from simcore.models.cluster.jobs import JobClass, Trace, Work
 from simcore.models.cluster.metrics import oversubscription
-from simcore.models.cluster.placement import gang
-from simcore.models.cluster.policies import gang_scheduled, uses_all_types
+from simcore.models.cluster.placement import class_gangs
+from simcore.models.cluster.policy import Policy
 from simcore.models.cluster.step_times import StepTimes
 
 # Beyond these, floats no longer resolve a tick or a sum overflows
 LATEST = 1e12  # submission [s]
-MOST_SAMPLES = 1e18
+MOST_WORK = 1e18  # samples, or seconds
 FASTEST, SLOWEST = 1e-12, 1e9  # mini-batch [s]
 
 
-def check(trace: Trace, cluster: Cluster, rates: StepTimes, policies: Sequence[str]) -> None:
-    """Refuse a study that cannot run: unknown names, rates that are missing, jobs that can never fit.
+def check(trace: Trace, cluster: Cluster, step_times: StepTimes, policies: Mapping[str, Policy]) -> None:
+    """Refuse a study that cannot run: unknown names, step times that are missing, jobs that can never fit.
 
     Raises
     ------
@@ -38,16 +38,17 @@ def check(trace: Trace, cluster: Cluster, rates: StepTimes, policies: Sequence[s
     if not cluster.gpus:
         raise InputError(f"cluster '{cluster.name}'", "no GPUs", "at least one GPU")
     _check_range(trace, trace.submit, "submission time", 0.0, LATEST)
-    _check_range(trace, trace.samples, "number of samples", 1e-12, MOST_SAMPLES)
-    first = np.unique(trace.kind, return_index=True)[1]
+    what = "number of samples" if trace.counted_in is Work.SAMPLES else "running time [s]"
+    _check_range(trace, trace.work, what, 1e-12, MOST_WORK)
+    first = np.unique(trace.class_index, return_index=True)[1]
     for row in sorted(first.tolist()):
-        job = trace.classes[trace.kind[row]]
+        job = trace.classes[trace.class_index[row]]
         if job.gpu_type not in cluster.types:
             place = f"{trace.place(row)}, field 'gpu_type'"
             raise unknown_name(place, job.gpu_type, cluster.types, f"Or add the type to cluster '{cluster.name}'.")
-        _check_rates(trace, row, job, cluster, rates, policies)
-        for policy in policies:
-            _check_fit(trace, row, job, cluster, policy)
+        _check_step_times(trace, row, job, cluster, step_times, policies)
+        for name, policy in policies.items():
+            _check_fit(trace, row, job, cluster, name, policy)
 
 
 def _check_range(trace: Trace, values: NDArray[np.float64], what: str, low: float, high: float) -> None:
@@ -57,55 +58,55 @@ def _check_range(trace: Trace, values: NDArray[np.float64], what: str, low: floa
         raise InputError(trace.place(int(wrong[0])), f"a {what} of {values[wrong[0]]:g}", f"{low:g} to {high:g}")
 
 
-def _check_rates(
-    trace: Trace, row: int, job: JobClass, cluster: Cluster, rates: StepTimes, policies: Sequence[str]
+def _check_step_times(
+    trace: Trace, row: int, job: JobClass, cluster: Cluster, step_times: StepTimes, policies: Mapping[str, Policy]
 ) -> None:
-    if job.model not in rates.models:
+    if job.model not in step_times.models:
         place = f"{trace.place(row)}, field 'model'"
-        raise unknown_name(place, job.model, rates.models, f"Or add it to the rate table {rates.name}.")
-    if job.batch_size not in rates.batch_sizes(job.model):
-        sizes = ", ".join(map(str, rates.batch_sizes(job.model)))
+        raise unknown_name(place, job.model, step_times.models, f"Or add it to the step times {step_times.name}.")
+    if job.batch_size not in step_times.batch_sizes(job.model):
+        sizes = ", ".join(map(str, step_times.batch_sizes(job.model)))
         raise InputError(
             f"{trace.place(row)}, field 'batch_size'",
             str(job.batch_size),
-            f"a batch size of {job.model} in rate table {rates.name}: {sizes}",
-            "Change it, or add rows to the table (--rates FILE).",
+            f"a batch size of {job.model} in the step times {step_times.name}: {sizes}",
+            "Change it, or add rows to the step times (--rates FILE).",
         )
-    everywhere = job.heterogeneous and any(uses_all_types(policy) for policy in policies)
+    everywhere = job.heterogeneous and any(policy.all_types for policy in policies.values())
     needed = [t for t, n in zip(cluster.types, cluster.counts, strict=True) if n] if everywhere else [job.gpu_type]
     for gpu in needed:
-        if (job.model, job.batch_size, gpu) not in rates.seconds:
+        if (job.model, job.batch_size, gpu) not in step_times.seconds:
             raise InputError(
-                f"rate table {rates.name}",
+                f"step times {step_times.name}",
                 f"no entry for model {job.model}, batch size {job.batch_size}, GPU type {gpu}",
                 f"one, because job '{trace.names[row]}' needs it ({trace.place(row)})",
-                "Add the row to the table, or give another with --rates FILE.",
+                "Add the row, or give other step times with --rates FILE.",
             )
-        if not FASTEST <= rates.seconds[job.model, job.batch_size, gpu] <= SLOWEST:
+        if not FASTEST <= step_times.seconds[job.model, job.batch_size, gpu] <= SLOWEST:
             raise InputError(
-                f"rate table {rates.name}, model {job.model}, batch size {job.batch_size}, GPU type {gpu}",
-                f"{rates.seconds[job.model, job.batch_size, gpu]:g} s per mini-batch",
+                f"step times {step_times.name}, model {job.model}, batch size {job.batch_size}, GPU type {gpu}",
+                f"{step_times.seconds[job.model, job.batch_size, gpu]:g} s per mini-batch",
                 f"{FASTEST:g} to {SLOWEST:g} s",
             )
 
 
-def _check_fit(trace: Trace, row: int, job: JobClass, cluster: Cluster, policy: str) -> None:
+def _check_fit(trace: Trace, row: int, job: JobClass, cluster: Cluster, name: str, policy: Policy) -> None:
     there = cluster.counts[cluster.types.index(job.gpu_type)]
-    if gang_scheduled(policy):
+    if policy.gang:
         needed, field = job.max_parallelism, "max_parallelism"
     else:
-        there = cluster.gpus if job.heterogeneous and uses_all_types(policy) else there
+        there = cluster.gpus if job.heterogeneous and policy.all_types else there
         needed, field = 1, "gpu_type"
     if needed > there:
         raise InputError(
             f"{trace.place(row)}, field '{field}'",
-            f"a job that needs {needed} {job.gpu_type} at once under {policy}",
+            f"a job that needs {needed} {job.gpu_type} at once under {name}",
             f"at most the {there} of cluster '{cluster.name}'",
             "It can never start. Make it smaller, or the cluster larger (--cluster FILE).",
         )
 
 
-def overload_warnings(trace: Trace, cluster: Cluster, rates: StepTimes, startup_delay: float) -> list[str]:
+def overload_warnings(trace: Trace, cluster: Cluster, step_times: StepTimes, startup_delay: float) -> list[str]:
     """Warn of every GPU type that is asked for more GPU-seconds than it has while jobs arrive.
 
     Returns
@@ -113,8 +114,9 @@ def overload_warnings(trace: Trace, cluster: Cluster, rates: StepTimes, startup_
     list of str
         One line per type whose gang GPU-seconds, start-up included, exceed GPUs x submission span.
     """
-    step = np.array([gang(job, cluster, rates).step_time for job in trace.classes])
-    loads = oversubscription(trace, cluster, trace.steps() * step[trace.kind] + startup_delay)
+    gang_step = [gang.step_time for gang in class_gangs(trace, cluster, step_times)]
+    running = trace.steps(gang_step) * np.array(gang_step)[trace.class_index]
+    loads = oversubscription(trace, cluster, running + startup_delay)
     return [
         f"{trace.name} asks for {load:.2f} times the GPU-seconds that the {gpu} GPUs have between the first and the "
         "last submission: queues grow until jobs stop arriving, and queueing delay depends on the length of the trace"
