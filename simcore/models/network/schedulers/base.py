@@ -73,11 +73,11 @@ class CollectiveView:
         """Return the phases of a chunk: dimension, operation and input [B]."""
         return phases(plan, self.collective, self.groups, self.optimization, self.convention)
 
-    def seconds(self, plan: ChunkPlan) -> float:
-        """Return how long a chunk takes that has the network for itself [s]."""
+    def seconds(self, plan: ChunkPlan) -> list[float]:
+        """Return how long each phase of a chunk takes that has the network for itself [s]."""
         at = self.positions or (None,) * len(self.groups)
         costs = [self.costs(d, operation, self.groups[d], size, at[d]) for d, operation, size in self.phases(plan)]
-        return sum(cost.work + cost.latency for cost in costs)
+        return [cost.work + cost.latency for cost in costs]
 
 
 class Scheduler(ABC):
