@@ -14,7 +14,7 @@ from simcore.models.network.conventions import Convention
 class Optimization(StrEnum):
     """What an all-reduce does in each dimension.
 
-    ``LOCAL`` reduce-scatters on the way up and all-gathers on the way down, so that outer dimensions see little;
+    ``LOCAL`` reduce-scatters outwards and all-gathers inwards, so that outer dimensions see little.
     ``FULL_PER_DIMENSION`` all-reduces the whole buffer in each.
     """
 
@@ -36,8 +36,8 @@ class ChunkPlan:
         Whether an all-reduce turns around with one all-reduce in the last dimension, or with a reduce-scatter and an
         all-gather that queue there separately.
     lag : float, optional
-        If given, the dimensions serve the phases of this collective in the order of `settled`, not in that of arrival;
-        alike in all chunks of a collective.
+        If given, the dimensions serve the phases of this collective in the order of `settled`, not in that of arrival.
+        It is the same in all chunks of a collective.
     """
 
     size: float
@@ -112,15 +112,15 @@ def phases(
             listed.append((d, collective, size))
             size *= groups[d]
         return listed
-    up = order if collective is Collective.REDUCE_SCATTER or not plan.fused else order[:-1]
-    for d in up:
+    outwards = order if collective is Collective.REDUCE_SCATTER or not plan.fused else order[:-1]
+    for d in outwards:
         listed.append((d, Collective.REDUCE_SCATTER, size))
         size = convention.share(size, groups[d])
     if collective is Collective.REDUCE_SCATTER:
         return listed
     if plan.fused:
         listed.append((order[-1], Collective.ALL_REDUCE, size))
-    for d in reversed(up):
+    for d in reversed(outwards):
         listed.append((d, Collective.ALL_GATHER, size))
         size *= groups[d]
     return listed

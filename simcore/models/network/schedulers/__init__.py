@@ -1,8 +1,8 @@
 """Schedules of collectives: who decides in which order of dimensions each chunk runs, and how large it is.
 
-Each is one file and a line in `SCHEDULERS`. ``ascending`` is the usual hierarchy, ``round-robin`` starts each chunk
-one dimension further, ``themis`` and ``flex`` balance the load of the dimensions greedily, and ``latency-aware``
-chooses from a family of mixtures.
+Each is one file and a line in `SCHEDULERS`. ``ascending`` is the usual hierarchy. ``round-robin`` starts each chunk
+one dimension further. ``themis`` and ``flex`` balance the load of the dimensions greedily. ``latency-aware`` chooses
+from a family of mixtures.
 """
 
 from __future__ import annotations

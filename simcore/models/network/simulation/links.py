@@ -1,11 +1,11 @@
 """Messages on the links of one dimension, hop by hop: the convention `astra-sim-2-aware`.
 
-A link sends one message at a time, the others wait first in, first out; a message is stored and forwarded whole at each
-hop, so that two hops through a switch take twice the bandwidth term. Chunks in flight meet on the links instead of
+A link sends one message at a time. The others wait, first in, first out. A message is stored and forwarded whole at
+each hop, so two hops through a switch take twice the bandwidth term. Chunks in flight meet on the links instead of
 multiplying them.
 
-Where all NPUs do the same, one stands for all: whatever it sends over a link, another sends over the one link that
-stands for all of these. Halving-doubling over a ring is not alike for all, and there every NPU is simulated.
+Where all NPUs do the same, one NPU and its links stand for all. Halving-doubling over a ring is not the same for all,
+and there every NPU is simulated.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Messages:
         return self._sent / self._npus
 
     def _alike(self) -> bool:
-        """Say whether all NPUs do the same: partners of halving-doubling go either way round a ring."""
+        """Say whether all NPUs do the same: partners of halving-doubling send in both directions of a ring."""
         return not self._mirrored or self.dimension.block is not Block.RING
 
     def _later(self, delay: int, call: Call) -> None:
@@ -141,8 +141,8 @@ class Messages:
         if block is Block.SWITCH:
             return [(source, n), (n, target)]
         ahead = (target - source) % n
-        turn = 1 if 2 * ahead <= n else -1
-        nodes = [(source + turn * k) % n for k in range(min(ahead, n - ahead) + 1)]
+        direction = 1 if 2 * ahead <= n else -1
+        nodes = [(source + direction * k) % n for k in range(min(ahead, n - ahead) + 1)]
         return list(pairwise(nodes))
 
     def _link(self, start: int, end: int) -> tuple[int, int]:

@@ -37,7 +37,7 @@ class LoggedPhase(NamedTuple):
 
 
 class LoggedTransfer(NamedTuple):
-    """A message to another pipeline stage, on its way along one dimension.
+    """A message to another pipeline stage, as it passes along one dimension.
 
     Attributes
     ----------

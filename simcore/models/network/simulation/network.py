@@ -1,6 +1,6 @@
 """A network under load: each dimension serves chunk phases, collectives share the dimensions on one clock.
 
-One NPU stands for all: in a symmetric collective every NPU does the same at the same time, so the cost of a run grows
+In a symmetric collective every NPU does the same at the same time, so one NPU stands for all. The cost of a run grows
 with chunks x phases and never with the number of NPUs. Where NPUs differ, use `ranks`.
 """
 

@@ -1,8 +1,8 @@
 """Every NPU simulated: for stragglers, subgroups that do different things, and programs that may not fit together.
 
-A chunk phase is a rendezvous: the NPUs of a group that differ only in its dimension start it when all of them have
-reached it and have room in that dimension. No NPU holds a link while it waits for another, so that only programs can
-deadlock, and then a watchdog names the ranks and what they wait for. Events grow with the number of NPUs here.
+A chunk phase is a rendezvous of the NPUs of a group that differ only in its dimension. They start it when all of them
+have reached it and have room in that dimension. No NPU holds a link while it waits for another, so only programs can
+deadlock. Then a watchdog names the ranks and what they wait for. Events grow with the number of NPUs here.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def simulate_ranks(network: Network, programs: Mapping[int, Sequence[float | Gro
     Raises
     ------
     InputError
-        If a group is no subset of the network's NPUs in the shape of a box, a rank is not in the network or calls a
-        collective of others, or a size, a number of chunks or a time is out of range.
+        If a group is no subset of the network's NPUs in the shape of a box. If a rank is not in the network, or calls a
+        collective of others. If a size, a number of chunks or a time is out of range.
     RunError
         If ranks wait for each other for ever.
 

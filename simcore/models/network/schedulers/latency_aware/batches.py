@@ -84,8 +84,8 @@ class Batch:
     def times(self, some: Integers, lag: float) -> Floats:
         """Return when some mixtures end [s].
 
-        A phase starts when the one before it has ended, a place is free in its dimension, and so are the links; in
-        each dimension in the order of `settled`.
+        A phase starts when the one before it has ended, and when a place and the links of its dimension are free. Each
+        dimension serves phases in the order of `settled`.
         """
         orders = self.sequence(some)
         rows, parts = self.rows[orders, some], (self.parts // self.chunks)[orders, some]
