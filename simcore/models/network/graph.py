@@ -27,9 +27,9 @@ SWITCH = -1
 def link_graph(topology: Topology, bandwidths: Sequence[float]) -> DiGraph:
     """Return the links of a network as a directed graph.
 
-    NPUs are numbered with the innermost dimension fastest. Let b be the bandwidth of one NPU into a dimension of n NPUs.
-    A ring has a link of b / 2 to each neighbour, or one of b where both neighbours are the same NPU. A full mesh has a
-    link of b / (n - 1) to each peer. A switch has a link of b up and one of b down.
+    NPUs are numbered with the innermost dimension fastest. Let b be the bandwidth of one NPU into a dimension of n
+    NPUs. A ring has a link of b / 2 to each neighbour, or one of b where both neighbours are the same NPU. A full mesh
+    has a link of b / (n - 1) to each peer. A switch has a link of b up and one of b down.
 
     Parameters
     ----------
@@ -183,8 +183,8 @@ def _round_the_ring(pairs: Iterable[tuple[int, int]], size: int) -> dict[tuple[i
 def _all_round_the_ring(group: Sequence[int], size: int) -> dict[tuple[int, int], float]:
     """Return the streams on each link where all pairs of a group send, as `_round_the_ring` counts them.
 
-    Let h be half the ring. A link from i to i + 1 carries the streams from each member s in (i - h, i] to the members in
-    (i, s + h]. Sums from position 0 on give all of these counts at once, in time that grows with the ring alone.
+    Let h be half the ring. A link from i to i + 1 carries the streams from each member s in (i - h, i] to the members
+    in (i, s + h]. Sums from position 0 on give all of these counts at once, in time that grows with the ring alone.
     """
     half, members = size // 2, set(group)
     here = [1.0 if position % size in members else 0.0 for position in range(3 * size)]

@@ -139,8 +139,8 @@ def diameter(topology: Topology) -> int:
 def bisection_bandwidth(topology: Topology, bandwidths: Sequence[float]) -> float:
     """Return the least bandwidth between two halves of the network that a cut across one dimension leaves [B/s].
 
-    One NPU has ``b_d`` into dimension d. In a Ring these are two links of b / 2, in a FullyConnected mesh n - 1 links of
-    b / (n - 1), and at a Switch one link of b. Odd dimensions are cut as evenly as possible. One direction counts.
+    One NPU has ``b_d`` into dimension d. In a Ring these are two links of b / 2, in a FullyConnected mesh n - 1 links
+    of b / (n - 1), and at a Switch one link of b. Odd dimensions are cut as evenly as possible. One direction counts.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Mixtures of orders of dimensions: the schedules that `latency-aware` chooses from.
 
-A mixture sends a share of the bytes through each of a few orders, in a number of rounds. A round is one chunk per order,
-or equal chunks. Every dimension serves the phases in an order that is settled beforehand. Nothing here depends on
-bandwidths, latencies or bytes. So each mixture's time grows with every phase's, and so does the least of them all.
+A mixture sends a share of the bytes through each of a few orders, in a number of rounds. A round is one chunk per
+order, or equal chunks. Every dimension serves the phases in an order that is settled beforehand. Nothing here depends
+on bandwidths, latencies or bytes. So each mixture's time grows with every phase's, and so does the least of them all.
 """
 
 from __future__ import annotations

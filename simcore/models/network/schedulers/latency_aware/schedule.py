@@ -1,8 +1,8 @@
 """The schedule `latency-aware`: the fastest of a fixed family of mixtures of orders.
 
 Latency is paid for every chunk and every phase, and no load in bytes shows it. This schedule counts it. Of all
-`mixtures`, from one chunk on, it takes the one that ends first. The number of dimensions alone says which mixtures there
-are. The time of each grows with bytes, latencies and 1/bandwidths, and so does the least of these times.
+`mixtures`, from one chunk on, it takes the one that ends first. The number of dimensions alone says which mixtures
+there are. The time of each grows with bytes, latencies and 1/bandwidths, and so does the least of these times.
 
 The search asks what phases cost, and runs no simulator.
 """
