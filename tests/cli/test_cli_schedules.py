@@ -46,6 +46,19 @@ class Half(Scheduler):
         return [ChunkPlan(view.size / 2, view.default_order)]
 
 
+class Far(Scheduler):
+    def plan(self, view):
+        return view.seconds(ChunkPlan(view.size, (9,)))
+
+
+class Picky(Scheduler):
+    def __init__(self, options):
+        self.options = options
+
+    def plan(self, view):
+        return []
+
+
 class Mute(Scheduler):
     pass
 
@@ -148,6 +161,11 @@ def test_a_schedule_that_fails_is_no_bug_of_simcore(capsys):
     assert capsys.readouterr().err == (
         f"simcore: error: the schedule Broken failed in mine.py, line {line}: ZeroDivisionError: division by zero\n"
     )
+    assert of_collective("mine.py:Far") == 1
+    line = 1 + MINE.splitlines().index("        return view.seconds(ChunkPlan(view.size, (9,)))")
+    assert f"the schedule Far failed in mine.py, line {line}: IndexError" in capsys.readouterr().err
+    assert of_collective("mine.py:Picky") == 1
+    assert "the schedule Picky failed in" in capsys.readouterr().err
     assert of_train("mine.py:Half") == 1
     assert "the schedule Half gives chunks of" in capsys.readouterr().err
 

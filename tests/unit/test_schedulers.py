@@ -112,6 +112,9 @@ def test_a_schedule_is_called_as_its_class_if_it_says_nothing():
             [ChunkPlan(5e5, (0, 1)), ChunkPlan(5e5, (0, 1), lag=1.0)],
             "gives chunk 2 the lag 1.0, and chunk 1 the lag No",
         ),
+        ([ChunkPlan(1e6, [0, 1])], "gives chunk 1 the order [0, 1], where the group uses the dimensions (0, 1)"),
+        ([ChunkPlan(1e6, (0, 1), lag=0.0)], "gives the lag 0.0, not a number above 0"),
+        ([ChunkPlan(float("nan"), (0, 1))], "gives chunk 1 the size nan, not a number above 0"),
         ([(0, 1)], "gives (0, 1) for chunk 1, not a simcore.network.ChunkPlan"),
     ],
 )

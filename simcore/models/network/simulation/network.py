@@ -19,7 +19,7 @@ from simcore.models.network.distances import Positions, spread
 from simcore.models.network.phase_costs import PhaseCosts
 from simcore.models.network.schedulers.ascending import Ascending
 from simcore.models.network.schedulers.base import CollectiveView, Scheduler
-from simcore.models.network.schedulers.check import planned
+from simcore.models.network.schedulers.check import made, planned
 from simcore.models.network.simulation.log import Ledger, LoggedPhase, LoggedTransfer
 from simcore.models.network.simulation.servers import Chunk, Issued, ServedPhase, Server, SettledOrder
 from simcore.models.network.topology import Topology
@@ -89,7 +89,7 @@ class Network:
         self.algorithms = tuple(algorithms or (DEFAULT_ALGORITHM[each.block] for each in topology.dimensions))
         self.ledger = Ledger(len(self.bandwidths), record)
         self.cost = PhaseCosts(topology, self.bandwidths, self.algorithms, convention)
-        self._scheduler = self.schedule()
+        self._scheduler = made(self.schedule)
         self._servers: dict[tuple[int, str], Server] = {}
         self._channels: dict[tuple[int, str], float] = {}
         self._phases: dict[
