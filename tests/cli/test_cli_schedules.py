@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from simcore.cli.main import run
+from simcore.errors import InputError
 from simcore.network import ChunkPlan, Scheduler
 from simcore.studies.collective import collective
 from simcore.studies.train import train
@@ -181,6 +182,23 @@ def test_python_takes_a_class_and_gives_each_network_an_object_of_its_own(folder
     assert result.time == collective("all-reduce", "1MiB", network=NETWORK, chunks=1).time
     once = [collective("all-reduce", "1MiB", network=NETWORK, schedule="mine.py:Once").time for _ in range(2)]
     assert once == [result.time] * 2
+
+
+def test_a_class_in_memory_is_to_be_given_again():
+    class Mine(Scheduler):
+        def plan(self, view):
+            return [ChunkPlan(view.size, view.default_order)]
+
+    inputs = collective("all-reduce", "1MiB", network=NETWORK, schedule=Mine).provenance.inputs
+    with pytest.raises(InputError, match="schedule: found 'Mine', which was given in memory, expected the object"):
+        collective(**inputs)
+    assert collective(**inputs | {"schedule": Mine}).time > 0
+
+
+@pytest.mark.parametrize("command", ["collective", "train"])
+def test_the_help_says_what_a_schedule_may_be_beside_the_names(capsys, command):
+    text = " ".join(printed(capsys, cli(command, "--help")).split())
+    assert "ascending, round-robin, themis, flex, latency-aware, or FILE.py:CLASS. [default: ascending]" in text
 
 
 def test_names_are_taken_in_any_case(capsys):
