@@ -294,7 +294,8 @@ def _option(name: str, description: Description, hint: str, default: Any) -> cli
     if metavar is None and kind == "str":
         metavar = "NAME" if description.choices else "TEXT"
     if description.choices and metavar != words:
-        text = f"{text.rstrip('.')}: {', '.join(description.choices)}."
+        or_else = f", or {description.beside}" if description.beside else ""
+        text = f"{text.rstrip('.')}: {', '.join(description.choices)}{or_else}."
     if default not in (None, (), "") and "[default" not in text:
         text += f"  [default: {', '.join(map(str, default)) if isinstance(default, tuple) else default}]"
     # what click shows as a default would be given as a value; what a field is by default, its request says

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from simcore.errors import InputError, unknown_name, written
+from simcore.files import sha256
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.topology import Topology
 from simcore.readers.network_string import is_network_string, parse_network
@@ -162,3 +163,8 @@ def resolve_network(
         expected = "a network with the bandwidth of each dimension"
         raise InputError(place, found, expected, f'Write it out: {place} "{text}".')
     return topology, bandwidths, {"network": read.sha256}
+
+
+def part_hash(name: str, path: Path | None) -> dict[str, str]:
+    """Return the SHA-256 of a user's own Python file by the name of what it defines; nothing where there is none."""
+    return {} if path is None else {name: sha256(path.read_bytes())}

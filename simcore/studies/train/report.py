@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simcore.models.network.schedulers.schedules import Schedule
 from simcore.models.training.program import Axis, Loop
 from simcore.models.training.workload import Pass
 from simcore.report import Block, Grid, Headline, Sentences, grid
@@ -51,12 +50,12 @@ def _headline(result: TrainOutcome) -> str:
 
 
 def _chunks(result: TrainOutcome) -> str:
-    most = "at most " if result.schedule is Schedule.LATENCY_AWARE else ""  # it takes fewer where latency counts
+    most = "at most " if result.schedule == "latency-aware" else ""  # it takes fewer where latency counts
     return most + counted(result.request.chunks, "chunk")
 
 
 def _schedule(result: TrainOutcome) -> str:
-    ran, asked = result.schedule.value, result.request.schedule
+    ran, asked = result.schedule, result.simulated.settings.schedule.name
     return ran if ran == asked else f"{ran} in place of {asked}"
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from numbers import Real
 
 from simcore.errors import InputError, field, written
-from simcore.models.network.conventions import Convention
+from simcore.models.network.conventions import convention
 from simcore.models.network.mapping import map_stages
-from simcore.models.network.schedulers.schedules import Schedule
+from simcore.models.network.schedulers.registry import scheduler, scheduler_file
 from simcore.models.training.notes import notes_on
 from simcore.models.training.pipeline import Pipeline
 from simcore.models.training.program import Loop, PipelineOrder
@@ -22,7 +22,7 @@ from simcore.readers.read import Read
 from simcore.readers.workloads import read_workload, workload_file
 from simcore.results import Provenance, versions
 from simcore.studies.deployment.inputs import Parallelism, compute_profile, compute_source, parallelism, variant_of
-from simcore.studies.inputs import check_count, parse_budget, resolve_network
+from simcore.studies.inputs import check_count, parse_budget, part_hash, resolve_network
 from simcore.studies.request import study
 from simcore.studies.train.deployment import deploy, partial_groups
 from simcore.studies.train.iteration import Iteration
@@ -87,11 +87,18 @@ def train(request: TrainRequest) -> TrainResult:
         gains=simulated.gains(deployment, run.time),
         partial=tuple(partial),
         pipeline=report,
-        warnings=(*notes_on([workload]), *warnings(request, deployment, partial, report, run.time)),
+        warnings=(
+            *notes_on([workload]),
+            *warnings(request, simulated.settings, deployment, partial, report, run.time),
+        ),
         provenance=Provenance(
             command=request.study,
             inputs=_resolved(request, simulated).inputs(),
-            sha256=hashes if device is None else {**hashes, "profile": device.sha256},
+            sha256={
+                **hashes,
+                **({} if device is None else {"profile": device.sha256}),
+                **part_hash("schedule", scheduler_file(request.schedule)),
+            },
             counts={"events": run.events},
             versions=versions("simpy"),
         ),
@@ -121,7 +128,9 @@ def _iteration(request: TrainRequest) -> Iteration:
     check_count(field("chunks"), request.chunks)
     loop = Loop(request.loop)
     return Iteration(
-        settings=Settings(request.chunks, Schedule(request.schedule), Convention(request.convention), False),
+        settings=Settings(
+            request.chunks, scheduler(request.schedule, field("schedule")), convention(request.convention), False
+        ),
         loop=loop,
         recompute=loop is Loop.SIMULATE if request.recompute is None else request.recompute,
         compute_scale=scale,

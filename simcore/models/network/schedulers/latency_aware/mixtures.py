@@ -1,8 +1,8 @@
 """Mixtures of orders of dimensions: the schedules that `latency-aware` chooses from.
 
-A mixture sends a share of the bytes through each of a few orders, in so many rounds, as one chunk per order and round
-or as equal chunks. Every dimension serves the phases in an order that is settled beforehand. Nothing here depends on
-bandwidths, latencies or bytes, so each mixture's time grows with every phase's, and so does the least of them all.
+A mixture sends a share of the bytes through each of a few orders, in a number of rounds. A round is one chunk per
+order, or equal chunks. Every dimension serves the phases in an order that is settled beforehand. Nothing here depends
+on bandwidths, latencies or bytes. So each mixture's time grows with every phase's, and so does the least of them all.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _sets(index: dict[tuple[int, ...], int], mixed: int, every: bool) -> list[tu
 
 
 def _shares(whole: int, mixed: int) -> Iterable[tuple[int, ...]]:
-    """Yield all ways to divide `whole` parts among so many, at least one each."""
+    """Yield all divisions of `whole` parts among so many, at least one each."""
     for cuts in combinations(range(1, whole), mixed - 1):
         yield tuple(end - start for start, end in zip((0, *cuts), (*cuts, whole), strict=True))
 

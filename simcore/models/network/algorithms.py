@@ -1,7 +1,7 @@
 """Algorithms of one dimension: the steps in which a group of NPUs there runs one phase of a chunk.
 
 A phase is a reduce-scatter, all-gather, all-reduce or all-to-all of one chunk in one dimension. An algorithm turns it
-into steps: in each, every NPU sends one message to each of some peers. What a step costs is the convention's matter.
+into steps. In a step every NPU sends one message to each of some peers. Conventions say what a step costs.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ def steps(algorithm: Algorithm, operation: Collective, n: int) -> tuple[Step, ..
 
     Notes
     -----
-    Halving-doubling among ``n = 2**k + r`` NPUs folds r of them into partners first, which costs a message of the whole
-    buffer, runs among the ``2**k``, and unfolds at the end. Where each NPU shall own one shard of n, a partner carries
-    two, so that the largest message of the i-th halving is ``ceil(n / 2**i)`` shards.
+    Halving-doubling among ``n = 2**k + r`` NPUs folds r of them into partners first. That costs a message of the whole
+    buffer. It then runs among the ``2**k``, and unfolds at the end. Where each NPU shall own one shard of n, a partner
+    carries two. So the largest message of the i-th halving is ``ceil(n / 2**i)`` shards.
 
     References
     ----------
@@ -111,6 +111,11 @@ def steps(algorithm: Algorithm, operation: Collective, n: int) -> tuple[Step, ..
     if folded:
         halving = [Step(n, of, reduces=scatter), *halving, Step(1, of)]
     return tuple(halving if scatter else halving[::-1])
+
+
+def is_exchange(algorithm: Algorithm, operation: Collective) -> bool:
+    """Say whether each NPU of a group sends to each other at once."""
+    return algorithm is Algorithm.DIRECT or operation is Collective.ALL_TO_ALL
 
 
 def _halving_doubling(n: int) -> tuple[Step, ...]:
