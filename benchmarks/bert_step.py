@@ -13,8 +13,8 @@ import sys
 import time
 
 import torch
-from simcore.models.training.architecture import Transformer
-from simcore.models.training.operators import ProfiledTimes
+from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.lowering import lower_on_profile
 from simcore.readers.models import read_model
 from simcore.readers.profiles import read_profile
 from simcore.studies.rates.run import minibatch_seconds
@@ -44,10 +44,10 @@ class Block(nn.Module):
 class Bert(nn.Module):
     """Embedding, blocks, and an output layer over the tokens."""
 
-    def __init__(self, model: Transformer) -> None:
+    def __init__(self, model: Transformer, sequence: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(model.vocabulary or 1, model.hidden)
-        self.positions = nn.Parameter(torch.randn(model.sequence, model.hidden))
+        self.positions = nn.Parameter(torch.randn(sequence, model.hidden))
         self.drop = nn.Dropout(model.dropout)
         self.blocks = nn.Sequential(*(Block(model) for _ in range(model.blocks)))
         self.output = nn.Linear(model.hidden, model.columns)
@@ -57,13 +57,13 @@ class Bert(nn.Module):
         return self.output(self.blocks(self.drop(self.embedding(tokens) + self.positions)))
 
 
-def measure(model: Transformer, steps: int) -> list[float]:
+def measure(model: Transformer, batch: Batch, steps: int) -> list[float]:
     """Return CPU seconds of steps after a first one."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    bert = Bert(model)
+    bert = Bert(model, batch.sequence)
     optimizer = torch.optim.Adam(bert.parameters(), fused=True)
-    shape = (model.tokens // model.sequence, model.sequence)
+    shape = (batch.sequences, batch.sequence)
     found = []
     for _ in range(steps + 1):
         tokens, answers = torch.randint(model.vocabulary or 1, shape), torch.randint(model.columns, shape)
@@ -78,9 +78,10 @@ def measure(model: Transformer, steps: int) -> list[float]:
 
 def main() -> None:
     name, batch, steps = [*sys.argv[1:], *["cpu", "1", "5"][len(sys.argv) - 1 :]]
-    model = read_model("bert-base", batch=int(batch)).value
-    predicted = minibatch_seconds(model, ProfiledTimes(read_profile(name).value))
-    measured = measure(model, int(steps))
+    model = read_model("bert-base").value
+    run = model.run(batch=int(batch))
+    predicted = minibatch_seconds(lower_on_profile(model.architecture, run, 1, 1, read_profile(name).value))
+    measured = measure(model.architecture, run, int(steps))
     middle, spread = statistics.median(measured), max(measured) - min(measured)
     print(f"bert-base, batch {batch}, one thread: measured {middle:.3f} s (spread {spread:.3f} s over {steps} steps)")
     print(f"predicted from {name}: {predicted:.3f} s, predicted / measured - 1 = {predicted / middle - 1:+.1%}")

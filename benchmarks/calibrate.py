@@ -14,10 +14,10 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
-from simcore.calibrate.plan import SUITES  # noqa: E402
+from simcore.calibrate.calibration import calibrate  # noqa: E402
 from simcore.calibrate.profile.fit import fit_all  # noqa: E402 - the threads are pinned before numpy starts them
-from simcore.calibrate.run import calibrate  # noqa: E402
-from simcore.models.training.operators import ProfiledTimes  # noqa: E402
+from simcore.calibrate.suites.registry import SUITES  # noqa: E402
+from simcore.models.training.lowering import lower_on_profile  # noqa: E402
 from simcore.readers.models import read_model  # noqa: E402
 from simcore.readers.profiles import read_profile  # noqa: E402
 from simcore.studies.rates.run import minibatch_seconds  # noqa: E402
@@ -38,9 +38,9 @@ def main() -> int:
     fit_all(profile.samples, profile.device)
     fit = time.process_time() - started
     print(f"all fits: {fit:.2f} CPU s")
-    model, stored = read_model("bert-base", batch=4).value, read_profile("v100-16gb").value
+    model, stored = read_model("bert-base").value, read_profile("v100-16gb").value
     started = time.process_time()
-    minibatch_seconds(model, ProfiledTimes(stored))
+    minibatch_seconds(lower_on_profile(model.architecture, model.run(batch=4), 1, 1, stored))
     step = time.process_time() - started
     print(f"step time of BERT base from a profile: {step * 1e3:.2f} CPU ms")
     return int(quick > QUICK_SECONDS or found.passes < 1 or fit > FIT_SECONDS or step > STEP_SECONDS)

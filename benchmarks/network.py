@@ -17,11 +17,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for tests.astra,
 
 from simcore.models.network.bounds import bounds
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import Convention
-from simcore.models.network.schedulers.schedules import Schedule
+from simcore.models.network.conventions import PHYSICAL
+from simcore.models.network.schedulers import Ascending, LatencyAware, Scheduler
 from simcore.models.network.simulation.run import CollectiveRun, simulate_collective
 from simcore.models.network.topology import Block, Dimension, Topology
-from tests.astra import AstraRun, astra_runs
+from tests.astra import SCHEDULES, AstraRun, astra_runs
 
 REPEATS = 5
 FOUR = Topology(
@@ -72,13 +72,16 @@ def latency_aware(runs: list[AstraRun]) -> None:
     for run in runs:
         if len(run.bandwidths) > 1 and run.chunks > 1:
             cases.setdefault((run.topology, run.bandwidths, run.collective, run.size), run)
-    print(f"{'share of the bound, 64 chunks, physical':44s} {'cases':>5s} " + " ".join(f"{s:>13s}" for s in Schedule))
+    print(
+        f"{'share of the bound, 64 chunks, physical':44s} {'cases':>5s} "
+        + " ".join(f"{s.name:>13s}" for s in SCHEDULES)
+    )
     shares: dict[str, list[list[float]]] = {}
     for run in cases.values():
         groups = [dimension.size for dimension in run.topology.dimensions]
         least = bounds(run.collective, run.size, run.topology, run.bandwidths, groups).alpha_beta
-        settings = {"chunks": 64, "in_flight": 1, "convention": Convention.PHYSICAL}
-        row = [least / run.simulate(schedule=schedule, **settings).time for schedule in Schedule]
+        settings = {"chunks": 64, "in_flight": 1, "convention": PHYSICAL}
+        row = [least / run.simulate(schedule=schedule, **settings).time for schedule in SCHEDULES]
         size = f"{run.size / 2**20:g} MiB" if run.size < 2**30 else "1 GiB"
         late = "latency 250 ns and more" if max(d.latency for d in run.topology.dimensions) > 1e-7 else "latency 1 ns"
         shares.setdefault(f"{run.collective.value}, {size}, {late}", []).append(row)
@@ -93,15 +96,17 @@ def budgets(runs: list[AstraRun]) -> None:
     print(f"{'CPU time, best of ' + str(REPEATS):62s} {'seconds':>9s} {'budget':>8s} {'events':>8s} {'us/event':>9s}")
     seconds = {}
     for topology, budget in ((FOUR, 0.05), (FIVE, 0.1)):
-        for schedule in Schedule:
+        for schedule in SCHEDULES:
             bandwidths = [100e9] * len(topology.dimensions)
 
-            def run(t: Topology = topology, b: list[float] = bandwidths, s: Schedule = schedule) -> CollectiveRun:
-                return simulate_collective(Collective.ALL_REDUCE, 2**30, t, b, chunks=64, schedule=s)
+            def run(
+                at: Topology = topology, b: list[float] = bandwidths, each: type[Scheduler] = schedule
+            ) -> CollectiveRun:
+                return simulate_collective(Collective.ALL_REDUCE, 2**30, at, b, chunks=64, schedule=each)
 
             cpu, result = best(run)
             seconds[topology.name, schedule] = cpu
-            name = f"all-reduce of 1 GiB in 64 chunks, {topology.name}, {schedule}"
+            name = f"all-reduce of 1 GiB in 64 chunks, {topology.name}, {schedule.name}"
             verdict = "" if cpu <= budget else "  MISSED"
             per_event = cpu / result.events * 1e6
             print(f"{name:62s} {cpu:9.4f} {budget:8.2f} {result.events:8d} {per_event:9.2f}{verdict}")
@@ -109,18 +114,17 @@ def budgets(runs: list[AstraRun]) -> None:
     for size in (2**18, 2**20, 2**26, 2**30):
 
         def small(s: int = size) -> CollectiveRun:
-            aware = Schedule.LATENCY_AWARE
-            return simulate_collective(Collective.ALL_REDUCE, s, late, [100e9] * 4, chunks=64, schedule=aware)
+            return simulate_collective(Collective.ALL_REDUCE, s, late, [100e9] * 4, chunks=64, schedule=LatencyAware)
 
         cpu, result = best(small)
         name = f"all-reduce of {size / 2**20:g} MiB, {late.name}, latency-aware"
         verdict = "" if cpu <= 0.05 else "  MISSED"
         print(f"{name:62s} {cpu:9.4f} {0.05:8.2f} {result.events:8d} {cpu / result.events * 1e6:9.2f}{verdict}")
-    ascending = seconds[FOUR.name, Schedule.ASCENDING]
+    ascending = seconds[FOUR.name, Ascending]
     theirs = [run.cpu_seconds for run in runs if run.topology.npus == 1024 and len(run.bandwidths) == 4]
     if theirs:
         print(f"ASTRA-sim's {max(theirs):.2f} s (slowest 4D run, its machine) over ours: {max(theirs) / ascending:.0f}")
-    print(f"131,072 NPUs in 5 dimensions over 1,024 in 4: {seconds[FIVE.name, Schedule.ASCENDING] / ascending:.2f}")
+    print(f"131,072 NPUs in 5 dimensions over 1,024 in 4: {seconds[FIVE.name, Ascending] / ascending:.2f}")
 
 
 def best(run: Callable[[], CollectiveRun]) -> tuple[float, CollectiveRun]:

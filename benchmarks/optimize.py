@@ -16,12 +16,14 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
 import numpy as np  # noqa: E402 - the threads are pinned before numpy starts them
-from simcore.models.bandwidth.plan import Target, best_split  # noqa: E402
+from simcore.models.bandwidth.plan import best_split  # noqa: E402
 from simcore.models.bandwidth.region import make_region  # noqa: E402
+from simcore.models.bandwidth.target import Target  # noqa: E402
 from simcore.models.network.collectives import Collective  # noqa: E402
 from simcore.models.network.cost import cost_coefficients  # noqa: E402
 from simcore.models.network.mapping import Groups, map_parallelism  # noqa: E402
-from simcore.models.training.closed_form import StepModel, TrainingLoop, compile_step, mean_step  # noqa: E402
+from simcore.models.training.closed_form import StepModel, compile_step, mean_step  # noqa: E402
+from simcore.models.training.program import CLOSED_FORM_LOOPS, Loop  # noqa: E402
 from simcore.models.training.workload import Layer, Phase, Workload  # noqa: E402
 from simcore.readers.costs import read_costs  # noqa: E402
 from simcore.readers.networks import read_network  # noqa: E402
@@ -35,14 +37,14 @@ COMMAND_SECONDS = {Target.PERF: 1.5, Target.PER_COST: 2.5}
 ORIGINAL_MINUTES = (15, 80)  # 500,000 steps of the original optimiser on idle and on busy machines
 
 
-def compiled(net: str, name: str, loop: TrainingLoop) -> tuple[StepModel, np.ndarray]:
+def compiled(net: str, name: str, loop: Loop) -> tuple[StepModel, np.ndarray]:
     network, workloads = read_network(net, "benchmark").value.topology, read_workloads(name, "benchmark").value
     models = [compile_step(w, map_parallelism(network, w.tp, w.dp), loop) for w in workloads]
     model = models[0] if len(models) == 1 else mean_step(models, [w.name for w in workloads])
     return model, np.array(cost_coefficients(network, read_costs("sc245", "benchmark").value))
 
 
-def deep(loop: TrainingLoop) -> StepModel:
+def deep(loop: Loop) -> StepModel:
     """128 layers, no two alike, on 6 dimensions."""
     rng = np.random.default_rng(0)
     kinds = list(Collective)
@@ -77,12 +79,12 @@ def command(target: Target) -> float:
 
 
 def main() -> int:
-    timed(*compiled("2D", "17B", TrainingLoop.OVERLAP), Target.PERF)  # imports the solver
+    timed(*compiled("2D", "17B", Loop.OVERLAP), Target.PERF)  # imports the solver
     broken = 0
     print(f"{'net':4} {'workload':8} {'loop':10} {'target':12} {'CPU s':>8} {'gap':>8} {'programs':>8}")
     for net in ("2D", "3D", "4D"):
         for name in ("17B", "175B", "1T", "Group"):
-            for loop in TrainingLoop:
+            for loop in CLOSED_FORM_LOOPS:
                 model, prices = compiled(net, name, loop)
                 for target in Target:
                     seconds, gap, programs = timed(model, prices, target)
@@ -90,14 +92,14 @@ def main() -> int:
                     broken += late
                     row = f"{net:4} {name:8} {loop.value:10} {target.value:12} {seconds:8.4f} {gap:8.1e} {programs:8d}"
                     print(row + ("  OVER BUDGET" if late else ""))
-    for loop in TrainingLoop:
+    for loop in CLOSED_FORM_LOOPS:
         for target in Target:
             seconds, gap, programs = timed(deep(loop), np.array([1, 2, 2, 2, 2, 57.4]) * 1e-6, target)
             late = seconds > DEEP_SECONDS
             broken += late
             row = f"{'6D':4} {'deep':8} {loop.value:10} {target.value:12} {seconds:8.4f} {gap:8.1e} {programs:8d}"
             print(row + ("  OVER BUDGET" if late else ""))
-    model, prices = compiled("4D", "1T", TrainingLoop.NO_OVERLAP)
+    model, prices = compiled("4D", "1T", Loop.NO_OVERLAP)
     seconds, _, _ = timed(model, prices, Target.PERF)
     least, most = ORIGINAL_MINUTES
     ratios = f"{60 * least / seconds:,.0f} to {60 * most / seconds:,.0f} times faster"

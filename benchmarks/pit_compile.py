@@ -20,7 +20,7 @@ os.environ.pop("TRITON_INTERPRET", None)
 
 import triton
 from simcore.calibrate.kernels import pit_triton
-from simcore.calibrate.suites.pit_cases import KERNELS
+from simcore.calibrate.suites.pit import KERNELS
 from simcore.models.compute.sparse.tiles import SparseKernel
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource

@@ -15,14 +15,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from simcore.calibrate.measure.fingerprint import fingerprint
+from simcore.calibrate.calibration import calibrate
+from simcore.calibrate.measure.device import current, fingerprint, has_triton
 from simcore.calibrate.measure.formats import experts_format, matrix_formats
-from simcore.calibrate.measure.timing import current, has_triton
-from simcore.calibrate.plan import SUITES
-from simcore.calibrate.run import calibrate
-from simcore.calibrate.suites.layer_sweeps import experts, sequences
-from simcore.calibrate.suites.pit_summary import best_rows, break_even
-from simcore.calibrate.suites.pit_sweeps import GRANULARITIES, SPARSITIES, Bench, figure16, figure17, products
+from simcore.calibrate.suites.registry import SUITES
+from simcore.calibrate.sweeps.layers import experts, sequences
+from simcore.calibrate.sweeps.pit import GRANULARITIES, SPARSITIES, Bench, figure16, figure17, products
+from simcore.calibrate.sweeps.summary import best_rows, break_even
 from simcore.errors import RunError, SimcoreError
 from simcore.outputs import write_atomic
 

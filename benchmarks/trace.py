@@ -16,24 +16,25 @@ import time
 import simcore
 from rich.console import Console
 from rich.table import Table
-from simcore.models.cluster.policies import factories
+from simcore.models.cluster.policies import find_policy
 from simcore.models.cluster.rules import PUBLISHED
 from simcore.models.cluster.simulator import simulate
 from simcore.readers.clusters import read_cluster
 from simcore.readers.step_times import read_step_times
-from simcore.traces import load
+from simcore.traces import read_trace
 
 
-def simulation(trace: str, cluster_name: str, rates_name: str, policy: str, interval: float | None, repeat: int = 1):
+def simulation(
+    trace: str, cluster_name: str, step_times_name: str, policy: str, interval: float | None, repeat: int = 1
+):
     """Return the best CPU seconds [s] and the log of simulating one policy."""
     cluster = read_cluster(cluster_name).value
-    rates = read_step_times(rates_name).value
-    jobs, _ = load(trace, cluster)
+    step_times = read_step_times(step_times_name).value
+    jobs = read_trace(trace, cluster=cluster).value
     best, log = float("inf"), None
     for _ in range(repeat):
-        fresh = factories()[policy](jobs.classes, cluster, rates, PUBLISHED)
         started = time.process_time()
-        log = simulate(jobs, cluster, fresh, interval=interval, rules=PUBLISHED)
+        log = simulate(jobs, cluster, step_times, find_policy(policy), interval=interval, rules=PUBLISHED)
         best = min(best, time.process_time() - started)
     return best, log, len(jobs)
 

@@ -13,9 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from simcore.models.network.conventions import Convention
+from simcore.models.network.conventions import ASTRA_SIM
 from simcore.models.network.mapping import map_parallelism
-from simcore.models.network.schedulers.schedules import Schedule
+from simcore.models.network.schedulers import SCHEDULERS, Ascending, Themis, scheduler
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.training.program import Loop, iteration
 from simcore.models.training.simulated import Settings, run_iteration
@@ -25,7 +25,7 @@ from simcore.studies.evaluate import EvaluateRequest, evaluate
 
 ITERATION_BUDGET, SUITE_BUDGET, REPEAT = 0.5, 600.0, 5
 FIGURES = ("network-fig12", "network-fig13", "network-fig14", "network-fig15")
-SCHEDULES = {"ascending": Schedule.ASCENDING, "offlineGreedy": Schedule.THEMIS}
+ASTRA_SCHEDULES = {"ascending": Ascending, "offlineGreedy": Themis}
 
 
 def cpu(call):
@@ -64,7 +64,7 @@ def errors():
         "ASTRA-sim's training iterations     schedule        theirs [ms]    ours [ms]     error  CPU [s]   theirs/ours"
     )
     for row in published():
-        settings = Settings(int(row["chunks"]), SCHEDULES[row["inter_dim_sched"]], Convention.ASTRA_SIM)
+        settings = Settings(int(row["chunks"]), ASTRA_SCHEDULES[row["inter_dim_sched"]], ASTRA_SIM)
         arguments = case(row)
         seconds, run = cpu(lambda a=arguments, s=settings: run_iteration(*a, s))
         theirs = float(row["result_ns"]) * 1e-6
@@ -72,7 +72,7 @@ def errors():
         ratio = f"{float(row['cpu_s']) / seconds:8.0f} x" if row["cpu_s"] else ""
         error = f"{run.time * 1e3 / theirs - 1:+9.4%}"
         numbers = f"{theirs:12.4f} {run.time * 1e3:12.4f} {error} {seconds:8.4f} {ratio:>13s}"
-        print(f"{name:35s} {settings.schedule:14s} {numbers}")
+        print(f"{name:35s} {settings.schedule.name:14s} {numbers}")
 
 
 def iterations():
@@ -80,8 +80,8 @@ def iterations():
     groups = map_parallelism(topology, workload.tp, workload.dp)
     steps = iteration(workload, Loop.SIMULATE)
     print(f"\n1T on 4D, 325 GB/s, 64 chunks       CPU [s]   events  time [ms]   (budget {ITERATION_BUDGET} s)")
-    for schedule in Schedule:
-        settings = Settings(64, schedule)
+    for schedule in SCHEDULERS:
+        settings = Settings(64, scheduler(schedule))
         seconds, run = cpu(lambda s=settings: run_iteration(steps, topology, [81.25e9] * 4, groups, s))
         verdict = "" if seconds <= ITERATION_BUDGET else "  OVER BUDGET"
         print(f"{schedule:34s} {seconds:8.4f} {run.events:8d} {run.time * 1e3:10.3f}{verdict}")

@@ -12,19 +12,18 @@ if TYPE_CHECKING:
     from simcore.studies.collective import collective
     from simcore.studies.evaluate import evaluate
     from simcore.studies.optimize import optimize
-    from simcore.studies.trace.result import TraceResult
-    from simcore.studies.trace.run import trace
+    from simcore.studies.trace import TraceResult, trace
     from simcore.studies.train import train
 
 __getattr__, __dir__ = attach(
     __name__,
     {
-        "TraceResult": "simcore.studies.trace.result",
+        "TraceResult": "simcore.studies.trace",
         "collective": "simcore.studies.collective",
         "evaluate": "simcore.studies.evaluate",
         "optimize": "simcore.studies.optimize",
         "simulate": "simcore.models.network.sharing.jobs",
-        "trace": "simcore.studies.trace.run",
+        "trace": "simcore.studies.trace",
         "train": "simcore.studies.train",
     },
 )

@@ -122,13 +122,14 @@ class Alarm:
             raise ValueError("the alarm is not set: call move() first")
         return self._event
 
-    def move(self, time: float) -> None:
-        """Set the alarm to `time` [s], wherever it stood before."""
+    def move(self, time: float) -> Event:
+        """Set the alarm to `time` [s], wherever it stood before, and return the event to yield."""
         old = self._event
         if old is not None and old.callbacks is None and time >= self._clock.now:  # fired
             self._clock.again(old, time)
-            return
+            return old
         new = self._clock.at(time)
         if old is not None and old.callbacks:  # not fired yet, and somebody waits
             new.callbacks, old.callbacks = old.callbacks, []
         self._event = new
+        return new

@@ -42,6 +42,17 @@ def field(name: str) -> str:
     return f"\x1f{name}\x1f"
 
 
+def with_fields(text: str, called: Callable[[str], str] = str) -> str:
+    """Return a text with what `called` gives in place of each field's name.
+
+    Examples
+    --------
+    >>> with_fields(f"{field('in_flight')} of 4"), with_fields(f"{field('caps')} 1=4", {"caps": "--cap"}.__getitem__)
+    ('in_flight of 4', '--cap 1=4')
+    """
+    return _FIELD.sub(lambda mark: called(mark[1]), text)
+
+
 class InputError(SimcoreError):
     """The user's input is wrong.
 
@@ -79,7 +90,7 @@ class InputError(SimcoreError):
         """Return the message, with what `called` gives in place of each field's name."""
         text = f"{self.place}: found {self.found}, expected {self.expected}."
         text = f"{text} {self.remedy}" if self.remedy else text
-        text = one_line(_FIELD.sub(lambda mark: called(mark[1]), text))
+        text = one_line(with_fields(text, called))
         if self.pointer is None:
             return text
         line, offset = self.pointer
@@ -88,8 +99,7 @@ class InputError(SimcoreError):
     def renamed(self, called: Callable[[str], str]) -> InputError:
         """Return the same error, with what `called` gives in place of each field's name."""
         place, found, expected, remedy = (
-            _FIELD.sub(lambda mark: called(mark[1]), text)
-            for text in (self.place, self.found, self.expected, self.remedy)
+            with_fields(text, called) for text in (self.place, self.found, self.expected, self.remedy)
         )
         return InputError(place, found, expected, remedy, self.pointer)
 

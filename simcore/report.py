@@ -16,7 +16,7 @@ class Headline:
     text : str
         The line.
     under : str
-        A second one that belongs to it; empty for none.
+        What belongs to it, in lines; empty for nothing.
     """
 
     text: str
@@ -128,9 +128,9 @@ def as_html(blocks: Sequence[Block]) -> str:
 
 def _html(block: Block) -> Iterator[str]:
     if isinstance(block, Headline):
-        yield f"<h3>{escape(block.text)}</h3>" + (f"<p>{escape(block.under)}</p>" if block.under else "")
+        yield f"<h3>{escape(block.text)}</h3>" + (f"<p>{_lines(block.under)}</p>" if block.under else "")
     elif isinstance(block, Text):
-        yield f"<p>{'<br>'.join(escape(line) for line in block.text.splitlines())}</p>"
+        yield f"<p>{_lines(block.text)}</p>"
     elif isinstance(block, Sentences):
         items = "".join(f"<li>{escape(item)}</li>" for item in block.items)
         yield (f"<p>{escape(block.title)}</p>" if block.title else "") + f"<ul>{items}</ul>"
@@ -139,3 +139,7 @@ def _html(block: Block) -> Iterator[str]:
         body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in block.rows)
         title = f"<caption>{escape(block.title)}</caption>" if block.title else ""
         yield f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _lines(text: str) -> str:
+    return "<br>".join(escape(line) for line in text.splitlines())

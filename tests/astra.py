@@ -7,18 +7,21 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from simcore.models.network.algorithms import Algorithm
+from simcore.models.network.chunks import Optimization
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import Convention
-from simcore.models.network.schedulers.schedules import Optimization, Schedule
-from simcore.models.network.simulation.algorithms import Algorithm
+from simcore.models.network.conventions import ASTRA_SIM, ASTRA_SIM_2, ASTRA_SIM_2_AWARE, Convention
+from simcore.models.network.schedulers import SCHEDULERS, Ascending, Flex, RoundRobin, Scheduler, Themis, scheduler
 from simcore.models.network.simulation.run import CollectiveRun, simulate_collective
 from simcore.models.network.topology import Block, Dimension, Topology
 
 MEBIBYTE = 2**20
+SCHEDULES = [scheduler(name) for name in SCHEDULERS]
+"""All schedules that come with simcore."""
 _CONVENTION = {
-    "astra-sim-1.0-analytical": Convention.ASTRA_SIM,
-    "astra-sim-2-congestion_unaware": Convention.ASTRA_SIM_2,
-    "astra-sim-2-congestion_aware": Convention.ASTRA_SIM_2_AWARE,
+    "astra-sim-1.0-analytical": ASTRA_SIM,
+    "astra-sim-2-congestion_unaware": ASTRA_SIM_2,
+    "astra-sim-2-congestion_aware": ASTRA_SIM_2_AWARE,
 }
 _COLLECTIVE = {
     "AR": Collective.ALL_REDUCE,
@@ -27,11 +30,11 @@ _COLLECTIVE = {
     "A2A": Collective.ALL_TO_ALL,
 }
 _SCHEDULE = {
-    "ascending": Schedule.ASCENDING,
-    "default": Schedule.ASCENDING,
-    "roundRobin": Schedule.ROUND_ROBIN,
-    "offlineGreedy": Schedule.THEMIS,
-    "offlineGreedyFlex": Schedule.FLEX,
+    "ascending": Ascending,
+    "default": Ascending,
+    "roundRobin": RoundRobin,
+    "offlineGreedy": Themis,
+    "offlineGreedyFlex": Flex,
 }
 _ALGORITHM = {
     "ring": Algorithm.RING,
@@ -53,7 +56,7 @@ class AstraRun:
     algorithms: tuple[Algorithm, ...]
     chunks: int
     in_flight: int
-    schedule: Schedule
+    schedule: type[Scheduler]
     optimization: Optimization
     nanoseconds: int
     cpu_seconds: float
@@ -62,7 +65,7 @@ class AstraRun:
     def tolerance(self) -> float:
         """The relative error that is allowed."""
         small = self.size <= MEBIBYTE
-        if self.convention is Convention.ASTRA_SIM_2_AWARE:
+        if self.convention is ASTRA_SIM_2_AWARE:
             return 0.03 if self.in_flight > 1 else 0.02 if small else 0.01
         return 0.02 if small else 0.001
 
@@ -71,8 +74,8 @@ class AstraRun:
         """Which group of runs it belongs to."""
         size = "1 MiB" if self.size <= MEBIBYTE else "larger"
         several = ", several chunks in flight" if self.in_flight > 1 else ""
-        schedule = "" if self.schedule is Schedule.ASCENDING else f", {self.schedule.value}"
-        return f"{self.convention.value}, {size}{schedule}{several}"
+        schedule = "" if self.schedule is Ascending else f", {self.schedule.name}"
+        return f"{self.convention}, {size}{schedule}{several}"
 
     def simulate(self, **changes) -> CollectiveRun:
         """Run the case, with some of its settings changed."""

@@ -119,9 +119,9 @@ def run(
 
     jobs = []
     for row in range(len(trace)):
-        kind = trace.classes[trace.kind[row]]
+        kind = trace.classes[trace.class_index[row]]
         times = tuple(rates.seconds.get((kind.model, kind.batch_size, t), math.nan) for t in cluster.types)
-        work = float(trace.samples[row]) / kind.global_batch
+        work = float(trace.work[row]) / kind.global_batch
         tolerance = 0.0 if interval is None else 1e-9
         jobs.append(
             Job(env, row, trace.names[row], float(trace.submit[row]), work, kind, times, rules, tolerance, on_event)

@@ -2,8 +2,7 @@
 
 import numpy as np
 import simcore
-from simcore.models.cluster.step_times import StepTimes
-from simcore.readers.step_times import read_step_times
+from simcore.cluster import StepTimes, read_step_times
 
 RUNS, JITTER = 20, 0.003
 fitted = read_step_times("sc23-fitted").value

@@ -1,4 +1,4 @@
-"""A trace, a cluster and a rate table of one's own, from three small files."""
+"""A trace, a cluster and step times of one's own, from three small files."""
 
 import tempfile
 from pathlib import Path

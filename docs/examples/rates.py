@@ -1,12 +1,18 @@
 """Predicted steps of BERT and ELECTRA from data sheets, beside the published measurements of the same GPUs."""
 
 from simcore.readers.step_times import read_step_times
-from simcore.studies.rates.run import rates
+from simcore.studies.rates import rates
 
 GPUS = {"v100": "v100-16gb", "p100": "p100-16gb", "t4": "t4"}
 MODELS = {"bert": "bert-base", "electra": "electra-base"}
 
-found = rates(list(GPUS.values()), list(MODELS.values()), [8, 16], devices=list(GPUS), names=list(MODELS))
+found = rates(
+    profiles=list(GPUS.values()),
+    devices=list(GPUS),
+    models=list(MODELS.values()),
+    names=list(MODELS),
+    batches=[8, 16],
+)
 predicted, published = found.rates.seconds, read_step_times("sc23-measured").value.seconds
 
 print("batch 8  gpu   predicted [s]  published [s]  published / predicted")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import simcore
-from simcore.models.cluster.rules import CORRECTED, PUBLISHED
+from simcore.cluster import CORRECTED, PUBLISHED
 
 CORRECTIONS = {
     "published": {},

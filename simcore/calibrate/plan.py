@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-SUITES = ("gemm", "memory", "launch", "pit", "moe", "sequence")
-"""Modules of this package that have cases, in the order in which they run."""
+from collections.abc import Callable
+
+Progress = Callable[[int, int, str], None]
+"""Called with cases done, all cases, and what is measured next, or ``done`` and why at the end."""
 
 PASSES = 5
 """Times that every case is measured if time allows, once in each pass over all cases: other load comes in bursts."""

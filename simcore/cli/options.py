@@ -6,6 +6,7 @@ import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,27 @@ class Whole(click.types.IntParamType):
         self.least = least
 
 
+@dataclass(frozen=True)
+class OutputFile:
+    """What ``-o`` writes in place of a directory with everything.
+
+    Attributes
+    ----------
+    metavar, help, replaced : str
+        For the command's help: of ``-o``, and of ``--force``.
+    check : callable
+        Refuses a request, a path and whether it may be replaced, before any work is done for it.
+    write : callable
+        Writes a result to the path.
+    """
+
+    metavar: str
+    help: str
+    replaced: str
+    check: Callable[[Any, Path, bool], None]
+    write: Callable[[Any, Path], None]
+
+
 class StudyCommand(click.Command):
     """A command that runs a study: its parameters are the fields of the study's request.
 
@@ -63,8 +85,12 @@ class StudyCommand(click.Command):
         Options that are no inputs, for `runtime`.
     timeline : bool
         Whether the result has a timeline that ``--timeline`` writes.
+    timeline_table : bool
+        Whether the same goes to a CSV file beside it.
     directory : bool
         Whether ``-o`` writes a directory.
+    file : OutputFile, optional
+        What ``-o`` writes in place of it.
     show : callable, optional
         Prints the result in place of its report; gets the result and the other options.
     width : int or None
@@ -83,15 +109,18 @@ class StudyCommand(click.Command):
         runtime: Callable[[Any, dict[str, Any]], AbstractContextManager[dict[str, Any]]] | None = None,
         extra: Sequence[click.Parameter] = (),
         timeline: bool = False,
+        timeline_table: bool = True,
         directory: bool = True,
+        file: OutputFile | None = None,
         show: Callable[[Result, dict[str, Any]], None] | None = None,
         width: int | None = WIDEST,
         epilog: str | None = None,
     ) -> None:
         self.words = name
         self.request, self.study, self.example = request, study, example
-        self.read, self.runtime, self.show, self.width = read or {}, runtime, show, width
-        outputs = output_options(timeline=timeline, directory=directory)
+        self.read, self.runtime, self.show, self.width, self.file = read or {}, runtime, show, width, file
+        outputs = output_options(timeline=timeline, timeline_table=timeline_table, directory=directory, file=file)
+        self.timeline_table = timeline_table
         super().__init__(
             name.split()[-1],
             # a number below 0 is refused as one, not as an unknown option
@@ -106,7 +135,7 @@ class StudyCommand(click.Command):
         from simcore.studies.request import descriptions
 
         fields = descriptions(self.request)
-        outputs: dict[str, Any] = {name: values.pop(name) for name in _OUTPUTS if name in values}
+        outputs: dict[str, Any] = {name: values.pop(name) for name in _OUTPUTS if name in values and name not in fields}
         positions, replaced = _positions(fields, values)
         options = {str(each.name): each.opts[0] for each in self.params if isinstance(each, click.Option)}
         called = names_of(fields, replaced, options)
@@ -136,13 +165,16 @@ class StudyCommand(click.Command):
 
     def _finish(self, given: dict[str, Any], extra: dict[str, Any], outputs: dict[str, Any]) -> None:
         """Check the outputs, run the study, and write and print what it gives."""
-        check_outputs(outputs)
+        check_outputs(outputs, timeline_table=self.timeline_table, directory=self.file is None)
         options = {name: value for name, value in extra.items() if not name.endswith("_instead")} | outputs
-        self.carry_out(self.request(**given), options)
+        request = self.request(**given)
+        if self.file is not None and outputs["output"] is not None:
+            self.file.check(request, outputs["output"], outputs["force"])
+        self.carry_out(request, options)
 
     def carry_out(self, request: Request, options: dict[str, Any]) -> None:
         """Run the study on a request, and write and print what it gives; `options` are no inputs."""
-        deliver(self.result(request, options), options, self.width, self.show)
+        deliver(self.result(request, options), options, self.width, self.show, self.file)
 
     def result(self, request: Request, options: dict[str, Any]) -> Result:
         """Run the study on a request."""
@@ -159,6 +191,7 @@ def deliver(
     outputs: dict[str, Any],
     width: int | None = WIDEST,
     show: Callable[[Result, dict[str, Any]], None] | None = None,
+    file: OutputFile | None = None,
 ) -> None:
     """Warn, write what was asked for, and print the result as JSON or as a report."""
     for warning in result.warnings:
@@ -168,7 +201,9 @@ def deliver(
         text = result.to_json()
     else:
         text = "" if show is not None else render(result.report(), min(most, terminal_width() or most)) + "\n"
-    if outputs.get("output") is not None:
+    if outputs.get("output") is not None and file is not None:
+        file.write(result, outputs["output"])
+    elif outputs.get("output") is not None:
         result.write(outputs["output"], force=outputs.get("force", False))
     if outputs.get("timeline") is not None:
         timeline = result.timeline()
@@ -180,31 +215,52 @@ def deliver(
         show(result, outputs)
 
 
-def check_outputs(outputs: Mapping[str, Any]) -> None:
+def check_outputs(outputs: Mapping[str, Any], *, timeline_table: bool = True, directory: bool = True) -> None:
     """Refuse places that cannot be written, before any work is done for them."""
     from simcore.outputs import check_output
     from simcore.results import check_timeline
 
     force = outputs.get("force", False)
-    if outputs.get("timeline") is not None:
-        check_timeline(outputs["timeline"], force=force, place="--timeline")
-    if outputs.get("output") is not None:
-        check_output(outputs["output"], force=force, option="-o")
+    timeline, output = outputs.get("timeline"), outputs.get("output")
+    if timeline is not None:
+        check_timeline(timeline, force=force, place="--timeline", table=timeline_table)
+    if directory and output is not None:
+        check_output(output, force=force, option="-o")
+    if timeline is not None and output is not None:
+        above = output.absolute()
+        if timeline.absolute() in (above, *above.parents):
+            raise InputError(f"--timeline {timeline}", "the directory of -o, or one above", "a file of its own")
 
 
-def output_options(*, timeline: bool = False, directory: bool = True) -> list[click.Option]:
+def _path(_: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
+    """Return the path of an output; an empty text would be the working directory."""
+    if value is not None and not value.strip():
+        expected = "the path of a directory" if "-o" in parameter.opts else "the path of a file"
+        raise InputError(parameter.opts[0], "an empty name", expected)
+    return None if value is None else Path(value)
+
+
+def output_options(
+    *,
+    timeline: bool = False,
+    timeline_table: bool = True,
+    directory: bool = True,
+    file: OutputFile | None = None,
+) -> list[click.Option]:
     """Return the options that say where a result goes, the same for every command."""
     found = []
     if timeline:
-        kind = click.Path(path_type=Path, dir_okay=False)
-        text = "Trace for ui.perfetto.dev, and the same as CSV beside it."
-        found.append(click.Option(["--timeline"], type=kind, metavar="FILE", help=text))
-    if directory:
+        text = f"Trace for ui.perfetto.dev{', and the same as CSV beside it' if timeline_table else ''}."
+        found.append(click.Option(["--timeline"], callback=_path, metavar="FILE", help=text))
+    if file is not None:
+        found.append(click.Option(["-o", "output"], callback=_path, metavar=file.metavar, help=file.help))
+    elif directory:
         text = "New directory for JSON, CSV and figures."
-        found.append(click.Option(["-o", "--output"], type=click.Path(path_type=Path), metavar="DIR", help=text))
+        found.append(click.Option(["-o", "--output"], callback=_path, metavar="DIR", help=text))
     found.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, in SI units."))
-    if timeline or directory:
-        found.append(click.Option(["--force"], is_flag=True, help="Replace what exists of the outputs."))
+    if timeline or directory or file is not None:
+        text = "Replace what exists of the outputs." if file is None else file.replaced
+        found.append(click.Option(["--force"], is_flag=True, help=text))
     return found
 
 
@@ -227,7 +283,8 @@ def parameters(request: type[Request]) -> list[click.Parameter]:
 
 
 def _option(name: str, description: Description, hint: str, default: Any) -> click.Option:
-    kind = next((word for word in _KINDS if word in hint.split(" | ")), "str")
+    types = hint.split(" | ")
+    kind = "str" if "str" in types else next((each for each in _KINDS if each in types), "str")
     flag, text = description.flag or flag_of(name), description.help
     if kind == "bool":
         both = flag if default is False or "/" in flag else f"{flag}/--no-{flag.removeprefix('--')}"
@@ -237,7 +294,8 @@ def _option(name: str, description: Description, hint: str, default: Any) -> cli
     if metavar is None and kind == "str":
         metavar = "NAME" if description.choices else "TEXT"
     if description.choices and metavar != words:
-        text = f"{text.rstrip('.')}: {', '.join(description.choices)}."
+        or_else = f", or {description.beside}" if description.beside else ""
+        text = f"{text.rstrip('.')}: {', '.join(description.choices)}{or_else}."
     if default not in (None, (), "") and "[default" not in text:
         text += f"  [default: {', '.join(map(str, default)) if isinstance(default, tuple) else default}]"
     # what click shows as a default would be given as a value; what a field is by default, its request says

@@ -9,8 +9,10 @@
 
 The header and the number of layers may be left out, as in LIBRA's files. A layer is twelve fields between blanks or
 tabs: name, reserved, then compute time [ns], collective and bytes of the forward, input-gradient and weight-gradient
-pass, and the time of the weight update [ns]. Of the header, the size of the tensor-parallel group and the checkpoints
-are read; a block ends where the next checkpoint stands, so that the layers that initiate its recomputation are known.
+pass, and the time of the weight update [ns], which is not kept. simcore reads a thirteenth one,
+``activations=BYTES``: what an NPU hands on to the next layer. Of the header, the size of the tensor-parallel group and
+the checkpoints are read; a block ends where the next checkpoint stands, so that the layers that initiate its
+recomputation are known.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ FIELDS = (
     "weight-gradient bytes",
     "weight update",
 )
+_ACTIVATIONS = "activations="
+"""Start of the field that may follow them."""
 _COLLECTIVES = {
     "NONE": None,
     "ALLREDUCE": Collective.ALL_REDUCE,
@@ -149,6 +153,13 @@ def _checkpoints(path: Path, header: str, layers: int) -> tuple[int, ...]:
 
 def _layer(path: Path, number: int, line: str) -> Layer:
     found = list(_WORD.finditer(line))
+    activations = None
+    if len(found) > 1 and found[-1][0].startswith(_ACTIVATIONS):
+        word, where = found.pop(), "field 'activations'"
+        text = word[0].removeprefix(_ACTIVATIONS)
+        activations = _number(
+            _Field("activation bytes", text, f"{path}, line {number}, column {word.start() + 1}, {where}")
+        )
     fields = [
         _Field(label, match[0], f"{path}, line {number}, column {match.start() + 1}, field '{label}'")
         for label, match in zip(FIELDS, found, strict=False)
@@ -157,15 +168,18 @@ def _layer(path: Path, number: int, line: str) -> Layer:
     for field in fields:
         _check(field)
     if len(found) < len(FIELDS):
+        line = line[: found[-1].end()]
         where = f"{path}, line {number}, column {len(line.rstrip()) + 1}, field '{FIELDS[len(found)]}'"
         expected = f"{len(FIELDS)} fields: {', '.join(FIELDS)}"
         raise InputError(where, f"the end of the line after {len(found)} fields", expected, "Add what is missing.")
     if len(found) > len(FIELDS):
         extra = found[len(FIELDS)]
         where = f"{path}, line {number}, column {extra.start() + 1}"
-        raise InputError(where, f"'{extra[0]}'", f"the end of the line after {len(FIELDS)} fields")
+        raise InputError(
+            where, f"'{extra[0]}'", f"the end of the line after {len(FIELDS)} fields, or {_ACTIVATIONS}BYTES"
+        )
     forward, backward, weight = (_phase(*fields[start : start + 3]) for start in (2, 5, 8))
-    return Layer(fields[0].text, forward, backward, weight, _number(fields[11]) / 1e9)
+    return Layer(fields[0].text, forward, backward, weight, activations=activations)
 
 
 def _check(field: _Field) -> None:

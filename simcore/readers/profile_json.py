@@ -51,6 +51,8 @@ def parse_document(path: Path, text: str) -> dict[str, Any]:
     except (json.JSONDecodeError, RecursionError) as error:
         remedy = "It may be truncated: calibrate again, or fetch it anew."
         raise InputError(str(path), f"broken JSON ({error})", expected, remedy) from None
+    if isinstance(document, dict):
+        document.pop("provenance", None)  # of a document that `profile show --json` printed
     if not isinstance(document, dict) or "schema" not in document:
         raise InputError(str(path), "no field 'schema'", expected, "Name a file that simcore calibrate wrote.")
     if document["schema"] != SCHEMA:

@@ -87,7 +87,7 @@ def read_path(path: Path, what: str, name: str = "") -> InputFile:
 
 
 def read_entry(
-    kind: str,
+    kind: str | tuple[str, ...],
     name_or_path: str | Path | InputFile,
     place: str,
     what: str,
@@ -97,8 +97,8 @@ def read_entry(
 
     Parameters
     ----------
-    kind : str
-        A folder of the zoo, such as ``clusters``.
+    kind : str or tuple of str
+        A folder of the zoo, such as ``clusters``, or several.
     name_or_path : str, Path or InputFile
         An entry's name (any case), a path, or the file itself.
     place : str
@@ -122,4 +122,6 @@ def read_entry(
     if isinstance(name_or_path, InputFile):
         return name_or_path
     path = zoo.find(kind, name_or_path, place, fits)
-    return read_path(path, what, path.stem if path.parent == zoo.ROOT / kind else str(name_or_path))
+    folders = (kind,) if isinstance(kind, str) else kind
+    ours = any(path.parent == zoo.ROOT / folder for folder in folders)
+    return read_path(path, what, path.stem if ours else str(name_or_path))

@@ -1,4 +1,4 @@
-"""Rate tables as CSV: ``model,batch_size,gpu_type,seconds_per_minibatch[,kind]``, a note in a comment line."""
+"""Step times as CSV: ``model,batch_size,gpu_type,seconds_per_minibatch[,kind]``, a note in a comment line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPTIONAL = ("kind",)
 
 
 class _Row(Strict):
-    """One row of a rate table."""
+    """One row: a model, a batch size and a GPU type."""
 
     model_config = ConfigDict(protected_namespaces=())  # a field is called model
     model: str = Field(min_length=1)
@@ -28,9 +28,9 @@ class _Row(Strict):
 
 
 def read_step_times(name_or_path: str | Path | InputFile, place: str = "rates") -> Read[StepTimes]:
-    """Read a rate table of the zoo or from a file.
+    """Read step times of the zoo or from a file.
 
-    A comment line ``# note: ...`` is carried along and printed wherever a result of the table is printed.
+    A comment line ``# note: ...`` is carried along and printed wherever a result that rests on them is printed.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def read_step_times(name_or_path: str | Path | InputFile, place: str = "rates") 
     Raises
     ------
     InputError
-        If there is no such table, or a row is malformed or doubled, or there is none.
+        If there are no such step times, or a row is malformed or doubled, or there is none.
 
     Examples
     --------

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from simcore.errors import InputError, field
 from simcore.files import read_yaml
+from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.mapping import DEGREES
-from simcore.models.training.operators import ProfiledTimes
-from simcore.models.training.transformer import LayerTimes, Variant, constant_rate, generate
+from simcore.models.training.lowering import Variant, lower_at_rate, lower_on_profile
 from simcore.models.training.workload import Workload
+from simcore.readers import zoo
 from simcore.readers.astra import parse_layers
-from simcore.readers.model_file import is_hugging_face, parse_hugging_face, parse_model
+from simcore.readers.models import parse_model
 from simcore.readers.quantities import Entry, NotEmpty
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import is_layer_text, json_or_yaml, top_fields
+
+KINDS = ("models", "groups")
+"""Folders of the zoo that hold workloads."""
 
 
 class _Group(Entry):
@@ -26,7 +29,7 @@ class _Group(Entry):
 
 def workload_file(name_or_path: str | Path | InputFile, place: str = "workload") -> InputFile:
     """Return the file of one workload, to be read with several degrees of parallelism; a message offers no group."""
-    return read_entry("workloads", name_or_path, place, "workload", fits=_is_one)
+    return read_entry(KINDS, name_or_path, place, "workload", fits=zoo.names("models").__contains__)
 
 
 def read_workload(
@@ -39,7 +42,8 @@ def read_workload(
     npus: int | None = None,
     sequence: int | None = None,
     batch: int | None = None,
-    times: LayerTimes = constant_rate,
+    profile: KernelProfile | None = None,
+    dtype: str | None = None,
 ) -> Read[Workload]:
     """Read one workload by its name in the zoo, or from a file.
 
@@ -57,8 +61,11 @@ def read_workload(
         NPUs of the network: gives the degree that is left open, and the other where one of `tp` and `dp` is given.
     sequence, batch : int, optional
         In place of the transformer's tokens per sequence, and sequences per data-parallel replica.
-    times : callable
-        Compute of a transformer's layers, see `simcore.models.training.transformer.generate`.
+    profile : KernelProfile, optional
+        Of a device, whose predicted times take the place of a transformer's constant rate; with it a model that has a
+        vocabulary also has embedding, output layer and update.
+    dtype : str, optional
+        Number format of the profile's kernels, whose width all elements then have.
 
     Returns
     -------
@@ -79,28 +86,23 @@ def read_workload(
     file = workload_file(name_or_path, place)
     path, text = file.path, json_or_yaml(file, "workload")
     if is_layer_text(text):
-        if times is not constant_rate:
+        if profile is not None:
             expected = "a transformer, whose kernels have shapes"
             given = f"a profile for '{path}', whose compute times are written out"
             raise InputError(field("profile"), given, expected, f"Leave {field('profile')} out.")
         shape = sequence if batch is None else batch
         return file.of(_from_layers(path, text, place, variant, tp, dp, npus, shape))
-    fields = top_fields(text)
-    if "group" in fields:
+    if "group" in top_fields(text):
         members = ", ".join(read_yaml(path, _Group, "workload", text).group)
         raise InputError(place, f"'{file.name}', a group of {members}", "one workload", "Name one of them.")
-    for option, count in ((field("sequence"), sequence), (field("batch"), batch)):
-        if count is not None and count < 1:
-            raise InputError(option, str(count), "a whole number of at least 1")
-    parse = parse_hugging_face if is_hugging_face(fields) else parse_model
-    found = parse(path, text, sequence, batch)
-    degrees = _degrees(path, (found.tp, found.dp), (tp, dp), npus)
-    model = found.transformer
-    if times is constant_rate:  # as in the published workloads, blocks alone have times
-        model = replace(model, vocabulary=None, outputs=None)
-    elif isinstance(times, ProfiledTimes):
-        model = times.in_format(model)
-    return file.of(generate(model, *degrees, variant, times))
+    model = parse_model(path, text)
+    run = model.run(sequence, batch)
+    degrees = _degrees(path, (model.tp, model.dp), (tp, dp), npus)
+    if profile is None:
+        found = lower_at_rate(model.architecture, run, *degrees, model.rate, variant)
+    else:
+        found = lower_on_profile(model.architecture, run, *degrees, profile, dtype, variant)
+    return file.of(found)
 
 
 def read_workloads(
@@ -111,7 +113,8 @@ def read_workloads(
     tp: int | None = None,
     dp: int | None = None,
     npus: int | None = None,
-    times: LayerTimes = constant_rate,
+    profile: KernelProfile | None = None,
+    dtype: str | None = None,
 ) -> Read[tuple[Workload, ...]]:
     """Read a workload, or all members of a group, which weigh the same.
 
@@ -127,17 +130,17 @@ def read_workloads(
     >>> [workload.name for workload in read_workloads("Group").value]
     ['17B', '175B', '1T']
     """
-    file = read_entry("workloads", name_or_path, place, "workload")
+    file = read_entry(KINDS, name_or_path, place, "workload")
     path, text = file.path, json_or_yaml(file, "workload")
     if is_layer_text(text) or "group" not in top_fields(text):
-        alone = read_workload(file, place, variant=variant, tp=tp, dp=dp, npus=npus, times=times)
+        alone = read_workload(file, place, variant=variant, tp=tp, dp=dp, npus=npus, profile=profile, dtype=dtype)
         return file.of((alone.value,))
     if tp is not None or dp is not None:
         found = f"degrees of parallelism for the group '{path.stem}'"
         raise InputError(DEGREES, found, "them only for one workload", "Leave them out, or name one workload.")
     members = read_yaml(path, _Group, "workload", text).group
     where = f"{path}, field 'group'"
-    read = functools.partial(read_workload, place=where, variant=variant, npus=npus, times=times)
+    read = functools.partial(read_workload, place=where, variant=variant, npus=npus, profile=profile, dtype=dtype)
     return file.of(tuple(read(_beside(path, member)).value for member in members))
 
 
@@ -167,12 +170,6 @@ def _from_layers(
     read = parse_layers(path, text)
     degrees = _degrees(path, (read.tp, None), (tp, dp), npus)
     return Workload(path.stem, read.layers, *degrees, source=str(path), checkpoints=read.checkpoints)
-
-
-def _is_one(name: str) -> bool:
-    """Tell whether an entry of the zoo is one workload, no group of several."""
-    text = json_or_yaml(read_entry("workloads", name, "workload", "workload"), "workload")
-    return is_layer_text(text) or "group" not in top_fields(text)
 
 
 def _degrees(

@@ -1,4 +1,4 @@
-"""The zoo: devices, networks, workloads, costs, clusters and rates as data files, each number with its source.
+"""The zoo: devices, networks, models, costs, clusters and rates as data files, each number with its source.
 
 A kind is a folder beside this file, an entry is a file in it. Wherever a command takes NAME|FILE, `find` decides: a
 name in the zoo wins, anything else is a path.
@@ -31,13 +31,15 @@ def names(kind: str) -> list[str]:
     return sorted(path.stem for path in (ROOT / kind).iterdir() if path.suffix in {".yaml", ".csv", ".json"})
 
 
-def find(kind: str, name_or_path: str | Path, place: str, fits: Callable[[str], bool] = lambda name: True) -> Path:
+def find(
+    kind: str | tuple[str, ...], name_or_path: str | Path, place: str, fits: Callable[[str], bool] = lambda name: True
+) -> Path:
     """Return the file of a zoo entry, or of the user's own path.
 
     Parameters
     ----------
-    kind : str
-        A folder of the zoo, such as ``clusters``.
+    kind : str or tuple of str
+        A folder of the zoo, such as ``clusters``, or several.
     name_or_path : str or Path
         An entry's name (any case), or a path.
     place : str
@@ -51,13 +53,14 @@ def find(kind: str, name_or_path: str | Path, place: str, fits: Callable[[str], 
         If it is neither, with the closest name.
     """
     wanted = str(name_or_path)
-    for path in (ROOT / kind).iterdir():
+    folders = (kind,) if isinstance(kind, str) else kind
+    for path in (path for folder in folders for path in (ROOT / folder).iterdir()):
         if path.suffix in {".yaml", ".csv", ".json"} and path.stem.lower() == wanted.lower():
             return path
     path = Path(wanted)
     if wanted and is_there(path):
         return path
-    known = [name for name in names(kind) if fits(name)]
+    known = sorted(name for folder in folders for name in names(folder) if fits(name))
     remedy = did_you_mean(wanted, known)
     if kind == "networks" and "(" in wanted:
         remedy = "A network that is written out brings its bandwidths, so that no budget goes with it."

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from simcore.errors import InputError, unknown_name, written
+from simcore.files import sha256
+from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.topology import Topology
 from simcore.readers.network_string import is_network_string, parse_network
 from simcore.units import parse
@@ -115,6 +117,24 @@ def check_count(option: str, number: int, most: int | None = MOST_CHUNKS) -> Non
         raise InputError(option, written(number), f"a whole number {limits}")
 
 
+def device_profile(profile: str | Path | KernelProfile, place: str) -> KernelProfile:
+    """Return a kernel profile that is given itself, by its name in the zoo, or as a file.
+
+    Raises
+    ------
+    InputError
+        If nothing is given, or there is no such profile.
+    """
+    if isinstance(profile, KernelProfile):
+        return profile
+    if not str(profile).strip():
+        expected = "the name of a kernel profile, or the path of a file"
+        raise InputError(place, "nothing", expected, f"For example: {place} v100-16gb, or one that you calibrated.")
+    from simcore.readers.profiles import read_profile
+
+    return read_profile(profile, place).value
+
+
 def resolve_network(
     network: str | Path, place: str = "--network"
 ) -> tuple[Topology, tuple[float, ...], dict[str, str]]:
@@ -143,3 +163,8 @@ def resolve_network(
         expected = "a network with the bandwidth of each dimension"
         raise InputError(place, found, expected, f'Write it out: {place} "{text}".')
     return topology, bandwidths, {"network": read.sha256}
+
+
+def part_hash(name: str, path: Path | None) -> dict[str, str]:
+    """Return the SHA-256 of a user's own Python file by the name of what it defines; nothing where there is none."""
+    return {} if path is None else {name: sha256(path.read_bytes())}

@@ -57,6 +57,8 @@ class Description:
         For example ``s`` or ``B/s``; empty for none.
     choices : tuple of str
         Words that it may be, in any case; empty for any.
+    beside : str
+        What it may be beside these words, such as ``FILE.py:CLASS``; empty for nothing else. The run checks it.
     least : int or None
         The smallest whole number that it may be.
     metavar : str
@@ -83,6 +85,7 @@ class Description:
     many: bool = False
     instead: Instead | None = None
     scripts_only: bool = False
+    beside: str = ""
 
 
 def argument(
@@ -113,6 +116,7 @@ def option(
     flag: str = "",
     many: bool = False,
     scripts_only: bool = False,
+    beside: str = "",
     kw_only: Literal[True] = True,
 ) -> Any:
     """Declare a field that is given by name, see `Description`.
@@ -120,7 +124,9 @@ def option(
     A type checker sees that only where ``kw_only=True`` is written out. It is needed in a request that others extend
     with arguments.
     """
-    described = Description(help, unit, _words(choices), least, metavar, flag, many=many, scripts_only=scripts_only)
+    described = Description(
+        help, unit, _words(choices), least, metavar, flag, many=many, scripts_only=scripts_only, beside=beside
+    )
     return dataclasses.field(default=default, kw_only=kw_only, metadata={"description": described})
 
 
@@ -224,6 +230,8 @@ def _one(name: str, value: Any, description: Description) -> Any:
     if description.choices and (isinstance(value, str) or value.__class__.__module__ == "builtins"):
         by_lower = {word.lower(): word for word in description.choices}
         if str(value).lower() not in by_lower:
+            if description.beside:
+                return value
             raise unknown_name(field(name), str(value), description.choices)
         return by_lower[str(value).lower()]
     least = description.least
@@ -284,7 +292,8 @@ def _documented(text: str, request: type[Request]) -> str:
     text = inspect.cleandoc(text)
     lines = ["Parameters", "----------"]
     for name, each in descriptions(request).items():
-        words = "{" + ", ".join(map(repr, each.choices)) + "}" if each.choices else hints(request)[name]
+        closed = each.choices and not each.beside
+        words = "{" + ", ".join(map(repr, each.choices)) + "}" if closed else hints(request)[name]
         fallback = defaults(request).get(name, dataclasses.MISSING)
         stated = "" if fallback is dataclasses.MISSING else f", default {fallback!r}"
         lines += [f"{name} : {words}{stated}", f"    {each.help}" + (f" [{each.unit}]" if each.unit else "")]

@@ -35,13 +35,13 @@ def cluster_timeline(trace: Trace, cluster: Cluster, runs: Sequence[tuple[str, S
         A document to write as JSON.
     """
     events: list[dict[str, Any]] = []
-    for pid, (policy, spans) in enumerate(runs, 1):
+    for pid, (policy, segments) in enumerate(runs, 1):
         events.append({"ph": "M", "pid": pid, "name": "process_name", "args": {"name": policy}})
         for tid, name in enumerate(_gpu_names(cluster), 1):
             events.append({"ph": "M", "pid": pid, "tid": tid, "name": "thread_name", "args": {"name": name}})
             events.append({"ph": "M", "pid": pid, "tid": tid, "name": "thread_sort_index", "args": {"sort_index": tid}})
-        events += ({"pid": pid, **slice_} for slice_ in _slices(trace, cluster, spans))
-        events += ({"pid": pid, **sample} for sample in _counters(trace, cluster, spans))
+        events += ({"pid": pid, **slice_} for slice_ in _slices(trace, cluster, segments))
+        events += ({"pid": pid, **sample} for sample in _counters(trace, cluster, segments))
     return {"displayTimeUnit": "ms", "traceEvents": events}
 
 
@@ -49,22 +49,22 @@ def _gpu_names(cluster: Cluster) -> list[str]:
     return [f"{t} {i}" for t, n in zip(cluster.types, cluster.counts, strict=True) for i in range(n)]
 
 
-def _slices(trace: Trace, cluster: Cluster, spans: Segments) -> Iterator[dict[str, Any]]:
+def _slices(trace: Trace, cluster: Cluster, segments: Segments) -> Iterator[dict[str, Any]]:
     """Give every job concrete GPUs: it keeps the ones it has, and takes the lowest free ones when it grows."""
     first = np.concatenate(([0], np.cumsum(cluster.counts)))
     free = [sorted(range(int(a), int(b)), reverse=True) for a, b in pairwise(first)]
     held: dict[int, list[list[int]]] = {}
-    last = np.append(spans.row[1:] != spans.row[:-1], True)
+    last = np.append(segments.row[1:] != segments.row[:-1], True)
     # at one time releases come before starts; a change of placement is a release of what it drops, then a start
     # a placement that another replaces at the same instant, as event-driven rounds do, was never held
-    lasting = spans.release > spans.start
-    changes = [(float(t), 1, i) for i, t in enumerate(spans.start) if lasting[i]]
-    changes += [(float(t), 0, i) for i, t in enumerate(spans.release) if last[i]]
+    lasting = segments.release > segments.start
+    changes = [(float(t), 1, i) for i, t in enumerate(segments.start) if lasting[i]]
+    changes += [(float(t), 0, i) for i, t in enumerate(segments.release) if last[i]]
     for group in _by_time(changes):
         for phase, index in group:
-            row = int(spans.row[index])
+            row = int(segments.row[index])
             mine = held.setdefault(row, [[] for _ in cluster.types])
-            wanted = spans.gpus[index] if phase else np.zeros(len(cluster.types), dtype=np.int64)
+            wanted = segments.gpus[index] if phase else np.zeros(len(cluster.types), dtype=np.int64)
             for g, gpus in enumerate(mine):
                 while len(gpus) > wanted[g]:
                     free[g].append(gpus.pop())
@@ -72,20 +72,20 @@ def _slices(trace: Trace, cluster: Cluster, spans: Segments) -> Iterator[dict[st
         for phase, index in group:
             if not phase:
                 continue
-            row = int(spans.row[index])
-            start, end = (round(float(t) * MICROSECONDS) for t in (spans.start[index], spans.end[index]))
+            row = int(segments.row[index])
+            start, end = (round(float(t) * MICROSECONDS) for t in (segments.start[index], segments.end[index]))
             for g, gpus in enumerate(held[row]):
-                while len(gpus) < spans.gpus[index, g]:
+                while len(gpus) < segments.gpus[index, g]:
                     gpus.append(free[g].pop())
                 for gpu in gpus:
                     yield {
                         "ph": "X",
                         "tid": gpu + 1,
                         "name": trace.names[row],
-                        "cat": trace.classes[trace.kind[row]].model,
+                        "cat": trace.classes[trace.class_index[row]].model,
                         "ts": start,
                         "dur": end - start,
-                        "args": {"gpus": int(spans.gpus[index].sum())},
+                        "args": {"gpus": int(segments.gpus[index].sum())},
                     }
 
 
@@ -99,20 +99,20 @@ def _by_time(changes: list[tuple[float, int, int]]) -> Iterator[list[tuple[int, 
             group = []
 
 
-def _counters(trace: Trace, cluster: Cluster, spans: Segments) -> Iterator[dict[str, Any]]:
+def _counters(trace: Trace, cluster: Cluster, segments: Segments) -> Iterator[dict[str, Any]]:
     """Counters: jobs that are submitted and hold no GPU, and allocated GPUs by type."""
-    holds = spans.gpus.sum(axis=1) > 0
+    holds = segments.gpus.sum(axis=1) > 0
     continued = np.zeros(len(holds), dtype=bool)  # the job grew: it does not come from the queue
-    continued[1:] = (spans.row[1:] == spans.row[:-1]) & holds[:-1]
-    waits = [(float(t), 1) for t in (*trace.submit, *spans.start[~holds])]
-    waits += [(float(t), -1) for t in spans.start[holds & ~continued]]
+    continued[1:] = (segments.row[1:] == segments.row[:-1]) & holds[:-1]
+    waits = [(float(t), 1) for t in (*trace.submit, *segments.start[~holds])]
+    waits += [(float(t), -1) for t in segments.start[holds & ~continued]]
     queue = 0
     for time, change in _sums(waits):
         queue += change
         yield {"ph": "C", "name": "queued jobs", "ts": round(time * MICROSECONDS), "args": {"jobs": queue}}
     for g, name in enumerate(cluster.types):
-        steps = [(float(t), int(n)) for t, n in zip(spans.start, spans.gpus[:, g], strict=True)]
-        steps += [(float(t), -int(n)) for t, n in zip(spans.release, spans.gpus[:, g], strict=True)]
+        steps = [(float(t), int(n)) for t, n in zip(segments.start, segments.gpus[:, g], strict=True)]
+        steps += [(float(t), -int(n)) for t, n in zip(segments.release, segments.gpus[:, g], strict=True)]
         total = 0
         for time, change in _sums(steps):
             total += change

@@ -5,75 +5,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from simcore.errors import InputError, did_you_mean, unknown_name
-from simcore.files import csv_rows
-from simcore.models.cluster.cluster import Cluster
-from simcore.models.cluster.jobs import Trace
-from simcore.outputs import is_there
-from simcore.readers.read import Read, read_path
+from simcore._lazy import attach
 
-DATA = Path(__file__).parent / "data"
-BUNDLED = {"sc23": DATA / "sc23.csv"}
-FORMATS = ("simcore", "easyscale")
+if TYPE_CHECKING:
+    from simcore.traces.bundled import BUNDLED
+    from simcore.traces.sources import FORMATS, read_trace
+    from simcore.traces.synthetic import GENERATORS
 
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "BUNDLED": "simcore.traces.bundled",
+        "FORMATS": "simcore.traces.sources",
+        "GENERATORS": "simcore.traces.synthetic",
+        "read_trace": "simcore.traces.sources",
+    },
+)
 
-def read_trace(
-    source: str | Path, place: str = "trace", *, cluster: Cluster, seed: int = 0, file_format: str | None = None
-) -> Read[Trace]:
-    """Read or generate a trace.
-
-    Parameters
-    ----------
-    source : str or Path
-        A bundled trace, a generator with its parameters, or a path.
-    place : str
-        The field that gave it, for messages.
-    cluster : Cluster
-        Gives a generator its GPU types and its load.
-    seed : int
-        Seed of a generator.
-    file_format : {'simcore', 'easyscale'}, optional
-        Format of a file; by default its header decides.
-
-    Returns
-    -------
-    Read of Trace
-        With an empty hash where it was generated.
-
-    Raises
-    ------
-    InputError
-        If there is no such trace or it is malformed.
-
-    Examples
-    --------
-    >>> from simcore.readers.clusters import read_cluster
-    >>> trace = read_trace("sc23", cluster=read_cluster("sc23").value).value
-    >>> len(trace), trace.names[0]
-    (62, 'bert-0')
-    """
-    from simcore.traces import easyscale, synthetic, table
-
-    text = str(source)
-    if text.split(":")[0] in synthetic.GENERATORS:
-        return Read(synthetic.parse(text, cluster, seed, place), text, "")
-    path = BUNDLED.get(text, Path(text))
-    if not text or not is_there(path):
-        known = [*BUNDLED, *synthetic.GENERATORS]
-        hint = did_you_mean(text.split(":")[0], known)
-        raise InputError(
-            place,
-            f"'{text}', which is no file",
-            f"one of {', '.join(known)}, or the path of a file",
-            hint or "Check the path.",
-        )
-    file = read_path(path, "trace", text if text in BUNDLED else "")
-    if file_format is None:
-        header, _ = csv_rows(file.text, file.name, "trace")
-        file_format = "easyscale" if easyscale.matches(header) else "simcore"
-    if file_format not in FORMATS:
-        raise unknown_name("--format", file_format, FORMATS)
-    read = easyscale.read if file_format == "easyscale" else table.read
-    return file.of(read(file.text, file.name))
+__all__ = ["BUNDLED", "FORMATS", "GENERATORS", "read_trace"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from simcore.errors import InputError, unknown_name
 from simcore.models.cluster.cluster import Cluster
-from simcore.models.cluster.jobs import JobClass, Trace
+from simcore.models.cluster.jobs import JobClass, Trace, Work
+from simcore.models.cluster.placement import gang as gang_of
+from simcore.readers.clusters import read_cluster
+from simcore.readers.step_times import read_step_times
+from simcore.traces import table
+from simcore.traces.bundled import BUNDLED
 
 GANGS = 2 ** np.arange(6)  # 1, 2, ... 32 GPUs, each half as frequent as the one before
 GANG_SHARES = 0.5 ** np.arange(6) / (0.5 ** np.arange(6)).sum()
@@ -17,7 +20,7 @@ UNIT_MODEL = "synthetic"
 
 
 def rigid(cluster: Cluster, *, jobs: int, load: float, seed: int, name: str = "synthetic") -> Trace:
-    """Generate rigid jobs of one model that takes 1 s per mini-batch on every GPU.
+    """Generate rigid jobs whose running time on their gang is known.
 
     Gangs of 1, 2, 4, ... 32 GPUs with shares 1/2^k (one larger than its GPU type becomes the largest that fits),
     running times lognormal(7, 1.6) [s], Poisson arrivals such that arriving GPU-seconds are `load` times what the GPUs
@@ -33,6 +36,8 @@ def rigid(cluster: Cluster, *, jobs: int, load: float, seed: int, name: str = "s
         Offered load, start-up not counted.
     seed : int
         Seed of a `numpy.random.SeedSequence`.
+    name : str
+        The trace's name.
 
     Examples
     --------
@@ -55,42 +60,41 @@ def rigid(cluster: Cluster, *, jobs: int, load: float, seed: int, name: str = "s
     )
     gpu_seconds = mean_gang * float(np.exp(LOG_MEAN + LOG_SIGMA**2 / 2))
     submit = np.cumsum(arrivals.exponential(gpu_seconds / (load * cluster.gpus), jobs))
-    kind = preferred * len(GANGS) + gang
-    return Trace(name, _names(jobs), submit, length * GANGS[gang], kind, classes)
+    class_index = preferred * len(GANGS) + gang
+    return Trace(name, _names(jobs), submit, length, class_index, classes, Work.GANG_SECONDS)
 
 
-def elastic(cluster: Cluster, *, jobs: int, load: float, seed: int, name: str = "synthetic-elastic") -> Trace:
+def elastic(
+    cluster: Cluster, *, jobs: int, load: float, seed: int, name: str = "synthetic-elastic", place: str = "cluster"
+) -> Trace:
     """Generate elastic jobs of the models and shapes of the bundled trace.
 
     Each job takes model, batch size, maxP, flag and GPU type of a random job of the bundled trace, and a gang running
-    time of lognormal(7, 1.6) [s] at the measured rates; arrivals as in `rigid`, over the whole cluster.
+    time of lognormal(7, 1.6) [s] at the measured step times; arrivals as in `rigid`, over the whole cluster.
     """
-    from simcore.models.cluster.placement import gang as gang_of
-    from simcore.readers.clusters import read_cluster
-    from simcore.readers.step_times import read_step_times
-    from simcore.traces import BUNDLED, table
-
     arrivals, shapes, lengths, _ = _streams(seed)
-    sc23, rates = read_cluster("sc23").value, read_step_times("sc23-measured").value
+    sc23, measured = read_cluster("sc23").value, read_step_times("sc23-measured").value
     bundled = table.read(BUNDLED["sc23"].read_text(), "sc23")
     unknown = sorted({c.gpu_type for c in bundled.classes} - set(cluster.types))
     if unknown:
-        raise InputError("--cluster", f"no {', '.join(unknown)}", f"a cluster with {', '.join(sc23.types)}")
-    kind = bundled.kind[shapes.integers(len(bundled), size=jobs)]
-    step = np.array([gang_of(c, sc23, rates).step_time for c in bundled.classes])
+        raise InputError(place, f"no {', '.join(unknown)}", f"a cluster with {', '.join(sc23.types)}")
+    class_index = bundled.class_index[shapes.integers(len(bundled), size=jobs)]
+    step = np.array([gang_of(c, sc23, measured).step_time for c in bundled.classes])
     batch = np.array([c.global_batch for c in bundled.classes])
     size = np.array([c.max_parallelism for c in bundled.classes])
     length = lengths.lognormal(LOG_MEAN, LOG_SIGMA, jobs)
-    gpu_seconds = float(size[bundled.kind].mean()) * float(np.exp(LOG_MEAN + LOG_SIGMA**2 / 2))
+    gpu_seconds = float(size[bundled.class_index].mean()) * float(np.exp(LOG_MEAN + LOG_SIGMA**2 / 2))
     submit = np.cumsum(arrivals.exponential(gpu_seconds / (load * cluster.gpus), jobs))
-    return Trace(name, _names(jobs), submit, length / step[kind] * batch[kind], kind, bundled.classes)
+    return Trace(
+        name, _names(jobs), submit, length / step[class_index] * batch[class_index], class_index, bundled.classes
+    )
 
 
-GENERATORS: dict[str, Callable[..., Trace]] = {"synthetic": rigid, "synthetic-elastic": elastic}
+GENERATORS = ("synthetic", "synthetic-elastic")
 _RANGES = {"jobs": (1000.0, 1.0, 1e8), "load": (0.9, 1e-6, 1e6)}  # parameter: (default, least, most)
 
 
-def parse(text: str, cluster: Cluster, seed: int, place: str) -> Trace:
+def parse(text: str, cluster: Cluster, seed: int, place: str, cluster_place: str) -> Trace:
     """Generate what a string such as ``synthetic:jobs=1000,load=0.9`` asks for.
 
     Raises
@@ -117,7 +121,10 @@ def parse(text: str, cluster: Cluster, seed: int, place: str) -> Trace:
         if not low <= values[key] <= high or (key == "jobs" and values[key] % 1):
             raise InputError(where, value, expected)
     values = {key: values.get(key, default) for key, (default, _, _) in _RANGES.items()}
-    return GENERATORS[name](cluster, jobs=int(values["jobs"]), load=values["load"], seed=seed, name=text)
+    jobs, load = int(values["jobs"]), values["load"]
+    if name == "synthetic":
+        return rigid(cluster, jobs=jobs, load=load, seed=seed, name=text)
+    return elastic(cluster, jobs=jobs, load=load, seed=seed, name=text, place=cluster_place)
 
 
 def _streams(seed: int) -> list[np.random.Generator]:

@@ -54,7 +54,7 @@ def refused(capsys, folder, *args):
         ("a,1e300,bert,4,8,320,no,v100", ": found a submission time of 1e+300, expected 0 to 1e+12."),
         ("a,0,bert,0,8,320,no,v100", "field 'max_parallelism': found 0, expected a number of at least 1."),
         ("a,0,bert,4,0,320,no,v100", "field 'batch_size': found 0, expected a number of at least 1."),
-        ("a,0,bert,4,7,320,no,v100", "field 'batch_size': found 7, expected a batch size of bert in rate table"),
+        ("a,0,bert,4,7,320,no,v100", "field 'batch_size': found 7, expected a batch size of bert in the step times"),
         ("a,0,bert,4,8,0,no,v100", "field 'samples': found 0, expected a number of more than 0."),
         ("a,0,bert,4,8,1e300,no,v100", ": found a number of samples of 1e+300, expected "),
         ("a,0,bert,64,8,320,no,v100", "'max_parallelism': found a job that needs 64 v100 at once under yarn-cs"),

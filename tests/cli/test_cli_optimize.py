@@ -128,9 +128,9 @@ def test_bad_input_is_refused_with_its_remedy(arguments, message):
 
 
 def test_a_solver_that_does_not_converge_prints_no_number(monkeypatch):
-    from simcore.models.bandwidth import perf
+    from simcore.models.bandwidth import time_search
 
-    monkeypatch.setattr(perf, "_ROUNDS", 1)
+    monkeypatch.setattr(time_search, "_ROUNDS", 1)
     with pytest.raises(RunError, match="did not converge") as caught:
         run(*GOOD)
     assert caught.value.exit_code == 1
@@ -275,3 +275,10 @@ def test_no_word_of_the_report_is_cut_where_levels_have_long_names(capsys):
     assert "tensor-parallel" in out.partition("iteration")[0]
     assert "\N{HORIZONTAL ELLIPSIS}" not in out
     assert max(map(len, out.splitlines())) <= 100
+
+
+def test_a_model_of_the_zoo_is_a_workload_with_degrees_given():
+    found = json.loads(run("4D", "325", "bert-base", "Perf", "Overlap", "--tp", "4", "--json"))
+    assert found["relative_gap"] <= 1e-7
+    with pytest.raises(InputError, match="no TP and DP"):
+        run("4D", "325", "bert-base", "Perf", "Overlap")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from simcore.calibrate import plan
+from simcore.calibrate import SUITES, plan
 from simcore.cli.main import main
 from simcore.errors import InputError
 from simcore.models.compute.predict import predict
@@ -74,6 +74,14 @@ def test_rates_are_what_trace_reads(tmp_path):
     assert "not measured as steps" in table.note
     assert read_profile("t4").value.sha256 in path.read_text()
     assert table.seconds["bert", 8, "t4"] > table.seconds["bert", 8, "v100"] > table.seconds["bert", 4, "v100"]
+
+
+def test_rates_of_a_model_that_is_a_workload_too():
+    rows = json.loads(run("rates", "--profile", "v100-16gb", "--model", "17B", "--batch", "1,2", "--json"))["rates"]
+    first, second = (row["seconds_per_minibatch"] for row in rows)
+    assert first < second < 2 * first
+    with pytest.raises(InputError, match=r"found 'Group'.*one of 175B, 17B, 1T, bert-base"):
+        run("rates", "--profile", "v100-16gb", "--model", "Group", "--batch", "1")
 
 
 def test_every_command_makes_the_folders_of_its_output(tmp_path, monkeypatch):
@@ -170,8 +178,8 @@ def test_nothing_that_is_there_is_replaced_without_force(tmp_path):
 
 def test_help_and_reference_tell_the_times_that_the_code_holds():
     said = " ".join(run("calibrate", "--help").split())
-    assert f"[{plan.TIME_LIMIT[False]:g}, full: {plan.TIME_LIMIT[True]:g}]" in said
-    assert f"Some of {', '.join(plan.SUITES)};" in said
+    assert f"[default: {plan.TIME_LIMIT[False]:g}, full: {plan.TIME_LIMIT[True]:g}]" in said
+    assert f"Some of {', '.join(SUITES)};" in said
     usual, most = plan.VALIDATION_SECONDS
     said = " ".join(run("profile", "validate", "--help").split())
     assert f"{usual} s on a CPU core: {plan.PASSES} passes of some {plan.PASS_SECONDS} s" in said

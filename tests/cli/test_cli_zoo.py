@@ -30,7 +30,8 @@ def test_all_kinds():
     assert "networks: 2D, 3D, 4D, DGX-like, LIBRA-3D-4K, LIBRA-4D-4K" in lines
     assert lines[-1] == "Show one with: simcore zoo KIND NAME"
     listing = json.loads(invoke("--json"))
-    assert listing["workloads"] == ["175B", "17B", "1T", "Group"]
+    assert listing["models"] == ["175B", "17B", "1T", "bert-base", "electra-base"]
+    assert listing["groups"] == ["Group"]
 
 
 @pytest.mark.parametrize("word", ["costs", "cost", "COSTS"])

@@ -109,7 +109,7 @@ def test_pages_reach_all_of_the_documentation() -> None:
 
 def test_python_blocks_of_the_api_reference_run(capsys: pytest.CaptureFixture[str]) -> None:
     text = (DOCS / "reference" / "python-api.md").read_text(encoding="utf-8")
-    trace, optimize, simulated = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    trace, optimize, simulated, network = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     names: dict[str, object] = {}
     exec(trace, names)
     assert len(names["result"].jobs) == 8  # type: ignore[attr-defined]
@@ -117,6 +117,8 @@ def test_python_blocks_of_the_api_reference_run(capsys: pytest.CaptureFixture[st
     assert "--cap Pod=40 GB/s holds it back" in capsys.readouterr().out
     exec(simulated, {})
     assert "290.006 ms" in capsys.readouterr().out
+    exec(network, {})
+    assert capsys.readouterr().out.startswith("0.008693")
 
 
 def test_python_block_of_the_guide_to_training_runs(

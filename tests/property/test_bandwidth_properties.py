@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.models.bandwidth.certificate import Weights, lower_bound
-from simcore.models.bandwidth.perf import search
-from simcore.models.bandwidth.plan import Target, best_plan, best_split
+from simcore.models.bandwidth.plan import best_plan, best_split
 from simcore.models.bandwidth.product_bounds import Envelope, Line, product_bound
 from simcore.models.bandwidth.region import FLOOR, Constraint, Sense, cap, make_region, minimum
+from simcore.models.bandwidth.target import Target
+from simcore.models.bandwidth.time_search import search
 from simcore.models.network.collectives import Collective, traffic
 from simcore.models.network.mapping import Groups
-from simcore.models.training.closed_form import TrainingLoop, compile_step, mean_step
+from simcore.models.training.closed_form import compile_step, mean_step
+from simcore.models.training.program import CLOSED_FORM_LOOPS
 from simcore.models.training.workload import Layer, Phase, Workload
 
 BUDGET = 300e9
@@ -32,7 +34,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 @st.composite
-def models(draw, loops=tuple(TrainingLoop)):
+def models(draw, loops=CLOSED_FORM_LOOPS):
     size = draw(st.integers(1, 5))
     sizes = st.lists(st.sampled_from([1, 1, 2, 4, 8]), min_size=size, max_size=size).map(tuple)
     groups = Groups(draw(sizes), draw(sizes))
@@ -61,7 +63,9 @@ def test_time_is_convex_and_never_increasing(model, seed):
 @given(models(), seeds)
 def test_scaling_bytes_and_bandwidths_together_changes_nothing(model, seed):
     b = random_splits(np.random.default_rng(seed), 4, model.shapes.shape[1])
-    larger = replace(model, blocking=8 * model.blocking, x=8 * model.x, y=8 * model.y)
+    larger = replace(
+        model, blocking=8 * model.blocking, input_volume=8 * model.input_volume, weight_volume=8 * model.weight_volume
+    )
     assert larger.time(8 * b) == pytest.approx(model.time(b), rel=1e-12)
 
 
@@ -71,7 +75,9 @@ def test_scaling_bytes_and_budget_together_scales_the_split(model):
     size = model.shapes.shape[1]
     prices = np.arange(1.0, size + 1)
     one, _ = best_split(model, make_region(BUDGET, size), prices, Target.PERF)
-    larger = replace(model, blocking=8 * model.blocking, x=8 * model.x, y=8 * model.y)
+    larger = replace(
+        model, blocking=8 * model.blocking, input_volume=8 * model.input_volume, weight_volume=8 * model.weight_volume
+    )
     eight, _ = best_split(larger, make_region(8 * BUDGET, size), prices, Target.PERF)
     assert eight.objective == pytest.approx(one.objective, rel=3e-9)
     assert float(model.time(eight.bandwidths / 8)) == pytest.approx(one.objective, rel=3e-9)
@@ -178,7 +184,7 @@ def small_problem(seed, *, near_equal=True):
 
     some = tuple(Layer("layer", phase(), phase(), phase()) for _ in range(rng.integers(1, 5)))
     tp, dp = (tuple(int(one) for one in rng.choice([1, 1, 2, 4, 8], size)) for _ in range(2))
-    loop = list(TrainingLoop)[rng.integers(2)]
+    loop = CLOSED_FORM_LOOPS[rng.integers(2)]
     model = compile_step(Workload("random", some, 1, 1), Groups(tp, dp), loop, bool(rng.uniform() < 0.5))
     kinds = [
         np.where(rng.uniform(size=size) < 0.6, rng.uniform(0, 1, size), 0.0),
@@ -325,7 +331,7 @@ def test_any_weights_give_a_lower_bound(model, seed):
     scale = float(model.time(b[0])) / BUDGET
     for _ in range(5):
         weights = Weights(
-            branch=rng.normal(size=(len(model.x), 2)),
+            branch=rng.normal(size=(len(model.input_volume), 2)),
             share=rng.normal(size=model.shapes.shape),
             rows=rng.normal(size=1) * scale,
         )
@@ -346,7 +352,7 @@ def test_the_bound_on_time_times_cost_holds_for_any_weights(model, seed, at_most
         b = b[b.sum(axis=1) <= BUDGET]
     scale = float(model.time(b[0])) / BUDGET
     weights = Weights(
-        rng.normal(size=(len(model.x), 2)),
+        rng.normal(size=(len(model.input_volume), 2)),
         rng.normal(size=model.shapes.shape),
         rng.normal(size=2) * scale / np.array([1.0, prices.max()]),
     )

@@ -10,25 +10,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.engine import Clock
+from simcore.models.network.algorithms import DEFAULT_ALGORITHM, Algorithm, steps
 from simcore.models.network.bounds import bounds, per_dimension
+from simcore.models.network.chunks import ChunkPlan, Optimization, phases
 from simcore.models.network.collectives import Collective, collective_time, traffic
-from simcore.models.network.conventions import Convention, phase_cost
+from simcore.models.network.conventions import ASTRA_SIM, CONVENTIONS, PHYSICAL
 from simcore.models.network.distances import circulation, farthest, nearest
-from simcore.models.network.schedulers.mixture_times import batches, ways
-from simcore.models.network.schedulers.mixtures import LAGS_IN_FLIGHT, mixtures
-from simcore.models.network.schedulers.schedules import ChunkPlan, Optimization, Schedule, phases
-from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm, steps
+from simcore.models.network.schedulers import Ascending, LatencyAware, RoundRobin
+from simcore.models.network.schedulers.latency_aware.batches import batches
+from simcore.models.network.schedulers.latency_aware.mixtures import LAGS_IN_FLIGHT, mixtures
+from simcore.models.network.schedulers.latency_aware.phase_table import phase_table
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.rank_programs import GroupCollective
 from simcore.models.network.simulation.ranks import simulate_ranks
 from simcore.models.network.simulation.run import simulate_collective
 from simcore.models.network.topology import Block, Dimension, Topology, coordinates, hops
 
-OTHERS = [schedule for schedule in Schedule if schedule is not Schedule.LATENCY_AWARE]
+from tests.astra import SCHEDULES
+
+OTHERS = [schedule for schedule in SCHEDULES if schedule is not LatencyAware]
+BY_PHASE = [convention for convention in CONVENTIONS.values() if not convention.by_message]
 REDUCING = [Collective.ALL_REDUCE, Collective.REDUCE_SCATTER, Collective.ALL_GATHER]
 
 collectives = st.sampled_from(Collective)
-schedules = st.sampled_from(Schedule)
+schedules = st.sampled_from(SCHEDULES)
 sizes = st.floats(1e3, 1e10)
 bandwidths = st.floats(1e9, 1e12)
 latencies = st.one_of(st.just(0.0), st.floats(1e-9, 5e-6))
@@ -94,7 +99,7 @@ def check_monotone(topology, bandwidth, collective, size, factor, extra, options
     collectives,
     sizes,
     chunk_counts,
-    st.sampled_from([Schedule.ASCENDING, Schedule.ROUND_ROBIN]),
+    st.sampled_from([Ascending, RoundRobin]),
     st.sampled_from([1, 1, 2, 3, 8]),
     st.floats(1, 3),
     st.floats(0, 1e-6),
@@ -114,7 +119,7 @@ def test_latency_aware_is_monotone(count, examples):
     @settings(max_examples=examples)
     @given(networks(counts=st.just(count)), collectives, sizes, chunk_counts, st.floats(1, 3), st.data())
     def check(network, collective, size, chunks, factor, data):
-        options = {"chunks": chunks, "schedule": Schedule.LATENCY_AWARE}
+        options = {"chunks": chunks, "schedule": LatencyAware}
         check_monotone(*network, collective, size, factor, data.draw(st.floats(0, 1e-6)), options, data)
 
     check()
@@ -124,7 +129,7 @@ def test_latency_aware_is_monotone(count, examples):
 @given(networks(counts=st.just(3), latency=st.floats(1e-9, 5e-6)), collectives, sizes, st.floats(1, 3), st.data())
 def test_latency_aware_is_monotone_with_several_in_flight(network, collective, size, factor, data):
     topology, bandwidth = network
-    options = {"chunks": 8, "schedule": Schedule.LATENCY_AWARE, "in_flight": data.draw(st.integers(2, 5))}
+    options = {"chunks": 8, "schedule": LatencyAware, "in_flight": data.draw(st.integers(2, 5))}
     check_monotone(topology, bandwidth, collective, size, factor, 0.0, options, data)
 
 
@@ -134,15 +139,15 @@ def test_latency_aware_is_monotone_with_several_in_flight(network, collective, s
     collectives,
     sizes,
     st.integers(1, 4),
-    st.sampled_from([Convention.PHYSICAL, Convention.ASTRA_SIM]),
+    st.sampled_from([PHYSICAL, ASTRA_SIM]),
 )
 def test_no_mixture_beats_its_bound(network, collective, size, in_flight, convention):
     """Bounds decide which mixtures are timed at all."""
     topology, bandwidth = network
     groups = tuple(each.size for each in topology.dimensions)
     idle = Network(Clock(), topology, bandwidth, in_flight=in_flight, convention=convention)
-    found = ways(idle, collective, size, groups, None)
-    for batch in batches(found, size, 8, mixtures(found.used, found.even), inf):
+    table = phase_table(idle.view(collective, size, groups, 8))
+    for batch in batches(table, size, 8, mixtures(table.used, table.even), inf):
         every = np.arange(batch.rows.shape[1])
         for lag in LAGS_IN_FLIGHT:
             times = batch.times(every, lag) * (1 + 1e-9)
@@ -209,7 +214,7 @@ def test_part_of_a_fully_connected_dimension_keeps_its_own_links(n, data, collec
 
 
 @settings(max_examples=100)
-@given(networks(), collectives, sizes, st.sampled_from(list(Optimization)), st.sampled_from(list(Convention)[:3]))
+@given(networks(), collectives, sizes, st.sampled_from(Optimization), st.sampled_from(BY_PHASE))
 def test_one_chunk_takes_the_sum_over_dimensions(network, collective, size, optimization, convention):
     topology, bandwidth = network
     groups = [each.size for each in topology.dimensions]
@@ -220,10 +225,10 @@ def test_one_chunk_takes_the_sum_over_dimensions(network, collective, size, opti
     order = tuple(range(len(groups)))
     plan = ChunkPlan(size, order[::-1] if collective is Collective.ALL_GATHER else order)
     total = 0.0
-    for d, operation, part in phases(plan, collective, groups, optimization, convention.whole_nanoseconds):
+    for d, operation, part in phases(plan, collective, groups, optimization, convention):
         dimension = topology.dimensions[d]
         algorithm = DEFAULT_ALGORITHM[dimension.block]
-        cost = phase_cost(convention, dimension, bandwidth[d], algorithm, operation, groups[d], part)
+        cost = convention.phase_cost(dimension, bandwidth[d], algorithm, operation, groups[d], part)
         total += cost.work + cost.latency
     assert time == pytest.approx(total + convention.startup, rel=1e-9)
 
@@ -245,9 +250,9 @@ def test_one_dimension_equals_its_formula(block, power, collective, size, chunks
 def test_halving_doubling_folds_any_size(n, collective, size, latency):
     """No power of two costs a fold at most: the buffer once more, there and back, and two more messages each way."""
     switch = Dimension(Block.SWITCH, n, "", latency)
-    cost = phase_cost(Convention.ASTRA_SIM, switch, 1e11, Algorithm.HALVING_DOUBLING, collective, n, size)
-    whole = phase_cost(Convention.PHYSICAL, switch, 1e11, Algorithm.HALVING_DOUBLING, collective, n, size)
-    ring = phase_cost(Convention.PHYSICAL, switch, 1e11, Algorithm.RING, collective, n, size)
+    cost = ASTRA_SIM.phase_cost(switch, 1e11, Algorithm.HALVING_DOUBLING, collective, n, size)
+    whole = PHYSICAL.phase_cost(switch, 1e11, Algorithm.HALVING_DOUBLING, collective, n, size)
+    ring = PHYSICAL.phase_cost(switch, 1e11, Algorithm.RING, collective, n, size)
     assert whole.work + whole.latency <= ring.work + ring.latency + 1e-15 or n & (n - 1) == 0
     moved = sum(step.times * step.parts / step.of for step in steps(Algorithm.HALVING_DOUBLING, collective, n)) * size
     volume = traffic(collective, size, [n])[0]
@@ -263,7 +268,7 @@ def test_halving_doubling_folds_any_size(n, collective, size, latency):
     st.sampled_from([1, 2, 5]),
     schedules,
     st.integers(1, 3),
-    st.sampled_from([Convention.PHYSICAL, Convention.ASTRA_SIM]),
+    st.sampled_from([PHYSICAL, ASTRA_SIM]),
     st.data(),
 )
 def test_a_simulation_per_npu_equals_the_representative(
@@ -321,7 +326,7 @@ def test_latency_aware_is_rarely_slower_than_any_other(dimensions, least):
         collective, size = list(Collective)[number % 4], 10 ** generator.uniform(3, 10)
         times = [
             simulate_collective(collective, size, topology, bandwidth, schedule=schedule).time
-            for schedule in (*OTHERS, Schedule.LATENCY_AWARE)
+            for schedule in (*OTHERS, LatencyAware)
         ]
         near += times[-1] <= 1.03 * min(times[:-1])
         assert times[-1] <= 1.2 * min(times[:-1])
@@ -345,6 +350,6 @@ def test_chunks_in_flight_share_the_links(network, collective, size, chunks, sch
     run = simulate_collective(collective, size, topology, bandwidth, chunks=chunks, schedule=schedule, in_flight=chunks)
     assert run.time >= max(run.busy) * (1 - 1e-9)
     groups = [each.size for each in topology.dimensions]
-    if schedule is Schedule.ASCENDING:
+    if schedule is Ascending:
         slowest = per_dimension(collective, size, topology, bandwidth, groups)
         assert run.time >= max(slowest) * (1 - 1e-9)

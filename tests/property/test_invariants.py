@@ -12,13 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.models.cluster import metrics
 from simcore.models.cluster.jobs import build_trace
-from simcore.models.cluster.policies import factories, gang_scheduled
+from simcore.models.cluster.policies import POLICIES, find_policy
 from simcore.models.cluster.rules import CORRECTED
 from simcore.models.cluster.step_times import StepTimes
 
 from tests.strategies import clusters, random_traces, rate_tables, rule_sets
 
-POLICIES = list(factories())
 INTERVALS = st.sampled_from(("event", 16.0, 60.0))
 
 
@@ -26,7 +25,7 @@ def study(trace, cluster, rates, policy, interval, rules):
     return simcore.trace(trace, policies=[policy], cluster=cluster, rates=rates, interval=interval, rules=rules)
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", list(POLICIES))
 @settings(max_examples=60)
 @given(trace=random_traces(), cluster=clusters(), rates=rate_tables(), rules=rule_sets(), interval=INTERVALS)
 def test_invariants(policy, trace, cluster, rates, rules, interval):
@@ -34,14 +33,14 @@ def test_invariants(policy, trace, cluster, rates, rules, interval):
     run, times = result.runs[0], result.runs[0].times
 
     # no tick with more GPUs than exist
-    _, gpus = metrics.allocation(run.log, run.spans, result.interval, replace(rules, makespan="span"))
+    _, gpus = metrics.allocation(run.log, run.segments, result.interval, replace(rules, makespan="span"))
     assert (gpus >= 0).all()
     assert (gpus <= cluster.counts).all()
     # no job lost or run twice: segments of a job follow each other without overlap, and it ends after it began
     assert np.isfinite(times.end).all()
-    assert sorted(set(run.spans.row.tolist())) == list(range(len(trace)))
-    same = run.spans.row[1:] == run.spans.row[:-1]
-    assert (run.spans.end[:-1][same] == run.spans.start[1:][same]).all()
+    assert sorted(set(run.segments.row.tolist())) == list(range(len(trace)))
+    same = run.segments.row[1:] == run.segments.row[:-1]
+    assert (run.segments.end[:-1][same] == run.segments.start[1:][same]).all()
     # times add up
     np.testing.assert_allclose(times.jct, times.queueing + times.running, rtol=1e-12)
     assert (times.queueing >= 0).all()
@@ -49,8 +48,8 @@ def test_invariants(policy, trace, cluster, rates, rules, interval):
     # samples processed equal the job's work
     np.testing.assert_allclose(processed(result), trace.steps(), rtol=1e-8)
     # rigid jobs hold their gang, and nothing else, while they run
-    if gang_scheduled(policy):
-        size = np.array([c.max_parallelism for c in trace.classes])[trace.kind]
+    if find_policy(policy).gang:
+        size = np.array([c.max_parallelism for c in trace.classes])[trace.class_index]
         np.testing.assert_allclose(times.gpu_seconds.sum(axis=1), size * times.running, rtol=1e-12)
     # Little's law: the time integral of jobs in the system is the sum of their stays
     events = sorted([(t, 1) for t in trace.submit] + [(t, -1) for t in times.end])
@@ -83,7 +82,7 @@ def processed(result):
     return done
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", list(POLICIES))
 @settings(max_examples=40)
 @given(data=st.data(), trace=random_traces(), cluster=clusters(), rates=rate_tables(), interval=INTERVALS)
 def test_permuted_rows_change_nothing_under_corrected_rules(policy, data, trace, cluster, rates, interval):
@@ -94,12 +93,14 @@ def test_permuted_rows_change_nothing_under_corrected_rules(policy, data, trace,
     assert a.allocation.to_csv() == b.allocation.to_csv()
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", list(POLICIES))
 @settings(max_examples=40)
 @given(trace=random_traces(), cluster=clusters(), rates=rate_tables(), rules=rule_sets(), interval=INTERVALS)
 def test_time_has_no_scale(policy, trace, cluster, rates, rules, interval):
     """Submissions, step times, delays and interval times 10 give times 10."""
-    slow = build_trace("slow", trace.names, trace.submit * 10, trace.samples, [trace.classes[k] for k in trace.kind])
+    slow = build_trace(
+        "slow", trace.names, trace.submit * 10, trace.work, [trace.classes[k] for k in trace.class_index]
+    )
     slow_rates = StepTimes("slow", {key: 10 * t for key, t in rates.seconds.items()})
     slow_rules = replace(rules, startup_delay=10 * rules.startup_delay)
     a = study(trace, cluster, rates, policy, interval, rules)

@@ -6,13 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Groups
-from simcore.models.network.schedulers.schedules import Schedule
+from simcore.models.network.schedulers import Ascending
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.training.program import Axis, Issue, Loop, Wait, iteration
 from simcore.models.training.simulated import Settings, bound, run_iteration
 from simcore.models.training.workload import Layer, Phase, Workload
 from simcore.models.training.zero import zero3
 
+from tests.astra import SCHEDULES
 from tests.programs import sent
 
 NET = Topology("net", (Dimension(Block.RING, 4, latency=1e-6), Dimension(Block.SWITCH, 8, latency=1e-6)))
@@ -37,11 +38,11 @@ def workloads(draw):
     return Workload("toy", tuple(layers), 4, 8, checkpoints=tuple(sorted({0, *checkpoints})))
 
 
-def simulated(steps, bandwidths=BANDWIDTHS, schedule=Schedule.ASCENDING, chunks=4):
+def simulated(steps, bandwidths=BANDWIDTHS, schedule=Ascending, chunks=4):
     return run_iteration(steps, NET, bandwidths, GROUPS, Settings(chunks, schedule))
 
 
-@given(workloads(), st.sampled_from(Loop), st.booleans(), st.sampled_from(Schedule))
+@given(workloads(), st.sampled_from(Loop), st.booleans(), st.sampled_from(SCHEDULES))
 @settings(max_examples=60)
 def test_no_iteration_beats_its_bound_and_all_its_time_is_accounted_for(workload, loop, recompute, schedule):
     steps = iteration(workload, loop, recompute=recompute)

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.models.cluster import metrics
-from simcore.models.cluster.policies import factories
+from simcore.models.cluster.policies import POLICIES, find_policy
 from simcore.models.cluster.simulator import simulate
 
 from tests import oracle
 from tests.strategies import clusters, random_traces, rate_tables, rule_sets
 
 
-@pytest.mark.parametrize("policy", list(factories()))
+@pytest.mark.parametrize("policy", list(POLICIES))
 @settings(max_examples=200)
 @given(
     trace=random_traces(),
@@ -26,16 +26,15 @@ from tests.strategies import clusters, random_traces, rate_tables, rule_sets
     interval=st.sampled_from((None, 16.0, 60.0)),
 )
 def test_equals_the_process_per_job_simulator(policy, trace, cluster, rates, rules, interval):
-    chosen = factories()[policy](trace.classes, cluster, rates, rules)
-    log = simulate(trace, cluster, chosen, interval=interval, rules=rules)
-    spans = metrics.segments(log, len(cluster.types))
+    log = simulate(trace, cluster, rates, find_policy(policy), interval=interval, rules=rules)
+    segments = metrics.cut_segments(log, len(cluster.types))
     slow = oracle.run(trace, cluster, rates, policy, interval, rules)
 
     np.testing.assert_allclose(log.end, [job.end for job in slow], rtol=1e-9)
     for job in slow:
-        mine = spans.row == job.row
+        mine = segments.row == job.row
         # decisions that are repeated at one time count as one
         placed = [now for now, after in pairwise(job.history) if now[0] != after[0]]
-        np.testing.assert_allclose(spans.start[mine], [at for at, _ in placed], rtol=1e-9)
+        np.testing.assert_allclose(segments.start[mine], [at for at, _ in placed], rtol=1e-9)
         expected = [gpus or (0,) * len(cluster.types) for _, gpus in placed]
-        assert [tuple(row) for row in spans.gpus[mine].tolist()] == expected
+        assert [tuple(row) for row in segments.gpus[mine].tolist()] == expected

@@ -30,15 +30,16 @@ sizes = st.integers(0, 10**12).map(float)
 kinds = st.sampled_from(list(WORDS))
 phases = st.builds(lambda n, kind, size: Phase(n / 1e9, kind, size if kind else 0.0), nanoseconds, kinds, sizes)
 names = st.text("abcXYZ019_", min_size=1).filter(lambda name: not name.isdigit() and not name.startswith("_"))
-seconds = nanoseconds.map(lambda n: n / 1e9)
-layers = st.lists(st.builds(Layer, names, phases, phases, phases, seconds), min_size=1, max_size=5)
+activations = st.none() | sizes
+layers = st.lists(st.builds(Layer, names, phases, phases, phases, activations=activations), min_size=1, max_size=5)
 
 
 def written(layer):
     fields = [layer.name, "-1"]
     for phase in (layer.forward, layer.input_gradient, layer.weight_gradient):
         fields += [str(round(phase.compute * 1e9)), WORDS[phase.collective], str(int(phase.size))]
-    return [*fields, str(round(layer.update * 1e9))]
+    last = [] if layer.activations is None else [f"activations={layer.activations:.0f}"]
+    return [*fields, "10", *last]
 
 
 @given(layers, st.sampled_from(["\t", " ", "   "]), st.booleans())
@@ -66,7 +67,7 @@ VALID = [
     (read_network, json.dumps({"npus-count": [8, 4], "topology": ["Ring", "Switch"], "network-type": ["a", "b"]})),
     (read_costs, (ROOT / "costs" / "sc245.yaml").read_text()),
     (read_costs, json.dumps({"Tile": {"Link": 2.0}, "Pod": {"Link": 7.8, "Switch": 18.0}})),
-    (read_workload, (ROOT / "workloads" / "175B.yaml").read_text()),
+    (read_workload, (ROOT / "models" / "175B.yaml").read_text()),
     (read_workload, "HYBRID_TRANSFORMER model_parallel_NPU_group: 2\n1\nQ -1 1 NONE 0 1 ALLREDUCE 8 1 NONE 0 1\n"),
     (read_workload, json.dumps({"hidden_size": 64, "num_hidden_layers": 2, "max_position_embeddings": 32})),
 ]

@@ -7,18 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from simcore.errors import InputError, RunError
-from simcore.models.bandwidth import per_cost, perf
+from simcore.models.bandwidth import product_search, time_search
 from simcore.models.bandwidth.certificate import lower_bound
 from simcore.models.bandwidth.expressions import parse_constraint
-from simcore.models.bandwidth.per_cost import least_time_cost
-from simcore.models.bandwidth.perf import least_time
-from simcore.models.bandwidth.plan import Target, best_plan, best_split
+from simcore.models.bandwidth.plan import best_plan, best_split
+from simcore.models.bandwidth.product_search import least_time_cost
 from simcore.models.bandwidth.region import FLOOR, Sense, cap, make_region, minimum
 from simcore.models.bandwidth.relaxation import Relaxation
+from simcore.models.bandwidth.target import Target
+from simcore.models.bandwidth.time_search import least_time
 from simcore.models.network.collectives import Collective
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import Groups, map_parallelism
-from simcore.models.training.closed_form import TrainingLoop, compile_step, mean_step
+from simcore.models.training.closed_form import compile_step, mean_step
+from simcore.models.training.program import CLOSED_FORM_LOOPS, Loop
 from simcore.models.training.workload import Layer, Phase, Workload
 from simcore.readers.costs import read_costs
 from simcore.readers.networks import read_network
@@ -28,7 +30,7 @@ from simcore.studies.optimize.reasons import reasons
 BUDGET = 325e9
 
 
-def scene(net, name, loop=TrainingLoop.NO_OVERLAP):
+def scene(net, name, loop=Loop.NO_OVERLAP):
     network, workloads = read_network(net, "test").value.topology, read_workloads(name, "test").value
     models = [compile_step(w, map_parallelism(network, w.tp, w.dp), loop) for w in workloads]
     model = models[0] if len(models) == 1 else mean_step(models, [w.name for w in workloads])
@@ -46,7 +48,7 @@ def scene(net, name, loop=TrainingLoop.NO_OVERLAP):
     ],
 )
 def test_constraints_as_text(text, expected):
-    found = [(c.coefficients, c.sense.value, c.bound / 1e9) for c in parse_constraint(text, 3)]
+    found = [(c.coefficients, c.sense.value, c.bound / 1e9) for c in parse_constraint(text, 3, "limit")]
     assert found == expected
 
 
@@ -79,7 +81,7 @@ def test_constraints_as_text(text, expected):
 )
 def test_text_that_is_no_linear_constraint(text, message):
     with pytest.raises(InputError) as caught:
-        parse_constraint(text, 4)
+        parse_constraint(text, 4, "constraint")
     assert message in str(caught.value)
 
 
@@ -105,17 +107,17 @@ def test_text_that_is_no_linear_constraint(text, message):
 )
 def test_a_caret_stands_under_the_fault(text, under):
     with pytest.raises(InputError) as caught:
-        parse_constraint(text, 4)
+        parse_constraint(text, 4, "constraint")
     offset = len(text) - len(under)
     assert caught.value.pointer == (text, offset)
-    assert caught.value.place == f"--constraint, column {offset + 1}"
+    assert caught.value.place == f"constraint, column {offset + 1}"
 
 
 def test_no_caret_stands_where_no_place_is_at_fault():
     for text in ("b1 + b2", "", "7"):
         with pytest.raises(InputError) as caught:
-            parse_constraint(text, 4)
-        assert (caught.value.pointer, caught.value.place) == (None, f"--constraint '{text}'")
+            parse_constraint(text, 4, "constraint")
+        assert (caught.value.pointer, caught.value.place) == (None, f"constraint '{text}'")
 
 
 def test_conflicts_are_named_without_innocent_bystanders():
@@ -132,7 +134,9 @@ def test_conflicts_are_named_without_innocent_bystanders():
 
 
 def test_limits_on_one_dimension_become_bounds():
-    region = make_region(BUDGET, 2, [*parse_constraint("2*b1 = 100", 2), cap(1, 300e9, 2, "cap")], at_most=True)
+    region = make_region(
+        BUDGET, 2, [*parse_constraint("2*b1 = 100", 2, "limit"), cap(1, 300e9, 2, "cap")], at_most=True
+    )
     assert region.lower.tolist() == [50e9, FLOOR * BUDGET]
     assert region.upper.tolist() == pytest.approx([50e9, 275e9])
     assert len(region.rows) == 1
@@ -153,7 +157,7 @@ def hidden_model():
     layer = Layer(
         "hidden", Phase(0.0), Phase(0.0, Collective.ALL_REDUCE, 100e9), Phase(1e-3, Collective.ALL_REDUCE, 1e6)
     )
-    return compile_step(Workload("w", (layer,), 2, 64), Groups((2, 1, 1), (1, 8, 8)), TrainingLoop.OVERLAP)
+    return compile_step(Workload("w", (layer,), 2, 64), Groups((2, 1, 1), (1, 8, 8)), Loop.OVERLAP)
 
 
 def test_among_equal_splits_the_cheapest():
@@ -179,7 +183,7 @@ def test_without_communication_the_split_is_equal():
 
 
 @pytest.mark.parametrize(("net", "name"), [("4D", "1T"), ("3D", "175B"), ("2D", "Group")])
-@pytest.mark.parametrize("loop", list(TrainingLoop))
+@pytest.mark.parametrize("loop", CLOSED_FORM_LOOPS)
 def test_shadow_prices_are_the_slopes_of_the_optimum(net, name, loop):
     model, prices = scene(net, name, loop)
     size = len(prices)
@@ -199,7 +203,7 @@ def test_shadow_prices_are_the_slopes_of_the_optimum(net, name, loop):
 
 def test_prices_where_minima_use_up_the_budget():
     """A dimension held by the others' minima is held by the budget, whose row must carry the price."""
-    model, prices = scene("4D", "1T", TrainingLoop.OVERLAP)
+    model, prices = scene("4D", "1T", Loop.OVERLAP)
     limits = [minimum(i, value, 4, f"min {i + 1}") for i, value in enumerate((100e9, 100e9, 100e9, 25e9))]
     plan = best_plan(model, make_region(BUDGET, 4, limits), prices, Target.PERF)
     step = 1e-5 * BUDGET
@@ -217,7 +221,7 @@ def test_prices_where_minima_use_up_the_budget():
 def test_prices_of_limits_that_others_repeat():
     """Loosening one of two caps on a dimension saves nothing while the other stands."""
     model, prices = scene("4D", "1T")
-    limits = [cap(3, 20e9, 4, "cap 4"), *parse_constraint("b4 <= 20", 4)]
+    limits = [cap(3, 20e9, 4, "cap 4"), *parse_constraint("b4 <= 20", 4, "limit")]
     plan = best_plan(model, make_region(BUDGET, 4, limits), prices, Target.PERF)
     assert [price.per_bandwidth for price in plan.shadow_prices[1:]] == [0.0, 0.0]
     alone = best_plan(model, make_region(BUDGET, 4, limits[1:]), prices, Target.PERF)
@@ -279,7 +283,7 @@ def test_gain_is_one_sided():
     assert plan.dimensions[3].gain == pytest.approx(plan.iteration_time - float(model.time(more)), rel=1e-9)
 
 
-@pytest.mark.parametrize("loop", list(TrainingLoop))
+@pytest.mark.parametrize("loop", CLOSED_FORM_LOOPS)
 @pytest.mark.parametrize("name", ["17B", "175B", "1T", "Group"])
 @pytest.mark.parametrize("net", ["2D", "3D", "4D"])
 def test_few_linear_programs_are_enough(net, name, loop):
@@ -296,7 +300,7 @@ def test_few_linear_programs_are_enough(net, name, loop):
 def test_prices_that_cancel_prove_no_more_than_the_time():
     """Two rows that say the same the other way round, however large their multipliers."""
     model, _ = scene("2D", "1T")
-    limits = [*parse_constraint("0.1*b1 >= 0.3*b2", 2), *parse_constraint("0.3*b1 <= 0.9*b2", 2)]
+    limits = [*parse_constraint("0.1*b1 >= 0.3*b2", 2, "limit"), *parse_constraint("0.3*b1 <= 0.9*b2", 2, "limit")]
     region = make_region(BUDGET, 2, limits)
     relaxation = Relaxation(model, region)
     b = region.repair(least_time(model, region, 1e-12, relaxation).bandwidths)
@@ -314,9 +318,7 @@ def test_distinct_layers_do_not_cost_programs():
 
     layers = tuple(Layer(f"{i}", phase(), phase(), phase()) for i in range(128))
     groups = Groups((4, 4, 4, 1, 1, 1), (1, 1, 1, 4, 4, 4))
-    found = least_time(
-        compile_step(Workload("deep", layers, 64, 64), groups, TrainingLoop.OVERLAP), make_region(BUDGET, 6)
-    )
+    found = least_time(compile_step(Workload("deep", layers, 64, 64), groups, Loop.OVERLAP), make_region(BUDGET, 6))
     assert found.gap <= 1e-9
     assert found.programs <= 15
 
@@ -334,11 +336,11 @@ def test_a_budget_that_may_be_left_is_left_down_to_the_floor():
 
 def test_searches_that_do_not_converge_say_so(monkeypatch):
     model, prices = scene("4D", "1T")
-    monkeypatch.setattr(perf, "_ROUNDS", 1)
+    monkeypatch.setattr(time_search, "_ROUNDS", 1)
     with pytest.raises(RunError, match="did not converge"):
         least_time(model, make_region(BUDGET, 4))
-    monkeypatch.setattr(per_cost, "_STALLED", 0)
-    monkeypatch.setattr(per_cost, "_PROGRAMS", 3)
+    monkeypatch.setattr(product_search, "_STALLED", 0)
+    monkeypatch.setattr(product_search, "_PROGRAMS", 3)
     with pytest.raises(RunError, match="did not converge"):
         least_time_cost(model, make_region(BUDGET, 4), prices)
 

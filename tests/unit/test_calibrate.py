@@ -11,13 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from simcore.calibrate import run as suite
-from simcore.calibrate.measure import failures
+from simcore.calibrate import calibration as suite
+from simcore.calibrate.measure import device, failures, tensors
 from simcore.calibrate.measure import timing as measure
 from simcore.calibrate.measure.passes import merge
 from simcore.calibrate.profile.fit import fit_kernel
 from simcore.calibrate.profile.store import Store
-from simcore.calibrate.suites import gemm, moe, pit_cases
+from simcore.calibrate.suites import gemm, moe, pit
 from simcore.cli.main import run
 from simcore.errors import InputError, RunError
 from simcore.models.compute.device import Device
@@ -65,10 +65,10 @@ def test_time_callable_times_checks_and_restores_threads():
     threads = torch.get_num_threads()
 
     def inputs(index):
-        return (measure.random_tensor((32, 32), "fp32", "cpu", index),)
+        return (tensors.random_tensor((32, 32), "fp32", "cpu", index),)
 
     def check(output, given):
-        return measure.relative_error(output, given[0].double() @ given[0].double())
+        return tensors.relative_error(output, given[0].double() @ given[0].double())
 
     sample = measure.time_callable(inputs, lambda a: a @ a, kernel="gemm", shape={"m": 32}, check=check)
     assert sample.seconds > 0
@@ -117,14 +117,14 @@ def test_devices_that_are_not_there(monkeypatch):
     torch = pytest.importorskip("torch")
     for name in ("gpu", "cuda:x", "cpu:0", ""):
         with pytest.raises(InputError, match="cpu, cuda or cuda:N"):
-            measure.resolve_device(name)
+            device.resolve_device(name)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="no CUDA device"):
-        measure.resolve_device("cuda")
+        device.resolve_device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(InputError, match="cuda:0 to cuda:0"):
-        measure.resolve_device("cuda:1")
+        device.resolve_device("cuda:1")
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_number_formats_are_those_that_the_gpu_has(monkeypatch, capability, prod
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
     assert {case.dtype for case in gemm.cases("cuda", full=True)} == products
     assert {case.dtype for case in moe.cases("cuda", full=True)} == {"bool", experts}
-    assert set(pit_cases.dtypes("cuda", full=True)) == products - {"bf16"}
-    assert pit_cases.dtypes("cuda", full=False) == ("fp32", "fp16")
+    assert set(pit.dtypes("cuda", full=True)) == products - {"bf16"}
+    assert pit.dtypes("cuda", full=False) == ("fp32", "fp16")
 
 
 def test_a_second_gpu_is_the_one_that_cuda_means_while_it_is_measured(monkeypatch):
@@ -147,7 +147,7 @@ def test_a_second_gpu_is_the_one_that_cuda_means_while_it_is_measured(monkeypatc
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "device", lambda target: entered.append(target) or nullcontext())
-    with measure.current("cuda:1"), measure.current("cpu"):
+    with device.current("cuda:1"), device.current("cpu"):
         assert entered == [torch.device("cuda:1")]
     capabilities = []
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capabilities.append(len(entered)) or (9, 0))
@@ -187,7 +187,7 @@ def test_a_calibration_skips_what_does_not_fit_resumes_and_guards_its_file(tmp_p
     assert len(few_cases) == 10 * suite.PASSES
     other = replace(profile, fingerprint={**profile.fingerprint, "device": "another"})
     path.write_text(profile_text(other))
-    with pytest.raises(InputError, match=r"device 'another'.*--force"):
+    with pytest.raises(InputError, match=r"device 'another'.*add force"):
         suite.calibrate("cpu", ["launch"], path)
 
 
@@ -202,11 +202,11 @@ def test_a_kernel_whose_output_is_wrong_is_left_out_and_named(tmp_path, monkeypa
             return a @ a + (0.5 if wrong and not right["gemm"] else 0.0)
 
         def check(output, inputs):
-            return measure.relative_error(output, inputs[0].double() @ inputs[0].double())
+            return tensors.relative_error(output, inputs[0].double() @ inputs[0].double())
 
         shape = {"m": size, "n": size, "k": size, "batch": 1}
         return measure.Case(
-            kernel, dtype, shape, lambda i: (measure.random_tensor((size, size), dtype, "cpu", i),), product, check
+            kernel, dtype, shape, lambda i: (tensors.random_tensor((size, size), dtype, "cpu", i),), product, check
         )
 
     def cases(*_, **__):
@@ -259,8 +259,8 @@ def test_what_does_not_fit_is_not_kept(tmp_path, monkeypatch):
 def test_a_problem_whose_mask_is_empty_is_left_out_and_named(tmp_path, monkeypatch):
     """Eight blocks at 99 %: neither the product nor its index is timed on zeros."""
     pytest.importorskip("torch")
-    problem, kernel = pit_cases.Problem(64, 16, 128, 32, 32, 0.99), pit_cases.KERNELS["cpu"][0]
-    empty = [pit_cases.multiplication("cpu", "fp32", kernel, problem), pit_cases.index("cpu", kernel, problem)]
+    problem, kernel = pit.Problem(64, 16, 128, 32, 32, 0.99), pit.KERNELS["cpu"][0]
+    empty = [pit.multiplication("cpu", "fp32", kernel, problem), pit.index("cpu", kernel, problem)]
     monkeypatch.setattr(suite, "cases", lambda *args, **options: iter(empty))
     found = suite.calibrate("cpu", ["pit"], tmp_path / "p.json")
     assert found.profile.samples == ()
@@ -391,21 +391,33 @@ BLOCKED = """
 import sys
 class Block:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"simpy", "pydantic", "rich", "matplotlib", "networkx", "joblib"}:
+        if name.partition(".")[0] in {"simpy", "pydantic", "rich", "matplotlib", "networkx", "joblib", "pandas"}:
             raise ImportError(name)
 sys.meta_path.insert(0, Block())
 from simcore.cli.main import run
-run(["calibrate", "--suite", "launch", "-o", sys.argv[1]])
+run(sys.argv[1:])
 """
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = None\nfrom simcore.cli.main import run\nrun(sys.argv[1:])"
 
 
-def test_calibrate_runs_without_simpy_and_pydantic(tmp_path):
+def with_little(*arguments):
+    """Run a command where torch, triton, numpy, scipy, click and PyYAML are installed and nothing else."""
+    command = [sys.executable, "-c", BLOCKED, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_calibrate_runs_on_a_machine_with_little_installed(tmp_path):
     pytest.importorskip("torch")
     path = tmp_path / "p.json"
-    done = subprocess.run([sys.executable, "-c", BLOCKED, str(path)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert str(path) in with_little("calibrate", "--suite", "launch", "-o", str(path))
     assert {fit.kernel for fit in read_profile(path).value.fits} == {"launch"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["calibrate", "--help"]], ids=" ".join)
+def test_help_needs_little(arguments):
+    assert "calibrate" in with_little(*arguments)
 
 
 def without_torch(folder, *arguments):

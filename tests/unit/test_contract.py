@@ -14,14 +14,31 @@ from simcore.report import Grid, Headline
 from simcore.results import Result, Table
 from simcore.studies.collective import collective
 from simcore.studies.evaluate import evaluate
+from simcore.studies.kernel import matmul
 from simcore.studies.optimize import optimize
+from simcore.studies.profile import compare, show, validate
+from simcore.studies.rates import rates
 from simcore.studies.request import Request, argument, descriptions, option, study
+from simcore.studies.trace import trace
 from simcore.studies.train import train
 
 NETWORK = "Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us"
 
 # study, and what it is called with
 CASES = {
+    "trace": (trace, {}),
+    "trace-rules": (
+        trace,
+        {"policies": ["fifo", "easyscale-heter"], "rules": "corrected", "idle_gpus": "held", "interval": "event"},
+    ),
+    "trace-synthetic": (
+        trace,
+        {"trace": "synthetic:jobs=40,load=0.9", "policies": "fifo", "cluster": "v100-4096", "seed": 3},
+    ),
+    "trace-elastic": (
+        trace,
+        {"trace": "synthetic-elastic:jobs=30,load=0.9", "rates": "sc23-measured", "startup_delay": 5},
+    ),
     "collective": (collective, {"collective": "all-reduce", "size": "1MiB", "network": NETWORK}),
     "evaluate": (evaluate, {"target": "network-fig12", "small": True}),
     "evaluate-resolve": (evaluate, {"target": "network-fig14", "small": True, "resolve": True}),
@@ -58,6 +75,26 @@ CASES = {
         optimize,
         {"network": "4D", "budget": "325", "workload": "1T", "loop": "Overlap", "profile": "h100", "tp": 64,
          "at_most": True, "recompute": True, "cost": "sc245"},
+    ),
+    "kernel": (matmul, {"shape": "4096x4096x4096", "profile": "v100-32gb"}),
+    "kernel-sparse": (
+        matmul, {"shape": [1024, 512, 1024], "profile": "cpu", "sparsity": 0.9, "granularity": "1x32"}
+    ),
+    "kernel-extrapolated": (
+        matmul,
+        {"shape": "4096x4096x8192", "profile": "cpu", "sparsity": 0.3, "granularity": (32, 1), "extrapolate": True},
+    ),
+    "profile-show": (show, {"files": "cpu"}),
+    "profile-show-several": (show, {"files": ["v100-32gb", "h100"]}),
+    "profile-compare": (compare, {"files": ("cpu", "v100-16gb", "t4")}),
+    "profile-validate": (validate, {"files": "cpu", "stored": True}),
+    "profile-validate-several": (validate, {"files": ["cpu", "cpu"], "stored": True}),
+    "rates": (
+        rates, {"profiles": ["v100-16gb", "t4"], "models": ["bert-base", "electra-base"], "batches": [4, 8]}
+    ),
+    "rates-named": (
+        rates,
+        {"profiles": "cpu", "models": "bert-base", "batches": 1, "devices": "here", "names": "bert", "sequence": 128},
     ),
     "collective-zoo": (
         collective,
@@ -98,7 +135,9 @@ def test_a_result_has_every_face(ran, tmp_path):
     report = result.report()
     assert any(isinstance(block, Headline | Grid) for block in report)
     assert render(report, 100).strip()
-    assert "<table>" in result._repr_html_()
+    html = result._repr_html_()
+    assert html.count("<table>") == sum(isinstance(block, Grid) for block in report)
+    assert html.count("<h3>") == sum(isinstance(block, Headline) for block in report)
 
 
 def test_a_result_writes_what_it_is(ran, tmp_path):

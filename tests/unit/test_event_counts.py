@@ -37,7 +37,7 @@ def test_an_idle_month_costs_nothing():
 
 def test_a_round_costs_in_proportion_to_the_jobs_that_run(monkeypatch):
     """A grant looks at the wishes of running jobs, not at the queue: its arrays stay within twice their number."""
-    from simcore.models.cluster.policies import easyscale
+    from simcore.models.cluster.policies.easyscale import policy as easyscale
 
     sizes = []
     original = easyscale._Wishes.grant

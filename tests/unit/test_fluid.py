@@ -10,7 +10,7 @@ from simcore.models.network.collectives import Collective, collective_time, traf
 from simcore.models.network.fluid import FluidNetwork, max_min
 from simcore.models.network.graph import link_graph, sharing, streams
 from simcore.models.network.mapping import Groups
-from simcore.models.network.sharing.jobs import Job, place, simulate
+from simcore.models.network.sharing import Job, place, simulate
 from simcore.models.network.simulation.run import simulate_collective
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.training.program import Axis, Loop, iteration

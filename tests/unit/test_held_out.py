@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 from simcore.calibrate.measure.failures import OutOfMemory
 from simcore.calibrate.measure.timing import Case
-from simcore.calibrate.plan import EXTRA_PASSES, LEAST_PASSES, PASSES, SAME_SPEED, SUITES
+from simcore.calibrate.plan import EXTRA_PASSES, LEAST_PASSES, PASSES, SAME_SPEED
 from simcore.calibrate.profile import held_out
+from simcore.calibrate.suites.registry import SUITES
 from simcore.cli.main import main
 from simcore.errors import InputError, RunError
 from simcore.models.compute.device import Device
@@ -156,11 +157,13 @@ def test_the_output_says_how_many_passes_count(monkeypatch, profile_file):
 
 
 def test_the_figure_says_how_its_times_were_measured(monkeypatch, profile_file):
-    from simcore.studies.profile.run import validate
+    from simcore.studies.profile import validate
 
     Machine(monkeypatch, lambda now: 1.3)
-    assert "another speed than at calibration" in validate(profile_file).figure().get_suptitle()
-    assert "profile holds" in validate(profile_file, stored=True).figure().get_suptitle()
+    (measured,) = validate(profile_file).figures().values()
+    (stored,) = validate(profile_file, stored=True).figures().values()
+    assert "another speed than at calibration" in measured.get_suptitle()
+    assert "profile holds" in stored.get_suptitle()
 
 
 def test_a_profile_without_reference_kernels_is_measured_as_it_is(monkeypatch, profile_file):
@@ -227,5 +230,5 @@ def test_only_the_device_of_the_profile_and_the_suites_that_it_has(monkeypatch):
     sparse = Sample("pit-k", "fp32", {"m": 8}, 1.0, held_out=True)
     held_out.measure_held_out(replace(PROFILE, samples=(*PROFILE.samples, sparse)), "cpu")
     assert machine.opened == list(SUITES)
-    with pytest.raises(InputError, match=r"'another'.*--device"):
+    with pytest.raises(InputError, match=r"'another'.*name it with device"):
         held_out.measure_held_out(replace(PROFILE, fingerprint={"device": "another"}), "cpu")

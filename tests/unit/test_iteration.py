@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from simcore.engine import Clock
 from simcore.errors import InputError, RunError
 from simcore.models.network.collectives import Collective, traffic
 from simcore.models.network.mapping import Groups, map_parallelism, map_stages
 from simcore.models.network.topology import Block, Dimension, Topology
-from simcore.models.training.closed_form import TrainingLoop, step_time
+from simcore.models.training.closed_form import step_time
 from simcore.models.training.execute import Log, Runner, finish
-from simcore.models.training.program import Axis, Compute, Issue, Loop, Pass, Wait, blocks, iteration
+from simcore.models.training.program import CLOSED_FORM_LOOPS, Axis, Compute, Issue, Loop, Wait, blocks, iteration
 from simcore.models.training.simulated import ChunkFabric, Settings, bound, make_network, run_iteration
-from simcore.models.training.workload import Layer, Phase, Workload
+from simcore.models.training.workload import Layer, Pass, Phase, Workload
 from simcore.models.training.zero import zero3
 from simcore.readers.networks import read_network
 from simcore.readers.workloads import read_workload
@@ -79,17 +81,15 @@ def test_a_text_workload_names_its_checkpoints(tmp_path):
         read_workload(path, "w", dp=4)
 
 
-@pytest.mark.parametrize(
-    ("loop", "closed"), [(Loop.NO_OVERLAP, TrainingLoop.NO_OVERLAP), (Loop.OVERLAP, TrainingLoop.OVERLAP)]
-)
+@pytest.mark.parametrize("loop", CLOSED_FORM_LOOPS)
 @pytest.mark.parametrize("name", ["17B", "175B", "1T"])
-def test_without_latency_many_chunks_reach_the_closed_form(loop, closed, name):
+def test_without_latency_many_chunks_reach_the_closed_form(loop, name):
     dimensions = (Dimension(each.block, each.size) for each in read_network("4D", "n").value.topology.dimensions)
     topology, one = Topology("4D", tuple(dimensions)), read_workload(name, "w").value
     groups, bandwidths = map_parallelism(topology, one.tp, one.dp), [140e9, 120e9, 40e9, 25e9]
     steps = iteration(one, loop, recompute=False)
     run = run_iteration(steps, topology, bandwidths, groups, Settings(chunks=512))
-    expected = step_time(one, groups, bandwidths, closed)
+    expected = step_time(one, groups, bandwidths, loop)
     assert run.time == pytest.approx(expected.total, rel=2e-3)
     assert run.compute == pytest.approx(expected.compute)
 
@@ -169,9 +169,24 @@ def test_zero3_hides_its_traffic_where_compute_is_long():
     assert bound(zero3(toy, Loop.SIMULATE), NET, [1e9, 1e9], GROUPS) <= run.time * (1 + 1e-9)
 
 
-def test_zero3_needs_the_gradient_of_each_layer():
-    with pytest.raises(InputError, match="Use variant optimizer"):
-        zero3(read_workload("1T", "w", variant="evaluation").value, Loop.SIMULATE)
+def test_zero3_needs_the_parameters_of_each_layer():
+    """A transformer says them; of layers in a file they are taken to be as many as the gradient."""
+    one = read_workload("1T", "w").value
+    fused = read_workload("1T", "w", variant="evaluation").value
+
+    def gathered(workload):
+        steps = zero3(workload, Loop.SIMULATE, recompute=False)
+        return [step.size for step in steps if isinstance(step, Issue) and step.collective is Collective.ALL_GATHER]
+
+    assert gathered(fused) == gathered(one) == gathered(unsaid(one))
+    assert gathered(one)[0] == one.layers[0].weight_gradient.size / one.dp
+    with pytest.raises(InputError, match=r"^zero 3: found workload '1T', whose weight gradients are fused"):
+        zero3(unsaid(fused), Loop.SIMULATE)
+
+
+def unsaid(one):
+    """A workload as a layer file gives it, which says nothing of parameters and activations."""
+    return replace(one, layers=tuple(replace(each, parameters=None, activations=None) for each in one.layers))
 
 
 def test_stages_take_the_outermost_dimensions():

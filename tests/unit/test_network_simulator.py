@@ -10,20 +10,24 @@ import numpy as np
 import pytest
 from simcore.engine import Clock
 from simcore.errors import InputError, RunError
+from simcore.models.network.algorithms import Algorithm, steps
 from simcore.models.network.bounds import bounds, usable_bandwidth
+from simcore.models.network.chunks import ChunkPlan, Optimization
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import Convention, candidates, phase_cost
+from simcore.models.network.conventions import ASTRA_SIM, ASTRA_SIM_2_AWARE, CONVENTIONS, PHYSICAL
 from simcore.models.network.groups import group_positions
-from simcore.models.network.schedulers.mixture_times import batches, ways
-from simcore.models.network.schedulers.mixtures import LAGS, LAGS_IN_FLIGHT, mixtures
-from simcore.models.network.schedulers.schedules import ChunkPlan, Optimization, Schedule
-from simcore.models.network.simulation.algorithms import Algorithm, steps
+from simcore.models.network.schedulers import Ascending, Flex, LatencyAware, RoundRobin, Themis
+from simcore.models.network.schedulers.latency_aware.batches import batches
+from simcore.models.network.schedulers.latency_aware.mixtures import LAGS, LAGS_IN_FLIGHT, mixtures
+from simcore.models.network.schedulers.latency_aware.phase_table import phase_table
 from simcore.models.network.simulation.links import Messages
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.rank_programs import GroupCollective
 from simcore.models.network.simulation.ranks import simulate_ranks
 from simcore.models.network.simulation.run import simulate_collective
 from simcore.models.network.topology import Block, Dimension, Topology, coordinates
+
+from tests.astra import SCHEDULES
 
 AR, RS, AG, A2A = (
     Collective.ALL_REDUCE,
@@ -50,7 +54,7 @@ def test_events_grow_with_chunks_times_phases(collective, legs, chunks):
     assert run.events == run.phases + 1  # and one that ends the collective
 
 
-@pytest.mark.parametrize("schedule", [Schedule.THEMIS, Schedule.FLEX, Schedule.ROUND_ROBIN, Schedule.LATENCY_AWARE])
+@pytest.mark.parametrize("schedule", [Themis, Flex, RoundRobin, LatencyAware])
 def test_events_do_not_grow_with_npus(schedule):
     """131,072 NPUs cost what 32 do."""
     small = net(*((Block.SWITCH, 2, 1e-6) for _ in range(5)))
@@ -93,7 +97,7 @@ def test_one_npu_stands_for_all_in_messages_too(block, algorithm, collective, in
     ("sizes", "collective", "chunks", "in_flight"),
     [((2, 2, 2), AR, 2, 1), ((3, 4, 3), AG, 5, 1), ((3, 4, 3), AR, 2, 2), ((2, 3, 2), AR, 2, 3), ((4, 2, 2), AG, 5, 2)],
 )
-@pytest.mark.parametrize("schedule", [Schedule.THEMIS, Schedule.FLEX, Schedule.ROUND_ROBIN])
+@pytest.mark.parametrize("schedule", [Themis, Flex, RoundRobin])
 def test_ties_are_broken_alike_on_every_npu(sizes, collective, chunks, in_flight, schedule):
     """Equal dimensions: chunks reach the same queue at the same moment from different sides."""
     topology = net(*((block, size, 0.0) for block, size in zip(Block, sizes, strict=True)))
@@ -151,7 +155,7 @@ def test_latency_counts_the_hops_of_the_real_ring(members, late):
     p = len(members)
     options = {"positions": [members], "chunks": 1}
     assert simulate_collective(RS, 8.0, ring, [1e18], (p,), **options).time == pytest.approx(late * 1e-6, rel=1e-3)
-    theirs = simulate_collective(RS, 8.0, ring, [1e18], (p,), convention=Convention.ASTRA_SIM, **options)
+    theirs = simulate_collective(RS, 8.0, ring, [1e18], (p,), convention=ASTRA_SIM, **options)
     assert theirs.time == pytest.approx((p - 1) * 1e-6, rel=0.02)  # a ring of its own
     # farthest apart: half the ring, or the ends of the line
     apart = max(min(abs(a - b), 8 - abs(a - b)) for a in members for b in members)
@@ -163,7 +167,7 @@ def test_chunks_in_flight_hide_latency_and_share_the_link():
     alone, several = (simulate_collective(AR, 2**26, ring, [100 * 2**30], in_flight=k) for k in (1, 4))
     assert alone.time == pytest.approx(64 * 14 * 500e-9 + several.busy[0])
     assert several.busy[0] < several.time < alone.time
-    astra = simulate_collective(AR, 2**26, ring, [100 * 2**30], in_flight=4, convention=Convention.ASTRA_SIM)
+    astra = simulate_collective(AR, 2**26, ring, [100 * 2**30], in_flight=4, convention=ASTRA_SIM)
     assert astra.time < several.busy[0] / 2  # each chunk has the whole link there
 
 
@@ -172,14 +176,14 @@ def test_chunks_in_flight_hide_latency_and_share_the_link():
     [(Block.SWITCH, 8, 7 / 8), (Block.FULLY_CONNECTED, 8, 7 / 8), (Block.RING, 8, 16 / 8), (Block.RING, 5, 6 / 5)],
 )
 def test_all_to_all_is_bound_by_what_links_carry(block, n, expected):
-    cost = phase_cost(Convention.PHYSICAL, Dimension(block, n), 1e9, Algorithm.DIRECT, A2A, n, 1e9)
+    cost = PHYSICAL.phase_cost(Dimension(block, n), 1e9, Algorithm.DIRECT, A2A, n, 1e9)
     assert cost.work == pytest.approx(expected)
     assert bounds(A2A, 1e9, net((block, n, 0.0)), [1e9], [n]).bandwidth == pytest.approx(expected)
 
 
 def test_algorithms_on_blocks_they_are_not_made_for():
     def work(block, algorithm, n=8):
-        return phase_cost(Convention.PHYSICAL, Dimension(block, n), 7e9, algorithm, RS, n, 8e9).work
+        return PHYSICAL.phase_cost(Dimension(block, n), 7e9, algorithm, RS, n, 8e9).work
 
     assert work(Block.SWITCH, Algorithm.RING) == work(Block.SWITCH, Algorithm.DIRECT) == pytest.approx(1.0)
     assert work(Block.FULLY_CONNECTED, Algorithm.RING) == pytest.approx(7.0)  # one of seven links at a time
@@ -201,9 +205,7 @@ def test_halving_doubling_of_three_folds_one_npu():
 
 def test_folding_where_latency_counts_and_a_ring_where_bandwidth_does():
     switch = Dimension(Block.SWITCH, 6, "", 1e-6)
-    small, large = (
-        phase_cost(Convention.PHYSICAL, switch, 1e9, Algorithm.HALVING_DOUBLING, AR, 6, size) for size in (6.0, 6e9)
-    )
+    small, large = (PHYSICAL.phase_cost(switch, 1e9, Algorithm.HALVING_DOUBLING, AR, 6, size) for size in (6.0, 6e9))
     assert small.latency == pytest.approx(6 * 2e-6)  # fold, two halvings, two doublings, unfold
     assert large.work == pytest.approx(10.0)
 
@@ -216,11 +218,11 @@ def test_groups_of_one_and_empty_buffers_end_at_once():
     assert simulate_collective(AR, 1e6, lone, [1e9, 1e9], chunks=1).time == pytest.approx(1e-3 + 4e-6)
 
 
-@pytest.mark.parametrize("schedule", Schedule)
-@pytest.mark.parametrize("convention", Convention)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("convention", CONVENTIONS.values())
 def test_less_than_one_byte_is_nothing_where_bytes_are_whole(convention, schedule):
     run = simulate_collective(AR, 0.5, RING4, [1e9], convention=convention, schedule=schedule)
-    assert (run.time > 0) is (convention is Convention.PHYSICAL)
+    assert (run.time > 0) is (convention is PHYSICAL)
 
 
 def test_a_plan_may_be_given():
@@ -233,27 +235,27 @@ def test_a_plan_may_be_given():
 
 def test_parts_of_a_dimension_have_queues_of_their_own_in_astra_sim_only():
     topology, times = net((Block.SWITCH, 8, 0.0)), {}
-    for convention in (Convention.ASTRA_SIM, Convention.PHYSICAL):
+    for convention in (ASTRA_SIM, PHYSICAL):
         clock = Clock()
         network = Network(clock, topology, [1e9], convention=convention)
-        network.issue(AR, 4e6, (2,), part="tp")
-        network.issue(AR, 4e6, (4,), part="dp")
+        network.issue(AR, 4e6, (2,), queue="tp")
+        network.issue(AR, 4e6, (4,), queue="dp")
         clock.run()
         times[convention] = clock.now
-    assert times[Convention.PHYSICAL] == pytest.approx(0.010)
-    assert times[Convention.ASTRA_SIM] == pytest.approx(0.006, rel=1e-3)
+    assert times[PHYSICAL] == pytest.approx(0.010)
+    assert times[ASTRA_SIM] == pytest.approx(0.006, rel=1e-3)
 
 
 def test_the_aware_convention_is_no_server_of_phases():
     with pytest.raises(ValueError, match="message by message"):
-        Network(Clock(), RING4, [1e9], convention=Convention.ASTRA_SIM_2_AWARE)
+        Network(Clock(), RING4, [1e9], convention=ASTRA_SIM_2_AWARE)
     with pytest.raises(InputError, match="one dimension"):
-        simulate_collective(AR, 1e6, CUBE, CUBE_BANDWIDTHS, convention=Convention.ASTRA_SIM_2_AWARE)
+        simulate_collective(AR, 1e6, CUBE, CUBE_BANDWIDTHS, convention=ASTRA_SIM_2_AWARE)
     with pytest.raises(InputError, match="a power of two"):
-        simulate_collective(AR, 1e6, net((Block.SWITCH, 6, 0.0)), [1e9], convention=Convention.ASTRA_SIM_2_AWARE)
+        simulate_collective(AR, 1e6, net((Block.SWITCH, 6, 0.0)), [1e9], convention=ASTRA_SIM_2_AWARE)
 
 
-@pytest.mark.parametrize("convention", list(Convention)[1:])
+@pytest.mark.parametrize("convention", list(CONVENTIONS.values())[1:])
 def test_whole_nanoseconds_of_latency_stay_whole(convention):
     """7 / 1e9 over 1e-9 is a rounding below 7."""
     times = [
@@ -350,12 +352,10 @@ def test_phases_of_chunks_in_flight_overlap_in_the_log_but_not_on_the_link():
 def test_an_all_gather_of_even_loads_runs_inwards_by_physics_and_outwards_in_astra_sim():
     even = net((Block.SWITCH, 4, 0.0), (Block.SWITCH, 4, 0.0))
     first = {}
-    for convention in (Convention.PHYSICAL, Convention.ASTRA_SIM):
-        run = simulate_collective(
-            AG, 2**20, even, [1e9, 1e9], chunks=4, schedule=Schedule.THEMIS, convention=convention
-        )
+    for convention in (PHYSICAL, ASTRA_SIM):
+        run = simulate_collective(AG, 2**20, even, [1e9, 1e9], chunks=4, schedule=Themis, convention=convention)
         first[convention] = next(phase.dimension for phase in run.log if phase.chunk == 0)
-    assert first == {Convention.PHYSICAL: 1, Convention.ASTRA_SIM: 0}
+    assert first == {PHYSICAL: 1, ASTRA_SIM: 0}
 
 
 @pytest.mark.parametrize("in_flight", [1, 3])
@@ -375,13 +375,13 @@ def test_latency_aware_takes_the_fastest_of_all_mixtures(collective, optimizatio
     topology = net((Block.RING, sizes[0], 3e-7), (Block.SWITCH, sizes[1], 1e-6))
     network = Network(Clock(), topology, [2e11, 1e11], in_flight=in_flight, optimization=optimization)
     lags, times = LAGS if in_flight == 1 else LAGS_IN_FLIGHT, []
-    for way in candidates(topology.dimensions[1], Algorithm.HALVING_DOUBLING, collective, sizes[1]):
-        idle = network if in_flight == 1 else network.idle_copy([Algorithm.RING, way])
-        found = ways(idle, collective, 1e7, sizes, None)
-        every = batches(found, 1e7, 8, mixtures(found.used, found.even), inf)
+    for option in PHYSICAL.candidates(topology.dimensions[1], Algorithm.HALVING_DOUBLING, collective, sizes[1]):
+        idle = network if in_flight == 1 else network.idle_copy([Algorithm.RING, option])
+        table = phase_table(idle.view(collective, 1e7, sizes, 8))
+        every = batches(table, 1e7, 8, mixtures(table.used, table.even), inf)
         times += [batch.times(np.arange(batch.rows.shape[1]), lag).min() for batch in every for lag in lags]
     run = simulate_collective(
-        collective, 1e7, topology, [2e11, 1e11], chunks=8, schedule=Schedule.LATENCY_AWARE, in_flight=in_flight,
+        collective, 1e7, topology, [2e11, 1e11], chunks=8, schedule=LatencyAware, in_flight=in_flight,
         optimization=optimization,
     )  # fmt: skip
     assert run.time == pytest.approx(min(times), rel=1e-12)
@@ -393,7 +393,7 @@ def test_round_robin_fills_what_is_in_flight():
     topology = net((Block.RING, 4, 5e-7), (Block.FULLY_CONNECTED, 8, 7e-7), (Block.SWITCH, 4, 1e-6))
     times = [
         simulate_collective(AR, 1e5, topology, [2e11, 1.4e11, 5e10], schedule=schedule, in_flight=64).time
-        for schedule in (Schedule.ASCENDING, Schedule.ROUND_ROBIN)
+        for schedule in (Ascending, RoundRobin)
     ]
     assert times[1] <= 1.05 * times[0]
 
@@ -424,9 +424,7 @@ def test_a_lag_settles_the_order_in_each_dimension():
 
 def test_latency_aware_cuts_whole_bytes_completely():
     for size in (1, 7, 17, 1000):
-        network = Network(
-            Clock(), CUBE, CUBE_BANDWIDTHS, convention=Convention.ASTRA_SIM, schedule=Schedule.LATENCY_AWARE
-        )
+        network = Network(Clock(), CUBE, CUBE_BANDWIDTHS, convention=ASTRA_SIM, schedule=LatencyAware)
         plans = network.plans(AR, size, (4, 8, 4), 64)
         assert sum(plan.size for plan in plans) == size
         assert all(isinstance(plan.size, int) and plan.size > 0 for plan in plans)

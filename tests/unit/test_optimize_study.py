@@ -62,3 +62,30 @@ def test_limits():
 def test_a_budget_below_a_byte_per_second_is_refused(budget):
     with pytest.raises(InputError, match="at least 1 B/s"):
         optimize("4D", budget, "1T", "Perf", "Overlap")
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"caps": {"Pod": 40e9}, "minima": {"4": "50"}}, "caps Pod=40 GB/s and minima 4=50, which conflict"),
+        ({"caps": {"1": "1", "b1": "2"}}, "caps: found '1' and 'b1', which both name dimension 1"),
+        ({"minima": {"Rack": "1"}}, "minima: found 'Rack', expected one of b1, b2, b3, b4"),
+        ({"caps": {"1": "lots"}}, "caps 1: found 'lots'"),
+        ({"constraints": ["b1*b2 <= 3"]}, "constraints, column 3: found a product of bandwidths"),
+        ({"constraints": "b1 = 400"}, "constraints 'b1 = 400'"),
+        ({"cost": "sc254"}, "cost: found 'sc254'"),
+    ],
+)
+def test_a_script_reads_names_of_fields(limits, message):
+    with pytest.raises(InputError) as refused:
+        optimize("4D", "325", "1T", **limits)
+    assert message in str(refused.value)
+    assert "--" not in str(refused.value)
+
+
+def test_a_result_calls_limits_after_their_options():
+    limits = {"caps": {"1": 100e9}, "minima": {"Pod": "60"}, "constraints": "b2 >= 2*b3"}
+    result = optimize("4D", "325", "1T", **limits)
+    names = [constraint.name for constraint in result.plan.region.constraints]
+    assert names == ["a budget of 325 GB/s", "--cap 1=100 GB/s", "--min Pod=60", "--constraint 'b2 >= 2*b3'"]
+    assert {price["of"] for price in result.as_dict()["shadow_prices"]} <= {"budget", *names}

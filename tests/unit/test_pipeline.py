@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,23 +16,22 @@ from simcore.models.network.transfers import transfer_legs
 from simcore.models.training.pipeline import (
     Pipeline,
     PipelineOrder,
-    boundary_size,
+    boundary_sizes,
     bubble,
     run_pipeline,
     stage_layers,
     turns,
 )
-from simcore.models.training.program import Axis, Pass
+from simcore.models.training.program import Axis
 from simcore.models.training.simulated import ChunkFabric, Settings, make_network
-from simcore.models.training.workload import Layer, Phase, Workload
+from simcore.models.training.workload import Layer, Pass, Phase, Workload
 
 GPIPE, ONE = PipelineOrder.GPIPE, PipelineOrder.ONE_F_ONE_B
 
 
 def balanced(stages, forward=1.0, backward=2.0, activations=0.0):
-    collective = Collective.ALL_REDUCE if activations else None
     layers = [
-        Layer(f"{i}", Phase(forward, collective, activations), Phase(backward / 2), Phase(backward / 2))
+        Layer(f"{i}", Phase(forward), Phase(backward / 2), Phase(backward / 2), activations=activations)
         for i in range(stages)
     ]
     return Workload("toy", tuple(layers), 1, 1, checkpoints=tuple(range(stages)))
@@ -87,7 +88,9 @@ def test_slow_transfers_queue_on_their_link():
 
 
 def test_weight_gradients_are_summed_once():
-    layers = [Layer(str(i), Phase(1.0), Phase(1.0), Phase(1.0, Collective.ALL_REDUCE, 1e9)) for i in range(2)]
+    layers = [
+        Layer(str(i), Phase(1.0), Phase(1.0), Phase(1.0, Collective.ALL_REDUCE, 1e9), activations=0.0) for i in range(2)
+    ]
     toy = Workload("toy", tuple(layers), 1, 2, checkpoints=(0, 1))
     clock = Clock()
     topology = Topology("net", (Dimension(Block.SWITCH, 2), Dimension(Block.SWITCH, 2)))
@@ -114,8 +117,26 @@ def test_stages_are_whole_blocks():
         stage_layers(balanced(4), 3)
     with pytest.raises(InputError, match="at least 1"):
         Pipeline(0, 1)
-    assert boundary_size(balanced(2)) == 0
-    assert boundary_size(balanced(2, activations=5.0)) == 5
+    with pytest.raises(InputError, match=r"^stages: found 3"):
+        stage_layers(balanced(4), 3)
+
+
+def test_a_message_is_what_the_last_layer_of_a_stage_hands_on():
+    layers = [replace(layer, activations=float(size)) for size, layer in enumerate(balanced(4).layers)]
+    one = replace(balanced(4), layers=tuple(layers))
+    assert boundary_sizes(one, stage_layers(one, 2)) == [1]
+    assert boundary_sizes(one, stage_layers(one, 4)) == [0, 1, 2]
+    assert boundary_sizes(one, stage_layers(one, 1)) == []
+
+
+def test_messages_of_unknown_size_are_refused():
+    """A layer file that says neither activations nor forward collectives is no pipeline whose messages take 0 s."""
+    one = balanced(2)
+    one = replace(one, layers=tuple(replace(layer, activations=None) for layer in one.layers))
+    with pytest.raises(InputError, match=r"layer '0' at the end of a stage.*activations=BYTES") as error:
+        simulated(one, Pipeline(2, 4))
+    assert error.value.place == "workload 'toy'"
+    assert simulated(one, Pipeline(1, 4)).time == pytest.approx(6.0)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +144,9 @@ def test_stages_are_whole_blocks():
     [(Collective.ALL_REDUCE, 8.0), (Collective.ALL_GATHER, 32.0), (Collective.REDUCE_SCATTER, 2.0)],
 )
 def test_a_message_is_what_the_last_collective_leaves_on_an_npu(collective, left):
-    layers = (Layer("a", Phase(1.0, collective, 8.0), Phase(1.0), Phase(1.0)), *balanced(1).layers)
-    assert boundary_size(Workload("toy", layers, 4, 1)) == left
+    idle = Layer("b", Phase(1.0), Phase(1.0), Phase(1.0))
+    layers = (Layer("a", Phase(1.0, collective, 8.0), Phase(1.0), Phase(1.0)), idle)
+    assert boundary_sizes(Workload("toy", layers, 4, 1), [range(1), range(1, 2)]) == [left]
 
 
 @pytest.mark.parametrize(

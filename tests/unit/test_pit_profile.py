@@ -16,27 +16,27 @@ from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Fit, KernelProfile, Sample
 from simcore.models.compute.sparse import profiled
 from simcore.models.compute.sparse.composed import COMPOSED, composed_seconds, parts, tokens_of
-from simcore.models.compute.sparse.coverage import RandomMask
+from simcore.models.compute.sparse.masks import RandomMask
 from simcore.models.compute.sparse.packed import packed_seconds, shape_of
+from simcore.models.compute.sparse.prices import PricedEntry, TileEntry
 from simcore.models.compute.sparse.profiled import index_cost, outside, sample_seconds, tile_table
 from simcore.models.compute.sparse.regret import selection_regret
-from simcore.models.compute.sparse.select import select
-from simcore.models.compute.sparse.table import PricedEntry, TileEntry
+from simcore.models.compute.sparse.selection import select
 from simcore.models.compute.sparse.tiles import Product, SparseKernel
 from simcore.readers.profile_json import profile_text
-from simcore.studies.kernel.run import matmul
-from simcore.studies.profile.run import validate
+from simcore.studies.kernel import matmul
+from simcore.studies.profile import validate
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from simcore.calibrate.suites import moe, pit_cases, sequence  # noqa: E402 - these need torch
+from simcore.calibrate.suites import moe, pit, sequence  # noqa: E402 - these need torch
 
 CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
 CUDA = Device("toy", "cuda", 80, 1e11, 0.0, 4e7)
 COST = {"t0": 2e-5, "group": 1e-5, "rate": 9e10, "left": 8e9, "right": 1e10, "out": 5e9, "stream": 2e10}
 INDEX = {"t0": 5e-5, "element": 2e-10, "partial": 2e-10, "micro_tile": 1e-9, "entry": 2e-9}
 GEMM = {"t0": 2e-5, "rate": 1e11, "ramp": 1.0, "onchip": 1e14, "stream": 2e10, "vector": 1e10, "fresh": 2e9}
-SMALL = pit_cases.Problem(70, 50, 128, 16, 4, 0.6)
+SMALL = pit.Problem(70, 50, 128, 16, 4, 0.6)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -49,7 +49,7 @@ def one_thread():
 
 def samples_of(kind, factor=lambda: 1.0):
     """Samples of every case of the suite, with times that the formulas give."""
-    for case in pit_cases.cases(kind, full=False):
+    for case in pit.cases(kind, full=False):
         p = INDEX if case.kernel.startswith("index") else GEMM if case.kernel == "gemm" else COST
         t = FORMULAS[case.kernel].seconds(case.shape, p, case.dtype, CPU) * factor()
         yield Sample(case.kernel, case.dtype, case.shape, t, 0.01, 3, case.held_out)
@@ -70,46 +70,46 @@ def profile():
     return KernelProfile("toy", CPU, "measured", fit_all(samples, CPU), tuple(samples))
 
 
-@pytest.mark.parametrize("kernel", pit_cases.KERNELS["cpu"], ids=lambda k: k.name)
+@pytest.mark.parametrize("kernel", pit.KERNELS["cpu"], ids=lambda k: k.name)
 def test_every_case_computes_the_product(kernel):
-    case = pit_cases.multiplication("cpu", "fp32", kernel, SMALL)
+    case = pit.multiplication("cpu", "fp32", kernel, SMALL)
     first, second = case.make_inputs(0), case.make_inputs(1)
     assert not torch.equal(first[0], second[0])
     assert case.check(case.run(*first), first) < 1e-6
     assert case.check(case.run(*first) + 1, first) > 1e-3
-    (mask,) = pit_cases.index("cpu", kernel, SMALL).make_inputs(0)
-    listed = pit_cases.build("cpu", kernel, mask)
+    (mask,) = pit.index("cpu", kernel, SMALL).make_inputs(0)
+    listed = pit.build("cpu", kernel, mask)
     sparse = first[1] if kernel.axis == "n" else first[0]
     assert torch.equal(sparse != 0, mask)
     work = kernel.work(Product(70, 128, 50), mask.numpy())
     assert sum(1 for one in listed if len(one)) == work.groups
 
 
-@pytest.mark.parametrize("kernel", pit_cases.KERNELS["cuda"], ids=lambda k: k.name)
+@pytest.mark.parametrize("kernel", pit.KERNELS["cuda"], ids=lambda k: k.name)
 def test_the_fused_kernels_of_the_suite_compute_the_product(kernel):
     pytest.importorskip("triton", reason="triton is not installed")
     if torch.cuda.is_available():
         pytest.skip("there is a GPU: simcore calibrate checks them")
-    mask = pit_cases.mask_of(SMALL, kernel, "cpu", 0)
+    mask = pit.mask_of(SMALL, kernel, "cpu", 0)
     a, b = torch.randn(70, 128), torch.randn(128, 50)
     a, b = (a, b * mask) if kernel.axis == "n" else (a * mask, b)
-    a, b = pit_cases.stored("cuda", kernel, a, b)
+    a, b = pit.stored("cuda", kernel, a, b)
     sparse = b if kernel.axis == "n" else a
     assert sparse.stride(0 if kernel.axis in {"k", "n"} else 1) == 1  # contiguous along the micro-tile
-    index = pit_cases.build("cuda", kernel, mask)
-    found = pit_cases.multiply("cuda", kernel, "fp32", a, b, index)
+    index = pit.build("cuda", kernel, mask)
+    found = pit.multiply("cuda", kernel, "fp32", a, b, index)
     assert torch.allclose(found, a @ b, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])
 def test_no_fit_sees_a_held_out_shape_granularity_or_sparsity(kind):
-    seen = [one for kernel in pit_cases.KERNELS[kind] for one in pit_cases.fitted(kind, kernel)]
-    unseen = list(pit_cases.held_out(kind))
+    seen = [one for kernel in pit.KERNELS[kind] for one in pit.fitted(kind, kernel)]
+    unseen = list(pit.held_out(kind))
     assert not {(one.m, one.n, one.k) for one in seen} & {(one.m, one.n, one.k) for one in unseen}
     assert not {one.sparsity for one in seen} & {one.sparsity for one in unseen}
     if kind == "cpu":  # a tile's table on CUDA is filled at its own micro-tile
         assert not {(one.height, one.width) for one in seen} & {(one.height, one.width) for one in unseen}
-    for kernel in pit_cases.KERNELS[kind]:
+    for kernel in pit.KERNELS[kind]:
         if kernel.axis == "block" and kind == "cpu":
             assert all(one.k % kernel.tile_k == 0 for one in (*seen, *unseen))
 
@@ -117,7 +117,7 @@ def test_no_fit_sees_a_held_out_shape_granularity_or_sparsity(kind):
 def test_on_cuda_the_suite_asks_for_triton(monkeypatch):
     monkeypatch.setitem(sys.modules, "triton", None)
     with pytest.raises(MissingExtraError, match="pip install triton"):
-        next(pit_cases.cases("cuda", full=False))
+        next(pit.cases("cuda", full=False))
 
 
 def test_fits_find_the_formulas_that_made_the_samples(profile):
@@ -129,7 +129,7 @@ def test_fits_find_the_formulas_that_made_the_samples(profile):
 
 
 def test_a_sparse_product_is_chosen_and_explained_with_index_and_error(profile):
-    result = matmul("1024x512x1024", profile, sparsity=0.95, granularity="32x1")
+    result = matmul("1024x512x1024", profile=profile, sparsity=0.95, granularity="32x1")
     best = result.selection.best
     assert best.kernel == SparseKernel("k", 32, 1, 1)
     assert best.index_seconds > INDEX["t0"] / 2
@@ -143,22 +143,22 @@ def test_a_sparse_product_is_chosen_and_explained_with_index_and_error(profile):
     assert (document["chosen"], document["seconds"]) == (best.name, best.total)
     assert document["candidates"][0]["name"] == best.name
     assert next(one["seconds"] for one in document["candidates"] if one["name"] == "dense") == document["dense_seconds"]
-    text = "\n".join(result.lines)
+    text = "\n".join(result.sentences())
     assert (
         "ms for the index); 5.00% of the micro-tiles hold a non-zero, 5.00% of the dense work; expected error" in text
     )
     assert "n-axis 32x1, which is for a sparse B" in text
-    assert "extrapolated" not in text
-    assert matmul("1024x512x1024", profile, sparsity=0.5, granularity="1x1").selection.best.name == "dense"
-    assert not result.provenance.notes
+    assert result.as_dict()["explanation"][1:] == result.sentences()
+    assert matmul("1024x512x1024", profile=profile, sparsity=0.5, granularity="1x1").selection.best.name == "dense"
+    assert not result.warnings
 
 
 def test_a_sparse_product_beyond_what_was_measured_is_refused_or_noted(profile):
     def asked(shape="1024x1024x1024", granularity="32x1", sparsity=0.95):
-        return matmul(shape, profile, sparsity=sparsity, granularity=granularity)
+        return matmul(shape, profile=profile, sparsity=sparsity, granularity=granularity)
 
     asked()
-    with pytest.raises(InputError, match=r"flop of the dense product .* is outside .*Add --extrapolate"):
+    with pytest.raises(InputError, match=r"flop of the dense product .* is outside .*Add extrapolate"):
         asked("4096x4096x4096")  # each size was measured, all three of them in other products
     with pytest.raises(InputError, match=r"found elements of the mask 4\.1943e\+06 is outside .* to 1\.04858e\+06, "):
         asked("4096x256x1024")  # nothing but the index
@@ -166,36 +166,37 @@ def test_a_sparse_product_beyond_what_was_measured_is_refused_or_noted(profile):
         asked(sparsity=0.3)
     with pytest.raises(InputError, match="found rows of a block 256 is outside 1 to 128, "):
         asked(granularity="256x1")
-    found = matmul("4096x4096x8192", profile, sparsity=0.95, granularity="32x1", extrapolate=True)
-    (line,) = [line for line in found.lines if line.startswith("sparse kernels: extrapolated beyond what was measured")]
+    found = matmul("4096x4096x8192", profile=profile, sparsity=0.95, granularity="32x1", extrapolate=True)
+    said = "sparse kernels: extrapolated beyond what was measured"
+    (line,) = [line for line in found.warnings if line.startswith(said)]
     assert "k 8192 is outside 256 to 4096" in line
-    assert line in found.as_dict()["provenance"]["notes"]
+    assert line in found.as_dict()["warnings"]
     assert outside(profile, Product(1024, 1024, 1024), RandomMask(1024, 1024, 1, 64, 0.9)) == []
 
 
 def test_the_range_of_tiles_on_cuda_is_that_of_their_samples():
     product = Product(2048, 2048, 2048)
-    samples = tuple(fused(SparseKernel("k", 32, 32, 64), product, s, 32, 1) for s in pit_cases.TABLE)
+    samples = tuple(fused(SparseKernel("k", 32, 32, 64), product, s, 32, 1) for s in pit.TABLE)
     found = KernelProfile("toy", CUDA, "measured", (), samples)
     assert outside(found, product, RandomMask(2048, 2048, 32, 1, 0.7)) == []
     assert len(outside(found, Product(1024, 2048, 2048), RandomMask(1024, 2048, 64, 1, 0.995))) == 4
 
 
-def test_a_profile_without_sparse_kernels_says_so_in_its_notes(profile):
-    found = matmul("64x64x64", "t4", sparsity=0.95)
-    assert "profile t4 has no sparse kernels of fp32: only dense is predicted" in found.as_dict()["provenance"]["notes"]
+def test_a_profile_without_sparse_kernels_says_so(profile):
+    found = matmul("64x64x64", profile="t4", sparsity=0.95)
+    assert "profile t4 has no sparse kernels of fp32: only dense is predicted" in found.as_dict()["warnings"]
 
 
 def test_validation_covers_sparse_kernels_and_the_choice_among_them(profile, tmp_path):
     path = tmp_path / "toy.json"
     path.write_text(profile_text(profile))
-    found = validate(path, stored=True)
+    (found,) = validate(path, stored=True).validations
     for axis in AXES:
         assert found.errors[f"pit-{axis}", "fp32"].samples == len(
             [one for one in profile.samples if one.held_out and one.kernel == f"pit-{axis}"]
         )
     regret = found.regret["pit"]
-    assert len(regret) == 2 * len(pit_cases.UNSEEN_MASKS)  # a sparse A and a sparse B
+    assert len(regret) == 2 * len(pit.UNSEEN_MASKS)  # a sparse A and a sparse B
     assert max(regret) < 0.1
     assert sum(regret) / len(regret) < 0.03
 
@@ -263,8 +264,8 @@ def fused(kernel, product, sparsity, height, width, held_out=False):
 def test_on_cuda_the_samples_of_each_tile_are_its_table(monkeypatch):
     product, unseen = Product(2048, 2048, 2048), Product(1536, 3072, 1024)
     samples = []
-    for kernel in pit_cases.KERNELS["cuda"]:
-        samples += [fused(kernel, product, s, *kernel.micro) for s in pit_cases.TABLE]
+    for kernel in pit.KERNELS["cuda"]:
+        samples += [fused(kernel, product, s, *kernel.micro) for s in pit.TABLE]
         samples.append(fused(kernel, unseen, 0.93, 16, 1, held_out=True))
     counts = ({"elements": 0, "partial": 0, "micro": micro, "found": micro / 100} for micro in (1e3, 1e4, 1e5, 1e6))
     samples += [Sample("index", "bool", one, FORMULAS["index"].seconds(one, INDEX, "bool", CUDA)) for one in counts]
@@ -274,7 +275,7 @@ def test_on_cuda_the_samples_of_each_tile_are_its_table(monkeypatch):
     table = tile_table(found, unseen)
     assert table.shape == product
     assert all(isinstance(entry, TileEntry) for entry in table.entries)
-    assert len(table.entries) == len(pit_cases.KERNELS["cuda"])
+    assert len(table.entries) == len(pit.KERNELS["cuda"])
     assert all(entry.error < 0.02 for entry in table.entries)
     assert list(sample_seconds(found, samples)) == pytest.approx([one.seconds for one in samples], rel=0.02)
     made, table_of = [], profiled._table
@@ -292,7 +293,7 @@ def test_on_cuda_the_samples_of_each_tile_are_its_table(monkeypatch):
 
 def test_on_the_cpu_a_formula_gives_the_entries(profile):
     table = tile_table(profile, Product(777, 888, 999))
-    assert {entry.kernel for entry in table.entries} == set(pit_cases.KERNELS["cpu"])
+    assert {entry.kernel for entry in table.entries} == set(pit.KERNELS["cpu"])
     assert all(isinstance(entry, PricedEntry) and entry.bin_seconds(None) is None for entry in table.entries)
 
 

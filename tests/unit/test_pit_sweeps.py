@@ -11,9 +11,9 @@ from simcore.studies.evaluate.targets import PIT
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from simcore.calibrate.suites import layer_sweeps, pit_summary, pit_sweeps  # noqa: E402 - this needs torch
+from simcore.calibrate.sweeps import layers, pit, summary  # noqa: E402 - this needs torch
 
-QUICK = pit_sweeps.Bench("cpu", "fp32", repeats=3, budget=0.0)
+QUICK = pit.Bench("cpu", "fp32", repeats=3, budget=0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -22,10 +22,10 @@ def small_flush(monkeypatch):
 
 
 def test_every_way_multiplies_correctly():
-    rows = list(pit_sweeps.products(QUICK, 64, (32, 1), 0.5))
+    rows = list(pit.products(QUICK, 64, (32, 1), 0.5))
     assert {row["way"] for row in rows} == {"dense", "csr", "bsr", "pit k-axis", "pit m-axis"}
     assert all(row["seconds"] > 0 for row in rows if row["way"] not in {"csr", "bsr"}), rows
-    best = pit_summary.best_rows(rows)
+    best = summary.best_rows(rows)
     assert len(best) == 1
     assert best[0]["total"] == best[0]["pit"] + best[0]["index"]
     assert best[0]["speedup_total"] == best[0]["dense"] / best[0]["total"]
@@ -35,17 +35,17 @@ def test_fused_ways_through_the_interpreter(monkeypatch):
     pytest.importorskip("triton", reason="triton is not installed")
     if torch.cuda.is_available():
         pytest.skip("there is a GPU: benchmarks/pit_gpu.py measures them")
-    monkeypatch.setattr(pit_sweeps, "FUSED_TILES", {axis: ((32, 32, 64),) for axis in ("k", "m", "block")})
-    bench = pit_sweeps.Bench("cpu", "fp32", repeats=3, budget=0.0, fused=True)
-    rows = list(pit_sweeps.products(bench, 64, (32, 1), 0.5))
+    monkeypatch.setattr(pit, "FUSED_TILES", {axis: ((32, 32, 64),) for axis in ("k", "m", "block")})
+    bench = pit.Bench("cpu", "fp32", repeats=3, budget=0.0, fused=True)
+    rows = list(pit.products(bench, 64, (32, 1), 0.5))
     fused = [row for row in rows if row["tile"] == "32x32x64"]
     assert [row["way"] for row in fused] == ["pit k-axis", "pit m-axis", "blocks"]
     assert all(row["seconds"] > 0 for row in fused), fused
 
 
 def test_the_index_of_packed_sequences_is_shown_and_in_the_total(monkeypatch):
-    monkeypatch.setattr(pit_sweeps.Bench, "seconds", lambda self, run, inputs, wanted=None: 2.0 + (wanted is None))
-    rows = list(layer_sweeps.sequences(QUICK, 32, 32, 16))
+    monkeypatch.setattr(pit.Bench, "seconds", lambda self, run, inputs, wanted=None: 2.0 + (wanted is None))
+    rows = list(layers.sequences(QUICK, 32, 32, 16))
     times = [(row["way"], row["seconds"], row["index_seconds"], row["total_seconds"]) for row in rows]
     assert times == [("padded", 2.0, 0.0, 2.0), ("packed", 2.0, 3.0, 5.0)] * 4
     figure = draw("sequence", {"points": Table(list(rows[0]), [list(row.values()) for row in rows])})
@@ -62,33 +62,33 @@ def test_a_way_that_is_refused_is_noted_unless_the_device_is_lost(monkeypatch):
         def product(*inputs):
             raise RuntimeError(text)
 
-        monkeypatch.setitem(layer_sweeps.moe.WAYS, "grouped", product)
+        monkeypatch.setitem(layers.moe.WAYS, "grouped", product)
 
     refuse("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasGemmEx`")
-    rows = list(layer_sweeps.experts(QUICK, 64, 16, (4,)))
+    rows = list(layers.experts(QUICK, 64, 16, (4,)))
     assert [row["seconds"] is None for row in rows] == 2 * [False, False, True]
     assert rows[2]["note"].startswith("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED")
     refuse("CUDA error: an illegal memory access was encountered")
     with pytest.raises(RuntimeError, match="illegal memory access"):
-        list(layer_sweeps.experts(QUICK, 64, 16, (4,)))
+        list(layers.experts(QUICK, 64, 16, (4,)))
 
 
 def test_an_empty_mask_is_left_out_and_said(monkeypatch):
     """At 99 % none of the 32 blocks of 32x64 in 256 x 256 is left: zeros are never timed."""
     timed = []
-    seconds = pit_sweeps.Bench.seconds
-    monkeypatch.setattr(pit_sweeps.Bench, "seconds", lambda self, *given: timed.append(given) or seconds(self, *given))
-    rows = list(pit_sweeps.products(QUICK, 256, (32, 64), 0.99))
+    seconds = pit.Bench.seconds
+    monkeypatch.setattr(pit.Bench, "seconds", lambda self, *given: timed.append(given) or seconds(self, *given))
+    rows = list(pit.products(QUICK, 256, (32, 64), 0.99))
     assert timed == []
     assert {row["way"] for row in rows} >= {"dense", "csr", "bsr", "pit k-axis"}
     assert all(row["seconds"] is None and row["note"].startswith("no block of the mask is left") for row in rows)
     others = [{**row, "sparsity": 0.9, "seconds": 1.0, "note": ""} for row in rows]
-    (best,) = pit_summary.best_rows([*rows, *others])
+    (best,) = summary.best_rows([*rows, *others])
     assert best["sparsity"] == 0.9
-    (said,) = pit_summary.left_out([*rows, *others])
+    (said,) = summary.left_out([*rows, *others])
     assert said.startswith("Not timed: 32x64 at 99%; no block of the mask is left")
-    sixteen = [row for row in pit_sweeps.figure16(QUICK, 64, (0.99,)) if row["way"] == "blocks"]
-    seventeen = [row for row in pit_sweeps.figure17(QUICK, 64) if row["note"]]
+    sixteen = [row for row in pit.figure16(QUICK, 64, (0.99,)) if row["way"] == "blocks"]
+    seventeen = [row for row in pit.figure17(QUICK, 64) if row["note"]]
     assert [row["granularity"] for row in (*sixteen, *seventeen)] == ["32x64", *["16x16"] * 3, *["32x32"] * 9]
     assert all(row["seconds"] is None for row in (*sixteen, *seventeen))
     result = evaluate("pit-fig15", small=True)
@@ -99,15 +99,15 @@ def test_an_empty_mask_is_left_out_and_said(monkeypatch):
 def test_without_a_dense_product_there_is_nothing_to_compare_with():
     row = {"granularity": "32x1", "sparsity": 0.5, "way": "dense", "tile": "", "seconds": None, "note": "no memory"}
     with pytest.raises(RunError, match="no dense product ran: no memory"):
-        pit_summary.best_rows([row])
+        summary.best_rows([row])
 
 
 def test_a_way_that_is_wrong_or_missing_is_named(monkeypatch):
-    monkeypatch.setattr(pit_sweeps.pit, "k_axis", lambda a, b, index, block: a @ b + 1)
-    monkeypatch.setattr(pit_sweeps.pit, "m_axis", lambda a, b, index, block: a @ b + 1)
-    rows = list(pit_sweeps.products(QUICK, 64, (32, 1), 0.5))
+    monkeypatch.setattr(pit.pit, "k_axis", lambda a, b, index, block: a @ b + 1)
+    monkeypatch.setattr(pit.pit, "m_axis", lambda a, b, index, block: a @ b + 1)
+    rows = list(pit.products(QUICK, 64, (32, 1), 0.5))
     with pytest.raises(RunError, match=r"no kernel of PIT ran: .*the output is off"):
-        pit_summary.best_rows(rows)
+        summary.best_rows(rows)
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_a_way_that_is_wrong_or_missing_is_named(monkeypatch):
 def test_break_even(speedups, edge):
     best = [
         {"granularity": "32x1", "sparsity": s, "speedup_total": x}
-        for s, x in zip(pit_sweeps.SPARSITIES, speedups, strict=True)
+        for s, x in zip(pit.SPARSITIES, speedups, strict=True)
     ]
-    assert pit_summary.break_even(best) == [{"granularity": "32x1", "break_even": pytest.approx(edge)}]
+    assert summary.break_even(best) == [{"granularity": "32x1", "break_even": pytest.approx(edge)}]
 
 
 @pytest.mark.parametrize("target", list(PIT.titles))

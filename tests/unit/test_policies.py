@@ -83,23 +83,26 @@ class TestFifo:
 class TestEasyScaleHomo:
     def test_starts_on_one_gpu_and_doubles_every_tick(self):
         result = run("easyscale-homo", [(0, 4, 1000, SLOW)])
-        spans = result.runs[0].spans
-        assert spans.start.tolist() == [60, 120, 180]
-        assert spans.gpus[:, 1].tolist() == [1, 2, 4]
+        segments = result.runs[0].segments
+        assert segments.start.tolist() == [60, 120, 180]
+        assert segments.gpus[:, 1].tolist() == [1, 2, 4]
         # 4 threads on one GPU take 4 s a step: 40 s give 10 steps; on two GPUs 60 s give 30; 960 steps of 1 s remain
         assert times(result).end.tolist() == [180 + 960]
 
     def test_new_jobs_come_before_growth(self):
         result = run("easyscale-homo", [(0, 4, 1000, SLOW), (61, 4, 1000, SLOW)], counts=(4, 2))
-        spans = result.runs[0].spans
+        segments = result.runs[0].segments
         # at 120 one GPU is free: the newcomer gets it, and nobody ever grows
-        assert spans.gpus[:, 1].tolist() == [1, 1, 2]
-        assert spans.start.tolist()[:2] == [60, 120]
+        assert segments.gpus[:, 1].tolist() == [1, 1, 2]
+        assert segments.start.tolist()[:2] == [60, 120]
 
     def test_the_job_with_the_fewest_gpus_grows_first(self):
         result = run("easyscale-homo", [(0, 8, 10_000, SLOW), (100, 8, 10_000, SLOW)], counts=(0, 6))
-        spans = result.runs[0].spans
-        held = {(int(r), float(t)): int(n) for r, t, n in zip(spans.row, spans.start, spans.gpus[:, 1], strict=True)}
+        segments = result.runs[0].segments
+        held = {
+            (int(r), float(t)): int(n)
+            for r, t, n in zip(segments.row, segments.start, segments.gpus[:, 1], strict=True)
+        }
         assert held[0, 60.0] == 1
         assert held[0, 120.0] == 2
         assert held[1, 120.0] == 1
@@ -116,23 +119,23 @@ class TestEasyScaleHomo:
 class TestEasyScaleHeter:
     def test_starts_on_the_slowest_gpu_and_takes_both_types(self):
         result = run("easyscale-heter", [(0, 8, 5000, FAST, True)])
-        spans = result.runs[0].spans
-        assert spans.gpus[0].tolist() == [0, 1]
-        assert spans.gpus[-1].min() > 0
+        segments = result.runs[0].segments
+        assert segments.gpus[0].tolist() == [0, 1]
+        assert segments.gpus[-1].min() > 0
 
     def test_a_job_that_is_not_heterogeneous_stays_on_its_type(self):
         result = run("easyscale-heter", [(0, 8, 5000, FAST, False)])
-        assert result.runs[0].spans.gpus[:, 1].tolist() == [0] * len(result.runs[0].spans.row)
+        assert result.runs[0].segments.gpus[:, 1].tolist() == [0] * len(result.runs[0].segments.row)
 
     def test_returned_gpus_serve_others(self):
         jobs = [(0, 4, 4000, FAST, True), (0, 4, 4000, SLOW), (0, 4, 4000, SLOW)]
         held = run("easyscale-heter", jobs)
         returned = run("easyscale-heter", jobs, rules=CORRECTED)
-        used = [r.runs[0].spans for r in (held, returned)]
+        used = [r.runs[0].segments for r in (held, returned)]
         idle = [int((s.gpus[s.row == 0][-1] > 0).sum()) for s in used]
         assert idle[0] >= idle[1]
 
     def test_at_most_twice_the_gpus_per_tick(self):
-        spans = run("easyscale-heter", [(0, 16, 50_000, FAST, True)], counts=(16, 16)).runs[0].spans
-        total = spans.gpus.sum(axis=1)
+        segments = run("easyscale-heter", [(0, 16, 50_000, FAST, True)], counts=(16, 16)).runs[0].segments
+        total = segments.gpus.sum(axis=1)
         assert (total[1:] <= 2 * total[:-1]).all()

@@ -9,18 +9,23 @@ import simcore
 from simcore.errors import InputError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, build_trace
+from simcore.models.compute.compute_model import ConstantRate, KernelCall, profiled
 from simcore.models.compute.device import DTYPES, Device
 from simcore.models.compute.kernels import MEMORY_BOUND
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Errors, Fit, KernelProfile
-from simcore.models.training.architecture import Transformer
-from simcore.models.training.operators import ADAM, PARTS, ProfiledTimes, operators
-from simcore.models.training.transformer import generate
+from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.lowering import LAYERS, lower, lower_at_rate, lower_on_profile
+from simcore.models.training.notes import notes_on
+from simcore.models.training.operators import passes
+from simcore.models.training.transformer import ADAM, operators_of
+from simcore.models.training.workload import Pass
 from simcore.readers.models import read_model
 from simcore.readers.profiles import read_profile
 from simcore.readers.workloads import read_workload
 from simcore.studies.optimize import optimize
-from simcore.studies.rates.run import minibatch_seconds, rates
+from simcore.studies.rates import rates
+from simcore.studies.rates.run import minibatch_seconds
 
 DEVICE = Device("toy", "cpu", 1, 1e12, 1e12, 1e6)
 STREAM = {"t0": 1e-6, "bandwidth": 1e12, "knee": 0.0, "ratio": 1.0}
@@ -43,19 +48,30 @@ def toy(gemm=1.0, **memory):
     return KernelProfile("toy", DEVICE, "measured", tuple(fits))
 
 
-MODEL = read_model("bert-base", batch=4).value
+BERT = read_model("bert-base").value
+MODEL, RUN = BERT.architecture, BERT.run(batch=4)
+
+
+def on(profile, dtype=None, run=RUN):
+    return lower_on_profile(MODEL, run, 1, 1, profile, dtype)
+
+
+def seconds(workload, kernel=None):
+    """Sum the kernels of an iteration, or those of one name."""
+    return sum(
+        each.count * each.prediction.seconds for each in workload.times.costs if kernel in (None, each.call.kernel)
+    )
 
 
 def test_step_time_moves_by_the_share_of_the_kernel_that_moved():
-    before = minibatch_seconds(MODEL, ProfiledTimes(toy()))
-    costs = ProfiledTimes(toy()).block(MODEL)
-    assert {cost.part for cost in costs} == set(PARTS)
-    costs = MODEL.blocks * costs + ProfiledTimes(toy()).ends(MODEL)
-    assert before == pytest.approx(sum(cost.prediction.seconds for cost in costs))
+    workload = on(toy())
+    before = minibatch_seconds(workload)
+    assert {cost.layer for cost in workload.times.costs} == set(LAYERS)
+    assert before == pytest.approx(seconds(workload))
     for kernel in ("gemm", "softmax", "layer_norm_backward", "dropout", "adam"):
-        share = sum(cost.prediction.seconds for cost in costs if cost.operator.kernel == kernel)
+        share = seconds(workload, kernel)
         assert share > 0
-        after = minibatch_seconds(MODEL, ProfiledTimes(toy(**{kernel: 3.0})))
+        after = minibatch_seconds(on(toy(**{kernel: 3.0})))
         assert after == pytest.approx(before + 2 * share, rel=1e-9)
 
 
@@ -64,16 +80,13 @@ def test_mean_jct_moves_with_the_kernels():
     cluster = Cluster("one", ("toy",), (1,))
 
     def mean_jct(profile):
-        table = rates([profile], ["bert-base"], [4], names=["bert"]).rates
+        table = rates(profiles=[profile], models=["bert-base"], batches=[4], names=["bert"]).rates
         result = simcore.trace(jobs, cluster=cluster, rates=table, policies=["fifo"], interval="event")
         return table.seconds["bert", 4, "toy"], result.table[0]["mean_jct_s"]
 
     fast, early = mean_jct(toy())
     slow, late = mean_jct(toy(gemm=2.0))
-    times = ProfiledTimes(toy())
-    costs = MODEL.blocks * times.block(MODEL) + times.ends(MODEL)
-    gemm = sum(cost.prediction.seconds for cost in costs if cost.operator.kernel == "gemm")
-    assert slow - fast == pytest.approx(gemm, rel=1e-9)
+    assert slow - fast == pytest.approx(seconds(on(toy()), "gemm"), rel=1e-9)
     assert late - early == pytest.approx(50 * (slow - fast), rel=1e-6)
 
 
@@ -95,23 +108,49 @@ def test_the_optimal_split_moves_with_the_kernels():
 
 def test_operators_hold_the_work_of_a_transformer():
     """Forward GEMM work is 2 n h (4 h + 2 x 4 h + 2 s) per block, backward is twice that."""
-    model = Transformer("toy", hidden=256, blocks=1, sequence=64, tokens=256, heads=4)
-    widths = {"W1b1": model.inner, "W2b2": model.inner}
     done = [0.0, 0.0]
-    for part in PARTS:
-        for direction, ops in enumerate(operators(model, part, widths.get(part, model.hidden), 1)):
-            for one in ops:
-                if one.kernel == "gemm":
-                    s = dict(one.shape)
-                    done[min(direction, 1)] += 2 * s["m"] * s["n"] * s["k"] * s["batch"]
+    for one in operators_of(Transformer("toy", hidden=256, blocks=1, heads=4), Batch(sequence=64, sequences=4)):
+        each = passes(one)
+        for backward, calls in enumerate((each.forward, each.input_gradient + each.weight_gradient)):
+            for call in calls:
+                if call.kernel == "gemm":
+                    assert call.work == 2 * call.size("m") * call.size("n") * call.size("k") * call.size("batch")
+                    done[backward] += call.work
     h, n = 256, 256
     forward = 2 * n * h * (4 * h + 8 * h + 2 * 64)
     assert done == [forward, 2 * forward]
 
 
 def test_constant_rate_is_the_default():
-    model = Transformer("toy", hidden=256, blocks=1, sequence=64, tokens=256)
-    assert generate(model, 1, 1).layers[0].forward.compute == pytest.approx(2 * 256**3 / model.rate, abs=1e-9)
+    workload = lower_at_rate(Transformer("toy", hidden=256, blocks=1), Batch(sequence=64, sequences=4), 1, 1)
+    assert workload.layers[0].forward.compute == pytest.approx(2 * 256**3 / ConstantRate().rate, abs=1e-9)
+    assert workload.times is None
+    assert notes_on([workload]) == []
+
+
+def test_equal_blocks_are_predicted_once():
+    asked = []
+
+    class Counted:
+        def seconds(self, operator):
+            asked.append(operator)
+            return ConstantRate().seconds(operator)
+
+    deep = Transformer("deep", hidden=256, blocks=96, heads=4)
+    workload, costs = lower(operators_of(deep, Batch(64, 4)), Counted(), 1, 1)
+    assert len(workload.layers) == 9 * 96
+    assert len(asked) == len(set(asked)) < 20
+    assert {cost.count for cost in costs} == {96}
+    forward = [cost for cost in costs if cost.layer == "Q" and cost.direction is Pass.FORWARD]
+    assert workload.layers[-9].forward.compute == sum(cost.prediction.seconds for cost in forward)
+
+
+def test_a_kernel_takes_at_least_its_launch():
+    launch = {"t0": 1e-6, "node": 1e-3}
+    profile = toy().with_fit(Fit("launch", "fp32", "launch", launch))
+    small = KernelCall("copy", (("bytes", 8),))
+    assert profiled(profile, 4).seconds(small).seconds == 1e-3
+    assert profiled(toy(), 4).seconds(small).seconds < 1e-5
 
 
 def test_a_prediction_refuses_to_extrapolate_silently():
@@ -119,7 +158,7 @@ def test_a_prediction_refuses_to_extrapolate_silently():
                   residuals=(0.1, -0.1), held_out=(0.2, -0.3))  # fmt: skip
     profile = replace(toy(), fits=(fit,))
     assert predict(profile, "gemm", "fp32", {"m": 64, "n": 512, "k": 99}).error == pytest.approx(0.25)
-    with pytest.raises(InputError, match=r"m 1024 is outside 64 to 512.*--extrapolate"):
+    with pytest.raises(InputError, match=r"m 1024 is outside 64 to 512.*Add extrapolate"):
         predict(profile, "gemm", "fp32", {"m": 1024, "n": 64, "k": 64})
     found = predict(profile, "gemm", "fp32", {"m": 1024, "n": 64, "k": 64}, extrapolate=True)
     assert "extrapolated" in found.notes[0]
@@ -132,13 +171,13 @@ def test_a_prediction_refuses_to_extrapolate_silently():
 def test_bytes_of_another_format_as_wide_take_as_long():
     """A GPU's memory-bound kernels are measured in fp16 alone; its bf16 products have a fit of their own."""
     profile = toy().with_fit(Fit("gemm", "bf16", "gemm", GEMM))
-    model = replace(MODEL, element=2)
-    times = {dtype: ProfiledTimes(profile, dtype) for dtype in ("fp16", "bf16")}
-    assert minibatch_seconds(model, times["bf16"]) == minibatch_seconds(model, times["fp16"])
-    notes = [[note for note in one.notes() if "stands in" in note] for one in times.values()]
-    assert notes[0] == []
-    assert len(notes[1]) == 1
-    assert "fp16 stands in, which is as wide" in notes[1][0]
+    half = replace(RUN, element=2)
+    found = {dtype: on(profile, dtype, half) for dtype in ("fp16", "bf16")}
+    assert minibatch_seconds(found["bf16"]) == minibatch_seconds(found["fp16"])
+    told = [[note for note in notes_on([one]) if "stands in" in note] for one in found.values()]
+    assert told[0] == []
+    assert len(told[1]) == 1
+    assert "fp16 stands in, which is as wide" in told[1][0]
     tf32 = profile.with_fit(Fit("gemm", "tf32", "gemm", GEMM))
     assert not predict(tf32, "softmax", "tf32", {"bytes": 8}).notes  # memory holds fp32
     with pytest.raises(InputError, match="'fp64'"):
@@ -151,32 +190,34 @@ def test_bytes_of_another_format_as_wide_take_as_long():
 def test_bytes_follow_the_number_format(element, dtype):
     """A format of another width is that of products, of what memory-bound kernels move, and of what is sent."""
     wide = DTYPES[dtype]
-    model, native = replace(MODEL, element=element), replace(MODEL, element=wide)
+    own, native = replace(RUN, element=element), replace(RUN, element=wide)
     profile = toy()
-    times = ProfiledTimes(profile, dtype)
-    assert minibatch_seconds(model, times) == minibatch_seconds(native, ProfiledTimes(profile))
-    (note,) = [note for note in times.notes() if "per element" in note]
+    recast = on(profile, dtype, own)
+    assert minibatch_seconds(recast) == minibatch_seconds(on(profile, None, native))
+    (note,) = [note for note in notes_on([recast]) if "per element" in note]
     assert note == f"{wide} B per element ({dtype}) in place of the model's {element} B; Adam's state in fp32"
-    assert not any("per element" in note for note in ProfiledTimes(profile, dtype).notes())
-    with pytest.raises(InputError, match=f"found '{dtype}' for {element} B per element, expected {wide} B.*in_format"):
-        generate(model, 2, 2, times=ProfiledTimes(profile, dtype))
+    assert not any("per element" in note for note in notes_on([on(profile, dtype, native)]))
+    with pytest.raises(InputError, match=f"found '{dtype}' for {element} B per element, expected {wide} B"):
+        profiled(profile, element, dtype)
 
 
 def test_what_is_sent_follows_the_number_format_and_adam_stays():
     def sent(dtype):
-        found = read_workload("175B", "WORKLOAD", times=ProfiledTimes(read_profile("h100").value, dtype)).value
+        found = read_workload("175B", "WORKLOAD", profile=read_profile("h100").value, dtype=dtype).value
         phases = (
             phase for layer in found.layers for phase in (layer.forward, layer.input_gradient, layer.weight_gradient)
         )
         return sum(phase.size for phase in phases)
 
     assert sent("fp32") == 2 * sent("bf16") == 2 * sent(None)
-    adam = []
-    for dtype in ("fp32", "fp16"):
-        times = ProfiledTimes(toy(), dtype)
-        kernels = [cost.operator for cost in times.ends(times.in_format(MODEL)) if cost.operator.kernel == "adam"]
-        adam += [dict(kernel.shape)["bytes"] for kernel in kernels]
-    assert adam == [ADAM * MODEL.weights] * 2
+    matrices = sum(one.weights for one in operators_of(MODEL, RUN)) / RUN.element
+    adam = [
+        cost.call.size("bytes")
+        for dtype in ("fp32", "fp16")
+        for cost in on(toy(), dtype).times.costs
+        if cost.call.kernel == "adam"
+    ]
+    assert adam == [ADAM * matrices] * 2
 
 
 def test_noise_marks_the_fit():

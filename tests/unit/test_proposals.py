@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from simcore.models.cluster.growth import growth
-from simcore.models.cluster.proposals import proposals
+from simcore.models.cluster.policies.easyscale.growth import growth
+from simcore.models.cluster.policies.easyscale.proposals import proposals
 from simcore.models.cluster.rules import CORRECTED, PUBLISHED
 
 from tests.oracle import brute_force

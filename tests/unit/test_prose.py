@@ -13,7 +13,6 @@ LONGEST = 35
 ALLOWED = {
     "docs/explanation/design.md": 1,
     "docs/explanation/scheduling.md": 2,
-    "docs/explanation/sparse-kernels.md": 2,
 }
 
 FENCED = re.compile(r"^( *)```.*?^\1```[^\n]*$", re.MULTILINE | re.DOTALL)

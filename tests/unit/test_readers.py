@@ -19,18 +19,19 @@ from simcore.cli.main import run
 from simcore.errors import InputError
 from simcore.readers import Read, zoo
 from simcore.readers.read import InputFile, read_entry, read_path
+from simcore.traces import bundled
 
 KINDS = {
     "applications": readers.read_applications,
     "clusters": readers.read_cluster,
     "costs": readers.read_costs,
     "devices": readers.read_device,
+    "groups": readers.read_workloads,
     "models": readers.read_model,
     "networks": readers.read_network,
     "profiles": readers.read_profile,
     "rates": readers.read_step_times,
     "references": readers.read_references,
-    "workloads": readers.read_workloads,
 }
 ENTRIES = [(kind, name) for kind in KINDS for name in zoo.names(kind)]
 
@@ -143,8 +144,8 @@ def mine(tmp_path):
     for kind, name in (
         ("networks", "4D"),
         ("networks", "DGX-like"),
-        ("workloads", "1T"),
-        ("workloads", "17B"),
+        ("models", "1T"),
+        ("models", "17B"),
         ("costs", "sc245"),
         ("profiles", "v100-32gb"),
         ("profiles", "cpu"),
@@ -154,25 +155,25 @@ def mine(tmp_path):
     ):
         source = zoo.find(kind, name, "name")
         (tmp_path / f"{kind}-{name}{source.suffix}").write_bytes(source.read_bytes())
-    (tmp_path / "group.yaml").write_text("group: [workloads-1T.yaml, workloads-17B.yaml]\n")
+    (tmp_path / "group.yaml").write_text("group: [models-1T.yaml, models-17B.yaml]\n")
     (tmp_path / "groups.json").write_text(json.dumps({"F": [2, 8, 8, 1], "I": [2, 8, 8, 1], "W": [1, 1, 1, 8]}))
     (tmp_path / "jobs.csv").write_bytes(traces.BUNDLED["sc23"].read_bytes())
     return tmp_path
 
 
 RUNS = {
-    "optimize": "optimize networks-4D.yaml 325 workloads-1T.yaml Perf NoOverlap --cost costs-sc245.yaml",
-    "optimize with groups": "optimize networks-4D.yaml 325 workloads-1T.yaml Perf NoOverlap --communicator groups.json",
+    "optimize": "optimize networks-4D.yaml 325 models-1T.yaml Perf NoOverlap --cost costs-sc245.yaml",
+    "optimize with groups": "optimize networks-4D.yaml 325 models-1T.yaml Perf NoOverlap --communicator groups.json",
     "optimize a group": "optimize networks-4D.yaml 325 group.yaml Perf NoOverlap",
     "optimize on a profile": (
-        "optimize networks-4D.yaml 325 workloads-17B.yaml Perf NoOverlap --batch 2 --profile profiles-v100-32gb.yaml"
+        "optimize networks-4D.yaml 325 models-17B.yaml Perf NoOverlap --batch 2 --profile profiles-v100-32gb.yaml"
     ),
-    "train": "train networks-4D.yaml 325 workloads-1T.yaml --loop NoOverlap --chunks 2",
-    "train with groups": "train networks-4D.yaml 325 workloads-1T.yaml --chunks 2 --communicator groups.json",
-    "train in stages": "train networks-4D.yaml 325 workloads-1T.yaml --chunks 2 --stages 2 --micro-batches 2",
-    "train without a budget": "train --network networks-DGX-like.yaml workloads-17B.yaml --tp 8 --chunks 2",
+    "train": "train networks-4D.yaml 325 models-1T.yaml --loop NoOverlap --chunks 2",
+    "train with groups": "train networks-4D.yaml 325 models-1T.yaml --chunks 2 --communicator groups.json",
+    "train in stages": "train networks-4D.yaml 325 models-1T.yaml --chunks 2 --stages 2 --micro-batches 2",
+    "train without a budget": "train --network networks-DGX-like.yaml models-17B.yaml --tp 8 --chunks 2",
     "train on a profile": (
-        "train networks-4D.yaml 325 workloads-17B.yaml --chunks 2 --profile profiles-v100-32gb.yaml --split optimal"
+        "train networks-4D.yaml 325 models-17B.yaml --chunks 2 --profile profiles-v100-32gb.yaml --split optimal"
     ),
     "collective": "collective all-reduce 1MiB --network networks-DGX-like.yaml --chunks 2",
     "trace": "trace jobs.csv --cluster clusters-sc23.yaml --rates rates-sc23-fitted.csv --policy fifo",
@@ -188,7 +189,7 @@ RUNS = {
 def test_a_run_opens_each_input_file_once(command, mine, monkeypatch, capsys):
     monkeypatch.chdir(mine)
     words = command.split()
-    with opens(zoo.ROOT, traces.DATA, mine) as count, pytest.raises(SystemExit) as stop:
+    with opens(zoo.ROOT, bundled.DATA, mine) as count, pytest.raises(SystemExit) as stop:
         run([*words, "--json"])
     assert not stop.value.code, capsys.readouterr().err
     assert {mine / word for word in words if (mine / word).is_file()} <= set(count)
@@ -206,7 +207,7 @@ def test_a_run_opens_each_input_file_once(command, mine, monkeypatch, capsys):
     ],
 )
 def test_entries_of_the_zoo_are_opened_once_too(command, needed, capsys):
-    with opens(zoo.ROOT, traces.DATA) as count, pytest.raises(SystemExit) as stop:
+    with opens(zoo.ROOT, bundled.DATA) as count, pytest.raises(SystemExit) as stop:
         run([*command.split(), "--json"])
     assert not stop.value.code, capsys.readouterr().err
     assert needed <= {path.name for path in count}
@@ -216,11 +217,11 @@ def test_entries_of_the_zoo_are_opened_once_too(command, needed, capsys):
 def test_hashes_of_a_result_are_those_of_the_files(mine, monkeypatch):
     monkeypatch.chdir(mine)
     result = simcore.optimize(
-        "networks-4D.yaml", "325", "workloads-1T.yaml", cost="costs-sc245.yaml", communicator="groups.json"
+        "networks-4D.yaml", "325", "models-1T.yaml", cost="costs-sc245.yaml", communicator="groups.json"
     )
     files = {
         "network": "networks-4D.yaml",
-        "workload": "workloads-1T.yaml",
+        "workload": "models-1T.yaml",
         "cost": "costs-sc245.yaml",
         "communicator": "groups.json",
     }

@@ -9,10 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simcore.errors import InputError
-from simcore.models.compute.sparse.coverage import RandomMask, blocks_touched, coverage, expected_tiles, packed_tiles
-from simcore.models.compute.sparse.kept import kept_chances
-from simcore.models.compute.sparse.select import select
-from simcore.models.compute.sparse.table import TileEntry, TileTable, fit_cost
+from simcore.models.compute.sparse.masks import (
+    RandomMask,
+    blocks_touched,
+    coverage,
+    expected_tiles,
+    kept_chances,
+    packed_tiles,
+)
+from simcore.models.compute.sparse.prices import TileEntry, TileTable, fit_cost
+from simcore.models.compute.sparse.selection import select
 from simcore.models.compute.sparse.tiles import Product, SparseKernel
 
 SHAPE = Product(1024, 1024, 1024)

@@ -5,12 +5,11 @@ import pytest
 import simcore
 from hypothesis import given
 from hypothesis import strategies as st
-from simcore import traces
 from simcore.errors import InputError
 from simcore.files import csv_text
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, build_trace
-from simcore.traces import easyscale, synthetic, table
+from simcore.traces import easyscale, read_trace, synthetic, table
 
 SC23 = Cluster("sc23", ("v100", "p100", "t4"), (32, 16, 16))
 OWN = ",".join(table.COLUMNS) + "\n"
@@ -26,8 +25,8 @@ def test_a_trace_survives_its_own_format(jobs):
     rows = [(f"job {i}", *job[:5], "yes" if job[5] else "no", job[6]) for i, job in enumerate(jobs)]
     trace = table.read(csv_text(table.COLUMNS, rows), "t.csv")
     assert trace.submit.tolist() == [job[0] for job in jobs]
-    assert trace.samples.tolist() == [job[4] for job in jobs]
-    for kind, job in zip(trace.kind, jobs, strict=True):
+    assert trace.work.tolist() == [job[4] for job in jobs]
+    for kind, job in zip(trace.class_index, jobs, strict=True):
         c = trace.classes[kind]
         assert (c.model, c.max_parallelism, c.batch_size, c.heterogeneous, c.gpu_type) == (*job[1:4], *job[5:])
     assert [trace.place(i) for i in range(len(trace))] == [f"t.csv, line {i + 2}" for i in range(len(trace))]
@@ -93,8 +92,8 @@ def test_the_artifacts_quirks_are_mended_and_told():
     trace = easyscale.read(text, "t.csv")
     assert trace.names == ["a", "b", "c"]
     assert trace.submit.tolist() == [9.0, 6.0, 7.0]
-    assert trace.samples.tolist() == [49708.45, 49708.45, 886.41]
-    assert [trace.place(0), trace.classes[trace.kind[0]].heterogeneous] == ["t.csv, line 4", True]
+    assert trace.work.tolist() == [49708.45, 49708.45, 886.41]
+    assert [trace.place(0), trace.classes[trace.class_index[0]].heterogeneous] == ["t.csv, line 4", True]
     comma, flag, names = trace.notes
     assert "ends in a comma" in comma
     assert "a (line 2) has 40" in flag
@@ -122,19 +121,19 @@ def test_the_artifacts_own_file_gives_the_bundled_jobs(shared):
     path = shared / "traces" / "easyscale_sc23" / "test.csv"
     if not path.is_file():
         pytest.skip("the artifact's trace is not in ../shared")
-    read = traces.read_trace(path, cluster=SC23)
+    read = read_trace(path, cluster=SC23)
     theirs = read.value
-    ours = traces.read_trace("sc23", cluster=SC23).value
+    ours = read_trace("sc23", cluster=SC23).value
     assert len(theirs.notes) == 3
     assert (read.name, len(read.sha256)) == (str(path), 64)
     assert theirs.names == ours.names
     np.testing.assert_array_equal(theirs.submit, ours.submit)
-    np.testing.assert_allclose(theirs.samples, ours.samples, rtol=1e-15)
-    assert [theirs.classes[k] for k in theirs.kind] == [ours.classes[k] for k in ours.kind]
+    np.testing.assert_allclose(theirs.work, ours.work, rtol=1e-15)
+    assert [theirs.classes[k] for k in theirs.class_index] == [ours.classes[k] for k in ours.class_index]
 
 
 def test_the_bundled_trace_is_the_published_one(shared):
-    ours = traces.read_trace("sc23", cluster=SC23).value
+    ours = read_trace("sc23", cluster=SC23).value
     with (shared / "data" / "easyscale" / "workload_effective_62_jobs.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == len(ours) == 62
@@ -143,14 +142,14 @@ def test_the_bundled_trace_is_the_published_one(shared):
 @pytest.mark.parametrize("name", ["sc24", "", "no/such.csv", "x" * 300, "syntetic:jobs=3"])
 def test_a_trace_that_is_not_there(name):
     with pytest.raises(InputError, match="expected one of sc23, synthetic"):
-        traces.read_trace(name, cluster=SC23)
+        read_trace(name, cluster=SC23)
 
 
 def test_a_directory_and_an_unknown_format(tmp_path):
     with pytest.raises(InputError, match="found a directory"):
-        traces.read_trace(tmp_path, cluster=SC23)
-    with pytest.raises(InputError, match="--format: found 'csv'"):
-        traces.read_trace("sc23", cluster=SC23, file_format="csv")
+        read_trace(tmp_path, cluster=SC23)
+    with pytest.raises(InputError, match="file_format: found 'csv'"):
+        read_trace("sc23", cluster=SC23, file_format="csv")
 
 
 @pytest.mark.parametrize("generator", ["synthetic", "synthetic-elastic"])
@@ -160,19 +159,19 @@ def test_a_directory_and_an_unknown_format(tmp_path):
 )
 def test_generator_parameters_that_are_wrong(generator, rest):
     with pytest.raises(InputError, match=f"trace '{generator}:{rest}'"):
-        traces.read_trace(f"{generator}:{rest}", cluster=SC23)
+        read_trace(f"{generator}:{rest}", cluster=SC23)
 
 
 @pytest.mark.parametrize("generator", ["synthetic", "synthetic-elastic"])
 def test_generators_repeat_and_do_not_mix_their_streams(generator):
-    read = traces.read_trace(f"{generator}:jobs=50,load=0.5", cluster=SC23, seed=3)
+    read = read_trace(f"{generator}:jobs=50,load=0.5", cluster=SC23, seed=3)
     one = read.value
-    same = traces.read_trace(f"{generator}:jobs=50,load=0.5", cluster=SC23, seed=3).value
-    denser = traces.read_trace(f"{generator}:jobs=50,load=1", cluster=SC23, seed=3).value
-    other = traces.read_trace(f"{generator}:jobs=50,load=0.5", cluster=SC23, seed=4).value
+    same = read_trace(f"{generator}:jobs=50,load=0.5", cluster=SC23, seed=3).value
+    denser = read_trace(f"{generator}:jobs=50,load=1", cluster=SC23, seed=3).value
+    other = read_trace(f"{generator}:jobs=50,load=0.5", cluster=SC23, seed=4).value
     assert read.sha256 == ""
     np.testing.assert_array_equal(one.submit, same.submit)
-    np.testing.assert_array_equal(one.samples, denser.samples)
+    np.testing.assert_array_equal(one.work, denser.work)
     np.testing.assert_allclose(denser.submit, one.submit / 2)
     assert (one.submit != other.submit).all()
 
@@ -181,7 +180,7 @@ def test_generators_repeat_and_do_not_mix_their_streams(generator):
 def test_generated_gangs_fit_every_cluster(counts, seed):
     cluster = Cluster("c", ("v100", "p100", "t4")[: len(counts)], tuple(counts))
     trace = synthetic.rigid(cluster, jobs=40, load=0.9, seed=seed)
-    for kind in trace.kind:
+    for kind in trace.class_index:
         job = trace.classes[kind]
         assert job.max_parallelism <= cluster.counts[cluster.types.index(job.gpu_type)]
 
@@ -190,7 +189,8 @@ def test_generated_gangs_fit_every_cluster(counts, seed):
 def test_the_offered_load_is_the_one_asked_for(counts):
     cluster = Cluster("c", ("v100", "p100", "t4")[: len(counts)], counts)
     trace = synthetic.rigid(cluster, jobs=400_000, load=0.8, seed=1)
-    offered = trace.samples.sum() / (trace.submit[-1] * cluster.gpus)
+    sizes = np.array([c.max_parallelism for c in trace.classes])[trace.class_index]
+    offered = (trace.work * sizes).sum() / (trace.submit[-1] * cluster.gpus)
     assert offered == pytest.approx(0.8, rel=0.03)
 
 

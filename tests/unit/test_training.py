@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from simcore.models.network.collectives import Collective, collective_time, traffic
 from simcore.models.network.mapping import Groups
-from simcore.models.training.closed_form import TrainingLoop, compile_step, mean_step, step_time
+from simcore.models.training.closed_form import compile_step, mean_step, step_time
+from simcore.models.training.program import CLOSED_FORM_LOOPS, Loop
 from simcore.models.training.workload import Layer, Phase, Workload
 
 GROUPS = Groups((4, 2, 1), (1, 2, 8))
@@ -24,7 +25,7 @@ def textbook(workload, groups, b, loop, recompute=False, scale=1.0, recompute_co
         inputs, weights = scale * layer.input_gradient.compute, scale * layer.weight_gradient.compute
         cf = communication(layer.forward, groups.tp) * (1 + recompute)
         ci, cw = communication(layer.input_gradient, groups.tp), communication(layer.weight_gradient, groups.dp)
-        behind = max(ci, weights + cw) if loop is TrainingLoop.OVERLAP else ci + weights + cw
+        behind = max(ci, weights + cw) if loop is Loop.OVERLAP else ci + weights + cw
         total += forward + cf + inputs + behind
     return total
 
@@ -40,7 +41,7 @@ def random_workload(seed, layers=12):
     return Workload("random", some + some[:3], 8, 16)  # with layers that come twice
 
 
-@pytest.mark.parametrize("loop", list(TrainingLoop))
+@pytest.mark.parametrize("loop", CLOSED_FORM_LOOPS)
 @pytest.mark.parametrize("recompute", [False, True])
 @pytest.mark.parametrize("seed", range(5))
 def test_compiled_model_is_the_textbook_sum(loop, recompute, seed):
@@ -58,13 +59,13 @@ def test_compiled_model_is_the_textbook_sum(loop, recompute, seed):
 @pytest.mark.parametrize("again", [False, True])
 def test_compute_scale_and_recomputed_compute(again):
     workload, b = random_workload(7), [100e9, 50e9, 10e9]
-    expected = textbook(workload, GROUPS, b, TrainingLoop.OVERLAP, True, 0.26, again)
-    found = step_time(workload, GROUPS, b, TrainingLoop.OVERLAP, True, 0.26, again)
+    expected = textbook(workload, GROUPS, b, Loop.OVERLAP, True, 0.26, again)
+    found = step_time(workload, GROUPS, b, Loop.OVERLAP, True, 0.26, again)
     assert found.total == pytest.approx(expected, rel=1e-12)
 
 
 def test_mean_of_several_workloads():
-    members = [compile_step(random_workload(seed), GROUPS, TrainingLoop.OVERLAP) for seed in (1, 2, 3)]
+    members = [compile_step(random_workload(seed), GROUPS, Loop.OVERLAP) for seed in (1, 2, 3)]
     mean = mean_step(members, ["a", "b", "c"])
     b = np.array([90e9, 40e9, 20e9])
     assert float(mean.time(b)) == pytest.approx(np.mean([float(member.time(b)) for member in members]), rel=1e-12)
@@ -76,8 +77,8 @@ def test_mean_of_several_workloads():
 def test_identical_layers_are_merged():
     reduce = Phase(1e-3, Collective.ALL_REDUCE, 1e6)
     one = Layer("mlp", reduce, reduce, reduce)
-    model = compile_step(Workload("deep", (one,) * 96, 8, 16), GROUPS, TrainingLoop.OVERLAP)
-    assert len(model.x) == 1
+    model = compile_step(Workload("deep", (one,) * 96, 8, 16), GROUPS, Loop.OVERLAP)
+    assert len(model.input_volume) == 1
     assert model.count.tolist() == [96.0]
     # all-reduce, reduce-scatter and all-gather of one group load the dimensions alike: one stream per group
     assert len(model.streams) == 2
@@ -91,6 +92,12 @@ def test_busy_time_is_bytes_over_bandwidth():
 
 
 def test_nothing_is_sent_without_groups():
-    model = compile_step(random_workload(3), Groups((1, 1, 1), (1, 1, 1)), TrainingLoop.OVERLAP)
+    model = compile_step(random_workload(3), Groups((1, 1, 1), (1, 1, 1)), Loop.OVERLAP)
     assert model.streams == ()
     assert float(model.time([1.0, 1.0, 1.0])) == pytest.approx(model.compute)
+
+
+def test_the_closed_form_takes_the_simulated_loop_for_overlap():
+    workload, b = random_workload(5), [1e9, 2e9, 4e9]
+    assert step_time(workload, GROUPS, b, Loop.SIMULATE) == step_time(workload, GROUPS, b, Loop.OVERLAP)
+    assert [loop.closed_form for loop in Loop] == [Loop.NO_OVERLAP, Loop.OVERLAP, Loop.OVERLAP]

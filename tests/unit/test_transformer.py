@@ -1,4 +1,4 @@
-"""The transformer generator, from formulas that can be done by hand."""
+"""Transformers as layers of a workload, from formulas that can be done by hand."""
 
 from __future__ import annotations
 
@@ -6,19 +6,27 @@ from dataclasses import replace
 
 import pytest
 from simcore.errors import InputError
+from simcore.models.compute.compute_model import ConstantRate
 from simcore.models.network.collectives import Collective
-from simcore.models.training.architecture import Transformer
-from simcore.models.training.transformer import generate, whole_nanoseconds
+from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.lowering import LAYERS, lower, lower_at_rate, whole_nanoseconds
+from simcore.models.training.operators import OperatorList
+from simcore.models.training.transformer import operators_of
 
-TOY = Transformer("toy", hidden=8, blocks=1, sequence=4, tokens=16, rate=1e9)
+TOY = Transformer("toy", hidden=8, blocks=1)
+BATCH = Batch(sequence=4, sequences=4)
+
+
+def lowered(model, tp=1, dp=1, **options):
+    return lower_at_rate(model, BATCH, tp, dp, 1e9, **options)
 
 
 def by_name(model: Transformer, tp: int = 1, dp: int = 1, **kwargs):
-    return {layer.name: layer for layer in generate(model, tp, dp, **kwargs).layers}
+    return {layer.name: layer for layer in lowered(model, tp, dp, **kwargs).layers}
 
 
 def test_a_block_has_nine_layers_in_order():
-    names = [layer.name for layer in generate(replace(TOY, blocks=2), 1, 1).layers]
+    names = [layer.name for layer in lowered(replace(TOY, blocks=2)).layers]
     block = ["Q1", "K1", "V1", "QK1", "softmax1", "concat1", "X1W1b1", "X1W2b2", "layerNorm1"]
     assert names == block + [name.replace("1", "2", 1) for name in block]
 
@@ -50,7 +58,7 @@ def test_communication_by_hand():
 
 
 def test_evaluation_variant_sums_all_gradients_in_the_first_layer():
-    plain, fused = generate(TOY, 1, 1), generate(TOY, 1, 1, "evaluation")
+    plain, fused = lowered(TOY), lowered(TOY, variant="evaluation")
     assert fused.layers[0].weight_gradient.size == sum(layer.weight_gradient.size for layer in plain.layers)
     assert all(layer.weight_gradient.collective is None for layer in fused.layers[1:])
     assert [layer.forward for layer in fused.layers] == [layer.forward for layer in plain.layers]
@@ -84,4 +92,41 @@ def test_whole_nanoseconds_survive_the_way_through_seconds(n):
 )
 def test_a_split_that_does_not_work_is_refused(change, tp, dp, found):
     with pytest.raises(InputError, match=found):
-        generate(replace(TOY, **change), tp, dp)
+        lowered(replace(TOY, **change), tp, dp)
+
+
+def test_kernels_are_counted_pass_by_pass():
+    """Both gradients of a product of activations are input gradients; the published count gives each a pass."""
+    workload, costs = lower(operators_of(TOY, BATCH, tp=2), ConstantRate(1e9), 2, 1)
+    kernels, published = {layer.name: layer for layer in workload.layers}, by_name(TOY, tp=2)
+    assert kernels["QK1"].input_gradient.compute == 2 * published["QK1"].forward.compute
+    assert kernels["QK1"].weight_gradient.compute == 0
+    for name in ("Q1", "X1W2b2"):
+        assert kernels[name].weight_gradient.compute == pytest.approx(published[name].weight_gradient.compute)
+    assert sum(cost.call.work for cost in costs) == sum(
+        1e9 * phase.compute
+        for layer in workload.layers
+        for phase in (layer.forward, layer.input_gradient, layer.weight_gradient)
+    )
+
+
+def test_an_operator_of_no_published_layer_is_a_layer_of_its_own():
+    (block,) = operators_of(TOY, BATCH).sections
+    flash = replace(block.operators[3], path="attention.flash")
+    kept = [one for one in block.operators if one.path not in {"attention.scores", *LAYERS["softmax"]}]
+    fused = OperatorList((replace(block, operators=(*kept[:3], flash, *kept[3:]), count=2),))
+    workload, _ = lower(fused, ConstantRate(1e9), 1, 1)
+    names = [layer.name for layer in workload.layers]
+    assert names[:5] == ["Q1", "K1", "V1", "attention.flash1", "concat1"]
+    assert names[11] == "attention.flash2"
+    assert workload.checkpoints == (0, 8)
+
+
+def test_layers_know_their_parameters_and_what_they_hand_on():
+    layers = by_name(TOY, tp=2)
+    for layer in layers.values():
+        assert layer.parameters == layer.weight_gradient.size
+    handed = {name: layer.activations for name, layer in layers.items()}
+    assert handed["layerNorm1"] == handed["concat1"] == handed["X1W2b2"] == 2 * 16 * 8
+    assert handed["Q1"] == 2 * 16 * 8 / 2
+    assert handed["X1W1b1"] == 2 * 16 * 32 / 2

@@ -13,7 +13,7 @@ from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import KernelProfile, Sample
 from simcore.models.compute.unfitted import MARGIN, free_parameters, shortage, unfitted, why_unfitted
 from simcore.readers.profiles import read_profile
-from simcore.studies.kernel.run import matmul
+from simcore.studies.kernel import matmul
 
 CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
 
@@ -65,27 +65,27 @@ def without(profile, kernel, keep=0):
 
 def test_no_sparse_kernel_is_chosen_without_a_price_of_its_index(shipped):
     cut = without(without(shipped, "index-k", keep=1), "index")
-    found = matmul("1024x1024x1024", cut, sparsity=0.95, granularity="32x1")
+    found = matmul("1024x1024x1024", profile=cut, sparsity=0.95, granularity="32x1")
     assert all(one.kernel is None or one.kernel.axis != "k" for one in found.selection.candidates)
     assert any(one.kernel is not None for one in found.selection.candidates)
     assert all(one.index_seconds > 0 for one in found.selection.candidates if one.kernel is not None)
-    text = "\n".join(found.lines)
+    text = "\n".join(found.sentences())
     assert "Not considered: k-axis 32x1, whose index has no price: index-k bool: 1 of the " in text
     assert "run the same simcore calibrate again" in text
-    assert any("k-axis 32x1, whose index has no price" in note for note in found.provenance.notes)
+    assert any("k-axis 32x1, whose index has no price" in note for note in found.warnings)
     none = without(shipped, "index")
     for axis in ("k", "m", "n", "block"):
         none = without(none, f"index-{axis}")
-    found = matmul("1024x1024x1024", none, sparsity=0.95, granularity="32x1")
+    found = matmul("1024x1024x1024", profile=none, sparsity=0.95, granularity="32x1")
     assert found.selection.best.kernel is None
 
 
 def test_one_sample_of_a_sparse_kernel_gives_no_price(shipped):
     cut = without(shipped, "pit-k", keep=1)
     assert "pit-k" not in {fit.kernel for fit in fit_all(cut.samples, cut.device)}
-    found = matmul("1024x1024x1024", cut, sparsity=0.95, granularity="32x1")
+    found = matmul("1024x1024x1024", profile=cut, sparsity=0.95, granularity="32x1")
     assert "k" not in {one.kernel.axis for one in found.selection.candidates if one.kernel}
-    assert any(line.startswith("Not considered: k-axis 32x1: pit-k fp32: 1 of the ") for line in found.lines)
+    assert any(line.startswith("Not considered: k-axis 32x1: pit-k fp32: 1 of the ") for line in found.sentences())
 
 
 def test_a_kernel_that_was_measured_too_little_says_what_to_do(shipped):

@@ -45,7 +45,13 @@ def test_text_with_a_header(tmp_path):
     assert layer.forward == Phase(10e-9)
     assert layer.input_gradient == Phase(20e-9, Collective.ALL_REDUCE, 512.0)
     assert layer.weight_gradient == Phase(30e-9, Collective.ALL_GATHER, 64.0)
-    assert layer.update == 5e-9
+    assert (layer.parameters, layer.activations) == (None, None)
+
+
+def test_text_says_what_a_layer_hands_on(tmp_path):
+    text = LINE.rstrip() + "\tactivations=4096\n" + LINE.replace("Q1", "K1")
+    layers = read_workload(write(tmp_path, text), "WORKLOAD", tp=2, dp=2).value.layers
+    assert [layer.activations for layer in layers] == [4096.0, None]
 
 
 def test_text_without_a_header_in_any_case(tmp_path):
@@ -68,6 +74,12 @@ def test_arguments_override_the_header(tmp_path):
         ("K1 -1 NONE 0 10 NONE 0 10 NONE 0 10\n", "line 1, column 7, field 'forward compute'", "that is missing"),
         ("K1 -1 10 NONE 0 10 ALLREDUC 0 10 NONE 0 10\n", "line 1, column 20", "Did you mean 'ALLREDUCE'?"),
         ("K1 -1 10 NONE 0 10 NONE 0 10 NONE 0 10 99\n", "line 1, column 40", "the end of the line after 12 fields"),
+        (
+            "K1 -1 10 NONE 0 10 NONE 0 10 NONE 0 10 activations=x\n",
+            "column 40, field 'activations'",
+            "bytes",
+        ),
+        ("K1 -1 10 NONE 0 10 NONE 0 10 NONE 0 activations=8\n", "column 36, field 'weight update'", "after 11 fields"),
         ("K1 -1 -1 NONE 0 10 NONE 0 10 NONE 0 10\n", "line 1, column 7", "at least 0"),
         ("K1 -1 nan NONE 0 10 NONE 0 10 NONE 0 10\n", "line 1, column 7", "a number of nanoseconds"),
         (HEADER + "3\n" + LINE, "line 2", "expected 1, the number of layer lines"),

@@ -14,7 +14,8 @@ from simcore.readers.references import read_references
 from simcore.readers.workloads import read_workload, read_workloads
 from simcore.readers.zoo import ROOT, names
 
-FILES = [path for kind in ("networks", "costs", "workloads", "references") for path in sorted((ROOT / kind).iterdir())]
+DESCRIBED = ("networks", "costs", "models", "groups", "references")
+FILES = [path for kind in DESCRIBED for path in sorted((ROOT / kind).iterdir())]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

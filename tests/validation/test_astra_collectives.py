@@ -6,15 +6,15 @@ import math
 
 import pytest
 from simcore.models.network.bounds import bounds
-from simcore.models.network.conventions import Convention
-from simcore.models.network.schedulers.schedules import Schedule
+from simcore.models.network.conventions import ASTRA_SIM, PHYSICAL
+from simcore.models.network.schedulers import LatencyAware
 from simcore.studies.collective.run import collective
 
-from tests.astra import MEBIBYTE, astra_runs
+from tests.astra import MEBIBYTE, SCHEDULES, astra_runs
 
 RUNS = astra_runs()
 pytestmark = pytest.mark.skipif(not RUNS, reason="the published numbers (../shared) are not on this machine")
-OTHERS = [schedule for schedule in Schedule if schedule is not Schedule.LATENCY_AWARE]
+OTHERS = [schedule for schedule in SCHEDULES if schedule is not LatencyAware]
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
@@ -36,7 +36,7 @@ def test_most_runs_agree_to_the_nanosecond():
 def test_physics_never_beats_the_bound(run):
     groups = [dimension.size for dimension in run.topology.dimensions]
     least = bounds(run.collective, run.size, run.topology, run.bandwidths, groups).alpha_beta
-    assert run.simulate(convention=Convention.PHYSICAL).time >= least * (1 - 1e-12)
+    assert run.simulate(convention=PHYSICAL).time >= least * (1 - 1e-12)
 
 
 def multi_dimensional():
@@ -48,12 +48,12 @@ def multi_dimensional():
     return list(found.values())
 
 
-@pytest.mark.parametrize("convention", [Convention.PHYSICAL, Convention.ASTRA_SIM])
+@pytest.mark.parametrize("convention", [PHYSICAL, ASTRA_SIM])
 @pytest.mark.parametrize("run", multi_dimensional(), ids=lambda run: run.name)
 def test_latency_aware_is_within_a_percent_of_the_best_other(run, convention):
     settings = {"convention": convention, "chunks": 64}
     best = min(run.simulate(schedule=schedule, **settings).time for schedule in OTHERS)
-    assert run.simulate(schedule=Schedule.LATENCY_AWARE, **settings).time <= best * 1.01
+    assert run.simulate(schedule=LatencyAware, **settings).time <= best * 1.01
 
 
 def test_latency_aware_beats_all_others_where_latency_matters():
@@ -61,9 +61,9 @@ def test_latency_aware_beats_all_others_where_latency_matters():
     for run in multi_dimensional():
         latencies = [dimension.latency for dimension in run.topology.dimensions]
         if max(latencies) >= 250e-9 and run.size <= 64 * MEBIBYTE:
-            settings = {"convention": Convention.PHYSICAL, "chunks": 64}
+            settings = {"convention": PHYSICAL, "chunks": 64}
             best = min(run.simulate(schedule=schedule, **settings).time for schedule in OTHERS)
-            ratios.append(run.simulate(schedule=Schedule.LATENCY_AWARE, **settings).time / best)
+            ratios.append(run.simulate(schedule=LatencyAware, **settings).time / best)
     assert len(ratios) > 10
     assert max(ratios) < 1
     assert math.prod(ratios) ** (1 / len(ratios)) < 0.7

@@ -7,18 +7,20 @@ import re
 from pathlib import Path
 
 import pytest
-from simcore.models.network.conventions import Convention
+from simcore.models.network.conventions import ASTRA_SIM, PHYSICAL
 from simcore.models.network.mapping import map_parallelism
-from simcore.models.network.schedulers.schedules import Schedule
+from simcore.models.network.schedulers import Ascending, LatencyAware, RoundRobin, Themis
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.training.program import Axis, Loop, iteration
 from simcore.models.training.simulated import Settings, bound, run_iteration
 from simcore.readers.workloads import read_workload
 
+from tests.astra import SCHEDULES
+
 NANOSECOND = 1e-9
 GIGABYTE = 2**30  # what ASTRA-sim calls GB
 ASCENDING, THEMIS = 0.001, 0.03
-SCHEDULES = {"ascending": Schedule.ASCENDING, "offlineGreedy": Schedule.THEMIS}
+ASTRA_SCHEDULES = {"ascending": Ascending, "offlineGreedy": Themis}
 
 
 def _rows():
@@ -52,7 +54,7 @@ def case(row):
 
 
 def simulated(row):
-    settings = Settings(int(row["chunks"]), SCHEDULES[row["inter_dim_sched"]], Convention.ASTRA_SIM)
+    settings = Settings(int(row["chunks"]), ASTRA_SCHEDULES[row["inter_dim_sched"]], ASTRA_SIM)
     return run_iteration(*case(row), settings)
 
 
@@ -84,16 +86,16 @@ def test_parts_of_the_iteration(row):
 @pytest.mark.parametrize("row", ROWS, ids=_label)
 def test_no_iteration_beats_its_bound(row):
     least = bound(*case(row))
-    for convention in (Convention.PHYSICAL, Convention.ASTRA_SIM):
-        for schedule in (Schedule.ASCENDING, Schedule.ROUND_ROBIN, Schedule.THEMIS):
+    for convention in (PHYSICAL, ASTRA_SIM):
+        for schedule in (Ascending, RoundRobin, Themis):
             settings = Settings(int(row["chunks"]), schedule, convention)
             assert run_iteration(*case(row), settings).time >= least * (1 - 1e-9)
 
 
 @pytest.mark.skipif(not ROWS, reason="the published numbers (../shared) are not on this machine")
 @pytest.mark.parametrize("row", ROWS, ids=_label)
-@pytest.mark.parametrize("convention", [Convention.PHYSICAL, Convention.ASTRA_SIM])
+@pytest.mark.parametrize("convention", [PHYSICAL, ASTRA_SIM])
 def test_latency_aware_iterations_are_within_a_percent_of_the_best_other(row, convention):
-    times = {each: run_iteration(*case(row), Settings(64, each, convention)).time for each in Schedule}
-    ours = times.pop(Schedule.LATENCY_AWARE)
+    times = {each: run_iteration(*case(row), Settings(64, each, convention)).time for each in SCHEDULES}
+    ours = times.pop(LatencyAware)
     assert ours <= 1.01 * min(times.values())

@@ -83,7 +83,7 @@ def test_bundled_facts_equal_the_published_ones(shared, fitted):
              table(shared / "data/easyscale/applications.csv")}  # fmt: skip
     trace = fitted.trace
     assert [row["name"] for row in effective] == list(trace.names)
-    for row, submit, samples, kind in zip(effective, trace.submit, trace.samples, trace.kind, strict=True):
+    for row, submit, samples, kind in zip(effective, trace.submit, trace.work, trace.class_index, strict=True):
         job = trace.classes[kind]
         assert submit == float(row["time_s"])
         assert samples == pytest.approx(float(row["epochs"]) * epoch[row["application"]], rel=1e-14)

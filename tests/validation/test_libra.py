@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 from simcore.models.bandwidth.expressions import parse_constraint
-from simcore.models.bandwidth.plan import Target, best_split
+from simcore.models.bandwidth.plan import best_split
 from simcore.models.bandwidth.region import make_region
+from simcore.models.bandwidth.target import Target
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import check_groups
 from simcore.models.training.closed_form import compile_step
@@ -38,7 +39,7 @@ def test_libra(shared, tmp_path, theirs, name, budget, constraints, target, obje
     check_groups(network, groups, "test")
     model = compile_step(read_workload(name, "test", variant="evaluation").value, groups)
     prices = np.array(cost_coefficients(network, read_costs("libra-4d", "test").value))
-    limits = [limit for text in constraints for limit in parse_constraint(text, 4)]
+    limits = [limit for text in constraints for limit in parse_constraint(text, 4, "constraint")]
     found, _ = best_split(model, make_region(budget * 1e9, 4, limits), prices, Target(target))
     unit = 1e9 if target == "Perf" else 1e-1  # from seconds to ns, from s $ to ns $ / 1e10
     assert found.objective * unit == pytest.approx(objective, rel=1e-6)

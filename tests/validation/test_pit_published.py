@@ -6,9 +6,9 @@ import csv
 
 import numpy as np
 import pytest
-from simcore.models.compute.sparse.coverage import RandomMask, coverage
-from simcore.models.compute.sparse.select import select
-from simcore.models.compute.sparse.table import TileEntry, TileTable, fit_cost
+from simcore.models.compute.sparse.masks import RandomMask, coverage
+from simcore.models.compute.sparse.prices import TileEntry, TileTable, fit_cost
+from simcore.models.compute.sparse.selection import select
 from simcore.models.compute.sparse.tiles import Product, SparseKernel
 
 SHAPE = Product(4096, 4096, 4096)

@@ -6,8 +6,9 @@ import csv
 
 import numpy as np
 import pytest
-from simcore.models.bandwidth.plan import Target, best_split
+from simcore.models.bandwidth.plan import best_split
 from simcore.models.bandwidth.region import make_region
+from simcore.models.bandwidth.target import Target
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import map_parallelism
 from simcore.models.training.closed_form import compile_step

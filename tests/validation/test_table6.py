@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from simcore.models.bandwidth.perf import least_time
 from simcore.models.bandwidth.region import make_region
+from simcore.models.bandwidth.time_search import least_time
 from simcore.models.network.mapping import map_parallelism
-from simcore.models.training.closed_form import TrainingLoop, compile_step
+from simcore.models.training.closed_form import compile_step
+from simcore.models.training.program import Loop
 from simcore.readers.networks import read_network
 from simcore.readers.workloads import read_workload
 
@@ -23,7 +24,7 @@ RECOMPUTED = [("175B", 773.3379), ("1T", 252.7945)]
 def solve(name, loop, recompute=False):
     network, workload = read_network("4D", "test").value.topology, read_workload(name, "test").value
     groups = map_parallelism(network, workload.tp, workload.dp)
-    return least_time(compile_step(workload, groups, TrainingLoop(loop), recompute), make_region(325e9, 4), aim=1e-9)
+    return least_time(compile_step(workload, groups, Loop(loop), recompute), make_region(325e9, 4), aim=1e-9)
 
 
 @pytest.mark.parametrize(("name", "loop", "bandwidths", "milliseconds"), TABLE_VI)

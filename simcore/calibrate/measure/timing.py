@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from simcore.calibrate.measure.clocks import cpu_calls, cuda_calls, warm_calls
+from simcore.calibrate.measure.device import current, require_torch, resolve_device
 from simcore.calibrate.measure.failures import WrongOutput, unmeasured
 from simcore.calibrate.measure.passes import spread_between
-from simcore.errors import InputError, MissingExtraError, RunError
+from simcore.errors import RunError
 from simcore.models.compute.profile import Sample
 
 Inputs = tuple[Any, ...]
@@ -59,83 +59,6 @@ class Case:
         return Sample(self.kernel, self.dtype, self.shape, 0.0).key
 
 
-def require_torch() -> Any:
-    """Return torch, or say how to install it.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
-    try:
-        import torch
-    except ImportError:
-        text = "measuring needs torch, which is not installed: pip install 'simcore[calibrate]'"
-        raise MissingExtraError(text) from None
-    return torch
-
-
-def has_triton() -> bool:
-    """Say whether the Triton kernels can be imported."""
-    from importlib.util import find_spec
-
-    return find_spec("triton") is not None
-
-
-def resolve_device(name: str) -> Any:
-    """Return the torch device of ``cpu``, ``cuda`` or ``cuda:1``.
-
-    Raises
-    ------
-    InputError
-        If there is no such device.
-    """
-    torch = require_torch()
-    kind, _, index = name.partition(":")
-    if kind not in {"cpu", "cuda"} or (index and not (kind == "cuda" and index.isdecimal())):
-        raise InputError("--device", f"'{name}'", "cpu, cuda or cuda:N", "Leave it out to use the CPU.")
-    if kind == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if count == 0:
-            remedy = "Install a driver and a CUDA build of torch, or use --device cpu."
-            raise InputError("--device", f"'{name}', but torch sees no CUDA device", "a device that is there", remedy)
-        if int(index or 0) >= count:
-            raise InputError("--device", f"'{name}'", f"cuda:0 to cuda:{count - 1}", f"There are {count}.")
-    return torch.device(name)
-
-
-def current(device: str) -> AbstractContextManager[Any]:
-    """Return a context in which ``cuda`` means this device: inputs, kernels and events are all made on it.
-
-    Raises
-    ------
-    InputError
-        If there is no such device.
-    """
-    target = resolve_device(device)
-    return nullcontext() if target.type == "cpu" else require_torch().cuda.device(target)
-
-
-def torch_dtype(name: str) -> Any:
-    """Return torch's type that holds a number format."""
-    torch = require_torch()
-    types = {"fp64": torch.float64, "fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16}
-    return torch.bfloat16 if name == "bf16" else types[name]
-
-
-def random_tensor(size: Iterable[int], dtype: str, device: Any, seed: int) -> Any:
-    """Return normally distributed numbers, the same for the same seed: zeros would draw less power and run faster."""
-    torch = require_torch()
-    generator = torch.Generator(device=device).manual_seed(seed)
-    return torch.randn(tuple(size), generator=generator, device=device, dtype=torch.float32).to(torch_dtype(dtype))
-
-
-def relative_error(found: Any, wanted: Any) -> float:
-    """Return ``|found - wanted| / |wanted|`` in the Frobenius norm, in float64."""
-    difference, scale = (found.double() - wanted.double()).norm().item(), wanted.double().norm().item()
-    return float(difference / scale) if scale else float(difference)
-
-
 def time_callable(
     make_inputs: Callable[[int], Inputs],
     run: Callable[..., Any],
@@ -171,7 +94,8 @@ def time_callable(
     budget : float
         Seconds after which no further call is timed [s].
     check : callable, optional
-        ``check(output, inputs)`` returns the output's relative error against float64, see `relative_error`.
+        ``check(output, inputs)`` returns the output's relative error against float64, see
+        `simcore.calibrate.measure.tensors.relative_error`.
     tolerance : float, optional
         Largest error that passes; `TOLERANCE` by default.
     warm : bool
@@ -195,6 +119,7 @@ def time_callable(
 
     Examples
     --------
+    >>> from simcore.calibrate.measure.tensors import random_tensor
     >>> time_callable(lambda i: (random_tensor((64, 64), "fp32", "cpu", i),), lambda a: a @ a).seconds > 0
     True
     """

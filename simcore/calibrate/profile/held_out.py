@@ -12,13 +12,13 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from simcore.calibrate.measure.device import device_name
 from simcore.calibrate.measure.failures import Unmeasured, summed_up
-from simcore.calibrate.measure.fingerprint import device_name
 from simcore.calibrate.measure.passes import merge
 from simcore.calibrate.measure.timing import Case, time_case
-from simcore.calibrate.plan import BUDGET, EXTRA_PASSES, LEAST_PASSES, PASSES, REPEATS, SAME_SPEED, SUITES
-from simcore.calibrate.run import Progress, cases
-from simcore.errors import InputError, RunError
+from simcore.calibrate.plan import BUDGET, EXTRA_PASSES, LEAST_PASSES, PASSES, REPEATS, SAME_SPEED, Progress
+from simcore.calibrate.suites.registry import SUITES, cases
+from simcore.errors import InputError, RunError, field
 from simcore.models.compute.profile import KernelProfile, Sample
 from simcore.models.compute.sparse.profiled import axis_of
 
@@ -113,7 +113,7 @@ def measure_held_out(
     device : str
         ``cpu``, ``cuda`` or ``cuda:N``.
     progress : callable, optional
-        See `simcore.calibrate.run.calibrate`.
+        See `simcore.calibrate.calibration.calibrate`.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def require_device(profile: KernelProfile, device: str) -> None:
     here = device_name(device)
     measured = profile.fingerprint.get("device", f"{profile.name} ({profile.origin})")
     if measured != here:
-        remedy = "Run there and name it with --device, or add --stored to print the errors that the profile holds."
+        remedy = f"Run there and name it with {field('device')}, or add {field('stored')} for the errors that it holds."
         raise InputError(f"profile {profile.name}", f"a profile of '{measured}'", f"one of '{here}'", remedy)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from simcore.calibrate.measure.passes import merge, spread_between
 from simcore.calibrate.profile.fit import fit_all
 from simcore.errors import InputError
+from simcore.errors import field as mark
 from simcore.models.compute.profile import Fit, KernelProfile, Sample
 from simcore.outputs import is_there, write_atomic
 from simcore.readers.profile_json import profile_text, read_document
@@ -53,7 +54,7 @@ class Store:
         for field in SAME:
             found, here = earlier.fingerprint.get(field, ""), self.profile.fingerprint.get(field, "")
             if found != here:
-                remedy = "Write to another file, or add --force to start anew."
+                remedy = f"Write to another file, or add {mark('force')} to start anew."
                 raise InputError(str(self.path), f"a profile with {field} '{found}'", f"'{here}'", remedy)
         self.samples = {sample.key: sample for sample in earlier.samples}
         self.fits = earlier.fits

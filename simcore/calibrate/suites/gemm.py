@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from simcore.calibrate.measure.formats import matrix_formats
-from simcore.calibrate.measure.timing import Case, Inputs, random_tensor, relative_error
+from simcore.calibrate.measure.tensors import random_tensor, relative_error
+from simcore.calibrate.measure.timing import Case, Inputs
 
 CPU_SIZES = (64, 128, 256, 512, 1024)
 GPU_SIZES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)

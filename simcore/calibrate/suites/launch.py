@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from simcore.calibrate.measure.timing import Case, Inputs, random_tensor, require_torch
+from simcore.calibrate.measure.device import require_torch
+from simcore.calibrate.measure.tensors import random_tensor
+from simcore.calibrate.measure.timing import Case, Inputs
 
 NODES = ((1, False), (4, False), (16, False), (64, False), (8, True), (32, True))
 """Kernels in a row, and whether they are held out."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from simcore.calibrate.kernels.pit import block_mask, kept
-from simcore.calibrate.measure.timing import Case, Inputs, random_tensor, relative_error, require_torch
+from simcore.calibrate.measure.device import require_torch
+from simcore.calibrate.measure.tensors import random_tensor, relative_error
+from simcore.calibrate.measure.timing import Case, Inputs
 from simcore.models.compute.device import DTYPES
 
 WIDTH = 1024

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from simcore.calibrate.measure.device import require_torch
 from simcore.calibrate.measure.formats import experts_format
-from simcore.calibrate.measure.timing import Case, Inputs, random_tensor, relative_error, require_torch
+from simcore.calibrate.measure.tensors import random_tensor, relative_error
+from simcore.calibrate.measure.timing import Case, Inputs
 from simcore.errors import InputError
 from simcore.models.compute.sparse.composed import tokens_of
 

@@ -108,9 +108,9 @@ def lower_bound(model: StepModel, region: Region, weights: Weights) -> Bound:
     branch = _normalised(weights.branch, np.ones_like(weights.branch, dtype=bool))
     share = _normalised(weights.share, model.shapes > 0)
     stream = model.blocking.sum(axis=0)
-    np.add.at(stream, model.sx, model.count * branch[:, 0] * model.x)
-    np.add.at(stream, model.sy, model.count * branch[:, 1] * model.y)
-    fixed = model.fixed + float(model.count @ (branch[:, 1] * model.g))
+    np.add.at(stream, model.input_stream, model.count * branch[:, 0] * model.input_volume)
+    np.add.at(stream, model.weight_stream, model.count * branch[:, 1] * model.weight_volume)
+    fixed = model.fixed + float(model.count @ (branch[:, 1] * model.weight_compute))
     by_stream = stream[:, None] * share * model.shapes
     volumes = by_stream.sum(axis=0)
     rows = np.where(region.equal, weights.rows, np.maximum(weights.rows, 0.0))

@@ -25,7 +25,7 @@ _WORD = re.compile(r"[^\s()]")
 _TIMES = re.compile(r"\*")
 _LONE_EQUALS = re.compile(r"(?<![<>=!])=(?!=)")
 _SIGNS = {ast.Eq: "=", ast.LtE: "<=", ast.GtE: ">="}
-_ONE_EACH = "Give each comparison an option of its own."
+_ONE_EACH = "Write each comparison by itself."
 _SLIPS = (
     (re.compile(r"(?<=[\d.])\s*[kKMGTP]?i?[bB]/s"), "the unit", "Numbers are GB/s: write them so, without a unit."),
     (re.compile(r"[≥⩾]"), "the sign", "Write >=."),
@@ -39,7 +39,7 @@ _SLIPS = (
 _EXAMPLE = "a linear comparison such as 'b1 >= b2' or 'b3 + b4 = 200' (GB/s)"
 
 
-def parse_constraint(text: str, dimensions: int, place: str = "--constraint") -> list[Constraint]:
+def parse_constraint(text: str, dimensions: int, place: str) -> list[Constraint]:
     """Read a linear constraint over the bandwidths ``b1`` .. ``bD`` and their sum ``total``.
 
     Parameters
@@ -50,12 +50,12 @@ def parse_constraint(text: str, dimensions: int, place: str = "--constraint") ->
     dimensions : int
         Dimensions of the network.
     place : str
-        The option that gave it, for messages.
+        What gave it, for messages.
 
     Returns
     -------
     list of Constraint
-        Each named after the option and its text, a link of a chain after itself and the chain.
+        Each named after the place and its text, a link of a chain after itself and the chain.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def parse_constraint(text: str, dimensions: int, place: str = "--constraint") ->
 
     Examples
     --------
-    >>> for constraint in parse_constraint("b1 >= 2*b2 = 100", 2):
+    >>> for constraint in parse_constraint("b1 >= 2*b2 = 100", 2, "limits.yaml"):
     ...     print(constraint.coefficients, constraint.sense.value, constraint.bound)
     (-1.0, 2.0) <= 0.0
     (0.0, 2.0) = 100000000000.0
@@ -133,7 +133,7 @@ def _read(text: str, dimensions: int, place: str) -> list[Constraint]:
     nodes = [tree.left, *tree.comparators]
     with np.errstate(over="ignore", invalid="ignore"):  # refused below, with the column
         sides = [_linear(node, dimensions) for node in nodes]
-    found = []
+    constraints = []
     links = list(zip(tree.ops, nodes, nodes[1:], sides, sides[1:], strict=False))
     for operator, node, other, left, right in links:
         if not isinstance(operator, ast.Eq | ast.LtE | ast.GtE):
@@ -150,8 +150,8 @@ def _read(text: str, dimensions: int, place: str) -> list[Constraint]:
             sign = next(sign for kind, sign in _SIGNS.items() if isinstance(operator, kind))
             link = f"{ast.get_source_segment(source, node)} {sign} {ast.get_source_segment(source, other)}"
             name = f"'{link}' of {name}"
-        found.append(Constraint(f"{place} {name}", coefficients, sense, float(0.0 - difference[-1]) * _GIGABYTE))
-    return found
+        constraints.append(Constraint(f"{place} {name}", coefficients, sense, float(0.0 - difference[-1]) * _GIGABYTE))
+    return constraints
 
 
 class _Refusal(Exception):

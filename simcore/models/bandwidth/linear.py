@@ -59,17 +59,17 @@ def linear_program(
     Examples
     --------
     >>> one = np.ones((1, 2))
-    >>> found = linear_program(np.array([1.0, 2.0]), one, np.ones(1), np.array([True]), np.zeros(2), np.ones(2))
-    >>> found.x.tolist(), found.duals.tolist()
+    >>> solution = linear_program(np.array([1.0, 2.0]), one, np.ones(1), np.array([True]), np.zeros(2), np.ones(2))
+    >>> solution.x.tolist(), solution.duals.tolist()
     ([1.0, 0.0], [-1.0])
     """
     from scipy.optimize import linprog
 
     solve: Any = linprog  # its stubs take no arrays of bounds
     some, all_of = bool(equal.any()), bool(equal.all())
-    found: Any = None
+    attempt: Any = None
     for method, options in _ATTEMPTS:
-        found = solve(
+        attempt = solve(
             cost,
             A_ub=None if all_of else rows[~equal],
             b_ub=None if all_of else rhs[~equal],
@@ -79,15 +79,15 @@ def linear_program(
             method=method,
             options={**options, "maxiter": _ITERATIONS},
         )
-        if found.status == _INFEASIBLE:
+        if attempt.status == _INFEASIBLE:
             return None
-        if found.status == _SOLVED:
+        if attempt.status == _SOLVED:
             break
     else:
-        raise RunError(f"the linear program solver stopped without an optimum: {found.message}")
+        raise RunError(f"the linear program solver stopped without an optimum: {attempt.message}")
     duals = np.zeros(len(rhs))
     if not all_of:
-        duals[~equal] = -np.asarray(found.ineqlin.marginals)
+        duals[~equal] = -np.asarray(attempt.ineqlin.marginals)
     if some:
-        duals[equal] = -np.asarray(found.eqlin.marginals)
-    return Solution(np.asarray(found.x), duals)
+        duals[equal] = -np.asarray(attempt.eqlin.marginals)
+    return Solution(np.asarray(attempt.x), duals)

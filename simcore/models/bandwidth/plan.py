@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simcore.models.bandwidth.certificate import Bound
-from simcore.models.bandwidth.explain import DimensionReport, dimension_reports
-from simcore.models.bandwidth.per_cost import least_time_cost
-from simcore.models.bandwidth.perf import Optimum, least_time, relative_gap
+from simcore.models.bandwidth.dimensions import DimensionReport, dimension_reports
+from simcore.models.bandwidth.product_search import least_time_cost
 from simcore.models.bandwidth.region import Region
 from simcore.models.bandwidth.shadow import ShadowPrice, shadow_prices
+from simcore.models.bandwidth.target import Target
 from simcore.models.bandwidth.ties import settle
+from simcore.models.bandwidth.time_search import Optimum, least_time, relative_gap
 from simcore.models.training.closed_form import StepModel, StepTime
 
 Array = NDArray[np.float64]
-
-
-class Target(StrEnum):
-    """What a plan makes least: the iteration time, or the iteration time x the network's cost."""
-
-    PERF = "Perf"
-    PER_COST = "PerfPerCost"
 
 
 @dataclass(frozen=True)
@@ -173,13 +166,13 @@ def best_split(model: StepModel, region: Region, prices: Array, target: Target) 
         Dimensions (from 0) that could have another bandwidth at the same objective.
     """
     if target is Target.PERF:
-        found = least_time(model, region)
-        b, free = settle(model, region, prices, found.bandwidths, found.bound)
+        optimum = least_time(model, region)
+        b, free = settle(model, region, prices, optimum.bandwidths, optimum.bound)
         objective = float(model.time(b))
     else:
-        found = least_time_cost(model, region, prices)
-        paid = region.with_row(prices, float(prices @ found.bandwidths), equal=True)
-        b, free = settle(model, paid, None, found.bandwidths, found.bound)
+        optimum = least_time_cost(model, region, prices)
+        paid = region.with_row(prices, float(prices @ optimum.bandwidths), equal=True)
+        b, free = settle(model, paid, None, optimum.bandwidths, optimum.bound)
         objective = float(model.time(b)) * float(prices @ b)
-    lower = min(found.lower_bound, objective)
-    return replace(found, bandwidths=b, objective=objective, lower_bound=lower), free
+    lower = min(optimum.lower_bound, objective)
+    return replace(optimum, bandwidths=b, objective=objective, lower_bound=lower), free

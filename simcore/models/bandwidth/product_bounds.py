@@ -228,9 +228,9 @@ class Envelope:
 
     def within(self, low: float, high: float) -> Envelope:
         """Return what is known between two other costs."""
-        part = Envelope(low, high)
-        part.lines, part.products = self.lines, self.products
-        return part
+        narrower = Envelope(low, high)
+        narrower.lines, narrower.products = self.lines, self.products
+        return narrower
 
     def least_product(self) -> tuple[float, float]:
         """Return the least of the bounds on ``kappa T*`` over the range, rounded down, and its kappa.
@@ -251,15 +251,15 @@ class Envelope:
                 half = (q[i] - t[j]) / 2
                 root = np.sqrt(half**2 + p[i] * a[j])
                 costs += [(root - half) / p[i], (-root - half) / p[i], a[j] / (2 * half)]
-        found = np.concatenate(costs)
-        found = found[(found >= self.low) & (found <= self.high)]
-        greatest = np.searchsorted(kinks, found)
-        values = found * (q[greatest] + p[greatest] * found - ROUNDING * np.abs(q[greatest]))
+        candidates = np.concatenate(costs)
+        candidates = candidates[(candidates >= self.low) & (candidates <= self.high)]
+        greatest = np.searchsorted(kinks, candidates)
+        values = candidates * (q[greatest] + p[greatest] * candidates - ROUNDING * np.abs(q[greatest]))
         if self.products:
-            greatest = np.searchsorted(bends, found)
-            values = np.maximum(values, (1 - ROUNDING) * (a[greatest] + t[greatest] * found))
+            greatest = np.searchsorted(bends, candidates)
+            values = np.maximum(values, (1 - ROUNDING) * (a[greatest] + t[greatest] * candidates))
         least = int(np.argmin(values))
-        return float(values[least]), float(found[least])
+        return float(values[least]), float(candidates[least])
 
 
 def _greatest(lines: list[Line]) -> list[Line]:

@@ -139,15 +139,15 @@ class Region:
         """Return the point of least ``prices . b``, and a bound on that product which its duals prove."""
         unit = float(np.abs(prices).max()) or 1.0
         budget = self.budget
-        found = linear_program(
+        solution = linear_program(
             prices / unit, self.rows, self.rhs / budget, self.equal, self.lower / budget, self.upper / budget
         )
-        if found is None:
+        if solution is None:
             raise RunError("the solver calls the constraints infeasible although they can be met")
-        duals = unit * np.where(self.equal, found.duals, np.maximum(found.duals, 0.0))
+        duals = unit * np.where(self.equal, solution.duals, np.maximum(solution.duals, 0.0))
         reduced = prices + duals @ self.rows
         bound = np.minimum(reduced * self.lower, reduced * self.upper).sum() - duals @ self.rhs
-        return self.repair(found.x * budget), float(bound)
+        return self.repair(solution.x * budget), float(bound)
 
     def repair(self, b: Array) -> Array:
         """Move a point that is feasible up to a solver's tolerance onto the region, as far as rounding allows."""
@@ -253,7 +253,7 @@ def _refusal(guilty: Sequence[Constraint], budget: float, dimensions: int) -> In
 
 def _feasible(constraints: Sequence[Constraint], budget: float, dimensions: int, floor: float = FLOOR) -> bool:
     """Tell whether some b of at least the floor satisfies all constraints, by a linear program without objective."""
-    found = linear_program(
+    solution = linear_program(
         np.zeros(dimensions),
         np.array([constraint.coefficients for constraint in constraints]).reshape(-1, dimensions),
         np.array([constraint.bound for constraint in constraints]) / budget,
@@ -261,7 +261,7 @@ def _feasible(constraints: Sequence[Constraint], budget: float, dimensions: int,
         np.full(dimensions, floor),
         np.full(dimensions, np.inf),
     )
-    return found is not None
+    return solution is not None
 
 
 def _conflict(constraints: Sequence[Constraint], budget: float, dimensions: int) -> list[Constraint]:

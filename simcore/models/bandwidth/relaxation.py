@@ -114,7 +114,7 @@ class Relaxation:
         low[:size], high[:size] = region.lower / scale, region.upper / scale
         rhs = [self._fixed(unit), np.full(len(p), -2.0), region.rhs / own_scale]
         self.solved += 1
-        found = linear_program(
+        solution = linear_program(
             cost,
             np.vstack([terms, cuts, own]),
             np.concatenate(rhs),
@@ -122,10 +122,10 @@ class Relaxation:
             low,
             high,
         )
-        if found is None:
+        if solution is None:
             return None
-        of_terms, _, of_own = np.split(found.duals, np.cumsum([len(terms), len(p)]))
-        return found.x[:size] * scale, self._weights(of_terms, of_own * unit / own_scale)
+        of_terms, _, of_own = np.split(solution.duals, np.cumsum([len(terms), len(p)]))
+        return solution.x[:size] * scale, self._weights(of_terms, of_own * unit / own_scale)
 
     def solve_near(self, region: Region, b: Array, room: Array, size: float) -> tuple[Array, Array] | None:
         """Minimise the relaxed time over the moves from a split that change bandwidths by shares of about `size`.
@@ -161,7 +161,7 @@ class Relaxation:
         dimensions = region.dimensions
         terms, cost, unit = self._terms(b)
         width = terms.shape[1]
-        here = np.concatenate([np.ones(width - len(self.model.x)), self._longest(b) / unit])
+        here = np.concatenate([np.ones(width - len(self.model.input_volume)), self._longest(b) / unit])
         slack = self._fixed(unit) - terms[:, dimensions:] @ here[dimensions:]
         slack = np.where(slack > _TIED, slack, 0.0)
 
@@ -186,12 +186,12 @@ class Relaxation:
         rhs = np.concatenate([slack / size, np.tile(size * q**2 / square, dimensions), room / (size * own_scale)])
         near = equal | (rhs <= 10 * dimensions * reach)  # no move breaks the others
         self.solved += 1
-        found = linear_program(cost, rows[near], rhs[near], equal[near], low, high)
-        if found is None:
+        solution = linear_program(cost, rows[near], rhs[near], equal[near], low, high)
+        if solution is None:
             return None
         duals = np.zeros(len(rows))
-        duals[near] = found.duals
-        move, earned = found.x[:dimensions], np.abs(duals @ rows[:, :dimensions])
+        duals[near] = solution.duals
+        move, earned = solution.x[:dimensions], np.abs(duals @ rows[:, :dimensions])
         if ((np.abs(move) >= 0.999 * reach) & (earned > _FREE)).any():
             raise RunError("a bandwidth changes by more than numbers of double precision can follow")
         return move * size * b, duals[-len(own) :] * unit / own_scale
@@ -202,7 +202,7 @@ class Relaxation:
         The variables are the bandwidths, their inverses, the streams, and the overlap terms.
         """
         model, size = self.model, len(scale)
-        streams, terms = model.shapes.shape[0], len(model.x)
+        streams, terms = model.shapes.shape[0], len(model.input_volume)
         rates = model.rates(scale)
         unit = float(model.time_at(rates)) - model.fixed or 1.0
         v, r, h = size, 2 * size, 2 * size + streams  # where each kind of variable begins; b comes first
@@ -218,8 +218,8 @@ class Relaxation:
 
         # an overlap term is as long as each of its sides
         sides, term = np.zeros((2 * terms, h + terms)), np.arange(terms)
-        sides[term, r + model.sx] = model.x * rates[model.sx] / unit
-        sides[terms + term, r + model.sy] = model.y * rates[model.sy] / unit
+        sides[term, r + model.input_stream] = model.input_volume * rates[model.input_stream] / unit
+        sides[terms + term, r + model.weight_stream] = model.weight_volume * rates[model.weight_stream] / unit
         sides[term, h + term] = sides[terms + term, h + term] = -1.0
 
         cost = np.zeros(h + terms)
@@ -230,12 +230,17 @@ class Relaxation:
     def _fixed(self, unit: float) -> Array:
         """Return the right-hand sides of the rows that make up the time."""
         model = self.model
-        return np.concatenate([np.zeros(np.count_nonzero(model.shapes) + len(model.x)), -model.g / unit])
+        return np.concatenate(
+            [np.zeros(np.count_nonzero(model.shapes) + len(model.input_volume)), -model.weight_compute / unit]
+        )
 
     def _longest(self, b: Array) -> Array:
         """Return how long each overlap term is at a split [s]."""
         model, rates = self.model, self.model.rates(b)
-        return np.maximum(model.x * rates[model.sx], model.g + model.y * rates[model.sy])
+        return np.maximum(
+            model.input_volume * rates[model.input_stream],
+            model.weight_compute + model.weight_volume * rates[model.weight_stream],
+        )
 
     def _weights(self, of_terms: Array, of_own: Array) -> Weights:
         """Return duals as multipliers of the lower bound."""
@@ -243,4 +248,4 @@ class Relaxation:
         of_slowest, of_sides = np.split(of_terms, [np.count_nonzero(model.shapes)])
         share = np.zeros_like(model.shapes)
         share[np.nonzero(model.shapes)] = of_slowest
-        return Weights(of_sides.reshape(2, len(model.x)).T, share, of_own)
+        return Weights(of_sides.reshape(2, len(model.input_volume)).T, share, of_own)

@@ -41,7 +41,8 @@ _POLISH, _ROUNDING = (1e-5, 1e-7, 1e-9), 1e-10
 _ACTIVE, _TOUCHED = 1e-9, 1e-12
 #: A price that is worth less than this share of the time for a whole budget is 0.
 _EXACT = 1e-9
-UNKNOWN = "the saving per unit changes with every step that numbers of double precision can tell apart"
+UNSTEADY = "unsteady"
+"""A price is unknown: the saving per unit changes with every step that numbers of double precision can tell apart."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class ShadowPrice:
     dimension : int or None
         The only dimension (from 0) that the limit is about; None where it is about several.
     unknown : str
-        Why the price is unknown; empty where it is known, or where there is none.
+        Why the price is unknown: `UNSTEADY`, or what the solver says; empty where it is known, or where there is none.
     smaller : float or None
         Of a budget that has to be spent and costs time: what a smaller one saves [s per B/s], below 0 if it costs time
         too. At a kink that is not the price without its sign. None where it is unknown, and for anything else.
@@ -101,7 +102,7 @@ def shadow_prices(model: StepModel, region: Region, b: Array, prices: Array, per
         The budget first, then the active limits as the user gave them, the network cost last.
     """
     margins = _Margins(model, region, b, prices if per_cost else None)
-    found = []
+    priced = []
     for index, constraint in enumerate(region.constraints):
         row = np.array(constraint.coefficients)
         used, largest = np.flatnonzero(row), float(np.abs(row).max())
@@ -112,7 +113,7 @@ def shadow_prices(model: StepModel, region: Region, b: Array, prices: Array, per
         if index == 0:
             less = margins.price(0, -1.0)[0] if equal and saved is not None and saved < 0 else None
             smaller, dollars = None if less is None else -less, float(prices @ b / b.sum())
-            found.append(ShadowPrice("budget", saved, _over(saved, dollars), unknown=unknown, smaller=smaller))
+            priced.append(ShadowPrice("budget", saved, _over(saved, dollars), unknown=unknown, smaller=smaller))
             continue
         if equal and not unknown and (saved is None or saved <= 0):  # the other way
             saved, unknown = margins.price(index, -1.0)
@@ -123,11 +124,11 @@ def shadow_prices(model: StepModel, region: Region, b: Array, prices: Array, per
             saved = saved if saved is None else saved * float(row[dimension] if equal else largest)
             dollars = float(prices[dimension]) if equal or row[dimension] > 0 else 0.0
         direction = (1 if saved > 0 else -1) if equal and saved else 0
-        found.append(ShadowPrice(constraint.name, saved, _over(saved, dollars), direction, dimension, unknown))
+        priced.append(ShadowPrice(constraint.name, saved, _over(saved, dollars), direction, dimension, unknown))
     if per_cost:
         saved, unknown = margins.price(None)
-        found.append(ShadowPrice("network cost", None, saved, unknown=unknown))
-    return tuple(found)
+        priced.append(ShadowPrice("network cost", None, saved, unknown=unknown))
+    return tuple(priced)
 
 
 def _over(saved: float | None, dollars: float) -> float | None:
@@ -180,13 +181,13 @@ class _Margins:
         for size in _STEP / _FINER ** np.arange(_TRIES):
             step = direction * size * reach
             try:
-                found = self.relaxation.solve_near(held, self.b, room + step * rise, _ROUGH * size)
+                solution = self.relaxation.solve_near(held, self.b, room + step * rise, _ROUGH * size)
             except RunError as error:
                 failed = str(error)
                 continue
-            if found is None:
+            if solution is None:
                 continue
-            move, multipliers = found
+            move, multipliers = solution
             slope = float(multipliers @ rise)
             saving = (self.time - float(self.model.time(np.clip(self.b + move, held.lower, held.upper)))) / step
             same = before is not None and abs(slope - before) <= _AGREED * abs(slope) + least
@@ -195,7 +196,7 @@ class _Margins:
             if before is not None and np.abs(move / self.b).max() < _LEAST:
                 break
             before = slope
-        return None, failed if before is None else UNKNOWN
+        return None, failed if before is None else UNSTEADY
 
     def _held(self, region: Region) -> tuple[Region, float]:
         """Return a region at the network cost that is held, and how much of the budget was taken off the cost [$/B/s].
@@ -220,12 +221,12 @@ class _Margins:
         region, _ = self._held(self.region.loosened(0, 0.0))
         for size in _POLISH:
             try:
-                found = self.relaxation.solve_near(region, b, self._room(region, b), size)
+                solution = self.relaxation.solve_near(region, b, self._room(region, b), size)
             except RunError:  # b is good as it is
-                found = None
-            if found is None:
+                solution = None
+            if solution is None:
                 continue
-            moved = np.clip(b + found[0], region.lower, region.upper)
+            moved = np.clip(b + solution[0], region.lower, region.upper)
             if self.model.time(moved) <= self.model.time(b):
                 b = moved
         for bound in (region.lower, region.upper):

@@ -66,14 +66,22 @@ def needed(model: StepModel, b: Array) -> Array:
     rates = model.rates(b)
     slowest = rates.copy()
     hidden = model.blocking.sum(axis=0) == 0
-    input_time, weight_time = model.x * rates[model.sx], model.g + model.y * rates[model.sy]
-    hidden[model.sx[input_time >= weight_time * (1 - 1e-9)]] = False
-    hidden[model.sy[(weight_time >= input_time * (1 - 1e-9)) & (model.y > 0)]] = False
+    input_time, weight_time = (
+        model.input_volume * rates[model.input_stream],
+        model.weight_compute + model.weight_volume * rates[model.weight_stream],
+    )
+    hidden[model.input_stream[input_time >= weight_time * (1 - 1e-9)]] = False
+    hidden[model.weight_stream[(weight_time >= input_time * (1 - 1e-9)) & (model.weight_volume > 0)]] = False
     for s in np.flatnonzero(hidden):
-        behind = [input_time[k] - model.g[k] for k in np.flatnonzero((model.sy == s) & (model.y > 0))]
-        volumes = [model.y[k] for k in np.flatnonzero((model.sy == s) & (model.y > 0))]
-        behind += [weight_time[k] for k in np.flatnonzero(model.sx == s)]
-        volumes += [model.x[k] for k in np.flatnonzero(model.sx == s)]
+        behind = [
+            input_time[k] - model.weight_compute[k]
+            for k in np.flatnonzero((model.weight_stream == s) & (model.weight_volume > 0))
+        ]
+        volumes = [
+            model.weight_volume[k] for k in np.flatnonzero((model.weight_stream == s) & (model.weight_volume > 0))
+        ]
+        behind += [weight_time[k] for k in np.flatnonzero(model.input_stream == s)]
+        volumes += [model.input_volume[k] for k in np.flatnonzero(model.input_stream == s)]
         slowest[s] = min((t / v for t, v in zip(behind, volumes, strict=True)), default=np.inf)
     return np.asarray((model.shapes / slowest[:, None]).max(axis=0, initial=0.0))
 

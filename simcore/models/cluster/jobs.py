@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+class Work(Enum):
+    """What the work of a trace's jobs is counted in.
+
+    Attributes
+    ----------
+    SAMPLES
+        Training samples. A job's speed on its GPUs follows from the step times of its model.
+    GANG_SECONDS
+        Seconds that a job runs on its gang, start-up excluded. Step times then say only how much slower a job is on
+        other GPUs than those of its gang.
+    """
+
+    SAMPLES = "samples"
+    GANG_SECONDS = "gang-seconds"
 
 
 @dataclass(frozen=True)
@@ -19,7 +36,7 @@ class JobClass:
     Attributes
     ----------
     model : str
-        The DNN, a key of the rate table.
+        The DNN, a key of the step times.
     batch_size : int
         Samples per mini-batch of one EasyScale thread (EST).
     max_parallelism : int
@@ -54,12 +71,14 @@ class Trace:
         Unique job names.
     submit : array of float, shape (J,)
         Submission times [s].
-    samples : array of float, shape (J,)
-        Total work [samples].
-    kind : array of int, shape (J,)
+    work : array of float, shape (J,)
+        Total work of each job, in what `counted_in` says [samples or s].
+    class_index : array of int, shape (J,)
         Index into `classes`.
     classes : tuple of JobClass
         The distinct classes.
+    counted_in : Work
+        What `work` counts.
     lines : sequence of int, length J, optional
         Line of each job in its file, for messages.
     notes : tuple of str
@@ -69,9 +88,10 @@ class Trace:
     name: str
     names: Sequence[str]
     submit: Floats
-    samples: Floats
-    kind: Ints
+    work: Floats
+    class_index: Ints
     classes: tuple[JobClass, ...]
+    counted_in: Work = Work.SAMPLES
     lines: Sequence[int] = ()
     notes: tuple[str, ...] = ()
 
@@ -82,24 +102,37 @@ class Trace:
         """Return where a job stands, for messages."""
         return f"{self.name}, line {self.lines[row]}" if self.lines else f"{self.name}, job '{self.names[row]}'"
 
-    def steps(self) -> Floats:
-        """Return each job's work in global mini-batches, samples / (batch x maxP)."""
-        batches = np.array([c.global_batch for c in self.classes], dtype=np.float64)
-        steps: Floats = self.samples / batches[self.kind]
+    def steps(self, gang_step: Sequence[float] = ()) -> Floats:
+        """Return each job's work in global mini-batches.
+
+        Parameters
+        ----------
+        gang_step : sequence of float
+            Step time of each class on its gang [s], for work in gang-seconds, see `class_gangs`. Work in samples needs
+            none: it is ``samples / (batch x maxP)``.
+
+        Examples
+        --------
+        >>> job = JobClass("bert", 8, 4, True, "v100")
+        >>> build_trace("one", ["a"], [0.0], [64.0], [job]).steps()
+        array([2.])
+        >>> build_trace("one", ["a"], [0.0], [64.0], [job], counted_in=Work.GANG_SECONDS).steps([0.5])
+        array([128.])
+        """
+        per_step = gang_step if self.counted_in is Work.GANG_SECONDS else [c.global_batch for c in self.classes]
+        steps: Floats = self.work / np.array(per_step, dtype=np.float64)[self.class_index]
         return steps
 
     def take(self, order: Sequence[int] | Ints) -> Trace:
         """Return the same jobs with rows in another order."""
         rows = np.asarray(order)
-        return Trace(
-            self.name,
-            [self.names[i] for i in rows],
-            self.submit[rows],
-            self.samples[rows],
-            self.kind[rows],
-            self.classes,
-            [self.lines[i] for i in rows] if self.lines else (),
-            self.notes,
+        return replace(
+            self,
+            names=[self.names[i] for i in rows],
+            submit=self.submit[rows],
+            work=self.work[rows],
+            class_index=self.class_index[rows],
+            lines=[self.lines[i] for i in rows] if self.lines else (),
         )
 
 
@@ -107,9 +140,10 @@ def build_trace(
     name: str,
     names: Sequence[str],
     submit: Sequence[float] | Floats,
-    samples: Sequence[float] | Floats,
+    work: Sequence[float] | Floats,
     classes: Sequence[JobClass],
     *,
+    counted_in: Work = Work.SAMPLES,
     lines: Sequence[int] = (),
     notes: Sequence[str] = (),
 ) -> Trace:
@@ -119,17 +153,18 @@ def build_trace(
     --------
     >>> job = JobClass("bert", 8, 4, True, "v100")
     >>> trace = build_trace("two", ["a", "b"], [0.0, 5.0], [64.0, 32.0], [job, job])
-    >>> trace.steps(), len(trace.classes)
-    (array([2., 1.]), 1)
+    >>> len(trace), len(trace.classes), trace.counted_in.value
+    (2, 1, 'samples')
     """
     distinct = {job: index for index, job in enumerate(dict.fromkeys(classes))}
     return Trace(
         name,
         list(names),
         np.asarray(submit, dtype=np.float64),
-        np.asarray(samples, dtype=np.float64),
+        np.asarray(work, dtype=np.float64),
         np.array([distinct[job] for job in classes], dtype=np.int64),
         tuple(distinct),
+        counted_in,
         list(lines),
         tuple(notes),
     )

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
+from simcore.models.cluster.log import PlacementLog
 from simcore.models.cluster.rules import Rules
-from simcore.models.cluster.simulator import Log
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Segments:
-    """Spans in which a job's placement did not change, sorted by row, then time.
+    """Stretches of time in which a job's placement did not change, sorted by row, then time.
 
     Attributes
     ----------
@@ -66,14 +66,14 @@ class JobTimes:
     rescales: Ints
 
 
-def segments(log: Log, types: int) -> Segments:
+def cut_segments(log: PlacementLog, types: int) -> Segments:
     """Cut a log into segments.
 
     Decisions that are repeated at one time leave one segment, the last: nothing happened in the others.
 
     Parameters
     ----------
-    log : Log
+    log : PlacementLog
         A finished run.
     types : int
         G, the number of GPU types.
@@ -91,24 +91,24 @@ def segments(log: Log, types: int) -> Segments:
     return Segments(row[lasts], start[lasts], end[lasts], release[lasts], table[index[lasts]])
 
 
-def job_times(trace: Trace, spans: Segments) -> JobTimes:
+def job_times(trace: Trace, segments: Segments) -> JobTimes:
     """Add up the segments of every job."""
     jobs = len(trace)
-    length = spans.end - spans.start
-    holds = spans.gpus.any(axis=1)
-    first = np.append(True, spans.row[1:] != spans.row[:-1])
+    length = segments.end - segments.start
+    holds = segments.gpus.any(axis=1)
+    first = np.append(True, segments.row[1:] != segments.row[:-1])
     last = np.append(first[1:], True)
-    start, end = spans.start[first], spans.end[last]
-    waited_again = _sum_by_row(spans.row, np.where(holds, 0.0, length), jobs)
-    gpu_seconds = np.stack([_sum_by_row(spans.row, gpus * length, jobs) for gpus in spans.gpus.T], axis=1)
+    start, end = segments.start[first], segments.end[last]
+    waited_again = _sum_by_row(segments.row, np.where(holds, 0.0, length), jobs)
+    gpu_seconds = np.stack([_sum_by_row(segments.row, gpus * length, jobs) for gpus in segments.gpus.T], axis=1)
     return JobTimes(
         start=start,
         end=end,
         jct=end - trace.submit,
         queueing=start - trace.submit + waited_again,
-        running=_sum_by_row(spans.row, np.where(holds, length, 0.0), jobs),
+        running=_sum_by_row(segments.row, np.where(holds, length, 0.0), jobs),
         gpu_seconds=gpu_seconds,
-        rescales=np.bincount(spans.row, minlength=jobs) - 1,
+        rescales=np.bincount(segments.row, minlength=jobs) - 1,
     )
 
 
@@ -116,7 +116,7 @@ def _sum_by_row(row: Ints, values: Floats, jobs: int) -> Floats:
     return np.bincount(row, weights=values, minlength=jobs).astype(np.float64, copy=False)
 
 
-def makespan(trace: Trace, log: Log, rules: Rules, interval: float | None) -> float:
+def makespan(trace: Trace, log: PlacementLog, rules: Rules, interval: float | None) -> float:
     """Return the makespan [s].
 
     As published, the last tick's clock minus the interval: the start of the tick in which the last job finished,
@@ -127,13 +127,13 @@ def makespan(trace: Trace, log: Log, rules: Rules, interval: float | None) -> fl
     return float(max(log.end) - trace.submit.min())
 
 
-def mean_allocated(log: Log, spans: Segments) -> Floats:
+def mean_allocated(log: PlacementLog, segments: Segments) -> Floats:
     """Return the time average of allocated GPUs by type over [0, last decision]; a GPU is held until its release."""
-    held: Floats = ((spans.release - spans.start) @ spans.gpus) / log.clock
+    held: Floats = ((segments.release - segments.start) @ segments.gpus) / log.clock
     return held
 
 
-def allocation(log: Log, spans: Segments, interval: float | None, rules: Rules) -> tuple[Floats, Ints]:
+def allocation(log: PlacementLog, segments: Segments, interval: float | None, rules: Rules) -> tuple[Floats, Ints]:
     """Return the GPUs allocated by each decision.
 
     With an interval there is a row for every tick from the first, else one for every decision that changed something.
@@ -149,13 +149,13 @@ def allocation(log: Log, spans: Segments, interval: float | None, rules: Rules) 
     if interval is not None:
         last = round(log.clock / interval)
         clock: Floats = np.arange(1.0, last + 1.0) * interval
-        at, back = (np.rint(t / interval).astype(np.int64) - 1 for t in (spans.start, spans.release))
+        at, back = (np.rint(t / interval).astype(np.int64) - 1 for t in (segments.start, segments.release))
     else:
-        clock = np.unique(np.concatenate((spans.start, spans.release)))
-        at, back = (np.searchsorted(clock, t) for t in (spans.start, spans.release))
-    change = np.zeros((len(clock), spans.gpus.shape[1]), dtype=np.int64)
-    np.add.at(change, at, spans.gpus)
-    np.subtract.at(change, back, spans.gpus)
+        clock = np.unique(np.concatenate((segments.start, segments.release)))
+        at, back = (np.searchsorted(clock, t) for t in (segments.start, segments.release))
+    change = np.zeros((len(clock), segments.gpus.shape[1]), dtype=np.int64)
+    np.add.at(change, at, segments.gpus)
+    np.subtract.at(change, back, segments.gpus)
     gpus = np.cumsum(change, axis=0)
     if rules.makespan == "published":
         busy = gpus.any(axis=1)
@@ -177,7 +177,7 @@ def oversubscription(trace: Trace, cluster: Cluster, gang_seconds: Floats) -> di
     span = float(np.ptp(trace.submit)) if len(trace) else 0.0
     if span <= 0.0:
         return {}
-    sizes = np.array([c.max_parallelism for c in trace.classes])[trace.kind]
-    wanted = np.array([cluster.types.index(c.gpu_type) for c in trace.classes])[trace.kind]
+    sizes = np.array([c.max_parallelism for c in trace.classes])[trace.class_index]
+    wanted = np.array([cluster.types.index(c.gpu_type) for c in trace.classes])[trace.class_index]
     work = np.bincount(wanted, weights=sizes * gang_seconds, minlength=len(cluster.types))
     return {t: float(w / (n * span)) for t, n, w in zip(cluster.types, cluster.counts, work, strict=True) if n}

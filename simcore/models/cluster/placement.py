@@ -1,12 +1,17 @@
-"""What a job holds: GPUs, threads and the step time they give."""
+"""What a job holds: GPUs, threads and the step time that they give."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from simcore.errors import RunError
 from simcore.models.cluster.cluster import Cluster
-from simcore.models.cluster.jobs import JobClass
-from simcore.models.cluster.step_times import StepTimes, step_time
+from simcore.models.cluster.jobs import JobClass, Trace
+from simcore.models.cluster.step_times import StepTimes, global_step_time
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,21 +36,81 @@ class Placement:
     speedup: float = 1.0
 
 
-def class_seconds(job: JobClass, cluster: Cluster, rates: StepTimes) -> tuple[float | None, ...]:
-    """Return t_g [s] of a job class for every GPU type of a cluster, None where the table has no entry."""
-    return tuple(rates.seconds.get((job.model, job.batch_size, gpu)) for gpu in cluster.types)
+def class_seconds(job: JobClass, cluster: Cluster, step_times: StepTimes) -> tuple[float | None, ...]:
+    """Return t_g [s] of a job class for every GPU type of a cluster, None where the step times have no entry."""
+    return tuple(step_times.seconds.get((job.model, job.batch_size, gpu)) for gpu in cluster.types)
 
 
-def gang(job: JobClass, cluster: Cluster, rates: StepTimes) -> Placement:
+def gang(job: JobClass, cluster: Cluster, step_times: StepTimes) -> Placement:
     """Return the rigid placement: one GPU of the preferred type for each of the maxP threads.
 
     Examples
     --------
-    >>> rates = StepTimes("r", {("bert", 8, "t4"): 0.5})
-    >>> gang(JobClass("bert", 8, 4, False, "t4"), Cluster("c", ("v100", "t4"), (4, 4)), rates).gpus
+    >>> step_times = StepTimes("mine", {("bert", 8, "t4"): 0.5})
+    >>> gang(JobClass("bert", 8, 4, False, "t4"), Cluster("c", ("v100", "t4"), (4, 4)), step_times).gpus
     (0, 4)
     """
     preferred = cluster.types.index(job.gpu_type)
     gpus = tuple(job.max_parallelism if g == preferred else 0 for g in range(len(cluster.types)))
-    threads = tuple(1 if g == preferred else 0 for g in range(len(cluster.types)))
-    return Placement(gpus, threads, step_time(threads, class_seconds(job, cluster, rates)))
+    return place(job, gpus, cluster, step_times)
+
+
+def place(job: JobClass, gpus: Sequence[int], cluster: Cluster, step_times: StepTimes) -> Placement:
+    """Return the placement of a job on any GPUs, its maxP threads spread so that the step is the shortest.
+
+    Parameters
+    ----------
+    job : JobClass
+        Whose.
+    gpus : sequence of int
+        GPUs of each type, at least one in all.
+    cluster, step_times : Cluster, StepTimes
+        The GPU types, and the seconds per mini-batch on each that is used.
+
+    Raises
+    ------
+    RunError
+        If there is no step time for one of the types.
+
+    Notes
+    -----
+    Every GPU of a type runs the same number of threads, A_g: as many as it finishes within the step. A type too slow to
+    run one thread within the shortest step stays idle.
+
+    Examples
+    --------
+    >>> cluster = Cluster("c", ("v100", "t4"), (4, 4))
+    >>> step_times = StepTimes("mine", {("bert", 8, "v100"): 0.5, ("bert", 8, "t4"): 1.0})
+    >>> placement = place(JobClass("bert", 8, 6, True, "v100"), (2, 2), cluster, step_times)
+    >>> placement.threads, placement.step_time
+    ((2, 1), 1.0)
+    """
+    seconds = class_seconds(job, cluster, step_times)
+    times: dict[int, float] = {}
+    for g, (number, t) in enumerate(zip(gpus, seconds, strict=True)):
+        if number and t is None:
+            raise RunError(
+                f"{step_times.name} has no step time of {job.model}, batch size {job.batch_size}, on "
+                f"{cluster.types[g]}: a policy that uses types other than the preferred one sets all_types = True"
+            )
+        if number and t is not None:
+            times[g] = t
+    # the step lasts a whole number of mini-batches of the type that is the last to finish; threads go to no other
+    ends = sorted((k * t, k, g) for g, t in times.items() for k in range(1, job.max_parallelism + 1))
+    threads = dict.fromkeys(times, 0)
+    for _, k, g in ends:
+        threads[g] = k
+        if sum(gpus[h] * a for h, a in threads.items()) >= job.max_parallelism:
+            break
+    spread = tuple(threads.get(g, 0) for g in range(len(gpus)))
+    return Placement(tuple(gpus), spread, global_step_time(spread, seconds))
+
+
+def class_gangs(trace: Trace, cluster: Cluster, step_times: StepTimes) -> list[Placement]:
+    """Return the gang of each class of a trace; for a class that no job has, a placement without GPUs."""
+    used = np.bincount(trace.class_index, minlength=len(trace.classes)) > 0
+    nothing = (0,) * len(cluster.types)
+    return [
+        gang(job, cluster, step_times) if some else Placement(nothing, nothing, math.nan)
+        for job, some in zip(trace.classes, used, strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""Rule sets: where the published code and the paper's idea part, as switches."""
+"""Rule sets: where the published code departs from the paper, an option selects either behaviour."""
 
 from __future__ import annotations
 

@@ -2,15 +2,13 @@
 
 Between two decisions nothing changes, so a job's progress is advanced once, when its placement changes or its work is
 done. The scheduler sleeps until the next round in which something happens: an arrival, a completion, or a change that
-the policy still has to make. Rounds in between would decide the same again and cost nothing.
+the policy asked to make later. Rounds in between change nothing and cost no event.
 """
 
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 import numpy as np
@@ -19,52 +17,29 @@ from simcore.engine import Alarm, Clock, ProcessGenerator
 from simcore.errors import RunError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
-from simcore.models.cluster.placement import Placement
-from simcore.models.cluster.policies import Changes, Policy
+from simcore.models.cluster.log import PlacementLog
+from simcore.models.cluster.placement import Placement, class_gangs
+from simcore.models.cluster.policy import Change, Decision, Policy
 from simcore.models.cluster.rules import Rules
+from simcore.models.cluster.step_times import StepTimes
+from simcore.models.cluster.view import JobStates, View
 
 # Less than this share of a job's work left at a tick counts as done there: ten times the rounding of a day-long sum
 WORK_TOLERANCE = 1e-9
-
-
-@dataclass
-class Log:
-    """What happened, as columns in time order; metrics and timelines are computed from it afterwards.
-
-    Attributes
-    ----------
-    time, row, placement : array
-        Every change of a placement: when [s], whose, and the index in `placements` (-1: taken away).
-    placements : list of Placement
-        The distinct placements.
-    end, release : list of float
-        Completion of each job [s], and the decision at which its GPUs were free again [s].
-    clock : float
-        Time of the last decision [s].
-    rounds, events : int
-        Decisions at which something happened, and SimPy events.
-    """
-
-    time: array[float] = field(default_factory=lambda: array("d"))
-    row: array[int] = field(default_factory=lambda: array("q"))
-    placement: array[int] = field(default_factory=lambda: array("q"))
-    placements: list[Placement] = field(default_factory=list)
-    end: list[float] = field(default_factory=list)
-    release: list[float] = field(default_factory=list)
-    clock: float = 0.0
-    rounds: int = 0
-    events: int = 0
+# Decisions in a row that a policy may ask for while nothing happens: a million ticks of a minute are two years
+MOST_REPEATED = 1_000_000
 
 
 def simulate(
     trace: Trace,
     cluster: Cluster,
+    step_times: StepTimes,
     policy: Policy,
     *,
     interval: float | None,
     rules: Rules,
     progress: Callable[[float, int], None] | None = None,
-) -> Log:
+) -> PlacementLog:
     """Run one trace under one policy.
 
     Parameters
@@ -73,11 +48,13 @@ def simulate(
         Jobs in the row order that the policy is to see.
     cluster : Cluster
         The GPUs.
+    step_times : StepTimes
+        Seconds per mini-batch.
     policy : Policy
-        Fresh: a policy keeps books.
+        Decides; `Policy.prepare` is called first.
     interval : float or None
-        Decide at multiples of this [s], the first one interval after 0; None decides at every arrival and completion,
-        and repeats the decision until nothing changes.
+        Decide at multiples of this [s], the first one interval after 0; None decides at every arrival and completion.
+        A round in which nothing happened is skipped, unless the policy asks for it.
     rules : Rules
         Start-up rules; a policy has its own part of them.
     progress : callable, optional
@@ -85,15 +62,16 @@ def simulate(
 
     Returns
     -------
-    Log
+    PlacementLog
         Everything that happened.
 
     Raises
     ------
     RunError
-        If the policy hands out more GPUs than there are, or leaves jobs waiting for ever.
+        If the policy hands out more GPUs than there are, places a job that is not there, leaves jobs waiting for ever,
+        or decides for ever.
     """
-    return _Simulation(trace, cluster, policy, interval, rules, progress).run()
+    return _Simulation(trace, cluster, step_times, policy, interval, rules, progress).run()
 
 
 class _Simulation:
@@ -101,6 +79,7 @@ class _Simulation:
         self,
         trace: Trace,
         cluster: Cluster,
+        step_times: StepTimes,
         policy: Policy,
         interval: float | None,
         rules: Rules,
@@ -109,26 +88,31 @@ class _Simulation:
         jobs = len(trace)
         self._trace, self._cluster, self._policy, self._rules = trace, cluster, policy, rules
         self._interval = interval
-        self._kind: list[int] = trace.kind.tolist()
-        self._left: list[float] = trace.steps().tolist()  # global mini-batches
-        self._delay = [rules.startup_delay] * jobs
-        self._since = [0.0] * jobs
-        self._placement: list[Placement | None] = [None] * jobs
-        self._version = [-1] * jobs  # entry of the log that placed the job last
-        self._tolerance: list[float] = ([0.0] * jobs) if interval is None else (trace.steps() * WORK_TOLERANCE).tolist()
+        gangs = class_gangs(trace, cluster, step_times)
+        steps = trace.steps([gang.step_time for gang in gangs])
+        self._tolerance: list[float] = ([0.0] * jobs) if interval is None else (steps * WORK_TOLERANCE).tolist()
         seen = trace.submit if interval is None else _ticks(trace.submit, interval) * interval
         order = np.lexsort((np.arange(jobs), seen))
-        self._arrivals: list[int] = order.tolist()
         self._seen: list[float] = [*seen[order].tolist(), math.inf]
-        self._arrived = 0
         self._finished = 0
         self._free = list(cluster.counts)
         self._due: list[tuple[float, int, int, float]] = []  # heap of (due, row, version, finish)
-        self._log = Log(end=[math.nan] * jobs, release=[math.nan] * jobs)
+        self._version = [-1] * jobs  # entry of the log that placed the job last
+        self._log = PlacementLog(end=[math.nan] * jobs, release=[math.nan] * jobs)
+        self._states = JobStates(
+            arrivals=order.tolist(),
+            placement=[None] * jobs,
+            since=trace.submit.tolist(),
+            left=steps.tolist(),
+            delay=[rules.startup_delay] * jobs,
+            end=self._log.end,
+        )
+        self._view = View(self._states, self._free, trace, gangs, cluster, step_times, rules, oracle=policy.oracle)
         self._indices: dict[Placement, int] = {}
         self._clock = Clock(None if progress is None else lambda now: progress(now, self._finished))
 
-    def run(self) -> Log:
+    def run(self) -> PlacementLog:
+        self._policy.prepare(self._view)
         self._clock.process(self._schedule())
         self._clock.run()
         self._log.events = self._clock.events
@@ -137,104 +121,159 @@ class _Simulation:
     def _schedule(self) -> ProcessGenerator:
         """Run the one process: wake up, complete, admit, decide, and sleep until something happens."""
         alarm = Alarm(self._clock)
-        log, interval, seen, due = self._log, self._interval, self._seen, self._due
-        decide, free, settles = self._policy.decide, self._free, self._policy.settles
-        jobs = len(self._trace)
-        pending: Changes | None = None
+        log, view, seen, due = self._log, self._view, self._seen, self._due
+        states, decide = self._states, self._policy.decide
+        jobs, forever = len(self._trace), math.inf
+        ahead: Decision | None = None  # decided already: nothing happens before it
         now = seen[0]
         while True:
-            alarm.move(now)
-            yield alarm.event
+            yield alarm.move(now)
             log.rounds += 1
-            log.clock = now
+            log.clock = view.now = now
             if due and due[0][0] <= now:
                 self._complete(now)
-            if seen[self._arrived] <= now:
+            if seen[states.arrived] <= now:
                 self._admit(now)
-            changes = decide(free) if pending is None else pending
+            decision = decide(view) if ahead is None else ahead
+            changes, again_at = decision.changes, decision.again_at
+            view.arrived = view.finished = ()
             if changes:
                 self._apply(changes, now)
-                while interval is None and not settles and changes:
-                    changes = decide(free)
-                    self._apply(changes, now)
+                if again_at is not None and self._interval is None and again_at <= now:
+                    again_at = self._repeat(now)
             elif self._finished == jobs:
                 return
-            wake = self._next_completion() if due else math.inf
-            if seen[self._arrived] < wake:
-                wake = seen[self._arrived]
-            pending = None
-            if changes and interval is not None and not settles:
-                tick = (round(now / interval) + 1) * interval
-                if wake > tick:  # nothing happens before the next round, so it can be decided now
-                    pending = decide(free) or None
-                    wake = tick if pending else wake
-            if wake == math.inf:
+            wake = self._next_completion() if due else forever
+            if seen[states.arrived] < wake:
+                wake = seen[states.arrived]
+            ahead = None
+            if again_at is not None:
+                ahead, wake = self._look_ahead(now, again_at, wake)
+            if wake == forever:
                 raise RunError(self._starved())
             now = wake
 
+    def _repeat(self, now: float) -> float | None:
+        """Decide again at one instant until nothing changes, and return when to decide after that."""
+        for _ in range(MOST_REPEATED):
+            decision = self._policy.decide(self._view)
+            if not decision.changes:
+                return decision.again_at
+            self._apply(decision.changes, now)
+            if decision.again_at is None or decision.again_at > now:
+                return decision.again_at
+        raise RunError(f"the policy changed placements {MOST_REPEATED:,} times at {now} s, and did not stop")
+
+    def _look_ahead(self, now: float, again_at: float, wake: float) -> tuple[Decision | None, float]:
+        """Decide the rounds that the policy asks for before `wake`, when nothing else happens in them.
+
+        A round that changes nothing costs no event.
+
+        Returns
+        -------
+        Decision or None, float
+            The first decision that changes something, and when to wake up.
+        """
+        for _ in range(MOST_REPEATED):
+            now = self._round_after(now, again_at)
+            if not now < wake:
+                return None, wake
+            self._view.now = now
+            decision = self._policy.decide(self._view)
+            if decision.changes:
+                return decision, now
+            if decision.again_at is None:
+                return None, wake
+            again_at = decision.again_at
+        raise RunError(f"the policy asked {MOST_REPEATED:,} times in a row to decide again, and changed nothing")
+
+    def _round_after(self, now: float, again_at: float) -> float:
+        """Return the time of the first round after `now` that is not before `again_at` [s]."""
+        if self._interval is None:
+            # asked for at once, though nothing changed: it would decide the same
+            return again_at if again_at > now else math.inf
+        following = (round(now / self._interval) + 1) * self._interval
+        return following if not following < again_at else self._tick(again_at)
+
     def _complete(self, now: float) -> None:
-        due, version, ends, releases = self._due, self._version, self._log.end, self._log.release
+        due, version, placements, since = self._due, self._version, self._states.placement, self._states.since
+        ends, releases = self._log.end, self._log.release
+        finished = []
         while due and due[0][0] <= now:
             _, row, entry, finish = heappop(due)
             if version[row] != entry:
                 continue
-            placement = self._placement[row]
+            placement = placements[row]
             assert placement is not None
-            self._add(placement.gpus, 1)
-            self._placement[row] = None
+            self._release(placement)
+            placements[row] = None
+            since[row] = math.inf
             version[row] = -1
             ends[row] = finish if finish < now else now
             releases[row] = now
-            self._policy.finish(row)
-            self._finished += 1
+            finished.append(row)
+        self._finished += len(finished)
+        self._view.finished = finished
 
     def _admit(self, now: float) -> None:
-        arrived, seen = self._arrived, self._seen
-        while seen[arrived] <= now:
-            row = self._arrivals[arrived]
-            self._policy.submit(row, self._kind[row])
-            arrived += 1
-        self._arrived = arrived
+        states, seen = self._states, self._seen
+        first = states.arrived
+        last = first + 1
+        while seen[last] <= now:
+            last += 1
+        states.arrived = last
+        self._view.arrived = states.arrivals[first:last]
 
-    def _apply(self, changes: Changes, now: float) -> None:
-        rules, log = self._rules, self._log
+    def _apply(self, changes: Sequence[Change], now: float) -> None:
+        log, states, free = self._log, self._states, self._free
+        placements, since = states.placement, states.since
         for row, placement in changes:
-            old = self._placement[row]
+            old = placements[row]
             if old is not None:
-                elapsed = now - self._since[row]
-                pause = min(self._delay[row], elapsed)
-                self._delay[row] -= pause
-                self._left[row] -= (elapsed - pause) / old.step_time
-                self._add(old.gpus, 1)
-                if rules.startup == "every-change":
-                    self._delay[row] = rules.startup_delay
-            self._since[row] = now
-            self._placement[row] = placement
-            self._version[row] = len(log.time)
+                self._advance(row, old, now)
+            elif since[row] > now:
+                raise RunError(self._absent(row, now))
+            since[row] = now
+            placements[row] = placement
+            entry = self._version[row] = len(log.time)
             log.time.append(now)
             log.row.append(row)
             if placement is None:
                 log.placement.append(-1)
                 continue
-            self._add(placement.gpus, -1)
-            log.placement.append(self._index(placement))
-            finish = now + self._delay[row] + self._left[row] * placement.step_time
-            slack = self._tolerance[row] * placement.step_time
-            heappush(self._due, (finish - slack, row, self._version[row], finish))
-        if min(self._free) < 0:
-            over = {t: -n for t, n in zip(self._cluster.types, self._free, strict=True) if n < 0}
+            for g, number in enumerate(placement.gpus):
+                if number:
+                    free[g] -= number
+            index = self._indices.get(placement)
+            log.placement.append(self._new_index(placement) if index is None else index)
+            step_time = placement.step_time
+            finish = now + states.delay[row] + states.left[row] * step_time
+            heappush(self._due, (finish - self._tolerance[row] * step_time, row, entry, finish))
+        if min(free) < 0:
+            over = {t: -n for t, n in zip(self._cluster.types, free, strict=True) if n < 0}
             raise RunError(f"the policy handed out more GPUs than there are at {now} s: {over} too many")
 
-    def _add(self, gpus: Sequence[int], sign: int) -> None:
-        for g, number in enumerate(gpus):
-            if number:
-                self._free[g] += sign * number
+    def _advance(self, row: int, old: Placement, now: float) -> None:
+        """Account for the time that a job spent on a placement, and take it away."""
+        states = self._states
+        elapsed = now - states.since[row]
+        pause = min(states.delay[row], elapsed)
+        states.delay[row] -= pause
+        states.left[row] -= (elapsed - pause) / old.step_time
+        states.service[row] = states.service.get(row, 0.0) + sum(old.gpus) * elapsed
+        self._release(old)
+        if self._rules.startup == "every-change":
+            states.delay[row] = self._rules.startup_delay
 
-    def _index(self, placement: Placement) -> int:
-        index = self._indices.get(placement)
-        if index is None:
-            index = self._indices[placement] = len(self._log.placements)
-            self._log.placements.append(placement)
+    def _release(self, placement: Placement) -> None:
+        free = self._free
+        for g, number in enumerate(placement.gpus):
+            if number:
+                free[g] += number
+
+    def _new_index(self, placement: Placement) -> int:
+        index = self._indices[placement] = len(self._log.placements)
+        self._log.placements.append(placement)
         return index
 
     def _next_completion(self) -> float:
@@ -246,8 +285,20 @@ class _Simulation:
             return math.inf
         if self._interval is None:
             return due[0][0]
-        tick = math.ceil(due[0][0] / self._interval)
-        return self._interval * (tick + 1 if tick * self._interval < due[0][0] else tick)
+        return self._tick(due[0][0])
+
+    def _tick(self, time: float) -> float:
+        """Return the first multiple of the interval at or after a time [s]."""
+        if self._interval is None or not math.isfinite(time):
+            return math.inf
+        tick = math.ceil(time / self._interval)
+        return self._interval * (tick + 1 if tick * self._interval < time else tick)
+
+    def _absent(self, row: int, now: float) -> str:
+        done = self._log.end[row] == self._log.end[row]
+        return (
+            f"the policy placed '{self._trace.names[row]}' at {now} s, which {'is done' if done else 'is yet to come'}"
+        )
 
     def _starved(self) -> str:
         waiting = [row for row in range(len(self._trace)) if math.isnan(self._log.end[row])]

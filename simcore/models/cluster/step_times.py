@@ -1,4 +1,4 @@
-"""Rate tables: seconds per mini-batch, the one input through which every model of speed reaches the cluster study."""
+"""Step times: seconds per mini-batch, the one input through which every model of speed reaches the cluster study."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class StepTimes:
     kinds : tuple of str
         How the values came about, sorted: ``measured``, ``interpolated``, ``fitted``, ``predicted``.
     note : str
-        One line that is printed wherever a result of this table is printed.
+        One line that is printed wherever a result that rests on them is printed.
 
     Examples
     --------
-    >>> table = StepTimes("mine", {("bert", 8, "v100"): 0.4}, ("measured",))
-    >>> table.seconds["bert", 8, "v100"]
+    >>> mine = StepTimes("mine", {("bert", 8, "v100"): 0.4}, ("measured",))
+    >>> mine.seconds["bert", 8, "v100"]
     0.4
     """
 
@@ -37,11 +37,11 @@ class StepTimes:
 
     @property
     def models(self) -> list[str]:
-        """Models of the table, sorted."""
+        """The models, sorted."""
         return sorted({model for model, _, _ in self.seconds})
 
     def batch_sizes(self, model: str) -> list[int]:
-        """Return the batch sizes that the table has for a model, sorted."""
+        """Return the batch sizes that are there for a model, sorted."""
         return sorted({batch for name, batch, _ in self.seconds if name == model})
 
     def label(self) -> str:
@@ -49,7 +49,7 @@ class StepTimes:
         return f"{self.name} ({', '.join(self.kinds)})" if self.kinds else self.name
 
 
-def step_time(threads: Sequence[int], seconds: Sequence[float | None]) -> float:
+def global_step_time(threads: Sequence[int], seconds: Sequence[float | None]) -> float:
     """Return the time of one global mini-batch [s]: the slowest GPU, which runs its threads one after another.
 
     ``t = max_g A_g t_g`` over the GPU types, A_g threads (ESTs) per GPU of type g (EasyScale's simulator, no
@@ -60,11 +60,11 @@ def step_time(threads: Sequence[int], seconds: Sequence[float | None]) -> float:
     threads : sequence of int
         A_g, 0 for a type that is not used.
     seconds : sequence of float or None
-        t_g [s]; None where the table has no entry, allowed only where A_g is 0.
+        t_g [s]; None where there is no entry, allowed only where A_g is 0.
 
     Examples
     --------
-    >>> step_time([3, 2, 0], [0.5, 1.0, None])
+    >>> global_step_time([3, 2, 0], [0.5, 1.0, None])
     2.0
     """
     return max(a * t for a, t in zip(threads, seconds, strict=True) if a and t is not None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from simcore.errors import InputError
+from simcore.errors import field as mark
 
 DTYPES: Mapping[str, int] = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2}
 """Bytes per element [B] by number format; TF32 is stored as fp32 and multiplied with fewer bits."""
@@ -69,5 +70,8 @@ class Device:
 def lacks(place: str, dtype: str, known: Mapping[str, object] | list[str]) -> InputError:
     """Return the error for a number format that a device, or a profile of it, does not have."""
     return InputError(
-        f"--dtype, {place}", f"'{dtype}'", f"one of {', '.join(known) or 'none'}", "Choose one of these, or calibrate."
+        f"{mark('dtype')}, {place}",
+        f"'{dtype}'",
+        f"one of {', '.join(known) or 'none'}",
+        "Choose one of these, or calibrate.",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simcore.errors import InputError
+from simcore.errors import InputError, field
 from simcore.models.compute.device import DTYPES, lacks
 from simcore.models.compute.expected import expected_error
 from simcore.models.compute.kernels import MEMORY_BOUND, outside, seconds_of
@@ -67,7 +67,7 @@ def predict(profile: KernelProfile, kernel: str, dtype: str, shape: Shape, *, ex
     if beyond:
         if not extrapolate:
             expected = "a shape in the range that was measured"
-            remedy = "Add --extrapolate to predict it all the same, or calibrate with --full."
+            remedy = f"Add {field('extrapolate')} to predict it all the same, or run simcore calibrate --full."
             raise InputError(f"profile {profile.name}, {kernel} {dtype}", "; ".join(beyond), expected, remedy)
         notes += (f"{kernel} {dtype}: extrapolated beyond what was measured, where the expected error says little",)
     if fit.origin == "data sheet":

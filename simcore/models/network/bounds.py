@@ -1,13 +1,14 @@
 """What no schedule can beat: bounds on the time of a collective.
 
-Let N be the NPUs of the group, b_d what one of them has into dimension d [B/s] and S the size [B]:
+Let N be the NPUs of the group, b_d what one of them has into dimension d [B/s] and S the size [B].
 
-- bandwidth: all-reduce ``2 (N - 1) / N S / sum b_d``, reduce-scatter half of it, all-gather of a shard S
-  ``(N - 1) S / sum b_d``. In an all-to-all every byte for an NPU with another coordinate in d crosses d, so each
-  dimension is a bound of its own: ``max_d S / p_d (p_d - 1) / b_d``, on a ring ``max_d S / p_d floor(p_d**2 / 4) /
-  b_d``, the bytes between two halves of the group over the two links each way that part a ring;
-- latency: a byte of every NPU reaches every other, so the farthest pair: ``sum_d hops_d L_d``, hops on the real ring;
-- alpha-beta: the last byte leaves no sooner than the bandwidth allows, and crosses one link at least.
+- Bandwidth: an all-reduce takes ``2 (N - 1) / N S / sum b_d``, a reduce-scatter half of it, an all-gather of a shard S
+  ``(N - 1) S / sum b_d``. In an all-to-all every byte for an NPU with another coordinate in d crosses d. So each
+  dimension is a bound of its own: ``max_d S / p_d (p_d - 1) / b_d``. On a ring it is
+  ``max_d S / p_d floor(p_d**2 / 4) / b_d``: the bytes between two halves of the group, over the two links that join
+  these in each direction.
+- Latency: a byte of every NPU reaches every other, the farthest pair too: ``sum_d hops_d L_d``, hops on the real ring.
+- Alpha-beta: the last byte leaves no sooner than the bandwidth allows, and crosses one link at least.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Bounds:
     bandwidth : float
         All links of the group busy all the time [s].
     latency : float
-        The way to the farthest NPU of the group [s].
+        The route to the farthest NPU of the group [s].
     alpha_beta : float
         Both together [s]: the largest bound, what results are held against.
     hierarchical : float
@@ -90,21 +91,23 @@ def bounds(
     Examples
     --------
     >>> ring = Topology("ring", (Dimension(Block.RING, 8, latency=500e-9),))
-    >>> found = bounds(Collective.ALL_REDUCE, 8e6, ring, [100e9], [8])
-    >>> round(found.bandwidth * 1e6, 6), round(found.latency * 1e6, 6), round(found.alpha_beta * 1e6, 6)
+    >>> least = bounds(Collective.ALL_REDUCE, 8e6, ring, [100e9], [8])
+    >>> round(least.bandwidth * 1e6, 6), round(least.latency * 1e6, 6), round(least.alpha_beta * 1e6, 6)
     (140.0, 2.0, 140.5)
     """
     at = [range(p) for p in groups] if positions is None else positions
     used = [
-        (dimension, usable_bandwidth(dimension, bandwidth, len(here)), here)
-        for dimension, bandwidth, here in zip(topology.dimensions, bandwidths, at, strict=True)
-        if len(here) > 1
+        (dimension, usable_bandwidth(dimension, bandwidth, len(members)), members)
+        for dimension, bandwidth, members in zip(topology.dimensions, bandwidths, at, strict=True)
+        if len(members) > 1
     ]
     if not used or size <= 0:
         return Bounds(0.0, 0.0, 0.0, 0.0, 0)
     npus = prod(groups)
     if collective is Collective.ALL_TO_ALL:
-        bandwidth = max(size / len(here) * _crossing(dimension.block, len(here)) / b for dimension, b, here in used)
+        bandwidth = max(
+            size / len(members) * _crossing(dimension.block, len(members)) / b for dimension, b, members in used
+        )
     else:
         volume = {
             Collective.ALL_REDUCE: 2 * (npus - 1) / npus * size,
@@ -112,8 +115,8 @@ def bounds(
             Collective.ALL_GATHER: (npus - 1) * size,
         }[collective]
         bandwidth = volume / sum(b for _, b, _ in used)
-    latency = sum(farthest(dimension, here) * dimension.latency for dimension, _, here in used)
-    one_link = min(nearest(dimension, here) * dimension.latency for dimension, _, here in used)
+    latency = sum(farthest(dimension, members) * dimension.latency for dimension, _, members in used)
+    one_link = min(nearest(dimension, members) * dimension.latency for dimension, _, members in used)
     slowest = per_dimension(collective, size, topology, bandwidths, groups, at)
     limiting = max(range(len(groups)), key=slowest.__getitem__)
     return Bounds(bandwidth, latency, max(latency, bandwidth + one_link), slowest[limiting], limiting)
@@ -129,19 +132,19 @@ def per_dimension(
 ) -> tuple[float, ...]:
     """Return how long the ascending schedule occupies each dimension, latency apart [s].
 
-    It is the closed form of `simcore.models.network.collectives` with two things that links add: a ring forwards an
-    all-to-all, each message the shorter way, and a group that covers part of a fully connected dimension has part of
-    its links.
+    It is the closed form of `simcore.models.network.collectives` with two things that links add. A ring forwards an
+    all-to-all, each message in the shorter direction. A group that covers part of a fully connected dimension has part
+    of its links.
     """
     at = [range(p) for p in groups] if positions is None else positions
-    found = []
+    seconds = []
     volumes = traffic(collective, size, groups)
-    for dimension, bandwidth, here, volume in zip(topology.dimensions, bandwidths, at, volumes, strict=True):
-        group = len(here)
+    for dimension, bandwidth, members, volume in zip(topology.dimensions, bandwidths, at, volumes, strict=True):
+        group = len(members)
         if group > 1 and collective is Collective.ALL_TO_ALL:
-            volume = size / group * exchange_load(dimension, here)[0]
-        found.append(volume / usable_bandwidth(dimension, bandwidth, group) if group > 1 else 0.0)
-    return tuple(found)
+            volume = size / group * exchange_load(dimension, members)[0]
+        seconds.append(volume / usable_bandwidth(dimension, bandwidth, group) if group > 1 else 0.0)
+    return tuple(seconds)
 
 
 def _crossing(block: Block, p: int) -> int:

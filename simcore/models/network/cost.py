@@ -56,8 +56,8 @@ class CostModel:
 def cost_coefficients(topology: Topology, costs: CostModel) -> tuple[float, ...]:
     """Return what one B/s per NPU costs in each dimension, over the whole network.
 
-    With N NPUs, a Ring or FullyConnected dimension has N b / 2 of link bandwidth (N b where both directions are
-    counted); a Switch has N b of links, switch ports and, where the level prices them, NICs.
+    With N NPUs, a Ring or FullyConnected dimension has N b / 2 of link bandwidth, or N b where both directions are
+    counted. A Switch has N b of links and of switch ports, and of NICs where the level prices them.
 
     Parameters
     ----------

@@ -60,11 +60,11 @@ def nearest(dimension: Dimension, members: Members) -> int:
 
 
 def circulation(dimension: Dimension, members: Members) -> int:
-    """Return the links that data crosses that passes through all members, neighbour to neighbour: the longest such way.
+    """Return the links of the longest route through all members, from neighbour to neighbour.
 
     Examples
     --------
-    The part of a ring closes over its own links:
+    A group on half of a ring closes over its own links:
 
     >>> ring = Dimension(Block.RING, 8)
     >>> [circulation(ring, members) for members in (range(8), range(0, 8, 2), range(4))]

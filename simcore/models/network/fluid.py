@@ -1,8 +1,8 @@
 """Fluid flows on shared links: each flow goes as fast as its links let it, links are shared max-min fairly.
 
-A flow is what one collective sends in one dimension: many equal streams that keep step, because each step of a
-collective waits for its slowest member. Rates change only when a flow starts or ends, so that is all that costs events.
-There is no latency and there are no chunks: this is the limit of many small ones.
+A flow is what one collective sends in one dimension. It consists of many equal streams that keep step, because each
+step of a collective waits for its slowest member. Rates change only when a flow starts or ends, and nothing else costs
+events. There is no latency and there are no chunks: this is the limit of many small ones.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _ROUNDING = 1e-12
 def max_min(usage: Array, capacity: Array) -> Array:
     """Share links max-min fairly among flows.
 
-    All rates grow together; when a link is full, the flows on it stop growing and the others go on (progressive
-    filling; Bertsekas and Gallager, Data Networks, section 6.5.2).
+    All rates grow together. When a link is full, the flows on it stop growing and the others go on. This is progressive
+    filling (Bertsekas and Gallager, Data Networks, section 6.5.2).
 
     Parameters
     ----------

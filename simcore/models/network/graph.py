@@ -1,8 +1,8 @@
 """A network as a graph: its links with their capacities, and the streams that a collective sends over them.
 
-The closed form and the chunk simulation need links for exchanges on part of a ring only, because all NPUs of a
-symmetric network do the same. Jobs that share a network break that symmetry: what they do to each other depends on
-which links both of them use.
+All NPUs of a symmetric network do the same. So the closed form and the chunk simulation need links for exchanges on
+part of a ring only. Jobs that share a network break the symmetry: what they do to each other depends on the links that
+both of them use.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ SWITCH = -1
 def link_graph(topology: Topology, bandwidths: Sequence[float]) -> DiGraph:
     """Return the links of a network as a directed graph.
 
-    NPUs are numbered with the innermost dimension fastest. With b the bandwidth of one NPU into a dimension of n NPUs,
-    a ring has a link of b / 2 to each neighbour (one of b where the two are the same NPU), a full mesh one of
-    b / (n - 1) to each peer, and a switch one of b up and one of b down.
+    NPUs are numbered with the innermost dimension fastest. Let b be the bandwidth of one NPU into a dimension of n
+    NPUs. A ring has a link of b / 2 to each neighbour, or one of b where both neighbours are the same NPU. A full mesh
+    has a link of b / (n - 1) to each peer. A switch has a link of b up and one of b down.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def link_graph(topology: Topology, bandwidths: Sequence[float]) -> DiGraph:
     graph.add_nodes_from(range(topology.npus))
     number = 0  # networkx counts its edges anew each time it is asked
     for index, (dimension, bandwidth) in enumerate(zip(topology.dimensions, bandwidths, strict=True)):
-        hops = _wires(dimension, bandwidth)
+        hops = _capacities(dimension, bandwidth)
         for line in lines(topology, index, [range(each.size) for each in topology.dimensions]):
             for (start, end), capacity in hops.items():
                 ends = node(line, index, start), node(line, index, end)
@@ -66,22 +66,22 @@ def link_graph(topology: Topology, bandwidths: Sequence[float]) -> DiGraph:
     return graph
 
 
-def _wires(dimension: Dimension, bandwidth: float) -> dict[tuple[int, int], float]:
+def _capacities(dimension: Dimension, bandwidth: float) -> dict[tuple[int, int], float]:
     """Return the capacity of each link along one line of a dimension [B/s]."""
-    size, found = dimension.size, dict[tuple[int, int], float]()
+    size, capacities = dimension.size, dict[tuple[int, int], float]()
     if dimension.block is Block.SWITCH:
         for here in range(size):
-            found[here, SWITCH] = found[SWITCH, here] = bandwidth
+            capacities[here, SWITCH] = capacities[SWITCH, here] = bandwidth
     elif dimension.block is Block.FULLY_CONNECTED:
         for here, there in product(range(size), repeat=2):
             if here != there:
-                found[here, there] = peer_bandwidth(dimension, bandwidth)
+                capacities[here, there] = peer_bandwidth(dimension, bandwidth)
     elif size > 1:
         for here in range(size):
             for step in (1, -1):
                 hop = here, (here + step) % size
-                found[hop] = found.get(hop, 0.0) + bandwidth / 2
-    return found
+                capacities[hop] = capacities.get(hop, 0.0) + bandwidth / 2
+    return capacities
 
 
 def lines(topology: Topology, along: int, positions: Sequence[Iterable[int]]) -> Iterator[tuple[int, int]]:
@@ -110,9 +110,9 @@ def streams(
 ) -> tuple[float, dict[tuple[int, int], float]]:
     """Return how a group along one dimension spreads its bytes over the links.
 
-    On a ring, half the bytes go round the group each way, neighbour to neighbour, by the shorter way round the physical
-    ring, both ways where they are as long (an all-to-all sends to all others); on a full mesh an equal share goes to
-    each peer of the group; on a switch all goes up, and as much comes down.
+    On a ring, half the bytes go round the group in each direction, from neighbour to neighbour. An all-to-all sends to
+    all others. Each message takes the shorter direction of the physical ring, or both where they are as long. On a full
+    mesh an equal share goes to each peer of the group. On a switch all goes up, and as much comes down.
 
     Parameters
     ----------
@@ -155,26 +155,26 @@ def streams(
 
 
 def _round_the_ring(pairs: Iterable[tuple[int, int]], size: int) -> dict[tuple[int, int], float]:
-    """Return the streams on each link of a ring, each on the shorter way, half on either where both are as long."""
+    """Return the streams on each link of a ring, each in the shorter direction; half in both where these are equal."""
     # how many more streams there are from each position on, upwards and, positions mirrored, downwards: a pair costs
     # four numbers then, however many links lie between
     up, down = [0.0] * (2 * size), [0.0] * (2 * size)
     for here, there in pairs:
         ahead = (there - here) % size
-        part = 0.5 if 2 * ahead == size else 1.0
+        share = 0.5 if 2 * ahead == size else 1.0
         if 2 * ahead <= size:
-            up[here] += part
-            up[here + ahead] -= part
+            up[here] += share
+            up[here + ahead] -= share
         if 2 * ahead >= size:
             mirrored = -here % size
-            down[mirrored] += part
-            down[mirrored + size - ahead] -= part
+            down[mirrored] += share
+            down[mirrored + size - ahead] -= share
     counts: dict[tuple[int, int], float] = {}
-    for more, turn in ((up, 1), (down, -1)):
+    for more, direction in ((up, 1), (down, -1)):
         streams_on = list(accumulate(more))
         for i in range(size):
             number = streams_on[i] + streams_on[i + size]
-            hop = turn * i % size, turn * (i + 1) % size
+            hop = direction * i % size, direction * (i + 1) % size
             if number:
                 counts[hop] = counts.get(hop, 0.0) + number
     return counts
@@ -183,14 +183,14 @@ def _round_the_ring(pairs: Iterable[tuple[int, int]], size: int) -> dict[tuple[i
 def _all_round_the_ring(group: Sequence[int], size: int) -> dict[tuple[int, int], float]:
     """Return the streams on each link where all pairs of a group send, as `_round_the_ring` counts them.
 
-    A link from i to i + 1 carries the streams from each member s in (i - h, i] to the members in (i, s + h], h half the
-    ring. Sums from position 0 on give all of these counts at once, in time that grows with the ring alone.
+    Let h be half the ring. A link from i to i + 1 carries the streams from each member s in (i - h, i] to the members
+    in (i, s + h]. Sums from position 0 on give all of these counts at once, in time that grows with the ring alone.
     """
     half, members = size // 2, set(group)
     here = [1.0 if position % size in members else 0.0 for position in range(3 * size)]
     until = [0.0, *accumulate(here)]  # members before a position
     reached = [is_here * until[position + half + 1] for position, is_here in enumerate(here[: 2 * size])]
-    if 2 * half == size:  # opposite members send half either way
+    if 2 * half == size:  # opposite members send half in each direction
         for position in range(2 * size):
             reached[position] -= here[position] * here[position + half] / 2
     reach = [0.0, *accumulate(reached)]
@@ -198,7 +198,7 @@ def _all_round_the_ring(group: Sequence[int], size: int) -> dict[tuple[int, int]
     for i in range(size, 2 * size):
         senders = until[i + 1] - until[i - half + 1]
         number = reach[i + 1] - reach[i - half + 1] - senders * until[i + 1]
-        if number:  # as many the other way, from those to these
+        if number:  # as many in the other direction, from those to these
             for hop in ((i % size, (i + 1) % size), ((i + 1) % size, i % size)):
                 counts[hop] = counts.get(hop, 0.0) + number
     return counts
@@ -218,7 +218,7 @@ def sharing(dimension: Dimension, groups: Sequence[Sequence[int]], collective: C
 
     Examples
     --------
-    Half of a ring is a line, whose way back takes the same links; two groups of every second NPU share all links:
+    Half of a ring is a line, whose route back takes the same links. Two groups of every second NPU share all links:
 
     >>> ring = Dimension(Block.RING, 8)
     >>> sharing(ring, [range(4), range(4, 8)], Collective.ALL_REDUCE)
@@ -231,8 +231,8 @@ def sharing(dimension: Dimension, groups: Sequence[Sequence[int]], collective: C
         share, counts = streams(dimension, group, collective)
         for hop, count in counts.items():
             load[hop] = load.get(hop, 0.0) + share * count
-    wires = _wires(dimension, 1.0)
-    return max(carried / wires[hop] for hop, carried in load.items())
+    capacities = _capacities(dimension, 1.0)
+    return max(carried / capacities[hop] for hop, carried in load.items())
 
 
 def exchange_load(dimension: Dimension, members: Sequence[int]) -> tuple[float, float]:
@@ -266,5 +266,5 @@ def exchange_load(dimension: Dimension, members: Sequence[int]) -> tuple[float, 
         return others, others
     if len(members) == dimension.size:
         return (float(ring_crossings(dimension.size)),) * 2
-    counts, wires = _all_round_the_ring(members, dimension.size), _wires(dimension, 1.0)
-    return max(count / wires[hop] for hop, count in counts.items()), sum(counts.values()) / dimension.size
+    counts, capacities = _all_round_the_ring(members, dimension.size), _capacities(dimension, 1.0)
+    return max(count / capacities[hop] for hop, count in counts.items()), sum(counts.values()) / dimension.size

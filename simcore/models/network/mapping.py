@@ -41,7 +41,7 @@ class Groups:
 def map_parallelism(topology: Topology, tp: int, dp: int, place: str = DEGREES) -> Groups:
     """Place tensor-parallel groups on the inner dimensions and data-parallel groups on the outer ones.
 
-    A tensor-parallel group fills dimension after dimension from the inside, a data-parallel group from the outside; a
+    A tensor-parallel group fills dimension after dimension from the inside, a data-parallel group from the outside. A
     dimension that both reach is split between them, and each still sees its whole bandwidth.
 
     Parameters

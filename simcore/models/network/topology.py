@@ -78,9 +78,9 @@ def coordinates(topology: Topology, npu: int) -> tuple[int, ...]:
 
 
 def hops_between(block: Block, distance: int, n: int) -> int:
-    """Return the links on the shortest way between two NPUs `distance` apart along a dimension of n NPUs.
+    """Return the links on the shortest route between two NPUs `distance` apart along a dimension of n NPUs.
 
-    The shorter way around a Ring, one link of a FullyConnected mesh, the two links to and from a Switch.
+    The shorter direction around a Ring, one link of a FullyConnected mesh, the two links to and from a Switch.
 
     Examples
     --------
@@ -139,8 +139,8 @@ def diameter(topology: Topology) -> int:
 def bisection_bandwidth(topology: Topology, bandwidths: Sequence[float]) -> float:
     """Return the least bandwidth between two halves of the network that a cut across one dimension leaves [B/s].
 
-    One NPU has ``b_d`` into dimension d: in a Ring two links of b / 2, in a FullyConnected mesh n - 1 links of
-    b / (n - 1), at a Switch one link of b. Odd dimensions are cut as evenly as possible. One direction counts.
+    One NPU has ``b_d`` into dimension d. In a Ring these are two links of b / 2, in a FullyConnected mesh n - 1 links
+    of b / (n - 1), and at a Switch one link of b. Odd dimensions are cut as evenly as possible. One direction counts.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Transfers between pipeline stages: the way from one to the next, and what it takes of each dimension's links."""
+"""Transfers between pipeline stages: the route from one to the next, and what it takes of each dimension's links."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class TransferLeg:
 def transfer_legs(
     topology: Topology, bandwidths: Sequence[float], stages: Sequence[int], source: int, target: int, size: float
 ) -> tuple[TransferLeg, ...]:
-    """Return the way of a message from an NPU of one stage to its like in another, dimension by dimension.
+    """Return the route of a message from an NPU of one stage to its like in another, dimension by dimension.
 
-    Stages fill dimensions from the inside, and all NPUs of a stage send at once: over as many hops of a ring as lie
-    between the two stages, the shorter way, with half of its bandwidth, or both ways where they are as long, as in
-    `simcore.models.network.graph.streams`; over the one link of a full mesh; or over a switch.
+    Stages fill dimensions from the inside, and all NPUs of a stage send at once. On a ring they send over as many hops
+    as lie between the two stages, in the shorter direction, with half of the bandwidth. Where both directions are as
+    long they use both, as in `simcore.models.network.graph.streams`. A full mesh has one link, and a switch is crossed.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def transfer_legs(
     >>> round((leg.duration + leg.latency) * 1e3, 6)
     2.002
     """
-    found = []
+    legs = []
     for d, (dimension, bandwidth, here) in enumerate(zip(topology.dimensions, bandwidths, stages, strict=True)):
         source, at = divmod(source, here)
         target, there = divmod(target, here)
@@ -81,5 +81,5 @@ def transfer_legs(
             Block.SWITCH: bandwidth,
         }[dimension.block]
         latency = hops * dimension.latency
-        found.append(TransferLeg(d, size, forwarded / bandwidth, forwarded / rate, latency, forwarded))
-    return tuple(found)
+        legs.append(TransferLeg(d, size, forwarded / bandwidth, forwarded / rate, latency, forwarded))
+    return tuple(legs)

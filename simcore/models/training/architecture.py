@@ -1,4 +1,4 @@
-"""The shape of a transformer: sizes of its matrices, how many there are, and how many tokens it takes."""
+"""What a model is, and what is run of it: the sizes of a transformer, and the batch of one replica."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Transformer:
-    """The shape of a transformer and how fast an NPU computes it.
+    """The sizes of a transformer: what `simcore.models.training.transformer.operators_of` makes its operators of.
 
     Attributes
     ----------
@@ -16,11 +16,7 @@ class Transformer:
     hidden : int
         Hidden size h.
     blocks : int
-        Transformer blocks that are generated.
-    sequence : int
-        Tokens in a sequence, s.
-    tokens : int
-        Tokens that one data-parallel replica processes per iteration, n = batch x s.
+        Transformer blocks.
     heads : int or None
         Attention heads; None where nobody said, and then no split of the heads is checked.
     kv_heads : int or None
@@ -29,35 +25,30 @@ class Transformer:
         Inner width of the feed-forward network; None for 4 h.
     gated : bool
         Whether the feed-forward network has a gate beside its first GEMM (SwiGLU and its kin).
-    element : int
-        Bytes per element [B].
-    rate : float
-        FLOP/s that an NPU achieves [FLOP/s].
-    source : str
-        Where the numbers come from.
+    biases : bool
+        Whether products and norms add a bias (BERT, GPT-2; not Llama).
     vocabulary : int or None
         Rows of the embedding table; None for a stack of blocks alone, without embedding, output and update.
     outputs : int or None
         Columns of the output layer; None for those of the vocabulary, whose weights it then shares.
     dropout : float
         Share of activations that dropout drops; 0 for none.
+    source : str
+        Where the numbers come from.
     """
 
     name: str
     hidden: int
     blocks: int
-    sequence: int
-    tokens: int
     heads: int | None = None
     kv_heads: int | None = None
     feed_forward: int | None = None
     gated: bool = False
-    element: int = 2
-    rate: float = 60 * 2.0**40
-    source: str = ""
+    biases: bool = False
     vocabulary: int | None = None
     outputs: int | None = None
     dropout: float = 0.0
+    source: str = ""
 
     @property
     def inner(self) -> int:
@@ -76,16 +67,32 @@ class Transformer:
         """Columns of the output layer; 0 where there is none."""
         return (self.vocabulary or 0) if self.outputs is None else self.outputs
 
+
+@dataclass(frozen=True)
+class Batch:
+    """What one data-parallel replica processes in an iteration.
+
+    Attributes
+    ----------
+    sequence : int
+        Tokens in a sequence, s.
+    sequences : int
+        Sequences of the replica and iteration.
+    element : int
+        Bytes per element of weights, activations and gradients [B].
+    """
+
+    sequence: int
+    sequences: int
+    element: int = 2
+
     @property
-    def weights(self) -> int:
-        """Weights of all matrices: those of the blocks, the embedding table and an output layer of its own.
+    def tokens(self) -> int:
+        """Tokens of the replica and iteration, n.
 
         Examples
         --------
-        >>> Transformer("bert-base", 768, 12, 384, 384, vocabulary=30522, outputs=2).weights
-        108377088
+        >>> Batch(sequence=1024, sequences=32).tokens
+        32768
         """
-        feed_forward = (3 if self.gated else 2) * self.hidden * self.inner
-        block = 2 * self.hidden * (self.hidden + self.kv_width) + feed_forward
-        own = 0 if self.outputs is None else self.hidden * self.outputs
-        return self.blocks * block + self.hidden * (self.vocabulary or 0) + own
+        return self.sequence * self.sequences

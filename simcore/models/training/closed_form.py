@@ -7,17 +7,149 @@ bandwidths alone with identical terms merged; the bandwidth optimiser reads the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from simcore.models.network.collectives import pattern
 from simcore.models.network.mapping import Groups
-from simcore.models.training.step_model import StepModel, StepTime, Stream, TrainingLoop
+from simcore.models.training.program import Loop
 from simcore.models.training.workload import Phase, Workload
 
-__all__ = ["StepModel", "StepTime", "Stream", "TrainingLoop", "compile_step", "mean_step", "step_time"]
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """One training iteration and what it is spent on.
+
+    Attributes
+    ----------
+    compute : float
+        All compute [s].
+    forward, input_gradient, weight_gradient : float
+        Communication of each pass that no compute hides [s].
+    """
+
+    compute: float
+    forward: float
+    input_gradient: float
+    weight_gradient: float
+
+    @property
+    def communication(self) -> float:
+        """Exposed communication [s]."""
+        return self.forward + self.input_gradient + self.weight_gradient
+
+    @property
+    def total(self) -> float:
+        """The iteration [s]."""
+        return self.compute + self.communication
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Collectives that load the dimensions in one proportion, so that one dimension bounds them all.
+
+    Attributes
+    ----------
+    label : str
+        What they are, for reports.
+    shape : tuple of float
+        Bytes into each dimension per unit of volume, innermost first.
+    volume : float
+        Volume of one iteration [B].
+    """
+
+    label: str
+    shape: tuple[float, ...]
+    volume: float
+
+
+@dataclass(frozen=True, eq=False)
+class StepModel:
+    """Iteration time as a function of the bandwidths b [B/s].
+
+    With ``r_s(b) = max_i shape_si / b_i`` [s/B] for each stream s::
+
+        T(b) = fixed + sum_s (blocking_s . r_s) + sum_k count_k max(x_k r_[i_k](b), g_k + y_k r_[w_k](b))
+
+    Here x is `input_volume`, g `weight_compute`, y `weight_volume`, i `input_stream` and w `weight_stream`. T is convex
+    and never increasing in b, and piecewise linear in 1/b.
+
+    Attributes
+    ----------
+    streams : tuple of Stream
+        S streams.
+    shapes : ndarray, shape (S, D)
+        Their shapes.
+    compute : float
+        All compute of an iteration [s].
+    fixed : float
+        Compute outside the overlap terms [s].
+    blocking : ndarray, shape (3, S)
+        Exposed volume [B] of forward, input gradient and weight gradient.
+    input_volume, weight_volume : ndarray, shape (K,)
+        Volumes [B] of the two collectives of each overlap term: input gradient, and weight gradient beside it.
+    weight_compute : ndarray, shape (K,)
+        Compute of the weight gradient in it [s].
+    input_stream, weight_stream : ndarray of int, shape (K,)
+        Streams of the two collectives.
+    count : ndarray, shape (K,)
+        Layers that have this term.
+    """
+
+    streams: tuple[Stream, ...]
+    shapes: Array
+    compute: float
+    fixed: float
+    blocking: Array
+    input_volume: Array
+    weight_compute: Array
+    weight_volume: Array
+    count: Array
+    input_stream: NDArray[np.intp]
+    weight_stream: NDArray[np.intp]
+
+    def rates(self, bandwidths: ArrayLike) -> Array:
+        """Return ``r_s(b)`` [s/B], shape (..., S), for bandwidths of shape (..., D)."""
+        b = np.asarray(bandwidths, dtype=float)
+        return np.asarray((self.shapes / b[..., None, :]).max(axis=-1, initial=0.0))
+
+    def time_at(self, rates: Array) -> Array:
+        """Return the iteration time [s], shape (...), for stream rates of shape (..., S)."""
+        overlapped = (
+            np.maximum(
+                self.input_volume * rates[..., self.input_stream],
+                self.weight_compute + self.weight_volume * rates[..., self.weight_stream],
+            )
+            @ self.count
+        )
+        return np.asarray(self.fixed + rates @ self.blocking.sum(axis=0) + overlapped)
+
+    def time(self, bandwidths: ArrayLike) -> Array:
+        """Return the iteration time [s], shape (...), for bandwidths [B/s] of shape (..., D)."""
+        return self.time_at(self.rates(bandwidths))
+
+    def split(self, bandwidths: ArrayLike) -> StepTime:
+        """Return the iteration time at one vector of bandwidths [B/s], with what it is spent on."""
+        rates = self.rates(bandwidths)
+        forward, input_gradient, weight_gradient = self.blocking @ rates
+        input_time, weight_time = (
+            self.input_volume * rates[self.input_stream],
+            self.weight_volume * rates[self.weight_stream],
+        )
+        behind_input = input_time > self.weight_compute + weight_time
+        input_gradient += self.count @ np.where(behind_input, input_time - self.weight_compute, 0.0)
+        weight_gradient += self.count @ np.where(behind_input, 0.0, weight_time)
+        return StepTime(self.compute, float(forward), float(input_gradient), float(weight_gradient))
+
+    def busy(self, bandwidths: ArrayLike) -> Array:
+        """Return how long each dimension sends in one iteration [s], shape (D,)."""
+        volumes = np.array([stream.volume for stream in self.streams])
+        return np.asarray((volumes @ self.shapes) / np.asarray(bandwidths, dtype=float))
 
 
 class _Streams:
@@ -53,7 +185,7 @@ class _Streams:
 def compile_step(
     workload: Workload,
     groups: Groups,
-    loop: TrainingLoop = TrainingLoop.NO_OVERLAP,
+    loop: Loop = Loop.NO_OVERLAP,
     recompute: bool = False,
     compute_scale: float = 1.0,
     recompute_compute: bool = False,
@@ -74,8 +206,8 @@ def compile_step(
         data-parallel group.
     groups : Groups
         Sizes of these groups along each dimension.
-    loop : TrainingLoop
-        Overlap rule.
+    loop : Loop
+        Overlap rule; ``simulate`` is taken as ``Overlap``, see `Loop.closed_form`.
     recompute : bool
         Whether forward activations are recomputed, so that the forward collectives run twice.
     compute_scale : float
@@ -104,14 +236,14 @@ def compile_step(
         compute += before + weight
         fixed += before
         sent.append((0, *streams.add(layer.forward, "tensor-parallel", groups.tp, 2 if recompute else 1)))
-        sx, x = streams.add(layer.input_gradient, "tensor-parallel", groups.tp)
-        sy, y = streams.add(layer.weight_gradient, "data-parallel", groups.dp)
-        if loop is TrainingLoop.OVERLAP and x > 0:
-            term = (sx, x, weight, sy, y)
+        inputs = streams.add(layer.input_gradient, "tensor-parallel", groups.tp)
+        weights = streams.add(layer.weight_gradient, "data-parallel", groups.dp)
+        if loop is not Loop.NO_OVERLAP and inputs[1] > 0:
+            term = (*inputs, weight, *weights)
             overlaps[term] = overlaps.get(term, 0) + 1
         else:  # nothing for the weight gradient to hide behind
             fixed += weight
-            sent += [(1, sx, x), (2, sy, y)]
+            sent += [(1, *inputs), (2, *weights)]
     found = streams.finished()
     blocking = np.zeros((3, len(found)))
     for row, stream, volume in sent:
@@ -124,12 +256,12 @@ def compile_step(
         compute=compute,
         fixed=fixed,
         blocking=blocking,
-        x=np.array([term[1] for term in terms]),
-        g=np.array([term[2] for term in terms]),
-        y=np.array([term[4] for term in terms]),
+        input_volume=np.array([term[1] for term in terms]),
+        weight_compute=np.array([term[2] for term in terms]),
+        weight_volume=np.array([term[4] for term in terms]),
         count=np.array([overlaps[term] for term in terms], dtype=float),
-        sx=np.array([term[0] for term in terms], dtype=np.intp),
-        sy=np.array([term[3] for term in terms], dtype=np.intp),
+        input_stream=np.array([term[0] for term in terms], dtype=np.intp),
+        weight_stream=np.array([term[3] for term in terms], dtype=np.intp),
     )
 
 
@@ -155,12 +287,16 @@ def mean_step(models: Sequence[StepModel], names: Sequence[str]) -> StepModel:
         compute=share * sum(model.compute for model in models),
         fixed=share * sum(model.fixed for model in models),
         blocking=np.concatenate([share * model.blocking for model in models], axis=1),
-        x=np.concatenate([model.x for model in models]),
-        g=np.concatenate([model.g for model in models]),
-        y=np.concatenate([model.y for model in models]),
+        input_volume=np.concatenate([model.input_volume for model in models]),
+        weight_compute=np.concatenate([model.weight_compute for model in models]),
+        weight_volume=np.concatenate([model.weight_volume for model in models]),
         count=np.concatenate([share * model.count for model in models]),
-        sx=np.concatenate([model.sx + offset for model, offset in zip(models, offsets, strict=True)]),
-        sy=np.concatenate([model.sy + offset for model, offset in zip(models, offsets, strict=True)]),
+        input_stream=np.concatenate(
+            [model.input_stream + offset for model, offset in zip(models, offsets, strict=True)]
+        ),
+        weight_stream=np.concatenate(
+            [model.weight_stream + offset for model, offset in zip(models, offsets, strict=True)]
+        ),
     )
 
 
@@ -168,7 +304,7 @@ def step_time(
     workload: Workload,
     groups: Groups,
     bandwidths: ArrayLike,
-    loop: TrainingLoop = TrainingLoop.NO_OVERLAP,
+    loop: Loop = Loop.NO_OVERLAP,
     recompute: bool = False,
     compute_scale: float = 1.0,
     recompute_compute: bool = False,
@@ -190,7 +326,7 @@ def step_time(
     >>> toy = Workload("toy", (Layer("mlp", Phase(1.0), reduce, reduce),), tp=2, dp=2)
     >>> step_time(toy, Groups((2, 1), (1, 2)), [4e9, 8e9]).total
     9.0
-    >>> step_time(toy, Groups((2, 1), (1, 2)), [4e9, 8e9], TrainingLoop.OVERLAP).total
+    >>> step_time(toy, Groups((2, 1), (1, 2)), [4e9, 8e9], Loop.OVERLAP).total
     6.0
     """
     return compile_step(workload, groups, loop, recompute, compute_scale, recompute_compute).split(bandwidths)

@@ -18,9 +18,9 @@ from simcore.errors import InputError, field
 from simcore.models.network.collectives import Collective
 from simcore.models.network.transfers import TransferLeg
 from simcore.models.training.execute import Log, Runner, Span, finish
-from simcore.models.training.program import Axis, Loop, Pass, PipelineOrder, Step, Writer, backward_order, blocks
+from simcore.models.training.program import Axis, Loop, PipelineOrder, Step, Writer, backward_order, blocks
 from simcore.models.training.simulated import ChunkFabric
-from simcore.models.training.workload import Phase, Workload
+from simcore.models.training.workload import Pass, Workload
 
 
 @dataclass(frozen=True)
@@ -103,15 +103,48 @@ def stage_layers(workload: Workload, stages: int) -> list[range]:
     return [range(found[i * each].start, found[(i + 1) * each - 1].stop) for i in range(stages)]
 
 
-def boundary_size(workload: Workload) -> float:
-    """Return the bytes that go from stage to stage for the whole batch [B]: the activations that a block ends with.
+def boundary_sizes(workload: Workload, parts: Sequence[range]) -> list[float]:
+    """Return the bytes that an NPU of each stage but the last hands on, for the whole batch [B].
 
-    Those are what the last forward collective leaves on each NPU; a workload without one sends nothing.
+    They are the activations of the stage's last layer. A layer file need not say them; then they are what the last
+    forward collective of the workload leaves on each NPU.
+
+    Parameters
+    ----------
+    workload : Workload
+        All layers.
+    parts : sequence of range
+        Layers of each stage.
+
+    Raises
+    ------
+    InputError
+        If neither is known.
     """
-    phase = next((layer.forward for layer in reversed(workload.layers) if layer.forward.collective), Phase(0.0))
-    if phase.collective is Collective.ALL_GATHER:
-        return phase.size * workload.tp
-    return phase.size / workload.tp if phase.collective is Collective.REDUCE_SCATTER else phase.size
+    found = []
+    for layers in parts[:-1]:
+        last = workload.layers[layers[-1]]
+        size = _left_by_collective(workload) if last.activations is None else last.activations
+        if size is None:
+            raise InputError(
+                f"workload '{workload.name}'",
+                f"layer '{last.name}' at the end of a stage, without the size of its activations",
+                "the bytes that go from stage to stage, or a forward collective that tells them",
+                "Add activations=BYTES at the end of the layer's line.",
+            )
+        found.append(size)
+    return found
+
+
+def _left_by_collective(workload: Workload) -> float | None:
+    """Return what the last forward collective leaves on each NPU [B]; None where there is none."""
+    phases = [layer.forward for layer in workload.layers if layer.forward.collective is not None]
+    if not phases:
+        return None
+    last = phases[-1]
+    if last.collective is Collective.ALL_GATHER:
+        return last.size * workload.tp
+    return last.size / workload.tp if last.collective is Collective.REDUCE_SCATTER else last.size
 
 
 @dataclass(frozen=True)
@@ -186,7 +219,7 @@ def run_pipeline(
     Raises
     ------
     InputError
-        If the stages cannot be cut evenly.
+        If the stages cannot be cut evenly, or nobody knows what goes from one to the next.
     RunError
         If the turns lead to a deadlock.
     """
@@ -196,7 +229,8 @@ def run_pipeline(
         _Stage(i, layers, Runner(clock, fabric, Log(f"stage {i + 1}")), fabric, boxes[2 * i], boxes[2 * i + 1])
         for i, (layers, fabric) in enumerate(zip(parts, fabrics, strict=True))
     ]
-    running = _Running(clock, workload, pipeline, stages, way, loop, recompute, compute_scale)
+    sizes = boundary_sizes(workload, parts)
+    running = _Running(clock, workload, pipeline, stages, sizes, way, loop, recompute, compute_scale)
     for stage in stages:
         clock.process(running.program(stage, list(order(pipeline, stage.index))))
     logs = tuple(stage.runner.log for stage in stages)
@@ -207,12 +241,13 @@ def run_pipeline(
 
 @dataclass(frozen=True)
 class _Running:
-    """A pipeline while it runs; attributes as the parameters of `run_pipeline`."""
+    """A pipeline while it runs; attributes as the parameters of `run_pipeline`, and bytes from stage to stage."""
 
     clock: Clock
     workload: Workload
     pipeline: Pipeline
     stages: Sequence[_Stage]
+    sizes: Sequence[float]
     way: Callable[[int, int, float], Sequence[TransferLeg]]
     loop: Loop
     recompute: bool
@@ -257,7 +292,8 @@ class _Running:
             return
         box = self.stages[there].activations if step == 1 else self.stages[there].gradients
         what = f"{'activations' if step == 1 else 'gradient'} of micro-batch {micro_batch + 1} to stage {there + 1}"
-        legs = self.way(stage.index, there, boundary_size(self.workload) / self.pipeline.micro_batches)
+        size = self.sizes[min(stage.index, there)] / self.pipeline.micro_batches
+        legs = self.way(stage.index, there, size)
         stage.fabric.send(legs, "onwards" if step == 1 else "back", what, box[micro_batch])
 
     def _receive(self, stage: _Stage, event: Event, what: str, layer: int, part: Pass) -> Generator[Event, Any, None]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import count
 
 from simcore.models.network.collectives import Collective
-from simcore.models.training.workload import Layer, Phase, Workload
+from simcore.models.training.workload import Layer, Pass, Phase, Workload
 
 
 class Loop(StrEnum):
@@ -27,6 +27,21 @@ class Loop(StrEnum):
     OVERLAP = "Overlap"
     SIMULATE = "simulate"
 
+    @property
+    def closed_form(self) -> Loop:
+        """The loop that the closed form takes for this one: it knows no collectives that run on until the end.
+
+        Examples
+        --------
+        >>> Loop.SIMULATE.closed_form
+        <Loop.OVERLAP: 'Overlap'>
+        """
+        return Loop.NO_OVERLAP if self is Loop.NO_OVERLAP else Loop.OVERLAP
+
+
+CLOSED_FORM_LOOPS = (Loop.NO_OVERLAP, Loop.OVERLAP)
+"""Loops that `simcore.models.training.closed_form` has a formula for."""
+
 
 class PipelineOrder(StrEnum):
     """In which order a stage takes its micro-batches."""
@@ -41,15 +56,6 @@ class Axis(StrEnum):
     TENSOR = "tensor-parallel"
     DATA = "data-parallel"
     PIPELINE = "pipeline"
-
-
-class Pass(StrEnum):
-    """Part of an iteration."""
-
-    FORWARD = "forward"
-    RECOMPUTE = "recompute"
-    INPUT_GRADIENT = "input gradient"
-    WEIGHT_GRADIENT = "weight gradient"
 
 
 @dataclass(frozen=True)

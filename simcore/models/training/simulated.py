@@ -9,15 +9,17 @@ from simpy.events import Event
 
 from simcore.engine import Clock
 from simcore.models.network.bounds import bounds
-from simcore.models.network.conventions import Convention
+from simcore.models.network.conventions import PHYSICAL, Convention
 from simcore.models.network.mapping import Groups
-from simcore.models.network.schedulers.schedules import Schedule
+from simcore.models.network.schedulers.ascending import Ascending
+from simcore.models.network.schedulers.base import Scheduler
 from simcore.models.network.simulation.log import LoggedPhase, LoggedTransfer
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.topology import Topology
 from simcore.models.network.transfers import TransferLeg
 from simcore.models.training.execute import Log, Runner, Span, busiest, finish
-from simcore.models.training.program import Axis, Issue, Pass, Step
+from simcore.models.training.program import Axis, Issue, Step
+from simcore.models.training.workload import Pass
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Settings:
     ----------
     chunks : int
         Into how many each collective is cut.
-    schedule : Schedule
+    schedule : type of Scheduler
         Order of dimensions per chunk.
     convention : Convention
         What a chunk phase costs.
@@ -37,8 +39,8 @@ class Settings:
     """
 
     chunks: int = 64
-    schedule: Schedule = Schedule.ASCENDING
-    convention: Convention = Convention.PHYSICAL
+    schedule: type[Scheduler] = Ascending
+    convention: Convention = PHYSICAL
     record: bool = False
 
 
@@ -73,7 +75,7 @@ class ChunkFabric:
             chunks=self.chunks,
             label=f"{issue.axis.value} {issue.collective.value}, layer {issue.layer + 1}, {issue.part.value}",
             priority=float(self._urgent) if issue.urgent else 0.0,
-            part=issue.axis.value,
+            queue=issue.axis.value,
             positions=self._positions[issue.axis],
         )
 

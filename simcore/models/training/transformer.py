@@ -1,32 +1,216 @@
-"""The transformer generator: a model's shape and its parallelism in, layers of compute and communication out.
+"""The operators of a transformer: the one description of its block.
 
-A block is nine layers: Q, K, V, the scores QK^T, softmax, the output projection (``concat``), the two GEMMs of the
-feed-forward network (``W1b1``, ``W2b2``) and the layer norm. Tensor parallelism cuts each GEMM as Megatron-LM does:
-columns first, rows second, so that activations are summed after the two row-cut GEMMs going forward and after the two
-column-cut ones going backward.
+Tensor parallelism cuts as Megatron-LM does: columns of Q, K, V and of the first feed-forward product, rows of the
+products that end attention and feed-forward network. So activations are summed after the row-cut products going
+forward, and after the column-cut ones going backward. Not modelled: the scale and the mask of the scores, position and
+type embeddings, the norm after the last block, transposed copies, and fused attention.
 
-Symbols: h `hidden`, s `sequence`, n `tokens`, w the width of a GEMM, e `element` [B], r `rate` [FLOP/s].
+Symbols: h `hidden`, s `sequence`, n tokens, a heads, e bytes per element, TP the degree of tensor parallelism.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+import math
+from dataclasses import replace
 
-from simcore.errors import InputError
+from simcore.errors import InputError, field
 from simcore.models.network.collectives import Collective
-from simcore.models.training.architecture import Transformer
-from simcore.models.training.workload import Layer, Phase, Workload
+from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.operators import Communication, Operation, Operator, OperatorList, Section
 
-Variant = Literal["optimizer", "evaluation"]
-"""Where the weight gradients are summed: after each layer (optimizer) or all at once in the first (evaluation)."""
+HEAD_WIDTH = 128
+"""Columns of an attention head, where a model does not say how many heads it has."""
 
-UPDATE = 10e-9
-"""Local weight update of a layer [s]: the placeholder that the published workloads carry; no formula reads it."""
+ADAM = 28
+"""Bytes that Adam's update of one weight moves [B]: weight, gradient and two moments are read, all but the gradient
+written, 4 B each; with 2-byte weights a master copy takes the weight's place and the 2-byte weight is written too."""
+
+
+def operators_of(model: Transformer, batch: Batch, tp: int = 1) -> OperatorList:
+    """Return the operators of a transformer on one NPU.
+
+    Attention is one batched product per head, with the scores written to memory. Embedding and output layer are cut
+    over the vocabulary. Adam updates all weights.
+
+    Parameters
+    ----------
+    model : Transformer
+        The sizes.
+    batch : Batch
+        What a replica processes.
+    tp : int
+        Degree of tensor parallelism.
+
+    Raises
+    ------
+    InputError
+        If TP is below 1, or does not split the hidden size, the heads or the feed-forward width evenly.
+
+    References
+    ----------
+    Saved activations: Korthikanti et al., Reducing Activation Recomputation in Large Transformer Models, MLSys 2023,
+    whose ``s b h (10 + 24 / t + 5 a s / (h t))`` per block (2 B per element, dropout, 4 h) this is.
+
+    Examples
+    --------
+    >>> model = Transformer("gpt", hidden=1024, blocks=1, heads=16, dropout=0.1)
+    >>> list(operators_of(model, Batch(512, 4)))[0].shape
+    (('m', 2048), ('n', 1024), ('k', 1024), ('batch', 1))
+    >>> operators_of(model, Batch(512, 4)).saved == 512 * 4 * 1024 * (34 + 5 * 16 * 512 / 1024)
+    True
+    """
+    _check_split(model, tp)
+    make = _Make(model, batch, tp)
+    block = Section("block", (*make.attention(), *make.feed_forward()), model.blocks)
+    if model.vocabulary is None:
+        return OperatorList((block,))
+    first, last = Section("", make.embedding()), Section("", make.output())
+    weights = math.fsum(section.count * one.weights for section in (first, block, last) for one in section.operators)
+    # the update stands first: gradients arrive from the last operator to the first
+    return OperatorList((Section("", (make.update(weights),)), first, block, last))
+
+
+Shape = tuple[tuple[str, int], ...]
+
+
+class _Make:
+    """Makes the operators of a transformer; see `operators_of`."""
+
+    def __init__(self, model: Transformer, batch: Batch, tp: int) -> None:
+        self.model, self.batch, self.tp = model, batch, tp
+        self.n, self.h, self.s, self.e = batch.tokens, model.hidden, batch.sequence, batch.element
+        self.activations = float(self.e * self.n * self.h)
+        self.summed = Communication(Collective.ALL_REDUCE, self.activations)
+        heads = model.heads or max(1, self.h // HEAD_WIDTH)
+        self.products, self.head_width = math.ceil(heads / tp) * batch.sequences, max(1, self.h // heads)
+
+    def attention(self) -> tuple[Operator, ...]:
+        """Return the operators of self-attention, its residual and its norm."""
+        h, s, e, tp = self.h, self.s, self.e, self.tp
+        scores, whole = self.products * s * s, self.activations
+        kept, keys = whole / tp, e * self.n * self.model.kv_width / tp
+        shard = Communication(Collective.ALL_GATHER, kept)
+        dropped = e * scores if self.model.dropout else 0  # without dropout the softmax has saved them
+        return (
+            self.columns("attention.query", h, saved=whole, back=self.summed),
+            self.columns("attention.key", self.model.kv_width),
+            self.columns("attention.value", self.model.kv_width),
+            self.product("attention.scores", Operation.SCORES, (s, s, self.head_width), saved=kept + keys),
+            self.memory("attention.softmax", "softmax", 2 * e * scores, saved=e * scores),
+            *self.dropout("attention.scores_dropout", scores),
+            self.product("attention.context", Operation.CONTEXT, (s, self.head_width, s), saved=keys + dropped),
+            self.rows("attention.output", h, saved=kept, back=shard),
+            *self.sublayer_end("attention"),
+        )
+
+    def feed_forward(self) -> tuple[Operator, ...]:
+        """Return the operators of the feed-forward network, its residual and its norm."""
+        model, inner = self.model, self.e * self.n * self.model.inner // self.tp
+        width = model.inner * (2 if model.gated else 1)
+        gate = self.memory("feed_forward.gate", "add", 3 * inner, Operation.GATE, saved=2 * inner, output=inner)
+        return (
+            self.columns("feed_forward.up", width, saved=self.activations, back=self.summed),
+            self.memory("feed_forward.activation", "gelu", 2 * inner, saved=inner),
+            *((gate,) if model.gated else ()),
+            self.rows("feed_forward.down", model.inner, saved=inner),
+            *self.sublayer_end("feed_forward"),
+        )
+
+    def sublayer_end(self, path: str) -> tuple[Operator, ...]:
+        """Return dropout, residual and norm; a constant rate counts one FLOP per element of a norm."""
+        moved, scale = 2 * self.e * self.n * self.h, self.e * self.h
+        norm = self.memory(f"{path}.norm", "layer_norm", moved, Operation.NORM, saved=self.activations)
+        return (
+            *self.dropout(f"{path}.dropout", self.n * self.h),
+            self.memory(
+                f"{path}.residual", "add", 3 * self.e * self.n * self.h, Operation.RESIDUAL, output=self.activations
+            ),
+            replace(norm, work=float(self.n * self.h), vectors=float(scale * (2 if self.model.biases else 1))),
+        )
+
+    def embedding(self) -> tuple[Operator, ...]:
+        """Return the look-up of tokens, whose numbers (8 B each) are saved, and the sum with their positions."""
+        n, h, e = self.n, self.h, self.e
+        table = float(e * h * (self.model.vocabulary or 0) / self.tp)
+        return (
+            Operator(
+                "gather", (("rows", n), ("width", e * h)), path="embedding.tokens", operation=Operation.LOOKUP,
+                weights=table, saved=8.0 * n, output=self.activations, after_forward=self.summed,
+            ),
+            self.memory("embedding.positions", "add", 3 * e * n * h, Operation.SUM, output=self.activations),
+            *self.dropout("embedding.dropout", n * h),
+        )  # fmt: skip
+
+    def output(self) -> tuple[Operator, ...]:
+        """Return the output layer; one that shares the embedding's weights owns none."""
+        n, h, e, tp, columns = self.n, self.h, self.e, self.tp, math.ceil(self.model.columns / self.tp)
+        logits = e * n * columns
+        return (
+            Operator(
+                "gemm", _sizes(n, columns, h), gemm_flop(n, h, self.model.columns, tp),
+                path="output.product", operation=Operation.LINEAR,
+                weights=float(e * h * (self.model.outputs or 0) / tp), saved=self.activations, output=float(logits),
+                after_input_gradient=self.summed,
+            ),
+            self.memory("output.softmax", "softmax", 2 * logits, saved=logits),
+        )  # fmt: skip
+
+    def update(self, weights: float) -> Operator:
+        """Return Adam's update of so many bytes of weights."""
+        shape = (("bytes", ADAM * math.ceil(weights / self.e)),)
+        return Operator("adam", shape, dtype="fp32", path="optimizer.update", operation=Operation.UPDATE)
+
+    def columns(self, path: str, width: int, saved: float = 0.0, back: Communication | None = None) -> Operator:
+        """Return a product with weights of h x `width`, cut by columns; its bias is cut like them."""
+        shape, bias = _sizes(self.n, width // self.tp, self.h), width / self.tp
+        return replace(self.linear(path, shape, width, bias, saved), after_input_gradient=back)
+
+    def rows(self, path: str, width: int, saved: float, back: Communication | None = None) -> Operator:
+        """Return a product with weights of `width` x h, cut by rows: its results are summed, and its bias is whole."""
+        shape, bias = _sizes(self.n, self.h, width // self.tp), float(self.h)
+        return replace(
+            self.linear(path, shape, width, bias, saved), after_forward=self.summed, after_input_gradient=back
+        )
+
+    def linear(self, path: str, shape: Shape, width: int, bias: float, saved: float) -> Operator:
+        """Return a product with weights; `width` is that of the whole, `bias` the length of the NPU's own."""
+        return Operator(
+            "gemm", shape, gemm_flop(self.n, self.h, width, self.tp), path=path, operation=Operation.LINEAR,
+            weights=self.e * self.h * width / self.tp, vectors=self.e * bias if self.model.biases else 0.0,
+            saved=float(saved), output=float(self.e * shape[0][1] * shape[1][1]),
+        )  # fmt: skip
+
+    def product(self, path: str, operation: Operation, sizes: tuple[int, int, int], saved: float) -> Operator:
+        """Return a product of activations, one per head and sequence."""
+        return Operator(
+            "gemm", _sizes(*sizes, self.products), gemm_flop(self.n, self.h, self.s, self.tp), path=path,
+            operation=operation, saved=float(saved), output=float(self.e * self.products * sizes[0] * sizes[1]),
+        )  # fmt: skip
+
+    def memory(
+        self,
+        path: str,
+        kernel: str,
+        moved: int,
+        operation: Operation = Operation.ELEMENTWISE,
+        saved: float = 0.0,
+        output: float | None = None,
+    ) -> Operator:
+        """Return an operator that moves bytes; unless said otherwise it writes as many as it reads."""
+        left = moved / 2 if output is None else output
+        shape = (("bytes", moved),)
+        return Operator(kernel, shape, path=path, operation=operation, saved=float(saved), output=float(left))
+
+    def dropout(self, path: str, elements: int) -> tuple[Operator, ...]:
+        """Return dropout, whose mask of a byte per element is saved; nothing where nothing is dropped."""
+        if not self.model.dropout:
+            return ()
+        moved, left = (2 * self.e + 1) * elements, self.e * elements
+        return (self.memory(path, "dropout", moved, Operation.DROPOUT, saved=elements, output=left),)
 
 
 def gemm_flop(tokens: int, inputs: int, outputs: int, tp: int) -> float:
-    """Work of a GEMM on one NPU of a tensor-parallel group [FLOP]: 2 n inputs outputs / TP.
+    """Work of a product on one NPU of a tensor-parallel group [FLOP]: 2 n inputs outputs / TP.
 
     Examples
     --------
@@ -36,191 +220,14 @@ def gemm_flop(tokens: int, inputs: int, outputs: int, tp: int) -> float:
     return 2 * tokens * inputs * outputs / tp
 
 
-def whole_nanoseconds(seconds: float) -> float:
-    """Round a time [s] to the nearest nanosecond: the trace format that the published workloads use holds no less.
-
-    The result is the float nearest to n / 1e9, so that ``round(result * 1e9)`` gives n back.
-
-    Examples
-    --------
-    >>> whole_nanoseconds(1056.98e-9)
-    1.057e-06
-    """
-    return round(seconds * 1e9) / 1e9
+def _sizes(m: int, n: int, k: int, batch: int = 1) -> Shape:
+    return ("m", m), ("n", n), ("k", k), ("batch", batch)
 
 
-Passes = tuple[float, float, float]
-"""Compute of a layer going forward, for the input gradient and for the weight gradient [s]."""
-
-LayerTimes = Callable[[Transformer, str, int, int], Passes]
-"""Compute of a layer: model, part (``Q`` ... ``layerNorm``, or one of `ENDS`), width w and TP in, seconds out."""
-
-ENDS = ("update", "embedding", "output")
-"""Layers around the blocks of a model with a vocabulary: the optimiser's update of all weights is the last to run."""
-
-
-def constant_rate(model: Transformer, part: str, width: int, tp: int) -> Passes:
-    """Return the compute of a layer on an NPU of one speed [s]: its work over `Transformer.rate` in each pass.
-
-    The published workloads count the softmax like the scores, and a layer norm as 2 n h FLOP on every NPU. Embedding
-    and update move bytes and compute next to nothing.
-    """
-    if part in {"embedding", "update"}:
-        return 0.0, 0.0, 0.0
-    flop = (
-        2.0 * model.tokens * model.hidden if part == "layerNorm" else gemm_flop(model.tokens, model.hidden, width, tp)
-    )
-    seconds = whole_nanoseconds(flop / model.rate)
-    return seconds, seconds, seconds
-
-
-def generate(
-    model: Transformer, tp: int, dp: int, variant: Variant = "optimizer", times: LayerTimes = constant_rate
-) -> Workload:
-    """Cut a transformer for TP x DP and write its layers.
-
-    Per block and pass, with GEMM time 2 n h w / (TP r), attention time 2 n h s / (TP r) for the scores and for the
-    softmax, and 2 n h / r for the layer norm (source: the workload files of the SC'22 submission 245 artifact and of
-    LIBRA, which this reproduces number for number):
-
-    ====================  =========  =======================  ==========================  ==================
-    layer                 w          forward                  input gradient              weight gradient
-    ====================  =========  =======================  ==========================  ==================
-    Q                     h          -                        all-reduce e n h            all-reduce e h w/TP
-    K, V                  h          -                        -                           all-reduce e h w/TP
-    QK, softmax           s          -                        -                           -
-    concat                h          all-reduce e n h         all-gather, shard e n h/TP  all-reduce e h w/TP
-    W1b1                  4h         -                        all-reduce e n h            all-reduce e h w/TP
-    W2b2                  4h         all-reduce e n h         -                           all-reduce e h w/TP
-    layerNorm             -          -                        -                           -
-    ====================  =========  =======================  ==========================  ==================
-
-    The three passes of a layer take the same time, the updates of norms and biases are left out, and with TP 1 the
-    tensor-parallel bytes are still written: the group of one NPU makes them free.
-
-    Parameters
-    ----------
-    model : Transformer
-        The shape.
-    tp, dp : int
-        Degrees of tensor and data parallelism.
-    variant : {'optimizer', 'evaluation'}
-        Whether each layer sums its own weight gradient, or the first layer sums all of them at once.
-    times : callable
-        Compute of each layer: `constant_rate`, or that of a kernel profile
-        (`simcore.models.training.operators.ProfiledTimes`).
-
-    Returns
-    -------
-    Workload
-        9 x `blocks` layers, times at a constant rate in whole nanoseconds; with a vocabulary also `ENDS`.
-
-    Raises
-    ------
-    InputError
-        If TP or DP is below 1, or TP does not split the hidden size, the heads or the feed-forward width evenly.
-
-    Examples
-    --------
-    >>> model = Transformer("175B", hidden=12288, blocks=2, sequence=1024, tokens=32768)
-    >>> workload = generate(model, tp=16, dp=64)
-    >>> workload.layers[0].weight_gradient
-    Phase(compute=0.009375, collective=<Collective.ALL_REDUCE: 'all-reduce'>, size=18874368.0)
-    >>> generate(model, 16, 64, "evaluation").layers[0].weight_gradient.size
-    452984832.0
-    """
-    _check_split(model, tp, dp)
-    blocks = [_block(model, tp, block, times) for block in range(1, model.blocks + 1)]
-    first, last = ([], []) if model.vocabulary is None else _ends(model, tp, times)
-    layers = [*first, *(layer for block in blocks for layer in block), *last]
-    if variant == "evaluation":
-        layers = _fused(layers)
-    # what comes before the first block is computed again with it
-    checkpoints = (0, *(len(first) + 9 * block for block in range(1, model.blocks)))
-    return Workload(model.name, tuple(layers), tp, dp, model.source, checkpoints)
-
-
-def _block(model: Transformer, tp: int, block: int, times: LayerTimes) -> list[Layer]:
-    """Write the nine layers of one block; names as in the published files."""
-    n, h = model.tokens, model.hidden
-    activations = Collective.ALL_REDUCE, float(model.element * n * h)
-    shard = Collective.ALL_GATHER, model.element * n * h / tp
-    nothing = None, 0.0
-
-    def gemm(
-        name: str,
-        part: str,
-        width: int,
-        forward: tuple[Collective | None, float] = nothing,
-        backward: tuple[Collective | None, float] = nothing,
-    ) -> Layer:
-        seconds = times(model, part, width, tp)
-        weights = model.element * h * width / tp
-        gradient = Phase(seconds[2], Collective.ALL_REDUCE, weights)
-        return Layer(name, Phase(seconds[0], *forward), Phase(seconds[1], *backward), gradient, UPDATE)
-
-    def local(name: str, part: str) -> Layer:
-        forward, backward, gradient = times(model, part, model.sequence, tp)
-        return Layer(name, Phase(forward), Phase(backward), Phase(gradient), UPDATE)
-
-    return [
-        gemm(f"Q{block}", "Q", h, backward=activations),
-        gemm(f"K{block}", "K", model.kv_width),
-        gemm(f"V{block}", "V", model.kv_width),
-        local(f"QK{block}", "QK"),
-        local(f"softmax{block}", "softmax"),
-        gemm(f"concat{block}", "concat", h, forward=activations, backward=shard),
-        gemm(f"X{block}W1b1", "W1b1", model.inner * (2 if model.gated else 1), backward=activations),
-        gemm(f"X{block}W2b2", "W2b2", model.inner, forward=activations),
-        local(f"layerNorm{block}", "layerNorm"),
-    ]
-
-
-def end_widths(model: Transformer) -> tuple[tuple[str, int], ...]:
-    """Return `ENDS` with the columns of each."""
-    return tuple(zip(ENDS, (model.hidden, model.hidden, model.columns), strict=True))
-
-
-def _ends(model: Transformer, tp: int, times: LayerTimes) -> tuple[list[Layer], list[Layer]]:
-    """Write the layers before and after the blocks, both cut over the vocabulary (Megatron-LM).
-
-    The update stands first: gradients arrive from the last layer to the first. An output layer that shares the
-    embedding's weights has no gradient of its own to sum.
-    """
-    vocabulary, n, h = model.vocabulary or 0, model.tokens, model.hidden
-    activations = Collective.ALL_REDUCE, float(model.element * n * h)
-    update, embedding, output = (times(model, part, width, tp) for part, width in end_widths(model))
-    table, own = (float(model.element * h * rows / tp) for rows in (vocabulary, model.outputs or 0))
-    layers = [
-        Layer("update", Phase(0.0), Phase(0.0), Phase(update[2]), UPDATE),
-        Layer(
-            "embedding",
-            Phase(embedding[0], *activations),
-            Phase(embedding[1]),
-            Phase(embedding[2], Collective.ALL_REDUCE, table),
-            UPDATE,
-        ),
-    ]
-    gradient = Phase(output[2], Collective.ALL_REDUCE if own else None, own)
-    return layers, [Layer("output", Phase(output[0]), Phase(output[1], *activations), gradient, UPDATE)]
-
-
-def _fused(layers: list[Layer]) -> list[Layer]:
-    """Move the weight-gradient all-reduces of all layers into the first one; their compute stays where it is."""
-    total = sum(layer.weight_gradient.size for layer in layers)
-
-    def with_gradient(layer: Layer, collective: Collective | None, size: float) -> Layer:
-        gradient = Phase(layer.weight_gradient.compute, collective, size)
-        return Layer(layer.name, layer.forward, layer.input_gradient, gradient, layer.update)
-
-    first, *rest = layers
-    return [with_gradient(first, Collective.ALL_REDUCE, total), *(with_gradient(layer, None, 0.0) for layer in rest)]
-
-
-def _check_split(model: Transformer, tp: int, dp: int) -> None:
-    for label, degree in (("TP", tp), ("DP", dp)):
-        if degree < 1:
-            raise InputError(f"workload '{model.name}', {label}", str(degree), "a whole number of at least 1")
+def _check_split(model: Transformer, tp: int) -> None:
+    whose = f"workload '{model.name}', TP"
+    if tp < 1:
+        raise InputError(whose, str(tp), "a whole number of at least 1")
     parts = {
         "hidden size": model.hidden,
         "feed-forward width": model.inner,
@@ -229,5 +236,4 @@ def _check_split(model: Transformer, tp: int, dp: int) -> None:
     }
     for what, count in parts.items():
         if count is not None and count % tp:
-            expected = f"a divisor of its {what}, {count}"
-            raise InputError(f"workload '{model.name}', TP", str(tp), expected, "Choose another with --tp.")
+            raise InputError(whose, str(tp), f"a divisor of its {what}, {count}", f"Choose another with {field('tp')}.")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from simcore.errors import InputError, field
 from simcore.models.network.collectives import Collective
-from simcore.models.training.program import Axis, Issue, Loop, Pass, Step, Wait, Writer, backward_order, blocking
-from simcore.models.training.workload import Layer, Phase, Workload
+from simcore.models.training.program import Axis, Issue, Loop, Step, Wait, Writer, backward_order, blocking
+from simcore.models.training.workload import Layer, Pass, Phase, Workload
 
 
 def zero3(workload: Workload, loop: Loop, *, recompute: bool = True, compute_scale: float = 1.0) -> tuple[Step, ...]:
@@ -22,12 +23,12 @@ def zero3(workload: Workload, loop: Loop, *, recompute: bool = True, compute_sca
     Parameters
     ----------
     workload, loop, recompute, compute_scale
-        As in `iteration`. The gradient of each layer must be summed by that layer.
+        As in `iteration`.
 
     Raises
     ------
     InputError
-        If the gradients of several layers are fused: then nobody knows how large each layer's parameters are.
+        If a layer does not say how large its parameters are, and the gradients of several layers are fused.
 
     References
     ----------
@@ -74,16 +75,22 @@ def _gathered(
 
 
 def _parameters(workload: Workload) -> list[float]:
-    """Return the bytes of each layer's parameters: those of its gradient."""
-    sizes = [layer.weight_gradient.size for layer in workload.layers]
-    if sum(size > 0 for size in sizes) == 1 and len(sizes) > 1:
+    """Return the bytes of each layer's parameters.
+
+    A layer file does not say them: there a layer is taken to have as many as its gradient. An output layer that shares
+    the embedding's table owns none, and is taken to find it gathered.
+    """
+    gradients = [layer.weight_gradient.size for layer in workload.layers]
+    known = [layer.parameters for layer in workload.layers]
+    fused = sum(size > 0 for size in gradients) == 1 and len(gradients) > 1
+    if fused and any(size is None for size in known):
         raise InputError(
             f"{field('zero')} 3",
             f"workload '{workload.name}', whose weight gradients are fused into one layer",
             "each layer's own weight gradient, which tells the size of its parameters",
-            f"Use {field('variant')} optimizer.",
+            "Write each layer's gradient in its own line.",
         )
-    return sizes
+    return [gradient if size is None else size for size, gradient in zip(known, gradients, strict=True)]
 
 
 def _scattered(workload: Workload) -> Workload:
@@ -93,8 +100,6 @@ def _scattered(workload: Workload) -> Workload:
         weight = layer.weight_gradient
         if weight.collective is None:
             return layer
-        phase = Phase(weight.compute, Collective.REDUCE_SCATTER, weight.size)
-        return Layer(layer.name, layer.forward, layer.input_gradient, phase, layer.update)
+        return replace(layer, weight_gradient=Phase(weight.compute, Collective.REDUCE_SCATTER, weight.size))
 
-    layers = tuple(map(scattered, workload.layers))
-    return Workload(workload.name, layers, workload.tp, workload.dp, workload.source, workload.checkpoints)
+    return replace(workload, layers=tuple(map(scattered, workload.layers)))

@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
 from pathlib import Path
 
-from simcore.calibrate.measure.timing import require_torch, resolve_device
-from simcore.calibrate.plan import SUITES, TIME_LIMIT
-from simcore.calibrate.run import Calibration, Progress
-from simcore.calibrate.run import calibrate as run
-from simcore.errors import InputError, unknown_name
+from simcore.calibrate.calibration import Calibration
+from simcore.calibrate.calibration import calibrate as measure
+from simcore.calibrate.measure.device import require_torch, resolve_device
+from simcore.calibrate.plan import TIME_LIMIT, Progress
+from simcore.calibrate.suites.registry import SUITES, check_suites
+from simcore.errors import InputError, field
+from simcore.models.compute.unfitted import unfitted
 from simcore.outputs import check_file
+from simcore.results import Provenance, versions
+from simcore.studies.calibrate.request import CalibrateRequest
+from simcore.studies.calibrate.result import CalibrateResult
+from simcore.studies.request import study
 
 
-def default_output(device: str) -> Path:
-    """Return where a device's profile goes if nobody says: ``cuda-1.json`` in the working directory."""
-    return Path(f"{device.replace(':', '-')}.json")
+@study(CalibrateRequest)
+def calibrate(request: CalibrateRequest, *, progress: Progress | None = None) -> CalibrateResult:
+    """Measure the kernels of a device and fit a profile to them.
 
-
-def calibrate(
-    device: str = "cpu",
-    suites: Sequence[str] = SUITES,
-    output: Path | None = None,
-    *,
-    full: bool = False,
-    force: bool = False,
-    limit: float | None = None,
-    progress: Progress | None = None,
-) -> tuple[Calibration, Path]:
-    """Measure a device.
-
-    Parameters
-    ----------
-    device, suites, full, force, limit, progress
-        See `simcore.calibrate.run.calibrate`.
-    output : Path, optional
-        The profile; by default named after the device, in the working directory.
-
-    Returns
-    -------
-    Calibration, Path
-        The profile with what is not in it, and where it lies.
+    The profile is written as it goes. Samples that it has already are not measured again, unless it is started anew.
+    `calibrate.of` also takes ``progress``, see `simcore.calibrate.plan`.
 
     Raises
     ------
@@ -49,16 +33,59 @@ def calibrate(
     MissingExtraError
         If torch is not installed.
     """
-    if not suites:
-        raise InputError("--suite", "none", f"some of {', '.join(SUITES)}")
-    for name in suites:
-        if name not in SUITES:
-            raise unknown_name("--suite", name, SUITES)
-    if limit is not None and not limit > 0:
-        usual = " or ".join(f"{seconds:g}" for seconds in TIME_LIMIT.values())
-        raise InputError("--time-limit", f"{limit:g}", "seconds above 0", f"Leave it out for {usual}.")
+    _check(request)
     require_torch()
-    resolve_device(device)
-    path = output or default_output(device)
-    check_file(path, option="-o")
-    return run(device, suites, path, full=full, force=force, limit=limit, progress=progress), path
+    resolve_device(request.device)
+    path = profile_path(request)
+    check_file(path, option=field("output"))
+    started = time.process_time()
+    found = measure(
+        request.device,
+        request.suites,
+        path,
+        full=request.full,
+        force=request.force,
+        limit=request.limit,
+        progress=progress,
+    )
+    profile = found.profile
+    return CalibrateResult(
+        calibration=found,
+        path=path,
+        warnings=tuple(_warnings(found)),
+        provenance=Provenance(
+            command=request.study,
+            inputs=request.resolved(output=path).inputs(),
+            sha256={"profile": profile.sha256},
+            versions=versions("numpy", "scipy") | {"torch": profile.fingerprint["torch"]},
+        ),
+        cpu_seconds=time.process_time() - started,
+    )
+
+
+def profile_path(request: CalibrateRequest) -> Path:
+    """Return where the profile goes: by default into the working directory, named after the device.
+
+    Examples
+    --------
+    >>> str(profile_path(CalibrateRequest(device="cuda:1")))
+    'cuda-1.json'
+    """
+    return Path(f"{request.device.replace(':', '-')}.json" if request.output is None else request.output)
+
+
+def _check(request: CalibrateRequest) -> None:
+    if not request.suites:
+        raise InputError(field("suites"), "none", f"some of {', '.join(SUITES)}")
+    check_suites(request.suites)
+    if request.limit is not None and not request.limit > 0:
+        usual = " or ".join(f"{seconds:g}" for seconds in TIME_LIMIT.values())
+        raise InputError(field("limit"), f"{request.limit:g}", "seconds above 0", f"Leave it out for {usual}.")
+
+
+def _warnings(found: Calibration) -> list[str]:
+    """Say what is not in the profile, and why."""
+    lines = [f"skipped {line}" for line in found.skipped]
+    if found.missing:
+        lines.append(f"time was over before {found.missing} cases were measured")
+    return [*lines, *(f"no fit of {line}" for line in unfitted(found.profile))]

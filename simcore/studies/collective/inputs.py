@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from numbers import Real
 
 from simcore.errors import InputError, field, written
+from simcore.models.network.algorithms import DEFAULT_ALGORITHM, Algorithm
 from simcore.models.network.collectives import Collective
 from simcore.models.network.groups import check_rank, group_positions
-from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
 from simcore.models.network.topology import Topology
 from simcore.studies.inputs import choice
 from simcore.units import parse

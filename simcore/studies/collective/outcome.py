@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from simcore.models.network.algorithms import Algorithm
 from simcore.models.network.bounds import Bounds, per_dimension
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import Convention
-from simcore.models.network.schedulers.schedules import Schedule
-from simcore.models.network.simulation.algorithms import Algorithm
+from simcore.models.network.conventions import Convention, convention
+from simcore.models.network.schedulers.base import Scheduler
 from simcore.models.network.simulation.run import CollectiveRun
 from simcore.models.network.topology import Topology
 from simcore.results import Result, Table
@@ -42,11 +42,13 @@ class CollectiveOutcome(Result):
         What each dimension was to run; what it ran is in `run`.
     request : CollectiveRequest
         What was asked for.
+    schedule : type of Scheduler
+        What was asked for.
     run : CollectiveRun
         Times, utilisation and every phase.
     bounds : Bounds
         What no schedule can beat.
-    faster : tuple of Schedule and float, optional
+    faster : tuple of str and float, optional
         Another schedule that takes less than ``latency-aware``, and its time [s].
     """
 
@@ -58,9 +60,10 @@ class CollectiveOutcome(Result):
     positions: list[list[int]] | None
     asked: tuple[Algorithm, ...]
     request: CollectiveRequest
+    schedule: type[Scheduler]
     run: CollectiveRun
     bounds: Bounds
-    faster: tuple[Schedule, float] | None = None
+    faster: tuple[str, float] | None = None
 
     @property
     def time(self) -> float:
@@ -83,7 +86,7 @@ class CollectiveOutcome(Result):
     @property
     def convention(self) -> Convention:
         """What a chunk phase costs."""
-        return Convention(self.request.convention)
+        return convention(self.request.convention)
 
     @cached_property
     def occupied(self) -> tuple[float, ...]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
+from simcore.models.network.algorithms import Algorithm, is_exchange, steps
+from simcore.models.network.chunks import Optimization
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import Convention, is_exchange, phase_cost
+from simcore.models.network.conventions import PHYSICAL
 from simcore.models.network.graph import exchange_load, sharing
-from simcore.models.network.schedulers.schedules import Optimization, Schedule
-from simcore.models.network.simulation.algorithms import Algorithm, steps
 from simcore.models.network.topology import Block
 from simcore.studies.collective.outcome import CollectiveOutcome
 from simcore.units import format_si
@@ -30,18 +30,18 @@ def reasons(result: CollectiveOutcome) -> list[str]:
         alone, empty = prod(result.groups) == 1, "the buffer is empty" if result.buffers.size == 0 else _NO_BYTE
         return [f"Nothing is sent: {'the group is one NPU' if alone else empty}."]
     found = [_limit(result), *_latency(result), *_balance(result), *_network(result)]
-    schedule = result.request.schedule
-    if result.convention.always_ascending and schedule != Schedule.ASCENDING:
+    schedule = result.schedule.name
+    if result.convention.always_ascending and schedule != "ascending":
         found.append(f"The schedule {schedule} had no effect: ASTRA-sim 2 always runs the ascending one.")
     if result.faster is not None and result.faster[1] < (1 - _LESS) * result.time:
         other, time = result.faster
         found.append(
-            f"The schedule {other.value} takes {format_si(time, 's')} here, {1 - time / result.time:.1%} less: "
+            f"The schedule {other} takes {format_si(time, 's')} here, {1 - time / result.time:.1%} less: "
             "latency-aware chooses from a fixed family of schedules, and none of it is as fast."
         )
     if (result.efficiency or 0.0) > 1:
         found.append(
-            f"The time is below the bound, which no network allows: the convention {result.convention.value} lets "
+            f"The time is below the bound, which no network allows: the convention {result.convention} lets "
             "messages and chunks in flight each have a link's whole bandwidth. Use --convention physical."
         )
     return found
@@ -65,14 +65,14 @@ def _latency(result: CollectiveOutcome) -> list[str]:
     """Compare latency with bytes in the limiting dimension."""
     d = result.limiting
     assert d is not None  # the caller has checked
-    if result.convention is Convention.PHYSICAL:
+    if result.convention is PHYSICAL:
         waiting = 1 - result.run.busy[d] / result.occupied[d]
     else:  # work has latency in it there
         waiting = _latencies(result, d) / sum(each.end - each.start for each in result.run.log if each.dimension == d)
     if waiting < 0.1:
         return []
     remedy = "" if result.run.chunks == 1 else "; fewer chunks pay it less often"
-    if remedy and not result.convention.always_ascending and result.request.schedule != Schedule.LATENCY_AWARE:
+    if remedy and not result.convention.always_ascending and result.schedule.name != "latency-aware":
         remedy += ", --schedule latency-aware tries them"
     sends = format_si((1 - waiting) * result.occupied[d], "s")
     return [
@@ -89,8 +89,8 @@ def _latencies(result: CollectiveOutcome, d: int) -> float:
     for each in result.run.log:
         if each.dimension == d:
             slow, quick = (
-                phase_cost(
-                    result.convention, links, result.bandwidths[d], algorithm, each.operation, result.groups[d],
+                result.convention.phase_cost(
+                    links, result.bandwidths[d], algorithm, each.operation, result.groups[d],
                     each.size, members,
                 )
                 for links in (dimension, replace(dimension, latency=0.0))
@@ -137,7 +137,7 @@ def _network(result: CollectiveOutcome) -> list[str]:
 def _ring(result: CollectiveOutcome, d: int, members: Sequence[int]) -> list[str]:
     """Say what the links of a ring do to the group, and what the convention makes of them."""
     dimension, p, found = result.topology.dimensions[d], len(members), []
-    physical, exchange = result.convention is Convention.PHYSICAL, result.collective is Collective.ALL_TO_ALL
+    physical, exchange = result.convention is PHYSICAL, result.collective is Collective.ALL_TO_ALL
     if p < dimension.size and not (physical and is_exchange(result.run.algorithms[d], result.collective)):
         factor = sharing(dimension, [members], result.collective)
         links = "carry it alone as fast" if factor <= 1 else f"would take {factor:g} times as long for its bytes"
@@ -171,14 +171,14 @@ def _folding(result: CollectiveOutcome, d: int) -> str:
     p = result.groups[d]
     fold = f"folded onto {2 ** (p.bit_length() - 1)} NPUs first"
     ran = result.run.algorithms[d]
-    if result.convention is not Convention.PHYSICAL or ran is Algorithm.FOLDING:
+    if result.convention is not PHYSICAL or ran is Algorithm.FOLDING:
         return f"chunks are {fold}"
     if ran is Algorithm.RING:
         return "chunks run a ring, because folding would send whole buffers"
     rings, phases = 0, [each for each in result.run.log if each.dimension == d]
     for each in phases:
-        cost = phase_cost(
-            Convention.PHYSICAL, result.topology.dimensions[d], result.bandwidths[d], Algorithm.HALVING_DOUBLING,
+        cost = PHYSICAL.phase_cost(
+            result.topology.dimensions[d], result.bandwidths[d], Algorithm.HALVING_DOUBLING,
             each.operation, p, each.size,
         )  # fmt: skip
         least = sum(step.times * each.size * step.parts / step.of for step in steps(Algorithm.RING, each.operation, p))

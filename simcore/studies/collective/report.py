@@ -19,7 +19,7 @@ def report(result: CollectiveOutcome) -> list[Block]:
     return [
         Headline(
             f"{result.collective.value} of {_bytes(result.buffers.size)} ({result.buffers.meaning}) among "
-            f"{_product(group)}, {request.schedule}, {counted(result.run.chunks, 'chunk')}, "
+            f"{_product(group)}, {result.schedule.name}, {counted(result.run.chunks, 'chunk')}, "
             f"{request.in_flight} in flight, {request.convention}",
             _held(result),
         ),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from simcore.models.network.algorithms import Algorithm
+from simcore.models.network.chunks import Optimization
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import Convention
-from simcore.models.network.schedulers.schedules import Optimization, Schedule
-from simcore.models.network.simulation.algorithms import Algorithm
+from simcore.models.network.conventions import CONVENTIONS
+from simcore.models.network.schedulers.base import Scheduler
+from simcore.models.network.schedulers.registry import SCHEDULERS
 from simcore.studies.request import Request, argument, option
 
 
@@ -29,7 +31,9 @@ class CollectiveRequest(Request):
         help="Dimensions with bandwidth and link latency; or a network that has bandwidths. Needed.",
     )
     chunks: int = option(default=64, help="Into how many the buffer is cut.")
-    schedule: str = option(default="ascending", choices=Schedule, help="Order of dimensions per chunk.")
+    schedule: str | type[Scheduler] = option(
+        default="ascending", choices=SCHEDULERS, beside="FILE.py:CLASS", help="Order of dimensions per chunk."
+    )
     in_flight: int = option(default=1, help="Chunks under way in a dimension at once.")
     group: str | Sequence[int] | None = option(
         default=None, metavar="RANKS", help="Ranks that take part: 0-15 or 0,4,8; by default all."
@@ -41,7 +45,7 @@ class CollectiveRequest(Request):
         help="What an all-reduce does in each dimension: reduce-scatter up and all-gather down, or all of it.",
     )
     convention: str = option(
-        default="physical", choices=Convention, help="What a chunk costs, by physics or as ASTRA-sim counts it."
+        default="physical", choices=CONVENTIONS, help="What a chunk costs, by physics or as ASTRA-sim counts it."
     )
     algorithms: str | Sequence[str] | None = option(
         default=None,

@@ -85,7 +85,7 @@ class CollectiveResult(CollectiveOutcome):
         from simcore.studies.collective.figures import draw
 
         what = f"{self.collective.value} of {self.buffers.size:,.0f} B per NPU on {self.topology.name}"
-        how = f"{self.request.schedule}, {counted(self.run.chunks, 'chunk')}, {self.convention.value}"
+        how = f"{self.schedule.name}, {counted(self.run.chunks, 'chunk')}, {self.convention}"
         figure = draw(self.slices, self.dimensions, self.time)
         return {self.stem: caption(figure, f"{what}; {how}: {format_si(self.time, 's')}")}
 

@@ -8,15 +8,16 @@ from math import prod
 
 from simcore.errors import field
 from simcore.models.network.bounds import bounds
+from simcore.models.network.chunks import Optimization
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import Convention
-from simcore.models.network.schedulers.schedules import Optimization, Schedule
+from simcore.models.network.conventions import convention
+from simcore.models.network.schedulers.registry import SCHEDULERS, scheduler, scheduler_file
 from simcore.models.network.simulation.run import simulate_collective
 from simcore.results import Provenance, versions
 from simcore.studies.collective.inputs import buffers, parse_algorithms, parse_group, parse_size
 from simcore.studies.collective.request import CollectiveRequest
 from simcore.studies.collective.result import CollectiveResult
-from simcore.studies.inputs import check_count, resolve_network
+from simcore.studies.inputs import check_count, part_hash, resolve_network
 from simcore.studies.request import study
 
 
@@ -35,8 +36,8 @@ def collective(request: CollectiveRequest) -> CollectiveResult:
     >>> round(result.time * 1e3, 3), round(result.bound * 1e3, 3), result.limiting
     (8.694, 8.054, 1)
     """
-    kind, schedule = Collective(request.collective), Schedule(request.schedule)
-    convention, optimization = Convention(request.convention), Optimization(request.collective_opt)
+    kind, schedule = Collective(request.collective), scheduler(request.schedule, field("schedule"))
+    counted, optimization = convention(request.convention), Optimization(request.collective_opt)
     check_count(field("chunks"), request.chunks)
     check_count(field("in_flight"), request.in_flight)
     size = parse_size(request.size)
@@ -56,20 +57,21 @@ def collective(request: CollectiveRequest) -> CollectiveResult:
         chunks=request.chunks,
         in_flight=request.in_flight,
         optimization=optimization,
-        convention=convention,
+        convention=counted,
         algorithms=algorithms,
+        place=field("convention"),
     )
     started = time.process_time()
     run = simulated(schedule=schedule)
     seconds = time.process_time() - started
     faster = None
-    if schedule is Schedule.LATENCY_AWARE and convention in (Convention.PHYSICAL, Convention.ASTRA_SIM):
-        others = [(each, simulated(schedule=each).time) for each in Schedule if each is not schedule]
+    if schedule.name == "latency-aware" and not counted.always_ascending:
+        others = [(each, simulated(schedule=scheduler(each)).time) for each in SCHEDULERS if each != schedule.name]
         faster = min((pair for pair in others if pair[1] < run.time), key=lambda pair: pair[1], default=None)
     provenance = Provenance(
         command=request.study,
         inputs=request.resolved(size=held.size, algorithms=[each.value for each in algorithms]).inputs(),
-        sha256=hashes,
+        sha256=hashes | part_hash("schedule", scheduler_file(request.schedule)),
         counts={"events": run.events, "phases": run.phases},
         versions=versions("simpy"),
     )
@@ -82,6 +84,7 @@ def collective(request: CollectiveRequest) -> CollectiveResult:
         positions=None if request.group is None else [list(here) for here in positions],
         asked=tuple(algorithms),
         request=request,
+        schedule=schedule,
         run=run,
         bounds=bounds(kind, held.size, topology, bandwidths, group, positions),
         faster=faster,

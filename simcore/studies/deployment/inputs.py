@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field as default
 from pathlib import Path
+from typing import Any
 
 from simcore.errors import InputError, field
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.mapping import Groups, check_groups, map_parallelism
 from simcore.models.network.topology import Topology
-from simcore.models.training.operators import ProfiledTimes
-from simcore.models.training.transformer import LayerTimes, Variant, constant_rate
+from simcore.models.training.lowering import Variant
+from simcore.models.training.notes import number_formats
 from simcore.models.training.workload import Workload
 from simcore.readers.read import Read
 from simcore.studies.deployment.request import DeploymentRequest
@@ -89,8 +91,8 @@ def parallelism(request: DeploymentRequest, topology: Topology) -> Parallelism:
     return Parallelism(groups=read.value, sha256={"communicator": read.sha256})
 
 
-def compute_times(request: DeploymentRequest) -> tuple[KernelProfile | None, LayerTimes]:
-    """Return the profile and the compute of layers on it, or no profile and the constant rate.
+def compute_profile(request: DeploymentRequest) -> KernelProfile | None:
+    """Return the profile that compute is predicted from; None for a constant rate.
 
     Raises
     ------
@@ -104,30 +106,31 @@ def compute_times(request: DeploymentRequest) -> tuple[KernelProfile | None, Lay
         if dtype is not None:
             found, expected = f"'{dtype}' without a profile", f"{field('profile')} beside it"
             raise InputError(field("dtype"), found, expected, f"Add {field('profile')}.")
-        return None, constant_rate
-    loaded = profile if isinstance(profile, KernelProfile) else read_profile(profile, field("profile")).value
-    return loaded, ProfiledTimes(loaded, dtype)
+        return None
+    return profile if isinstance(profile, KernelProfile) else read_profile(profile, field("profile")).value
 
 
-def compute_source(times: LayerTimes) -> str:
+def compute_source(profile: KernelProfile | None, workloads: Sequence[Workload]) -> str:
     """Say at the end of a headline where compute is from: profile and number format; nothing at a constant rate."""
-    if not isinstance(times, ProfiledTimes):
-        return ""
-    return f"; compute of profile {times.profile.name} in {', '.join(times.formats)}"
+    return "" if profile is None else f"; compute of profile {profile.name} in {number_formats(workloads)}"
 
 
 def place_workloads(
-    request: DeploymentRequest, workload: str | Path, topology: Topology, degrees: Parallelism, times: LayerTimes
+    request: DeploymentRequest,
+    workload: str | Path,
+    topology: Topology,
+    degrees: Parallelism,
+    profile: KernelProfile | None,
 ) -> tuple[Read[tuple[Workload, ...]], list[Groups]]:
     """Read a workload, or the members of a group, and say where on the network the groups of each sit."""
     from simcore.readers.workloads import read_workload, read_workloads
 
     variant = variant_of(request)
     sequence, batch, place = request.sequence, request.batch, field("workload")
-    shape = {**degrees.degrees, "npus": topology.npus}
+    cut: dict[str, Any] = {**degrees.degrees, "npus": topology.npus, "profile": profile, "dtype": request.dtype}
     if sequence is None and batch is None:
-        found = read_workloads(workload, place, variant=variant, times=times, **shape)
+        found = read_workloads(workload, place, variant=variant, **cut)
     else:
-        alone = read_workload(workload, place, variant=variant, sequence=sequence, batch=batch, times=times, **shape)
+        alone = read_workload(workload, place, variant=variant, sequence=sequence, batch=batch, **cut)
         found = Read((alone.value,), alone.name, alone.sha256)
     return found, [degrees.place(topology, each) for each in found.value]

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from simcore.models.network.cost import CostModel, cost_coefficients
 from simcore.models.network.mapping import map_parallelism
 from simcore.models.network.topology import Topology
-from simcore.models.training.closed_form import StepModel, TrainingLoop, compile_step, mean_step
+from simcore.models.training.closed_form import StepModel, compile_step, mean_step
+from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload
 from simcore.readers.costs import read_costs
 from simcore.readers.networks import read_network
@@ -28,7 +29,7 @@ from simcore.readers.read import Read
 from simcore.readers.workloads import read_workload
 
 if TYPE_CHECKING:
-    from simcore.models.bandwidth.perf import Optimum
+    from simcore.models.bandwidth.time_search import Optimum
 
 Array = NDArray[np.float64]
 
@@ -125,7 +126,7 @@ class Scene:
         models = {}
         for workload in self.workloads:
             groups = map_parallelism(self.topology, workload.tp, workload.dp)
-            loop = TrainingLoop.NO_OVERLAP
+            loop = Loop.NO_OVERLAP
             models[workload.name] = compile_step(workload, groups, loop, True, compute_scale, recompute_compute)
         models[GROUP] = mean_step(list(models.values()), list(models))
         return models
@@ -191,8 +192,9 @@ class Planner:
 
 def solve(model: StepModel, budget: float, prices: Array, goal: str) -> Optimum:
     """Split a budget [B/s] over dimensions of given prices [$ per B/s] for `PERF` or `PER_COST`."""
-    from simcore.models.bandwidth.plan import Target, best_split
+    from simcore.models.bandwidth.plan import best_split
     from simcore.models.bandwidth.region import make_region
+    from simcore.models.bandwidth.target import Target
 
     region = make_region(budget, model.shapes.shape[1])
     return best_split(model, region, prices, Target.PERF if goal == PERF else Target.PER_COST)[0]

@@ -68,12 +68,11 @@ def evaluate(request: EvaluateRequest, *, announce: Callable[[str], None] = lamb
     """
     target, small = request.target, request.small
     device = request.device or "cpu"
-    from simcore.calibrate.measure.fingerprint import device_name
+    from simcore.calibrate.measure.device import current, device_name, has_triton, resolve_device
     from simcore.calibrate.measure.formats import experts_format
-    from simcore.calibrate.measure.timing import current, has_triton, resolve_device
-    from simcore.calibrate.suites.layer_sweeps import experts, sequences
-    from simcore.calibrate.suites.pit_summary import best_rows, left_out
-    from simcore.calibrate.suites.pit_sweeps import Bench, figure15, figure16, figure17
+    from simcore.calibrate.sweeps.layers import experts, sequences
+    from simcore.calibrate.sweeps.pit import Bench, figure15, figure16, figure17
+    from simcore.calibrate.sweeps.summary import best_rows, left_out
 
     kind = resolve_device(device).type
     size = SMALL if small else SIZES[kind]

@@ -9,7 +9,8 @@ import numpy as np
 
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import map_parallelism
-from simcore.models.training.closed_form import TrainingLoop, compile_step
+from simcore.models.training.closed_form import compile_step
+from simcore.models.training.program import Loop
 from simcore.readers.costs import read_costs
 from simcore.readers.networks import read_network
 from simcore.readers.references import PublishedPlan
@@ -56,7 +57,7 @@ def table6(
         announce(f"solving {NETWORK} {row.workload} Perf {row.loop}")
         workload = workloads[row.workload].value
         groups = map_parallelism(topology, workload.tp, workload.dp)
-        model = compile_step(workload, groups, TrainingLoop(row.loop))
+        model = compile_step(workload, groups, Loop(row.loop))
         optimum = solve(model, BUDGET, prices, PERF)
         programs += optimum.programs
         bandwidths = optimum.bandwidths.tolist()

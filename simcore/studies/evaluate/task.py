@@ -13,7 +13,7 @@ from pathlib import Path
 
 from simcore._version import __version__
 from simcore.files import sha256
-from simcore.models.network.conventions import Convention
+from simcore.models.network.conventions import ASTRA_SIM
 from simcore.models.network.mapping import map_parallelism
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.training.program import Loop, iteration
@@ -21,7 +21,7 @@ from simcore.models.training.simulated import Settings, run_iteration
 from simcore.models.training.workload import Workload
 from simcore.studies.evaluate.grid import COMPUTE_SCALE
 
-SETTINGS = Settings(chunks=64, convention=Convention.ASTRA_SIM)
+SETTINGS = Settings(chunks=64, convention=ASTRA_SIM)
 """As the artifact's system file says: 64 chunks, ascending, and its simulator's rules."""
 LOOP = Loop.SIMULATE
 """What its collectives wait for."""
@@ -52,7 +52,8 @@ class Task:
         It does not change with Python or the libraries.
         """
         inputs = [astuple(self.topology), astuple(self.workload), self.bandwidths]
-        how = [astuple(SETTINGS), LOOP, COMPUTE_SCALE, __version__, fingerprint(Path(__file__).parents[2])]
+        settings = [SETTINGS.chunks, SETTINGS.schedule.name, SETTINGS.convention.name]
+        how = [settings, LOOP, COMPUTE_SCALE, __version__, fingerprint(Path(__file__).parents[2])]
         return sha256(json.dumps([inputs, how]).encode())[:32]
 
 

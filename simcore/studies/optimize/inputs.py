@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.errors import InputError, field, unknown_name
+from simcore.errors import InputError, field, unknown_name, with_fields
 from simcore.models.bandwidth.expressions import parse_constraint
-from simcore.models.bandwidth.region import Constraint, cap, minimum
+from simcore.models.bandwidth.region import Constraint, Region, cap, make_region, minimum
 from simcore.models.network.cost import CostModel, cost_coefficients
 from simcore.models.network.topology import Topology
 from simcore.readers.read import Read
 from simcore.studies.inputs import bandwidth, shown
-
-Limits = Mapping[str, float | str]
+from simcore.studies.optimize.request import OptimizeRequest
+from simcore.studies.request import descriptions
 
 
 def limits(place: str, texts: Sequence[str]) -> dict[str, float | str]:
@@ -28,35 +29,43 @@ def limits(place: str, texts: Sequence[str]) -> dict[str, float | str]:
 
     Examples
     --------
-    >>> limits("--cap", ["1=50", "Pod=100 GB/s"])
+    >>> limits(field("caps"), ["1=50", "Pod=100 GB/s"])
     {'1': '50', 'Pod': '100 GB/s'}
     """
-    found: dict[str, float | str] = {}
+    by_dimension: dict[str, float | str] = {}
     for text in texts:
         key, equals, value = (part.strip() for part in text.partition("="))
         if not (key and equals and value):
             raise InputError(place, f"'{text}'", "DIM=BW, such as 4=100 (GB/s)")
-        if key in found:
+        if key in by_dimension:
             raise InputError(place, f"'{key}' twice", "each dimension once", "Leave one of them out.")
-        found[key] = value
-    return found
+        by_dimension[key] = value
+    return by_dimension
 
 
-def read_limits(
-    caps: Limits | None, minima: Limits | None, constraints: Sequence[str], topology: Topology
-) -> list[Constraint]:
-    """Return what the user demands of a split.
+def read_region(request: OptimizeRequest, budget: float, topology: Topology) -> Region:
+    """Return the splits that a request admits, of its budget [B/s].
+
+    Refusals blame fields of the request. In a result a limit is called after its option, as the user may have typed it.
 
     Raises
     ------
     InputError
-        If a limit cannot be read, or a dimension has two caps or two minima, by whatever names.
+        If a limit cannot be read, a dimension has two caps or two minima, by whatever names, or limits conflict.
     """
+    limits = _read_limits(request, topology)
+    region = make_region(budget, len(topology.dimensions), limits, at_most=request.at_most)
+    fields = descriptions(OptimizeRequest)
+    named = [replace(each, name=with_fields(each.name, lambda name: fields[name].flag)) for each in region.constraints]
+    return replace(region, constraints=tuple(named))
+
+
+def _read_limits(request: OptimizeRequest, topology: Topology) -> list[Constraint]:
     size = len(topology.dimensions)
-    found: list[Constraint] = []
-    for place, label, given, make in (
-        (field("caps"), "--cap", caps or {}, cap),
-        (field("minima"), "--min", minima or {}, minimum),
+    constraints: list[Constraint] = []
+    for place, given, make in (
+        (field("caps"), request.caps or {}, cap),
+        (field("minima"), request.minima or {}, minimum),
     ):
         keys: dict[int, str] = {}
         for key, value in given.items():
@@ -65,10 +74,10 @@ def read_limits(
                 twice = f"'{keys[index]}' and '{key}', which both name dimension {index + 1}"
                 raise InputError(place, twice, "each dimension once", "Leave one of them out.")
             keys[index] = key
-            found.append(make(index, bandwidth(value, f"{place} {key}"), size, f"{label} {key}={shown(value)}"))
-    for text in constraints:
-        found += parse_constraint(text, size)
-    return found
+            constraints.append(make(index, bandwidth(value, f"{place} {key}"), size, f"{place} {key}={shown(value)}"))
+    for text in request.constraints:
+        constraints += parse_constraint(text, size, field("constraints"))
+    return constraints
 
 
 def dimension_index(key: str, topology: Topology, place: str) -> int:

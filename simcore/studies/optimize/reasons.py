@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.models.bandwidth.certificate import Bound
-from simcore.models.bandwidth.explain import TIE, tied
-from simcore.models.bandwidth.plan import BandwidthPlan, Target
+from simcore.models.bandwidth.dimensions import TIE, tied
+from simcore.models.bandwidth.plan import BandwidthPlan
 from simcore.models.bandwidth.region import Region
-from simcore.models.bandwidth.shadow import ShadowPrice
+from simcore.models.bandwidth.shadow import UNSTEADY, ShadowPrice
+from simcore.models.bandwidth.target import Target
 from simcore.models.training.closed_form import StepModel
 from simcore.units import format_si
 
@@ -26,26 +27,28 @@ def reasons(plan: BandwidthPlan) -> list[str]:
     """Say in sentences why the split of a plan is what it is."""
     model, region, limits, free = plan.model, plan.region, plan.shadow_prices, plan.free
     b, prices, per_cost = np.array(plan.bandwidths), np.array(plan.prices), plan.target is Target.PER_COST
-    found = [_stream_reason(model, s, b) for s in range(len(model.streams))]
-    found += _overlap_reason(model, b)
+    sentences = [_stream_reason(model, s, b) for s in range(len(model.streams))]
+    sentences += _overlap_reason(model, b)
     active = [limit for limit in limits if limit.per_bandwidth and limit.name != "budget"]
-    found += [_limit_reason(limit) for limit in active]
-    found += _slack_reason(region, b)
-    found += _unknown_reason(limits)
+    sentences += [_limit_reason(limit) for limit in active]
+    sentences += _slack_reason(region, b)
+    sentences += _unknown_reason(limits)
     if per_cost:
-        found += _budget_reason(limits)
-        found.append(_cost_reason(b, prices, plan.bound))
+        sentences += _budget_reason(limits)
+        sentences.append(_cost_reason(b, prices, plan.bound))
     elif not active and len(region.rows) == 1:
-        found += _balance_reason(model, plan.bound, b, limits[0])
+        sentences += _balance_reason(model, plan.bound, b, limits[0])
     idle = [i for i in range(len(b)) if not (model.shapes[:, i] > 0).any()]
     if idle:
-        found.append(f"{_names(idle).capitalize()} {'carries' if len(idle) == 1 else 'carry'} nothing.")
+        sentences.append(f"{_names(idle).capitalize()} {'carries' if len(idle) == 1 else 'carry'} nothing.")
     if free:
         rest = "the split nearest to equal shares" if per_cost else "the cheapest, then nearest to equal shares,"
-        found.append(f"{_names(free).capitalize()} could be split otherwise at the same objective; {rest} is given.")
+        sentences.append(
+            f"{_names(free).capitalize()} could be split otherwise at the same objective; {rest} is given."
+        )
     if plan.equal_products:
-        found.append("Networks of other costs have the same time x cost; the cheapest is given.")
-    return found
+        sentences.append("Networks of other costs have the same time x cost; the cheapest is given.")
+    return sentences
 
 
 def _stream_reason(model: StepModel, s: int, b: Array) -> str:
@@ -70,6 +73,13 @@ def moved(limit: ShadowPrice) -> str:
         return ""
     what = "the left side" if limit.dimension is None else f"b{limit.dimension + 1}"
     return f"{what} {'larger' if limit.direction > 0 else 'smaller'}"
+
+
+def unknown(limit: ShadowPrice) -> str:
+    """Say why a shadow price is unknown; an empty string where it is known."""
+    if limit.unknown == UNSTEADY:
+        return "the saving per unit changes with every step that numbers of double precision can tell apart"
+    return limit.unknown
 
 
 def _limit_reason(limit: ShadowPrice) -> str:
@@ -103,15 +113,18 @@ def _budget_reason(limits: Sequence[ShadowPrice]) -> list[str]:
 
 
 def _unknown_reason(limits: Sequence[ShadowPrice]) -> list[str]:
-    return [f"The shadow price of {each.name} is unknown: {each.unknown}." for each in limits if each.unknown]
+    return [f"The shadow price of {each.name} is unknown: {unknown(each)}." for each in limits if each.unknown]
 
 
 def _overlap_reason(model: StepModel, b: Array) -> list[str]:
-    both = model.y > 0
+    both = model.weight_volume > 0
     if not both.any():
         return []
     rates = model.rates(b)
-    hidden = both & (model.x * rates[model.sx] >= (model.g + model.y * rates[model.sy]) * (1 - TIE))
+    hidden = both & (
+        model.input_volume * rates[model.input_stream]
+        >= (model.weight_compute + model.weight_volume * rates[model.weight_stream]) * (1 - TIE)
+    )
     share = float(model.count[hidden].sum() / model.count[both].sum())
     if share == 0:
         return ["Overlap: no weight gradient hides wholly behind an input-gradient collective."]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from simcore.models.bandwidth.explain import DimensionReport
-from simcore.models.bandwidth.plan import BandwidthPlan, Target
+from simcore.models.bandwidth.dimensions import DimensionReport
+from simcore.models.bandwidth.plan import BandwidthPlan
 from simcore.models.bandwidth.shadow import ShadowPrice
+from simcore.models.bandwidth.target import Target
 from simcore.report import Block, Column, Grid, Headline, Sentences, Text, grid
 from simcore.studies.optimize.outcome import OptimizeOutcome
 from simcore.studies.optimize.reasons import moved, reasons
@@ -52,7 +53,7 @@ def _workloads(result: OptimizeOutcome) -> str:
 
 
 def _dimensions(result: OptimizeOutcome) -> Grid:
-    words = [word for found in result.plan.dimensions for label in found.bottleneck_of for word in label.split()]
+    words = [word for each in result.plan.dimensions for label in each.bottleneck_of for word in label.split()]
     columns = [
         Column("dim", left=True),
         Column("network", left=True, whole=True),
@@ -60,7 +61,7 @@ def _dimensions(result: OptimizeOutcome) -> Grid:
         *map(Column, ("GB/s", "share", "busy", "1 GB/s more saves")),
     ]
     rows = []
-    for index, (dimension, found) in enumerate(zip(result.topology.dimensions, result.plan.dimensions, strict=True), 1):
+    for index, (dimension, split) in enumerate(zip(result.topology.dimensions, result.plan.dimensions, strict=True), 1):
         shape = f"{dimension.block.value} {dimension.size}"
         apart = "\n" if len(shape) + len(dimension.level) >= _LONG else " "
         network = f"{shape}{apart}{dimension.level}".rstrip()
@@ -69,22 +70,22 @@ def _dimensions(result: OptimizeOutcome) -> Grid:
             (
                 str(index),
                 network,
-                "\n".join(found.bottleneck_of) or "-",
-                f"{found.bandwidth / _GIGABYTE:.6g}",
-                f"{found.share:.2%}",
-                format_si(found.busy, "s"),
-                _gain(found),
+                "\n".join(split.bottleneck_of) or "-",
+                f"{split.bandwidth / _GIGABYTE:.6g}",
+                f"{split.share:.2%}",
+                format_si(split.busy, "s"),
+                _gain(split),
             )
         )
     return Grid(columns, rows)
 
 
-def _gain(found: DimensionReport) -> str:
-    if found.gain:
-        return format_si(found.gain, "s")
-    if found.ties_with:
-        return f"0, ties with {', '.join(map(str, found.ties_with))}"
-    return "0, no bottleneck" if not found.bottleneck_of else "0, hidden"
+def _gain(dimension: DimensionReport) -> str:
+    if dimension.gain:
+        return format_si(dimension.gain, "s")
+    if dimension.ties_with:
+        return f"0, ties with {', '.join(map(str, dimension.ties_with))}"
+    return "0, no bottleneck" if not dimension.bottleneck_of else "0, hidden"
 
 
 def _iteration(result: OptimizeOutcome) -> Grid:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from simcore.models.bandwidth.plan import Target
-from simcore.models.training.closed_form import TrainingLoop
+from simcore.models.bandwidth.target import Target
+from simcore.models.training.program import CLOSED_FORM_LOOPS
 from simcore.studies.deployment.request import DeploymentRequest
 from simcore.studies.request import Instead, argument, option
 
@@ -31,7 +31,7 @@ class OptimizeRequest(DeploymentRequest):
         choices=Target,
         help="Least iteration time, or least iteration time x the network's cost.",
     )
-    loop: str = argument(metavar="[LOOP]", default="NoOverlap", choices=TrainingLoop, help="The overlap rule.")
+    loop: str = argument(metavar="[LOOP]", default="NoOverlap", choices=CLOSED_FORM_LOOPS, help="The overlap rule.")
     recompute: bool = option(
         default=False, help="Forward collectives run twice; train --recompute runs forward compute twice too."
     )

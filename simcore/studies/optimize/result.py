@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from simcore.models.bandwidth.plan import Target
+from simcore.models.bandwidth.target import Target
 from simcore.models.training.closed_form import StepTime
 from simcore.report import Block
 from simcore.results import Table
 from simcore.studies.optimize.outcome import OptimizeOutcome
-from simcore.studies.optimize.reasons import moved, reasons
+from simcore.studies.optimize.reasons import moved, reasons, unknown
 from simcore.studies.optimize.report import report
 from simcore.units import format_si
 
@@ -68,7 +68,7 @@ class OptimizeResult(OptimizeOutcome):
                     "s_per_B/s": price.per_bandwidth,
                     "s_per_dollar": price.per_dollar,
                     "shift": moved(price),
-                    "unknown": price.unknown,
+                    "unknown": unknown(price),
                 }
                 for price in plan.shadow_prices
             ],

@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simcore.errors import InputError, field
-from simcore.models.bandwidth.plan import BandwidthPlan, Target, best_plan
-from simcore.models.bandwidth.region import FLOOR, FLOOR_TEXT, make_region
+from simcore.models.bandwidth.plan import BandwidthPlan, best_plan
+from simcore.models.bandwidth.region import FLOOR, FLOOR_TEXT
+from simcore.models.bandwidth.target import Target
 from simcore.models.network.mapping import Groups
-from simcore.models.training.closed_form import StepModel, TrainingLoop, compile_step, mean_step
-from simcore.models.training.operators import ProfiledTimes
+from simcore.models.training.closed_form import StepModel, compile_step, mean_step
+from simcore.models.training.notes import notes_on
+from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload
 from simcore.readers.costs import read_costs
 from simcore.readers.networks import read_network
 from simcore.results import Provenance, versions
-from simcore.studies.deployment.inputs import compute_source, compute_times, parallelism, place_workloads
+from simcore.studies.deployment.inputs import compute_profile, compute_source, parallelism, place_workloads
 from simcore.studies.inputs import parse_budget
-from simcore.studies.optimize.inputs import default_cost, price_dimensions, read_limits
+from simcore.studies.optimize.inputs import default_cost, price_dimensions, read_region
 from simcore.studies.optimize.request import OptimizeRequest
 from simcore.studies.optimize.result import OptimizeResult
 from simcore.studies.request import study
@@ -42,16 +44,15 @@ def optimize(request: OptimizeRequest) -> OptimizeResult:
     [140.46, 122.91, 15.36, 46.27]
     """
     total = parse_budget(request.budget, field("budget"))
-    target, loop = Target(request.target), TrainingLoop(request.loop)
+    target, loop = Target(request.target), Loop(request.loop)
     named = read_network(request.network, field("network"))
     topology = named.value.topology
-    limits = read_limits(request.caps, request.minima, request.constraints, topology)
+    region = read_region(request, total, topology)
     degrees = parallelism(request, topology)
-    device, times = compute_times(request)
-    loads, groups = place_workloads(request, request.workload, topology, degrees, times)
+    device = compute_profile(request)
+    loads, groups = place_workloads(request, request.workload, topology, degrees, device)
     costs = default_cost(topology) if request.cost is None else read_costs(request.cost, field("cost"))
     prices = price_dimensions(costs, topology)
-    region = make_region(total, len(topology.dimensions), limits, at_most=request.at_most)
     model = _model(request.workload, loads.value, groups, loop, request.recompute)
     started = time.process_time()
     plan = best_plan(model, region, prices, target)
@@ -59,16 +60,15 @@ def optimize(request: OptimizeRequest) -> OptimizeResult:
     sha256 = {"network": named.sha256, "workload": loads.sha256, "cost": costs.sha256, **degrees.sha256}
     if device is not None:
         sha256 |= {"profile": device.sha256}
-    of_times = times.notes() if isinstance(times, ProfiledTimes) else []
     cost = costs.name if request.cost is None else request.cost
     return OptimizeResult(
         plan=plan,
         topology=topology,
         workloads=loads.value,
         request=request,
-        compute=compute_source(times),
+        compute=compute_source(device, loads.value),
         profile="" if device is None else device.name,
-        warnings=(*of_times, *degrees.cautions(topology), *_on_the_floor(plan, request.at_most)),
+        warnings=(*notes_on(loads.value), *degrees.cautions(topology), *_on_the_floor(plan, request.at_most)),
         provenance=Provenance(
             command=request.study,
             inputs=request.resolved(budget=total, cost=cost).inputs(),
@@ -83,19 +83,19 @@ def optimize(request: OptimizeRequest) -> OptimizeResult:
 def _on_the_floor(plan: BandwidthPlan, at_most: bool) -> list[str]:
     """Say which dimensions have the least that a plan gives, although they carry something."""
     floor = FLOOR * plan.budget
-    found = [i for i, each in enumerate(plan.dimensions, 1) if each.bandwidth <= 1.001 * floor and each.busy > 0]
-    if not found:
+    lowest = [i for i, each in enumerate(plan.dimensions, 1) if each.bandwidth <= 1.001 * floor and each.busy > 0]
+    if not lowest:
         return []
     total = " or --constraint 'total >= ...'" if at_most else ""
-    those = f"dimension{'s' if len(found) > 1 else ''} {', '.join(map(str, found))}"
+    those = f"dimension{'s' if len(lowest) > 1 else ''} {', '.join(map(str, lowest))}"
     return [
-        f"{those} {'have' if len(found) > 1 else 'has'} the floor of {FLOOR_TEXT}: that floor, not economics, sets "
+        f"{those} {'have' if len(lowest) > 1 else 'has'} the floor of {FLOOR_TEXT}: that floor, not economics, sets "
         f"this plan. Give --min{total}."
     ]
 
 
 def _model(
-    given: str | Path, workloads: Sequence[Workload], groups: Sequence[Groups], loop: TrainingLoop, recompute: bool
+    given: str | Path, workloads: Sequence[Workload], groups: Sequence[Groups], loop: Loop, recompute: bool
 ) -> StepModel:
     """Compile what was given as the workload; of several, the mean."""
     models = [compile_step(each, group, loop, recompute) for each, group in zip(workloads, groups, strict=True)]

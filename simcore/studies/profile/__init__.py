@@ -1,1 +1,42 @@
-"""The study behind ``simcore profile``."""
+"""The studies behind ``simcore profile``: what profiles hold, how they differ, and how well they predict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simcore._lazy import attach
+
+if TYPE_CHECKING:
+    from simcore.studies.profile.request import CompareRequest, ShowRequest, ValidateRequest
+    from simcore.studies.profile.result import CompareResult, ShowResult, ValidateResult
+    from simcore.studies.profile.run import compare, show, validate
+    from simcore.studies.profile.validation import Validation
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "CompareRequest": "simcore.studies.profile.request",
+        "CompareResult": "simcore.studies.profile.result",
+        "ShowRequest": "simcore.studies.profile.request",
+        "ShowResult": "simcore.studies.profile.result",
+        "ValidateRequest": "simcore.studies.profile.request",
+        "ValidateResult": "simcore.studies.profile.result",
+        "Validation": "simcore.studies.profile.validation",
+        "compare": "simcore.studies.profile.run",
+        "show": "simcore.studies.profile.run",
+        "validate": "simcore.studies.profile.run",
+    },
+)
+
+__all__ = [
+    "CompareRequest",
+    "CompareResult",
+    "ShowRequest",
+    "ShowResult",
+    "ValidateRequest",
+    "ValidateResult",
+    "Validation",
+    "compare",
+    "show",
+    "validate",
+]

@@ -2,139 +2,104 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from numbers import Integral
 
-from simcore.errors import InputError
-from simcore.files import csv_text
+from simcore.errors import InputError, field, written
 from simcore.models.cluster.step_times import Key, StepTimes
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.mapping import Groups
-from simcore.models.training.architecture import Transformer
 from simcore.models.training.closed_form import step_time
-from simcore.models.training.operators import ProfiledTimes
-from simcore.models.training.transformer import generate
-from simcore.outputs import write_atomic
+from simcore.models.training.lowering import lower_on_profile
+from simcore.models.training.notes import notes_on
+from simcore.models.training.workload import Workload
 from simcore.readers.models import read_model
-from simcore.readers.profiles import read_profile
-from simcore.readers.read import read_entry
-from simcore.results import Provenance, Table, versions
+from simcore.results import Provenance, versions
+from simcore.studies.inputs import device_profile
+from simcore.studies.rates.request import RatesRequest
+from simcore.studies.rates.result import RatesResult
+from simcore.studies.request import study
 
-COLUMNS = ("model", "batch_size", "gpu_type", "seconds_per_minibatch", "kind")
 ALONE = Groups((1,), (1,))
 """One NPU, which sends nothing."""
+BATCHES = "whole numbers of at least 1, such as 4,8,16"
 
 
-@dataclass(frozen=True)
-class RatesResult:
-    """Predicted step times.
-
-    Attributes
-    ----------
-    rates : StepTimes
-        What `simcore.trace` takes.
-    provenance : Provenance
-        With the hash of every profile, by GPU type: two profiles may have one name.
-    """
-
-    rates: StepTimes
-    provenance: Provenance
-
-    @property
-    def table(self) -> Table:
-        """The step times as a table, a row per model, batch size and GPU type."""
-        return Table(COLUMNS, [(*key, seconds, "predicted") for key, seconds in self.rates.seconds.items()])
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain containers for JSON."""
-        return {"rates": [dict(row) for row in self.table], "provenance": self.provenance.as_dict()}
-
-    def to_csv(self) -> str:
-        """Return the table as ``trace --rates`` reads it, with its note, which holds the profiles' hashes."""
-        notes = "".join(f"# {note}\n" for note in self.provenance.notes)
-        rows = [tuple(row.values()) for row in self.table]
-        return f"# note: {self.rates.note}\n{notes}{csv_text(COLUMNS, rows)}"
-
-    def write(self, path: Path) -> None:
-        """Write the CSV file."""
-        write_atomic(path, self.to_csv())
-
-
-def minibatch_seconds(model: Transformer, times: ProfiledTimes) -> float:
-    """Return the time of one mini-batch, forward and backward, on one device [s], by the step-time model."""
-    return step_time(generate(times.in_format(model), 1, 1, times=times), ALONE, [1.0]).total
-
-
-def rates(
-    profiles: Sequence[str | Path | KernelProfile],
-    models: Sequence[str | Path],
-    batches: Sequence[int],
-    *,
-    devices: Sequence[str] = (),
-    names: Sequence[str] = (),
-    sequence: int | None = None,
-    dtype: str | None = None,
-) -> RatesResult:
+@study(RatesRequest)
+def rates(request: RatesRequest) -> RatesResult:
     """Predict a model's seconds per mini-batch on the devices of some profiles.
-
-    Parameters
-    ----------
-    profiles : sequence of str, Path or KernelProfile
-        One per GPU type.
-    models : sequence of str or Path
-        Transformers of the zoo or files.
-    batches : sequence of int
-        Sequences per mini-batch.
-    devices : sequence of str
-        GPU types to write, in the order of the profiles; their names by default.
-    names : sequence of str
-        Models to write, in the order of `models`, where a trace calls them otherwise.
-    sequence : int, optional
-        Tokens per sequence, in place of the models' own.
-    dtype : str, optional
-        Number format, whose width activations and weights then have; by default one as wide as the model's elements.
 
     Raises
     ------
     InputError
         If something is unknown, missing or given twice.
+
+    Examples
+    --------
+    >>> result = rates(profiles="v100-16gb", models="bert-base", batches=4, devices="v100")
+    >>> round(result.rates.seconds["bert-base", 4, "v100"], 4)
+    0.0837
     """
-    if not profiles or not models or not batches:
-        raise InputError("--profile, --model, --batch", "one of them missing", "at least one of each")
-    for option, given, wanted in (("--device", devices, profiles), ("--name", names, models)):
-        if given and len(given) != len(wanted):
-            raise InputError(option, f"{len(given)} names", f"{len(wanted)}, one each", "Give one per entry, or none.")
-    if len(set(batches)) < len(batches):
-        raise InputError("--batch", ",".join(map(str, batches)), "each number once", "Leave one out.")
-    loaded = [one if isinstance(one, KernelProfile) else read_profile(one, "--profile").value for one in profiles]
-    types = list(devices) or [profile.name for profile in loaded]
-    seconds: dict[Key, float] = {}
-    notes: dict[str, None] = {}
-    for position, source in enumerate(models):
-        file = read_entry("models", source, "--model", "model")
-        for batch in batches:
-            if batch < 1:
-                raise InputError("--batch", str(batch), "whole numbers of at least 1, such as 4,8,16")
-            model = read_model(file, "--model", sequence=sequence, batch=batch).value
-            name = names[position] if names else model.name
-            for profile, gpu in zip(loaded, types, strict=True):
-                times = ProfiledTimes(profile, dtype)
-                if (name, batch, gpu) in seconds:
-                    raise InputError("--device", f"{name}, batch {batch}, {gpu} twice", "each once", "Name them apart.")
-                seconds[name, batch, gpu] = minibatch_seconds(model, times)
-                notes.update(dict.fromkeys(f"{gpu}: {note}" for note in times.notes()))
-    used = ", ".join(f"{profile.name} (sha256 {profile.sha256})" for profile in loaded)
+    _check(request)
+    started = time.process_time()
+    profiles = [device_profile(each, field("profiles")) for each in request.profiles]
+    types = list(request.devices) or [profile.name for profile in profiles]
+    seconds, warnings = _predicted(request, profiles, types)
+    used = ", ".join(f"{profile.name} (sha256 {profile.sha256})" for profile in profiles)
     note = f"predicted from kernel profiles {used}, not measured as steps"
-    provenance = Provenance(
-        command="rates",
-        inputs={
-            "profiles": [profile.name for profile in loaded], "models": [str(one) for one in models],
-            "batches": list(batches), "devices": types, "names": list(names), "sequence": sequence, "dtype": dtype,
-        },
-        sha256={gpu: profile.sha256 for gpu, profile in zip(types, loaded, strict=True)},
-        notes=list(notes),
-        versions=versions("numpy"),
-    )  # fmt: skip
-    return RatesResult(StepTimes("predicted", seconds, ("predicted",), note), provenance)
+    return RatesResult(
+        rates=StepTimes("predicted", seconds, ("predicted",), note),
+        warnings=tuple(warnings),
+        provenance=Provenance(
+            command=request.study,
+            inputs=request.resolved(devices=types).inputs(),
+            sha256={gpu: profile.sha256 for gpu, profile in zip(types, profiles, strict=True)},
+            versions=versions("numpy"),
+        ),
+        cpu_seconds=time.process_time() - started,
+    )
+
+
+def minibatch_seconds(workload: Workload) -> float:
+    """Return the time of one mini-batch, forward and backward, on one device [s], by the step-time model."""
+    return step_time(workload, ALONE, [1.0]).total
+
+
+def _check(request: RatesRequest) -> None:
+    """Refuse what is missing, does not fit together, or is no batch."""
+    for name in ("profiles", "models", "batches"):
+        if not getattr(request, name):
+            raise InputError(field(name), "nothing", "at least one", f"Give {field(name)}.")
+    pairs = (("devices", request.devices, request.profiles), ("names", request.names, request.models))
+    for name, given, wanted in pairs:
+        if given and len(given) != len(wanted):
+            found, expected = f"{len(given)} names", f"{len(wanted)}, one each"
+            raise InputError(field(name), found, expected, "Give one per entry, or none.")
+    for batch in request.batches:
+        if isinstance(batch, bool) or not isinstance(batch, Integral) or batch < 1:
+            raise InputError(field("batches"), written(batch), BATCHES)
+    if len(set(request.batches)) < len(request.batches):
+        found = ",".join(map(str, request.batches))
+        raise InputError(field("batches"), found, "each number once", "Leave one out.")
+
+
+def _predicted(
+    request: RatesRequest, profiles: Sequence[KernelProfile], types: Sequence[str]
+) -> tuple[dict[Key, float], list[str]]:
+    """Return all step times [s], and what to know of them."""
+    seconds: dict[Key, float] = {}
+    warnings: dict[str, None] = {}
+    for position, source in enumerate(request.models):
+        model = read_model(source, field("models")).value
+        name = request.names[position] if request.names else model.architecture.name
+        for batch in request.batches:
+            run = model.run(request.sequence, batch)
+            for profile, gpu in zip(profiles, types, strict=True):
+                if (name, batch, gpu) in seconds:
+                    found = f"{name}, batch {batch}, {gpu} twice"
+                    raise InputError(field("devices"), found, "each once", "Name them apart.")
+                workload = lower_on_profile(model.architecture, run, 1, 1, profile, request.dtype)
+                seconds[name, batch, gpu] = minibatch_seconds(workload)
+                warnings.update(dict.fromkeys(f"{gpu}: {note}" for note in notes_on([workload])))
+    return seconds, list(warnings)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from numbers import Real
 from pathlib import Path
-from typing import get_args, get_type_hints
+from traceback import extract_tb
+from typing import Any, get_args, get_type_hints
 
-from simcore import traces
-from simcore.errors import InputError, unknown_name
+from simcore.errors import InputError, RunError, SimcoreError, field, unknown_name
+from simcore.files import sha256
 from simcore.models.cluster import metrics
-from simcore.models.cluster.checks import check, overload_warnings
 from simcore.models.cluster.cluster import Cluster
-from simcore.models.cluster.jobs import Trace
-from simcore.models.cluster.policies import factories
+from simcore.models.cluster.jobs import Trace, Work
+from simcore.models.cluster.log import PlacementLog
+from simcore.models.cluster.policies.registry import POLICIES, find_policy, policy_file
+from simcore.models.cluster.policy import Policy
 from simcore.models.cluster.rules import RULES, Rules
 from simcore.models.cluster.simulator import simulate
 from simcore.models.cluster.step_times import StepTimes
@@ -22,57 +25,33 @@ from simcore.readers.clusters import read_cluster
 from simcore.readers.read import Read
 from simcore.readers.step_times import read_step_times
 from simcore.results import Provenance, versions
-from simcore.studies.trace.result import Run, TraceResult, summarise
+from simcore.studies.request import study
+from simcore.studies.trace.checks import check, overload_warnings
+from simcore.studies.trace.outcome import Run, summarise
+from simcore.studies.trace.request import SWITCHES, TraceRequest
+from simcore.studies.trace.result import TraceResult
+from simcore.traces.sources import read_trace
 
 LONGEST_INTERVAL = 1e9  # [s]
+STEP_TIMES = {Work.SAMPLES: "sc23-fitted", Work.GANG_SECONDS: "unit"}  # unless others are given
 
 Progress = Callable[[str, float, int, int], None]
 
 
-def trace(
-    source: str | Path | Trace = "sc23",
-    *,
-    policies: str | Sequence[str] | None = None,
-    cluster: str | Path | Cluster = "sc23",
-    rates: str | Path | StepTimes | None = None,
-    interval: float | str = 60.0,
-    rules: str | Rules = "published",
-    seed: int = 0,
-    file_format: str | None = None,
-    progress: Progress | None = None,
-) -> TraceResult:
+@study(TraceRequest)
+def trace(request: TraceRequest, *, progress: Progress | None = None) -> TraceResult:
     """Run a trace of training jobs through scheduling policies.
 
-    Parameters
-    ----------
-    source : str, Path or Trace
-        ``sc23``, ``synthetic:jobs=N,load=X``, ``synthetic-elastic:...``, a path, or a `Trace`.
-    policies : str or sequence of str, optional
-        By default yarn-cs, fifo, easyscale-homo and easyscale-heter. The first is what the others are compared with.
-    cluster : str, Path or Cluster
-        A cluster of the zoo, a YAML file, or a `Cluster`.
-    rates : str, Path or StepTimes, optional
-        Step times: by default ``sc23-fitted``, and ``unit`` for the rigid generator.
-    interval : float or 'event'
-        Scheduling interval [s], or a decision at every arrival and completion.
-    rules : {'published', 'corrected'} or Rules
-        The rule set.
-    seed : int
-        Seed of a generated trace.
-    file_format : {'simcore', 'easyscale'}, optional
-        Format of a trace file; by default its header decides.
-    progress : callable, optional
-        Called with policy, simulated time [s], finished jobs and all jobs.
-
-    Returns
-    -------
-    TraceResult
-        Table, jobs, allocation and figures.
+    A policy is a name, ``name:option=value,option=value``, a class of a file of your own, ``file.py:Class``, or an
+    object. `trace.of` also takes `progress`, which is called with policy, simulated time [s], finished jobs and all
+    jobs.
 
     Raises
     ------
     InputError
         If anything given is unknown, malformed or cannot run.
+    RunError
+        If a policy of the user's own fails.
 
     Examples
     --------
@@ -80,60 +59,117 @@ def trace(
     >>> [round(jct, 4) for jct in result.table.column("mean_jct_s")]
     [8898.9656, 1068.2315]
     """
-    step = _interval(interval)
-    rule_set = _rules(rules)
-    known = factories()
-    if isinstance(policies, str):
-        policies = [policies]
-    chosen = list(dict.fromkeys(policies or known))
-    for name in chosen:
-        if name not in known:
-            raise unknown_name("--policy", name, known)
-    gpus = Read(cluster, cluster.name, "") if isinstance(cluster, Cluster) else read_cluster(cluster, "--cluster")
-    cluster = gpus.value
-    given = (
-        Read(source, source.name, "")
-        if isinstance(source, Trace)
-        else traces.read_trace(source, "TRACE", cluster=cluster, seed=seed, file_format=file_format)
-    )
-    jobs = given.value
-    if rates is None:
-        rates = "unit" if str(jobs.name).split(":")[0] == "synthetic" else "sc23-fitted"
-    times = Read(rates, rates.name, "") if isinstance(rates, StepTimes) else read_step_times(rates, "--rates")
-    table = times.value
-    check(jobs, cluster, table, chosen)
-    notes = [*jobs.notes, *overload_warnings(jobs, cluster, table, rule_set.startup_delay)]
-    if rule_set.order == "submission":
+    interval, rules, policies = _interval(request.interval), _rules(request), _policies(request.policies)
+    clusters, traces, times = _inputs(request)
+    cluster, jobs, step_times = clusters.value, traces.value, times.value
+    check(jobs, cluster, step_times, policies)
+    oracles = [name for name in policies if policies[name].oracle]
+    warnings = [
+        *jobs.notes,
+        *overload_warnings(jobs, cluster, step_times, rules.startup_delay),
+        *(f"{name} knows how much work remains, which no real scheduler does" for name in oracles),
+    ]
+    if rules.order == "submission":
         jobs = jobs.take(sorted(range(len(jobs)), key=lambda row: (jobs.submit[row], jobs.names[row])))
 
     started = time.process_time()
     runs = []
-    for name in chosen:
+    for name, policy in policies.items():
         report = None if progress is None else _reporter(progress, name, len(jobs))
-        policy = known[name](jobs.classes, cluster, table, rule_set)
-        log = simulate(jobs, cluster, policy, interval=step, rules=rule_set, progress=report)
-        spans = metrics.segments(log, len(cluster.types))
-        runs.append(Run(name, log, spans, metrics.job_times(jobs, spans)))
-    hashes = {"trace": given.sha256, "cluster": gpus.sha256, "rates": times.sha256}
+        log = _simulate(jobs, cluster, step_times, name, policy, interval=interval, rules=rules, progress=report)
+        segments = metrics.cut_segments(log, len(cluster.types))
+        runs.append(Run(name, log, segments, metrics.job_times(jobs, segments)))
+    table = summarise(runs, jobs, cluster, step_times, rules, interval)
+    hashes = {"trace": traces.sha256, "cluster": clusters.sha256, "rates": times.sha256}
+    hashes |= {f"policy {name}": sha256(path.read_bytes()) for name in policies if (path := policy_file(name))}
     provenance = Provenance(
-        command="trace",
-        inputs={
-            "trace": jobs.name,
-            "jobs": len(jobs),
-            "cluster": {"name": cluster.name, "gpus": dict(zip(cluster.types, cluster.counts, strict=True))},
-            "rates": {"name": table.name, "kinds": list(table.kinds), "note": table.note},
-            "interval_s": "event" if step is None else step,
-            "policies": chosen,
-            "rules": asdict(rule_set),
-        },
+        command=request.study,
+        inputs=_resolved(request, interval, rules, policies, step_times),
         sha256={role: digest for role, digest in hashes.items() if digest},
-        notes=notes,
         counts={f"{kind}_{run.policy}": getattr(run.log, kind) for run in runs for kind in ("events", "rounds")},
-        seed=None if given.sha256 or isinstance(source, Trace) else seed,
+        seed=None if traces.sha256 or isinstance(request.trace, Trace) else request.seed,
         versions=versions("numpy", "simpy"),
     )
-    summary = summarise(runs, jobs, cluster, table, rule_set, step)
-    return TraceResult(summary, provenance, cluster, jobs, tuple(runs), step, rule_set, time.process_time() - started)
+    return TraceResult(
+        table=table,
+        cluster=cluster,
+        trace=jobs,
+        step_times=step_times,
+        runs=tuple(runs),
+        interval=interval,
+        rules=rules,
+        warnings=tuple(warnings),
+        provenance=provenance,
+        cpu_seconds=time.process_time() - started,
+    )
+
+
+def _inputs(request: TraceRequest) -> tuple[Read[Cluster], Read[Trace], Read[StepTimes]]:
+    """Read what the request names; objects that were given stand for themselves."""
+    source, cluster, rates = request.trace, request.cluster, request.rates
+    gpus = Read(cluster, cluster.name, "") if isinstance(cluster, Cluster) else read_cluster(cluster, field("cluster"))
+    if isinstance(source, Trace):
+        jobs = Read(source, source.name, "")
+    else:
+        jobs = read_trace(
+            source,
+            field("trace"),
+            cluster=gpus.value,
+            seed=request.seed,
+            file_format=request.file_format,
+            format_place=field("file_format"),
+            cluster_place=field("cluster"),
+        )
+    if rates is None:
+        rates = STEP_TIMES[jobs.value.counted_in]
+    if isinstance(rates, StepTimes):
+        return gpus, jobs, Read(rates, rates.name, "")
+    return gpus, jobs, read_step_times(rates, field("rates"))
+
+
+def _resolved(
+    request: TraceRequest,
+    interval: float | None,
+    rules: Rules,
+    policies: Mapping[str, Policy],
+    step_times: StepTimes,
+) -> dict[str, Any]:
+    """Return the inputs that give the same result: the rule set with all its switches, the policies by name."""
+    given = {one.label(): one for one in request.policies if isinstance(one, Policy)}
+    return request.resolved(
+        interval="event" if interval is None else interval,
+        policies=tuple(given.get(name, name) for name in policies),
+        rates=step_times.name if request.rates is None else request.rates,
+        rules=asdict(rules),
+        **dict.fromkeys(SWITCHES),
+    ).inputs()
+
+
+def _simulate(
+    jobs: Trace, cluster: Cluster, step_times: StepTimes, name: str, policy: Policy, **how: Any
+) -> PlacementLog:
+    """Simulate; what goes wrong inside a policy of the user's own is no bug of simcore."""
+    try:
+        return simulate(jobs, cluster, step_times, policy, **how)
+    except SimcoreError:
+        raise
+    except Exception as error:
+        if type(policy).__module__.startswith("simcore."):
+            raise
+        last = extract_tb((error.__cause__ or error).__traceback__)[-1]  # the clock raises a copy
+        where = f"{Path(last.filename).name}, line {last.lineno}"
+        raise RunError(f"the policy {name} failed in {where}: {type(error).__name__}: {error}") from error
+
+
+def _policies(given: Sequence[str | Policy]) -> dict[str, Policy]:
+    """Return the policies to run by their names, each once."""
+    chosen: dict[str, Policy] = {}
+    for one in given or POLICIES:
+        if isinstance(one, Policy):
+            chosen.setdefault(one.label(), one)
+        elif one not in chosen:
+            chosen[one] = find_policy(one, field("policies"))
+    return chosen
 
 
 def _interval(interval: float | str) -> float | None:
@@ -143,26 +179,37 @@ def _interval(interval: float | str) -> float | None:
     try:
         seconds = float(interval)
     except (TypeError, ValueError):
-        raise InputError("--interval", f"'{interval}'", expected) from None
+        raise InputError(field("interval"), f"'{interval}'", expected) from None
     if isinstance(interval, bool) or not 0 < seconds <= LONGEST_INTERVAL:
-        raise InputError("--interval", f"{interval}", expected, "The published experiment uses 60.")
+        raise InputError(field("interval"), f"{interval}", expected, "The published experiment uses 60.")
     return seconds
 
 
-def _rules(rules: str | Rules) -> Rules:
-    if isinstance(rules, str):
-        if rules not in RULES:
-            raise unknown_name("--rules", rules, RULES)
-        return RULES[rules]
-    if not isinstance(rules, Rules):
-        raise InputError("rules", f"{rules!r}", f"one of {', '.join(RULES)}, or a Rules")
+def _rules(request: TraceRequest) -> Rules:
+    """Return the rule set, with the switches that were given one by one."""
+    given = request.rules
+    if isinstance(given, str):
+        if given not in RULES:
+            raise unknown_name(field("rules"), given, RULES)
+        given = RULES[given]
+    if isinstance(given, Mapping):
+        names = [each.name for each in fields(Rules)]
+        for name in given:
+            if name not in names:
+                raise unknown_name(f"{field('rules')}, field", str(name), names)
+        given = Rules(**given)
+    if not isinstance(given, Rules):
+        raise InputError(field("rules"), f"{given!r}", f"one of {', '.join(RULES)}, or a Rules")
+    switches = {name: getattr(request, name) for name in SWITCHES if getattr(request, name) is not None}
+    rules = replace(given, **switches)
     for name, hint in get_type_hints(Rules).items():
         words, value = get_args(hint), getattr(rules, name)
         if words and value not in words:
-            raise unknown_name(f"rules, field '{name}'", str(value), words)
-    if not 0 <= rules.startup_delay <= LONGEST_INTERVAL:
-        found = f"{rules.startup_delay}"
-        raise InputError("--startup-delay", found, f"a number of seconds from 0 to {LONGEST_INTERVAL:,.0f}")
+            raise unknown_name(f"{field('rules')}, field '{name}'", str(value), words)
+    delay = rules.startup_delay
+    if isinstance(delay, bool) or not isinstance(delay, Real) or not 0 <= delay <= LONGEST_INTERVAL:
+        expected = f"a number of seconds from 0 to {LONGEST_INTERVAL:,.0f}"
+        raise InputError(field("startup_delay"), f"{delay}", expected)
     return rules
 
 

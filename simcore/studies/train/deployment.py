@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from simcore.errors import InputError, did_you_mean, field, written
-from simcore.models.bandwidth.plan import Target, best_split
+from simcore.models.bandwidth.plan import best_split
 from simcore.models.bandwidth.region import make_region
+from simcore.models.bandwidth.target import Target
 from simcore.models.network.bounds import usable_bandwidth
 from simcore.models.network.mapping import Groups, map_stages
 from simcore.models.network.topology import Block, Topology
-from simcore.models.training.closed_form import StepModel, StepTime, TrainingLoop, compile_step
+from simcore.models.training.closed_form import StepModel, StepTime, compile_step
 from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload
 from simcore.readers.network_string import NetworkSpec
@@ -84,7 +85,7 @@ def deploy(
     if split == "equal":
         bandwidths = [total / dimensions] * dimensions
     elif split == "optimal":
-        loop, scale = closed_loop(Loop(request.loop)), request.compute_scale
+        loop, scale = Loop(request.loop).closed_form, request.compute_scale
         model = compile_step(workload, groups, loop, recompute, scale, recompute)
         # only what is used can be planned for: without traffic every split is as good
         bandwidths = [total / dimensions] * dimensions
@@ -115,11 +116,6 @@ def _given(split: str | Sequence[float], dimensions: int, total: float, network:
             field("split"), f"{sum(found) / 1e9:g} GB/s in all", f"the budget, {total / 1e9:g} GB/s", remedy
         )
     return found
-
-
-def closed_loop(loop: Loop) -> TrainingLoop:
-    """Return the closed form's loop that is nearest to a simulated one."""
-    return TrainingLoop.NO_OVERLAP if loop is Loop.NO_OVERLAP else TrainingLoop.OVERLAP
 
 
 @dataclass(frozen=True)
@@ -160,7 +156,7 @@ def partial_groups(deployment: Deployment) -> list[PartialGroup]:
 
 def closed_form(
     deployment: Deployment,
-    loop: TrainingLoop,
+    loop: Loop,
     recompute: bool,
     compute_scale: float,
     partial: Sequence[PartialGroup] = (),

@@ -20,7 +20,7 @@ from simcore.models.training.simulated import (
     written,
 )
 from simcore.models.training.zero import zero3
-from simcore.studies.train.deployment import Deployment, PartialGroup, closed_form, closed_loop
+from simcore.studies.train.deployment import Deployment, PartialGroup, closed_form
 
 WIDER = 1.1
 """Factor on a dimension's bandwidth in the experiment that tells which one to widen."""
@@ -55,8 +55,10 @@ class Iteration:
 
     def steps(self, deployment: Deployment) -> tuple[Step, ...]:
         """Return the program of an NPU where there is one stage."""
-        program = zero3 if self.zero else iteration
-        return program(deployment.workload, self.loop, recompute=self.recompute, compute_scale=self.compute_scale)
+        workload, scale = deployment.workload, self.compute_scale
+        if self.zero:
+            return zero3(workload, self.loop, recompute=self.recompute, compute_scale=scale)
+        return iteration(workload, self.loop, recompute=self.recompute, compute_scale=scale)
 
     def runs(
         self, deployment: Deployment, *, transfers: bool = True
@@ -126,7 +128,7 @@ class Iteration:
         if self.zero:
             return least, None, None
         whole, links = (
-            closed_form(deployment, closed_loop(self.loop), self.recompute, self.compute_scale, groups)
+            closed_form(deployment, self.loop.closed_form, self.recompute, self.compute_scale, groups)
             for groups in ((), partial)
         )
         return least, whole, links

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from simcore.models.network.conventions import Convention
-from simcore.models.network.schedulers.schedules import Schedule
 from simcore.models.training.closed_form import StepTime
 from simcore.models.training.execute import TIE
 from simcore.models.training.pipeline import Pipeline, bubble
@@ -103,10 +101,10 @@ class TrainOutcome(Result):
     pipeline: PipelineReport | None
 
     @property
-    def schedule(self) -> Schedule:
-        """Order of dimensions that chunks took: the one asked for, or the only one that the convention knows."""
-        fixed = self.request.convention == Convention.ASTRA_SIM_2
-        return Schedule.ASCENDING if fixed else Schedule(self.request.schedule)
+    def schedule(self) -> str:
+        """Name of the schedule that ran: the one asked for, or the only one that the convention knows."""
+        settings = self.simulated.settings
+        return "ascending" if settings.convention.always_ascending else settings.schedule.name
 
     @property
     def limiting(self) -> int | None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simcore.models.network.schedulers.schedules import Schedule
-from simcore.models.training.program import Axis, Loop, Pass
+from simcore.models.training.program import Axis, Loop
+from simcore.models.training.workload import Pass
 from simcore.report import Block, Grid, Headline, Sentences, grid
-from simcore.studies.train.deployment import closed_loop
 from simcore.studies.train.iteration import WIDER
 from simcore.studies.train.outcome import TrainOutcome
 from simcore.units import counted, format_si
@@ -51,12 +50,12 @@ def _headline(result: TrainOutcome) -> str:
 
 
 def _chunks(result: TrainOutcome) -> str:
-    most = "at most " if result.schedule is Schedule.LATENCY_AWARE else ""  # it takes fewer where latency counts
+    most = "at most " if result.schedule == "latency-aware" else ""  # it takes fewer where latency counts
     return most + counted(result.request.chunks, "chunk")
 
 
 def _schedule(result: TrainOutcome) -> str:
-    ran, asked = result.schedule.value, result.request.schedule
+    ran, asked = result.schedule, result.simulated.settings.schedule.name
     return ran if ran == asked else f"{ran} in place of {asked}"
 
 
@@ -90,7 +89,7 @@ def _references(result: TrainOutcome) -> Iterator[tuple[str, str]]:
     if result.bound is not None:
         yield "no schedule beats", f"{format_si(result.bound, 's', 7)} ({result.bound / result.time:.2%} of it)"
     if result.closed is not None:
-        rule = closed_loop(Loop(result.request.loop)).value
+        rule = Loop(result.request.loop).closed_form.value
         yield f"closed form, {rule}", f"{format_si(result.closed.total, 's', 7)} ({_rule(result)})"
 
 

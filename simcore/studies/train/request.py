@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from simcore.errors import InputError, field
-from simcore.models.network.conventions import Convention
-from simcore.models.network.schedulers.schedules import Schedule
+from simcore.models.network.conventions import ASTRA_SIM_2_AWARE
+from simcore.models.network.conventions import CONVENTIONS as ALL_CONVENTIONS
+from simcore.models.network.schedulers.base import Scheduler
+from simcore.models.network.schedulers.registry import SCHEDULERS
 from simcore.models.training.program import Loop, PipelineOrder
 from simcore.studies.deployment.request import DeploymentRequest
 from simcore.studies.request import Instead, argument, option
 
-CONVENTIONS = tuple(str(each) for each in Convention if each is not Convention.ASTRA_SIM_2_AWARE)
+CONVENTIONS = tuple(name for name in ALL_CONVENTIONS if name != ASTRA_SIM_2_AWARE.name)
 """What a chunk may cost in an iteration, where several collectives and dimensions are busy at once."""
 
 
@@ -53,7 +55,9 @@ class TrainRequest(DeploymentRequest):
         help="What waits for what; with simulate layers wait for their input gradients only.",
     )
     chunks: int = option(default=64, help="Into how many each collective is cut.")
-    schedule: str = option(default="ascending", choices=Schedule, metavar="NAME", help="Order of dimensions per chunk.")
+    schedule: str | type[Scheduler] = option(
+        default="ascending", choices=SCHEDULERS, beside="FILE.py:CLASS", help="Order of dimensions per chunk."
+    )
     convention: str = option(
         default="physical", choices=CONVENTIONS, help="What a chunk costs: by physics, or as ASTRA-sim counts it."
     )
@@ -69,7 +73,7 @@ class TrainRequest(DeploymentRequest):
     order: str = option(default="1F1B", choices=PipelineOrder, help="Order of micro-batches.")
 
     def __post_init__(self) -> None:
-        if str(self.convention).lower() == Convention.ASTRA_SIM_2_AWARE:
+        if str(self.convention).lower() == ASTRA_SIM_2_AWARE.name:
             expected = "a convention that knows several collectives and dimensions at once"
             remedy = f"Use {', '.join(CONVENTIONS[:-1])} or {CONVENTIONS[-1]}."
             raise InputError(field("convention"), f"'{self.convention}'", expected, remedy)

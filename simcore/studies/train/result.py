@@ -77,7 +77,7 @@ class TrainResult(TrainOutcome):
             "utilisation": self.dimensions.column("utilisation"),
             "limiting_dimension": None if self.limiting is None else self.limiting + 1,
             "limiting_dimensions": [d + 1 for d in self.tied],
-            "schedule": self.schedule.value,
+            "schedule": self.schedule,
             "widen": None if self.widen is None else self.widen + 1,
             "dimensions": [dict(row) for row in self.dimensions],
             "layers": [dict(row) for row in self.layers],
@@ -97,7 +97,7 @@ class TrainResult(TrainOutcome):
         if self.pipeline is not None:
             parts["other stages"] = self.time - run.compute - run.exposed
         budget = f"{deployment.topology.name}, {format_si(sum(deployment.bandwidths), 'B/s')} per NPU"
-        how = f"loop {request.loop}, {self.schedule.value}, {request.convention}"
+        how = f"loop {request.loop}, {self.schedule}, {request.convention}"
         if self.pipeline is not None:
             cut = self.pipeline.pipeline
             how += f", {cut.stages} stages, {cut.micro_batches} micro-batches, {cut.order.value}"

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from numbers import Real
 
 from simcore.errors import InputError, field, written
-from simcore.models.network.conventions import Convention
+from simcore.models.network.conventions import convention
 from simcore.models.network.mapping import map_stages
-from simcore.models.network.schedulers.schedules import Schedule
-from simcore.models.training.operators import ProfiledTimes
+from simcore.models.network.schedulers.registry import scheduler, scheduler_file
+from simcore.models.training.notes import notes_on
 from simcore.models.training.pipeline import Pipeline
 from simcore.models.training.program import Loop, PipelineOrder
 from simcore.models.training.simulated import Settings
@@ -21,8 +21,8 @@ from simcore.readers.networks import read_network
 from simcore.readers.read import Read
 from simcore.readers.workloads import read_workload, workload_file
 from simcore.results import Provenance, versions
-from simcore.studies.deployment.inputs import Parallelism, compute_source, compute_times, parallelism, variant_of
-from simcore.studies.inputs import check_count, parse_budget, resolve_network
+from simcore.studies.deployment.inputs import Parallelism, compute_profile, compute_source, parallelism, variant_of
+from simcore.studies.inputs import check_count, parse_budget, part_hash, resolve_network
 from simcore.studies.request import study
 from simcore.studies.train.deployment import deploy, partial_groups
 from simcore.studies.train.iteration import Iteration
@@ -53,13 +53,14 @@ def train(request: TrainRequest) -> TrainResult:
     named, network_hash = _network(request)
     degrees = parallelism(request, named.topology)
     map_stages(named.topology, request.stages)  # refused before the workload is cut for one of them
-    device, times = compute_times(request)
+    device = compute_profile(request)
     file = workload_file(request.workload, field("workload"))
     load = functools.partial(
         read_workload, file, field("workload"),
         variant=variant_of(request), sequence=request.sequence, batch=request.batch,
     )  # fmt: skip
-    workload = _workload(functools.partial(load, times=times), degrees, named.topology.npus, request.stages)
+    timed = functools.partial(load, profile=device, dtype=request.dtype)
+    workload = _workload(timed, degrees, named.topology.npus, request.stages)
     deployment = deploy(request, simulated.recompute, workload, named, degrees)
     started = time.process_time()
     runs, in_flight = simulated.runs(deployment)
@@ -71,13 +72,12 @@ def train(request: TrainRequest) -> TrainResult:
         report = PipelineReport(simulated.pipeline, runs, in_flight, without, whole_dp)
     partial = partial_groups(deployment)
     least, closed, closed_partial = simulated.references(deployment, partial)
-    notes = times.notes() if isinstance(times, ProfiledTimes) else []
     hashes = {**network_hash, "workload": file.sha256, **degrees.sha256}
     return TrainResult(
         request=request,
         deployment=deployment,
         simulated=simulated,
-        compute=compute_source(times),
+        compute=compute_source(device, [workload]),
         profile="" if device is None else device.name,
         run=run,
         time=run.time,
@@ -87,11 +87,18 @@ def train(request: TrainRequest) -> TrainResult:
         gains=simulated.gains(deployment, run.time),
         partial=tuple(partial),
         pipeline=report,
-        warnings=(*notes, *warnings(request, deployment, partial, report, run.time)),
+        warnings=(
+            *notes_on([workload]),
+            *warnings(request, simulated.settings, deployment, partial, report, run.time),
+        ),
         provenance=Provenance(
             command=request.study,
             inputs=_resolved(request, simulated).inputs(),
-            sha256=hashes if device is None else {**hashes, "profile": device.sha256},
+            sha256={
+                **hashes,
+                **({} if device is None else {"profile": device.sha256}),
+                **part_hash("schedule", scheduler_file(request.schedule)),
+            },
             counts={"events": run.events},
             versions=versions("simpy"),
         ),
@@ -121,7 +128,9 @@ def _iteration(request: TrainRequest) -> Iteration:
     check_count(field("chunks"), request.chunks)
     loop = Loop(request.loop)
     return Iteration(
-        settings=Settings(request.chunks, Schedule(request.schedule), Convention(request.convention), False),
+        settings=Settings(
+            request.chunks, scheduler(request.schedule, field("schedule")), convention(request.convention), False
+        ),
         loop=loop,
         recompute=loop is Loop.SIMULATE if request.recompute is None else request.recompute,
         compute_scale=scale,

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import Convention
 from simcore.models.network.graph import sharing
-from simcore.models.network.schedulers.schedules import Schedule
 from simcore.models.network.topology import Block
 from simcore.models.training.program import Axis
+from simcore.models.training.simulated import Settings
 from simcore.studies.deployment.inputs import Parallelism
 from simcore.studies.train.deployment import Deployment, PartialGroup
 from simcore.studies.train.outcome import PipelineReport
@@ -20,6 +19,7 @@ from simcore.units import format_si
 
 def warnings(
     request: TrainRequest,
+    settings: Settings,
     deployment: Deployment,
     partial: Sequence[PartialGroup],
     pipeline: PipelineReport | None,
@@ -31,6 +31,8 @@ def warnings(
     ----------
     request : TrainRequest
         What was asked for.
+    settings : Settings
+        How collectives were simulated.
     deployment : Deployment
         Network, workload and groups.
     partial : sequence of PartialGroup
@@ -41,10 +43,9 @@ def warnings(
         The iteration [s].
     """
     found = [*_unused(request, deployment), *_smaller_batch(deployment, pipeline, iteration_time)]
-    if Convention(request.convention).always_ascending and request.schedule != Schedule.ASCENDING:
-        found.append(
-            f"The schedule {request.schedule} had no effect: ASTRA-sim 2 always runs the {Schedule.ASCENDING} one."
-        )
+    schedule = settings.schedule.name
+    if settings.convention.always_ascending and schedule != "ascending":
+        found.append(f"The schedule {schedule} had no effect: ASTRA-sim 2 always runs the ascending one.")
     for parallel, d, factor in _shared_rings(deployment):
         group = (deployment.groups.tp if parallel is Axis.TENSOR else deployment.groups.dp)[d]
         found.append(

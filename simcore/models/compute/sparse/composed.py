@@ -1,8 +1,7 @@
-"""Experts and packed sequences as the kernels that they are made of: no formula of their own, the sum of others'.
+"""Experts and packed sequences: each is a list of GEMMs, gathers, scatters and fills, whose predicted times are added.
 
-``moe-loop``, ``moe-padded`` and ``moe-grouped`` send tokens to experts; ``sequence-padded`` and ``sequence-packed``
-send sequences of different lengths through a linear layer. Each is a list of GEMMs, gathers and scatters whose
-predicted times are added.
+``moe-loop``, ``moe-padded`` and ``moe-grouped`` send tokens to experts. ``sequence-padded`` and ``sequence-packed``
+send sequences of different lengths through a linear layer. None of them has a formula of its own.
 """
 
 from __future__ import annotations
@@ -22,14 +21,16 @@ COMPOSED = ("moe-loop", "moe-padded", "moe-grouped", "sequence-padded", "sequenc
 
 
 def tokens_of(tokens: int, experts: int, skew: float) -> list[int]:
-    """Return how many tokens each expert gets where the e-th most liked is chosen in proportion to ``e ** -skew``.
+    """Return the number of tokens of each expert.
+
+    The e-th most popular expert is chosen in proportion to ``e ** -skew``. Counts are rounded so that they add up.
 
     Parameters
     ----------
     tokens, experts : int
         How many there are.
     skew : float
-        0 spreads them evenly, 1 is Zipf's law.
+        0 spreads tokens evenly, 1 is Zipf's law.
 
     Examples
     --------
@@ -46,7 +47,7 @@ def tokens_of(tokens: int, experts: int, skew: float) -> list[int]:
 
 
 def parts(kernel: str, dtype: str, shape: Mapping[str, float]) -> list[Part]:
-    """Return the kernels that experts or sequences run.
+    """Return the kernels that experts or sequences run, one after another.
 
     Parameters
     ----------
@@ -55,8 +56,8 @@ def parts(kernel: str, dtype: str, shape: Mapping[str, float]) -> list[Part]:
     dtype : str
         Number format.
     shape : mapping of str to float
-        ``inner`` and ``outer`` features, and for experts ``tokens``, ``experts`` and ``skew`` (see `tokens_of`), for
-        sequences ``batch``, ``longest`` and how many positions are ``valid``.
+        ``inner`` and ``outer`` features. Experts also have ``tokens``, ``experts`` and ``skew`` (see `tokens_of`).
+        Sequences also have ``batch``, ``longest`` and ``valid``, the number of positions that hold a token.
 
     Examples
     --------
@@ -98,9 +99,9 @@ def parts(kernel: str, dtype: str, shape: Mapping[str, float]) -> list[Part]:
 
 
 def positions_index(positions: int, found: int) -> dict[str, float]:
-    """Return the shape of ``index-sequence``, which lists the positions that hold a token: a scan and a list.
+    """Return the shape of ``index-sequence``, the kernel that lists the positions that hold a token.
 
-    It is no part of `parts`, which multiply: who compares a packed batch with a padded one adds its time.
+    `parts` leaves it out. Add its time to a packed batch before comparing it with a padded one.
 
     Parameters
     ----------
@@ -113,9 +114,10 @@ def positions_index(positions: int, found: int) -> dict[str, float]:
 
 
 def composed_seconds(profile: KernelProfile, kernel: str, dtype: str, shape: Mapping[str, float]) -> float | None:
-    """Return the sum of the parts' predicted times [s], whatever their range; None where the profile lacks a part.
+    """Return the sum of the parts' predicted times [s]; None where the profile lacks a part.
 
-    A fit's `t0` is what a first call takes, code and tables cold; a kernel that is called again pays a launch for it.
+    Parts outside the measured range are extrapolated. `t0` of a fit is the time of a first call, with cold code and
+    tables. A kernel that is called again pays a launch instead of `t0`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which sparse kernels were measured on a machine that was too busy: fits, and tables of tiles that have no fit."""
+"""Noise: sparse kernels whose samples spread above the bound, be they fitted or points of a tile table."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from simcore.models.compute.sparse.tiles import SparseKernel
 
 @dataclass(frozen=True)
 class MeasuredTiles:
-    """The samples of a sparse kernel that no formula was fitted to: each is a point of its tile's table.
+    """The samples of a sparse kernel without a formula. Each sample is a point of its tile's table.
 
     Attributes
     ----------
     kernel, dtype : str
         What was measured: ``pit-k``, ``fp16``.
     samples : tuple of Sample
-        All of them, those that are held out and fill no table included.
+        All of them. Those that are held out fill no table.
     errors : Errors or None
-        Of the tables, on the samples that are held out; None where there are none.
+        Of the tables on held-out samples; None where there are none.
     """
 
     kernel: str
@@ -38,7 +38,7 @@ class MeasuredTiles:
 
     @property
     def noisy_samples(self) -> int:
-        """How many samples spread more than `NOISY`: a point of a table counts alone, no other one evens it out."""
+        """How many samples spread more than `NOISY`. Each counts, since no other point of a table evens it out."""
         return sum(one.spread > NOISY for one in self.samples)
 
     @property
@@ -54,7 +54,10 @@ class MeasuredTiles:
 
 
 def measured_tiles(profile: KernelProfile) -> list[MeasuredTiles]:
-    """Return the sparse kernels that have no formula on the device, as on CUDA, in the order of the samples."""
+    """Return the sparse kernels that have no formula on the device, in the order of the samples.
+
+    On CUDA no sparse kernel has one.
+    """
     groups: dict[tuple[str, str], list[Sample]] = {}
     for sample in profile.samples:
         if axis_of(sample.kernel) and not has_formula(sample.kernel, profile.device):
@@ -75,7 +78,7 @@ def _errors(profile: KernelProfile, samples: Iterable[Sample]) -> Errors | None:
 
 
 def noise(profile: KernelProfile, dtype: str, kernels: Iterable[SparseKernel]) -> list[str]:
-    """Say which of some kernels, or of their indices, were measured with a spread above `NOISY`.
+    """Say which of some kernels, and which of their indices, were measured with a spread above `NOISY`.
 
     Parameters
     ----------
@@ -89,7 +92,7 @@ def noise(profile: KernelProfile, dtype: str, kernels: Iterable[SparseKernel]) -
     Returns
     -------
     list of str
-        A note for each axis and for each index; see `simcore.models.compute.predict` for those of dense kernels.
+        A note for each axis and for each index. `simcore.models.compute.predict` has those of dense kernels.
     """
     kernels = list(kernels)
     bound = f"with a spread above the bound of {NOISY:.0%}"

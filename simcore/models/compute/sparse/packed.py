@@ -1,7 +1,7 @@
-"""What sparse kernels made of library calls cost: gather, multiply densely and scatter, one group after another.
+"""The cost of sparse kernels made of library calls, which gather, multiply and scatter one group after another.
 
-A group is a row block (k-axis and blocks) or a block of k (m- and n-axis) that holds a non-zero. Kernels that gather
-while they load are priced by tiles instead, see `simcore.models.compute.sparse.table`.
+A group holds a non-zero. On the k-axis and for whole blocks it is a row block. On the m- and n-axis it is a block of k.
+Kernels that gather while they load are priced by tiles instead, see `simcore.models.compute.sparse.prices`.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from simcore.models.compute.device import DTYPES, Device
-from simcore.models.compute.sparse.coverage import RandomMask
+from simcore.models.compute.sparse.masks import RandomMask
 from simcore.models.compute.sparse.tiles import Axis, Product, SparseKernel, Work
 
 
 def problem(axis: Axis, shape: Mapping[str, float], dtype: str = "fp32") -> tuple[SparseKernel, Product, RandomMask]:
-    """Return kernel, product and mask of a sample's shape.
+    """Return the kernel, the product and the mask that a sample's shape describes.
 
     Parameters
     ----------
     axis : {'k', 'm', 'n', 'block'}
         What is packed.
     shape : mapping of str to float
-        ``m``, ``n``, ``k``, ``tile_m``, ``tile_k``, ``tile_n`` [elements], and of the mask's blocks ``height``,
-        ``width`` [elements] and ``sparsity``.
+        Of the product ``m``, ``n`` and ``k``, of the kernel ``tile_m``, ``tile_k`` and ``tile_n`` [elements]. Of the
+        mask's blocks ``height`` and ``width`` [elements], and ``sparsity``.
     dtype : str
         Number format.
     """
@@ -44,22 +44,25 @@ def shape_of(kernel: SparseKernel, product: Product, mask: RandomMask) -> dict[s
 
 @lru_cache(maxsize=4096)
 def work_of(kernel: SparseKernel, product: Product, mask: RandomMask) -> Work:
-    """Return a kernel's expected work; remembered, since a fit asks for the same again and again."""
+    """Return a kernel's expected work. It is cached, since a fit asks for the same work many times."""
     return kernel.work(product, mask)
 
 
 def packed_seconds(kernel: SparseKernel, product: Product, work: Work, p: Mapping[str, float]) -> float:
-    """Return the time to gather, multiply and scatter group by group [s], index left out.
+    """Return the time to gather, multiply and scatter group by group [s], without the index.
 
     ::
 
         t = t0 + e m n / stream + G (group + 2 M N K / rate + e (M K / left + K N / right + M N / out))
 
-    with G groups, each an M x K times K x N product on average (K on the k-axis, M on the m-axis and N on the n-axis
-    are what was packed), e bytes per element, speeds in [B/s] and `rate` in [FLOP/s]: bytes gathered, multiplied again
-    and scattered have a speed per operand, and `group` [s] is what the calls cost. It is linear in what is packed, so
-    averages are exact. Fitted to sparse products themselves: operands that were just gathered are still in the cache,
-    which a dense product's fit does not know.
+    G is the number of groups. A group multiplies M x K by K x N on average, where the axis names the packed size: K on
+    the k-axis, M on the m-axis, N on the n-axis. e is bytes per element and `rate` is in [FLOP/s]. `left`, `right` and
+    `out` [B/s] are the speeds at which bytes of the three operands move. `stream` [B/s] is the speed at which the whole
+    output is cleared. `group` [s] is the cost of a group's calls. The time is linear in the packed size, so averages
+    are exact.
+
+    The formula is fitted to sparse products. The fit of a dense product would not do: it knows nothing of operands that
+    were just gathered and are still in the cache.
 
     Examples
     --------
@@ -101,7 +104,7 @@ def layout_counts(axis: Axis, shape: Mapping[str, float]) -> dict[str, float]:
 
 
 def index_counts(kernel: SparseKernel, product: Product, work: Work) -> dict[str, float]:
-    """Return what finding a kernel's micro-tiles takes: the shape that the kernel ``index`` and its like ask for."""
+    """Return what finding a kernel's micro-tiles takes: the shape of the kernel ``index`` and its like."""
     high, wide = kernel.micro
     rows, columns = (product.k, product.n) if kernel.axis == "n" else (product.m, product.k)
     across = -(-columns // wide)

@@ -1,8 +1,8 @@
-"""Sparse kernels of a profile: the tile table and the index cost that `select` asks for, and predictions of samples.
+"""Sparse kernels of a profile: the tile table and the index cost that `select` takes, and predictions of samples.
 
-On the CPU a formula per axis is fitted (`simcore.models.compute.sparse.packed`); on CUDA, where a kernel gathers while
-it loads, the samples of each tile are its table. Samples are named ``pit-k``, ``pit-m``, ``pit-n`` and ``pit-block``,
-those of their indices ``index-k`` and so on.
+On the CPU one formula per axis is fitted, see `simcore.models.compute.sparse.packed`. On CUDA kernels gather while they
+load, and the samples of a tile are its table. Samples of sparse kernels are named ``pit-k``, ``pit-m``, ``pit-n`` and
+``pit-block``. Samples of their indices are named ``index-k`` and so on.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from simcore.models.compute.kernels import AXES, FORMULAS, index_seconds, second
 from simcore.models.compute.predict import as_wide, predict
 from simcore.models.compute.profile import Errors, KernelProfile, Sample, Shape
 from simcore.models.compute.sparse.composed import COMPOSED, composed_seconds
-from simcore.models.compute.sparse.coverage import RandomMask
+from simcore.models.compute.sparse.masks import RandomMask
 from simcore.models.compute.sparse.packed import index_counts, packed_seconds, problem, shape_of, work_of
-from simcore.models.compute.sparse.select import IndexCost
-from simcore.models.compute.sparse.table import PricedEntry, TileEntry, TileTable
+from simcore.models.compute.sparse.prices import PricedEntry, TileEntry, TileTable
+from simcore.models.compute.sparse.selection import IndexCost
 from simcore.models.compute.sparse.tiles import Axis, Product, SparseKernel, Work
 from simcore.models.compute.unfitted import why_unfitted
 
 
 def axis_of(kernel: str, family: str = "pit") -> Axis | None:
-    """Return the axis in a kernel's name, or None for a kernel of another family.
+    """Return the axis in a kernel's name; None for a kernel of another family.
 
     Examples
     --------
@@ -39,9 +39,9 @@ def axis_of(kernel: str, family: str = "pit") -> Axis | None:
 def tile_table(profile: KernelProfile, product: Product, mask: RandomMask | None = None) -> TileTable | None:
     """Return the sparse kernels that a profile measured in a number format; None where there are none.
 
-    Where a formula was fitted to them, the table asks it at any shape; else its points are those of the shape that was
-    measured nearest in work. Samples that are held out fill no table; they give the expected errors, of a formula as
-    `simcore.models.compute.expected` says, at the mask if one is given.
+    A kernel with a fitted formula is priced by it at any shape. The points of any other kernel are those of the
+    measured shape whose work is nearest. Held-out samples fill no table. They give the expected errors of a table. The
+    errors of a formula are what `simcore.models.compute.expected` says, at the mask if one is given.
     """
     table = _table(profile, product, mask)
     if table is None or all(isinstance(entry, PricedEntry) for entry in table.entries):
@@ -57,7 +57,7 @@ def tile_table(profile: KernelProfile, product: Product, mask: RandomMask | None
 
 
 def _table(profile: KernelProfile, product: Product, mask: RandomMask | None = None) -> TileTable | None:
-    """Return `tile_table` without the errors of kernels that have no fit."""
+    """Return `tile_table` without the errors of kernels that have no formula."""
     measured: dict[Product, dict[SparseKernel, dict[float, float]]] = {}
     for sample in profile.samples:
         axis = axis_of(sample.kernel)
@@ -95,16 +95,18 @@ def _mape(errors: Errors | None) -> float | None:
 
 
 def outside(profile: KernelProfile, product: Product, mask: RandomMask) -> list[str]:
-    """Say what of a product and its mask lies outside what a profile's sparse kernels, or their indices, were timed at.
+    """Say which sizes of a product and its mask lie outside the range that a profile's sparse kernels were timed at.
+
+    The range of their indices counts too.
 
     Parameters
     ----------
     profile : KernelProfile
         With sparse kernels of the product's number format.
     product : Product
-        Sizes, and the work of the dense product.
+        Its sizes and its dense work are compared.
     mask : RandomMask
-        Of the first matrix: size, granularity and sparsity.
+        Its size, granularity and sparsity are compared.
     """
     found: dict[str, None] = {}
     for family, dtype in (("pit", product.dtype), ("index", "bool")):
@@ -121,7 +123,10 @@ def outside(profile: KernelProfile, product: Product, mask: RandomMask) -> list[
 
 
 def index_cost(profile: KernelProfile, mask: RandomMask | None = None) -> IndexCost:
-    """Return the cost of finding micro-tiles: of the very layout, or of any; or why the profile has neither."""
+    """Return the cost of finding the micro-tiles of a kernel, or why the profile cannot tell.
+
+    It is that of the kernel's own layout (``index-k``), or else of any layout (``index``).
+    """
 
     def seconds(kernel: SparseKernel, product: Product, work: Work) -> tuple[float, float | None] | str:
         own, counts = f"index-{kernel.axis}", index_counts(kernel, product, work)
@@ -138,10 +143,10 @@ def index_cost(profile: KernelProfile, mask: RandomMask | None = None) -> IndexC
 
 
 def sample_seconds(profile: KernelProfile, samples: Iterable[Sample]) -> Iterator[float | None]:
-    """Yield the predicted time of what each sample measured [s], whatever its range; None where the profile has none.
+    """Yield the predicted time of what each sample measured [s]; None where the profile has none.
 
-    By the kernel's own fit, else for a sparse kernel by its tile's table, which is made once for each product, else for
-    experts and sequences as the sum of their parts.
+    A kernel's own fit comes first. A sparse kernel without one has its tile's table, made once for each product.
+    Experts and sequences are the sum of their parts. Samples outside the measured range are extrapolated.
     """
     tables: dict[Product, TileTable | None] = {}
     for sample in samples:

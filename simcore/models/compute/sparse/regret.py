@@ -1,4 +1,4 @@
-"""What choosing a kernel by its predicted time costs, where every candidate was measured."""
+"""Regret: what the choice of a kernel by predicted time loses against the fastest kernel measured."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from simcore.models.compute.profile import Sample
 from simcore.models.compute.sparse.composed import positions_index
 
 FAMILIES = ("pit", "moe", "sequence")
-"""Kernels of which one is chosen: what stands before the dash in their names."""
+"""Families of kernels that compute the same: the part of their names before the dash."""
 
 
 def selection_regret(samples: Sequence[tuple[Sample, float]]) -> dict[str, tuple[float, ...]]:
-    """Return the regret of choosing by prediction wherever several kernels of one family were measured on one problem.
+    """Return the regret of choosing by prediction, for each problem on which several kernels were measured.
 
-    ``regret = t(argmin_k predicted_k) / min_k t_k - 1`` over the kernels k that compute the same: sparse products on
-    every axis and tile (`pit`), each with its index, and dense; experts (`moe`), without the routing, which every way
-    needs; sequences (`sequence`), packed ones with their index. A problem is a shape without the tile; a kernel whose
-    index was not measured on it cannot be chosen.
+    ``regret = t(argmin_k predicted_k) / min_k t_k - 1`` over the kernels k of a family. A problem is a shape without
+    the tile.
+
+    - `pit`: sparse products on every axis and tile, each with its index, and the dense product.
+    - `moe`: experts. Routing is left out, as every kernel needs it.
+    - `sequence`: padded sequences, and packed ones with their index.
+
+    A kernel whose index was not measured on a problem cannot be chosen there.
 
     Parameters
     ----------
@@ -27,7 +31,7 @@ def selection_regret(samples: Sequence[tuple[Sample, float]]) -> dict[str, tuple
     Returns
     -------
     dict of str to tuple of float
-        By family, a number for each problem that two kernels or more were measured on.
+        By family, a number for each problem on which at least two kernels were measured.
 
     Examples
     --------
@@ -63,7 +67,7 @@ _Sizes = tuple[tuple[str, float], ...]
 
 
 def _index(sample: Sample) -> tuple[str, _Sizes]:
-    """Return kernel and sizes of the index that a sparse product or a packed batch needs."""
+    """Return the kernel and the sizes of the index that a sparse product or a packed batch needs."""
     family, _, way = sample.kernel.partition("-")
     if family == "pit":
         return f"index-{way}", _sizes(sample.shape)

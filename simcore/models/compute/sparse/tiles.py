@@ -1,7 +1,8 @@
 """Sparse kernels: the product, the axis that is packed, the tile, and how many tiles a mask takes.
 
-A kernel multiplies one sparse matrix with a dense one in dense tiles of fixed shape. Along its PIT-axis a micro-tile is
-one wide: a tile packs those that hold a non-zero. What a kernel costs is in `simcore.models.compute.sparse.table`.
+A kernel multiplies a sparse matrix by a dense one in dense tiles of fixed shape. Along the kernel's PIT-axis a
+micro-tile is one element wide, and a tile packs micro-tiles that hold a non-zero. What a kernel costs is in
+`simcore.models.compute.sparse.prices`.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simcore.errors import InputError
-from simcore.models.compute.sparse.coverage import Mask, RandomMask, expected_tiles, packed_tiles
+from simcore.models.compute.sparse.masks import Mask, RandomMask, expected_tiles, packed_tiles
 
 Axis = Literal["k", "m", "n", "block"]
-"""The axis that is packed; ``block`` packs none and multiplies whole tiles that hold a non-zero."""
+"""The axis that is packed. ``block`` packs none and multiplies whole tiles that hold a non-zero."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """C = A B, A of m x k and B of k x n elements, one of the two sparse.
+    """The product C = A B. A has m x k elements, B has k x n, and one of the two is sparse.
 
     Attributes
     ----------
@@ -52,10 +53,10 @@ class SparseKernel:
     Attributes
     ----------
     axis : {'k', 'm', 'n', 'block'}
-        PIT-axis. The n-axis packs columns of a sparse B; all others work on a sparse A.
+        PIT-axis. The n-axis packs columns of a sparse B. All others work on a sparse A.
     tile_m, tile_k, tile_n : int
-        Compute tile: BM x BK of A times BK x BN of B [elements]. One along an axis that a kernel multiplies at its
-        exact length, as kernels made of library calls do.
+        Compute tile: BM x BK of A times BK x BN of B [elements]. It is one along an axis that is multiplied at its
+        exact length, as in kernels made of library calls.
     """
 
     axis: Axis
@@ -65,7 +66,7 @@ class SparseKernel:
 
     @property
     def micro(self) -> tuple[int, int]:
-        """Micro-tile of the sparse matrix, height and width [elements]: the tile, shrunk to one along the PIT-axis."""
+        """Height and width of the sparse matrix's micro-tile [elements]: the tile, shrunk to one along the PIT-axis."""
         return {
             "k": (self.tile_m, 1),
             "m": (1, self.tile_k),
@@ -75,7 +76,7 @@ class SparseKernel:
 
     @property
     def name(self) -> str:
-        """For people: ``k-axis 32x1 in 32x32x64``."""
+        """What the kernel is called in reports: ``k-axis 32x1 in 32x32x64``."""
         height, width = self.micro
         what = f"blocks of {height}x{width}" if self.axis == "block" else f"{self.axis}-axis {height}x{width}"
         padded = self.tile_m * self.tile_k * self.tile_n > height * width
@@ -84,8 +85,12 @@ class SparseKernel:
     def work(self, product: Product, mask: Mask | RandomMask) -> Work:
         """Count the dense tiles of one product.
 
-        k-axis: ``sum_i ceil(kept_i / BK) x ceil(N / BN)``; m-axis: ``sum_j ceil(kept_j / BM) x ceil(N / BN)``; n-axis:
-        ``sum_j ceil(kept_j / BN) x ceil(M / BM)``; i over row blocks, j over blocks of k.
+        ::
+
+            k-axis: sum over row blocks i     of ceil(kept_i / BK) x ceil(N / BN)
+            m-axis: sum over blocks j of k    of ceil(kept_j / BM) x ceil(N / BN)
+            n-axis: sum over blocks j of k    of ceil(kept_j / BN) x ceil(M / BM)
+            block:  kept blocks x ceil(N / BN)
 
         Raises
         ------
@@ -107,7 +112,7 @@ class SparseKernel:
         return Work(tiles * others, self.all_tiles(product), density, groups)
 
     def share_at(self, product: Product, density: float) -> float:
-        """Return the share of tiles that a mask takes whose micro-tiles are kept independently of each other.
+        """Return the share of tiles of a mask whose micro-tiles are kept independently of each other.
 
         Parameters
         ----------
@@ -134,7 +139,7 @@ class SparseKernel:
 
 @dataclass(frozen=True)
 class Work:
-    """What a kernel has to do for one mask.
+    """The work of a kernel for one mask.
 
     Attributes
     ----------
@@ -143,9 +148,9 @@ class Work:
     all_tiles : int
         Dense tiles of the whole product.
     density : float
-        Share of micro-tiles with a non-zero, 0 to 1; one minus it is PIT's covered sparsity.
+        Share of micro-tiles with a non-zero, 0 to 1. One minus it is PIT's covered sparsity.
     groups : float
-        Row blocks (blocks of k on the m- and n-axis) that hold a non-zero at all, expected or counted.
+        Row blocks that hold a non-zero, expected or counted. On the m- and n-axis they are blocks of k.
     """
 
     tiles: float

@@ -1,30 +1,37 @@
-"""The greedy schedules `themis` and `flex`: each chunk takes the least loaded dimension first."""
+"""The greedy schedules ``themis`` and ``flex``: each chunk takes the least loaded dimension first."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from simcore.models.network.chunks import ChunkPlan, Optimization
 from simcore.models.network.collectives import Collective
-from simcore.models.network.schedulers.schedules import ChunkPlan, Schedule
+from simcore.models.network.conventions import Convention
+from simcore.models.network.schedulers.ascending import Ascending
+from simcore.models.network.schedulers.base import CollectiveView, Scheduler
 
 _MEBIBYTE = 1048576
 
 
 @dataclass(slots=True)
-class _Load:
+class Load:
     """What the chunks planned so far put on a dimension, in MiB over the first one's bandwidth."""
 
     dimension: int
     amount: float = 0.0
 
 
-class GreedyLoads:
+class Greedy(Scheduler):
     """The greedy scheduler of Themis: load per dimension, and the order that evens it out.
+
+    Collectives that are issued at the same time add to the same loads. An all-to-all, and an all-reduce of the whole
+    buffer in each dimension, load all dimensions alike in any order, and run as ``ascending``.
 
     Attributes
     ----------
-    loads : list of _Load
+    loads : list of Load
         One per dimension, in the order the last chunk left them: a sort keeps ties as they were.
 
     References
@@ -32,105 +39,90 @@ class GreedyLoads:
     Rashidi et al.: Themis, ISCA 2022. Latency is no part of its load.
     """
 
-    def __init__(self, bandwidths: Sequence[float]) -> None:
-        self._bandwidths = bandwidths
-        self.reset()
+    def __init__(self) -> None:
+        self.loads: list[Load] = []
+        self._relative: list[float] = []  # bandwidths over that of the first dimension
+        self._planned_at = -1.0
 
-    def reset(self) -> None:
-        """Forget all load: a collective is issued at a new time."""
-        self.loads = [_Load(d) for d in range(len(self._bandwidths))]
+    @abstractmethod
+    def least_gap(self, equal: float, convention: Convention) -> float:
+        """Return the chunk that closes the gap between loads [B], below which they count as even."""
 
-    def plans(
-        self, schedule: Schedule, collective: Collective, size: float, chunks: int, groups: Sequence[int], whole: bool
-    ) -> list[ChunkPlan]:
-        """Plan all chunks of a collective, adding to the loads.
+    @abstractmethod
+    def chunk(self, left: float, equal: float, gap: float, convention: Convention) -> float:
+        """Return the size of the next chunk [B], where `gap` would even the loads."""
 
-        ``themis`` cuts equal chunks. ``flex`` makes a chunk as large as closes the gap between the most and the least
-        loaded dimension, but not smaller than an equal one.
-        """
-        recommended = max(1, int(size) // chunks) if whole else size / chunks
+    def plan(self, view: CollectiveView) -> Sequence[ChunkPlan]:
+        """Plan all chunks of a collective, adding to the loads."""
+        if view.collective is Collective.ALL_TO_ALL or view.optimization is not Optimization.LOCAL:
+            return Ascending().plan(view)
+        if view.now != self._planned_at:
+            self.loads = [Load(d) for d in range(len(view.groups))]
+            self._relative = [bandwidth / view.bandwidths[0] for bandwidth in view.bandwidths]
+            self._planned_at = view.now
+        convention, equal = view.convention, view.equal_chunks()[0]
+        left = convention.bytes(view.size)
         plans: list[ChunkPlan] = []
-        left = int(size) if whole else size
-        while left > 0 and (whole or len(plans) < chunks):
-            plan = self._next(schedule, collective, left, recommended, groups, whole)
-            plans.append(plan)
-            left -= plan.size
-            if not whole and left < recommended * 1e-6:
+        while left > 0 and (convention.whole_bytes or len(plans) < view.chunks):
+            plans.append(self._next(view, left, equal))
+            left -= plans[-1].size
+            if not convention.whole_bytes and left < equal * 1e-6:
                 break
         return plans
 
-    def _next(
-        self,
-        schedule: Schedule,
-        collective: Collective,
-        left: float,
-        recommended: float,
-        groups: Sequence[int],
-        whole: bool,
-    ) -> ChunkPlan:
-        gather = collective is Collective.ALL_GATHER
+    def _next(self, view: CollectiveView, left: float, equal: float) -> ChunkPlan:
+        """Plan one chunk; `equal` is the size of one of equal chunks [B]."""
+        convention, gather = view.convention, view.collective is Collective.ALL_GATHER
         self.loads.sort(key=lambda load: load.amount)
         if gather:
             self.loads.reverse()
-        used = [load for load in self.loads if groups[load.dimension] > 1]
-        size = min(left, recommended)
-        gap = self._gap(used, groups, gather)
-        # below this gap the loads count as even: flex does not make a chunk smaller than an equal one to close it
-        if gap < (recommended if schedule is Schedule.FLEX else recommended // 16 if whole else recommended / 16):
-            return self._unbalanced(size, groups, gather, whole)
-        if schedule is Schedule.FLEX:
-            size = min(left, int(gap) if whole else gap)
+        used = [load for load in self.loads if view.groups[load.dimension] > 1]
+        gap = self._gap(view, used)
+        if gap < self.least_gap(equal, convention):
+            return self._even(view, min(left, equal))
+        size = self.chunk(left, equal, gap, convention)
         order = tuple(load.dimension for load in used)
-        self._charge(used, order, size, groups, gather, whole)
+        self._charge(view, used, order, size)
         return ChunkPlan(size, order, fused=False)
 
-    def _gap(self, used: Sequence[_Load], groups: Sequence[int], gather: bool) -> float:
+    def _gap(self, view: CollectiveView, used: Sequence[Load]) -> float:
         """Return the chunk [B] that would lift the first dimension's load to the last one's."""
         first, last = used[0], used[-1]
-        if not gather:
+        if view.collective is not Collective.ALL_GATHER:
             last = self.loads[-1]
             d = first.dimension
-            n = groups[d]
+            n = view.groups[d]
             difference = abs(last.amount - first.amount)
-            return difference * self._relative(d) / ((n - 1) / n) * _MEBIBYTE
+            return difference * self._relative[d] / ((n - 1) / n) * _MEBIBYTE
         d = last.dimension
-        gap = abs(last.amount - first.amount) * self._relative(d) / (groups[d] - 1) * _MEBIBYTE
+        gap = abs(last.amount - first.amount) * self._relative[d] / (view.groups[d] - 1) * _MEBIBYTE
         for load in used[:-1]:
-            gap /= groups[load.dimension]
+            gap /= view.groups[load.dimension]
         return gap
 
-    def _relative(self, d: int) -> float:
-        return self._bandwidths[d] / self._bandwidths[0]
-
-    def _unbalanced(self, size: float, groups: Sequence[int], gather: bool, whole: bool) -> ChunkPlan:
+    def _even(self, view: CollectiveView, size: float) -> ChunkPlan:
         """Plan a chunk in the default order, because the loads are even.
 
-        ASTRA-sim runs an all-gather outwards too then, and charges each dimension with the load of its mirror image;
-        only where its counting is reproduced, so is this.
+        ASTRA-sim runs an all-gather outwards too then, and charges each dimension with the load of its mirror image.
+        Only where its counting is reproduced, so is this.
         """
-        mirrored = gather and whole
+        gather = view.collective is Collective.ALL_GATHER
+        mirrored = gather and view.convention.mirrors_gathers
         self.loads.sort(key=lambda load: load.dimension, reverse=mirrored)
-        order = [d for d in range(len(groups)) if groups[d] > 1]
+        order = [d for d, p in enumerate(view.groups) if p > 1]
         if gather and not mirrored:
             order.reverse()
-        self._charge([self.loads[d] for d in order], order, size, groups, gather, whole)
+        self._charge(view, [self.loads[d] for d in order], order, size)
         return ChunkPlan(size, tuple(order), fused=False)
 
-    def _charge(
-        self,
-        loads: Sequence[_Load],
-        dimensions: Sequence[int],
-        size: float,
-        groups: Sequence[int],
-        gather: bool,
-        whole: bool,
-    ) -> None:
+    def _charge(self, view: CollectiveView, loads: Sequence[Load], dimensions: Sequence[int], size: float) -> None:
         """Add the load of a chunk; the order of the operations decides ties, so it is the original's."""
+        gather, share, relative = view.collective is Collective.ALL_GATHER, view.convention.share, self._relative
         for load, d in zip(loads, dimensions, strict=True):
-            n = groups[d]
+            n = view.groups[d]
             if gather:
-                load.amount += ((size / _MEBIBYTE) * (n - 1)) / self._relative(d)
+                load.amount += ((size / _MEBIBYTE) * (n - 1)) / relative[d]
                 size *= n
             else:
-                load.amount += ((size / _MEBIBYTE) * ((n - 1) / n)) / self._relative(d)
-                size = size // n if whole else size / n
+                load.amount += ((size / _MEBIBYTE) * ((n - 1) / n)) / relative[d]
+                size = share(size, n)

@@ -32,11 +32,11 @@ class JobFabric:
         kind = issue.axis, issue.collective is Collective.ALL_TO_ALL
         if kind in self._kinds:
             return
-        parts: list[tuple[int, float] | None] = []
+        flows: list[tuple[int, float] | None] = []
         for dimension in range(len(self._topology.dimensions)):
             members = members_along(self._job, issue.axis, dimension)
             if len(members[0]) == 1:
-                parts.append(None)
+                flows.append(None)
                 continue
             row = np.zeros(len(self._index))
             for group in members:
@@ -44,9 +44,9 @@ class JobFabric:
                 for line in lines(self._topology, dimension, self._job.positions):
                     for (here, there), number in counts.items():
                         row[self._index[node(line, dimension, here), node(line, dimension, there)]] += number
-            parts.append((first + len(self.rows), share))
+            flows.append((first + len(self.rows), share))
             self.rows.append(row)
-        self._kinds[kind] = parts
+        self._kinds[kind] = flows
 
     def bind(self, clock: Clock, network: FluidNetwork) -> None:
         """Join the network once all patterns are known."""
@@ -68,12 +68,12 @@ class JobFabric:
     def _flows(self, issue: Issue) -> list[tuple[int, int, float]]:
         """Return dimension, pattern and bytes per stream of each flow of a collective."""
         groups = self._job.groups.tp if issue.axis is Axis.TENSOR else self._job.groups.dp
-        parts = self._kinds[issue.axis, issue.collective is Collective.ALL_TO_ALL]
+        flows = self._kinds[issue.axis, issue.collective is Collective.ALL_TO_ALL]
         volumes = traffic(issue.collective, issue.size, groups)
         return [
-            (dimension, part[0], volume * part[1])
-            for dimension, (part, volume) in enumerate(zip(parts, volumes, strict=True))
-            if part is not None
+            (dimension, flow[0], volume * flow[1])
+            for dimension, (flow, volume) in enumerate(zip(flows, volumes, strict=True))
+            if flow is not None
         ]
 
 

@@ -1,4 +1,4 @@
-"""A training job on part of a network: which NPUs it has, how its groups lie on them, and whether that fits."""
+"""A training job on some NPUs of a network: which ones, how its groups lie on them, and whether that fits."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def check_job(topology: Topology, job: Job) -> None:
         Naming the job, what was found, what it should be, and how to get there.
     """
     _check_positions(topology, job.positions, job.name)
-    remedy = "Let simcore.models.network.sharing.jobs.place() choose groups that fit."
+    remedy = "Let simcore.network.place() choose groups that fit."
     for name, sizes in (("tensor-parallel", job.groups.tp), ("data-parallel", job.groups.dp)):
         if len(sizes) != len(job.positions):
             expected = f"one for each of the {len(job.positions)} dimensions of network {topology.name}"

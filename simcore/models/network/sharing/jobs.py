@@ -17,12 +17,10 @@ from simcore.errors import InputError
 from simcore.models.network.fluid import FluidNetwork
 from simcore.models.network.graph import Link, link_graph
 from simcore.models.network.sharing.fabric import Array, JobFabric
-from simcore.models.network.sharing.job import Job, check_bandwidths, check_job, place
+from simcore.models.network.sharing.job import Job, check_bandwidths, check_job
 from simcore.models.network.topology import Topology
 from simcore.models.training.execute import Log, Runner, finish
 from simcore.models.training.program import Axis, Issue, Step, iteration
-
-__all__ = ["Job", "JobRun", "SharedRun", "place", "simulate"]
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Messages on the links of one dimension, hop by hop: the convention `astra-sim-2-aware`.
 
-A link sends one message at a time, the others wait first in, first out; a message is stored and forwarded whole at each
-hop, so that two hops through a switch take twice the bandwidth term. Chunks in flight meet on the links instead of
+A link sends one message at a time. The others wait, first in, first out. A message is stored and forwarded whole at
+each hop, so two hops through a switch take twice the bandwidth term. Chunks in flight meet on the links instead of
 multiplying them.
 
-Where all NPUs do the same, one stands for all: whatever it sends over a link, another sends over the one link that
-stands for all of these. Halving-doubling over a ring is not alike for all, and there every NPU is simulated.
+Where all NPUs do the same, one NPU and its links stand for all. Halving-doubling over a ring is not the same for all,
+and there every NPU is simulated.
 """
 
 from __future__ import annotations
@@ -17,16 +17,10 @@ from itertools import pairwise
 from simpy.events import Event
 
 from simcore.engine import Clock
+from simcore.models.network.algorithms import Algorithm, steps
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import (
-    ENDPOINT_2,
-    MEMORY_2,
-    NANOSECOND,
-    Convention,
-    link_bandwidth,
-    link_latency,
-)
-from simcore.models.network.simulation.algorithms import Algorithm, steps
+from simcore.models.network.conventions import ASTRA_SIM_2_AWARE
+from simcore.models.network.conventions.astra import NANOSECOND, link_latency
 from simcore.models.network.simulation.log import LoggedPhase
 from simcore.models.network.topology import Block, Dimension
 
@@ -73,7 +67,7 @@ class Messages:
     ) -> None:
         self.clock, self.dimension, self.chunks = clock, dimension, chunks
         self.n = dimension.size
-        self._rate = link_bandwidth(Convention.ASTRA_SIM_2_AWARE, dimension, bandwidth)
+        self._rate = ASTRA_SIM_2_AWARE.link_bandwidth(dimension, bandwidth)
         self._latency = link_latency(dimension)
         self._direct = collective is Collective.ALL_TO_ALL or algorithm is Algorithm.DIRECT
         self._ring = not self._direct and algorithm is Algorithm.RING
@@ -108,7 +102,7 @@ class Messages:
         return self._sent / self._npus
 
     def _alike(self) -> bool:
-        """Say whether all NPUs do the same: partners of halving-doubling go either way round a ring."""
+        """Say whether all NPUs do the same: partners of halving-doubling send in both directions of a ring."""
         return not self._mirrored or self.dimension.block is not Block.RING
 
     def _later(self, delay: int, call: Call) -> None:
@@ -122,7 +116,7 @@ class Messages:
             self._at_step[npu, chunk] = -1  # a message that comes before it has begun waits
             if npu == 0:
                 self._started[chunk] = self.clock.now
-            self._later(ENDPOINT_2, lambda: self._next(npu, chunk, 0))
+            self._later(ASTRA_SIM_2_AWARE.per_phase, lambda: self._next(npu, chunk, 0))
 
     def _send(self, npu: int, chunk: int) -> None:
         """Send the messages of a chunk's step; what has arrived before it was waited for counts at once."""
@@ -130,8 +124,8 @@ class Messages:
         parts, of, distance, _ = self._steps[step]
         size = self.chunks[chunk] * parts // of
         for peer in self._peers(npu, distance):
-            path = [self._link(*ends) for ends in self._path(npu, peer)]
-            self._hop(path, size, peer if self._npus > 1 else npu, chunk, step)
+            route = [self._link(*ends) for ends in self._route(npu, peer)]
+            self._hop(route, size, peer if self._npus > 1 else npu, chunk, step)
         self._check(npu, chunk)
 
     def _peers(self, npu: int, distance: int) -> Iterator[int]:
@@ -139,16 +133,16 @@ class Messages:
             return ((npu + offset) % self.n for offset in range(1, self.n))
         return iter(((npu + 1) % self.n,)) if self._ring else iter((npu ^ distance,))
 
-    def _path(self, source: int, target: int) -> list[tuple[int, int]]:
-        """Return the links of the shortest way, clockwise where both are as long; node n is the switch."""
+    def _route(self, source: int, target: int) -> list[tuple[int, int]]:
+        """Return the links of the shortest route, clockwise where both are as long; node n is the switch."""
         block, n = self.dimension.block, self.n
         if block is Block.FULLY_CONNECTED:
             return [(source, target)]
         if block is Block.SWITCH:
             return [(source, n), (n, target)]
         ahead = (target - source) % n
-        turn = 1 if 2 * ahead <= n else -1
-        nodes = [(source + turn * k) % n for k in range(min(ahead, n - ahead) + 1)]
+        direction = 1 if 2 * ahead <= n else -1
+        nodes = [(source + direction * k) % n for k in range(min(ahead, n - ahead) + 1)]
         return list(pairwise(nodes))
 
     def _link(self, start: int, end: int) -> tuple[int, int]:
@@ -159,18 +153,18 @@ class Messages:
             return (0, self.n) if end == self.n else (self.n, 0)
         return 0, start ^ end if self._mirrored else (end - start) % self.n
 
-    def _hop(self, path: list[tuple[int, int]], size: int, target: int, chunk: int, step: int) -> None:
-        """Wait for the first link of the way, send, and go on when the whole message has arrived."""
+    def _hop(self, route: list[tuple[int, int]], size: int, target: int, chunk: int, step: int) -> None:
+        """Wait for the first link of the route, send, and go on when the whole message has arrived."""
         now = round(self.clock.now / NANOSECOND)
-        start = max(now, self._free.get(path[0], 0))
+        start = max(now, self._free.get(route[0], 0))
         occupied = int(size / self._rate)
-        self._free[path[0]] = start + occupied
-        self._sending[path[0]] = self._sending.get(path[0], 0) + occupied
-        if path[0][0] < self.n:
+        self._free[route[0]] = start + occupied
+        self._sending[route[0]] = self._sending.get(route[0], 0) + occupied
+        if route[0][0] < self.n:
             self._sent += size
         arrival = start + int(self._latency + size / self._rate)
-        if len(path) > 1:
-            self._later(arrival - now, lambda: self._hop(path[1:], size, target, chunk, step))
+        if len(route) > 1:
+            self._later(arrival - now, lambda: self._hop(route[1:], size, target, chunk, step))
         else:
             self._later(arrival - now, lambda: self._arrive(target, chunk, step))
 
@@ -187,8 +181,9 @@ class Messages:
             return
         del self._received[npu, chunk, step]
         self._at_step[npu, chunk] = -1  # reducing: a message of the next step waits
-        reduces = self._steps[step][3]
-        delay = ENDPOINT_2 + (3 * (self.chunks[chunk] // self.n // MEMORY_2) if reduces else 0)
+        delay = ASTRA_SIM_2_AWARE.per_step
+        if self._steps[step][3]:
+            delay += ASTRA_SIM_2_AWARE.reduction(self.chunks[chunk], self.n)
         self._later(delay, lambda: self._next(npu, chunk, step + 1))
 
     def _next(self, npu: int, chunk: int, step: int) -> None:

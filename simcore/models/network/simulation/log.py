@@ -1,4 +1,4 @@
-"""What a simulated network writes down: chunk phases, and messages between pipeline stages."""
+"""What a simulated network writes down: totals, chunk phases, and messages between pipeline stages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LoggedPhase(NamedTuple):
 
 
 class LoggedTransfer(NamedTuple):
-    """A message to another pipeline stage, on its way along one dimension.
+    """A message to another pipeline stage, as it passes along one dimension.
 
     Attributes
     ----------
@@ -57,3 +57,35 @@ class LoggedTransfer(NamedTuple):
     queued: float
     start: float
     end: float
+
+
+class Ledger:
+    """What a network counts while it runs, and the log of what it served.
+
+    Parameters
+    ----------
+    dimensions : int
+        How many the network has.
+    record : bool
+        Whether to keep `log` and `transfers`.
+
+    Attributes
+    ----------
+    busy : list of float
+        Per dimension, how long its links were occupied [s].
+    sent : list of float
+        Per dimension, bytes that crossed the links of one NPU [B].
+    phases : int
+        Phases served.
+    log : list of LoggedPhase
+        Phases in the order they ended.
+    transfers : list of LoggedTransfer
+        Messages between stages, in the order they were sent.
+    """
+
+    def __init__(self, dimensions: int, record: bool) -> None:
+        self.record = record
+        self.busy, self.sent = [0.0] * dimensions, [0.0] * dimensions
+        self.phases = 0
+        self.log: list[LoggedPhase] = []
+        self.transfers: list[LoggedTransfer] = []

@@ -1,6 +1,6 @@
 """A network under load: each dimension serves chunk phases, collectives share the dimensions on one clock.
 
-One NPU stands for all: in a symmetric collective every NPU does the same at the same time, so the cost of a run grows
+In a symmetric collective every NPU does the same at the same time, so one NPU stands for all. The cost of a run grows
 with chunks x phases and never with the number of NPUs. Where NPUs differ, use `ranks`.
 """
 
@@ -11,22 +11,17 @@ from collections.abc import Sequence
 from simpy.events import Event
 
 from simcore.engine import Clock
+from simcore.models.network.algorithms import DEFAULT_ALGORITHM, Algorithm
+from simcore.models.network.chunks import ChunkPlan, Optimization, phases, settled_by_dimension
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import NANOSECOND, Convention, Cost, phase_cost
+from simcore.models.network.conventions import PHYSICAL, Convention
 from simcore.models.network.distances import Positions, spread
-from simcore.models.network.schedulers.greedy import GreedyLoads
-from simcore.models.network.schedulers.schedules import (
-    ChunkPlan,
-    Optimization,
-    Schedule,
-    chunk_sizes,
-    fixed_plans,
-    phases,
-    turns,
-)
-from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
-from simcore.models.network.simulation.log import LoggedPhase, LoggedTransfer
-from simcore.models.network.simulation.servers import Chunk, Issued, Leg, Line, Server
+from simcore.models.network.phase_costs import PhaseCosts
+from simcore.models.network.schedulers.ascending import Ascending
+from simcore.models.network.schedulers.base import CollectiveView, Scheduler
+from simcore.models.network.schedulers.check import made, planned
+from simcore.models.network.simulation.log import Ledger, LoggedPhase, LoggedTransfer
+from simcore.models.network.simulation.servers import Chunk, Issued, ServedPhase, Server, SettledOrder
 from simcore.models.network.topology import Topology
 from simcore.models.network.transfers import TransferLeg
 
@@ -43,11 +38,10 @@ class Network:
     bandwidths : sequence of float
         Bandwidth of one NPU into each dimension [B/s], innermost first.
     convention : Convention
-        What a phase costs. ``physical`` keeps what links carry; `Convention.ASTRA_SIM_2_AWARE` is no server of phases
-        but of messages, see `links`, and refused here.
-    schedule : Schedule
-        Order of dimensions per chunk. ASTRA-sim 2 knows `ascending` only, whatever it is asked for, and so do its
-        conventions.
+        What a phase costs. ``physical`` keeps what links carry. ``astra-sim-2-aware`` serves messages rather than
+        phases, see `links`, and is refused here.
+    schedule : type of Scheduler
+        Order of dimensions per chunk. A convention that is `always_ascending` runs `Ascending`, whatever is asked for.
     in_flight : int
         Chunk phases under way in a dimension at once. By physics they share its links: one sends, the others wait for
         their latency. In ASTRA-sim's conventions each has the links for itself.
@@ -60,16 +54,8 @@ class Network:
 
     Attributes
     ----------
-    busy : list of float
-        Per dimension, how long its links were occupied [s].
-    sent : list of float
-        Per dimension, bytes that crossed the links of one NPU [B].
-    log : list of LoggedPhase
-        Phases in the order they ended; empty unless `record`.
-    transfers : list of LoggedTransfer
-        Messages of `send`; empty unless `record`.
-    phases : int
-        Phases served.
+    cost : PhaseCosts
+        What a phase costs, by dimension, operation, group and size.
 
     Examples
     --------
@@ -88,32 +74,52 @@ class Network:
         topology: Topology,
         bandwidths: Sequence[float],
         *,
-        convention: Convention = Convention.PHYSICAL,
-        schedule: Schedule = Schedule.ASCENDING,
+        convention: Convention = PHYSICAL,
+        schedule: type[Scheduler] = Ascending,
         in_flight: int = 1,
         optimization: Optimization = Optimization.LOCAL,
         algorithms: Sequence[Algorithm] | None = None,
         record: bool = False,
     ) -> None:
-        if convention is Convention.ASTRA_SIM_2_AWARE:
+        if convention.by_message:
             raise ValueError("the congestion-aware convention is simulated message by message: see simulation.links")
         self.clock, self.topology, self.bandwidths = clock, topology, tuple(bandwidths)
         self.convention, self.in_flight, self.optimization = convention, in_flight, optimization
-        self.schedule = Schedule.ASCENDING if convention.always_ascending else schedule
+        self.schedule = Ascending if convention.always_ascending else schedule
         self.algorithms = tuple(algorithms or (DEFAULT_ALGORITHM[each.block] for each in topology.dimensions))
-        self.record = record
-        self.busy = [0.0] * len(self.bandwidths)
-        self.sent = [0.0] * len(self.bandwidths)
-        self.log: list[LoggedPhase] = []
-        self.transfers: list[LoggedTransfer] = []
-        self.phases = 0
-        self._loads = GreedyLoads(self.bandwidths)
-        self._loads_at = -1.0
-        self._best: dict[tuple[Collective, float, tuple[int, ...], int, Positions | None], list[ChunkPlan]] = {}
+        self.ledger = Ledger(len(self.bandwidths), record)
+        self.cost = PhaseCosts(topology, self.bandwidths, self.algorithms, convention)
+        self._scheduler = made(self.schedule)
         self._servers: dict[tuple[int, str], Server] = {}
         self._channels: dict[tuple[int, str], float] = {}
-        self._costs: dict[tuple[int, Collective, int, float, tuple[int, ...] | None], Cost] = {}
-        self._ways: dict[tuple[ChunkPlan, Collective, tuple[int, ...], str, Positions | None], tuple[Leg, ...]] = {}
+        self._phases: dict[
+            tuple[ChunkPlan, Collective, tuple[int, ...], str, Positions | None], tuple[ServedPhase, ...]
+        ] = {}
+
+    @property
+    def busy(self) -> list[float]:
+        """Per dimension, how long its links were occupied [s]."""
+        return self.ledger.busy
+
+    @property
+    def sent(self) -> list[float]:
+        """Per dimension, bytes that crossed the links of one NPU [B]."""
+        return self.ledger.sent
+
+    @property
+    def log(self) -> list[LoggedPhase]:
+        """Phases in the order they ended; empty unless `record`."""
+        return self.ledger.log
+
+    @property
+    def transfers(self) -> list[LoggedTransfer]:
+        """Messages of `send`; empty unless `record`."""
+        return self.ledger.transfers
+
+    @property
+    def phases(self) -> int:
+        """Phases served."""
+        return self.ledger.phases
 
     def issue(
         self,
@@ -124,7 +130,7 @@ class Network:
         chunks: int = 64,
         label: str = "",
         priority: float = 0.0,
-        part: str = "",
+        queue: str = "",
         plans: Sequence[ChunkPlan] | None = None,
         positions: Sequence[Sequence[int] | None] | None = None,
     ) -> Event:
@@ -145,7 +151,7 @@ class Network:
         priority : float
             Of two phases that wait for a dimension the higher goes first, equal ones in order of arrival. What is
             being served is not interrupted. Last in, first out: a number that grows with each collective.
-        part : str
+        queue : str
             ASTRA-sim's conventions give groups that split a dimension a queue of their own: a name for it, such as
             ``"dp"``. By physics they share the links, and the name is ignored.
         plans : sequence of ChunkPlan, optional
@@ -160,25 +166,20 @@ class Network:
             is to be sent (a group of one NPU, no bytes, less than one where the convention counts whole bytes).
         """
         sizes = tuple(groups) if groups is not None else tuple(each.size for each in self.topology.dimensions)
-        whole = self.convention.whole_nanoseconds
         done = Event(self.clock)
-        if (int(size) if whole else size) <= 0 or all(p == 1 for p in sizes):
+        if self.convention.bytes(size) <= 0 or all(p == 1 for p in sizes):
             return done.succeed(self.clock.now)
         at = spread(self.topology, positions)
-        planned = self.plans(collective, size, sizes, chunks, at) if plans is None else list(plans)
-        part = part if whole else ""
-        issued = Issued(done, len(planned), label, priority)
-        ways = []
-        for plan in planned:
-            key = (plan, collective, sizes, part, at)
-            if key not in self._ways:
-                self._ways[key] = self._way(*key)
-            ways.append(self._ways[key])
-        if planned[0].lag is not None:
-            order = turns(planned[0].lag, tuple(tuple(leg.server.dimension for leg in way) for way in ways))
-            issued.lines = {dimension: Line(line) for dimension, line in order.items()}
-        for index, way in enumerate(ways):
-            Chunk(self, issued, index, way).next()
+        chosen = self.plans(collective, size, sizes, chunks, at) if plans is None else list(plans)
+        queue = "" if self.convention.shares_links else queue
+        issued = Issued(done, len(chosen), label, priority)
+        served = [self._served(plan, collective, sizes, queue, at) for plan in chosen]
+        if chosen[0].lag is not None:
+            dimensions = tuple(tuple(each.server.dimension for each in chunk) for chunk in served)
+            orders = settled_by_dimension(chosen[0].lag, dimensions)
+            issued.orders = {dimension: SettledOrder(order) for dimension, order in orders.items()}
+        for index, chunk in enumerate(served):
+            Chunk(self.clock, self.ledger, issued, index, chunk).next()
         return done
 
     def send(self, leg: TransferLeg, channel: str, label: str = "") -> Event:
@@ -204,46 +205,32 @@ class Network:
         """
         clock, d = self.clock, leg.dimension
         start = max(clock.now, self._channels.get((d, channel), 0.0))
-        if not self.convention.whole_nanoseconds:
+        if self.convention.shares_links:
             server = self._server(d, "")
-            start = max(start, server.link_free)
+            start = max(start, server.links_free)
             # what waits for its channel alone leaves the other links to collectives: its share is taken now
-            server.link_free = max(clock.now, server.link_free) + leg.work
+            server.links_free = max(clock.now, server.links_free) + leg.work
         self._channels[d, channel] = start + leg.duration
         self.busy[d] += leg.work
         self.sent[d] += leg.sent
         end = start + leg.duration + leg.latency
-        if self.record:
+        if self.ledger.record:
             self.transfers.append(LoggedTransfer(label, d, leg.size, clock.now, start, end))
         return clock.at(end)
-
-    def _server(self, dimension: int, part: str) -> Server:
-        server = self._servers.get((dimension, part))
-        if server is None:
-            self._servers[dimension, part] = server = Server(self, dimension)
-        return server
 
     def plans(
         self, collective: Collective, size: float, groups: Sequence[int], chunks: int, at: Positions | None = None
     ) -> list[ChunkPlan]:
         """Return the chunks of a collective issued now and the order of dimensions that the schedule gives each."""
-        whole = self.convention.whole_nanoseconds
-        chunks = min(chunks, max(1, int(size)))  # no chunk of less than a byte
-        if self.schedule is Schedule.LATENCY_AWARE:
-            from simcore.models.network.schedulers.latency_aware import best_plans
+        return planned(self._scheduler, self.view(collective, size, groups, chunks, at))
 
-            key = (collective, size, tuple(groups), chunks, at)
-            if key not in self._best:
-                self._best[key] = best_plans(self, *key)
-            return self._best[key]
-        greedy = self.schedule in (Schedule.THEMIS, Schedule.FLEX)
-        if greedy and collective is not Collective.ALL_TO_ALL and self.optimization is Optimization.LOCAL:
-            if self.clock.now != self._loads_at:
-                self._loads.reset()
-                self._loads_at = self.clock.now
-            return self._loads.plans(self.schedule, collective, size, chunks, groups, whole)
-        schedule = Schedule.ASCENDING if greedy else self.schedule
-        return fixed_plans(schedule, collective, chunk_sizes(size, chunks, whole), groups, whole, self.in_flight)
+    def view(
+        self, collective: Collective, size: float, groups: Sequence[int], chunks: int, at: Positions | None = None
+    ) -> CollectiveView:
+        """Return what a schedule sees of a collective issued now."""
+        chunks = min(chunks, max(1, int(size)))  # no chunk of less than a byte
+        settings = self.cost, self.in_flight, self.optimization
+        return CollectiveView(collective, size, tuple(groups), chunks, self.clock.now, *settings, at)
 
     def idle_copy(self, algorithms: Sequence[Algorithm]) -> Network:
         """Return such a network with nothing under way, with other algorithms, on a clock of its own."""
@@ -256,44 +243,29 @@ class Network:
             in_flight=self.in_flight,
             optimization=self.optimization,
             algorithms=algorithms,
-            record=self.record,
+            record=self.ledger.record,
         )
 
-    def after(self, start: float, duration: float) -> float:
-        """Return ``start + duration`` [s], on the grid of whole nanoseconds where the convention has one."""
-        if self.convention.whole_nanoseconds:
-            return (round(start / NANOSECOND) + round(duration / NANOSECOND)) / 1e9
-        return start + duration
+    def _server(self, dimension: int, queue: str) -> Server:
+        server = self._servers.get((dimension, queue))
+        if server is None:
+            server = Server(self.clock, self.ledger, self.convention, self.in_flight, dimension)
+            self._servers[dimension, queue] = server
+        return server
 
-    def note(self, chunk: Chunk) -> None:
-        """Add the phase that a chunk has just ended to the log."""
-        issued, leg = chunk.issued, chunk.leg
-        self.log.append(
-            LoggedPhase(
-                issued.label, chunk.index, leg.server.dimension, leg.operation, leg.size, chunk.queued, chunk.start,
-                self.clock.now,
+    def _served(
+        self, plan: ChunkPlan, collective: Collective, groups: tuple[int, ...], queue: str, at: Positions | None
+    ) -> tuple[ServedPhase, ...]:
+        """Return the phases of a chunk with their servers; chunks of one plan share them."""
+        key = (plan, collective, groups, queue, at)
+        if key not in self._phases:
+            self._phases[key] = tuple(
+                ServedPhase(
+                    self._server(d, queue if groups[d] < self.topology.dimensions[d].size else ""),
+                    operation,
+                    size,
+                    self.cost(d, operation, groups[d], size, at[d] if at else None),
+                )
+                for d, operation, size in phases(plan, collective, groups, self.optimization, self.convention)
             )
-        )  # fmt: skip
-
-    def cost(
-        self, dimension: int, operation: Collective, group: int, size: float, members: tuple[int, ...] | None = None
-    ) -> Cost:
-        """Return the cost of one phase, remembered."""
-        key = (dimension, operation, group, size, members)
-        found = self._costs.get(key)
-        if found is None:
-            at, bandwidth = self.topology.dimensions[dimension], self.bandwidths[dimension]
-            way = self.algorithms[dimension]
-            found = phase_cost(self.convention, at, bandwidth, way, operation, group, size, members)
-            self._costs[key] = found
-        return found
-
-    def _way(
-        self, plan: ChunkPlan, collective: Collective, groups: tuple[int, ...], part: str, at: Positions | None
-    ) -> tuple[Leg, ...]:
-        whole = self.convention.whole_nanoseconds
-        legs = []
-        for d, operation, size in phases(plan, collective, groups, self.optimization, whole):
-            server = self._server(d, part if groups[d] < self.topology.dimensions[d].size else "")
-            legs.append(Leg(server, operation, size, self.cost(d, operation, groups[d], size, at[d] if at else None)))
-        return tuple(legs)
+        return self._phases[key]

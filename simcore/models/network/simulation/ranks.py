@@ -1,8 +1,8 @@
 """Every NPU simulated: for stragglers, subgroups that do different things, and programs that may not fit together.
 
-A chunk phase is a rendezvous: the NPUs of a group that differ only in its dimension start it when all of them have
-reached it and have room in that dimension. No NPU holds a link while it waits for another, so that only programs can
-deadlock, and then a watchdog names the ranks and what they wait for. Events grow with the number of NPUs here.
+A chunk phase is a rendezvous of the NPUs of a group that differ only in its dimension. They start it when all of them
+have reached it and have room in that dimension. No NPU holds a link while it waits for another, so only programs can
+deadlock. Then a watchdog names the ranks and what they wait for. Events grow with the number of NPUs here.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 from simpy.events import Event
 
 from simcore.errors import RunError
+from simcore.models.network.chunks import ChunkPlan, phases, settled_by_dimension
 from simcore.models.network.collectives import Collective
 from simcore.models.network.distances import Positions, spread
 from simcore.models.network.groups import group_positions
-from simcore.models.network.schedulers.schedules import ChunkPlan, phases, turns
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.rank_programs import GroupCollective, check_program
 from simcore.models.network.simulation.run import run_fastest
-from simcore.models.network.simulation.servers import Line
+from simcore.models.network.simulation.servers import SettledOrder
 from simcore.models.network.topology import Topology, coordinates
 
 _NAMED = 8
@@ -63,8 +63,8 @@ def simulate_ranks(network: Network, programs: Mapping[int, Sequence[float | Gro
     Raises
     ------
     InputError
-        If a group is no subset of the network's NPUs in the shape of a box, a rank is not in the network or calls a
-        collective of others, or a size, a number of chunks or a time is out of range.
+        If a group is no subset of the network's NPUs in the shape of a box. If a rank is not in the network, or calls a
+        collective of others. If a size, a number of chunks or a time is out of range.
     RunError
         If ranks wait for each other for ever.
 
@@ -105,12 +105,13 @@ class _Call:
         self.alone, self.plans = network, list[ChunkPlan]()
         if what.size > 0 and len(what.members) > 1:
             self.alone, self.plans = ranks.planned(what, self.groups, self.at)
-        whole = network.convention.whole_nanoseconds
-        self.ways = [phases(plan, what.collective, self.groups, network.optimization, whole) for plan in self.plans]
-        self.turns: dict[int, list[tuple[int, int]]] = {}
+        how = network.optimization, network.convention
+        self.phases = [phases(plan, what.collective, self.groups, *how) for plan in self.plans]
+        self.settled: dict[int, list[tuple[int, int]]] = {}
         if self.plans and self.plans[0].lag is not None:
-            self.turns = turns(self.plans[0].lag, [[d for d, _, _ in way] for way in self.ways])
-        self.lines: dict[_Line, Line[_Meeting]] = {}
+            dimensions = [[d for d, _, _ in chunk] for chunk in self.phases]
+            self.settled = settled_by_dimension(self.plans[0].lag, dimensions)
+        self.orders: dict[_Line, SettledOrder[_Meeting]] = {}
         self.left = dict.fromkeys(what.members, len(self.plans))
         self.ended: dict[int, Event] = {}
 
@@ -141,7 +142,7 @@ class _Ranks:
         self._joining: dict[_Call, list[int]] = {}
         self._ending: dict[tuple[float, int, int, int], list[_Meeting]] = {}
         self._under_way: dict[tuple[int, int], int] = {}
-        self._link_free: dict[tuple[int, int], float] = {}
+        self._links_free: dict[tuple[int, int], float] = {}
 
     def planned(
         self, what: GroupCollective, groups: tuple[int, ...], at: Positions | None
@@ -185,7 +186,7 @@ class _Ranks:
                 seen[step] = seen.get(step, 0) + 1
                 yield self._join(rank, step, seen[step])
             else:
-                yield self.clock.at(self.network.after(self.clock.now, step))
+                yield self.clock.at(self.network.convention.after(self.clock.now, step))
         self.finished[rank] = self.clock.now
 
     def _join(self, rank: int, what: GroupCollective, occurrence: int) -> Event:
@@ -217,7 +218,7 @@ class _Ranks:
 
     def _arrive(self, rank: int, call: _Call, chunk: int, position: int) -> None:
         """Let a rank reach a phase of a chunk; start the phase when it is the last one to come."""
-        dimension = call.ways[chunk][position][0]
+        dimension = call.phases[chunk][position][0]
         line = self._lines[dimension][rank]
         key = id(call), chunk, position, line
         meeting = self._meetings.get(key)
@@ -227,9 +228,9 @@ class _Ranks:
         if len(meeting.ready) == meeting.expected:
             del self._meetings[key]
             complete = [meeting]
-            if call.turns:
-                settled_line = call.lines.setdefault(line, Line(call.turns[dimension]))
-                complete = settled_line.arrive((chunk, position), meeting)
+            if call.settled:
+                order = call.orders.setdefault(line, SettledOrder(call.settled[dimension]))
+                complete = order.arrive((chunk, position), meeting)
             self._pending.setdefault(line, []).extend(complete)
             self._start(line)
 
@@ -246,18 +247,16 @@ class _Ranks:
 
     def _serve(self, dimension: int, meeting: _Meeting) -> None:
         network, now = self.network, self.clock.now
-        _, operation, size = meeting.call.ways[meeting.chunk][meeting.position]
+        _, operation, size = meeting.call.phases[meeting.chunk][meeting.position]
         at = meeting.call.at
         cost = meeting.call.alone.cost(dimension, operation, meeting.expected, size, at[dimension] if at else None)
         self.phases += 1
         ranks = [(rank, dimension) for rank in meeting.ready]
-        start = now
-        if not network.convention.whole_nanoseconds:
-            start = max(now, *(self._link_free.get(key, 0.0) for key in ranks))
+        links_free = max([self._links_free.get(key, 0.0) for key in ranks])
+        _, end, links_free = network.convention.serve(now, links_free, cost)
         for key in ranks:
             self._under_way[key] = self._under_way.get(key, 0) + 1
-            self._link_free[key] = start + cost.work
-        end = network.after(start, cost.work) if cost.latency == 0 else start + cost.work + cost.latency
+            self._links_free[key] = links_free
         # lines where the same ends at the same time go on together, so that ties are broken alike on all of them
         together = end, id(meeting.call), meeting.chunk, meeting.position
         if together not in self._ending:
@@ -271,7 +270,7 @@ class _Ranks:
         for rank in ranks:
             self._under_way[rank, dimension] -= 1
         for rank in ranks:
-            if following < len(call.ways[chunk]):
+            if following < len(call.phases[chunk]):
                 self._arrive(rank, call, chunk, following)
                 continue
             call.left[rank] -= 1

@@ -8,14 +8,16 @@ from itertools import product
 
 from simcore.engine import Clock
 from simcore.errors import InputError
+from simcore.models.network.algorithms import DEFAULT_ALGORITHM, Algorithm
+from simcore.models.network.chunks import Optimization
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import Convention, candidates
-from simcore.models.network.schedulers.schedules import Optimization, Schedule, chunk_sizes
-from simcore.models.network.simulation.algorithms import DEFAULT_ALGORITHM, Algorithm
+from simcore.models.network.conventions import ASTRA_SIM_2, PHYSICAL, Convention
+from simcore.models.network.schedulers.ascending import Ascending
+from simcore.models.network.schedulers.base import Scheduler
 from simcore.models.network.simulation.links import Messages
 from simcore.models.network.simulation.log import LoggedPhase
 from simcore.models.network.simulation.network import Network
-from simcore.models.network.topology import Topology
+from simcore.models.network.topology import Dimension, Topology
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,12 @@ def simulate_collective(
     *,
     positions: Sequence[Sequence[int]] | None = None,
     chunks: int = 64,
-    schedule: Schedule = Schedule.ASCENDING,
+    schedule: type[Scheduler] = Ascending,
     in_flight: int = 1,
     optimization: Optimization = Optimization.LOCAL,
-    convention: Convention = Convention.PHYSICAL,
+    convention: Convention = PHYSICAL,
     algorithms: Sequence[Algorithm] | None = None,
+    place: str = "convention",
 ) -> CollectiveRun:
     """Run one collective on an idle network.
 
@@ -84,6 +87,8 @@ def simulate_collective(
         Where they sit along each dimension, by default neighbours.
     chunks : int
         Into how many it is cut.
+    place : str
+        What gave the convention, for messages.
 
     Raises
     ------
@@ -94,14 +99,17 @@ def simulate_collective(
     --------
     >>> from simcore.models.network.topology import Block, Dimension
     >>> ring = Topology("ring", (Dimension(Block.RING, 8, latency=500e-9),))
-    >>> run = simulate_collective(Collective.ALL_REDUCE, 2**26, ring, [100 * 2**30], convention=Convention.ASTRA_SIM)
+    >>> from simcore.models.network.conventions import ASTRA_SIM
+    >>> run = simulate_collective(Collective.ALL_REDUCE, 2**26, ring, [100 * 2**30], convention=ASTRA_SIM)
     >>> round(run.time * 1e9), run.phases  # ASTRA-sim 1.0 counts 1542085 ns
     (1542085, 64)
     """
     sizes = tuple(groups) if groups is not None else tuple(each.size for each in topology.dimensions)
-    ways = tuple(algorithms or (DEFAULT_ALGORITHM[each.block] for each in topology.dimensions))
-    if convention is Convention.ASTRA_SIM_2_AWARE:
-        return _aware(collective, size, topology, bandwidths, sizes, chunks, in_flight, ways)
+    chosen = tuple(algorithms or (DEFAULT_ALGORITHM[each.block] for each in topology.dimensions))
+    if convention.by_message:
+        _check_messages(collective, topology, sizes, chosen[0], convention, place)
+        alone = topology.dimensions[0]
+        return _run_messages(collective, size, alone, bandwidths, chunks, in_flight, chosen, convention)
 
     network = Network(
         Clock(),
@@ -111,11 +119,11 @@ def simulate_collective(
         schedule=schedule,
         in_flight=in_flight,
         optimization=optimization,
-        algorithms=ways,
+        algorithms=chosen,
         record=True,
     )
     ran = run_fastest(network, collective, size, sizes, chunks, positions)
-    time = ran.after(ran.clock.now, convention.startup) if ran.phases else 0.0
+    time = convention.after(ran.clock.now, convention.startup) if ran.phases else 0.0
     counts = len({phase.chunk for phase in ran.log}), ran.phases, ran.clock.events
     return _finished(time, ran.busy, ran.sent, bandwidths, *counts, ran.log, ran.algorithms)
 
@@ -141,11 +149,12 @@ def run_fastest(
     >>> [run_fastest(network, Collective.ALL_REDUCE, size, [6], 64).algorithms[0].value for size in (1e5, 1e9)]
     ['folding', 'ring']
     """
-    ways = [network.algorithms]
-    if network.convention is Convention.PHYSICAL and network.in_flight > 1:
-        every = zip(network.topology.dimensions, network.algorithms, groups, strict=True)
-        ways = list(product(*(candidates(each, way, collective, p) for each, way, p in every)))
-    ran = [network.idle_copy(each) for each in ways]
+    choices = [network.algorithms]
+    if network.in_flight > 1:
+        each = zip(network.topology.dimensions, network.algorithms, groups, strict=True)
+        candidates = network.convention.candidates
+        choices = list(product(*(candidates(at, algorithm, collective, p) for at, algorithm, p in each)))
+    ran = [network.idle_copy(algorithms) for algorithms in choices]
     for copy in ran:
         copy.clock.run(until=copy.issue(collective, size, groups, chunks=chunks, positions=positions))
     return min(ran, key=lambda copy: copy.clock.now)
@@ -166,34 +175,42 @@ def _finished(
     return CollectiveRun(time, tuple(busy), tuple(sent), utilisation, chunks, phases, events, tuple(log), algorithms)
 
 
-def _aware(
+def _check_messages(
+    collective: Collective,
+    topology: Topology,
+    groups: tuple[int, ...],
+    algorithm: Algorithm,
+    convention: Convention,
+    place: str,
+) -> None:
+    """Refuse what is not simulated message by message."""
+    n = topology.dimensions[0].size
+    if len(topology.dimensions) != 1 or groups[0] != n:
+        found = f"{len(topology.dimensions)} dimensions" if len(topology.dimensions) > 1 else f"a group of {groups[0]}"
+        remedy = f"Choose {place} {ASTRA_SIM_2} or {PHYSICAL}."
+        raise InputError(f"{place} {convention}", found, "one dimension, and all its NPUs", remedy)
+    folds = algorithm in (Algorithm.HALVING_DOUBLING, Algorithm.FOLDING)
+    if folds and n & (n - 1) and collective is not Collective.ALL_TO_ALL:
+        remedy = f"Choose {place} {PHYSICAL}, or the algorithm ring."
+        raise InputError(f"{place} {convention}", f"halving-doubling among {n} NPUs", "a power of two", remedy)
+
+
+def _run_messages(
     collective: Collective,
     size: float,
-    topology: Topology,
+    dimension: Dimension,
     bandwidths: Sequence[float],
-    groups: tuple[int, ...],
     chunks: int,
     in_flight: int,
     algorithms: tuple[Algorithm, ...],
+    convention: Convention,
 ) -> CollectiveRun:
-    convention = Convention.ASTRA_SIM_2_AWARE
-    whole = [d for d, each in enumerate(topology.dimensions) if groups[d] == each.size]
-    if len(topology.dimensions) != 1 or not whole:
-        found = f"{len(topology.dimensions)} dimensions" if len(topology.dimensions) > 1 else f"a group of {groups[0]}"
-        remedy = "Choose --convention astra-sim-2 or physical."
-        raise InputError(f"--convention {convention}", found, "one dimension, and all its NPUs", remedy)
-    dimension = topology.dimensions[0]
-    algorithm, n = algorithms[0], dimension.size
-    folds = algorithm in (Algorithm.HALVING_DOUBLING, Algorithm.FOLDING)
-    if folds and n & (n - 1) and collective is not Collective.ALL_TO_ALL:
-        found = f"halving-doubling among {n} NPUs"
-        remedy = "Choose --convention physical, or --algorithm ring."
-        raise InputError(f"--convention {convention}", found, "a power of two", remedy)
-    if size < 1 or n == 1:
+    """Simulate a collective in one dimension message by message."""
+    if size < 1 or dimension.size == 1:
         return _finished(0.0, [0.0], [0.0], bandwidths, 0, 0, 0, (), algorithms)
     clock = Clock()
-    sizes = [int(chunk) for chunk in chunk_sizes(size, chunks, whole=True)]
-    messages = Messages(clock, dimension, bandwidths[0], algorithm, collective, sizes, in_flight)
+    sizes = [int(chunk) for chunk in convention.cut(size, chunks)]
+    messages = Messages(clock, dimension, bandwidths[0], algorithms[0], collective, sizes, in_flight)
     clock.run(until=messages.done)
     counts = len(sizes), len(sizes), clock.events
     return _finished(clock.now, [messages.busy], [messages.sent], bandwidths, *counts, messages.log, algorithms)

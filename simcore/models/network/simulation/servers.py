@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from simpy.events import Event
 
+from simcore.engine import Clock
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import Cost
-
-if TYPE_CHECKING:
-    from simcore.models.network.simulation.network import Network
+from simcore.models.network.conventions import Convention, Cost
+from simcore.models.network.simulation.log import Ledger, LoggedPhase
 
 
-class Leg(NamedTuple):
-    """One phase on the way of a chunk."""
+class ServedPhase(NamedTuple):
+    """One phase of a chunk, and the server that serves it."""
 
     server: Server
     operation: Collective
@@ -25,19 +24,19 @@ class Leg(NamedTuple):
 
 
 class Issued:
-    """A collective under way; `lines` are those of a settled order, by dimension."""
+    """A collective under way; `orders` are the settled ones, by dimension."""
 
-    __slots__ = ("done", "label", "left", "lines", "priority")
+    __slots__ = ("done", "label", "left", "orders", "priority")
 
     def __init__(self, done: Event, left: int, label: str, priority: float) -> None:
         self.done, self.left, self.label, self.priority = done, left, label, priority
-        self.lines: dict[int, Line[Chunk]] = {}
+        self.orders: dict[int, SettledOrder[Chunk]] = {}
 
 
 T = TypeVar("T")
 
 
-class Line(Generic[T]):
+class SettledOrder(Generic[T]):
     """Phases of one collective in one dimension in a settled order: who comes early waits for those before.
 
     Parameters
@@ -47,8 +46,8 @@ class Line(Generic[T]):
 
     Examples
     --------
-    >>> line = Line([(0, 0), (1, 0)])
-    >>> line.arrive((1, 0), "second"), line.arrive((0, 0), "first")
+    >>> order = SettledOrder([(0, 0), (1, 0)])
+    >>> order.arrive((1, 0), "second"), order.arrive((0, 0), "first")
     ([], ['first', 'second'])
     """
 
@@ -59,64 +58,73 @@ class Line(Generic[T]):
     def arrive(self, turn: tuple[int, int], who: T) -> list[T]:
         """Return who may join the queue of the dimension now that one more has arrived."""
         self._early[turn] = who
-        found = []
+        ready = []
         while self._next < len(self._turns) and self._turns[self._next] in self._early:
-            found.append(self._early.pop(self._turns[self._next]))
+            ready.append(self._early.pop(self._turns[self._next]))
             self._next += 1
-        return found
+        return ready
 
 
 class Chunk:
     """A chunk under way; `ended` is the callback of its phase's event."""
 
-    __slots__ = ("index", "issued", "leg", "network", "position", "queued", "start", "way")
+    __slots__ = ("clock", "index", "issued", "ledger", "phase", "phases", "position", "queued", "start")
 
-    def __init__(self, network: Network, issued: Issued, index: int, way: tuple[Leg, ...]) -> None:
-        self.network, self.issued, self.index, self.way, self.position = network, issued, index, way, -1
+    def __init__(
+        self, clock: Clock, ledger: Ledger, issued: Issued, index: int, phases: tuple[ServedPhase, ...]
+    ) -> None:
+        self.clock, self.ledger, self.issued, self.index, self.phases = clock, ledger, issued, index, phases
+        self.position = -1
         self.queued = self.start = 0.0
 
     def next(self) -> None:
         """Go to the next phase, or finish."""
         self.position += 1
-        if self.position < len(self.way):
-            self.leg = self.way[self.position]
-            self.queued = self.network.clock.now
-            server = self.leg.server
-            if not self.issued.lines:
+        if self.position < len(self.phases):
+            self.phase = self.phases[self.position]
+            self.queued = self.clock.now
+            server = self.phase.server
+            if not self.issued.orders:
                 server.enter(self)
                 return
-            for chunk in self.issued.lines[server.dimension].arrive((self.index, self.position), self):
+            for chunk in self.issued.orders[server.dimension].arrive((self.index, self.position), self):
                 server.enter(chunk)
             return
         issued = self.issued
         issued.left -= 1
         if issued.left == 0:
-            issued.done.succeed(self.network.clock.now)
+            issued.done.succeed(self.clock.now)
 
     def ended(self, event: Event) -> None:
         """Note the phase that ended, go on, and leave the dimension to the next chunk."""
-        network, leg = self.network, self.leg
-        if network.record:
-            network.note(self)
+        phase = self.phase
+        if self.ledger.record:
+            served = phase.server.dimension, phase.operation, phase.size
+            times = self.queued, self.start, self.clock.now
+            self.ledger.log.append(LoggedPhase(self.issued.label, self.index, *served, *times))
         self.next()
-        leg.server.leave(event)
+        phase.server.leave(event)
 
 
 class Server:
     """A dimension: up to `in_flight` phases under way, the others queue by priority, then by arrival."""
 
-    __slots__ = ("arrivals", "dimension", "idle_events", "link_free", "network", "queue", "under_way")
+    __slots__ = (
+        "arrivals", "clock", "dimension", "idle_events", "in_flight", "ledger", "links_free", "queue", "timed",
+        "under_way",
+    )  # fmt: skip
 
-    def __init__(self, network: Network, dimension: int) -> None:
-        self.network, self.dimension = network, dimension
+    def __init__(self, clock: Clock, ledger: Ledger, convention: Convention, in_flight: int, dimension: int) -> None:
+        self.clock, self.ledger, self.in_flight, self.dimension = clock, ledger, in_flight, dimension
+        self.timed = convention.serve
         self.queue: list[tuple[float, int, Chunk]] = []
         self.arrivals = self.under_way = 0
-        self.link_free = 0.0
+        self.links_free = 0.0
         self.idle_events: list[Event] = []
 
     def enter(self, chunk: Chunk) -> None:
         """Serve a chunk's phase now, or queue it."""
-        if self.under_way < self.network.in_flight and not self.queue:
+        if self.under_way < self.in_flight and not self.queue:
             self._serve(chunk)
         else:
             self.arrivals += 1
@@ -130,21 +138,12 @@ class Server:
             self._serve(heappop(self.queue)[2])
 
     def _serve(self, chunk: Chunk) -> None:
-        network, cost = self.network, chunk.leg.cost
-        clock = network.clock
-        now = clock.now
+        clock, ledger, cost = self.clock, self.ledger, chunk.phase.cost
         self.under_way += 1
-        network.phases += 1
-        network.busy[self.dimension] += cost.work
-        network.sent[self.dimension] += cost.sent
-        if network.convention.whole_nanoseconds:
-            chunk.start = now
-            end = (round(now * 1e9) + round(cost.work * 1e9)) / 1e9
-        else:
-            # one chunk sends at a time: those under way share the links instead of multiplying them
-            chunk.start = max(now, self.link_free)
-            self.link_free = chunk.start + cost.work
-            end = self.link_free + cost.latency
+        ledger.phases += 1
+        ledger.busy[self.dimension] += cost.work
+        ledger.sent[self.dimension] += cost.sent
+        chunk.start, end, self.links_free = self.timed(clock.now, self.links_free, cost)
         if self.idle_events:
             event = self.idle_events.pop()
             clock.again(event, end)

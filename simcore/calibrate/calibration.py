@@ -1,0 +1,121 @@
+"""A calibration from end to end: which device, which cases, measure what is missing, and fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+
+from simcore.calibrate.measure.device import describe, fingerprint
+from simcore.calibrate.measure.failures import Unmeasured, WrongOutput, summed_up
+from simcore.calibrate.measure.timing import time_case
+from simcore.calibrate.plan import BUDGET, PASSES, REPEATS, TIME_LIMIT, Progress
+from simcore.calibrate.profile.store import Store
+from simcore.calibrate.suites.registry import cases
+from simcore.models.compute.profile import KernelProfile
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a calibration came to.
+
+    Attributes
+    ----------
+    profile : KernelProfile
+        As it was written.
+    passes : int
+        Whole passes over all cases, at most `PASSES`; with fewer the same call measures the rest.
+    missing : int
+        Cases that were not measured at all because the time was over.
+    skipped : tuple of str
+        Kernels that do not run on the device, a line for each reason: too little memory, no such instruction.
+    wrong : tuple of str
+        Kernels whose output was wrong, each with the first shape and the error: no sample of them is kept or fitted.
+    """
+
+    profile: KernelProfile
+    passes: int
+    missing: int
+    skipped: tuple[str, ...]
+    wrong: tuple[str, ...] = ()
+
+
+def calibrate(
+    device: str,
+    suites: Sequence[str],
+    output: Path,
+    *,
+    full: bool = False,
+    force: bool = False,
+    limit: float | None = None,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Measure a device and write its profile.
+
+    Parameters
+    ----------
+    device : str
+        ``cpu``, ``cuda`` or ``cuda:N``.
+    suites : sequence of str
+        Of `simcore.calibrate.suites.registry.SUITES`.
+    output : Path
+        The profile; samples that it already has are not measured again.
+    full : bool
+        Whether to measure more shapes, more often.
+    force : bool
+        Whether to start anew.
+    limit : float, optional
+        Seconds after which no case is begun [s]; `TIME_LIMIT` by default.
+    progress : callable, optional
+        Called with cases done, all cases, and what is measured next, or ``done`` and why at the end.
+
+    Returns
+    -------
+    Calibration
+        What was written, and what is not in it.
+
+    Raises
+    ------
+    InputError
+        If the device or a suite is unknown, or the file is of another device or edited.
+    """
+    end = monotonic() + (TIME_LIMIT[full] if limit is None else limit)
+    wanted = list(cases(device, suites, full=full))
+    mark = fingerprint(device)
+    described = f"{mark['device']}, measured by simcore calibrate"
+    name = output.stem
+    store = Store(output, KernelProfile(name, describe(name, device), "measured", (), (), mark, described, described))
+    if not force:
+        store.resume()
+    skipped: dict[str, tuple[str, str]] = {}
+    wrong: dict[tuple[str, str], str] = {}
+    steps = [(number, case) for number in range(1, PASSES + 1) for case in wanted]
+    try:
+        for done, (number, case) in enumerate(steps):
+            kernel = case.kernel, case.dtype
+            if store.passes(case.key) >= number or case.key in skipped or kernel in wrong:
+                continue
+            if monotonic() >= end:
+                break
+            if progress is not None:
+                progress(done, len(steps), case.key)
+            again = case if number == 1 else replace(case, check=None)  # once is enough
+            try:
+                store.add(time_case(again, device, REPEATS[full], BUDGET[full]))
+            except Unmeasured as error:
+                skipped[case.key] = error.what, error.why  # not the error, whose frames hold the inputs
+            except WrongOutput as error:
+                wrong[kernel] = str(error)
+                store.drop(*kernel)
+    except BaseException:  # Ctrl-C above all: what was measured is what a later run carries on with
+        if store.samples:
+            store.write(fitted=False)
+        raise
+    left = [case for case in wanted if case.key not in skipped and (case.kernel, case.dtype) not in wrong]
+    passes = [min(store.passes(case.key), PASSES) for case in left]
+    if progress is not None:
+        measured = sum(passes) + PASSES * (len(wanted) - len(left))
+        progress(measured, len(steps), "done" if measured == len(steps) else "done, for the time is over")
+    why = summed_up(skipped.values())
+    return Calibration(store.write(), min(passes, default=PASSES), passes.count(0), why, tuple(wrong.values()))

@@ -1,0 +1,225 @@
+"""Sparse products for a profile: what the choice of a kernel is fitted on, and problems that no fit sees.
+
+A problem is a shape, a granularity of zeros and a sparsity. On the CPU plain torch kernels run, which multiply at the
+exact length of what is packed, so their tiles are one along that axis; on CUDA the fused Triton kernels run, at
+several tiles, and the table of a tile is filled at its own micro-tile. The index is timed as a kernel of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from simcore.calibrate.kernels import pit
+from simcore.calibrate.measure.device import has_triton
+from simcore.calibrate.measure.failures import require_kept
+from simcore.calibrate.measure.formats import matrix_formats
+from simcore.calibrate.measure.tensors import random_tensor
+from simcore.calibrate.measure.timing import Case, Inputs
+from simcore.calibrate.suites.gemm import check_product, product
+from simcore.errors import MissingExtraError
+from simcore.models.compute.sparse.tiles import SparseKernel
+
+KERNELS = {
+    "cpu": (
+        SparseKernel("k", 32, 1, 1), SparseKernel("k", 128, 1, 1), SparseKernel("m", 1, 32, 1),
+        SparseKernel("m", 1, 128, 1), SparseKernel("block", 32, 64, 1), SparseKernel("n", 1, 32, 1),
+        SparseKernel("n", 1, 128, 1),
+    ),
+    "cuda": (
+        SparseKernel("k", 32, 32, 64), SparseKernel("k", 32, 64, 128), SparseKernel("k", 64, 32, 64),
+        SparseKernel("k", 128, 32, 64), SparseKernel("m", 32, 64, 64), SparseKernel("m", 64, 64, 128),
+        SparseKernel("block", 32, 64, 64), SparseKernel("block", 32, 64, 128), SparseKernel("n", 64, 64, 32),
+        SparseKernel("n", 128, 64, 64),
+    ),
+}  # fmt: skip
+"""Kernels that are measured, by kind of device."""
+
+MASKS = (
+    ((32, 1), 0.5), ((1, 64), 0.95), ((32, 64), 0.5), ((128, 1), 0.95), ((1, 64), 0.5), ((32, 1), 0.99),
+    ((32, 64), 0.9), ((1, 1), 0.99), ((32, 1), 0.9), ((1, 64), 0.99), ((128, 1), 0.8), ((32, 64), 0.98),
+)  # fmt: skip
+"""Granularities and sparsities that the CPU's fits see."""
+
+SHAPES = {
+    "cpu": (((1024, 1024, 1024), range(12)), ((1000, 600, 576), range(0, 12, 2)), ((512, 768, 1024), range(1, 12, 3)),
+            ((256, 256, 4096), (6,)), ((256, 4096, 256), (6,)), ((4096, 256, 256), (6,))),
+    "cuda": (((4096, 4096, 4096), ()), ((2048, 2048, 2048), ())),
+}  # fmt: skip
+"""Shapes m, n, k that the fits see, and on the CPU which of `MASKS` at each."""
+
+TABLE = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99)
+"""Sparsities of a tile's own micro-tile at which its table is filled on CUDA."""
+
+UNSEEN_SHAPES = {
+    "cpu": ((768, 640, 896), (384, 1024, 768), (896, 448, 640)),
+    "cuda": ((3072, 3072, 3072), (1536, 6144, 1536), (3072, 768, 6144)),
+}
+UNSEEN_MASKS = (
+    ((16, 1), 0.93), ((16, 1), 0.97), ((64, 1), 0.7), ((64, 1), 0.96), ((1, 32), 0.85), ((1, 128), 0.7),
+    ((1, 128), 0.96), ((64, 64), 0.7), ((16, 32), 0.85), ((64, 128), 0.93),
+)  # fmt: skip
+"""Shapes, granularities and sparsities that no fit sees, not even one at a time: a third of the masks per shape."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A sparse product to measure.
+
+    Attributes
+    ----------
+    m, n, k : int
+        Shape of the product.
+    height, width : int
+        Granularity of the zeros [elements].
+    sparsity : float
+        Share of blocks that are zero.
+    """
+
+    m: int
+    n: int
+    k: int
+    height: int
+    width: int
+    sparsity: float
+
+
+def cases(kind: str, *, full: bool) -> Iterator[Case]:
+    """Yield the sparse cases of a device, see `simcore.calibrate.suites.gemm.cases`.
+
+    Raises
+    ------
+    MissingExtraError
+        If the device is CUDA and triton is not installed.
+    """
+    if kind == "cuda":
+        _require_triton()
+    for dtype in dtypes(kind, full):
+        for kernel in KERNELS[kind]:
+            for number, problem in enumerate(fitted(kind, kernel)):
+                yield multiplication(kind, dtype, kernel, problem)
+                if dtype == "fp32" and number % 3 == 0:
+                    yield index(kind, kernel, problem)
+        for problem in held_out(kind):
+            yield product(kind, dtype, problem.m, problem.n, problem.k, held_out=True)
+            for kernel in KERNELS[kind]:
+                yield multiplication(kind, dtype, kernel, problem, held_out=True)
+                if dtype == "fp32":
+                    yield index(kind, kernel, problem, held_out=True)
+
+
+def dtypes(kind: str, full: bool) -> tuple[str, ...]:
+    """Return the number formats that are measured."""
+    if kind == "cpu":
+        return ("fp32",)
+    return ("fp32", "fp16", "tf32") if full and "tf32" in matrix_formats(kind) else ("fp32", "fp16")
+
+
+def fitted(kind: str, kernel: SparseKernel) -> Iterator[Problem]:
+    """Yield the problems that a kernel's cost is fitted on."""
+    for shape, chosen in SHAPES[kind]:
+        if kind == "cuda":
+            for sparsity in TABLE:
+                yield Problem(*shape, *kernel.micro, sparsity)
+        for place in chosen:
+            (height, width), sparsity = MASKS[place]
+            yield Problem(*shape, height, width, sparsity)
+
+
+def held_out(kind: str) -> Iterator[Problem]:
+    """Yield the problems that no fit sees: each mask at one of the shapes."""
+    shapes = UNSEEN_SHAPES[kind]
+    for place, ((height, width), sparsity) in enumerate(UNSEEN_MASKS):
+        yield Problem(*shapes[place % len(shapes)], height, width, sparsity)
+
+
+def multiplication(kind: str, dtype: str, kernel: SparseKernel, problem: Problem, *, held_out: bool = False) -> Case:
+    """Return the case of one kernel on one problem, its index given."""
+    name, shape = f"pit-{kernel.axis}", _shape(problem, kernel)
+
+    def make_inputs(number: int) -> Inputs:
+        mask = mask_of(problem, kernel, kind, number)
+        require_kept(mask, f"{name} {shape}")
+        a = random_tensor((problem.m, problem.k), dtype, kind, 2 * number)
+        b = random_tensor((problem.k, problem.n), dtype, kind, 2 * number + 1)
+        a, b = (a, b * mask) if kernel.axis == "n" else (a * mask, b)
+        return *stored(kind, kernel, a, b), build(kind, kernel, mask)
+
+    def run(a: Any, b: Any, index: Any) -> Any:
+        return multiply(kind, kernel, dtype, a, b, index)
+
+    return Case(
+        name, dtype, shape, make_inputs, run,
+        lambda output, inputs: check_product(output, inputs[:2]), held_out,
+    )  # fmt: skip
+
+
+def index(kind: str, kernel: SparseKernel, problem: Problem, *, held_out: bool = False) -> Case:
+    """Return the case of building the index that a kernel needs for a problem."""
+    name, shape = f"index-{kernel.axis}", _shape(problem, kernel)
+
+    def make_inputs(number: int) -> Inputs:
+        mask = mask_of(problem, kernel, kind, number)
+        require_kept(mask, f"{name} {shape}")
+        return (mask,)
+
+    def run(mask: Any) -> Any:
+        return build(kind, kernel, mask)
+
+    return Case(name, "bool", shape, make_inputs, run, None, held_out)
+
+
+def mask_of(problem: Problem, kernel: SparseKernel, device: str, seed: int) -> Any:
+    """Return a mask for a problem: of A, or of B on the n-axis."""
+    shape = (problem.k, problem.n) if kernel.axis == "n" else (problem.m, problem.k)
+    return pit.block_mask(shape, (problem.height, problem.width), problem.sparsity, device, seed)
+
+
+def stored(kind: str, kernel: SparseKernel, a: Any, b: Any) -> tuple[Any, Any]:
+    """Return both matrices in the layout that PIT keeps on a GPU: the sparse one contiguous along its micro-tile."""
+    if kind == "cuda" and kernel.axis == "k":
+        return a.T.contiguous().T, b
+    if kind == "cuda" and kernel.axis == "n":
+        return a, b.T.contiguous().T
+    return a, b
+
+
+def build(kind: str, kernel: SparseKernel, mask: Any) -> Any:
+    """Return the index that a kernel needs, by Triton on CUDA."""
+    axis, high, wide = kernel.axis, kernel.tile_m, kernel.tile_k
+    if kind == "cuda":
+        from simcore.calibrate.kernels.pit_triton import build_index
+
+        if axis == "block":
+            return build_index(mask, high, wide)
+        return build_index(mask.T if axis == "m" else mask, high if axis == "k" else wide)
+    if axis == "block":
+        return pit.row_block_index(pit.kept(mask, 1, wide), high)
+    return pit.row_block_index(mask.T if axis == "m" else mask, high if axis == "k" else wide)
+
+
+def multiply(kind: str, kernel: SparseKernel, dtype: str, a: Any, b: Any, index: Any) -> Any:
+    """Return the product by one kernel, fused on CUDA."""
+    axis, high, wide = kernel.axis, kernel.tile_m, kernel.tile_k
+    if kind == "cuda":
+        from simcore.calibrate.kernels import pit_triton
+
+        run = {"m": pit_triton.m_axis, "n": pit_triton.n_axis}.get(axis, pit_triton.k_axis)
+        options = {"whole": True} if axis == "block" else {}
+        precision = "tf32" if dtype == "tf32" else "ieee"
+        return run(a, b, index, (high, wide, kernel.tile_n), precision=precision, **options)
+    if axis == "block":
+        return pit.whole_blocks(a, b, index, high, wide)
+    return {"k": pit.k_axis, "m": pit.m_axis, "n": pit.n_axis}[axis](a, b, index, high if axis == "k" else wide)
+
+
+def _shape(problem: Problem, kernel: SparseKernel) -> dict[str, float]:
+    tile = {"tile_m": kernel.tile_m, "tile_k": kernel.tile_k, "tile_n": kernel.tile_n}
+    return {**asdict(problem), **tile}
+
+
+def _require_triton() -> None:
+    if not has_triton():
+        remedy = "pip install triton, or leave pit out of the suites"
+        raise MissingExtraError(f"the suite pit needs triton on a CUDA device, which is not installed: {remedy}")

@@ -1,0 +1,60 @@
+"""The suites by name, and the cases of some of them on a device."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+
+from simcore.calibrate.measure.device import current, resolve_device
+from simcore.calibrate.measure.timing import Case
+from simcore.errors import field, unknown_name
+
+SUITES = ("gemm", "memory", "launch", "pit", "moe", "sequence")
+"""Names of all suites in the order in which they run.
+
+A suite is the module of this package that has its name. ``cases(kind, full=...)`` of the module yields what is measured
+on a ``cpu`` or ``cuda`` device. A new suite is a new module and its name here.
+"""
+
+
+def check_suites(suites: Sequence[str]) -> None:
+    """Refuse a suite that is not there.
+
+    Parameters
+    ----------
+    suites : sequence of str
+        Names.
+
+    Raises
+    ------
+    InputError
+        With the closest name.
+    """
+    for name in suites:
+        if name not in SUITES:
+            raise unknown_name(field("suites"), name, SUITES)
+
+
+def cases(device: str, suites: Sequence[str] = SUITES, *, full: bool = False) -> Iterator[Case]:
+    """Yield the cases of some suites on a device.
+
+    Parameters
+    ----------
+    device : str
+        ``cpu``, ``cuda`` or ``cuda:N``.
+    suites : sequence of str
+        Of `SUITES`.
+    full : bool
+        Whether to measure more shapes.
+
+    Raises
+    ------
+    InputError
+        If a suite or the device is unknown.
+    """
+    check_suites(suites)
+    for name in suites:
+        module = importlib.import_module(f"simcore.calibrate.suites.{name}")
+        with current(device):
+            found = list(module.cases(resolve_device(device).type, full=full))
+        yield from found

@@ -1,0 +1,73 @@
+"""What a script needs to build traces, clusters and scheduling policies of its own, for `simcore.trace`.
+
+Examples
+--------
+>>> from simcore.cluster import Cluster, JobClass, build_trace
+>>> job = JobClass("bert", 8, 4, True, "v100")
+>>> len(build_trace("mine", ["a", "b"], [0.0, 60.0], [6400.0, 3200.0], [job, job]))
+2
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simcore._lazy import attach
+
+if TYPE_CHECKING:
+    from simcore.models.cluster.cluster import Cluster
+    from simcore.models.cluster.jobs import JobClass, Trace, Work, build_trace
+    from simcore.models.cluster.log import PlacementLog
+    from simcore.models.cluster.placement import Placement
+    from simcore.models.cluster.policy import Change, Decision, Policy
+    from simcore.models.cluster.rules import CORRECTED, PUBLISHED, Rules
+    from simcore.models.cluster.step_times import StepTimes
+    from simcore.models.cluster.view import View
+    from simcore.readers.clusters import read_cluster
+    from simcore.readers.step_times import read_step_times
+    from simcore.traces.sources import read_trace
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "CORRECTED": "simcore.models.cluster.rules",
+        "Change": "simcore.models.cluster.policy",
+        "Cluster": "simcore.models.cluster.cluster",
+        "Decision": "simcore.models.cluster.policy",
+        "JobClass": "simcore.models.cluster.jobs",
+        "PUBLISHED": "simcore.models.cluster.rules",
+        "Placement": "simcore.models.cluster.placement",
+        "PlacementLog": "simcore.models.cluster.log",
+        "Policy": "simcore.models.cluster.policy",
+        "Rules": "simcore.models.cluster.rules",
+        "StepTimes": "simcore.models.cluster.step_times",
+        "Trace": "simcore.models.cluster.jobs",
+        "View": "simcore.models.cluster.view",
+        "Work": "simcore.models.cluster.jobs",
+        "build_trace": "simcore.models.cluster.jobs",
+        "read_cluster": "simcore.readers.clusters",
+        "read_step_times": "simcore.readers.step_times",
+        "read_trace": "simcore.traces.sources",
+    },
+)
+
+__all__ = [
+    "CORRECTED",
+    "PUBLISHED",
+    "Change",
+    "Cluster",
+    "Decision",
+    "JobClass",
+    "Placement",
+    "PlacementLog",
+    "Policy",
+    "Rules",
+    "StepTimes",
+    "Trace",
+    "View",
+    "Work",
+    "build_trace",
+    "read_cluster",
+    "read_step_times",
+    "read_trace",
+]

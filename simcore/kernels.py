@@ -1,0 +1,81 @@
+"""Kernels for scripts: profiles, predictions from them, and the choice of a sparse kernel.
+
+Examples
+--------
+>>> from simcore.kernels import Product, RandomMask, predict, read_profile, select, tile_table
+>>> profile = read_profile("cpu").value
+>>> predict(profile, "gemm", "fp32", {"m": 512, "n": 512, "k": 512, "batch": 1}).basis
+'on held-out shapes'
+>>> product, mask = Product(1024, 1024, 1024), RandomMask(1024, 1024, 32, 1, 0.95)
+>>> select(product, mask, tile_table(profile, product, mask)).best.name
+'k-axis 32x1'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simcore._lazy import attach
+
+if TYPE_CHECKING:
+    from simcore.models.compute.device import Device
+    from simcore.models.compute.predict import Prediction, predict
+    from simcore.models.compute.profile import Errors, Fit, KernelProfile, Sample
+    from simcore.models.compute.sparse.masks import RandomMask, coverage
+    from simcore.models.compute.sparse.prices import TileEntry, TileTable
+    from simcore.models.compute.sparse.profiled import index_cost, tile_table
+    from simcore.models.compute.sparse.regret import selection_regret
+    from simcore.models.compute.sparse.selection import Candidate, Selection, select
+    from simcore.models.compute.sparse.tiles import Product, SparseKernel, Work
+    from simcore.readers.profiles import read_profile
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "Candidate": "simcore.models.compute.sparse.selection",
+        "Device": "simcore.models.compute.device",
+        "Errors": "simcore.models.compute.profile",
+        "Fit": "simcore.models.compute.profile",
+        "KernelProfile": "simcore.models.compute.profile",
+        "Prediction": "simcore.models.compute.predict",
+        "Product": "simcore.models.compute.sparse.tiles",
+        "RandomMask": "simcore.models.compute.sparse.masks",
+        "Sample": "simcore.models.compute.profile",
+        "Selection": "simcore.models.compute.sparse.selection",
+        "SparseKernel": "simcore.models.compute.sparse.tiles",
+        "TileEntry": "simcore.models.compute.sparse.prices",
+        "TileTable": "simcore.models.compute.sparse.prices",
+        "Work": "simcore.models.compute.sparse.tiles",
+        "coverage": "simcore.models.compute.sparse.masks",
+        "index_cost": "simcore.models.compute.sparse.profiled",
+        "read_profile": "simcore.readers.profiles",
+        "predict": "simcore.models.compute.predict",
+        "select": "simcore.models.compute.sparse.selection",
+        "selection_regret": "simcore.models.compute.sparse.regret",
+        "tile_table": "simcore.models.compute.sparse.profiled",
+    },
+)
+
+__all__ = [
+    "Candidate",
+    "Device",
+    "Errors",
+    "Fit",
+    "KernelProfile",
+    "Prediction",
+    "Product",
+    "RandomMask",
+    "Sample",
+    "Selection",
+    "SparseKernel",
+    "TileEntry",
+    "TileTable",
+    "Work",
+    "coverage",
+    "index_cost",
+    "predict",
+    "read_profile",
+    "select",
+    "selection_regret",
+    "tile_table",
+]

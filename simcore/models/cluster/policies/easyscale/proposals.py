@@ -1,0 +1,186 @@
+"""EasyScale's intra-job step: which placements a job may ask for, and what each is worth, in closed form.
+
+A job of maxP = P threads (ESTs) runs on n_g GPUs of type g with A_g threads on each. With ``C_g = t_ref / t_g``, the
+speed of a GPU relative to the reference type, a placement's speed-up over one reference GPU that runs all P threads is
+``P / max_{g used} (A_g / C_g)``, and its waste ``1 - speedup / sum_g n_g C_g``. This equals the overload-factor
+formula of EasyScale (SC'23) to rounding. A placement on one type has ``A = ceil(P / n)``; the published code then
+claims ``speedup = n C`` and no waste.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations, product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.models.cluster.policies.easyscale.ties import descending_ranks
+from simcore.models.cluster.rules import Rules
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Placements that a job may ask for, the best first.
+
+    Attributes
+    ----------
+    gpus : array of int, shape (K, G)
+        n_g: GPUs of each type.
+    threads : array of int, shape (K, G)
+        A_g: threads on each GPU of a type; a type without GPUs may carry threads under ``assignment='worst'``.
+    speedup : array of float, shape (K,)
+        Relative to one reference GPU.
+    waste : array of float, shape (K,)
+        Share of the GPUs' capability that is lost.
+    """
+
+    gpus: Ints
+    threads: Ints
+    speedup: Floats
+    waste: Floats
+
+
+@lru_cache(maxsize=4096)
+def proposals(
+    max_parallelism: int,
+    capability: tuple[float, ...],
+    counts: tuple[int, ...],
+    assignment: str,
+    single_type_speedup: str,
+) -> Proposals:
+    """Return all placements of a job with their thread assignment, by descending speed-up.
+
+    Parameters
+    ----------
+    max_parallelism : int
+        P, at least 1.
+    capability : tuple of float, length G
+        C_g, relative to the reference type.
+    counts : tuple of int, length G
+        GPUs of each type in the cluster; 0 for a type that the job may not use. Free GPUs play no part.
+    assignment : {'worst', 'best'}
+        See `Rules`.
+    single_type_speedup : {'linear', 'exact'}
+        See `Rules`.
+
+    Notes
+    -----
+    The list is ordered by each placement's best speed-up; ties (1e-12 relative) put more GPUs first, then more GPUs
+    of the types in the cluster's order, then larger thread numbers. Under ``assignment='worst'`` the values of the
+    last entry of a placement replace those of its first, as in the published code: of the assignments that share the
+    lowest speed-up the one with the fewest threads, so that no thread of a GPU type without GPUs slows the step where
+    that can be helped.
+
+    Examples
+    --------
+    >>> placements = proposals(4, (2.0, 1.0), (4, 4), "best", "exact")
+    >>> placements.gpus[0].tolist(), placements.threads[0].tolist(), float(placements.speedup[0])
+    ([4, 0], [1, 0], 8.0)
+    >>> placements.gpus[-1].tolist(), float(placements.speedup[-1])
+    ([0, 1], 1.0)
+    """
+    candidate = _candidates(max_parallelism, capability, counts)
+    index, gpus = _minimal_covers(max_parallelism, candidate, counts)
+    threads = candidate[index]
+    power = np.asarray(capability)
+    used = gpus > 0
+    load = np.where(used, threads / power, 0.0).max(axis=1)
+    speedup = max_parallelism / load
+    total = gpus @ power
+    single = used.sum(axis=1) == 1
+    number = gpus.sum(axis=1)
+    rounds = -(-max_parallelism // number)
+    threads = np.where(single[:, None], np.where(used, rounds[:, None], 0), threads)
+    if single_type_speedup == "linear":
+        speedup = np.where(single, total, speedup)
+    else:
+        speedup = np.where(single, total * max_parallelism / (rounds * number), speedup)
+    waste = np.where(single & (single_type_speedup == "linear"), 0.0, 1.0 - speedup / total)
+    if assignment == "best":
+        threads = np.where(used, threads, 0)
+    keys = [*(-threads.T[::-1]), *(-gpus.T[::-1]), -number, descending_ranks(speedup)]
+    order = np.lexsort(keys)
+    code = gpus[order] @ np.array([(max(counts) + 1) ** g for g in range(len(counts))])
+    _, first = np.unique(code, return_index=True)
+    position = np.argsort(first)
+    kept = first[position]
+    if assignment == "worst":
+        _, from_end = np.unique(code[::-1], return_index=True)
+        kept = (len(code) - 1 - from_end)[position]
+    rows = order[kept]
+    return Proposals(gpus[rows], threads[rows], speedup[rows], waste[rows])
+
+
+def for_rules(max_parallelism: int, capability: tuple[float, ...], counts: tuple[int, ...], rules: Rules) -> Proposals:
+    """Return `proposals` under a rule set."""
+    return proposals(max_parallelism, capability, counts, rules.assignment, rules.single_type_speedup)
+
+
+def _candidates(max_parallelism: int, capability: tuple[float, ...], counts: tuple[int, ...]) -> Ints:
+    """Thread vectors A worth trying, shape (K, G): balanced ones, of all types or some, and single types.
+
+    For every multiplier m = 1..P, each combination of floor(m C_g) and ceil(m C_g), kept on every subset of at least
+    two types unless all kept values exceed P; and A_g = m alone for each type.
+    """
+    present = [g for g, count in enumerate(counts) if count]
+    multiples = np.arange(1, max_parallelism + 1)
+    vectors = []
+    for g in present:
+        alone = np.zeros((max_parallelism, len(counts)), dtype=np.int64)
+        alone[:, g] = multiples
+        vectors.append(alone)
+    scaled = multiples[:, None] * np.asarray(capability)
+    sides = (np.floor(scaled).astype(np.int64), np.ceil(scaled).astype(np.int64))
+    for subset in (s for size in range(2, len(present) + 1) for s in combinations(present, size)):
+        for choice in product((0, 1), repeat=len(subset)):
+            threads = np.zeros((max_parallelism, len(counts)), dtype=np.int64)
+            for g, side in zip(subset, choice, strict=True):
+                threads[:, g] = sides[side][:, g]
+            some_fit = (threads[:, subset] <= max_parallelism).any(axis=1)
+            vectors.append(threads[some_fit & (threads.sum(axis=1) > 0)])
+    return np.unique(np.concatenate(vectors), axis=0)
+
+
+def _minimal_covers(max_parallelism: int, candidates: Ints, counts: tuple[int, ...]) -> tuple[Ints, Ints]:
+    """GPU numbers that just cover P threads: ``sum n A >= P``, but not without one GPU of the fewest threads.
+
+    Returns
+    -------
+    index : array of int, shape (M,)
+        Candidate of each placement.
+    gpus : array of int, shape (M, G)
+        n_g.
+    """
+    # the closed form walks from the type with the most threads per GPU to the one with the fewest
+    by_size = np.argsort(-candidates, axis=1, kind="stable")
+    threads = np.take_along_axis(candidates, by_size, axis=1)
+    limits = np.where(threads > 0, np.asarray(counts)[by_size], 0)
+    index = np.arange(len(candidates))
+    covered = np.zeros(len(candidates), dtype=np.int64)
+    chosen = np.zeros_like(candidates)
+    indices, numbers = [], []
+    for level in range(len(counts)):
+        step = np.maximum(threads[index, level], 1)
+        limit = limits[index, level]
+        closing = -(-(max_parallelism - covered) // step)  # at least 1: every prefix covers less than P
+        closes = closing <= limit
+        closed = chosen[closes]
+        closed[:, level] = closing[closes]
+        indices.append(index[closes])
+        numbers.append(closed)
+        most = np.minimum(limit, (max_parallelism - 1 - covered) // step)
+        repeats = most + 1
+        number = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+        index, covered, chosen = (np.repeat(a, repeats, axis=0) for a in (index, covered, chosen))
+        covered = covered + number * threads[index, level]
+        chosen[:, level] = number
+    index = np.concatenate(indices)
+    sorted_gpus = np.concatenate(numbers)
+    gpus = np.zeros_like(sorted_gpus)
+    np.put_along_axis(gpus, by_size[index], sorted_gpus, axis=1)
+    return index, gpus

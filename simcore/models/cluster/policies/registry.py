@@ -1,0 +1,78 @@
+"""What a user may name as a policy: one that comes with simcore, a plug-in's, or a class in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from simcore.errors import InputError
+from simcore.models.cluster.policies.options import with_options
+from simcore.models.cluster.policy import Policy
+from simcore.plugins import load
+
+ENTRY_POINTS = "simcore.policies"  # the group by which an installed package offers its policies
+# in the order of the reports
+POLICIES = {
+    "yarn-cs": "simcore.models.cluster.policies.yarn_cs:YarnCs",
+    "fifo": "simcore.models.cluster.policies.fifo:Fifo",
+    "easyscale-homo": "simcore.models.cluster.policies.easyscale.policy:EasyScaleHomo",
+    "easyscale-heter": "simcore.models.cluster.policies.easyscale.policy:EasyScaleHeter",
+}
+
+
+def find_policy(text: str, place: str = "policies") -> Policy:
+    """Make the policy that a text names.
+
+    Parameters
+    ----------
+    text : str
+        A name or ``FILE.py:CLASS``, then perhaps options: ``fifo``, ``easyscale-heter:max_growth=4``,
+        ``mine.py:MyPolicy:quantum=60``. Names are those of `POLICIES`, and of installed packages that have an entry
+        point of the group ``simcore.policies``.
+    place : str
+        The argument that gave it, for messages.
+
+    Raises
+    ------
+    InputError
+        If there is no such policy, it is none, or it has no such option.
+
+    Examples
+    --------
+    >>> find_policy("fifo").gang, find_policy("easyscale-heter:max_waste=0.2,max_growth=4")
+    (True, EasyScaleHeter(max_waste=0.2, max_growth=4.0))
+    """
+    name, options = _split(text)
+    policy = load(name, ENTRY_POINTS, POLICIES, place)
+    if not (isinstance(policy, type) and issubclass(policy, Policy) and policy.decide is not Policy.decide):
+        expected = "a class derived from simcore.cluster.Policy that has a method decide(view)"
+        raise InputError(place, f"'{name}', which is no policy", expected)
+    return with_options(policy, options, f"{place} {name}")
+
+
+def policy_file(text: str) -> Path | None:
+    """Return the file that defines the policy that a text names, None for one that no file defines.
+
+    Examples
+    --------
+    >>> policy_file("fifo"), policy_file("mine.py:Mine:a=1").name
+    (None, 'mine.py')
+    """
+    name, _ = _split(text)
+    file, dot, _ = name.rpartition(".py:")
+    return Path(f"{file}.py") if dot else None
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Split a text into what names the policy, and its options.
+
+    Examples
+    --------
+    >>> _split("fifo"), _split("mine.py:Mine:a=1,b=c:d"), _split("easyscale-heter:max_growth=4")
+    (('fifo', ''), ('mine.py:Mine', 'a=1,b=c:d'), ('easyscale-heter', 'max_growth=4'))
+    """
+    file, dot, rest = text.partition(".py:")
+    if dot:
+        name, _, options = rest.partition(":")
+        return f"{file}.py:{name}", options
+    name, _, options = text.partition(":")
+    return name, options

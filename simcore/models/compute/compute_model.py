@@ -1,0 +1,156 @@
+"""What computes an operator in how many seconds: the one question that training asks of a device.
+
+A `ComputeModel` answers it for one kernel call on one NPU. There are two makers: `ConstantRate` divides the work by a
+rate, as published workloads do, and `Profiled` predicts from what was measured of a device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from simcore.errors import InputError
+from simcore.models.compute.device import DTYPES, lacks
+from simcore.models.compute.predict import Prediction, predict, require_fits
+from simcore.models.compute.profile import KernelProfile
+
+PUBLISHED_RATE = 60 * 2.0**40
+"""What an NPU of the published workloads achieves [FLOP/s]: the SC'22 submission 245 artifact and LIBRA."""
+
+
+@dataclass(frozen=True)
+class KernelCall:
+    """One call of a kernel on one NPU.
+
+    Attributes
+    ----------
+    kernel : str
+        A kernel of `simcore.models.compute.kernels.FORMULA_OF`.
+    shape : tuple of (str, float)
+        Its sizes, see `simcore.models.compute.profile.Sample`.
+    work : float
+        What a constant rate counts [FLOP]; 0 for a kernel that only moves bytes.
+    dtype : str or None
+        Number format; None for that of the model.
+    """
+
+    kernel: str
+    shape: tuple[tuple[str, float], ...]
+    work: float = 0.0
+    dtype: str | None = None
+
+    def size(self, name: str) -> float:
+        """Return one of its sizes.
+
+        Examples
+        --------
+        >>> KernelCall("copy", (("bytes", 8),)).size("bytes")
+        8
+        """
+        return dict(self.shape)[name]
+
+
+class ComputeModel(Protocol):
+    """Whatever knows how long kernels take on one NPU."""
+
+    def seconds(self, operator: KernelCall) -> Prediction:
+        """Predict one call: seconds, their expected error, and what a reader must know."""
+
+
+@dataclass(frozen=True)
+class ConstantRate:
+    """An NPU of one speed: work over rate.
+
+    Attributes
+    ----------
+    rate : float
+        What it achieves [FLOP/s].
+
+    Examples
+    --------
+    >>> ConstantRate(1e12).seconds(KernelCall("gemm", (("m", 10), ("n", 10), ("k", 10)), work=2000.0)).seconds
+    2e-09
+    """
+
+    rate: float = PUBLISHED_RATE
+
+    def seconds(self, operator: KernelCall) -> Prediction:
+        """Return work over rate, which nobody measured."""
+        return Prediction(operator.work / self.rate, None, "constant rate")
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """A profiled device, whose kernels run in a row: each takes at least as long as it takes to launch one.
+
+    Attributes
+    ----------
+    profile : KernelProfile
+        The device's.
+    dtype : str
+        Number format of all calls that bring none; `profiled` finds it.
+    extrapolate : bool
+        Whether shapes outside the sampled range are predicted, with a note, or refused.
+    """
+
+    profile: KernelProfile
+    dtype: str
+    extrapolate: bool = True
+
+    def seconds(self, operator: KernelCall) -> Prediction:
+        """Predict one call.
+
+        Raises
+        ------
+        InputError
+            As `simcore.models.compute.predict.predict` does.
+        """
+        dtype, shape = operator.dtype or self.dtype, dict(operator.shape)
+        found = predict(self.profile, operator.kernel, dtype, shape, extrapolate=self.extrapolate)
+        launch = self.profile.fit("launch", "fp32")
+        return found if launch is None else replace(found, seconds=max(found.seconds, launch.parameters["node"]))
+
+
+def profiled(profile: KernelProfile, element: int, dtype: str | None = None, *, extrapolate: bool = True) -> Profiled:
+    """Return the compute model of a device for elements of some width.
+
+    Parameters
+    ----------
+    profile : KernelProfile
+        The device's.
+    element : int
+        Bytes per element [B].
+    dtype : str, optional
+        Number format of the products; by default the profile's first that is as wide as the elements.
+    extrapolate : bool
+        Whether shapes outside the sampled range are predicted, with a note, or refused.
+
+    Raises
+    ------
+    InputError
+        If the profile has no GEMM in the format, or the format is not as wide as the elements.
+    """
+    require_fits(profile)
+    formats = {2: ("fp16", "bf16"), 4: ("fp32",), 8: ("fp64",)}.get(element, ())
+    wanted = formats if dtype is None else (dtype,)
+    if dtype is not None and element_of(dtype, element) != element:
+        remedy = "Give its elements that width, or leave --dtype out."
+        raise InputError("--dtype", f"'{dtype}' for {element} B per element", f"{DTYPES[dtype]} B", remedy)
+    for one in wanted:
+        if one in profile.dtypes:
+            return Profiled(profile, one, extrapolate)
+    if not profile.dtypes:
+        remedy = "Calibrate the suites gemm and memory too: the same file keeps what it has."
+        raise InputError(f"profile {profile.name}", "no fit of gemm", "one for the model's products", remedy)
+    raise lacks(f"profile {profile.name}", " or ".join(wanted) or f"{element} B", profile.dtypes)
+
+
+def element_of(dtype: str | None, element: int) -> int:
+    """Return the bytes per element of a number format; `element` where there is none, or nobody knows its width.
+
+    Examples
+    --------
+    >>> element_of("tf32", 2), element_of(None, 2)
+    (4, 2)
+    """
+    return element if dtype is None else DTYPES.get(dtype, element)

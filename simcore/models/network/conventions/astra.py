@@ -1,0 +1,124 @@
+"""What both versions of ASTRA-sim have in common: whole bytes and whole nanoseconds, and links that nobody shares.
+
+Messages sent at once use a link at its full bandwidth each, and several chunks in flight multiply it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor
+from typing import ClassVar
+
+from simcore.models.network.algorithms import Algorithm, steps
+from simcore.models.network.collectives import Collective
+from simcore.models.network.conventions.base import Convention, Cost
+from simcore.models.network.topology import Block, Dimension, hops_between, peer_bandwidth
+
+NANOSECOND = 1e-9
+
+
+@dataclass(frozen=True)
+class WholeNanoseconds(Convention):
+    """A program that counts whole nanoseconds and bytes: each message truncated, no two messages share a link.
+
+    Attributes
+    ----------
+    memory : int
+        Rate of local memory in a reduction [B/ns].
+    per_step, per_phase : int
+        What is added to each step and to each phase [ns].
+    ring_directions : int
+        Over how many directions of a ring the bandwidth of an NPU is divided: a message uses one.
+    """
+
+    shares_links: ClassVar[bool] = False
+    whole_bytes: ClassVar[bool] = True
+    first_come: ClassVar[bool] = True
+    mirrors_gathers: ClassVar[bool] = True
+    memory: ClassVar[int]
+    per_step: ClassVar[int]
+    per_phase: ClassVar[int]
+    ring_directions: ClassVar[int]
+
+    def phase_cost(
+        self,
+        dimension: Dimension,
+        bandwidth: float,
+        algorithm: Algorithm,
+        operation: Collective,
+        group: int,
+        size: float,
+        members: Sequence[int] | None = None,
+    ) -> Cost:
+        """Return the cost of one phase of a chunk, see `Convention.phase_cost`."""
+        rate, latency, whole = self.link_bandwidth(dimension, bandwidth), link_latency(dimension), int(size)
+        reduction = self.reduction(whole, group)
+        total, sent = self.per_phase, 0
+        for step in steps(algorithm, operation, group):
+            message = whole * step.parts // step.of
+            time = floor(hops_between(dimension.block, step.distance, group) * latency + message / rate)
+            total += step.times * (time + self.per_step + (reduction if step.reduces else 0))
+            sent += step.times * step.peers * message
+        return Cost(total * NANOSECOND, 0.0, float(sent))
+
+    def byte_costs(
+        self,
+        dimension: Dimension,
+        bandwidth: float,
+        algorithm: Algorithm,
+        operation: Collective,
+        group: int,
+        size: float,
+        members: Sequence[int] | None = None,
+    ) -> list[Cost]:
+        """Return the line through the costs of no bytes and of `size`, see `Convention.byte_costs`."""
+        least, most = (
+            self.phase_cost(dimension, bandwidth, algorithm, operation, group, each, members) for each in (0.0, size)
+        )
+        return [Cost((most.work - least.work) / size, least.work, most.sent / size)]
+
+    def link_bandwidth(self, dimension: Dimension, bandwidth: float) -> float:
+        """Return what one message sees of the bandwidth of one NPU [B/ns]."""
+        per_nanosecond = bandwidth / 1e9
+        if dimension.block is Block.FULLY_CONNECTED:
+            return peer_bandwidth(dimension, per_nanosecond)
+        return per_nanosecond / self.ring_directions if dimension.block is Block.RING else per_nanosecond
+
+    def reduction(self, size: int, group: int) -> int:
+        """Return how long the reduction of a part of a phase takes [ns]: two operands read and one written."""
+        return 3 * (size // group // self.memory)
+
+    def bytes(self, size: float) -> float:
+        """Return the whole bytes."""
+        return int(size)
+
+    def share(self, size: float, parts: int) -> float:
+        """Return one of so many parts, rounded down."""
+        return size // parts
+
+    def cut(self, size: float, chunks: int) -> Sequence[float]:
+        """Return chunks of ``floor(size / chunks)`` whole bytes; what is left becomes further chunks.
+
+        Examples
+        --------
+        >>> from simcore.models.network.conventions import ASTRA_SIM
+        >>> ASTRA_SIM.cut(10, 4)
+        [2, 2, 2, 2, 2]
+        """
+        chunk = max(1, int(size) // chunks)
+        count, rest = divmod(int(size), chunk)
+        return [chunk] * count + ([rest] if rest else [])
+
+    def after(self, start: float, duration: float) -> float:
+        """Return ``start + duration`` on the grid of whole nanoseconds [s]."""
+        return (round(start * 1e9) + round(duration * 1e9)) / 1e9
+
+    def serve(self, now: float, links_free: float, cost: Cost) -> tuple[float, float, float]:
+        """Let a phase have the links for itself, whoever uses them."""
+        return now, (round(now * 1e9) + round(cost.work * 1e9)) / 1e9, links_free
+
+
+def link_latency(dimension: Dimension) -> float:
+    """Return the latency of a link as ASTRA-sim is told it [ns]: 7e-9 s are 7 ns, not a rounding less."""
+    return round(dimension.latency / NANOSECOND, 6)

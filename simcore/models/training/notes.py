@@ -1,0 +1,58 @@
+"""What a reader must know of compute times that a profile predicted: its name, its error, and every caution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from simcore.models.training.workload import Cost, Workload
+
+BLOCKS_ALONE = "blocks alone: the model has no vocabulary, so embedding, output layer and update are left out"
+"""Note on a model without a vocabulary."""
+
+
+def notes_on(workloads: Sequence[Workload]) -> list[str]:
+    """Return the notes on the compute of some workloads; none where no profile predicted it.
+
+    The expected error is the mean over the different kernel calls, weighted by their time.
+    """
+    times = [each.times for each in workloads if each.times is not None]
+    if not times:
+        return []
+    costs = list({(cost.layer, cost.direction, cost.call): cost for each in times for cost in each.costs}.values())
+    error = mean_error(costs)
+    known = "no measured error" if error is None else f"expected error of a kernel {error:.1%}"
+    sources = ", ".join(dict.fromkeys(each.source for each in times))
+    cautions = dict.fromkeys(caution for each in times for caution in each.cautions)
+    alone = () if any(each.complete for each in times) else (BLOCKS_ALONE,)
+    return [f"compute from profile {sources}, {known}", *cautions, *_of_kernels(costs), *alone]
+
+
+def number_formats(workloads: Sequence[Workload]) -> str:
+    """Return the number formats that the products of some workloads ran in, with commas; empty without a profile."""
+    return ", ".join(dict.fromkeys(each.times.dtype for each in workloads if each.times is not None))
+
+
+def mean_error(costs: Sequence[Cost]) -> float | None:
+    """Return the mean of the predictions' expected errors, weighted by time; None where one has none."""
+    total = math.fsum(cost.prediction.seconds for cost in costs)
+    errors = [cost.prediction.error for cost in costs]
+    if not total or any(error is None for error in errors):
+        return None
+    return math.fsum(cost.prediction.seconds * (cost.prediction.error or 0.0) for cost in costs) / total
+
+
+def _of_kernels(costs: Sequence[Cost]) -> list[str]:
+    """Return the notes of all predictions, each once, with the kernels that it is true of."""
+    kernels: dict[str, dict[str, None]] = {}
+    for cost in costs:
+        for note in cost.prediction.notes:
+            kernel, _, text = note.partition(": ")
+            kernels.setdefault(text, {})[kernel] = None
+    return [f"{_listed(list(names))}: {text}" for text, names in sorted(kernels.items())]
+
+
+def _listed(names: Sequence[str], most: int = 4) -> str:
+    """Name the first few, and say how many more there are."""
+    more = len(names) - most
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:most])} and {more} more"

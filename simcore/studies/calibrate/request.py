@@ -1,0 +1,42 @@
+"""Inputs of ``simcore calibrate``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from simcore.calibrate.plan import TIME_LIMIT
+from simcore.calibrate.suites.registry import SUITES
+from simcore.studies.request import Request, option
+
+
+class CalibrateRequest(Request):
+    """A device to be measured, and the profile that the measurements go to."""
+
+    study = "calibrate"
+
+    device: str = option(default="cpu", metavar="cpu|cuda|cuda:N", help="What to measure.")
+    suites: Sequence[str] = option(
+        default=SUITES,
+        flag="--suite",
+        many=True,
+        metavar="NAME,NAME,...",
+        help=f"Some of {', '.join(SUITES)}; the last three are sparse kernels.  [default: all]",
+    )
+    full: bool = option(
+        default=False, flag="--full/--quick", help="More or fewer shapes and repeats.  [default: quick]"
+    )
+    output: str | Path | None = option(
+        default=None,
+        flag="-o",
+        metavar="PATH",
+        help="The profile; one that is there is carried on with. By default it is named after the device.",
+    )
+    limit: float | None = option(
+        default=None,
+        flag="--time-limit",
+        metavar="SECONDS",
+        unit="s",
+        help=f"Begin nothing after so long.  [default: {TIME_LIMIT[False]:g}, full: {TIME_LIMIT[True]:g}]",
+    )
+    force: bool = option(default=False, help="Start anew instead.")

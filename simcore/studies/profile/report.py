@@ -1,0 +1,48 @@
+"""What is said of kernel profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from simcore.models.compute.profile import KernelProfile
+from simcore.report import Block, Column, Grid, Headline, Sentences, Text
+from simcore.results import Table
+from simcore.studies.profile.validation import Validation
+
+
+def of_profile(profile: KernelProfile, fits: Table) -> list[Block]:
+    """Return where a profile is from, its fits with their errors, and the parameters of each."""
+    about = [f"sha256 {profile.sha256}", *(f"{key}: {value}" for key, value in profile.fingerprint.items() if value)]
+    columns = [name for name in fits.columns if name not in {"profile", "parameters"}]
+    lines = [f"  {row['kernel']} {row['dtype']}: {row['parameters']}" for row in fits]
+    return [
+        Headline(f"{profile.name} ({profile.origin}): {profile.description}", "\n".join(about)),
+        _grid(fits, columns),
+        Text("\n".join(["parameters, in SI units:", *lines])),
+    ]
+
+
+def of_parameters(parameters: Table) -> list[Block]:
+    """Return parameters side by side."""
+    return [_grid(parameters, parameters.columns, ".4g")]
+
+
+def of_validation(one: Validation) -> list[Block]:
+    """Return how a profile was measured again, errors by kernel, and the regret of choosing kernels by prediction."""
+    first, *others = one.measured()
+    regret = one.sentences()
+    blocks: list[Block] = [Headline(f"{one.file}: {first}", "\n".join(others)), _grid(one.table, one.table.columns)]
+    return [*blocks, Sentences("", regret)] if regret else blocks
+
+
+def _grid(table: Table, columns: Sequence[str], form: str = ".1%") -> Grid:
+    cells = [[_cell(row[name], form) for name in columns] for row in table]
+    return Grid([Column(name, left=index == 0, whole=True) for index, name in enumerate(columns)], cells, wide=True)
+
+
+def _cell(value: object, form: str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, float):
+        return f"{value:{form}}"
+    return "-" if value is None else str(value)

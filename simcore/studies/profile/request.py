@@ -1,0 +1,38 @@
+"""Inputs of ``simcore profile``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from simcore.models.compute.profile import KernelProfile
+from simcore.studies.request import Request, argument, option
+
+Profiles = str | Path | KernelProfile | Sequence[str | Path | KernelProfile]
+"""One profile or several: the profile itself, its name in the zoo, or a file."""
+
+
+class ShowRequest(Request):
+    """Profiles whose fits are shown."""
+
+    study = "profile show"
+
+    files: Profiles = argument(metavar="FILE...", many=True, help="Profiles: names of the zoo or files.")
+
+
+class CompareRequest(Request):
+    """Profiles whose parameters are set side by side."""
+
+    study = "profile compare"
+
+    files: Profiles = argument(metavar="FILE...", many=True, help="Two profiles or more: names of the zoo or files.")
+
+
+class ValidateRequest(Request):
+    """Profiles whose predictions are compared with measurements that no fit saw."""
+
+    study = "profile validate"
+
+    files: Profiles = argument(metavar="FILE...", many=True, help="Profiles: names of the zoo or files.")
+    device: str = option(default="cpu", metavar="cpu|cuda|cuda:N", help="Where to measure.")
+    stored: bool = option(default=False, help="Take the errors that the profile holds; measure nothing.")

@@ -1,0 +1,172 @@
+"""What ``simcore profile`` gives: fits and their errors, parameters side by side, predictions against measurements."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from simcore.models.compute.profile import Errors, KernelProfile
+from simcore.models.compute.sparse.noise import measured_tiles
+from simcore.report import Block
+from simcore.results import Result, Table
+from simcore.studies.profile.report import of_parameters, of_profile, of_validation
+from simcore.studies.profile.validation import Validation, predictions
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FITS = (
+    "profile", "kernel", "dtype", "origin", "errors on", "samples", "mape", "p90", "bias", "spread", "noisy",
+    "parameters",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowResult(Result):
+    """What profiles hold.
+
+    Attributes
+    ----------
+    profiles : tuple of KernelProfile
+        The profiles, in the order in which they were given.
+    """
+
+    stem = "profile"
+
+    profiles: tuple[KernelProfile, ...]
+
+    @cached_property
+    def fits(self) -> Table:
+        """A row for each fit, and for each sparse kernel whose samples are a tile table."""
+        return Table(FITS, [row for profile in self.profiles for row in _fits(profile)])
+
+    def tables(self) -> Mapping[str, Table]:
+        """Return the table of fits."""
+        return {"fits": self.fits}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the profile, or several under ``profiles``, as plain containers for JSON."""
+        documents = [each.as_document() for each in self.profiles]
+        return _one_or_several(documents) | {"provenance": self.provenance.as_dict()}
+
+    def report(self) -> Sequence[Block]:
+        """Return what was measured where, fits with their errors, and parameters."""
+        return [block for each in self.profiles for block in of_profile(each, Table(FITS, _fits(each)))]
+
+    def figures(self) -> Mapping[str, Figure]:
+        """Draw predicted against measured seconds of the samples that have a fit; nothing where there are none."""
+        from simcore.studies.profile.figures import draw
+
+        tables = [predictions(each, each.samples) for each in self.profiles]
+        drawn = zip(_names(self.stem, len(tables)), tables, self.profiles, strict=True)
+        return {name: draw(table, each.name) for name, table, each in drawn if len(table)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareResult(Result):
+    """Parameters of profiles side by side.
+
+    Attributes
+    ----------
+    parameters : Table
+        A row per kernel, number format and parameter, a column per profile.
+    """
+
+    stem = "comparison"
+
+    parameters: Table
+
+    def tables(self) -> Mapping[str, Table]:
+        """Return the table of parameters."""
+        return {"parameters": self.parameters}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain containers for JSON, with the hash of each profile by its column."""
+        return {
+            "parameters": [dict(row) for row in self.parameters],
+            "sha256": dict(self.provenance.sha256),
+            "provenance": self.provenance.as_dict(),
+        }
+
+    def report(self) -> Sequence[Block]:
+        """Return the table of parameters."""
+        return of_parameters(self.parameters)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidateResult(Result):
+    """Predictions of profiles against held-out measurements.
+
+    Attributes
+    ----------
+    validations : tuple of Validation
+        One for each profile.
+    """
+
+    stem = "validation"
+
+    validations: tuple[Validation, ...]
+
+    def tables(self) -> Mapping[str, Table]:
+        """Return errors by kernel, and every held-out shape with its predicted seconds."""
+        return {
+            "errors": _stacked([(each.file, each.table) for each in self.validations]),
+            "predictions": _stacked([(each.file, each.predictions) for each in self.validations]),
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return errors, regret and passes, or those of several profiles under ``profiles``, for JSON."""
+        documents = [each.as_dict() for each in self.validations]
+        return _one_or_several(documents) | {"provenance": self.provenance.as_dict()}
+
+    def sentences(self) -> list[str]:
+        """Return the regret of choosing kernels by prediction."""
+        return [sentence for each in self.validations for sentence in each.sentences()]
+
+    def report(self) -> Sequence[Block]:
+        """Return how each profile was measured, its errors, and the regret."""
+        return [block for each in self.validations for block in of_validation(each)]
+
+    def figures(self) -> Mapping[str, Figure]:
+        """Draw predicted against measured seconds of the held-out shapes."""
+        from simcore.studies.profile.figures import draw
+
+        drawn = zip(_names(self.stem, len(self.validations)), self.validations, strict=True)
+        return {name: draw(each.predictions, each.name, each.measured()) for name, each in drawn}
+
+
+def _fits(profile: KernelProfile) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    for fit in profile.fits:
+        parameters = ", ".join(f"{name} {value:.4g}" for name, value in fit.parameters.items())
+        known = _errors(fit.errors, "held out" if fit.held_out else "fitted")
+        rows.append((profile.name, fit.kernel, fit.dtype, fit.origin, *known, fit.spread, fit.noisy, parameters))
+    for one in measured_tiles(profile):
+        known = _errors(one.errors, "held out")
+        row = (profile.name, one.kernel, one.dtype, profile.origin, *known, one.spread, one.noisy, one.described)
+        rows.append(row)
+    return rows
+
+
+def _errors(errors: Errors | None, basis: str) -> tuple[str | float | None, ...]:
+    """Return which errors these are, on how many samples, and the errors; where there are none, nothing but 0."""
+    return (None, 0, None, None, None) if errors is None else (basis, *dataclasses.astuple(errors))
+
+
+def _one_or_several(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    return dict(documents[0]) if len(documents) == 1 else {"profiles": documents}
+
+
+def _names(stem: str, count: int) -> list[str]:
+    """Return the names of the files of so many figures."""
+    return [stem] if count == 1 else [f"{stem}-{number}" for number in range(1, count + 1)]
+
+
+def _stacked(tables: list[tuple[str, Table]]) -> Table:
+    """Return tables below each other, with the profile of each in the first column."""
+    _, first = tables[0]
+    rows = [(name, *row.values()) for name, table in tables for row in table]
+    return Table(["profile", *first.columns], rows, first.units)

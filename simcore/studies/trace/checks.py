@@ -1,0 +1,125 @@
+"""Checks of the study's inputs against each other, before anything runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.errors import InputError, unknown_name
+from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.jobs import JobClass, Trace, Work
+from simcore.models.cluster.metrics import oversubscription
+from simcore.models.cluster.placement import class_gangs
+from simcore.models.cluster.policy import Policy
+from simcore.models.cluster.step_times import StepTimes
+
+# Beyond these, floats no longer resolve a tick or a sum overflows
+LATEST = 1e12  # submission [s]
+MOST_WORK = 1e18  # samples, or seconds
+FASTEST, SLOWEST = 1e-12, 1e9  # mini-batch [s]
+
+
+def check(trace: Trace, cluster: Cluster, step_times: StepTimes, policies: Mapping[str, Policy]) -> None:
+    """Refuse a study that cannot run: unknown names, step times that are missing, jobs that can never fit.
+
+    Raises
+    ------
+    InputError
+        Naming the job's line and field.
+    """
+    if not len(trace):
+        raise InputError(trace.name, "no jobs", "at least one job")
+    if len(set(trace.names)) < len(trace):
+        twice = next(name for name, number in Counter(trace.names).items() if number > 1)
+        raise InputError(trace.name, f"jobs that share the name '{twice}'", "a name for each job alone", "Rename one.")
+    if not cluster.gpus:
+        raise InputError(f"cluster '{cluster.name}'", "no GPUs", "at least one GPU")
+    _check_range(trace, trace.submit, "submission time", 0.0, LATEST)
+    what = "number of samples" if trace.counted_in is Work.SAMPLES else "running time [s]"
+    _check_range(trace, trace.work, what, 1e-12, MOST_WORK)
+    first = np.unique(trace.class_index, return_index=True)[1]
+    for row in sorted(first.tolist()):
+        job = trace.classes[trace.class_index[row]]
+        if job.gpu_type not in cluster.types:
+            place = f"{trace.place(row)}, field 'gpu_type'"
+            raise unknown_name(place, job.gpu_type, cluster.types, f"Or add the type to cluster '{cluster.name}'.")
+        _check_step_times(trace, row, job, cluster, step_times, policies)
+        for name, policy in policies.items():
+            _check_fit(trace, row, job, cluster, name, policy)
+
+
+def _check_range(trace: Trace, values: NDArray[np.float64], what: str, low: float, high: float) -> None:
+    """Refuse the first value that is not a number from `low` to `high`."""
+    wrong = np.flatnonzero(~((values >= low) & (values <= high)))
+    if len(wrong):
+        raise InputError(trace.place(int(wrong[0])), f"a {what} of {values[wrong[0]]:g}", f"{low:g} to {high:g}")
+
+
+def _check_step_times(
+    trace: Trace, row: int, job: JobClass, cluster: Cluster, step_times: StepTimes, policies: Mapping[str, Policy]
+) -> None:
+    if job.model not in step_times.models:
+        place = f"{trace.place(row)}, field 'model'"
+        raise unknown_name(place, job.model, step_times.models, f"Or add it to the step times {step_times.name}.")
+    if job.batch_size not in step_times.batch_sizes(job.model):
+        sizes = ", ".join(map(str, step_times.batch_sizes(job.model)))
+        raise InputError(
+            f"{trace.place(row)}, field 'batch_size'",
+            str(job.batch_size),
+            f"a batch size of {job.model} in the step times {step_times.name}: {sizes}",
+            "Change it, or add rows to the step times (--rates FILE).",
+        )
+    everywhere = job.heterogeneous and any(policy.all_types for policy in policies.values())
+    needed = [t for t, n in zip(cluster.types, cluster.counts, strict=True) if n] if everywhere else [job.gpu_type]
+    for gpu in needed:
+        if (job.model, job.batch_size, gpu) not in step_times.seconds:
+            raise InputError(
+                f"step times {step_times.name}",
+                f"no entry for model {job.model}, batch size {job.batch_size}, GPU type {gpu}",
+                f"one, because job '{trace.names[row]}' needs it ({trace.place(row)})",
+                "Add the row, or give other step times with --rates FILE.",
+            )
+        if not FASTEST <= step_times.seconds[job.model, job.batch_size, gpu] <= SLOWEST:
+            raise InputError(
+                f"step times {step_times.name}, model {job.model}, batch size {job.batch_size}, GPU type {gpu}",
+                f"{step_times.seconds[job.model, job.batch_size, gpu]:g} s per mini-batch",
+                f"{FASTEST:g} to {SLOWEST:g} s",
+            )
+
+
+def _check_fit(trace: Trace, row: int, job: JobClass, cluster: Cluster, name: str, policy: Policy) -> None:
+    there = cluster.counts[cluster.types.index(job.gpu_type)]
+    if policy.gang:
+        needed, field = job.max_parallelism, "max_parallelism"
+    else:
+        there = cluster.gpus if job.heterogeneous and policy.all_types else there
+        needed, field = 1, "gpu_type"
+    if needed > there:
+        raise InputError(
+            f"{trace.place(row)}, field '{field}'",
+            f"a job that needs {needed} {job.gpu_type} at once under {name}",
+            f"at most the {there} of cluster '{cluster.name}'",
+            "It can never start. Make it smaller, or the cluster larger (--cluster FILE).",
+        )
+
+
+def overload_warnings(trace: Trace, cluster: Cluster, step_times: StepTimes, startup_delay: float) -> list[str]:
+    """Warn of every GPU type that is asked for more GPU-seconds than it has while jobs arrive.
+
+    Returns
+    -------
+    list of str
+        One line per type whose gang GPU-seconds, start-up included, exceed GPUs x submission span.
+    """
+    gang_step = [gang.step_time for gang in class_gangs(trace, cluster, step_times)]
+    running = trace.steps(gang_step) * np.array(gang_step)[trace.class_index]
+    loads = oversubscription(trace, cluster, running + startup_delay)
+    return [
+        f"{trace.name} asks for {load:.2f} times the GPU-seconds that the {gpu} GPUs have between the first and the "
+        "last submission: queues grow until jobs stop arriving, and queueing delay depends on the length of the trace"
+        for gpu, load in loads.items()
+        if load > 1.0
+    ]

@@ -1,0 +1,136 @@
+"""A trace under several policies: what happened in each run, and the tables that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from simcore.errors import InputError, field
+from simcore.models.cluster import metrics
+from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.jobs import Trace
+from simcore.models.cluster.log import PlacementLog
+from simcore.models.cluster.rules import Rules
+from simcore.models.cluster.step_times import StepTimes
+from simcore.results import Result, Table
+
+SUMMARY = (
+    "policy",
+    "jobs",
+    "mean_jct_s",
+    "median_jct_s",
+    "p95_jct_s",
+    "p99_jct_s",
+    "mean_queueing_s",
+    "makespan_s",
+    "mean_allocated_gpus",
+    "utilisation",
+)
+MOST_TICKS = 10_000_000  # rows that allocation.csv may have: a year of ticks every 3 s
+
+
+@dataclass(frozen=True)
+class Run:
+    """One policy's run: what happened, and what it amounts to."""
+
+    policy: str
+    log: PlacementLog
+    segments: metrics.Segments
+    times: metrics.JobTimes
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceOutcome(Result):
+    """A trace under several policies, in numbers.
+
+    Attributes
+    ----------
+    table : Table
+        A row per policy; columns as in summary.csv.
+    cluster, trace : Cluster, Trace
+        What was simulated, rows in the order of the policies.
+    step_times : StepTimes
+        Seconds per mini-batch.
+    runs : tuple of Run
+        The policies' runs.
+    interval : float or None
+        Scheduling interval [s]; None for event-driven decisions.
+    rules : Rules
+        The rule set.
+    """
+
+    table: Table
+    cluster: Cluster
+    trace: Trace
+    step_times: StepTimes
+    runs: tuple[Run, ...]
+    interval: float | None
+    rules: Rules
+
+    @cached_property
+    def jobs(self) -> Table:
+        """A row per policy and job: times [s], GPU-seconds by type, rescales."""
+        columns = ["policy", "name", "submit_s", "start_s", "end_s", "jct_s", "queueing_s", "running_s"]
+        columns += [f"gpu_seconds_{t}" for t in self.cluster.types]
+        rows: list[Sequence[Any]] = []
+        for run in self.runs:
+            t = run.times
+            table = np.column_stack((self.trace.submit, t.start, t.end, t.jct, t.queueing, t.running, t.gpu_seconds))
+            for name, values, rescales in zip(self.trace.names, table.tolist(), t.rescales.tolist(), strict=True):
+                rows.append((run.policy, name, *values, rescales))
+        return Table([*columns, "rescales"], rows)
+
+    @cached_property
+    def allocation(self) -> Table:
+        """A row per policy and tick: allocated GPUs by type, and the time as the published figure labels it.
+
+        ``time_s`` is the decision's clock less the interval under published counting (the figure's labels are one
+        interval early), else the clock itself.
+        """
+        ticks = sum(run.log.clock for run in self.runs) / (self.interval or float("inf"))
+        if ticks > MOST_TICKS:
+            raise InputError(
+                field("interval"),
+                f"{self.interval:g} s, which makes {ticks:.2g} rows of allocation",
+                f"an interval that makes at most {MOST_TICKS:,}",
+                "Take a longer interval, or 'event'.",
+            )
+        early = (self.interval or 0.0) if self.rules.makespan == "published" else 0.0
+        rows: list[Sequence[Any]] = []
+        for run in self.runs:
+            clock, gpus = metrics.allocation(run.log, run.segments, self.interval, self.rules)
+            for at, held in zip(clock.tolist(), gpus.tolist(), strict=True):
+                rows.append((run.policy, at - early, at, *held, sum(held)))
+        return Table(["policy", "time_s", "clock_s", *self.cluster.types, "total"], rows)
+
+
+def summarise(
+    runs: Sequence[Run], jobs: Trace, cluster: Cluster, rates: StepTimes, rules: Rules, interval: float | None
+) -> Table:
+    """Return a row per policy: the named columns first, then by GPU type, then the improvement over the first row."""
+    columns = [*SUMMARY]
+    columns += [f"{column}_{t}" for column in ("mean_allocated_gpus", "utilisation") for t in cluster.types]
+    columns += ["jct_improvement", "makespan_improvement", "rates", "rates_kinds"]
+    counts = np.asarray(cluster.counts, dtype=np.float64)
+    rows: list[list[Any]] = []
+    for run in runs:
+        jct = run.times.jct
+        held = metrics.mean_allocated(run.log, run.segments)
+        share = np.divide(held, counts, out=np.zeros_like(held), where=counts > 0)
+        median, p95, p99 = np.percentile(jct, [50, 95, 99]).tolist()
+        end = metrics.makespan(jobs, run.log, rules, interval)
+        row = [run.policy, len(jobs), float(jct.mean()), median, p95, p99, float(run.times.queueing.mean()), end]
+        row += [float(held.sum()), float(held.sum() / counts.sum()), *held.tolist(), *share.tolist()]
+        base = rows[0] if rows else row
+        row += [
+            base[2] / row[2] if row[2] else None,
+            base[7] / row[7] if row[7] else None,
+            rates.name,
+            " ".join(rates.kinds),
+        ]
+        rows.append(row)
+    return Table(columns, rows)

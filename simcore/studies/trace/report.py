@@ -1,0 +1,63 @@
+"""What is said of a trace: a column per policy, and what its baseline means."""
+
+from __future__ import annotations
+
+from simcore.report import Block, Column, Grid, Headline, Text
+from simcore.studies.trace.outcome import TraceOutcome
+
+_SECONDS = (
+    ("mean JCT [s]", "mean_jct_s"),
+    ("median JCT [s]", "median_jct_s"),
+    ("p95 JCT [s]", "p95_jct_s"),
+    ("p99 JCT [s]", "p99_jct_s"),
+    ("mean queueing [s]", "mean_queueing_s"),
+    ("makespan [s]", "makespan_s"),
+)
+
+
+def report(result: TraceOutcome) -> list[Block]:
+    """Return what was simulated, a column per policy, and what the baseline means."""
+    cluster, times = result.cluster, result.step_times
+    gpus = " + ".join(f"{number} {gpu}" for gpu, number in zip(cluster.types, cluster.counts, strict=True))
+    decided = "at every arrival and completion" if result.interval is None else f"every {result.interval:g} s"
+    kinds = f" ({', '.join(times.kinds)})" if times.kinds else ""
+    return [
+        Headline(
+            f"trace {result.trace.name}: {len(result.trace)} jobs, decided {decided}",
+            f"cluster {cluster.name}: {gpus}\nstep times: {times.name}{kinds}{': ' + times.note if times.note else ''}",
+        ),
+        _policies(result),
+        *map(Text, baseline(result)),
+    ]
+
+
+def baseline(result: TraceOutcome) -> list[str]:
+    """Say how much of an improvement over the published baseline comes from its running one job at a time."""
+    jct = {row["policy"]: row["mean_jct_s"] for row in result.table}
+    if "yarn-cs" not in jct:
+        return []
+    line = "yarn-cs, the published baseline, is serial: one job at a time on the whole cluster"
+    if "fifo" in jct:
+        line += f"; packing gangs (fifo) alone improves mean JCT {jct['yarn-cs'] / jct['fifo']:.2f}x"
+    return [f"{line}."]
+
+
+def _policies(result: TraceOutcome) -> Grid:
+    rows = list(result.table)
+    lines = [
+        ("jobs", *(f"{row['jobs']}" for row in rows)),
+        *((label, *(f"{row[key]:,.1f}" for row in rows)) for label, key in _SECONDS),
+        ("mean allocated GPUs", *(f"{row['mean_allocated_gpus']:.1f}  {row['utilisation']:4.0%}" for row in rows)),
+        *(
+            (f"  {t}", *(f"{row[f'mean_allocated_gpus_{t}']:.1f}  {row[f'utilisation_{t}']:4.0%}" for row in rows))
+            for t in result.cluster.types
+        ),
+        (f"JCT improvement over {rows[0]['policy']}", *(_ratio(row["jct_improvement"]) for row in rows)),
+        (f"makespan improvement over {rows[0]['policy']}", *(_ratio(row["makespan_improvement"]) for row in rows)),
+    ]
+    columns = [Column("policy", left=True, whole=True), *(Column(row["policy"], whole=True) for row in rows)]
+    return Grid(columns, lines, wide=True)
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}x"

@@ -1,0 +1,80 @@
+"""Inputs of ``simcore trace``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.jobs import Trace
+from simcore.models.cluster.policy import Policy
+from simcore.models.cluster.rules import Rules
+from simcore.models.cluster.step_times import StepTimes
+from simcore.studies.request import Request, argument, option
+
+SWITCHES = ("assignment", "single_type_speedup", "idle_gpus", "startup", "order", "startup_delay")
+"""Fields that each change one rule of the rule set."""
+
+
+class TraceRequest(Request):
+    """A trace of training jobs under several scheduling policies."""
+
+    study = "trace"
+
+    trace: str | Path | Trace = argument(
+        default="sc23",
+        metavar="[TRACE]",
+        help="sc23, a CSV file, or a generator: synthetic:jobs=N,load=X or synthetic-elastic:...",
+    )
+    interval: float | str = option(
+        default=60.0,
+        unit="s",
+        metavar="SECONDS|event",
+        help="Decide at multiples of this, or at every arrival and completion.",
+    )
+    policies: tuple[str | Policy, ...] = option(
+        default=(),
+        flag="--policy",
+        many=True,
+        metavar="NAME[:OPTION=VALUE,...]|FILE.py:CLASS",
+        help="A policy; repeat for more; the first is the one to improve on.  "
+        "[default: yarn-cs, fifo, easyscale-homo, easyscale-heter]",
+    )
+    cluster: str | Path | Cluster = option(default="sc23", metavar="NAME|FILE", help="GPUs by type.")
+    rates: str | Path | StepTimes | None = option(
+        default=None,
+        metavar="NAME|FILE",
+        help="Seconds per mini-batch by model, batch size and GPU type.  "
+        "[default: sc23-fitted; unit where work is counted in gang-seconds]",
+    )
+    rules: str | Rules | Mapping[str, Any] = option(
+        default="published",
+        metavar="published|corrected",
+        help="Count as the published code does, or as the paper means.",
+    )
+    assignment: str | None = option(
+        default=None, choices=("worst", "best"), help="Thread assignment kept per placement."
+    )
+    single_type_speedup: str | None = option(
+        default=None, choices=("linear", "exact"), help="Claimed speed-up of n equal GPUs."
+    )
+    idle_gpus: str | None = option(
+        default=None, choices=("held", "returned"), help="GPUs that a grown job no longer uses."
+    )
+    startup: str | None = option(
+        default=None, choices=("once", "every-change"), help="When the start-up delay is paid."
+    )
+    order: str | None = option(
+        default=None, choices=("dictionary", "submission"), help="Order in which policies see jobs."
+    )
+    startup_delay: float | None = option(
+        default=None, unit="s", metavar="SECONDS", help="Start-up delay.  [default: 20]"
+    )
+    file_format: str | None = option(
+        default=None,
+        flag="--format",
+        metavar="simcore|easyscale",
+        help="Format of TRACE; by default its header decides.",
+    )
+    seed: int = option(default=0, least=0, help="Seed of a generated trace.")

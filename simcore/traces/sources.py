@@ -1,0 +1,83 @@
+"""What a user may name as a trace: a bundled one, a generator with its parameters, or the path of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from simcore.errors import InputError, did_you_mean, unknown_name
+from simcore.files import csv_rows
+from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.jobs import Trace
+from simcore.outputs import is_there
+from simcore.readers.read import Read, read_path
+from simcore.traces import easyscale, synthetic, table
+from simcore.traces.bundled import BUNDLED
+
+FORMATS = ("simcore", "easyscale")
+
+
+def read_trace(
+    source: str | Path,
+    place: str = "trace",
+    *,
+    cluster: Cluster,
+    seed: int = 0,
+    file_format: str | None = None,
+    format_place: str = "file_format",
+    cluster_place: str = "cluster",
+) -> Read[Trace]:
+    """Read or generate a trace.
+
+    Parameters
+    ----------
+    source : str or Path
+        A bundled trace, a generator with its parameters, or a path.
+    place : str
+        The field that gave it, for messages.
+    cluster : Cluster
+        Gives a generator its GPU types and its load.
+    seed : int
+        Seed of a generator.
+    file_format : {'simcore', 'easyscale'}, optional
+        Format of a file; by default its header decides.
+    format_place, cluster_place : str
+        The fields that gave the format and the cluster, for messages.
+
+    Returns
+    -------
+    Read of Trace
+        With an empty hash where it was generated.
+
+    Raises
+    ------
+    InputError
+        If there is no such trace or it is malformed.
+
+    Examples
+    --------
+    >>> from simcore.readers.clusters import read_cluster
+    >>> trace = read_trace("sc23", cluster=read_cluster("sc23").value).value
+    >>> len(trace), trace.names[0]
+    (62, 'bert-0')
+    """
+    text = str(source)
+    if text.split(":")[0] in synthetic.GENERATORS:
+        return Read(synthetic.parse(text, cluster, seed, place, cluster_place), text, "")
+    path = BUNDLED.get(text, Path(text))
+    if not text or not is_there(path):
+        known = [*BUNDLED, *synthetic.GENERATORS]
+        hint = did_you_mean(text.split(":")[0], known)
+        raise InputError(
+            place,
+            f"'{text}', which is no file",
+            f"one of {', '.join(known)}, or the path of a file",
+            hint or "Check the path.",
+        )
+    file = read_path(path, "trace", text if text in BUNDLED else "")
+    if file_format is None:
+        header, _ = csv_rows(file.text, file.name, "trace")
+        file_format = "easyscale" if easyscale.matches(header) else "simcore"
+    if file_format not in FORMATS:
+        raise unknown_name(format_place, file_format, FORMATS)
+    read = easyscale.read if file_format == "easyscale" else table.read
+    return file.of(read(file.text, file.name))
