@@ -185,7 +185,7 @@ def run_pipeline(
     workload: Workload,
     pipeline: Pipeline,
     fabrics: Sequence[ChunkFabric],
-    way: Callable[[int, int, float], Sequence[TransferLeg]],
+    route: Callable[[int, int, float], Sequence[TransferLeg]],
     *,
     loop: Loop = Loop.SIMULATE,
     recompute: bool = True,
@@ -209,7 +209,7 @@ def run_pipeline(
         How they are cut.
     fabrics : sequence of Fabric
         The network of an NPU of each stage.
-    way : callable
+    route : callable
         The legs of a message, given two stages (from 0) and bytes [B]; none where it takes no time.
     loop, recompute, compute_scale
         As in `simcore.models.training.program.iteration`.
@@ -230,7 +230,7 @@ def run_pipeline(
         for i, (layers, fabric) in enumerate(zip(parts, fabrics, strict=True))
     ]
     sizes = boundary_sizes(workload, parts)
-    running = _Running(clock, workload, pipeline, stages, sizes, way, loop, recompute, compute_scale)
+    running = _Running(clock, workload, pipeline, stages, sizes, route, loop, recompute, compute_scale)
     for stage in stages:
         clock.process(running.program(stage, list(order(pipeline, stage.index))))
     logs = tuple(stage.runner.log for stage in stages)
@@ -248,7 +248,7 @@ class _Running:
     pipeline: Pipeline
     stages: Sequence[_Stage]
     sizes: Sequence[float]
-    way: Callable[[int, int, float], Sequence[TransferLeg]]
+    route: Callable[[int, int, float], Sequence[TransferLeg]]
     loop: Loop
     recompute: bool
     compute_scale: float
@@ -293,7 +293,7 @@ class _Running:
         box = self.stages[there].activations if step == 1 else self.stages[there].gradients
         what = f"{'activations' if step == 1 else 'gradient'} of micro-batch {micro_batch + 1} to stage {there + 1}"
         size = self.sizes[min(stage.index, there)] / self.pipeline.micro_batches
-        legs = self.way(stage.index, there, size)
+        legs = self.route(stage.index, there, size)
         stage.fabric.send(legs, "onwards" if step == 1 else "back", what, box[micro_batch])
 
     def _receive(self, stage: _Stage, event: Event, what: str, layer: int, part: Pass) -> Generator[Event, Any, None]:
