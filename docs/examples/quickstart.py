@@ -16,5 +16,5 @@ homo = [job for job in result.jobs if job["policy"] == "easyscale-homo"]
 for job in sorted(homo, key=lambda job: -job["queueing_s"])[:3]:
     print(f"{job['name']:15}  queueing {job['queueing_s']:6.1f} s of a JCT of {job['jct_s']:6.1f} s")
 
-for note in result.provenance.notes:
+for note in result.warnings:
     print(f"\nnote: {note}")

@@ -1,1 +1,3 @@
-"""The models: networks, compute, training steps and clusters. They know no file format, no YAML and no torch."""
+"""Formulas and simulators: no file formats, no console. What a script needs of them is in `simcore`'s namespaces."""
+
+__all__ = ["bandwidth", "cluster", "compute", "network", "training"]

@@ -73,7 +73,7 @@ def test_columns_that_do_not_fit_are_set_below_the_others(monkeypatch):
         (["netwrk-fig14"], "Did you mean 'network-fig14'?\n"),
         (
             ["network-fig12", "17B"],
-            "found 2 (network-fig12 17B), expected 1: TARGET. For example: simcore evaluate network-fig12 --small.\n",
+            "(network-fig12 17B), expected 0 to 1: TARGET. For example: simcore evaluate network-fig12 --small.\n",
         ),
     ],
 )

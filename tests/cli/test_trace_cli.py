@@ -75,7 +75,7 @@ def test_json_and_summary_say_the_same(written, capsys):
     cli("--json")
     document = json.loads(capsys.readouterr().out)
     assert document == json.loads((written / "out" / "summary.json").read_text())
-    assert list(document) == ["rows", "provenance"]
+    assert list(document) == ["rows", "trace", "cluster", "step_times", "warnings", "provenance"]
     for row, text in zip(document["rows"], rows(written / "out" / "summary.csv"), strict=True):
         assert list(row) == list(text)
         for name, value in row.items():
@@ -83,21 +83,24 @@ def test_json_and_summary_say_the_same(written, capsys):
 
 
 def test_provenance_suffices_to_run_again(written):
-    provenance = json.loads((written / "out" / "summary.json").read_text())["provenance"]
+    document = json.loads((written / "out" / "summary.json").read_text())
+    provenance = document["provenance"]
     assert provenance["command"] == "trace"
     inputs = provenance["inputs"]
     assert inputs["trace"] == "sc23"
-    assert inputs["jobs"] == 62
-    assert inputs["cluster"] == {"name": "sc23", "gpus": {"v100": 32, "p100": 16, "t4": 16}}
-    assert inputs["rates"]["kinds"] == ["fitted"]
-    assert "not measurements" in inputs["rates"]["note"]
-    assert inputs["interval_s"] == 60.0
+    assert document["trace"] == {"name": "sc23", "jobs": 62}
+    assert inputs["cluster"] == "sc23"
+    assert document["cluster"] == {"name": "sc23", "gpus": {"v100": 32, "p100": 16, "t4": 16}}
+    assert inputs["rates"] == "sc23-fitted"
+    assert document["step_times"]["kinds"] == ["fitted"]
+    assert "not measurements" in document["step_times"]["note"]
+    assert inputs["interval"] == 60.0
     assert inputs["rules"]["startup_delay"] == 20.0
     assert set(provenance["sha256"]) == {"trace", "cluster", "rates"}
     assert {len(digest) for digest in provenance["sha256"].values()} == {64}
     assert provenance["seed"] is None
     assert {"simcore", "python", "numpy", "simpy"} <= set(provenance["versions"])
-    assert any("1.42" in note for note in provenance["notes"])
+    assert any("1.42" in note for note in document["warnings"])
 
 
 def test_jobs_has_a_row_per_policy_and_job(written):

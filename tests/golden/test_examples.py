@@ -109,16 +109,21 @@ def test_pages_reach_all_of_the_documentation() -> None:
 
 def test_python_blocks_of_the_api_reference_run(capsys: pytest.CaptureFixture[str]) -> None:
     text = (DOCS / "reference" / "python-api.md").read_text(encoding="utf-8")
-    trace, optimize, simulated, network = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    trace, optimize, kernels, simulated, network, training = blocks
     names: dict[str, object] = {}
     exec(trace, names)
     assert len(names["result"].jobs) == 8  # type: ignore[attr-defined]
     exec(optimize, {})
     assert "--cap Pod=40 GB/s holds it back" in capsys.readouterr().out
+    exec(kernels, {})
+    assert capsys.readouterr().out
     exec(simulated, {})
     assert "290.006 ms" in capsys.readouterr().out
     exec(network, {})
     assert capsys.readouterr().out.startswith("0.008693")
+    exec(training, {})
+    assert "of parameters" in capsys.readouterr().out
 
 
 def test_python_block_of_the_guide_to_training_runs(

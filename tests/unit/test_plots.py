@@ -1,6 +1,5 @@
 import pytest
 import simcore
-from simcore.errors import InputError
 from simcore.models.cluster.jobs import JobClass, build_trace
 from simcore.plots import CAPTION, new_figure, save
 from simcore.results import Table
@@ -21,7 +20,7 @@ def texts(figure):
 
 
 def test_bars_show_every_policys_numbers(result):
-    figure = result.plot()
+    figure = result.figures()["jct_makespan"]
     shown = texts(figure)
     for row, panel in ((row, i) for row in result.table for i in (0, 1)):
         value = row[("mean_jct_s", "makespan_s")[panel]]
@@ -31,11 +30,11 @@ def test_bars_show_every_policys_numbers(result):
 
 @pytest.mark.parametrize("name", ["jct_makespan", "trace_alloc"])
 def test_figures_say_that_step_times_are_fitted(result, name):
-    assert any("sc23-fitted (fitted)" in text for text in texts(result.plot(name)))
+    assert any("sc23-fitted (fitted)" in text for text in texts(result.figures()[name]))
 
 
 def test_lines_hold_the_allocation(result):
-    (axes,) = result.plot("trace_alloc").axes
+    (axes,) = result.figures()["trace_alloc"].axes
     lines = {line.get_label(): line for line in axes.get_lines()}
     allocation = result.allocation
     for policy in result.table.column("policy"):
@@ -45,15 +44,10 @@ def test_lines_hold_the_allocation(result):
     assert axes.get_ylim()[1] >= result.cluster.gpus
 
 
-def test_an_unknown_figure_is_refused(result):
-    with pytest.raises(InputError, match="Did you mean 'trace_alloc'"):
-        result.plot("trace_allok")
-
-
 @pytest.mark.parametrize("name", ["jct_makespan", "trace_alloc"])
 def test_one_job_one_policy_can_be_drawn(tmp_path, name):
     for interval in (60, "event"):
-        save(simcore.trace(ONE, policies=["fifo"], interval=interval).plot(name), tmp_path / name)
+        save(simcore.trace(ONE, policies=["fifo"], interval=interval).figures()[name], tmp_path / name)
     assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
 

@@ -21,18 +21,18 @@ CASES = {
     "corrected": {"rules": "corrected"},
     "event": {"interval": "event"},
     "corrected, event": {"rules": "corrected", "interval": "event"},
-    "takeover": {"source": LATE},
-    "takeover, corrected": {"source": LATE, "rules": "corrected"},
-    "takeover, event": {"source": LATE, "interval": "event"},
-    "short interval": {"source": LATE, "interval": 0.1, "policies": ["yarn-cs"]},
-    "rigid": {"source": "synthetic:jobs=200,load=1.5", "policies": ["yarn-cs", "fifo"], "interval": "event"},
+    "takeover": {"trace": LATE},
+    "takeover, corrected": {"trace": LATE, "rules": "corrected"},
+    "takeover, event": {"trace": LATE, "interval": "event"},
+    "short interval": {"trace": LATE, "interval": 0.1, "policies": ["yarn-cs"]},
+    "rigid": {"trace": "synthetic:jobs=200,load=1.5", "policies": ["yarn-cs", "fifo"], "interval": "event"},
 }
 
 
 @pytest.fixture(scope="module", params=CASES.values(), ids=CASES)
 def case(request):
     result = simcore.trace(**request.param)
-    document = json.loads(json.dumps(result.timeline(), allow_nan=False))
+    document = json.loads(result.timeline().trace)
     assert set(document) == {"displayTimeUnit", "traceEvents"}
     return result, document["traceEvents"]
 
@@ -92,7 +92,7 @@ def test_counters_stay_in_range_and_return_to_0(case):
 def test_a_takeover_is_seen():
     result = simcore.trace(LATE, policies=["yarn-cs"])
     assert result.jobs[1]["rescales"] == 2  # taken away, given back
-    events = result.timeline()["traceEvents"]
+    events = json.loads(result.timeline().trace)["traceEvents"]
     assert len({(e["ts"], e["dur"]) for e in events if e["ph"] == "X" and e["name"] == "early"}) == 2
 
 

@@ -209,7 +209,7 @@ def test_results_say_that_a_policy_is_an_oracle():
             return Decision(changes)
 
     result = simcore.trace(policies=["fifo", ShortestFirst()])
-    assert "ShortestFirst knows how much work remains, which no real scheduler does" in result.provenance.notes
+    assert "ShortestFirst knows how much work remains, which no real scheduler does" in result.warnings
     jct = result.table.column("mean_jct_s")
     assert jct[1] < jct[0]
 
@@ -250,11 +250,11 @@ def test_gang_seconds_are_seconds_on_the_gang_whatever_the_step_times_say(step, 
 def test_default_step_times_follow_from_what_the_work_counts():
     one = JobClass("bert", 8, 4, False, "v100")
     result = simcore.trace(build_trace("synthetic:mine", ["a"], [0.0], [3200.0], [one]), policies=["fifo"])
-    assert result.provenance.inputs["rates"]["name"] == "sc23-fitted"
+    assert result.provenance.inputs["rates"] == "sc23-fitted"
     unit = JobClass("synthetic", 1, 4, False, "v100")
     trace = build_trace("mine", ["a"], [0.0], [100.0], [unit], counted_in=Work.GANG_SECONDS)
     result = simcore.trace(trace, policies=["fifo"])
-    assert result.provenance.inputs["rates"]["name"] == "unit"
+    assert result.provenance.inputs["rates"] == "unit"
     assert result.runs[0].times.running.tolist() == [120.0]
 
 
@@ -310,7 +310,7 @@ class LeastService(Policy):
     times=rate_tables(),
     rules=rule_sets(),
     interval=st.sampled_from((None, 16.0, 60.0)),
-    quantum=st.sampled_from((7.0, 60.0, 600.0)),
+    quantum=st.sampled_from((60.0, 600.0)),  # longer than the start-up delay, else nothing ever gets on
 )
 def test_columns_equal_a_replay_of_the_changes(trace, cluster, times, rules, interval, quantum):
     log = simulate(trace, cluster, times, LeastService(quantum), interval=interval, rules=rules)

@@ -104,4 +104,4 @@ def test_rate_tables_hold_the_source_numbers(shared, name, file):
 
 
 def test_bundled_trace_oversubscribes_the_v100s(fitted):
-    assert [note for note in fitted.provenance.notes if "1.42 times" in note and "v100" in note]
+    assert [note for note in fitted.warnings if "1.42 times" in note and "v100" in note]
