@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from simcore.errors import InputError
+from simcore.errors import InputError, field
 from simcore.models.compute.device import DTYPES, lacks
 from simcore.models.compute.predict import Prediction, predict, require_fits
 from simcore.models.compute.profile import KernelProfile
@@ -134,8 +134,8 @@ def profiled(profile: KernelProfile, element: int, dtype: str | None = None, *, 
     formats = {2: ("fp16", "bf16"), 4: ("fp32",), 8: ("fp64",)}.get(element, ())
     wanted = formats if dtype is None else (dtype,)
     if dtype is not None and element_of(dtype, element) != element:
-        remedy = "Give its elements that width, or leave --dtype out."
-        raise InputError("--dtype", f"'{dtype}' for {element} B per element", f"{DTYPES[dtype]} B", remedy)
+        remedy = f"Give its elements that width, or leave {field('dtype')} out."
+        raise InputError(field("dtype"), f"'{dtype}' for {element} B per element", f"{DTYPES[dtype]} B", remedy)
     for one in wanted:
         if one in profile.dtypes:
             return Profiled(profile, one, extrapolate)
