@@ -37,11 +37,9 @@ class Provenance:
     command : str
         The study: ``trace``.
     inputs : mapping
-        Every input as it was resolved, defaults included.
+        The fields of the request as they were resolved, defaults included.
     sha256 : mapping
         Hash of every file that was read, by role.
-    notes : sequence of str
-        What a reader must know beside the numbers: fitted inputs, warnings of a reader.
     counts : mapping
         Deterministic cost: SimPy events, rounds, solver iterations.
     seed : int or None
@@ -53,7 +51,6 @@ class Provenance:
     command: str
     inputs: Mapping[str, Any]
     sha256: Mapping[str, str] = field(default_factory=dict)
-    notes: Sequence[str] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     seed: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -48,5 +48,5 @@ def test_json_never_holds_what_json_cannot(value):
 def test_provenance_is_plain():
     provenance = Provenance("trace", {"a": 1}, seed=3, versions=versions("numpy"))
     document = json.loads(to_json(provenance.as_dict()))
-    assert list(document) == ["command", "inputs", "sha256", "notes", "counts", "seed", "versions"]
+    assert list(document) == ["command", "inputs", "sha256", "counts", "seed", "versions"]
     assert set(document["versions"]) == {"simcore", "python", "numpy"}
