@@ -97,7 +97,20 @@ def directive(name: str, thing: Any) -> list[str]:
     if inspect.isclass(thing):
         return [f".. autoclass:: {name}", "   :members:", ""]
     # a study wraps the function that runs it
-    return [f".. {'autofunction' if inspect.isroutine(inspect.unwrap(thing)) else 'autodata'}:: {name}", ""]
+    if inspect.isroutine(inspect.unwrap(thing)):
+        return [f".. autofunction:: {name}", ""]
+    if isinstance(thing, dict | tuple | frozenset):  # what autodoc would show is the documentation of its type
+        return [f".. py:data:: {name}", "", f"   {', '.join(map(str, thing))}", ""]
+    return [f".. autodata:: {name}", ""]
+
+
+def first_home(namespace: str, thing: Any) -> str:
+    """Return the first namespace that exports a thing: it is described there, and named in the others."""
+    for other, names in public().items():
+        module = importlib.import_module(other)
+        if other == namespace or any(getattr(module, name) is thing for name in names):
+            return other
+    return namespace
 
 
 def api_page(namespace: str, names: list[str]) -> str:
@@ -105,7 +118,12 @@ def api_page(namespace: str, names: list[str]) -> str:
     module = importlib.import_module(namespace)
     lines = [namespace, "=" * len(namespace), "", f".. automodule:: {namespace}", "   :no-members:", ""]
     for name in names:
-        lines += directive(f"{namespace}.{name}", getattr(module, name))
+        thing = getattr(module, name)
+        home = first_home(namespace, thing)
+        if home == namespace:
+            lines += directive(f"{namespace}.{name}", thing)
+        else:
+            lines += [f".. py:data:: {namespace}.{name}", "", f"   See ``{home}.{name}``.", ""]
     return "\n".join(lines)
 
 
