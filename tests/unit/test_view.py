@@ -167,6 +167,16 @@ class TestAgainAt:
         with pytest.raises(RunError, match=r"changed placements 50 times at 0\.0 s"):
             run(jobs((0, 1, 100)), flip, None)
 
+    def test_a_policy_that_lets_nobody_start_up(self, monkeypatch):
+        monkeypatch.setattr(simulator, "MOST_REPEATED", 50)
+
+        def rob(view):
+            turn = int(view.now // 7) % 2
+            return Decision([(1 - turn, None), (turn, view.gang(turn))], view.now + 7.0)
+
+        with pytest.raises(RunError, match=r"in 50 rounds in a row, up to .* s, and no job arrived or finished"):
+            run(jobs((0, 2, 100), (0, 2, 100)), Scripted(rob), None, startup="every-change")
+
 
 class TestRefusals:
     def test_more_gpus_than_there_are(self):

@@ -26,7 +26,7 @@ from simcore.models.cluster.view import JobStates, View
 
 # Less than this share of a job's work left at a tick counts as done there: ten times the rounding of a day-long sum
 WORK_TOLERANCE = 1e-9
-# Decisions in a row that a policy may ask for while nothing happens: a million ticks of a minute are two years
+# Decisions in a row that a policy may ask for while no job arrives or finishes: a million minutes are two years
 MOST_REPEATED = 1_000_000
 
 
@@ -125,6 +125,7 @@ class _Simulation:
         states, decide = self._states, self._policy.decide
         jobs, forever = len(self._trace), math.inf
         ahead: Decision | None = None  # decided already: nothing happens before it
+        asked = 0  # rounds in a row that the policy asked for, in which no job arrived or finished
         now = seen[0]
         while True:
             yield alarm.move(now)
@@ -134,7 +135,12 @@ class _Simulation:
                 self._complete(now)
             if seen[states.arrived] <= now:
                 self._admit(now)
-            decision = decide(view) if ahead is None else ahead
+            if ahead is None:
+                decision, asked = decide(view), 0
+            else:
+                decision, asked = ahead, asked + 1
+                if asked > MOST_REPEATED:
+                    raise RunError(_no_end(now))
             changes, again_at = decision.changes, decision.again_at
             view.arrived = view.finished = ()
             if changes:
@@ -306,6 +312,13 @@ class _Simulation:
         return (
             f"{len(waiting)} jobs wait for ever, '{first}' the first: nothing runs, and the policy starts none of them"
         )
+
+
+def _no_end(now: float) -> str:
+    return (
+        f"the policy changed placements in {MOST_REPEATED:,} rounds in a row, up to {now:g} s, and no job arrived or "
+        "finished: does it take GPUs away before the start-up delay is over?"
+    )
 
 
 def _ticks(times: np.ndarray, interval: float) -> np.ndarray:
