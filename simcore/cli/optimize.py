@@ -6,8 +6,7 @@ from functools import partial
 
 from simcore.cli.options import StudyCommand
 from simcore.errors import field
-from simcore.studies.optimize.inputs import limits
-from simcore.studies.optimize.request import OptimizeRequest
+from simcore.studies.optimize.request import OptimizeRequest, limits
 
 HELP = """Split a bandwidth budget over the dimensions of a network, with a proof that no split is better.
 

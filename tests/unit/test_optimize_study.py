@@ -8,7 +8,7 @@ import pytest
 from simcore.errors import InputError
 from simcore.studies.inputs import parse_budget
 from simcore.studies.optimize import optimize
-from simcore.studies.optimize.inputs import limits
+from simcore.studies.optimize.request import limits
 
 
 def test_a_result_has_a_plan_a_table_and_a_plot():

@@ -185,7 +185,7 @@ def test_the_public_surface():
 START = """
 from simcore.cli.main import run
 try:
-    run(["{option}"])
+    run("{words}".split())
 except SystemExit as stop:
     assert not stop.code
 """
@@ -195,10 +195,11 @@ except SystemExit as stop:
     "code",
     [
         "import simcore",
-        START.format(option="--help"),
-        START.format(option="--version"),
+        START.format(words="--help"),
+        START.format(words="--version"),
+        START.format(words="optimize --help"),
     ],
-    ids=["import", "help", "version"],
+    ids=["import", "help", "version", "help of a study"],
 )
 def test_starting_costs_nothing(code):
     heavy = "{'numpy', 'simpy', 'pydantic', 'rich', 'matplotlib', 'yaml', 'scipy', 'torch'}"

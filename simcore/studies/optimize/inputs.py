@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,30 +16,6 @@ from simcore.readers.read import Read
 from simcore.studies.inputs import bandwidth, shown
 from simcore.studies.optimize.request import OptimizeRequest
 from simcore.studies.request import descriptions
-
-
-def limits(place: str, texts: Sequence[str]) -> dict[str, float | str]:
-    """Return caps or minima by dimension, of texts ``DIM=BW``.
-
-    Raises
-    ------
-    InputError
-        If a text has no equals sign, or a dimension comes twice.
-
-    Examples
-    --------
-    >>> limits(field("caps"), ["1=50", "Pod=100 GB/s"])
-    {'1': '50', 'Pod': '100 GB/s'}
-    """
-    by_dimension: dict[str, float | str] = {}
-    for text in texts:
-        key, equals, value = (part.strip() for part in text.partition("="))
-        if not (key and equals and value):
-            raise InputError(place, f"'{text}'", "DIM=BW, such as 4=100 (GB/s)")
-        if key in by_dimension:
-            raise InputError(place, f"'{key}' twice", "each dimension once", "Leave one of them out.")
-        by_dimension[key] = value
-    return by_dimension
 
 
 def read_region(request: OptimizeRequest, budget: float, topology: Topology) -> Region:

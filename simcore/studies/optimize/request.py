@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from simcore.errors import InputError
 from simcore.models.bandwidth.target import Target
 from simcore.models.training.program import CLOSED_FORM_LOOPS
 from simcore.studies.deployment.request import DeploymentRequest
@@ -52,3 +53,27 @@ class OptimizeRequest(DeploymentRequest):
     cost: str | Path | None = option(
         default=None, metavar="NAME|FILE", help="Cost model; by default the zoo's first that fits the network."
     )
+
+
+def limits(place: str, texts: Sequence[str]) -> dict[str, float | str]:
+    """Return caps or minima by dimension, of texts ``DIM=BW``.
+
+    Raises
+    ------
+    InputError
+        If a text has no equals sign, or a dimension comes twice.
+
+    Examples
+    --------
+    >>> limits("caps", ["1=50", "Pod=100 GB/s"])
+    {'1': '50', 'Pod': '100 GB/s'}
+    """
+    by_dimension: dict[str, float | str] = {}
+    for text in texts:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not (key and equals and value):
+            raise InputError(place, f"'{text}'", "DIM=BW, such as 4=100 (GB/s)")
+        if key in by_dimension:
+            raise InputError(place, f"'{key}' twice", "each dimension once", "Leave one of them out.")
+        by_dimension[key] = value
+    return by_dimension
