@@ -6,10 +6,8 @@ import sys
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib import import_module
-from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from traceback import extract_tb
 from types import ModuleType
 from typing import Any
 
@@ -48,6 +46,8 @@ def load(spec: str, group: str, known: Mapping[str, str], place: str) -> Any:
         return _member(_module(Path(file), place), file, name, place)
     if spec.endswith(".py"):
         raise InputError(place, f"'{spec}', a file alone", "FILE.py:NAME", f"Write '{spec}:' and the name in it.")
+    from importlib.metadata import entry_points  # which takes longer than all names of simcore's own
+
     others = {point.name: point for point in entry_points(group=group)}
     if spec not in others:
         raise unknown_name(place, spec, [*known, *(other for other in others if other not in known)])
@@ -74,6 +74,8 @@ def _module(path: Path, place: str) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
+        from traceback import extract_tb
+
         lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == str(resolved)]
         line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
         where = "" if line is None else f" in line {line}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 
 
 @dataclass(frozen=True)
@@ -128,18 +127,24 @@ def as_html(blocks: Sequence[Block]) -> str:
 
 def _html(block: Block) -> Iterator[str]:
     if isinstance(block, Headline):
-        yield f"<h3>{escape(block.text)}</h3>" + (f"<p>{_lines(block.under)}</p>" if block.under else "")
+        yield f"<h3>{_escape(block.text)}</h3>" + (f"<p>{_lines(block.under)}</p>" if block.under else "")
     elif isinstance(block, Text):
         yield f"<p>{_lines(block.text)}</p>"
     elif isinstance(block, Sentences):
-        items = "".join(f"<li>{escape(item)}</li>" for item in block.items)
-        yield (f"<p>{escape(block.title)}</p>" if block.title else "") + f"<ul>{items}</ul>"
+        items = "".join(f"<li>{_escape(item)}</li>" for item in block.items)
+        yield (f"<p>{_escape(block.title)}</p>" if block.title else "") + f"<ul>{items}</ul>"
     elif isinstance(block, Grid):
-        head = "".join(f"<th>{escape(column.name)}</th>" for column in block.columns)
-        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in block.rows)
-        title = f"<caption>{escape(block.title)}</caption>" if block.title else ""
+        head = "".join(f"<th>{_escape(column.name)}</th>" for column in block.columns)
+        body = "".join("<tr>" + "".join(f"<td>{_escape(cell)}</td>" for cell in row) + "</tr>" for row in block.rows)
+        title = f"<caption>{_escape(block.title)}</caption>" if block.title else ""
         yield f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _lines(text: str) -> str:
-    return "<br>".join(escape(line) for line in text.splitlines())
+    return "<br>".join(_escape(line) for line in text.splitlines())
+
+
+def _escape(text: str) -> str:
+    from html import escape  # which only pages need
+
+    return escape(text)

@@ -11,7 +11,6 @@ import platform
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
@@ -68,6 +67,8 @@ def versions(*packages: str) -> dict[str, str]:
     >>> sorted(versions("numpy"))
     ['numpy', 'python', 'simcore']
     """
+    from importlib import metadata
+
     found = {"simcore": __version__, "python": platform.python_version()}
     found.update({name: metadata.version(name) for name in packages})
     return found

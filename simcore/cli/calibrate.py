@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from simcore.cli.console import show_progress
 from simcore.cli.options import StudyCommand, deliver
 from simcore.errors import RunError
 from simcore.studies.calibrate.request import CalibrateRequest
@@ -56,14 +56,6 @@ def show(result: Result, _: dict[str, Any]) -> None:
         for text in (getattr(block, "text", ""), getattr(block, "under", "")):
             if text:
                 click.echo(text)
-
-
-def show_progress(done: int, total: int, what: str) -> None:
-    """Show what is measured: one line on a terminal, else every fiftieth as a line of its own."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K[{done}/{total}] {what}", nl=what.startswith("done"), err=True)
-    elif done % 50 == 0 or what.startswith("done"):
-        click.echo(f"[{done}/{total}] {what}", err=True)
 
 
 def read_suites(texts: Sequence[str]) -> tuple[str, ...]:

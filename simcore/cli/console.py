@@ -1,58 +1,28 @@
-"""What commands share: checks of options, notes on standard error, tables on standard output, a progress bar."""
+"""What commands share: reports as text, warnings on standard error, progress."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from simcore.errors import InputError, one_line, unknown_name
+from simcore.errors import one_line
+from simcore.report import Block, Column, Grid, Headline, Sentences, Text
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from simcore.report import Block, Column, Grid
     from simcore.studies.trace.run import Progress
 
 
 _NARROW = 90
 """Columns below which words of a table are shortened."""
-Callback = Callable[[click.Context, click.Parameter, Any], Any]
-
-
-def one_of(*words: str) -> Callback:
-    """Return a callback that takes one of some words and refuses another with the closest one."""
-
-    def check(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
-        if value is not None and value not in words:
-            raise unknown_name(param.opts[0], value, words)
-        return value
-
-    return check
-
-
-def number(what: str, read: type[float] | type[int] = float, most: float = float("inf")) -> Callback:
-    """Return a callback that takes a finite number from 0 to `most`, `what` for messages."""
-
-    def check(_: click.Context, param: click.Parameter, value: str | None) -> float | None:
-        if value is None:
-            return None
-        try:
-            result = read(value)
-        except ValueError:
-            result = -1
-        if not 0 <= result <= most or result == float("inf"):
-            limits = "of at least 0" if most == float("inf") else f"from 0 to {most:,.0f}"
-            raise InputError(param.opts[0], f"'{value}'", f"{what} {limits}")
-        return result
-
-    return check
 
 
 def warn(message: str) -> None:
@@ -84,8 +54,6 @@ def render(blocks: Sequence[Block], width: int) -> str:
 
 
 def _rendered(block: Block, width: int) -> str:
-    from simcore.report import Grid, Text
-
     if isinstance(block, Grid) and block.keys:
         return _aligned(block, width)
     if isinstance(block, Grid) and block.wide:
@@ -94,12 +62,17 @@ def _rendered(block: Block, width: int) -> str:
         indent = " " * block.hang
         lines = block.text.splitlines()
         return "\n".join(textwrap.fill(each, width, subsequent_indent=indent, break_long_words=False) for each in lines)
-    return as_text(_parts(block, width), width)
+    return _plain(block, width) or as_text(_parts(block, width), width)
+
+
+def _plain(block: Block, width: int) -> str:
+    """Return a block of short lines as it is, which needs no rich; an empty text for a table or for long lines."""
+    parts = list(_parts(block, width)) if not isinstance(block, Grid) else []
+    lines = [line.rstrip() for part in parts for line in str(part).splitlines()]
+    return "\n".join(lines) if all(line.isascii() and len(line) <= width for line in lines) else ""
 
 
 def _parts(block: Block, width: int) -> Iterator[object]:
-    from simcore.report import Grid, Headline, Sentences
-
     if isinstance(block, Grid):
         yield _rich(block, short=width < _NARROW)
     elif isinstance(block, Headline):
@@ -148,7 +121,8 @@ def _wide(block: Grid) -> str:
     from rich.console import Console
     from rich.measure import Measurement
 
-    console, table = Console(), _rich(block)
+    # cells are texts: "[s]" in one is a unit, not a style
+    console, table = Console(markup=False, emoji=False, highlight=False), _rich(block)
     return as_text([table], Measurement.get(console, console.options.update(width=10_000), table).maximum)
 
 
@@ -183,28 +157,12 @@ def plain_table(*columns: str, left: Container[int] = (0,)) -> Table:
     return table
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
-    """Print a table as wide as it needs to be, so that nothing is cut when the output goes to a file.
-
-    The first column is aligned left, the others right.
-    """
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.measure import Measurement
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
-    for i, name in enumerate(header):
-        table.add_column(Text(name), justify="left" if i == 0 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console = Console(soft_wrap=False)
-    needed = Measurement.get(console, console.options.update(width=10_000), table).maximum
-    console.width = max(console.width, needed)
-    with console.capture() as text:  # rich would answer a closed pipe by exiting with 1
-        console.print(table, soft_wrap=True)
-    click.echo(text.get(), nl=False)
+def show_progress(done: int, total: int, what: str) -> None:
+    """Show what is measured: one line on a terminal, else every fiftieth as a line of its own."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K[{done}/{total}] {what}", nl=what.startswith("done"), err=True)
+    elif done % 50 == 0 or what.startswith("done"):
+        click.echo(f"[{done}/{total}] {what}", err=True)
 
 
 @contextmanager

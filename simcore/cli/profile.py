@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simcore.calibrate.plan import EXTRA_PASSES, PASS_SECONDS, PASSES, SAME_SPEED, VALIDATION_SECONDS
-from simcore.cli.calibrate import show_progress
+from simcore.cli.console import show_progress
 from simcore.cli.options import OutputFile, StudyCommand
 from simcore.errors import InputError
 from simcore.outputs import check_file

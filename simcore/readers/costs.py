@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 
 from simcore.files import read_yaml
 from simcore.models.network.cost import CostModel, LevelCost
-from simcore.readers import libra
 from simcore.readers.quantities import Entry, NotEmpty, Price, Strict
 from simcore.readers.read import InputFile, Read, read_entry
-from simcore.readers.sniff import json_or_yaml, top_fields
+from simcore.readers.sniff import is_price_table, json_or_yaml, top_fields
 
 
 class _Level(Strict):
@@ -53,7 +52,9 @@ def read_costs(name_or_path: str | Path | InputFile, place: str = "cost") -> Rea
     """
     file = read_entry("costs", name_or_path, place, "cost")
     text = json_or_yaml(file, "cost")
-    if libra.is_price_table(top_fields(text)):
+    if is_price_table(top_fields(text)):
+        from simcore.readers import libra  # whose schemas no other cost model needs
+
         return file.of(libra.parse_prices(file.path, text))
     data = read_yaml(file.path, _Costs, "cost", text)
     levels = {name: LevelCost(level.link, level.switch, level.nic) for name, level in data.prices.items()}

@@ -39,7 +39,6 @@ _BLOCKS = {
     "direct": Block.FULLY_CONNECTED,
     "switch": Block.SWITCH,
 }
-_OWN_FIELDS = {"prices", "count_links"}
 _PASSES = {
     "f": "forward",
     "fwd": "forward",
@@ -96,11 +95,6 @@ class _EvaluationNetwork(_Foreign):
     latency: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] | None = Field(
         None, validation_alias=_named("link-latency")
     )
-
-
-def is_network(fields: set[str]) -> bool:
-    """Tell whether a file's top-level fields are those of another program's network."""
-    return bool({field.replace("_", "-") for field in fields} & {"npus-count", "topologies-per-dim"})
 
 
 def parse_topology(path: Path, text: str, fields: set[str]) -> Topology:
@@ -190,11 +184,6 @@ class _Communicators(BaseModel):
                 "the same group for both, because both run in the tensor-parallel group",
             )
         return self
-
-
-def is_price_table(fields: set[str]) -> bool:
-    """Tell whether a file's top-level fields can be levels: none of them is a field of simcore's own format."""
-    return bool(fields) and not fields & _OWN_FIELDS
 
 
 def parse_prices(path: Path, text: str) -> CostModel:

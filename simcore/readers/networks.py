@@ -9,11 +9,10 @@ from pydantic import Field
 
 from simcore.files import read_yaml
 from simcore.models.network.topology import Block, Dimension, Topology
-from simcore.readers import libra
 from simcore.readers.network_string import NetworkSpec
 from simcore.readers.quantities import Bandwidth, Entry, NotEmpty, Strict, Time
 from simcore.readers.read import InputFile, Read, read_entry
-from simcore.readers.sniff import json_or_yaml, top_fields
+from simcore.readers.sniff import is_foreign_network, json_or_yaml, top_fields
 
 
 class _Dimension(Strict):
@@ -58,7 +57,9 @@ def read_network(name_or_path: str | Path | InputFile, place: str = "network") -
     file = read_entry("networks", name_or_path, place, "network")
     text = json_or_yaml(file, "network")
     fields = top_fields(text)
-    if libra.is_network(fields):
+    if is_foreign_network(fields):
+        from simcore.readers import libra  # whose schemas no other network needs
+
         return file.of(NetworkSpec(libra.parse_topology(file.path, text, fields)))
     data = read_yaml(file.path, _Network, "network", text)
     dimensions = (Dimension(Block(entry.block), entry.size, entry.level, entry.latency) for entry in data.dimensions)

@@ -7,6 +7,9 @@ import json
 from simcore.errors import InputError
 from simcore.readers.read import InputFile
 
+_OWN_FIELDS = {"prices", "count_links"}
+"""Of a cost model in simcore's own format."""
+
 
 def json_or_yaml(file: InputFile, what: str) -> str:
     """Return the text of a file of YAML, JSON or layers; broken JSON is refused here, and its tabs become blanks.
@@ -72,3 +75,13 @@ def is_layer_text(text: str) -> bool:
         return False
     words = lines[0][1].split()
     return words[0][0] not in "{[" and ":" not in words[0] and words[0] != "---"
+
+
+def is_foreign_network(fields: set[str]) -> bool:
+    """Tell whether a file's top-level fields are those of another program's network."""
+    return bool({field.replace("_", "-") for field in fields} & {"npus-count", "topologies-per-dim"})
+
+
+def is_price_table(fields: set[str]) -> bool:
+    """Tell whether a file's top-level fields can be levels: none of them is a field of simcore's own format."""
+    return bool(fields) and not fields & _OWN_FIELDS

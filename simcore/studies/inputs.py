@@ -8,14 +8,16 @@ from collections.abc import Iterable
 from enum import StrEnum
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from simcore.errors import InputError, unknown_name, written
 from simcore.files import sha256
-from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.topology import Topology
 from simcore.readers.network_string import is_network_string, parse_network
 from simcore.units import parse
+
+if TYPE_CHECKING:
+    from simcore.models.compute.profile import KernelProfile
 
 _GIGABYTE = 1e9
 _AMOUNT = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(k|[KMGTP]i?)?B?\s*\Z")
@@ -125,7 +127,7 @@ def device_profile(profile: str | Path | KernelProfile, place: str) -> KernelPro
     InputError
         If nothing is given, or there is no such profile.
     """
-    if isinstance(profile, KernelProfile):
+    if not isinstance(profile, str | Path):
         return profile
     if not str(profile).strip():
         expected = "the name of a kernel profile, or the path of a file"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.readers.profiles import read_profile
 from simcore.studies.kernel import MatmulRequest, matmul
@@ -27,6 +27,8 @@ def products(draw):
     return inputs
 
 
+# each example reads the CPU profile, with its thousands of samples, several times
+@settings(max_examples=20)
 @given(products())
 def test_a_product_is_made_again_and_the_fastest_candidate_is_chosen(inputs):
     found = matmul(**inputs)
@@ -56,6 +58,7 @@ def test_rates_are_made_again_and_grow_with_the_batch(batches, profile):
     assert len(set(seconds)) == len(seconds)
 
 
+@settings(max_examples=20)
 @given(st.lists(st.sampled_from(["cpu", "t4", "h100", "v100-16gb", "p100-16gb"]), min_size=2, max_size=4, unique=True))
 def test_profiles_are_shown_and_compared_again(files):
     for study in (show, compare):

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from simcore.models.compute.device import Device
@@ -204,7 +205,7 @@ class KernelProfile:
         """Number formats whose GEMM is known, in the order of the fits."""
         return [fit.dtype for fit in self.fits if fit.kernel == "gemm"]
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hash of the content, which every result that used the profile carries."""
         return content_hash(self.as_document())

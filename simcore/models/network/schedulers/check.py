@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from math import inf
 from numbers import Real
 from pathlib import Path
-from traceback import extract_tb
 from typing import TypeVar
 
 from simcore.errors import RunError, SimcoreError
@@ -61,6 +60,8 @@ def _called(schedule: type[Scheduler], call: Callable[[], T]) -> T:
         if _own(schedule):
             raise
         file = getattr(sys.modules.get(schedule.__module__), "__file__", None)
+        from traceback import extract_tb
+
         frames = extract_tb(error.__traceback__)
         last = [frame for frame in frames if frame.filename == file] or frames
         where = f"{Path(last[-1].filename).name}, line {last[-1].lineno}"
