@@ -97,7 +97,7 @@ def read_workload(
         raise InputError(place, f"'{file.name}', a group of {members}", "one workload", "Name one of them.")
     model = parse_model(path, text)
     run = model.run(sequence, batch)
-    degrees = _degrees(path, (model.tp, model.dp), (tp, dp), npus)
+    degrees = _degrees(file.name, (model.tp, model.dp), (tp, dp), npus)
     if profile is None:
         found = lower_at_rate(model.architecture, run, *degrees, model.rate, variant)
     else:
@@ -168,12 +168,12 @@ def _from_layers(
         found = f"a sequence or a batch for '{path}', whose layers are written out"
         raise InputError(place, found, expected, "Leave them out.")
     read = parse_layers(path, text)
-    degrees = _degrees(path, (read.tp, None), (tp, dp), npus)
+    degrees = _degrees(str(path), (read.tp, None), (tp, dp), npus)
     return Workload(path.stem, read.layers, *degrees, source=str(path), checkpoints=read.checkpoints)
 
 
 def _degrees(
-    path: Path, own: tuple[int | None, int | None], given: tuple[int | None, int | None], npus: int | None
+    name: str, own: tuple[int | None, int | None], given: tuple[int | None, int | None], npus: int | None
 ) -> tuple[int, int]:
     """Complete TP and DP; an uneven split of the network is refused where groups are mapped.
 
@@ -198,5 +198,5 @@ def _degrees(
         missing = " and ".join(label for label, degree in (("TP", tp), ("DP", dp)) if degree is None)
         expected = "degrees of tensor and data parallelism"
         remedy = f"Give them with {field('tp')} and {field('dp')}."
-        raise InputError(f"{DEGREES} for {path}", f"no {missing}", expected, remedy)
+        raise InputError(f"{DEGREES} for {name}", f"no {missing}", expected, remedy)
     return tp, dp
