@@ -9,11 +9,6 @@ ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = ROOT / "docs" / "reference" / "glossary.md"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LONGEST = 35
-# pages that are about to be rewritten with what they describe
-ALLOWED = {
-    "docs/explanation/design.md": 1,
-    "docs/explanation/scheduling.md": 2,
-}
 
 FENCED = re.compile(r"^( *)```.*?^\1```[^\n]*$", re.MULTILINE | re.DOTALL)
 ITEM = re.compile(r"\s*(?:[-*]|\d+\.)\s+")
@@ -84,7 +79,7 @@ def test_long_sentences_are_counted(tmp_path):
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_sentences_are_short(page):
     found = long_sentences(page)
-    assert len(found) <= ALLOWED.get(str(page.relative_to(ROOT)), 0), "\n\n".join(found)
+    assert not found, "\n\n".join(found)
 
 
 def test_the_counter_sees_the_documentation():

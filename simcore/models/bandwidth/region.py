@@ -112,7 +112,7 @@ class Region:
     def with_cost(self, prices: Array, cost: float) -> tuple[Region, float]:
         """Return the region at a network cost [$], and by how much less the budget's dual is there than here per $.
 
-        Where the whole budget is spent, its share at the mean price is taken off the cost: prices that are nearly equal
+        Where the whole budget is spent, its share at the mean price is taken off the cost. Prices that are nearly equal
         would make the cost a second budget, which no solver tells from the first.
         """
         mean = float(prices.mean()) if self.equal[0] else 0.0

@@ -1,6 +1,6 @@
 """Linear programs that bound the step model from below: tangents stand in for 1/b.
 
-With ``v_i >= 1 / b_i`` the iteration time is piecewise linear, and ``1 / b_i`` is bounded from below by its tangents,
+With ``v_i >= 1 / b_i`` the iteration time is piecewise linear. ``1 / b_i`` is bounded from below by its tangents,
 ``1 / b >= 2 / p - b / p**2`` for every p > 0. A tangent holds for every budget and cost, so the searches share them.
 All quantities are scaled by a point near the optimum, where every variable of the program is close to 1.
 """

@@ -96,8 +96,8 @@ def _can_move(region: Region, free: NDArray[np.bool_]) -> bool:
 def _nearest_to_equal(region: Region, b: Array) -> Array:
     """Project the equal split onto the region, from a point b of it.
 
-    With y along the null space of the equalities, this is a least-distance program, min |y| subject to G y >= h, which
-    Lawson and Hanson (Solving Least Squares Problems, chapter 23) reduce to non-negative least squares.
+    With y along the null space of the equalities, this is a least-distance program: min |y| subject to G y >= h.
+    Lawson and Hanson (Solving Least Squares Problems, chapter 23) reduce it to non-negative least squares.
     """
     from scipy.optimize import nnls
 

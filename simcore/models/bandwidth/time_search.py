@@ -76,8 +76,8 @@ def least_time(
 ) -> Optimum:
     """Find the split of least iteration time.
 
-    Each round solves the linear relaxation, evaluates the true time at its split (an upper bound) and the Lagrangian
-    bound at its duals (a lower bound), and adds the tangents at the split and at the bound's own minimiser.
+    Each round solves the linear relaxation. The true time at its split is an upper bound, the Lagrangian bound at its
+    duals a lower one. Then it adds the tangents at the split and at the bound's own minimiser.
 
     Parameters
     ----------
