@@ -1,17 +1,22 @@
 """Algorithms of one dimension: the steps in which a group of NPUs there runs one phase of a chunk.
 
 A phase is a reduce-scatter, all-gather, all-reduce or all-to-all of one chunk in one dimension. An algorithm turns it
-into steps. In a step every NPU sends one message to each of some peers. Conventions say what a step costs.
+into steps. In a step every NPU sends one message to each of some peers. `byte_cost` is what they take on links that
+carry what they can. Conventions say what a simulator makes of that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from simcore.models.network.collectives import Collective
-from simcore.models.network.topology import Block
+from simcore.models.network.distances import circulation, exchange, farthest
+from simcore.models.network.graph import exchange_load
+from simcore.models.network.topology import Block, Dimension, peer_bandwidth
 
 
 class Algorithm(StrEnum):
@@ -32,6 +37,24 @@ DEFAULT_ALGORITHM = {
     Block.FULLY_CONNECTED: Algorithm.DIRECT,
     Block.SWITCH: Algorithm.HALVING_DOUBLING,
 }
+
+
+class Cost(NamedTuple):
+    """What a phase costs.
+
+    Attributes
+    ----------
+    work : float
+        How long it occupies the links of its dimension [s].
+    latency : float
+        How long its last message is under way after that [s]; another chunk may use the links meanwhile.
+    sent : float
+        Bytes that cross the links of one NPU [B], what it forwards for others included.
+    """
+
+    work: float
+    latency: float
+    sent: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +139,76 @@ def steps(algorithm: Algorithm, operation: Collective, n: int) -> tuple[Step, ..
 def is_exchange(algorithm: Algorithm, operation: Collective) -> bool:
     """Say whether each NPU of a group sends to each other at once."""
     return algorithm is Algorithm.DIRECT or operation is Collective.ALL_TO_ALL
+
+
+def byte_cost(
+    dimension: Dimension, bandwidth: float, algorithm: Algorithm, operation: Collective, members: Sequence[int]
+) -> Cost:
+    """Return what one byte of a phase costs on links that carry what they can.
+
+    A ring all-reduce of n NPUs takes ``2 (n - 1) / n`` of its bytes over the bandwidth, and ``2 (n - 1)`` hops.
+
+    Parameters
+    ----------
+    dimension : Dimension
+        Block, size and link latency.
+    bandwidth : float
+        Bandwidth of one NPU into the dimension [B/s].
+    algorithm : Algorithm
+        How the group runs the phase.
+    operation : Collective
+        The phase.
+    members : sequence of int
+        Positions of the group along the dimension.
+
+    Returns
+    -------
+    Cost
+        Seconds and bytes per byte of input; the latency is that of the whole phase.
+
+    Examples
+    --------
+    >>> ring = Dimension(Block.RING, 8, latency=500e-9)
+    >>> cost = byte_cost(ring, 1.0, Algorithm.RING, Collective.ALL_REDUCE, range(8))
+    >>> cost.work, round(cost.latency / 500e-9), cost.sent
+    (1.75, 14, 1.75)
+    """
+    n = len(members)
+    work = latency = sent = 0.0
+    for step in steps(algorithm, operation, n):
+        message = step.parts / step.of
+        most, mean = _crossings(dimension, step, algorithm, operation, members)
+        rate = bandwidth
+        if dimension.block is Block.FULLY_CONNECTED:  # one link for each peer; a link that has no message is idle
+            rate = step.peers * peer_bandwidth(dimension, bandwidth)
+        work += step.times * message * most / rate
+        sent += step.times * message * mean
+        latency += _hops(dimension, algorithm, step, members) * dimension.latency
+    return Cost(work, latency, sent)
+
+
+def _hops(dimension: Dimension, algorithm: Algorithm, step: Step, members: Sequence[int]) -> int:
+    """Return the links that the messages of a step and its repetitions cross one after the other."""
+    if step.peers > 1:
+        return step.times * farthest(dimension, members)
+    if algorithm is Algorithm.RING and step.times > 1:
+        return circulation(dimension, members)
+    return step.times * exchange(dimension, members, step.distance)
+
+
+def _crossings(
+    dimension: Dimension, step: Step, algorithm: Algorithm, operation: Collective, members: Sequence[int]
+) -> tuple[float, float]:
+    """Return the messages that share the bandwidth of one NPU in a step, what it forwards included: most and mean."""
+    if dimension.block is not Block.RING:
+        return float(step.peers), float(step.peers)
+    if is_exchange(algorithm, operation):
+        return exchange_load(dimension, members)
+    if algorithm is Algorithm.RING or len(members) == 2:
+        return 1.0, 1.0  # two logical rings, one in each direction
+    # pairs that exchange at this distance load their middle link, in one direction; opposite NPUs use both directions
+    load = float(step.distance if 2 * step.distance == len(members) else 2 * step.distance)
+    return load, load
 
 
 def _halving_doubling(n: int) -> tuple[Step, ...]:

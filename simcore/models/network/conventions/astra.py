@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from math import floor
 from typing import ClassVar
 
-from simcore.models.network.algorithms import Algorithm, steps
+from simcore.models.network.algorithms import Algorithm, Cost, steps
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions.base import Convention, Cost
+from simcore.models.network.conventions.base import Convention
 from simcore.models.network.topology import Block, Dimension, hops_between, peer_bandwidth
 
 NANOSECOND = 1e-9

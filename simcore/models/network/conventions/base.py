@@ -5,29 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
-from simcore.models.network.algorithms import Algorithm
+from simcore.models.network.algorithms import Algorithm, Cost
 from simcore.models.network.collectives import Collective
 from simcore.models.network.topology import Dimension
-
-
-class Cost(NamedTuple):
-    """What a phase costs.
-
-    Attributes
-    ----------
-    work : float
-        How long it occupies the links of its dimension [s].
-    latency : float
-        How long its last message is under way after that [s]; another chunk may use the links meanwhile.
-    sent : float
-        Bytes that cross the links of one NPU [B], what it forwards for others included.
-    """
-
-    work: float
-    latency: float
-    sent: float
 
 
 @dataclass(frozen=True)

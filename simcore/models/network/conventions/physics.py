@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simcore.models.network.algorithms import Algorithm, Step, is_exchange, steps
+from simcore.models.network.algorithms import Algorithm, Cost, byte_cost
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions.base import Convention, Cost
-from simcore.models.network.distances import circulation, exchange, farthest
-from simcore.models.network.graph import exchange_load
-from simcore.models.network.topology import Block, Dimension, peer_bandwidth
+from simcore.models.network.conventions.base import Convention
+from simcore.models.network.topology import Block, Dimension
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Physics(Convention):
         """Return the cost of one byte by each algorithm that may run, see `Convention.byte_costs`."""
         at = range(group) if members is None else members
         options = self.candidates(dimension, algorithm, operation, len(at))
-        return [_byte_cost(dimension, bandwidth, each, operation, at) for each in options]
+        return [byte_cost(dimension, bandwidth, each, operation, at) for each in options]
 
     def candidates(
         self, dimension: Dimension, algorithm: Algorithm, operation: Collective, group: int
@@ -97,44 +95,3 @@ class Physics(Convention):
 
 
 PHYSICAL = Physics("physical")
-
-
-def _byte_cost(
-    dimension: Dimension, bandwidth: float, algorithm: Algorithm, operation: Collective, members: Sequence[int]
-) -> Cost:
-    n = len(members)
-    work = latency = sent = 0.0
-    for step in steps(algorithm, operation, n):
-        message = step.parts / step.of
-        most, mean = _crossings(dimension, step, algorithm, operation, members)
-        rate = bandwidth
-        if dimension.block is Block.FULLY_CONNECTED:  # one link for each peer; a link that has no message is idle
-            rate = step.peers * peer_bandwidth(dimension, bandwidth)
-        work += step.times * message * most / rate
-        sent += step.times * message * mean
-        latency += _hops(dimension, algorithm, step, members) * dimension.latency
-    return Cost(work, latency, sent)
-
-
-def _hops(dimension: Dimension, algorithm: Algorithm, step: Step, members: Sequence[int]) -> int:
-    """Return the links that the messages of a step and its repetitions cross one after the other."""
-    if step.peers > 1:
-        return step.times * farthest(dimension, members)
-    if algorithm is Algorithm.RING and step.times > 1:
-        return circulation(dimension, members)
-    return step.times * exchange(dimension, members, step.distance)
-
-
-def _crossings(
-    dimension: Dimension, step: Step, algorithm: Algorithm, operation: Collective, members: Sequence[int]
-) -> tuple[float, float]:
-    """Return the messages that share the bandwidth of one NPU in a step, what it forwards included: most and mean."""
-    if dimension.block is not Block.RING:
-        return float(step.peers), float(step.peers)
-    if is_exchange(algorithm, operation):
-        return exchange_load(dimension, members)
-    if algorithm is Algorithm.RING or len(members) == 2:
-        return 1.0, 1.0  # two logical rings, one in each direction
-    # pairs that exchange at this distance load their middle link, in one direction; opposite NPUs use both directions
-    load = float(step.distance if 2 * step.distance == len(members) else 2 * step.distance)
-    return load, load
