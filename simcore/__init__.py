@@ -9,23 +9,57 @@ from simcore._version import __version__
 
 if TYPE_CHECKING:
     from simcore.models.network.sharing.jobs import simulate
-    from simcore.studies.collective import collective
-    from simcore.studies.evaluate import evaluate
-    from simcore.studies.optimize import optimize
-    from simcore.studies.trace import TraceResult, trace
-    from simcore.studies.train import train
+    from simcore.studies.collective import CollectiveRequest, CollectiveResult, collective
+    from simcore.studies.evaluate import EvaluateRequest, Evaluation, evaluate
+    from simcore.studies.optimize import OptimizeRequest, OptimizeResult, optimize
+    from simcore.studies.rates import RatesRequest, RatesResult, rates
+    from simcore.studies.trace import TraceRequest, TraceResult, trace
+    from simcore.studies.train import TrainRequest, TrainResult, train
 
 __getattr__, __dir__ = attach(
     __name__,
     {
+        "CollectiveRequest": "simcore.studies.collective",
+        "CollectiveResult": "simcore.studies.collective",
+        "EvaluateRequest": "simcore.studies.evaluate",
+        "Evaluation": "simcore.studies.evaluate",
+        "OptimizeRequest": "simcore.studies.optimize",
+        "OptimizeResult": "simcore.studies.optimize",
+        "RatesRequest": "simcore.studies.rates",
+        "RatesResult": "simcore.studies.rates",
+        "TraceRequest": "simcore.studies.trace",
         "TraceResult": "simcore.studies.trace",
+        "TrainRequest": "simcore.studies.train",
+        "TrainResult": "simcore.studies.train",
         "collective": "simcore.studies.collective",
         "evaluate": "simcore.studies.evaluate",
         "optimize": "simcore.studies.optimize",
+        "rates": "simcore.studies.rates",
         "simulate": "simcore.models.network.sharing.jobs",
         "trace": "simcore.studies.trace",
         "train": "simcore.studies.train",
     },
 )
 
-__all__ = ["TraceResult", "__version__", "collective", "evaluate", "optimize", "simulate", "trace", "train"]
+__all__ = [
+    "CollectiveRequest",
+    "CollectiveResult",
+    "EvaluateRequest",
+    "Evaluation",
+    "OptimizeRequest",
+    "OptimizeResult",
+    "RatesRequest",
+    "RatesResult",
+    "TraceRequest",
+    "TraceResult",
+    "TrainRequest",
+    "TrainResult",
+    "__version__",
+    "collective",
+    "evaluate",
+    "optimize",
+    "rates",
+    "simulate",
+    "trace",
+    "train",
+]

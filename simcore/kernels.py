@@ -1,4 +1,4 @@
-"""Kernels for scripts: profiles, predictions from them, and the choice of a sparse kernel.
+"""Kernels for scripts: profiles and their studies, predictions, and the choice of a sparse kernel.
 
 Examples
 --------
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from simcore.models.compute.sparse.selection import Candidate, Selection, select
     from simcore.models.compute.sparse.tiles import Product, SparseKernel, Work
     from simcore.readers.profiles import read_profile
+    from simcore.studies.calibrate import calibrate
+    from simcore.studies.kernel import matmul
+    from simcore.studies.profile import compare, show, validate
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -46,13 +49,18 @@ __getattr__, __dir__ = attach(
         "TileEntry": "simcore.models.compute.sparse.prices",
         "TileTable": "simcore.models.compute.sparse.prices",
         "Work": "simcore.models.compute.sparse.tiles",
+        "calibrate": "simcore.studies.calibrate",
+        "compare": "simcore.studies.profile",
         "coverage": "simcore.models.compute.sparse.masks",
         "index_cost": "simcore.models.compute.sparse.profiled",
-        "read_profile": "simcore.readers.profiles",
+        "matmul": "simcore.studies.kernel",
         "predict": "simcore.models.compute.predict",
+        "read_profile": "simcore.readers.profiles",
         "select": "simcore.models.compute.sparse.selection",
         "selection_regret": "simcore.models.compute.sparse.regret",
+        "show": "simcore.studies.profile",
         "tile_table": "simcore.models.compute.sparse.profiled",
+        "validate": "simcore.studies.profile",
     },
 )
 
@@ -71,11 +79,16 @@ __all__ = [
     "TileEntry",
     "TileTable",
     "Work",
+    "calibrate",
+    "compare",
     "coverage",
     "index_cost",
+    "matmul",
     "predict",
     "read_profile",
     "select",
     "selection_regret",
+    "show",
     "tile_table",
+    "validate",
 ]

@@ -1,6 +1,6 @@
 """Where ASTRA-sim's counting and physics part: the same collectives by both, and the bound that no network beats."""
 
-from simcore.studies.collective.run import collective
+from simcore import collective
 
 RING, SWITCH = "Ring(8)@100GiB/s,0ns", "Switch(8)@100GiB/s,500ns"
 CUBE = "Ring(4)@200GiB/s,50ns x FC(8)@140GiB/s,250ns x Switch(4)@50GiB/s,1us"

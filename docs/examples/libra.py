@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from simcore.studies.optimize import optimize
+from simcore import optimize
 
 GROUPS = {
     "175B": "F: [4, 4, -1, -1]\nI: [4, 4, -1, -1]\nW: [-1, 2, 4, 32]\n",

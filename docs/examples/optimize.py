@@ -1,6 +1,6 @@
 """How the best split moves with the loop, and what a cap on the dearest dimension costs."""
 
-from simcore.studies.optimize import optimize
+from simcore import optimize
 
 print("1T on 4D, 325 GB/s per NPU")
 print("target       loop       b1     b2     b3     b4  GB/s   time [ms]  speed-up  cost [M$]")

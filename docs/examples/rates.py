@@ -1,7 +1,7 @@
 """Predicted steps of BERT and ELECTRA from data sheets, beside the published measurements of the same GPUs."""
 
-from simcore.readers.step_times import read_step_times
-from simcore.studies.rates import rates
+from simcore import rates
+from simcore.cluster import read_step_times
 
 GPUS = {"v100": "v100-16gb", "p100": "p100-16gb", "t4": "t4"}
 MODELS = {"bert": "bert-base", "electra": "electra-base"}

@@ -1,7 +1,7 @@
 """Two 175B jobs on the 4D network: what they do to each other depends on where they sit."""
 
 from simcore.network import Job, place, read_network, simulate
-from simcore.readers.workloads import read_workload
+from simcore.training import read_workload
 
 BANDWIDTHS = [81.25e9] * 4  # 325 GB/s per NPU, split equally
 topology = read_network("4D", "network").value.topology

@@ -173,8 +173,10 @@ def test_modules_are_short_and_say_what_they_are(path):
 
 
 def test_the_public_surface():
-    functions = ["collective", "evaluate", "optimize", "simulate", "trace", "train"]
-    assert sorted(simcore.__all__) == ["TraceResult", "__version__", *functions]
+    verbs = ["collective", "evaluate", "optimize", "rates", "trace", "train"]
+    results = ["Evaluation", *(f"{verb.title()}Result" for verb in verbs if verb != "evaluate")]
+    requests = [f"{verb.title()}Request" for verb in verbs]
+    assert sorted(simcore.__all__) == sorted(["__version__", "simulate", *verbs, *results, *requests])
     for name in simcore.__all__:
         assert getattr(simcore, name) is not None
         assert name in dir(simcore)
