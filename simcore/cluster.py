@@ -16,7 +16,7 @@ from simcore._lazy import attach
 
 if TYPE_CHECKING:
     from simcore.models.cluster.cluster import Cluster
-    from simcore.models.cluster.jobs import JobClass, Trace, Work, build_trace
+    from simcore.models.cluster.jobs import JobClass, Trace, WorkUnit, build_trace
     from simcore.models.cluster.log import PlacementLog
     from simcore.models.cluster.placement import Placement
     from simcore.models.cluster.policy import Change, Decision, Policy
@@ -43,7 +43,7 @@ __getattr__, __dir__ = attach(
         "StepTimes": "simcore.models.cluster.step_times",
         "Trace": "simcore.models.cluster.jobs",
         "View": "simcore.models.cluster.view",
-        "Work": "simcore.models.cluster.jobs",
+        "WorkUnit": "simcore.models.cluster.jobs",
         "build_trace": "simcore.models.cluster.jobs",
         "read_cluster": "simcore.readers.clusters",
         "read_step_times": "simcore.readers.step_times",
@@ -65,7 +65,7 @@ __all__ = [
     "StepTimes",
     "Trace",
     "View",
-    "Work",
+    "WorkUnit",
     "build_trace",
     "read_cluster",
     "read_step_times",

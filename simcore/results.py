@@ -69,9 +69,9 @@ def versions(*packages: str) -> dict[str, str]:
     """
     from importlib import metadata
 
-    found = {"simcore": __version__, "python": platform.python_version()}
-    found.update({name: metadata.version(name) for name in packages})
-    return found
+    numbers = {"simcore": __version__, "python": platform.python_version()}
+    numbers.update({name: metadata.version(name) for name in packages})
+    return numbers
 
 
 def with_units(columns: Sequence[str], units: Mapping[str, str]) -> list[str]:

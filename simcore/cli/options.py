@@ -182,8 +182,8 @@ class StudyCommand(click.Command):
         study = getattr(importlib.import_module(module), function)
         runtime = nullcontext({}) if self.runtime is None else self.runtime(request, options)
         with runtime as more:
-            found: Result = study.of(request, **more)
-        return found
+            result: Result = study.of(request, **more)
+        return result
 
 
 def deliver(
@@ -248,38 +248,38 @@ def output_options(
     file: OutputFile | None = None,
 ) -> list[click.Option]:
     """Return the options that say where a result goes, the same for every command."""
-    found = []
+    options = []
     if timeline:
         text = f"Trace for ui.perfetto.dev{', and the same as CSV beside it' if timeline_table else ''}."
-        found.append(click.Option(["--timeline"], callback=_path, metavar="FILE", help=text))
+        options.append(click.Option(["--timeline"], callback=_path, metavar="FILE", help=text))
     if file is not None:
-        found.append(click.Option(["-o", "output"], callback=_path, metavar=file.metavar, help=file.help))
+        options.append(click.Option(["-o", "output"], callback=_path, metavar=file.metavar, help=file.help))
     elif directory:
         text = "New directory for JSON, CSV and figures."
-        found.append(click.Option(["-o", "--output"], callback=_path, metavar="DIR", help=text))
-    found.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, in SI units."))
+        options.append(click.Option(["-o", "--output"], callback=_path, metavar="DIR", help=text))
+    options.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, in SI units."))
     if timeline or directory or file is not None:
         text = "Replace what exists of the outputs." if file is None else file.replaced
-        found.append(click.Option(["--force"], is_flag=True, help=text))
-    return found
+        options.append(click.Option(["--force"], is_flag=True, help=text))
+    return options
 
 
 def parameters(request: type[Request]) -> list[click.Parameter]:
     """Return the parameters of a request: one argument that takes all positions, and an option per further field."""
     from simcore.studies.request import defaults, descriptions, hints
 
-    found: list[click.Parameter] = []
+    declared: list[click.Parameter] = []
     fields, fallbacks = descriptions(request), defaults(request)
     places = [_metavar(name, each) for name, each in fields.items() if each.positional]
     if places:
-        found.append(click.Argument(["arguments"], nargs=-1, metavar=" ".join(places)))
+        declared.append(click.Argument(["arguments"], nargs=-1, metavar=" ".join(places)))
     for name, each in fields.items():
         if each.instead is not None:
             flags = [each.instead.flag, f"{name}_instead"]
-            found.append(click.Option(flags, metavar=each.instead.metavar, help=each.instead.help))
+            declared.append(click.Option(flags, metavar=each.instead.metavar, help=each.instead.help))
         if not each.positional and not each.scripts_only:
-            found.append(_option(name, each, hints(request)[name], fallbacks.get(name)))
-    return found
+            declared.append(_option(name, each, hints(request)[name], fallbacks.get(name)))
+    return declared
 
 
 def _option(name: str, description: Description, hint: str, default: Any) -> click.Option:

@@ -31,17 +31,17 @@ def command(kind: str | None, name: str | None, as_json: bool) -> None:
 
     if kind is None:
         listing = {each: names(each) for each in kinds()}
-        lines = [f"{each}: {', '.join(found)}" for each, found in listing.items()]
+        lines = [f"{each}: {', '.join(listed)}" for each, listed in listing.items()]
         lines.append("Show one with: simcore zoo KIND NAME")
         click.echo(to_json(listing) if as_json else "\n".join(lines), nl=not as_json)
     elif name is None:
-        kind, found = kind_of(kind), entries(kind)
+        kind, listed = kind_of(kind), entries(kind)
         if as_json:
-            click.echo(to_json({"kind": kind, "entries": {one.name: one.description for one in found}}), nl=False)
+            click.echo(to_json({"kind": kind, "entries": {one.name: one.description for one in listed}}), nl=False)
         else:
-            width = max((len(one.name) for one in found), default=0)
+            width = max((len(one.name) for one in listed), default=0)
             click.echo(f"{kind}: show one with simcore zoo {kind} NAME")
-            click.echo("\n".join(f"  {one.name:<{width}}  {one.summary}" for one in found))
+            click.echo("\n".join(f"  {one.name:<{width}}  {one.summary}" for one in listed))
     else:
         one = entry(kind, name)
         if as_json:

@@ -144,11 +144,11 @@ def _checkpoints(path: Path, header: str, layers: int) -> tuple[int, ...]:
     match = _CHECKPOINTS.search(header)
     if match is None:
         return (0,)
-    found = [int(word) for word in match[2].split()]
-    if len(found) != int(match[1]) or any(layer >= layers for layer in found):
+    marked = [int(word) for word in match[2].split()]
+    if len(marked) != int(match[1]) or any(layer >= layers for layer in marked):
         place = f"{path}, field 'checkpoints'"
         raise InputError(place, f"'{match[0]}'", f"their number, then as many layers from 0 to {layers - 1}")
-    return tuple(sorted({0, *found}))
+    return tuple(sorted({0, *marked}))
 
 
 def _layer(path: Path, number: int, line: str) -> Layer:

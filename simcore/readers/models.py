@@ -83,11 +83,11 @@ class ModelInput:
     def _count(self, name: str, key: str, given: int | None, own: int | None, what: str) -> int:
         if given is not None and given < 1:
             raise InputError(field(name), str(given), "a whole number of at least 1")
-        found = own if given is None else given
-        if found is None:
+        count = own if given is None else given
+        if count is None:
             remedy = f"Add the field '{key}', or give {field(name)}."
             raise InputError(f"{self.place}, field '{key}'", "nothing", what, remedy)
-        return found
+        return count
 
 
 class _ModelFile(Entry):
@@ -191,9 +191,9 @@ def parse_model(path: Path, text: str) -> ModelInput:
     InputError
         Naming file, line and field.
     """
-    found = _parse_hugging_face(path, text) if is_hugging_face(top_fields(text)) else _parse_own(path, text)
-    _check_heads(path, found.architecture)
-    return found
+    model = _parse_hugging_face(path, text) if is_hugging_face(top_fields(text)) else _parse_own(path, text)
+    _check_heads(path, model.architecture)
+    return model
 
 
 def _parse_own(path: Path, text: str) -> ModelInput:

@@ -124,7 +124,7 @@ def read_references(name_or_path: str | Path | InputFile, place: str = "referenc
     def spreads(table: dict[str, _Spread]) -> dict[str, Spread]:
         return {name: Spread(each.mean, each.largest) for name, each in table.items()}
 
-    found = References(
+    references = References(
         limits=data.limits,
         speedup=spreads(data.speedup),
         perf_per_cost=spreads(data.perf_per_cost),
@@ -132,4 +132,4 @@ def read_references(name_or_path: str | Path | InputFile, place: str = "referenc
         table6=tuple(PublishedPlan(row.workload, row.loop, tuple(row.bandwidths), row.time) for row in data.table6),
         source=data.source,
     )
-    return file.of(found)
+    return file.of(references)

@@ -99,10 +99,10 @@ def read_workload(
     run = model.run(sequence, batch)
     degrees = _degrees(file.name, (model.tp, model.dp), (tp, dp), npus)
     if profile is None:
-        found = lower_at_rate(model.architecture, run, *degrees, model.rate, variant)
+        lowered = lower_at_rate(model.architecture, run, *degrees, model.rate, variant)
     else:
-        found = lower_on_profile(model.architecture, run, *degrees, profile, dtype, variant)
-    return file.of(found)
+        lowered = lower_on_profile(model.architecture, run, *degrees, profile, dtype, variant)
+    return file.of(lowered)
 
 
 def read_workloads(

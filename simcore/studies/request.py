@@ -297,8 +297,8 @@ def _documented(text: str, request: type[Request]) -> str:
         fallback = defaults(request).get(name, dataclasses.MISSING)
         stated = "" if fallback is dataclasses.MISSING else f", default {fallback!r}"
         lines += [f"{name} : {words}{stated}", f"    {each.help}" + (f" [{each.unit}]" if each.unit else "")]
-    head, found, tail = _sections(text)
-    return "\n".join([head, "", *lines, *(["", found + tail] if found else [])])
+    head, heading, tail = _sections(text)
+    return "\n".join([head, "", *lines, *(["", heading + tail] if heading else [])])
 
 
 def _sections(text: str) -> tuple[str, str, str]:

@@ -60,10 +60,10 @@ def trace_json(slices: Iterable[Slice], title: str) -> str:
         by_track.setdefault(each.track, []).append(each)
     events: list[dict[str, object]] = [_meta("process_name", 0, {"name": title})]
     number = 0
-    for track, found in by_track.items():
+    for track, on_track in by_track.items():
         lanes: list[float] = []
         drawn = []
-        for each in sorted(found, key=lambda one: (one.start, one.end)):
+        for each in sorted(on_track, key=lambda one: (one.start, one.end)):
             lane = next((i for i, end in enumerate(lanes) if end <= each.start * (1 + 1e-12)), len(lanes))
             lanes[lane : lane + 1] = [each.end]
             drawn.append(_event(each, number + lane + 1))

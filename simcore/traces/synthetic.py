@@ -6,7 +6,7 @@ import numpy as np
 
 from simcore.errors import InputError, unknown_name
 from simcore.models.cluster.cluster import Cluster
-from simcore.models.cluster.jobs import JobClass, Trace, Work
+from simcore.models.cluster.jobs import JobClass, Trace, WorkUnit
 from simcore.models.cluster.placement import gang as gang_of
 from simcore.readers.clusters import read_cluster
 from simcore.readers.step_times import read_step_times
@@ -61,7 +61,7 @@ def rigid(cluster: Cluster, *, jobs: int, load: float, seed: int, name: str = "s
     gpu_seconds = mean_gang * float(np.exp(LOG_MEAN + LOG_SIGMA**2 / 2))
     submit = np.cumsum(arrivals.exponential(gpu_seconds / (load * cluster.gpus), jobs))
     class_index = preferred * len(GANGS) + gang
-    return Trace(name, _names(jobs), submit, length, class_index, classes, Work.GANG_SECONDS)
+    return Trace(name, _names(jobs), submit, length, class_index, classes, WorkUnit.GANG_SECONDS)
 
 
 def elastic(

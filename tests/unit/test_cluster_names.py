@@ -39,7 +39,7 @@ def test_what_a_script_needs():
         "StepTimes",
         "Trace",
         "View",
-        "Work",
+        "WorkUnit",
         "build_trace",
         "read_cluster",
         "read_step_times",

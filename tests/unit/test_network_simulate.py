@@ -93,7 +93,7 @@ def test_all_figures_are_552_iterations(monkeypatch, tmp_path):
         counts = simulated(figure, jobs=1, state=state).provenance.counts
         assert counts["simulations"] == counts["points"] == points
     with State(state) as kept:
-        assert len(kept.found) == kept.kept == 552
+        assert len(kept.times) == kept.kept == 552
 
 
 def test_several_processes_give_what_one_gives(tmp_path):

@@ -37,7 +37,7 @@ def test_a_state_keeps_full_precision(tmp_path):
     with State(tmp_path / "s") as state:
         state.add(task, Timed(0.1 + 0.2, 1 / 3, 7))
     with State(tmp_path / "s") as state:
-        assert state.found == {task.key: Timed(0.1 + 0.2, 1 / 3, 7)}
+        assert state.times == {task.key: Timed(0.1 + 0.2, 1 / 3, 7)}
     assert json.loads((tmp_path / "s").read_text(encoding="utf-8"))["bandwidths"] == [1e9, 0.1e9]
 
 
@@ -54,7 +54,7 @@ def test_a_file_that_another_run_uses_is_refused_until_that_has_ended(tmp_path):
         assert refused.value.remedy.startswith("Wait until that run has ended")
         first.add(point(2e9), TIMED)  # the lock is still there, and so is the file
     with State(path) as second:
-        assert len(second.found) == second.kept == 2
+        assert len(second.times) == second.kept == 2
 
 
 @posix
@@ -86,7 +86,7 @@ def test_a_cut_line_is_removed_from_the_very_file_that_is_locked(tmp_path):
     before = path.stat().st_ino
     with State(path) as state:
         assert (path.read_bytes(), path.stat().st_ino) == (whole, before)
-        assert list(state.found) == [point(1e9).key]
+        assert list(state.times) == [point(1e9).key]
 
 
 @posix
@@ -165,7 +165,7 @@ def test_points_that_may_only_be_read_are_read(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "open", refused)
     with State(path) as state:
-        assert list(state.found) == [point(1e9).key]
+        assert list(state.times) == [point(1e9).key]
         with pytest.raises(InputError, match="cannot be written"):
             state.add(point(2e9), TIMED)
 

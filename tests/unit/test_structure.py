@@ -9,6 +9,7 @@ from pathlib import Path
 import networkx
 import pytest
 import simcore
+from simcore.cli.main import COMMANDS
 
 ROOT = Path(simcore.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -199,9 +200,9 @@ except SystemExit as stop:
         "import simcore",
         START.format(words="--help"),
         START.format(words="--version"),
-        START.format(words="optimize --help"),
+        *(START.format(words=f"{name} --help") for name in COMMANDS),
     ],
-    ids=["import", "help", "version", "help of a study"],
+    ids=["import", "help", "version", *COMMANDS],
 )
 def test_starting_costs_nothing(code):
     heavy = "{'numpy', 'simpy', 'pydantic', 'rich', 'matplotlib', 'yaml', 'scipy', 'torch'}"

@@ -10,7 +10,7 @@ import pytest
 import simcore
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simcore.cluster import Cluster, Decision, JobClass, Policy, Rules, StepTimes, View, Work, build_trace
+from simcore.cluster import Cluster, Decision, JobClass, Policy, Rules, StepTimes, View, WorkUnit, build_trace
 from simcore.errors import InputError, RunError
 from simcore.models.cluster import simulator
 from simcore.models.cluster.simulator import simulate
@@ -21,7 +21,7 @@ CLUSTER = Cluster("c", ("v100", "t4"), (2, 4))
 TIMES = StepTimes("mine", {("m", 1, "v100"): 1.0, ("m", 1, "t4"): 1.0})
 
 
-def jobs(*rows, counted_in=Work.SAMPLES):
+def jobs(*rows, counted_in=WorkUnit.SAMPLES):
     """Jobs are (submit, gang, steps)."""
     return build_trace(
         "scenario",
@@ -251,7 +251,7 @@ def test_gang_and_all_types_decide_what_is_checked():
 
 @pytest.mark.parametrize(("step", "seconds"), [(1.0, 300.0), (2.0, 300.0)])
 def test_gang_seconds_are_seconds_on_the_gang_whatever_the_step_times_say(step, seconds):
-    trace = jobs((0, 1, 300), counted_in=Work.GANG_SECONDS)
+    trace = jobs((0, 1, 300), counted_in=WorkUnit.GANG_SECONDS)
     times = StepTimes("mine", {("m", 1, "v100"): step, ("m", 1, "t4"): 3 * step})
     result = simcore.trace(trace, cluster=CLUSTER, rates=times, policies=["fifo"], interval="event")
     assert result.runs[0].times.running.tolist() == [20 + seconds]
@@ -262,7 +262,7 @@ def test_default_step_times_follow_from_what_the_work_counts():
     result = simcore.trace(build_trace("synthetic:mine", ["a"], [0.0], [3200.0], [one]), policies=["fifo"])
     assert result.provenance.inputs["rates"] == "sc23-fitted"
     unit = JobClass("synthetic", 1, 4, False, "v100")
-    trace = build_trace("mine", ["a"], [0.0], [100.0], [unit], counted_in=Work.GANG_SECONDS)
+    trace = build_trace("mine", ["a"], [0.0], [100.0], [unit], counted_in=WorkUnit.GANG_SECONDS)
     result = simcore.trace(trace, policies=["fifo"])
     assert result.provenance.inputs["rates"] == "unit"
     assert result.runs[0].times.running.tolist() == [120.0]

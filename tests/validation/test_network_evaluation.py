@@ -166,6 +166,7 @@ def test_the_same_inputs_give_the_same_bytes(evaluations):
     [
         ("network-fig16", {}, "Did you mean 'network-fig1"),
         ("network-table6", {"resolve": True}, "solved at its own budget already"),
+        ("network-table6", {"small": True}, "has one size"),
     ],
 )
 def test_what_makes_no_sense_is_refused(target, options, part):

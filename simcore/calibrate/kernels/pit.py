@@ -82,9 +82,9 @@ def row_block_index(mask: Tensor, block: int) -> Index:
     """
     import torch
 
-    found = kept(mask, block, 1)
-    columns = found.nonzero()[:, 1]
-    return list(torch.split(columns, found.sum(1).tolist()))
+    touched = kept(mask, block, 1)
+    columns = touched.nonzero()[:, 1]
+    return list(torch.split(columns, touched.sum(1).tolist()))
 
 
 def k_axis(a: Tensor, b: Tensor, index: Index, block: int) -> Tensor:

@@ -60,11 +60,11 @@ def _index_kernel(
     inside = (high[:, None] < across) & (at[None, :] < length)
     where = high[:, None].to(tl.int64) * stride_across + at[None, :].to(tl.int64) * stride_along
     some = tl.max(tl.load(mask + where, mask=inside, other=0).to(tl.int32), axis=0)
-    found = (tl.max(tl.reshape(some, (COUNT, WIDTH)), axis=1) > 0).to(tl.int32)
-    total = tl.sum(found, axis=0)
+    non_zero = (tl.max(tl.reshape(some, (COUNT, WIDTH)), axis=1) > 0).to(tl.int32)
+    total = tl.sum(non_zero, axis=0)
     base = tl.atomic_add(counts + block, total)
-    slot = base + tl.cumsum(found, axis=0) - 1
-    tl.store(positions + block.to(tl.int64) * capacity + slot, slots, mask=found > 0)
+    slot = base + tl.cumsum(non_zero, axis=0) - 1
+    tl.store(positions + block.to(tl.int64) * capacity + slot, slots, mask=non_zero > 0)
 
 
 @triton.jit

@@ -42,15 +42,15 @@ def cpu_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float, 
     flush = _flush("cpu", FLUSH)
     for inputs in pool:  # the allocator keeps what it gave once: fresh pages would be faulted in while the clock runs
         run(*inputs)
-    found: list[float] = []
+    seconds: list[float] = []
     deadline = time.monotonic() + budget
-    while len(found) < 3 or (len(found) < repeats and time.monotonic() < deadline):
-        inputs = pool[(len(found) + 1) % len(pool)]
+    while len(seconds) < 3 or (len(seconds) < repeats and time.monotonic() < deadline):
+        inputs = pool[(len(seconds) + 1) % len(pool)]
         flush.add_(1)
         started = time.thread_time()
         run(*inputs)
-        found.append(time.thread_time() - started)
-    return found
+        seconds.append(time.thread_time() - started)
+    return seconds
 
 
 def cuda_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float, target: Any) -> list[float]:
@@ -64,7 +64,7 @@ def cuda_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float,
     for inputs in pool:  # clocks rise, and lazily loaded kernels arrive
         run(*inputs)
     torch.cuda.synchronize()
-    found: list[float] = []
+    seconds: list[float] = []
     deadline = time.monotonic() + budget
     calls = 3
     while calls > 0:
@@ -75,14 +75,14 @@ def cuda_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float,
             flush.add_(1)
             start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
             start.record()
-            run(*pool[(len(found) + len(events)) % len(pool)])
+            run(*pool[(len(seconds) + len(events)) % len(pool)])
             end.record()
             events.append((start, end))
         torch.cuda.synchronize()
-        found += [start.elapsed_time(end) * 1e-3 for start, end in events]
-        affordable = (deadline - time.monotonic()) / max(*found, SHORTEST)
-        calls = min(repeats - len(found), int(affordable))
-    return found
+        seconds += [start.elapsed_time(end) * 1e-3 for start, end in events]
+        affordable = (deadline - time.monotonic()) / max(*seconds, SHORTEST)
+        calls = min(repeats - len(seconds), int(affordable))
+    return seconds
 
 
 def warm_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float, target: Any) -> list[float]:

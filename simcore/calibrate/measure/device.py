@@ -81,7 +81,7 @@ def current(device: str) -> AbstractContextManager[Any]:
 def fingerprint(device: str) -> dict[str, str]:
     """Return what the numbers depend on: the device's name, driver, clocks seen, versions, load and date."""
     torch = require_torch()
-    found = {
+    facts = {
         "device": device_name(device),
         "machine": platform.machine(),
         "system": platform.system(),
@@ -92,8 +92,8 @@ def fingerprint(device: str) -> dict[str, str]:
         "load": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "",
     }
     if resolve_device(device).type == "cuda":
-        return found | _driver(device)
-    return found | {"threads": "1", "clock": "thread CPU time"}
+        return facts | _driver(device)
+    return facts | {"threads": "1", "clock": "thread CPU time"}
 
 
 def _driver(device: str) -> dict[str, str]:

@@ -94,7 +94,7 @@ def _solve(formula: Formula, samples: Sequence[Sample], device: Device) -> dict[
         start = np.log([limits[name].start for name in names])
         start = np.clip(start + math.log(factor), low, high)
         # a step of 1e-4 in a logarithm is 0.01 %: above the noise of the finite differences, below the kinks
-        found = least_squares(
+        solution = least_squares(
             errors,
             start,
             bounds=(low, high),
@@ -103,6 +103,6 @@ def _solve(formula: Formula, samples: Sequence[Sample], device: Device) -> dict[
             diff_step=[1e-4] * len(names),
             x_scale=1.0,
         )
-        if found.cost < least:
-            best, least = found.x, float(found.cost)
+        if solution.cost < least:
+            best, least = solution.x, float(solution.cost)
     return dict(zip(names, map(math.exp, best), strict=True))

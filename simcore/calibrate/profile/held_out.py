@@ -93,8 +93,8 @@ class Pace:
         }
 
     def _median(self, chosen: Sequence[bool]) -> float | None:
-        found = [one for pair, yes in zip(self.drifts, chosen, strict=True) if yes for one in pair]
-        return statistics.median(found) if self.references and found else None
+        drifts = [one for pair, yes in zip(self.drifts, chosen, strict=True) if yes for one in pair]
+        return statistics.median(drifts) if self.references and drifts else None
 
 
 def measure_held_out(

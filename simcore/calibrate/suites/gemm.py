@@ -66,15 +66,15 @@ def cases(kind: str, *, full: bool) -> Iterator[Case]:
 def _fitted(kind: str, full: bool) -> list[tuple[int, int, int]]:
     sizes = CPU_SIZES if kind == "cpu" else GPU_SIZES
     largest = sizes[-1]
-    found = [(size, size, size) for size in sizes]
-    found += [(size, largest // 2, largest // 2) for size in sizes]
-    found += [(largest // 2, largest // 2, size) for size in sizes[:-1]]
-    found += [(size + 1, size + 1, size) for size in sizes[2:-1]]
+    shapes = [(size, size, size) for size in sizes]
+    shapes += [(size, largest // 2, largest // 2) for size in sizes]
+    shapes += [(largest // 2, largest // 2, size) for size in sizes[:-1]]
+    shapes += [(size + 1, size + 1, size) for size in sizes[2:-1]]
     if full:
-        found += [(size, largest // 4, largest) for size in sizes]
-        found += [(largest, size, largest // 4) for size in sizes]
-        found += [(size - 1, size - 1, size - 1) for size in sizes[2:]]
-    return list(dict.fromkeys([*found, *SKINNY, *LONG[kind]]))
+        shapes += [(size, largest // 4, largest) for size in sizes]
+        shapes += [(largest, size, largest // 4) for size in sizes]
+        shapes += [(size - 1, size - 1, size - 1) for size in sizes[2:]]
+    return list(dict.fromkeys([*shapes, *SKINNY, *LONG[kind]]))
 
 
 def product(kind: str, dtype: str, m: int, n: int, k: int, batch: int = 1, *, held_out: bool = False) -> Case:

@@ -132,8 +132,8 @@ def _streaming(kind: str, dtype: str, operation: _Operation, rows: int, *, held_
 
     def check(output: Any, inputs: Inputs) -> float:
         if operation.expected is not None:
-            wanted, found = operation.expected(*inputs, output)
-            return relative_error(found, wanted)
+            wanted, got = operation.expected(*inputs, output)
+            return relative_error(got, wanted)
         x, g = inputs[:2]
         return relative_error(output, operation.run(*operation.prepare(x.double(), g.double())))
 
@@ -157,8 +157,8 @@ def _rows(kind: str, dtype: str, name: str, rows: int, width: int, held_out: boo
 
     def check(output: Any, inputs: Inputs) -> float:
         x, chosen, _ = inputs
-        found, wanted = (output, x[chosen]) if name == "gather" else (output[chosen], x)
-        return 0.0 if torch.equal(found, wanted) else 1.0
+        got, wanted = (output, x[chosen]) if name == "gather" else (output[chosen], x)
+        return 0.0 if torch.equal(got, wanted) else 1.0
 
     return Case(name, dtype, {"rows": rows, "width": width * DTYPES[dtype]}, make_inputs, run, check, held_out)
 
@@ -167,7 +167,7 @@ def _index(kind: str, side: int, micro: tuple[int, int], sparsity: float, held_o
     """Return the case of an any-reduce over the micro-tiles of a mask and the list of those that hold something."""
     high, wide = micro
     grid = (side // high, side // wide)
-    found = round(grid[0] * grid[1] * (1 - sparsity))
+    positions = round(grid[0] * grid[1] * (1 - sparsity))
 
     def make_inputs(index: int) -> Inputs:
         return (block_mask((side, side), micro, sparsity, kind, index),)
@@ -176,8 +176,8 @@ def _index(kind: str, side: int, micro: tuple[int, int], sparsity: float, held_o
         return kept(mask, high, wide).nonzero()
 
     def check(output: Any, inputs: Inputs) -> float:
-        return 0.0 if len(output) == found else 1.0
+        return 0.0 if len(output) == positions else 1.0
 
     elements, partial = side * side if wide > 1 else 0, side * grid[1] if high > 1 else 0
-    shape = {"elements": elements, "partial": partial, "micro": grid[0] * grid[1], "found": found}
+    shape = {"elements": elements, "partial": partial, "micro": grid[0] * grid[1], "found": positions}
     return Case("index", "bool", shape, make_inputs, run, check, held_out, tolerance=0.0)

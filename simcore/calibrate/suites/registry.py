@@ -56,5 +56,5 @@ def cases(device: str, suites: Sequence[str] = SUITES, *, full: bool = False) ->
     for name in suites:
         module = importlib.import_module(f"simcore.calibrate.suites.{name}")
         with current(device):
-            found = list(module.cases(resolve_device(device).type, full=full))
-        yield from found
+            listed = list(module.cases(resolve_device(device).type, full=full))
+        yield from listed

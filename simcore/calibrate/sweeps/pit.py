@@ -183,9 +183,9 @@ def _same_tile(bench: Bench, mask: Any, a: Any, b: Any, tile: tuple[int, int, in
         from simcore.calibrate.kernels import pit_triton
 
         whole = way == "blocks"
-        found = pit_triton.build_index(mask, tile[0], tile[1] if whole else 1)
+        device_index = pit_triton.build_index(mask, tile[0], tile[1] if whole else 1)
         left = a if whole else a.T.contiguous().T
-        return lambda: pit_triton.k_axis(left, b, found, tile, whole=whole)
+        return lambda: pit_triton.k_axis(left, b, device_index, tile, whole=whole)
     if way == "blocks":
         blocks = pit.row_block_index(pit.kept(mask, 1, tile[1]), tile[0])
         return lambda: pit.whole_blocks(a, b, blocks, tile[0], tile[1])

@@ -20,7 +20,7 @@ def best_rows(rows: list[Row]) -> list[Row]:
     RunError
         If dense or every kernel of PIT did not run somewhere.
     """
-    found = []
+    best = []
     for key in dict.fromkeys((row["granularity"], row["sparsity"]) for row in rows):
         point = [row for row in rows if (row["granularity"], row["sparsity"]) == key]
         if all(row["note"] == NOTHING_LEFT for row in point):
@@ -39,8 +39,8 @@ def best_rows(rows: list[Row]) -> list[Row]:
         total = quickest["seconds"] + quickest["index_seconds"]
         out.update(pit=quickest["seconds"], index=quickest["index_seconds"], total=total)
         out.update(way=quickest["way"], tile=quickest["tile"], speedup=dense / quickest["seconds"])
-        found.append({**out, "speedup_total": dense / total})
-    return found
+        best.append({**out, "speedup_total": dense / total})
+    return best
 
 
 def left_out(rows: list[Row]) -> list[str]:
@@ -55,7 +55,7 @@ def break_even(best: list[Row]) -> list[Row]:
 
     That is where 'speedup_total' crosses one for the last time; None where dense is quicker at the highest sparsity.
     """
-    found = []
+    edges = []
     for granularity in dict.fromkeys(row["granularity"] for row in best):
         line = sorted((row["sparsity"], row["speedup_total"]) for row in best if row["granularity"] == granularity)
         edge = line[0][0]
@@ -64,5 +64,5 @@ def break_even(best: list[Row]) -> list[Row]:
                 edge = low + (high - low) * (1 - slow) / (fast - slow)
         if line[-1][1] < 1:
             edge = None
-        found.append({"granularity": granularity, "break_even": edge})
-    return found
+        edges.append({"granularity": granularity, "break_even": edge})
+    return edges

@@ -8,7 +8,7 @@ from simcore._lazy import attach
 
 if TYPE_CHECKING:
     from simcore.models.cluster.cluster import Cluster
-    from simcore.models.cluster.jobs import JobClass, Trace, Work, build_trace
+    from simcore.models.cluster.jobs import JobClass, Trace, WorkUnit, build_trace
     from simcore.models.cluster.log import PlacementLog
     from simcore.models.cluster.metrics import JobTimes, Segments
     from simcore.models.cluster.placement import Placement
@@ -34,7 +34,7 @@ __getattr__, __dir__ = attach(
         "StepTimes": "simcore.models.cluster.step_times",
         "Trace": "simcore.models.cluster.jobs",
         "View": "simcore.models.cluster.view",
-        "Work": "simcore.models.cluster.jobs",
+        "WorkUnit": "simcore.models.cluster.jobs",
         "build_trace": "simcore.models.cluster.jobs",
         "JobTimes": "simcore.models.cluster.metrics",
         "Segments": "simcore.models.cluster.metrics",
@@ -58,7 +58,7 @@ __all__ = [
     "StepTimes",
     "Trace",
     "View",
-    "Work",
+    "WorkUnit",
     "build_trace",
     "simulate",
 ]

@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-class Work(Enum):
+class WorkUnit(Enum):
     """What the work of a trace's jobs is counted in.
 
     Attributes
@@ -77,7 +77,7 @@ class Trace:
         Index into `classes`.
     classes : tuple of JobClass
         The distinct classes.
-    counted_in : Work
+    counted_in : WorkUnit
         What `work` counts.
     lines : sequence of int, length J, optional
         Line of each job in its file, for messages.
@@ -91,7 +91,7 @@ class Trace:
     work: Floats
     class_index: Ints
     classes: tuple[JobClass, ...]
-    counted_in: Work = Work.SAMPLES
+    counted_in: WorkUnit = WorkUnit.SAMPLES
     lines: Sequence[int] = ()
     notes: tuple[str, ...] = ()
 
@@ -116,10 +116,10 @@ class Trace:
         >>> job = JobClass("bert", 8, 4, True, "v100")
         >>> build_trace("one", ["a"], [0.0], [64.0], [job]).steps()
         array([2.])
-        >>> build_trace("one", ["a"], [0.0], [64.0], [job], counted_in=Work.GANG_SECONDS).steps([0.5])
+        >>> build_trace("one", ["a"], [0.0], [64.0], [job], counted_in=WorkUnit.GANG_SECONDS).steps([0.5])
         array([128.])
         """
-        per_step = gang_step if self.counted_in is Work.GANG_SECONDS else [c.global_batch for c in self.classes]
+        per_step = gang_step if self.counted_in is WorkUnit.GANG_SECONDS else [c.global_batch for c in self.classes]
         steps: Floats = self.work / np.array(per_step, dtype=np.float64)[self.class_index]
         return steps
 
@@ -143,7 +143,7 @@ def build_trace(
     work: Sequence[float] | Floats,
     classes: Sequence[JobClass],
     *,
-    counted_in: Work = Work.SAMPLES,
+    counted_in: WorkUnit = WorkUnit.SAMPLES,
     lines: Sequence[int] = (),
     notes: Sequence[str] = (),
 ) -> Trace:

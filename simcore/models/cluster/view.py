@@ -47,12 +47,12 @@ class JobStates:
     service: dict[int, float] = field(default_factory=dict)
 
 
-class Column:
+class JobColumn:
     """A number per job, computed when it is read: ``column[row]``.
 
     Examples
     --------
-    >>> doubled = Column(lambda row: 2.0 * row)
+    >>> doubled = JobColumn(lambda row: 2.0 * row)
     >>> doubled[3], sorted([3, 1], key=doubled)
     (6.0, [1, 3])
     """
@@ -128,27 +128,27 @@ class View:
         self._placements: dict[tuple[int, tuple[int, ...]], Placement] = {}
 
     @property
-    def submitted(self) -> Column:
+    def submitted(self) -> JobColumn:
         """Submission of each job [s]."""
-        return Column(lambda row: float(self._trace.submit[row]))
+        return JobColumn(lambda row: float(self._trace.submit[row]))
 
     @property
-    def waiting_since(self) -> Column:
+    def waiting_since(self) -> JobColumn:
         """Of a waiting job: its submission, or when its GPUs were taken away [s]."""
-        return Column(self._states.since.__getitem__)
+        return JobColumn(self._states.since.__getitem__)
 
     @property
-    def attained(self) -> Column:
+    def attained(self) -> JobColumn:
         """Attained service: GPUs held times seconds, start-up included [GPU s]."""
-        return Column(self._attained)
+        return JobColumn(self._attained)
 
     @property
-    def remaining(self) -> Column:
+    def remaining(self) -> JobColumn:
         """Seconds that each job still has to run on its gang, start-up excluded [s].
 
         A real scheduler does not know it: only a policy with ``oracle = True`` may read it.
         """
-        return Column(self._remaining if self._oracle else _hidden)
+        return JobColumn(self._remaining if self._oracle else _hidden)
 
     @property
     def active(self) -> list[int]:

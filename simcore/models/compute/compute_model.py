@@ -106,9 +106,13 @@ class Profiled:
             As `simcore.models.compute.predict.predict` does.
         """
         dtype, shape = operator.dtype or self.dtype, dict(operator.shape)
-        found = predict(self.profile, operator.kernel, dtype, shape, extrapolate=self.extrapolate)
+        prediction = predict(self.profile, operator.kernel, dtype, shape, extrapolate=self.extrapolate)
         launch = self.profile.fit("launch", "fp32")
-        return found if launch is None else replace(found, seconds=max(found.seconds, launch.parameters["node"]))
+        return (
+            prediction
+            if launch is None
+            else replace(prediction, seconds=max(prediction.seconds, launch.parameters["node"]))
+        )
 
 
 def profiled(profile: KernelProfile, element: int, dtype: str | None = None, *, extrapolate: bool = True) -> Profiled:

@@ -264,9 +264,9 @@ def seconds_of(fit: Fit, shape: Shape, device: Device) -> float:
 
 def outside(fit: Fit, shape: Shape) -> list[str]:
     """Say which measures of a shape lie outside what a fit was sampled on; nothing for published fits."""
-    found = []
+    sentences = []
     for name, value in FORMULAS[fit.formula].measures(shape).items():
         low, high = fit.ranges.get(name, (-math.inf, math.inf))
         if not low <= value <= high:
-            found.append(f"{name} {value:g} is outside {low:g} to {high:g}")
-    return found
+            sentences.append(f"{name} {value:g} is outside {low:g} to {high:g}")
+    return sentences

@@ -107,16 +107,16 @@ _MOVING = frozenset({*MEMORY_BOUND, "gather", "scatter"})
 
 
 def _fit(profile: KernelProfile, kernel: str, dtype: str) -> tuple[Fit, tuple[str, ...]]:
-    found = as_wide(profile, kernel, dtype)
-    if found is None and kernel in MEMORY_BOUND:
-        found = as_wide(profile, "copy", dtype)
-    if found is not None:
+    fitted = as_wide(profile, kernel, dtype)
+    if fitted is None and kernel in MEMORY_BOUND:
+        fitted = as_wide(profile, "copy", dtype)
+    if fitted is not None:
         notes = []
-        if found.kernel != kernel:
+        if fitted.kernel != kernel:
             notes.append(f"{kernel} {dtype}: not in the profile, a copy stands in")
-        if found.dtype not in {dtype, "fp32"}:
-            notes.append(f"{kernel} {dtype}: not in the profile, {found.dtype} stands in, which is as wide")
-        return found, tuple(notes)
+        if fitted.dtype not in {dtype, "fp32"}:
+            notes.append(f"{kernel} {dtype}: not in the profile, {fitted.dtype} stands in, which is as wide")
+        return fitted, tuple(notes)
     require_fits(profile)
     why = why_unfitted(profile, kernel, dtype)
     if why is not None and any((one.kernel, one.dtype) == (kernel, dtype) for one in profile.samples):

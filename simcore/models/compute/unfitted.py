@@ -76,5 +76,5 @@ def why_unfitted(profile: KernelProfile, kernel: str, dtype: str) -> str | None:
 def unfitted(profile: KernelProfile) -> list[str]:
     """Say of every kernel and number format that was measured and has no fit why it has none."""
     measured = dict.fromkeys((one.kernel, one.dtype) for one in profile.samples)
-    found = (why_unfitted(profile, kernel, dtype) for kernel, dtype in measured)
-    return [why for why in found if why is not None]
+    reasons = (why_unfitted(profile, kernel, dtype) for kernel, dtype in measured)
+    return [why for why in reasons if why is not None]

@@ -39,7 +39,7 @@ DEFAULT_ALGORITHM = {
 }
 
 
-class Cost(NamedTuple):
+class PhaseCost(NamedTuple):
     """What a phase costs.
 
     Attributes
@@ -143,7 +143,7 @@ def is_exchange(algorithm: Algorithm, operation: Collective) -> bool:
 
 def byte_cost(
     dimension: Dimension, bandwidth: float, algorithm: Algorithm, operation: Collective, members: Sequence[int]
-) -> Cost:
+) -> PhaseCost:
     """Return what one byte of a phase costs on links that carry what they can.
 
     A ring all-reduce of n NPUs takes ``2 (n - 1) / n`` of its bytes over the bandwidth, and ``2 (n - 1)`` hops.
@@ -163,7 +163,7 @@ def byte_cost(
 
     Returns
     -------
-    Cost
+    PhaseCost
         Seconds and bytes per byte of input; the latency is that of the whole phase.
 
     Examples
@@ -184,7 +184,7 @@ def byte_cost(
         work += step.times * message * most / rate
         sent += step.times * message * mean
         latency += _hops(dimension, algorithm, step, members) * dimension.latency
-    return Cost(work, latency, sent)
+    return PhaseCost(work, latency, sent)
 
 
 def _hops(dimension: Dimension, algorithm: Algorithm, step: Step, members: Sequence[int]) -> int:

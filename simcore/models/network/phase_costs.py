@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from simcore.models.network.algorithms import Algorithm
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import Convention, Cost
+from simcore.models.network.conventions import Convention, PhaseCost
 from simcore.models.network.topology import Topology
 
 
@@ -42,11 +42,11 @@ class PhaseCosts:
     ) -> None:
         self.topology, self.bandwidths = topology, tuple(bandwidths)
         self.algorithms, self.convention = tuple(algorithms), convention
-        self._known: dict[tuple[int, Collective, int, float, tuple[int, ...] | None], Cost] = {}
+        self._known: dict[tuple[int, Collective, int, float, tuple[int, ...] | None], PhaseCost] = {}
 
     def __call__(
         self, dimension: int, operation: Collective, group: int, size: float, members: tuple[int, ...] | None = None
-    ) -> Cost:
+    ) -> PhaseCost:
         """Return the cost of one phase; parameters are those of `Convention.phase_cost`."""
         key = (dimension, operation, group, size, members)
         cost = self._known.get(key)
@@ -59,7 +59,7 @@ class PhaseCosts:
 
     def each_byte(
         self, dimension: int, operation: Collective, group: int, size: float, members: tuple[int, ...] | None = None
-    ) -> list[Cost]:
+    ) -> list[PhaseCost]:
         """Return what each byte of a phase costs by each algorithm that may run it, see `Convention.byte_costs`."""
         at, bandwidth = self.topology.dimensions[dimension], self.bandwidths[dimension]
         algorithm = self.algorithms[dimension]

@@ -244,15 +244,15 @@ def compile_step(
         else:  # nothing for the weight gradient to hide behind
             fixed += weight
             sent += [(1, *inputs), (2, *weights)]
-    found = streams.finished()
-    blocking = np.zeros((3, len(found)))
+    finished = streams.finished()
+    blocking = np.zeros((3, len(finished)))
     for row, stream, volume in sent:
         if volume:
             blocking[row, stream] += volume
     terms = list(overlaps)
     return StepModel(
-        streams=found,
-        shapes=np.array([stream.shape for stream in found]).reshape(len(found), len(groups.tp)),
+        streams=finished,
+        shapes=np.array([stream.shape for stream in finished]).reshape(len(finished), len(groups.tp)),
         compute=compute,
         fixed=fixed,
         blocking=blocking,

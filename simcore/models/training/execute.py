@@ -134,10 +134,10 @@ class Runner:
                 if not event.processed:
                     whose = f"the {issue.axis.value} {issue.collective.value} of layer {issue.layer + 1}"
                     yield from self.wait(event, f"{whose}, {issue.part.value}")
-                found = self.fabric.limit(issue)
+                limits = self.fabric.limit(issue)
                 if clock.now > start:
                     what = issue.layer, issue.part, issue.axis
-                    self.log.spans.append(Span(start, clock.now, *what, found[0] if found else None, found[1:]))
+                    self.log.spans.append(Span(start, clock.now, *what, limits[0] if limits else None, limits[1:]))
 
     def wait(self, event: Event, what: str) -> Generator[Event, Any, None]:
         """Wait for an event, with a note of what it is for whoever asks."""

@@ -21,7 +21,7 @@ from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.operators import Communication, Operator, OperatorList, Section, passes
 from simcore.models.training.transformer import operators_of
-from simcore.models.training.workload import Cost, Layer, Pass, Phase, Times, Workload
+from simcore.models.training.workload import KernelTime, Layer, Pass, Phase, Times, Workload
 
 Variant = Literal["optimizer", "evaluation"]
 """Where the weight gradients are summed: after each layer (optimizer) or all at once in the first (evaluation)."""
@@ -67,7 +67,7 @@ def lower(
     variant: Variant = "optimizer",
     accounting: Accounting = Accounting.KERNELS,
     source: str = "",
-) -> tuple[Workload, tuple[Cost, ...]]:
+) -> tuple[Workload, tuple[KernelTime, ...]]:
     """Write the layers of an operator list, whose equal blocks are predicted once.
 
     A layer's weight gradient is summed over the data-parallel group. Gradients of norms and biases are left out, as
@@ -93,7 +93,7 @@ def lower(
     -------
     workload : Workload
         The layers of all sections in order.
-    costs : tuple of Cost
+    costs : tuple of KernelTime
         Every kernel call with its time, those of the blocks first.
 
     Raises
@@ -105,7 +105,7 @@ def lower(
         raise InputError(f"workload '{name}', DP", str(dp), "a whole number of at least 1")
     layers: list[Layer] = []
     starts: list[int] = []
-    costs: list[tuple[Cost, ...]] = []
+    costs: list[tuple[KernelTime, ...]] = []
     for section in listed.sections:
         once, spent = _layers(section, compute, accounting)
         # blocks are looked at first: notes name kernels in this order
@@ -230,7 +230,9 @@ def whole_nanoseconds(seconds: float) -> float:
     return round(seconds * 1e9) / 1e9
 
 
-def _layers(section: Section, compute: ComputeModel, accounting: Accounting) -> tuple[list[Layer], tuple[Cost, ...]]:
+def _layers(
+    section: Section, compute: ComputeModel, accounting: Accounting
+) -> tuple[list[Layer], tuple[KernelTime, ...]]:
     """Return the layers of one repetition, without numbers, and their kernel calls with times."""
     predicted: dict[KernelCall, Prediction] = {}
     layers, costs = [], []
@@ -247,16 +249,16 @@ def _held(section: Section) -> dict[str, list[Operator]]:
     An operator that no published layer has is a layer of its own.
     """
     layer_of = {path: name for name, paths in LAYERS.items() for path in paths}
-    found: dict[str, list[Operator]] = {}
+    by_name: dict[str, list[Operator]] = {}
     for one in section.operators:
         name = layer_of.get(one.path, one.path)
-        found[name] = [*found.pop(name, []), one]
-    return found
+        by_name[name] = [*by_name.pop(name, []), one]
+    return by_name
 
 
 def _spent(
     name: str, held: Sequence[Operator], count: int, compute: ComputeModel, predicted: dict[KernelCall, Prediction]
-) -> Iterable[Cost]:
+) -> Iterable[KernelTime]:
     """Yield the kernel calls of a layer, pass by pass, each shape predicted once."""
     calls = [(one, passes(one)) for one in held]
     ordered = [(one, Pass.FORWARD, call) for one, each in calls for call in each.forward]
@@ -265,10 +267,10 @@ def _spent(
     for one, direction, call in ordered:
         if call not in predicted:
             predicted[call] = compute.seconds(call)
-        yield Cost(name, one.path, direction, call, predicted[call], count)
+        yield KernelTime(name, one.path, direction, call, predicted[call], count)
 
 
-def _seconds(spent: Sequence[Cost], accounting: Accounting) -> tuple[float, float, float]:
+def _seconds(spent: Sequence[KernelTime], accounting: Accounting) -> tuple[float, float, float]:
     """Return the compute of a layer going forward, for the input gradient and for the weight gradient [s]."""
     forward, inputs, weights = (
         math.fsum(cost.prediction.seconds for cost in spent if cost.direction is direction)
@@ -291,9 +293,9 @@ def _layer(name: str, held: Sequence[Operator], seconds: tuple[float, float, flo
     )  # fmt: skip
 
 
-def _only(name: str, found: Sequence[Communication]) -> Communication | None:
-    assert len(found) <= 1, f"layer {name} has several collectives in one pass"
-    return found[0] if found else None
+def _only(name: str, collectives: Sequence[Communication]) -> Communication | None:
+    assert len(collectives) <= 1, f"layer {name} has several collectives in one pass"
+    return collectives[0] if collectives else None
 
 
 def _phase(seconds: float, following: Communication | None) -> Phase:

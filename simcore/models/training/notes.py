@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from simcore.models.training.workload import Cost, Workload
+from simcore.models.training.workload import KernelTime, Workload
 
 BLOCKS_ALONE = "blocks alone: the model has no vocabulary, so embedding, output layer and update are left out"
 """Note on a model without a vocabulary."""
@@ -33,7 +33,7 @@ def number_formats(workloads: Sequence[Workload]) -> str:
     return ", ".join(dict.fromkeys(each.times.dtype for each in workloads if each.times is not None))
 
 
-def mean_error(costs: Sequence[Cost]) -> float | None:
+def mean_error(costs: Sequence[KernelTime]) -> float | None:
     """Return the mean of the predictions' expected errors, weighted by time; None where one has none."""
     total = math.fsum(cost.prediction.seconds for cost in costs)
     errors = [cost.prediction.error for cost in costs]
@@ -42,7 +42,7 @@ def mean_error(costs: Sequence[Cost]) -> float | None:
     return math.fsum(cost.prediction.seconds * (cost.prediction.error or 0.0) for cost in costs) / total
 
 
-def _of_kernels(costs: Sequence[Cost]) -> list[str]:
+def _of_kernels(costs: Sequence[KernelTime]) -> list[str]:
     """Return the notes of all predictions, each once, with the kernels that it is true of."""
     kernels: dict[str, dict[str, None]] = {}
     for cost in costs:

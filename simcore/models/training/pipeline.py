@@ -88,19 +88,19 @@ def stage_layers(workload: Workload, stages: int) -> list[range]:
     InputError
         If the blocks cannot be shared out evenly.
     """
-    found = blocks(workload, range(len(workload.layers)))
-    if len(found) % stages:
-        expected = f"a number of stages that divides the {len(found)} blocks of workload '{workload.name}'"
-        fits = ", ".join(str(each) for each in range(1, len(found) + 1) if len(found) % each == 0)
+    ranges = blocks(workload, range(len(workload.layers)))
+    if len(ranges) % stages:
+        expected = f"a number of stages that divides the {len(ranges)} blocks of workload '{workload.name}'"
+        fits = ", ".join(str(each) for each in range(1, len(ranges) + 1) if len(ranges) % each == 0)
         remedy = f"Choose one of {fits}"
-        if len(found) == 2:
+        if len(ranges) == 2:
             remedy += (
                 ". The zoo's workloads hold two blocks of their model, as published; for more stages copy the entry to "
                 "a file with the model's real number in field 'layers'"
             )
         raise InputError(field("stages"), str(stages), expected, f"{remedy}.")
-    each = len(found) // stages
-    return [range(found[i * each].start, found[(i + 1) * each - 1].stop) for i in range(stages)]
+    each = len(ranges) // stages
+    return [range(ranges[i * each].start, ranges[(i + 1) * each - 1].stop) for i in range(stages)]
 
 
 def boundary_sizes(workload: Workload, parts: Sequence[range]) -> list[float]:
@@ -121,7 +121,7 @@ def boundary_sizes(workload: Workload, parts: Sequence[range]) -> list[float]:
     InputError
         If neither is known.
     """
-    found = []
+    sizes = []
     for layers in parts[:-1]:
         last = workload.layers[layers[-1]]
         size = _left_by_collective(workload) if last.activations is None else last.activations
@@ -132,8 +132,8 @@ def boundary_sizes(workload: Workload, parts: Sequence[range]) -> list[float]:
                 "the bytes that go from stage to stage, or a forward collective that tells them",
                 "Add activations=BYTES at the end of the layer's line.",
             )
-        found.append(size)
-    return found
+        sizes.append(size)
+    return sizes
 
 
 def _left_by_collective(workload: Workload) -> float | None:

@@ -134,8 +134,8 @@ class IdealFabric:
     def issue(self, issue: Issue) -> Event:
         """Start a collective that ends at its bound."""
         sizes, at = self._groups[issue.axis], self._positions[issue.axis]
-        found = bounds(issue.collective, issue.size, self._topology, self._bandwidths, sizes, at)
-        return self._clock.at(self._clock.now + found.alpha_beta)
+        times = bounds(issue.collective, issue.size, self._topology, self._bandwidths, sizes, at)
+        return self._clock.at(self._clock.now + times.alpha_beta)
 
     def limit(self, issue: Issue) -> tuple[int, ...]:
         """Return none: no dimension bounds it alone."""
@@ -188,24 +188,24 @@ class IterationRun:
 
     def exposed_by_layer(self) -> dict[tuple[int, Pass, Axis], float]:
         """Return the waiting by layer, part and group [s]; what nothing waited for is left out."""
-        found: dict[tuple[int, Pass, Axis], float] = {}
+        exposed: dict[tuple[int, Pass, Axis], float] = {}
         for span in self.spans:
             if span.axis is not None:
                 key = span.layer, span.part, span.axis
-                found[key] = found.get(key, 0.0) + span.seconds
-        return found
+                exposed[key] = exposed.get(key, 0.0) + span.seconds
+        return exposed
 
     def exposed_by_dimension(self) -> tuple[float, ...]:
         """Return the waiting for collectives that each dimension holds up, their busiest one [s].
 
         Dimensions that tie share it in equal parts.
         """
-        found = [0.0] * len(self.busy)
+        exposed = [0.0] * len(self.busy)
         for span in self.spans:
             if span.dimension is not None:
                 for dimension in (span.dimension, *span.ties):
-                    found[dimension] += span.seconds / (1 + len(span.ties))
-        return tuple(found)
+                    exposed[dimension] += span.seconds / (1 + len(span.ties))
+        return tuple(exposed)
 
 
 def run_iteration(
@@ -237,7 +237,7 @@ def run_iteration(
     runner = Runner(clock, ChunkFabric(network, groups, settings.chunks), log)
     clock.process(runner.whole(steps))
     finish(clock, [log])
-    return written(log, network)
+    return run_of(log, network)
 
 
 def make_network(clock: Clock, topology: Topology, bandwidths: Sequence[float], settings: Settings) -> Network:
@@ -252,7 +252,7 @@ def make_network(clock: Clock, topology: Topology, bandwidths: Sequence[float], 
     )
 
 
-def written(log: Log, network: Network) -> IterationRun:
+def run_of(log: Log, network: Network) -> IterationRun:
     """Return what one NPU did on its network, once it has come to its end."""
     assert log.end is not None  # finish() has seen to that
     return IterationRun(

@@ -70,7 +70,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Cost:
+class KernelTime:
     """One kernel call of a layer with its predicted time.
 
     Attributes
@@ -107,7 +107,7 @@ class Times:
         Name and origin of the profile: ``cpu (measured)``.
     dtype : str
         Number format that products ran in.
-    costs : tuple of Cost
+    costs : tuple of KernelTime
         Every kernel call, those of equal blocks once.
     cautions : tuple of str
         What was changed on the way.
@@ -117,7 +117,7 @@ class Times:
 
     source: str
     dtype: str
-    costs: tuple[Cost, ...]
+    costs: tuple[KernelTime, ...]
     cautions: tuple[str, ...] = ()
     complete: bool = True
 

@@ -49,17 +49,17 @@ class CalibrateResult(Result):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain containers for JSON; the samples are in the profile's file."""
-        found, profile = self.calibration, self.profile
+        calibration, profile = self.calibration, self.profile
         return {
             "file": str(self.path),
             "name": profile.name,
             "sha256": profile.sha256,
             "samples": len(profile.samples),
             "fits": len(profile.fits),
-            "passes": found.passes,
-            "missing": found.missing,
-            "skipped": list(found.skipped),
-            "wrong": list(found.wrong),
+            "passes": calibration.passes,
+            "missing": calibration.missing,
+            "skipped": list(calibration.skipped),
+            "wrong": list(calibration.wrong),
             "errors": [dict(row) for row in self.tables()["errors"]],
             "warnings": list(self.warnings),
             "provenance": self.provenance.as_dict(),

@@ -39,7 +39,7 @@ def calibrate(request: CalibrateRequest, *, progress: Progress | None = None) ->
     path = profile_path(request)
     check_file(path, option=field("output"))
     started = time.process_time()
-    found = measure(
+    measured = measure(
         request.device,
         request.suites,
         path,
@@ -48,11 +48,11 @@ def calibrate(request: CalibrateRequest, *, progress: Progress | None = None) ->
         limit=request.limit,
         progress=progress,
     )
-    profile = found.profile
+    profile = measured.profile
     return CalibrateResult(
-        calibration=found,
+        calibration=measured,
         path=path,
-        warnings=tuple(_warnings(found)),
+        warnings=tuple(_warnings(measured)),
         provenance=Provenance(
             command=request.study,
             inputs=request.resolved(output=path).inputs(),
@@ -83,9 +83,9 @@ def _check(request: CalibrateRequest) -> None:
         raise InputError(field("limit"), f"{request.limit:g}", "seconds above 0", f"Leave it out for {usual}.")
 
 
-def _warnings(found: Calibration) -> list[str]:
+def _warnings(calibration: Calibration) -> list[str]:
     """Say what is not in the profile, and why."""
-    lines = [f"skipped {line}" for line in found.skipped]
-    if found.missing:
-        lines.append(f"time was over before {found.missing} cases were measured")
-    return [*lines, *(f"no fit of {line}" for line in unfitted(found.profile))]
+    lines = [f"skipped {line}" for line in calibration.skipped]
+    if calibration.missing:
+        lines.append(f"time was over before {calibration.missing} cases were measured")
+    return [*lines, *(f"no fit of {line}" for line in unfitted(calibration.profile))]

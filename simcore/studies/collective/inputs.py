@@ -113,8 +113,10 @@ def parse_algorithms(names: str | Sequence[str] | None, topology: Topology) -> l
     if names is None:
         return [DEFAULT_ALGORITHM[each.block] for each in topology.dimensions]
     words = [word.strip() for word in names.split(",")] if isinstance(names, str) else list(names)
-    found = [choice(field("algorithms"), word, Algorithm) for word in words]
+    algorithms = [choice(field("algorithms"), word, Algorithm) for word in words]
     dimensions = len(topology.dimensions)
-    if len(found) not in (1, dimensions):
-        raise InputError(field("algorithms"), f"{len(found)} algorithms", f"one for all dimensions, or {dimensions}")
-    return found * dimensions if len(found) == 1 else found
+    if len(algorithms) not in (1, dimensions):
+        raise InputError(
+            field("algorithms"), f"{len(algorithms)} algorithms", f"one for all dimensions, or {dimensions}"
+        )
+    return algorithms * dimensions if len(algorithms) == 1 else algorithms

@@ -29,22 +29,22 @@ def reasons(result: CollectiveOutcome) -> list[str]:
     if result.limiting is None:
         alone, empty = prod(result.groups) == 1, "the buffer is empty" if result.buffers.size == 0 else _NO_BYTE
         return [f"Nothing is sent: {'the group is one NPU' if alone else empty}."]
-    found = [_limit(result), *_latency(result), *_balance(result), *_network(result)]
+    sentences = [_limit(result), *_latency(result), *_balance(result), *_network(result)]
     schedule = result.schedule.name
     if result.convention.always_ascending and schedule != "ascending":
-        found.append(f"The schedule {schedule} had no effect: ASTRA-sim 2 always runs the ascending one.")
+        sentences.append(f"The schedule {schedule} had no effect: ASTRA-sim 2 always runs the ascending one.")
     if result.faster is not None and result.faster[1] < (1 - _LESS) * result.time:
         other, time = result.faster
-        found.append(
+        sentences.append(
             f"The schedule {other} takes {format_si(time, 's')} here, {1 - time / result.time:.1%} less: "
             "latency-aware chooses from a fixed family of schedules, and none of it is as fast."
         )
     if (result.efficiency or 0.0) > 1:
-        found.append(
+        sentences.append(
             f"The time is below the bound, which no network allows: the convention {result.convention} lets "
             "messages and chunks in flight each have a link's whole bandwidth. Use --convention physical."
         )
-    return found
+    return sentences
 
 
 def _limit(result: CollectiveOutcome) -> str:
@@ -118,37 +118,37 @@ def _balance(result: CollectiveOutcome) -> list[str]:
 
 
 def _network(result: CollectiveOutcome) -> list[str]:
-    found = []
+    sentences = []
     for d, (dimension, p) in enumerate(zip(result.topology.dimensions, result.groups, strict=True)):
         if dimension.block is Block.RING and p > 1:
-            found += _ring(result, d, result.positions[d] if result.positions else range(p))
+            sentences += _ring(result, d, result.positions[d] if result.positions else range(p))
         if _partly_connected(result, d):
-            found.append(
+            sentences.append(
                 f"The group has {p} of the {dimension.size} NPUs of dimension {d + 1}, which is fully connected: "
                 f"it uses {p - 1} of the {dimension.size - 1} links that share "
                 f"{format_si(result.bandwidths[d], 'B/s')}."
             )
         folds = result.asked[d] in (Algorithm.HALVING_DOUBLING, Algorithm.FOLDING)
         if dimension.block is Block.SWITCH and folds and p & (p - 1) and result.collective is not Collective.ALL_TO_ALL:
-            found.append(f"{p} NPUs of dimension {d + 1} are no power of two: {_folding(result, d)}.")
-    return found
+            sentences.append(f"{p} NPUs of dimension {d + 1} are no power of two: {_folding(result, d)}.")
+    return sentences
 
 
 def _ring(result: CollectiveOutcome, d: int, members: Sequence[int]) -> list[str]:
     """Say what the links of a ring do to the group, and what the convention makes of them."""
-    dimension, p, found = result.topology.dimensions[d], len(members), []
+    dimension, p, sentences = result.topology.dimensions[d], len(members), []
     physical, exchange = result.convention is PHYSICAL, result.collective is Collective.ALL_TO_ALL
     if p < dimension.size and not (physical and is_exchange(result.run.algorithms[d], result.collective)):
         factor = sharing(dimension, [members], result.collective)
         links = "carry it alone as fast" if factor <= 1 else f"would take {factor:g} times as long for its bytes"
-        found.append(
+        sentences.append(
             f"The group has {p} of the {dimension.size} NPUs of dimension {d + 1}, a ring: it is timed with the "
             f"whole bandwidth, as the closed form has it, and the real ring's hops. The ring's links {links}; "
             "other groups on them share them: simcore.simulate."
         )
     if p > 2 and result.convention.always_ascending:
         rate = format_si(result.bandwidths[d], "B/s")
-        found.append(f"ASTRA-sim 2 sends around the ring of dimension {d + 1} one way, with half of its {rate}.")
+        sentences.append(f"ASTRA-sim 2 sends around the ring of dimension {d + 1} one way, with half of its {rate}.")
     forwards = exchange_load(dimension, members)[0] / (p - 1) if physical and exchange else 1.0
     if forwards > 1:
         whole = p == dimension.size
@@ -159,11 +159,11 @@ def _ring(result: CollectiveOutcome, d: int, members: Sequence[int]) -> list[str
                 ". Messages take the shorter way; the bound counts the links of the longer one too, and bytes sent are "
             )
             rest += f"the mean over all {dimension.size} NPUs"
-        found.append(
+        sentences.append(
             f"In an all-to-all{part} the ring of dimension {d + 1} forwards what is sent to others: its busiest "
             f"link takes {forwards:.3g} times as long as a switch{rest}."
         )
-    return found
+    return sentences
 
 
 def _folding(result: CollectiveOutcome, d: int) -> str:

@@ -129,8 +129,8 @@ def place_workloads(
     sequence, batch, place = request.sequence, request.batch, field("workload")
     cut: dict[str, Any] = {**degrees.degrees, "npus": topology.npus, "profile": profile, "dtype": request.dtype}
     if sequence is None and batch is None:
-        found = read_workloads(workload, place, variant=variant, **cut)
+        workloads = read_workloads(workload, place, variant=variant, **cut)
     else:
         alone = read_workload(workload, place, variant=variant, sequence=sequence, batch=batch, **cut)
-        found = Read((alone.value,), alone.name, alone.sha256)
-    return found, [degrees.place(topology, each) for each in found.value]
+        workloads = Read((alone.value,), alone.name, alone.sha256)
+    return workloads, [degrees.place(topology, each) for each in workloads.value]

@@ -93,8 +93,8 @@ def _bars(axes: Axes, rows: list[Row], group: str, ways: list[str]) -> None:
     groups = list(dict.fromkeys(row[group] for row in rows))
     width = 0.8 / len(ways)
     for number, way in enumerate(ways):
-        found = {row[group]: row["seconds"] for row in rows if row["way"] == way}
-        at = [index + (number - (len(ways) - 1) / 2) * width for index, key in enumerate(groups) if found.get(key)]
-        heights = [found[key] * 1e3 for key in groups if found.get(key)]
+        seconds = {row[group]: row["seconds"] for row in rows if row["way"] == way}
+        at = [index + (number - (len(ways) - 1) / 2) * width for index, key in enumerate(groups) if seconds.get(key)]
+        heights = [seconds[key] * 1e3 for key in groups if seconds.get(key)]
         axes.bar(at, heights, width, color=COLOURS[number], hatch=HATCHES[number], edgecolor="white")
     axes.set_xticks(range(len(groups)), [f"{key:.3g}" if isinstance(key, float) else str(key) for key in groups])

@@ -103,8 +103,9 @@ def evaluate(
     Parameters
     ----------
     request : EvaluateRequest
-        Small has network 2D only, for Figures 12 to 14 with workload 17B alone; Table VI has one size. To resolve is to
-        solve each budget for itself, for the very iteration that is timed, in place of scaling the plan for 100 GB/s.
+        Small has network 2D only, for Figures 12 to 14 with workload 17B alone; Table VI, of one size, refuses it.
+        To resolve is to solve each budget for itself, for the very iteration that is timed, in place of scaling the
+        plan for 100 GB/s.
     announce : callable
         Told what is being solved, for progress.
     jobs, state, advance
@@ -115,8 +116,12 @@ def evaluate(
     published = read_references(REFERENCE)
     references = published.value
     if target == "network-table6":
-        if resolve:
-            raise InputError(field("resolve"), target, "a figure", "Table VI is solved at its own budget already.")
+        for name, given, remedy in (
+            ("resolve", resolve, "Table VI is solved at its own budget already."),
+            ("small", small, "Table VI has one size."),
+        ):
+            if given:
+                raise InputError(field(name), target, "a figure", f"Leave {field(name)} out: {remedy}")
         tables, counts, hashes = table6(references.table6, COSTS, announce)
         hashes |= file_hashes(references=[published])
         settings = {"network": NETWORK, "budget": BUDGET, "reference": REFERENCE}

@@ -65,7 +65,7 @@ def _lines(table: Table, column: str, scale: float, digits: str) -> Grid:
         text = format(row[column] * scale, digits) + (" " if row["feasible"] else "*")
         cells.setdefault((row["network"], row["workload"], row["allocation"]), {})[row["budget"]] = text
     header = ["network", "workload", "split", *(f"{budget / 1e9:g} " for budget in budgets)]
-    body = [[*key, *(found.get(budget, "") for budget in budgets)] for key, found in cells.items()]
+    body = [[*key, *(by_budget.get(budget, "") for budget in budgets)] for key, by_budget in cells.items()]
     return _plain(header, body, 3)
 
 
@@ -89,13 +89,16 @@ def _matrices(summary: Table) -> Iterator[Block]:
         for row in summary:
             if row["network"] == network:
                 cells.setdefault(row["tuned_for"], {})[row["workload"]] = row
-        body = [[f"made for {key}", *(_range(found, name) for name in workloads)] for key, found in cells.items()]
+        body = [
+            [f"made for {key}", *(_range(by_workload, name) for name in workloads)]
+            for key, by_workload in cells.items()
+        ]
         header = [network, *(f"{name} runs" if name != "mean" else "mean with 1.0" for name in workloads)]
         yield _plain(header, body, 1)
 
 
-def _range(found: Mapping[str, Row], workload: str) -> str:
-    row = found[workload]
+def _range(by_workload: Mapping[str, Row], workload: str) -> str:
+    row = by_workload[workload]
     if row["largest"] == 1:
         return "1"
     return f"{row['slowdown']:.3f} ({row['least']:.3f} .. {row['largest']:.3f})"

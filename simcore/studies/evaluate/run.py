@@ -48,8 +48,8 @@ def evaluate(
     options = {"announce": announce, "advance": advance, "jobs": jobs, "state": state}
     _check(family, request, {name: options[name] for name in ("jobs", "state")})
     wanted = {name: options[name] for name in family.runtime if options[name] is not None}
-    found: Evaluation = importlib.import_module(family.module).evaluate(request, **wanted)
-    return found
+    evaluation: Evaluation = importlib.import_module(family.module).evaluate(request, **wanted)
+    return evaluation
 
 
 def _family(target: str) -> Family:

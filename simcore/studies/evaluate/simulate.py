@@ -60,7 +60,7 @@ def simulate_points(
     tasks = [_task(point, by_name[point.network]) for point in points]
     distinct = {task.key: task for task in tasks}
     with nullcontext(state) if isinstance(state, State) else State(state) as kept:
-        left = [task for key, task in distinct.items() if key not in kept.found]
+        left = [task for key, task in distinct.items() if key not in kept.times]
         done = len(distinct) - len(left)
         advance(done, len(distinct))
         with closing(_parallel(left, jobs)) as finished:
@@ -68,11 +68,11 @@ def simulate_points(
                 kept.add(task, timed)
                 done += 1
                 advance(done, len(distinct))
-    found = [kept.found[task.key] for task in tasks]
+    timings = [kept.times[task.key] for task in tasks]
     timed_points = [
-        replace(point, time=timed.time, compute=timed.compute) for point, timed in zip(points, found, strict=True)
+        replace(point, time=timed.time, compute=timed.compute) for point, timed in zip(points, timings, strict=True)
     ]
-    return timed_points, {"simulations": len(distinct), "events": sum(kept.found[key].events for key in distinct)}
+    return timed_points, {"simulations": len(distinct), "events": sum(kept.times[key].events for key in distinct)}
 
 
 def _task(point: Point, scene: Scene) -> Task:

@@ -51,7 +51,7 @@ class State:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self.found: dict[str, Timed] = {}
+        self.times: dict[str, Timed] = {}
         self._made = path is not None and not is_there(path)
         self._lock = None if path is None else _lock(path)
         try:
@@ -81,7 +81,7 @@ class State:
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 entry = json.loads(line)
-                self.found[entry["key"]] = Timed(entry["time"], entry["compute"], entry["events"])
+                self.times[entry["key"]] = Timed(entry["time"], entry["compute"], entry["events"])
             except (ValueError, KeyError, TypeError):
                 expected = "a finished point, as simcore evaluate --engine simulate writes it"
                 raise InputError(f"{path}, line {number}", line[:60], expected, "Choose another file.") from None
@@ -91,7 +91,7 @@ class State:
 
     def add(self, task: Task, timed: Timed) -> None:
         """Append a finished point."""
-        self.found[task.key] = timed
+        self.times[task.key] = timed
         if self.path is None:
             return
         entry = {
@@ -149,7 +149,7 @@ class Scratch(State):
         try:
             super()._read(path)
         except InputError:  # nobody but simcore writes there: what is of no use is only in the way
-            self.found.clear()
+            self.times.clear()
             with writing(path, "file"):
                 os.truncate(path, 0)
 

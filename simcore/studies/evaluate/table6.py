@@ -51,7 +51,7 @@ def table6(
     prices = np.array(cost_coefficients(topology, priced.value))
     workloads = {name: read_workload(name) for name in dict.fromkeys(row.workload for row in published)}
     numbers = range(1, len(topology.dimensions) + 1)
-    found: list[tuple[Any, ...]] = []
+    body: list[tuple[Any, ...]] = []
     programs = 0
     for row in published:
         announce(f"solving {NETWORK} {row.workload} Perf {row.loop}")
@@ -64,10 +64,10 @@ def table6(
         off = max(abs(ours - theirs) for ours, theirs in zip(bandwidths, row.bandwidths, strict=True))
         theirs_time = float(model.time(row.bandwidths))
         certificate = (optimum.objective, optimum.lower_bound, optimum.gap)
-        found.append((row.workload, row.loop, *bandwidths, *row.bandwidths, off, *certificate, theirs_time, row.time))
+        body.append((row.workload, row.loop, *bandwidths, *row.bandwidths, off, *certificate, theirs_time, row.time))
     columns = [
         *("workload", "loop", *(f"b{d}" for d in numbers), *(f"reference_b{d}" for d in numbers), "largest_difference"),
         *("time", "lower_bound", "relative_gap", "time_at_reference", "reference_time"),
     ]
     hashes = file_hashes(networks=[network], workloads=list(workloads.values()), costs=[priced])
-    return {"table6": Table(columns, found)}, {"plans": len(found), "linear_programs": programs}, hashes
+    return {"table6": Table(columns, body)}, {"plans": len(body), "linear_programs": programs}, hashes

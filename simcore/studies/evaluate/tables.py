@@ -138,7 +138,7 @@ def _table(points: Sequence[Point], ratios: Mapping[str, Ratio]) -> Table:
 
 
 def _summary(points: Sequence[Point], comparisons: Sequence[_Comparison]) -> Table:
-    found: list[tuple[Any, ...]] = []
+    body: list[tuple[Any, ...]] = []
     for each in comparisons:
         chosen = [p for p in points if p.allocation == each.allocation]
         for network in dict.fromkeys(p.network for p in chosen):
@@ -147,6 +147,6 @@ def _summary(points: Sequence[Point], comparisons: Sequence[_Comparison]) -> Tab
             beside: tuple[float | None, ...] = (None, None, None)
             if reference is not None:
                 beside = reference.mean, reference.largest, mean / reference.mean - 1
-            found.append((network, each.allocation, each.over, mean, max(values), *beside))
+            body.append((network, each.allocation, each.over, mean, max(values), *beside))
     columns = ["network", "allocation", "over", "mean", "largest", "reference_mean", "reference_largest", "difference"]
-    return Table(columns, found)
+    return Table(columns, body)

@@ -78,8 +78,8 @@ def run(task: Task) -> Timed:
     """Simulate one iteration."""
     groups = map_parallelism(task.topology, task.workload.tp, task.workload.dp)
     steps = iteration(task.workload, LOOP, compute_scale=COMPUTE_SCALE)
-    found = run_iteration(steps, task.topology, task.bandwidths, groups, SETTINGS)
-    return Timed(found.time, found.compute, found.events)
+    timed = run_iteration(steps, task.topology, task.bandwidths, groups, SETTINGS)
+    return Timed(timed.time, timed.compute, timed.events)
 
 
 def switched(topology: Topology) -> Topology:

@@ -86,10 +86,10 @@ def sizes(value: str | Sequence[int], count: int, place: str, example: str) -> t
     text = (value if isinstance(value, str) else "x".join(map(str, value))).lower()
     if not re.fullmatch(r"\d{1,9}(x\d{1,9})*", text) or len(text.split("x")) != count:
         raise InputError(place, f"'{text}'", f"{count} whole numbers with x between them", f"For example: {example}.")
-    found = tuple(int(part) for part in text.split("x"))
-    if 0 in found:
+    numbers = tuple(int(part) for part in text.split("x"))
+    if 0 in numbers:
         raise InputError(place, f"'{text}'", "sizes of at least 1", f"For example: {example}.")
-    return found
+    return numbers
 
 
 def _check_zeros(sparsity: float, block: tuple[int, ...], m: int, k: int) -> None:
@@ -120,6 +120,6 @@ def _choose(
         raise InputError(place, beyond, "a problem in the range that was measured", remedy)
     if beyond:
         notes.append(f"sparse kernels: extrapolated beyond what was measured ({beyond})")
-    found = select(product, mask, table, index_cost=index_cost(profile, mask), dense_seconds=dense)
-    priced = (one.kernel for one in found.candidates if one.kernel is not None)
-    return found, [*notes, *noise(profile, product.dtype, priced)]
+    selection = select(product, mask, table, index_cost=index_cost(profile, mask), dense_seconds=dense)
+    priced = (one.kernel for one in selection.candidates if one.kernel is not None)
+    return selection, [*notes, *noise(profile, product.dtype, priced)]

@@ -84,9 +84,9 @@ def validate(request: ValidateRequest, *, progress: Progress | None = None) -> V
         _check(profile, request)
     started = time.process_time()
     files = map(_given, _files(request), profiles)
-    found = [_validated(*each, request, progress) for each in zip(profiles, files, strict=True)]
+    validations = [_validated(*each, request, progress) for each in zip(profiles, files, strict=True)]
     return ValidateResult(
-        validations=tuple(found),
+        validations=tuple(validations),
         provenance=_provenance(request, profiles, *([] if request.stored else ["torch"])),
         cpu_seconds=time.process_time() - started,
     )
@@ -119,7 +119,7 @@ def _validated(profile: KernelProfile, file: str, request: ValidateRequest, prog
     return Validation(
         name=profile.name,
         file=file,
-        errors={key: found for key, each in groups.items() if (found := Errors.of(each)) is not None},
+        errors={key: errors for key, each in groups.items() if (errors := Errors.of(each)) is not None},
         regret=selection_regret(pairs),
         predictions=predictions(profile, held_out),
         drift=drift,

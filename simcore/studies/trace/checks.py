@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from simcore.errors import InputError, unknown_name
 from simcore.models.cluster.cluster import Cluster
-from simcore.models.cluster.jobs import JobClass, Trace, Work
+from simcore.models.cluster.jobs import JobClass, Trace, WorkUnit
 from simcore.models.cluster.metrics import oversubscription
 from simcore.models.cluster.placement import class_gangs
 from simcore.models.cluster.policy import Policy
@@ -38,7 +38,7 @@ def check(trace: Trace, cluster: Cluster, step_times: StepTimes, policies: Mappi
     if not cluster.gpus:
         raise InputError(f"cluster '{cluster.name}'", "no GPUs", "at least one GPU")
     _check_range(trace, trace.submit, "submission time", 0.0, LATEST)
-    what = "number of samples" if trace.counted_in is Work.SAMPLES else "running time [s]"
+    what = "number of samples" if trace.counted_in is WorkUnit.SAMPLES else "running time [s]"
     _check_range(trace, trace.work, what, 1e-12, MOST_WORK)
     first = np.unique(trace.class_index, return_index=True)[1]
     for row in sorted(first.tolist()):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from simcore.models.cluster.cluster import Cluster
-from simcore.models.cluster.jobs import Trace
-from simcore.models.cluster.policy import Policy
-from simcore.models.cluster.rules import Rules
-from simcore.models.cluster.step_times import StepTimes
 from simcore.studies.request import Request, argument, option
+
+if TYPE_CHECKING:  # traces are arrays, and --help needs no numpy
+    from simcore.models.cluster.cluster import Cluster
+    from simcore.models.cluster.jobs import Trace
+    from simcore.models.cluster.policy import Policy
+    from simcore.models.cluster.rules import Rules
+    from simcore.models.cluster.step_times import StepTimes
 
 SWITCHES = ("assignment", "single_type_speedup", "idle_gpus", "startup", "order", "startup_delay")
 """Fields that each change one rule of the rule set."""

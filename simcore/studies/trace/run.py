@@ -14,7 +14,7 @@ from simcore.errors import InputError, RunError, SimcoreError, field, unknown_na
 from simcore.files import sha256
 from simcore.models.cluster import metrics
 from simcore.models.cluster.cluster import Cluster
-from simcore.models.cluster.jobs import Trace, Work
+from simcore.models.cluster.jobs import Trace, WorkUnit
 from simcore.models.cluster.log import PlacementLog
 from simcore.models.cluster.policies.registry import POLICIES, find_policy, policy_file
 from simcore.models.cluster.policy import Policy
@@ -33,7 +33,7 @@ from simcore.studies.trace.result import TraceResult
 from simcore.traces.sources import read_trace
 
 LONGEST_INTERVAL = 1e9  # [s]
-STEP_TIMES = {Work.SAMPLES: "sc23-fitted", Work.GANG_SECONDS: "unit"}  # unless others are given
+STEP_TIMES = {WorkUnit.SAMPLES: "sc23-fitted", WorkUnit.GANG_SECONDS: "unit"}  # unless others are given
 
 Progress = Callable[[str, float, int, int], None]
 

@@ -106,16 +106,16 @@ def _given(split: str | Sequence[float], dimensions: int, total: float, network:
     if len(words) != dimensions:
         hint = did_you_mean(str(words[0]), ["equal", "optimal"]) if len(words) == 1 else ""
         raise InputError(field("split"), f"'{split}'", expected, hint)
-    found = [bandwidth(word.strip() if isinstance(word, str) else word, field("split")) for word in words]
-    if min(found) <= 0:
+    bandwidths = [bandwidth(word.strip() if isinstance(word, str) else word, field("split")) for word in words]
+    if min(bandwidths) <= 0:
         remedy = "Give each some, however little: what is sent over a dimension without any never arrives."
         raise InputError(field("split"), f"'{split}'", "bandwidths above 0", remedy)
-    if abs(sum(found) - total) > _SUM * total:
-        remedy = f"Make them {total / 1e9:g} in all, or give {sum(found) / 1e9:g} as the budget."
+    if abs(sum(bandwidths) - total) > _SUM * total:
+        remedy = f"Make them {total / 1e9:g} in all, or give {sum(bandwidths) / 1e9:g} as the budget."
         raise InputError(
-            field("split"), f"{sum(found) / 1e9:g} GB/s in all", f"the budget, {total / 1e9:g} GB/s", remedy
+            field("split"), f"{sum(bandwidths) / 1e9:g} GB/s in all", f"the budget, {total / 1e9:g} GB/s", remedy
         )
-    return found
+    return bandwidths
 
 
 @dataclass(frozen=True)
@@ -144,14 +144,14 @@ class PartialGroup:
 
 def partial_groups(deployment: Deployment) -> list[PartialGroup]:
     """Return the groups that cover part of a fully connected dimension."""
-    found = []
+    partial = []
     for parallel, sizes in (("tensor-parallel", deployment.groups.tp), ("data-parallel", deployment.groups.dp)):
         for index, (dimension, group) in enumerate(zip(deployment.topology.dimensions, sizes, strict=True)):
             if dimension.block is Block.FULLY_CONNECTED and 1 < group < dimension.size:
                 whole = deployment.bandwidths[index]
                 usable = usable_bandwidth(dimension, whole, group)
-                found.append(PartialGroup(parallel, index, group, dimension.size, usable, whole))
-    return found
+                partial.append(PartialGroup(parallel, index, group, dimension.size, usable, whole))
+    return partial
 
 
 def closed_form(

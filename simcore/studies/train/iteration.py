@@ -17,7 +17,7 @@ from simcore.models.training.simulated import (
     bound,
     make_network,
     run_iteration,
-    written,
+    run_of,
 )
 from simcore.models.training.zero import zero3
 from simcore.studies.train.deployment import Deployment, PartialGroup, closed_form
@@ -96,11 +96,12 @@ class Iteration:
                 return ()
             return transfer_legs(deployment.topology, deployment.bandwidths, deployment.stages, source, target, size)
 
-        found = run_pipeline(
+        pipeline = run_pipeline(
             clock, deployment.workload, self.pipeline, fabrics, legs,
             loop=self.loop, recompute=self.recompute, compute_scale=self.compute_scale,
         )  # fmt: skip
-        return tuple(written(log, network) for log, network in zip(found.logs, networks, strict=True)), found.in_flight
+        runs = (run_of(log, network) for log, network in zip(pipeline.logs, networks, strict=True))
+        return tuple(runs), pipeline.in_flight
 
     def references(
         self, deployment: Deployment, partial: Sequence[PartialGroup]

@@ -118,8 +118,8 @@ def _dimensions(result: TrainOutcome) -> Grid:
 def _layers(result: TrainOutcome) -> Grid:
     by_layer: dict[int, dict[Pass, float]] = {}
     for (layer, part, _), seconds in result.run.exposed_by_layer().items():
-        found = by_layer.setdefault(layer, {})
-        found[part] = found.get(part, 0.0) + seconds
+        seconds_of = by_layer.setdefault(layer, {})
+        seconds_of[part] = seconds_of.get(part, 0.0) + seconds
     names = [layer.name for layer in result.deployment.workload.layers]
     order = sorted(by_layer, key=lambda layer: -sum(by_layer[layer].values()))
     rows = []

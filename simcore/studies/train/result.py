@@ -93,7 +93,7 @@ class TrainResult(TrainOutcome):
         from simcore.studies.train.figures import draw
 
         run, request, deployment = self.run, self.request, self.deployment
-        parts = {"compute": run.compute, **{axis.value: found for axis, found in run.exposed_by_axis().items()}}
+        parts = {"compute": run.compute, **{axis.value: seconds for axis, seconds in run.exposed_by_axis().items()}}
         if self.pipeline is not None:
             parts["other stages"] = self.time - run.compute - run.exposed
         budget = f"{deployment.topology.name}, {format_si(sum(deployment.bandwidths), 'B/s')} per NPU"
@@ -110,20 +110,20 @@ class TrainResult(TrainOutcome):
 def _slices(run: IterationRun, deployment: Deployment, prefix: str) -> list[Slice]:
     """Return the tracks of one NPU: what it does, then each of its dimensions."""
     names = [layer.name for layer in deployment.workload.layers]
-    found = []
+    slices = []
     for span in run.spans:
         what = "compute" if span.axis is None else f"wait for {span.axis.value}"
         arguments: dict[str, Argument] = {"layer": names[span.layer], "part": span.part.value}
-        found.append(Slice(f"{prefix}NPU", what, span.start, span.end, arguments))
+        slices.append(Slice(f"{prefix}NPU", what, span.start, span.end, arguments))
     for index, dimension in enumerate(deployment.topology.dimensions):
         track = f"{prefix}dimension {index + 1}: {dimension.block.value} {dimension.size} {dimension.level}".rstrip()
         for phase in run.phases:
             if phase.dimension == index:
                 values: dict[str, Argument] = {"collective": phase.label, "chunk": phase.chunk}
                 values |= {"size": phase.size, "queued": phase.queued}
-                found.append(Slice(track, phase.operation.value, phase.start, phase.end, values))
+                slices.append(Slice(track, phase.operation.value, phase.start, phase.end, values))
         for leg in run.transfers:
             if leg.dimension == index:
                 values = {"transfer": leg.label, "size": leg.size, "queued": leg.queued}
-                found.append(Slice(track, "transfer", leg.start, leg.end, values))
-    return found
+                slices.append(Slice(track, "transfer", leg.start, leg.end, values))
+    return slices

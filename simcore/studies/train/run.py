@@ -169,16 +169,16 @@ def _network(request: TrainRequest) -> tuple[NetworkSpec, dict[str, str]]:
 
 def _workload(load: Callable[..., Read[Workload]], degrees: Parallelism, npus: int, stages: int) -> Workload:
     """Load a workload, cut for the NPUs of one stage."""
-    found = load(**degrees.degrees, npus=npus // stages).value
+    workload = load(**degrees.degrees, npus=npus // stages).value
     if stages > 1 and degrees.tp is None and degrees.dp is None:  # the preset's DP is for the whole network
-        found = load(tp=found.tp, npus=npus // stages).value
-    return found
+        workload = load(tp=workload.tp, npus=npus // stages).value
+    return workload
 
 
 def _whole_dp(load: Callable[..., Read[Workload]], degrees: Parallelism, npus: int) -> int | None:
     """Return the data parallelism that the same options give without stages; None where that does not fit."""
     try:
-        found = load(**degrees.degrees, npus=npus).value
+        whole = load(**degrees.degrees, npus=npus).value
     except InputError:
         return None
-    return found.dp if found.tp * found.dp == npus else None
+    return whole.dp if whole.tp * whole.dp == npus else None

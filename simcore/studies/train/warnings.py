@@ -42,37 +42,37 @@ def warnings(
     iteration_time : float
         The iteration [s].
     """
-    found = [*_unused(request, deployment), *_smaller_batch(deployment, pipeline, iteration_time)]
+    sentences = [*_unused(request, deployment), *_smaller_batch(deployment, pipeline, iteration_time)]
     schedule = settings.schedule.name
     if settings.convention.always_ascending and schedule != "ascending":
-        found.append(f"The schedule {schedule} had no effect: ASTRA-sim 2 always runs the ascending one.")
+        sentences.append(f"The schedule {schedule} had no effect: ASTRA-sim 2 always runs the ascending one.")
     for parallel, d, factor in _shared_rings(deployment):
         group = (deployment.groups.tp if parallel is Axis.TENSOR else deployment.groups.dp)[d]
-        found.append(
+        sentences.append(
             f"{parallel.value} groups cover {group} of the {deployment.topology.dimensions[d].size} NPUs of "
             f"dimension {d + 1}, a ring. Each is timed as a ring of its own with the whole bandwidth, as the "
             f"closed form has it; on the links that are there its all-reduce takes {factor:g} times as long in "
             "this dimension."
         )
-    found += [
+    sentences += [
         f"{each.parallel} groups cover {each.group} of the {each.size} NPUs of dimension {each.dimension + 1}, "
         f"which is fully connected. Such a group keeps b/(n-1) per peer: {each.usable / 1e9:.5g} of "
         f"{each.whole / 1e9:.5g} GB/s, as simulated."
         for each in partial
     ]
     if request.communicator is not None:
-        found += Parallelism(groups=deployment.groups).cautions(deployment.topology)
+        sentences += Parallelism(groups=deployment.groups).cautions(deployment.topology)
     if request.split == "optimal" and request.zero:
-        found.append(
+        sentences.append(
             "--split optimal is the closed form's best for plain data parallelism; it does not know that ZeRO-3 "
             "gathers parameters too. Compare it with --split equal and bandwidths of your own."
         )
     if request.split == "optimal" and pipeline is not None:
-        found.append(
+        sentences.append(
             "--split optimal is the closed form's best for the collectives; it knows no transfers between pipeline "
             "stages. Compare it with --split equal and bandwidths of your own."
         )
-    return found
+    return sentences
 
 
 def _unused(request: TrainRequest, deployment: Deployment) -> list[str]:
@@ -105,7 +105,7 @@ def _smaller_batch(deployment: Deployment, pipeline: PipelineReport | None, iter
 
 def _shared_rings(deployment: Deployment) -> list[tuple[Axis, int, float]]:
     """Return groups that cover part of a ring: their kind, the dimension (from 0), and `sharing` of its links."""
-    found = []
+    rings = []
     for index, dimension in enumerate(deployment.topology.dimensions):
         tp, dp = deployment.groups.tp[index], deployment.groups.dp[index]
         block = range(tp * dp)  # in explicit groups some NPUs may be idle
@@ -115,5 +115,5 @@ def _shared_rings(deployment: Deployment) -> list[tuple[Axis, int, float]]:
         }
         for axis, size in ((Axis.TENSOR, tp), (Axis.DATA, dp)):
             if dimension.block is Block.RING and 1 < size < dimension.size:
-                found.append((axis, index, sharing(dimension, groups[axis], Collective.ALL_REDUCE)))
-    return found
+                rings.append((axis, index, sharing(dimension, groups[axis], Collective.ALL_REDUCE)))
+    return rings

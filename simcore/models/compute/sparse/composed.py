@@ -39,11 +39,11 @@ def tokens_of(tokens: int, experts: int, skew: float) -> list[int]:
     """
     weights = [(place + 1) ** -skew for place in range(experts)]
     shares = [tokens * weight / math.fsum(weights) for weight in weights]
-    found = [math.floor(share) for share in shares]
-    by_rest = sorted(range(experts), key=lambda place: found[place] - shares[place])
-    for place in by_rest[: tokens - sum(found)]:
-        found[place] += 1
-    return found
+    tokens_each = [math.floor(share) for share in shares]
+    by_rest = sorted(range(experts), key=lambda place: tokens_each[place] - shares[place])
+    for place in by_rest[: tokens - sum(tokens_each)]:
+        tokens_each[place] += 1
+    return tokens_each
 
 
 def parts(kernel: str, dtype: str, shape: Mapping[str, float]) -> list[Part]:

@@ -85,11 +85,11 @@ def blocks_touched(tile: int, block: int) -> dict[int, float]:
     {1: 0.6666666666666666, 2: 0.3333333333333333}
     """
     period = block // math.gcd(tile, block)
-    found: dict[int, float] = {}
+    counts: dict[int, float] = {}
     for index in range(period):
         touched = (index * tile % block + tile - 1) // block + 1
-        found[touched] = found.get(touched, 0) + 1
-    return {touched: count / period for touched, count in sorted(found.items())}
+        counts[touched] = counts.get(touched, 0) + 1
+    return {touched: count / period for touched, count in sorted(counts.items())}
 
 
 def coverage(tile: tuple[int, int], block: tuple[int, int], sparsity: float) -> float:
@@ -186,21 +186,21 @@ def packed_tiles(mask: Mask | RandomMask, micro: tuple[int, int], pack: int) -> 
 def _any_in_blocks(mask: Mask, height: int, width: int) -> Mask:
     """Return which blocks of a matrix hold a non-zero. Blocks at the lower and right edge may be cut."""
     rows = np.logical_or.reduceat(mask, np.arange(0, mask.shape[0], height), axis=0)
-    found: Mask = np.logical_or.reduceat(rows, np.arange(0, mask.shape[1], width), axis=1)
-    return found
+    blocks: Mask = np.logical_or.reduceat(rows, np.arange(0, mask.shape[1], width), axis=1)
+    return blocks
 
 
 def binomial(count: int, chance: float) -> Chances:
     """Return the probabilities of 0..count successes. Logarithms keep large counts from overflowing."""
     if chance <= 0 or chance >= 1 or count == 0:
-        found = np.zeros(count + 1)
-        found[count if chance >= 1 else 0] = 1.0
-        return found
+        chances = np.zeros(count + 1)
+        chances[count if chance >= 1 else 0] = 1.0
+        return chances
     kept = np.arange(1, count + 1)
     ratios = np.log((count - kept + 1) / kept) + math.log(chance) - math.log1p(-chance)
     logs = np.concatenate([[0.0], np.cumsum(ratios)]) + count * math.log1p(-chance)
-    found = np.exp(logs)
-    scaled: Chances = found / found.sum()
+    chances = np.exp(logs)
+    scaled: Chances = chances / chances.sum()
     return scaled
 
 
@@ -244,14 +244,14 @@ def kept_chances(columns: int, micro: int, block: int, dead: float) -> Chances:
     if block % micro == 0 or micro % block == 0:
         unit, run, drawn = max(micro, block), max(block // micro, 1), max(micro // block, 1)
         whole, rest = divmod(columns, unit)
-        found = np.zeros(whole * run + 1)
-        found[::run] = binomial(whole, 1 - dead**drawn)
+        chances = np.zeros(whole * run + 1)
+        chances[::run] = binomial(whole, 1 - dead**drawn)
         if not rest:
-            return found
+            return chances
         last = np.zeros(math.ceil(rest / micro) + 1)
         last[0] = dead ** math.ceil(rest / block)
         last[-1] = 1 - last[0]
-        return np.convolve(found, last)
+        return np.convolve(chances, last)
     return _by_blocks(columns, micro, block, dead)
 
 
@@ -278,6 +278,6 @@ def _by_blocks(columns: int, micro: int, block: int, dead: float) -> Chances:
 
 
 def _shifted(chances: Chances, by: int) -> Chances:
-    found = np.zeros_like(chances)
-    found[by:] = chances[: len(chances) - by]
-    return found
+    shifted = np.zeros_like(chances)
+    shifted[by:] = chances[: len(chances) - by]
+    return shifted

@@ -100,9 +100,9 @@ def noise(profile: KernelProfile, dtype: str, kernels: Iterable[SparseKernel]) -
     for axis in dict.fromkeys(kernel.axis for kernel in kernels):
         fit = profile.fit(f"pit-{axis}", dtype)
         index = profile.fit(f"index-{axis}", "bool") or profile.fit("index", "bool")
-        for found in (fit, index):
-            if found is not None and found.noisy:
-                notes[f"{found.kernel} {found.dtype}: measured {bound}"] = None
+        for each in (fit, index):
+            if each is not None and each.noisy:
+                notes[f"{each.kernel} {each.dtype}: measured {bound}"] = None
         if fit is None:
             points = [one for one in profile.samples if (one.kernel, one.dtype) == (f"pit-{axis}", dtype)]
             noisy = sum(one.spread > NOISY for one in points)

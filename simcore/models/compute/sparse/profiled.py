@@ -108,7 +108,7 @@ def outside(profile: KernelProfile, product: Product, mask: RandomMask) -> list[
     mask : RandomMask
         Its size, granularity and sparsity are compared.
     """
-    found: dict[str, None] = {}
+    sentences: dict[str, None] = {}
     for family, dtype in (("pit", product.dtype), ("index", "bool")):
         samples = [
             one for one in profile.samples if one.dtype == dtype and axis_of(one.kernel, family) not in {None, "n"}
@@ -118,8 +118,8 @@ def outside(profile: KernelProfile, product: Product, mask: RandomMask) -> list[
         for name, value in asked.items() if seen else ():
             low, high = min(one[name] for one in seen), max(one[name] for one in seen)
             if not low <= value <= high:
-                found[f"{name} {value:g} is outside {low:g} to {high:g}"] = None
-    return list(found)
+                sentences[f"{name} {value:g} is outside {low:g} to {high:g}"] = None
+    return list(sentences)
 
 
 def index_cost(profile: KernelProfile, mask: RandomMask | None = None) -> IndexCost:

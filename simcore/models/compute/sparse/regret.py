@@ -52,15 +52,15 @@ def selection_regret(samples: Sequence[tuple[Sample, float]]) -> dict[str, tuple
         sizes = tuple(item for item in _sizes(sample.shape) if not item[0].startswith("tile_"))
         pairs = problems.setdefault((family, sample.dtype, way == "n", sizes), [])
         pairs.append((predicted + index[0], measured + index[1]))
-    found: dict[str, tuple[float, ...]] = {}
+    regrets: dict[str, tuple[float, ...]] = {}
     for (family, dtype, _, sizes), pairs in problems.items():
         if family == "pit":
             product = (("batch", 1), *(item for item in sizes if item[0] in {"m", "n", "k"}))
             pairs += [dense[dtype, product]] if (dtype, product) in dense else []
         if len(pairs) > 1:
             regret = min(pairs)[1] / min(measured for _, measured in pairs) - 1
-            found[family] = (*found.get(family, ()), regret)
-    return found
+            regrets[family] = (*regrets.get(family, ()), regret)
+    return regrets
 
 
 _Sizes = tuple[tuple[str, float], ...]

@@ -159,7 +159,7 @@ def select(
         raise InputError("lookup", "bins at another shape", "the table's shape", "Interpolate instead.")
     if dense_seconds is None:
         dense_seconds = table.dense * product.flop / table.shape.flop
-    found, skipped, unpriced = [Candidate(None, None, dense_seconds)], [], list(table.unpriced)
+    candidates, skipped, unpriced = [Candidate(None, None, dense_seconds)], [], list(table.unpriced)
     for entry in table.entries:
         kernel = entry.kernel
         if (kernel.axis == "n") != (sparse == "b"):
@@ -181,6 +181,6 @@ def select(
         error = None
         if entry.error is not None and index_error is not None:
             error = (seconds * entry.error + index * index_error) / (seconds + index)
-        found.append(Candidate(kernel, work, seconds, index, error))
-    found.sort(key=lambda one: one.total)  # stable: dense, which comes first, wins a tie
-    return Selection(found[0], tuple(found), (*skipped, *unpriced), table.source, tuple(unpriced))
+        candidates.append(Candidate(kernel, work, seconds, index, error))
+    candidates.sort(key=lambda one: one.total)  # stable: dense, which comes first, wins a tie
+    return Selection(candidates[0], tuple(candidates), (*skipped, *unpriced), table.source, tuple(unpriced))

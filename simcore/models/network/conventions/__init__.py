@@ -7,7 +7,7 @@ analytical network, ``astra-sim-2`` and ``astra-sim-2-aware`` are ASTRA-sim 2 wi
 from __future__ import annotations
 
 from simcore.errors import unknown_name
-from simcore.models.network.algorithms import Cost
+from simcore.models.network.algorithms import PhaseCost
 from simcore.models.network.conventions.astra1 import ASTRA_SIM
 from simcore.models.network.conventions.astra2 import ASTRA_SIM_2, ASTRA_SIM_2_AWARE
 from simcore.models.network.conventions.base import Convention
@@ -23,7 +23,7 @@ __all__ = [
     "CONVENTIONS",
     "PHYSICAL",
     "Convention",
-    "Cost",
+    "PhaseCost",
     "convention",
 ]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import floor
 from typing import ClassVar
 
-from simcore.models.network.algorithms import Algorithm, Cost, steps
+from simcore.models.network.algorithms import Algorithm, PhaseCost, steps
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions.base import Convention
 from simcore.models.network.topology import Block, Dimension, hops_between, peer_bandwidth
@@ -50,7 +50,7 @@ class WholeNanoseconds(Convention):
         group: int,
         size: float,
         members: Sequence[int] | None = None,
-    ) -> Cost:
+    ) -> PhaseCost:
         """Return the cost of one phase of a chunk, see `Convention.phase_cost`."""
         rate, latency, whole = self.link_bandwidth(dimension, bandwidth), link_latency(dimension), int(size)
         reduction = self.reduction(whole, group)
@@ -60,7 +60,7 @@ class WholeNanoseconds(Convention):
             time = floor(hops_between(dimension.block, step.distance, group) * latency + message / rate)
             total += step.times * (time + self.per_step + (reduction if step.reduces else 0))
             sent += step.times * step.peers * message
-        return Cost(total * NANOSECOND, 0.0, float(sent))
+        return PhaseCost(total * NANOSECOND, 0.0, float(sent))
 
     def byte_costs(
         self,
@@ -71,12 +71,12 @@ class WholeNanoseconds(Convention):
         group: int,
         size: float,
         members: Sequence[int] | None = None,
-    ) -> list[Cost]:
+    ) -> list[PhaseCost]:
         """Return the line through the costs of no bytes and of `size`, see `Convention.byte_costs`."""
         least, most = (
             self.phase_cost(dimension, bandwidth, algorithm, operation, group, each, members) for each in (0.0, size)
         )
-        return [Cost((most.work - least.work) / size, least.work, most.sent / size)]
+        return [PhaseCost((most.work - least.work) / size, least.work, most.sent / size)]
 
     def link_bandwidth(self, dimension: Dimension, bandwidth: float) -> float:
         """Return what one message sees of the bandwidth of one NPU [B/ns]."""
@@ -114,7 +114,7 @@ class WholeNanoseconds(Convention):
         """Return ``start + duration`` on the grid of whole nanoseconds [s]."""
         return (round(start * 1e9) + round(duration * 1e9)) / 1e9
 
-    def serve(self, now: float, links_free: float, cost: Cost) -> tuple[float, float, float]:
+    def serve(self, now: float, links_free: float, cost: PhaseCost) -> tuple[float, float, float]:
         """Let a phase have the links for itself, whoever uses them."""
         return now, (round(now * 1e9) + round(cost.work * 1e9)) / 1e9, links_free
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from simcore.models.network.algorithms import Algorithm, Cost
+from simcore.models.network.algorithms import Algorithm, PhaseCost
 from simcore.models.network.collectives import Collective
 from simcore.models.network.topology import Dimension
 
@@ -61,7 +61,7 @@ class Convention(ABC):
         group: int,
         size: float,
         members: Sequence[int] | None = None,
-    ) -> Cost:
+    ) -> PhaseCost:
         """Return the cost of one phase of a chunk in one dimension.
 
         Parameters
@@ -94,7 +94,7 @@ class Convention(ABC):
         group: int,
         size: float,
         members: Sequence[int] | None = None,
-    ) -> list[Cost]:
+    ) -> list[PhaseCost]:
         """Return the cost of a phase of one byte for each of `candidates`: work [s/B], latency [s], sent [B/B].
 
         Work and bytes sent grow with the size of the phase, latency does not. Where costs are rounded, the line
@@ -124,5 +124,5 @@ class Convention(ABC):
         """Return ``start + duration`` [s]."""
 
     @abstractmethod
-    def serve(self, now: float, links_free: float, cost: Cost) -> tuple[float, float, float]:
+    def serve(self, now: float, links_free: float, cost: PhaseCost) -> tuple[float, float, float]:
         """Return when a phase that is served now starts and ends, and when its links are free again [s]."""

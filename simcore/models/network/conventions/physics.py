@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simcore.models.network.algorithms import Algorithm, Cost, byte_cost
+from simcore.models.network.algorithms import Algorithm, PhaseCost, byte_cost
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions.base import Convention
 from simcore.models.network.topology import Block, Dimension
@@ -35,10 +35,10 @@ class Physics(Convention):
         group: int,
         size: float,
         members: Sequence[int] | None = None,
-    ) -> Cost:
+    ) -> PhaseCost:
         """Return the cost of one phase of a chunk, see `Convention.phase_cost`."""
         each_byte = self.byte_costs(dimension, bandwidth, algorithm, operation, group, size, members)
-        costs = [Cost(each.work * size, each.latency, each.sent * size) for each in each_byte]
+        costs = [PhaseCost(each.work * size, each.latency, each.sent * size) for each in each_byte]
         return min(costs, key=lambda each: each.work + each.latency)
 
     def byte_costs(
@@ -50,7 +50,7 @@ class Physics(Convention):
         group: int,
         size: float,
         members: Sequence[int] | None = None,
-    ) -> list[Cost]:
+    ) -> list[PhaseCost]:
         """Return the cost of one byte by each algorithm that may run, see `Convention.byte_costs`."""
         at = range(group) if members is None else members
         options = self.candidates(dimension, algorithm, operation, len(at))
@@ -87,7 +87,7 @@ class Physics(Convention):
         """Return ``start + duration``."""
         return start + duration
 
-    def serve(self, now: float, links_free: float, cost: Cost) -> tuple[float, float, float]:
+    def serve(self, now: float, links_free: float, cost: PhaseCost) -> tuple[float, float, float]:
         """Let one chunk send at a time: those under way share the links instead of multiplying them."""
         start = now if now >= links_free else links_free
         sent = start + cost.work

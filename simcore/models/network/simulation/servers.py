@@ -10,7 +10,7 @@ from simpy.events import Event
 
 from simcore.engine import Clock
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import Convention, Cost
+from simcore.models.network.conventions import Convention, PhaseCost
 from simcore.models.network.simulation.log import Ledger, LoggedPhase
 
 
@@ -20,7 +20,7 @@ class ServedPhase(NamedTuple):
     server: Server
     operation: Collective
     size: float
-    cost: Cost
+    cost: PhaseCost
 
 
 class Issued:

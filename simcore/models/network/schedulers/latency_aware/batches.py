@@ -14,7 +14,7 @@ from simcore.models.network.schedulers.latency_aware.phase_table import Floats, 
 
 
 @dataclass(frozen=True)
-class Batch:
+class MixtureBatch:
     """Mixtures of as many orders in as many rounds.
 
     Attributes
@@ -108,7 +108,9 @@ class Batch:
         return np.asarray(ended.max(axis=0))
 
 
-def batches(table: PhaseTable, size: float, most: int, family: Iterable[Mixtures], shortest: float) -> list[Batch]:
+def batches(
+    table: PhaseTable, size: float, most: int, family: Iterable[Mixtures], shortest: float
+) -> list[MixtureBatch]:
     """Return mixtures of at most so many chunks whose load is less than a time [s], the most promising batch first."""
     there = table.dimension[:, :, None] == np.arange(table.used)
     work, latency = (np.einsum("ri,rid->dr", each.min(axis=-1), there) for each in (table.work, table.latency))
@@ -135,6 +137,6 @@ def batches(table: PhaseTable, size: float, most: int, family: Iterable[Mixtures
                 latest = repeats * in_round * latency.min(axis=1)
                 if table.occupied(0 * latest, latest).max() < shortest:
                     least = table.occupied(once, once + repeats * late).max(axis=0)
-                    kept.append(Batch(table, size, repeats, mixed.whole, rows, parts, chunks, least))
+                    kept.append(MixtureBatch(table, size, repeats, mixed.whole, rows, parts, chunks, least))
     # few chunks take longer than their load
     return sorted(kept, key=lambda each: float(each.least.min()) * (1 + 1 / (each.rounds * each.chunks_in_round)))

@@ -104,7 +104,7 @@ def mixtures(count: int, even: bool) -> list[Mixtures]:
         turned = [index[order] for order in _around(orders(count)[0])]
         columns = [np.array([some]).T for some in (turned[:1], turned)]
         return [Mixtures(column, np.ones_like(column), len(column), 1) for column in columns]
-    found = []
+    listed = []
     for mixed in range(1, max(count, _ANY.get(count, 1)) + 1):
         sets = _sets(index, mixed, every=mixed <= _ANY.get(count, 1))
         whole = 1 if mixed == 1 else 8 if count not in _ANY else 10 if (count, mixed) in _TENTHS else 16
@@ -113,8 +113,8 @@ def mixtures(count: int, even: bool) -> list[Mixtures]:
             if sets and shares:
                 mixed_orders = np.repeat(np.array(sets).T, len(shares), axis=1)
                 parts = np.tile(np.array(shares).T, len(sets))
-                found.append(Mixtures(mixed_orders, parts, divided, len(shares)))
-    return found
+                listed.append(Mixtures(mixed_orders, parts, divided, len(shares)))
+    return listed
 
 
 def _sets(index: dict[tuple[int, ...], int], mixed: int, every: bool) -> list[tuple[int, ...]]:
@@ -140,8 +140,8 @@ def rounds(chunks: int, mixed: int) -> list[int]:
     >>> rounds(64, 3)
     [1, 2, 3, 5, 7, 10, 15, 21]
     """
-    found, count = set(), chunks // mixed
+    counts, count = set(), chunks // mixed
     while count >= 1:
-        found |= {count, max(1, count * 3 // 4)}
+        counts |= {count, max(1, count * 3 // 4)}
         count //= 2
-    return sorted(found)
+    return sorted(counts)

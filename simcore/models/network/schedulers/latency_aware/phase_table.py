@@ -9,7 +9,7 @@ import numpy as np
 
 from simcore.models.network.chunks import ChunkPlan, Optimization, phases
 from simcore.models.network.collectives import Collective
-from simcore.models.network.conventions import PHYSICAL, Convention, Cost
+from simcore.models.network.conventions import PHYSICAL, Convention, PhaseCost
 from simcore.models.network.schedulers.base import CollectiveView
 from simcore.models.network.schedulers.latency_aware.mixtures import Integers, orders
 
@@ -78,7 +78,7 @@ def phase_table(view: CollectiveView) -> PhaseTable:
     shape = len(rows), max(map(len, rows))
     dimension = np.full(shape, len(used))
     work, latency = np.zeros((*shape, 2)), np.zeros((*shape, 2))
-    costs: dict[tuple[int, Collective], tuple[Cost, Cost]] = {}
+    costs: dict[tuple[int, Collective], tuple[PhaseCost, PhaseCost]] = {}
     for r, row in enumerate(rows):
         for i, (d, operation, share) in enumerate(row):
             if (d, operation) not in costs:

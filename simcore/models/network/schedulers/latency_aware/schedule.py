@@ -18,7 +18,7 @@ from simcore.models.network.chunks import ChunkPlan
 from simcore.models.network.collectives import Collective
 from simcore.models.network.distances import Positions
 from simcore.models.network.schedulers.base import CollectiveView, Scheduler
-from simcore.models.network.schedulers.latency_aware.batches import Batch, batches
+from simcore.models.network.schedulers.latency_aware.batches import MixtureBatch, batches
 from simcore.models.network.schedulers.latency_aware.mixtures import LAGS, LAGS_IN_FLIGHT, Integers, mixtures
 from simcore.models.network.schedulers.latency_aware.phase_table import phase_table
 
@@ -70,9 +70,9 @@ class _Search:
 
     def __init__(self) -> None:
         self.shortest, self.mixture, self.lag = inf, 0, LAGS[0]
-        self.batch: Batch | None = None
+        self.batch: MixtureBatch | None = None
 
-    def look_at(self, batch: Batch) -> None:
+    def look_at(self, batch: MixtureBatch) -> None:
         """Time the mixtures of a batch that may be faster."""
         some = np.flatnonzero(batch.least < self.shortest)
         if len(some):
@@ -84,7 +84,7 @@ class _Search:
                     break
                 self._time(batch, some[slice_])
 
-    def _time(self, batch: Batch, some: Integers) -> None:
+    def _time(self, batch: MixtureBatch, some: Integers) -> None:
         lags = LAGS if batch.table.in_flight == 1 else LAGS_IN_FLIGHT
         for lag in lags if batch.rounds * batch.chunks_in_round > 1 else lags[:1]:
             times = batch.times(some, lag)
@@ -93,7 +93,7 @@ class _Search:
                 self.batch, self.mixture = batch, int(some[times.argmin()])
 
 
-def _cut(batch: Batch, mixture: int, lag: float, whole: bool) -> list[ChunkPlan]:
+def _cut(batch: MixtureBatch, mixture: int, lag: float, whole: bool) -> list[ChunkPlan]:
     """Cut the bytes into the chunks of a mixture; where bytes are whole, the last chunk takes what is left."""
     part = batch.size / (batch.whole * batch.rounds)
     each = [
