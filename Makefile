@@ -3,7 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint docs bench clean
+# of hostile input: which mutations are tried, and how many
+SEED ?= 1
+COUNT ?= 20000
+
+.PHONY: run test lint docs bench fuzz clean
 
 run: $(VENV)/.installed
 	$(BIN)/simcore trace --interval 60
@@ -21,6 +25,11 @@ docs: $(VENV)/.installed-docs
 
 bench: $(VENV)/.installed-dev
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+# beyond the 2,000 mutations that the tests try
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m tests.fuzz --seed $(SEED) --count $(COUNT)
+	$(BIN)/python -m tests.fuzz_commands --seed $(SEED) --count $$(($(COUNT) / 20))
 
 clean:
 	rm -rf $(VENV) build dist docs/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

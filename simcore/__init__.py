@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from simcore.models.network.sharing.jobs import simulate
     from simcore.studies.collective import CollectiveRequest, CollectiveResult, collective
     from simcore.studies.evaluate import EvaluateRequest, Evaluation, evaluate
+    from simcore.studies.model import ModelRequest, ModelResult, model
     from simcore.studies.optimize import OptimizeRequest, OptimizeResult, optimize
     from simcore.studies.rates import RatesRequest, RatesResult, rates
     from simcore.studies.trace import TraceRequest, TraceResult, trace
@@ -23,6 +24,8 @@ __getattr__, __dir__ = attach(
         "CollectiveResult": "simcore.studies.collective",
         "EvaluateRequest": "simcore.studies.evaluate",
         "Evaluation": "simcore.studies.evaluate",
+        "ModelRequest": "simcore.studies.model",
+        "ModelResult": "simcore.studies.model",
         "OptimizeRequest": "simcore.studies.optimize",
         "OptimizeResult": "simcore.studies.optimize",
         "RatesRequest": "simcore.studies.rates",
@@ -33,6 +36,7 @@ __getattr__, __dir__ = attach(
         "TrainResult": "simcore.studies.train",
         "collective": "simcore.studies.collective",
         "evaluate": "simcore.studies.evaluate",
+        "model": "simcore.studies.model",
         "optimize": "simcore.studies.optimize",
         "rates": "simcore.studies.rates",
         "simulate": "simcore.models.network.sharing.jobs",
@@ -46,6 +50,8 @@ __all__ = [
     "CollectiveResult",
     "EvaluateRequest",
     "Evaluation",
+    "ModelRequest",
+    "ModelResult",
     "OptimizeRequest",
     "OptimizeResult",
     "RatesRequest",
@@ -57,6 +63,7 @@ __all__ = [
     "__version__",
     "collective",
     "evaluate",
+    "model",
     "optimize",
     "rates",
     "simulate",

@@ -17,6 +17,13 @@ import re
 from collections.abc import Callable, Iterable
 from numbers import Real
 
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""What a terminal, an editor or a spreadsheet acts on in place of showing it: control characters, what turns the
+direction of writing, other ends of lines, and halves of characters."""
+LONGEST = 300
+"""Characters of a file that a message quotes."""
+_COMPARED = 60
+"""Characters of a name that are compared with the known ones, which takes the square of their number."""
 _FIELD = re.compile(r"\x1f(\w+)\x1f")
 
 
@@ -88,12 +95,17 @@ class InputError(SimcoreError):
 
     def text(self, called: Callable[[str], str]) -> str:
         """Return the message, with what `called` gives in place of each field's name."""
-        text = f"{self.place}: found {self.found}, expected {self.expected}."
-        text = f"{text} {self.remedy}" if self.remedy else text
-        text = one_line(with_fields(text, called))
+        place, found, expected, remedy = (
+            shortened(with_fields(text, called), most)
+            for text, most in (
+                (self.place, LONGEST), (self.found, LONGEST), (self.expected, 4 * LONGEST), (self.remedy, 4 * LONGEST),
+            )
+        )  # fmt: skip
+        text = f"{place}: found {found}, expected {expected}."
+        text = one_line(f"{text} {remedy}" if remedy else text)
         if self.pointer is None:
             return text
-        line, offset = self.pointer
+        line, offset = _around(*self.pointer)
         return f"{text}\n  {one_line(line)}\n  {' ' * len(one_line(line[:offset]))}^"
 
     def renamed(self, called: Callable[[str], str]) -> InputError:
@@ -120,7 +132,40 @@ def one_line(text: str) -> str:
     >>> print(one_line("found 'a\nb'"))
     found 'a\nb'
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def shortened(text: str, most: int = LONGEST) -> str:
+    """Return a text, or the beginning and the end of one of more than `most` characters.
+
+    Examples
+    --------
+    >>> shortened("325 GB/s"), shortened("9" * 5000, 16)
+    ('325 GB/s', '999999999999...9999 (5,000 characters)')
+    """
+    if len(text) <= most:
+        return text
+    return f"{text[: 3 * most // 4]}...{text[-(most // 4) :]} ({len(text):,} characters)"
+
+
+def _around(line: str, offset: int, most: int = 100) -> tuple[str, int]:
+    """Return the part of a long line around an offset, and the offset in it."""
+    if len(line) <= 2 * most:
+        return line, offset
+    start, stop = max(offset - most, 0), offset + most
+    before, after = "..." if start else "", "..." if stop < len(line) else ""
+    return f"{before}{line[start:stop]}{after}", offset - start + len(before)
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal would act on, but for the ends of lines.
+
+    Examples
+    --------
+    >>> printable("two\nlines") == "two\nlines", printable("\x1b[2J")
+    (True, '\\x1b[2J')
+    """
+    return "\n".join(one_line(line) for line in text.split("\n"))
 
 
 def written(value: object) -> str:
@@ -134,8 +179,10 @@ def written(value: object) -> str:
     return str(value) if isinstance(value, Real) else repr(value)
 
 
-def did_you_mean(word: str, options: Iterable[str]) -> str:
+def did_you_mean(word: str, options: Iterable[str], alike: float = 0.5) -> str:
     """Return ``Did you mean 'x'?`` for the closest option, or an empty string.
+
+    A word and an option that are less `alike` than that, of 1, are two things.
 
     Examples
     --------
@@ -145,7 +192,7 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
     ''
     """
     by_lower = {option.lower(): option for option in options}
-    close = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word[:_COMPARED].lower(), list(by_lower), n=1, cutoff=alike)
     return f"Did you mean '{by_lower[close[0]]}'?" if close else ""
 
 
@@ -160,7 +207,7 @@ def closest_option(word: str, options: Iterable[str]) -> str:
     ("Did you mean '--chunks'?", '')
     """
     names = {option.lstrip("-"): option for option in options if len(option.lstrip("-")) > 1}
-    close = difflib.get_close_matches(word.lstrip("-").lower(), list(names), n=1, cutoff=0.65)
+    close = difflib.get_close_matches(word[:_COMPARED].lstrip("-").lower(), list(names), n=1, cutoff=0.65)
     return f"Did you mean '{names[close[0]]}'?" if close else ""
 
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from simcore.errors import InputError, unknown_name
+from simcore.documents import Broken, parse
+from simcore.errors import CONTROL, InputError, one_line, unknown_name
+from simcore.numerals import REAL, WHOLE
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
 Schema = TypeVar("Schema", bound="BaseModel")
+
+MOST_BYTES = 64 * 2**20
+"""Of any input file but a trace."""
+PROSE = frozenset({"description", "source", "note"})
+"""Fields whose texts may have several lines."""
+_LINES = str.maketrans("", "", "\r\n\t")
 
 
 def sha256(data: bytes) -> str:
@@ -22,22 +32,43 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def read_bytes(path: Path, what: str) -> bytes:
+def read_bytes(path: Path, what: str, most: int | None = MOST_BYTES) -> bytes:
     """Read a file, or say which file is missing.
+
+    Parameters
+    ----------
+    path : Path
+        The file; a pipe will do, a device will not.
+    what : str
+        What it is, for messages: ``cluster``.
+    most : int or None
+        Bytes that it may have at most; None for any number.
 
     Raises
     ------
     InputError
-        If there is no such file, or it cannot be read.
+        If there is no such file, it cannot be read, or it is too large.
     """
+    expected = f"a {what} file"
     try:
-        return path.read_bytes()
+        with path.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+                raise InputError(str(path), "a device", expected, "Name a file.")
+            if most is None:
+                return stream.read()
+            data = b"" if status.st_size > most else stream.read(most + 1)
     except FileNotFoundError:
-        raise InputError(str(path), "no such file", f"a {what} file", "Check the path.") from None
+        raise InputError(str(path), "no such file", expected, "Check the path.") from None
     except IsADirectoryError:
-        raise InputError(str(path), "a directory", f"a {what} file", "Name a file in it.") from None
+        raise InputError(str(path), "a directory", expected, "Name a file in it.") from None
     except OSError as error:
-        raise InputError(str(path), f"a file that cannot be read ({error.strerror})", f"a {what} file") from None
+        raise InputError(str(path), f"a file that cannot be read ({error.strerror})", expected) from None
+    except ValueError:  # a path with a NUL in it
+        raise InputError(str(path), "a path that no file can have", expected, "Check the path.") from None
+    if status.st_size > most or len(data) > most:
+        raise InputError(str(path), f"more than {most >> 20} MiB", f"{expected} of at most that", "Check the path.")
+    return data
 
 
 def read_text(path: Path, what: str) -> str:
@@ -55,7 +86,14 @@ def decode(data: bytes, path: Path, what: str) -> str:
         ) from None
 
 
-def validate(schema: type[Schema], data: object, place: str, lines: Mapping[tuple[str | int, ...], int]) -> Schema:
+def validate(
+    schema: type[Schema],
+    data: object,
+    place: str,
+    lines: Mapping[tuple[str | int, ...], int],
+    *,
+    plain: bool = False,
+) -> Schema:
     """Check data against a pydantic schema and translate its first complaint.
 
     Parameters
@@ -68,30 +106,68 @@ def validate(schema: type[Schema], data: object, place: str, lines: Mapping[tupl
         The file's name, or the file and line.
     lines : mapping
         Line numbers by path of keys; the longest known prefix of a field's path is used.
+    plain : bool
+        Whether all texts are known to be free of control characters, see `is_plain`.
 
     Raises
     ------
     InputError
-        Naming file, line, field, what was found and what was expected.
+        Naming file, line, field, what was found and what was expected; also for a name with control characters.
     """
     from pydantic import ValidationError
 
     try:
-        return schema.model_validate(data)
+        model = schema.model_validate(data)
     except ValidationError as error:
         raise _translated(error, schema, place, lines) from None
+    for path, text in () if plain else _texts(model, ()):
+        if CONTROL.search(text.translate(_LINES) if path[-1:] in _PROSE_ENDS else text):
+            where = _place(place, path, lines)
+            raise InputError(where, f"'{text}'", "text without control characters", "Remove them.")
+    return model
+
+
+def is_plain(text: str) -> bool:
+    """Tell whether a text has no control characters but ends of lines and tabs."""
+    return CONTROL.search(text.translate(_LINES)) is None
+
+
+_PROSE_ENDS = {(name,) for name in PROSE}
+
+
+def _texts(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield all texts of what was read, names among them, with the path of each."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield (*path, name), str(name)
+            yield from _texts(each, (*path, name))
+    elif isinstance(value, list | tuple):
+        for index, each in enumerate(value):
+            yield from _texts(each, (*path, index))
+    elif hasattr(value, "model_fields_set"):
+        for name, each in vars(value).items():
+            yield from _texts(each, (*path, name))
+
+
+def _place(place: str, path: tuple[str | int, ...], lines: Mapping[tuple[str | int, ...], int]) -> str:
+    line = next((lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in lines), None)
+    where = f"{place}, line {line}" if line is not None else place
+    field = ".".join(str(part) for part in path)
+    return f"{where}, field '{field}'" if field else where
 
 
 _EXPECTED = {
     "missing": "a value",
-    "int_parsing": "a whole number",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_parsing": "a number",
-    "float_type": "a number",
+    "int_parsing": WHOLE,
+    "int_type": WHOLE,
+    "int_from_float": WHOLE,
+    "float_parsing": REAL,
+    "float_type": REAL,
     "finite_number": "a finite number",
-    "bool_parsing": "yes or no",
-    "bool_type": "yes or no",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
     "string_type": "text",
     "string_too_short": "a name",
     "dict_type": "a mapping of names to values",
@@ -113,13 +189,10 @@ def _translated(
     # a field that is not known is what a missing one was meant to be, most likely
     first = next((one for one in found_errors if one["type"] == "extra_forbidden"), found_errors[0])
     path = tuple(part for part in first["loc"] if part != "[key]")  # pydantic's mark of a key that is wrong itself
-    line = next((lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in lines), None)
-    field = ".".join(str(part) for part in path)
-    where = f"{place}, line {line}" if line is not None else place
-    kind = first["type"]
+    kind, where = first["type"], _place(place, path, lines)
     if kind == "extra_forbidden":
+        where = where.removesuffix(f", field '{'.'.join(str(part) for part in path)}'")
         return unknown_name(where, str(path[-1]), _fields_beside(schema, path), "Remove the unknown field.")
-    where = f"{where}, field '{field}'" if field else where
     if kind == "missing":
         return InputError(where, "nothing", "a value", f"Add the field '{path[-1]}'.")
     found = _shown(first["input"], quoted=kind.endswith("_type"))
@@ -145,7 +218,9 @@ def _shown(value: object, *, quoted: bool = False) -> str:
     if isinstance(value, list):
         return "a list"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
     try:
         float("text" if quoted and isinstance(value, str) else str(value))
     except ValueError:
@@ -165,7 +240,7 @@ def _fields_beside(schema: type[BaseModel], path: tuple[str | int, ...]) -> list
 
 
 def read_yaml(path: Path, schema: type[Schema], what: str, text: str) -> Schema:
-    """Read the text of a YAML file into a schema.
+    """Read the text of a YAML or JSON file into a schema.
 
     Parameters
     ----------
@@ -181,48 +256,17 @@ def read_yaml(path: Path, schema: type[Schema], what: str, text: str) -> Schema:
     Raises
     ------
     InputError
-        If the text is no YAML, or does not fit the schema.
+        If the text is neither, or does not fit the schema.
     """
-    import yaml
-
     expected = f"a {what} file in YAML"
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines = {} if node is None else _yaml_lines(node, str(path))
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
-        raise InputError(where, f"broken YAML ({problem})", expected) from None
-    except (ValueError, OverflowError) as error:  # a date such as 2024-13-01, an integer such as 0b
-        raise InputError(str(path), f"a value that YAML cannot read ({error})", expected, "Quote it.") from None
-    except RecursionError:
-        raise InputError(str(path), "YAML that is nested too deep, or in itself", expected) from None
-    if not isinstance(data, dict):
-        found = "an empty file" if data is None else _shown(data)
+        document = parse(text)
+    except Broken as broken:
+        raise broken.error(str(path), expected) from None
+    if not isinstance(document.data, dict):
+        found = "an empty file" if document.data is None else _shown(document.data)
         raise InputError(str(path), found, f"a {what} file: a mapping with {', '.join(schema.model_fields)}")
-    return validate(schema, data, str(path), lines)
-
-
-def _yaml_lines(node: Any, name: str, path: tuple[str | int, ...] = ()) -> dict[tuple[str | int, ...], int]:
-    """Line numbers of every key and item of a composed YAML document, which must not have a key twice."""
-    import yaml
-
-    lines = {path: node.start_mark.line + 1}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            below = (*path, str(key.value))
-            if below in lines:
-                where = f"{name}, line {key.start_mark.line + 1}"
-                found = f"'{key.value}' a second time (line {lines[below]} has it too)"
-                raise InputError(where, found, "each name once", "Remove one of the two.")
-            lines.update(_yaml_lines(value, name, below))
-            lines[below] = key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            lines.update(_yaml_lines(value, name, (*path, index)))
-    return lines
+    return validate(schema, document.data, str(path), document.lines)
 
 
 def csv_rows(text: str, path: str, what: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
@@ -288,11 +332,11 @@ def check_columns(header: Sequence[str], required: Sequence[str], optional: Sequ
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Write a table as CSV text: floats at full precision, ``None`` as an empty field."""
+    """Write a table as CSV text: floats at full precision, ``None`` as an empty field, control characters escaped."""
     import io
 
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerow([one_line(name) for name in columns])
+    writer.writerows([one_line(each) if isinstance(each, str) else each for each in row] for row in rows)
     return buffer.getvalue()

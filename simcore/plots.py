@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from simcore.errors import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +33,9 @@ def new_figure(width: float, height: float) -> Figure:
 def caption(figure: Figure, text: str) -> Figure:
     """Write under a figure what it shows, in lines that fit, as it is: a dollar sign in a name begins no formula."""
     width = int(CAPTION * figure.get_figwidth())
-    figure.supxlabel("\n".join(textwrap.wrap(text, width, break_on_hyphens=False)), fontsize=7, parse_math=False)
+    figure.supxlabel(
+        "\n".join(textwrap.wrap(one_line(text), width, break_on_hyphens=False)), fontsize=7, parse_math=False
+    )
     return figure
 
 
@@ -38,6 +43,9 @@ def save(figure: Figure, stem: Path) -> None:
     """Write a figure as PNG and PDF, without dates, so that the same data gives the same bytes."""
     import matplotlib
 
-    with matplotlib.rc_context({"svg.hashsalt": "simcore", "pdf.fonttype": 42}):
+    with matplotlib.rc_context({"svg.hashsalt": "simcore", "pdf.fonttype": 42}), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Glyph .* missing"
+        )  # a name in letters that the font lacks: boxes stand there
         figure.savefig(f"{stem}.png", dpi=DPI, metadata={"Software": None})
         figure.savefig(f"{stem}.pdf", metadata={"CreationDate": None, "Creator": "simcore", "Producer": None})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from hashlib import sha256
@@ -60,7 +61,7 @@ def load(spec: str, group: str, known: Mapping[str, str], place: str) -> Any:
 
 def _module(path: Path, place: str) -> ModuleType:
     """Import a file, once; it keeps the name by which Python finds what is pickled or annotated in it."""
-    if not path.is_file():
+    if not os.path.isfile(path):  # False too for a name that no file can have
         raise InputError(place, f"'{path}', which is no file", "FILE.py:NAME", "Check the path.")
     resolved = path.resolve()
     name = f"{resolved.stem}_{sha256(str(resolved).encode()).hexdigest()[:8]}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from simcore._version import __version__
-from simcore.errors import InputError, MissingExtraError, unknown_name
+from simcore.errors import CONTROL, InputError, MissingExtraError, one_line, unknown_name
 from simcore.files import csv_text
 from simcore.outputs import atomic_directory, check_file, write_atomic
 from simcore.report import Block, as_html
@@ -147,7 +147,7 @@ class Table(Sequence[Row]):
 
 
 def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else one_line(str(value))
 
 
 @dataclass(frozen=True)
@@ -303,5 +303,6 @@ class Result(ABC):
 
 
 def to_json(document: Mapping[str, Any]) -> str:
-    """Write a document as JSON: full precision, no NaN, a newline at the end."""
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Write a document as JSON: full precision, no NaN, a newline at the end, nothing that a terminal would act on."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    return CONTROL.sub(lambda match: "\n" if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text) + "\n"

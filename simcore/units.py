@@ -11,6 +11,7 @@ import re
 from decimal import Decimal
 
 from simcore.errors import InputError, did_you_mean
+from simcore.numerals import as_real
 
 _DECIMAL = {"": 0, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "P": 15}
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50}
@@ -38,12 +39,16 @@ _UNITS: dict[str, dict[str, Decimal]] = {
     "bandwidth": _with_prefixes("B/s"),
     "rate": _with_prefixes("FLOP/s"),
     "work": _with_prefixes("FLOP"),
+    "frequency": _with_prefixes("Hz"),
 }
-_EXAMPLE = {"time": "500 ns", "bytes": "1 GiB", "bandwidth": "325 GB/s", "rate": "66 TFLOP/s", "work": "2 GFLOP"}
-_PLAIN = {"time": "s", "bytes": "B", "bandwidth": "B/s", "rate": "FLOP/s", "work": "FLOP"}
+_EXAMPLE = {"time": "500 ns", "bytes": "1 GiB", "bandwidth": "325 GB/s", "rate": "66 TFLOP/s", "work": "2 GFLOP",
+            "frequency": "1530 MHz"}  # fmt: skip
+_PLAIN = {"time": "s", "bytes": "B", "bandwidth": "B/s", "rate": "FLOP/s", "work": "FLOP", "frequency": "Hz"}
 _BITS = re.compile(r"([kKMGT]?)(?:b/s|bps|bit/s)\Z")
 _BITS_REMEDY = "Bandwidth is counted in bytes: divided by 8 it is"
-_QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d]\S*)?\s*\Z")
+_QUANTITY = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*([^\s\d]\S*)?\s*\Z")
+SMALLEST, LARGEST = 1e-30, 1e30
+"""Size of a quantity in its SI unit, where it is not 0: far beyond all machines, and products of several are finite."""
 
 
 def parse(text: str, kind: str, place: str) -> float:
@@ -53,8 +58,8 @@ def parse(text: str, kind: str, place: str) -> float:
     ----------
     text : str
         For example ``325 GB/s`` or ``1GiB``; the blank is optional.
-    kind : {'time', 'bytes', 'bandwidth', 'rate', 'work'}
-        What is expected, giving [s], [B], [B/s], [FLOP/s] or [FLOP].
+    kind : {'time', 'bytes', 'bandwidth', 'rate', 'work', 'frequency'}
+        What is expected, giving [s], [B], [B/s], [FLOP/s], [FLOP] or [Hz].
     place : str
         Where the text stands, for the error message.
 
@@ -66,7 +71,8 @@ def parse(text: str, kind: str, place: str) -> float:
     Raises
     ------
     InputError
-        If the text is not a number with a unit of this kind. A bare number is an error.
+        If the text is not a number with a unit of this kind, or beyond `SMALLEST` and `LARGEST`. A bare number is an
+        error.
 
     Examples
     --------
@@ -90,13 +96,18 @@ def parse(text: str, kind: str, place: str) -> float:
         bits = kind == "bandwidth" and _BITS.match(unit)
         remedy = f"{_BITS_REMEDY} {float(number) / 8:g} {bits[1]}B/s." if bits else did_you_mean(unit, units)
         raise InputError(place, f"unit '{unit}'", expected, remedy)
-    try:
-        value = float(Decimal(number) * units[unit])
-    except ArithmeticError:  # an exponent beyond what Decimal holds
-        value = math.inf
-    if not math.isfinite(value):
-        raise InputError(place, f"'{text}'", f"{expected}, that a float can hold")
+    exact = _exact(number)
+    value = float(exact * units[unit]) if exact is not None else math.inf
+    if value and not SMALLEST <= abs(value) <= LARGEST:
+        bounds = f"0 or from {SMALLEST:g} to {LARGEST:g} {_PLAIN[kind]}"
+        raise InputError(place, f"'{text}'", f"{expected}: {bounds}")
     return value
+
+
+def _exact(number: str) -> Decimal | None:
+    """Return a number with all its digits; None for one that no quantity has."""
+    held = as_real(number)
+    return None if held is None else Decimal(number)
 
 
 def format_si(value: float, unit: str, digits: int = 4) -> str:

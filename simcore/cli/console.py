@@ -7,12 +7,13 @@ import sys
 import textwrap
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING
 
 import click
 
-from simcore.errors import one_line
+from simcore.errors import one_line, printable
 from simcore.report import Block, Column, Grid, Headline, Sentences, Text
 
 if TYPE_CHECKING:
@@ -50,7 +51,20 @@ def as_text(parts: Iterable[object], width: int) -> str:
 
 def render(blocks: Sequence[Block], width: int) -> str:
     """Return a report as text of at most `width` columns, a blank line between two blocks; wide tables are not cut."""
-    return "\n\n".join(_rendered(block, width) for block in blocks)
+    return "\n\n".join(_rendered(_printable(block), width) for block in blocks)
+
+
+def _printable(block: Block) -> Block:
+    """Return a block without what a terminal would act on: names come from files."""
+    if isinstance(block, Headline):
+        return Headline(one_line(block.text), printable(block.under))
+    if isinstance(block, Sentences):
+        return Sentences(printable(block.title), [printable(item) for item in block.items])
+    if isinstance(block, Text):
+        return replace(block, text=printable(block.text))
+    columns = [replace(column, name=printable(column.name)) for column in block.columns]
+    rows = [[printable(cell) for cell in row] for row in block.rows]
+    return replace(block, columns=columns, rows=rows, title=printable(block.title))
 
 
 def _rendered(block: Block, width: int) -> str:

@@ -12,6 +12,7 @@ import click
 
 from simcore.cli.console import warn
 from simcore.cli.options import StudyCommand, deliver
+from simcore.cli.values import Whole
 from simcore.studies.evaluate.request import EvaluateRequest
 from simcore.studies.evaluate.targets import EXAMPLE, NETWORK
 from simcore.units import counted
@@ -117,7 +118,7 @@ command = EvaluateCommand(
     example=EXAMPLE,
     runtime=_progress,
     extra=[
-        click.Option(["--jobs"], type=click.INT, help="Processes of the simulation; by default one per core."),
+        click.Option(["--jobs"], type=Whole(1), help="Processes of the simulation; by default one per core."),
         click.Option(
             ["--state"], type=click.Path(path_type=Path), metavar="FILE",
             help="Keep finished points of the simulation here, to go on from; by default beside -o, or in a "

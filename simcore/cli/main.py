@@ -24,6 +24,7 @@ COMMANDS = {
     "calibrate": ("simcore.cli.calibrate", "Measure the kernels of this machine and fit a profile to them."),
     "profile": ("simcore.cli.profile", "Show, compare and validate kernel profiles."),
     "kernel": ("simcore.cli.kernel", "Predict one kernel on a profiled device, and explain it."),
+    "model": ("simcore.cli.model", "Show what is read of a model: parameters and work per token."),
     "rates": ("simcore.cli.rates", "Predict a model's step times on profiled devices, as trace --rates reads them."),
     "zoo": ("simcore.cli.zoo", "List and show the clusters, networks, rates and other data that simcore ships."),
 }
@@ -163,13 +164,6 @@ def _bad_value(error: click.BadParameter, param: click.Parameter) -> str:
     word = (quoted[1] or quoted[2]) if quoted else message
     if isinstance(kind, click.Choice):
         return str(unknown_name(place, word, [str(each) for each in kind.choices]))
-    if isinstance(kind, click.IntRange | click.FloatRange):
-        noun = "a whole number" if isinstance(kind, click.IntRange) else "a number"
-        return str(InputError(place, f"'{word}'", f"{noun} of at least {kind.min}"))
-    if isinstance(kind, click.types.IntParamType | click.types.FloatParamType):
-        noun = "a whole number" if isinstance(kind, click.types.IntParamType) else "a number"
-        least = getattr(kind, "least", None)
-        return str(InputError(place, f"'{word}'", noun if least is None else f"{noun} of at least {least}"))
     return str(InputError(place, message[:1].lower() + message[1:], "another value"))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simcore.cli.console import render, terminal_width, warn
+from simcore.cli.values import Number, Whole
 from simcore.errors import InputError, closest_option
 
 if TYPE_CHECKING:
@@ -24,20 +25,6 @@ WIDEST = 110
 _ENDLESS = 10_000
 _NUMBER = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
 _OUTPUTS = ("output", "timeline", "force", "as_json")
-_KINDS: dict[str, click.ParamType[Any]] = {"int": click.INT, "float": click.FLOAT, "bool": click.BOOL}
-
-
-class Whole(click.types.IntParamType):
-    """A whole number; how small it may be, the request checks, so that every caller reads the same.
-
-    Parameters
-    ----------
-    least : int
-        The smallest, for the message where a word is no number at all.
-    """
-
-    def __init__(self, least: int) -> None:
-        self.least = least
 
 
 @dataclass(frozen=True)
@@ -284,7 +271,7 @@ def parameters(request: type[Request]) -> list[click.Parameter]:
 
 def _option(name: str, description: Description, hint: str, default: Any) -> click.Option:
     types = hint.split(" | ")
-    kind = "str" if "str" in types else next((each for each in _KINDS if each in types), "str")
+    kind = "str" if "str" in types else next((each for each in ("int", "float", "bool") if each in types), "str")
     flag, text = description.flag or flag_of(name), description.help
     if kind == "bool":
         both = flag if default is False or "/" in flag else f"{flag}/--no-{flag.removeprefix('--')}"
@@ -305,9 +292,9 @@ def _option(name: str, description: Description, hint: str, default: Any) -> cli
 
 
 def _type(kind: str, description: Description) -> click.ParamType[Any] | None:
-    if kind == "int" and description.least is not None:
+    if kind == "int":
         return Whole(description.least)
-    return _KINDS.get(kind)
+    return Number() if kind == "float" else click.BOOL if kind == "bool" else None
 
 
 def flag_of(name: str) -> str:
@@ -381,6 +368,7 @@ def _by_position(
     if not enough:
         names = [_metavar(name, fields[name]) for name in positions]
         remedy = f"For example: simcore {command.words} {command.example}." if command.example else ""
+        remedy += _left_out(command.words, fields, positions, arguments)
         for name, each in replaced.items():
             gone = [_metavar(other, fields[other]) for other in (name, *each.omits)]
             option = f"{each.flag} {values[f'{name}_instead']}" if len(gone) == 1 else each.flag
@@ -388,3 +376,12 @@ def _by_position(
         found = f"{len(arguments)} ({' '.join(arguments)})" if arguments else "none"
         raise InputError("arguments", found, f"{count}: {' '.join(names)}", remedy)
     return dict(zip(positions, given, strict=False))
+
+
+def _left_out(words: str, fields: Mapping[str, Description], names: Sequence[str], given: Sequence[str]) -> str:
+    """Say which option makes up for arguments that are missing; nothing where none does."""
+    each = fields[names[0]].instead if names else None
+    if each is None or not each.omits or len(given) != len(names) - len(each.omits):
+        return ""
+    gone = " and ".join(_metavar(name, fields[name]) for name in each.omits)
+    return f" Or leave {gone} out: simcore {words} {' '.join(given[1:])} {each.flag} {given[0]}."

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simcore.cli.options import OutputFile, StudyCommand
-from simcore.errors import InputError, field
+from simcore.errors import field
+from simcore.numerals import parse_whole
 from simcore.outputs import check_file
 from simcore.studies.rates.request import RatesRequest
 
@@ -36,12 +37,8 @@ def read_batches(texts: Sequence[str]) -> tuple[int, ...]:
     >>> read_batches(["4,8", "16"])
     (4, 8, 16)
     """
-    text = ",".join(texts)
-    try:
-        return tuple(int(each) for each in text.split(","))
-    except ValueError:
-        expected = "whole numbers of at least 1, such as 4,8,16"
-        raise InputError(field("batches"), f"'{text}'", expected) from None
+    expected = "whole numbers of at least 1, such as 4,8,16"
+    return tuple(parse_whole(each.strip(), field("batches"), expected) for each in ",".join(texts).split(","))
 
 
 def check_csv(_: RatesRequest, path: Path, force: bool) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simcore.readers.clusters import read_cluster
     from simcore.readers.costs import read_costs
     from simcore.readers.devices import read_device
+    from simcore.readers.families import read_family
     from simcore.readers.libra import read_communicators
     from simcore.readers.models import read_model
     from simcore.readers.network_string import NetworkSpec, parse_network
@@ -39,6 +40,7 @@ __getattr__, __dir__ = attach(
         "read_communicators": "simcore.readers.libra",
         "read_costs": "simcore.readers.costs",
         "read_device": "simcore.readers.devices",
+        "read_family": "simcore.readers.families",
         "read_model": "simcore.readers.models",
         "read_network": "simcore.readers.networks",
         "read_profile": "simcore.readers.profiles",
@@ -61,6 +63,7 @@ __all__ = [
     "read_communicators",
     "read_costs",
     "read_device",
+    "read_family",
     "read_model",
     "read_network",
     "read_profile",

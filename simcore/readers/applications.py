@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import PositiveFloat
+from pydantic import Field
 
 from simcore.files import read_yaml
-from simcore.readers.quantities import Strict
+from simcore.readers.quantities import Measure, Strict
 from simcore.readers.read import InputFile, Read, read_entry
 
 
@@ -17,7 +18,7 @@ class _ApplicationsFile(Strict):
 
     name: str
     source: str
-    samples_per_epoch: dict[str, PositiveFloat]
+    samples_per_epoch: dict[str, Annotated[Measure, Field(gt=0)]]
 
 
 def read_applications(name_or_path: str | Path | InputFile, place: str = "applications") -> Read[Mapping[str, float]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+from simcore.documents import parse
 from simcore.errors import InputError, unknown_name
 from simcore.files import csv_rows
 from simcore.readers.profile_json import parse_document
@@ -108,7 +109,8 @@ def entry(kind: str, name: str) -> ZooEntry:
 def kind_of(wanted: str) -> str:
     """Return the kind that a word means: any case, one or many."""
     for kind in kinds():
-        if wanted.lower() in {kind, kind.removesuffix("s")}:
+        one = f"{kind.removesuffix('ies')}y" if kind.endswith("ies") else kind.removesuffix("s")
+        if wanted.lower() in {kind, one}:
             return kind
     raise unknown_name("KIND", wanted, kinds())
 
@@ -135,9 +137,7 @@ def _from_profile(kind: str, file: InputFile) -> ZooEntry:
 
 
 def _from_yaml(kind: str, file: InputFile) -> ZooEntry:
-    import yaml
-
-    data = yaml.safe_load(file.text)
+    data = parse(file.text).data
     if not isinstance(data, dict):
         raise InputError(str(file.path), f"a {type(data).__name__}", "a mapping")
     first = file.text.lstrip().splitlines()[0]

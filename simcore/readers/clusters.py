@@ -10,7 +10,7 @@ from pydantic import Field
 from simcore.errors import InputError
 from simcore.files import read_yaml
 from simcore.models.cluster.cluster import Cluster
-from simcore.readers.quantities import Strict
+from simcore.readers.quantities import Strict, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 
 MOST = 10_000_000  # GPUs of a type: beyond any cluster, and little enough to count exactly in every table
@@ -22,7 +22,7 @@ class _ClusterFile(Strict):
 
     name: str = ""
     source: str = ""
-    gpus: dict[Annotated[str, Field(min_length=1)], Annotated[int, Field(ge=0, le=MOST, strict=True)]]
+    gpus: dict[Annotated[str, Field(min_length=1)], Annotated[Whole, Field(ge=0, le=MOST)]]
 
 
 def read_cluster(name_or_path: str | Path | InputFile, place: str = "cluster") -> Read[Cluster]:

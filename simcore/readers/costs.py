@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from simcore.files import read_yaml
 from simcore.models.network.cost import CostModel, LevelCost
+from simcore.readers.other_files import refuse_other
 from simcore.readers.quantities import Entry, NotEmpty, Price, Strict
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import is_price_table, json_or_yaml, top_fields
@@ -52,7 +53,9 @@ def read_costs(name_or_path: str | Path | InputFile, place: str = "cost") -> Rea
     """
     file = read_entry("costs", name_or_path, place, "cost")
     text = json_or_yaml(file, "cost")
-    if is_price_table(top_fields(text)):
+    fields = top_fields(text)
+    refuse_other(file.path, text, fields, "cost")
+    if is_price_table(fields):
         from simcore.readers import libra  # whose schemas no other cost model needs
 
         return file.of(libra.parse_prices(file.path, text))

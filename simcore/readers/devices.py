@@ -9,7 +9,7 @@ from pydantic import Field
 
 from simcore.files import read_yaml
 from simcore.models.compute.device import Device
-from simcore.readers.quantities import Bandwidth, Bytes, Entry, Rate
+from simcore.readers.quantities import Bandwidth, Bytes, Entry, Frequency, Rate, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import json_or_yaml
 
@@ -24,10 +24,10 @@ class _DeviceFile(Entry):
     bf16: Rate | None = None
     memory: Bytes
     memory_bandwidth: Bandwidth
-    multiprocessors: Annotated[int, Field(ge=1)]
+    multiprocessors: Annotated[Whole, Field(ge=1)]
     l2: Bytes
     link_bandwidth: Bandwidth
-    boost_clock: Annotated[str, Field(pattern=r"^\d+(\.\d+)? MHz$")]
+    boost_clock: Frequency
 
 
 def read_device(name_or_path: str | Path | InputFile, place: str = "device") -> Read[Device]:
@@ -60,7 +60,7 @@ def read_device(name_or_path: str | Path | InputFile, place: str = "device") -> 
         memory=data.memory,
         bandwidth=data.memory_bandwidth,
         cache=data.l2,
-        clock=float(data.boost_clock.removesuffix(" MHz")) * 1e6,
+        clock=data.boost_clock,
         peaks={dtype: peak for dtype, peak in peaks.items() if peak is not None},
         sources=dict.fromkeys(FIELDS, data.source or str(file.path)),
     )

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from simcore.errors import InputError, field
 from simcore.files import read_yaml
 from simcore.models.compute.compute_model import PUBLISHED_RATE
-from simcore.models.training.architecture import Batch, Transformer
-from simcore.readers.quantities import Bytes, Entry, Rate
+from simcore.models.training.architecture import ALL_BIASES, NO_BIASES, Batch, Transformer
+from simcore.readers.hugging_face import MOST_LAYERS, Config, read_config
+from simcore.readers.quantities import Bytes, Entry, Flag, Rate, Real, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import is_layer_text, json_or_yaml, top_fields
 
-_Count = Annotated[int, Field(ge=1)]
-
-GATED = frozenset(
-    {
-        *("cohere", "gemma", "gemma2", "gemma3_text", "glm", "granite", "internlm2", "llama", "mistral"),
-        *("olmo", "olmo2", "phi3", "qwen2", "qwen3", "smollm3", "stablelm"),
-    }
-)
-"""Values of ``model_type`` whose feed-forward network has a gate: no other field of their files tells."""
-
-BIASED = frozenset({"bert", "bloom", "electra", "gpt2", "opt", "roberta"})
-"""Values of ``model_type`` whose products and norms all have biases."""
-
-_ELEMENT = {"float32": 4, "float": 4, "float16": 2, "half": 2, "bfloat16": 2, "float64": 8}
+_Count = Annotated[Whole, Field(ge=1)]
+_Layers = Annotated[Whole, Field(ge=1, le=MOST_LAYERS)]
 
 
 @dataclass(frozen=True)
@@ -52,6 +42,8 @@ class ModelInput:
         The file, for messages.
     sequence_key : str
         What the file calls the sequence, for messages.
+    config : Config or None
+        What was read of a ``config.json``; None for a file of simcore's own.
     """
 
     architecture: Transformer
@@ -63,22 +55,37 @@ class ModelInput:
     dp: int | None
     place: str
     sequence_key: str = "sequence"
+    config: Config | None = None
 
-    def run(self, sequence: int | None = None, batch: int | None = None) -> Batch:
+    def run(self, sequence: int | None = None, batch: int | None = None, causal: str = "full") -> Batch:
         """Return what a replica processes in an iteration.
 
         Parameters
         ----------
         sequence, batch : int, optional
             In place of the file's.
+        causal : {'full', 'half'}
+            Whether causal attention is charged in full, or for the half that its mask leaves.
 
         Raises
         ------
         InputError
             If one is below 1, or is neither given nor in the file.
         """
+        if self.architecture.sequence is not None and self.architecture.vocabulary is None:
+            sequence = self.architecture.sequence  # an encoder of images takes no other
         tokens = self._count("sequence", self.sequence_key, sequence, self.sequence, "tokens per sequence")
-        return Batch(tokens, self._count("batch", "batch", batch, self.batch, "sequences per replica"), self.element)
+        sequences = self._count("batch", "batch", batch, self.batch, "sequences per replica")
+        return Batch(tokens, sequences, self.element, causal_half=causal == "half")
+
+    def taken(self, sequence: int | None) -> int | None:
+        """Return the tokens of a sequence where nobody gave them: the longest of a ``config.json``; None elsewhere."""
+        return self.sequence if sequence is None and self.config is not None else None
+
+    def cautions(self) -> tuple[str, ...]:
+        """Return what the operator list of the architecture does not hold."""
+        tower = self.architecture.tower
+        return () if tower is None else (f"{self.place}: the tower of images, {tower.blocks} blocks, is left out",)
 
     def _count(self, name: str, key: str, given: int | None, own: int | None, what: str) -> int:
         if given is not None and given < 1:
@@ -92,57 +99,36 @@ class ModelInput:
 
 class _ModelFile(Entry):
     hidden: _Count
-    layers: _Count
+    layers: _Layers
     sequence: _Count | None = None
     batch: _Count | None = None
     heads: _Count | None = None
     kv_heads: _Count | None = None
     feed_forward: _Count | None = None
-    gated: bool = False
-    biases: bool = False
+    gated: Flag = False
+    biases: Flag = False
     bytes_per_element: Bytes = 2.0
     rate: Rate = PUBLISHED_RATE
     tp: _Count | None = None
     dp: _Count | None = None
     vocabulary: _Count | None = None
     outputs: _Count | None = None
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-
-
-def _optional(*names: str) -> Any:
-    return Field(None, validation_alias=AliasChoices(*names))
+    dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.0
+    causal: Flag = True
 
 
 class _HuggingFace(BaseModel):
-    """The fields of a ``config.json`` that the generator needs, under their names in the usual families."""
+    """A ``config.json``: its fields are those of its family."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
-    hidden: _Count = Field(validation_alias=AliasChoices("hidden_size", "n_embd", "n_embed", "d_model", "dim"))
-    layers: _Count = Field(validation_alias=AliasChoices("num_hidden_layers", "n_layer", "num_layers", "n_layers"))
-    heads: _Count | None = _optional("num_attention_heads", "n_head", "num_heads", "n_heads")
-    kv_heads: _Count | None = _optional("num_key_value_heads", "num_kv_heads")
-    sequence: _Count | None = _optional("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
-    feed_forward: _Count | None = _optional(
-        "intermediate_size", "n_inner", "ffn_dim", "d_ff", "ffn_hidden_size", "hidden_dim"
-    )
-    dtype: str | None = _optional("torch_dtype", "dtype")
-    model_type: str = ""
-    vocabulary: _Count | None = _optional("vocab_size")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, validation_alias=AliasChoices("hidden_dropout_prob", "resid_pdrop", "dropout")
-    )
-    head_dim: _Count | None = _optional("head_dim", "d_kv")
-    multi_query: bool = False
-    is_encoder_decoder: bool = False
-    experts: int | None = _optional("num_local_experts", "num_experts", "n_routed_experts")
+    model_config = ConfigDict(extra="allow", frozen=True)
 
 
-_SIZES = {"hidden_size", "n_embd", "n_embed", "d_model", "dim"}
+_MARKS = {"model_type", "hidden_size", "n_embd", "n_embed", "d_model", "dim"}
 
 
 def is_hugging_face(fields: set[str]) -> bool:
     """Tell whether a file's top-level fields are those of a ``config.json``."""
-    return bool(fields & _SIZES) and "hidden" not in fields
+    return bool(fields & _MARKS) and "hidden" not in fields
 
 
 def read_model(name_or_path: str | Path | InputFile, place: str = "model") -> Read[ModelInput]:
@@ -192,7 +178,7 @@ def parse_model(path: Path, text: str) -> ModelInput:
         Naming file, line and field.
     """
     model = _parse_hugging_face(path, text) if is_hugging_face(top_fields(text)) else _parse_own(path, text)
-    _check_heads(path, model.architecture)
+    _check_heads(path, model.architecture, {} if model.config is None else model.config.names)
     return model
 
 
@@ -211,10 +197,11 @@ def _parse_own(path: Path, text: str) -> ModelInput:
         kv_heads=data.kv_heads,
         feed_forward=data.feed_forward,
         gated=data.gated,
-        biases=data.biases,
+        biases=ALL_BIASES if data.biases else NO_BIASES,
         vocabulary=data.vocabulary,
         outputs=data.outputs,
         dropout=data.dropout,
+        causal=data.causal,
         source=data.source or str(path),
     )
     return ModelInput(transformer, int(element), data.rate, data.sequence, data.batch, data.tp, data.dp, str(path))
@@ -224,45 +211,21 @@ def _parse_hugging_face(path: Path, text: str) -> ModelInput:
     """Read a Hugging Face ``config.json``.
 
     It says nothing of the batch, which is one sequence per replica unless given, nor of the speed, which is that of the
-    published workloads. The sequence is the longest that the model takes unless given. What the operator list does not
-    describe is refused: a mixture of experts, an encoder with a decoder, heads that do not share the hidden size.
+    published workloads. The sequence is the longest that the model takes unless given.
     """
-    data = read_yaml(path, _HuggingFace, "model", text)
-    if data.experts is not None and data.experts > 1:
-        found = f"a mixture of {data.experts} experts"
-        raise InputError(str(path), found, "a dense transformer", "Write its layers as an ASTRA-sim text workload.")
-    if data.is_encoder_decoder:
-        remedy = "Write its layers as an ASTRA-sim text workload."
-        raise InputError(str(path), "an encoder with a decoder", "a stack of blocks of one kind", remedy)
-    if data.head_dim is not None and data.heads is not None and data.head_dim * data.heads != data.hidden:
-        found, expected = f"{data.heads} heads of {data.head_dim}", f"heads that share the hidden size, {data.hidden}"
-        remedy = "Such projections are not described; write the layers as an ASTRA-sim text workload."
-        raise InputError(f"{path}, field 'head_dim'", found, expected, remedy)
-    dtype = (data.dtype or "bfloat16").removeprefix("torch.")
-    if dtype not in _ELEMENT:
-        raise InputError(f"{path}, field 'torch_dtype'", f"'{dtype}'", f"one of {', '.join(_ELEMENT)}")
-    transformer = Transformer(
-        name=data.model_type or path.stem,
-        hidden=data.hidden,
-        blocks=data.layers,
-        heads=data.heads,
-        kv_heads=1 if data.multi_query and data.kv_heads is None else data.kv_heads,
-        feed_forward=data.feed_forward,
-        gated=data.model_type in GATED,
-        biases=data.model_type in BIASED,
-        vocabulary=data.vocabulary,
-        dropout=data.dropout,
-        source=str(path),
-    )
+    config = read_config(path, read_yaml(path, _HuggingFace, "model", text).model_extra or {})
     return ModelInput(
-        transformer, _ELEMENT[dtype], PUBLISHED_RATE, data.sequence, 1, None, None, str(path), "max_position_embeddings"
-    )
+        config.architecture, config.element, PUBLISHED_RATE, config.context, 1, None, None, str(path),
+        config.names.get("context", "max_position_embeddings"), config,
+    )  # fmt: skip
 
 
-def _check_heads(path: Path, model: Transformer) -> None:
-    if model.heads is not None and model.hidden % model.heads:
+def _check_heads(path: Path, model: Transformer, names: Mapping[str, str]) -> None:
+    """Refuse heads that cannot share the hidden size or the heads of K and V; `names` are those of the file."""
+    heads, grouped = names.get("heads", "heads"), names.get("kv_heads", "kv_heads")
+    if model.heads is not None and model.head_dim is None and model.hidden % model.heads:
         found = f"{model.heads} heads"
-        raise InputError(f"{path}, field 'heads'", found, f"a divisor of the hidden size, {model.hidden}")
+        raise InputError(f"{path}, field '{heads}'", found, f"a divisor of the hidden size, {model.hidden}")
     if model.kv_heads is not None and (model.heads is None or model.heads % model.kv_heads):
         expected = f"a divisor of the number of heads, {model.heads or 'which is missing'}"
-        raise InputError(f"{path}, field 'kv_heads'", f"{model.kv_heads} K and V heads", expected)
+        raise InputError(f"{path}, field '{grouped}'", f"{model.kv_heads} K and V heads", expected)

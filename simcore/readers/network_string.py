@@ -7,10 +7,12 @@ without one.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simcore.errors import InputError, did_you_mean
+from simcore.errors import InputError, did_you_mean, shortened
 from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.numerals import MOST_DIGITS, as_whole
 from simcore.units import parse
 
 _BLOCKS = {
@@ -20,12 +22,14 @@ _BLOCKS = {
     "switch": Block.SWITCH,
 }
 _NAMES = ["Ring", "FC", "FullyConnected", "Switch"]
+_CLOSE = 0.65
+"""How much alike a block and a word must be for a suggestion: FT is a fat tree, and no slip of FC."""
 _EXAMPLE = "Ring(4)@200GB/s,500ns x Switch(8)@50GB/s,1us"
 _LIKE = f"Write it like {_EXAMPLE}."
 _SPACE = re.compile(r"\s*")
 _NAME = re.compile(r"[A-Za-z]+")
-_SIZE = re.compile(r"\d+")
-_QUANTITY = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?(?:\s*[^\s,x×@\d][^\s,x×@]*)?")
+_SIZE = re.compile(r"[0-9]+")
+_QUANTITY = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?(?:\s*[^\s,x×@\d][^\s,x×@]*)?")
 _BETWEEN = re.compile(r"[x×]")
 MOST_NPUS = 2**31
 
@@ -40,10 +44,46 @@ class NetworkSpec:
         Its dimensions.
     bandwidths : tuple of float or None
         Per dimension [B/s per NPU], innermost first; None where they are free to choose.
+    notes : tuple of str
+        What a reader of a simulation on it must know of the file.
+    of_bandwidth : tuple of str
+        The same of its bandwidths, where they are used.
     """
 
     topology: Topology
     bandwidths: tuple[float, ...] | None = None
+    notes: tuple[str, ...] = ()
+    of_bandwidth: tuple[str, ...] = ()
+
+
+def check_npus(sizes: Sequence[int], place: str) -> None:
+    """Refuse a network of more than 2^31 NPUs.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        NPUs along each dimension.
+    place : str
+        What gave them, for messages.
+
+    Raises
+    ------
+    InputError
+        Naming the dimensions that make it so.
+
+    Examples
+    --------
+    >>> check_npus([2**20, 2**12], "big.yaml")
+    Traceback (most recent call last):
+        ...
+    simcore.errors.InputError: big.yaml: found more than 2,147,483,648 NPUs in 2 dimensions, expected a network of at...
+    """
+    npus = 1
+    for dimensions, size in enumerate(sizes, 1):
+        npus *= size
+        if npus > MOST_NPUS:
+            found = f"more than {MOST_NPUS:,} NPUs in {dimensions} dimension{'s' if dimensions > 1 else ''}"
+            raise InputError(place, found, f"a network of at most {MOST_NPUS:,} NPUs")
 
 
 def is_network_string(text: str) -> bool:
@@ -112,9 +152,11 @@ class _Line:
             if not self._taken(_BETWEEN):
                 raise self._error(self._rest(), "'x' and another dimension, or the end")
         topology = Topology(" x ".join(self.text.replace("×", "x").split(" x ")).strip(), tuple(dimensions), "given")
-        if topology.npus > MOST_NPUS:
+        try:
+            check_npus([each.size for each in dimensions], "")
+        except InputError as error:
             self.at = 0
-            raise self._error(f"{topology.npus} NPUs", f"a network of at most {MOST_NPUS} NPUs")
+            raise self._error(error.found, error.expected) from None
         return NetworkSpec(topology, tuple(bandwidths))
 
     def _dimension(self) -> tuple[Dimension, float]:
@@ -125,15 +167,16 @@ class _Line:
             raise self._error(self._rest(), "a dimension")
         if name.lower() not in _BLOCKS:
             self.at = first
-            raise self._error(f"'{name}'", f"one of {', '.join(_NAMES)}", did_you_mean(name, _NAMES))
+            raise self._error(f"'{name}'", f"one of {', '.join(_NAMES)}", did_you_mean(name, _NAMES, _CLOSE))
         self._expect("(", f"( and the number of NPUs, such as {name}(8)")
         number = self._at()
         size = self._taken(_SIZE)
-        if size is None or int(size) < 1:
+        npus = as_whole(size)
+        if npus is None or npus < 1:
             self.at = number
-            raise self._error(
-                f"'{size}'" if size else self._rest(), "a number of NPUs of at least 1", f"Write {name}(8)."
-            )
+            expected = f"a number of NPUs of at least 1 and at most {MOST_DIGITS} digits"
+            shown = f"'{shortened(size, 60)}'" if size else self._rest()
+            raise self._error(shown, expected, f"Write {name}(8).")
         self._expect(")", "a closing bracket")
         self._blank()
         if not self._taken(re.compile("@")):
@@ -144,7 +187,7 @@ class _Line:
         self._blank()
         if self._taken(re.compile(",")):
             latency = self._quantity("time", "500ns")
-        return Dimension(_BLOCKS[name.lower()], int(size), "", latency), bandwidth
+        return Dimension(_BLOCKS[name.lower()], npus, "", latency), bandwidth
 
     def _quantity(self, kind: str, example: str) -> float:
         start = self._at()

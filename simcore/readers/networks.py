@@ -1,4 +1,4 @@
-"""Networks from the zoo or a file: simcore's own YAML, or what `simcore.readers.libra` reads."""
+"""Networks from the zoo or a file: simcore's own YAML, or what `simcore.readers.foreign_networks` reads."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from pydantic import Field
 
 from simcore.files import read_yaml
 from simcore.models.network.topology import Block, Dimension, Topology
-from simcore.readers.network_string import NetworkSpec
-from simcore.readers.quantities import Bandwidth, Entry, NotEmpty, Strict, Time
+from simcore.readers.network_string import NetworkSpec, check_npus
+from simcore.readers.other_files import refuse_other
+from simcore.readers.quantities import Bandwidth, Entry, NotEmpty, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import is_foreign_network, json_or_yaml, top_fields
 
 
 class _Dimension(Strict):
     block: Literal["Ring", "FullyConnected", "Switch"]
-    size: Annotated[int, Field(ge=1)]
+    size: Annotated[Whole, Field(ge=1)]
     level: str = ""
     latency: Time = 0.0
     bandwidth: Bandwidth | None = None
@@ -57,11 +58,13 @@ def read_network(name_or_path: str | Path | InputFile, place: str = "network") -
     file = read_entry("networks", name_or_path, place, "network")
     text = json_or_yaml(file, "network")
     fields = top_fields(text)
+    refuse_other(file.path, text, fields, "network")
     if is_foreign_network(fields):
-        from simcore.readers import libra  # whose schemas no other network needs
+        from simcore.readers.foreign_networks import parse_foreign_network  # whose schemas no other network needs
 
-        return file.of(NetworkSpec(libra.parse_topology(file.path, text, fields)))
+        return file.of(parse_foreign_network(file.path, text, fields))
     data = read_yaml(file.path, _Network, "network", text)
+    check_npus([entry.size for entry in data.dimensions], str(file.path))
     dimensions = (Dimension(Block(entry.block), entry.size, entry.level, entry.latency) for entry in data.dimensions)
     topology = Topology(file.path.stem, tuple(dimensions), data.source or str(file.path))
     fixed = [entry.bandwidth for entry in data.dimensions]

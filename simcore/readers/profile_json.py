@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from simcore.documents import Broken, parse_json
 from simcore.errors import InputError
 from simcore.files import read_text
 from simcore.models.compute.profile import SCHEMA, KernelProfile, content_hash
@@ -47,10 +48,9 @@ def parse_document(path: Path, text: str) -> dict[str, Any]:
     """
     expected = f"a kernel profile of schema {SCHEMA}"
     try:
-        document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        remedy = "It may be truncated: calibrate again, or fetch it anew."
-        raise InputError(str(path), f"broken JSON ({error})", expected, remedy) from None
+        document = parse_json(text)
+    except Broken as broken:
+        raise broken.error(str(path), expected, "It may be truncated: calibrate again, or fetch it anew.") from None
     if isinstance(document, dict):
         document.pop("provenance", None)  # of a document that `profile show --json` printed
     if not isinstance(document, dict) or "schema" not in document:
@@ -61,7 +61,9 @@ def parse_document(path: Path, text: str) -> dict[str, Any]:
     try:
         found = content_hash(document)
     except ValueError:
-        raise InputError(str(path), "NaN or Infinity", "finite numbers", "Calibrate again.") from None
+        raise InputError(
+            str(path), "NaN, Infinity or a number beyond them", "finite numbers", "Calibrate again."
+        ) from None
     if found != document.get("sha256"):
         remedy = "It was edited or cut: calibrate again, or restore the file."
         wanted = str(document.get("sha256", "none"))[:12]

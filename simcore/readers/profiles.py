@@ -20,7 +20,7 @@ from simcore.models.compute.profile import Fit, KernelProfile, Sample
 from simcore.models.compute.sparse.composed import COMPOSED
 from simcore.readers.devices import read_device
 from simcore.readers.profile_json import parse_document
-from simcore.readers.quantities import Entry, Strict, Time
+from simcore.readers.quantities import Entry, Flag, Measure, Real, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 
 UNBOUNDED = 1e18
@@ -43,20 +43,20 @@ _SPEEDS = frozenset({"rate", "onchip", "stream", "vector", "fresh", "bandwidth",
 
 _REMEDY = "Calibrate again with this version of simcore."
 
-_Finite = Annotated[float, Field(allow_inf_nan=False)]
-_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Positive = Annotated[Measure, Field(gt=0)]
+_NotNegative = Annotated[Measure, Field(ge=0)]
 _Positives = dict[str, _Positive]
-_Size = Annotated[int, Field(ge=1)]
+_Size = Annotated[Whole, Field(ge=1)]
 
 
 class _Device(Strict):
     name: str = Field(min_length=1)
     kind: Literal["cuda", "cpu"]
-    processors: int = Field(ge=1)
+    processors: _Size
     memory_B: _Positive
-    bandwidth_B_per_s: float = Field(ge=0, allow_inf_nan=False)
-    cache_B: float = Field(ge=0, allow_inf_nan=False)
-    clock_Hz: float = Field(ge=0, allow_inf_nan=False)
+    bandwidth_B_per_s: _NotNegative
+    cache_B: _NotNegative
+    clock_Hz: _NotNegative
     peaks_FLOP_per_s: _Positives
     sources: dict[str, str]
 
@@ -65,11 +65,11 @@ class _Fit(Strict):
     kernel: str = Field(min_length=1)
     dtype: str = Field(min_length=1)
     formula: str
-    parameters: dict[str, float]
-    ranges: dict[str, tuple[_Finite, _Finite]]
-    residuals: list[_Finite]
-    held_out: list[_Finite]
-    spread: float = Field(ge=0, allow_inf_nan=False)
+    parameters: dict[str, Measure]
+    ranges: dict[str, tuple[Real, Real]]
+    residuals: list[Real]
+    held_out: list[Real]
+    spread: _NotNegative
     origin: str
     source: str
 
@@ -77,18 +77,18 @@ class _Fit(Strict):
 class _Sample(Strict):
     kernel: str = Field(min_length=1)
     dtype: str = Field(min_length=1)
-    shape: dict[str, _Finite]
+    shape: dict[str, Real]
     seconds: _Positive
-    spread: float = Field(ge=0, allow_inf_nan=False)
-    repeats: int = Field(ge=1)
-    held_out: bool
-    error: float | None
+    spread: _NotNegative
+    repeats: _Size
+    held_out: Flag
+    error: Real | None
     note: str
     passes: list[_Positive]
 
 
 class _Profile(Strict):
-    schema_version: int = Field(alias="schema")
+    schema_version: Whole = Field(alias="schema")
     name: str = Field(min_length=1)
     description: str
     source: str

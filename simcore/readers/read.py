@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from simcore.files import decode, read_bytes, sha256
+from simcore.files import MOST_BYTES, decode, read_bytes, sha256
 from simcore.readers import zoo
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class InputFile:
         return Read(value, self.name, self.sha256)
 
 
-def read_path(path: Path, what: str, name: str = "") -> InputFile:
+def read_path(path: Path, what: str, name: str = "", most: int | None = MOST_BYTES) -> InputFile:
     """Read a file that is no entry of the zoo, or is known to be there.
 
     Parameters
@@ -76,13 +76,15 @@ def read_path(path: Path, what: str, name: str = "") -> InputFile:
         What it is, for messages: ``communicator``.
     name : str
         What to call it; its path by default.
+    most : int or None
+        Bytes that it may have at most; None for any number.
 
     Raises
     ------
     InputError
-        If there is no such file, or it is no UTF-8 text.
+        If there is no such file, it is no UTF-8 text, or too large.
     """
-    data = read_bytes(path, what)
+    data = read_bytes(path, what, most)
     return InputFile(path, name or str(path), decode(data, path, what), sha256(data))
 
 

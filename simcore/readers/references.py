@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from simcore.files import read_yaml
-from simcore.readers.quantities import Bandwidth, Entry, NotEmpty, Strict, Time
+from simcore.readers.quantities import Bandwidth, Entry, Measure, NotEmpty, Strict, Time
 from simcore.readers.read import InputFile, Read, read_entry
 
 
@@ -79,8 +79,8 @@ class References:
 
 
 class _Spread(Strict):
-    mean: Annotated[float, Field(gt=0)]
-    largest: Annotated[float, Field(gt=0)]
+    mean: Annotated[Measure, Field(gt=0)]
+    largest: Annotated[Measure, Field(gt=0)]
 
 
 class _Plan(Strict):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from simcore.errors import InputError
+from simcore.documents import Broken, parse, parse_json
 from simcore.readers.read import InputFile
 
 _OWN_FIELDS = {"prices", "count_links"}
@@ -12,7 +10,7 @@ _OWN_FIELDS = {"prices", "count_links"}
 
 
 def json_or_yaml(file: InputFile, what: str) -> str:
-    """Return the text of a file of YAML, JSON or layers; broken JSON is refused here, and its tabs become blanks.
+    """Return the text of a file of YAML, JSON or layers; broken JSON is refused here.
 
     Parameters
     ----------
@@ -24,16 +22,14 @@ def json_or_yaml(file: InputFile, what: str) -> str:
     Raises
     ------
     InputError
-        If it starts like JSON and is none: naming file, line and column.
+        If it starts like JSON and is none: naming file, line and column; also for what Python does not parse.
     """
-    if not file.text.lstrip().startswith("{"):
-        return file.text
-    try:
-        json.loads(file.text)
-    except json.JSONDecodeError as error:
-        where = f"{file.path}, line {error.lineno}, column {error.colno}"
-        raise InputError(where, f"broken JSON ({error.msg})", f"a {what} file") from None
-    return file.text.expandtabs(1)
+    if file.text.lstrip().startswith("{"):
+        try:
+            parse_json(file.text)
+        except Broken as broken:
+            raise broken.error(str(file.path), f"a {what} file") from None
+    return file.text
 
 
 def significant_lines(text: str) -> list[tuple[int, str]]:
@@ -51,15 +47,11 @@ def top_fields(text: str) -> set[str]:
     >>> top_fields("HYBRID_TRANSFORMER")
     set()
     """
-    import yaml
-
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
+        data = parse(text).data
+    except Broken:
         return set()
-    if not isinstance(node, yaml.MappingNode):
-        return set()
-    return {str(key.value) for key, _ in node.value}
+    return set(data) if isinstance(data, dict) else set()
 
 
 def is_layer_text(text: str) -> bool:
@@ -77,9 +69,31 @@ def is_layer_text(text: str) -> bool:
     return words[0][0] not in "{[" and ":" not in words[0] and words[0] != "---"
 
 
+def plain(name: object) -> str:
+    """Return a name without hyphens, underscores, blanks and capitals.
+
+    Examples
+    --------
+    >>> plain("NpusCount"), plain("npus-count")
+    ('npuscount', 'npuscount')
+    """
+    return str(name).replace("-", "").replace("_", "").replace(" ", "").lower()
+
+
 def is_foreign_network(fields: set[str]) -> bool:
-    """Tell whether a file's top-level fields are those of another program's network."""
-    return bool({field.replace("_", "-") for field in fields} & {"npus-count", "topologies-per-dim"})
+    """Tell whether a file's top-level fields are those of another program's network.
+
+    Examples
+    --------
+    >>> is_foreign_network({"Topology", "NpusCount"}), is_foreign_network({"dimensions", "source"})
+    (True, False)
+    """
+    return is_per_dimension(fields) or bool({plain(field) for field in fields} & {"topology", "npuscount"})
+
+
+def is_per_dimension(fields: set[str]) -> bool:
+    """Tell whether another program's network is one of ASTRA-sim 1.0."""
+    return bool({plain(field) for field in fields} & {"topologiesperdim", "unitscount"})
 
 
 def is_price_table(fields: set[str]) -> bool:

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from simcore.errors import InputError
 from simcore.files import check_columns, csv_rows, validate
 from simcore.models.cluster.step_times import Key, StepTimes
-from simcore.readers.quantities import Strict
+from simcore.readers.quantities import RealText, Strict, WholeText
 from simcore.readers.read import InputFile, Read, read_entry
 
 COLUMNS = ("model", "batch_size", "gpu_type", "seconds_per_minibatch")
@@ -21,9 +21,9 @@ class _Row(Strict):
 
     model_config = ConfigDict(protected_namespaces=())  # a field is called model
     model: str = Field(min_length=1)
-    batch_size: int = Field(ge=1)
+    batch_size: WholeText = Field(ge=1)
     gpu_type: str = Field(min_length=1)
-    seconds_per_minibatch: float = Field(gt=0, allow_inf_nan=False)
+    seconds_per_minibatch: RealText = Field(gt=0)
     kind: str = ""
 
 

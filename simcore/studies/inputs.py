@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from numbers import Integral, Real
 from pathlib import Path
@@ -12,20 +12,22 @@ from typing import TYPE_CHECKING, TypeVar
 
 from simcore.errors import InputError, unknown_name, written
 from simcore.files import sha256
-from simcore.models.network.topology import Topology
-from simcore.readers.network_string import is_network_string, parse_network
-from simcore.units import parse
+from simcore.numerals import as_real
+from simcore.readers.network_string import NetworkSpec, is_network_string, parse_network
+from simcore.units import LARGEST, SMALLEST, format_si, parse
 
 if TYPE_CHECKING:
     from simcore.models.compute.profile import KernelProfile
 
 _GIGABYTE = 1e9
-_AMOUNT = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(k|[KMGTP]i?)?B?\s*\Z")
+_AMOUNT = re.compile(r"\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*(k|[KMGTP]i?)?B?\s*\Z")
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
 MOST_CHUNKS = 2**20
 """Chunks that are simulated at most."""
+LITTLE_LATENCY = 0.1
+"""Share of the time from which latency is worth a word."""
 LEAST_BUDGET = 1.0
 """Less than one byte per second is a slip of the pen, and below 1e-290 the arithmetic underflows [B/s]."""
 
@@ -55,19 +57,19 @@ def bandwidth(value: float | str, place: str, *, least: str = "of at least 0") -
     """Return B/s of a number in B/s, of text with a unit, or of bare text in GB/s; `least` is the limit in words."""
     expected = f"a bandwidth {least}, such as 325 (GB/s per NPU) or '325 GB/s'"
     if isinstance(value, str):
-        try:
-            number = float(value) * _GIGABYTE
-        except ValueError:
-            if "/" not in value and not value.endswith("bps"):
-                raise InputError(place, f"'{value}'", expected, _rate_for(value)) from None
-            number = parse(value, "bandwidth", place)
-    elif isinstance(value, Real):
+        plain = as_real(value.strip())
+        if plain is None and "/" not in value and not value.endswith("bps"):
+            raise InputError(place, f"'{value}'", expected, _rate_for(value))
+        number = parse(value, "bandwidth", place) if plain is None else plain * _GIGABYTE
+    elif isinstance(value, Real) and not isinstance(value, bool):
         number = float(value)
     else:
         raise InputError(place, repr(value), expected)
     below = number <= 0 if least == "above 0" else number < 0
-    if not math.isfinite(number) or below or number > 1e30:
+    if below or not math.isfinite(number):
         raise InputError(place, f"'{shown(value)}'", expected)
+    if number and not SMALLEST <= number <= LARGEST:
+        raise InputError(place, f"'{shown(value)}'", f"{expected}, from {SMALLEST:g} to {LARGEST:g} B/s")
     return number
 
 
@@ -114,7 +116,8 @@ def check_count(option: str, number: int, most: int | None = MOST_CHUNKS) -> Non
         ...
     simcore.errors.InputError: --chunks: found 2.5, expected a whole number from 1 to 1,048,576.
     """
-    if not isinstance(number, Integral) or not 1 <= number <= (math.inf if most is None else most):
+    whole = isinstance(number, Integral) and not isinstance(number, bool)
+    if not whole or not 1 <= number <= (math.inf if most is None else most):
         limits = "of at least 1" if most is None else f"from 1 to {most:,}"
         raise InputError(option, written(number), f"a whole number {limits}")
 
@@ -137,10 +140,8 @@ def device_profile(profile: str | Path | KernelProfile, place: str) -> KernelPro
     return read_profile(profile, place).value
 
 
-def resolve_network(
-    network: str | Path, place: str = "--network"
-) -> tuple[Topology, tuple[float, ...], dict[str, str]]:
-    """Return a network, its bandwidths [B/s], and the hash of the file it came from, if any.
+def resolve_network(network: str | Path, place: str = "--network") -> tuple[NetworkSpec, dict[str, str]]:
+    """Return a network that has its bandwidths, and the hash of the file it came from, if any.
 
     Raises
     ------
@@ -151,20 +152,55 @@ def resolve_network(
         expected = "the name of a network that has bandwidths, the path of a file, or a network written out"
         raise InputError(place, "nothing", expected, f'For example: {place} "Ring(8)@100GB/s", or DGX-like.')
     if isinstance(network, str) and is_network_string(network):
-        written_out = parse_network(network, place)
-        return written_out.topology, written_out.bandwidths or (), {}
+        return parse_network(network, place), {}
     from simcore.readers.networks import read_network
 
     read = read_network(network, place)
     topology, bandwidths = read.value.topology, read.value.bandwidths
     if bandwidths is None or min(bandwidths) <= 0:
         text = " x ".join(
-            f"{each.block.value}({each.size})@50GB/s,{each.latency * 1e9:g}ns" for each in topology.dimensions
+            f"{each.block.value}({each.size})@BANDWIDTH,{each.latency * 1e9:g}ns" for each in topology.dimensions
         )
         found = f"network {topology.name}, which has dimensions without bandwidth"
         expected = "a network with the bandwidth of each dimension"
-        raise InputError(place, found, expected, f'Write it out: {place} "{text}".')
-    return topology, bandwidths, {"network": read.sha256}
+        remedy = f'Write bandwidths into its file, or write it out with them: {place} "{text}".'
+        raise InputError(place, found, expected, remedy)
+    return read.value, {"network": read.sha256}
+
+
+def in_gigabytes(bandwidths: Sequence[float]) -> str:
+    """Return bandwidths [B/s] in GB/s, with commas, as ``--split`` takes them.
+
+    Examples
+    --------
+    >>> in_gigabytes((300e9, 6.25e9))
+    '300,6.25'
+    """
+    return ",".join(f"{each / _GIGABYTE:.10g}" for each in bandwidths)
+
+
+def latency_sentences(share: float, sends: float, *, fewer: bool, aware: bool) -> list[str]:
+    """Say how much of the time in the limiting dimension is latency; nothing below `LITTLE_LATENCY`.
+
+    Parameters
+    ----------
+    share : float
+        Of latency in the time in which chunks are under way there.
+    sends : float
+        How long links send there [s].
+    fewer : bool
+        Whether there could be fewer chunks.
+    aware : bool
+        Whether ``--schedule latency-aware`` would try them.
+    """
+    if share < LITTLE_LATENCY:
+        return []
+    remedy = "; fewer chunks pay it less often" if fewer else ""
+    remedy += ", --schedule latency-aware tries them" if aware else ""
+    return [
+        f"Latency is {share:.0%} of the time there: links send for {format_si(sends, 's')} only. "
+        f"Each chunk pays it in each phase{remedy}."
+    ]
 
 
 def part_hash(name: str, path: Path | None) -> dict[str, str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from simcore.errors import InputError, unknown_name
+from simcore.errors import unknown_name
 from simcore.files import csv_rows
 from simcore.models.cluster.jobs import JobClass, Trace, build_trace
+from simcore.numerals import parse_real
 from simcore.readers.applications import read_applications
+from simcore.readers.quantities import RealText, WholeText
 from simcore.traces.table import numbered_rows
 
 COLUMNS = (
@@ -30,25 +31,19 @@ class ArtifactRow(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(min_length=1)
-    time: float = Field(ge=0, allow_inf_nan=False)
+    time: RealText = Field(ge=0)
     application: str
-    max_parallelism: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    epochs: float = Field(gt=0, allow_inf_nan=False)
-    enable_heterogeneous_deterministic: float
+    max_parallelism: WholeText = Field(ge=1)
+    batch_size: WholeText = Field(ge=1)
+    epochs: RealText = Field(gt=0)
+    enable_heterogeneous_deterministic: RealText
     preferred_gpu: str = Field(min_length=1)
 
     @field_validator("enable_heterogeneous_deterministic", mode="before")
     @classmethod
     def _flag(cls, value: str) -> float:
         """Read a flag as the artifact does: any number but 0 means yes."""
-        try:
-            number = float({"true": "1", "yes": "1", "false": "0", "no": "0"}.get(value.lower(), value))
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            raise InputError("", f"'{value}'", "0 or 1")
-        return number
+        return parse_real({"true": "1", "yes": "1", "false": "0", "no": "0"}.get(value.lower(), value), "", "0 or 1")
 
 
 def matches(header: Sequence[str]) -> bool:

@@ -73,7 +73,7 @@ def read_trace(
             f"one of {', '.join(known)}, or the path of a file",
             hint or "Check the path.",
         )
-    file = read_path(path, "trace", text if text in BUNDLED else "")
+    file = read_path(path, "trace", text if text in BUNDLED else "", most=None)
     if file_format is None:
         header, _ = csv_rows(file.text, file.name, "trace")
         file_format = "easyscale" if easyscale.matches(header) else "simcore"

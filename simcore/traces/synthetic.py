@@ -8,6 +8,7 @@ from simcore.errors import InputError, unknown_name
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, Trace, WorkUnit
 from simcore.models.cluster.placement import gang as gang_of
+from simcore.numerals import as_real
 from simcore.readers.clusters import read_cluster
 from simcore.readers.step_times import read_step_times
 from simcore.traces import table
@@ -113,11 +114,11 @@ def parse(text: str, cluster: Cluster, seed: int, place: str, cluster_place: str
             raise InputError(where, f"'{item}' after another", "each parameter once", "Remove one of them.")
         _, low, high = _RANGES[key]
         expected = f"a {'whole number' if key == 'jobs' else 'number'} from {low:g} to {high:,.0f}"
-        try:
-            values[key] = float(value)
-        except ValueError:
+        number = as_real(value)
+        if number is None:
             found = f"'{value}'" if equals else "no value"
-            raise InputError(where, found, expected, f"Write {key}={_RANGES[key][0]:g}.") from None
+            raise InputError(where, found, expected, f"Write {key}={_RANGES[key][0]:g}.")
+        values[key] = number
         if not low <= values[key] <= high or (key == "jobs" and values[key] % 1):
             raise InputError(where, value, expected)
     values = {key: values.get(key, default) for key, (default, _, _) in _RANGES.items()}

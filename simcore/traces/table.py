@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pydantic import BaseModel, ConfigDict, Field
 
 from simcore.errors import InputError
-from simcore.files import Schema, check_columns, csv_rows, validate
+from simcore.files import Schema, check_columns, csv_rows, is_plain, validate
 from simcore.models.cluster.jobs import JobClass, Trace, build_trace
+from simcore.readers.quantities import FlagText, RealText, WholeText
 
 COLUMNS = (
     "name",
@@ -27,12 +28,12 @@ class JobRow(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
     name: str = Field(min_length=1)
-    submit_s: float = Field(ge=0, allow_inf_nan=False)
+    submit_s: RealText = Field(ge=0)
     model: str = Field(min_length=1)
-    max_parallelism: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    samples: float = Field(gt=0, allow_inf_nan=False)
-    heterogeneous: bool
+    max_parallelism: WholeText = Field(ge=1)
+    batch_size: WholeText = Field(ge=1)
+    samples: RealText = Field(gt=0)
+    heterogeneous: FlagText
     gpu_type: str = Field(min_length=1)
 
 
@@ -64,7 +65,7 @@ def numbered_rows(
     read_until = len(header) if unnamed else named
     header = header[:named]
     check_columns(header, columns, (), name)
-    line = 0
+    line, plain = 0, is_plain(text)
     for line, fields in rows:
         where = f"{name}, line {line}"
         if len(fields) < named:
@@ -73,7 +74,7 @@ def numbered_rows(
         if any(fields[read_until:]):
             found = f"{len(fields)} fields, the last '{fields[-1]}'"
             raise InputError(where, found, f"{named}: {', '.join(header)}", "Remove what has no column.")
-        yield line, validate(schema, dict(zip(header, fields, strict=False)), where, {})
+        yield line, validate(schema, dict(zip(header, fields, strict=False)), where, {}, plain=plain)
     if not line:
         raise InputError(name, "a header and no jobs", "at least one job", "Add a row per job.")
 

@@ -348,3 +348,42 @@ def test_latency_aware_says_where_another_schedule_is_faster():
     (reason,) = [reason for reason in ours["reasons"] if "fixed family" in reason]
     assert reason.startswith(f"The schedule themis takes {theirs['time']:.1f} s here, ")
     assert not [reason for reason in theirs["reasons"] if "fixed family" in reason]
+
+
+def test_algorithms_name_what_ran():
+    network = "Ring(4)@9GB/s x Switch(4)@9GB/s"
+    found = json.loads(invoke("all-to-all", "1MiB", "--network", network, "--json"))
+    assert found["algorithms"] == ["direct", "direct"]
+    assert found["provenance"]["inputs"]["algorithms"] == ["ring", "halving-doubling"]
+    assert not [reason for reason in found["reasons"] if "had no effect" in reason]
+    other = json.loads(invoke("all-to-all", "1MiB", "--network", network, "--algorithm", "halving-doubling", "--json"))
+    assert "An all-to-all is sent directly: halving-doubling had no effect." in other["reasons"]
+    assert other["time"] == found["time"]
+
+
+@pytest.mark.parametrize(
+    ("text", "written_out"),
+    [
+        ("topology: Ring\nnpus_count: 8\nbandwidth: 50\nlatency: 500\n", "Ring(8)@50GB/s,500ns"),
+        (
+            '{"topologies-per-dim": ["Switch", "Ring"], "units-count": [4, 4], "links-count": [3, 2],'
+            ' "link-bandwidth": [20, 5], "link-latency": [400, 300]}',
+            "Switch(4)@60GB/s,400ns x Ring(4)@10GB/s,300ns",
+        ),
+    ],
+)
+def test_a_network_file_of_astra_sim_runs_as_the_network_written_out(tmp_path, text, written_out):
+    path = tmp_path / "net"
+    path.write_text(text, encoding="utf-8")
+    ours, theirs = (
+        json.loads(invoke("all-reduce", "1MiB", "--network", network, "--json")) for network in (str(path), written_out)
+    )
+    assert ours["dimensions"] == theirs["dimensions"]
+    assert ours["time"] == theirs["time"]
+
+
+def test_what_a_file_leaves_open_is_warned_of(tmp_path):
+    path = tmp_path / "net.yml"
+    path.write_text("topology: FC\nnpus_count: 5\nbandwidth: 50\nlatency: 500\n", encoding="utf-8")
+    (warning,) = json.loads(invoke("all-reduce", "1MiB", "--network", str(path), "--json"))["warnings"]
+    assert warning.endswith("ASTRA-sim 2 gives them to each link: write 200 for that.")

@@ -282,3 +282,41 @@ def test_a_model_of_the_zoo_is_a_workload_with_degrees_given():
     assert found["relative_gap"] <= 1e-7
     with pytest.raises(InputError, match="no TP and DP"):
         run("4D", "325", "bert-base", "Perf", "Overlap")
+
+
+LIBRA = "Topology: [ Ring, FullyConnected, Ring, Switch ]\nNpusCount: [ 4, 8, 4, 32 ]\n"
+LEVELS = "CostDimension: [ InterChiplet, InterPackage, InterNode, InterPod ]\n"
+GROUPS = "Forward: [ 4, 4, -1, -1 ]\nInputGrad: [ 4, 4, -1, -1 ]\nWeightGrad: [ -1, 2, 4, 32 ]\n"
+PRICES = """
+InterChiplet: {Link: 2.00001}
+InterPackage: {Link: 4.00002, Switch: 13.00002}
+InterNode: {Link: 4.00003, Switch: 13.00003}
+InterPod: {Link: 7.80004, Switch: 18.00004, Nic: 31.60004}
+"""
+
+
+def test_the_run_that_libra_ships_in_files_with_its_names(tmp_path):
+    paths = []
+    for name, text in (("net.yml", LIBRA + LEVELS), ("groups.yml", GROUPS), ("prices.yml", PRICES)):
+        paths.append(tmp_path / name)
+        paths[-1].write_text(text, encoding="utf-8")
+    network, groups, prices = map(str, paths)
+    limits = [word for text in ("b1 = 500", "b1 >= b2 >= b3", "b3 + b4 = 200") for word in ("--constraint", text)]
+    files = ["--communicator", groups, "--cost", prices, "--workload-variant", "evaluation"]
+    found = json.loads(run(network, "1000", "175B", "Perf", "NoOverlap", *files, *limits, "--json"))
+    assert [b / 1e9 for b in found["bandwidths"]] == pytest.approx([500, 300, 151.181, 48.819], abs=5e-4)
+    assert found["iteration_time"] * 1e3 == pytest.approx(708.43874, abs=5e-6)
+    assert found["warnings"] == []
+
+
+def test_bandwidths_of_a_file_are_replaced_and_levels_are_asked_for(tmp_path):
+    path = tmp_path / "net.yml"
+    text = "topology: [Ring, Switch]\nnpus_count: [8, 128]\nbandwidth: [100, 10]\nlatency: [500, 500]\n"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"no level of dimensions 1, 2.*network-type of ASTRA-sim 2"):
+        run(str(path), "110", "1T")
+    path.write_text(text + "network-type: [Package, Pod]\n", encoding="utf-8")
+    found = json.loads(run(str(path), "120", "1T", "--json"))
+    assert found["bandwidths"] == json.loads(run("2D", "120", "1T", "--json"))["bandwidths"]
+    (warning,) = found["warnings"]
+    assert "comes with bandwidths of its own, 100,10 GB/s, which are not used: the plan splits the 120 GB/s" in warning

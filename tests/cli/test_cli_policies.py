@@ -122,7 +122,7 @@ def test_an_installed_package(capsys, folder, monkeypatch):
         ("fifo:fast=1", "--policy fifo: found the option 'fast', expected none"),
         ("easyscale-heter:max_wast=1", "found 'max_wast', expected one of max_waste, max_growth. Did you mean"),
         ("easyscale-heter:max_waste=2", "--policy easyscale-heter, option 'max_waste': found 2, expected a number"),
-        ("easyscale-homo:max_growth=nan", "option 'max_growth': found nan, expected a number of at least 1."),
+        ("easyscale-homo:max_growth=nan", "option 'max_growth': found 'nan', expected a finite number."),
         ("fifoo:a=1", "--policy: found 'fifoo', expected one of yarn-cs, fifo, easyscale-homo, easyscale-heter. Did"),
         ("", "--policy: found an empty name"),
     ],

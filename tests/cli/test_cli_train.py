@@ -101,7 +101,7 @@ def test_a_network_of_the_zoo_may_bring_its_bandwidths():
 
 
 def test_bandwidths_of_a_network_that_are_not_used_are_warned_of():
-    """Equal parts of the budget take their place, unless a split is asked for."""
+    """What is given on the command line wins, with a sentence; the same bandwidths need none."""
     (warning,) = warned("DGX-like", "325", "1T")
     assert warning.startswith("Network DGX-like comes with bandwidths of its own, 300,25 GB/s, which are not used")
     assert "--network DGX-like in place of NETWORK and BUDGET uses them" in warning
@@ -109,7 +109,81 @@ def test_bandwidths_of_a_network_that_are_not_used_are_warned_of():
     assert own["iteration_time"] == given["iteration_time"]
     assert own["bandwidths"] == given["bandwidths"] == [300e9, 25e9]
     assert [own["warnings"], given["warnings"]] == [[], []]
-    assert document("DGX-like", "325", "1T", "--split", "optimal")["warnings"] == []
+    for split, how in (("optimal", "the budget is split as is best"), ("200,125", "those of --split take their place")):
+        (warning,) = document("DGX-like", "325", "1T", "--split", split)["warnings"]
+        assert f"which are not used: {how}." in warning
+
+
+RING = "topology: [Ring]\nnpus_count: [8]\nbandwidth: [50.0]\nlatency: [500.0]\n"
+
+
+@pytest.mark.parametrize("more", ["", "network-type: [Pod]\n"])
+def test_a_network_file_of_astra_sim_keeps_its_latency(tmp_path, more):
+    """As simcore's own format says it, and with or without a budget."""
+    (tmp_path / "own.yml").write_text("dimensions: [{block: Ring, size: 8, latency: 500 ns}]\n", encoding="utf-8")
+    (tmp_path / "theirs.yml").write_text(RING + more, encoding="utf-8")
+    how = ("175B", "--tp", "8", "--dp", "1", "--chunks", "2")
+    own, theirs = (document(str(tmp_path / name), "50", *how) for name in ("own.yml", "theirs.yml"))
+    alone = document(*how, "--network", str(tmp_path / "theirs.yml"))
+    assert own["iteration_time"] == theirs["iteration_time"] == alone["iteration_time"]
+    assert own["iteration_time"] == pytest.approx(2.0695705, abs=5e-8)
+    assert [own["warnings"], theirs["warnings"], alone["warnings"]] == [[], [], []]
+
+
+def test_a_network_without_latency_is_told(tmp_path):
+    path = tmp_path / "net.yml"
+    path.write_text("Topology: [Ring]\nNpusCount: [8]\nCostDimension: [Pod]\n", encoding="utf-8")
+    (warning,) = document(str(path), "50", "175B", "--tp", "8", "--dp", "1")["warnings"]
+    assert "says nothing of latency" in warning
+
+
+def test_a_budget_left_out_is_told_of_the_option(capsys):
+    message = refusal(capsys, "DGX-like", "1T")
+    assert "Or leave BUDGET out: simcore train 1T --network DGX-like." in message
+
+
+GRADIENTS = "3\n" + "".join(f"layer{n} -1 1000 NONE 0 1000 NONE 0 1000 ALLREDUCE 65536 10\n" for n in range(3))
+SLOW_LINKS = ("--network", "Ring(16)@50GB/s,500ns", "--tp", "1", "--no-recompute")
+
+
+def test_where_latency_dominates_the_advice_is_fewer_chunks(tmp_path):
+    """Three gradients in 64 chunks of 30 hops of 0.5 us each are 2.88 ms of latency."""
+    path = tmp_path / "small.txt"
+    path.write_text(GRADIENTS, encoding="utf-8")
+    many, one = document(str(path), *SLOW_LINKS), document(str(path), *SLOW_LINKS, "--chunks", "1")
+    latency = 3 * 64 * 30 * 0.5e-6
+    sent = 3 * 2 * 15 / 16 * 65536 / 50e9
+    assert many["latency_shares"] == pytest.approx([latency / (latency + sent)])
+    assert many["iteration_time"] == pytest.approx(latency + sent, rel=5e-3)
+    assert many["fewer_chunks"] == {"chunks": 1, "time": one["iteration_time"]}
+    text = " ".join(invoke(str(path), *SLOW_LINKS).split())
+    assert "Latency is 100% of the time there: links send for 7.373 us only." in text
+    alone = f"{one['iteration_time'] * 1e6:.7g} us"
+    assert f"Take fewer chunks, not more bandwidth: with --chunks 1 the iteration takes {alone}," in text
+    assert "Widen" not in text
+    assert many["reasons"][-1].startswith("Take fewer chunks")
+
+
+def test_one_chunk_pays_latency_once_and_may_be_widened():
+    found = document("17B", "--network", "Ring(8)@50GB/s,1us x Switch(128)@10GB/s,1us", "--chunks", "1")
+    assert found["fewer_chunks"] is None
+    assert found["reasons"][-1].startswith("Widen dimension")
+
+
+def test_a_schedule_that_takes_fewer_chunks_by_itself_is_not_told_to(tmp_path):
+    path = tmp_path / "small.txt"
+    path.write_text(GRADIENTS, encoding="utf-8")
+    assert document(str(path), *SLOW_LINKS, "--schedule", "latency-aware")["fewer_chunks"] is None
+    # ASTRA-sim 2 runs the ascending one, so that fewer chunks help there
+    counted = document(str(path), *SLOW_LINKS, "--schedule", "latency-aware", "--convention", "astra-sim-2")
+    assert counted["fewer_chunks"]["time"] < counted["iteration_time"]
+
+
+def test_algorithms_name_what_ran(tmp_path):
+    path = tmp_path / "exchange.txt"
+    path.write_text("1\nmoe -1 10 ALLTOALL 4096 10 NONE 0 10 ALLREDUCE 4096 10\n", encoding="utf-8")
+    found = document(str(path), "--network", "Ring(4)@9GB/s x Switch(2)@9GB/s", "--tp", "4", "--no-recompute")
+    assert found["algorithms"] == {"all-to-all": ["direct", None], "all-reduce": [None, "halving-doubling"]}
 
 
 def test_splits():
@@ -198,7 +272,7 @@ def test_zero_and_pipeline():
     found = document("4D", "325", "175B", "--stages", "2", "--micro-batches", "8", "--order", "gpipe")
     assert found["pipeline"]["ideal_bubble"] == 1 / 8
     assert found["pipeline"]["in_flight"] == [8, 8]
-    assert found["workload"] == {"name": "175B", "tp": 16, "dp": 32}
+    assert found["workload"] == {"name": "175B", "tp": 16, "dp": 32, "ep": 1}
     text = invoke("4D", "325", "175B", "--stages", "2")
     assert "2 stages, 8 micro-batches, 1F1B" in text
     assert "12.50% of the work" in text
@@ -235,7 +309,7 @@ def test_a_model_that_names_its_data_parallelism_alone_keeps_it_with_stages(tmp_
 def test_where_compute_is_from_is_a_warning_of_the_result():
     found = document("4D", "325", "1T", "--profile", "h100", "--chunks", "4")
     assert found["warnings"][0].startswith("compute from profile h100 (published)")
-    assert found["workload"] == {"name": "1T", "tp": 128, "dp": 8}
+    assert found["workload"] == {"name": "1T", "tp": 128, "dp": 8, "ep": 1}
     assert warned("4D", "325", "1T", "--profile", "h100", "--chunks", "4") == found["warnings"]
 
 
@@ -350,7 +424,7 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
         (["4D", "325", "1T", "--convention", "astra-sim-2-aware"], "Use physical, astra-sim or astra-sim-2."),
         (["4D", "325", "1T", "--chunks", "0"], "--chunks: found 0"),
         (["4D", "325", "1T", "--compute-scale", "nan"], "a number above 0"),
-        (["4D", "325", "1T", "--compute-scale", "-1"], "found -1.0, expected a number above 0. 1 is compute as it is"),
+        (["4D", "325", "1T", "--compute-scale", "-1"], "found -1.0, expected a number above 0"),
         (["4D", "325", "1T", "--zero", "2"], "0 or 3"),
         (["4D", "325", "1T", "--zero", "3", "--stages", "2"], "one of the two"),
         (["4D", "325", "1T", "--stages", "3"], "a divisor of the 1024 NPUs"),
@@ -360,7 +434,7 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
         (["4D", "325", "175B", "--tp", "7", "--dp", "146"], "a divisor of its hidden size"),
         (["1T", "--network", ""], 'For example: --network "Ring(8)@100GB/s", or DGX-like.'),
         (["1T", "--network", "Ring(4)"], "without a bandwidth"),
-        (["1T", "--network", "4D"], "Write it out: --network"),
+        (["1T", "--network", "4D"], "or write it out with them: --network"),
         (["1T", "--network", "Ring(4)@5GB/s"], "a product of 4"),
     ],
 )

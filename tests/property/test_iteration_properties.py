@@ -22,18 +22,19 @@ BANDWIDTHS = [2e9, 1e9]
 
 compute = st.floats(0, 0.1)
 size = st.integers(0, 10**8)
+sums = st.sampled_from([None, Collective.ALL_REDUCE, Collective.REDUCE_SCATTER])
 collectives = st.sampled_from([None, Collective.ALL_REDUCE, Collective.ALL_GATHER, Collective.REDUCE_SCATTER])
 
 
 @st.composite
-def phases(draw):
-    collective = draw(collectives)
+def phases(draw, kinds=collectives):
+    collective = draw(kinds)
     return Phase(draw(compute), collective, float(draw(size)) if collective else 0.0)
 
 
 @st.composite
 def workloads(draw):
-    layers = draw(st.lists(st.builds(Layer, st.just("x"), phases(), phases(), phases()), min_size=1, max_size=5))
+    layers = draw(st.lists(st.builds(Layer, st.just("x"), phases(), phases(), phases(sums)), min_size=1, max_size=5))
     checkpoints = draw(st.sets(st.integers(0, len(layers) - 1)))
     return Workload("toy", tuple(layers), 4, 8, checkpoints=tuple(sorted({0, *checkpoints})))
 

@@ -14,6 +14,7 @@ from simcore.models.network.collectives import Collective
 from simcore.models.training.workload import Layer, Phase
 from simcore.readers.astra import parse_layers
 from simcore.readers.costs import read_costs
+from simcore.readers.libra import read_communicators
 from simcore.readers.networks import read_network
 from simcore.readers.workloads import read_workload
 from simcore.readers.zoo import ROOT
@@ -49,7 +50,7 @@ def test_layers_survive_the_way_through_text(made, blank, counted):
         text = f"HYBRID_TRANSFORMER model_parallel_NPU_group: 8\n{len(made)}\n{text}"
     read = parse_layers(Path("x"), text)
     assert read.layers == tuple(made)
-    assert read.tp == (8 if counted else None)
+    assert read.header.count("model_parallel_NPU_group") == (8 if counted else None)
 
 
 @given(layers, st.data())
@@ -62,9 +63,22 @@ def test_a_field_that_is_dropped_is_always_noticed(made, data):
         parse_layers(Path("x"), text)
 
 
+ASTRA_1 = {
+    "topologies-per-dim": ["Ring", "Switch"],
+    "units-count": [8, 4],
+    "links-count": [2, 1],
+    "link-bandwidth": [25, 12.5],
+    "link-latency": [500, 700],
+    "nic-latency": [0, 30],
+    "hbm-scale": [0, 0],
+}
 VALID = [
     *((read_network, (ROOT / "networks" / f"{name}.yaml").read_text()) for name in ("4D", "DGX-like")),
     (read_network, json.dumps({"npus-count": [8, 4], "topology": ["Ring", "Switch"], "network-type": ["a", "b"]})),
+    (read_network, "topology: [ Ring, FC ]\nnpus_count: [ 8, 4 ]\nbandwidth: [ 50.0, 9 ]\nlatency: [ 500.0, 7 ]\n"),
+    (read_network, "Topology: [ Ring ]\nNpusCount: [ 8 ]\nCostDimension: [ Pod ]\n"),
+    (read_network, json.dumps(ASTRA_1)),
+    (lambda path, place: read_communicators(path), "Forward: [ 2, -1 ]\nInputGrad: [ 2, -1 ]\nWeightGrad: [ -1, 4 ]\n"),
     (read_costs, (ROOT / "costs" / "sc245.yaml").read_text()),
     (read_costs, json.dumps({"Tile": {"Link": 2.0}, "Pod": {"Link": 7.8, "Switch": 18.0}})),
     (read_workload, (ROOT / "models" / "175B.yaml").read_text()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.architecture import ALL_BIASES, NO_BIASES, Batch, Transformer
 from simcore.models.training.lowering import lower_at_rate
 from simcore.models.training.operators import Operation, passes
 from simcore.models.training.transformer import operators_of
@@ -17,7 +17,7 @@ models = st.builds(
     blocks=st.integers(1, 3),
     heads=st.sampled_from([None, 16]),
     gated=st.booleans(),
-    biases=st.booleans(),
+    biases=st.sampled_from([NO_BIASES, ALL_BIASES]),
     dropout=st.sampled_from([0.0, 0.1]),
     vocabulary=st.none() | st.integers(1, 4096).map(lambda n: 16 * n),
     outputs=st.none() | st.integers(1, 64).map(lambda n: 16 * n),

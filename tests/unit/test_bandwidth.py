@@ -102,7 +102,7 @@ def test_text_that_is_no_linear_constraint(text, message):
         ("b1 = 2 * (b2", "(b2"),
         ("b1 = b2 +* 3", "* 3"),
         ("b1 >=", ""),
-        ("\uff42\uff11 = 2 = b9", "b9"),  # full-width letters are letters to Python, in more bytes
+        ("\uff42\uff11 = 2 = b9", "\uff42\uff11 = 2 = b9"),  # full-width letters are letters to Python
     ],
 )
 def test_a_caret_stands_under_the_fault(text, under):

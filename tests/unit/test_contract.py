@@ -15,6 +15,7 @@ from simcore.results import Result, Table
 from simcore.studies.collective import collective
 from simcore.studies.evaluate import evaluate
 from simcore.studies.kernel import matmul
+from simcore.studies.model import model
 from simcore.studies.optimize import optimize
 from simcore.studies.profile import compare, show, validate
 from simcore.studies.rates import rates
@@ -84,6 +85,8 @@ CASES = {
         matmul,
         {"shape": "4096x4096x8192", "profile": "cpu", "sparsity": 0.3, "granularity": (32, 1), "extrapolate": True},
     ),
+    "model": (model, {"model": "bert-base"}),
+    "model-half": (model, {"model": "175B", "sequence": 4096, "causal": "half"}),
     "profile-show": (show, {"files": "cpu"}),
     "profile-show-several": (show, {"files": ["v100-32gb", "h100"]}),
     "profile-compare": (compare, {"files": ("cpu", "v100-16gb", "t4")}),

@@ -34,3 +34,16 @@ def test_an_unknown_name_lists_what_is_known():
     error = unknown_name("--policy", "fito", iter(["yarn-cs", "fifo"]), "Or write one.")
     assert str(error) == "--policy: found 'fito', expected one of yarn-cs, fifo. Did you mean 'fifo'? Or write one."
     assert "an empty name" in str(unknown_name("--policy", "", ["fifo"]))
+
+
+def test_a_message_quotes_no_more_than_a_person_reads():
+    assert len(str(InputError("f", "9" * 5000, "a number", "x" * 10_000))) < 2000
+    line = "a" * 5000 + "!" + "b" * 5000
+    _, shown, caret = str(InputError("f", "'!'", "a letter", "", (line, 5000))).split("\n")
+    assert len(shown) < 250
+    assert shown[caret.index("^")] == "!"
+    assert str(InputError("f", "x", "y", "", ("abc", 1))).endswith("\n  abc\n   ^")
+
+
+def test_an_unknown_name_of_any_length_is_compared_soon():
+    assert did_you_mean("v100" + "x" * 10**6, ["v100"]) == ""

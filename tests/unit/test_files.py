@@ -1,11 +1,13 @@
+import json
 import os
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 from simcore.errors import InputError
-from simcore.files import check_columns, csv_rows, csv_text, read_text, read_yaml, sha256
+from simcore.files import MOST_BYTES, check_columns, csv_rows, csv_text, read_bytes, read_text, read_yaml, sha256
 from simcore.outputs import atomic_directory, check_file, check_output, write_atomic
 
 PRINTABLE = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1)
@@ -93,9 +95,10 @@ def test_columns(header, message):
         ("inner: {count: 1, count: 2}", "found 'count' a second time"),
         ("inner: {count: 1\nname: [", "line 2, column"),
         ("a: &a [*a]", "nested too deep"),
-        ("a: 2024-13-45", "cannot read"),
+        ("inner: {count: 2024-13-45}", "found '2024-13-45', expected a whole number"),
+        ('inner: "\\UFFFFFFFF"', "cannot read"),
         ("inner: {count: 1}\n---\nname: b", "broken YAML"),
-        ("parts: {1: 2}\ninner: {count: 1}", "field 'parts.1': found 1, expected text"),
+        ("parts: {1: 2, '1': 2}\ninner: {count: 1}", "line 1: found '1' a second time"),
         ("\x00", "broken YAML"),
     ],
 )
@@ -216,3 +219,67 @@ def test_outputs_that_are_refused(tmp_path, monkeypatch):
         with pytest.raises(InputError, match="found"):
             check_file(tmp_path / name)
     assert everything(tmp_path) == ["dangling", "file"]
+
+
+def test_a_file_beyond_the_limit_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "large.yaml"
+    with path.open("wb") as stream:
+        stream.truncate(MOST_BYTES + 1)
+    with pytest.raises(InputError, match="found more than 64 MiB, expected a cluster file of at most that"):
+        read_bytes(path, "cluster")
+    assert len(read_bytes(path, "trace", None)) == MOST_BYTES + 1
+    with path.open("wb") as stream:
+        stream.truncate(MOST_BYTES)
+    assert len(read_bytes(path, "cluster")) == MOST_BYTES
+
+
+def test_a_pipe_is_read_and_refused_where_it_does_not_end(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    for data, most in ((b"a" * 7, 7), (b"a" * 8, 7)):
+        writer = threading.Thread(target=path.write_bytes, args=(data,))
+        writer.start()
+        if len(data) > most:
+            with pytest.raises(InputError, match="found more than 0 MiB"):
+                read_bytes(path, "cluster", most)
+        else:
+            assert read_bytes(path, "cluster", most) == data
+        writer.join()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="this system has no /dev/zero")
+def test_a_device_is_refused(tmp_path):
+    from pathlib import Path
+
+    for most in (MOST_BYTES, None):
+        with pytest.raises(InputError, match="found a device"):
+            read_bytes(Path("/dev/zero"), "trace", most)
+    with pytest.raises(InputError, match="a path that no file can have"):
+        read_bytes(tmp_path / "a\0b", "cluster")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_bytes(tmp_path / ("a" * 5000), "cluster")
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\r", "\n", "\x7f", "\x9b", "\u202e", "\u2028", "\ufeff"])
+def test_a_control_character_in_a_name_is_refused_and_never_written(character):
+    from pathlib import Path
+
+    text = json.dumps({"name": f"a{character}b", "inner": {"count": 1}}, indent=1)
+    with pytest.raises(InputError, match=r"line 2, field 'name': .* expected text without control characters") as error:
+        read_yaml(Path("d.json"), Document, "test", text)
+    assert character not in str(error.value)
+    with pytest.raises(InputError, match="text without control characters"):
+        read_yaml(Path("d.json"), Document, "test", json.dumps({"parts": {f"a{character}b": 1}, "inner": {"count": 1}}))
+    assert character not in csv_text([f"a{character}b"], [[f"{character}", 1.5]]).replace("\n", "")
+
+
+def test_the_lines_of_a_description_stay():
+    from pathlib import Path
+
+    class Described(BaseModel):
+        description: str
+
+    text = 'description: "two\\nlines"'
+    assert read_yaml(Path("d.yaml"), Described, "test", text).description == "two\nlines"
+    with pytest.raises(InputError, match="text without control characters"):
+        read_yaml(Path("d.yaml"), Described, "test", 'description: "\\e[2J"')

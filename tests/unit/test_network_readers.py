@@ -53,7 +53,8 @@ def test_both_flavours_of_the_artifacts_json(tmp_path):
     assert shape(first) == [("Ring", 8, "Package", 0.0), ("Switch", 128, "Pod", 0.0)]
     assert shape(second) == [("Ring", 8, "Package", 1e-9), ("Switch", 128, "Pod", 500e-9)]
     assert first.name == "mine"
-    assert read_network(tmp_path / "mine.dat", "NETWORK").value.bandwidths is None
+    assert read_network(write(tmp_path, OPTIMIZER), "NETWORK").value.bandwidths is None
+    assert read_network(write(tmp_path, EVALUATION), "NETWORK").value.bandwidths == (100e9, 50e9)
 
 
 def test_json_may_be_indented_by_tabs(tmp_path):
@@ -70,7 +71,7 @@ def test_libras_yaml_network_with_underscores_and_short_names(tmp_path):
 @pytest.mark.parametrize(
     ("content", "parts"),
     [
-        ({**OPTIMIZER, "npus-count": [8]}, ["field 'npus-count'", "found 1 values", "expected 2 values"]),
+        ({**OPTIMIZER, "npus-count": [8]}, ["field 'npus-count'", "found 1 value,", "expected 2 values"]),
         ({**OPTIMIZER, "topology": ["Ring", "Swich"]}, ["line 9", "'Swich'", "Did you mean 'Switch'?"]),
         ({**EVALUATION, "units-count": [1, 1]}, ["[1, 1]", "of at least 2 NPUs", "into 'units-count'"]),
         ('{"npus-count": [8,\n 128,]}', ["line 2, column", "broken JSON"]),
@@ -111,9 +112,11 @@ def test_prices_without_units_are_the_artifacts_or_libras(tmp_path):
         ("prices: {}\n", ["nothing in it"]),
         ("prices:\n  Tile: {link: $3 per GB/s}\ncount_links: thrice\n", ["line 3", "'thrice'", "'once', 'twice'"]),
         ("Tile: {Link: -1}\n", ["Tile.link", "found -1", "at least 0"]),
-        ("Tile: {Lnk: 1}\n", ["field 'Tile'", "'lnk'", "Link, Switch and Nic"]),
+        ("Tile: {Lnk: 1}\n", ["field 'Tile'", "'Lnk'", "Link, Switch and Nic"]),
         ("Tile: 3\n", ["line 1", "found 3", "a level: a mapping"]),
         ("Tile: {Link: .nan}\n", ["Tile.link", "a finite number"]),
+        ("Tile: {Link: 1.0e+300}\n", ["Tile.link", "from 1e-30 to 1e+30"]),
+        ("Tile: {Link: 1, link: 2}\n", ["'link' beside another spelling of it"]),
     ],
 )
 def test_broken_prices_name_place_and_remedy(tmp_path, text, parts):

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 from simcore.models.network.collectives import Collective
-from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.architecture import ALL_BIASES, Batch, Transformer
 from simcore.models.training.operators import Operation, passes
 from simcore.models.training.transformer import ADAM, operators_of
 
 BATCH = Batch(sequence=128, sequences=4)
-GPT = Transformer("gpt", hidden=256, blocks=3, heads=8, biases=True, dropout=0.1)
+GPT = Transformer("gpt", hidden=256, blocks=3, heads=8, biases=ALL_BIASES, dropout=0.1)
 
 
 def counted(model, tp=1):
@@ -29,7 +29,7 @@ def test_a_gpt_2_block_has_12_h_h_and_13_h_parameters():
 
 def test_bert_base_has_its_published_parameters():
     """108,891,648 in all; those of positions (512), of types (2) and of the embedding's norm are not modelled."""
-    bert = Transformer("bert", 768, 12, heads=12, feed_forward=3072, biases=True, vocabulary=30522)
+    bert = Transformer("bert", 768, 12, heads=12, feed_forward=3072, biases=ALL_BIASES, vocabulary=30522)
     assert counted(bert) == 108_891_648 - (512 + 2) * 768 - 2 * 768
 
 

@@ -26,6 +26,7 @@ KINDS = {
     "clusters": readers.read_cluster,
     "costs": readers.read_costs,
     "devices": readers.read_device,
+    "families": readers.read_family,
     "groups": readers.read_workloads,
     "models": readers.read_model,
     "networks": readers.read_network,

@@ -80,7 +80,7 @@ def test_workloads_that_are_no_transformers(bandwidth, tmp_path, name, layers):
     text = "".join(" ".join(list(row.values())[1:]) + "\n" for row in published)
     read = parse_layers(tmp_path / name, text)
     assert len(read.layers) == layers
-    assert read.tp is None
+    assert not read.header.policy
     with (bandwidth / "workload_summary.csv").open(encoding="utf-8") as stream:
         (totals,) = [row for row in csv.DictReader(stream) if row["workload"] == name]
     assert round(sum(layer.forward.compute for layer in read.layers) * 1e9) == int(totals["fwd_compute_ns"])

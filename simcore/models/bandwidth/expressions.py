@@ -7,7 +7,6 @@ nothing else. No text is ever evaluated.
 from __future__ import annotations
 
 import ast
-import math
 import re
 import warnings
 
@@ -16,6 +15,8 @@ from numpy.typing import NDArray
 
 from simcore.errors import InputError, did_you_mean
 from simcore.models.bandwidth.region import Constraint, Sense
+from simcore.numerals import REAL, as_real, asked_for, of_float
+from simcore.units import LARGEST, SMALLEST
 
 Array = NDArray[np.float64]
 
@@ -128,9 +129,15 @@ def _read(text: str, dimensions: int, place: str) -> list[Constraint]:
     slip = _slip(text)
     if slip is not None:
         raise slip
+    strange = next((offset for offset, letter in enumerate(text) if not letter.isascii()), None)
+    if strange is not None:  # Python takes letters of other scripts for those they look like
+        raise _Refusal(f"'{text[strange]}'", _EXAMPLE, offset=strange)
     source = _source(text)
     tree = _parsed(source, text)
     nodes = [tree.left, *tree.comparators]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant):
+            _check_number(node, ast.get_source_segment(source, node) or "")
     with np.errstate(over="ignore", invalid="ignore"):  # refused below, with the column
         sides = [_linear(node, dimensions) for node in nodes]
     constraints = []
@@ -180,13 +187,18 @@ class _Refusal(Exception):
         return _back(text, first if match is None else match.start())
 
 
+def _check_number(node: ast.Constant, text: str) -> None:
+    """Refuse what only Python takes for a number: ``0x10``, ``1_000``."""
+    if isinstance(node.value, int | float) and not isinstance(node.value, bool) and as_real(text) is None:
+        found = f"'{text}'" if of_float(text) is None else "a number beyond all bounds"
+        raise _Refusal(found, asked_for(text, REAL), node)
+
+
 def _linear(node: ast.expr, dimensions: int) -> Array:
     """Return the coefficients of b1 .. bD, and the constant last."""
     value = np.zeros(dimensions + 1)
     match node:
         case ast.Constant(value=number) if isinstance(number, int | float) and not isinstance(number, bool):
-            if not math.isfinite(number):
-                raise _Refusal("a number beyond all bounds", "a finite number", node)
             value[-1] = number
         case ast.Name(id=name):
             value[:dimensions] = _bandwidth(name, dimensions, node)
@@ -206,8 +218,9 @@ def _linear(node: ast.expr, dimensions: int) -> Array:
             value = a / b[-1]
         case _:
             raise _Refusal(f"'{ast.unparse(node)}'", _EXAMPLE, node)
-    if not np.isfinite(value).all():
-        raise _Refusal("a number beyond all bounds", "a finite number", node)
+    size = np.abs(value[value != 0])
+    if not ((size >= SMALLEST) & (size <= LARGEST)).all():  # not finite among them
+        raise _Refusal("a number beyond all bounds", f"0 or a number from {SMALLEST:g} to {LARGEST:g}", node)
     return value
 
 

@@ -13,6 +13,12 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+NEAR = 3600.0
+"""First submission that counts as near 0 in any trace [s]."""
+PART = 0.1
+"""The same as a share of the time from the first submission to the end of the last job."""
+
+
 class WorkUnit(Enum):
     """What the work of a trace's jobs is counted in.
 
@@ -122,6 +128,34 @@ class Trace:
         per_step = gang_step if self.counted_in is WorkUnit.GANG_SECONDS else [c.global_batch for c in self.classes]
         steps: Floats = self.work / np.array(per_step, dtype=np.float64)[self.class_index]
         return steps
+
+    def from_start(self, running: Floats) -> Trace:
+        """Return the same jobs with times that start near 0; a note says by how much they were shifted.
+
+        Times start near 0 where the first submission is within `NEAR` s, or within `PART` of what comes after it, up to
+        the end of the last job. Others are dates, or part of a longer trace: they are shifted to the first submission.
+
+        Parameters
+        ----------
+        running : array of float, shape (J,)
+            How long each job runs if it waits for nothing [s].
+
+        Examples
+        --------
+        >>> job = JobClass("bert", 8, 4, True, "v100")
+        >>> dates = build_trace("dates", ["a", "b"], [1.5e9, 1.5e9 + 60], [64.0, 32.0], [job, job])
+        >>> shifted = dates.from_start(np.array([100.0, 100.0]))
+        >>> shifted.submit, shifted.notes[0][:44]
+        (array([ 0., 60.]), 'dates: the first submission is at 1500000000')
+        """
+        first = float(self.submit.min())
+        if first <= max(NEAR, PART * (float((self.submit + running).max()) - first)):
+            return self
+        note = (
+            f"{self.name}: the first submission is at {first:.15g} s, and times of results count from there: all "
+            "submissions are shifted by it"
+        )
+        return replace(self, submit=self.submit - first, notes=(*self.notes, note))
 
     def take(self, order: Sequence[int] | Ints) -> Trace:
         """Return the same jobs with rows in another order."""

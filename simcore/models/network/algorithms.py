@@ -136,9 +136,20 @@ def steps(algorithm: Algorithm, operation: Collective, n: int) -> tuple[Step, ..
     return tuple(halving if scatter else halving[::-1])
 
 
+def that_runs(algorithm: Algorithm, operation: Collective) -> Algorithm:
+    """Return what runs where an algorithm is settled: an all-to-all is always sent directly.
+
+    Examples
+    --------
+    >>> that_runs(Algorithm.RING, Collective.ALL_TO_ALL).value, that_runs(Algorithm.RING, Collective.ALL_REDUCE).value
+    ('direct', 'ring')
+    """
+    return Algorithm.DIRECT if operation is Collective.ALL_TO_ALL else algorithm
+
+
 def is_exchange(algorithm: Algorithm, operation: Collective) -> bool:
     """Say whether each NPU of a group sends to each other at once."""
-    return algorithm is Algorithm.DIRECT or operation is Collective.ALL_TO_ALL
+    return that_runs(algorithm, operation) is Algorithm.DIRECT
 
 
 def byte_cost(

@@ -1,8 +1,10 @@
-"""Where the NPUs of a parallel group sit: how many of a group lie along each dimension."""
+"""Where the NPUs of a parallel group sit: how many of a group lie along each dimension, and how far apart."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from math import prod
 
 from simcore.errors import InputError, field
 from simcore.models.network.topology import Dimension, Topology
@@ -11,38 +13,112 @@ DEGREES = f"{field('tp')}, {field('dp')}"
 """What gives the degrees of parallelism, for messages."""
 
 
+class Axis(StrEnum):
+    """What communication is for: the group that a collective runs in, or transfers between pipeline stages.
+
+    An expert-parallel group is a part of a data-parallel one: the NPUs that hold different experts of a layer. The
+    expert-data-parallel group is what holds the same experts: their gradients are summed in it.
+    """
+
+    TENSOR = "tensor-parallel"
+    DATA = "data-parallel"
+    EXPERT = "expert-parallel"
+    EXPERT_DATA = "expert-data-parallel"
+    ALL = "all-NPU"
+    PIPELINE = "pipeline"
+
+
 @dataclass(frozen=True)
 class Groups:
-    """Sizes of the tensor- and data-parallel groups along each dimension.
+    """Sizes of the parallel groups along each dimension.
 
     Attributes
     ----------
     tp, dp : tuple of int
-        NPUs of one group along each dimension, innermost first; 1 where the group does not use it.
+        NPUs of one tensor- and of one data-parallel group along each dimension, innermost first; 1 where the group does
+        not use it.
+    ep : tuple of int
+        NPUs of one expert-parallel group, a part of `dp` along each dimension; empty for 1 everywhere.
+    grid : tuple of int
+        NPUs along each dimension that have a place; empty for ``tp x dp``, which groups without an NPU in common take.
     """
 
     tp: tuple[int, ...]
     dp: tuple[int, ...]
+    ep: tuple[int, ...] = ()
+    grid: tuple[int, ...] = ()
 
-    def positions(self) -> tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]:
-        """Return where the first tensor-parallel and the first data-parallel group sit along each dimension.
+    @property
+    def npus(self) -> tuple[int, ...]:
+        """NPUs along each dimension that have a place."""
+        return self.grid or tuple(tp * dp for tp, dp in zip(self.tp, self.dp, strict=True))
 
-        Tensor-parallel groups are neighbours, data-parallel groups stride over them.
+    def along(self, axis: Axis) -> tuple[tuple[int, int], ...]:
+        """Return the size of a group along each dimension, and the step from one of its NPUs to the next.
+
+        Tensor-parallel groups are neighbours, and data-parallel groups stride over them. Expert-parallel groups are the
+        inner part of the data-parallel ones. Where both are the whole dimension, both are of
+        neighbours.
 
         Examples
         --------
-        >>> Groups((2,), (4,)).positions()
+        >>> groups = Groups((2,), (8,), ep=(4,))
+        >>> groups.along(Axis.DATA), groups.along(Axis.EXPERT), groups.along(Axis.EXPERT_DATA), groups.along(Axis.ALL)
+        (((8, 2),), ((4, 2),), ((2, 8),), ((16, 1),))
+        """
+        expert = self.ep or (1,) * len(self.tp)
+        steps = [tp if tp * dp <= n else 1 for tp, dp, n in zip(self.tp, self.dp, self.npus, strict=True)]
+        return {
+            Axis.TENSOR: tuple((tp, 1) for tp in self.tp),
+            Axis.DATA: tuple(zip(self.dp, steps, strict=True)),
+            Axis.EXPERT: tuple(zip(expert, steps, strict=True)),
+            Axis.EXPERT_DATA: tuple((dp // ep, step * ep) for dp, ep, step in zip(self.dp, expert, steps, strict=True)),
+            Axis.ALL: tuple((n, 1) for n in self.npus),
+        }[axis]
+
+    def sizes(self, axis: Axis) -> tuple[int, ...]:
+        """Return the NPUs of one group along each dimension, innermost first.
+
+        Examples
+        --------
+        >>> Groups((2, 1), (1, 8)).sizes(Axis.DATA)
+        (1, 8)
+        """
+        return tuple(size for size, _ in self.along(axis))
+
+    def degree(self, axis: Axis) -> int:
+        """Return the NPUs of one group."""
+        return prod(self.sizes(axis))
+
+    def positions(self, axis: Axis) -> tuple[tuple[int, ...], ...]:
+        """Return where the first group sits along each dimension.
+
+        Examples
+        --------
+        >>> Groups((2,), (4,)).positions(Axis.TENSOR), Groups((2,), (4,)).positions(Axis.DATA)
         (((0, 1),), ((0, 2, 4, 6),))
         """
-        inner = tuple(tuple(range(p)) for p in self.tp)
-        return inner, tuple(tuple(range(0, p * step, step)) for p, step in zip(self.dp, self.tp, strict=True))
+        return tuple(tuple(range(0, size * step, step)) for size, step in self.along(axis))
+
+    def divide(self, axis: Axis, dimension: int, npus: int) -> list[range]:
+        """Return all groups along one dimension (from 0), as positions among its first `npus` NPUs.
+
+        Examples
+        --------
+        >>> Groups((2,), (2,)).divide(Axis.DATA, 0, 4)
+        [range(0, 4, 2), range(1, 4, 2)]
+        """
+        size, step = self.along(axis)[dimension]
+        starts = range(0, npus, size * step)
+        return [range(start + i, start + size * step, step) for start in starts for i in range(step)]
 
 
-def map_parallelism(topology: Topology, tp: int, dp: int, place: str = DEGREES) -> Groups:
+def map_parallelism(topology: Topology, tp: int, dp: int, place: str = DEGREES, *, ep: int = 1) -> Groups:
     """Place tensor-parallel groups on the inner dimensions and data-parallel groups on the outer ones.
 
     A tensor-parallel group fills dimension after dimension from the inside, a data-parallel group from the outside. A
-    dimension that both reach is split between them, and each still sees its whole bandwidth.
+    dimension that both reach is split between them, and each still sees its whole bandwidth. An expert-parallel group
+    fills what its data-parallel group has, from the inside.
 
     Parameters
     ----------
@@ -52,6 +128,8 @@ def map_parallelism(topology: Topology, tp: int, dp: int, place: str = DEGREES) 
         Degrees of tensor and data parallelism.
     place : str
         What gave the degrees, for messages.
+    ep : int
+        Degree of expert parallelism, a divisor of `dp`.
 
     Raises
     ------
@@ -63,7 +141,7 @@ def map_parallelism(topology: Topology, tp: int, dp: int, place: str = DEGREES) 
     >>> from simcore.models.network.topology import Block, Dimension, Topology
     >>> pod = Topology("pod", (Dimension(Block.RING, 8), Dimension(Block.SWITCH, 128)))
     >>> map_parallelism(pod, 16, 64)
-    Groups(tp=(8, 2), dp=(1, 64))
+    Groups(tp=(8, 2), dp=(1, 64), ep=(), grid=())
     """
     sizes = [dimension.size for dimension in topology.dimensions]
     shape = " x ".join(str(size) for size in sizes)
@@ -85,7 +163,12 @@ def map_parallelism(topology: Topology, tp: int, dp: int, place: str = DEGREES) 
         )
     inner = _fill(sizes, tp, "TP", topology.name, place)
     outer = _fill(sizes[::-1], dp, "DP", topology.name, place)[::-1]
-    return Groups(tuple(inner), tuple(outer))
+    if ep == 1:
+        return Groups(tuple(inner), tuple(outer))
+    if ep < 1 or dp % ep:
+        remedy = "Expert-parallel groups are parts of the data-parallel ones."
+        raise InputError(place, f"EP {ep} beside DP {dp}", "a divisor of DP", remedy)
+    return Groups(tuple(inner), tuple(outer), tuple(_fill(outer, ep, "EP", topology.name, place)))
 
 
 def map_stages(topology: Topology, stages: int, place: str = field("stages")) -> tuple[tuple[int, ...], Topology]:
@@ -150,8 +233,11 @@ def _fill(sizes: list[int], degree: int, name: str, network: str, place: str) ->
     return groups
 
 
-def check_groups(topology: Topology, groups: Groups, place: str) -> None:
-    """Refuse an explicit communicator that does not fit the network.
+def check_groups(topology: Topology, groups: Groups, place: str) -> Groups:
+    """Return an explicit communicator with the NPUs that it takes; one that does not fit the network is refused.
+
+    An NPU has one place in each group, so that the sizes of both together divide a dimension; but both may be the whole
+    dimension, as in a file where F = I = W = all NPUs.
 
     Raises
     ------
@@ -159,7 +245,7 @@ def check_groups(topology: Topology, groups: Groups, place: str) -> None:
         If a vector has another length than the network has dimensions, a group size does not divide its dimension, or
         both groups together do not.
     """
-    for name, sizes in (("tensor-parallel", groups.tp), ("data-parallel", groups.dp)):
+    for name, sizes in ((Axis.TENSOR.value, groups.tp), (Axis.DATA.value, groups.dp)):
         if len(sizes) != len(topology.dimensions):
             raise InputError(
                 place,
@@ -175,11 +261,16 @@ def check_groups(topology: Topology, groups: Groups, place: str) -> None:
                     f"a divisor of its {dimension.size} NPUs",
                     "Groups fill a dimension in equal parts; choose another size.",
                 )
+    grid = []
     for index, (tp, dp, dimension) in enumerate(zip(groups.tp, groups.dp, topology.dimensions, strict=True), 1):
-        if dimension.size % (tp * dp):
+        whole = tp == dp == dimension.size
+        if dimension.size % (tp * dp) and not whole:
             raise InputError(
                 place,
                 f"a tensor-parallel group of {tp} and a data-parallel group of {dp} on dimension {index}",
                 f"sizes whose product divides its {dimension.size} NPUs: an NPU has one place in each",
                 f"With {tp}, the other may be {dimension.size // tp} at most.",
             )
+        grid.append(dimension.size if whole else tp * dp)
+    disjoint = all(tp * dp == n for tp, dp, n in zip(groups.tp, groups.dp, grid, strict=True))
+    return groups if disjoint else replace(groups, grid=tuple(grid))

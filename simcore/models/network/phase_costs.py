@@ -10,6 +10,24 @@ from simcore.models.network.conventions import Convention, PhaseCost
 from simcore.models.network.topology import Topology
 
 
+def latency_share(sending: float, occupied: float) -> float:
+    """Return the share of latency in the time in which chunks are under way: while none is sent, they wait for it.
+
+    Parameters
+    ----------
+    sending : float
+        How long links send [s].
+    occupied : float
+        How long chunks are under way, latency included [s].
+
+    Examples
+    --------
+    >>> latency_share(1.0, 4.0), latency_share(0.0, 0.0)
+    (0.75, 0.0)
+    """
+    return max(0.0, 1 - sending / occupied) if occupied > 0 else 0.0
+
+
 class PhaseCosts:
     """Costs of chunk phases on a network by one convention, each computed once.
 
@@ -56,6 +74,14 @@ class PhaseCosts:
             cost = self.convention.phase_cost(at, bandwidth, algorithm, operation, group, size, members)
             self._known[key] = cost
         return cost
+
+    def latency(
+        self, dimension: int, operation: Collective, group: int, size: float, members: tuple[int, ...] | None = None
+    ) -> float:
+        """Return what a phase takes more than on links without latency [s], see `Convention.latency`."""
+        at, bandwidth = self.topology.dimensions[dimension], self.bandwidths[dimension]
+        algorithm = self.algorithms[dimension]
+        return self.convention.latency(at, bandwidth, algorithm, operation, group, size, members)
 
     def each_byte(
         self, dimension: int, operation: Collective, group: int, size: float, members: tuple[int, ...] | None = None

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simcore.models.network.collectives import pattern
-from simcore.models.network.mapping import Groups
+from simcore.models.network.mapping import Axis, Groups
 from simcore.models.training.program import Loop
-from simcore.models.training.workload import Phase, Workload
+from simcore.models.training.workload import Pass, Phase, Workload, group_of
 
 Array = NDArray[np.float64]
 
@@ -155,17 +155,20 @@ class StepModel:
 class _Streams:
     """The streams of a workload while it is compiled, by group and shape."""
 
-    def __init__(self) -> None:
-        self.index: dict[tuple[str, tuple[float, ...]], int] = {}
+    def __init__(self, groups: Groups) -> None:
+        self.groups = groups
+        self.index: dict[tuple[Axis, tuple[float, ...]], int] = {}
         self.names: list[dict[str, None]] = []
         self.volumes: list[float] = []
 
-    def add(self, phase: Phase, parallel: str, groups: tuple[int, ...], times: int = 1) -> tuple[int, float]:
+    def add(self, phase: Phase, part: Pass, times: int = 1) -> tuple[int, float]:
         """Return the stream of a phase's collective and its volume [B]; volume 0 where nothing is sent."""
+        axis = group_of(phase, part)
+        groups = self.groups.sizes(axis)
         if phase.collective is None or phase.size == 0 or all(p == 1 for p in groups):
             return 0, 0.0
         scale, shape = pattern(phase.collective, groups)
-        stream = self.index.setdefault((parallel, shape), len(self.index))
+        stream = self.index.setdefault((axis, shape), len(self.index))
         if stream == len(self.names):
             self.names.append({})
             self.volumes.append(0.0)
@@ -176,8 +179,8 @@ class _Streams:
 
     def finished(self) -> tuple[Stream, ...]:
         return tuple(
-            Stream(f"{parallel} {' and '.join(names)}", shape, volume)
-            for (parallel, shape), names, volume in zip(self.index, self.names, self.volumes, strict=True)
+            Stream(f"{axis.value} {' and '.join(names)}", shape, volume)
+            for (axis, shape), names, volume in zip(self.index, self.names, self.volumes, strict=True)
         )
 
 
@@ -202,8 +205,7 @@ def compile_step(
     Parameters
     ----------
     workload : Workload
-        Layers; forward and input-gradient collectives run in the tensor-parallel group, weight-gradient ones in the
-        data-parallel group.
+        Layers, each collective of which has its group.
     groups : Groups
         Sizes of these groups along each dimension.
     loop : Loop
@@ -225,7 +227,7 @@ def compile_step(
     ----------
     LIBRA (arXiv:2109.11762), section on end-to-end training time.
     """
-    streams = _Streams()
+    streams = _Streams(groups)
     sent: list[tuple[int, int, float]] = []  # pass, stream, volume of what blocks
     overlaps: dict[tuple[int, float, float, int, float], int] = {}
     compute = fixed = 0.0
@@ -235,9 +237,9 @@ def compile_step(
         weight = compute_scale * layer.weight_gradient.compute
         compute += before + weight
         fixed += before
-        sent.append((0, *streams.add(layer.forward, "tensor-parallel", groups.tp, 2 if recompute else 1)))
-        inputs = streams.add(layer.input_gradient, "tensor-parallel", groups.tp)
-        weights = streams.add(layer.weight_gradient, "data-parallel", groups.dp)
+        sent.append((0, *streams.add(layer.forward, Pass.FORWARD, 2 if recompute else 1)))
+        inputs = streams.add(layer.input_gradient, Pass.INPUT_GRADIENT)
+        weights = streams.add(layer.weight_gradient, Pass.WEIGHT_GRADIENT)
         if loop is not Loop.NO_OVERLAP and inputs[1] > 0:
             term = (*inputs, weight, *weights)
             overlaps[term] = overlaps.get(term, 0) + 1

@@ -10,7 +10,8 @@ from simpy.events import Event
 
 from simcore.engine import Clock
 from simcore.errors import RunError
-from simcore.models.training.program import Axis, Compute, Issue, Step
+from simcore.models.network.mapping import Axis
+from simcore.models.training.program import Compute, Issue, Step
 from simcore.models.training.workload import Pass
 
 #: Dimensions whose busy times agree to this share of the largest tie.

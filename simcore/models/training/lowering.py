@@ -35,7 +35,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
     "concat": ("attention.output", "attention.dropout", "attention.residual"),
     "W1b1": ("feed_forward.up", "feed_forward.activation", "feed_forward.gate"),
     "W2b2": ("feed_forward.down", "feed_forward.dropout", "feed_forward.residual"),
-    "layerNorm": ("attention.norm", "feed_forward.norm"),
+    "layerNorm": ("attention.norm", "attention.norm_2", "feed_forward.norm", "feed_forward.norm_2"),
     "update": ("optimizer.update",),
     "embedding": ("embedding.tokens", "embedding.positions", "embedding.dropout"),
     "output": ("output.product", "output.softmax"),
@@ -110,7 +110,7 @@ def lower(
         once, spent = _layers(section, compute, accounting)
         # blocks are looked at first: notes name kernels in this order
         costs = [spent, *costs] if section.path else [*costs, spent]
-        for number in range(1, section.count + 1):
+        for number in range(section.start + 1, section.start + section.count + 1):
             if section.path:
                 starts.append(len(layers))
             layers += [_numbered(layer, number) for layer in once] if section.path else once
@@ -169,14 +169,14 @@ def lower_at_rate(
     Examples
     --------
     >>> model, batch = Transformer("175B", hidden=12288, blocks=2), Batch(sequence=1024, sequences=32)
-    >>> lower_at_rate(model, batch, tp=16, dp=64).layers[0].weight_gradient
-    Phase(compute=0.009375, collective=<Collective.ALL_REDUCE: 'all-reduce'>, size=18874368.0)
+    >>> first = lower_at_rate(model, batch, tp=16, dp=64).layers[0].weight_gradient
+    >>> first.compute, first.collective.value, first.size
+    (0.009375, 'all-reduce', 18874368.0)
     >>> lower_at_rate(model, batch, 16, 64, variant="evaluation").layers[0].weight_gradient.size
     452984832.0
     """
-    blocks = replace(model, vocabulary=None, outputs=None)
     workload, _ = lower(
-        operators_of(blocks, batch, tp), ConstantRate(rate), tp, dp, name=model.name, variant=variant,
+        operators_of(model.stack(), batch, tp), ConstantRate(rate), tp, dp, name=model.name, variant=variant,
         accounting=Accounting.PUBLISHED, source=model.source,
     )  # fmt: skip
     return workload

@@ -12,20 +12,21 @@ BLOCKS_ALONE = "blocks alone: the model has no vocabulary, so embedding, output 
 
 
 def notes_on(workloads: Sequence[Workload]) -> list[str]:
-    """Return the notes on the compute of some workloads; none where no profile predicted it.
+    """Return how the files of some workloads were understood, and the notes on compute that a profile predicted.
 
     The expected error is the mean over the different kernel calls, weighted by their time.
     """
+    of_files = list(dict.fromkeys(caution for each in workloads for caution in each.cautions))
     times = [each.times for each in workloads if each.times is not None]
     if not times:
-        return []
+        return of_files
     costs = list({(cost.layer, cost.direction, cost.call): cost for each in times for cost in each.costs}.values())
     error = mean_error(costs)
     known = "no measured error" if error is None else f"expected error of a kernel {error:.1%}"
     sources = ", ".join(dict.fromkeys(each.source for each in times))
     cautions = dict.fromkeys(caution for each in times for caution in each.cautions)
     alone = () if any(each.complete for each in times) else (BLOCKS_ALONE,)
-    return [f"compute from profile {sources}, {known}", *cautions, *_of_kernels(costs), *alone]
+    return [*of_files, f"compute from profile {sources}, {known}", *cautions, *_of_kernels(costs), *alone]
 
 
 def number_formats(workloads: Sequence[Workload]) -> str:

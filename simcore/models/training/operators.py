@@ -28,6 +28,7 @@ class Operation(StrEnum):
     RESIDUAL = "residual"
     GATE = "gate"
     SUM = "sum"
+    ROUTE = "route"
     LOOKUP = "lookup"
     UPDATE = "update"
 
@@ -97,17 +98,20 @@ class Section:
         Those of one repetition, with paths inside it.
     count : int
         Repetitions.
+    start : int
+        Number of the first one.
     """
 
     path: str
     operators: tuple[Operator, ...]
     count: int = 1
+    start: int = 0
 
     def __iter__(self) -> Iterator[Operator]:
         if not self.path:
             yield from self.operators
             return
-        for number in range(self.count):
+        for number in range(self.start, self.start + self.count):
             yield from (replace(one, path=f"{self.path}.{number}.{one.path}") for one in self.operators)
 
 
@@ -213,10 +217,16 @@ def _sum(one: Operator) -> Passes:
     return Passes((_call(one),))
 
 
+def _route(one: Operator) -> Passes:
+    """Of rows that change places: their gradients go the same way back."""
+    return Passes((_call(one),), (_call(one),))
+
+
 def _lookup(one: Operator) -> Passes:
-    """Of rows of a table: the gradient is as large as the table, so it is cleared before rows are added to it."""
+    """Of rows of a table: the gradient is as large as the table, so its owner clears it before rows are added to it."""
     table = one.size("width") * math.ceil(one.weights / one.size("width"))
-    return Passes((_call(one),), (), (KernelCall("copy", (("bytes", table),)), KernelCall("scatter", one.shape)))
+    cleared = (KernelCall("copy", (("bytes", table),)),) if one.weights else ()
+    return Passes((_call(one),), (), (*cleared, KernelCall("scatter", one.shape)))
 
 
 def _update(one: Operator) -> Passes:
@@ -233,6 +243,7 @@ _PASSES: Mapping[Operation, Callable[[Operator], Passes]] = {
     Operation.RESIDUAL: _residual,
     Operation.GATE: _gate,
     Operation.SUM: _sum,
+    Operation.ROUTE: _route,
     Operation.LOOKUP: _lookup,
     Operation.UPDATE: _update,
 }

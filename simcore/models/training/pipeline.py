@@ -16,11 +16,12 @@ from simpy.events import Event
 from simcore.engine import Clock
 from simcore.errors import InputError, field
 from simcore.models.network.collectives import Collective
+from simcore.models.network.mapping import Axis
 from simcore.models.network.transfers import TransferLeg
 from simcore.models.training.execute import Log, Runner, Span, finish
-from simcore.models.training.program import Axis, Loop, PipelineOrder, Step, Writer, backward_order, blocks
+from simcore.models.training.program import Loop, PipelineOrder, Step, Writer, backward_order, blocks
 from simcore.models.training.simulated import ChunkFabric
-from simcore.models.training.workload import Pass, Workload
+from simcore.models.training.workload import Pass, StagePipeline, Workload
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,15 @@ class Pipeline:
                 raise InputError(f"pipeline, {name}", str(value), "a whole number of at least 1")
 
 
-def bubble(stages: int, micro_batches: int) -> float:
-    """Return the bubble of a pipeline of equal stages as a share of the work: (p - 1) / m.
+def bubble(stages: int, micro_batches: int, interleaved: int = 1) -> float:
+    """Return the bubble of a pipeline of equal stages as a share of the work: (p - 1) / (m v).
+
+    Parameters
+    ----------
+    stages, micro_batches : int
+        Stages p and micro-batches m.
+    interleaved : int
+        Model chunks v of a stage, which take turns.
 
     References
     ----------
@@ -57,10 +65,62 @@ def bubble(stages: int, micro_batches: int) -> float:
 
     Examples
     --------
-    >>> bubble(4, 8)
-    0.375
+    >>> bubble(4, 8), bubble(4, 8, 2)
+    (0.375, 0.1875)
     """
-    return (stages - 1) / micro_batches
+    return (stages - 1) / (micro_batches * interleaved)
+
+
+@dataclass(frozen=True)
+class StageExtras:
+    """What an iteration takes beyond the layers of one stage.
+
+    Attributes
+    ----------
+    bubble : float
+        Fill and drain of the pipeline [s].
+    transfers : float
+        Messages to and from the neighbour stages [s].
+    """
+
+    bubble: float
+    transfers: float
+
+    @property
+    def total(self) -> float:
+        """Both [s]."""
+        return self.bubble + self.transfers
+
+
+def stage_extras(pipeline: StagePipeline, spans: Sequence[Span], transfer: float) -> StageExtras:
+    """Return what comes on top of the layers of one stage, all micro-batches of which were simulated.
+
+    The bubble is a share of the work on micro-batches: compute, and what waits for collectives of the forward and the
+    input-gradient pass. An activation goes on and a gradient comes back per micro-batch and model chunk: 2 m v
+    transfers, which overlap with nothing.
+
+    Parameters
+    ----------
+    pipeline : StagePipeline
+        What the layers are one stage of.
+    spans : sequence of Span
+        What an NPU of the stage did.
+    transfer : float
+        One message to a neighbour [s].
+
+    References
+    ----------
+    SimAI's analytical mode counts both so, github.com/aliyun/SimAI, astra-sim/workload/Layer.cc.
+
+    Examples
+    --------
+    >>> extras = stage_extras(StagePipeline(4, 8), [Span(0.0, 8.0, 0, Pass.FORWARD)], 0.25)
+    >>> extras.bubble, extras.transfers
+    (3.0, 4.0)
+    """
+    work = sum(span.seconds for span in spans if span.axis is None or span.part is not Pass.WEIGHT_GRADIENT)
+    batches, chunks = pipeline.micro_batches, pipeline.interleaved
+    return StageExtras(bubble(pipeline.stages, batches, chunks) * work, 2 * batches * chunks * transfer)
 
 
 def turns(pipeline: Pipeline, stage: int) -> Iterator[tuple[bool, int]]:
@@ -107,7 +167,7 @@ def boundary_sizes(workload: Workload, parts: Sequence[range]) -> list[float]:
     """Return the bytes that an NPU of each stage but the last hands on, for the whole batch [B].
 
     They are the activations of the stage's last layer. A layer file need not say them; then they are what the last
-    forward collective of the workload leaves on each NPU.
+    forward collective in a tensor-parallel group leaves on each NPU.
 
     Parameters
     ----------
@@ -139,6 +199,7 @@ def boundary_sizes(workload: Workload, parts: Sequence[range]) -> list[float]:
 def _left_by_collective(workload: Workload) -> float | None:
     """Return what the last forward collective leaves on each NPU [B]; None where there is none."""
     phases = [layer.forward for layer in workload.layers if layer.forward.collective is not None]
+    phases = [phase for phase in phases if phase.group in {None, Axis.TENSOR}]
     if not phases:
         return None
     last = phases[-1]

@@ -11,7 +11,8 @@ from enum import StrEnum
 from itertools import count
 
 from simcore.models.network.collectives import Collective
-from simcore.models.training.workload import Layer, Pass, Phase, Workload
+from simcore.models.network.mapping import Axis
+from simcore.models.training.workload import Pass, Phase, Workload, group_of
 
 
 class Loop(StrEnum):
@@ -48,14 +49,6 @@ class PipelineOrder(StrEnum):
 
     GPIPE = "GPipe"
     ONE_F_ONE_B = "1F1B"
-
-
-class Axis(StrEnum):
-    """What communication is for: the group that a collective runs in, or transfers between pipeline stages."""
-
-    TENSOR = "tensor-parallel"
-    DATA = "data-parallel"
-    PIPELINE = "pipeline"
 
 
 @dataclass(frozen=True)
@@ -148,18 +141,18 @@ class Writer:
         if seconds > 0:
             yield Compute(seconds * self._compute_scale, layer, part)
 
-    def issue(self, phase: Phase, axis: Axis, layer: int, part: Pass, *, urgent: bool) -> Issue | None:
+    def issue(self, phase: Phase, layer: int, part: Pass, *, urgent: bool) -> Issue | None:
         """Return the start of a phase's collective; None where there is nothing to send."""
         if phase.collective is None or phase.size == 0:
             return None
-        size = phase.size * (self._size_scale if axis is Axis.TENSOR else 1.0)
-        return Issue(next(self._keys), phase.collective, size, axis, urgent, layer, part)
+        size = phase.size * (1.0 if part is Pass.WEIGHT_GRADIENT else self._size_scale)
+        return Issue(next(self._keys), phase.collective, size, group_of(phase, part), urgent, layer, part)
 
     def forward(self, layer: int, part: Pass = Pass.FORWARD) -> Iterator[Step]:
         """Write a layer's forward pass: compute, then its collective, which the next layer needs."""
         phase = self.workload.layers[layer].forward
         yield from self.compute(phase.compute, layer, part)
-        yield from blocking(self.issue(phase, Axis.TENSOR, layer, part, urgent=True))
+        yield from blocking(self.issue(phase, layer, part, urgent=True))
 
     def backward(self, layer: int, *, summed: bool = True) -> Iterator[Step]:
         """Write a layer's backward pass.
@@ -169,13 +162,12 @@ class Writer:
         layer : int
             Index of the layer.
         summed : bool
-            Whether its weight gradient is summed over the data-parallel group now; with micro-batches only the last
+            Whether its weight gradient is summed over its group now; with micro-batches only the last
             one does so.
         """
-        one: Layer = self.workload.layers[layer]
-        given, weight = one.input_gradient, one.weight_gradient
-        inputs = self.issue(given, Axis.TENSOR, layer, Pass.INPUT_GRADIENT, urgent=True)
-        weights = self.issue(weight, Axis.DATA, layer, Pass.WEIGHT_GRADIENT, urgent=False) if summed else None
+        given, weight = self.workload.layers[layer].input_gradient, self.workload.layers[layer].weight_gradient
+        inputs = self.issue(given, layer, Pass.INPUT_GRADIENT, urgent=True)
+        weights = self.issue(weight, layer, Pass.WEIGHT_GRADIENT, urgent=False) if summed else None
         yield from self.compute(given.compute, layer, Pass.INPUT_GRADIENT)
         if self.loop is Loop.NO_OVERLAP:
             yield from blocking(inputs)
@@ -214,7 +206,7 @@ def blocks(workload: Workload, layers: Sequence[int]) -> list[range]:
 
     Examples
     --------
-    >>> from simcore.models.training.workload import Phase
+    >>> from simcore.models.training.workload import Layer, Phase
     >>> idle = Layer("idle", Phase(0.0), Phase(0.0), Phase(0.0))
     >>> blocks(Workload("toy", (idle,) * 6, 1, 1, checkpoints=(0, 3)), range(6))
     [range(0, 3), range(3, 6)]
@@ -261,6 +253,7 @@ def iteration(
 
     Examples
     --------
+    >>> from simcore.models.training.workload import Layer
     >>> reduce = Phase(1.0, Collective.ALL_REDUCE, 8.0)
     >>> toy = Workload("toy", (Layer("mlp", Phase(1.0), reduce, reduce),), tp=2, dp=2)
     >>> [type(step).__name__ for step in iteration(toy, Loop.SIMULATE)]

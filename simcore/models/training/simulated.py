@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from simpy.events import Event
 
 from simcore.engine import Clock
+from simcore.models.network.algorithms import Algorithm, that_runs
 from simcore.models.network.bounds import bounds
+from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import PHYSICAL, Convention
-from simcore.models.network.mapping import Groups
+from simcore.models.network.mapping import Axis, Groups
+from simcore.models.network.phase_costs import latency_share
 from simcore.models.network.schedulers.ascending import Ascending
 from simcore.models.network.schedulers.base import Scheduler
 from simcore.models.network.simulation.log import LoggedPhase, LoggedTransfer
@@ -18,7 +21,7 @@ from simcore.models.network.simulation.network import Network
 from simcore.models.network.topology import Topology
 from simcore.models.network.transfers import TransferLeg
 from simcore.models.training.execute import Log, Runner, Span, busiest, finish
-from simcore.models.training.program import Axis, Issue, Step
+from simcore.models.training.program import Issue, Step
 from simcore.models.training.workload import Pass
 
 
@@ -52,15 +55,13 @@ class ChunkFabric:
     network : Network
         The dimensions as servers.
     groups : Groups
-        Sizes of the tensor- and data-parallel groups along each dimension.
+        The groups of its collectives.
     chunks : int
         Into how many each collective is cut.
     """
 
     def __init__(self, network: Network, groups: Groups, chunks: int) -> None:
-        self.network, self.chunks = network, chunks
-        self._groups = {Axis.TENSOR: groups.tp, Axis.DATA: groups.dp}
-        self._positions = dict(zip((Axis.TENSOR, Axis.DATA), groups.positions(), strict=True))
+        self.network, self.groups, self.chunks = network, groups, chunks
         self._urgent = 0
         self._busy: dict[int, list[float]] = {}
 
@@ -71,17 +72,17 @@ class ChunkFabric:
         return self.network.issue(
             issue.collective,
             issue.size,
-            self._groups[issue.axis],
+            self.groups.sizes(issue.axis),
             chunks=self.chunks,
             label=f"{issue.axis.value} {issue.collective.value}, layer {issue.layer + 1}, {issue.part.value}",
             priority=float(self._urgent) if issue.urgent else 0.0,
             queue=issue.axis.value,
-            positions=self._positions[issue.axis],
+            positions=self.groups.positions(issue.axis),
         )
 
     def limit(self, issue: Issue) -> tuple[int, ...]:
         """Return the dimensions of a collective's group that were busiest since its start."""
-        network, groups = self.network, self._groups[issue.axis]
+        network, groups = self.network, self.groups.sizes(issue.axis)
         before = self._busy.pop(issue.key)
         since = {d: network.busy[d] - before[d] for d, group in enumerate(groups) if group > 1}
         return busiest(since)
@@ -127,13 +128,11 @@ class IdealFabric:
     """
 
     def __init__(self, clock: Clock, topology: Topology, bandwidths: Sequence[float], groups: Groups) -> None:
-        self._clock, self._topology, self._bandwidths = clock, topology, bandwidths
-        self._groups = {Axis.TENSOR: groups.tp, Axis.DATA: groups.dp}
-        self._positions = dict(zip((Axis.TENSOR, Axis.DATA), groups.positions(), strict=True))
+        self._clock, self._topology, self._bandwidths, self._groups = clock, topology, bandwidths, groups
 
     def issue(self, issue: Issue) -> Event:
         """Start a collective that ends at its bound."""
-        sizes, at = self._groups[issue.axis], self._positions[issue.axis]
+        sizes, at = self._groups.sizes(issue.axis), self._groups.positions(issue.axis)
         times = bounds(issue.collective, issue.size, self._topology, self._bandwidths, sizes, at)
         return self._clock.at(self._clock.now + times.alpha_beta)
 
@@ -156,6 +155,10 @@ class IterationRun:
         How long each dimension's links were occupied [s].
     sent : tuple of float
         Bytes that crossed the links of one NPU in each dimension [B].
+    served, latency : tuple of float
+        What the chunk phases of each dimension took, and what of it was latency [s].
+    algorithms : mapping of Collective to tuple of Algorithm
+        Collectives that ran, with the algorithm of each dimension; None where they did not use it.
     phases : tuple of LoggedPhase
         Chunk phases, where they were recorded.
     transfers : tuple of LoggedTransfer
@@ -168,9 +171,18 @@ class IterationRun:
     spans: tuple[Span, ...]
     busy: tuple[float, ...]
     sent: tuple[float, ...]
+    served: tuple[float, ...]
+    latency: tuple[float, ...]
+    algorithms: Mapping[Collective, tuple[Algorithm | None, ...]]
     phases: tuple[LoggedPhase, ...]
     transfers: tuple[LoggedTransfer, ...]
     events: int
+
+    @property
+    def latency_shares(self) -> tuple[float, ...]:
+        """Per dimension, the share of latency in the time of its chunk phases."""
+        pairs = zip(self.served, self.latency, strict=True)
+        return tuple(latency_share(served - latency, served) for served, latency in pairs)
 
     @property
     def compute(self) -> float:
@@ -260,10 +272,23 @@ def run_of(log: Log, network: Network) -> IterationRun:
         tuple(log.spans),
         tuple(network.busy),
         tuple(network.sent),
+        tuple(network.ledger.served),
+        tuple(network.ledger.latency),
+        _algorithms(network),
         tuple(network.log),
         tuple(network.transfers),
         network.clock.events,
     )
+
+
+def _algorithms(network: Network) -> dict[Collective, tuple[Algorithm | None, ...]]:
+    """Return the algorithm of each dimension of the collectives that ran on a network."""
+    return {
+        collective: tuple(
+            that_runs(algorithm, collective) if d in used else None for d, algorithm in enumerate(network.algorithms)
+        )
+        for collective, used in network.ran.items()
+    }
 
 
 def bound(steps: Sequence[Step], topology: Topology, bandwidths: Sequence[float], groups: Groups) -> float:

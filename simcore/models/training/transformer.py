@@ -3,7 +3,7 @@
 Tensor parallelism cuts as Megatron-LM does: columns of Q, K, V and of the first feed-forward product, rows of the
 products that end attention and feed-forward network. So activations are summed after the row-cut products going
 forward, and after the column-cut ones going backward. Not modelled: the scale and the mask of the scores, position and
-type embeddings, the norm after the last block, transposed copies, and fused attention.
+type embeddings of models that do not name them, transposed copies, and fused attention.
 
 Symbols: h `hidden`, s `sequence`, n tokens, a heads, e bytes per element, TP the degree of tensor parallelism.
 """
@@ -11,15 +11,14 @@ Symbols: h `hidden`, s `sequence`, n tokens, a heads, e bytes per element, TP th
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from simcore.errors import InputError, field
 from simcore.models.network.collectives import Collective
-from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.architecture import Batch, Experts, Projection, Run, Transformer
+from simcore.models.training.operator_maker import ALL_TOKENS, Cut, OperatorMaker, Routed, gemm_flop, sizes_of
 from simcore.models.training.operators import Communication, Operation, Operator, OperatorList, Section
-
-HEAD_WIDTH = 128
-"""Columns of an attention head, where a model does not say how many heads it has."""
 
 ADAM = 28
 """Bytes that Adam's update of one weight moves [B]: weight, gradient and two moments are read, all but the gradient
@@ -30,14 +29,15 @@ def operators_of(model: Transformer, batch: Batch, tp: int = 1) -> OperatorList:
     """Return the operators of a transformer on one NPU.
 
     Attention is one batched product per head, with the scores written to memory. Embedding and output layer are cut
-    over the vocabulary. Adam updates all weights.
+    over the vocabulary. Experts are cut as the feed-forward network is, and take equal shares of the tokens. Adam
+    updates all weights. A tower of images is not among them.
 
     Parameters
     ----------
     model : Transformer
         The sizes.
     batch : Batch
-        What a replica processes.
+        What a replica processes; an encoder reads as many tokens, unless it takes a number of its own.
     tp : int
         Degree of tensor parallelism.
 
@@ -60,168 +60,261 @@ def operators_of(model: Transformer, batch: Batch, tp: int = 1) -> OperatorList:
     True
     """
     _check_split(model, tp)
-    make = _Make(model, batch, tp)
-    block = Section("block", (*make.attention(), *make.feed_forward()), model.blocks)
-    if model.vocabulary is None:
-        return OperatorList((block,))
-    first, last = Section("", make.embedding()), Section("", make.output())
-    weights = math.fsum(section.count * one.weights for section in (first, block, last) for one in section.operators)
+    sections = [*_sections(model, batch, tp)]
+    if model.encoder is not None:
+        sections = [*_encoder(model.encoder, batch, tp, model.vocabulary is not None), *sections]
+    if all(section.path for section in sections):
+        return OperatorList(tuple(sections))
+    weights = math.fsum(section.count * one.weights for section in sections for one in section.operators)
     # the update stands first: gradients arrive from the last operator to the first
-    return OperatorList((Section("", (make.update(weights),)), first, block, last))
+    update = Section("", (_Make(model, batch, tp).update(weights),))
+    return OperatorList((update, *sections))
 
 
-Shape = tuple[tuple[str, int], ...]
+def _sections(model: Transformer, batch: Batch, tp: int) -> Iterator[Section]:
+    """Yield embedding, blocks and output layer; blocks alone where there is nothing to embed."""
+    make, around = _Make(model, batch, tp), model.vocabulary is not None or bool(model.around.front)
+    if around:
+        yield Section("", make.embedding())
+    start = 0
+    for run in model.in_runs():
+        yield Section("block", make.block(run), run.count, start)
+        start += run.count
+    if around:
+        yield Section("", make.output())
 
 
-class _Make:
+def _encoder(model: Transformer, batch: Batch, tp: int, around: bool) -> Iterator[Section]:
+    """Yield the sections of an encoder, whose tokens share the table of the model that it belongs to."""
+    own = replace(batch, sequence=model.sequence or batch.sequence)
+    for section in _sections(model if around else model.stack(), own, tp):
+        if section.path:
+            yield replace(section, path=f"encoder.{section.path}")
+        else:
+            yield Section("", tuple(_shared(one) for one in section.operators))
+
+
+def _shared(one: Operator) -> Operator:
+    """Return an operator around an encoder's blocks; its look-up reads the table of the decoder."""
+    weights = 0.0 if one.operation is Operation.LOOKUP else one.weights
+    return replace(one, path=f"encoder.{one.path}", weights=weights)
+
+
+class _Make(OperatorMaker):
     """Makes the operators of a transformer; see `operators_of`."""
 
-    def __init__(self, model: Transformer, batch: Batch, tp: int) -> None:
-        self.model, self.batch, self.tp = model, batch, tp
-        self.n, self.h, self.s, self.e = batch.tokens, model.hidden, batch.sequence, batch.element
-        self.activations = float(self.e * self.n * self.h)
-        self.summed = Communication(Collective.ALL_REDUCE, self.activations)
-        heads = model.heads or max(1, self.h // HEAD_WIDTH)
-        self.products, self.head_width = math.ceil(heads / tp) * batch.sequences, max(1, self.h // heads)
+    def block(self, run: Run) -> tuple[Operator, ...]:
+        """Return the operators of one block."""
+        keys = self.model.keys(self.s, windowed=run.windowed, half=self.batch.causal_half)
+        made = self.latent() if self.model.latent else self.projections("attention", self.n)
+        cross = () if self.model.encoder is None else self.cross_attention(self.model.encoder)
+        network = self.experts(self.model.experts) if run.sparse and self.model.experts else self.feed_forward()
+        return *made, *self.heads("attention", keys), *cross, *network
 
-    def attention(self) -> tuple[Operator, ...]:
-        """Return the operators of self-attention, its residual and its norm."""
-        h, s, e, tp = self.h, self.s, self.e, self.tp
-        scores, whole = self.products * s * s, self.activations
-        kept, keys = whole / tp, e * self.n * self.model.kv_width / tp
-        shard = Communication(Collective.ALL_GATHER, kept)
-        dropped = e * scores if self.model.dropout else 0  # without dropout the softmax has saved them
+    def projections(self, path: str, keys: int) -> tuple[Operator, ...]:
+        """Return Q of the block's tokens, and K and V of as many as `keys`."""
+        width, biases = self.model.kv_width, self.model.biases
+        own = keys == self.n and path == "attention"
+        back = None if own else self.all_reduce(keys * self.h)
+        norm = self.norm(f"{path}.qk_norm", self.model.query_width + width, self.model.qk_norm)
         return (
-            self.columns("attention.query", h, saved=whole, back=self.summed),
-            self.columns("attention.key", self.model.kv_width),
-            self.columns("attention.value", self.model.kv_width),
-            self.product("attention.scores", Operation.SCORES, (s, s, self.head_width), saved=kept + keys),
-            self.memory("attention.softmax", "softmax", 2 * e * scores, saved=e * scores),
-            *self.dropout("attention.scores_dropout", scores),
-            self.product("attention.context", Operation.CONTEXT, (s, self.head_width, s), saved=keys + dropped),
-            self.rows("attention.output", h, saved=kept, back=shard),
-            *self.sublayer_end("attention"),
-        )
+            self.linear(
+                f"{path}.query", self.h, self.model.query_width, Cut.COLUMNS, bias=biases.query,
+                saved=self.activations, back=self.summed,
+            ),
+            self.linear(f"{path}.key", self.h, width, Cut.COLUMNS, bias=biases.key, tokens=keys, back=back),
+            self.linear(f"{path}.value", self.h, width, Cut.COLUMNS, bias=biases.value, tokens=keys),
+            *((norm,) if self.model.qk_norm and own else ()),
+        )  # fmt: skip
+
+    def latent(self) -> tuple[Operator, ...]:
+        """Return how Q, K and V come from narrow vectors, which every NPU of the group has whole."""
+        model, latent, bias = self.model, self.model.latent, self.model.biases.query
+        assert latent is not None
+        rank, keys = latent.query, latent.key_value
+        widened = (self.head_width - latent.positions + self.value_width) * (model.heads or 1)
+        if rank is None:
+            query: tuple[Operator, ...] = (
+                self.linear(
+                    "attention.query", self.h, model.query_width, Cut.COLUMNS, saved=self.activations, back=self.summed
+                ),
+            )
+        else:
+            query = (
+                self.linear("attention.query_down", self.h, rank, Cut.NONE, bias=bias, saved=self.activations),
+                self.norm("attention.query_norm", rank, rank, whole=True),
+                self.linear(
+                    "attention.query", rank, model.query_width, Cut.COLUMNS,
+                    saved=self.e * self.n * rank, back=self.all_reduce(self.n * rank),
+                ),
+            )  # fmt: skip
+        return (
+            *query,
+            self.linear("attention.key_value_down", self.h, keys + latent.positions, Cut.NONE, bias=bias),
+            self.norm("attention.key_value_norm", keys, keys, whole=True),
+            self.linear(
+                "attention.key_value", keys, widened, Cut.COLUMNS,
+                saved=self.e * self.n * keys, back=self.all_reduce(self.n * keys),
+            ),
+        )  # fmt: skip
+
+    def heads(self, path: str, keys: float) -> tuple[Operator, ...]:
+        """Return what the heads compute with as many `keys` as each query sees, its output, residual and norms."""
+        s, e, tp, model = self.s, self.e, self.tp, self.model
+        seen = math.ceil(keys)
+        scores, whole = self.products * s * seen, self.activations
+        grouped = model.latent is None  # heads of K and V that several heads of Q share
+        kept = e * self.n * model.query_width / tp
+        keyed = e * self.n * (model.kv_width if grouped else model.query_width) / tp
+        values = e * self.n * (model.kv_width if grouped else model.context_width) / tp
+        dropped = e * scores if model.dropout else 0  # without dropout the softmax has saved them
+        query = gemm_flop(self.n, model.query_width, keys, tp)
+        context = gemm_flop(self.n, model.context_width, keys, tp)
+        sizes = (s, seen, self.head_width), (s, self.value_width, seen)
+        return (
+            self.product(f"{path}.scores", Operation.SCORES, sizes[0], query, saved=kept + keyed),
+            self.memory(f"{path}.softmax", "softmax", 2 * e * scores, saved=e * scores),
+            *self.dropout(f"{path}.scores_dropout", scores),
+            self.product(f"{path}.context", Operation.CONTEXT, sizes[1], context, saved=values + dropped),
+            self.linear(
+                f"{path}.output", model.context_width, self.h, Cut.ROWS, bias=model.biases.output,
+                saved=e * self.n * model.context_width / tp,
+                after=None if model.parallel else self.summed,
+                back=Communication(Collective.ALL_GATHER, whole / tp),
+            ),
+            *self.sublayer_end(path, 1 if path != "attention" else model.norms[0]),
+        )  # fmt: skip
+
+    def cross_attention(self, encoder: Transformer) -> tuple[Operator, ...]:
+        """Return the attention to an encoder's tokens."""
+        tokens = encoder.sequence or self.s
+        made = self.projections("cross_attention", tokens * self.batch.sequences)
+        return *made, *self.heads("cross_attention", tokens)
 
     def feed_forward(self) -> tuple[Operator, ...]:
-        """Return the operators of the feed-forward network, its residual and its norm."""
-        model, inner = self.model, self.e * self.n * self.model.inner // self.tp
-        width = model.inner * (2 if model.gated else 1)
-        gate = self.memory("feed_forward.gate", "add", 3 * inner, Operation.GATE, saved=2 * inner, output=inner)
+        """Return the operators of the feed-forward network, its residual and its norms."""
+        model = self.model
+        back, bias = None if model.parallel else self.summed, model.biases.feed_forward
+        network = self.network("feed_forward", model.inner, bias, saved=self.activations, back=back)
         return (
-            self.columns("feed_forward.up", width, saved=self.activations, back=self.summed),
-            self.memory("feed_forward.activation", "gelu", 2 * inner, saved=inner),
-            *((gate,) if model.gated else ()),
-            self.rows("feed_forward.down", model.inner, saved=inner),
-            *self.sublayer_end("feed_forward"),
+            *network[:-1],
+            replace(network[-1], after_forward=self.summed),
+            *self.sublayer_end("feed_forward", model.norms[1]),
         )
 
-    def sublayer_end(self, path: str) -> tuple[Operator, ...]:
-        """Return dropout, residual and norm; a constant rate counts one FLOP per element of a norm."""
-        moved, scale = 2 * self.e * self.n * self.h, self.e * self.h
-        norm = self.memory(f"{path}.norm", "layer_norm", moved, Operation.NORM, saved=self.activations)
+    def network(
+        self,
+        path: str,
+        inner: int,
+        bias: bool,
+        saved: float,
+        back: Communication | None = None,
+        experts: Routed = ALL_TOKENS,
+    ) -> tuple[Operator, ...]:
+        """Return two products with an activation between them, in each of some experts."""
+        model, routed = self.model, self.n * experts.per_token
+        kept = self.e * routed * inner // self.tp
+        width = inner * (2 if model.gated else 1)
+        gate = self.memory(f"{path}.gate", "add", 3 * kept, Operation.GATE, saved=2 * kept, output=kept)
+        return (
+            self.linear(path + ".up", self.h, width, Cut.COLUMNS, bias=bias, saved=saved, back=back, experts=experts),
+            self.memory(f"{path}.activation", "gelu", 2 * kept, saved=kept),
+            *((gate,) if model.gated else ()),
+            self.linear(f"{path}.down", inner, self.h, Cut.ROWS, bias=bias, saved=kept, experts=experts),
+        )
+
+    def experts(self, sizes: Experts) -> tuple[Operator, ...]:
+        """Return the router, what it sends to the experts and back, and what every token passes beside them."""
+        bias, routed = self.model.biases, 2 * self.e * self.n * self.h * sizes.per_token
+        router = self.linear("feed_forward.router", self.h, sizes.count, Cut.NONE, saved=self.activations)
+        experts = self.network(
+            "feed_forward.experts", sizes.inner, bias.experts, saved=routed / 2, back=self.summed,
+            experts=Routed(sizes.count, sizes.per_token),
+        )  # fmt: skip
+        shared: tuple[Operator, ...] = ()
+        if sizes.shared:
+            shared = self.network("feed_forward.shared", sizes.shared, bias.feed_forward, saved=0.0)
+        if sizes.shared_gate:
+            shared = (*shared, self.linear("feed_forward.shared_gate", self.h, 1, Cut.NONE))
+        combine = self.memory(
+            "feed_forward.combine", "copy", routed, Operation.ROUTE, saved=routed / 2, output=self.activations
+        )
+        return (
+            replace(router, vectors=float(self.e * sizes.router_biases * sizes.count)),
+            self.memory("feed_forward.dispatch", "copy", routed, Operation.ROUTE),
+            *experts,
+            *shared,
+            replace(combine, after_forward=self.summed),
+            *self.sublayer_end("feed_forward", self.model.norms[1]),
+        )
+
+    def sublayer_end(self, path: str, norms: int) -> tuple[Operator, ...]:
+        """Return dropout, residual and norms."""
+        names = [f"{path}.norm", f"{path}.norm_2"][:norms]
+        residual = 3 * self.e * self.n * self.h
         return (
             *self.dropout(f"{path}.dropout", self.n * self.h),
-            self.memory(
-                f"{path}.residual", "add", 3 * self.e * self.n * self.h, Operation.RESIDUAL, output=self.activations
-            ),
-            replace(norm, work=float(self.n * self.h), vectors=float(scale * (2 if self.model.biases else 1))),
+            self.memory(f"{path}.residual", "add", residual, Operation.RESIDUAL, output=self.activations),
+            *(self.norm(name, self.h, self.h, whole=True) for name in names),
         )
 
     def embedding(self) -> tuple[Operator, ...]:
-        """Return the look-up of tokens, whose numbers (8 B each) are saved, and the sum with their positions."""
-        n, h, e = self.n, self.h, self.e
-        table = float(e * h * (self.model.vocabulary or 0) / self.tp)
-        return (
-            Operator(
-                "gather", (("rows", n), ("width", e * h)), path="embedding.tokens", operation=Operation.LOOKUP,
-                weights=table, saved=8.0 * n, output=self.activations, after_forward=self.summed,
-            ),
-            self.memory("embedding.positions", "add", 3 * e * n * h, Operation.SUM, output=self.activations),
-            *self.dropout("embedding.dropout", n * h),
+        """Return the look-up of tokens, whose numbers (8 B each) are saved, what is added, and what follows."""
+        n, h, e, model = self.n, self.h, self.e, self.model
+        around, width = model.around, model.around.width or h
+        table = float(e * width * (model.vocabulary or 0) / self.tp)
+        tokens = Operator(
+            "gather", (("rows", n), ("width", e * width)), path="embedding.tokens", operation=Operation.LOOKUP,
+            weights=table, saved=8.0 * n, output=float(e * n * width), after_forward=self.all_reduce(n * width),
         )  # fmt: skip
+        added = self.memory("embedding.positions", "add", 3 * e * n * h, Operation.SUM, output=self.activations)
+        norm = (self.norm("embedding.norm", around.norm, around.norm, whole=True),) if around.norm else ()
+        return (
+            *(() if model.vocabulary is None else (tokens,)),
+            replace(added, weights=float(e * around.added)),
+            *norm,
+            *self.between("embedding", around.front),
+            *self.dropout("embedding.dropout", n * h),
+        )
 
     def output(self) -> tuple[Operator, ...]:
         """Return the output layer; one that shares the embedding's weights owns none."""
-        n, h, e, tp, columns = self.n, self.h, self.e, self.tp, math.ceil(self.model.columns / self.tp)
-        logits = e * n * columns
+        n, e, tp, model = self.n, self.e, self.tp, self.model
+        around, columns = model.around, math.ceil(model.columns / self.tp)
+        h, logits = around.back[-1].outputs if around.back else self.h, e * n * columns
+        before = (
+            *((self.norm("output.norm", self.h, self.h, whole=True),) if around.final_norm else ()),
+            *self.between("output", around.back),
+        )
+        if not model.columns:
+            return before
         return (
+            *before,
             Operator(
-                "gemm", _sizes(n, columns, h), gemm_flop(n, h, self.model.columns, tp),
+                "gemm", sizes_of(n, columns, h), gemm_flop(n, h, model.columns, tp),
                 path="output.product", operation=Operation.LINEAR,
-                weights=float(e * h * (self.model.outputs or 0) / tp), saved=self.activations, output=float(logits),
-                after_input_gradient=self.summed,
+                weights=float(e * h * (model.outputs or 0) / tp), vectors=e * columns * float(model.biases.head),
+                saved=self.activations, output=float(logits), after_input_gradient=self.summed,
             ),
             self.memory("output.softmax", "softmax", 2 * logits, saved=logits),
         )  # fmt: skip
+
+    def between(self, path: str, products: Sequence[Projection]) -> tuple[Operator, ...]:
+        """Return products before or after the blocks, which every NPU computes whole, and their norms."""
+        made: list[Operator] = []
+        for one in products:
+            tokens = max(1, round(self.n * one.per_token)) if one.per_token else self.batch.sequences
+            name, inputs = f"{path}.{one.name}", one.inputs
+            saved = self.e * tokens * inputs
+            made.append(self.linear(name, inputs, one.outputs, Cut.NONE, bias=one.bias, tokens=tokens, saved=saved))
+            if one.norm:
+                made.append(self.norm(f"{name}_norm", one.outputs, one.outputs, whole=True))
+        return tuple(made)
 
     def update(self, weights: float) -> Operator:
         """Return Adam's update of so many bytes of weights."""
         shape = (("bytes", ADAM * math.ceil(weights / self.e)),)
         return Operator("adam", shape, dtype="fp32", path="optimizer.update", operation=Operation.UPDATE)
-
-    def columns(self, path: str, width: int, saved: float = 0.0, back: Communication | None = None) -> Operator:
-        """Return a product with weights of h x `width`, cut by columns; its bias is cut like them."""
-        shape, bias = _sizes(self.n, width // self.tp, self.h), width / self.tp
-        return replace(self.linear(path, shape, width, bias, saved), after_input_gradient=back)
-
-    def rows(self, path: str, width: int, saved: float, back: Communication | None = None) -> Operator:
-        """Return a product with weights of `width` x h, cut by rows: its results are summed, and its bias is whole."""
-        shape, bias = _sizes(self.n, self.h, width // self.tp), float(self.h)
-        return replace(
-            self.linear(path, shape, width, bias, saved), after_forward=self.summed, after_input_gradient=back
-        )
-
-    def linear(self, path: str, shape: Shape, width: int, bias: float, saved: float) -> Operator:
-        """Return a product with weights; `width` is that of the whole, `bias` the length of the NPU's own."""
-        return Operator(
-            "gemm", shape, gemm_flop(self.n, self.h, width, self.tp), path=path, operation=Operation.LINEAR,
-            weights=self.e * self.h * width / self.tp, vectors=self.e * bias if self.model.biases else 0.0,
-            saved=float(saved), output=float(self.e * shape[0][1] * shape[1][1]),
-        )  # fmt: skip
-
-    def product(self, path: str, operation: Operation, sizes: tuple[int, int, int], saved: float) -> Operator:
-        """Return a product of activations, one per head and sequence."""
-        return Operator(
-            "gemm", _sizes(*sizes, self.products), gemm_flop(self.n, self.h, self.s, self.tp), path=path,
-            operation=operation, saved=float(saved), output=float(self.e * self.products * sizes[0] * sizes[1]),
-        )  # fmt: skip
-
-    def memory(
-        self,
-        path: str,
-        kernel: str,
-        moved: int,
-        operation: Operation = Operation.ELEMENTWISE,
-        saved: float = 0.0,
-        output: float | None = None,
-    ) -> Operator:
-        """Return an operator that moves bytes; unless said otherwise it writes as many as it reads."""
-        left = moved / 2 if output is None else output
-        shape = (("bytes", moved),)
-        return Operator(kernel, shape, path=path, operation=operation, saved=float(saved), output=float(left))
-
-    def dropout(self, path: str, elements: int) -> tuple[Operator, ...]:
-        """Return dropout, whose mask of a byte per element is saved; nothing where nothing is dropped."""
-        if not self.model.dropout:
-            return ()
-        moved, left = (2 * self.e + 1) * elements, self.e * elements
-        return (self.memory(path, "dropout", moved, Operation.DROPOUT, saved=elements, output=left),)
-
-
-def gemm_flop(tokens: int, inputs: int, outputs: int, tp: int) -> float:
-    """Work of a product on one NPU of a tensor-parallel group [FLOP]: 2 n inputs outputs / TP.
-
-    Examples
-    --------
-    >>> gemm_flop(32768, 12288, 12288, 16) / (60 * 2**40)
-    0.009375
-    """
-    return 2 * tokens * inputs * outputs / tp
-
-
-def _sizes(m: int, n: int, k: int, batch: int = 1) -> Shape:
-    return ("m", m), ("n", n), ("k", k), ("batch", batch)
 
 
 def _check_split(model: Transformer, tp: int) -> None:
@@ -231,6 +324,7 @@ def _check_split(model: Transformer, tp: int) -> None:
     parts = {
         "hidden size": model.hidden,
         "feed-forward width": model.inner,
+        "width of an expert": None if model.experts is None else model.experts.inner,
         "number of heads": model.heads,
         "number of K and V heads": model.kv_heads,
     }

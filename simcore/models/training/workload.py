@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from simcore.models.network.collectives import Collective
+from simcore.models.network.mapping import Axis, Groups
 
 if TYPE_CHECKING:  # loops and passes are read by requests, which load nothing heavy
     from simcore.models.compute.compute_model import KernelCall
@@ -34,19 +35,35 @@ class Phase:
         What follows the compute, None for nothing.
     size : float
         Bytes [B]: the full buffer per NPU, for all-gather the input shard per NPU.
+    group : Axis or None
+        Group that the collective runs in; None for that of the pass, see `group_of`.
     """
 
     compute: float
     collective: Collective | None = None
     size: float = 0.0
+    group: Axis | None = None
+
+
+def group_of(phase: Phase, part: Pass) -> Axis:
+    """Return the group that the collective of a phase runs in.
+
+    Where the phase does not say it, weight gradients are summed in the data-parallel group, and all else runs in the
+    tensor-parallel one.
+
+    Examples
+    --------
+    >>> group_of(Phase(0.0), Pass.FORWARD), group_of(Phase(0.0, group=Axis.EXPERT), Pass.FORWARD)
+    (<Axis.TENSOR: 'tensor-parallel'>, <Axis.EXPERT: 'expert-parallel'>)
+    """
+    if phase.group is not None:
+        return phase.group
+    return Axis.DATA if part is Pass.WEIGHT_GRADIENT else Axis.TENSOR
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer of a network, in three passes.
-
-    Forward and input-gradient collectives run in the tensor-parallel group, weight-gradient ones in the data-parallel
-    group.
+    """A layer of a network, in three passes; `group_of` says where the collective of each runs.
 
     Attributes
     ----------
@@ -67,6 +84,14 @@ class Layer:
     weight_gradient: Phase
     parameters: float | None = None
     activations: float | None = None
+
+    def phases(self) -> tuple[tuple[Pass, Phase], ...]:
+        """Return the three passes with their names."""
+        return (
+            (Pass.FORWARD, self.forward),
+            (Pass.INPUT_GRADIENT, self.input_gradient),
+            (Pass.WEIGHT_GRADIENT, self.weight_gradient),
+        )
 
 
 @dataclass(frozen=True)
@@ -123,6 +148,26 @@ class Times:
 
 
 @dataclass(frozen=True)
+class StagePipeline:
+    """The pipeline that the layers of one stage were written for, each with all its micro-batches.
+
+    Attributes
+    ----------
+    stages, micro_batches : int
+        Stages p, and micro-batches m of an iteration.
+    interleaved : int
+        Model chunks v of a stage, which take turns.
+    message : float
+        What an NPU hands to its like in the next stage, per micro-batch and model chunk [B].
+    """
+
+    stages: int
+    micro_batches: int
+    interleaved: int = 1
+    message: float = 0.0
+
+
+@dataclass(frozen=True)
 class Workload:
     """A training iteration as layers, with the parallelism it was cut for.
 
@@ -133,7 +178,7 @@ class Workload:
     layers : tuple of Layer
         In forward order.
     tp, dp : int
-        Degrees of tensor and data parallelism; tp x dp = NPUs.
+        Degrees of tensor and data parallelism; tp x dp = NPUs, of one stage where there is a `pipeline`.
     source : str
         Where the numbers come from.
     checkpoints : tuple of int
@@ -142,6 +187,18 @@ class Workload:
     times : Times or None
         Where compute times come from a profile, what it predicted; None for a constant rate and for times that a file
         brings.
+    sequence : int or None
+        Tokens of a sequence where nobody gave them, and the longest that the model takes were taken; None elsewhere.
+    ep : int
+        Degree of expert parallelism, a divisor of dp.
+    groups : Groups or None
+        Where its groups lie on the network, if that is no matter of the degrees alone.
+    recomputes : bool
+        Whether its activations are recomputed where nobody says otherwise; a file may say that they are not.
+    pipeline : StagePipeline or None
+        Where the layers are those of one stage, its pipeline.
+    cautions : tuple of str
+        What a reader of a result must know of how the file was understood.
     """
 
     name: str
@@ -151,3 +208,30 @@ class Workload:
     source: str = ""
     checkpoints: tuple[int, ...] = (0,)
     times: Times | None = field(default=None, compare=False, repr=False)
+    ep: int = 1
+    groups: Groups | None = None
+    recomputes: bool = True
+    pipeline: StagePipeline | None = None
+    cautions: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    sequence: int | None = None
+
+    @property
+    def remark(self) -> str:
+        """What a headline says of the sequence; empty where it was given.
+
+        Examples
+        --------
+        >>> Workload("mistral", (), tp=1, dp=2, sequence=32768).remark
+        ', sequence 32,768'
+        """
+        return "" if self.sequence is None else f", sequence {self.sequence:,}"
+
+    def axes(self) -> tuple[Axis, ...]:
+        """Return the groups that its collectives run in, in the order of `Axis`; those of a group of one included."""
+        used = {
+            group_of(phase, part)
+            for layer in self.layers
+            for part, phase in layer.phases()
+            if phase.collective is not None and phase.size > 0
+        }
+        return tuple(axis for axis in Axis if axis in used)

@@ -7,8 +7,12 @@ from dataclasses import replace
 
 from simcore.errors import InputError, field
 from simcore.models.network.collectives import Collective
-from simcore.models.training.program import Axis, Issue, Loop, Step, Wait, Writer, backward_order, blocking
-from simcore.models.training.workload import Layer, Pass, Phase, Workload
+from simcore.models.network.mapping import Axis
+from simcore.models.training.program import Issue, Loop, Step, Wait, Writer, backward_order, blocking
+from simcore.models.training.workload import Layer, Pass, Phase, Workload, group_of
+
+_SUMS = (Collective.ALL_REDUCE, Collective.REDUCE_SCATTER)
+"""What a weight gradient is summed with."""
 
 
 def zero3(workload: Workload, loop: Loop, *, recompute: bool = True, compute_scale: float = 1.0) -> tuple[Step, ...]:
@@ -28,7 +32,8 @@ def zero3(workload: Workload, loop: Loop, *, recompute: bool = True, compute_sca
     Raises
     ------
     InputError
-        If a layer does not say how large its parameters are, and the gradients of several layers are fused.
+        If a layer does not say how large its parameters are, and the gradients of several layers are fused; also for
+        gradients that are summed in another group, or otherwise than by an all-reduce or a reduce-scatter.
 
     References
     ----------
@@ -46,8 +51,8 @@ def zero3(workload: Workload, loop: Loop, *, recompute: bool = True, compute_sca
     for layer, part in met:
         gather = None
         if part is not Pass.INPUT_GRADIENT or layer not in held:
-            shard = Phase(0.0, Collective.ALL_GATHER, sizes[layer] / workload.dp)
-            gather = writer.issue(shard, Axis.DATA, layer, part, urgent=True)
+            shard = Phase(0.0, Collective.ALL_GATHER, sizes[layer] / workload.dp, Axis.DATA)
+            gather = writer.issue(shard, layer, part, urgent=True)
         if part is Pass.RECOMPUTE:
             held.add(layer)
         needs.append(gather)
@@ -100,6 +105,14 @@ def _scattered(workload: Workload) -> Workload:
         weight = layer.weight_gradient
         if weight.collective is None:
             return layer
-        return replace(layer, weight_gradient=Phase(weight.compute, Collective.REDUCE_SCATTER, weight.size))
+        if weight.group not in {None, Axis.DATA} or weight.collective not in _SUMS:
+            raise InputError(
+                f"{field('zero')} 3",
+                f"layer '{layer.name}', whose weight-gradient collective is an {weight.collective.value} in the "
+                f"{group_of(weight, Pass.WEIGHT_GRADIENT).value} group",
+                "an all-reduce or a reduce-scatter in the data-parallel group, in whose place parameters are gathered",
+                f"Leave {field('zero')} out: a text that gathers its parameters is of ZeRO already.",
+            )
+        return replace(layer, weight_gradient=replace(weight, collective=Collective.REDUCE_SCATTER))
 
     return replace(workload, layers=tuple(map(scattered, workload.layers)))

@@ -12,10 +12,11 @@ from simcore.models.network.algorithms import DEFAULT_ALGORITHM, Algorithm
 from simcore.models.network.collectives import Collective
 from simcore.models.network.groups import check_rank, group_positions
 from simcore.models.network.topology import Topology
+from simcore.numerals import parse_whole
 from simcore.studies.inputs import choice
-from simcore.units import parse
+from simcore.units import LARGEST, SMALLEST, parse
 
-_RANKS = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?\Z")
+_RANKS = re.compile(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?\Z")
 _EXAMPLE = "ranks such as 0-15 or 0,4,8-11"
 
 
@@ -63,10 +64,10 @@ def parse_size(size: float | str) -> float:
     refusal = InputError(field("size"), written(size), "a finite size of at least 0, such as 1 GiB")
     if isinstance(size, str) and size.strip().startswith("-"):  # before its unit is asked for
         raise refusal
-    if not isinstance(size, str | Real):
+    if isinstance(size, bool) or not isinstance(size, str | Real):
         raise refusal
     value = parse(size, "bytes", field("size")) if isinstance(size, str) else float(size)
-    if not 0 <= value < float("inf"):
+    if not (value == 0 or SMALLEST <= value <= LARGEST):
         raise refusal
     return value
 
@@ -94,7 +95,7 @@ def parse_group(group: str | Sequence[int] | None, topology: Topology) -> tuple[
         match = _RANKS.match(part)
         if match is None:
             raise InputError(field("group"), f"'{part}'", _EXAMPLE)
-        first, last = int(match[1]), int(match[2] or match[1])
+        first, last = (parse_whole(rank, field("group"), _EXAMPLE) for rank in (match[1], match[2] or match[1]))
         if last < first:
             raise InputError(field("group"), f"'{part}'", _EXAMPLE, f"Write {last}-{first}.")
         check_rank(topology, last, field("group"))  # before a range is written out

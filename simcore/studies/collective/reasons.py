@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import prod
 
-from simcore.models.network.algorithms import Algorithm, is_exchange, steps
+from simcore.models.network.algorithms import DEFAULT_ALGORITHM, Algorithm, is_exchange, steps
 from simcore.models.network.chunks import Optimization
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import PHYSICAL
 from simcore.models.network.graph import exchange_load, sharing
+from simcore.models.network.phase_costs import latency_share
 from simcore.models.network.topology import Block
 from simcore.studies.collective.outcome import CollectiveOutcome
+from simcore.studies.inputs import latency_sentences
 from simcore.units import format_si
 
 _BUSY = 0.9
@@ -65,38 +66,27 @@ def _latency(result: CollectiveOutcome) -> list[str]:
     """Compare latency with bytes in the limiting dimension."""
     d = result.limiting
     assert d is not None  # the caller has checked
-    if result.convention is PHYSICAL:
-        waiting = 1 - result.run.busy[d] / result.occupied[d]
-    else:  # work has latency in it there
-        waiting = _latencies(result, d) / sum(each.end - each.start for each in result.run.log if each.dimension == d)
-    if waiting < 0.1:
-        return []
-    remedy = "" if result.run.chunks == 1 else "; fewer chunks pay it less often"
-    if remedy and not result.convention.always_ascending and result.schedule.name != "latency-aware":
-        remedy += ", --schedule latency-aware tries them"
-    sends = format_si((1 - waiting) * result.occupied[d], "s")
-    return [
-        f"Latency is {waiting:.0%} of the time there: links send for {sends} only. "
-        f"Each chunk pays it in each phase{remedy}."
-    ]
+    waiting = _latency_share(result, d)
+    fewer = result.run.chunks > 1
+    aware = fewer and not result.convention.always_ascending and result.schedule.name != "latency-aware"
+    sends = (1 - waiting) * result.occupied[d]
+    return latency_sentences(waiting, sends, fewer=fewer, aware=aware)
 
 
-def _latencies(result: CollectiveOutcome, d: int) -> float:
-    """Return what all phases in a dimension take more than on links without latency [s]."""
+def _latency_share(result: CollectiveOutcome, d: int) -> float:
+    """Return the share of latency in the time in which chunks are under way in a dimension."""
+    if result.convention is PHYSICAL:  # chunks in flight hide the latency of others
+        return latency_share(result.run.busy[d], result.occupied[d])
     dimension, algorithm = result.topology.dimensions[d], result.run.algorithms[d]
     members = result.positions[d] if result.positions else None
-    total = 0.0
-    for each in result.run.log:
+    served = latency = 0.0
+    for each in result.run.log:  # work has latency in it there
         if each.dimension == d:
-            slow, quick = (
-                result.convention.phase_cost(
-                    links, result.bandwidths[d], algorithm, each.operation, result.groups[d],
-                    each.size, members,
-                )
-                for links in (dimension, replace(dimension, latency=0.0))
-            )  # fmt: skip
-            total += slow.work + slow.latency - quick.work - quick.latency
-    return total
+            served += each.end - each.start
+            latency += result.convention.latency(
+                dimension, result.bandwidths[d], algorithm, each.operation, result.groups[d], each.size, members
+            )
+    return latency_share(served - latency, served)
 
 
 def _balance(result: CollectiveOutcome) -> list[str]:
@@ -118,7 +108,7 @@ def _balance(result: CollectiveOutcome) -> list[str]:
 
 
 def _network(result: CollectiveOutcome) -> list[str]:
-    sentences = []
+    sentences = _sent_directly(result)
     for d, (dimension, p) in enumerate(zip(result.topology.dimensions, result.groups, strict=True)):
         if dimension.block is Block.RING and p > 1:
             sentences += _ring(result, d, result.positions[d] if result.positions else range(p))
@@ -132,6 +122,15 @@ def _network(result: CollectiveOutcome) -> list[str]:
         if dimension.block is Block.SWITCH and folds and p & (p - 1) and result.collective is not Collective.ALL_TO_ALL:
             sentences.append(f"{p} NPUs of dimension {d + 1} are no power of two: {_folding(result, d)}.")
     return sentences
+
+
+def _sent_directly(result: CollectiveOutcome) -> list[str]:
+    """Say that an algorithm that was asked for has no part in an all-to-all."""
+    pairs = zip(result.asked, result.topology.dimensions, strict=True)
+    others = {each.value for each, at in pairs if each not in (Algorithm.DIRECT, DEFAULT_ALGORITHM[at.block])}
+    if result.collective is not Collective.ALL_TO_ALL or not others:
+        return []
+    return [f"An all-to-all is sent directly: {', '.join(sorted(others))} had no effect."]
 
 
 def _ring(result: CollectiveOutcome, d: int, members: Sequence[int]) -> list[str]:

@@ -68,6 +68,7 @@ class CollectiveResult(CollectiveOutcome):
             "phases": self.run.phases,
             "dimensions": [dict(row) for row in self.dimensions],
             "reasons": self.sentences(),
+            "warnings": list(self.warnings),
             "provenance": self.provenance.as_dict(),
         }
 

@@ -41,7 +41,8 @@ def collective(request: CollectiveRequest) -> CollectiveResult:
     check_count(field("chunks"), request.chunks)
     check_count(field("in_flight"), request.in_flight)
     size = parse_size(request.size)
-    topology, bandwidths, hashes = resolve_network(request.network, field("network"))
+    named, hashes = resolve_network(request.network, field("network"))
+    topology, bandwidths = named.topology, named.bandwidths or ()
     positions = parse_group(request.group, topology)
     group = tuple(map(len, positions))
     held = buffers(kind, size, prod(group))
@@ -88,6 +89,7 @@ def collective(request: CollectiveRequest) -> CollectiveResult:
         run=run,
         bounds=bounds(kind, held.size, topology, bandwidths, group, positions),
         faster=faster,
+        warnings=(*named.notes, *named.of_bandwidth),
         provenance=provenance,
         cpu_seconds=seconds,
     )

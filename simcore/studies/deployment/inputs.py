@@ -11,11 +11,12 @@ from typing import Any
 
 from simcore.errors import InputError, field
 from simcore.models.compute.profile import KernelProfile
-from simcore.models.network.mapping import Groups, check_groups, map_parallelism
+from simcore.models.network.mapping import Axis, Groups, check_groups, map_parallelism
 from simcore.models.network.topology import Topology
 from simcore.models.training.lowering import Variant
 from simcore.models.training.notes import number_formats
 from simcore.models.training.workload import Workload
+from simcore.readers.layer_texts import Sizes
 from simcore.readers.read import Read
 from simcore.studies.deployment.request import DeploymentRequest
 
@@ -23,6 +24,13 @@ from simcore.studies.deployment.request import DeploymentRequest
 def variant_of(request: DeploymentRequest) -> Variant:
     """Return where weight gradients are summed, as readers of workloads take it."""
     return "evaluation" if request.variant == "evaluation" else "optimizer"
+
+
+def sizes_of(request: DeploymentRequest) -> Sizes | None:
+    """Return what the size of an all-gather is in a text, as readers of workloads take it."""
+    if request.sizes is None:
+        return None
+    return "full" if request.sizes == "full" else "shard"
 
 
 @dataclass(frozen=True)
@@ -45,28 +53,31 @@ class Parallelism:
     sha256: dict[str, str] = default(default_factory=dict)
 
     @property
-    def degrees(self) -> dict[str, int | None]:
-        """TP and DP, as loaders of workloads take them."""
-        if self.groups is None:
-            return {"tp": self.tp, "dp": self.dp}
-        return {"tp": math.prod(self.groups.tp), "dp": math.prod(self.groups.dp)}
+    def degrees(self) -> dict[str, Any]:
+        """TP and DP or explicit groups, as loaders of workloads take them."""
+        return {"tp": self.tp, "dp": self.dp, "groups": self.groups}
 
     def place(self, topology: Topology, workload: Workload) -> Groups:
         """Map a workload onto a network; what is wrong is blamed on the options given, or else on the workload."""
         if self.groups is not None:
             return self.groups
+        if workload.groups is not None:
+            return workload.groups
         options = ((field("tp"), self.tp), (field("dp"), self.dp))
         given = " ".join(f"{option} {degree}" for option, degree in options if degree is not None)
-        return map_parallelism(topology, workload.tp, workload.dp, given or f"workload {workload.name}")
+        return map_parallelism(topology, workload.tp, workload.dp, given or f"workload {workload.name}", ep=workload.ep)
 
     def cautions(self, topology: Topology) -> list[str]:
         """Say how many NPUs explicit groups leave idle."""
-        tp, dp = self.degrees["tp"], self.degrees["dp"]
-        if self.groups is None or tp is None or dp is None or tp * dp == topology.npus:
+        if self.groups is None:
+            return []
+        taken = math.prod(self.groups.npus)
+        if taken == topology.npus:
             return []
         return [
-            f"The groups of --communicator take {tp * dp:,} of the {topology.npus:,} NPUs of network {topology.name} "
-            f"(TP {tp} x DP {dp}); the other {topology.npus - tp * dp:,} are idle."
+            f"The groups of --communicator take {taken:,} of the {topology.npus:,} NPUs of network {topology.name} "
+            f"(TP {self.groups.degree(Axis.TENSOR)} x DP {self.groups.degree(Axis.DATA)}); the other "
+            f"{topology.npus - taken:,} are idle."
         ]
 
 
@@ -87,8 +98,8 @@ def parallelism(request: DeploymentRequest, topology: Topology) -> Parallelism:
         found = f"{field('tp')} or {field('dp')} beside it"
         raise InputError(field("communicator"), found, "one or the other", "Leave one of them out.")
     read = read_communicators(Path(communicator))
-    check_groups(topology, read.value, str(communicator))
-    return Parallelism(groups=read.value, sha256={"communicator": read.sha256})
+    groups = check_groups(topology, read.value, str(communicator))
+    return Parallelism(groups=groups, sha256={"communicator": read.sha256})
 
 
 def compute_profile(request: DeploymentRequest) -> KernelProfile | None:
@@ -127,10 +138,16 @@ def place_workloads(
 
     variant = variant_of(request)
     sequence, batch, place = request.sequence, request.batch, field("workload")
-    cut: dict[str, Any] = {**degrees.degrees, "npus": topology.npus, "profile": profile, "dtype": request.dtype}
+    cut: dict[str, Any] = {**degrees.degrees, "topology": topology, "sizes": sizes_of(request)}
+    cut |= {"causal": request.causal, "profile": profile, "dtype": request.dtype}
     if sequence is None and batch is None:
         workloads = read_workloads(workload, place, variant=variant, **cut)
     else:
         alone = read_workload(workload, place, variant=variant, sequence=sequence, batch=batch, **cut)
         workloads = Read((alone.value,), alone.name, alone.sha256)
+    for each in workloads.value:
+        if each.pipeline is not None:
+            found = f"'{workload}', a text of one of {each.pipeline.stages} pipeline stages (pp in its header)"
+            expected = "a workload without a pipeline, which the closed form has no term for"
+            raise InputError(place, found, expected, "simcore train simulates it.")
     return workloads, [degrees.place(topology, each) for each in workloads.value]

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 VARIANTS = ("optimizer", "evaluation")
 """Where weight gradients are summed: layer by layer, or all in the first layer."""
 
+CAUSAL = ("full", "half")
+"""Whether causal attention is counted in full, as PaLM and Megatron-LM count, or the half that its mask leaves."""
+
+
+SIZES = ("full", "shard")
+"""What the size of an all-gather in a text may be."""
+
 
 class DeploymentRequest(Request):
     """Inputs that say how a workload is cut and what its compute takes."""
@@ -29,11 +36,24 @@ class DeploymentRequest(Request):
         choices=VARIANTS,
         help="Weight gradients summed layer by layer, or all in the first.",
     )
+    sizes: str | None = option(
+        kw_only=True,
+        default=None,
+        choices=SIZES,
+        help="What the size of an all-gather is in a workload text: the full buffer, as AICB writes it, or the shard "
+        "of an NPU. By default as the program that wrote the text has it.",
+    )
     sequence: int | None = option(
         kw_only=True, default=None, least=1, help="Tokens per sequence, in place of the transformer's."
     )
     batch: int | None = option(
         kw_only=True, default=None, least=1, help="Sequences per replica, in place of the transformer's."
+    )
+    causal: str = option(
+        kw_only=True,
+        default="full",
+        choices=CAUSAL,
+        help="Whether causal attention is counted in full, or the half below its mask.",
     )
     profile: str | Path | KernelProfile | None = option(
         kw_only=True,

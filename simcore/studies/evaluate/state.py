@@ -10,8 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
 
+from simcore.documents import Broken, parse_json
 from simcore.errors import InputError
 from simcore.files import read_text
+from simcore.numerals import as_real, as_whole
 from simcore.outputs import is_there, writing
 from simcore.studies.evaluate.task import Task, Timed
 
@@ -79,12 +81,11 @@ class State:
         text = read_text(path, "state")
         whole, _, cut = text.rpartition("\n")
         for number, line in enumerate(whole.splitlines(), 1):
-            try:
-                entry = json.loads(line)
-                self.times[entry["key"]] = Timed(entry["time"], entry["compute"], entry["events"])
-            except (ValueError, KeyError, TypeError):
+            point = _point(line)
+            if point is None:
                 expected = "a finished point, as simcore evaluate --engine simulate writes it"
-                raise InputError(f"{path}, line {number}", line[:60], expected, "Choose another file.") from None
+                raise InputError(f"{path}, line {number}", line[:60], expected, "Choose another file.")
+            self.times[point[0]] = point[1]
         if cut:  # the writer was stopped in the middle of a line; another file in this one's place would not be locked
             with writing(path, "file"):
                 os.truncate(path, path.stat().st_size - len(cut.encode()))
@@ -120,6 +121,19 @@ class State:
                     self.path.unlink()
         self._lock.close()
         self._lock = None
+
+
+def _point(line: str) -> tuple[str, Timed] | None:
+    """Return key and times of a line; None for one that is no finished point."""
+    try:
+        entry = parse_json(line)
+        key, time, compute, events = (entry[name] for name in ("key", "time", "compute", "events"))
+    except (Broken, KeyError, TypeError):
+        return None
+    numbers = isinstance(time, float | int) and isinstance(compute, float | int) and isinstance(events, int)
+    if not isinstance(key, str) or not numbers or None in (as_real(time), as_real(compute), as_whole(events)):
+        return None
+    return key, Timed(time, compute, events)
 
 
 class Scratch(State):

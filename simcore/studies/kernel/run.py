@@ -84,7 +84,7 @@ def sizes(value: str | Sequence[int], count: int, place: str, example: str) -> t
     ((32, 1), (32, 1))
     """
     text = (value if isinstance(value, str) else "x".join(map(str, value))).lower()
-    if not re.fullmatch(r"\d{1,9}(x\d{1,9})*", text) or len(text.split("x")) != count:
+    if not re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9})*", text) or len(text.split("x")) != count:
         raise InputError(place, f"'{text}'", f"{count} whole numbers with x between them", f"For example: {example}.")
     numbers = tuple(int(part) for part in text.split("x"))
     if 0 in numbers:

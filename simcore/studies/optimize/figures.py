@@ -48,7 +48,9 @@ def draw(table: Table, steps: Mapping[str, Mapping[str, float]]) -> Figure:
         left.axhline(sum(bandwidths) / len(bandwidths), color="#555555", linestyle="--", linewidth=0.8, label="equal")
         left.margins(y=0.1)
         left.set_ylabel("bandwidth [GB/s per NPU]")
-        left.legend(frameon=False)
+        left.legend(
+            frameon=False, loc="lower right", bbox_to_anchor=(1, 1)
+        )  # looking for the best place may take seconds
         bottom = dict.fromkeys(steps, 0.0)
         for part, (colour, hatch) in _PARTS.items():
             heights = {name: 1e3 * step[part] for name, step in steps.items()}

@@ -64,8 +64,30 @@ def dimension_index(key: str, topology: Topology, place: str) -> int:
     index = names.get(str(key).strip().lower())
     if index is None:
         unique = [level for level in levels if level and levels.count(level) == 1]
-        raise unknown_name(place, str(key), [*(f"b{i + 1}" for i in range(size)), *unique])
+        known = [*(f"b{i + 1}" for i in range(size)), *unique]
+        if str(key).strip().lower().removeprefix("b").isdecimal():  # another dimension, not a slip
+            raise InputError(place, f"'{key}'", f"one of {', '.join(known)}", f"The network has {size} dimensions.")
+        raise unknown_name(place, str(key), known)
     return index
+
+
+def check_levels(topology: Topology) -> None:
+    """Refuse a network without the levels that say what bandwidth costs.
+
+    Raises
+    ------
+    InputError
+        Naming the dimensions that have none.
+    """
+    bare = [str(d) for d, dimension in enumerate(topology.dimensions, 1) if not dimension.level]
+    if not bare:
+        return
+    found = f"no level of dimension{'s' if len(bare) > 1 else ''} {', '.join(bare)}"
+    remedy = (
+        "Write levels of a cost model into its file, such as Package and Pod: as level of a dimension, as "
+        "dimension-type of ASTRA-sim 1.0, network-type of ASTRA-sim 2, CostDimension of LIBRA."
+    )
+    raise InputError(f"network {topology.name}", found, "a level for each dimension, for its price", remedy)
 
 
 def price_dimensions(cost: Read[CostModel], topology: Topology) -> NDArray[np.float64]:

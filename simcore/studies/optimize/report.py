@@ -45,11 +45,11 @@ def _workloads(result: OptimizeOutcome) -> str:
     """Name what runs, one workload with its degrees of parallelism."""
     groups, names = result.request.communicator, " + ".join(each.name for each in result.workloads)
     if groups is not None:
-        return f"{names} in the groups of {groups}"
+        return f"{names}{result.workloads[0].remark} in the groups of {groups}"
     if len(result.workloads) > 1:
         return names
     (alone,) = result.workloads
-    return f"{names} (TP {alone.tp} x DP {alone.dp})"
+    return f"{names} (TP {alone.tp} x DP {alone.dp}{alone.remark})"
 
 
 def _dimensions(result: OptimizeOutcome) -> Grid:

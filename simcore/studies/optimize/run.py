@@ -16,11 +16,12 @@ from simcore.models.training.notes import notes_on
 from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload
 from simcore.readers.costs import read_costs
+from simcore.readers.network_string import NetworkSpec
 from simcore.readers.networks import read_network
 from simcore.results import Provenance, versions
 from simcore.studies.deployment.inputs import compute_profile, compute_source, parallelism, place_workloads
-from simcore.studies.inputs import parse_budget
-from simcore.studies.optimize.inputs import default_cost, price_dimensions, read_region
+from simcore.studies.inputs import in_gigabytes, parse_budget
+from simcore.studies.optimize.inputs import check_levels, default_cost, price_dimensions, read_region
 from simcore.studies.optimize.request import OptimizeRequest
 from simcore.studies.optimize.result import OptimizeResult
 from simcore.studies.request import study
@@ -51,6 +52,7 @@ def optimize(request: OptimizeRequest) -> OptimizeResult:
     degrees = parallelism(request, topology)
     device = compute_profile(request)
     loads, groups = place_workloads(request, request.workload, topology, degrees, device)
+    check_levels(topology)
     costs = default_cost(topology) if request.cost is None else read_costs(request.cost, field("cost"))
     prices = price_dimensions(costs, topology)
     model = _model(request.workload, loads.value, groups, loop, request.recompute)
@@ -68,7 +70,12 @@ def optimize(request: OptimizeRequest) -> OptimizeResult:
         request=request,
         compute=compute_source(device, loads.value),
         profile="" if device is None else device.name,
-        warnings=(*notes_on(loads.value), *degrees.cautions(topology), *_on_the_floor(plan, request.at_most)),
+        warnings=(
+            *notes_on(loads.value),
+            *_replaced(named.value, total),
+            *degrees.cautions(topology),
+            *_on_the_floor(plan, request.at_most),
+        ),
         provenance=Provenance(
             command=request.study,
             inputs=request.resolved(budget=total, cost=cost).inputs(),
@@ -78,6 +85,16 @@ def optimize(request: OptimizeRequest) -> OptimizeResult:
         ),
         cpu_seconds=seconds,
     )
+
+
+def _replaced(named: NetworkSpec, budget: float) -> list[str]:
+    """Say that a plan takes the place of bandwidths that the network comes with."""
+    if named.bandwidths is None:
+        return []
+    return [
+        f"Network {named.topology.name} comes with bandwidths of its own, {in_gigabytes(named.bandwidths)} GB/s, which "
+        f"are not used: the plan splits the {in_gigabytes([budget])} GB/s of the budget."
+    ]
 
 
 def _on_the_floor(plan: BandwidthPlan, at_most: bool) -> list[str]:

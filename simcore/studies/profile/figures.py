@@ -62,7 +62,7 @@ def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
         left.plot([], [], "s", color=COLOURS[position % len(COLOURS)], markersize=4, label=formula)
     for position, dtype in enumerate(dtypes):
         left.plot([], [], FORMATS[position % len(FORMATS)], color="#333333", markersize=4, label=dtype)
-    left.legend(frameon=False, fontsize=7)
+    left.legend(frameon=False, fontsize=7, loc="upper left")  # looking for the best place may take seconds
     held_out = table.column("held_out")
     kinds = "held-out shapes" if all(held_out) else "filled = fitted, open = held out"
     figure.suptitle("\n".join([f"{name}: {kinds}", *notes]), fontsize=10)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simcore.errors import one_line
 from simcore.files import csv_text
 from simcore.models.cluster.step_times import StepTimes
 from simcore.outputs import write_atomic
@@ -66,9 +67,9 @@ class RatesResult(Result):
 
     def to_csv(self) -> str:
         """Return the table as ``trace --rates`` reads it, with its note, which holds the profiles' hashes."""
-        warnings = "".join(f"# {warning}\n" for warning in self.warnings)
+        warnings = "".join(f"# {one_line(warning)}\n" for warning in self.warnings)
         rows = [tuple(row.values()) for row in self.table]
-        return f"# note: {self.rates.note}\n{warnings}{csv_text(COLUMNS, rows)}"
+        return f"# note: {one_line(self.rates.note)}\n{warnings}{csv_text(COLUMNS, rows)}"
 
     def write_csv(self, path: str | Path) -> None:
         """Write the file that ``trace --rates`` reads.

@@ -92,6 +92,9 @@ def _predicted(
     warnings: dict[str, None] = {}
     for position, source in enumerate(request.models):
         model = read_model(source, field("models")).value
+        taken = model.taken(request.sequence)
+        if taken is not None:
+            warnings[f"{model.architecture.name}: sequences of {taken:,} tokens, the longest that it takes"] = None
         name = request.names[position] if request.names else model.architecture.name
         for batch in request.batches:
             run = model.run(request.sequence, batch)

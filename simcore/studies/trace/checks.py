@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.errors import InputError, unknown_name
+from simcore.errors import InputError, field, unknown_name
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, Trace, WorkUnit
 from simcore.models.cluster.metrics import oversubscription
@@ -20,6 +20,7 @@ from simcore.models.cluster.step_times import StepTimes
 LATEST = 1e12  # submission [s]
 MOST_WORK = 1e18  # samples, or seconds
 FASTEST, SLOWEST = 1e-12, 1e9  # mini-batch [s]
+MOST_ROUNDS = 1e9
 
 
 def check(trace: Trace, cluster: Cluster, step_times: StepTimes, policies: Mapping[str, Policy]) -> None:
@@ -55,7 +56,9 @@ def _check_range(trace: Trace, values: NDArray[np.float64], what: str, low: floa
     """Refuse the first value that is not a number from `low` to `high`."""
     wrong = np.flatnonzero(~((values >= low) & (values <= high)))
     if len(wrong):
-        raise InputError(trace.place(int(wrong[0])), f"a {what} of {values[wrong[0]]:g}", f"{low:g} to {high:g}")
+        remedy = "Times are in seconds." if values[wrong[0]] > high == LATEST else ""
+        found = f"a {what} of {values[wrong[0]]:g}"
+        raise InputError(trace.place(int(wrong[0])), found, f"{low:g} to {high:g}", remedy)
 
 
 def _check_step_times(
@@ -106,7 +109,48 @@ def _check_fit(trace: Trace, row: int, job: JobClass, cluster: Cluster, name: st
         )
 
 
-def overload_warnings(trace: Trace, cluster: Cluster, step_times: StepTimes, startup_delay: float) -> list[str]:
+def gang_seconds(trace: Trace, cluster: Cluster, step_times: StepTimes, startup_delay: float) -> NDArray[np.float64]:
+    """Return how long each job runs on its gang, start-up included [s]."""
+    gang_step = [gang.step_time for gang in class_gangs(trace, cluster, step_times)]
+    running: NDArray[np.float64] = trace.steps(gang_step) * np.array(gang_step)[trace.class_index] + startup_delay
+    return running
+
+
+def check_rounds(trace: Trace, cluster: Cluster, running: NDArray[np.float64], interval: float | None) -> None:
+    """Refuse an interval that cuts the run into more rounds than it ends with.
+
+    The run is taken to last until the last job would end on its gang if it started at once, and no less than all gangs
+    keep the cluster busy.
+
+    Raises
+    ------
+    InputError
+        Naming the interval, and about how many rounds it makes.
+    """
+    if interval is None:
+        return
+    sizes = np.array([job.max_parallelism for job in trace.classes])[trace.class_index]
+    busy = float(trace.submit.min()) + float((sizes * running).sum()) / cluster.gpus
+    rounds = max(busy, float((trace.submit + running).max())) / interval
+    if rounds > MOST_ROUNDS:
+        found = f"{interval:g} s, which makes about {rounds:.2g} rounds"
+        expected = f"an interval that makes at most {MOST_ROUNDS:g}"
+        raise InputError(field("interval"), found, expected, "Take a longer interval, or 'event'.")
+
+
+def row_warnings(trace: Trace) -> list[str]:
+    """Warn of rows that are not in the order of submission, where policies see jobs by row."""
+    early = np.flatnonzero(np.diff(trace.submit) < 0)
+    if not len(early):
+        return []
+    row = int(early[0]) + 1
+    return [
+        f"{trace.place(row)}: '{trace.names[row]}' is submitted before the job above it, and policies see jobs by row. "
+        "Sort the trace, or give --order submission"
+    ]
+
+
+def overload_warnings(trace: Trace, cluster: Cluster, running: NDArray[np.float64]) -> list[str]:
     """Warn of every GPU type that is asked for more GPU-seconds than it has while jobs arrive.
 
     Returns
@@ -114,9 +158,7 @@ def overload_warnings(trace: Trace, cluster: Cluster, step_times: StepTimes, sta
     list of str
         One line per type whose gang GPU-seconds, start-up included, exceed GPUs x submission span.
     """
-    gang_step = [gang.step_time for gang in class_gangs(trace, cluster, step_times)]
-    running = trace.steps(gang_step) * np.array(gang_step)[trace.class_index]
-    loads = oversubscription(trace, cluster, running + startup_delay)
+    loads = oversubscription(trace, cluster, running)
     return [
         f"{trace.name} asks for {load:.2f} times the GPU-seconds that the {gpu} GPUs have between the first and the "
         "last submission: queues grow until jobs stop arriving, and queueing delay depends on the length of the trace"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
@@ -21,18 +22,21 @@ from simcore.models.cluster.policy import Policy
 from simcore.models.cluster.rules import RULES, Rules
 from simcore.models.cluster.simulator import simulate
 from simcore.models.cluster.step_times import StepTimes
+from simcore.numerals import of_float
 from simcore.readers.clusters import read_cluster
 from simcore.readers.read import Read
 from simcore.readers.step_times import read_step_times
 from simcore.results import Provenance, versions
 from simcore.studies.request import study
-from simcore.studies.trace.checks import check, overload_warnings
+from simcore.studies.trace.checks import check, check_rounds, gang_seconds, overload_warnings, row_warnings
 from simcore.studies.trace.outcome import Run, summarise
 from simcore.studies.trace.request import SWITCHES, TraceRequest
 from simcore.studies.trace.result import TraceResult
+from simcore.traces.bundled import BUNDLED
 from simcore.traces.sources import read_trace
 
-LONGEST_INTERVAL = 1e9  # [s]
+_NUMBER = re.compile(r"\s*[-+]?([0-9.]+([eE][-+]?[0-9]+)?|inf|nan)\s*\Z", re.IGNORECASE)
+SHORTEST_INTERVAL, LONGEST_INTERVAL = 1e-6, 1e9  # [s]
 STEP_TIMES = {WorkUnit.SAMPLES: "sc23-fitted", WorkUnit.GANG_SECONDS: "unit"}  # unless others are given
 
 Progress = Callable[[str, float, int, int], None]
@@ -63,10 +67,14 @@ def trace(request: TraceRequest, *, progress: Progress | None = None) -> TraceRe
     clusters, traces, times = _inputs(request)
     cluster, jobs, step_times = clusters.value, traces.value, times.value
     check(jobs, cluster, step_times, policies)
+    running = gang_seconds(jobs, cluster, step_times, rules.startup_delay)
+    jobs = jobs.from_start(running)
+    check_rounds(jobs, cluster, running, interval)
     oracles = [name for name in policies if policies[name].oracle]
     warnings = [
         *jobs.notes,
-        *overload_warnings(jobs, cluster, step_times, rules.startup_delay),
+        *(row_warnings(jobs) if rules.order == "dictionary" and str(request.trace) not in BUNDLED else ()),
+        *overload_warnings(jobs, cluster, running),
         *(f"{name} knows how much work remains, which no real scheduler does" for name in oracles),
     ]
     if rules.order == "submission":
@@ -173,14 +181,16 @@ def _policies(given: Sequence[str | Policy]) -> dict[str, Policy]:
 
 
 def _interval(interval: float | str) -> float | None:
-    expected = f"a number of seconds of more than 0 and at most {LONGEST_INTERVAL:,.0f}, or 'event'"
+    expected = f"a number of seconds from {SHORTEST_INTERVAL:g} to {LONGEST_INTERVAL:,.0f}, or 'event'"
     if interval == "event":
         return None
     try:
         seconds = float(interval)
+        if isinstance(interval, str) and of_float(interval.strip()) is None:  # what only Python takes for a number
+            raise ValueError
     except (TypeError, ValueError):
         raise InputError(field("interval"), f"'{interval}'", expected) from None
-    if isinstance(interval, bool) or not 0 < seconds <= LONGEST_INTERVAL:
+    if isinstance(interval, bool) or not SHORTEST_INTERVAL <= seconds <= LONGEST_INTERVAL:
         raise InputError(field("interval"), f"{interval}", expected, "The published experiment uses 60.")
     return seconds
 

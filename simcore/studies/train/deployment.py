@@ -12,7 +12,7 @@ from simcore.models.bandwidth.plan import best_split
 from simcore.models.bandwidth.region import make_region
 from simcore.models.bandwidth.target import Target
 from simcore.models.network.bounds import usable_bandwidth
-from simcore.models.network.mapping import Groups, map_stages
+from simcore.models.network.mapping import Axis, Groups, map_stages
 from simcore.models.network.topology import Block, Topology
 from simcore.models.training.closed_form import StepModel, StepTime, compile_step
 from simcore.models.training.program import Loop
@@ -53,6 +53,11 @@ class Deployment:
     stages: tuple[int, ...]
     own: tuple[float, ...] = ()
 
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The groups of the parallelism, and whatever else its collectives run in."""
+        return tuple(dict.fromkeys((Axis.TENSOR, Axis.DATA, *self.workload.axes())))
+
 
 def deploy(
     request: TrainRequest, recompute: bool, workload: Workload, named: NetworkSpec, degrees: Parallelism
@@ -73,7 +78,8 @@ def deploy(
         What the request says of the groups.
     """
     topology, own, split = named.topology, named.bandwidths or (), request.split
-    sizes, part = map_stages(topology, request.stages)
+    stages = request.stages if workload.pipeline is None else workload.pipeline.stages
+    sizes, part = map_stages(topology, stages)
     groups = degrees.place(part, workload)
     if request.budget is None:
         if split != "equal":
@@ -125,7 +131,7 @@ class PartialGroup:
     Attributes
     ----------
     parallel : str
-        ``tensor-parallel`` or ``data-parallel``.
+        Which groups: ``tensor-parallel``, ``data-parallel`` or another one.
     dimension : int
         From 0.
     group, size : int
@@ -145,12 +151,13 @@ class PartialGroup:
 def partial_groups(deployment: Deployment) -> list[PartialGroup]:
     """Return the groups that cover part of a fully connected dimension."""
     partial = []
-    for parallel, sizes in (("tensor-parallel", deployment.groups.tp), ("data-parallel", deployment.groups.dp)):
+    for axis in deployment.axes:
+        sizes = deployment.groups.sizes(axis)
         for index, (dimension, group) in enumerate(zip(deployment.topology.dimensions, sizes, strict=True)):
             if dimension.block is Block.FULLY_CONNECTED and 1 < group < dimension.size:
                 whole = deployment.bandwidths[index]
                 usable = usable_bandwidth(dimension, whole, group)
-                partial.append(PartialGroup(parallel, index, group, dimension.size, usable, whole))
+                partial.append(PartialGroup(axis.value, index, group, dimension.size, usable, whole))
     return partial
 
 
@@ -171,6 +178,6 @@ def _with_links(model: StepModel, partial: Sequence[PartialGroup]) -> StepModel:
     shapes = model.shapes.copy()
     for row, stream in enumerate(model.streams):
         for each in partial:
-            if stream.label.startswith(each.parallel):
+            if stream.label.startswith(f"{each.parallel} "):
                 shapes[row, each.dimension] *= each.whole / each.usable
     return replace(model, shapes=shapes)

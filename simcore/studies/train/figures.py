@@ -16,6 +16,9 @@ _PARTS = {
     "compute": ("#BBBBBB", ""),
     "tensor-parallel": ("#0072B2", "//"),
     "data-parallel": ("#E69F00", "xx"),
+    "expert-parallel": ("#009E73", "++"),
+    "expert-data-parallel": ("#F0E442", "--"),
+    "all-NPU": ("#D55E00", "oo"),
     "pipeline": ("#56B4E9", "\\\\"),
     "other stages": ("#CC79A7", ".."),
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from simcore.engine import Clock
 from simcore.models.network.transfers import TransferLeg, transfer_legs
 from simcore.models.training.closed_form import StepTime
-from simcore.models.training.pipeline import Pipeline, run_pipeline
+from simcore.models.training.pipeline import Pipeline, StageExtras, run_pipeline, stage_extras
 from simcore.models.training.program import Loop, Step, iteration
 from simcore.models.training.simulated import (
     ChunkFabric,
@@ -118,12 +118,12 @@ class Iteration:
         Returns
         -------
         bound : float or None
-            What no schedule beats [s]; None for a pipeline.
+            What no schedule beats [s]; None for a pipeline, or for one stage of it.
         closed, closed_partial : StepTime or None
             The closed form with whole dimensions, and with the links that partial groups have; None where it knows
             nothing: for a pipeline and for ZeRO-3.
         """
-        if self.pipeline is not None:
+        if self.pipeline is not None or deployment.workload.pipeline is not None:
             return None, None, None
         least = bound(self.steps(deployment), deployment.topology, deployment.bandwidths, deployment.groups)
         if self.zero:
@@ -141,11 +141,39 @@ class Iteration:
     def time(self, deployment: Deployment, *, transfers: bool = True) -> float:
         """Return how long the iteration takes [s], and record nothing else."""
         quiet = replace(self, settings=replace(self.settings, record=False))
-        return max(run.time for run in quiet.runs(deployment, transfers=transfers)[0])
+        run = max(quiet.runs(deployment, transfers=transfers)[0], key=lambda one: one.time)
+        stage = self.stage_extras(deployment, run)
+        return run.time + (0.0 if stage is None else stage.total)
+
+    def stage_extras(self, deployment: Deployment, run: IterationRun) -> StageExtras | None:
+        """Return what comes on top of a run of a stage's layers; None where the layers are those of the whole model."""
+        pipeline = deployment.workload.pipeline
+        if pipeline is None:
+            return None
+        network = deployment.topology, deployment.bandwidths, deployment.stages
+        one = max(
+            sum(leg.duration + leg.latency for leg in transfer_legs(*network, stage, stage + 1, pipeline.message))
+            for stage in range(pipeline.stages - 1)
+        )
+        return stage_extras(pipeline, run.spans, one)
 
     def gains(self, deployment: Deployment, time: float) -> tuple[float, ...]:
         """Return what `WIDER` bandwidth in each dimension saves of a time [s], by simulating it."""
         return tuple(time - self.time(_wider(deployment, d)) for d in range(len(deployment.bandwidths)))
+
+    def fewer_chunks(self, deployment: Deployment) -> tuple[int, float] | None:
+        """Return how many chunks, of the powers of two below those of the run, take least time, and that time [s].
+
+        None where there is one chunk, or a schedule that takes fewer by itself.
+        """
+        settings = self.settings
+        takes_fewer = settings.schedule.name == "latency-aware" and not settings.convention.always_ascending
+        if settings.chunks == 1 or takes_fewer:
+            return None
+        counts = [2**k for k in range((settings.chunks - 1).bit_length())]
+        timed = [(replace(self, settings=replace(settings, chunks=count)).time(deployment), count) for count in counts]
+        time, count = min(timed)
+        return count, time
 
 
 def _wider(deployment: Deployment, dimension: int) -> Deployment:

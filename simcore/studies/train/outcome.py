@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from simcore.models.network.mapping import Axis
 from simcore.models.training.closed_form import StepTime
 from simcore.models.training.execute import TIE
-from simcore.models.training.pipeline import Pipeline, bubble
-from simcore.models.training.program import Axis
+from simcore.models.training.pipeline import Pipeline, StageExtras, bubble
 from simcore.models.training.simulated import IterationRun
 from simcore.results import Result, Table
 from simcore.studies.train.deployment import Deployment, PartialGroup
@@ -80,10 +80,14 @@ class TrainOutcome(Result):
         ZeRO-3, which it does not know.
     gains : tuple of float
         Time that a tenth more bandwidth in each dimension saves [s].
+    fewer : tuple of int and float, optional
+        Where latency is most of the time of the limiting dimension: chunks that take least, and the time with them [s].
     partial : tuple of PartialGroup
         Groups that cover part of a fully connected dimension.
     pipeline : PipelineReport or None
         Of several stages.
+    stage : StageExtras or None
+        Where the layers are those of one stage of a pipeline, what `time` has beyond them.
     """
 
     request: TrainRequest
@@ -99,6 +103,14 @@ class TrainOutcome(Result):
     gains: tuple[float, ...]
     partial: tuple[PartialGroup, ...]
     pipeline: PipelineReport | None
+    stage: StageExtras | None = None
+    fewer: tuple[int, float] | None = None
+
+    @property
+    def exposed(self) -> dict[Axis, float]:
+        """Waiting for the collectives of each group, and for transfers between stages [s]."""
+        waited = self.run.exposed_by_axis()
+        return {axis: waited[axis] for axis in Axis if axis in {*self.deployment.axes, Axis.PIPELINE}}
 
     @property
     def schedule(self) -> str:

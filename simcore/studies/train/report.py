@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from simcore.models.training.program import Axis, Loop
+from simcore.models.network.mapping import Axis
+from simcore.models.training.pipeline import bubble
+from simcore.models.training.program import Loop
 from simcore.models.training.workload import Pass
 from simcore.report import Block, Grid, Headline, Sentences, grid
+from simcore.studies.inputs import latency_sentences
 from simcore.studies.train.iteration import WIDER
 from simcore.studies.train.outcome import TrainOutcome
 from simcore.units import counted, format_si
@@ -34,11 +37,14 @@ def advice(result: TrainOutcome) -> list[str]:
 
 def _headline(result: TrainOutcome) -> str:
     request, deployment = result.request, result.deployment
-    stages = f" x {request.stages} pipeline stages" if request.stages > 1 else ""
     workload = deployment.workload
+    number = request.stages if workload.pipeline is None else workload.pipeline.stages
+    stages = f" x {number} pipeline stages" if number > 1 else ""
+    experts = f", EP {workload.ep}" if workload.ep > 1 else ""
     parts = [
         f"{deployment.topology.name}, {sum(deployment.bandwidths) / 1e9:g} GB/s per NPU",
-        f"{workload.name} (TP {workload.tp} x DP {workload.dp}{stages}, {request.variant} workload)",
+        f"{workload.name} (TP {workload.tp} x DP {workload.dp}{experts}{stages}{workload.remark}, "
+        f"{request.variant} workload)",
         f"loop {request.loop}" + (" with recomputation" if result.simulated.recompute else ""),
         f"{_chunks(result)}, {_schedule(result)}, {request.convention}",
     ]
@@ -60,16 +66,27 @@ def _schedule(result: TrainOutcome) -> str:
 
 
 def _iteration(result: TrainOutcome) -> Grid:
-    axes = result.run.exposed_by_axis()
-    kinds = [axis for axis in Axis if result.pipeline is not None or axis is not Axis.PIPELINE]
-    exposed = ", ".join(f"{axis.value} {format_si(axes[axis], 's')}" for axis in kinds)
+    axes = {axis: s for axis, s in result.exposed.items() if result.pipeline is not None or axis is not Axis.PIPELINE}
+    exposed = ", ".join(f"{axis.value} {format_si(seconds, 's')}" for axis, seconds in axes.items())
     rows = [
         ("time", format_si(result.time, "s", 7)),
         ("compute", format_si(result.run.compute, "s", 7)),
         ("exposed communication", f"{format_si(result.run.exposed, 's', 7)} ({exposed})"),
+        *_stage(result),
         *(_pipeline(result) if result.pipeline is not None else _references(result)),
     ]
     return grid("iteration", "", left=(0, 1), rows=rows)
+
+
+def _stage(result: TrainOutcome) -> Iterator[tuple[str, str]]:
+    cut, extras = result.deployment.workload.pipeline, result.stage
+    if cut is None or extras is None:
+        return
+    chunks = f", {cut.interleaved} model chunks" if cut.interleaved > 1 else ""
+    share = bubble(cut.stages, cut.micro_batches, cut.interleaved)
+    yield "pipeline", f"one of {cut.stages} stages, {cut.micro_batches} micro-batches{chunks}"
+    yield "bubble", f"{format_si(extras.bubble, 's', 7)} ({share:.2%} of the work on micro-batches)"
+    yield "transfers", f"{format_si(extras.transfers, 's', 7)} ({2 * cut.micro_batches * cut.interleaved} in all)"
 
 
 def _pipeline(result: TrainOutcome) -> Iterator[tuple[str, str]]:
@@ -142,6 +159,10 @@ def _advice(result: TrainOutcome) -> Iterator[str]:
         else:
             names = f"{', '.join(str(d + 1) for d in tied[:-1])} and {tied[-1] + 1}"
             yield f"Dimensions {names} tie as the busiest of the collectives behind {share}, in equal parts."
+        yield from _latency(result, tied)
+    if result.fewer is not None and result.fewer[1] < result.time - max(result.gains):
+        yield _fewer_chunks(result, *result.fewer)
+        return
     if result.widen is None:
         yield "More bandwidth in any one dimension saves nothing."
         return
@@ -149,6 +170,25 @@ def _advice(result: TrainOutcome) -> Iterator[str]:
     yield (
         f"Widen dimension {result.widen + 1}: with {WIDER - 1:.0%} more bandwidth there the iteration takes "
         f"{format_si(best, 's')} less ({best / result.time:.2%})."
+    )
+
+
+def _latency(result: TrainOutcome, limiting: Sequence[int]) -> list[str]:
+    """Compare latency with bytes in the limiting dimension; of several, where latency has the largest share."""
+    shares, served, latency = result.run.latency_shares, result.run.served, result.run.latency
+    d = max(limiting, key=shares.__getitem__)
+    fewer = result.request.chunks > 1 and result.schedule != "latency-aware"
+    aware = fewer and not result.simulated.settings.convention.always_ascending
+    return latency_sentences(shares[d], served[d] - latency[d], fewer=fewer, aware=aware)
+
+
+def _fewer_chunks(result: TrainOutcome, chunks: int, time: float) -> str:
+    """Say what fewer chunks save, beside what more bandwidth would."""
+    saved, most = result.time - time, max(0.0, *result.gains)
+    return (
+        f"Take fewer chunks, not more bandwidth: with --chunks {chunks} the iteration takes {format_si(time, 's', 7)}, "
+        f"{format_si(saved, 's')} less ({saved / result.time:.2%}). With {WIDER - 1:.0%} more bandwidth in the best "
+        f"dimension it takes {format_si(most, 's')} less ({most / result.time:.2%})."
     )
 
 

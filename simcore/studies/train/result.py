@@ -51,7 +51,7 @@ class TrainResult(TrainOutcome):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain containers, in SI units, for JSON."""
-        run, axes, workload = self.run, self.run.exposed_by_axis(), self.deployment.workload
+        run, workload = self.run, self.deployment.workload
         pipeline = None
         if self.pipeline is not None:
             pipeline = {
@@ -64,24 +64,40 @@ class TrainResult(TrainOutcome):
                 "time_without_transfers": self.pipeline.without_transfers,
                 "in_flight": list(self.pipeline.in_flight),
             }
+        if self.stage is not None and workload.pipeline is not None:
+            cut = workload.pipeline
+            pipeline = {
+                "stages": cut.stages,
+                "micro_batches": cut.micro_batches,
+                "interleaved": cut.interleaved,
+                "bubble": self.stage.bubble,
+                "transfers": self.stage.transfers,
+            }
         return {
             "iteration_time": self.time,
             "compute_time": run.compute,
             "exposed_communication": run.exposed,
-            "exposed": {axis.name.lower(): seconds for axis, seconds in axes.items()},
+            "exposed": {axis.name.lower(): seconds for axis, seconds in self.exposed.items()},
             "bound": self.bound,
             "closed_form": None if self.closed is None else self.closed.total,
             "closed_form_partial": None if self.closed_partial is None else self.closed_partial.total,
-            "workload": {"name": workload.name, "tp": workload.tp, "dp": workload.dp},
+            "workload": {"name": workload.name, "tp": workload.tp, "dp": workload.dp, "ep": workload.ep},
             "bandwidths": list(self.deployment.bandwidths),
             "utilisation": self.dimensions.column("utilisation"),
             "limiting_dimension": None if self.limiting is None else self.limiting + 1,
             "limiting_dimensions": [d + 1 for d in self.tied],
             "schedule": self.schedule,
+            "algorithms": {
+                collective.value: [None if each is None else each.value for each in algorithms]
+                for collective, algorithms in run.algorithms.items()
+            },
+            "latency_shares": list(run.latency_shares),
+            "fewer_chunks": None if self.fewer is None else dict(zip(("chunks", "time"), self.fewer, strict=True)),
             "widen": None if self.widen is None else self.widen + 1,
             "dimensions": [dict(row) for row in self.dimensions],
             "layers": [dict(row) for row in self.layers],
             "pipeline": pipeline,
+            "reasons": self.sentences(),
             "warnings": list(self.warnings),
             "events": run.events,
             "provenance": self.provenance.as_dict(),
@@ -93,7 +109,9 @@ class TrainResult(TrainOutcome):
         from simcore.studies.train.figures import draw
 
         run, request, deployment = self.run, self.request, self.deployment
-        parts = {"compute": run.compute, **{axis.value: seconds for axis, seconds in run.exposed_by_axis().items()}}
+        parts = {"compute": run.compute, **{axis.value: seconds for axis, seconds in self.exposed.items()}}
+        if self.stage is not None:
+            parts |= {"pipeline": self.stage.transfers, "other stages": self.stage.bubble}
         if self.pipeline is not None:
             parts["other stages"] = self.time - run.compute - run.exposed
         budget = f"{deployment.topology.name}, {format_si(sum(deployment.bandwidths), 'B/s')} per NPU"

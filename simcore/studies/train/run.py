@@ -5,23 +5,32 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from numbers import Real
 
 from simcore.errors import InputError, field, written
 from simcore.models.network.conventions import convention
 from simcore.models.network.mapping import map_stages
 from simcore.models.network.schedulers.registry import scheduler, scheduler_file
+from simcore.models.network.topology import Topology
 from simcore.models.training.notes import notes_on
 from simcore.models.training.pipeline import Pipeline
 from simcore.models.training.program import Loop, PipelineOrder
-from simcore.models.training.simulated import Settings
+from simcore.models.training.simulated import IterationRun, Settings
 from simcore.models.training.workload import Workload
 from simcore.readers.network_string import NetworkSpec
 from simcore.readers.networks import read_network
 from simcore.readers.read import Read
 from simcore.readers.workloads import read_workload, workload_file
 from simcore.results import Provenance, versions
-from simcore.studies.deployment.inputs import Parallelism, compute_profile, compute_source, parallelism, variant_of
+from simcore.studies.deployment.inputs import (
+    Parallelism,
+    compute_profile,
+    compute_source,
+    parallelism,
+    sizes_of,
+    variant_of,
+)
 from simcore.studies.inputs import check_count, parse_budget, part_hash, resolve_network
 from simcore.studies.request import study
 from simcore.studies.train.deployment import deploy, partial_groups
@@ -30,6 +39,7 @@ from simcore.studies.train.outcome import PipelineReport
 from simcore.studies.train.request import TrainRequest
 from simcore.studies.train.result import TrainResult
 from simcore.studies.train.warnings import warnings
+from simcore.units import LARGEST, SMALLEST
 
 
 @study(TrainRequest)
@@ -49,26 +59,30 @@ def train(request: TrainRequest) -> TrainResult:
     >>> round(result.time * 1e3, 1), round(result.run.compute * 1e3, 1)
     (180.6, 58.9)
     """
-    simulated = _iteration(request)
+    asked = _iteration(request)  # what is wrong with the request alone is said first
     named, network_hash = _network(request)
     degrees = parallelism(request, named.topology)
-    map_stages(named.topology, request.stages)  # refused before the workload is cut for one of them
+    _, part = map_stages(named.topology, request.stages)
     device = compute_profile(request)
     file = workload_file(request.workload, field("workload"))
     load = functools.partial(
         read_workload, file, field("workload"),
-        variant=variant_of(request), sequence=request.sequence, batch=request.batch,
+        variant=variant_of(request), sequence=request.sequence, batch=request.batch, sizes=sizes_of(request),
+        causal=request.causal,
     )  # fmt: skip
     timed = functools.partial(load, profile=device, dtype=request.dtype)
-    workload = _workload(timed, degrees, named.topology.npus, request.stages)
+    workload = _workload(timed, degrees, part, request)
+    simulated = replace(asked, recompute=_recompute(request, workload))
     deployment = deploy(request, simulated.recompute, workload, named, degrees)
     started = time.process_time()
     runs, in_flight = simulated.runs(deployment)
     seconds = time.process_time() - started
     run = max(runs, key=lambda one: one.time)
+    stage = simulated.stage_extras(deployment, run)
+    iteration_time = run.time + (0.0 if stage is None else stage.total)
     report = None
     if simulated.pipeline is not None:
-        without, whole_dp = simulated.time(deployment, transfers=False), _whole_dp(load, degrees, named.topology.npus)
+        without, whole_dp = simulated.time(deployment, transfers=False), _whole_dp(load, degrees, named.topology)
         report = PipelineReport(simulated.pipeline, runs, in_flight, without, whole_dp)
     partial = partial_groups(deployment)
     least, closed, closed_partial = simulated.references(deployment, partial)
@@ -80,16 +94,20 @@ def train(request: TrainRequest) -> TrainResult:
         compute=compute_source(device, [workload]),
         profile="" if device is None else device.name,
         run=run,
-        time=run.time,
+        time=iteration_time,
+        stage=stage,
         bound=least,
         closed=closed,
         closed_partial=closed_partial,
-        gains=simulated.gains(deployment, run.time),
+        gains=simulated.gains(deployment, iteration_time),
         partial=tuple(partial),
         pipeline=report,
+        fewer=simulated.fewer_chunks(deployment) if _is_latency(run) else None,
         warnings=(
             *notes_on([workload]),
-            *warnings(request, simulated.settings, deployment, partial, report, run.time),
+            *named.notes,
+            *(named.of_bandwidth if request.budget is None else ()),
+            *warnings(request, simulated.settings, deployment, partial, report, iteration_time),
         ),
         provenance=Provenance(
             command=request.study,
@@ -106,6 +124,13 @@ def train(request: TrainRequest) -> TrainResult:
     )
 
 
+def _is_latency(run: IterationRun) -> bool:
+    """Return whether what is waited for most is latency more than bytes."""
+    exposed = run.exposed_by_dimension()
+    most = max(exposed)
+    return most > 0 and run.latency_shares[exposed.index(most)] > 1 / 2
+
+
 def _resolved(request: TrainRequest, simulated: Iteration) -> TrainRequest:
     """Return the request with defaults filled in; degrees stay as asked, they say what stages take the place of."""
     pipeline, budget = simulated.pipeline, request.budget
@@ -116,12 +141,20 @@ def _resolved(request: TrainRequest, simulated: Iteration) -> TrainRequest:
     )
 
 
+def _recompute(request: TrainRequest, workload: Workload) -> bool:
+    """Say whether activations are recomputed: as asked, or else with the loop that does it unless the text does not."""
+    if request.recompute is not None:
+        return request.recompute
+    return Loop(request.loop) is Loop.SIMULATE and workload.recomputes
+
+
 def _iteration(request: TrainRequest) -> Iteration:
-    """Return what is simulated, whatever the network; inputs that do not go together are refused."""
+    """Return what is simulated, whatever network and workload; inputs that do not go together are refused."""
     scale, zero = request.compute_scale, request.zero
-    if not isinstance(scale, Real) or not 0 < scale < float("inf"):
+    if isinstance(scale, bool) or not isinstance(scale, Real) or not SMALLEST <= scale <= LARGEST:
+        expected = f"a number above 0, from {SMALLEST:g} to {LARGEST:g}"
         remedy = "1 is compute as it is, 0.5 half of it, and 1e-9 leaves next to none."
-        raise InputError(field("compute_scale"), written(scale), "a number above 0", remedy)
+        raise InputError(field("compute_scale"), written(scale), expected, remedy)
     if zero not in (0, 3):
         expected = "0 or 3: stages 1 and 2 send what plain data parallelism sends"
         raise InputError(field("zero"), written(zero), expected)
@@ -132,7 +165,7 @@ def _iteration(request: TrainRequest) -> Iteration:
             request.chunks, scheduler(request.schedule, field("schedule")), convention(request.convention), False
         ),
         loop=loop,
-        recompute=loop is Loop.SIMULATE if request.recompute is None else request.recompute,
+        recompute=bool(request.recompute),
         compute_scale=scale,
         zero=zero,
         pipeline=_pipeline(request),
@@ -161,24 +194,28 @@ def _pipeline(request: TrainRequest) -> Pipeline | None:
 def _network(request: TrainRequest) -> tuple[NetworkSpec, dict[str, str]]:
     """Return a network, and the hash of its file; without a budget it must bring its bandwidths."""
     if request.budget is None:
-        topology, bandwidths, hashes = resolve_network(request.network, field("network"))
-        return NetworkSpec(topology, bandwidths), hashes
+        return resolve_network(request.network, field("network"))
     read = read_network(request.network, field("network"))
     return read.value, {"network": read.sha256}
 
 
-def _workload(load: Callable[..., Read[Workload]], degrees: Parallelism, npus: int, stages: int) -> Workload:
+def _workload(
+    load: Callable[..., Read[Workload]], degrees: Parallelism, part: Topology, request: TrainRequest
+) -> Workload:
     """Load a workload, cut for the NPUs of one stage."""
-    workload = load(**degrees.degrees, npus=npus // stages).value
-    if stages > 1 and degrees.tp is None and degrees.dp is None:  # the preset's DP is for the whole network
-        workload = load(tp=workload.tp, npus=npus // stages).value
+    workload = load(**degrees.degrees, topology=part, stages=request.stages).value
+    if request.stages > 1 and degrees.tp is None and degrees.dp is None:  # the preset's DP is for the whole network
+        workload = load(tp=workload.tp, topology=part).value
+    if workload.pipeline is not None and request.zero:
+        found = f"{request.zero} for a text of one of {workload.pipeline.stages} pipeline stages"
+        raise InputError(field("zero"), found, "0", f"Leave {field('zero')} out.")
     return workload
 
 
-def _whole_dp(load: Callable[..., Read[Workload]], degrees: Parallelism, npus: int) -> int | None:
+def _whole_dp(load: Callable[..., Read[Workload]], degrees: Parallelism, topology: Topology) -> int | None:
     """Return the data parallelism that the same options give without stages; None where that does not fit."""
     try:
-        whole = load(**degrees.degrees, npus=npus).value
+        whole = load(**degrees.degrees, topology=topology).value
     except InputError:
         return None
-    return whole.dp if whole.tp * whole.dp == npus else None
+    return whole.dp if whole.tp * whole.dp == topology.npus else None

@@ -7,10 +7,11 @@ from fractions import Fraction
 
 from simcore.models.network.collectives import Collective
 from simcore.models.network.graph import sharing
+from simcore.models.network.mapping import Axis
 from simcore.models.network.topology import Block
-from simcore.models.training.program import Axis
 from simcore.models.training.simulated import Settings
 from simcore.studies.deployment.inputs import Parallelism
+from simcore.studies.inputs import in_gigabytes
 from simcore.studies.train.deployment import Deployment, PartialGroup
 from simcore.studies.train.outcome import PipelineReport
 from simcore.studies.train.request import TrainRequest
@@ -47,7 +48,7 @@ def warnings(
     if settings.convention.always_ascending and schedule != "ascending":
         sentences.append(f"The schedule {schedule} had no effect: ASTRA-sim 2 always runs the ascending one.")
     for parallel, d, factor in _shared_rings(deployment):
-        group = (deployment.groups.tp if parallel is Axis.TENSOR else deployment.groups.dp)[d]
+        group = deployment.groups.sizes(parallel)[d]
         sentences.append(
             f"{parallel.value} groups cover {group} of the {deployment.topology.dimensions[d].size} NPUs of "
             f"dimension {d + 1}, a ring. Each is timed as a ring of its own with the whole bandwidth, as the "
@@ -76,14 +77,16 @@ def warnings(
 
 
 def _unused(request: TrainRequest, deployment: Deployment) -> list[str]:
-    """Say that equal parts of a budget took the place of bandwidths that the network comes with."""
+    """Say that a budget took the place of bandwidths that the network comes with."""
     own = deployment.own
-    if request.budget is None or request.split != "equal" or min(own, default=0) <= 0 or own == deployment.bandwidths:
+    if request.budget is None or min(own, default=0) <= 0 or own == deployment.bandwidths:
         return []
-    split, total = ",".join(f"{each / 1e9:.10g}" for each in own), f"{sum(own) / 1e9:.10g}"
+    split, total = in_gigabytes(own), in_gigabytes([sum(own)])
+    how = {"equal": "the budget is split in equal parts", "optimal": "the budget is split as is best"}
+    took = how.get(str(request.split), "those of --split take their place")
     return [
-        f"Network {deployment.topology.name} comes with bandwidths of its own, {split} GB/s, which are not used: the "
-        f"budget is split in equal parts. --network {request.network} in place of NETWORK and BUDGET uses them, and so "
+        f"Network {deployment.topology.name} comes with bandwidths of its own, {split} GB/s, which are not used: "
+        f"{took}. --network {request.network} in place of NETWORK and BUDGET uses them, and so "
         f"does --split {split} with a budget of {total}."
     ]
 
@@ -107,13 +110,11 @@ def _shared_rings(deployment: Deployment) -> list[tuple[Axis, int, float]]:
     """Return groups that cover part of a ring: their kind, the dimension (from 0), and `sharing` of its links."""
     rings = []
     for index, dimension in enumerate(deployment.topology.dimensions):
-        tp, dp = deployment.groups.tp[index], deployment.groups.dp[index]
-        block = range(tp * dp)  # in explicit groups some NPUs may be idle
-        groups = {
-            Axis.TENSOR: [block[i : i + tp] for i in range(0, len(block), tp)],
-            Axis.DATA: [block[i::tp] for i in range(tp)],
-        }
-        for axis, size in ((Axis.TENSOR, tp), (Axis.DATA, dp)):
-            if dimension.block is Block.RING and 1 < size < dimension.size:
-                rings.append((axis, index, sharing(dimension, groups[axis], Collective.ALL_REDUCE)))
+        if dimension.block is not Block.RING:
+            continue
+        taken = deployment.groups.npus[index]  # in explicit groups some NPUs may be idle
+        for axis in deployment.axes:
+            if 1 < deployment.groups.sizes(axis)[index] < dimension.size:
+                members = deployment.groups.divide(axis, index, taken)
+                rings.append((axis, index, sharing(dimension, members, Collective.ALL_REDUCE)))
     return rings

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_type_hints
 
-from simcore.errors import InputError, unknown_name
+from simcore.errors import InputError, shortened, unknown_name
 from simcore.models.cluster.policy import Policy
+from simcore.numerals import REAL, WHOLE, asked_for, parse_real, parse_whole
 
 _YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _READERS: dict[type, tuple[Callable[[str], Any], str]] = {
     bool: (lambda text: _YES_NO[text.lower()], "yes or no"),
-    int: (int, "a whole number"),
-    float: (float, "a number"),
+    int: (lambda text: parse_whole(text, ""), WHOLE),
+    float: (lambda text: parse_real(text, ""), REAL),
     str: (str, "a text"),
 }
 
@@ -74,8 +75,9 @@ def with_options(policy: type[Policy], text: str, place: str) -> Policy:
         read, expected = _READERS[types[name]]
         try:
             values[name] = read(value)
-        except (ValueError, KeyError):
-            raise InputError(where, f"'{value}'" if equals else "no value", expected) from None
+        except (InputError, KeyError):
+            found = f"'{shortened(value, 60)}'" if equals else "no value"
+            raise InputError(where, found, asked_for(value, expected)) from None
     missing = [name for name, default in known.items() if default is MISSING and name not in values]
     if missing:
         raise InputError(place, f"no {missing[0]}", "a value for it", f"Write :{missing[0]}=VALUE after the name.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from simcore.models.network.algorithms import Algorithm, PhaseCost
@@ -106,6 +106,34 @@ class Convention(ABC):
     ) -> tuple[Algorithm, ...]:
         """Return the algorithms of which the faster runs a phase of an operation in a group of NPUs."""
         return (algorithm,)
+
+    def latency(
+        self,
+        dimension: Dimension,
+        bandwidth: float,
+        algorithm: Algorithm,
+        operation: Collective,
+        group: int,
+        size: float,
+        members: Sequence[int] | None = None,
+    ) -> float:
+        """Return what a phase takes more than on links without latency [s].
+
+        Parameters are those of `phase_cost`.
+
+        Examples
+        --------
+        >>> from simcore.models.network.conventions import ASTRA_SIM, PHYSICAL
+        >>> from simcore.models.network.topology import Block
+        >>> pair = Dimension(Block.RING, 2, latency=500e-9), 1e9, Algorithm.RING, Collective.REDUCE_SCATTER, 2, 2000
+        >>> [round(each.latency(*pair) * 1e9) for each in (PHYSICAL, ASTRA_SIM)]
+        [500, 500]
+        """
+        slow, quick = (
+            self.phase_cost(links, bandwidth, algorithm, operation, group, size, members)
+            for links in (dimension, replace(dimension, latency=0.0))
+        )
+        return slow.work + slow.latency - quick.work - quick.latency
 
     @abstractmethod
     def bytes(self, size: float) -> float:

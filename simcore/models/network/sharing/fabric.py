@@ -10,10 +10,11 @@ from simcore.engine import Clock
 from simcore.models.network.collectives import Collective, traffic
 from simcore.models.network.fluid import FluidNetwork
 from simcore.models.network.graph import Link, lines, node, streams
+from simcore.models.network.mapping import Axis
 from simcore.models.network.sharing.job import Job
 from simcore.models.network.topology import Topology
 from simcore.models.training.execute import busiest
-from simcore.models.training.program import Axis, Issue
+from simcore.models.training.program import Issue
 
 Array = NDArray[np.float64]
 
@@ -67,9 +68,8 @@ class JobFabric:
 
     def _flows(self, issue: Issue) -> list[tuple[int, int, float]]:
         """Return dimension, pattern and bytes per stream of each flow of a collective."""
-        groups = self._job.groups.tp if issue.axis is Axis.TENSOR else self._job.groups.dp
         flows = self._kinds[issue.axis, issue.collective is Collective.ALL_TO_ALL]
-        volumes = traffic(issue.collective, issue.size, groups)
+        volumes = traffic(issue.collective, issue.size, self._job.groups.sizes(issue.axis))
         return [
             (dimension, flow[0], volume * flow[1])
             for dimension, (flow, volume) in enumerate(zip(flows, volumes, strict=True))
@@ -78,10 +78,6 @@ class JobFabric:
 
 
 def members_along(job: Job, axis: Axis, dimension: int) -> list[tuple[int, ...]]:
-    """Return the groups of a job along one dimension: neighbours are tensor-parallel, strides data-parallel."""
-    taken = tuple(sorted(job.positions[dimension]))
-    if axis is Axis.TENSOR:
-        size = job.groups.tp[dimension]
-        return [taken[i : i + size] for i in range(0, len(taken), size)]
-    step = len(taken) // job.groups.dp[dimension]
-    return [taken[i::step] for i in range(step)]
+    """Return the groups of a job along one dimension."""
+    taken = sorted(job.positions[dimension])
+    return [tuple(taken[i] for i in group) for group in job.groups.divide(axis, dimension, len(taken))]

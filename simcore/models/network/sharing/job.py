@@ -52,8 +52,10 @@ class Job:
     compute_scale: float = 1.0
 
 
-def place(topology: Topology, positions: Sequence[Sequence[int]], tp: int, dp: int, job: str = "job") -> Groups:
-    """Map tensor and data parallelism onto a part of a network, as `map_parallelism` does onto a whole one.
+def place(
+    topology: Topology, positions: Sequence[Sequence[int]], tp: int, dp: int, job: str = "job", *, ep: int = 1
+) -> Groups:
+    """Map parallel groups onto a part of a network, as `map_parallelism` does onto a whole one.
 
     Parameters
     ----------
@@ -65,6 +67,8 @@ def place(topology: Topology, positions: Sequence[Sequence[int]], tp: int, dp: i
         Degrees of parallelism.
     job : str
         Its name, for messages.
+    ep : int
+        Degree of expert parallelism.
 
     Raises
     ------
@@ -76,7 +80,7 @@ def place(topology: Topology, positions: Sequence[Sequence[int]], tp: int, dp: i
     >>> from simcore.models.network.topology import Block
     >>> pod = Topology("pod", (Dimension(Block.RING, 8), Dimension(Block.SWITCH, 128)))
     >>> place(pod, [range(8), range(0, 128, 2)], 16, 32)
-    Groups(tp=(8, 2), dp=(1, 32))
+    Groups(tp=(8, 2), dp=(1, 32), ep=(), grid=())
     """
     _check_positions(topology, positions, job)
     for name, degree in (("TP", tp), ("DP", dp)):
@@ -86,7 +90,7 @@ def place(topology: Topology, positions: Sequence[Sequence[int]], tp: int, dp: i
         Dimension(each.block, len(taken), each.level, each.latency)
         for each, taken in zip(topology.dimensions, positions, strict=True)
     )
-    return map_parallelism(Topology(f"{topology.name}, part of {job}", dimensions), tp, dp, job)
+    return map_parallelism(Topology(f"{topology.name}, part of {job}", dimensions), tp, dp, job, ep=ep)
 
 
 def _check_positions(topology: Topology, positions: Sequence[Sequence[int]], job: str) -> None:
@@ -129,7 +133,11 @@ def check_job(topology: Topology, job: Job) -> None:
                 f"{job.name}, dimension {number}", found, f"the job's {len(taken)} positions there", remedy
             )
     work = job.workload
-    for name, sizes, degree in (("tensor", job.groups.tp, work.tp), ("data", job.groups.dp, work.dp)):
+    if work.pipeline is not None:
+        found = f"workload {work.name}, which is one of {work.pipeline.stages} pipeline stages"
+        raise InputError(job.name, found, "a workload without a pipeline", "simcore.train() takes it alone.")
+    degrees = (("tensor", job.groups.tp, work.tp), ("data", job.groups.dp, work.dp), ("expert", job.groups.ep, work.ep))
+    for name, sizes, degree in degrees:
         if prod(sizes) != degree:
             found = f"{name}-parallel groups {sizes} of {prod(sizes)} NPUs"
             expected = f"{degree}, the workload's degree of {name} parallelism"

@@ -16,11 +16,12 @@ from simcore.engine import Clock
 from simcore.errors import InputError
 from simcore.models.network.fluid import FluidNetwork
 from simcore.models.network.graph import Link, link_graph
+from simcore.models.network.mapping import Axis
 from simcore.models.network.sharing.fabric import Array, JobFabric
 from simcore.models.network.sharing.job import Job, check_bandwidths, check_job
 from simcore.models.network.topology import Topology
 from simcore.models.training.execute import Log, Runner, finish
-from simcore.models.training.program import Axis, Issue, Step, iteration
+from simcore.models.training.program import Issue, Step, iteration
 
 
 @dataclass(frozen=True)
@@ -154,5 +155,6 @@ def _run(clock: Clock, runner: Runner, job: Job, program: Sequence[Step]) -> Gen
 
 def _finished(job: Job, log: Log) -> JobRun:
     assert log.end is not None  # finish() has seen to that
-    exposed = {axis: log.total(axis=axis) for axis in (Axis.TENSOR, Axis.DATA)}
+    used = dict.fromkeys((Axis.TENSOR, Axis.DATA, *job.workload.axes()))
+    exposed = {axis: log.total(axis=axis) for axis in used}
     return JobRun(job.name, job.start, log.end, log.total(axis=None), exposed)

@@ -75,6 +75,8 @@ class Ledger:
         Per dimension, how long its links were occupied [s].
     sent : list of float
         Per dimension, bytes that crossed the links of one NPU [B].
+    served, latency : list of float
+        Per dimension, what all phases took, and what of it was latency [s].
     phases : int
         Phases served.
     log : list of LoggedPhase
@@ -86,6 +88,7 @@ class Ledger:
     def __init__(self, dimensions: int, record: bool) -> None:
         self.record = record
         self.busy, self.sent = [0.0] * dimensions, [0.0] * dimensions
+        self.served, self.latency = [0.0] * dimensions, [0.0] * dimensions
         self.phases = 0
         self.log: list[LoggedPhase] = []
         self.transfers: list[LoggedTransfer] = []

@@ -56,6 +56,8 @@ class Network:
     ----------
     cost : PhaseCosts
         What a phase costs, by dimension, operation, group and size.
+    ran : dict of Collective to set of int
+        Collectives that were issued, and the dimensions (from 0) that they used.
 
     Examples
     --------
@@ -89,6 +91,7 @@ class Network:
         self.algorithms = tuple(algorithms or (DEFAULT_ALGORITHM[each.block] for each in topology.dimensions))
         self.ledger = Ledger(len(self.bandwidths), record)
         self.cost = PhaseCosts(topology, self.bandwidths, self.algorithms, convention)
+        self.ran: dict[Collective, set[int]] = {}
         self._scheduler = made(self.schedule)
         self._servers: dict[tuple[int, str], Server] = {}
         self._channels: dict[tuple[int, str], float] = {}
@@ -169,6 +172,7 @@ class Network:
         done = Event(self.clock)
         if self.convention.bytes(size) <= 0 or all(p == 1 for p in sizes):
             return done.succeed(self.clock.now)
+        self.ran.setdefault(collective, set()).update(d for d, p in enumerate(sizes) if p > 1)
         at = spread(self.topology, positions)
         chosen = self.plans(collective, size, sizes, chunks, at) if plans is None else list(plans)
         queue = "" if self.convention.shares_links else queue
@@ -265,6 +269,7 @@ class Network:
                     operation,
                     size,
                     self.cost(d, operation, groups[d], size, at[d] if at else None),
+                    self.cost.latency(d, operation, groups[d], size, at[d] if at else None),
                 )
                 for d, operation, size in phases(plan, collective, groups, self.optimization, self.convention)
             )

@@ -8,7 +8,7 @@ from itertools import product
 
 from simcore.engine import Clock
 from simcore.errors import InputError
-from simcore.models.network.algorithms import DEFAULT_ALGORITHM, Algorithm
+from simcore.models.network.algorithms import DEFAULT_ALGORITHM, Algorithm, that_runs
 from simcore.models.network.chunks import Optimization
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import ASTRA_SIM_2, PHYSICAL, Convention
@@ -125,7 +125,7 @@ def simulate_collective(
     ran = run_fastest(network, collective, size, sizes, chunks, positions)
     time = convention.after(ran.clock.now, convention.startup) if ran.phases else 0.0
     counts = len({phase.chunk for phase in ran.log}), ran.phases, ran.clock.events
-    return _finished(time, ran.busy, ran.sent, bandwidths, *counts, ran.log, ran.algorithms)
+    return _finished(collective, time, ran.busy, ran.sent, bandwidths, *counts, ran.log, ran.algorithms)
 
 
 def run_fastest(
@@ -161,6 +161,7 @@ def run_fastest(
 
 
 def _finished(
+    collective: Collective,
     time: float,
     busy: Sequence[float],
     sent: Sequence[float],
@@ -172,7 +173,8 @@ def _finished(
     algorithms: tuple[Algorithm, ...],
 ) -> CollectiveRun:
     utilisation = tuple(s / (b * time) if time > 0 else 0.0 for s, b in zip(sent, bandwidths, strict=True))
-    return CollectiveRun(time, tuple(busy), tuple(sent), utilisation, chunks, phases, events, tuple(log), algorithms)
+    ran = tuple(that_runs(each, collective) for each in algorithms)
+    return CollectiveRun(time, tuple(busy), tuple(sent), utilisation, chunks, phases, events, tuple(log), ran)
 
 
 def _check_messages(
@@ -207,10 +209,11 @@ def _run_messages(
 ) -> CollectiveRun:
     """Simulate a collective in one dimension message by message."""
     if size < 1 or dimension.size == 1:
-        return _finished(0.0, [0.0], [0.0], bandwidths, 0, 0, 0, (), algorithms)
+        return _finished(collective, 0.0, [0.0], [0.0], bandwidths, 0, 0, 0, (), algorithms)
     clock = Clock()
     sizes = [int(chunk) for chunk in convention.cut(size, chunks)]
     messages = Messages(clock, dimension, bandwidths[0], algorithms[0], collective, sizes, in_flight)
     clock.run(until=messages.done)
     counts = len(sizes), len(sizes), clock.events
-    return _finished(clock.now, [messages.busy], [messages.sent], bandwidths, *counts, messages.log, algorithms)
+    used = [messages.busy], [messages.sent]
+    return _finished(collective, clock.now, *used, bandwidths, *counts, messages.log, algorithms)

@@ -15,12 +15,13 @@ from simcore.models.network.simulation.log import Ledger, LoggedPhase
 
 
 class ServedPhase(NamedTuple):
-    """One phase of a chunk, and the server that serves it."""
+    """One phase of a chunk, the server that serves it, and what of its time is latency [s]."""
 
     server: Server
     operation: Collective
     size: float
     cost: PhaseCost
+    latency: float
 
 
 class Issued:
@@ -143,6 +144,8 @@ class Server:
         ledger.phases += 1
         ledger.busy[self.dimension] += cost.work
         ledger.sent[self.dimension] += cost.sent
+        ledger.served[self.dimension] += cost.work + cost.latency
+        ledger.latency[self.dimension] += chunk.phase.latency
         chunk.start, end, self.links_free = self.timed(clock.now, self.links_free, cost)
         if self.idle_events:
             event = self.idle_events.pop()

@@ -1,0 +1,47 @@
+"""Numbers of the command line: written as in every file, see `simcore.numerals`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from simcore.errors import InputError, shortened
+from simcore.numerals import REAL, WHOLE, as_whole, asked_for, of_float
+
+
+class Whole(click.types.IntParamType):
+    """A whole number; how small it may be, the request checks, so that every caller reads the same.
+
+    Parameters
+    ----------
+    least : int or None
+        The smallest, for the message where a word is no number at all.
+    """
+
+    def __init__(self, least: int | None = None) -> None:
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number of a word."""
+        number = as_whole(value.strip()) if isinstance(value, str) else value
+        if number is None:
+            raise _no_number(value, WHOLE, self.least, param)
+        return number
+
+
+class Number(click.types.FloatParamType):
+    """A number; what it may be, the request checks, that it is finite too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number of a word."""
+        number = of_float(value.strip()) if isinstance(value, str) else value
+        if number is None:
+            raise _no_number(value, REAL, None, param)
+        return number
+
+
+def _no_number(word: str, noun: str, least: int | None, param: click.Parameter | None) -> InputError:
+    expected = noun if least is None else f"{noun} of at least {least}"
+    place = "arguments" if param is None else param.opts[0]
+    return InputError(place, f"'{shortened(word, 60)}'", asked_for(word.strip(), expected))

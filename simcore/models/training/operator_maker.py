@@ -1,0 +1,154 @@
+"""Makers of single operators: products, norms and what moves bytes, cut by tensor parallelism.
+
+Symbols: h `hidden`, s `sequence`, n tokens, e bytes per element, TP the degree of tensor parallelism.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from simcore.models.network.collectives import Collective
+from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.operators import Communication, Operation, Operator
+
+HEAD_WIDTH = 128
+"""Columns of an attention head, where a model does not say how many heads it has."""
+
+Shape = tuple[tuple[str, int], ...]
+
+
+class Cut(StrEnum):
+    """Where tensor parallelism cuts a matrix; an uncut one is whole on every NPU."""
+
+    COLUMNS = "columns"
+    ROWS = "rows"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Routed:
+    """How tokens are routed: to how many of how many experts.
+
+    Attributes
+    ----------
+    count, per_token : int
+        Experts, and those that each token passes.
+    """
+
+    count: int = 1
+    per_token: int = 1
+
+
+ALL_TOKENS = Routed()
+"""Every token passes the one network that there is."""
+
+
+class OperatorMaker:
+    """Makes the operators of a transformer on one NPU, one by one.
+
+    Parameters
+    ----------
+    model : Transformer
+        The sizes.
+    batch : Batch
+        What a replica processes.
+    tp : int
+        Degree of tensor parallelism.
+    """
+
+    def __init__(self, model: Transformer, batch: Batch, tp: int) -> None:
+        self.model, self.batch, self.tp = model, batch, tp
+        self.n, self.h, self.s, self.e = batch.tokens, model.hidden, batch.sequence, batch.element
+        self.activations = float(self.e * self.n * self.h)
+        self.summed = self.all_reduce(self.n * self.h)
+        heads = model.heads or max(1, self.h // HEAD_WIDTH)
+        self.products = math.ceil(heads / tp) * batch.sequences
+        self.head_width = model.head_dim or max(1, self.h // heads)
+        self.value_width = model.value_dim or self.head_width
+
+    def all_reduce(self, elements: int) -> Communication:
+        """Return the sum of so many elements over the tensor-parallel group."""
+        return Communication(Collective.ALL_REDUCE, float(self.e * elements))
+
+    def linear(
+        self,
+        path: str,
+        inputs: int,
+        outputs: int,
+        cut: Cut,
+        *,
+        bias: bool = False,
+        tokens: int | None = None,
+        saved: float = 0.0,
+        after: Communication | None = None,
+        back: Communication | None = None,
+        experts: Routed = ALL_TOKENS,
+    ) -> Operator:
+        """Return a product with weights of inputs x outputs; a row-cut product's bias is whole."""
+        n = (self.n if tokens is None else tokens) * experts.per_token
+        tp = 1 if cut is Cut.NONE else self.tp
+        rows, columns = (inputs // tp, outputs) if cut is Cut.ROWS else (inputs, outputs // tp)
+        shape = sizes_of(math.ceil(n / experts.count), columns, rows, experts.count)
+        length = outputs if cut is Cut.ROWS else outputs / tp
+        return Operator(
+            "gemm", shape, gemm_flop(n, inputs, outputs, tp), path=path, operation=Operation.LINEAR,
+            weights=self.e * inputs * outputs * experts.count / tp,
+            vectors=self.e * length * experts.count if bias else 0.0,
+            saved=float(saved), output=float(self.e * n * columns),
+            after_forward=after, after_input_gradient=back,
+        )  # fmt: skip
+
+    def product(
+        self, path: str, operation: Operation, sizes: tuple[int, int, int], work: float, saved: float
+    ) -> Operator:
+        """Return a product of activations, one per head and sequence."""
+        return Operator(
+            "gemm", sizes_of(*sizes, self.products), work, path=path,
+            operation=operation, saved=float(saved), output=float(self.e * self.products * sizes[0] * sizes[1]),
+        )  # fmt: skip
+
+    def memory(
+        self,
+        path: str,
+        kernel: str,
+        moved: int,
+        operation: Operation = Operation.ELEMENTWISE,
+        saved: float = 0.0,
+        output: float | None = None,
+    ) -> Operator:
+        """Return an operator that moves bytes; unless said otherwise it writes as many as it reads."""
+        left = moved / 2 if output is None else output
+        shape = (("bytes", moved),)
+        return Operator(kernel, shape, path=path, operation=operation, saved=float(saved), output=float(left))
+
+    def dropout(self, path: str, elements: int) -> tuple[Operator, ...]:
+        """Return dropout, whose mask of a byte per element is saved; nothing where nothing is dropped."""
+        if not self.model.dropout:
+            return ()
+        moved, left = (2 * self.e + 1) * elements, self.e * elements
+        return (self.memory(path, "dropout", moved, Operation.DROPOUT, saved=elements, output=left),)
+
+    def norm(self, path: str, width: int, scales: int, *, whole: bool = False) -> Operator:
+        """Return a norm of as many columns as `width`; a constant rate counts one FLOP per element."""
+        model, elements = self.model, self.n * width // (1 if whole else self.tp)
+        vectors = scales * (2 if model.biases.norms else 1) if model.norm_scales else 0
+        made = self.memory(path, "layer_norm", 2 * self.e * elements, Operation.NORM, saved=self.e * elements)
+        return replace(made, work=float(elements), vectors=float(self.e * vectors))
+
+
+def gemm_flop(tokens: int, inputs: int, outputs: float, tp: int) -> float:
+    """Work of a product on one NPU of a tensor-parallel group [FLOP]: 2 n inputs outputs / TP.
+
+    Examples
+    --------
+    >>> gemm_flop(32768, 12288, 12288, 16) / (60 * 2**40)
+    0.009375
+    """
+    return 2 * tokens * inputs * outputs / tp
+
+
+def sizes_of(m: int, n: int, k: int, batch: int = 1) -> Shape:
+    """Return the shape of a product of m x k and k x n, or of as many as `batch`."""
+    return ("m", m), ("n", n), ("k", k), ("batch", batch)

@@ -1,0 +1,22 @@
+"""Inputs of ``simcore model``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from simcore.studies.deployment.request import CAUSAL
+from simcore.studies.request import Request, argument, option
+
+
+class ModelRequest(Request):
+    """A transformer whose parameters and work are counted."""
+
+    study = "model"
+
+    model: str | Path = argument(metavar="NAME|FILE", help="An entry of the zoo, or a file such as config.json.")
+    sequence: int | None = option(
+        default=None, least=1, help="Tokens per sequence, in place of the longest that the model takes."
+    )
+    causal: str = option(
+        default="full", choices=CAUSAL, help="Whether causal attention is counted in full, or the half below its mask."
+    )
