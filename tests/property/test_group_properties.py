@@ -5,9 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from simcore.models.network.collectives import Collective, collective_time, traffic
+from simcore.models.network.distances import circulation, exchange, farthest, nearest
+from simcore.models.network.graph import ring_sharing, sharing
 from simcore.models.network.mapping import Axis, Groups, map_parallelism
 from simcore.models.network.sharing.job import Job
 from simcore.models.network.sharing.jobs import simulate
@@ -16,6 +18,7 @@ from simcore.models.training.closed_form import step_time
 from simcore.models.training.program import Loop, iteration
 from simcore.models.training.simulated import Settings, bound, run_iteration
 from simcore.models.training.workload import Layer, Phase, Workload
+from simcore.studies.train import train
 
 NET = Topology("net", (Dimension(Block.SWITCH, 4), Dimension(Block.SWITCH, 8)))
 BANDWIDTHS = [2e9, 1e9]
@@ -50,7 +53,7 @@ def test_the_groups_of_an_axis_have_each_npu_once(found, axis):
     for index, dimension in enumerate(NET.dimensions):
         members = groups.divide(axis, index, dimension.size)
         assert sorted(i for group in members for i in group) == list(range(dimension.size))
-        assert tuple(members[0]) == groups.positions(axis)[index]
+        assert members[0] == groups.positions(axis)[index]
         assert all(len(a) == len(b) for a, b in pairwise(members))
 
 
@@ -100,7 +103,7 @@ def test_a_collective_takes_the_time_of_its_group(collective, axis, found):
 
 def test_groups_that_are_both_all_npus():
     groups = Groups((4, 8), (4, 8), grid=(4, 8))
-    assert groups.positions(Axis.DATA) == groups.positions(Axis.TENSOR) == (tuple(range(4)), tuple(range(8)))
+    assert groups.positions(Axis.DATA) == groups.positions(Axis.TENSOR) == (range(4), range(8))
     assert groups.divide(Axis.DATA, 1, 8) == [range(8)]
 
 
@@ -114,3 +117,32 @@ def test_a_job_among_others_has_the_same_groups(collective, axis, found):
     alone = simulate([job], NET, BANDWIDTHS).jobs[0]
     assert alone.end == pytest.approx(step_time(workload, groups, BANDWIDTHS).total)
     assert alone.exposed[axis] == pytest.approx(alone.end)
+
+
+@given(st.integers(2, 9), st.integers(1, 6), st.integers(1, 5))
+def test_sharing_of_equal_groups_is_that_of_their_links(size, step, blocks):
+    npus = size * step * blocks
+    assume(npus > 2 and size < npus)
+    groups = [range(s + i, s + size * step, step) for s in range(0, npus, size * step) for i in range(step)]
+    on_links = sharing(Dimension(Block.RING, npus), groups, Collective.ALL_REDUCE)
+    assert on_links == pytest.approx(ring_sharing(size, step, npus))
+
+
+@given(st.integers(2, 9), st.integers(1, 6), st.integers(1, 5), st.integers(0, 4))
+def test_a_range_of_a_ring_has_the_distances_of_its_members(size, step, blocks, start):
+    ring = Dimension(Block.RING, size * step * blocks)
+    members = range(start % step, size * step, step)
+    written = tuple(members)
+    assert farthest(ring, members) == farthest(ring, written)
+    assert nearest(ring, members) == nearest(ring, written)
+    assert circulation(ring, members) == circulation(ring, written)
+    for distance in (1, 2, 4):
+        if distance < len(members) and len(members) & (len(members) - 1) == 0:
+            assert exchange(ring, members, distance) == exchange(ring, written, distance)
+
+
+def test_a_ring_of_two_billion_npus_is_no_list_of_them():
+    """What a run of it holds are ranges: its cost does not grow with the ring."""
+    network = "Ring(2147483648)@1GB/s,1ns"
+    events = [train(net, None, "175B", tp=16, chunks=1).run.events for net in (network, "Ring(256)@1GB/s,1ns")]
+    assert events[0] == events[1]

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from simcore.models.network.topology import Block, Dimension, Topology, hops_between
 
 Members = Sequence[int]
-Positions = tuple[tuple[int, ...] | None, ...]
+Kept = tuple[int, ...] | range
+"""Members that can be looked up, as a range where they are one, however many."""
+Positions = tuple[Kept | None, ...]
 """Members along each dimension; None where it makes no difference."""
 
 
@@ -23,12 +25,14 @@ def spread(topology: Topology, positions: Sequence[Members | None] | None) -> Po
     --------
     >>> net = Topology("net", (Dimension(Block.RING, 8), Dimension(Block.SWITCH, 8)))
     >>> spread(net, [range(4), range(0, 8, 2)]), spread(net, [range(0, 8, 2), range(0, 8, 2)])
-    (None, ((0, 2, 4, 6), None))
+    (None, (range(0, 8, 2), None))
     """
     if positions is None:
         return None
     kept = tuple(
-        tuple(here) if here and each.block is Block.RING and here[-1] != len(here) - 1 else None
+        (here if isinstance(here, range) else tuple(here))
+        if here and each.block is Block.RING and here[-1] != len(here) - 1
+        else None
         for each, here in zip(topology.dimensions, positions, strict=True)
     )
     return kept if any(kept) else None
@@ -46,6 +50,10 @@ def farthest(dimension: Dimension, members: Members) -> int:
     n, count = dimension.size, len(members)
     if dimension.block is not Block.RING or count in (1, n):
         return hops_between(dimension.block, n // 2 if count > 1 else 0, n)
+    if isinstance(members, range):  # every pair is some number of steps apart; the best is nearest to half the ring
+        half = n // (2 * members.step)
+        apart = (min(max(number, 1), count - 1) * members.step for number in (half, half + 1))
+        return max(hops_between(Block.RING, distance, n) for distance in apart)
     longest = 0
     for here in members:  # the member nearest to the opposite side is on either side of it
         behind = bisect_left(members, (here + n // 2) % n)
@@ -72,6 +80,9 @@ def circulation(dimension: Dimension, members: Members) -> int:
     """
     if len(members) == dimension.size:
         return (len(members) - 1) * hops_between(dimension.block, 1, dimension.size)
+    if isinstance(members, range):
+        step, closing = _range_steps(dimension, members)
+        return (len(members) - 1) * step + closing - min(step, closing)
     steps = list(_neighbours(dimension, members))
     return sum(steps) - min(steps)
 
@@ -81,6 +92,8 @@ def exchange(dimension: Dimension, members: Members, distance: int) -> int:
     n, count = dimension.size, len(members)
     if dimension.block is not Block.RING or count == n:
         return hops_between(dimension.block, distance, n)
+    if isinstance(members, range):
+        return hops_between(Block.RING, distance * members.step, n)
     pairs = ((i, i ^ distance) for i in range(count) if i ^ distance < count)
     return max(hops_between(Block.RING, members[i] - members[j], n) for i, j in pairs)
 
@@ -88,4 +101,12 @@ def exchange(dimension: Dimension, members: Members, distance: int) -> int:
 def _neighbours(dimension: Dimension, members: Members) -> Iterator[int]:
     if len(members) == dimension.size:
         return iter((hops_between(dimension.block, 1, dimension.size),))
+    if isinstance(members, range) and len(members) > 1:
+        return iter(_range_steps(dimension, members))
     return (hops_between(dimension.block, members[i] - members[i - 1], dimension.size) for i in range(len(members)))
+
+
+def _range_steps(dimension: Dimension, members: range) -> tuple[int, int]:
+    """Return the links between neighbours of a range, however many there are, and from its last member to the first."""
+    block, n = dimension.block, dimension.size
+    return hops_between(block, members.step, n), hops_between(block, members[0] - members[-1], n)

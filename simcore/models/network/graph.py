@@ -268,3 +268,27 @@ def exchange_load(dimension: Dimension, members: Sequence[int]) -> tuple[float, 
         return (float(ring_crossings(dimension.size)),) * 2
     counts, capacities = _all_round_the_ring(members, dimension.size), _capacities(dimension, 1.0)
     return max(count / capacities[hop] for hop, count in counts.items()), sum(counts.values()) / dimension.size
+
+
+def ring_sharing(size: int, step: int, npus: int) -> int:
+    """Return `sharing` of an all-reduce among equal groups that take a whole ring, in closed form.
+
+    Groups of `size` NPUs that are `step` apart lie `step` at a time beside each other. Where they go round the whole
+    ring, each link carries a stream of each of them. Where several such sets share the ring, the way back of each group
+    takes its own links once more.
+
+    Parameters
+    ----------
+    size : int
+        NPUs of a group, at least 2.
+    step : int
+        From one NPU of a group to the next.
+    npus : int
+        NPUs of the ring, a multiple of size x step.
+
+    Examples
+    --------
+    >>> ring_sharing(4, 1, 8), ring_sharing(4, 2, 8), ring_sharing(2, 2, 2**31)
+    (2, 2, 4)
+    """
+    return step if size * step == npus else 2 * step

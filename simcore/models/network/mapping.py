@@ -90,15 +90,15 @@ class Groups:
         """Return the NPUs of one group."""
         return prod(self.sizes(axis))
 
-    def positions(self, axis: Axis) -> tuple[tuple[int, ...], ...]:
+    def positions(self, axis: Axis) -> tuple[range, ...]:
         """Return where the first group sits along each dimension.
 
         Examples
         --------
         >>> Groups((2,), (4,)).positions(Axis.TENSOR), Groups((2,), (4,)).positions(Axis.DATA)
-        (((0, 1),), ((0, 2, 4, 6),))
+        ((range(0, 2),), (range(0, 8, 2),))
         """
-        return tuple(tuple(range(0, size * step, step)) for size, step in self.along(axis))
+        return tuple(range(0, size * step, step) for size, step in self.along(axis))
 
     def divide(self, axis: Axis, dimension: int, npus: int) -> list[range]:
         """Return all groups along one dimension (from 0), as positions among its first `npus` NPUs.

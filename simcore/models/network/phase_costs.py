@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from simcore.models.network.algorithms import Algorithm
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention, PhaseCost
+from simcore.models.network.distances import Kept
 from simcore.models.network.topology import Topology
 
 
@@ -60,10 +61,10 @@ class PhaseCosts:
     ) -> None:
         self.topology, self.bandwidths = topology, tuple(bandwidths)
         self.algorithms, self.convention = tuple(algorithms), convention
-        self._known: dict[tuple[int, Collective, int, float, tuple[int, ...] | None], PhaseCost] = {}
+        self._known: dict[tuple[int, Collective, int, float, Kept | None], PhaseCost] = {}
 
     def __call__(
-        self, dimension: int, operation: Collective, group: int, size: float, members: tuple[int, ...] | None = None
+        self, dimension: int, operation: Collective, group: int, size: float, members: Kept | None = None
     ) -> PhaseCost:
         """Return the cost of one phase; parameters are those of `Convention.phase_cost`."""
         key = (dimension, operation, group, size, members)
@@ -76,7 +77,7 @@ class PhaseCosts:
         return cost
 
     def latency(
-        self, dimension: int, operation: Collective, group: int, size: float, members: tuple[int, ...] | None = None
+        self, dimension: int, operation: Collective, group: int, size: float, members: Kept | None = None
     ) -> float:
         """Return what a phase takes more than on links without latency [s], see `Convention.latency`."""
         at, bandwidth = self.topology.dimensions[dimension], self.bandwidths[dimension]
@@ -84,7 +85,7 @@ class PhaseCosts:
         return self.convention.latency(at, bandwidth, algorithm, operation, group, size, members)
 
     def each_byte(
-        self, dimension: int, operation: Collective, group: int, size: float, members: tuple[int, ...] | None = None
+        self, dimension: int, operation: Collective, group: int, size: float, members: Kept | None = None
     ) -> list[PhaseCost]:
         """Return what each byte of a phase costs by each algorithm that may run it, see `Convention.byte_costs`."""
         at, bandwidth = self.topology.dimensions[dimension], self.bandwidths[dimension]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from simcore.models.network.collectives import Collective
-from simcore.models.network.graph import sharing
+from simcore.models.network.graph import ring_sharing, sharing
 from simcore.models.network.mapping import Axis
 from simcore.models.network.topology import Block
 from simcore.models.training.simulated import Settings
@@ -114,7 +114,12 @@ def _shared_rings(deployment: Deployment) -> list[tuple[Axis, int, float]]:
             continue
         taken = deployment.groups.npus[index]  # in explicit groups some NPUs may be idle
         for axis in deployment.axes:
-            if 1 < deployment.groups.sizes(axis)[index] < dimension.size:
-                members = deployment.groups.divide(axis, index, taken)
-                rings.append((axis, index, sharing(dimension, members, Collective.ALL_REDUCE)))
+            size, step = deployment.groups.along(axis)[index]
+            if not 1 < size < dimension.size:
+                continue
+            if taken == dimension.size:
+                factor = float(ring_sharing(size, step, taken))
+            else:
+                factor = sharing(dimension, deployment.groups.divide(axis, index, taken), Collective.ALL_REDUCE)
+            rings.append((axis, index, factor))
     return rings
