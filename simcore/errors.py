@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterable
 from numbers import Real
 
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 """What a terminal, an editor or a spreadsheet acts on in place of showing it: control characters, what turns the
 direction of writing, other ends of lines, and halves of characters."""
 LONGEST = 300
@@ -211,7 +211,7 @@ def closest_option(word: str, options: Iterable[str]) -> str:
     return f"Did you mean '{names[close[0]]}'?" if close else ""
 
 
-def unknown_name(place: str, word: str, options: Iterable[str], remedy: str = "") -> InputError:
+def unknown_name(place: str, word: str, options: Iterable[str], remedy: str = "", alike: float = 0.5) -> InputError:
     """Build the `InputError` for a name that is not among the known ones.
 
     Examples
@@ -222,5 +222,5 @@ def unknown_name(place: str, word: str, options: Iterable[str], remedy: str = ""
     options = list(options)
     if not word:
         return InputError(place, "an empty name", f"one of {', '.join(options)}", remedy)
-    hints = " ".join(part for part in (did_you_mean(word, options), remedy) if part)
+    hints = " ".join(part for part in (did_you_mean(word, options, alike), remedy) if part)
     return InputError(place, f"'{word}'", f"one of {', '.join(options)}", hints)

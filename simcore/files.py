@@ -158,6 +158,8 @@ def _place(place: str, path: tuple[str | int, ...], lines: Mapping[tuple[str | i
     return f"{where}, field '{field}'" if field else where
 
 
+_CLOSE = 0.7
+"""How much alike two names of fields must be for a suggestion: of two that differ in a word each means its own."""
 _EXPECTED = {
     "missing": "a value",
     "int_parsing": WHOLE,
@@ -192,7 +194,7 @@ def _translated(
     kind, where = first["type"], _place(place, path, lines)
     if kind == "extra_forbidden":
         where = where.removesuffix(f", field '{'.'.join(str(part) for part in path)}'")
-        return unknown_name(where, str(path[-1]), _fields_beside(schema, path), "Remove the unknown field.")
+        return unknown_name(where, str(path[-1]), _fields_beside(schema, path), "Remove the unknown field.", _CLOSE)
     if kind == "missing":
         return InputError(where, "nothing", "a value", f"Add the field '{path[-1]}'.")
     found = _shown(first["input"], quoted=kind.endswith("_type"))

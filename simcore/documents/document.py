@@ -11,6 +11,8 @@ from simcore.errors import InputError
 
 MOST_DEPTH = 50
 """Levels of a document."""
+MOST_VALUES = 500_000
+"""Values of a JSON document, its names among them: a measured profile has some ten thousand."""
 
 Path = tuple[str | int, ...]
 _ONCE = "Remove one of the two."
@@ -73,21 +75,25 @@ def too_deep(language: str) -> Broken:
 
 
 def check_values(data: Any, language: str) -> None:
-    """Refuse values that are nested too deep, and texts that no file can hold.
+    """Refuse values that are too many or nested too deep, and texts that no file can hold.
 
     Raises
     ------
     Broken
         Naming the text.
     """
-    left = [(data, 1)]
+    left, number = [(data, 1)], 1
     while left:
         value, depth = left.pop()
+        if number > MOST_VALUES:
+            raise Broken(f"more than {MOST_VALUES:,} values", "", "Leave out what is not needed.")
         if depth > MOST_DEPTH:
             raise too_deep(language)
         if isinstance(value, dict):
             left += [(each, depth + 1) for pair in value.items() for each in pair]
+            number += 2 * len(value)
         elif isinstance(value, list):
             left += [(each, depth + 1) for each in value]
+            number += len(value)
         elif isinstance(value, str) and not value.isascii() and re.search("[\ud800-\udfff]", value):
             raise Broken(f"'{value}', with half of a character", "", "Write the character itself.")

@@ -35,6 +35,10 @@ Formula = Annotated[str, BeforeValidator(_formula)]
 """An expression, or a number or a flag that stands for itself."""
 
 
+INSTEAD = "Write a transformer with its sizes, or for train and optimize its layers as an ASTRA-sim text."
+"""What to do about a model that no family describes."""
+
+
 class _Projection(Strict):
     name: str
     inputs: Formula
@@ -154,6 +158,10 @@ def read_family(name_or_path: str | Path | InputFile, place: str = "family") -> 
     )
 
 
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
 def family_of(model_type: str, place: str) -> Family:
     """Return the family of a ``model_type``.
 
@@ -169,14 +177,16 @@ def family_of(model_type: str, place: str) -> Family:
         ...
     simcore.errors.InputError: config.json: found 'mamba', a state-space model, expected a transformer. ...
     """
-    known = {name.lower() for name in zoo.names("families")}
-    remedy = "Write its layers as an ASTRA-sim text workload."
-    if model_type.lower() not in known:
-        # no near name is offered: that of another family would give another model
-        raise InputError(place, f"'{model_type}'", "one of the families that 'simcore zoo families' lists", remedy)
+    known = zoo.names("families")
+    if model_type.lower() not in {name.lower() for name in known}:
+        # a name in another spelling, never a near one: that of another family would give another model
+        alike = [name for name in known if _letters(name) == _letters(model_type)]
+        hint = f"Did you mean '{alike[0]}'? " if alike else ""
+        expected = "one of the families that 'simcore zoo families' lists"
+        raise InputError(place, f"'{model_type}'", expected, hint + INSTEAD)
     family = read_family(model_type, place).value
     if family.refused is not None:
-        raise InputError(place, f"'{model_type}', {family.refused}", "a transformer", remedy)
+        raise InputError(place, f"'{model_type}', {family.refused}", "a transformer", INSTEAD)
     return family
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from simcore.errors import InputError
 from simcore.models.training.architecture import Biases, Embedding, Experts, Latent, Projection, Run, Transformer
+from simcore.readers.config_fields import check_fields, check_positions, flat
 from simcore.readers.families import Family, family_of
 from simcore.readers.sizes import Sizes, shown
 
@@ -23,26 +24,15 @@ ELEMENT = {"float32": 4, "float": 4, "float16": 2, "half": 2, "bfloat16": 2, "fl
 MOST_LAYERS = 10_000
 """Blocks of a model: beyond any, and little enough to write each out."""
 
-SHAPES = re.compile(r"expert|moe|kv|head|state|conv|window|num_|_size|_dim|query|cross_attention|_rank")
-"""What the name of a field that decides a shape looks like."""
-
-HARMLESS = frozenset(
+_HEAD = re.compile(r".*For(\w+)")
+HEADS = frozenset(
     {
-        *("chunk_size_feed_forward", "encoder_no_repeat_ngram_size", "no_repeat_ngram_size", "num_beam_groups"),
-        *("num_beams", "_num_labels", "num_labels", "num_return_sequences", "output_hidden_states", "pruned_heads"),
-        *("output_router_logits", "num_hidden_layers", "num_attention_heads", "attn_implementation"),
-        *("query_pre_attn_scalar", "output_attentions"),
-        *("router_aux_loss_coef", "use_flash_attention_2", "num_key_value_groups", "lm_head_bias_init"),
+        *("CausalLM", "ConditionalGeneration", "EncoderModel", "ImageClassification", "ImageClassificationWithTeacher"),
+        *("ImageTextToText", "LM", "MaskedLM", "Model", "PreTraining", "QuestionAnswering", "Seq2SeqLM"),
+        *("SequenceClassification", "SpeechSeq2Seq", "TokenClassification", "Vision2Seq"),
     }
 )
-"""Fields of every config that look like sizes, and change nothing."""
-
-NESTED = frozenset(
-    {"quantization_config", "generation_config", "compression_config", "init_config", "task_specific_params"}
-)
-"""Fields that hold mappings, and change no shape."""
-
-_HEAD = re.compile(r".*For(\w+)")
+"""What an architecture may be for; another might have weights that nobody counts."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +53,8 @@ class Config:
         What the file calls heads, kv_heads and context, for messages.
     used, ignored : tuple of str
         Fields that decided the shape, and those that did not.
+    notes : tuple of str
+        What a reader of a result must know of how the file was read.
     """
 
     architecture: Transformer
@@ -72,6 +64,7 @@ class Config:
     names: Mapping[str, str]
     used: tuple[str, ...]
     ignored: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_config(path: Path, fields: Mapping[str, Any]) -> Config:
@@ -91,7 +84,7 @@ def read_config(path: Path, fields: Mapping[str, Any]) -> Config:
     """
     kind = _model_type(path, fields)
     family = family_of(kind, f"{path}, field 'model_type'")
-    own = _text_part(path, family, fields)
+    own, text_field = _text_part(path, family, fields), family.text
     if own is not None:
         kind = own.get("model_type") or kind
         text = family_of(kind, f"{path}, field '{family.text}.model_type'")
@@ -101,15 +94,33 @@ def read_config(path: Path, fields: Mapping[str, Any]) -> Config:
     if fields.get("is_encoder_decoder") is True and not family.encoder:
         place = f"{path}, field 'is_encoder_decoder'"
         raise InputError(place, "true", f"false, as {kind} is a stack of blocks of one kind")
+    if _head(fields) not in HEADS:
+        remedy = "Remove the field to read it with the output of a language model."
+        raise InputError(
+            f"{path}, field 'architectures'", f"'{_head(fields)}'", f"one of {', '.join(sorted(HEADS))}", remedy
+        )
     reader = _Reader(path, family, fields)
     architecture, context = reader.transformer(), reader.sizes.count("context")
+    check_positions(path, fields)
     element, dtype = _element(path, fields)
-    _check_unknown(path, family, fields, reader.sizes)
+    check_fields(path, family, fields, reader.sizes)
     names = {size: read[0] for size in ("heads", "kv_heads", "context") if (read := _read_for(family, size, reader))}
-    used = ("model_type", *reader.used, *dtype)
-    mappings = {one.partition(".")[0] for one in used}
-    ignored = tuple(name for name, _ in _flat(fields, mappings) if name not in used)
-    return Config(architecture, kind, element, context or architecture.sequence, names, used, ignored)
+    named = ("architectures",) if fields.get("architectures") else ()
+    text_part = () if own is None or text_field is None else (text_field,)
+    used = ("model_type", *named, *text_part, *reader.used, *dtype)
+    mappings = {one.partition(".")[0] for one in used if "." in one}
+    ignored = tuple(name for name, _ in flat(fields, mappings) if name not in used)
+    notes = tuple(_notes(family, fields, architecture, element))
+    return Config(architecture, kind, element, context or architecture.sequence, names, used, ignored, notes)
+
+
+def _notes(family: Family, fields: Mapping[str, Any], model: Transformer, element: int) -> Iterable[str]:
+    if fields.get("quantization_config"):
+        yield f"quantization_config is not read: weights count {element} B each"
+    if model.vocabulary is None and "vocabulary" in family.sizes:
+        yield "the file names no vocabulary: these are the blocks alone, without embedding and output"
+    if family.tower is not None and model.tower is None:
+        yield f"the file has no {family.tower[0]}: no tower of images is counted"
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,6 +162,8 @@ class _Reader:
     def transformer(self) -> Transformer:
         """Return the architecture."""
         encoder = self._stack(self.inner, self.family.encoder_front or None, ()) if self.family.encoder else None
+        if encoder is not None and _head(self.fields) == "EncoderModel":
+            return replace(encoder, outputs=0)
         if encoder is not None:
             encoder = replace(encoder, name="encoder", outputs=0)
         model = self._stack(self.sizes, self.family.front, self.family.back)
@@ -168,7 +181,7 @@ class _Reader:
         family = family_of(like, name)
         reader = _Reader(self.path, family, own, self.fields)
         model = reader.transformer()
-        _check_unknown(self.path, family, own, reader.sizes, f"{name}.")
+        check_fields(self.path, family, own, reader.sizes, f"{name}.")
         return model
 
     def _stack(self, sizes: Sizes, front: Sequence[Any] | None, back: Sequence[Any]) -> Transformer:
@@ -189,12 +202,12 @@ class _Reader:
             back=_projections(sizes, back),
         )
         model = Transformer(
-            name=self.family.name,
+            name=self.family.name if self.path.stem == "config" else self.path.stem,
             hidden=hidden,
             blocks=layers,
-            heads=sizes.count("heads"),
+            heads=sizes.needed("heads"),
             kv_heads=sizes.count("kv_heads"),
-            feed_forward=sizes.count("inner"),
+            feed_forward=sizes.needed("inner"),
             gated=sizes.flag("gated"),
             biases=_biases(sizes),
             vocabulary=vocabulary,
@@ -219,6 +232,8 @@ class _Reader:
     def _outputs(self, sizes: Sizes, outputs: int | None) -> int | None:
         """Return the columns of the output layer; the architecture may have none, or classify sequences or tokens."""
         head = _head(self.fields)
+        if head == "QuestionAnswering":  # where the answer starts and where it ends
+            return 2
         if head in {"SequenceClassification", "TokenClassification"}:
             return sizes.number("num_labels | len(id2label) | 2", 1)
         return (
@@ -250,12 +265,16 @@ class _Reader:
 
     def _windowed(self, sizes: Sizes, model: Transformer) -> list[bool]:
         layers = model.blocks
+        names = self.fields.get("layer_types") or self._expanded(sizes.field("attention_types"))
+        bound = [name not in {"full_attention", "global"} for name in self._named(names, layers)] if names else None
+        if bound is not None and model.window is None and any(bound):
+            place = f"{self.path}, field 'layer_types'"
+            raise InputError(place, "a window in some blocks", "the size of the window in a field beside it")
         if model.window is None:
             return [True] * layers
-        names = self.fields.get("layer_types") or self._expanded(sizes.field("attention_types"))
-        if names:
+        if bound is not None:
             sizes.used["layer_types" if self.fields.get("layer_types") else "attention_types"] = names
-            return [name in {"sliding_attention", "chunked_attention", "local"} for name in self._named(names, layers)]
+            return bound
         every, before = sizes.count("full_every"), sizes.count("full_before", 0) or 0
         return [i >= before and (every is None or (i + 1) % every != 0) for i in range(layers)]
 
@@ -285,12 +304,12 @@ class _Reader:
         layers = model.blocks
         if model.experts is None:
             return [True] * layers
-        first, last = sizes.count("sparse_from", 0) or 0, sizes.count("sparse_to", 0)
+        first, last = sizes.count("sparse_from", 0) or 0, sizes.count("sparse_to", -1)
         every, offset = sizes.count("sparse_every") or 1, sizes.count("sparse_offset", 0) or 0
         dense = sizes.field("dense_layers") or []
         if not isinstance(dense, list):
             raise InputError(f"{self.path}, field 'mlp_only_layers'", shown(dense), "a list of blocks, from 0")
-        last = layers - 1 if last is None else last
+        last = layers - 1 if last is None or last == -1 else last
         return [first <= i <= last and (i + offset) % every == 0 and i not in dense for i in range(layers)]
 
 
@@ -344,37 +363,16 @@ def _head(fields: Mapping[str, Any]) -> str:
     named = fields.get("architectures")
     name = str(named[0]) if isinstance(named, list) and named else ""
     match = _HEAD.match(name)
-    return match[1] if match else "Model" if name.endswith("Model") and "LMHead" not in name else "LM"
+    if match:
+        return match[1]
+    if "LMHead" in name or not name.endswith("Model"):
+        return "LM"
+    return "EncoderModel" if name.endswith("EncoderModel") else "Model"
 
 
 def _read_for(family: Family, size: str, reader: _Reader) -> list[str]:
     """Return the fields of the file that a size comes from."""
     return [name for name in family.fields_of(size) if name in reader.used]
-
-
-def _check_unknown(path: Path, family: Family, fields: Mapping[str, Any], sizes: Sizes, prefix: str = "") -> None:
-    """Refuse a field that looks like a size, and that neither the family nor every config has."""
-    known = family.fields() | family.ignored | HARMLESS | set(sizes.used)
-    for name, value in _flat(fields, {one.partition(".")[0] for one in known if "." in one}):
-        if value is None or value is False or value in ([], {}, "") or name in known:
-            continue
-        if name.rpartition(".")[2] in HARMLESS:
-            continue
-        nested = isinstance(value, Mapping) and name.endswith("_config") and name not in NESTED
-        nested = nested and not (family.tower and family.tower[0] == name)
-        if nested or SHAPES.search(name.rpartition(".")[2]):
-            place = f"{path}, field '{prefix}{name}'"
-            remedy = "It may change the shape. Remove it if it does not, or write the layers as an ASTRA-sim text."
-            raise InputError(place, "a field that is not known", f"fields of the family {family.name}", remedy)
-
-
-def _flat(fields: Mapping[str, Any], nested: set[str]) -> Iterable[tuple[str, Any]]:
-    """Yield the fields, and those within mappings that the family reads from."""
-    for name, value in fields.items():
-        if name in nested and isinstance(value, Mapping):
-            yield from ((f"{name}.{inner}", held) for inner, held in value.items())
-        elif not (name == "text_config" and isinstance(value, Mapping)):
-            yield name, value
 
 
 def _element(path: Path, fields: Mapping[str, Any]) -> tuple[int, tuple[str, ...]]:

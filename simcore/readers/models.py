@@ -13,6 +13,7 @@ from simcore.errors import InputError, field
 from simcore.files import read_yaml
 from simcore.models.compute.compute_model import PUBLISHED_RATE
 from simcore.models.training.architecture import ALL_BIASES, NO_BIASES, Batch, Transformer
+from simcore.readers.config_fields import refuse_neighbours
 from simcore.readers.hugging_face import MOST_LAYERS, Config, read_config
 from simcore.readers.quantities import Bytes, Entry, Flag, Rate, Real, Whole
 from simcore.readers.read import InputFile, Read, read_entry
@@ -82,10 +83,20 @@ class ModelInput:
         """Return the tokens of a sequence where nobody gave them: the longest of a ``config.json``; None elsewhere."""
         return self.sequence if sequence is None and self.config is not None else None
 
-    def cautions(self) -> tuple[str, ...]:
-        """Return what the operator list of the architecture does not hold."""
+    def cautions(self, sequence: int | None) -> tuple[str, ...]:
+        """Return what to know of its operator list: what it does not hold, and a sequence that is too long."""
         tower = self.architecture.tower
-        return () if tower is None else (f"{self.place}: the tower of images, {tower.blocks} blocks, is left out",)
+        left_out = () if tower is None else (f"{self.place}: the tower of images, {tower.blocks} blocks, is left out",)
+        return (*left_out, *self.notes(sequence))
+
+    def notes(self, sequence: int | None) -> tuple[str, ...]:
+        """Return how the file was read, and that a sequence is longer than the model takes."""
+        if self.config is None:
+            return ()
+        longest, said = self.sequence, [f"{self.place}: {note}" for note in self.config.notes]
+        if sequence is not None and longest is not None and sequence > longest:
+            said.append(f"{self.place}: {sequence:,} tokens are more than the {longest:,} that the model takes")
+        return tuple(said)
 
     def _count(self, name: str, key: str, given: int | None, own: int | None, what: str) -> int:
         if given is not None and given < 1:
@@ -156,7 +167,8 @@ def read_model(name_or_path: str | Path | InputFile, place: str = "model") -> Re
     text = json_or_yaml(file, "model")
     if is_layer_text(text):
         expected = "a transformer, whose kernels have shapes"
-        raise InputError(place, f"'{file.path}', whose compute times are written out", expected)
+        remedy = "simcore train and simcore optimize read it."
+        raise InputError(place, f"'{file.path}', whose compute times are written out", expected, remedy)
     if "group" in top_fields(text):
         raise InputError(place, f"'{file.path}', a group of workloads", "one transformer", "Name one of them.")
     return file.of(parse_model(file.path, text))
@@ -177,7 +189,9 @@ def parse_model(path: Path, text: str) -> ModelInput:
     InputError
         Naming file, line and field.
     """
-    model = _parse_hugging_face(path, text) if is_hugging_face(top_fields(text)) else _parse_own(path, text)
+    fields = top_fields(text)
+    refuse_neighbours(path, fields)
+    model = _parse_hugging_face(path, text) if is_hugging_face(fields) else _parse_own(path, text)
     _check_heads(path, model.architecture, {} if model.config is None else model.config.names)
     return model
 

@@ -128,7 +128,7 @@ def read_workload(
         lowered = lower_at_rate(model.architecture, run, *degrees, model.rate, variant)
     else:
         lowered = lower_on_profile(model.architecture, run, *degrees, profile, dtype, variant)
-    return file.of(replace(lowered, sequence=model.taken(sequence), cautions=model.cautions()))
+    return file.of(replace(lowered, sequence=model.taken(sequence), cautions=model.cautions(sequence)))
 
 
 def read_workloads(

@@ -13,8 +13,9 @@ from simcore.models.training.notes import notes_on
 from simcore.models.training.transformer import operators_of
 from simcore.models.training.workload import Workload
 from simcore.readers import zoo
+from simcore.readers.config_fields import SHAPES
 from simcore.readers.families import family_of, read_family
-from simcore.readers.hugging_face import SHAPES, read_config
+from simcore.readers.hugging_face import read_config
 from simcore.readers.models import read_model
 from simcore.readers.sizes import Sizes
 from simcore.readers.workloads import read_workload
@@ -191,10 +192,17 @@ def test_a_text_part_with_its_own_config_and_a_tower_of_images():
         ({"model_type": None}, "field 'model_type': found nothing"),
         ({"model_type": 3}, "field 'model_type': found 3"),
         ({"num_local_experts": 8}, "'num_local_experts': found a field that is not known"),
+        ({"model_type": "gpt-neo-x"}, "Did you mean 'gpt_neox'? Write"),
+        ({"architectures": ["LlamaForRewardModel"]}, "field 'architectures': found 'RewardModel', expected one of"),
+        ({"position_embedding_type": "relative_key"}, "'relative_key', expected positions that are added"),
+        ({"pruned_heads": {"0": [1]}}, "'pruned_heads'"),
         ({"ssm_state_dim": 16}, "'ssm_state_dim'"),
         ({"conv_kernel": 4}, "'conv_kernel'"),
         ({"multi_query": True}, "'multi_query'"),
         ({"audio_config": {"hidden_size": 3}}, "'audio_config'"),
+        ({"intermediate_size": None}, "field 'intermediate_size': found nothing"),
+        ({"num_attention_heads": None}, "field 'num_attention_heads': found nothing"),
+        ({"text_config": {"num_experts": 64}}, "'text_config': found a field that is not known"),
         ({"hidden_size": None}, "field 'hidden_size': found nothing, expected a whole number of at least 1"),
         ({"hidden_size": True}, "field 'hidden_size': found true, expected a whole number"),
         ({"hidden_size": "64"}, "field 'hidden_size': found '64', expected a whole number"),
@@ -209,7 +217,7 @@ def test_what_is_not_understood_is_refused_by_name(change, words):
 
 
 def test_a_field_that_is_off_changes_nothing():
-    off = {**LLAMA, "num_experts": None, "moe_layers": [], "conv_bias": False, "head_type": ""}
+    off = {**LLAMA, "num_experts": None, "moe_layers": [], "conv_bias": False, "head_type": "", "num_nothing": 0}
     assert architecture(off) == architecture(LLAMA)
 
 
@@ -265,6 +273,95 @@ def test_layers_that_are_written_out_have_no_attention_to_halve(tmp_path):
     path.write_text("l -1 5 NONE 0 5 NONE 0 5 NONE 0 5\n", encoding="utf-8")
     with pytest.raises(InputError, match="whose layers are written out"):
         read_workload(path, tp=1, dp=1, causal="half")
+
+
+def test_an_encoder_alone_is_counted_alone():
+    t5 = {
+        "model_type": "t5",
+        "d_model": 64,
+        "num_layers": 2,
+        "num_heads": 4,
+        "d_kv": 16,
+        "d_ff": 128,
+        "vocab_size": 100,
+    }
+    alone = {**t5, "architectures": ["T5EncoderModel"]}
+    assert parameters(alone, blocks=True) == 2 * (4 * 64 * 64 + 2 * 64 * 128 + 2 * 64)
+    assert parameters(alone) == parameters(alone, blocks=True) + 100 * 64 + 64 + 32 * 4
+    assert architecture(alone).encoder is None
+
+
+def test_what_a_bert_is_for_decides_its_output():
+    bert = {"model_type": "bert", "hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4,
+            "intermediate_size": 96, "vocab_size": 100, "max_position_embeddings": 32,
+            "type_vocab_size": 2}  # fmt: skip
+    made = {
+        head: parameters({**bert, "architectures": [f"Bert{head}"]})
+        for head in ("Model", "ForQuestionAnswering", "ForMaskedLM", "ForPreTraining", "ForSequenceClassification")
+    }
+    pooler, body = 64 * 64 + 64, parameters(bert, blocks=True) + (100 + 32 + 2) * 64 + 2 * 64
+    assert made["Model"] == body + pooler
+    assert made["ForQuestionAnswering"] == body + 2 * 64 + 2
+    assert made["ForMaskedLM"] == body + pooler + 2 * 64 + 100
+    assert made["ForPreTraining"] == made["ForMaskedLM"] + pooler + 2 * 64 + 2
+    assert made["ForSequenceClassification"] == body + pooler + 2 * 64 + 2
+    assert read({**bert, "architectures": ["BertModel"]}).used[1] == "architectures"
+
+
+def test_kinds_of_blocks_are_checked_whatever_the_window():
+    every = ["full_attention"] * 4
+    assert architecture({**LLAMA, "layer_types": every}).runs == ()
+    assert "for each of the 4 blocks" in refusal({**LLAMA, "layer_types": every[1:]})
+    assert "one of chunked_attention" in refusal({**LLAMA, "layer_types": ["linear_attention", *every[1:]]})
+    assert "the size of the window" in refusal({**LLAMA, "layer_types": ["sliding_attention", *every[1:]]})
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"peft_type": "LORA", "r": 8}, "the configuration of an adapter (PEFT), expected a config.json. Give the"),
+        ({"do_sample": True, "temperature": 0.6}, "a generation_config.json"),
+        ({"_class_name": "UNet2DConditionModel", "sample_size": 64}, "a configuration of diffusers"),
+        ({"dim": 4096, "n_layers": 32, "norm_eps": 1e-5}, "parameters in the form of the model's own code"),
+        ({"d_model": 2560, "n_layer": 64, "ssm_cfg": {}}, "a state-space model"),
+    ],
+)
+def test_files_beside_a_config_are_called_by_their_names(tmp_path, fields, words):
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(fields), encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        read_model(path)
+    assert words in str(error.value)
+
+
+def test_a_model_is_named_after_its_file_unless_that_is_config(tmp_path):
+    for name, wanted in (("nemo.json", "nemo"), ("config.json", "llama")):
+        path = tmp_path / name
+        path.write_text(json.dumps(LLAMA), encoding="utf-8")
+        assert read_model(path).value.architecture.name == wanted
+
+
+def test_a_sequence_that_the_model_cannot_take_is_told(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(LLAMA), encoding="utf-8")
+    (said,) = read_workload(path, tp=1, dp=1, sequence=256).value.cautions
+    assert "256 tokens are more than the 128 that the model takes" in said
+    assert read_workload(path, tp=1, dp=1, sequence=128).value.cautions == ()
+
+
+def test_what_was_not_read_is_noted():
+    assert read(LLAMA).notes == ()
+    (bits,) = read({**LLAMA, "quantization_config": {"bits": 4}}).notes
+    assert bits == "quantization_config is not read: weights count 2 B each"
+    (alone,) = read({**LLAMA, "vocab_size": None}).notes
+    assert "the blocks alone" in alone
+    (tower,) = read({**LLAMA, "model_type": "qwen2_vl"}).notes
+    assert "no vision_config" in tower
+
+
+def test_the_last_sparse_block_may_be_minus_one():
+    ernie = {**LLAMA, "model_type": "ernie4_5_moe", "moe_num_experts": 8, "moe_k": 2, "moe_intermediate_size": 32}
+    assert architecture({**ernie, "moe_layer_end_index": -1}) == architecture(ernie)
 
 
 def test_used_and_ignored_fields_are_told_apart():

@@ -7,6 +7,7 @@ both of them use.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, product
 from math import prod
@@ -150,8 +151,42 @@ def streams(
         return 1.0 / (members - 1), counts
     if collective is Collective.ALL_TO_ALL:
         return 1.0 / (members - 1), _all_round_the_ring(group, dimension.size)
-    neighbours = (pair for i, here in enumerate(group) for pair in ((group[i - 1], here), (here, group[i - 1])))
-    return 0.5, _round_the_ring(neighbours, dimension.size)
+    return 0.5, _round_the_ring(_neighbours(group), dimension.size)
+
+
+def _neighbours(group: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield who sends to whom in a ring of a group's own, in both directions."""
+    for i, here in enumerate(group):
+        yield group[i - 1], here
+        yield here, group[i - 1]
+
+
+def _most_round_the_ring(pairs: Iterable[tuple[int, int]], size: int) -> float:
+    """Return the most streams on a link in one direction, as `_round_the_ring` counts them.
+
+    Only positions where streams start or end are looked at, so that the ring itself may be of any size.
+    """
+    up, down = (
+        defaultdict[int, float](float),
+        defaultdict[int, float](float),
+    )  # how many more streams there are from each position on
+    for here, there in pairs:
+        ahead = (there - here) % size
+        share = 0.5 if 2 * ahead == size else 1.0
+        if 2 * ahead <= size:
+            _add_stream(up, here, ahead, size, share)
+        if 2 * ahead >= size:
+            _add_stream(down, -here % size, size - ahead, size, share)
+    return max(max(accumulate(more[at] for at in sorted(more)), default=0.0) for more in (up, down))
+
+
+def _add_stream(more: dict[int, float], start: int, length: int, size: int, share: float) -> None:
+    """Add a stream over `length` links from `start` on, round a ring's end where it goes there."""
+    more[start] += share
+    if start + length > size:
+        more[0] += share
+    if start + length != size:
+        more[(start + length) % size] -= share
 
 
 def _round_the_ring(pairs: Iterable[tuple[int, int]], size: int) -> dict[tuple[int, int], float]:
@@ -226,6 +261,9 @@ def sharing(dimension: Dimension, groups: Sequence[Sequence[int]], collective: C
     >>> sharing(ring, [range(0, 8, 2), range(1, 8, 2)], Collective.ALL_REDUCE)
     2.0
     """
+    if dimension.block is Block.RING and dimension.size > 2 and collective is not Collective.ALL_TO_ALL:
+        pairs = (pair for group in groups for pair in _neighbours(group))
+        return _most_round_the_ring(pairs, dimension.size)
     load: dict[tuple[int, int], float] = {}
     for group in groups:
         share, counts = streams(dimension, group, collective)

@@ -18,6 +18,8 @@ from simcore.units import LARGEST, SMALLEST, parse
 
 _RANKS = re.compile(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?\Z")
 _EXAMPLE = "ranks such as 0-15 or 0,4,8-11"
+MOST_RANKS = 2**17
+"""Ranks of a group that are written out: it takes a second to see what box they fill."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,9 @@ def parse_group(group: str | Sequence[int] | None, topology: Topology) -> tuple[
         if last < first:
             raise InputError(field("group"), f"'{part}'", _EXAMPLE, f"Write {last}-{first}.")
         check_rank(topology, last, field("group"))  # before a range is written out
+        if len(members) + last - first >= MOST_RANKS:
+            remedy = f"Leave {field('group')} out for all NPUs, or choose a smaller network."
+            raise InputError(field("group"), f"more than {MOST_RANKS:,} ranks", f"{MOST_RANKS:,} at most", remedy)
         members.extend(range(first, last + 1))
     return group_positions(topology, members, field("group"))
 

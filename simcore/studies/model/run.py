@@ -69,11 +69,11 @@ def _sequence(request: ModelRequest, source: ModelInput) -> tuple[int, list[str]
     """Return the tokens of a sequence, and what to know of them."""
     fixed = source.architecture.sequence
     if fixed is not None and source.architecture.vocabulary is None:
-        return fixed, []
+        return fixed, [*source.notes(None)]
     if request.sequence is not None or source.sequence is not None:
-        return request.sequence or source.sequence or 0, []
+        return request.sequence or source.sequence or 0, [*source.notes(request.sequence)]
     said = f"{source.place} names no sequence: {UNKNOWN_CONTEXT:,} tokens are taken; --sequence gives others"
-    return UNKNOWN_CONTEXT, [said]
+    return UNKNOWN_CONTEXT, [*source.notes(None), said]
 
 
 def _tower(tower: Transformer) -> OperatorList:
