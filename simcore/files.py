@@ -9,7 +9,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from simcore.documents import Broken, parse
 from simcore.errors import CONTROL, InputError, one_line, unknown_name
@@ -173,6 +173,7 @@ _EXPECTED = {
     "string_type": "text",
     "string_too_short": "a name",
     "dict_type": "a mapping of names to values",
+    "model_type": "a mapping of names to values",
     "list_type": "a list",
 }
 _BOUND = {
@@ -235,10 +236,17 @@ def _fields_beside(schema: type[BaseModel], path: tuple[str | int, ...]) -> list
     """Names that are allowed where an unknown one stands; the outermost schema's where the path is too deep."""
     current: Any = schema
     for part in path[:-1]:
-        if isinstance(part, str) and part in current.model_fields:
-            inner = current.model_fields[part].annotation
-            current = inner if hasattr(inner, "model_fields") else current
-    return list(current.model_fields)
+        by_name = {field.alias or name: field for name, field in current.model_fields.items()}
+        if part in by_name:
+            current = _schema_within(by_name[part].annotation) or current
+    return [field.alias or name for name, field in current.model_fields.items()]
+
+
+def _schema_within(annotation: Any) -> Any:
+    """Return the schema that a type is, or is made of: a list, a mapping or a choice; None where it is of none."""
+    if hasattr(annotation, "model_fields"):
+        return annotation
+    return next((inner for each in get_args(annotation) if (inner := _schema_within(each)) is not None), None)
 
 
 def read_yaml(path: Path, schema: type[Schema], what: str, text: str) -> Schema:

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from simcore.models.compute.predict import Prediction
     from simcore.models.training.architecture import Batch, Transformer
     from simcore.models.training.closed_form import StepModel, StepTime, compile_step, step_time
+    from simcore.models.training.layered_model import LayeredModel
+    from simcore.models.training.listing import operators_of
     from simcore.models.training.lowering import lower, lower_at_rate, lower_on_profile
     from simcore.models.training.notes import notes_on
     from simcore.models.training.operators import Operator, OperatorList, passes
     from simcore.models.training.program import Loop
-    from simcore.models.training.transformer import operators_of
     from simcore.models.training.workload import Layer, Phase, Workload
     from simcore.readers.models import read_model
     from simcore.readers.workloads import read_workload, read_workloads
@@ -36,6 +37,7 @@ __getattr__, __dir__ = attach(
         "ConstantRate": "simcore.models.compute.compute_model",
         "KernelCall": "simcore.models.compute.compute_model",
         "Layer": "simcore.models.training.workload",
+        "LayeredModel": "simcore.models.training.layered_model",
         "Loop": "simcore.models.training.program",
         "Operator": "simcore.models.training.operators",
         "OperatorList": "simcore.models.training.operators",
@@ -50,7 +52,7 @@ __getattr__, __dir__ = attach(
         "lower_at_rate": "simcore.models.training.lowering",
         "lower_on_profile": "simcore.models.training.lowering",
         "notes_on": "simcore.models.training.notes",
-        "operators_of": "simcore.models.training.transformer",
+        "operators_of": "simcore.models.training.listing",
         "passes": "simcore.models.training.operators",
         "read_model": "simcore.readers.models",
         "read_workload": "simcore.readers.workloads",
@@ -65,6 +67,7 @@ __all__ = [
     "ConstantRate",
     "KernelCall",
     "Layer",
+    "LayeredModel",
     "Loop",
     "Operator",
     "OperatorList",

@@ -456,7 +456,7 @@ CASES = (
     Case("layers", (_LAYERS,), lambda text: parse_layers(Path("input.txt"), text), _layers, _same_layers),
     Case("workload", (_OWN, _LAYERS, _HF), _of_file(read_workload, tp=2, dp=2)),
     Case("group", ("group: [17B, 175B]\n",), _of_file(read_workloads, npus=1024)),
-    Case("model", (_OWN, *_CONFIGS, *_zoo("models", "bert-base.yaml")), _of_file(read_model)),
+    Case("model", (_OWN, *_CONFIGS, *_zoo("models", "bert-base.yaml", "swin-t.yaml")), _of_file(read_model)),
     Case("family", _zoo("families", "falcon.yaml", "qwen2_5_vl_vision.yaml", "t5.yaml"), _of_file(read_family)),
     Case("profile", (_PROFILE,), _of_file(read_profile, ".json"), profile_text),
     Case("published profile", _zoo("profiles", "v100-32gb.yaml"), _of_file(read_profile)),

@@ -1,9 +1,9 @@
-"""Predicted steps of BERT and ELECTRA from data sheets, beside the published measurements of the same GPUs."""
+"""Predicted steps of BERT and ELECTRA from measured kernels, beside published steps on GPUs of the same names."""
 
 from simcore import rates
 from simcore.cluster import read_step_times
 
-GPUS = {"v100": "v100-16gb", "p100": "p100-16gb", "t4": "t4"}
+GPUS = {"v100": "v100-pcie-32gb", "p100": "p100-pcie-16gb", "t4": "t4"}
 MODELS = {"bert": "bert-base", "electra": "electra-base"}
 
 found = rates(

@@ -1,8 +1,8 @@
 """Measurements of real kernels on the device at hand, and the profile that is fitted to them.
 
-Only this package imports torch and triton, and only inside functions. `measure` times one kernel. `suites` says which
-kernels a calibration times. `kernels` has simcore's own. `profile` stores samples and fits formulas to them. `sweeps`
-measures the figures of PIT.
+This package imports torch and triton only inside functions; beside it `simcore.real` alone knows torch. `measure` times
+one kernel. `suites` says which kernels a calibration times. `kernels` has simcore's own. `profile` stores samples and
+fits formulas to them. `sweeps` measures the figures of PIT.
 """
 
 from __future__ import annotations

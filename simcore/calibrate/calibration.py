@@ -24,8 +24,9 @@ class Calibration:
     ----------
     profile : KernelProfile
         As it was written.
-    passes : int
-        Whole passes over all cases, at most `PASSES`; with fewer the same call measures the rest.
+    passes : int or None
+        Whole passes over all cases, at most `PASSES`; with fewer the same call measures the rest. None where others
+        measured.
     missing : int
         Cases that were not measured at all because the time was over.
     skipped : tuple of str
@@ -35,7 +36,7 @@ class Calibration:
     """
 
     profile: KernelProfile
-    passes: int
+    passes: int | None
     missing: int
     skipped: tuple[str, ...]
     wrong: tuple[str, ...] = ()

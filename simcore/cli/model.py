@@ -5,7 +5,7 @@ from __future__ import annotations
 from simcore.cli.options import StudyCommand
 from simcore.studies.model.request import ModelRequest
 
-HELP = """Read a transformer, and count its parameters and its work per token.
+HELP = """Read a model, and count its parameters, its work per token or sample, and the bytes it moves.
 
 \b
 $ simcore model bert-base

@@ -11,7 +11,7 @@ from simcore.readers.sniff import is_foreign_network, top_fields
 
 KINDS = ("models", "groups")
 """Folders of the zoo that hold workloads."""
-_WANTED = "a workload: a transformer, a Hugging Face config.json, or a text with a line per layer"
+_WANTED = "a workload: a transformer, a list of layers, a Hugging Face config.json, or a text with a line per layer"
 _TRACE_REMEDY = (
     "A trace holds what one run did on its own network. Give the model's config.json, and times of a device with "
     f"{field('profile')}."

@@ -1,4 +1,4 @@
-"""Transformers of the zoo or from a file: simcore's own YAML, or Hugging Face's config.json."""
+"""Models of the zoo or from a file: simcore's own YAML, of transformers and lists of layers, or a config.json."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from simcore.errors import InputError, field
 from simcore.files import read_yaml
 from simcore.models.compute.compute_model import PUBLISHED_RATE
-from simcore.models.training.architecture import ALL_BIASES, NO_BIASES, Batch, Transformer
+from simcore.models.training.architecture import ALL_BIASES, NO_BIASES, Batch, Embedding, Projection, Transformer
+from simcore.models.training.listing import Architecture, operators_of
 from simcore.readers.config_fields import refuse_neighbours
 from simcore.readers.hugging_face import MOST_LAYERS, Config, read_config
+from simcore.readers.layered_models import is_layered, read_layered
 from simcore.readers.quantities import Bytes, Entry, Flag, Rate, Real, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import is_layer_text, json_or_yaml, top_fields
@@ -25,18 +27,18 @@ _Layers = Annotated[Whole, Field(ge=1, le=MOST_LAYERS)]
 
 @dataclass(frozen=True)
 class ModelInput:
-    """A transformer, and how its file asks to run it.
+    """A model, and how its file asks to run it.
 
     Attributes
     ----------
-    architecture : Transformer
+    architecture : Transformer or LayeredModel
         The sizes.
     element : int
         Bytes per element [B].
     rate : float
         What one NPU achieves where no profile says otherwise [FLOP/s].
     sequence, batch : int or None
-        Tokens per sequence, and sequences per data-parallel replica; None where the file leaves them open.
+        Tokens per sequence, and sequences or samples per data-parallel replica; None where the file leaves them open.
     tp, dp : int or None
         Degrees of tensor and data parallelism; None where the file leaves them open.
     place : str
@@ -47,7 +49,7 @@ class ModelInput:
         What was read of a ``config.json``; None for a file of simcore's own.
     """
 
-    architecture: Transformer
+    architecture: Architecture
     element: int
     rate: float
     sequence: int | None
@@ -71,13 +73,27 @@ class ModelInput:
         Raises
         ------
         InputError
-            If one is below 1, or is neither given nor in the file.
+            If one is below 1, or is neither given nor in the file, or a model that takes no sequence is given one.
         """
+        if not isinstance(self.architecture, Transformer):
+            self._refuse_text(sequence, causal)
+            return Batch(1, self._count("batch", "batch", batch, self.batch, "samples per replica"), self.element)
         if self.architecture.sequence is not None and self.architecture.vocabulary is None:
             sequence = self.architecture.sequence  # an encoder of images takes no other
         tokens = self._count("sequence", self.sequence_key, sequence, self.sequence, "tokens per sequence")
         sequences = self._count("batch", "batch", batch, self.batch, "sequences per replica")
         return Batch(tokens, sequences, self.element, causal_half=causal == "half")
+
+    @property
+    def transformer(self) -> Transformer | None:
+        """The architecture where it is a transformer, None elsewhere."""
+        return self.architecture if isinstance(self.architecture, Transformer) else None
+
+    def _refuse_text(self, sequence: int | None, causal: str) -> None:
+        for name, given, default in (("sequence", sequence, None), ("causal", causal, "full")):
+            if given != default:
+                remedy = f"Leave {field(name)} out, or run such models apart."
+                raise InputError(field(name), f"{given} for {self.place}", "it for models of tokens alone", remedy)
 
     def taken(self, sequence: int | None) -> int | None:
         """Return the tokens of a sequence where nobody gave them: the longest of a ``config.json``; None elsewhere."""
@@ -85,7 +101,7 @@ class ModelInput:
 
     def cautions(self, sequence: int | None) -> tuple[str, ...]:
         """Return what to know of its operator list: what it does not hold, and a sequence that is too long."""
-        tower = self.architecture.tower
+        tower = None if self.transformer is None else self.transformer.tower
         left_out = () if tower is None else (f"{self.place}: the tower of images, {tower.blocks} blocks, is left out",)
         return (*left_out, *self.notes(sequence))
 
@@ -123,7 +139,11 @@ class _ModelFile(Entry):
     tp: _Count | None = None
     dp: _Count | None = None
     vocabulary: _Count | None = None
-    outputs: _Count | None = None
+    outputs: Annotated[Whole, Field(ge=0)] | None = None
+    positions: _Count | None = None
+    token_types: _Count | None = None
+    embedding_norm: Flag = False
+    pooler: Flag = False
     dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.0
     causal: Flag = True
 
@@ -143,7 +163,7 @@ def is_hugging_face(fields: set[str]) -> bool:
 
 
 def read_model(name_or_path: str | Path | InputFile, place: str = "model") -> Read[ModelInput]:
-    """Read a transformer, and how its file asks to run it.
+    """Read a model, and how its file asks to run it.
 
     Parameters
     ----------
@@ -175,7 +195,7 @@ def read_model(name_or_path: str | Path | InputFile, place: str = "model") -> Re
 
 
 def parse_model(path: Path, text: str) -> ModelInput:
-    """Read a transformer of the text of a file, in simcore's own YAML or as a ``config.json``.
+    """Read a model of the text of a file, in simcore's own YAML or as a ``config.json``.
 
     Parameters
     ----------
@@ -191,16 +211,25 @@ def parse_model(path: Path, text: str) -> ModelInput:
     """
     fields = top_fields(text)
     refuse_neighbours(path, fields)
+    if is_layered(fields):
+        return _parse_layered(path, text)
     model = _parse_hugging_face(path, text) if is_hugging_face(fields) else _parse_own(path, text)
-    _check_heads(path, model.architecture, {} if model.config is None else model.config.names)
+    if model.transformer is not None:
+        _check_heads(path, model.transformer, {} if model.config is None else model.config.names)
     return model
+
+
+def _parse_layered(path: Path, text: str) -> ModelInput:
+    architecture, data = read_layered(path, text)
+    element = _element(path, data.bytes_per_element)
+    # made once: what does not fit is said when the file is read
+    operators_of(architecture, Batch(1, 1, element))
+    return ModelInput(architecture, element, PUBLISHED_RATE, None, data.batch, 1, None, str(path))
 
 
 def _parse_own(path: Path, text: str) -> ModelInput:
     data = read_yaml(path, _ModelFile, "workload", text)
-    element = data.bytes_per_element
-    if element < 1 or element != int(element):
-        raise InputError(f"{path}, field 'bytes_per_element'", f"{element} B", "a whole number of at least 1 B")
+    element = _element(path, data.bytes_per_element)
     if data.rate <= 0:
         raise InputError(f"{path}, field 'rate'", "0 FLOP/s", "more than 0 FLOP/s")
     transformer = Transformer(
@@ -216,9 +245,26 @@ def _parse_own(path: Path, text: str) -> ModelInput:
         outputs=data.outputs,
         dropout=data.dropout,
         causal=data.causal,
+        around=_around(data),
         source=data.source or str(path),
     )
-    return ModelInput(transformer, int(element), data.rate, data.sequence, data.batch, data.tp, data.dp, str(path))
+    return ModelInput(transformer, element, data.rate, data.sequence, data.batch, data.tp, data.dp, str(path))
+
+
+def _element(path: Path, size: float) -> int:
+    if size < 1 or size != int(size):
+        raise InputError(f"{path}, field 'bytes_per_element'", f"{size} B", "a whole number of at least 1 B")
+    return int(size)
+
+
+def _around(data: _ModelFile) -> Embedding:
+    """Return what stands around the blocks beside tokens and output layer: BERT's positions, types, norm and pooler."""
+    pooler = Projection("pooler", data.hidden, data.hidden, bias=data.biases, per_token=0.0)
+    return Embedding(
+        added=((data.positions or 0) + (data.token_types or 0)) * data.hidden,
+        norm=data.hidden if data.embedding_norm else 0,
+        back=(pooler,) if data.pooler else (),
+    )
 
 
 def _parse_hugging_face(path: Path, text: str) -> ModelInput:

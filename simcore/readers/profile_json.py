@@ -18,12 +18,17 @@ def profile_text(profile: KernelProfile) -> str:
     lines = []
     for key, value in document.items():
         if key in {"samples", "fits"} and value:
-            inner = ",\n".join(f"    {json.dumps(one, ensure_ascii=False, allow_nan=False)}" for one in value)
+            inner = ",\n".join(f"    {_line(one)}" for one in value)
             text = f"[\n{inner}\n  ]"
         else:
             text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).replace("\n", "\n  ")
         lines.append(f"  {json.dumps(key)}: {text}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _line(value: object) -> str:
+    """Return JSON on one line, without spaces: the trees of a correction are thousands of numbers."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def read_document(path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ the zoo and published times of its kernels: nobody measured it here.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +15,7 @@ from pydantic import Field
 
 from simcore.errors import InputError, unknown_name
 from simcore.files import read_yaml, validate
+from simcore.models.compute.correction import FEATURES_OF, Correction, count_features
 from simcore.models.compute.device import DTYPES, Device
 from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, gemm_seconds
 from simcore.models.compute.profile import Fit, KernelProfile, Sample
@@ -26,9 +28,12 @@ from simcore.readers.read import InputFile, Read, read_entry
 UNBOUNDED = 1e18
 """On-chip bandwidth where nobody publishes it [B/s]: none that a kernel waits for."""
 
+_CONV = (
+    "batch", "in_channels", "out_channels", "height", "width", "kernel_h", "kernel_w", "stride", "padding", "groups",
+)  # fmt: skip
 _SPARSE = ("m", "n", "k", "height", "width", "sparsity", "tile_m", "tile_k", "tile_n")
 _SIZES: dict[str, tuple[str, ...]] = {
-    "gemm": ("m", "n", "k"), "stream": ("bytes",), "rows": ("rows", "width"), "launch": ("nodes",),
+    "gemm": ("m", "n", "k"), "conv": _CONV, "stream": ("bytes",), "rows": ("rows", "width"), "launch": ("nodes",),
     "index": ("elements", "partial", "micro", "found"),
     **{name: _SPARSE for name in FORMULAS if name.startswith(("pit-", "index-"))},
     **{name: ("tokens", "experts", "inner", "outer", "skew") for name in COMPOSED if name.startswith("moe-")},
@@ -36,17 +41,22 @@ _SIZES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Sizes that a sample must have, by formula, or by the name of a kernel that has none."""
 
-_MAY_BE_ZERO = frozenset({"elements", "partial", "found", "skew", "sparsity", "valid"})
+_MAY_BE_ZERO = frozenset({"elements", "partial", "found", "skew", "sparsity", "valid", "padding"})
 
 _SPEEDS = frozenset({"rate", "onchip", "stream", "vector", "fresh", "bandwidth", "left", "right", "out"})
 """Parameters that times are divided by; the others may be 0, as those of data sheets are."""
 
 _REMEDY = "Calibrate again with this version of simcore."
 
+_MOST = 100_000
+"""Largest leaf of a tree, in `simcore.models.compute.correction.UNIT`: ten in a logarithm."""
+
 _Positive = Annotated[Measure, Field(gt=0)]
 _NotNegative = Annotated[Measure, Field(ge=0)]
 _Positives = dict[str, _Positive]
 _Size = Annotated[Whole, Field(ge=1)]
+_Index = Annotated[Whole, Field(ge=0)]
+_Leaf = Annotated[Whole, Field(ge=-_MOST, le=_MOST)]
 
 
 class _Device(Strict):
@@ -61,6 +71,24 @@ class _Device(Strict):
     sources: dict[str, str]
 
 
+class _Tree(Strict):
+    questions: list[tuple[_Index, Real]]
+    leaves: list[_Leaf]
+
+
+class _Correction(Strict):
+    features: str
+    tiles: list[tuple[_Size, _Size]]
+    trees: list[_Tree]
+
+
+class _Judged(Strict):
+    samples: _Size
+    mape: _NotNegative
+    p90: _NotNegative
+    bias: Real
+
+
 class _Fit(Strict):
     kernel: str = Field(min_length=1)
     dtype: str = Field(min_length=1)
@@ -72,6 +100,8 @@ class _Fit(Strict):
     spread: _NotNegative
     origin: str
     source: str
+    correction: _Correction | None = None
+    judged: _Judged | None = None
 
 
 class _Sample(Strict):
@@ -92,7 +122,7 @@ class _Profile(Strict):
     name: str = Field(min_length=1)
     description: str
     source: str
-    origin: Literal["measured", "published"]
+    origin: Literal["measured", "published measurement", "published"]
     device: _Device
     fingerprint: dict[str, str]
     fits: list[_Fit]
@@ -189,6 +219,23 @@ def _check_fit(place: str, fit: Fit) -> None:
         least = "above 0" if name in _SPEEDS else "of at least 0"
         if not (math.isfinite(value) and (value > 0 or (value == 0 and name not in _SPEEDS))):
             raise InputError(f"{place}, parameter '{name}'", f"{value:g}", f"a number {least}", _REMEDY)
+    if fit.correction is not None:
+        _check_correction(f"{place}, correction", fit.correction, formula)
+
+
+def _check_correction(place: str, correction: Correction, formula: str) -> None:
+    """Refuse trees that ask for features which their kernel has not, or do not have a leaf for each answer."""
+    wanted = FEATURES_OF.get(formula)
+    if correction.features != wanted:
+        raise InputError(f"{place}, field 'features'", f"'{correction.features}'", f"'{wanted}'", _REMEDY)
+    known = count_features(correction.features, len(correction.tiles))
+    for number, tree in enumerate(correction.trees, 1):
+        asked = max((feature for feature, _ in tree.questions), default=0)
+        if asked >= known:
+            raise InputError(f"{place}, tree {number}", f"feature {asked}", f"one of 0 to {known - 1}", _REMEDY)
+        if len(tree.leaves) != 2 ** len(tree.questions):
+            expected = f"{2 ** len(tree.questions)}, one for each answer"
+            raise InputError(f"{place}, tree {number}", f"{len(tree.leaves)} leaves", expected, _REMEDY)
 
 
 def _check_sample(place: str, sample: Sample) -> None:
@@ -241,13 +288,26 @@ def _published(path: Path, text: str) -> KernelProfile:
             expected = f"at least {floor:.4g} s, what peak and bandwidth of {device.name} allow"
             raise InputError(place, f"{one.time:g} s", expected, "Check the device and the number format.")
         samples[one.dtype] = Sample("gemm", one.dtype, shape, one.time, note=one.source)
-    fits = [_gemm_fit(device, dtype, samples.get(dtype)) for dtype in device.peaks]
-    fits += [_moving(device, kernel, dtype) for dtype in device.peaks if dtype != "tf32"
-             for kernel in ("copy", "gather", "scatter")]  # fmt: skip
     return KernelProfile(
-        path.stem, device, "published", tuple(fits), tuple(samples.values()),
+        path.stem, device, "published", sheet_fits(device, samples), tuple(samples.values()),
         description=data.description, source=data.source or device.sources["peaks"],
     )  # fmt: skip
+
+
+def sheet_fits(device: Device, samples: Mapping[str, Sample] | None = None) -> tuple[Fit, ...]:
+    """Return what a data sheet says of kernels: products at peak, copies and rows at the memory's bandwidth.
+
+    Parameters
+    ----------
+    device : Device
+        With peaks and bandwidth.
+    samples : mapping of str to Sample, optional
+        By number format, the published time of a product that gives its rate.
+    """
+    fits = [_gemm_fit(device, dtype, (samples or {}).get(dtype)) for dtype in device.peaks]
+    fits += [_moving(device, kernel, dtype) for dtype in device.peaks if dtype != "tf32"
+             for kernel in ("copy", "gather", "scatter")]  # fmt: skip
+    return tuple(fits)
 
 
 def _gemm(device: Device, rate: float) -> dict[str, float]:

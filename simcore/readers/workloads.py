@@ -13,6 +13,7 @@ from simcore.files import read_yaml
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.mapping import DEGREES, Groups
 from simcore.models.network.topology import Topology
+from simcore.models.training.layered_model import LayeredModel
 from simcore.models.training.lowering import Variant, lower_at_rate, lower_on_profile
 from simcore.models.training.workload import Workload
 from simcore.readers import zoo
@@ -123,6 +124,10 @@ def read_workload(
         raise InputError(place, f"'{file.name}', a group of {members}", "one workload", "Name one of them.")
     model = parse_model(path, text)
     run = model.run(sequence, batch, causal)
+    if stages > 1 and isinstance(model.architecture, LayeredModel) and model.architecture.skipping:
+        skipping = ", ".join(model.architecture.skipping)
+        expected = f"1, as what {skipping} hands on may pass over a stage"
+        raise InputError(field("stages"), f"{stages} for '{file.name}'", expected, f"Leave {field('stages')} out.")
     degrees = cut.degrees(file.name, (model.tp, model.dp))
     if profile is None:
         lowered = lower_at_rate(model.architecture, run, *degrees, model.rate, variant)

@@ -102,6 +102,70 @@ def test_heads_of_reports_say_which_sequence_was_taken(config):
     assert full - half == pytest.approx(8 * 12 * 1024 * 768 * 1024 / RATE, rel=1e-3)
 
 
+def test_operators_add_up_to_the_work_and_the_bytes():
+    known = told("model", "resnet50", "--batch", "32", "--operators")
+    assert (known["parameters"], known["batch"], known["bytes_per_element"]) == (25_557_032, 32, 4)
+    assert sum(known["parts"].values()) == known["parameters"]
+    operators = known["operators"]
+    for key, total in (
+        ("flop", 32 * known["flop_per_sample_forward"]), ("bytes", known["bytes_forward"]),
+        ("parameters", known["parameters"]),
+    ):  # fmt: skip
+        assert sum(one["count"] * one[key] for one in operators) == total
+    # the residual blocks of a stage that are equal stand there once
+    first = next(one for one in operators if one["path"] == "stage3.0-4.residual.unit.conv")
+    assert (first["count"], first["kernel"], first["shape"]["in_channels"]) == (5, "conv", 1024)
+    assert first["flop"] == 2 * 32 * 14 * 14 * 1024 * 256
+    text = printed("model", "resnet50", "--batch", "32", "--operators")
+    assert "in_channels 1024" in text
+    assert "stage3.0-4.residual.unit.conv" in text
+
+
+def test_what_transformers_alone_have_is_null_of_others():
+    known = told("model", "neumf")
+    missing = ("hidden", "layers", "heads", "kv_heads", "window", "context", "sequence", "flop_per_token_forward",
+               "flop_per_token_training", "family")  # fmt: skip
+    assert {known[key] for key in missing} == {None}
+    assert "operators" not in known
+    assert known["batch"] == 256  # the file's
+
+
+def test_a_transformer_has_samples_and_operators_too():
+    known = told("model", "bert", "--batch", "4", "--operators", "--sequence", "128")
+    assert known["parameters"] == 109_482_240
+    assert known["flop_per_sample_forward"] == 128 * known["flop_per_token_forward"]
+    assert sum(one["count"] * one["flop"] for one in known["operators"]) == 4 * known["flop_per_sample_forward"]
+    assert {one["count"] for one in known["operators"] if one["path"].startswith("block.0-11.")} == {12}
+    more = told("model", "bert", "--batch", "8", "--sequence", "128")
+    assert more["flop_per_sample_forward"] == known["flop_per_sample_forward"]
+    assert known["bytes_forward"] < more["bytes_forward"] < 2 * known["bytes_forward"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--sequence", "128"), "--sequence: found 128"),
+        (("--causal", "half"), "--causal: found half"),
+        (("--batch", "0"), "--batch: found 0, expected a whole number of at least 1"),
+    ],
+)
+def test_what_layers_do_not_take_is_refused(capsys, options, message):
+    assert message in refusal(capsys, "model", "vgg19", *options)
+
+
+def test_rates_and_iterations_of_layers(capsys):
+    assert "found no fit of 'conv'" in refusal(
+        capsys, "rates", "--profile", "v100-16gb", "--model", "resnet50", "--batch", "4"
+    )
+    assert "found 2, expected 1" in refusal(capsys, "train", "vgg19", "--network", PAIR, "--tp", "2")
+    assert "--stages: found 2 for 'yolov3', expected 1, as what coarse, stage4, middle, stage3" in refusal(
+        capsys, "train", "yolov3", "--network", PAIR, "--stages", "2"
+    )
+    trained = told("train", "vgg19", "--network", PAIR, "--batch", "1", "--chunks", "2")
+    # at a constant rate: forward, recomputed, and both gradients, but that of the image
+    assert trained["compute_time"] == pytest.approx((117.618966528e9 + 39.264124928e9) / RATE, rel=1e-3)
+
+
 def refusal(capsys, *args):
     with pytest.raises(SystemExit) as stop:
         run(list(args))

@@ -308,7 +308,7 @@ def test_a_model_that_names_its_data_parallelism_alone_keeps_it_with_stages(tmp_
 
 def test_where_compute_is_from_is_a_warning_of_the_result():
     found = document("4D", "325", "1T", "--profile", "h100", "--chunks", "4")
-    assert found["warnings"][0].startswith("compute from profile h100 (published)")
+    assert found["warnings"][0].startswith("compute from profile h100 (published measurement)")
     assert found["workload"] == {"name": "1T", "tp": 128, "dp": 8, "ep": 1}
     assert warned("4D", "325", "1T", "--profile", "h100", "--chunks", "4") == found["warnings"]
 

@@ -30,7 +30,10 @@ def test_all_kinds():
     assert "networks: 2D, 3D, 4D, DGX-like, LIBRA-3D-4K, LIBRA-4D-4K" in lines
     assert lines[-1] == "Show one with: simcore zoo KIND NAME"
     listing = json.loads(invoke("--json"))
-    assert listing["models"] == ["175B", "17B", "1T", "bert-base", "electra-base"]
+    assert listing["models"] == [
+        *("175B", "17B", "1T", "bert", "bert-base", "electra", "electra-base", "neumf", "resnet50", "shufflenetv2"),
+        *("swin-t", "vgg19", "yolov3"),
+    ]
     assert listing["groups"] == ["Group"]
 
 

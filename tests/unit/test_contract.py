@@ -86,6 +86,7 @@ CASES = {
         {"shape": "4096x4096x8192", "profile": "cpu", "sparsity": 0.3, "granularity": (32, 1), "extrapolate": True},
     ),
     "model": (model, {"model": "bert-base"}),
+    "model-layers": (model, {"model": "shufflenetv2", "batch": 4, "operators": True}),
     "model-half": (model, {"model": "175B", "sequence": 4096, "causal": "half"}),
     "profile-show": (show, {"files": "cpu"}),
     "profile-show-several": (show, {"files": ["v100-32gb", "h100"]}),

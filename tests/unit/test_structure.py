@@ -78,6 +78,7 @@ MAY_IMPORT = {
     "simcore.traces": ["errors", "files", "models", "numerals", "outputs", "readers", "traces", "units"],
     "simcore.timeline": ["errors", "files", "models", "outputs", "results", "timeline"],
     "simcore.calibrate": ["calibrate", "errors", "models", "outputs", "readers", "units"],
+    "simcore.real": ["calibrate", "errors", "real"],
     "simcore.studies": [
         "_version", "calibrate", "documents", "engine", "errors", "files", "models", "numerals", "outputs", "plots",
         "plugins", "readers", "report", "results", "studies", "timeline", "traces", "units",
@@ -124,13 +125,20 @@ def test_nobody_imports_the_command_line():
     assert {m for m, _ in found if not below(m, "simcore.cli")} == {"simcore.__main__"}
 
 
-def test_only_calibration_knows_torch_and_triton():
+# made of torch's classes and decorators, so that they are loaded inside functions
+OF_TORCH = {
+    "simcore.calibrate.kernels.pit_triton",
+    "simcore.real.attention",
+    "simcore.real.convolutional",
+    "simcore.real.recommendation",
+}
+
+
+def test_only_calibration_and_real_models_know_torch_and_triton():
     found = offenders(["simcore"], ["torch", "triton"])
-    assert {m for m, _ in found if not below(m, "simcore.calibrate")} == set()
-    # inside functions, so that everything else works without them; kernels are decorated when their module is loaded
-    assert {m for m, _ in offenders(["simcore"], ["torch", "triton"], LOADS)} <= {
-        "simcore.calibrate.kernels.pit_triton"
-    }
+    assert {m for m, _ in found if not below(m, "simcore.calibrate", "simcore.real")} == set()
+    # inside functions, so that everything else works without them
+    assert {m for m, _ in offenders(["simcore"], ["torch", "triton"], LOADS)} == OF_TORCH
 
 
 def test_only_the_command_line_knows_click_and_rich():
@@ -146,9 +154,8 @@ def test_no_module_imports_itself_through_others():
 def test_heavy_libraries_are_loaded_inside_functions():
     heavy = ["matplotlib", "scipy", "networkx", "rich", "yaml", "torch", "triton"]
     found = offenders(["simcore"], heavy, LOADS)
-    # Triton compiles functions that it decorates, so its kernels are a module that others load inside functions
-    # and the reader of YAML is made of classes of its package
-    late = {"simcore.calibrate.kernels.pit_triton", "simcore.documents.yaml_format"}
+    # the reader of YAML is made of classes of its package
+    late = OF_TORCH | {"simcore.documents.yaml_format"}
     assert {m for m, _ in found} <= late
     assert not any(names & late for names in LOADS.values())
 

@@ -25,6 +25,7 @@ def test_the_names_of_training():
         "ConstantRate",
         "KernelCall",
         "Layer",
+        "LayeredModel",
         "Loop",
         "Operator",
         "OperatorList",

@@ -45,7 +45,7 @@ def expected_error(profile: KernelProfile, fit: Fit, shape: Shape | None) -> Exp
     shape : mapping of str to float or None
         Where the prediction is asked for; None for nowhere in particular, and then the first two count.
     """
-    errors_on = [(Errors.of(fit.held_out), "on held-out shapes"), (Errors.of(fit.residuals), "on fitted shapes")]
+    errors_on = [(fit.errors_held_out, "on held-out shapes"), (Errors.of(fit.residuals), "on fitted shapes")]
     known = [ExpectedError(errors.mape, basis) for errors, basis in errors_on if errors is not None]
     near = None if shape is None else _near(profile, fit, shape)
     if near is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import get_args
 
+from simcore.models.compute.correction import as_product
 from simcore.models.compute.device import DTYPES, Device
 from simcore.models.compute.profile import Fit, Shape
 from simcore.models.compute.sparse.packed import layout_counts, packed_of
@@ -131,6 +132,11 @@ def index_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> fl
     return p["t0"] + math.fsum(shape[count] * p[cost] for count, cost in parts.items())
 
 
+def conv_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
+    """Return the time of a convolution [s]: that of the product that it is, see `gemm_seconds` and `as_product`."""
+    return gemm_seconds(as_product(shape), p, dtype, device)
+
+
 def launch_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
     """Return the time of empty kernels in a row [s], launched one by one or replayed as a graph: ``t0 + nodes t``."""
     return p["t0"] + shape["nodes"] * p["node"]
@@ -143,6 +149,11 @@ def _flop(shape: Shape) -> float:
 def _gemm_measures(shape: Shape) -> dict[str, float]:
     sizes = {"m": shape["m"], "n": shape["n"], "k": shape["k"], "batch": shape.get("batch", 1)}
     return {**sizes, "output": shape["m"] * shape["n"] * sizes["batch"], "flop": _flop(shape)}
+
+
+def _conv_measures(shape: Shape) -> dict[str, float]:
+    product = as_product(shape)
+    return {"output": product["m"] * product["n"] * product["batch"], "flop": _flop(product)}
 
 
 _T0 = Parameter(3e-6, 1e-9, 1e-2)
@@ -160,6 +171,7 @@ _GEMM = Formula(
     _gemm_measures,
     _flop,
 )
+_CONV = Formula(_GEMM.parameters, conv_seconds, lambda s: dict(s) | _conv_measures(s), lambda s: _flop(as_product(s)))
 _STREAM = Formula(
     {
         "t0": _T0,
@@ -168,7 +180,7 @@ _STREAM = Formula(
         "ratio": Parameter(1.0, 0.125, 8.0),
     },
     streaming_seconds,
-    lambda s: {"bytes": s["bytes"]},
+    lambda s: {name: s[name] for name in ("bytes", "width") if name in s},
 )
 _ROWS = Formula(
     {
@@ -232,19 +244,19 @@ AXES: tuple[Axis, ...] = get_args(Axis)
 """What sparse kernels pack: ``pit-k``, ``pit-m``... multiply, ``index-k``, ``index-m``... find the micro-tiles."""
 
 FORMULAS: Mapping[str, Formula] = {
-    "gemm": _GEMM, "stream": _STREAM, "rows": _ROWS, "index": _INDEX, "launch": _LAUNCH,
+    "gemm": _GEMM, "conv": _CONV, "stream": _STREAM, "rows": _ROWS, "index": _INDEX, "launch": _LAUNCH,
     **{f"pit-{axis}": _packed(axis) for axis in AXES}, **{f"index-{axis}": _layout(axis) for axis in AXES},
 }  # fmt: skip
 """Formulas by name."""
 
 MEMORY_BOUND = (
-    "copy", "add", "gelu", "softmax", "layer_norm", "dropout",
+    "copy", "add", "mul", "relu", "tanh", "gelu", "softmax", "layer_norm", "dropout",
     "gelu_backward", "softmax_backward", "layer_norm_backward", "dropout_backward", "adam",
 )  # fmt: skip
 """Memory-bound kernels; where a profile has no fit of one, ``copy`` stands in for it."""
 
 FORMULA_OF: Mapping[str, str] = {
-    "gemm": "gemm", **dict.fromkeys(MEMORY_BOUND, "stream"),
+    "gemm": "gemm", "conv": "conv", **dict.fromkeys(MEMORY_BOUND, "stream"),
     "gather": "rows", "scatter": "rows", "index": "index", "launch": "launch", "graph": "launch",
     "index-experts": "index", "index-sequence": "index",
     **{name: name for name in FORMULAS if name.startswith(("pit-", "index-"))},
@@ -259,7 +271,8 @@ def has_formula(kernel: str, device: Device) -> bool:
 
 def seconds_of(fit: Fit, shape: Shape, device: Device) -> float:
     """Return the time that a fit gives for a shape [s], whatever its range."""
-    return FORMULAS[fit.formula].seconds(shape, fit.parameters, fit.dtype, device)
+    seconds = FORMULAS[fit.formula].seconds(shape, fit.parameters, fit.dtype, device)
+    return seconds if fit.correction is None else seconds * fit.correction.factor(shape, device)
 
 
 def outside(fit: Fit, shape: Shape) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simcore.errors import InputError, field
+from simcore.models.compute.correction import USUAL_WIDTH
 from simcore.models.compute.device import DTYPES, lacks
 from simcore.models.compute.expected import expected_error
 from simcore.models.compute.kernels import MEMORY_BOUND, outside, seconds_of
@@ -62,7 +63,7 @@ def predict(profile: KernelProfile, kernel: str, dtype: str, shape: Shape, *, ex
     for name, value in shape.items():
         if name in _SIZES and not value > 0:
             raise InputError(f"{kernel}, {name}", f"{value:g}", "a size above 0")
-    fit, notes = _fit(profile, kernel, dtype)
+    fit, notes = fit_for(profile, kernel, dtype)
     beyond = outside(fit, shape)
     if beyond:
         if not extrapolate:
@@ -70,6 +71,8 @@ def predict(profile: KernelProfile, kernel: str, dtype: str, shape: Shape, *, ex
             remedy = f"Add {field('extrapolate')} to predict it all the same, or run simcore calibrate --full."
             raise InputError(f"profile {profile.name}, {kernel} {dtype}", "; ".join(beyond), expected, remedy)
         notes += (f"{kernel} {dtype}: extrapolated beyond what was measured, where the expected error says little",)
+    if "width" in fit.ranges and "width" not in shape:
+        notes += (f"{kernel} {dtype}: the width of its rows is not given, {USUAL_WIDTH:g} elements are assumed",)
     if fit.origin == "data sheet":
         notes += (f"{kernel} {dtype}: from data-sheet peaks, which no kernel reaches, so a lower bound",)
     if fit.noisy:
@@ -91,7 +94,10 @@ def require_fits(profile: KernelProfile) -> None:
         raise InputError(f"profile {profile.name}", "no fits", "a calibration that came to its end", remedy)
 
 
-_SIZES = frozenset({"m", "n", "k", "batch", "bytes", "rows", "width", "micro", "nodes"})
+_SIZES = frozenset({
+    "m", "n", "k", "batch", "bytes", "rows", "width", "micro", "nodes",
+    "in_channels", "out_channels", "height", "kernel_h", "kernel_w", "stride", "groups",
+})  # fmt: skip
 
 
 def as_wide(profile: KernelProfile, kernel: str, dtype: str) -> Fit | None:
@@ -106,7 +112,14 @@ def as_wide(profile: KernelProfile, kernel: str, dtype: str) -> Fit | None:
 _MOVING = frozenset({*MEMORY_BOUND, "gather", "scatter"})
 
 
-def _fit(profile: KernelProfile, kernel: str, dtype: str) -> tuple[Fit, tuple[str, ...]]:
+def fit_for(profile: KernelProfile, kernel: str, dtype: str) -> tuple[Fit, tuple[str, ...]]:
+    """Return the fit that predicts a kernel, and what a reader must know where it is another's.
+
+    Raises
+    ------
+    InputError
+        If the profile lacks the kernel or the number format.
+    """
     fitted = as_wide(profile, kernel, dtype)
     if fitted is None and kernel in MEMORY_BOUND:
         fitted = as_wide(profile, "copy", dtype)

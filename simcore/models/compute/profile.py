@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from simcore.models.compute.correction import Correction
 from simcore.models.compute.device import Device
 
 SCHEMA = 1
@@ -123,10 +124,14 @@ class Fit:
         Predicted / measured - 1 of the samples that were fitted, and of those that were held out.
     spread : float
         Median relative spread of the samples: no prediction can be held to less.
-    origin : {'fitted', 'published', 'data sheet'}
+    origin : {'fitted', 'published measurement', 'published', 'data sheet'}
         How the parameters came about.
     source : str
         Where published ones are from.
+    correction : Correction or None
+        What multiplies the formula's time, learned from more samples than the profile holds.
+    judged : Errors or None
+        Errors on shapes that a fit of the same kind never saw, where this one was fitted to them too.
     """
 
     kernel: str
@@ -139,6 +144,8 @@ class Fit:
     spread: float = 0.0
     origin: str = "fitted"
     source: str = ""
+    correction: Correction | None = None
+    judged: Errors | None = None
 
     @property
     def noisy(self) -> bool:
@@ -147,8 +154,20 @@ class Fit:
 
     @property
     def errors(self) -> Errors | None:
-        """Errors on held-out samples, else on the fitted ones, else None."""
-        return Errors.of(self.held_out) or Errors.of(self.residuals)
+        """Errors on held-out shapes, else on the fitted ones, else None."""
+        return self.errors_held_out or Errors.of(self.residuals)
+
+    @property
+    def basis(self) -> str:
+        """Which shapes `errors` are on: ``held out`` or ``fitted``; ``data sheet`` or ``published`` where on none."""
+        if self.errors is None:
+            return self.origin
+        return "held out" if self.errors_held_out else "fitted"
+
+    @property
+    def errors_held_out(self) -> Errors | None:
+        """Errors on shapes that were held out, or None."""
+        return self.judged or Errors.of(self.held_out)
 
 
 @dataclass(frozen=True)
@@ -161,8 +180,8 @@ class KernelProfile:
         For example ``v100-16gb``.
     device : Device
         What it describes.
-    origin : {'measured', 'published'}
-        Whether simcore measured it.
+    origin : {'measured', 'published measurement', 'published'}
+        Whether simcore measured it, others did, or no more than a data sheet and single times are known.
     fits : tuple of Fit
         One per kernel and number format.
     samples : tuple of Sample
@@ -221,7 +240,7 @@ class KernelProfile:
             "origin": self.origin,
             "device": {_UNITS.get(key, key): value for key, value in device.items()},
             "fingerprint": dict(self.fingerprint),
-            "fits": [_plain(asdict(fit)) for fit in self.fits],
+            "fits": [_fit_document(fit) for fit in self.fits],
             "samples": [_plain(asdict(sample)) for sample in self.samples],
         }
         return {**document, "sha256": content_hash(document)}
@@ -230,10 +249,7 @@ class KernelProfile:
     def from_document(cls, document: Mapping[str, Any]) -> KernelProfile:
         """Build a profile of a document that was checked before."""
         fields = {_FIELDS.get(key, key): value for key, value in document["device"].items()}
-        fits = (
-            Fit(**{**fit, "ranges": {name: (low, high) for name, (low, high) in fit["ranges"].items()}})
-            for fit in document["fits"]
-        )
+        fits = map(_fit_of, document["fits"])
         rest = {key: document[key] for key in ("name", "origin", "fingerprint", "description", "source", "schema")}
         samples = tuple(Sample(**{**sample, "passes": tuple(sample["passes"])}) for sample in document["samples"])
         return cls(device=Device(**fields), fits=tuple(fits), samples=samples, **rest)
@@ -247,6 +263,22 @@ _UNITS = {
     "peaks": "peaks_FLOP_per_s",
 }
 _FIELDS = {value: key for key, value in _UNITS.items()}
+
+
+def _fit_document(fit: Fit) -> dict[str, Any]:
+    """Return a fit as plain containers, without what few fits have and this one has not."""
+    document: dict[str, Any] = _plain(asdict(fit))
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def _fit_of(document: Mapping[str, Any]) -> Fit:
+    """Return the fit of such a document."""
+    rest: dict[str, Any] = {"ranges": {name: (low, high) for name, (low, high) in document["ranges"].items()}}
+    if document.get("correction") is not None:
+        rest["correction"] = Correction.from_document(document["correction"])
+    if document.get("judged") is not None:
+        rest["judged"] = Errors(**document["judged"])
+    return Fit(**{**document, **rest})
 
 
 def _plain(value: Any) -> Any:

@@ -9,12 +9,13 @@ from simcore._lazy import attach
 if TYPE_CHECKING:
     from simcore.models.training.architecture import Batch, Transformer
     from simcore.models.training.closed_form import StepModel, StepTime, compile_step, mean_step, step_time
+    from simcore.models.training.layered_model import LayeredModel
+    from simcore.models.training.listing import operators_of
     from simcore.models.training.lowering import lower, lower_at_rate, lower_on_profile
     from simcore.models.training.operators import Operation, Operator, OperatorList, passes
     from simcore.models.training.pipeline import Pipeline, run_pipeline
     from simcore.models.training.program import Loop, iteration
     from simcore.models.training.simulated import IterationRun, Settings, run_iteration
-    from simcore.models.training.transformer import operators_of
     from simcore.models.training.workload import Layer, Pass, Phase, Workload
     from simcore.models.training.zero import zero3
 
@@ -24,6 +25,7 @@ __getattr__, __dir__ = attach(
         "Batch": "simcore.models.training.architecture",
         "IterationRun": "simcore.models.training.simulated",
         "Layer": "simcore.models.training.workload",
+        "LayeredModel": "simcore.models.training.layered_model",
         "Loop": "simcore.models.training.program",
         "Operation": "simcore.models.training.operators",
         "Operator": "simcore.models.training.operators",
@@ -42,7 +44,7 @@ __getattr__, __dir__ = attach(
         "lower_at_rate": "simcore.models.training.lowering",
         "lower_on_profile": "simcore.models.training.lowering",
         "mean_step": "simcore.models.training.closed_form",
-        "operators_of": "simcore.models.training.transformer",
+        "operators_of": "simcore.models.training.listing",
         "passes": "simcore.models.training.operators",
         "run_iteration": "simcore.models.training.simulated",
         "run_pipeline": "simcore.models.training.pipeline",
@@ -55,6 +57,7 @@ __all__ = [
     "Batch",
     "IterationRun",
     "Layer",
+    "LayeredModel",
     "Loop",
     "Operation",
     "Operator",

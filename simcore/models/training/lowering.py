@@ -19,8 +19,8 @@ from simcore.models.compute.predict import Prediction
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.listing import Architecture, operators_of
 from simcore.models.training.operators import Communication, Operator, OperatorList, Section, passes
-from simcore.models.training.transformer import operators_of
 from simcore.models.training.workload import KernelTime, Layer, Pass, Phase, Times, Workload
 
 Variant = Literal["optimizer", "evaluation"]
@@ -113,7 +113,7 @@ def lower(
         for number in range(section.start + 1, section.start + section.count + 1):
             if section.path:
                 starts.append(len(layers))
-            layers += [_numbered(layer, number) for layer in once] if section.path else once
+            layers += [_numbered(layer, section.path, number) for layer in once] if section.path else once
     if variant == "evaluation":
         layers = _fused(layers)
     # what comes before the first block is computed again with it
@@ -123,18 +123,20 @@ def lower(
 
 
 def lower_at_rate(
-    model: Transformer,
+    model: Architecture,
     batch: Batch,
     tp: int,
     dp: int,
     rate: float = ConstantRate.rate,
     variant: Variant = "optimizer",
 ) -> Workload:
-    """Write the layers of a transformer's blocks on NPUs of one speed, as the published workloads have them.
+    """Write the layers of a model on NPUs of one speed; a transformer's blocks as the published workloads have them.
 
-    Per block and pass, with r the rate, the products take 2 n h w / (TP r), the scores and the softmax 2 n h s / (TP r)
-    each, and the norms 2 n h / r (source: the workload files of the SC'22 submission 245 artifact and of LIBRA, which
-    this reproduces number for number):
+    A list of layers takes the work of its products over the rate, in each pass.
+
+    Per block of a transformer and pass, with r the rate, the products take 2 n h w / (TP r), the scores and the softmax
+    2 n h s / (TP r) each, and the norms 2 n h / r (source: the workload files of the SC'22 submission 245 artifact and
+    of LIBRA, which this reproduces number for number):
 
     ====================  =========  =======================  ==========================  ==================
     layer                 w          forward                  input gradient              weight gradient
@@ -150,8 +152,8 @@ def lower_at_rate(
 
     Parameters
     ----------
-    model : Transformer
-        The sizes; its vocabulary is left out.
+    model : Transformer or LayeredModel
+        The sizes; the vocabulary of a transformer is left out.
     batch : Batch
         What a replica processes.
     tp, dp : int
@@ -175,15 +177,17 @@ def lower_at_rate(
     >>> lower_at_rate(model, batch, 16, 64, variant="evaluation").layers[0].weight_gradient.size
     452984832.0
     """
+    published = isinstance(model, Transformer)
     workload, _ = lower(
-        operators_of(model.stack(), batch, tp), ConstantRate(rate), tp, dp, name=model.name, variant=variant,
-        accounting=Accounting.PUBLISHED, source=model.source,
+        operators_of(model.stack() if isinstance(model, Transformer) else model, batch, tp), ConstantRate(rate), tp, dp,
+        name=model.name, variant=variant, source=model.source,
+        accounting=Accounting.PUBLISHED if published else Accounting.KERNELS,
     )  # fmt: skip
     return workload
 
 
 def lower_on_profile(
-    model: Transformer,
+    model: Architecture,
     batch: Batch,
     tp: int,
     dp: int,
@@ -191,7 +195,9 @@ def lower_on_profile(
     dtype: str | None = None,
     variant: Variant = "optimizer",
 ) -> Workload:
-    """Write the layers of a transformer on a profiled device; with a vocabulary also what is around its blocks.
+    """Write the layers of a model on a profiled device.
+
+    Of a transformer with a vocabulary that includes what is around its blocks.
 
     Parameters
     ----------
@@ -213,7 +219,8 @@ def lower_on_profile(
     compute = profiled(profile, element, dtype)
     listed = operators_of(model, replace(batch, element=element), tp)
     workload, costs = lower(listed, compute, tp, dp, name=model.name, variant=variant, source=model.source)
-    about, complete = f"{profile.name} ({profile.origin})", model.vocabulary is not None
+    about = f"{profile.name} ({profile.origin})"
+    complete = not isinstance(model, Transformer) or model.vocabulary is not None
     return replace(workload, times=Times(about, compute.dtype, costs, (caution,) if element != own else (), complete))
 
 
@@ -302,7 +309,10 @@ def _phase(seconds: float, following: Communication | None) -> Phase:
     return Phase(seconds) if following is None else Phase(seconds, following.collective, following.size)
 
 
-def _numbered(layer: Layer, number: int) -> Layer:
+def _numbered(layer: Layer, block: str, number: int) -> Layer:
+    """Name a layer of a block: of a transformer as published, of another model by its module path, counted from 0."""
+    if block.rpartition(".")[2] != "block":
+        return replace(layer, name=f"{block}.{number - 1}.{layer.name}")
     return replace(layer, name=_NUMBERED.get(layer.name, f"{layer.name}{{}}").format(number))
 
 

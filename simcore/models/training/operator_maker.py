@@ -16,6 +16,10 @@ from simcore.models.training.operators import Communication, Operation, Operator
 HEAD_WIDTH = 128
 """Columns of an attention head, where a model does not say how many heads it has."""
 
+ADAM = 28
+"""Bytes that Adam's update of one weight moves [B]: weight, gradient and two moments are read, all but the gradient
+written, 4 B each; with 2-byte weights a master copy takes the weight's place and the 2-byte weight is written too."""
+
 Shape = tuple[tuple[str, int], ...]
 
 
@@ -152,3 +156,15 @@ def gemm_flop(tokens: int, inputs: int, outputs: float, tp: int) -> float:
 def sizes_of(m: int, n: int, k: int, batch: int = 1) -> Shape:
     """Return the shape of a product of m x k and k x n, or of as many as `batch`."""
     return ("m", m), ("n", n), ("k", k), ("batch", batch)
+
+
+def adam_update(weights: float, element: int) -> Operator:
+    """Return Adam's update of so many bytes of weights, of so many bytes each [B].
+
+    Examples
+    --------
+    >>> adam_update(4e6, element=4).shape
+    (('bytes', 28000000),)
+    """
+    shape = (("bytes", ADAM * math.ceil(weights / element)),)
+    return Operator("adam", shape, dtype="fp32", path="optimizer.update", operation=Operation.UPDATE)

@@ -31,6 +31,8 @@ class Operation(StrEnum):
     ROUTE = "route"
     LOOKUP = "lookup"
     UPDATE = "update"
+    CONV = "convolution"
+    POOL = "pool"
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Operator(KernelCall):
         Activations that it hands on [B].
     after_forward, after_input_gradient : Communication or None
         What follows its forward pass, and its input gradient.
+    input_gradient : bool
+        Whether its input has a gradient; that of the first layer, an image, has none.
     """
 
     path: str = ""
@@ -79,6 +83,7 @@ class Operator(KernelCall):
     output: float = 0.0
     after_forward: Communication | None = None
     after_input_gradient: Communication | None = None
+    input_gradient: bool = True
 
     @property
     def parameters(self) -> float:
@@ -168,7 +173,8 @@ def passes(operator: Operator) -> Passes:
 
     A product A B of m x k and k x n has the gradients dA = dC B^T, which is m x n by n x k, and dB = A^T dC, which is
     k x m by m x n. Where B is a weight its gradient is the weight gradient; where both are activations both belong to
-    the input gradient.
+    the input gradient. Those of a convolution are kernels of their own, of the
+    same sizes and the same work.
 
     Examples
     --------
@@ -176,11 +182,35 @@ def passes(operator: Operator) -> Passes:
     >>> [call.shape for call in passes(product).weight_gradient]
     [(('m', 8), ('n', 4), ('k', 16), ('batch', 1))]
     """
-    return _PASSES[operator.operation](operator)
+    made = _PASSES[operator.operation](operator)
+    return made if operator.input_gradient else replace(made, input_gradient=())
+
+
+def conv_output(size: int, kernel: int, stride: int, padding: int) -> int:
+    """Return how many positions a kernel takes that slides over a padded map: (size + 2 padding - kernel) / stride + 1.
+
+    Examples
+    --------
+    >>> conv_output(224, kernel=7, stride=2, padding=3)
+    112
+    """
+    return (size + 2 * padding - kernel) // stride + 1
 
 
 def _linear(one: Operator) -> Passes:
     return Passes((_call(one),), (_turned(one, "mkn"),), (_turned(one, "knm"),))
+
+
+def _conv(one: Operator) -> Passes:
+    inputs, weights = (
+        KernelCall(f"conv_{gradient}_gradient", one.shape, one.work, one.dtype) for gradient in ("input", "weight")
+    )
+    return Passes((_call(one),), (inputs,), (weights,))
+
+
+def _pool(one: Operator) -> Passes:
+    """Of a maximum or a mean: its gradient moves as much."""
+    return Passes((_call(one),), (KernelCall(f"{one.kernel}_backward", one.shape),))
 
 
 def _scores(one: Operator) -> Passes:
@@ -246,6 +276,8 @@ _PASSES: Mapping[Operation, Callable[[Operator], Passes]] = {
     Operation.ROUTE: _route,
     Operation.LOOKUP: _lookup,
     Operation.UPDATE: _update,
+    Operation.CONV: _conv,
+    Operation.POOL: _pool,
 }
 
 

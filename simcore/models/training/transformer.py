@@ -17,12 +17,16 @@ from dataclasses import replace
 from simcore.errors import InputError, field
 from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch, Experts, Projection, Run, Transformer
-from simcore.models.training.operator_maker import ALL_TOKENS, Cut, OperatorMaker, Routed, gemm_flop, sizes_of
+from simcore.models.training.operator_maker import (
+    ALL_TOKENS,
+    Cut,
+    OperatorMaker,
+    Routed,
+    adam_update,
+    gemm_flop,
+    sizes_of,
+)
 from simcore.models.training.operators import Communication, Operation, Operator, OperatorList, Section
-
-ADAM = 28
-"""Bytes that Adam's update of one weight moves [B]: weight, gradient and two moments are read, all but the gradient
-written, 4 B each; with 2-byte weights a master copy takes the weight's place and the 2-byte weight is written too."""
 
 
 def operators_of(model: Transformer, batch: Batch, tp: int = 1) -> OperatorList:
@@ -67,7 +71,7 @@ def operators_of(model: Transformer, batch: Batch, tp: int = 1) -> OperatorList:
         return OperatorList(tuple(sections))
     weights = math.fsum(section.count * one.weights for section in sections for one in section.operators)
     # the update stands first: gradients arrive from the last operator to the first
-    update = Section("", (_Make(model, batch, tp).update(weights),))
+    update = Section("", (adam_update(weights, batch.element),))
     return OperatorList((update, *sections))
 
 
@@ -310,11 +314,6 @@ class _Make(OperatorMaker):
             if one.norm:
                 made.append(self.norm(f"{name}_norm", one.outputs, one.outputs, whole=True))
         return tuple(made)
-
-    def update(self, weights: float) -> Operator:
-        """Return Adam's update of so many bytes of weights."""
-        shape = (("bytes", ADAM * math.ceil(weights / self.e)),)
-        return Operator("adam", shape, dtype="fp32", path="optimizer.update", operation=Operation.UPDATE)
 
 
 def _check_split(model: Transformer, tp: int) -> None:

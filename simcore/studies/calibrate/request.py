@@ -15,7 +15,13 @@ class CalibrateRequest(Request):
 
     study = "calibrate"
 
-    device: str = option(default="cpu", metavar="cpu|cuda|cuda:N", help="What to measure.")
+    device: str = option(
+        default="cpu", metavar="cpu|cuda|cuda:N|NAME", help="What to measure; beside --from, a device of the zoo."
+    )
+    measurements: str | Path | None = option(
+        default=None, flag="--from", metavar="TABLE", help="Measure nothing: fit to a table of measured kernels."
+    )
+    source: str = option(default="", metavar="TEXT", help="Where that table is from, and its licence.")
     suites: Sequence[str] = option(
         default=SUITES,
         flag="--suite",

@@ -67,7 +67,7 @@ class CalibrateResult(Result):
 
     def sentences(self) -> list[str]:
         """Say how to add passes that the time did not suffice for."""
-        if self.calibration.passes >= PASSES:
+        if self.calibration.passes is None or self.calibration.passes >= PASSES:
             return []
         passes = f"{self.calibration.passes} of {PASSES} passes"
         return [f"{passes}: the same calibration adds the others, unless it starts anew"]
@@ -87,7 +87,7 @@ class CalibrateResult(Result):
 def _basis(one: Fit | MeasuredTiles) -> str:
     """Say which samples the errors are on, or why there is no fit."""
     if isinstance(one, Fit):
-        return "held out" if one.held_out else "fitted"
+        return one.basis
     return one.described if one.errors is None else f"held out; {one.described}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from simcore.outputs import check_file
 from simcore.results import Provenance, versions
 from simcore.studies.calibrate.request import CalibrateRequest
 from simcore.studies.calibrate.result import CalibrateResult
+from simcore.studies.calibrate.table import of_table
 from simcore.studies.request import study
 
 
 @study(CalibrateRequest)
 def calibrate(request: CalibrateRequest, *, progress: Progress | None = None) -> CalibrateResult:
-    """Measure the kernels of a device and fit a profile to them.
+    """Measure the kernels of a device and fit a profile to them, or fit one to a table of measured kernels.
 
     The profile is written as it goes. Samples that it has already are not measured again, unless it is started anew.
     `calibrate.of` also takes ``progress``, see `simcore.calibrate.plan`.
@@ -29,11 +31,14 @@ def calibrate(request: CalibrateRequest, *, progress: Progress | None = None) ->
     Raises
     ------
     InputError
-        If a suite or the device is unknown, the limit is no time, or the file cannot be carried on with.
+        If a suite or the device is unknown, the limit is no time, the file cannot be carried on with, or the table
+        cannot be read.
     MissingExtraError
         If torch is not installed.
     """
     _check(request)
+    if request.measurements is not None:
+        return of_table(request, profile_path(request))
     require_torch()
     resolve_device(request.device)
     path = profile_path(request)
@@ -78,9 +83,22 @@ def _check(request: CalibrateRequest) -> None:
     if not request.suites:
         raise InputError(field("suites"), "none", f"some of {', '.join(SUITES)}")
     check_suites(request.suites)
+    if request.measurements is not None:
+        _check_measures_nothing(request)
+    elif request.source:
+        raise InputError(field("source"), f"'{request.source}'", f"{field('measurements')} beside it", "Leave it out.")
     if request.limit is not None and not request.limit > 0:
         usual = " or ".join(f"{seconds:g}" for seconds in TIME_LIMIT.values())
         raise InputError(field("limit"), f"{request.limit:g}", "seconds above 0", f"Leave it out for {usual}.")
+
+
+def _check_measures_nothing(request: CalibrateRequest) -> None:
+    """Refuse what says how to measure where nothing is measured."""
+    usual = {each.name: each.default for each in dataclasses.fields(request)}
+    for name in ("suites", "full", "limit"):
+        if getattr(request, name) != usual[name]:
+            remedy = f"Leave one of the two out: {field('measurements')} measures nothing."
+            raise InputError(field(name), "given", f"nothing beside {field('measurements')}", remedy)
 
 
 def _warnings(calibration: Calibration) -> list[str]:

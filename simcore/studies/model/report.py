@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from simcore.models.training.architecture import Transformer
+from simcore.models.training.layered_model import LayeredModel
+from simcore.readers.models import ModelInput
 from simcore.report import Block, Headline, Sentences, grid
+from simcore.studies.model.count import OperatorRow
 from simcore.studies.model.outcome import ModelOutcome
 from simcore.units import format_si
 
@@ -14,11 +20,35 @@ def report(result: ModelOutcome) -> list[Block]:
         for part, count in result.parts.items()
         if count
     ]
+    listed = [] if result.operators is None else [_operators(result.operators)]
     return [
         Headline(_headline(result), "\n".join(_facts(result))),
         grid("part", "parameters", "share", rows=rows),
+        *listed,
         Sentences("", sentences(result)),
     ]
+
+
+def _operators(operators: Sequence[OperatorRow]) -> Block:
+    rows = [
+        (
+            one.path, f"{one.count}", one.kernel, shape_text(one.shape), format_si(one.flop, "FLOP"),
+            format_si(one.bytes, "B"), f"{one.parameters:,}",
+        )
+        for one in operators
+    ]  # fmt: skip
+    return grid("operator", "count", "kernel", "shape", "work", "moved", "parameters", left=(0, 2, 3), rows=rows)
+
+
+def shape_text(shape: Mapping[str, float]) -> str:
+    """Write the sizes of a kernel in one line.
+
+    Examples
+    --------
+    >>> shape_text({"m": 32, "n": 1000})
+    'm 32, n 1000'
+    """
+    return ", ".join(f"{name} {size:.15g}" for name, size in shape.items())
 
 
 def sentences(result: ModelOutcome) -> list[str]:
@@ -28,7 +58,7 @@ def sentences(result: ModelOutcome) -> list[str]:
     if config is not None:
         said.append(f"Fields used: {', '.join(config.used)}.")
         said.append(f"Fields ignored: {', '.join(config.ignored) or 'none'}.")
-    elif result.source.architecture.vocabulary is None:
+    elif result.source.transformer is not None and result.source.transformer.vocabulary is None:
         said.append("The file names no vocabulary: these are the blocks alone, without embedding and output.")
     return said
 
@@ -37,28 +67,49 @@ def _headline(result: ModelOutcome) -> str:
     config = result.source.config
     family = "" if config is None else f", family {config.family}"
     active = "" if not result.idle else f", {_short(result.active_parameters)} active per token"
-    return f"{result.name}{family}: {_short(result.parameters)} parameters{active}; sequence {result.sequence:,}"
+    model = result.source.architecture
+    if isinstance(model, LayeredModel):
+        at = f"samples of {model.channels} x {model.height} x {model.width}"
+    else:
+        at = f"sequence {result.sequence:,}"
+    return f"{result.name}{family}: {_short(result.parameters)} parameters{active}; {at}"
 
 
 def _facts(result: ModelOutcome) -> list[str]:
-    model, source = result.source.architecture, result.source
+    source = result.source
+    work = [
+        f"batch {result.batch:,}: {format_si(result.bytes_forward, 'B')} moved forward, "
+        f"{format_si(result.bytes_training, 'B')} in training",
+    ]
+    weights = f"weights {format_si(result.weight_bytes, 'B')} at {source.element} B each"
+    if source.transformer is None:
+        return [weights, _work("sample", result.flop_per_sample_forward, result.flop_per_sample_training), *work]
+    return [
+        *_sizes(source.transformer, source),
+        f"blocks {result.block_parameters:,} parameters; {weights}",
+        _work("token", result.flop_per_token_forward, result.flop_per_token_training),
+        *work,
+    ]
+
+
+def _work(unit: str, forward: float | None, training: float | None) -> str:
+    return f"per {unit} {format_si(forward or 0, 'FLOP')} forward, {format_si(training or 0, 'FLOP')} in training"
+
+
+def _sizes(model: Transformer, source: ModelInput) -> list[str]:
     heads = "heads not said" if model.heads is None else f"{model.heads} heads"
     grouped = "" if model.kv_heads in (None, model.heads) else f", {model.kv_heads} of K and V"
     window = "" if model.window is None else f", window {model.window:,}"
     context = "not said" if source.sequence is None else f"{source.sequence:,}"
     encoder = "" if model.encoder is None else f" and an encoder of {model.encoder.blocks}"
-    return [
-        f"{model.blocks} blocks of {model.hidden:,}{encoder}; {heads}{grouped}; context {context}{window}",
-        f"blocks {result.block_parameters:,} parameters; weights {format_si(result.weight_bytes, 'B')} at "
-        f"{source.element} B each",
-        f"per token {format_si(result.flop_per_token_forward, 'FLOP')} forward, "
-        f"{format_si(result.flop_per_token_training, 'FLOP')} in training",
-    ]
+    return [f"{model.blocks} blocks of {model.hidden:,}{encoder}; {heads}{grouped}; context {context}{window}"]
 
 
 def _counting(result: ModelOutcome) -> str:
     """Say what of attention is counted."""
-    model = result.source.architecture
+    model = result.source.transformer
+    if model is None:
+        return "Work is that of convolutions and matrix products alone."
     products = "Work is that of matrix products alone."
     if not model.causal:
         return f"{products} Every token attends to all tokens of the sequence."

@@ -9,7 +9,7 @@ from simcore.studies.request import Request, argument, option
 
 
 class ModelRequest(Request):
-    """A transformer whose parameters and work are counted."""
+    """A model whose parameters, work and bytes are counted."""
 
     study = "model"
 
@@ -20,3 +20,7 @@ class ModelRequest(Request):
     causal: str = option(
         default="full", choices=CAUSAL, help="Whether causal attention is counted in full, or the half below its mask."
     )
+    batch: int | None = option(
+        default=None, least=1, help="Sequences or samples of a mini-batch, in place of the model's own number."
+    )
+    operators: bool = option(default=False, help="List the operators of the forward pass too.")

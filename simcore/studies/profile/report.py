@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from simcore.models.compute.profile import KernelProfile
 from simcore.report import Block, Column, Grid, Headline, Sentences, Text
 from simcore.results import Table
+from simcore.studies.profile.table import TableValidation
 from simcore.studies.profile.validation import Validation
 
 
@@ -27,8 +28,8 @@ def of_parameters(parameters: Table) -> list[Block]:
     return [_grid(parameters, parameters.columns, ".4g")]
 
 
-def of_validation(one: Validation) -> list[Block]:
-    """Return how a profile was measured again, errors by kernel, and the regret of choosing kernels by prediction."""
+def of_validation(one: Validation | TableValidation) -> list[Block]:
+    """Return how a profile was measured again, errors by kernel, and what else there is to say."""
     first, *others = one.measured()
     regret = one.sentences()
     blocks: list[Block] = [Headline(f"{one.file}: {first}", "\n".join(others)), _grid(one.table, one.table.columns)]

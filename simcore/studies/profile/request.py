@@ -36,3 +36,6 @@ class ValidateRequest(Request):
     files: Profiles = argument(metavar="FILE...", many=True, help="Profiles: names of the zoo or files.")
     device: str = option(default="cpu", metavar="cpu|cuda|cuda:N", help="Where to measure.")
     stored: bool = option(default=False, help="Take the errors that the profile holds; measure nothing.")
+    measurements: str | Path | None = option(
+        default=None, metavar="TABLE", help="Take a table of measured kernels; measure nothing."
+    )

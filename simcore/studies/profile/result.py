@@ -13,6 +13,7 @@ from simcore.models.compute.sparse.noise import measured_tiles
 from simcore.report import Block
 from simcore.results import Result, Table
 from simcore.studies.profile.report import of_parameters, of_profile, of_validation
+from simcore.studies.profile.table import TableValidation
 from simcore.studies.profile.validation import Validation, predictions
 
 if TYPE_CHECKING:
@@ -102,13 +103,13 @@ class ValidateResult(Result):
 
     Attributes
     ----------
-    validations : tuple of Validation
+    validations : tuple of Validation or of TableValidation
         One for each profile.
     """
 
     stem = "validation"
 
-    validations: tuple[Validation, ...]
+    validations: tuple[Validation | TableValidation, ...]
 
     def tables(self) -> Mapping[str, Table]:
         """Return errors by kernel, and every held-out shape with its predicted seconds."""
@@ -123,7 +124,7 @@ class ValidateResult(Result):
         return _one_or_several(documents) | {"provenance": self.provenance.as_dict()}
 
     def sentences(self) -> list[str]:
-        """Return the regret of choosing kernels by prediction."""
+        """Return the regret of choosing kernels by prediction, or how many rows were not compared."""
         return [sentence for each in self.validations for sentence in each.sentences()]
 
     def report(self) -> Sequence[Block]:
@@ -134,15 +135,21 @@ class ValidateResult(Result):
         """Draw predicted against measured seconds of the held-out shapes."""
         from simcore.studies.profile.figures import draw
 
-        drawn = zip(_names(self.stem, len(self.validations)), self.validations, strict=True)
-        return {name: draw(each.predictions, each.name, each.measured()) for name, each in drawn}
+        names = _names(self.stem, len(self.validations))
+        return {
+            name: draw(each.predictions, each.name, each.measured())
+            for name, each in zip(names, self.validations, strict=True)
+            if len(each.predictions)
+        }
 
 
 def _fits(profile: KernelProfile) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for fit in profile.fits:
         parameters = ", ".join(f"{name} {value:.4g}" for name, value in fit.parameters.items())
-        known = _errors(fit.errors, "held out" if fit.held_out else "fitted")
+        if fit.correction is not None:
+            parameters += f"; corrected by {len(fit.correction.trees)} trees"
+        known = _errors(fit.errors, fit.basis)
         rows.append((profile.name, fit.kernel, fit.dtype, fit.origin, *known, fit.spread, fit.noisy, parameters))
     for one in measured_tiles(profile):
         known = _errors(one.errors, "held out")

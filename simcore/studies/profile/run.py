@@ -5,16 +5,20 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from simcore.calibrate.plan import Progress
 from simcore.errors import InputError, field
 from simcore.models.compute.profile import Errors, KernelProfile
 from simcore.models.compute.sparse.noise import noisy_kernels
 from simcore.models.compute.sparse.regret import selection_regret
+from simcore.readers.measurements import read_measurements
 from simcore.results import Provenance, Table, versions
 from simcore.studies.inputs import device_profile
 from simcore.studies.profile.request import CompareRequest, ShowRequest, ValidateRequest
 from simcore.studies.profile.result import CompareResult, ShowResult, ValidateResult
+from simcore.studies.profile.table import against
 from simcore.studies.profile.validation import Validation, predicted_samples, predictions
 from simcore.studies.request import study
 
@@ -31,7 +35,7 @@ def show(request: ShowRequest) -> ShowResult:
     Examples
     --------
     >>> show("t4").profiles[0].origin
-    'published'
+    'published measurement'
     """
     profiles = _loaded(request)
     return ShowResult(profiles=profiles, provenance=_provenance(request, profiles))
@@ -68,21 +72,24 @@ def compare(request: CompareRequest) -> CompareResult:
 def validate(request: ValidateRequest, *, progress: Progress | None = None) -> ValidateResult:
     """Compare predictions of profiles with measurements that no fit saw.
 
-    The held-out shapes are measured again, on the device that the profile is of, unless the stored ones are taken.
+    A table of measurements is taken as it is, whatever the profile was fitted to. Without one the held-out shapes are
+    measured again, on the device that the profile is of, unless the stored ones are taken.
     Passes at another speed than the calibration's are set aside, see `simcore.calibrate.profile.held_out`. All profiles
     are checked before the first is measured. `validate.of` also takes ``progress``, see `simcore.calibrate.plan`.
 
     Raises
     ------
     InputError
-        If a profile is of another device, or holds nothing measured.
+        If a profile is of another device, or holds nothing measured, or the table cannot be read.
     MissingExtraError
         If torch is needed and not installed.
     """
     profiles = _loaded(request)
+    started = time.process_time()
+    if request.measurements is not None:
+        return _against_table(request, profiles, request.measurements, started)
     for profile in profiles:
         _check(profile, request)
-    started = time.process_time()
     files = map(_given, _files(request), profiles)
     validations = [_validated(*each, request, progress) for each in zip(profiles, files, strict=True)]
     return ValidateResult(
@@ -92,10 +99,34 @@ def validate(request: ValidateRequest, *, progress: Progress | None = None) -> V
     )
 
 
+def _against_table(
+    request: ValidateRequest, profiles: Sequence[KernelProfile], table: str | Path, started: float
+) -> ValidateResult:
+    """Hold profiles against the rows of a table that are of their devices."""
+    if request.stored:
+        remedy = "Leave one of the two out."
+        raise InputError(field("stored"), "given", f"nothing beside {field('measurements')}", remedy)
+    files = map(_given, _files(request), profiles)
+    reads = [read_measurements(table, profile.device, field("measurements")) for profile in profiles]
+    held = [
+        against(profile, file, read.value, read.name)
+        for profile, file, read in zip(profiles, files, reads, strict=True)
+    ]
+    return ValidateResult(
+        validations=tuple(held),
+        provenance=replace(
+            _provenance(request, profiles),
+            sha256={**_provenance(request, profiles).sha256, "measurements": reads[0].sha256},
+        ),
+        cpu_seconds=time.process_time() - started,
+    )
+
+
 def _check(profile: KernelProfile, request: ValidateRequest) -> None:
     """Refuse a profile that holds nothing measured, or is of another device than the one to measure on."""
     if not any(sample.held_out for sample in profile.samples):
-        expected, remedy = "a profile that simcore measured", "Write one with simcore calibrate."
+        expected = "a profile that simcore measured"
+        remedy = f"Write one with simcore calibrate, or hold it against a table with {field('measurements')}."
         raise InputError(f"profile {profile.name}", "nothing that was held out", expected, remedy)
     if not request.stored:
         from simcore.calibrate.profile.held_out import require_device

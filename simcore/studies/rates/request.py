@@ -10,7 +10,7 @@ from simcore.studies.request import Request, option
 
 
 class RatesRequest(Request):
-    """Transformers whose mini-batches are predicted on some devices."""
+    """Models whose mini-batches are predicted on some devices."""
 
     study = "rates"
 
@@ -18,10 +18,10 @@ class RatesRequest(Request):
         default=(), flag="--profile", many=True, metavar="NAME|FILE", help="A device; repeat for more GPUs. Needed."
     )
     models: Sequence[str | Path] = option(
-        default=(), flag="--model", many=True, metavar="NAME|FILE", help="A transformer; repeat for more. Needed."
+        default=(), flag="--model", many=True, metavar="NAME|FILE", help="A model; repeat for more. Needed."
     )
     batches: Sequence[int] = option(
-        default=(), flag="--batch", many=True, metavar="N,N,...", help="Sequences per mini-batch. Needed."
+        default=(), flag="--batch", many=True, metavar="N,N,...", help="Sequences or samples per mini-batch. Needed."
     )
     devices: Sequence[str] = option(
         default=(),

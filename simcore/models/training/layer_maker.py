@@ -1,0 +1,299 @@
+"""Makers of the operators of one layer: kernels, shapes, parameters and what is saved.
+
+A value that layers hand on is a map of channels x height x width for each sample. Every layer reads its input from
+memory and writes its output. Views take no time: ``narrow``, ``flatten``.
+
+Symbols: b samples, c channels, e bytes per element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from simcore.errors import InputError
+from simcore.models.training.architecture import Batch
+from simcore.models.training.layered_model import LayerEntry, LayerKind
+from simcore.models.training.operator_maker import Shape, sizes_of
+from simcore.models.training.operators import Operation, Operator, conv_output
+
+INDEX = 8
+"""Bytes of a number of a row, or of the place of a maximum [B]."""
+
+
+@dataclass(eq=False)
+class Value:
+    """What a layer hands on.
+
+    Attributes
+    ----------
+    channels, height, width : int
+        The map of one sample.
+    kept : bool
+        Whether an operator has saved it for its backward pass.
+    gradient : bool
+        Whether it has a gradient; the model's input has none.
+    """
+
+    channels: int
+    height: int = 1
+    width: int = 1
+    kept: bool = False
+    gradient: bool = True
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        return self.channels, self.height, self.width
+
+    @property
+    def elements(self) -> int:
+        """Numbers of one sample."""
+        return self.channels * self.height * self.width
+
+    @property
+    def state(self) -> tuple[tuple[int, int, int], bool, bool]:
+        """All that the operators of a following layer depend on."""
+        return self.sizes, self.kept, self.gradient
+
+
+class LayerMaker:
+    """Makes the operators of layers, with paths behind that of the layer.
+
+    Parameters
+    ----------
+    batch : Batch
+        What a replica processes: its sequences are samples.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        self.b, self.e = batch.sequences, batch.element
+        self.makers: Mapping[LayerKind, Callable[[Mapping[str, int], Value, str], tuple[Value, list[Operator]]]] = {
+            LayerKind.CONV: self.conv,
+            LayerKind.LINEAR: self.linear,
+            LayerKind.MAX_POOL: self.max_pool,
+            LayerKind.AVG_POOL: self.avg_pool,
+            LayerKind.GLOBAL_POOL: self.global_pool,
+            LayerKind.DROPOUT: self.dropout,
+            LayerKind.NARROW: self.narrow,
+            LayerKind.SHUFFLE: self.shuffle,
+            LayerKind.UPSAMPLE: self.upsample,
+            LayerKind.SPACE_TO_DEPTH: self.space_to_depth,
+            LayerKind.FLATTEN: self.flatten,
+            LayerKind.EMBEDDING: self.embedding,
+            LayerKind.WINDOW_ATTENTION: self.window_attention,
+        }
+
+    def layer(self, entry: LayerEntry, value: Value, other: Value | None, place: str) -> tuple[Value, list[Operator]]:
+        """Return the output and the operators of a layer."""
+        if other is not None:
+            return self.join(entry.kind, value, other, place)
+        maker = self.makers.get(entry.kind)
+        return self.elementwise(entry.kind, value) if maker is None else maker(entry.sizes, value, place)
+
+    def conv(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
+        """Return a convolution of square kernels."""
+        out, kernel, groups = sizes["out"], sizes["kernel"], sizes.get("groups", 1)
+        stride, padding = sizes.get("stride", 1), sizes.get("padding", 0)
+        _divides(place, "groups", groups, "the channels in and out", value.channels, out)
+        made = self.window(value, kernel, stride, padding, place, out)
+        of_one = value.channels // groups * kernel * kernel
+        shape: Shape = (
+            ("batch", self.b), ("in_channels", value.channels), ("out_channels", out), ("height", value.height),
+            ("width", value.width), ("kernel_h", kernel), ("kernel_w", kernel), ("stride", stride),
+            ("padding", padding), ("groups", groups),
+        )  # fmt: skip
+        operator = Operator(
+            "conv", shape, 2.0 * self.b * made.elements * of_one, operation=Operation.CONV,
+            weights=float(self.e * out * of_one), vectors=float(self.e * out * sizes.get("bias", 0)),
+            saved=self.kept(value), output=self.bytes(made), input_gradient=value.gradient,
+        )  # fmt: skip
+        return made, [operator]
+
+    def linear(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
+        """Return a product of the channels of each position with weights."""
+        out = Value(sizes["out"], value.height, value.width)
+        return out, [self.product("", value, sizes["out"], bias=bool(sizes.get("bias", 1)))]
+
+    def product(self, path: str, value: Value, columns: int, *, bias: bool) -> Operator:
+        """Return a product of rows of as many numbers as there are channels."""
+        rows, inputs = self.b * value.height * value.width, value.channels
+        return Operator(
+            "gemm", sizes_of(rows, columns, inputs), 2.0 * rows * columns * inputs, path=path,
+            operation=Operation.LINEAR, weights=float(self.e * inputs * columns),
+            vectors=float(self.e * columns * bias), saved=self.kept(value), output=float(self.e * rows * columns),
+            input_gradient=value.gradient,
+        )  # fmt: skip
+
+    def elementwise(self, kind: LayerKind, value: Value) -> tuple[Value, list[Operator]]:
+        """Return a norm, an activation or the loss, which write as much as they read."""
+        out = Value(*value.sizes)
+        norm = kind in (LayerKind.BATCH_NORM, LayerKind.LAYER_NORM)
+        saved = self.kept(out if kind in _SAVE_OUTPUT else value)
+        made = self.memory("", kind.value, value, out, Operation.NORM if norm else Operation.ELEMENTWISE, saved)
+        if norm:  # a constant rate counts one FLOP per element
+            made = replace(made, work=float(self.b * value.elements), vectors=float(2 * self.e * value.channels))
+        return out, [made]
+
+    def max_pool(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
+        """Return the maximum of windows; its input and the places of the maxima are saved."""
+        out = self.pooled(sizes, value, place)
+        saved = self.kept(value) + INDEX * self.b * out.elements
+        return out, [self.memory("", "max_pool", value, out, Operation.POOL, saved)]
+
+    def avg_pool(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
+        """Return the mean of windows."""
+        out = self.pooled(sizes, value, place)
+        return out, [self.memory("", "avg_pool", value, out, Operation.POOL)]
+
+    def global_pool(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
+        """Return the mean of every channel."""
+        out = Value(value.channels)
+        return out, [self.memory("", "avg_pool", value, out, Operation.POOL)]
+
+    def dropout(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
+        """Return dropout, whose mask of a byte per element is saved."""
+        elements = self.b * value.elements
+        shape = (("bytes", (2 * self.e + 1) * elements),)
+        made = Operator(
+            "dropout", shape, operation=Operation.DROPOUT, saved=float(elements), output=self.bytes(value)
+        )  # fmt: skip
+        return Value(*value.sizes), [made]
+
+    def join(self, kind: LayerKind, value: Value, other: Value, place: str) -> tuple[Value, list[Operator]]:
+        """Return a sum, a product element by element, or two maps side by side."""
+        start = 1 if kind is LayerKind.CONCAT else 0
+        if value.sizes[start:] != other.sizes[start:]:
+            what = "height and width" if start else "channels, height and width"
+            raise InputError(
+                place, _shown(value.sizes[start:]), f"the {what} of the other, {_shown(other.sizes[start:])}"
+            )
+        if kind is LayerKind.CONCAT:
+            out = Value(value.channels + other.channels, value.height, value.width)
+            return out, [self.memory("", "copy", out, out, Operation.ROUTE)]
+        out = Value(*value.sizes)
+        saved = self.kept(value) + self.kept(other) if kind is LayerKind.MUL else 0.0
+        operation = Operation.GATE if kind is LayerKind.MUL else Operation.RESIDUAL
+        shape = (("bytes", 3 * self.e * self.b * out.elements),)
+        return out, [Operator(kind.value, shape, operation=operation, saved=saved, output=self.bytes(out))]
+
+    def narrow(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
+        """Return some of the channels, a view."""
+        if sizes["channels"] > value.channels:
+            raise InputError(place, f"{sizes['channels']} channels", f"at most those of its input, {value.channels}")
+        return Value(sizes["channels"], value.height, value.width, value.kept, value.gradient), []
+
+    def flatten(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
+        """Return all numbers of a sample as channels, a view."""
+        return Value(value.elements, kept=value.kept, gradient=value.gradient), []
+
+    def shuffle(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
+        """Return the channels in another order."""
+        return self.moved(value, Value(*value.sizes))
+
+    def upsample(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
+        """Return every number several times along height and width."""
+        factor = sizes["factor"]
+        return self.moved(value, Value(value.channels, value.height * factor, value.width * factor))
+
+    def space_to_depth(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
+        """Return neighbours in height and width as channels."""
+        factor = sizes["factor"]
+        _divides(place, "factor", factor, "height and width", value.height, value.width)
+        out = Value(value.channels * factor**2, value.height // factor, value.width // factor)
+        return self.moved(value, out)
+
+    def embedding(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
+        """Return a row of a table for each sample."""
+        width, out = self.e * sizes["width"], Value(sizes["width"])
+        shape = (("rows", self.b), ("width", width))
+        made = Operator(
+            "gather", shape, operation=Operation.LOOKUP, weights=float(width * sizes["rows"]),
+            saved=float(INDEX * self.b), output=self.bytes(out),
+        )  # fmt: skip
+        return out, [made]
+
+    def window_attention(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
+        """Return attention within windows (Swin Transformer), with biases of relative positions, and its copies."""
+        heads, side, c = sizes["heads"], sizes["window"], value.channels
+        _divides(place, "heads", heads, "the channels", c)
+        _divides(place, "window", side, "height and width", value.height, value.width)
+        tokens, columns = side * side, c // heads
+        products = self.b * (value.height // side) * (value.width // side) * heads
+        scores = Value(products * tokens // self.b, tokens)
+        work, moved = 2.0 * products * tokens * tokens * columns, Value(*value.sizes)
+        cyclic = [self.moved(value, moved)[1][0]] if sizes.get("shifted") else []
+        qkv, kept = Value(3 * c, value.height, value.width), self.bytes(value)
+        biased = replace(self.add(scores), path=".bias", weights=float(self.e * (2 * side - 1) ** 2 * heads))
+        made = [
+            *(replace(one, path=".shift") for one in cyclic),
+            replace(self.moved(value, moved)[1][0], path=".partition"),
+            self.product(".qkv", moved, 3 * c, bias=True),
+            replace(self.moved(qkv, qkv)[1][0], path=".heads", saved=3 * kept),
+            Operator("gemm", sizes_of(tokens, tokens, columns, products), work, path=".scores",
+                     operation=Operation.SCORES, output=self.bytes(scores)),
+            biased,
+            *((replace(self.add(scores), path=".mask"),) if cyclic else ()),
+            replace(self.memory(".softmax", "softmax", scores, scores), saved=self.bytes(scores)),
+            Operator("gemm", sizes_of(tokens, columns, tokens, products), work, path=".context",
+                     operation=Operation.CONTEXT, output=kept),
+            replace(self.moved(value, moved)[1][0], path=".merge"),
+            self.product(".output", Value(*value.sizes), c, bias=True),
+            replace(self.moved(value, moved)[1][0], path=".reverse"),
+            *(replace(one, path=".shift_back") for one in cyclic),
+        ]  # fmt: skip
+        return Value(*value.sizes), made
+
+    def moved(self, value: Value, out: Value) -> tuple[Value, list[Operator]]:
+        """Return a copy, whose gradient goes the same way back."""
+        return out, [self.memory("", "copy", value, out, Operation.ROUTE)]
+
+    def add(self, value: Value) -> Operator:
+        """Return a sum with numbers that all samples share: its gradient is that of its input."""
+        shape = (("bytes", 2 * self.e * self.b * value.elements),)
+        return Operator("add", shape, operation=Operation.SUM, output=self.bytes(value))
+
+    def memory(
+        self, path: str, kernel: str, value: Value, out: Value, operation: Operation = Operation.ELEMENTWISE,
+        saved: float = 0.0,
+    ) -> Operator:  # fmt: skip
+        """Return an operator that reads one value and writes another."""
+        shape = (("bytes", self.e * self.b * (value.elements + out.elements)),)
+        return Operator(kernel, shape, path=path, operation=operation, saved=saved, output=self.bytes(out))
+
+    def bytes(self, value: Value) -> float:
+        """Return the bytes of a value [B]."""
+        return float(self.e * self.b * value.elements)
+
+    def kept(self, value: Value) -> float:
+        """Return the bytes that are saved of a value, 0 where it is saved already [B]."""
+        if value.kept:
+            return 0.0
+        value.kept = True
+        return self.bytes(value)
+
+    def pooled(self, sizes: Mapping[str, int], value: Value, place: str) -> Value:
+        """Return what a pool hands on."""
+        kernel = sizes["kernel"]
+        return self.window(value, kernel, sizes.get("stride", kernel), sizes.get("padding", 0), place, value.channels)
+
+    def window(self, value: Value, kernel: int, stride: int, padding: int, place: str, channels: int) -> Value:
+        """Return what a window that slides over height and width hands on."""
+        height, width = (conv_output(size, kernel, stride, padding) for size in (value.height, value.width))
+        if min(height, width) < 1:
+            padded = f"its padded input of {value.height + 2 * padding} x {value.width + 2 * padding}"
+            raise InputError(place, f"a kernel of {kernel} x {kernel}", f"one that fits into {padded}")
+        return Value(channels, height, width)
+
+
+_SAVE_OUTPUT = frozenset({LayerKind.RELU, LayerKind.SIGMOID, LayerKind.TANH})
+"""Activations whose gradient follows from their output."""
+
+
+def _divides(place: str, what: str, count: int, whose: str, *sizes: int) -> None:
+    if any(size % count for size in sizes):
+        raise InputError(f"{place}, field '{what}'", str(count), f"a divisor of {whose}, {_shown(sizes)}")
+
+
+def _shown(sizes: Sequence[int]) -> str:
+    return " x ".join(map(str, sizes)) if len(sizes) != 2 else " and ".join(map(str, sizes))

@@ -1,0 +1,94 @@
+"""Work and bytes of the kernel calls of a model: sums over its operator list."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from simcore.models.compute.compute_model import KernelCall
+from simcore.models.training.operators import Operator, OperatorList, conv_output, passes
+
+CONVOLUTIONS = frozenset({"conv", "conv_input_gradient", "conv_weight_gradient"})
+"""Kernels of the sizes of a convolution's forward pass."""
+
+PRODUCTS = CONVOLUTIONS | {"gemm"}
+"""Kernels whose multiply-accumulates are counted as work."""
+
+
+def flop_of(call: KernelCall) -> float:
+    """Return the work of a product, twice its multiply-accumulates; 0 for other kernels [FLOP].
+
+    Examples
+    --------
+    >>> flop_of(KernelCall("gemm", (("m", 2), ("n", 3), ("k", 4), ("batch", 1)), work=48.0))
+    48.0
+    """
+    return call.work if call.kernel in PRODUCTS else 0.0
+
+
+def moved_bytes(call: KernelCall, element: int) -> float:
+    """Return the bytes that a call reads and writes at least, each operand once [B].
+
+    Parameters
+    ----------
+    call : KernelCall
+        The call.
+    element : int
+        Bytes per element of a product's operands [B].
+
+    Examples
+    --------
+    >>> moved_bytes(KernelCall("gemm", (("m", 2), ("n", 3), ("k", 4), ("batch", 1))), element=4)
+    104
+    """
+    sizes = dict(call.shape)
+    if "bytes" in sizes:
+        return sizes["bytes"]
+    if call.kernel in CONVOLUTIONS:
+        return element * _conv_elements(sizes)
+    if "width" in sizes:  # rows of a table, read and written
+        return 2 * sizes["rows"] * sizes["width"]
+    m, n, k = sizes["m"], sizes["n"], sizes["k"]
+    return element * sizes["batch"] * (m * k + k * n + m * n)
+
+
+def _conv_elements(sizes: dict[str, float]) -> float:
+    """Return the elements of a convolution's input, weights and output."""
+    kernel = sizes["kernel_h"], sizes["kernel_w"]
+    plane = math.prod(
+        conv_output(int(size), int(side), int(sizes["stride"]), int(sizes["padding"]))
+        for size, side in zip((sizes["height"], sizes["width"]), kernel, strict=True)
+    )
+    read = sizes["batch"] * sizes["in_channels"] * sizes["height"] * sizes["width"]
+    weights = sizes["in_channels"] // sizes["groups"] * sizes["out_channels"] * math.prod(kernel)
+    return read + weights + sizes["batch"] * sizes["out_channels"] * plane
+
+
+def forward_calls(listed: OperatorList) -> Iterator[tuple[KernelCall, int]]:
+    """Yield the kernel calls of the forward pass, those of equal blocks once with their number."""
+    for one, count in _counted(listed):
+        yield from ((call, count) for call in passes(one).forward)
+
+
+def all_calls(listed: OperatorList) -> Iterator[tuple[KernelCall, int]]:
+    """Yield the kernel calls of all passes and of the update, those of equal blocks once with their number."""
+    for one, count in _counted(listed):
+        each = passes(one)
+        yield from ((call, count) for call in (*each.forward, *each.input_gradient, *each.weight_gradient))
+
+
+def totals(calls: Iterable[tuple[KernelCall, int]], element: int) -> tuple[float, float]:
+    """Return the work [FLOP] and the bytes [B] of some calls.
+
+    Examples
+    --------
+    >>> totals([(KernelCall("copy", (("bytes", 8),)), 3)], element=4)
+    (0.0, 24.0)
+    """
+    listed = list(calls)
+    work = math.fsum(count * flop_of(call) for call, count in listed)
+    return work, math.fsum(count * moved_bytes(call, element) for call, count in listed)
+
+
+def _counted(listed: OperatorList) -> Iterator[tuple[Operator, int]]:
+    return ((one, section.count) for section in listed.sections for one in section.operators)

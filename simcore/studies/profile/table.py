@@ -1,0 +1,106 @@
+"""A profile held against a table of kernels that anyone measured."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simcore.models.compute.kernels import FORMULA_OF, outside, seconds_of
+from simcore.models.compute.measurement import Measurement
+from simcore.models.compute.predict import fit_for
+from simcore.models.compute.profile import Errors, KernelProfile
+from simcore.results import Table
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class TableValidation:
+    """Predictions of one profile against the rows of a table.
+
+    Attributes
+    ----------
+    name : str
+        Of the profile.
+    file : str
+        How the profile was given.
+    table_name : str
+        Where the rows are from.
+    errors : mapping
+        By the table's operation and number format; None where every row is outside what the profile predicts.
+    outside : mapping of (str, str) to int
+        Rows that the profile refuses, as their shapes lie outside what it was sampled on.
+    predictions : Table
+        Every other row: measured and predicted seconds.
+    """
+
+    name: str
+    file: str
+    table_name: str
+    errors: Mapping[Key, Errors | None]
+    outside: Mapping[Key, int]
+    predictions: Table
+
+    @property
+    def table(self) -> Table:
+        """A row per operation and number format: rows that are compared, rows outside, and errors."""
+        columns = ["kernel", "dtype", "samples", "outside", "mape", "p90", "bias"]
+        rows = []
+        for key, errors in self.errors.items():
+            count, *known = (0, None, None, None) if errors is None else dataclasses.astuple(errors)
+            rows.append((*key, count, self.outside[key], *known))
+        return Table(columns, rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain containers for JSON."""
+        return {"profile": self.file, "kernels": [dict(row) for row in self.table]}
+
+    def sentences(self) -> list[str]:
+        """Say how many rows the profile refuses."""
+        refused = sum(self.outside.values())
+        return [f"{refused} rows lie outside what the profile was sampled on and are not compared"] if refused else []
+
+    def measured(self) -> list[str]:
+        """Return the line that says what was compared."""
+        return [f"held against {len(self.predictions)} rows of {self.table_name}"]
+
+
+def against(profile: KernelProfile, file: str, rows: Sequence[Measurement], table_name: str) -> TableValidation:
+    """Hold a profile against measured rows; a prediction sees the shape alone.
+
+    Parameters
+    ----------
+    profile : KernelProfile
+        What predicts.
+    file : str
+        How it was given.
+    rows : sequence of Measurement
+        Of its device.
+    table_name : str
+        Where the rows are from.
+
+    Raises
+    ------
+    InputError
+        If the profile lacks a kernel or a number format of the table.
+    """
+    misses: dict[Key, list[float]] = {}
+    refused: dict[Key, int] = {}
+    compared = []
+    for one in rows:
+        sample, key = one.sample, (one.op, one.sample.dtype)
+        fit, _ = fit_for(profile, sample.kernel, sample.dtype)
+        known = misses.setdefault(key, [])
+        refused.setdefault(key, 0)
+        if outside(fit, sample.shape):
+            refused[key] += 1
+            continue
+        predicted = seconds_of(fit, sample.shape, profile.device)
+        known.append(predicted / sample.seconds - 1)
+        compared.append((*key, FORMULA_OF[sample.kernel], True, sample.seconds, predicted))
+    columns = ["kernel", "dtype", "formula", "held_out", "measured", "predicted"]
+    table = Table(columns, compared, {"measured": "s", "predicted": "s"})
+    errors = {key: Errors.of(each) for key, each in misses.items()}
+    return TableValidation(profile.name, file, table_name, errors, refused, table)
