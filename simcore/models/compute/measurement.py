@@ -20,15 +20,15 @@ class Measurement:
         What the table calls it, such as ``linear`` or ``bmm``.
     sample : Sample
         The same as simcore's kernel, with its shape and seconds.
-    library : str
-        Name of the kernel that the library launched; empty where the table has none.
+    launched : str
+        Name of the kernel that ran; empty where the table has none.
     grid : str
         Its blocks, as the table writes them: ``8x30x1``.
     """
 
     op: str
     sample: Sample
-    library: str = ""
+    launched: str = ""
     grid: str = ""
 
     @property
@@ -40,5 +40,5 @@ class Measurement:
         >>> Measurement("linear", Sample("gemm", "fp32", {}, 1.0), "volta_sgemm_128x64_tn").tile
         (128, 64)
         """
-        match = _TILE.search(self.library)
+        match = _TILE.search(self.launched)
         return None if match is None else (int(match[1]), int(match[2]))
