@@ -364,6 +364,13 @@ def test_the_last_sparse_block_may_be_minus_one():
     assert architecture({**ernie, "moe_layer_end_index": -1}) == architecture(ernie)
 
 
+def test_the_output_of_an_ernie_with_experts_has_the_biases_of_its_products():
+    ernie = {**LLAMA, "model_type": "ernie4_5_moe", "moe_num_experts": 8, "moe_k": 2, "moe_intermediate_size": 32}
+    assert architecture({**ernie, "use_bias": True}).biases.head
+    assert not architecture({**ernie, "use_bias": False}).biases.head
+    assert not architecture({**LLAMA, "model_type": "ernie4_5", "use_bias": True}).biases.head
+
+
 def test_used_and_ignored_fields_are_told_apart():
     config = read({**LLAMA, "rms_norm_eps": 1e-5, "torch_dtype": "bfloat16"})
     assert "rms_norm_eps" in config.ignored
