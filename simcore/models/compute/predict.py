@@ -64,11 +64,13 @@ def predict(profile: KernelProfile, kernel: str, dtype: str, shape: Shape, *, ex
         if name in _SIZES and not value > 0:
             raise InputError(f"{kernel}, {name}", f"{value:g}", "a size above 0")
     fit, notes = fit_for(profile, kernel, dtype)
+    shape = _known(fit, shape)
     beyond = outside(fit, shape)
     if beyond:
         if not extrapolate:
             expected = "a shape in the range that was measured"
-            remedy = f"Add {field('extrapolate')} to predict it all the same, or run simcore calibrate --full."
+            more = ", or run simcore calibrate --full" if fit.origin == "fitted" else ""
+            remedy = f"Add {field('extrapolate')} to predict it all the same{more}."
             raise InputError(f"profile {profile.name}, {kernel} {dtype}", "; ".join(beyond), expected, remedy)
         notes += (f"{kernel} {dtype}: extrapolated beyond what was measured, where the expected error says little",)
     if "width" in fit.ranges and "width" not in shape:
@@ -79,6 +81,13 @@ def predict(profile: KernelProfile, kernel: str, dtype: str, shape: Shape, *, ex
         notes += (f"{kernel} {dtype}: measured with a spread above the bound of {NOISY:.0%}",)
     error = expected_error(profile, fit, shape)
     return Prediction(seconds_of(fit, shape, profile.device), error.relative, fit.origin, error.basis, notes)
+
+
+def _known(fit: Fit, shape: Shape) -> Shape:
+    """Return the sizes that a fit knows: how wide rows are matters to those alone that were sampled with it."""
+    if "width" not in shape or "width" in fit.ranges or fit.formula != "stream":
+        return shape
+    return {name: size for name, size in shape.items() if name != "width"}
 
 
 def require_fits(profile: KernelProfile) -> None:

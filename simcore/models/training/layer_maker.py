@@ -133,6 +133,8 @@ class LayerMaker:
         made = self.memory("", kind.value, value, out, Operation.NORM if norm else Operation.ELEMENTWISE, saved)
         if norm:  # a constant rate counts one FLOP per element
             made = replace(made, work=float(self.b * value.elements), vectors=float(2 * self.e * value.channels))
+        if kind is LayerKind.LAYER_NORM:
+            made = replace(made, shape=(*made.shape, ("width", value.channels)))
         return out, [made]
 
     def max_pool(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
@@ -225,6 +227,7 @@ class LayerMaker:
         cyclic = [self.moved(value, moved)[1][0]] if sizes.get("shifted") else []
         qkv, kept = Value(3 * c, value.height, value.width), self.bytes(value)
         biased = replace(self.add(scores), path=".bias", weights=float(self.e * (2 * side - 1) ** 2 * heads))
+        softmax = self.memory(".softmax", "softmax", scores, scores)
         made = [
             *(replace(one, path=".shift") for one in cyclic),
             replace(self.moved(value, moved)[1][0], path=".partition"),
@@ -234,7 +237,7 @@ class LayerMaker:
                      operation=Operation.SCORES, output=self.bytes(scores)),
             biased,
             *((replace(self.add(scores), path=".mask"),) if cyclic else ()),
-            replace(self.memory(".softmax", "softmax", scores, scores), saved=self.bytes(scores)),
+            replace(softmax, shape=(*softmax.shape, ("width", tokens)), saved=self.bytes(scores)),
             Operator("gemm", sizes_of(tokens, columns, tokens, products), work, path=".context",
                      operation=Operation.CONTEXT, output=kept),
             replace(self.moved(value, moved)[1][0], path=".merge"),

@@ -121,10 +121,14 @@ class OperatorMaker:
         operation: Operation = Operation.ELEMENTWISE,
         saved: float = 0.0,
         output: float | None = None,
+        width: int | None = None,
     ) -> Operator:
-        """Return an operator that moves bytes; unless said otherwise it writes as many as it reads."""
+        """Return an operator that moves bytes; unless said otherwise it writes as many as it reads.
+
+        Where it works on rows, `width` is the elements of one.
+        """
         left = moved / 2 if output is None else output
-        shape = (("bytes", moved),)
+        shape: Shape = (("bytes", moved),) if width is None else (("bytes", moved), ("width", width))
         return Operator(kernel, shape, path=path, operation=operation, saved=float(saved), output=float(left))
 
     def dropout(self, path: str, elements: int) -> tuple[Operator, ...]:
@@ -134,11 +138,15 @@ class OperatorMaker:
         moved, left = (2 * self.e + 1) * elements, self.e * elements
         return (self.memory(path, "dropout", moved, Operation.DROPOUT, saved=elements, output=left),)
 
-    def norm(self, path: str, width: int, scales: int, *, whole: bool = False) -> Operator:
-        """Return a norm of as many columns as `width`; a constant rate counts one FLOP per element."""
+    def norm(self, path: str, width: int, scales: int, *, whole: bool = False, row: int | None = None) -> Operator:
+        """Return a norm of as many columns as `width`, in rows of that or of `row`.
+
+        A constant rate counts one FLOP per element.
+        """
         model, elements = self.model, self.n * width // (1 if whole else self.tp)
         vectors = scales * (2 if model.biases.norms else 1) if model.norm_scales else 0
-        made = self.memory(path, "layer_norm", 2 * self.e * elements, Operation.NORM, saved=self.e * elements)
+        moved, row = 2 * self.e * elements, width if row is None else row
+        made = self.memory(path, "layer_norm", moved, Operation.NORM, saved=self.e * elements, width=row)
         return replace(made, work=float(elements), vectors=float(self.e * vectors))
 
 

@@ -46,7 +46,7 @@ def moved_bytes(call: KernelCall, element: int) -> float:
         return sizes["bytes"]
     if call.kernel in CONVOLUTIONS:
         return element * _conv_elements(sizes)
-    if "width" in sizes:  # rows of a table, read and written
+    if "rows" in sizes:  # rows of a table, read and written
         return 2 * sizes["rows"] * sizes["width"]
     m, n, k = sizes["m"], sizes["n"], sizes["k"]
     return element * sizes["batch"] * (m * k + k * n + m * n)

@@ -120,7 +120,7 @@ class _Make(OperatorMaker):
         width, biases = self.model.kv_width, self.model.biases
         own = keys == self.n and path == "attention"
         back = None if own else self.all_reduce(keys * self.h)
-        norm = self.norm(f"{path}.qk_norm", self.model.query_width + width, self.model.qk_norm)
+        norm = self.norm(f"{path}.qk_norm", self.model.query_width + width, self.model.qk_norm, row=self.head_width)
         return (
             self.linear(
                 f"{path}.query", self.h, self.model.query_width, Cut.COLUMNS, bias=biases.query,
@@ -177,7 +177,7 @@ class _Make(OperatorMaker):
         sizes = (s, seen, self.head_width), (s, self.value_width, seen)
         return (
             self.product(f"{path}.scores", Operation.SCORES, sizes[0], query, saved=kept + keyed),
-            self.memory(f"{path}.softmax", "softmax", 2 * e * scores, saved=e * scores),
+            self.memory(f"{path}.softmax", "softmax", 2 * e * scores, saved=e * scores, width=seen),
             *self.dropout(f"{path}.scores_dropout", scores),
             self.product(f"{path}.context", Operation.CONTEXT, sizes[1], context, saved=values + dropped),
             self.linear(
@@ -300,7 +300,7 @@ class _Make(OperatorMaker):
                 weights=float(e * h * (model.outputs or 0) / tp), vectors=e * columns * float(model.biases.head),
                 saved=self.activations, output=float(logits), after_input_gradient=self.summed,
             ),
-            self.memory("output.softmax", "softmax", 2 * logits, saved=logits),
+            self.memory("output.softmax", "softmax", 2 * logits, saved=logits, width=columns),
         )  # fmt: skip
 
     def between(self, path: str, products: Sequence[Projection]) -> tuple[Operator, ...]:

@@ -22,7 +22,7 @@ FAR = 0.5
 
 
 def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
-    """Draw every sample: filled where it was fitted, open where it was held out.
+    """Draw every sample: filled where it was fitted, open where it was held out or nobody knows.
 
     On the left the diagonal is no error; on the right the band is `BAND` to either side.
 
@@ -46,7 +46,7 @@ def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
         colour = COLOURS[formulas.index(row["formula"]) % len(COLOURS)]
         style = {
             "color": colour, "marker": FORMATS[dtypes.index(row["dtype"]) % len(FORMATS)], "markersize": 4,
-            "fillstyle": "none" if row["held_out"] else "full", "linestyle": "none",
+            "fillstyle": "full" if row["held_out"] is False else "none", "linestyle": "none",
         }  # fmt: skip
         left.plot(1e3 * row["measured"], 1e3 * row["predicted"], **style)
         error = max(-FAR, min(FAR, row["predicted"] / row["measured"] - 1))
@@ -64,6 +64,9 @@ def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
         left.plot([], [], FORMATS[position % len(FORMATS)], color="#333333", markersize=4, label=dtype)
     left.legend(frameon=False, fontsize=7, loc="upper left")  # looking for the best place may take seconds
     held_out = table.column("held_out")
-    kinds = "held-out shapes" if all(held_out) else "filled = fitted, open = held out"
+    if set(held_out) == {None}:
+        kinds = "measured kernels"
+    else:
+        kinds = "held-out shapes" if all(held_out) else "filled = fitted, open = held out"
     figure.suptitle("\n".join([f"{name}: {kinds}", *notes]), fontsize=10)
     return figure
