@@ -17,12 +17,12 @@ from simcore.models.training.layered_model import LayeredModel
 from simcore.models.training.lowering import Variant, lower_at_rate, lower_on_profile
 from simcore.models.training.workload import Workload
 from simcore.readers import zoo
-from simcore.readers.foreign import refuse_foreign, refuse_table, workload_entry
 from simcore.readers.layer_texts import Cut, Sizes, read_layer_text
 from simcore.readers.models import parse_model
 from simcore.readers.quantities import Entry, NotEmpty
 from simcore.readers.read import InputFile, Read
 from simcore.readers.sniff import is_layer_text, json_or_yaml, top_fields
+from simcore.readers.workload_files import refuse_foreign, refuse_table, workload_entry
 
 
 class _Group(Entry):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from simcore.errors import InputError
 from simcore.models.training.architecture import Batch, Run
+from simcore.models.training.listing import operators_of
 from simcore.models.training.notes import notes_on
-from simcore.models.training.transformer import operators_of
 from simcore.models.training.workload import Workload
 from simcore.readers import zoo
 from simcore.readers.config_fields import SHAPES

@@ -15,11 +15,11 @@ from simcore.models.compute.kernels import MEMORY_BOUND
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Errors, Fit, KernelProfile
 from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.listing import operators_of
 from simcore.models.training.lowering import LAYERS, lower, lower_at_rate, lower_on_profile
 from simcore.models.training.notes import notes_on
 from simcore.models.training.operator_maker import ADAM
 from simcore.models.training.operators import passes
-from simcore.models.training.transformer import operators_of
 from simcore.models.training.workload import Pass
 from simcore.readers.models import read_model
 from simcore.readers.profiles import read_profile

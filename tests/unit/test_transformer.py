@@ -9,9 +9,9 @@ from simcore.errors import InputError
 from simcore.models.compute.compute_model import ConstantRate
 from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.listing import operators_of
 from simcore.models.training.lowering import LAYERS, lower, lower_at_rate, whole_nanoseconds
 from simcore.models.training.operators import OperatorList
-from simcore.models.training.transformer import operators_of
 
 TOY = Transformer("toy", hidden=8, blocks=1)
 BATCH = Batch(sequence=4, sequences=4)

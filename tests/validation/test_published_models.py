@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from simcore.models.training.architecture import Batch
-from simcore.models.training.transformer import operators_of
+from simcore.models.training.listing import operators_of
 from simcore.readers.hugging_face import read_config
 
 MODELS = yaml.safe_load((Path(__file__).parent / "published_models.yaml").read_text(encoding="utf-8"))

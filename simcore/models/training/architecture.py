@@ -157,7 +157,7 @@ class Embedding:
 
 @dataclass(frozen=True)
 class Transformer:
-    """The sizes of a transformer: what `simcore.models.training.transformer.operators_of` makes its operators of.
+    """The sizes of a transformer: what `simcore.models.training.listing.operators_of` makes its operators of.
 
     Attributes
     ----------

@@ -6,7 +6,7 @@ from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.layered import layered_operators
 from simcore.models.training.layered_model import LayeredModel
 from simcore.models.training.operators import OperatorList
-from simcore.models.training.transformer import operators_of as transformer_operators
+from simcore.models.training.transformer import transformer_operators
 
 Architecture = Transformer | LayeredModel
 """The sizes of a model of any kind."""

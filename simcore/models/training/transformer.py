@@ -29,7 +29,7 @@ from simcore.models.training.operator_maker import (
 from simcore.models.training.operators import Communication, Operation, Operator, OperatorList, Section
 
 
-def operators_of(model: Transformer, batch: Batch, tp: int = 1) -> OperatorList:
+def transformer_operators(model: Transformer, batch: Batch, tp: int = 1) -> OperatorList:
     """Return the operators of a transformer on one NPU.
 
     Attention is one batched product per head, with the scores written to memory. Embedding and output layer are cut
@@ -58,9 +58,9 @@ def operators_of(model: Transformer, batch: Batch, tp: int = 1) -> OperatorList:
     Examples
     --------
     >>> model = Transformer("gpt", hidden=1024, blocks=1, heads=16, dropout=0.1)
-    >>> list(operators_of(model, Batch(512, 4)))[0].shape
+    >>> list(transformer_operators(model, Batch(512, 4)))[0].shape
     (('m', 2048), ('n', 1024), ('k', 1024), ('batch', 1))
-    >>> operators_of(model, Batch(512, 4)).saved == 512 * 4 * 1024 * (34 + 5 * 16 * 512 / 1024)
+    >>> transformer_operators(model, Batch(512, 4)).saved == 512 * 4 * 1024 * (34 + 5 * 16 * 512 / 1024)
     True
     """
     _check_split(model, tp)
@@ -105,7 +105,7 @@ def _shared(one: Operator) -> Operator:
 
 
 class _Make(OperatorMaker):
-    """Makes the operators of a transformer; see `operators_of`."""
+    """Makes the operators of a transformer; see `transformer_operators`."""
 
     def block(self, run: Run) -> tuple[Operator, ...]:
         """Return the operators of one block."""
