@@ -14,7 +14,7 @@ from pathlib import Path
 
 from simcore.errors import InputError, unknown_name
 from simcore.files import MOST_BYTES, check_columns, csv_rows, decode, read_bytes, sha256
-from simcore.models.compute.correction import as_product
+from simcore.models.compute.convolution import as_product
 from simcore.models.compute.device import DTYPES, Device
 from simcore.models.compute.measurement import Measurement
 from simcore.models.compute.profile import Sample

@@ -15,9 +15,10 @@ from pydantic import Field
 
 from simcore.errors import InputError, unknown_name
 from simcore.files import read_yaml, validate
+from simcore.models.compute.convolution import CONVOLUTIONS
 from simcore.models.compute.correction import FEATURES_OF, Correction, count_features
 from simcore.models.compute.device import DTYPES, Device
-from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, gemm_seconds
+from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, formulas_of, gemm_seconds
 from simcore.models.compute.profile import Fit, KernelProfile, Sample
 from simcore.models.compute.sparse.composed import COMPOSED
 from simcore.readers.devices import read_device
@@ -33,7 +34,9 @@ _CONV = (
 )  # fmt: skip
 _SPARSE = ("m", "n", "k", "height", "width", "sparsity", "tile_m", "tile_k", "tile_n")
 _SIZES: dict[str, tuple[str, ...]] = {
-    "gemm": ("m", "n", "k"), "conv": _CONV, "stream": ("bytes",), "rows": ("rows", "width"), "launch": ("nodes",),
+    "gemm": ("m", "n", "k"), **dict.fromkeys(CONVOLUTIONS, _CONV), "stream": ("bytes",),
+    "rows": ("rows", "width"), "launch": ("nodes",),
+    "attention": ("batch", "heads", "queries", "keys", "width"),
     "index": ("elements", "partial", "micro", "found"),
     **{name: _SPARSE for name in FORMULAS if name.startswith(("pit-", "index-"))},
     **{name: ("tokens", "experts", "inner", "outer", "skew") for name in COMPOSED if name.startswith("moe-")},
@@ -43,7 +46,10 @@ _SIZES: dict[str, tuple[str, ...]] = {
 
 _MAY_BE_ZERO = frozenset({"elements", "partial", "found", "skew", "sparsity", "valid", "padding"})
 
-_SPEEDS = frozenset({"rate", "onchip", "stream", "vector", "fresh", "bandwidth", "left", "right", "out"})
+_SPEEDS = frozenset({
+    "rate", "onchip", "stream", "vector", "fresh", "bandwidth", "left", "right", "out", "pointwise", "depthwise",
+    "scores",
+})  # fmt: skip
 """Parameters that times are divided by; the others may be 0, as those of data sheets are."""
 
 _REMEDY = "Calibrate again with this version of simcore."
@@ -207,9 +213,10 @@ def _check(path: Path, profile: KernelProfile) -> None:
 
 def _check_fit(place: str, fit: Fit) -> None:
     _check_names(place, fit.kernel, fit.dtype, list(FORMULA_OF))
-    formula = FORMULA_OF[fit.kernel]
-    if fit.formula != formula:
-        raise InputError(f"{place}, field 'formula'", f"'{fit.formula}'", f"'{formula}'", _REMEDY)
+    formula, allowed = fit.formula, formulas_of(fit.kernel)
+    if formula not in allowed:
+        expected = " or ".join(f"'{one}'" for one in allowed)
+        raise InputError(f"{place}, field 'formula'", f"'{formula}'", expected, _REMEDY)
     wanted = FORMULAS[formula].parameters
     amiss = sorted(wanted.keys() ^ fit.parameters.keys())
     if amiss:

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from simcore.calibrate.profile.published import common_tiles, fit_measurements, is_held_out, thinned
 from simcore.cli.main import main
 from simcore.errors import InputError
-from simcore.models.compute.correction import FEATURES, Correction, Tree, as_product, count_features
+from simcore.models.compute.convolution import as_product
+from simcore.models.compute.correction import FEATURES, Correction, Tree, count_features
 from simcore.models.compute.device import Device
 from simcore.models.compute.kernels import seconds_of
 from simcore.models.compute.measurement import Measurement

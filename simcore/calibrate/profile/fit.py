@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.models.compute.device import Device
-from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, Formula, Parameter, has_formula, seconds_of
+from simcore.models.compute.kernels import FORMULAS, Formula, Parameter, formula_of, has_formula, seconds_of
 from simcore.models.compute.profile import Fit, Sample
 from simcore.models.compute.unfitted import shortage
 
@@ -41,7 +41,7 @@ def fit_kernel(samples: Sequence[Sample], device: Device) -> Fit:
         With the residuals of every sample.
     """
     first = samples[0]
-    name = FORMULA_OF[first.kernel]
+    name = formula_of(first.kernel, (sample.shape for sample in samples))
     formula = FORMULAS[name]
     known = [sample for sample in samples if not sample.held_out]
     parameters = _solve(formula, known, device)

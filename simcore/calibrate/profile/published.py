@@ -104,7 +104,7 @@ def fit_table(
 
 def corrected(base: Fit, samples: Sequence[Sample], tiles: Sequence[tuple[int, int]], device: Device) -> Fit:
     """Return a fit with what its formula misses by learned from samples, and the ranges of their sizes."""
-    formula = FORMULA_OF[base.kernel]
+    formula = base.formula
     kind = FEATURES_OF[formula]
     bare = replace(base, correction=None)
     features = np.array([FEATURES[kind](sample.shape, tiles, device) for sample in samples])

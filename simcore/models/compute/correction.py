@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from simcore.models.compute.convolution import as_product
 from simcore.models.compute.device import Device
 
 Shape = Mapping[str, float]
@@ -116,29 +117,6 @@ def convolution_features(shape: Shape, tiles: Tiles, device: Device) -> list[flo
     return [*map(math.log2, logs), *parts, *fits]
 
 
-def as_product(shape: Shape) -> dict[str, float]:
-    """Return the product that a convolution is: a row per pixel of the output, a column per output channel.
-
-    Examples
-    --------
-    >>> shape = {"batch": 2, "in_channels": 8, "out_channels": 16, "height": 32, "width": 32}
-    >>> as_product({**shape, "kernel_h": 3, "kernel_w": 3, "stride": 2, "padding": 1, "groups": 4})
-    {'m': 512, 'n': 4.0, 'k': 18.0, 'batch': 4}
-    """
-    groups = shape["groups"]
-    kernel = shape["kernel_h"], shape["kernel_w"]
-    outputs = [
-        (shape[side] + 2 * shape["padding"] - size) // shape["stride"] + 1
-        for side, size in zip(("height", "width"), kernel, strict=True)
-    ]
-    return {
-        "m": shape["batch"] * outputs[0] * outputs[1],
-        "n": shape["out_channels"] / groups,
-        "k": shape["in_channels"] / groups * kernel[0] * kernel[1],
-        "batch": groups,
-    }
-
-
 def _tiled(m: float, n: float, batch: float, tiles: Tiles, device: Device) -> list[float]:
     """Return for each tile what padding, and the processors that idle in the last wave, multiply the time by."""
     features = []
@@ -172,5 +150,8 @@ def count_features(kind: str, tiles: int) -> int:
     return own + 2 * tilings * tiles
 
 
-FEATURES_OF: Mapping[str, str] = {"gemm": "product", "stream": "moved", "conv": "convolution"}
+FEATURES_OF: Mapping[str, str] = {
+    "gemm": "product", "stream": "moved", "conv": "convolution",
+    "conv_input_gradient": "convolution", "conv_weight_gradient": "convolution",
+}  # fmt: skip
 """The kind of each formula that can be corrected."""

@@ -7,12 +7,12 @@ are fitted by `simcore.calibrate.profile.fit`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import get_args
 
-from simcore.models.compute.correction import as_product
+from simcore.models.compute.convolution import CONVOLUTIONS, as_product, direct_conv_seconds, is_depthwise
 from simcore.models.compute.device import DTYPES, Device
 from simcore.models.compute.profile import Fit, Shape
 from simcore.models.compute.sparse.packed import layout_counts, packed_of
@@ -132,9 +132,36 @@ def index_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> fl
     return p["t0"] + math.fsum(shape[count] * p[cost] for count, cost in parts.items())
 
 
-def conv_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
-    """Return the time of a convolution [s]: that of the product that it is, see `gemm_seconds` and `as_product`."""
-    return gemm_seconds(as_product(shape), p, dtype, device)
+def conv_seconds(gradient: str, shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
+    """Return the time of a convolution or of a gradient of it [s]: that of the product that it is.
+
+    See `gemm_seconds` and `as_product`.
+    """
+    return gemm_seconds(as_product(shape, gradient), p, dtype, device)
+
+
+def attention_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
+    """Return the time of attention in one kernel, or of its gradients [s].
+
+    ::
+
+        t = t0 + 4 L Q K w / P + L Q K / E + 2 e L (Q + K) w / stream
+
+    with L = batch heads, Q queries, K keys, heads w wide: two products at P `rate` [FLOP/s], a softmax of E `scores`
+    [1/s] that no memory sees, and queries, keys, values and output, read or written once.
+
+    Examples
+    --------
+    >>> toy = Device("toy", "cpu", 1, 1e9, 1e9, 1e6)
+    >>> p = {"t0": 1e-6, "rate": 1e9, "scores": 1e8, "stream": 1e9}
+    >>> sizes = {"batch": 1, "heads": 2, "queries": 16, "keys": 16, "width": 8}
+    >>> round(attention_seconds(sizes, p, "fp32", toy) * 1e6, 3)
+    26.6
+    """
+    of_one = shape["batch"] * shape["heads"]
+    scores = of_one * shape["queries"] * shape["keys"]
+    moved = 2 * DTYPES[dtype] * of_one * (shape["queries"] + shape["keys"]) * shape["width"]
+    return p["t0"] + 4 * scores * shape["width"] / p["rate"] + scores / p["scores"] + moved / p["stream"]
 
 
 def launch_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
@@ -152,8 +179,13 @@ def _gemm_measures(shape: Shape) -> dict[str, float]:
 
 
 def _conv_measures(shape: Shape) -> dict[str, float]:
+    """Return sizes of the forward pass, of the gradients too: so its range says where its fit may stand in."""
     product = as_product(shape)
-    return {"output": product["m"] * product["n"] * product["batch"], "flop": _flop(product)}
+    return {**shape, "output": product["m"] * product["n"] * product["batch"], "flop": _flop(product)}
+
+
+def _attention_measures(shape: Shape) -> dict[str, float]:
+    return {**shape, "scores": shape["batch"] * shape["heads"] * shape["queries"] * shape["keys"]}
 
 
 _T0 = Parameter(3e-6, 1e-9, 1e-2)
@@ -171,7 +203,41 @@ _GEMM = Formula(
     _gemm_measures,
     _flop,
 )
-_CONV = Formula(_GEMM.parameters, conv_seconds, lambda s: dict(s) | _conv_measures(s), lambda s: _flop(as_product(s)))
+
+
+def _conv(gradient: str) -> Formula:
+    """Return the formula of a convolution as a product."""
+
+    def flop(shape: Shape) -> float:
+        return _flop(as_product(shape, gradient))
+
+    return Formula(_GEMM.parameters, partial(conv_seconds, gradient), _conv_measures, flop)
+
+
+def _direct_conv(gradient: str) -> Formula:
+    """Return the formula of a convolution where depthwise ones and those of 1 x 1 have speeds of their own."""
+    speed = Parameter(1e10, 1e7, 1e16)
+    parameters = {
+        "t0": _T0,
+        "rate": speed,
+        "pointwise": speed,
+        "depthwise": speed,
+        "ramp": _GEMM.parameters["ramp"],
+        "stream": Parameter(1e10, 1e8, 1e15),
+    }
+    return Formula(parameters, partial(direct_conv_seconds, gradient, TILES), _conv_measures)
+
+
+_ATTENTION = Formula(
+    {
+        "t0": _T0,
+        "rate": Parameter(1e11, 1e8, 1e16),
+        "scores": Parameter(1e9, 1e6, 1e15),
+        "stream": Parameter(2e10, 1e8, 1e15),
+    },
+    attention_seconds,
+    _attention_measures,
+)
 _STREAM = Formula(
     {
         "t0": _T0,
@@ -244,24 +310,50 @@ AXES: tuple[Axis, ...] = get_args(Axis)
 """What sparse kernels pack: ``pit-k``, ``pit-m``... multiply, ``index-k``, ``index-m``... find the micro-tiles."""
 
 FORMULAS: Mapping[str, Formula] = {
-    "gemm": _GEMM, "conv": _CONV, "stream": _STREAM, "rows": _ROWS, "index": _INDEX, "launch": _LAUNCH,
+    "gemm": _GEMM, "stream": _STREAM, "rows": _ROWS, "index": _INDEX, "launch": _LAUNCH, "attention": _ATTENTION,
+    **{name: _conv(gradient) for name, gradient in CONVOLUTIONS.items()},
+    **{f"direct_{name}": _direct_conv(gradient) for name, gradient in CONVOLUTIONS.items()},
     **{f"pit-{axis}": _packed(axis) for axis in AXES}, **{f"index-{axis}": _layout(axis) for axis in AXES},
 }  # fmt: skip
 """Formulas by name."""
 
+_ACTIVATIONS = ("relu", "tanh", "sigmoid", "silu", "gelu")
+_NORMALISED = ("softmax", "layer_norm", "batch_norm", "max_pool", "avg_pool", "cross_entropy", "dropout")
+
 MEMORY_BOUND = (
-    "copy", "add", "mul", "relu", "tanh", "gelu", "softmax", "layer_norm", "dropout",
-    "gelu_backward", "softmax_backward", "layer_norm_backward", "dropout_backward", "adam",
+    "copy", "add", "mul", *_ACTIVATIONS, *_NORMALISED,
+    *(f"{name}_backward" for name in (*_ACTIVATIONS, *_NORMALISED)), "adam",
 )  # fmt: skip
 """Memory-bound kernels; where a profile has no fit of one, ``copy`` stands in for it."""
 
+ROWS = ("gather", "scatter", "embedding_bag", "embedding_bag_backward")
+"""Kernels that move rows of a table."""
+
 FORMULA_OF: Mapping[str, str] = {
-    "gemm": "gemm", "conv": "conv", **dict.fromkeys(MEMORY_BOUND, "stream"),
-    "gather": "rows", "scatter": "rows", "index": "index", "launch": "launch", "graph": "launch",
+    "gemm": "gemm", **{name: name for name in CONVOLUTIONS}, **dict.fromkeys(MEMORY_BOUND, "stream"),
+    **dict.fromkeys(ROWS, "rows"), "index": "index", "launch": "launch", "graph": "launch",
+    "attention": "attention", "attention_backward": "attention",
     "index-experts": "index", "index-sequence": "index",
     **{name: name for name in FORMULAS if name.startswith(("pit-", "index-"))},
 }  # fmt: skip
-"""The formula of each kernel."""
+"""The formula of each kernel; see `formula_of` for convolutions, which have two."""
+
+
+def formulas_of(kernel: str) -> tuple[str, ...]:
+    """Return the formulas that a fit of a kernel may have.
+
+    Examples
+    --------
+    >>> formulas_of("conv"), formulas_of("gemm")
+    (('conv', 'direct_conv'), ('gemm',))
+    """
+    return (FORMULA_OF[kernel], f"direct_{kernel}") if kernel in CONVOLUTIONS else (FORMULA_OF[kernel],)
+
+
+def formula_of(kernel: str, shapes: Iterable[Shape]) -> str:
+    """Return the formula that is fitted to samples of a kernel: where depthwise convolutions are among them, theirs."""
+    direct = kernel in CONVOLUTIONS and any(map(is_depthwise, shapes))
+    return formulas_of(kernel)[direct]
 
 
 def has_formula(kernel: str, device: Device) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simcore.errors import InputError, field
+from simcore.models.compute.convolution import CONVOLUTIONS, as_product, is_pointwise
 from simcore.models.compute.correction import USUAL_WIDTH
 from simcore.models.compute.device import DTYPES, lacks
 from simcore.models.compute.expected import expected_error
-from simcore.models.compute.kernels import MEMORY_BOUND, outside, seconds_of
+from simcore.models.compute.kernels import MEMORY_BOUND, ROWS, outside, seconds_of
 from simcore.models.compute.profile import NOISY, Fit, KernelProfile, Shape
 from simcore.models.compute.unfitted import why_unfitted
 
@@ -63,8 +64,8 @@ def predict(profile: KernelProfile, kernel: str, dtype: str, shape: Shape, *, ex
     for name, value in shape.items():
         if name in _SIZES and not value > 0:
             raise InputError(f"{kernel}, {name}", f"{value:g}", "a size above 0")
-    fit, notes = fit_for(profile, kernel, dtype)
-    shape = _known(fit, shape)
+    fit, notes = fit_for(profile, kernel, dtype, shape)
+    shape = _known(fit, kernel, shape)
     beyond = outside(fit, shape)
     if beyond:
         if not extrapolate:
@@ -83,8 +84,10 @@ def predict(profile: KernelProfile, kernel: str, dtype: str, shape: Shape, *, ex
     return Prediction(seconds_of(fit, shape, profile.device), error.relative, fit.origin, error.basis, notes)
 
 
-def _known(fit: Fit, shape: Shape) -> Shape:
+def _known(fit: Fit, kernel: str, shape: Shape) -> Shape:
     """Return the sizes that a fit knows: how wide rows are matters to those alone that were sampled with it."""
+    if fit.formula == "gemm" and kernel in CONVOLUTIONS:  # a convolution that is a product
+        return as_product(shape, CONVOLUTIONS[kernel])
     if "width" not in shape or "width" in fit.ranges or fit.formula != "stream":
         return shape
     return {name: size for name, size in shape.items() if name != "width"}
@@ -105,7 +108,7 @@ def require_fits(profile: KernelProfile) -> None:
 
 _SIZES = frozenset({
     "m", "n", "k", "batch", "bytes", "rows", "width", "micro", "nodes",
-    "in_channels", "out_channels", "height", "kernel_h", "kernel_w", "stride", "groups",
+    "in_channels", "out_channels", "height", "kernel_h", "kernel_w", "stride", "groups", "heads", "queries", "keys",
 })  # fmt: skip
 
 
@@ -118,24 +121,30 @@ def as_wide(profile: KernelProfile, kernel: str, dtype: str) -> Fit | None:
     return next((fit for name in (dtype, *same) if (fit := profile.fit(kernel, name)) is not None), None)
 
 
-_MOVING = frozenset({*MEMORY_BOUND, "gather", "scatter"})
+_MOVING = frozenset({*MEMORY_BOUND, *ROWS})
 
 
-def fit_for(profile: KernelProfile, kernel: str, dtype: str) -> tuple[Fit, tuple[str, ...]]:
+def fit_for(profile: KernelProfile, kernel: str, dtype: str, shape: Shape | None = None) -> tuple[Fit, tuple[str, ...]]:
     """Return the fit that predicts a kernel, and what a reader must know where it is another's.
+
+    Parameters
+    ----------
+    profile, kernel, dtype
+        See `predict`.
+    shape : mapping of str to float, optional
+        Its sizes: a convolution of 1 x 1 is a product.
 
     Raises
     ------
     InputError
         If the profile lacks the kernel or the number format.
     """
-    fitted = as_wide(profile, kernel, dtype)
-    if fitted is None and kernel in MEMORY_BOUND:
-        fitted = as_wide(profile, "copy", dtype)
+    fitted, notes = as_wide(profile, kernel, dtype), []
+    if fitted is None:
+        fitted, what = _standing_in(profile, kernel, dtype, shape)
+        if fitted is not None:
+            notes.append(f"{kernel} {dtype}: not in the profile, {what} stands in")
     if fitted is not None:
-        notes = []
-        if fitted.kernel != kernel:
-            notes.append(f"{kernel} {dtype}: not in the profile, a copy stands in")
         if fitted.dtype not in {dtype, "fp32"}:
             notes.append(f"{kernel} {dtype}: not in the profile, {fitted.dtype} stands in, which is as wide")
         return fitted, tuple(notes)
@@ -149,3 +158,24 @@ def fit_for(profile: KernelProfile, kernel: str, dtype: str) -> tuple[Fit, tuple
     kernels = sorted({fit.kernel for fit in profile.fits})
     remedy = "Calibrate the suite that measures it."
     raise InputError(f"profile {profile.name}", f"no fit of '{kernel}'", f"one of {', '.join(kernels)}", remedy)
+
+
+def _standing_in(profile: KernelProfile, kernel: str, dtype: str, shape: Shape | None) -> tuple[Fit | None, str]:
+    """Return another kernel's fit for one that a profile lacks, and what to call it."""
+    if kernel in MEMORY_BOUND:
+        return as_wide(profile, "copy", dtype), "a copy"
+    if kernel in _LIKE:
+        return as_wide(profile, _LIKE[kernel], dtype), f"a {_LIKE[kernel]} of as many rows"
+    if kernel not in CONVOLUTIONS:
+        return None, ""
+    forward = profile.fit("conv", dtype)
+    if forward is not None:  # its parameters, on the product that the gradient is
+        formula = forward.formula.replace("conv", kernel)
+        return replace(forward, formula=formula), "the forward pass's fit on the product that it is"
+    if shape is not None and is_pointwise(shape):
+        return profile.fit("gemm", dtype), "the product that it is"
+    return None, ""
+
+
+_LIKE = {"embedding_bag": "gather", "embedding_bag_backward": "scatter"}
+"""What moves rows as a kernel does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simcore.models.compute.device import Device
-from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, Formula, has_formula
+from simcore.models.compute.kernels import FORMULAS, Formula, formula_of, has_formula
 from simcore.models.compute.profile import KernelProfile, Sample
 
 MARGIN = 1
@@ -59,7 +59,7 @@ def shortage(samples: Sequence[Sample], device: Device) -> str | None:
     if not samples:
         return "no samples"
     known = [sample for sample in samples if not sample.held_out]
-    free = free_parameters(FORMULAS[FORMULA_OF[samples[0].kernel]], known, device)
+    free = free_parameters(FORMULAS[formula_of(samples[0].kernel, (one.shape for one in samples))], known, device)
     if known and len(known) >= free + MARGIN:
         return None
     return f"{len(known)} of the {max(free, 1) + MARGIN} samples that a fit takes at least"

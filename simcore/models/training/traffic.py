@@ -6,12 +6,10 @@ import math
 from collections.abc import Iterable, Iterator
 
 from simcore.models.compute.compute_model import KernelCall
-from simcore.models.training.operators import Operator, OperatorList, conv_output, passes
+from simcore.models.compute.convolution import CONVOLUTIONS, conv_elements
+from simcore.models.training.operators import Operator, OperatorList, passes
 
-CONVOLUTIONS = frozenset({"conv", "conv_input_gradient", "conv_weight_gradient"})
-"""Kernels of the sizes of a convolution's forward pass."""
-
-PRODUCTS = CONVOLUTIONS | {"gemm"}
+PRODUCTS = frozenset({*CONVOLUTIONS, "gemm"})
 """Kernels whose multiply-accumulates are counted as work."""
 
 
@@ -45,23 +43,11 @@ def moved_bytes(call: KernelCall, element: int) -> float:
     if "bytes" in sizes:
         return sizes["bytes"]
     if call.kernel in CONVOLUTIONS:
-        return element * _conv_elements(sizes)
+        return element * conv_elements(sizes)
     if "rows" in sizes:  # rows of a table, read and written
         return 2 * sizes["rows"] * sizes["width"]
     m, n, k = sizes["m"], sizes["n"], sizes["k"]
     return element * sizes["batch"] * (m * k + k * n + m * n)
-
-
-def _conv_elements(sizes: dict[str, float]) -> float:
-    """Return the elements of a convolution's input, weights and output."""
-    kernel = sizes["kernel_h"], sizes["kernel_w"]
-    plane = math.prod(
-        conv_output(int(size), int(side), int(sizes["stride"]), int(sizes["padding"]))
-        for size, side in zip((sizes["height"], sizes["width"]), kernel, strict=True)
-    )
-    read = sizes["batch"] * sizes["in_channels"] * sizes["height"] * sizes["width"]
-    weights = sizes["in_channels"] // sizes["groups"] * sizes["out_channels"] * math.prod(kernel)
-    return read + weights + sizes["batch"] * sizes["out_channels"] * plane
 
 
 def forward_calls(listed: OperatorList) -> Iterator[tuple[KernelCall, int]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simcore.models.compute.kernels import FORMULA_OF, outside, seconds_of
+from simcore.models.compute.kernels import outside, seconds_of
 from simcore.models.compute.measurement import Measurement
 from simcore.models.compute.predict import fit_for
 from simcore.models.compute.profile import Errors, KernelProfile
@@ -105,7 +105,7 @@ def against(profile: KernelProfile, file: str, rows: Sequence[Measurement], tabl
         predicted = seconds_of(fit, sample.shape, profile.device)
         known.append(predicted / sample.seconds - 1)
         # whether the fit saw a row is not known: profiles of published tables were fitted to all of theirs
-        compared.append((*key, FORMULA_OF[sample.kernel], None, sample.seconds, predicted))
+        compared.append((*key, fit.formula, None, sample.seconds, predicted))
     columns = ["kernel", "dtype", "formula", "held_out", "measured", "predicted"]
     table = Table(columns, compared, {"measured": "s", "predicted": "s"})
     errors = {key: Errors.of(each) for key, each in misses.items()}
