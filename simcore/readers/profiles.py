@@ -19,7 +19,7 @@ from simcore.models.compute.convolution import CONVOLUTIONS
 from simcore.models.compute.correction import FEATURES_OF, Correction, count_features
 from simcore.models.compute.device import DTYPES, Device
 from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, formulas_of, gemm_seconds
-from simcore.models.compute.profile import Fit, KernelProfile, Sample
+from simcore.models.compute.profile import Fit, KernelProfile, Sample, State
 from simcore.models.compute.sparse.composed import COMPOSED
 from simcore.readers.devices import read_device
 from simcore.readers.profile_json import parse_document
@@ -108,6 +108,7 @@ class _Fit(Strict):
     source: str
     correction: _Correction | None = None
     judged: _Judged | None = None
+    state: State = "cold"
 
 
 class _Sample(Strict):
@@ -121,6 +122,7 @@ class _Sample(Strict):
     error: Real | None
     note: str
     passes: list[_Positive]
+    state: State = "cold"
 
 
 class _Profile(Strict):
@@ -204,9 +206,9 @@ def _check(path: Path, profile: KernelProfile) -> None:
     for fit in profile.fits:
         place = f"{path}, fit of {fit.kernel} {fit.dtype}"
         _check_fit(place, fit)
-        if (fit.kernel, fit.dtype) in seen:
-            raise InputError(place, "two of them", "one per kernel and number format", "Remove one.")
-        seen.add((fit.kernel, fit.dtype))
+        if fit.key in seen:
+            raise InputError(place, "two of them", "one per kernel, number format and state", "Remove one.")
+        seen.add(fit.key)
     for sample in profile.samples:
         _check_sample(f"{path}, sample '{sample.key}'", sample)
 

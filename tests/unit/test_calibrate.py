@@ -165,7 +165,9 @@ def few_cases(monkeypatch):
         if case.shape["nodes"] == 64:
             raise failures.OutOfMemory("launch", "the device has too little memory")
         timed.append(case.key)
-        return Sample(case.kernel, case.dtype, case.shape, 1e-6 * case.shape["nodes"], 0.01, 3, case.held_out)
+        return Sample(
+            case.kernel, case.dtype, case.shape, 1e-6 * case.shape["nodes"], 0.01, 3, case.held_out, state=case.state
+        )
 
     monkeypatch.setattr(suite, "time_case", time_case)
     return timed
@@ -304,7 +306,8 @@ def test_a_profile_keeps_its_fits_while_a_later_calibration_adds_to_it(tmp_path,
         if len(seen) == 3:
             raise KeyboardInterrupt
         seen.append(read_profile(path).value.fits)
-        return Sample(case.kernel, case.dtype, case.shape, 2e-6, 0.01, 3, case.held_out)
+        seconds = 2e-6
+        return Sample(case.kernel, case.dtype, case.shape, seconds, 0.01, 3, case.held_out, state=case.state)
 
     monkeypatch.setattr(suite, "time_case", more)
     with pytest.raises(KeyboardInterrupt):

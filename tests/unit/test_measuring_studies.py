@@ -39,7 +39,9 @@ def steady(monkeypatch):
     """Let every case take a microsecond per kernel in it, and the machine be equally busy at all times."""
 
     def time_case(case, device, repeats, budget):
-        return Sample(case.kernel, case.dtype, case.shape, 1e-6 * case.shape["nodes"], 0.01, 3, case.held_out)
+        return Sample(
+            case.kernel, case.dtype, case.shape, 1e-6 * case.shape["nodes"], 0.01, 3, case.held_out, state=case.state
+        )
 
     monkeypatch.setattr(calibration, "time_case", time_case)
     monkeypatch.setattr("os.getloadavg", lambda: (0.5, 0.5, 0.5))

@@ -52,7 +52,7 @@ def samples_of(kind, factor=lambda: 1.0):
     for case in pit.cases(kind, full=False):
         p = INDEX if case.kernel.startswith("index") else GEMM if case.kernel == "gemm" else COST
         t = FORMULAS[case.kernel].seconds(case.shape, p, case.dtype, CPU) * factor()
-        yield Sample(case.kernel, case.dtype, case.shape, t, 0.01, 3, case.held_out)
+        yield Sample(case.kernel, case.dtype, case.shape, t, 0.01, 3, case.held_out, state=case.state)
 
 
 def dense(m, n, k):

@@ -7,6 +7,7 @@ machine touches least (wall-clock with two threads on a busy machine was off by 
 from __future__ import annotations
 
 import importlib
+import itertools
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -21,6 +22,15 @@ FLUSH = 96 * 2**20
 
 LEAD = 8
 """Times that these bytes are written before calls are timed on a GPU: 3 GB read and written, about 1 ms of an H100."""
+
+ROW = 1e-3
+"""Least length of a row of warm calls on a CPU [s], beside which reading the clock is nothing."""
+
+MOST_IN_A_ROW = 1000
+"""Calls of such a row at most."""
+
+BURST = 16
+"""Warm calls in a row on a GPU, the second half of which counts: fewer than the host launches while it is busy."""
 
 SHORTEST = 1e-6
 """Least time that a call is taken to need when the next are planned [s]."""
@@ -85,13 +95,54 @@ def cuda_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float,
     return seconds
 
 
-def warm_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float, target: Any) -> list[float]:
-    """Seconds per call of many calls in a row."""
+def calls_in_a_row(run: Callable[..., Any], pool: Pool, repeats: int, budget: float, _: Any) -> list[float]:
+    """Thread time per call, of so many calls of the same inputs in a row that the clock's own time is nothing."""
+    inputs = pool[0]
+    run(*inputs)
+    started = time.thread_time()
+    run(*inputs)
+    number = max(1, min(MOST_IN_A_ROW, int(ROW / max(time.thread_time() - started, SHORTEST))))
+    seconds: list[float] = []
+    deadline = time.monotonic() + budget
+    while len(seconds) < 3 or (len(seconds) < repeats and time.monotonic() < deadline):
+        started = time.thread_time()
+        for _ in range(number):
+            run(*inputs)
+        seconds.append((time.thread_time() - started) / number)
+    return seconds
+
+
+def cuda_warm(run: Callable[..., Any], pool: Pool, repeats: int, budget: float, target: Any) -> list[float]:
+    """Event time of single calls in a row, L2 as the call before left it; nothing waits for the host in between.
+
+    The GPU is kept busy first by writing `LEAD` times, which `BURST` launches do not outlast. The first calls after
+    that bring the operands back and are not counted.
+    """
+    torch = _torch()
+    flush = _flush(str(target), 2 * FLUSH)
+    run(*pool[0])
+    torch.cuda.synchronize()
+    seconds: list[float] = []
+    deadline = time.monotonic() + budget
+    while len(seconds) < 3 or (len(seconds) < repeats and time.monotonic() < deadline):
+        for _ in range(LEAD):
+            flush.add_(1)
+        marks = [torch.cuda.Event(enable_timing=True) for _ in range(BURST + 1)]
+        marks[0].record()
+        for mark in marks[1:]:
+            run(*pool[0])
+            mark.record()
+        torch.cuda.synchronize()
+        pairs = list(itertools.pairwise(marks))[BURST // 2 :]
+        seconds += [start.elapsed_time(end) * 1e-3 for start, end in pairs]
+    return seconds
+
+
+def host_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float, target: Any) -> list[float]:
+    """Seconds of the host per call of many calls in a row on a GPU."""
     from torch.utils.benchmark import Timer
 
-    timer: Any = time.thread_time if target.type == "cpu" else None
-    options = {} if timer is None else {"timer": timer}
-    bench = Timer("run(*pool[0])", globals={"run": run, "pool": pool}, **options)
+    bench = Timer("run(*pool[0])", globals={"run": run, "pool": pool})
     number = 100
     first = bench.timeit(number).mean
     number = max(10, min(10_000, int(budget / max(repeats, 3) / max(first, 1e-9))))

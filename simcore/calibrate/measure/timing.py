@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from simcore.calibrate.measure.clocks import cpu_calls, cuda_calls, warm_calls
+from simcore.calibrate.measure.clocks import calls_in_a_row, cpu_calls, cuda_calls, cuda_warm, host_calls
 from simcore.calibrate.measure.device import current, require_torch, resolve_device
 from simcore.calibrate.measure.failures import WrongOutput, unmeasured
 from simcore.calibrate.measure.passes import spread_between
 from simcore.errors import RunError
-from simcore.models.compute.profile import Sample
+from simcore.models.compute.profile import Sample, State
 
 Inputs = tuple[Any, ...]
 Check = Callable[[Any, Inputs], float]
@@ -37,8 +37,10 @@ class Case:
         Takes the output and the inputs and returns the relative error against float64.
     held_out : bool
         Whether the fit must not see it.
-    warm : bool
-        Whether to leave the caches alone and time many calls in a row: for launch overheads.
+    state : {'cold', 'warm'}
+        Whether the caches are overwritten before each call, or calls follow each other in a row.
+    host : bool
+        Whether the host's clock is read around warm calls on a GPU too, as launch overheads want it.
     tolerance : float, optional
         In place of `TOLERANCE` for the number format.
     """
@@ -50,13 +52,18 @@ class Case:
     run: Callable[..., Any]
     check: Check | None = None
     held_out: bool = False
-    warm: bool = False
+    state: State = "cold"
     tolerance: float | None = None
+    host: bool = False
 
     @property
     def key(self) -> str:
         """Key of the sample it gives."""
-        return Sample(self.kernel, self.dtype, self.shape, 0.0).key
+        return Sample(self.kernel, self.dtype, self.shape, 0.0, state=self.state).key
+
+    def in_both(self) -> tuple[Case, Case]:
+        """Return the same case cold and warm."""
+        return replace(self, state="cold"), replace(self, state="warm")
 
 
 def time_callable(
@@ -72,7 +79,8 @@ def time_callable(
     budget: float = 1.0,
     check: Check | None = None,
     tolerance: float | None = None,
-    warm: bool = False,
+    state: State = "cold",
+    host: bool = False,
     held_out: bool = False,
 ) -> Sample:
     """Time one kernel at one shape.
@@ -98,8 +106,10 @@ def time_callable(
         `simcore.calibrate.measure.tensors.relative_error`.
     tolerance : float, optional
         Largest error that passes; `TOLERANCE` by default.
-    warm : bool
-        Whether caches are left alone and calls are timed by the hundred (`torch.utils.benchmark`).
+    state : {'cold', 'warm'}
+        Whether the caches are overwritten before each call, or calls of the same inputs follow each other in a row.
+    host : bool
+        Whether the host's clock is read around warm calls on a GPU too.
 
     Returns
     -------
@@ -137,8 +147,7 @@ def time_callable(
             output = run(*pool[0])  # the first call also compiles and loads what it needs
             error = _checked(f"{kernel} {dtype} {dict(shape or {})}", check, output, pool[0], allowed)
             del output
-            clock = warm_calls if warm else cuda_calls if target.type == "cuda" else cpu_calls
-            seconds = clock(run, pool, repeats, budget, target)
+            seconds = _clock(target.type, state, host)(run, pool, repeats, budget, target)
     except Exception as failure:
         raise (unmeasured(failure, f"{kernel} {dict(shape or {})}") or failure) from None
     finally:
@@ -147,7 +156,16 @@ def time_callable(
         if target.type == "cuda":
             torch.cuda.empty_cache()
     middle = statistics.median(seconds)
-    return Sample(kernel, dtype, dict(shape or {}), middle, spread_between(seconds), len(seconds), held_out, error)
+    spread, count = spread_between(seconds), len(seconds)
+    return Sample(kernel, dtype, dict(shape or {}), middle, spread, count, held_out, error, state=state)
+
+
+def _clock(kind: str, state: State, host: bool) -> Callable[..., list[float]]:
+    """Return what times single calls on a device in a state."""
+    if kind == "cuda" and host:
+        return host_calls
+    cold, warm = (cuda_calls, cuda_warm) if kind == "cuda" else (cpu_calls, calls_in_a_row)
+    return warm if state == "warm" else cold
 
 
 def time_case(case: Case, device: str, repeats: int, budget: float = 1.0) -> Sample:
@@ -160,11 +178,12 @@ def time_case(case: Case, device: str, repeats: int, budget: float = 1.0) -> Sam
         dtype=case.dtype,
         shape=case.shape,
         repeats=repeats,
-        rotate=2,
+        rotate=1 if case.state == "warm" else 2,
         budget=budget,
         check=case.check,
         tolerance=case.tolerance,
-        warm=case.warm,
+        state=case.state,
+        host=case.host,
         held_out=case.held_out,
     )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from simcore.models.compute.device import Device
 from simcore.models.compute.kernels import FORMULAS, Formula, Parameter, formula_of, has_formula, seconds_of
-from simcore.models.compute.profile import Fit, Sample
+from simcore.models.compute.profile import Fit, Sample, State
 from simcore.models.compute.unfitted import shortage
 
 STARTS = (1.0, 0.1, 10.0)
@@ -23,7 +23,7 @@ ROBUST = 0.1
 
 
 def fit_kernel(samples: Sequence[Sample], device: Device) -> Fit:
-    """Fit the formula of one kernel and number format.
+    """Fit the formula of one kernel, number format and state.
 
     The logarithms of the parameters are fitted, within their bounds, to the logarithms of the times with scipy's
     ``least_squares`` and its soft L1 loss; samples that are held out only give `Fit.held_out`.
@@ -31,7 +31,7 @@ def fit_kernel(samples: Sequence[Sample], device: Device) -> Fit:
     Parameters
     ----------
     samples : sequence of Sample
-        All of one kernel and number format; at least one must not be held out.
+        All of one kernel, number format and state; at least one must not be held out.
     device : Device
         Where they were measured.
 
@@ -53,17 +53,18 @@ def fit_kernel(samples: Sequence[Sample], device: Device) -> Fit:
         parameters,
         ranges={key: (min(m[key] for m in measures), max(m[key] for m in measures)) for key in measures[0]},
         spread=statistics.median(sample.spread for sample in samples),
+        state=first.state,
     )
     unseen = [sample for sample in samples if sample.held_out]
     return replace(fit, residuals=residuals(fit, known, device), held_out=residuals(fit, unseen, device))
 
 
 def fit_all(samples: Iterable[Sample], device: Device) -> tuple[Fit, ...]:
-    """Fit every kernel and number format that has a formula and enough samples, see `shortage`."""
-    groups: dict[tuple[str, str], list[Sample]] = {}
+    """Fit every kernel, number format and state that has a formula and enough samples, see `shortage`."""
+    groups: dict[tuple[str, str, State], list[Sample]] = {}
     for sample in samples:
         if has_formula(sample.kernel, device):
-            groups.setdefault((sample.kernel, sample.dtype), []).append(sample)
+            groups.setdefault((sample.kernel, sample.dtype, sample.state), []).append(sample)
     return tuple(fit_kernel(group, device) for group in groups.values() if shortage(group, device) is None)
 
 

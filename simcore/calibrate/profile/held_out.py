@@ -177,7 +177,7 @@ def require_device(profile: KernelProfile, device: str) -> None:
 def _references(samples: Sequence[Sample]) -> Iterator[Sample]:
     """Yield the reference kernels of a profile; none is held out, so that no pass is chosen by what it is to show."""
     for kernel, count in REFERENCES.items():
-        fitted = [one for one in samples if one.kernel == kernel and not one.held_out]
+        fitted = [one for one in samples if one.kernel == kernel and one.state == "cold" and not one.held_out]
         for dtype in ("fp32",) if kernel == "copy" else dict.fromkeys(one.dtype for one in fitted):
             some = [one for one in fitted if one.dtype == dtype]
             yield from sorted(some, key=lambda one: abs(math.log(one.seconds / REFERENCE_SECONDS)))[:count]

@@ -17,11 +17,15 @@ def cases(kind: str, *, full: bool) -> Iterator[Case]:
     """Yield the launch cases of a device, see `simcore.calibrate.suites.gemm.cases`; `full` changes nothing here."""
     for nodes, held_out in NODES:
         yield Case(
-            "launch", "fp32", {"nodes": nodes}, lambda i: _one(kind, i), _Chain(nodes), None, held_out, warm=True
-        )
+            "launch", "fp32", {"nodes": nodes}, lambda i: _one(kind, i), _Chain(nodes), None, held_out,
+            state="warm", host=True,
+        )  # fmt: skip
     if kind == "cuda":
         for nodes, held_out in NODES:
-            yield Case("graph", "fp32", {"nodes": nodes}, lambda i: _one(kind, i), _Graph(nodes), None, held_out, True)
+            yield Case(
+                "graph", "fp32", {"nodes": nodes}, lambda i: _one(kind, i), _Graph(nodes), None, held_out,
+                state="warm", host=True,
+            )  # fmt: skip
 
 
 def _one(kind: str, index: int) -> Inputs:

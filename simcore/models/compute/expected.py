@@ -55,7 +55,7 @@ def expected_error(profile: KernelProfile, fit: Fit, shape: Shape | None) -> Exp
 
 def _near(profile: KernelProfile, fit: Fit, shape: Shape) -> float | None:
     """Return the error at the nearest samples; None where the profile does not hold those that were fitted."""
-    samples = [one for one in profile.samples if (one.kernel, one.dtype) == (fit.kernel, fit.dtype)]
+    samples = profile.samples_by_key.get(fit.key, ())
     shapes = [one.shape for one in samples if not one.held_out] + [one.shape for one in samples if one.held_out]
     misses = [*fit.residuals, *fit.held_out]
     if not misses or len(misses) != len(shapes):

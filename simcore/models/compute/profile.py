@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from simcore.models.compute.correction import Correction
 from simcore.models.compute.device import Device
@@ -20,6 +20,10 @@ NOISY = 0.25
 """Bound on the median relative spread of a kernel's samples above which its fit is marked as noisy."""
 
 Shape = Mapping[str, float]
+
+State = Literal["cold", "warm"]
+"""Where operands and code are before a call: in memory, as other bytes were written since, or where the same call left
+them, as calls follow each other in a row. What does not say was measured cold."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Sample:
         Relative error of the output against float64; None where it was not compared.
     note : str
         What a reader must know.
+    state : {'cold', 'warm'}
+        Where the operands were, see `State`.
     """
 
     kernel: str
@@ -60,6 +66,7 @@ class Sample:
     error: float | None = None
     note: str = ""
     passes: Sequence[float] = ()
+    state: State = "cold"
 
     @property
     def key(self) -> str:
@@ -70,7 +77,8 @@ class Sample:
         >>> Sample("gemm", "fp32", {"n": 2, "m": 1}, 1e-6).key
         'gemm fp32 m=1 n=2'
         """
-        return " ".join([self.kernel, self.dtype, *(f"{name}={self.shape[name]:g}" for name in sorted(self.shape))])
+        sizes = (f"{name}={self.shape[name]:g}" for name in sorted(self.shape))
+        return " ".join([self.kernel, self.dtype, *sizes, *(["warm"] if self.state == "warm" else [])])
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,8 @@ class Fit:
         What multiplies the formula's time, learned from more samples than the profile holds.
     judged : Errors or None
         Errors on shapes that a fit of the same kind never saw, where this one was fitted to them too.
+    state : {'cold', 'warm'}
+        That of the samples, see `State`.
     """
 
     kernel: str
@@ -146,6 +156,12 @@ class Fit:
     source: str = ""
     correction: Correction | None = None
     judged: Errors | None = None
+    state: State = "cold"
+
+    @property
+    def key(self) -> tuple[str, str, State]:
+        """What it is for: kernel, number format and state."""
+        return self.kernel, self.dtype, self.state
 
     @property
     def noisy(self) -> bool:
@@ -183,7 +199,7 @@ class KernelProfile:
     origin : {'measured', 'published measurement', 'published'}
         Whether simcore measured it, others did, or no more than a data sheet and single times are known.
     fits : tuple of Fit
-        One per kernel and number format.
+        One per kernel, number format and state.
     samples : tuple of Sample
         What was measured.
     fingerprint : mapping of str to str
@@ -210,19 +226,32 @@ class KernelProfile:
     source: str = ""
     schema: int = SCHEMA
 
-    def fit(self, kernel: str, dtype: str) -> Fit | None:
-        """Return the fit of one kernel, or None."""
-        return next((fit for fit in self.fits if (fit.kernel, fit.dtype) == (kernel, dtype)), None)
+    def fit(self, kernel: str, dtype: str, state: State = "cold") -> Fit | None:
+        """Return the fit of one kernel in a state, else that in the other state, or None."""
+        other: State = "warm" if state == "cold" else "cold"
+        return self._by_key.get((kernel, dtype, state)) or self._by_key.get((kernel, dtype, other))
+
+    @cached_property
+    def _by_key(self) -> dict[tuple[str, str, State], Fit]:
+        """Return the fits by what they are for."""
+        return {fit.key: fit for fit in self.fits}
+
+    @cached_property
+    def samples_by_key(self) -> dict[tuple[str, str, State], tuple[Sample, ...]]:
+        """Return the samples by kernel, number format and state, in their order."""
+        groups: dict[tuple[str, str, State], list[Sample]] = {}
+        for one in self.samples:
+            groups.setdefault((one.kernel, one.dtype, one.state), []).append(one)
+        return {key: tuple(group) for key, group in groups.items()}
 
     def with_fit(self, fit: Fit) -> KernelProfile:
         """Return the profile with one fit added or replaced."""
-        others = tuple(one for one in self.fits if (one.kernel, one.dtype) != (fit.kernel, fit.dtype))
-        return replace(self, fits=(*others, fit))
+        return replace(self, fits=(*(one for one in self.fits if one.key != fit.key), fit))
 
     @property
     def dtypes(self) -> list[str]:
         """Number formats whose GEMM is known, in the order of the fits."""
-        return [fit.dtype for fit in self.fits if fit.kernel == "gemm"]
+        return list(dict.fromkeys(fit.dtype for fit in self.fits if fit.kernel == "gemm"))
 
     @cached_property
     def sha256(self) -> str:
@@ -241,7 +270,7 @@ class KernelProfile:
             "device": {_UNITS.get(key, key): value for key, value in device.items()},
             "fingerprint": dict(self.fingerprint),
             "fits": [_fit_document(fit) for fit in self.fits],
-            "samples": [_plain(asdict(sample)) for sample in self.samples],
+            "samples": [_stated(_plain(asdict(sample))) for sample in self.samples],
         }
         return {**document, "sha256": content_hash(document)}
 
@@ -268,7 +297,12 @@ _FIELDS = {value: key for key, value in _UNITS.items()}
 def _fit_document(fit: Fit) -> dict[str, Any]:
     """Return a fit as plain containers, without what few fits have and this one has not."""
     document: dict[str, Any] = _plain(asdict(fit))
-    return {key: value for key, value in document.items() if value is not None}
+    return _stated({key: value for key, value in document.items() if value is not None})
+
+
+def _stated(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document without the state where it is cold, so that profiles without states keep their hash."""
+    return {key: value for key, value in document.items() if (key, value) != ("state", "cold")}
 
 
 def _fit_of(document: Mapping[str, Any]) -> Fit:

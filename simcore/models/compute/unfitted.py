@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from simcore.models.compute.device import Device
 from simcore.models.compute.kernels import FORMULAS, Formula, formula_of, has_formula
-from simcore.models.compute.profile import KernelProfile, Sample
+from simcore.models.compute.profile import KernelProfile, Sample, State
 
 MARGIN = 1
 """Samples that a fit takes beyond its free parameters: with none more it meets every sample, and no residual tells."""
@@ -69,7 +69,9 @@ def why_unfitted(profile: KernelProfile, kernel: str, dtype: str) -> str | None:
     """Say why a profile has no fit of a kernel; None where it has one, or where the device's kernels get none."""
     if profile.fit(kernel, dtype) is not None or not has_formula(kernel, profile.device):
         return None
-    samples = [one for one in profile.samples if (one.kernel, one.dtype) == (kernel, dtype)]
+    states: tuple[State, ...] = ("cold", "warm")
+    known = (profile.samples_by_key.get((kernel, dtype, state)) for state in states)
+    samples = max((each or () for each in known), key=len)
     return f"{kernel} {dtype}: {shortage(samples, profile.device) or 'not fitted yet'}; {REMEDY}"
 
 

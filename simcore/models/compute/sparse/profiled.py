@@ -150,7 +150,7 @@ def sample_seconds(profile: KernelProfile, samples: Iterable[Sample]) -> Iterato
     """
     tables: dict[Product, TileTable | None] = {}
     for sample in samples:
-        fit, axis = profile.fit(sample.kernel, sample.dtype), axis_of(sample.kernel)
+        fit, axis = profile.fit(sample.kernel, sample.dtype, sample.state), axis_of(sample.kernel)
         if fit is not None:
             yield seconds_of(fit, sample.shape, profile.device)
         elif sample.kernel in COMPOSED:
