@@ -16,8 +16,8 @@ REPEATS = {False: 3, True: 5}
 BUDGET = {False: 0.15, True: 0.5}
 """Seconds after which a case is timed no more in a pass, quick and full [s]."""
 
-TIME_LIMIT = {False: 160.0, True: 440.0}
-"""Seconds after which no case is begun, quick and full [s]: torch's start and the fits fit into 3 and 8 minutes."""
+TIME_LIMIT = {False: 250.0, True: 560.0}
+"""Seconds after which no case is begun, quick and full [s]: torch's start and the fits fit into 5 and 10 minutes."""
 
 EXTRA_PASSES = 5
 """Passes of a validation that are added at most for those at another speed than the calibration's."""

@@ -202,7 +202,7 @@ def _check(path: Path, profile: KernelProfile) -> None:
         If a kernel, number format or formula is not one of simcore's, a parameter is missing, is no time or no speed,
         a kernel has two fits, or a sample lacks a size.
     """
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str, State]] = set()
     for fit in profile.fits:
         place = f"{path}, fit of {fit.kernel} {fit.dtype}"
         _check_fit(place, fit)

@@ -13,11 +13,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from simcore.models.compute.device import FAR
+
 Pool = list[tuple[Any, ...]]
 """Sets of inputs that take turns."""
 
-FLUSH = 96 * 2**20
-"""Bytes written between two calls, twice as many on a GPU: above any last-level cache that is calibrated here."""
+FLUSH = FAR
+"""Bytes written between two calls, twice as many on a GPU: above what a core or a GPU caches."""
 
 
 LEAD = 8

@@ -156,7 +156,8 @@ def describe(name: str, device: str) -> Device:
         sources = dict.fromkeys(("processors", "memory", "cache"), source)
         return Device(name, "cuda", p.multi_processor_count, float(p.total_memory), 0.0, cache, sources=sources)
     memory = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) if hasattr(os, "sysconf") else 1.0
-    size = _text("/sys/devices/system/cpu/cpu0/cache/index3/size").strip()
+    # the core's own cache: a last level that a whole host shares holds what other cores leave of it
+    size = _text("/sys/devices/system/cpu/cpu0/cache/index2/size").strip()
     cache = float(size[:-1]) * 1024 if size.endswith("K") else 0.0
     sources = {"memory": source, "cache": source, "processors": "kernels run on one thread"}
     return Device(name, "cpu", 1, memory, 0.0, cache, sources=sources)

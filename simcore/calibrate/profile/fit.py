@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from simcore.calibrate.profile.learned import can_learn, learned
 from simcore.models.compute.device import Device
 from simcore.models.compute.kernels import FORMULAS, Formula, Parameter, formula_of, has_formula, seconds_of
 from simcore.models.compute.profile import Fit, Sample, State
@@ -65,7 +66,16 @@ def fit_all(samples: Iterable[Sample], device: Device) -> tuple[Fit, ...]:
     for sample in samples:
         if has_formula(sample.kernel, device):
             groups.setdefault((sample.kernel, sample.dtype, sample.state), []).append(sample)
-    return tuple(fit_kernel(group, device) for group in groups.values() if shortage(group, device) is None)
+    return tuple(_fitted(group, device) for group in groups.values() if shortage(group, device) is None)
+
+
+def _fitted(samples: Sequence[Sample], device: Device) -> Fit:
+    """Return the fit of a group, with what its formula misses by where the samples are enough to learn it."""
+    fit = fit_kernel(samples, device)
+    known = [sample for sample in samples if not sample.held_out]
+    if not can_learn(fit, known):
+        return fit
+    return learned(fit, known, [sample for sample in samples if sample.held_out], device)
 
 
 def residuals(fit: Fit, samples: Sequence[Sample], device: Device) -> tuple[float, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,6 +46,16 @@ BATCHED = {
 """Batch, m, n, k of attention's products, and whether they are held out."""
 
 
+SCATTERED = {"cpu": (24, 2304), "cuda": (24, 9216)}
+"""Least and largest side of products whose sides are drawn log-uniformly; a cube of each bounds what is in range."""
+
+DRAWN = {False: 120, True: 240}
+"""How many are drawn, quick and full, on every device and in every format."""
+
+SEED = 13
+"""Of the draw: the same shapes in every calibration."""
+
+
 def cases(kind: str, *, full: bool) -> Iterator[Case]:
     """Yield the GEMM cases of a device.
 
@@ -55,12 +67,34 @@ def cases(kind: str, *, full: bool) -> Iterator[Case]:
         Whether to measure every size, or every other one.
     """
     for dtype in matrix_formats(kind):
-        for m, n, k in _fitted(kind, full):
-            yield product(kind, dtype, m, n, k)
-        for (batch, m, n, k), held_out in BATCHED[kind]:
-            yield product(kind, dtype, m, n, k, batch, held_out=held_out)
-        for m, n, k in HELD_OUT[kind]:
-            yield product(kind, dtype, m, n, k, held_out=True)
+        listed = [product(kind, dtype, *sizes) for sizes in dict.fromkeys([*_fitted(kind, full), *drawn(kind, full)])]
+        listed += [product(kind, dtype, *sizes, held_out=held_out) for sizes, held_out in _batched(kind)]
+        listed += [product(kind, dtype, *sizes, held_out=True) for sizes in HELD_OUT[kind]]
+        yield from listed
+
+
+def _batched(kind: str) -> Iterator[tuple[tuple[int, int, int, int], bool]]:
+    """Yield m, n, k and batch of attention's products, and whether they are held out."""
+    for (batch, m, n, k), held_out in BATCHED[kind]:
+        yield (m, n, k, batch), held_out
+
+
+def drawn(kind: str, full: bool) -> list[tuple[int, int, int]]:
+    """Return products whose sides are drawn log-uniformly, so that sizes which nobody would choose are fitted too.
+
+    The quick ones are the first of the full ones. Two cubes stand for the ends of the range.
+
+    Examples
+    --------
+    >>> len(drawn("cpu", full=True)), drawn("cpu", full=True)[: len(drawn("cpu", full=False))] == drawn("cpu", False)
+    (242, True)
+    """
+    low, high = SCATTERED[kind]
+    chance = random.Random(SEED)
+    sides = (
+        [round(math.exp(chance.uniform(math.log(low), math.log(high)))) for _ in "mnk"] for _ in range(DRAWN[full])
+    )
+    return [(low, low, low), (high, high, high), *((m, n, k) for m, n, k in sides)]
 
 
 def _fitted(kind: str, full: bool) -> list[tuple[int, int, int]]:

@@ -16,6 +16,9 @@ A suite is the module of this package that has its name. ``cases(kind, full=...)
 on a ``cpu`` or ``cuda`` device. A new suite is a new module and its name here.
 """
 
+ONE_STATE = ("launch", "pit", "moe", "sequence")
+"""Suites whose cases are in one state; those of all others are measured cold and warm."""
+
 
 def check_suites(suites: Sequence[str]) -> None:
     """Refuse a suite that is not there.
@@ -57,4 +60,4 @@ def cases(device: str, suites: Sequence[str] = SUITES, *, full: bool = False) ->
         module = importlib.import_module(f"simcore.calibrate.suites.{name}")
         with current(device):
             listed = list(module.cases(resolve_device(device).type, full=full))
-        yield from listed
+        yield from listed if name in ONE_STATE else (one for case in listed for one in case.in_both())

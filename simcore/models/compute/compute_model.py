@@ -11,7 +11,7 @@ from typing import Protocol
 
 from simcore.errors import InputError, field
 from simcore.models.compute.device import DTYPES, lacks
-from simcore.models.compute.predict import Prediction, predict, require_fits
+from simcore.models.compute.predict import Prediction, cold_share, predict_between, require_fits
 from simcore.models.compute.profile import KernelProfile
 
 PUBLISHED_RATE = 60 * 2.0**40
@@ -32,12 +32,15 @@ class KernelCall:
         What a constant rate counts [FLOP]; 0 for a kernel that only moves bytes.
     dtype : str or None
         Number format; None for that of the model.
+    operands : tuple of (float, float)
+        Bytes of each operand, and bytes that were touched since it was [B]; empty where nobody knows.
     """
 
     kernel: str
     shape: tuple[tuple[str, float], ...]
     work: float = 0.0
     dtype: str | None = None
+    operands: tuple[tuple[float, float], ...] = ()
 
     def size(self, name: str) -> float:
         """Return one of its sizes.
@@ -106,7 +109,8 @@ class Profiled:
             As `simcore.models.compute.predict.predict` does.
         """
         dtype, shape = operator.dtype or self.dtype, dict(operator.shape)
-        prediction = predict(self.profile, operator.kernel, dtype, shape, extrapolate=self.extrapolate)
+        share = cold_share(operator.operands, self.profile.device)
+        prediction = predict_between(self.profile, operator.kernel, dtype, shape, share, extrapolate=self.extrapolate)
         launch = self.profile.fit("launch", "fp32")
         return (
             prediction

@@ -12,6 +12,10 @@ DTYPES: Mapping[str, int] = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16":
 """Bytes per element [B] by number format; TF32 is stored as fp32 and multiplied with fewer bits."""
 
 
+FAR = 96 * 2**20
+"""Bytes written between two calls that make a call on a CPU cold [B], which is how cold calls are measured."""
+
+
 @dataclass(frozen=True)
 class Device:
     """One NPU, as a data sheet or a driver describes it.

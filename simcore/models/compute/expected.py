@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import bisect
+import heapq
 import math
 from dataclasses import dataclass
 
-from simcore.models.compute.profile import Errors, Fit, KernelProfile, Shape
+from simcore.models.compute.kernels import seconds_of
+from simcore.models.compute.profile import Errors, Fit, KernelProfile, Sample, Shape
 
 NEAREST = 3
 """Samples that count as near a shape."""
+
+ENOUGH = 10
+"""Samples of a size class from which on its errors say what is to be expected there."""
+
+SIZE_CLASSES = (20e-6, 100e-6, 1e-3)
+"""Times of a call at which size classes begin [s]: short calls are mostly what a call costs at all."""
 
 OFFSET = 0.1
 """Added to distances, so that a shape's own sample counts ten times as much as one at twice a size."""
@@ -23,18 +32,53 @@ class ExpectedError:
     relative : float or None
         Mean absolute relative error; None where nothing was measured.
     basis : str
-        ``on held-out shapes``, ``on fitted shapes`` or ``on the nearest measured shapes``.
+        ``on held-out shapes``, ``on fitted shapes``, ``on the nearest measured shapes`` or ``on shapes of this size
+        and nearby``.
     """
 
     relative: float | None
     basis: str = ""
 
 
-def expected_error(profile: KernelProfile, fit: Fit, shape: Shape | None) -> ExpectedError:
-    """Return the worst of three errors of a fit: on held-out samples, on fitted ones, and on the samples nearest by.
+def size_class(seconds: float) -> int:
+    """Return the number of the size class of a call, from 0.
 
-    A fit can be good on average and bad in a corner, and its own samples know. The last error is the mean over the
-    `NEAREST` samples of either kind, weighted by ``1 / (OFFSET + d)``, with d the distance in doublings of the sizes.
+    Examples
+    --------
+    >>> size_class(5e-6), size_class(20e-6), size_class(2e-3)
+    (0, 1, 3)
+    """
+    return bisect.bisect_right(SIZE_CLASSES, seconds)
+
+
+def class_name(number: int) -> str:
+    """Return what a size class is called.
+
+    Examples
+    --------
+    >>> [class_name(number) for number in range(4)]
+    ['< 20 us', '20 us - 0.1 ms', '0.1 - 1 ms', '>= 1 ms']
+    """
+    return ("< 20 us", "20 us - 0.1 ms", "0.1 - 1 ms", ">= 1 ms")[number]
+
+
+def errors_by_class(profile: KernelProfile, fit: Fit) -> dict[int, Errors]:
+    """Return the errors of a fit by the size class of what was measured, of those that the profile holds samples of."""
+    pairs = _missed(profile, fit)
+    groups: dict[int, list[float]] = {}
+    for sample, miss in pairs:
+        groups.setdefault(size_class(sample.seconds), []).append(miss)
+    return {number: errors for number in sorted(groups) if (errors := Errors.of(groups[number])) is not None}
+
+
+def expected_error(profile: KernelProfile, fit: Fit, shape: Shape | None) -> ExpectedError:
+    """Return what a fit is likely off by at a shape.
+
+    Where its size class has `ENOUGH` samples whose residuals are honest, it is the mean of two errors: over the size
+    class, and at the samples nearest by. Otherwise it is the worst of three: on held-out samples, on fitted ones, and
+    on the samples nearest by. A fit can be good on average and bad in a corner, and its own samples know. The error
+    nearest by is the mean over the `NEAREST` samples, weighted by ``1 / (OFFSET + d)``, with d the distance in
+    doublings of the sizes.
 
     Parameters
     ----------
@@ -48,6 +92,10 @@ def expected_error(profile: KernelProfile, fit: Fit, shape: Shape | None) -> Exp
     errors_on = [(fit.errors_held_out, "on held-out shapes"), (Errors.of(fit.residuals), "on fitted shapes")]
     known = [ExpectedError(errors.mape, basis) for errors, basis in errors_on if errors is not None]
     near = None if shape is None else _near(profile, fit, shape)
+    if near is not None and shape is not None and fit.correction is not None and fit.origin == "fitted":
+        alike = errors_by_class(profile, fit).get(size_class(seconds_of(fit, shape, profile.device)))
+        if alike is not None and alike.samples >= ENOUGH:
+            return ExpectedError((alike.mape + near) / 2, "on shapes of this size and nearby")
     if near is not None:
         known.append(ExpectedError(near, "on the nearest measured shapes"))
     return max(known, key=lambda one: one.relative or 0.0, default=ExpectedError(None))
@@ -55,15 +103,20 @@ def expected_error(profile: KernelProfile, fit: Fit, shape: Shape | None) -> Exp
 
 def _near(profile: KernelProfile, fit: Fit, shape: Shape) -> float | None:
     """Return the error at the nearest samples; None where the profile does not hold those that were fitted."""
-    samples = profile.samples_by_key.get(fit.key, ())
-    shapes = [one.shape for one in samples if not one.held_out] + [one.shape for one in samples if one.held_out]
-    misses = [*fit.residuals, *fit.held_out]
-    if not misses or len(misses) != len(shapes):
+    pairs = _missed(profile, fit)
+    if not pairs:
         return None
-    distances = (distance(shape, one) for one in shapes)
-    nearest = sorted(zip(distances, map(abs, misses), strict=True))[:NEAREST]
+    nearest = heapq.nsmallest(NEAREST, ((distance(shape, one.shape), abs(miss)) for one, miss in pairs))
     weights = [1 / (OFFSET + far) for far, _ in nearest]
     return math.fsum(w * miss for w, (_, miss) in zip(weights, nearest, strict=True)) / math.fsum(weights)
+
+
+def _missed(profile: KernelProfile, fit: Fit) -> list[tuple[Sample, float]]:
+    """Return the samples of a fit with its residuals; none where the profile does not hold those that were fitted."""
+    samples = profile.samples_by_key.get(fit.key, ())
+    ordered = [one for one in samples if not one.held_out] + [one for one in samples if one.held_out]
+    misses = [*fit.residuals, *fit.held_out]
+    return list(zip(ordered, misses, strict=True)) if len(ordered) == len(misses) else []
 
 
 def distance(one: Shape, other: Shape) -> float:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from simcore.errors import InputError, field
 from simcore.models.compute.convolution import CONVOLUTIONS, as_product, is_pointwise
 from simcore.models.compute.correction import USUAL_WIDTH
-from simcore.models.compute.device import DTYPES, lacks
+from simcore.models.compute.device import DTYPES, FAR, Device, lacks
 from simcore.models.compute.expected import expected_error
 from simcore.models.compute.kernels import MEMORY_BOUND, ROWS, outside, seconds_of
-from simcore.models.compute.profile import NOISY, Fit, KernelProfile, Shape
+from simcore.models.compute.profile import NOISY, Fit, KernelProfile, Shape, State
 from simcore.models.compute.unfitted import why_unfitted
 
 
@@ -30,6 +32,8 @@ class Prediction:
         What the error was seen on: ``on held-out shapes``, ``on fitted shapes`` or ``on the nearest measured shapes``.
     notes : tuple of str
         What a reader must know: extrapolation, another kernel's fit in place of a missing one, noise.
+    state : str
+        Where the operands are: ``cold``, ``warm``, or ``30% cold`` between the two.
     """
 
     seconds: float
@@ -37,9 +41,82 @@ class Prediction:
     origin: str
     basis: str = ""
     notes: tuple[str, ...] = ()
+    state: str = "cold"
 
 
-def predict(profile: KernelProfile, kernel: str, dtype: str, shape: Shape, *, extrapolate: bool = False) -> Prediction:
+def cold_share(operands: Sequence[tuple[float, float]], device: Device) -> float:
+    """Return the share of a call's operands that is cold, by bytes; 1 where nothing is known of them.
+
+    An operand is warm if no more bytes than the cache holds were touched since it was, and cold from `FAR` bytes on. On
+    a CPU, whose caches are several, the share grows with the logarithm in between; a GPU's is 1.
+
+    Parameters
+    ----------
+    operands : sequence of (float, float)
+        Bytes of each, and bytes that were touched since [B].
+    device : Device
+        Whose cache it is.
+
+    Examples
+    --------
+    >>> toy = Device("toy", "cpu", 1, 1e9, 1e9, cache=1.5 * 2**20)
+    >>> cold_share([(300, 0.0), (100, 2.0**30)], toy), cold_share([(1, 12 * 2**20)], toy), cold_share([], toy)
+    (0.25, 0.5, 1.0)
+    """
+    total = math.fsum(size for size, _ in operands)
+    if total <= 0:
+        return 1.0
+    return math.fsum(size * _coldness(far, device) for size, far in operands) / total
+
+
+def _coldness(far: float, device: Device) -> float:
+    if far <= device.cache:
+        return 0.0
+    if device.kind != "cpu" or far >= FAR or device.cache <= 0:
+        return 1.0
+    return math.log(far / device.cache) / math.log(FAR / device.cache)
+
+
+def predict_between(
+    profile: KernelProfile, kernel: str, dtype: str, shape: Shape, share: float, *, extrapolate: bool = False
+) -> Prediction:
+    """Predict one call of which a share of the operands is cold: ``warm + (cold - warm) share``.
+
+    Where the profile has one state of the kernel alone, it is that.
+
+    Parameters
+    ----------
+    profile, kernel, dtype, shape, extrapolate
+        See `predict`.
+    share : float
+        From 0 to 1, see `cold_share`.
+
+    Raises
+    ------
+    InputError
+        As `predict` does.
+    """
+    cold = predict(profile, kernel, dtype, shape, extrapolate=extrapolate)
+    if share >= 1 or cold.state != "cold":
+        return cold
+    warm = predict(profile, kernel, dtype, shape, extrapolate=extrapolate, state="warm")
+    if share <= 0 or warm.state != "warm":
+        return warm
+    seconds = warm.seconds + (cold.seconds - warm.seconds) * share
+    error = None if cold.error is None or warm.error is None else warm.error + (cold.error - warm.error) * share
+    notes = tuple(dict.fromkeys((*warm.notes, *cold.notes)))
+    return Prediction(seconds, error, cold.origin, cold.basis, notes, f"{share:.0%} cold")
+
+
+def predict(
+    profile: KernelProfile,
+    kernel: str,
+    dtype: str,
+    shape: Shape,
+    *,
+    extrapolate: bool = False,
+    state: State = "cold",
+) -> Prediction:
     """Predict one call of a kernel.
 
     Parameters
@@ -50,6 +127,8 @@ def predict(profile: KernelProfile, kernel: str, dtype: str, shape: Shape, *, ex
         See `simcore.models.compute.profile.Sample`.
     extrapolate : bool
         Whether shapes outside the sampled range are predicted, with a note, or refused.
+    state : {'cold', 'warm'}
+        Where the operands are; `Prediction.state` is the other where the profile has that alone.
 
     Returns
     -------
@@ -64,7 +143,7 @@ def predict(profile: KernelProfile, kernel: str, dtype: str, shape: Shape, *, ex
     for name, value in shape.items():
         if name in _SIZES and not value > 0:
             raise InputError(f"{kernel}, {name}", f"{value:g}", "a size above 0")
-    fit, notes = fit_for(profile, kernel, dtype, shape)
+    fit, notes = fit_for(profile, kernel, dtype, shape, state)
     shape = _known(fit, kernel, shape)
     beyond = outside(fit, shape)
     if beyond:
@@ -81,7 +160,8 @@ def predict(profile: KernelProfile, kernel: str, dtype: str, shape: Shape, *, ex
     if fit.noisy:
         notes += (f"{kernel} {dtype}: measured with a spread above the bound of {NOISY:.0%}",)
     error = expected_error(profile, fit, shape)
-    return Prediction(seconds_of(fit, shape, profile.device), error.relative, fit.origin, error.basis, notes)
+    seconds = seconds_of(fit, shape, profile.device)
+    return Prediction(seconds, error.relative, fit.origin, error.basis, notes, fit.state)
 
 
 def _known(fit: Fit, kernel: str, shape: Shape) -> Shape:
@@ -112,19 +192,21 @@ _SIZES = frozenset({
 })  # fmt: skip
 
 
-def as_wide(profile: KernelProfile, kernel: str, dtype: str) -> Fit | None:
+def as_wide(profile: KernelProfile, kernel: str, dtype: str, state: State = "cold") -> Fit | None:
     """Return the fit of a kernel, of one that moves bytes also that of another number format as wide; or None.
 
     Memory holds TF32 as fp32, and moving fp16 takes what moving bf16 takes.
     """
     same = [name for name, size in DTYPES.items() if size == DTYPES.get(dtype)] if kernel in _MOVING else []
-    return next((fit for name in (dtype, *same) if (fit := profile.fit(kernel, name)) is not None), None)
+    return next((fit for name in (dtype, *same) if (fit := profile.fit(kernel, name, state)) is not None), None)
 
 
 _MOVING = frozenset({*MEMORY_BOUND, *ROWS})
 
 
-def fit_for(profile: KernelProfile, kernel: str, dtype: str, shape: Shape | None = None) -> tuple[Fit, tuple[str, ...]]:
+def fit_for(
+    profile: KernelProfile, kernel: str, dtype: str, shape: Shape | None = None, state: State = "cold"
+) -> tuple[Fit, tuple[str, ...]]:
     """Return the fit that predicts a kernel, and what a reader must know where it is another's.
 
     Parameters
@@ -133,15 +215,17 @@ def fit_for(profile: KernelProfile, kernel: str, dtype: str, shape: Shape | None
         See `predict`.
     shape : mapping of str to float, optional
         Its sizes: a convolution of 1 x 1 is a product.
+    state : {'cold', 'warm'}
+        That of the fit, where the profile has one in it.
 
     Raises
     ------
     InputError
         If the profile lacks the kernel or the number format.
     """
-    fitted, notes = as_wide(profile, kernel, dtype), []
+    fitted, notes = as_wide(profile, kernel, dtype, state), []
     if fitted is None:
-        fitted, what = _standing_in(profile, kernel, dtype, shape)
+        fitted, what = _standing_in(profile, kernel, dtype, shape, state)
         if fitted is not None:
             notes.append(f"{kernel} {dtype}: not in the profile, {what} stands in")
     if fitted is not None:
@@ -160,20 +244,22 @@ def fit_for(profile: KernelProfile, kernel: str, dtype: str, shape: Shape | None
     raise InputError(f"profile {profile.name}", f"no fit of '{kernel}'", f"one of {', '.join(kernels)}", remedy)
 
 
-def _standing_in(profile: KernelProfile, kernel: str, dtype: str, shape: Shape | None) -> tuple[Fit | None, str]:
+def _standing_in(
+    profile: KernelProfile, kernel: str, dtype: str, shape: Shape | None, state: State
+) -> tuple[Fit | None, str]:
     """Return another kernel's fit for one that a profile lacks, and what to call it."""
     if kernel in MEMORY_BOUND:
-        return as_wide(profile, "copy", dtype), "a copy"
+        return as_wide(profile, "copy", dtype, state), "a copy"
     if kernel in _LIKE:
-        return as_wide(profile, _LIKE[kernel], dtype), f"a {_LIKE[kernel]} of as many rows"
+        return as_wide(profile, _LIKE[kernel], dtype, state), f"a {_LIKE[kernel]} of as many rows"
     if kernel not in CONVOLUTIONS:
         return None, ""
-    forward = profile.fit("conv", dtype)
+    forward = profile.fit("conv", dtype, state)
     if forward is not None:  # its parameters, on the product that the gradient is
         formula = forward.formula.replace("conv", kernel)
         return replace(forward, formula=formula), "the forward pass's fit on the product that it is"
     if shape is not None and is_pointwise(shape):
-        return profile.fit("gemm", dtype), "the product that it is"
+        return profile.fit("gemm", dtype, state), "the product that it is"
     return None, ""
 
 

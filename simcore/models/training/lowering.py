@@ -21,6 +21,7 @@ from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.listing import Architecture, operators_of
 from simcore.models.training.operators import Communication, Operator, OperatorList, Section, passes
+from simcore.models.training.reuse import placed, reused
 from simcore.models.training.workload import KernelTime, Layer, Pass, Phase, Times, Workload
 
 Variant = Literal["optimizer", "evaluation"]
@@ -217,7 +218,7 @@ def lower_on_profile(
     element, own = element_of(dtype, batch.element), batch.element
     caution = f"{element} B per element ({dtype}) in place of the model's {own} B; Adam's state in fp32"
     compute = profiled(profile, element, dtype)
-    listed = operators_of(model, replace(batch, element=element), tp)
+    listed = placed(operators_of(model, replace(batch, element=element), tp), element)
     workload, costs = lower(listed, compute, tp, dp, name=model.name, variant=variant, source=model.source)
     about = f"{profile.name} ({profile.origin})"
     complete = not isinstance(model, Transformer) or model.vocabulary is not None
@@ -271,7 +272,8 @@ def _spent(
     ordered = [(one, Pass.FORWARD, call) for one, each in calls for call in each.forward]
     ordered += [(one, Pass.INPUT_GRADIENT, call) for one, each in reversed(calls) for call in each.input_gradient]
     ordered += [(one, Pass.WEIGHT_GRADIENT, call) for one, each in reversed(calls) for call in each.weight_gradient]
-    for one, direction, call in ordered:
+    for one, direction, bare in ordered:
+        call = reused(one, direction, bare)
         if call not in predicted:
             predicted[call] = compute.seconds(call)
         yield KernelTime(name, one.path, direction, call, predicted[call], count)

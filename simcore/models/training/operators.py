@@ -52,6 +52,25 @@ class Communication:
 
 
 @dataclass(frozen=True)
+class Reuse:
+    """How long what an operator touches lies before it is used again, in bytes that are touched meanwhile.
+
+    Attributes
+    ----------
+    element : int
+        Bytes per element [B].
+    since_forward : float
+        Bytes between the operator's forward and its backward pass [B].
+    since_step : float
+        Bytes between two steps' uses of its weights [B].
+    """
+
+    element: int
+    since_forward: float
+    since_step: float
+
+
+@dataclass(frozen=True)
 class Operator(KernelCall):
     """One operator of a model on one NPU of a tensor-parallel group; its kernel is that of the forward pass.
 
@@ -73,6 +92,8 @@ class Operator(KernelCall):
         What follows its forward pass, and its input gradient.
     input_gradient : bool
         Whether its input has a gradient; that of the first layer, an image, has none.
+    reuse : Reuse or None
+        Where its operands are, which `simcore.models.training.reuse.placed` finds out.
     """
 
     path: str = ""
@@ -84,6 +105,7 @@ class Operator(KernelCall):
     after_forward: Communication | None = None
     after_input_gradient: Communication | None = None
     input_gradient: bool = True
+    reuse: Reuse | None = None
 
     @property
     def parameters(self) -> float:
