@@ -144,7 +144,8 @@ def _measurement(row: Mapping[str, str], column: str, where: str) -> Measurement
         raise unknown_name(f"{where}, column 'dtype'", dtype, DTYPES)
     seconds = UNITS[column] * _number(row, column, where, "a time above 0")
     kernel, shape = _SHAPES[op](_sizes(row, op, where), DTYPES[dtype])
-    return Measurement(op, Sample(kernel, dtype, shape, seconds), row.get("kernel", ""), row.get("grid", ""))
+    sample = Sample(kernel, dtype, shape, seconds, state="warm")  # tables hold means of calls in a row
+    return Measurement(op, sample, row.get("kernel", ""), row.get("grid", ""))
 
 
 def _sizes(row: Mapping[str, str], op: str, where: str) -> dict[str, float]:

@@ -68,7 +68,7 @@ def test_calibrate_prints_and_counts_the_same(monkeypatch, tmp_path):
     profile = read_profile(tmp_path / "p.json").value
     first, line = text.splitlines()
     assert first == f"{tmp_path / 'p.json'}: 6 samples, 1 fits, sha256 {profile.sha256}"
-    assert line.startswith("  launch               fp32  MAPE   0.0%  P90   0.0%  bias")
+    assert line.startswith("  launch               fp32  warm MAPE   0.0%  P90   0.0%  bias")
     assert line.endswith("(held out)")
     found = json.loads(CliRunner().invoke(main, [*command, "--json"], catch_exceptions=False).stdout)
     assert (found["samples"], found["fits"], found["passes"], found["missing"]) == (6, 1, PASSES, 0)

@@ -129,13 +129,13 @@ def common_tiles(rows: Iterable[Measurement], device: Device) -> tuple[tuple[int
 
 def thinned(samples: Sequence[Sample], most: int) -> list[Sample]:
     """Return at most so many of the samples, drawn by a hash of what each is, in their order."""
-    ranks = sorted(range(len(samples)), key=lambda at: _drawn(f"thinned {samples[at].key}"))[:most]
+    ranks = sorted(range(len(samples)), key=lambda at: _drawn(f"thinned {samples[at].what}"))[:most]
     return [samples[at] for at in sorted(ranks)]
 
 
 def is_held_out(sample: Sample) -> bool:
     """Say whether a shape is one of those that no judged fit sees: the same on every device and in every run."""
-    return _drawn(sample.key) < HELD_OUT
+    return _drawn(sample.what) < HELD_OUT
 
 
 def _drawn(text: str) -> float:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from simcore.models.compute.correction import Correction
 from simcore.models.compute.device import Device
@@ -24,6 +24,9 @@ Shape = Mapping[str, float]
 State = Literal["cold", "warm"]
 """Where operands and code are before a call: in memory, as other bytes were written since, or where the same call left
 them, as calls follow each other in a row. What does not say was measured cold."""
+
+STATES: tuple[State, ...] = get_args(State)
+"""Both of them."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,12 @@ class Sample:
         >>> Sample("gemm", "fp32", {"n": 2, "m": 1}, 1e-6).key
         'gemm fp32 m=1 n=2'
         """
-        sizes = (f"{name}={self.shape[name]:g}" for name in sorted(self.shape))
-        return " ".join([self.kernel, self.dtype, *sizes, *(["warm"] if self.state == "warm" else [])])
+        return f"{self.what} warm" if self.state == "warm" else self.what
+
+    @property
+    def what(self) -> str:
+        """Kernel, number format and shape as text, whatever the state."""
+        return " ".join([self.kernel, self.dtype, *(f"{name}={self.shape[name]:g}" for name in sorted(self.shape))])
 
 
 @dataclass(frozen=True)

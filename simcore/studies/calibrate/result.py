@@ -39,12 +39,12 @@ class CalibrateResult(Result):
 
     def tables(self) -> Mapping[str, Table]:
         """Return the errors of every fit, and of every sparse kernel whose samples are a tile table."""
-        columns = ["kernel", "dtype", "basis", "samples", "mape", "p90", "bias", "spread", "noisy"]
+        columns = ["kernel", "dtype", "state", "basis", "samples", "mape", "p90", "bias", "spread", "noisy"]
         rows = []
         for each in self._kernels():
             errors = each.errors
             known = (0, None, None, None) if errors is None else (errors.samples, errors.mape, errors.p90, errors.bias)
-            rows.append((each.kernel, each.dtype, _basis(each), *known, each.spread, each.noisy))
+            rows.append((each.kernel, each.dtype, each.state, _basis(each), *known, each.spread, each.noisy))
         return {"errors": Table(columns, rows)}
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,4 +95,4 @@ def _line(one: Fit | MeasuredTiles) -> str:
     """Return the line of a kernel in a number format."""
     errors = one.errors
     shown = "-" if errors is None else f"MAPE {errors.mape:6.1%}  P90 {errors.p90:6.1%}  bias {errors.bias:+7.1%}"
-    return f"  {one.kernel:20} {one.dtype:5} {shown}  ({_basis(one)}){'  NOISY' if one.noisy else ''}"
+    return f"  {one.kernel:20} {one.dtype:5} {one.state} {shown}  ({_basis(one)}){'  NOISY' if one.noisy else ''}"

@@ -26,4 +26,4 @@ def expected(prediction: Prediction) -> str:
     """Say by how much the prediction likely misses."""
     if prediction.error is None:
         return f"expected error: none measured ({prediction.origin})"
-    return f"expected error: {prediction.error:.1%} {prediction.basis}"
+    return f"expected error: {prediction.error:.1%} {prediction.basis}; operands {prediction.state}"

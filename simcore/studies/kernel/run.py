@@ -46,8 +46,10 @@ def matmul(request: MatmulRequest) -> KernelResult:
     product = Product(m, k, n, request.dtype)
     started = time.process_time()
     size = {"m": m, "n": n, "k": k, "batch": 1}
-    dense = predict(device, "gemm", request.dtype, size, extrapolate=request.extrapolate)
+    dense = predict(device, "gemm", request.dtype, size, extrapolate=request.extrapolate, state=request.state)
     selection, warnings = None, list(dense.notes)
+    if dense.state != request.state and dense.error is not None:
+        warnings.append(f"gemm {request.dtype}: measured {dense.state} alone, which stands in for {request.state}")
     if request.sparsity > 0:
         mask = RandomMask(m, k, block[0], block[1], request.sparsity)
         selection, more = _choose(device, product, mask, dense.seconds, request.extrapolate)

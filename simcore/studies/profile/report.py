@@ -11,16 +11,24 @@ from simcore.studies.profile.table import TableValidation
 from simcore.studies.profile.validation import Validation
 
 
-def of_profile(profile: KernelProfile, fits: Table) -> list[Block]:
-    """Return where a profile is from, its fits with their errors, and the parameters of each."""
+def of_profile(profile: KernelProfile, fits: Table, sizes: Table) -> list[Block]:
+    """Return where a profile is from, its fits with their errors, also by size, and the parameters of each."""
     about = [f"sha256 {profile.sha256}", *(f"{key}: {value}" for key, value in profile.fingerprint.items() if value)]
     columns = [name for name in fits.columns if name not in {"profile", "parameters"}]
-    lines = [f"  {row['kernel']} {row['dtype']}: {row['parameters']}" for row in fits]
+    lines = [f"  {row['kernel']} {row['dtype']} {row['state']}: {row['parameters']}" for row in fits]
     return [
         Headline(f"{profile.name} ({profile.origin}): {profile.description}", "\n".join(about)),
         _grid(fits, columns),
+        *by_size(sizes),
         Text("\n".join(["parameters, in SI units:", *lines])),
     ]
+
+
+def by_size(sizes: Table) -> list[Block]:
+    """Return errors by how long a call takes; nothing where there are none."""
+    if not len(sizes):
+        return []
+    return [Text("errors by how long a call takes:"), _grid(sizes, [one for one in sizes.columns if one != "profile"])]
 
 
 def of_parameters(parameters: Table) -> list[Block]:
@@ -33,6 +41,8 @@ def of_validation(one: Validation | TableValidation) -> list[Block]:
     first, *others = one.measured()
     regret = one.sentences()
     blocks: list[Block] = [Headline(f"{one.file}: {first}", "\n".join(others)), _grid(one.table, one.table.columns)]
+    if isinstance(one, Validation):
+        blocks += by_size(one.sizes)
     return [*blocks, Sentences("", regret)] if regret else blocks
 
 

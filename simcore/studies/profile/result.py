@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from simcore.models.compute.expected import class_name, errors_by_class
 from simcore.models.compute.profile import Errors, KernelProfile
 from simcore.models.compute.sparse.noise import measured_tiles
 from simcore.report import Block
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FITS = (
-    "profile", "kernel", "dtype", "origin", "errors on", "samples", "mape", "p90", "bias", "spread", "noisy",
+    "profile", "kernel", "dtype", "state", "origin", "errors on", "samples", "mape", "p90", "bias", "spread", "noisy",
     "parameters",
 )  # fmt: skip
+
+SIZES = ("profile", "kernel", "dtype", "state", "one call", "samples", "mape", "p90", "bias")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +48,8 @@ class ShowResult(Result):
         return Table(FITS, [row for profile in self.profiles for row in _fits(profile)])
 
     def tables(self) -> Mapping[str, Table]:
-        """Return the table of fits."""
-        return {"fits": self.fits}
+        """Return the table of fits, and their errors by how long a call takes."""
+        return {"fits": self.fits, "sizes": Table(SIZES, [row for profile in self.profiles for row in _sizes(profile)])}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the profile, or several under ``profiles``, as plain containers for JSON."""
@@ -55,7 +58,10 @@ class ShowResult(Result):
 
     def report(self) -> Sequence[Block]:
         """Return what was measured where, fits with their errors, and parameters."""
-        return [block for each in self.profiles for block in of_profile(each, Table(FITS, _fits(each)))]
+        return [block for each in self.profiles for block in of_profile(each, *self._tables(each))]
+
+    def _tables(self, profile: KernelProfile) -> tuple[Table, Table]:
+        return Table(FITS, _fits(profile)), Table(SIZES, _sizes(profile))
 
     def figures(self) -> Mapping[str, Figure]:
         """Draw predicted against measured seconds of the samples that have a fit; nothing where there are none."""
@@ -150,12 +156,21 @@ def _fits(profile: KernelProfile) -> list[tuple[Any, ...]]:
         if fit.correction is not None:
             parameters += f"; corrected by {len(fit.correction.trees)} trees"
         known = _errors(fit.errors, fit.basis)
-        rows.append((profile.name, fit.kernel, fit.dtype, fit.origin, *known, fit.spread, fit.noisy, parameters))
+        rows.append((profile.name, *fit.key, fit.origin, *known, fit.spread, fit.noisy, parameters))
     for one in measured_tiles(profile):
         known = _errors(one.errors, "held out")
-        row = (profile.name, one.kernel, one.dtype, profile.origin, *known, one.spread, one.noisy, one.described)
-        rows.append(row)
+        key = profile.name, one.kernel, one.dtype, one.state, profile.origin
+        rows.append((*key, *known, one.spread, one.noisy, one.described))
     return rows
+
+
+def _sizes(profile: KernelProfile) -> list[tuple[Any, ...]]:
+    """Return the errors of each fit by how long a call takes, where the profile holds the samples."""
+    return [
+        (profile.name, *fit.key, class_name(number), *dataclasses.astuple(errors))
+        for fit in profile.fits
+        for number, errors in errors_by_class(profile, fit).items()
+    ]
 
 
 def _errors(errors: Errors | None, basis: str) -> tuple[str | float | None, ...]:

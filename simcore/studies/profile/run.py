@@ -10,7 +10,8 @@ from pathlib import Path
 
 from simcore.calibrate.plan import Progress
 from simcore.errors import InputError, field
-from simcore.models.compute.profile import Errors, KernelProfile
+from simcore.models.compute.expected import size_class
+from simcore.models.compute.profile import Errors, KernelProfile, State
 from simcore.models.compute.sparse.noise import noisy_kernels
 from simcore.models.compute.sparse.regret import selection_regret
 from simcore.readers.measurements import read_measurements
@@ -144,13 +145,17 @@ def _validated(profile: KernelProfile, file: str, request: ValidateRequest, prog
         held_out, pace, skipped = measure_held_out(profile, request.device, progress)
         drift = statistics.median(sample.seconds / before[sample.key] for sample in held_out) - 1
     pairs = predicted_samples(profile, held_out)
-    groups: dict[tuple[str, str], list[float]] = {}
+    groups: dict[tuple[str, str, State], list[float]] = {}
+    sizes: dict[tuple[str, str, State, int], list[float]] = {}
     for sample, predicted in pairs:
-        groups.setdefault((sample.kernel, sample.dtype), []).append(predicted / sample.seconds - 1)
+        key, miss = (sample.kernel, sample.dtype, sample.state), predicted / sample.seconds - 1
+        groups.setdefault(key, []).append(miss)
+        sizes.setdefault((*key, size_class(sample.seconds)), []).append(miss)
     return Validation(
         name=profile.name,
         file=file,
         errors={key: errors for key, each in groups.items() if (errors := Errors.of(each)) is not None},
+        by_size={key: errors for key, each in sizes.items() if (errors := Errors.of(each)) is not None},
         regret=selection_regret(pairs),
         predictions=predictions(profile, held_out),
         drift=drift,

@@ -96,7 +96,7 @@ def against(profile: KernelProfile, file: str, rows: Sequence[Measurement], tabl
     compared = []
     for one in rows:
         sample, key = one.sample, (one.op, one.sample.dtype)
-        fit, _ = fit_for(profile, sample.kernel, sample.dtype)
+        fit, _ = fit_for(profile, sample.kernel, sample.dtype, sample.shape, sample.state)
         known = misses.setdefault(key, [])
         refused.setdefault(key, 0)
         if outside(fit, sample.shape):

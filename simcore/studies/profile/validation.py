@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from simcore.calibrate.plan import LEAST_PASSES, SAME_SPEED
+from simcore.models.compute.expected import class_name
 from simcore.models.compute.kernels import FORMULA_OF
-from simcore.models.compute.profile import Errors, KernelProfile, Sample
+from simcore.models.compute.profile import Errors, KernelProfile, Sample, State
 from simcore.models.compute.sparse.profiled import sample_seconds
 from simcore.results import Table
 
@@ -28,7 +29,9 @@ class Validation:
     file : str
         How the profile was given.
     errors : mapping
-        By kernel and number format.
+        By kernel, number format and state.
+    by_size : mapping
+        By kernel, number format, state and size class, see `simcore.models.compute.expected.size_class`.
     regret : mapping of str to tuple of float
         By family, for each problem that several kernels can do: the time of the predicted choice over the fastest,
         minus 1; see `simcore.models.compute.sparse.regret.selection_regret`.
@@ -47,7 +50,8 @@ class Validation:
 
     name: str
     file: str
-    errors: Mapping[tuple[str, str], Errors]
+    errors: Mapping[tuple[str, str, State], Errors]
+    by_size: Mapping[tuple[str, str, State, int], Errors]
     regret: Mapping[str, tuple[float, ...]]
     predictions: Table
     drift: float | None = None
@@ -57,15 +61,23 @@ class Validation:
 
     @property
     def table(self) -> Table:
-        """A row per kernel and number format."""
-        rows = [(*key, *dataclasses.astuple(each), key in self.noisy) for key, each in self.errors.items()]
-        return Table(["kernel", "dtype", "samples", "mape", "p90", "bias", "noisy"], rows)
+        """A row per kernel, number format and state."""
+        rows = [(*key, *dataclasses.astuple(each), key[:2] in self.noisy) for key, each in self.errors.items()]
+        return Table(["kernel", "dtype", "state", "samples", "mape", "p90", "bias", "noisy"], rows)
+
+    @property
+    def sizes(self) -> Table:
+        """A row per kernel, number format, state and size class."""
+        rows = [(*key, class_name(size), *dataclasses.astuple(each))
+                for (*key, size), each in sorted(self.by_size.items())]  # fmt: skip
+        return Table(["kernel", "dtype", "state", "one call", "samples", "mape", "p90", "bias"], rows)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain containers for JSON."""
         return {
             "profile": self.file,
             "errors": [dict(row) for row in self.table],
+            "sizes": [dict(row) for row in self.sizes],
             "regret": {family: list(each) for family, each in self.regret.items()},
             "drift": self.drift,
             "passes": None if self.pace is None else self.pace.as_document(),

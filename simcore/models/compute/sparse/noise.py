@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from simcore.models.compute.kernels import has_formula
-from simcore.models.compute.profile import NOISY, Errors, KernelProfile, Sample
+from simcore.models.compute.profile import NOISY, Errors, KernelProfile, Sample, State
 from simcore.models.compute.sparse.profiled import axis_of, sample_seconds
 from simcore.models.compute.sparse.tiles import SparseKernel
 
@@ -30,6 +30,11 @@ class MeasuredTiles:
     dtype: str
     samples: tuple[Sample, ...]
     errors: Errors | None
+
+    @property
+    def state(self) -> State:
+        """Where their operands were."""
+        return self.samples[0].state
 
     @property
     def spread(self) -> float:
