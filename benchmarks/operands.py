@@ -57,7 +57,7 @@ def products(profile: KernelProfile, shapes: int, passes: int, seed: int) -> Ite
             times[sizes, dtype, state].append(one.seconds)
     for (sizes, dtype, state), each in times.items():
         shape = dict(zip("mnk", sizes, strict=True))
-        said = predict(profile, "gemm", dtype, shape, state=state)
+        said = predict(profile, "gemm", dtype, shape, state=state, extrapolate=True)
         seen = statistics.median(each)
         yield {
             "dtype": dtype, "state": state, **shape, "measured_s": seen, "predicted_s": said.seconds,
@@ -108,7 +108,8 @@ def _bert(profile: KernelProfile) -> Made:
     from bert_step import Bert
 
     module = Bert(entry.architecture, tokens)
-    inputs, answers = torch.randint(30000, (1, tokens)), torch.randint(30000, (1, tokens))
+    rows, columns = entry.architecture.vocabulary, entry.architecture.columns
+    inputs, answers = torch.randint(rows, (1, tokens)), torch.randint(columns, (1, tokens))
 
     def loss(output: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         return nn.functional.cross_entropy(output.flatten(0, 1), wanted.flatten())

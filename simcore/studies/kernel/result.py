@@ -60,6 +60,7 @@ class KernelResult(Result):
             **{("chosen" if key == "name" else key): value for key, value in candidates[0].items()},
             "dense_seconds": self.prediction.seconds,
             "origin": self.prediction.origin,
+            "state": self.prediction.state,
             "candidates": candidates,
             "explanation": [headline(self.product, self.device, self.prediction), *self.sentences()],
             "warnings": list(self.warnings),
