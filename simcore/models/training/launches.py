@@ -78,7 +78,7 @@ def waits_for_host(blocks: Sequence[Launched], launch: float) -> list[list[Waits
 
 
 def _repeated(block: Launched, order: Sequence[int], launch: float, lead: float) -> tuple[list[Waits], float]:
-    """Return the waits of each repetition, looked at kernel by kernel only where they change, and the lead at the end."""
+    """Return the waits of each repetition, and the lead at the end; looked at are kernels where waits change."""
     least, gain = _unhindered(block, order, launch)
     waited: list[Waits] = []
     before, after, waits = math.nan, lead, _NONE

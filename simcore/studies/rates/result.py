@@ -15,7 +15,40 @@ from simcore.report import Block, Headline, grid
 from simcore.results import Result, Table
 from simcore.units import counted, format_si
 
+PREDICTED = "predicted"
+"""Kind of a step time that kernels alone give."""
+
+FITTED = "predicted+fitted"
+"""Kind of a step time with a constant that was fitted to measured steps."""
+
 COLUMNS = ("model", "batch_size", "gpu_type", "seconds_per_minibatch", "kind")
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a model's steps take beside their kernels, fitted to measured steps.
+
+    Attributes
+    ----------
+    model : str
+        As the table calls it.
+    seconds : float
+        Of every step [s].
+    source : str
+        The table of measured steps.
+    steps : tuple of (int, str)
+        Batch sizes and GPU types of those that it was fitted to.
+    """
+
+    model: str
+    seconds: float
+    source: str
+    steps: tuple[tuple[int, str], ...]
+
+    @property
+    def fitted_to(self) -> str:
+        """The steps that it was fitted to, in words."""
+        return ", ".join(f"batch {batch} on {gpu}" for batch, gpu in self.steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,25 +61,31 @@ class RatesResult(Result):
     ----------
     rates : StepTimes
         What `simcore.trace` takes.
+    hosts : tuple of Host
+        What was fitted beside the kernels; empty where no measured steps were given.
     """
 
     stem = "rates"
 
     rates: StepTimes
+    hosts: tuple[Host, ...] = ()
 
     @property
     def table(self) -> Table:
         """A row per model, batch size and GPU type."""
-        return Table(COLUMNS, [(*key, seconds, "predicted") for key, seconds in self.rates.seconds.items()])
+        kind = " ".join(self.rates.kinds)
+        return Table(COLUMNS, [(*key, seconds, kind) for key, seconds in self.rates.seconds.items()])
 
     def tables(self) -> Mapping[str, Table]:
-        """Return the table of step times."""
-        return {"rates": self.table}
+        """Return the step times, and the constants that were fitted."""
+        rows = [(host.model, host.seconds, host.source, host.fitted_to) for host in self.hosts]
+        hosts = {"hosts": Table(("model", "seconds", "source", "fitted_to"), rows)} if rows else {}
+        return {"rates": self.table, **hosts}
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain containers for JSON."""
         return {
-            "rates": [dict(row) for row in self.table],
+            **{name: [dict(row) for row in table] for name, table in self.tables().items()},
             "warnings": list(self.warnings),
             "provenance": self.provenance.as_dict(),
         }
@@ -67,9 +106,10 @@ class RatesResult(Result):
 
     def to_csv(self) -> str:
         """Return the table as ``trace --rates`` reads it, with its note, which holds the profiles' hashes."""
-        warnings = "".join(f"# {one_line(warning)}\n" for warning in self.warnings)
-        rows = [tuple(row.values()) for row in self.table]
-        return f"# note: {one_line(self.rates.note)}\n{warnings}{csv_text(COLUMNS, rows)}"
+        comments = [f"host: {host.seconds:.6g} s a step of {host.model}, fitted to {host.source}, {host.fitted_to}"
+                    for host in self.hosts]  # fmt: skip
+        above = "".join(f"# {one_line(text)}\n" for text in (f"note: {self.rates.note}", *comments, *self.warnings))
+        return f"{above}{csv_text(COLUMNS, [tuple(row.values()) for row in self.table])}"
 
     def write_csv(self, path: str | Path) -> None:
         """Write the file that ``trace --rates`` reads.
