@@ -83,7 +83,8 @@ def find(
     if wanted and is_there(path):
         return path
     known = sorted(name for folder in folders for name in names(folder) if fits(name))
-    remedy = did_you_mean(wanted, known)
+    others = sorted(name for kind, name in _aliases() if kind in folders)
+    remedy = did_you_mean(wanted, [*others, *known])
     if kind == "networks" and "(" in wanted:
         remedy = "A network that is written out brings its bandwidths, so that no budget goes with it."
     raise InputError(
