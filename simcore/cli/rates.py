@@ -85,7 +85,7 @@ command = StudyCommand(
     help=HELP,
     read={
         "batches": read_batches,
-        **dict.fromkeys(("models", "devices", "profiles", "names", "host_devices"), read_list),
+        **dict.fromkeys(("models", "devices", "profiles", "names", "fit_on"), read_list),
     },
     file=OutputFile("PATH", "CSV file that trace --rates reads.", "Replace FILE if it exists.", check_csv, write_csv),
     show=show,

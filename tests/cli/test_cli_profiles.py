@@ -92,7 +92,7 @@ def test_rates_take_lists_and_their_old_spellings(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"--names: found 2 names, expected 3"):
         run("rates", *named)
     one = run("rates", "--devices", "t4", "--models", "my,bert.yaml", "--models", "electra", "--batch", "published",
-              "--names", "bert,electra", "--host", "sc23-steps")  # fmt: skip
+              "--names", "bert,electra", "--fit-to", "sc23-steps")  # fmt: skip
     assert one.count("predicted+fitted") == 6
 
 

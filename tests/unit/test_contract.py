@@ -96,10 +96,10 @@ CASES = {
     "rates": (
         rates, {"profiles": ["v100-16gb", "t4"], "models": ["bert-base", "electra-base"], "batches": [4, 8]}
     ),
-    "rates-host": (
+    "rates-fitted": (
         rates,
-        {"models": "bert", "devices": ["v100", "t4"], "batches": "published", "host": "sc23-steps",
-         "host_devices": "v100"},
+        {"models": "bert", "devices": ["v100", "t4"], "batches": "published", "fit_to": "sc23-steps",
+         "fit_on": "v100"},
     ),
     "rates-named": (
         rates,

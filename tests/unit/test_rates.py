@@ -8,7 +8,7 @@ import pytest
 import simcore
 from simcore.errors import InputError
 from simcore.models.cluster.step_times import StepTimes
-from simcore.models.training.host import host_constant
+from simcore.models.training.remainder import Form, Remainder, fit_remainder, fitted
 from simcore.readers import zoo
 from simcore.readers.applications import read_applications, read_batch_sizes
 from simcore.readers.clusters import read_cluster
@@ -76,19 +76,29 @@ def test_published_steps_are_those_of_the_artifact(shared):
     assert ours.seconds == switching | d1  # yolov3 at 8 is in both
 
 
-def test_the_constant_is_the_least_square_of_relative_errors():
+@pytest.mark.parametrize("form", list(Form))
+def test_the_constant_is_the_least_square_of_relative_errors(form):
     steps = [(1.0, 2.0), (3.0, 5.0)]
-    constant = host_constant(steps)
+    best = fitted(form, steps)
 
-    def missed(c):
-        return sum(((k + c) / t - 1) ** 2 for k, t in steps)
+    def missed(value):
+        return sum((Remainder(form, value).step(k) / t - 1) ** 2 for k, t in steps)
 
-    assert constant == pytest.approx((1 / 4 + 2 / 25) / (1 / 4 + 1 / 25))
-    assert missed(constant) < min(missed(constant - 1e-3), missed(constant + 1e-3))
-    assert host_constant([(2.0, 1.0)]) == 0
+    by_hand = {Form.SECONDS: (1 / 4 + 2 / 25) / (1 / 4 + 1 / 25), Form.FACTOR: (1 / 2 + 3 / 5) / (1 / 4 + 9 / 25)}
+    assert best.value == pytest.approx(by_hand[form])
+    assert missed(best.value) < min(missed(best.value - 1e-3), missed(best.value + 1e-3))
+    assert fitted(form, [(2.0, 1.0)]).step(2.0) == 2.0  # nothing gives time back
 
 
-def test_a_host_constant_is_fitted_where_it_was_asked_for_and_said_to_be():
+def test_the_form_is_the_one_that_predicts_what_it_was_not_fitted_to():
+    """Kernels of 1 and 2 s: steps of 3 and 4.1 s are 2 s more, steps of 3 and 5.9 s three times as long."""
+    assert fit_remainder([(1.0, 3.0), (2.0, 4.1)]).form is Form.SECONDS
+    assert fit_remainder([(1.0, 3.0), (2.0, 5.9)]).form is Form.FACTOR
+    assert fit_remainder([(1.0, 3.0)]) == Remainder(Form.SECONDS, 2.0)
+    assert fit_remainder([(2.0, 1.0), (4.0, 1.0)]) == Remainder(Form.SECONDS, 0.0)
+
+
+def test_a_constant_is_fitted_where_it_was_asked_for_and_said_to_be():
     """Steps that are kernels and 1 s: the constant is 1 s, on other devices and at other batch sizes too."""
     profiles = {"a": toy(), "b": toy(gemm=2.0)}
     inputs = {"models": "bert-base", "names": "bert", "profiles": list(profiles.values()), "devices": list(profiles)}
@@ -96,30 +106,33 @@ def test_a_host_constant_is_fitted_where_it_was_asked_for_and_said_to_be():
     measured = StepTimes(
         "mine", {key: seconds + 1 for key, seconds in alone.seconds.items() if key != ("bert", 4, "a")}
     )
-    made = rates(**inputs, batches=4, host=measured, host_devices="a")
+    made = rates(**inputs, batches=4, fit_to=measured, fit_on="a")
     assert made.rates.seconds["bert", 4, "b"] == pytest.approx(alone.seconds["bert", 4, "b"] + 1, rel=1e-12)
-    (host,) = made.hosts
-    assert (host.model, host.steps, host.source) == ("bert", ((8, "a"),), "mine")
+    (one,) = made.fitted
+    assert (one.model, one.steps, one.source, one.remainder.form) == ("bert", ((8, "a"),), "mine", Form.SECONDS)
     assert made.rates.kinds == ("predicted+fitted",)
     assert alone.kinds == ("predicted",)
-    assert "# host: 1 s a step of bert, fitted to mine, batch 8 on a\n" in made.to_csv()
+    assert "# beside kernels: bert 1 s a step, fitted to mine, batch 8 on a\n" in made.to_csv()
     assert "one constant per model, fitted to the steps of mine on a" in made.rates.note
-    assert made.as_dict()["hosts"][0]["fitted_to"] == "batch 8 on a"
+    assert made.as_dict()["fitted"][0]["fitted_to"] == "batch 8 on a"
     for more, message in (
-        ({"host_devices": "c"}, r"host_devices: found 'c', expected one of a, b"),
-        ({"host_devices": "a", "models": "electra-base", "names": "electra"}, r"mine: found no step of 'electra' on a"),
+        ({"fit_on": "c"}, r"fit_on: found 'c', expected one of a, b"),
+        ({"fit_on": "a", "models": "electra-base", "names": "electra"}, r"mine: found no step of 'electra' on a"),
     ):
         with pytest.raises(InputError, match=message):
-            rates(**{**inputs, "batches": 4, "host": measured} | more)
-    with pytest.raises(InputError, match=r"host_devices: found a, expected measured steps. Give host too"):
-        rates(**inputs, batches=4, host_devices="a")
+            rates(**{**inputs, "batches": 4, "fit_to": measured} | more)
+    with pytest.raises(InputError, match=r"fit_on: found a, expected measured steps to fit to. Give fit_to too"):
+        rates(**inputs, batches=4, fit_on="a")
 
 
-def test_a_host_that_would_give_time_back_is_none():
-    inputs = {"models": "bert-base", "profiles": toy(), "devices": "a", "batches": 4}
+def test_a_factor_scales_with_the_device():
+    profiles = [toy(), toy(gemm=2.0)]
+    inputs = {"models": "bert-base", "profiles": profiles, "devices": ["a", "b"], "batches": [4, 8]}
     alone = rates(**inputs).rates.seconds
-    quick = StepTimes("quick", {key: seconds / 2 for key, seconds in alone.items()})
-    assert rates(**inputs, host=quick).rates.seconds == alone
+    longer = StepTimes("longer", {key: 3 * seconds for key, seconds in alone.items() if key[2] == "a"})
+    made = rates(**inputs, fit_to=longer, fit_on="a")
+    assert made.fitted[0].remainder.form is Form.FACTOR
+    assert made.rates.seconds == pytest.approx({key: 3 * seconds for key, seconds in alone.items()})
 
 
 def test_a_trace_finds_models_under_the_names_of_the_zoo():
@@ -143,7 +156,7 @@ def test_a_trace_finds_models_under_the_names_of_the_zoo():
         ({"models": ["bert", "bert"], "batches": 8, "devices": "t4"}, "bert twice.*Name them apart with names"),
         ({"models": "bert", "batches": 8, "devices": ["t4", "t4"]}, "t4 twice"),
         ({"models": "bert", "batches": 8, "devices": ["a", "b"], "profiles": "t4"}, "2 names, expected 1, one each"),
-        ({"models": "bert", "batches": 8, "devices": "t4", "host": "sc24"}, "host: found 'sc24'"),
+        ({"models": "bert", "batches": 8, "devices": "t4", "fit_to": "sc24"}, "fit_to: found 'sc24'"),
     ],
 )
 def test_what_is_missing_or_there_twice_is_refused(inputs, message):

@@ -63,9 +63,9 @@ def check(request: RatesRequest) -> None:
         if given and len(given) != wanted:
             found, expected = f"{len(given)} names", f"{wanted}, one each"
             raise InputError(field(name), found, expected, "Give one per entry, or none.")
-    if request.host_devices and request.host is None:
-        remedy = f"Give {field('host')} too, or leave {field('host_devices')} out."
-        raise InputError(field("host_devices"), ", ".join(request.host_devices), "measured steps", remedy)
+    if request.fit_on and request.fit_to is None:
+        remedy = f"Give {field('fit_to')} too, or leave {field('fit_on')} out."
+        raise InputError(field("fit_on"), ", ".join(request.fit_on), "measured steps to fit to", remedy)
 
 
 def devices_of(request: RatesRequest) -> dict[str, KernelProfile]:

@@ -52,14 +52,13 @@ class RatesRequest(Request):
         metavar="TEXT,...",
         help="Model names to write, one per model, where a trace calls them otherwise.",
     )
-    host: str | Path | StepTimes | None = option(
+    fit_to: str | Path | StepTimes | None = option(
         default=None,
         metavar="NAME|FILE",
-        help="Measured steps, as trace --rates reads them: one constant per model is fitted to them and added.",
+        help="Measured steps, as trace --rates reads them, to fit to: one constant per model, beside its kernels.",
     )
-    host_devices: Sequence[str] = option(
+    fit_on: Sequence[str] = option(
         default=(),
-        flag="--host-devices",
         many=True,
         metavar="TYPE,...",
         help="GPU types whose measured steps the constants are fitted to; all of them by default.",

@@ -10,6 +10,7 @@ from typing import Any
 from simcore.errors import one_line
 from simcore.files import csv_text
 from simcore.models.cluster.step_times import StepTimes
+from simcore.models.training.remainder import Remainder
 from simcore.outputs import write_atomic
 from simcore.report import Block, Headline, grid
 from simcore.results import Result, Table
@@ -25,15 +26,15 @@ COLUMNS = ("model", "batch_size", "gpu_type", "seconds_per_minibatch", "kind")
 
 
 @dataclass(frozen=True)
-class Host:
+class Fitted:
     """What a model's steps take beside their kernels, fitted to measured steps.
 
     Attributes
     ----------
     model : str
         As the table calls it.
-    seconds : float
-        Of every step [s].
+    remainder : Remainder
+        The constant.
     source : str
         The table of measured steps.
     steps : tuple of (int, str)
@@ -41,7 +42,7 @@ class Host:
     """
 
     model: str
-    seconds: float
+    remainder: Remainder
     source: str
     steps: tuple[tuple[int, str], ...]
 
@@ -61,14 +62,14 @@ class RatesResult(Result):
     ----------
     rates : StepTimes
         What `simcore.trace` takes.
-    hosts : tuple of Host
-        What was fitted beside the kernels; empty where no measured steps were given.
+    fitted : tuple of Fitted
+        What steps take beside their kernels; empty where no measured steps were given.
     """
 
     stem = "rates"
 
     rates: StepTimes
-    hosts: tuple[Host, ...] = ()
+    fitted: tuple[Fitted, ...] = ()
 
     @property
     def table(self) -> Table:
@@ -78,9 +79,11 @@ class RatesResult(Result):
 
     def tables(self) -> Mapping[str, Table]:
         """Return the step times, and the constants that were fitted."""
-        rows = [(host.model, host.seconds, host.source, host.fitted_to) for host in self.hosts]
-        hosts = {"hosts": Table(("model", "seconds", "source", "fitted_to"), rows)} if rows else {}
-        return {"rates": self.table, **hosts}
+        columns = ("model", "form", "value", "source", "fitted_to")
+        rows = [
+            (one.model, one.remainder.form.value, one.remainder.value, one.source, one.fitted_to) for one in self.fitted
+        ]
+        return {"rates": self.table, **({"fitted": Table(columns, rows)} if rows else {})}
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain containers for JSON."""
@@ -106,8 +109,10 @@ class RatesResult(Result):
 
     def to_csv(self) -> str:
         """Return the table as ``trace --rates`` reads it, with its note, which holds the profiles' hashes."""
-        comments = [f"host: {host.seconds:.6g} s a step of {host.model}, fitted to {host.source}, {host.fitted_to}"
-                    for host in self.hosts]  # fmt: skip
+        comments = [
+            f"beside kernels: {one.model} {one.remainder.text}, fitted to {one.source}, {one.fitted_to}"
+            for one in self.fitted
+        ]
         above = "".join(f"# {one_line(text)}\n" for text in (f"note: {self.rates.note}", *comments, *self.warnings))
         return f"{above}{csv_text(COLUMNS, [tuple(row.values()) for row in self.table])}"
 

@@ -13,10 +13,10 @@ from simcore.models.training.lowering import lower_on_profile
 from simcore.models.training.notes import notes_on
 from simcore.models.training.workload import Workload
 from simcore.results import Provenance, versions
-from simcore.studies.rates.hosts import fit_hosts, measured_steps
 from simcore.studies.rates.inputs import NamedModel, check, devices_of, models_of
+from simcore.studies.rates.remainders import fit_remainders, measured_steps
 from simcore.studies.rates.request import RatesRequest
-from simcore.studies.rates.result import FITTED, PREDICTED, Host, RatesResult
+from simcore.studies.rates.result import FITTED, PREDICTED, Fitted, RatesResult
 from simcore.studies.request import study
 
 ALONE = Groups((1,), (1,))
@@ -46,16 +46,12 @@ def rates(request: RatesRequest) -> RatesResult:
     models, hashes = models_of(request)
     steps, more = measured_steps(request, [model.name for model in models], list(devices))
     kernels = _Kernels(request, models, devices)
-    hosts = fit_hosts(steps, kernels)
-    seconds = {
-        (model.name, batch, gpu): kernels(model.name, batch, gpu) + (hosts[model.name].seconds if hosts else 0.0)
-        for model in models
-        for batch in model.batches
-        for gpu in devices
-    }
+    fitted = fit_remainders(steps, kernels)
+    keys = [(model.name, batch, gpu) for model in models for batch in model.batches for gpu in devices]
+    seconds = {key: fitted[key[0]].remainder.step(kernels(*key)) if fitted else kernels(*key) for key in keys}
     return RatesResult(
-        rates=StepTimes("predicted", seconds, (FITTED if hosts else PREDICTED,), _note(devices, hosts)),
-        hosts=tuple(hosts.values()),
+        rates=StepTimes("predicted", seconds, (FITTED if fitted else PREDICTED,), _note(devices, fitted)),
+        fitted=tuple(fitted.values()),
         warnings=tuple(kernels.warnings),
         provenance=Provenance(
             command=request.study,
@@ -112,12 +108,12 @@ class _Kernels:
         return minibatch_seconds(workload)
 
 
-def _note(devices: Mapping[str, KernelProfile], hosts: Mapping[str, Host]) -> str:
+def _note(devices: Mapping[str, KernelProfile], fitted: Mapping[str, Fitted]) -> str:
     """Return the line that is printed wherever a result that rests on the table is."""
     used = ", ".join(f"{profile.name} (sha256 {profile.sha256})" for profile in devices.values())
     beside = ""
-    if hosts:
-        where = ", ".join(dict.fromkeys(gpu for host in hosts.values() for _, gpu in host.steps))
-        source = next(iter(hosts.values())).source
+    if fitted:
+        where = ", ".join(dict.fromkeys(gpu for one in fitted.values() for _, gpu in one.steps))
+        source = next(iter(fitted.values())).source
         beside = f"; beside kernels one constant per model, fitted to the steps of {source} on {where}"
     return f"predicted from kernel profiles {used}, not measured as steps{beside}"

@@ -8,12 +8,12 @@ from dataclasses import field as dataclass_field
 
 from simcore.errors import InputError, field, unknown_name
 from simcore.models.cluster.step_times import StepTimes
-from simcore.models.training.host import host_constant
+from simcore.models.training.remainder import fit_remainder
 from simcore.readers import zoo
 from simcore.readers.read import Read
 from simcore.readers.step_times import read_step_times
 from simcore.studies.rates.request import RatesRequest
-from simcore.studies.rates.result import Host
+from simcore.studies.rates.result import Fitted
 
 Step = tuple[int, str]
 """Batch size and GPU type."""
@@ -45,19 +45,19 @@ def measured_steps(
     InputError
         If a model has no measured step on the GPU types that count.
     """
-    if request.host is None:
+    if request.fit_to is None:
         return MeasuredSteps(), {}
-    given = request.host
-    read = Read(given, given.name, "") if isinstance(given, StepTimes) else read_step_times(given, field("host"))
-    for gpu in request.host_devices:
+    given = request.fit_to
+    read = Read(given, given.name, "") if isinstance(given, StepTimes) else read_step_times(given, field("fit_to"))
+    for gpu in request.fit_on:
         if gpu not in devices:
-            raise unknown_name(field("host_devices"), gpu, devices)
-    chosen = request.host_devices or devices
+            raise unknown_name(field("fit_on"), gpu, devices)
+    chosen = request.fit_on or devices
     seconds = {name: _of_model(read.value, name, chosen) for name in models}
-    return MeasuredSteps(read.name, seconds), {"host": read.sha256} if read.sha256 else {}
+    return MeasuredSteps(read.name, seconds), {"steps": read.sha256} if read.sha256 else {}
 
 
-def fit_hosts(steps: MeasuredSteps, kernels: Callable[[str, int, str], float]) -> dict[str, Host]:
+def fit_remainders(steps: MeasuredSteps, kernels: Callable[[str, int, str], float]) -> dict[str, Fitted]:
     """Return the constant of each model.
 
     Parameters
@@ -67,11 +67,11 @@ def fit_hosts(steps: MeasuredSteps, kernels: Callable[[str, int, str], float]) -
     kernels : callable
         Seconds of the kernels of a model at a batch size on a GPU type.
     """
-    hosts = {}
+    made = {}
     for model, measured in steps.seconds.items():
         pairs = [(kernels(model, *step), seconds) for step, seconds in measured.items()]
-        hosts[model] = Host(model, host_constant(pairs), steps.source, tuple(measured))
-    return hosts
+        made[model] = Fitted(model, fit_remainder(pairs), steps.source, tuple(measured))
+    return made
 
 
 def _of_model(table: StepTimes, model: str, devices: Sequence[str]) -> dict[Step, float]:
@@ -83,6 +83,6 @@ def _of_model(table: StepTimes, model: str, devices: Sequence[str]) -> dict[Step
         if gpu in devices and zoo.entry_of("models", name) == entry
     }
     if not steps:
-        remedy = f"Add one, or leave {field('host')} out."
+        remedy = f"Add one, or leave {field('fit_to')} out."
         raise InputError(f"step times {table.name}", f"no step of '{model}' on {', '.join(devices)}", "one", remedy)
     return steps
