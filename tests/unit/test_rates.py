@@ -8,7 +8,7 @@ import pytest
 import simcore
 from simcore.errors import InputError
 from simcore.models.cluster.step_times import StepTimes
-from simcore.models.training.remainder import Form, Remainder, fit_remainder, fitted
+from simcore.models.training.remainder import Form, Remainder, fit_remainder, fitted, likely_form
 from simcore.readers import zoo
 from simcore.readers.applications import read_applications, read_batch_sizes
 from simcore.readers.clusters import read_cluster
@@ -95,7 +95,12 @@ def test_the_form_is_the_one_that_predicts_what_it_was_not_fitted_to():
     assert fit_remainder([(1.0, 3.0), (2.0, 4.1)]).form is Form.SECONDS
     assert fit_remainder([(1.0, 3.0), (2.0, 5.9)]).form is Form.FACTOR
     assert fit_remainder([(1.0, 3.0)]) == Remainder(Form.SECONDS, 2.0)
+    assert fit_remainder([(1.0, 3.0)], Form.FACTOR) == Remainder(Form.FACTOR, 3.0)
     assert fit_remainder([(2.0, 1.0), (4.0, 1.0)]) == Remainder(Form.SECONDS, 0.0)
+    scaled, added, single = [(1.0, 3.0), (2.0, 5.9)], [(1.0, 3.0), (2.0, 4.0)], [(1.0, 2.0)]
+    assert likely_form([scaled, single]) is Form.FACTOR
+    assert likely_form([added, scaled, added, single]) is Form.SECONDS
+    assert [likely_form([single], form) for form in Form] == list(Form)
 
 
 def test_a_constant_is_fitted_where_it_was_asked_for_and_said_to_be():

@@ -7,7 +7,7 @@ device time that the kernels lack: other algorithms, kernels that the operator l
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -52,16 +52,17 @@ class Remainder:
         return f"{self.value:.6g} s a step" if self.form is Form.SECONDS else f"{self.value:.6g} times its kernels"
 
 
-def fit_remainder(steps: Steps) -> Remainder:
+def fit_remainder(steps: Steps, otherwise: Form = Form.SECONDS) -> Remainder:
     """Return the constant that comes nearest to measured steps.
 
-    Its form is the one that predicts steps that it was not fitted to: each is left out once. With one step, or where
-    both forms miss by as much, it is seconds.
+    Its form is the one that predicts steps that it was not fitted to: each is left out once.
 
     Parameters
     ----------
     steps : sequence of (float, float)
         Seconds of the kernels and measured seconds of each step.
+    otherwise : Form
+        Its form with one step, which tells none.
 
     Examples
     --------
@@ -70,8 +71,22 @@ def fit_remainder(steps: Steps) -> Remainder:
     >>> fit_remainder([(1.0, 2.0), (2.0, 3.0)]), fit_remainder([(1.0, 2.0), (2.0, 4.0)])
     (Remainder(form=<Form.SECONDS: 'seconds'>, value=1.0), Remainder(form=<Form.FACTOR: 'factor'>, value=2.0))
     """
-    form = min(Form, key=lambda form: _missed(form, steps)) if len(steps) > 1 else Form.SECONDS
-    return fitted(form, steps)
+    return fitted(likely_form([steps], otherwise), steps)
+
+
+def likely_form(models: Iterable[Steps], otherwise: Form = Form.SECONDS) -> Form:
+    """Return the form that predicts the steps of some models best, each from the others of its model.
+
+    Parameters
+    ----------
+    models : iterable of sequences of (float, float)
+        The steps of each model; those of a model with one step tell nothing.
+    otherwise : Form
+        What is returned where nothing is told.
+    """
+    several = [steps for steps in models if len(steps) > 1]
+    forms = sorted(Form, key=lambda form: form is not otherwise)
+    return min(forms, key=lambda form: math.fsum(_missed(form, steps) for steps in several))
 
 
 def fitted(form: Form, steps: Steps) -> Remainder:

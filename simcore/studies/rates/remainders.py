@@ -8,7 +8,7 @@ from dataclasses import field as dataclass_field
 
 from simcore.errors import InputError, field, unknown_name
 from simcore.models.cluster.step_times import StepTimes
-from simcore.models.training.remainder import fit_remainder
+from simcore.models.training.remainder import fit_remainder, likely_form
 from simcore.readers import zoo
 from simcore.readers.read import Read
 from simcore.readers.step_times import read_step_times
@@ -58,7 +58,7 @@ def measured_steps(
 
 
 def fit_remainders(steps: MeasuredSteps, kernels: Callable[[str, int, str], float]) -> dict[str, Fitted]:
-    """Return the constant of each model.
+    """Return the constant of each model; one with a single step takes the form that is likely of the others.
 
     Parameters
     ----------
@@ -67,11 +67,15 @@ def fit_remainders(steps: MeasuredSteps, kernels: Callable[[str, int, str], floa
     kernels : callable
         Seconds of the kernels of a model at a batch size on a GPU type.
     """
-    made = {}
-    for model, measured in steps.seconds.items():
-        pairs = [(kernels(model, *step), seconds) for step, seconds in measured.items()]
-        made[model] = Fitted(model, fit_remainder(pairs), steps.source, tuple(measured))
-    return made
+    pairs = {
+        model: [(kernels(model, *step), seconds) for step, seconds in measured.items()]
+        for model, measured in steps.seconds.items()
+    }
+    likely = likely_form(pairs.values())
+    return {
+        model: Fitted(model, fit_remainder(pairs[model], likely), steps.source, tuple(measured))
+        for model, measured in steps.seconds.items()
+    }
 
 
 def _of_model(table: StepTimes, model: str, devices: Sequence[str]) -> dict[Step, float]:

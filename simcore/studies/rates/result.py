@@ -113,7 +113,9 @@ class RatesResult(Result):
             f"beside kernels: {one.model} {one.remainder.text}, fitted to {one.source}, {one.fitted_to}"
             for one in self.fitted
         ]
-        above = "".join(f"# {one_line(text)}\n" for text in (f"note: {self.rates.note}", *comments, *self.warnings))
+        source = "Source: simcore rates, from the kernel profiles that the note names"
+        texts = (f"note: {self.rates.note}", *comments, *self.warnings, source)
+        above = "".join(f"# {one_line(text)}\n" for text in texts)
         return f"{above}{csv_text(COLUMNS, [tuple(row.values()) for row in self.table])}"
 
     def write_csv(self, path: str | Path) -> None:

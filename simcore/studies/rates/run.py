@@ -52,7 +52,7 @@ def rates(request: RatesRequest) -> RatesResult:
     return RatesResult(
         rates=StepTimes("predicted", seconds, (FITTED if fitted else PREDICTED,), _note(devices, fitted)),
         fitted=tuple(fitted.values()),
-        warnings=tuple(kernels.warnings),
+        warnings=kernels.warnings,
         provenance=Provenance(
             command=request.study,
             inputs=request.resolved(devices=tuple(devices)).inputs(),
@@ -87,7 +87,14 @@ class _Kernels:
         self.request, self.devices = request, devices
         self.models = {model.name: model.source for model in models}
         self.seconds: dict[Key, float] = {}
-        self.warnings: dict[str, None] = {}
+        self.workloads: dict[str, list[Workload]] = {gpu: [] for gpu in devices}
+        self.long: dict[str, None] = {}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know of all predictions: of each GPU type once."""
+        of_types = (f"{gpu}: {note}" for gpu, workloads in self.workloads.items() for note in notes_on(workloads))
+        return (*self.long, *of_types)
 
     def __call__(self, name: str, batch: int, gpu: str) -> float:
         """Return the kernels of one mini-batch [s]."""
@@ -101,10 +108,10 @@ class _Kernels:
         model, request = self.models[name], self.request
         taken = model.taken(request.sequence)
         if taken is not None:
-            self.warnings[f"{model.architecture.name}: sequences of {taken:,} tokens, the longest that it takes"] = None
+            self.long[f"{model.architecture.name}: sequences of {taken:,} tokens, the longest that it takes"] = None
         run = model.run(request.sequence, batch)
         workload = lower_on_profile(model.architecture, run, 1, 1, self.devices[gpu], request.dtype)
-        self.warnings.update(dict.fromkeys(f"{gpu}: {note}" for note in notes_on([workload])))
+        self.workloads[gpu].append(workload)
         return minibatch_seconds(workload)
 
 
