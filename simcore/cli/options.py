@@ -272,7 +272,7 @@ def parameters(request: type[Request]) -> list[click.Parameter]:
 def _option(name: str, description: Description, hint: str, default: Any) -> click.Option:
     types = hint.split(" | ")
     kind = "str" if "str" in types else next((each for each in ("int", "float", "bool") if each in types), "str")
-    flag, text = description.flag or flag_of(name), description.help
+    (flag, *others), text = spellings(name, description), description.help
     if kind == "bool":
         both = flag if default is False or "/" in flag else f"{flag}/--no-{flag.removeprefix('--')}"
         return click.Option([both, name], is_flag=True, default=None, help=text)
@@ -287,7 +287,8 @@ def _option(name: str, description: Description, hint: str, default: Any) -> cli
         text += f"  [default: {', '.join(map(str, default)) if isinstance(default, tuple) else default}]"
     # what click shows as a default would be given as a value; what a field is by default, its request says
     return click.Option(
-        [flag, name], type=_type(kind, description), multiple=description.many, metavar=metavar, help=text, default=None
+        [flag, *others, name], type=_type(kind, description), multiple=description.many, metavar=metavar, help=text,
+        default=None,
     )  # fmt: skip
 
 
@@ -308,6 +309,11 @@ def flag_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def spellings(name: str, description: Description) -> list[str]:
+    """Return the options of a field: that of its help, and others that mean the same."""
+    return (description.flag or flag_of(name)).split(", ")
+
+
 def names_of(
     fields: Mapping[str, Description], replaced: Iterable[str] = (), options: Mapping[str, str] | None = None
 ) -> Callable[[str], str]:
@@ -322,7 +328,7 @@ def names_of(
         elif each.positional:
             names[name] = (each.metavar or name.upper()).strip("[].")
         else:
-            names[name] = (each.flag or flag_of(name)).partition("/")[0]
+            names[name] = spellings(name, each)[0].partition("/")[0]
     return lambda name: names.get(name, name)
 
 

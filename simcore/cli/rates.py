@@ -11,21 +11,36 @@ import click
 from simcore.cli.options import OutputFile, StudyCommand
 from simcore.errors import field
 from simcore.numerals import parse_whole
-from simcore.outputs import check_file
-from simcore.studies.rates.request import RatesRequest
+from simcore.outputs import check_file, is_there
+from simcore.studies.rates.request import PUBLISHED, RatesRequest
 
 if TYPE_CHECKING:
     from simcore.studies.rates.result import RatesResult
 
-HELP = """Predict a transformer's seconds per mini-batch on profiled devices.
+HELP = """Predict models' seconds per mini-batch on profiled devices.
 
 \b
-$ simcore rates --profile v100-16gb --device v100 --model bert-base --name bert --batch 4,8,16 -o rates.csv
+$ simcore rates --models bert,resnet50 --devices v100,p100,t4 --batch published -o rates.csv
 """
 
 
-def read_batches(texts: Sequence[str]) -> tuple[int, ...]:
-    """Return the numbers of texts such as ``4,8,16``.
+def read_list(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the entries of texts such as ``bert,resnet50``; the path of a file may hold commas.
+
+    Examples
+    --------
+    >>> read_list(["bert, resnet50", "vgg19"])
+    ('bert', 'resnet50', 'vgg19')
+    """
+    each = (
+        (text,) if "," not in text or is_there(Path(text)) else (part.strip() for part in text.split(","))
+        for text in texts
+    )
+    return tuple(one for parts in each for one in parts)
+
+
+def read_batches(texts: Sequence[str]) -> tuple[int | str, ...]:
+    """Return the numbers of texts such as ``4,8,16``, or the word for those that were published.
 
     Raises
     ------
@@ -34,11 +49,14 @@ def read_batches(texts: Sequence[str]) -> tuple[int, ...]:
 
     Examples
     --------
-    >>> read_batches(["4,8", "16"])
-    (4, 8, 16)
+    >>> read_batches(["4,8", "16"]), read_batches(["published"])
+    ((4, 8, 16), ('published',))
     """
-    expected = "whole numbers of at least 1, such as 4,8,16"
-    return tuple(parse_whole(each.strip(), field("batches"), expected) for each in ",".join(texts).split(","))
+    parts = [part.strip() for part in ",".join(texts).split(",")]
+    if parts == [PUBLISHED]:
+        return (PUBLISHED,)
+    expected = f"whole numbers of at least 1, such as 4,8,16, or '{PUBLISHED}'"
+    return tuple(parse_whole(part, field("batches"), expected) for part in parts)
 
 
 def check_csv(_: RatesRequest, path: Path, force: bool) -> None:
@@ -65,7 +83,10 @@ command = StudyCommand(
     RatesRequest,
     "simcore.studies.rates:rates",
     help=HELP,
-    read={"batches": read_batches},
+    read={
+        "batches": read_batches,
+        **dict.fromkeys(("models", "devices", "profiles", "names", "fit_on"), read_list),
+    },
     file=OutputFile("PATH", "CSV file that trace --rates reads.", "Replace FILE if it exists.", check_csv, write_csv),
     show=show,
 )

@@ -1,12 +1,14 @@
 """The zoo: devices, networks, models, costs, clusters and rates as data files, each number with its source.
 
 A kind is a folder beside this file, an entry is a file in it. Wherever a command takes NAME|FILE, `find` decides: a
-name in the zoo wins, anything else is a path.
+name in the zoo wins, anything else is a path. ``aliases.csv`` holds other names of entries.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from simcore.errors import InputError, did_you_mean
@@ -29,6 +31,24 @@ def names(kind: str) -> list[str]:
     True
     """
     return sorted(path.stem for path in (ROOT / kind).iterdir() if path.suffix in {".yaml", ".csv", ".json"})
+
+
+def entry_of(kind: str, name: str) -> str:
+    """Return the entry that a name means where it is another name of one, and the name itself elsewhere.
+
+    Examples
+    --------
+    >>> entry_of("profiles", "v100"), entry_of("models", "bert")
+    ('v100-pcie-32gb', 'bert')
+    """
+    return _aliases().get((kind, name.lower()), name)
+
+
+@cache
+def _aliases() -> dict[tuple[str, str], str]:
+    lines = (ROOT / "aliases.csv").read_text(encoding="utf-8").splitlines()
+    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
+    return {(row["kind"], row["alias"]): row["name"] for row in rows}
 
 
 def find(
@@ -54,14 +74,17 @@ def find(
     """
     wanted = str(name_or_path)
     folders = (kind,) if isinstance(kind, str) else kind
-    for path in (path for folder in folders for path in (ROOT / folder).iterdir()):
-        if path.suffix in {".yaml", ".csv", ".json"} and path.stem.lower() == wanted.lower():
-            return path
+    for folder in folders:
+        name = entry_of(folder, wanted).lower()
+        for path in (ROOT / folder).iterdir():
+            if path.suffix in {".yaml", ".csv", ".json"} and path.stem.lower() == name:
+                return path
     path = Path(wanted)
     if wanted and is_there(path):
         return path
     known = sorted(name for folder in folders for name in names(folder) if fits(name))
-    remedy = did_you_mean(wanted, known)
+    others = sorted(name for kind, name in _aliases() if kind in folders)
+    remedy = did_you_mean(wanted, [*others, *known])
     if kind == "networks" and "(" in wanted:
         remedy = "A network that is written out brings its bandwidths, so that no budget goes with it."
     raise InputError(

@@ -64,7 +64,8 @@ class Description:
     metavar : str
         What stands for the value in the command's help.
     flag : str
-        The option; empty for the name with dashes. ``--small/--full`` is a switch of two positions.
+        The option; empty for the name with dashes. ``--small/--full`` is a switch of two positions, and of
+        ``--models, --model`` both mean the same.
     positional : bool
         Whether it is an argument rather than an option.
     many : bool

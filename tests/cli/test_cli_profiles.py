@@ -16,7 +16,7 @@ from simcore.models.compute.predict import predict
 from simcore.readers.profile_json import profile_text
 from simcore.readers.profiles import read_profile
 from simcore.readers.step_times import read_step_times
-from simcore.readers.zoo import names
+from simcore.readers.zoo import find, names
 
 PUBLISHED = ["a100-80gb", "h200", "p100-16gb", "v100-16gb", "v100-32gb"]
 TABLES = ["a100-pcie-40gb", "a100-pcie-80gb", "h100", "p100-pcie-16gb", "t4", "v100-pcie-32gb"]
@@ -78,6 +78,22 @@ def test_rates_are_what_trace_reads(tmp_path):
     assert "not measured as steps" in table.note
     assert read_profile("t4").value.sha256 in path.read_text()
     assert table.seconds["bert", 8, "t4"] > table.seconds["bert", 8, "v100"] > table.seconds["bert", 4, "v100"]
+
+
+def test_rates_take_lists_and_their_old_spellings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("my,bert.yaml").write_text(Path(find("models", "bert-base", "x")).read_text(encoding="utf-8"))
+    lists = run("rates", "--models", "bert,electra", "--devices", "v100, t4", "--batch", "4,8")
+    words = ("--model", "bert", "--model", "electra", "--device", "v100", "--device", "t4", "--batch", "4,8")
+    assert run("rates", *words) == lists
+    profiles = ("--profiles", "v100-pcie-32gb,t4", "--devices", "v100,t4")
+    assert run("rates", *profiles, "--models", "bert,electra", "--batch", "4", "--batch", "8") == lists
+    named = ("--devices", "t4", "--models", "my,bert.yaml,electra", "--names", "one,two", "--batch", "8")
+    with pytest.raises(InputError, match=r"--names: found 2 names, expected 3"):
+        run("rates", *named)
+    one = run("rates", "--devices", "t4", "--models", "my,bert.yaml", "--models", "electra", "--batch", "published",
+              "--names", "bert,electra", "--fit-to", "sc23-steps")  # fmt: skip
+    assert one.count("predicted+fitted") == 6
 
 
 def test_rates_of_a_model_that_is_a_workload_too():
@@ -228,7 +244,7 @@ MATMUL = ("kernel", "matmul", "64x64x64")
         (("profile", "show", "cpu", "-o", "fit.jpg"), "ends in .png or .pdf"),
         (("evaluate", "pit-fig14"), "network-fig14"),
         ((*RATES, "--batch", "4", "--device", "a", "--device", "b"), "one each"),
-        (("optimize", "4D", "325", "1T", "Perf", "Overlap", "--profile", "p101"), "Did you mean 'p100-16gb'"),
+        (("optimize", "4D", "325", "1T", "Perf", "Overlap", "--profile", "p101"), "Did you mean 'p100'"),
         (("optimize", "4D", "325", "1T", "Perf", "Overlap", "--dtype", "fp16"), "Add --profile"),
         (("optimize", "4D", "325", "1T", "Perf", "Overlap", "--profile", "p100-16gb", "--dtype", "bf16"), "'bf16'"),
         (("calibrate", "--suite", "gem"), "Did you mean 'gemm'"),

@@ -96,6 +96,11 @@ CASES = {
     "rates": (
         rates, {"profiles": ["v100-16gb", "t4"], "models": ["bert-base", "electra-base"], "batches": [4, 8]}
     ),
+    "rates-fitted": (
+        rates,
+        {"models": "bert", "devices": ["v100", "t4"], "batches": "published", "fit_to": "sc23-steps",
+         "fit_on": "v100"},
+    ),
     "rates-named": (
         rates,
         {"profiles": "cpu", "models": "bert-base", "batches": 1, "devices": "here", "names": "bert", "sequence": 128},

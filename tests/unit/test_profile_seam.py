@@ -9,7 +9,7 @@ import simcore
 from simcore.errors import InputError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, build_trace
-from simcore.models.compute.compute_model import ConstantRate, KernelCall, profiled
+from simcore.models.compute.compute_model import ConstantRate, profiled
 from simcore.models.compute.device import DTYPES, Device
 from simcore.models.compute.kernels import MEMORY_BOUND
 from simcore.models.compute.predict import predict
@@ -144,14 +144,6 @@ def test_equal_blocks_are_predicted_once():
     assert {cost.count for cost in costs} == {96}
     forward = [cost for cost in costs if cost.layer == "Q" and cost.direction is Pass.FORWARD]
     assert workload.layers[-9].forward.compute == sum(cost.prediction.seconds for cost in forward)
-
-
-def test_a_kernel_takes_at_least_its_launch():
-    launch = {"t0": 1e-6, "node": 1e-3}
-    profile = toy().with_fit(Fit("launch", "fp32", "launch", launch))
-    small = KernelCall("copy", (("bytes", 8),))
-    assert profiled(profile, 4).seconds(small).seconds == 1e-3
-    assert profiled(toy(), 4).seconds(small).seconds < 1e-5
 
 
 def test_a_prediction_refuses_to_extrapolate_silently():

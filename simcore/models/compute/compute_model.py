@@ -6,7 +6,7 @@ rate, as published workloads do, and `Profiled` predicts from what was measured 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from simcore.errors import InputError, field
@@ -84,7 +84,7 @@ class ConstantRate:
 
 @dataclass(frozen=True)
 class Profiled:
-    """A profiled device, whose kernels run in a row: each takes at least as long as it takes to launch one.
+    """A profiled device.
 
     Attributes
     ----------
@@ -100,8 +100,19 @@ class Profiled:
     dtype: str
     extrapolate: bool = True
 
+    @property
+    def launch(self) -> float | None:
+        """What the host takes to launch a kernel, while the device may be busy with another [s].
+
+        It is 0 on a CPU, whose kernel times hold the call, and None where the profile does not say.
+        """
+        if self.profile.device.kind == "cpu":
+            return 0.0
+        fit = self.profile.fit("launch", "fp32")
+        return None if fit is None else fit.parameters["node"]
+
     def seconds(self, operator: KernelCall) -> Prediction:
-        """Predict one call.
+        """Predict one call, as if it were launched already.
 
         Raises
         ------
@@ -110,13 +121,7 @@ class Profiled:
         """
         dtype, shape = operator.dtype or self.dtype, dict(operator.shape)
         share = cold_share(operator.operands, self.profile.device)
-        prediction = predict_between(self.profile, operator.kernel, dtype, shape, share, extrapolate=self.extrapolate)
-        launch = self.profile.fit("launch", "fp32")
-        return (
-            prediction
-            if launch is None
-            else replace(prediction, seconds=max(prediction.seconds, launch.parameters["node"]))
-        )
+        return predict_between(self.profile, operator.kernel, dtype, shape, share, extrapolate=self.extrapolate)
 
 
 def profiled(profile: KernelProfile, element: int, dtype: str | None = None, *, extrapolate: bool = True) -> Profiled:

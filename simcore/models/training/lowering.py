@@ -19,6 +19,7 @@ from simcore.models.compute.predict import Prediction
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.launches import Launched, Waits, waits_for_host
 from simcore.models.training.listing import Architecture, operators_of
 from simcore.models.training.operators import Communication, Operator, OperatorList, Section, passes
 from simcore.models.training.reuse import placed, reused
@@ -42,6 +43,9 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
     "output": ("output.product", "output.softmax"),
 }
 """Layers of the published workloads, and around them, with the operators that they hold."""
+
+NO_LAUNCH = "no launch rate is known, so that the device never waits for its host: steps of small kernels are too short"
+"""Note on a profile of a GPU that does not hold how long the host takes to launch a kernel."""
 
 _NUMBERED = {"W1b1": "X{}W1b1", "W2b2": "X{}W2b2"}
 """Names of layers whose block's number stands inside them; that of all others stands at their end."""
@@ -68,6 +72,7 @@ def lower(
     variant: Variant = "optimizer",
     accounting: Accounting = Accounting.KERNELS,
     source: str = "",
+    launch: float = 0.0,
 ) -> tuple[Workload, tuple[KernelTime, ...]]:
     """Write the layers of an operator list, whose equal blocks are predicted once.
 
@@ -89,6 +94,8 @@ def lower(
         Whether each layer sums its own weight gradient, or the first layer sums all of them at once.
     accounting : Accounting
         How passes are counted.
+    launch : float
+        What the host takes to launch a kernel [s]. The device's waits for it belong to the passes of the kernels.
 
     Returns
     -------
@@ -107,14 +114,17 @@ def lower(
     layers: list[Layer] = []
     starts: list[int] = []
     costs: list[tuple[KernelTime, ...]] = []
-    for section in listed.sections:
-        once, spent = _layers(section, compute, accounting)
+    lowered = [_layers(section, compute, accounting) for section in listed.sections]
+    waited = waits_for_host([_launched(spent) for _, spent in lowered], launch)
+    for section, (once, spent), waits in zip(listed.sections, lowered, waited, strict=True):
         # blocks are looked at first: notes name kernels in this order
+        spent = _with_waits(spent, waits)
         costs = [spent, *costs] if section.path else [*costs, spent]
-        for number in range(section.start + 1, section.start + section.count + 1):
+        for number, own in enumerate(waits, section.start + 1):
             if section.path:
                 starts.append(len(layers))
-            layers += [_numbered(layer, section.path, number) for layer in once] if section.path else once
+            later = _later(once, spent, own)
+            layers += [_numbered(layer, section.path, number) for layer in later] if section.path else later
     if variant == "evaluation":
         layers = _fused(layers)
     # what comes before the first block is computed again with it
@@ -219,10 +229,13 @@ def lower_on_profile(
     caution = f"{element} B per element ({dtype}) in place of the model's {own} B; Adam's state in fp32"
     compute = profiled(profile, element, dtype)
     listed = placed(operators_of(model, replace(batch, element=element), tp), element)
-    workload, costs = lower(listed, compute, tp, dp, name=model.name, variant=variant, source=model.source)
+    workload, costs = lower(
+        listed, compute, tp, dp, name=model.name, variant=variant, source=model.source, launch=compute.launch or 0.0
+    )
+    cautions = (*((caution,) if element != own else ()), *((NO_LAUNCH,) if compute.launch is None else ()))
     about = f"{profile.name} ({profile.origin})"
     complete = not isinstance(model, Transformer) or model.vocabulary is not None
-    return replace(workload, times=Times(about, compute.dtype, costs, (caution,) if element != own else (), complete))
+    return replace(workload, times=Times(about, compute.dtype, costs, cautions, complete))
 
 
 def whole_nanoseconds(seconds: float) -> float:
@@ -288,6 +301,48 @@ def _seconds(spent: Sequence[KernelTime], accounting: Accounting) -> tuple[float
     if accounting is Accounting.PUBLISHED:
         forward = inputs = weights = whole_nanoseconds(forward)
     return forward, inputs, weights
+
+
+def _launched(spent: Sequence[KernelTime]) -> Launched:
+    """Return the kernels of a section as an iteration launches them: layers in order, going back from the last one."""
+    forward = [at for at, cost in enumerate(spent) if cost.direction is Pass.FORWARD]
+    backward: dict[str, list[int]] = {}
+    for at, cost in enumerate(spent):
+        if cost.direction is not Pass.FORWARD:
+            backward.setdefault(cost.layer, []).append(at)
+    back = [at for of_layer in reversed(backward.values()) for at in of_layer]
+    seconds = tuple(cost.prediction.seconds for cost in spent)
+    return Launched(seconds, tuple(forward), tuple(back), spent[0].count if spent else 1)
+
+
+def _with_waits(spent: tuple[KernelTime, ...], waits: Sequence[Waits]) -> tuple[KernelTime, ...]:
+    """Return the kernel calls with what the device waits for each in all repetitions."""
+    if not any(waits):
+        return spent
+    return tuple(replace(cost, waited=math.fsum(each.get(at, 0.0) for each in waits)) for at, cost in enumerate(spent))
+
+
+def _later(once: list[Layer], spent: Sequence[KernelTime], waits: Waits) -> list[Layer]:
+    """Return the layers of a repetition whose passes take the waits of their kernels too."""
+    if not waits:
+        return once
+    longer: dict[tuple[str, Pass], float] = {}
+    for at, wait in waits.items():
+        key = spent[at].layer, spent[at].direction
+        longer[key] = longer.get(key, 0.0) + wait
+
+    def phase(name: str, part: Pass, own: Phase) -> Phase:
+        return replace(own, compute=own.compute + longer.get((name, part), 0.0))
+
+    return [
+        replace(
+            layer,
+            forward=phase(layer.name, Pass.FORWARD, layer.forward),
+            input_gradient=phase(layer.name, Pass.INPUT_GRADIENT, layer.input_gradient),
+            weight_gradient=phase(layer.name, Pass.WEIGHT_GRADIENT, layer.weight_gradient),
+        )
+        for layer in once
+    ]
 
 
 def _layer(name: str, held: Sequence[Operator], seconds: tuple[float, float, float]) -> Layer:

@@ -26,7 +26,8 @@ def notes_on(workloads: Sequence[Workload]) -> list[str]:
     sources = ", ".join(dict.fromkeys(each.source for each in times))
     cautions = dict.fromkeys(caution for each in times for caution in each.cautions)
     alone = () if any(each.complete for each in times) else (BLOCKS_ALONE,)
-    return [*of_files, f"compute from profile {sources}, {known}", *cautions, *_of_kernels(costs), *alone]
+    waits = _waiting([each.costs for each in times])
+    return [*of_files, f"compute from profile {sources}, {known}", *cautions, *waits, *_of_kernels(costs), *alone]
 
 
 def number_formats(workloads: Sequence[Workload]) -> str:
@@ -41,6 +42,17 @@ def mean_error(costs: Sequence[KernelTime]) -> float | None:
     if not total or any(error is None for error in errors):
         return None
     return math.fsum(cost.prediction.seconds * (cost.prediction.error or 0.0) for cost in costs) / total
+
+
+def _waiting(steps: Sequence[Sequence[KernelTime]]) -> list[str]:
+    """Say for which part of the compute of a step the device waits for its host; nothing where it never does."""
+    share = 0.0
+    for costs in steps:
+        waited = math.fsum(cost.waited for cost in costs)
+        busy = math.fsum(cost.count * cost.prediction.seconds for cost in costs)
+        share = max(share, waited / (waited + busy) if waited else 0.0)
+    most = "" if len(steps) == 1 else "up to "
+    return [f"the device waits for its host in {most}{share:.1%} of the compute of a step"] if share else []
 
 
 def _of_kernels(costs: Sequence[KernelTime]) -> list[str]:

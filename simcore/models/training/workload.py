@@ -112,6 +112,8 @@ class KernelTime:
         Its time.
     count : int
         How often an iteration has it: once per block.
+    waited : float
+        What the device waits before it for the host, in all blocks together [s].
     """
 
     layer: str
@@ -120,6 +122,7 @@ class KernelTime:
     call: KernelCall
     prediction: Prediction
     count: int = 1
+    waited: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from simcore.models.compute.profile import KernelProfile
 from simcore.studies.request import Request, option
+
+if TYPE_CHECKING:
+    from simcore.models.cluster.step_times import StepTimes
+
+PUBLISHED = "published"
+"""In place of batch sizes: those that were published of each model."""
 
 
 class RatesRequest(Request):
@@ -14,28 +21,47 @@ class RatesRequest(Request):
 
     study = "rates"
 
-    profiles: Sequence[str | Path | KernelProfile] = option(
-        default=(), flag="--profile", many=True, metavar="NAME|FILE", help="A device; repeat for more GPUs. Needed."
-    )
     models: Sequence[str | Path] = option(
-        default=(), flag="--model", many=True, metavar="NAME|FILE", help="A model; repeat for more. Needed."
-    )
-    batches: Sequence[int] = option(
-        default=(), flag="--batch", many=True, metavar="N,N,...", help="Sequences or samples per mini-batch. Needed."
+        default=(), flag="--models, --model", many=True, metavar="NAME|FILE,...", help="Models. Needed."
     )
     devices: Sequence[str] = option(
         default=(),
-        flag="--device",
+        flag="--devices, --device",
         many=True,
-        metavar="TYPE",
-        help="GPU type to write, one per profile; the profile's name by default.",
+        metavar="TYPE,...",
+        help="GPU types to write: each with the measured profile of its name, or one per --profile.",
+    )
+    profiles: Sequence[str | Path | KernelProfile] = option(
+        default=(),
+        flag="--profiles, --profile",
+        many=True,
+        metavar="NAME|FILE,...",
+        help="Profiles of the devices, where they are not those of their names.",
+    )
+    batches: Sequence[int | str] = option(
+        default=(),
+        flag="--batch",
+        many=True,
+        metavar="N,...|published",
+        help="Sequences or samples per mini-batch, or those published of each model. Needed.",
     )
     names: Sequence[str] = option(
         default=(),
-        flag="--name",
+        flag="--names, --name",
         many=True,
-        metavar="TEXT",
-        help="Model name to write, one per model, where a trace calls it otherwise.",
+        metavar="TEXT,...",
+        help="Model names to write, one per model, where a trace calls them otherwise.",
+    )
+    fit_to: str | Path | StepTimes | None = option(
+        default=None,
+        metavar="NAME|FILE",
+        help="Measured steps, as trace --rates reads them, to fit to: one constant per model, beside its kernels.",
+    )
+    fit_on: Sequence[str] = option(
+        default=(),
+        many=True,
+        metavar="TYPE,...",
+        help="GPU types whose measured steps the constants are fitted to; all of them by default.",
     )
     sequence: int | None = option(default=None, least=1, help="Tokens per sequence, in place of the model's.")
     dtype: str | None = option(

@@ -10,12 +10,46 @@ from typing import Any
 from simcore.errors import one_line
 from simcore.files import csv_text
 from simcore.models.cluster.step_times import StepTimes
+from simcore.models.training.remainder import Remainder
 from simcore.outputs import write_atomic
 from simcore.report import Block, Headline, grid
 from simcore.results import Result, Table
 from simcore.units import counted, format_si
 
+PREDICTED = "predicted"
+"""Kind of a step time that kernels alone give."""
+
+FITTED = "predicted+fitted"
+"""Kind of a step time with a constant that was fitted to measured steps."""
+
 COLUMNS = ("model", "batch_size", "gpu_type", "seconds_per_minibatch", "kind")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a model's steps take beside their kernels, fitted to measured steps.
+
+    Attributes
+    ----------
+    model : str
+        As the table calls it.
+    remainder : Remainder
+        The constant.
+    source : str
+        The table of measured steps.
+    steps : tuple of (int, str)
+        Batch sizes and GPU types of those that it was fitted to.
+    """
+
+    model: str
+    remainder: Remainder
+    source: str
+    steps: tuple[tuple[int, str], ...]
+
+    @property
+    def fitted_to(self) -> str:
+        """The steps that it was fitted to, in words."""
+        return ", ".join(f"batch {batch} on {gpu}" for batch, gpu in self.steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,25 +62,33 @@ class RatesResult(Result):
     ----------
     rates : StepTimes
         What `simcore.trace` takes.
+    fitted : tuple of Fitted
+        What steps take beside their kernels; empty where no measured steps were given.
     """
 
     stem = "rates"
 
     rates: StepTimes
+    fitted: tuple[Fitted, ...] = ()
 
     @property
     def table(self) -> Table:
         """A row per model, batch size and GPU type."""
-        return Table(COLUMNS, [(*key, seconds, "predicted") for key, seconds in self.rates.seconds.items()])
+        kind = " ".join(self.rates.kinds)
+        return Table(COLUMNS, [(*key, seconds, kind) for key, seconds in self.rates.seconds.items()])
 
     def tables(self) -> Mapping[str, Table]:
-        """Return the table of step times."""
-        return {"rates": self.table}
+        """Return the step times, and the constants that were fitted."""
+        columns = ("model", "form", "value", "source", "fitted_to")
+        rows = [
+            (one.model, one.remainder.form.value, one.remainder.value, one.source, one.fitted_to) for one in self.fitted
+        ]
+        return {"rates": self.table, **({"fitted": Table(columns, rows)} if rows else {})}
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain containers for JSON."""
         return {
-            "rates": [dict(row) for row in self.table],
+            **{name: [dict(row) for row in table] for name, table in self.tables().items()},
             "warnings": list(self.warnings),
             "provenance": self.provenance.as_dict(),
         }
@@ -67,9 +109,14 @@ class RatesResult(Result):
 
     def to_csv(self) -> str:
         """Return the table as ``trace --rates`` reads it, with its note, which holds the profiles' hashes."""
-        warnings = "".join(f"# {one_line(warning)}\n" for warning in self.warnings)
-        rows = [tuple(row.values()) for row in self.table]
-        return f"# note: {one_line(self.rates.note)}\n{warnings}{csv_text(COLUMNS, rows)}"
+        comments = [
+            f"beside kernels: {one.model} {one.remainder.text}, fitted to {one.source}, {one.fitted_to}"
+            for one in self.fitted
+        ]
+        source = "Source: simcore rates, from the kernel profiles that the note names"
+        texts = (f"note: {self.rates.note}", *comments, *self.warnings, source)
+        above = "".join(f"# {one_line(text)}\n" for text in texts)
+        return f"{above}{csv_text(COLUMNS, [tuple(row.values()) for row in self.table])}"
 
     def write_csv(self, path: str | Path) -> None:
         """Write the file that ``trace --rates`` reads.

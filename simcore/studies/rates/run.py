@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from numbers import Integral
+from collections.abc import Mapping, Sequence
 
-from simcore.errors import InputError, field, written
 from simcore.models.cluster.step_times import Key, StepTimes
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.mapping import Groups
@@ -14,16 +12,15 @@ from simcore.models.training.closed_form import step_time
 from simcore.models.training.lowering import lower_on_profile
 from simcore.models.training.notes import notes_on
 from simcore.models.training.workload import Workload
-from simcore.readers.models import read_model
 from simcore.results import Provenance, versions
-from simcore.studies.inputs import device_profile
+from simcore.studies.rates.inputs import NamedModel, check, devices_of, models_of
+from simcore.studies.rates.remainders import fit_remainders, measured_steps
 from simcore.studies.rates.request import RatesRequest
-from simcore.studies.rates.result import RatesResult
+from simcore.studies.rates.result import FITTED, PREDICTED, Fitted, RatesResult
 from simcore.studies.request import study
 
 ALONE = Groups((1,), (1,))
 """One NPU, which sends nothing."""
-BATCHES = "whole numbers of at least 1, such as 4,8,16"
 
 
 @study(RatesRequest)
@@ -40,21 +37,26 @@ def rates(request: RatesRequest) -> RatesResult:
     >>> result = rates(profiles="v100-16gb", models="bert-base", batches=4, devices="v100")
     >>> round(result.rates.seconds["bert-base", 4, "v100"], 4)
     0.0837
+    >>> list(rates(models="bert", devices="t4", batches="published").rates.seconds)
+    [('bert', 4, 't4'), ('bert', 8, 't4'), ('bert', 16, 't4')]
     """
-    _check(request)
+    check(request)
     started = time.process_time()
-    profiles = [device_profile(each, field("profiles")) for each in request.profiles]
-    types = list(request.devices) or [profile.name for profile in profiles]
-    seconds, warnings = _predicted(request, profiles, types)
-    used = ", ".join(f"{profile.name} (sha256 {profile.sha256})" for profile in profiles)
-    note = f"predicted from kernel profiles {used}, not measured as steps"
+    devices = devices_of(request)
+    models, hashes = models_of(request)
+    steps, more = measured_steps(request, [model.name for model in models], list(devices))
+    kernels = _Kernels(request, models, devices)
+    fitted = fit_remainders(steps, kernels)
+    keys = [(model.name, batch, gpu) for model in models for batch in model.batches for gpu in devices]
+    seconds = {key: fitted[key[0]].remainder.step(kernels(*key)) if fitted else kernels(*key) for key in keys}
     return RatesResult(
-        rates=StepTimes("predicted", seconds, ("predicted",), note),
-        warnings=tuple(warnings),
+        rates=StepTimes("predicted", seconds, (FITTED if fitted else PREDICTED,), _note(devices, fitted)),
+        fitted=tuple(fitted.values()),
+        warnings=kernels.warnings,
         provenance=Provenance(
             command=request.study,
-            inputs=request.resolved(devices=types).inputs(),
-            sha256={gpu: profile.sha256 for gpu, profile in zip(types, profiles, strict=True)},
+            inputs=request.resolved(devices=tuple(devices)).inputs(),
+            sha256={**{gpu: profile.sha256 for gpu, profile in devices.items()}, **hashes, **more},
             versions=versions("numpy"),
         ),
         cpu_seconds=time.process_time() - started,
@@ -66,43 +68,59 @@ def minibatch_seconds(workload: Workload) -> float:
     return step_time(workload, ALONE, [1.0]).total
 
 
-def _check(request: RatesRequest) -> None:
-    """Refuse what is missing, does not fit together, or is no batch."""
-    for name in ("profiles", "models", "batches"):
-        if not getattr(request, name):
-            raise InputError(field(name), "nothing", "at least one", f"Give {field(name)}.")
-    pairs = (("devices", request.devices, request.profiles), ("names", request.names, request.models))
-    for name, given, wanted in pairs:
-        if given and len(given) != len(wanted):
-            found, expected = f"{len(given)} names", f"{len(wanted)}, one each"
-            raise InputError(field(name), found, expected, "Give one per entry, or none.")
-    for batch in request.batches:
-        if isinstance(batch, bool) or not isinstance(batch, Integral) or batch < 1:
-            raise InputError(field("batches"), written(batch), BATCHES)
-    if len(set(request.batches)) < len(request.batches):
-        found = ",".join(map(str, request.batches))
-        raise InputError(field("batches"), found, "each number once", "Leave one out.")
+class _Kernels:
+    """Predicts the kernels of steps, each once, and gathers what to know of them.
 
+    Parameters
+    ----------
+    request : RatesRequest
+        With sequence and number format.
+    models : sequence of NamedModel
+        The models.
+    devices : mapping of str to KernelProfile
+        Their devices by GPU type.
+    """
 
-def _predicted(
-    request: RatesRequest, profiles: Sequence[KernelProfile], types: Sequence[str]
-) -> tuple[dict[Key, float], list[str]]:
-    """Return all step times [s], and what to know of them."""
-    seconds: dict[Key, float] = {}
-    warnings: dict[str, None] = {}
-    for position, source in enumerate(request.models):
-        model = read_model(source, field("models")).value
+    def __init__(
+        self, request: RatesRequest, models: Sequence[NamedModel], devices: Mapping[str, KernelProfile]
+    ) -> None:
+        self.request, self.devices = request, devices
+        self.models = {model.name: model.source for model in models}
+        self.seconds: dict[Key, float] = {}
+        self.workloads: dict[str, list[Workload]] = {gpu: [] for gpu in devices}
+        self.long: dict[str, None] = {}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know of all predictions: of each GPU type once."""
+        of_types = (f"{gpu}: {note}" for gpu, workloads in self.workloads.items() for note in notes_on(workloads))
+        return (*self.long, *of_types)
+
+    def __call__(self, name: str, batch: int, gpu: str) -> float:
+        """Return the kernels of one mini-batch [s]."""
+        key = name, batch, gpu
+        if key not in self.seconds:
+            self.seconds[key] = self.predicted(*key)
+        return self.seconds[key]
+
+    def predicted(self, name: str, batch: int, gpu: str) -> float:
+        """Predict them."""
+        model, request = self.models[name], self.request
         taken = model.taken(request.sequence)
         if taken is not None:
-            warnings[f"{model.architecture.name}: sequences of {taken:,} tokens, the longest that it takes"] = None
-        name = request.names[position] if request.names else model.architecture.name
-        for batch in request.batches:
-            run = model.run(request.sequence, batch)
-            for profile, gpu in zip(profiles, types, strict=True):
-                if (name, batch, gpu) in seconds:
-                    found = f"{name}, batch {batch}, {gpu} twice"
-                    raise InputError(field("devices"), found, "each once", "Name them apart.")
-                workload = lower_on_profile(model.architecture, run, 1, 1, profile, request.dtype)
-                seconds[name, batch, gpu] = minibatch_seconds(workload)
-                warnings.update(dict.fromkeys(f"{gpu}: {note}" for note in notes_on([workload])))
-    return seconds, list(warnings)
+            self.long[f"{model.architecture.name}: sequences of {taken:,} tokens, the longest that it takes"] = None
+        run = model.run(request.sequence, batch)
+        workload = lower_on_profile(model.architecture, run, 1, 1, self.devices[gpu], request.dtype)
+        self.workloads[gpu].append(workload)
+        return minibatch_seconds(workload)
+
+
+def _note(devices: Mapping[str, KernelProfile], fitted: Mapping[str, Fitted]) -> str:
+    """Return the line that is printed wherever a result that rests on the table is."""
+    used = ", ".join(f"{profile.name} (sha256 {profile.sha256})" for profile in devices.values())
+    beside = ""
+    if fitted:
+        where = ", ".join(dict.fromkeys(gpu for one in fitted.values() for _, gpu in one.steps))
+        source = next(iter(fitted.values())).source
+        beside = f"; beside kernels one constant per model, fitted to the steps of {source} on {where}"
+    return f"predicted from kernel profiles {used}, not measured as steps{beside}"

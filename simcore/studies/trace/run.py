@@ -23,6 +23,7 @@ from simcore.models.cluster.rules import RULES, Rules
 from simcore.models.cluster.simulator import simulate
 from simcore.models.cluster.step_times import StepTimes
 from simcore.numerals import of_float
+from simcore.readers import zoo
 from simcore.readers.clusters import read_cluster
 from simcore.readers.read import Read
 from simcore.readers.step_times import read_step_times
@@ -130,9 +131,23 @@ def _inputs(request: TraceRequest) -> tuple[Read[Cluster], Read[Trace], Read[Ste
         )
     if rates is None:
         rates = STEP_TIMES[jobs.value.counted_in]
-    if isinstance(rates, StepTimes):
-        return gpus, jobs, Read(rates, rates.name, "")
-    return gpus, jobs, read_step_times(rates, field("rates"))
+    times = Read(rates, rates.name, "") if isinstance(rates, StepTimes) else read_step_times(rates, field("rates"))
+    return gpus, jobs, replace(times, value=_as_called(times.value, jobs.value))
+
+
+def _as_called(times: StepTimes, jobs: Trace) -> StepTimes:
+    """Return step times with the models of a trace under its names, which the zoo may know under others."""
+    own = set(times.models)
+    missing = {job.model for job in jobs.classes} - own
+    same = {name: [one for one in own if zoo.entry_of("models", one) == zoo.entry_of("models", name)]
+            for name in missing}  # fmt: skip
+    renamed = {
+        (name, batch, gpu): seconds
+        for name, others in sorted(same.items())
+        for (model, batch, gpu), seconds in times.seconds.items()
+        if model in others[:1]
+    }
+    return replace(times, seconds={**times.seconds, **renamed}) if renamed else times
 
 
 def _resolved(
