@@ -96,7 +96,7 @@ def fit_table(
     groups: dict[tuple[str, str], list[Measurement]] = {}
     for one in rows:
         groups.setdefault((one.sample.kernel, one.sample.dtype), []).append(one)
-    few = tuple(f"{kernel} {dtype}: {len(group)} rows of the {LEAST} that a fit takes at least"
+    few = tuple(f"no fit of {kernel} {dtype}: {len(group)} rows of the {LEAST} that a fit takes at least"
                 for (kernel, dtype), group in groups.items() if len(group) < LEAST)  # fmt: skip
     fitted = [fit_measurements(group, device) for group in groups.values() if len(group) >= LEAST]
     return tuple(fit for fit, _ in fitted), tuple(one for _, kept in fitted for one in kept), few
