@@ -131,7 +131,7 @@ def test_rows_are_both_passes_of_an_operator(tmp_path, v100):
 
 
 REFUSED = {
-    "a column missing": (PRODUCT, HEADER.replace(",tp_algo", ""), "missing column 'tp_algo'"),
+    "a column missing": (PRODUCT, HEADER.replace(",tp_algo", ""), "header: found no column 'tp_algo'"),
     "an unknown operator": (PRODUCT.replace("GEMM-1", "GEMM-7"), HEADER, "column 'op': found 'enc-MLP-GEMM-7'"),
     "a decoder's in an encoder": (PRODUCT.replace("enc-", "dec-"), HEADER, "column 'op': found 'dec-MLP-GEMM-1'"),
     "an unknown model": (PRODUCT.replace("gpt", "gbt"), HEADER, "column 'model': found 'gbt'"),
@@ -204,7 +204,9 @@ def test_kernels_that_were_timed_in_sums_are_told_apart():
     for moved in (1e8, 1e9):
         for call in (stream("gelu", moved), stream("copy", moved)):
             probe = replace(rows[0], calls=(call,))
-            assert known.kernels(probe)[0] == pytest.approx(toy_seconds(call), rel=0.05)
+            assert known.kernels(probe)[0] == pytest.approx(toy_seconds(call), rel=0.15)  # rounds end before they meet
+    both = replace(rows[0], calls=(stream("gelu", 1e9), stream("copy", 1e9)))
+    assert sum(known.kernels(both)) == pytest.approx(sum(map(toy_seconds, both.calls)), rel=0.03)
     assert known.harness.host["alone", FORWARD] == pytest.approx(HOST, rel=0.05)
     assert known.harness.links["toy", 2].bandwidth == pytest.approx(WIRE.bandwidth, rel=0.1)
     assert "first: left out, as it holds warm-up effects" in lines
@@ -280,7 +282,8 @@ def test_too_few_operators_leave_the_data_sheet_and_the_other_card(tmp_path):
     origins = {(fit["kernel"], fit["dtype"]): fit["origin"] for fit in document["fits"]}
     assert origins["gemm", "fp16"] == "data sheet"
     assert origins["gemm", "fp32"] == "derived"
-    assert "no fit of gemm fp16: 5 operators of the 40" in json.loads(made.output)["warnings"]
+    why = "5 operators of the 40 that a fit takes at least"
+    assert f"no fit of gemm fp16: {why}" in json.loads(made.stdout)["warnings"]
     assert "--rest: found 't4'" in str(run("calibrate", "--rest", "t4").exception)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from simcore.calibrate.profile.boost import Growth, grow
 from simcore.calibrate.profile.fit import fit_kernel, residuals
+from simcore.models.compute.convolution import CONVOLUTIONS
 from simcore.models.compute.correction import FEATURES, FEATURES_OF, Correction
 from simcore.models.compute.device import Device
 from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, TILES, seconds_of
@@ -25,7 +26,7 @@ ORIGIN = "published measurement"
 FITTED = 400
 """Samples that the parameters of a formula are fitted to at most; all samples speak to what it misses by."""
 
-STORED = {"gemm": 200, "conv": 100}
+STORED = {"gemm": 200, **dict.fromkeys(CONVOLUTIONS, 100)}
 """Samples of a kernel that the profile holds at most, so that the expected error knows where a fit is bad."""
 
 STORED_OTHERS = 30
@@ -34,7 +35,9 @@ STORED_OTHERS = 30
 HELD_OUT = 0.2
 """Share of the shapes that no fit sees whose errors are told."""
 
-GROWTH = {"gemm": Growth(400, 5, 0.14), "conv": Growth(200, 6, 0.1), "stream": Growth(40, 4, 0.25)}
+GROWTH = {
+    "gemm": Growth(400, 5, 0.14), **dict.fromkeys(CONVOLUTIONS, Growth(200, 6, 0.1)), "stream": Growth(40, 4, 0.25),
+}  # fmt: skip
 """How much is learned of what each formula misses by."""
 
 COMMON = 0.02
