@@ -206,7 +206,7 @@ def test_kernels_that_were_timed_in_sums_are_told_apart():
             probe = replace(rows[0], calls=(call,))
             assert known.kernels(probe)[0] == pytest.approx(toy_seconds(call), rel=0.15)  # rounds end before they meet
     both = replace(rows[0], calls=(stream("gelu", 1e9), stream("copy", 1e9)))
-    assert sum(known.kernels(both)) == pytest.approx(sum(map(toy_seconds, both.calls)), rel=0.03)
+    assert sum(known.kernels(both)) == pytest.approx(sum(map(toy_seconds, both.calls)), rel=0.08)
     assert known.harness.host["alone", FORWARD] == pytest.approx(HOST, rel=0.05)
     assert known.harness.links["toy", 2].bandwidth == pytest.approx(WIRE.bandwidth, rel=0.1)
     assert "first: left out, as it holds warm-up effects" in lines

@@ -54,8 +54,8 @@ SENT = 0.6
 PART = 0.05
 """A kernel with a smaller share of an operator learns nothing from it."""
 
-PART_BESIDE = 0.25
-"""The same beside collectives, whose time is not told apart from that of small kernels around them."""
+PART_BESIDE = {"copy": 0.25}
+"""The same beside collectives: the time of copies that pack what is sent is not told apart from that of sending."""
 
 HICCUP = 0.4
 """Miss, in a logarithm, from which on a time counts as disturbed in the last round: 49 % too long."""
@@ -146,7 +146,8 @@ def fit_operators(
         fits.append(replace(fit, residuals=misses, judged=judged.get(key), origin=ORIGIN))
         kept += samples
     lines = [f"{left_out}: left out, as it holds warm-up effects"] if len(rows) < len(operators) else []
-    lines += [f"no fit of {key[0]} {key[1]}: {why}" for key, each in parts.items() if (why := _too_few(key, each))]
+    lines += [f"no fit of {key[0]} {key[1]}: {why}"
+              for key, each in _parts(rows, known, bounds=True).items() if (why := _too_few(key, each))]  # fmt: skip
     if known.disturbed:
         lines.append(f"{known.disturbed} of {len(rows)} times: over {math.expm1(HICCUP):.0%} off, taken as disturbed")
     return tuple(fits), tuple(kept), known, tuple(lines)
@@ -221,8 +222,8 @@ def _parts(rows: Iterable[OperatorTime], known: Known, *, bounds: bool) -> dict[
             if not bounds:
                 continue
             left = min(left, total)
-        least = PART if one.ranks == 1 else PART_BESIDE
         for call, seconds in zip(one.calls, kernels, strict=True):
+            least = PART if one.ranks == 1 else PART_BESIDE.get(call.kernel, PART)
             if seconds >= least * total:
                 key = call.kernel, call.dtype or ""
                 parts.setdefault(key, []).append(_part(one, call, left * seconds / total))
