@@ -459,7 +459,7 @@ CASES = (
     Case("model", (_OWN, *_CONFIGS, *_zoo("models", "bert-base.yaml", "swin-t.yaml")), _of_file(read_model)),
     Case("family", _zoo("families", "falcon.yaml", "qwen2_5_vl_vision.yaml", "t5.yaml"), _of_file(read_family)),
     Case("profile", (_PROFILE,), _of_file(read_profile, ".json"), profile_text),
-    Case("published profile", _zoo("profiles", "v100-32gb.yaml"), _of_file(read_profile)),
+    Case("published profile", _zoo("profiles", "v100-16gb.yaml"), _of_file(read_profile)),
     Case("costs", (*_zoo("costs", "sc245.yaml"), json.dumps({"Tile": {"Link": 2.0}, "Pod": {"Link": 7}})),
          _of_file(read_costs), _costs, _same_costs),
     Case("cluster", _zoo("clusters", "sc23.yaml"), _of_file(read_cluster), _cluster),

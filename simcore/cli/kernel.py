@@ -10,8 +10,8 @@ from simcore.studies.kernel.request import MatmulRequest
 HELP = """Predict a matrix product of MxK and KxN, dense or with zero blocks in the first matrix.
 
 \b
-$ simcore kernel matmul 4096x4096x4096 --profile v100-32gb
-dense 4096 x 4096 x 4096 fp32 on v100-32gb: 10.22 ms, 13.45 TFLOP/s
+$ simcore kernel matmul 4096x4096x4096 --profile v100-16gb
+dense 4096 x 4096 x 4096 fp32 on v100-16gb: 10.22 ms, 13.45 TFLOP/s
 expected error: none measured (published)
 """
 
@@ -27,7 +27,7 @@ command.add_command(
         MatmulRequest,
         "simcore.studies.kernel:matmul",
         help=HELP,
-        example="4096x4096x4096 --profile v100-32gb",
+        example="4096x4096x4096 --profile v100-16gb",
         directory=False,
         width=None,
     )

@@ -179,7 +179,7 @@ def test_pages_quote_the_output_in_full(page: str, output: str) -> None:
         ("how-to/calibrate.md", "kernel matmul 4096x4096x4096 --profile a100-40gb.yaml --dtype bf16"),
         ("reference/cli-model.md", "model bert-base"),
         ("reference/cli-model.md", "model resnet50 --batch 32"),
-        ("reference/cli-kernel.md", "kernel matmul 4096x4096x4096 --profile v100-32gb"),
+        ("reference/cli-kernel.md", "kernel matmul 4096x4096x4096 --profile v100-16gb"),
     ],
 )
 def test_pages_quote_what_a_command_prints(

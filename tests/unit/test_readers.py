@@ -148,7 +148,7 @@ def mine(tmp_path):
         ("models", "1T"),
         ("models", "17B"),
         ("costs", "sc245"),
-        ("profiles", "v100-32gb"),
+        ("profiles", "v100-16gb"),
         ("profiles", "cpu"),
         ("models", "bert-base"),
         ("clusters", "sc23"),
@@ -167,19 +167,19 @@ RUNS = {
     "optimize with groups": "optimize networks-4D.yaml 325 models-1T.yaml Perf NoOverlap --communicator groups.json",
     "optimize a group": "optimize networks-4D.yaml 325 group.yaml Perf NoOverlap",
     "optimize on a profile": (
-        "optimize networks-4D.yaml 325 models-17B.yaml Perf NoOverlap --batch 2 --profile profiles-v100-32gb.yaml"
+        "optimize networks-4D.yaml 325 models-17B.yaml Perf NoOverlap --batch 2 --profile profiles-v100-16gb.yaml"
     ),
     "train": "train networks-4D.yaml 325 models-1T.yaml --loop NoOverlap --chunks 2",
     "train with groups": "train networks-4D.yaml 325 models-1T.yaml --chunks 2 --communicator groups.json",
     "train in stages": "train networks-4D.yaml 325 models-1T.yaml --chunks 2 --stages 2 --micro-batches 2",
     "train without a budget": "train --network networks-DGX-like.yaml models-17B.yaml --tp 8 --chunks 2",
     "train on a profile": (
-        "train networks-4D.yaml 325 models-17B.yaml --chunks 2 --profile profiles-v100-32gb.yaml --split optimal"
+        "train networks-4D.yaml 325 models-17B.yaml --chunks 2 --profile profiles-v100-16gb.yaml --split optimal"
     ),
     "collective": "collective all-reduce 1MiB --network networks-DGX-like.yaml --chunks 2",
     "trace": "trace jobs.csv --cluster clusters-sc23.yaml --rates rates-sc23-fitted.csv --policy fifo",
     "rates": (
-        "rates --profile profiles-v100-32gb.yaml --profile profiles-cpu.json --model models-bert-base.yaml --batch 4,8"
+        "rates --profile profiles-v100-16gb.yaml --profile profiles-cpu.json --model models-bert-base.yaml --batch 4,8"
         " --dtype fp32"
     ),
     "kernel": "kernel matmul 512x512x512 --profile profiles-cpu.json",

@@ -13,6 +13,7 @@ import numpy as np
 
 from simcore.calibrate.profile.boost import Growth, grow
 from simcore.calibrate.profile.fit import fit_kernel, residuals
+from simcore.models.compute.convolution import CONVOLUTIONS
 from simcore.models.compute.correction import FEATURES, FEATURES_OF, Correction
 from simcore.models.compute.device import Device
 from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, TILES, seconds_of
@@ -25,7 +26,7 @@ ORIGIN = "published measurement"
 FITTED = 400
 """Samples that the parameters of a formula are fitted to at most; all samples speak to what it misses by."""
 
-STORED = {"gemm": 200, "conv": 100}
+STORED = {"gemm": 200, **dict.fromkeys(CONVOLUTIONS, 100)}
 """Samples of a kernel that the profile holds at most, so that the expected error knows where a fit is bad."""
 
 STORED_OTHERS = 30
@@ -34,7 +35,9 @@ STORED_OTHERS = 30
 HELD_OUT = 0.2
 """Share of the shapes that no fit sees whose errors are told."""
 
-GROWTH = {"gemm": Growth(400, 5, 0.14), "conv": Growth(200, 6, 0.1), "stream": Growth(40, 4, 0.25)}
+GROWTH = {
+    "gemm": Growth(400, 5, 0.14), **dict.fromkeys(CONVOLUTIONS, Growth(200, 6, 0.1)), "stream": Growth(40, 4, 0.25),
+}  # fmt: skip
 """How much is learned of what each formula misses by."""
 
 COMMON = 0.02
@@ -96,7 +99,7 @@ def fit_table(
     groups: dict[tuple[str, str], list[Measurement]] = {}
     for one in rows:
         groups.setdefault((one.sample.kernel, one.sample.dtype), []).append(one)
-    few = tuple(f"{kernel} {dtype}: {len(group)} rows of the {LEAST} that a fit takes at least"
+    few = tuple(f"no fit of {kernel} {dtype}: {len(group)} rows of the {LEAST} that a fit takes at least"
                 for (kernel, dtype), group in groups.items() if len(group) < LEAST)  # fmt: skip
     fitted = [fit_measurements(group, device) for group in groups.values() if len(group) >= LEAST]
     return tuple(fit for fit, _ in fitted), tuple(one for _, kept in fitted for one in kept), few

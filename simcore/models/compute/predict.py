@@ -144,7 +144,7 @@ def predict(
         if name in _SIZES and not value > 0:
             raise InputError(f"{kernel}, {name}", f"{value:g}", "a size above 0")
     fit, notes = fit_for(profile, kernel, dtype, shape, state)
-    shape = _known(fit, kernel, shape)
+    shape = sizes_known(fit, kernel, shape)
     beyond = outside(fit, shape)
     if beyond:
         if not extrapolate:
@@ -164,7 +164,7 @@ def predict(
     return Prediction(seconds, error.relative, fit.origin, error.basis, notes, fit.state)
 
 
-def _known(fit: Fit, kernel: str, shape: Shape) -> Shape:
+def sizes_known(fit: Fit, kernel: str, shape: Shape) -> Shape:
     """Return the sizes that a fit knows: how wide rows are matters to those alone that were sampled with it."""
     if fit.formula == "gemm" and kernel in CONVOLUTIONS:  # a convolution that is a product
         return as_product(shape, CONVOLUTIONS[kernel])

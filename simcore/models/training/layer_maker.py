@@ -133,8 +133,8 @@ class LayerMaker:
         made = self.memory("", kind.value, value, out, Operation.NORM if norm else Operation.ELEMENTWISE, saved)
         if norm:  # a constant rate counts one FLOP per element
             made = replace(made, work=float(self.b * value.elements), vectors=float(2 * self.e * value.channels))
-        if kind is LayerKind.LAYER_NORM:
-            made = replace(made, shape=(*made.shape, ("width", value.channels)))
+            width = value.channels if kind is LayerKind.LAYER_NORM else value.height * value.width
+            made = replace(made, shape=(*made.shape, ("width", width)))
         return out, [made]
 
     def max_pool(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:

@@ -245,8 +245,9 @@ def _context(one: Operator) -> Passes:
 
 
 def _elementwise(one: Operator) -> Passes:
-    """Of what reads and writes as much: going back it reads its output or input too."""
-    back = KernelCall(f"{one.kernel}_backward", (("bytes", one.size("bytes") * 3 // 2),))
+    """Of what reads and writes as much: going back it reads its output or input too, in rows of the same width."""
+    rest = tuple((name, size) for name, size in one.shape if name != "bytes")
+    back = KernelCall(f"{one.kernel}_backward", (("bytes", one.size("bytes") * 3 // 2), *rest))
     return Passes((_call(one),), (back,))
 
 

@@ -11,8 +11,9 @@ import math
 from dataclasses import replace
 
 from simcore.models.compute.compute_model import KernelCall
+from simcore.models.compute.convolution import CONVOLUTIONS
 from simcore.models.training.operators import Operation, Operator, OperatorList, Reuse, Section, passes
-from simcore.models.training.traffic import CONVOLUTIONS, moved_bytes
+from simcore.models.training.traffic import moved_bytes
 from simcore.models.training.workload import Pass
 
 OF_ADAM = 4

@@ -21,6 +21,11 @@ class CalibrateRequest(Request):
     measurements: str | Path | None = option(
         default=None, flag="--from", metavar="TABLE", help="Measure nothing: fit to a table of measured kernels."
     )
+    rest: str | Path | None = option(
+        default=None,
+        metavar="NAME|FILE",
+        help="Beside --from: a profile of the same chip; scaled by the clocks, it gives what the table lacks.",
+    )
     source: str = option(default="", metavar="TEXT", help="Where that table is from, and its licence.")
     suites: Sequence[str] = option(
         default=SUITES,

@@ -85,8 +85,10 @@ def _check(request: CalibrateRequest) -> None:
     check_suites(request.suites)
     if request.measurements is not None:
         _check_measures_nothing(request)
-    elif request.source:
-        raise InputError(field("source"), f"'{request.source}'", f"{field('measurements')} beside it", "Leave it out.")
+    for name in ("source", "rest") if request.measurements is None else ():
+        if getattr(request, name):
+            found = f"'{getattr(request, name)}'"
+            raise InputError(field(name), found, f"{field('measurements')} beside it", "Leave it out.")
     if request.limit is not None and not request.limit > 0:
         usual = " or ".join(f"{seconds:g}" for seconds in TIME_LIMIT.values())
         raise InputError(field("limit"), f"{request.limit:g}", "seconds above 0", f"Leave it out for {usual}.")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 import time
 from pathlib import Path
 
 from simcore.calibrate.calibration import Calibration
 from simcore.errors import field
-from simcore.models.compute.profile import KernelProfile
+from simcore.models.compute.device import Device
+from simcore.models.compute.profile import Fit, KernelProfile
 from simcore.outputs import check_file, write_atomic
 from simcore.results import Provenance, versions
 from simcore.studies.calibrate.request import CalibrateRequest
@@ -18,7 +20,8 @@ from simcore.studies.calibrate.result import CalibrateResult
 def of_table(request: CalibrateRequest, path: Path) -> CalibrateResult:
     """Fit a profile to the rows of a table, and write it.
 
-    What the table has no rows of is kept from the data sheet, and marked so.
+    What the table has no rows of is scaled from another profile of the same chip, if one is given; what that has not
+    either is kept from the data sheet. Both are marked so.
 
     Parameters
     ----------
@@ -30,32 +33,41 @@ def of_table(request: CalibrateRequest, path: Path) -> CalibrateResult:
     Raises
     ------
     InputError
-        If there is no such device, the file exists, or the table cannot be read.
+        If there is no such device, the file exists, the table cannot be read, or the other profile is of another chip.
     """
+    from simcore.calibrate.profile.operators import fit_operators
     from simcore.calibrate.profile.published import ORIGIN, fit_table
+    from simcore.readers.aceso import FIRST
     from simcore.readers.devices import read_device
-    from simcore.readers.measurements import read_measurements
+    from simcore.readers.measurements import read_table
+    from simcore.readers.operator_table import OperatorTimes
     from simcore.readers.profile_json import profile_text
-    from simcore.readers.profiles import sheet_fits
 
     assert request.measurements is not None
     started = time.process_time()
     device = read_device(request.device, field("device")).value
     check_file(path, option=field("output"), force=request.force)
-    table = read_measurements(request.measurements, device, field("measurements"))
-    fits, samples, few = fit_table(table.value, device)
+    table = read_table(request.measurements, device, field("measurements"))
+    start = None
+    if isinstance(table.value, OperatorTimes):
+        fits, samples, _, lines = fit_operators(table.value.operators, device, FIRST)
+        rows = f"{len(table.value.operators)} timed operators"
+        # their times are the kernels' own, those of single calls may hold what a host takes for each
+        start = statistics.median(fit.parameters["t0"] for fit in fits) if fits else None
+    else:
+        fits, samples, lines = fit_table(table.value, device)
+        rows = f"{len(table.value)} published measurements"
+    rest = _rest(request, device, start)
     source = request.source or Path(request.measurements).name
     named = tuple(dataclasses.replace(fit, source=source) for fit in fits)
-    measured = {(fit.kernel, fit.dtype) for fit in fits}
-    sheet = tuple(fit for fit in sheet_fits(device) if (fit.kernel, fit.dtype) not in measured)
-    mark = {"device": device.name, "rows": str(len(table.value)), "table": table.sha256}
-    about = f"{device.name}, from {len(table.value)} published measurements"
-    profile = KernelProfile(path.stem, device, ORIGIN, (*named, *sheet), samples, mark, about, source)
+    mark = {"device": device.name, "rows": rows.partition(" ")[0], "table": table.sha256}
+    fits = (*named, *_unmeasured(named, rest), *_unmeasured((*named, *rest), _sheet(device)))
+    profile = KernelProfile(path.stem, device, ORIGIN, fits, samples, mark, f"{device.name}, from {rows}", source)
     write_atomic(path, profile_text(profile))
     return CalibrateResult(
         calibration=Calibration(profile, None, 0, ()),
         path=path,
-        warnings=tuple(f"no fit of {line}" for line in few),
+        warnings=lines,
         provenance=Provenance(
             command=request.study,
             inputs=request.resolved(output=path).inputs(),
@@ -64,3 +76,24 @@ def of_table(request: CalibrateRequest, path: Path) -> CalibrateResult:
         ),
         cpu_seconds=time.process_time() - started,
     )
+
+
+def _rest(request: CalibrateRequest, device: Device, start: float | None) -> tuple[Fit, ...]:
+    """Return the fits of another card with the same chip, scaled; none unless one is given."""
+    if request.rest is None:
+        return ()
+    from simcore.calibrate.profile.scaled import scaled_fits
+    from simcore.readers.profiles import read_profile
+
+    return scaled_fits(read_profile(request.rest, field("rest")).value, device, start)
+
+
+def _sheet(device: Device) -> tuple[Fit, ...]:
+    from simcore.readers.profiles import sheet_fits
+
+    return sheet_fits(device)
+
+
+def _unmeasured(measured: tuple[Fit, ...], others: tuple[Fit, ...]) -> tuple[Fit, ...]:
+    known = {(fit.kernel, fit.dtype) for fit in measured}
+    return tuple(fit for fit in others if (fit.kernel, fit.dtype) not in known)

@@ -33,7 +33,7 @@ def matmul(request: MatmulRequest) -> KernelResult:
 
     Examples
     --------
-    >>> result = matmul("4096x4096x4096", profile="v100-32gb")
+    >>> result = matmul("4096x4096x4096", profile="v100-16gb")
     >>> round(result.prediction.seconds * 1e3, 2), result.prediction.origin
     (10.22, 'published')
     """

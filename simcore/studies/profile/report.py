@@ -40,7 +40,8 @@ def of_validation(one: Validation | TableValidation) -> list[Block]:
     """Return how a profile was measured again, errors by kernel, and what else there is to say."""
     first, *others = one.measured()
     regret = one.sentences()
-    blocks: list[Block] = [Headline(f"{one.file}: {first}", "\n".join(others)), _grid(one.table, one.table.columns)]
+    table = one.shown if isinstance(one, TableValidation) else one.table
+    blocks: list[Block] = [Headline(f"{one.file}: {first}", "\n".join(others)), _grid(table, table.columns)]
     if isinstance(one, Validation):
         blocks += by_size(one.sizes)
     return [*blocks, Sentences("", regret)] if regret else blocks

@@ -14,9 +14,11 @@ from simcore.models.compute.expected import size_class
 from simcore.models.compute.profile import Errors, KernelProfile, State
 from simcore.models.compute.sparse.noise import noisy_kernels
 from simcore.models.compute.sparse.regret import selection_regret
-from simcore.readers.measurements import read_measurements
+from simcore.readers.measurements import read_table
+from simcore.readers.operator_table import OperatorTimes
 from simcore.results import Provenance, Table, versions
 from simcore.studies.inputs import device_profile
+from simcore.studies.profile.operators import against_operators
 from simcore.studies.profile.request import CompareRequest, ShowRequest, ValidateRequest
 from simcore.studies.profile.result import CompareResult, ShowResult, ValidateResult
 from simcore.studies.profile.table import against
@@ -108,9 +110,11 @@ def _against_table(
         remedy = "Leave one of the two out."
         raise InputError(field("stored"), "given", f"nothing beside {field('measurements')}", remedy)
     files = map(_given, _files(request), profiles)
-    reads = [read_measurements(table, profile.device, field("measurements")) for profile in profiles]
+    reads = [read_table(table, profile.device, field("measurements")) for profile in profiles]
     held = [
-        against(profile, file, read.value, read.name)
+        against_operators(profile, file, read.value, read.name)
+        if isinstance(read.value, OperatorTimes)
+        else against(profile, file, read.value, read.name)
         for profile, file, read in zip(profiles, files, reads, strict=True)
     ]
     return ValidateResult(

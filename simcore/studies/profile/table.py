@@ -13,7 +13,7 @@ from simcore.models.compute.predict import fit_for
 from simcore.models.compute.profile import Errors, KernelProfile
 from simcore.results import Table
 
-Key = tuple[str, str]
+Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,20 @@ class TableValidation:
     table_name : str
         Where the rows are from.
     errors : mapping
-        By the table's operation and number format; None where every row is outside what the profile predicts.
-    outside : mapping of (str, str) to int
+        By the table's operation and number format, of operators also by pass; None where every row is outside what the
+        profile predicts.
+    outside : mapping
         Rows that the profile refuses, as their shapes lie outside what it was sampled on.
     predictions : Table
         Every other row: measured and predicted seconds.
     source : str or None
         Where the rows are from that the profile was fitted to, if others published them.
+    keys : tuple of str
+        What tells entries apart, in the order of their keys.
+    summary : Table or None
+        What a reader is shown where there are too many entries; None for all of them.
+    sums : tuple of str
+        What is said of sums of rows.
     """
 
     name: str
@@ -45,16 +52,19 @@ class TableValidation:
     outside: Mapping[Key, int]
     predictions: Table
     source: str | None = None
+    keys: tuple[str, ...] = ("kernel", "dtype")
+    summary: Table | None = None
+    sums: tuple[str, ...] = ()
 
     @property
     def table(self) -> Table:
         """A row per operation and number format: rows that are compared, rows outside, and errors."""
-        columns = ["kernel", "dtype", "samples", "outside", "mape", "p90", "bias"]
-        rows = []
-        for key, errors in self.errors.items():
-            count, *known = (0, None, None, None) if errors is None else dataclasses.astuple(errors)
-            rows.append((*key, count, self.outside[key], *known))
-        return Table(columns, rows)
+        return errors_table(self.keys, self.errors, self.outside)
+
+    @property
+    def shown(self) -> Table:
+        """The table that a reader is shown."""
+        return self.table if self.summary is None else self.summary
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain containers for JSON."""
@@ -64,12 +74,22 @@ class TableValidation:
         """Say how many rows the profile refuses."""
         refused = sum(self.outside.values())
         said = [f"{refused} rows lie outside what the profile was sampled on and are not compared"] if refused else []
+        said += self.sums
         return said if self.source is None else [*said, f"if these are rows that it was fitted to ({self.source}), "
                 f"errors on new shapes are larger: simcore profile show {self.file} has them"]  # fmt: skip
 
     def measured(self) -> list[str]:
         """Return the line that says what was compared."""
         return [f"held against {len(self.predictions)} rows of {self.table_name}"]
+
+
+def errors_table(keys: Sequence[str], errors: Mapping[Key, Errors | None], outside: Mapping[Key, int]) -> Table:
+    """Return a row for each key: rows that are compared, rows outside, and errors."""
+    rows = []
+    for key, each in errors.items():
+        count, *known = (0, None, None, None) if each is None else dataclasses.astuple(each)
+        rows.append((*key, count, outside[key], *known))
+    return Table([*keys, "samples", "outside", "mape", "p90", "bias"], rows)
 
 
 def against(profile: KernelProfile, file: str, rows: Sequence[Measurement], table_name: str) -> TableValidation:
