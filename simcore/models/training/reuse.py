@@ -11,8 +11,9 @@ import math
 from dataclasses import replace
 
 from simcore.models.compute.compute_model import KernelCall
+from simcore.models.compute.convolution import CONVOLUTIONS
 from simcore.models.training.operators import Operation, Operator, OperatorList, Reuse, Section, passes
-from simcore.models.training.traffic import CONVOLUTIONS, moved_bytes
+from simcore.models.training.traffic import moved_bytes
 from simcore.models.training.workload import Pass
 
 OF_ADAM = 4
@@ -41,7 +42,7 @@ def placed(listed: OperatorList, element: int) -> OperatorList:
     [0.0, 0.0]
     >>> wide = Operator("gemm", (("m", 2), ("n", 4), ("k", 4), ("batch", 1)), operation=Operation.LINEAR, weights=64.0)
     >>> [one.reuse.since_forward for one in placed(OperatorList((Section("", (wide, wide)),)), element=4)]
-    [256.0, 0.0]
+    [384.0, 0.0]
     """
     touched = OF_ADAM * listed.parameters + listed.saved
     after = 0.0
