@@ -61,7 +61,7 @@ def learned(fit: Fit, samples: Sequence[Sample], unseen: Sequence[Sample], devic
         of_rest = corrected(fit, rest, device)
         residuals[list(left_out)] = _misses(of_rest, [samples[at] for at in left_out], device)
     whole = corrected(fit, samples, device)
-    return replace(whole, residuals=_short(list(residuals)), held_out=_short(_misses(whole, unseen, device)))
+    return replace(whole, residuals=_short(residuals.tolist()), held_out=_short(_misses(whole, unseen, device)))
 
 
 def corrected(fit: Fit, samples: Sequence[Sample], device: Device) -> Fit:

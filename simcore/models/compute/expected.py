@@ -16,6 +16,9 @@ NEAREST = 3
 ENOUGH = 10
 """Samples of a size class from which on its errors say what is to be expected there."""
 
+ALIKE = 20
+"""Samples of a size class that are asked, those nearest to the shape."""
+
 SIZE_CLASSES = (20e-6, 100e-6, 1e-3)
 """Times of a call at which size classes begin [s]: short calls are mostly what a call costs at all."""
 
@@ -74,11 +77,10 @@ def errors_by_class(profile: KernelProfile, fit: Fit) -> dict[int, Errors]:
 def expected_error(profile: KernelProfile, fit: Fit, shape: Shape | None) -> ExpectedError:
     """Return what a fit is likely off by at a shape.
 
-    Where its size class has `ENOUGH` samples whose residuals are honest, it is the mean of two errors: over the size
-    class, and at the samples nearest by. Otherwise it is the worst of three: on held-out samples, on fitted ones, and
-    on the samples nearest by. A fit can be good on average and bad in a corner, and its own samples know. The error
-    nearest by is the mean over the `NEAREST` samples, weighted by ``1 / (OFFSET + d)``, with d the distance in
-    doublings of the sizes.
+    Where its size class has `ENOUGH` samples whose residuals are honest, it is the mean over the `ALIKE` nearest of
+    them. Otherwise it is the worst of three: on held-out samples, on fitted ones, and on the samples nearest by. A fit
+    can be good on average and bad in a corner, and its own samples know. The error nearest by is the mean over the
+    `NEAREST` samples, weighted by ``1 / (OFFSET + d)``, with d the distance in doublings of the sizes.
 
     Parameters
     ----------
@@ -92,10 +94,13 @@ def expected_error(profile: KernelProfile, fit: Fit, shape: Shape | None) -> Exp
     errors_on = [(fit.errors_held_out, "on held-out shapes"), (Errors.of(fit.residuals), "on fitted shapes")]
     known = [ExpectedError(errors.mape, basis) for errors, basis in errors_on if errors is not None]
     near = None if shape is None else _near(profile, fit, shape)
-    if near is not None and shape is not None and fit.correction is not None and fit.origin == "fitted":
-        alike = errors_by_class(profile, fit).get(size_class(seconds_of(fit, shape, profile.device)))
-        if alike is not None and alike.samples >= ENOUGH:
-            return ExpectedError((alike.mape + near) / 2, "on shapes of this size and nearby")
+    if shape is not None and fit.correction is not None and fit.origin == "fitted":  # its residuals are honest
+        own = size_class(seconds_of(fit, shape, profile.device))
+        alike = [(distance(shape, one.shape), abs(miss)) for one, miss in _missed(profile, fit)
+                 if size_class(one.seconds) == own]  # fmt: skip
+        if len(alike) >= ENOUGH:
+            misses = [miss for _, miss in heapq.nsmallest(ALIKE, alike)]
+            return ExpectedError(math.fsum(misses) / len(misses), "on shapes of this size and nearby")
     if near is not None:
         known.append(ExpectedError(near, "on the nearest measured shapes"))
     return max(known, key=lambda one: one.relative or 0.0, default=ExpectedError(None))

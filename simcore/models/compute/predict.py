@@ -48,7 +48,7 @@ def cold_share(operands: Sequence[tuple[float, float]], device: Device) -> float
     """Return the share of a call's operands that is cold, by bytes; 1 where nothing is known of them.
 
     An operand is warm if no more bytes than the cache holds were touched since it was, and cold from `FAR` bytes on. On
-    a CPU, whose caches are several, the share grows with the logarithm in between; a GPU's is 1.
+    a CPU, whose caches are several, the share grows with the bytes in between; a GPU's is 1.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def cold_share(operands: Sequence[tuple[float, float]], device: Device) -> float
     Examples
     --------
     >>> toy = Device("toy", "cpu", 1, 1e9, 1e9, cache=1.5 * 2**20)
-    >>> cold_share([(300, 0.0), (100, 2.0**30)], toy), cold_share([(1, 12 * 2**20)], toy), cold_share([], toy)
+    >>> cold_share([(300, 0.0), (100, 2.0**30)], toy), cold_share([(1, 48.75 * 2**20)], toy), cold_share([], toy)
     (0.25, 0.5, 1.0)
     """
     total = math.fsum(size for size, _ in operands)
@@ -72,9 +72,9 @@ def cold_share(operands: Sequence[tuple[float, float]], device: Device) -> float
 def _coldness(far: float, device: Device) -> float:
     if far <= device.cache:
         return 0.0
-    if device.kind != "cpu" or far >= FAR or device.cache <= 0:
+    if device.kind != "cpu" or far >= FAR:
         return 1.0
-    return math.log(far / device.cache) / math.log(FAR / device.cache)
+    return (far - device.cache) / (FAR - device.cache)
 
 
 def predict_between(

@@ -42,7 +42,7 @@ def placed(listed: OperatorList, element: int) -> OperatorList:
     [0.0, 0.0]
     >>> wide = Operator("gemm", (("m", 2), ("n", 4), ("k", 4), ("batch", 1)), operation=Operation.LINEAR, weights=64.0)
     >>> [one.reuse.since_forward for one in placed(OperatorList((Section("", (wide, wide)),)), element=4)]
-    [256.0, 0.0]
+    [384.0, 0.0]
     """
     touched = OF_ADAM * listed.parameters + listed.saved
     after = 0.0
