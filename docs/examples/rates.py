@@ -18,7 +18,7 @@ def mape(errors: list[float]) -> str:
     return f"{sum(map(abs, errors)) / len(errors):6.1%}"
 
 
-print("model, batch          gpu   published [s]  kernels [s]  published / kernels  fitted on v100 [s]   error")
+print("model           batch  gpu   published [s]  kernels [s]  published / kernels  fitted on v100 [s]   error")
 for (model, batch, gpu), seconds in published.items():
     alone, ours = kernels[model, batch, gpu], fitted[model, batch, gpu]
     print(f"{model:15} {batch:5}  {gpu:4}  {seconds:13.4f}  {alone:11.4f}  {seconds / alone:19.2f}"
@@ -28,9 +28,9 @@ print("\nbeside kernels, fitted to the steps on v100")
 for model in MODELS:
     print(f"{model:15}  {forms[model]}")
 
-print("\nmean absolute error of the steps that were not fitted          p100      t4")
+print(f"\n{'mean absolute error of the steps that were not fitted':60}   p100      t4")
 predicted = {gpu: [fitted[key] / seconds - 1 for key, seconds in published.items() if key[2] == gpu] for gpu in GPUS}
-print(f"kernels, and a constant per model                            {mape(predicted['p100'])}  {mape(predicted['t4'])}")
+print(f"{'kernels, and a constant per model':60} {mape(predicted['p100'])}  {mape(predicted['t4'])}")
 for card, names in SHEETS.items():
     peak = {gpu: read_device(name).value.peaks["fp32"] for gpu, name in zip(GPUS, names, strict=True)}
     errors = {
@@ -41,4 +41,4 @@ for card, names in SHEETS.items():
         ]
         for gpu in GPUS
     }
-    print(f"the step on v100 by the ratio of peak FLOP/s, {card}            {mape(errors['p100'])}  {mape(errors['t4'])}")
+    print(f"{'the step on v100 by the ratio of peak FLOP/s, ' + card:60} {mape(errors['p100'])}  {mape(errors['t4'])}")

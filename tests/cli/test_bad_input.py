@@ -119,7 +119,10 @@ def test_an_elastic_job_without_any_gpu_of_its_type(capsys, folder, policy):
         (["--rules", "x", "--order", "submission"], "--rules: found 'x'"),
         (["--format", "csv"], "--format: found 'csv', expected one of simcore, easyscale"),
         (["--cluster", "sc24"], "--cluster: found 'sc24', which is no file, expected one of mixed-4096, sc23"),
-        (["--rates", "sc24"], "--rates: found 'sc24', which is no file, expected one of sc23-fitted, sc23-measured"),
+        (
+            ["--rates", "sc24"],
+            "--rates: found 'sc24', which is no file, expected one of sc23-fitted, sc23-kernels, sc23-measured",
+        ),
         (
             ["--interval", "0"],
             "--interval: found 0, expected a number of seconds from 1e-06 to 1,000,000,000, or 'event'.",

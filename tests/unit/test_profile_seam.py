@@ -213,6 +213,21 @@ def test_what_is_sent_follows_the_number_format_and_adam_stays():
     assert adam == [ADAM * matrices] * 2
 
 
+def test_a_kernel_that_nobody_measured_takes_what_measured_bytes_take():
+    """A data sheet's copy knows no kernel: the forward pass comes first, then a sum; a measured copy before both."""
+    sheet = replace(next(fit for fit in toy().fits if fit.kernel == "copy"), origin="data sheet")
+    measured = {name: Fit(name, "fp32", "stream", {**STREAM, "t0": t0}) for name, t0 in (("gelu", 2e-6), ("add", 3e-6))}
+    stands = KernelProfile("toy", DEVICE, "measured", (sheet, *measured.values()))
+    for kernel, t0, what in (
+        ("gelu_backward", 2e-6, "its forward pass of as many bytes"), ("batch_norm", 3e-6, "a sum"), ("copy", 1e-6, ""),
+    ):  # fmt: skip
+        prediction = predict(stands, kernel, "fp32", {"bytes": 1})
+        assert prediction.seconds == pytest.approx(t0, rel=1e-5)
+        assert not what or f"{what} stands in" in prediction.notes[0]
+    copied = replace(stands, fits=(replace(sheet, origin="fitted"), *measured.values()))
+    assert "a copy stands in" in predict(copied, "gelu_backward", "fp32", {"bytes": 1}).notes[0]
+
+
 def test_noise_marks_the_fit():
     noisy = replace(toy().fits[0], spread=0.4)
     assert noisy.noisy

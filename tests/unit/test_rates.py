@@ -140,6 +140,16 @@ def test_a_factor_scales_with_the_device():
     assert made.rates.seconds == pytest.approx({key: 3 * seconds for key, seconds in alone.items()})
 
 
+def test_the_bundled_table_is_what_its_command_makes():
+    """Where a profile has changed, the command of docs/reference/rates-format.md makes it anew."""
+    models = list(CALLED.values())
+    made = rates(models=models, devices=["v100", "p100", "t4"], batches="published", fit_to="sc23-steps", fit_on="v100")
+    bundled = read_step_times("sc23-kernels").value
+    assert bundled.note == made.rates.note
+    assert bundled.kinds == made.rates.kinds
+    assert bundled.seconds == pytest.approx(made.rates.seconds, rel=1e-9)
+
+
 def test_a_trace_finds_models_under_the_names_of_the_zoo():
     ours = read_step_times("sc23-measured").value
     called = {"ncf": "neumf", "swintransformer": "swin-t"}

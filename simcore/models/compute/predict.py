@@ -244,20 +244,27 @@ def fit_for(
     raise InputError(f"profile {profile.name}", f"no fit of '{kernel}'", f"one of {', '.join(kernels)}", remedy)
 
 
+def _of_same_bytes(profile: KernelProfile, kernel: str, dtype: str, state: State) -> tuple[Fit | None, str]:
+    """Return the fit of a copy; where that is but a data sheet's, of the forward pass or of a sum, if measured."""
+    names = {"copy": "a copy", kernel.removesuffix("_backward"): "its forward pass of as many bytes", "add": "a sum"}
+    fits = [(fit, what) for name, what in names.items() if (fit := as_wide(profile, name, dtype, state)) is not None]
+    measured = (one for one in fits if one[0].origin != "data sheet")
+    return next(measured, fits[0] if fits else (None, ""))
+
+
 def _standing_in(
     profile: KernelProfile, kernel: str, dtype: str, shape: Shape | None, state: State
 ) -> tuple[Fit | None, str]:
     """Return another kernel's fit for one that a profile lacks, and what to call it."""
     if kernel in MEMORY_BOUND:
-        return as_wide(profile, "copy", dtype, state), "a copy"
+        return _of_same_bytes(profile, kernel, dtype, state)
     if kernel in _LIKE:
         return as_wide(profile, _LIKE[kernel], dtype, state), f"a {_LIKE[kernel]} of as many rows"
     if kernel not in CONVOLUTIONS:
         return None, ""
     forward = profile.fit("conv", dtype, state)
-    if forward is not None:  # its parameters, on the product that the gradient is
-        formula = forward.formula.replace("conv", kernel)
-        return replace(forward, formula=formula), "the forward pass's fit on the product that it is"
+    if forward is not None:
+        return forward, "its forward pass of as much work"
     if shape is not None and is_pointwise(shape):
         return profile.fit("gemm", dtype, state), "the product that it is"
     return None, ""
