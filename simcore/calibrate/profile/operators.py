@@ -280,9 +280,7 @@ def _link(rows: Sequence[OperatorTime], known: Known, harness: Harness) -> Link:
 _Group = TypeVar("_Group")
 
 
-def _grouped(
-    rows: Iterable[OperatorTime], key: Callable[[OperatorTime], _Group]
-) -> dict[_Group, list[OperatorTime]]:
+def _grouped(rows: Iterable[OperatorTime], key: Callable[[OperatorTime], _Group]) -> dict[_Group, list[OperatorTime]]:
     groups: dict[_Group, list[OperatorTime]] = {}
     for one in rows:
         groups.setdefault(key(one), []).append(one)

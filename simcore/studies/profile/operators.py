@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from simcore.models.compute.compute_model import KernelCall
 from simcore.models.compute.kernels import outside, seconds_of
-from simcore.models.compute.operator_time import OperatorTime, PassName
+from simcore.models.compute.operator_time import OperatorTime
 from simcore.models.compute.predict import fit_for, sizes_known
 from simcore.models.compute.profile import Errors, KernelProfile
 from simcore.readers.aceso import FIRST
@@ -139,6 +139,7 @@ def layer_misses(predicted: Iterable[tuple[OperatorTime, float]]) -> list[float]
 
     Examples
     --------
+    >>> from simcore.models.compute.operator_time import PassName
     >>> norm = OperatorTime("enc-1st-layernorm", PassName.FORWARD, "fp16", "norm", (), (), 1, 2.0, "toy", "toy 1")
     >>> layer_misses([(norm, 3.0), (norm, 2.0)])
     [0.25]
