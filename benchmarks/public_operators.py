@@ -1,9 +1,9 @@
 """Public timings of operators on a V100: how far predictions are off on combinations that no fit saw.
 
-Run it with ``python benchmarks/public_operators.py [SALT...]``. The table is read from ``../shared``; without it nothing
-is measured. A fifth of the combinations of model, size, micro-batch and tensor parallelism, drawn by a hash of their
-names, is held out, kernels and harness are fitted to the others; a salt draws another fifth. ``--harness`` prints what
-host and links take, fitted to all rows, as ``simcore/zoo/operators/aceso.yaml`` has them.
+Run it with ``python benchmarks/public_operators.py [SALT...]``. The table is read from ``../shared``; without it
+nothing is measured. A fifth of the combinations of model, size, micro-batch and tensor parallelism, drawn by a hash of
+their names, is held out, and kernels and harness are fitted to the others; a salt draws another fifth. ``--harness``
+prints what host and links take, fitted to all rows, as ``simcore/zoo/operators/aceso.yaml`` has them.
 """
 
 from __future__ import annotations

@@ -46,6 +46,7 @@ from simcore.readers.read import InputFile
 from simcore.readers.references import read_references
 from simcore.readers.step_times import COLUMNS as RATES
 from simcore.readers.step_times import read_step_times
+from simcore.readers.timed_models import read_timed_models
 from simcore.readers.workloads import read_workload, read_workloads
 from simcore.readers.zoo import ROOT
 from simcore.studies.collective.inputs import parse_algorithms, parse_group, parse_size
@@ -475,6 +476,7 @@ CASES = (
          lambda value: _document({"name": "n", "source": "s", "samples_per_epoch": value})),
     Case("references", _zoo("references", "sc245.yaml"), _of_file(read_references), _references),
     Case("device", _zoo("devices", "v100-16gb.yaml"), _of_file(read_device), _device, _same_device),
+    Case("operators", _zoo("operators", "aceso.yaml"), _of_file(read_timed_models)),
     Case("catalogue", ("networks 4D", "rates unit", "profiles cpu"),
          lambda text: catalogue.entry(*(text.split(" ", 1) if " " in text else (text, "")))),
     Case("policy", ("max_waste=0.2,max_growth=4",), _policy, lambda value: value.label().partition(":")[2]),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from simcore.readers.read import InputFile, Read
     from simcore.readers.references import References, read_references
     from simcore.readers.step_times import read_step_times
+    from simcore.readers.timed_models import read_timed_models
     from simcore.readers.workloads import read_workload, read_workloads
 
 __getattr__, __dir__ = attach(
@@ -46,6 +47,7 @@ __getattr__, __dir__ = attach(
         "read_profile": "simcore.readers.profiles",
         "read_references": "simcore.readers.references",
         "read_step_times": "simcore.readers.step_times",
+        "read_timed_models": "simcore.readers.timed_models",
         "read_workload": "simcore.readers.workloads",
         "read_workloads": "simcore.readers.workloads",
     },
@@ -69,6 +71,7 @@ __all__ = [
     "read_profile",
     "read_references",
     "read_step_times",
+    "read_timed_models",
     "read_workload",
     "read_workloads",
 ]

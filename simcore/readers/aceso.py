@@ -254,7 +254,7 @@ def _after(one: Operator) -> tuple[Collectives, Collectives]:
 
 
 def _norm(listed: _Listed, where: _Where) -> Described:
-    """A norm; going back, the gradient that went past its sublayer is added here."""
+    """Return a norm; going back, the gradient that went past its sublayer is added here."""
     path = f"{where.block}feed_forward"
     return Described(
         "norm", listed.forward(f"{path}.norm"), listed.backward(f"{path}.norm", f"{path}.residual"), weights=0
@@ -262,7 +262,7 @@ def _norm(listed: _Listed, where: _Where) -> Described:
 
 
 def _final_norm(listed: _Listed, where: _Where) -> Described:
-    """The last norm, which turns batch and sequence around first; for one sequence that moves nothing."""
+    """Return the last norm, which turns batch and sequence around first; for one sequence that moves nothing."""
     one = listed.one(f"{where.around}output.norm")
     turned = () if listed.setting.batch == 1 else (_moved(one.size("bytes")),)
     kind = "final norm, one sequence" if listed.setting.batch == 1 else "final norm"
@@ -270,7 +270,7 @@ def _final_norm(listed: _Listed, where: _Where) -> Described:
 
 
 def _qkv(listed: _Listed, where: _Where) -> Described:
-    """One product for what the list has apart, its bias, and copies of its parts; cut by columns or by rows."""
+    """Return one product for what the list has apart, its bias, and copies of its parts; cut by columns or by rows."""
     q, k, v = (listed.one(f"{where.attention}.{name}") for name in ("query", "key", "value"))
     together = [_joined([q, k, v])] if q.size("m") == k.size("m") else [q, _joined([k, v])]
     rows, tp = listed.setting.rows and listed.setting.tp > 1, listed.setting.tp
@@ -319,7 +319,7 @@ def _scores(listed: _Listed, where: _Where) -> Described:
 
 
 def _softmax(listed: _Listed, where: _Where) -> Described:
-    """A softmax; a causal one reads half of its rows, and writes them whole."""
+    """Return a softmax; a causal one reads half of its rows, and writes them whole."""
     one = listed.one(f"{where.attention}.softmax")
     causal = not listed.decoding or (where.decoder and not where.attention.endswith("cross_attention"))
     if causal:
@@ -334,13 +334,13 @@ def _scores_dropout(listed: _Listed, where: _Where) -> Described:
 
 
 def _context(listed: _Listed, where: _Where) -> Described:
-    """A product, whose heads are copied side by side for each token."""
+    """Return a product, whose heads are copied side by side for each token."""
     one = listed.one(f"{where.attention}.context")
     return Described("context", (*passes(one).forward, _moved(2 * one.output)), _backward(one), weights=0)
 
 
 def _after_product(listed: _Listed, where: _Where) -> Described:
-    """Bias, dropout and residual; going back, the bias's gradient is a sum over tokens."""
+    """Return bias, dropout and residual; going back, the bias's gradient is a sum over tokens."""
     path = f"{where.block}feed_forward"
     moved = listed.one(f"{path}.residual").output
     return Described(
@@ -352,13 +352,13 @@ def _after_product(listed: _Listed, where: _Where) -> Described:
 
 
 def _gelu(listed: _Listed, where: _Where) -> Described:
-    """Bias and GELU in one kernel; going back, the bias's gradient is a sum over tokens."""
+    """Return bias and GELU in one kernel; going back, the bias's gradient is a sum over tokens."""
     one = listed.one(f"{where.block}feed_forward.activation")
     return Described("gelu", passes(one).forward, (*_backward(one), _moved(one.output)), weights=0)
 
 
 def _loss(listed: _Listed, where: _Where) -> Described:
-    """The output layer, and the cross entropy of its logits in fp32."""
+    """Return the output layer, and the cross entropy of its logits in fp32."""
     one = listed.one("output.product")
     logits = one.output / listed.e
     raised = (_moved(6 * logits, dtype="fp32"),)
@@ -379,7 +379,7 @@ def _loss(listed: _Listed, where: _Where) -> Described:
 
 
 def _embedding(listed: _Listed, where: _Where) -> Described:
-    """Look-up, positions, dropout, and the change of layout.
+    """Return look-up, positions, dropout, and the change of layout.
 
     A decoder's hands the encoder's output on, and its gradient with it, which is a view. A table that is cut masks the
     tokens of other GPUs, which the host launches.
@@ -487,7 +487,7 @@ def _convolutional(op: str, setting: Setting, place: str) -> Described:
 
 
 def _convolution(one: Operator, op: str, listed: Mapping[str, Operator], setting: Setting, place: str) -> Described:
-    """A convolution on one GPU of a group, and what a block does beside it: batch norm and sum, or a sum going back."""
+    """Return a convolution on one GPU of a group, and what a block does beside it: batch norm and sum, or one back."""
     beside_forward: tuple[KernelCall, ...] = ()
     beside_backward: tuple[KernelCall, ...] = ()
     if op.endswith("downsample"):

@@ -30,6 +30,7 @@ KINDS = {
     "groups": readers.read_workloads,
     "models": readers.read_model,
     "networks": readers.read_network,
+    "operators": readers.read_timed_models,
     "profiles": readers.read_profile,
     "rates": readers.read_step_times,
     "references": readers.read_references,

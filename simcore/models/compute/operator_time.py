@@ -92,7 +92,8 @@ class Harness:
 
     Examples
     --------
-    >>> norm = OperatorTime("norm", PassName.FORWARD, "fp16", "norm", (), ((Collective.ALL_REDUCE, 2e6),), 2, 1.0, "toy")
+    >>> sums = ((Collective.ALL_REDUCE, 2e6),)
+    >>> norm = OperatorTime("norm", PassName.FORWARD, "fp16", "norm", (), sums, 2, 1.0, "toy")
     >>> harness = Harness({("norm", PassName.FORWARD): 4e-5}, {("toy", 2): Link(1e-4, 1e10)})
     >>> round(harness.seconds(norm, [3e-5, 2e-5]) * 1e6), round(harness.seconds(norm, [1e-5]) * 1e6)
     (350, 340)

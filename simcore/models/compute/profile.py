@@ -139,7 +139,7 @@ class Fit:
         Predicted / measured - 1 of the samples that were fitted, and of those that were held out.
     spread : float
         Median relative spread of the samples: no prediction can be held to less.
-    origin : {'fitted', 'published measurement', 'published', 'data sheet'}
+    origin : {'fitted', 'published measurement', 'derived', 'published', 'data sheet'}
         How the parameters came about.
     source : str
         Where published ones are from.

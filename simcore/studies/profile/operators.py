@@ -139,6 +139,7 @@ def layer_misses(predicted: Iterable[tuple[OperatorTime, float]]) -> list[float]
 
     Examples
     --------
+    >>> from simcore.models.compute.operator_time import PassName
     >>> norm = OperatorTime("enc-1st-layernorm", PassName.FORWARD, "fp16", "norm", (), (), 1, 2.0, "toy", "toy 1")
     >>> layer_misses([(norm, 3.0), (norm, 2.0)])
     [0.25]
