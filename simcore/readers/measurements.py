@@ -144,7 +144,7 @@ def _measurement(row: Mapping[str, str], column: str, where: str) -> Measurement
         raise unknown_name(f"{where}, column 'dtype'", dtype, DTYPES)
     seconds = UNITS[column] * _number(row, column, where, "a time above 0")
     kernel, shape = _SHAPES[op](_sizes(row, op, where), DTYPES[dtype])
-    return Measurement(op, Sample(kernel, dtype, shape, seconds), row.get("kernel", ""), row.get("grid", ""))
+    return Measurement(op, Sample(kernel, dtype, shape, seconds), row.get("kernel", ""))
 
 
 def _sizes(row: Mapping[str, str], op: str, where: str) -> dict[str, float]:

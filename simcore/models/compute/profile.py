@@ -124,7 +124,7 @@ class Fit:
         Predicted / measured - 1 of the samples that were fitted, and of those that were held out.
     spread : float
         Median relative spread of the samples: no prediction can be held to less.
-    origin : {'fitted', 'published measurement', 'published', 'data sheet'}
+    origin : {'fitted', 'published measurement', 'derived', 'published', 'data sheet'}
         How the parameters came about.
     source : str
         Where published ones are from.
@@ -159,9 +159,11 @@ class Fit:
 
     @property
     def basis(self) -> str:
-        """Which shapes `errors` are on: ``held out`` or ``fitted``; ``data sheet`` or ``published`` where on none."""
+        """Which shapes `errors` are on: ``held out``, ``fitted`` or ``devices left out``; its origin where on none."""
         if self.errors is None:
             return self.origin
+        if self.origin == "derived":
+            return "devices left out"
         return "held out" if self.errors_held_out else "fitted"
 
     @property
@@ -180,8 +182,9 @@ class KernelProfile:
         For example ``v100-16gb``.
     device : Device
         What it describes.
-    origin : {'measured', 'published measurement', 'published'}
-        Whether simcore measured it, others did, or no more than a data sheet and single times are known.
+    origin : {'measured', 'published measurement', 'derived', 'published'}
+        Whether simcore measured it, others did, it is scaled from measured devices, or no more than a data sheet and
+        single times are known.
     fits : tuple of Fit
         One per kernel and number format.
     samples : tuple of Sample
@@ -238,7 +241,7 @@ class KernelProfile:
             "description": self.description,
             "source": self.source,
             "origin": self.origin,
-            "device": {_UNITS.get(key, key): value for key, value in device.items()},
+            "device": {_UNITS.get(key, key): value for key, value in device.items() if key != "power" or value},
             "fingerprint": dict(self.fingerprint),
             "fits": [_fit_document(fit) for fit in self.fits],
             "samples": [_plain(asdict(sample)) for sample in self.samples],
@@ -261,6 +264,7 @@ _UNITS = {
     "cache": "cache_B",
     "clock": "clock_Hz",
     "peaks": "peaks_FLOP_per_s",
+    "power": "power_W",
 }
 _FIELDS = {value: key for key, value in _UNITS.items()}
 

@@ -45,7 +45,7 @@ def of_table(request: CalibrateRequest, path: Path) -> CalibrateResult:
     table = read_measurements(request.measurements, device, field("measurements"))
     fits, samples, few = fit_table(table.value, device)
     source = request.source or Path(request.measurements).name
-    named = tuple(dataclasses.replace(fit, source=source) for fit in fits)
+    named = tuple(dataclasses.replace(fit, source="; ".join(filter(None, (source, fit.source)))) for fit in fits)
     measured = {(fit.kernel, fit.dtype) for fit in fits}
     sheet = tuple(fit for fit in sheet_fits(device) if (fit.kernel, fit.dtype) not in measured)
     mark = {"device": device.name, "rows": str(len(table.value)), "table": table.sha256}
@@ -55,7 +55,10 @@ def of_table(request: CalibrateRequest, path: Path) -> CalibrateResult:
     return CalibrateResult(
         calibration=Calibration(profile, None, 0, ()),
         path=path,
-        warnings=tuple(f"no fit of {line}" for line in few),
+        warnings=(
+            *(f"no fit of {line}" for line in few),
+            *(f"{fit.kernel} {fit.dtype}: {fit.source}" for fit in fits if fit.source),
+        ),
         provenance=Provenance(
             command=request.study,
             inputs=request.resolved(output=path).inputs(),
