@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from simcore.readers.profiles import read_profile
     from simcore.studies.calibrate import calibrate
     from simcore.studies.kernel import matmul
-    from simcore.studies.profile import compare, show, validate
+    from simcore.studies.profile import compare, derive, show, validate
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -52,6 +52,7 @@ __getattr__, __dir__ = attach(
         "calibrate": "simcore.studies.calibrate",
         "compare": "simcore.studies.profile",
         "coverage": "simcore.models.compute.sparse.masks",
+        "derive": "simcore.studies.profile",
         "index_cost": "simcore.models.compute.sparse.profiled",
         "matmul": "simcore.studies.kernel",
         "predict": "simcore.models.compute.predict",
@@ -82,6 +83,7 @@ __all__ = [
     "calibrate",
     "compare",
     "coverage",
+    "derive",
     "index_cost",
     "matmul",
     "predict",

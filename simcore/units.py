@@ -40,10 +40,12 @@ _UNITS: dict[str, dict[str, Decimal]] = {
     "rate": _with_prefixes("FLOP/s"),
     "work": _with_prefixes("FLOP"),
     "frequency": _with_prefixes("Hz"),
+    "power": _with_prefixes("W"),
 }
 _EXAMPLE = {"time": "500 ns", "bytes": "1 GiB", "bandwidth": "325 GB/s", "rate": "66 TFLOP/s", "work": "2 GFLOP",
-            "frequency": "1530 MHz"}  # fmt: skip
-_PLAIN = {"time": "s", "bytes": "B", "bandwidth": "B/s", "rate": "FLOP/s", "work": "FLOP", "frequency": "Hz"}
+            "frequency": "1530 MHz", "power": "250 W"}  # fmt: skip
+_PLAIN = {"time": "s", "bytes": "B", "bandwidth": "B/s", "rate": "FLOP/s", "work": "FLOP", "frequency": "Hz",
+          "power": "W"}  # fmt: skip
 _BITS = re.compile(r"([kKMGT]?)(?:b/s|bps|bit/s)\Z")
 _BITS_REMEDY = "Bandwidth is counted in bytes: divided by 8 it is"
 _QUANTITY = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*([^\s\d]\S*)?\s*\Z")
@@ -58,8 +60,8 @@ def parse(text: str, kind: str, place: str) -> float:
     ----------
     text : str
         For example ``325 GB/s`` or ``1GiB``; the blank is optional.
-    kind : {'time', 'bytes', 'bandwidth', 'rate', 'work', 'frequency'}
-        What is expected, giving [s], [B], [B/s], [FLOP/s], [FLOP] or [Hz].
+    kind : {'time', 'bytes', 'bandwidth', 'rate', 'work', 'frequency', 'power'}
+        What is expected, giving [s], [B], [B/s], [FLOP/s], [FLOP], [Hz] or [W].
     place : str
         Where the text stands, for the error message.
 

@@ -22,7 +22,7 @@ COMMANDS = {
     "collective": ("simcore.cli.collective", "Simulate a collective on a network, chunk by chunk."),
     "evaluate": ("simcore.cli.evaluate", "Reproduce figures of the network study, or measure those of PIT."),
     "calibrate": ("simcore.cli.calibrate", "Measure the kernels of this machine and fit a profile to them."),
-    "profile": ("simcore.cli.profile", "Show, compare and validate kernel profiles."),
+    "profile": ("simcore.cli.profile", "Show, compare, validate and derive kernel profiles."),
     "kernel": ("simcore.cli.kernel", "Predict one kernel on a profiled device, and explain it."),
     "model": ("simcore.cli.model", "Show what is read of a model: parameters and work per token."),
     "rates": ("simcore.cli.rates", "Predict a model's step times on profiled devices, as trace --rates reads them."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from simcore.cli.console import show_progress
 from simcore.cli.options import OutputFile, StudyCommand
 from simcore.errors import InputError
 from simcore.outputs import check_file
-from simcore.studies.profile.request import CompareRequest, ShowRequest, ValidateRequest
+from simcore.studies.profile.request import CompareRequest, DeriveRequest, ShowRequest, ValidateRequest
 
 if TYPE_CHECKING:
     from simcore.results import Result
@@ -28,7 +28,7 @@ calibration is set aside, and up to {EXTRA_PASSES} more are made: {VALIDATION_SE
 
 @click.group("profile")
 def command() -> None:
-    """Show, compare and validate kernel profiles: NAMEs of the zoo or FILEs that simcore calibrate wrote."""
+    """Show, compare, validate and derive kernel profiles: NAMEs of the zoo or FILEs that simcore calibrate wrote."""
 
 
 def check_plot(request: ShowRequest | ValidateRequest, output: Path, force: bool) -> None:
@@ -61,6 +61,27 @@ def _told(_: ValidateRequest, options: dict[str, Any]) -> Iterator[dict[str, Any
     yield {"progress": show_progress}
 
 
+def read_names(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of texts such as ``t4,h100``.
+
+    Examples
+    --------
+    >>> read_names(["t4, h100", "mine.json"])
+    ('t4', 'h100', 'mine.json')
+    """
+    return tuple(name.strip() for text in texts for name in text.split(","))
+
+
+def check_profile(_: DeriveRequest, path: Path, force: bool) -> None:
+    """Refuse a path that the profile cannot be written to."""
+    check_file(path, option="-o", force=force)
+
+
+def write_profile(result: Any, path: Path) -> None:
+    """Write the profile."""
+    result.write_profile(path)
+
+
 PLOT = OutputFile(
     "PATH", "Plot measured against predicted: FILE.png, .pdf.", "Replace the plot if it exists.", check_plot, save_plot
 )  # fmt: skip
@@ -84,6 +105,18 @@ command.add_command(
         help="Set the parameters of profiles side by side, in SI units.",
         example="v100-16gb a100-80gb",
         directory=False,
+        width=None,
+    )
+)
+command.add_command(
+    StudyCommand(
+        "profile derive",
+        DeriveRequest,
+        "simcore.studies.profile:derive",
+        help="Derive the profile of a GPU that nobody measured: measured ones, scaled by data sheets.",
+        example="a10 --from t4,a100-pcie-40gb",
+        read={"sources": read_names},
+        file=OutputFile("PATH", "The profile: JSON.", "Replace PATH if it exists.", check_profile, write_profile),
         width=None,
     )
 )

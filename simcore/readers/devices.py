@@ -9,7 +9,7 @@ from pydantic import Field
 
 from simcore.files import read_yaml
 from simcore.models.compute.device import Device
-from simcore.readers.quantities import Bandwidth, Bytes, Entry, Frequency, Rate, Whole
+from simcore.readers.quantities import Bandwidth, Bytes, Entry, Frequency, Power, Rate, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import json_or_yaml
 
@@ -28,6 +28,7 @@ class _DeviceFile(Entry):
     l2: Bytes
     link_bandwidth: Bandwidth
     boost_clock: Frequency
+    power: Annotated[Power, Field(gt=0)] | None = None
 
 
 def read_device(name_or_path: str | Path | InputFile, place: str = "device") -> Read[Device]:
@@ -63,5 +64,6 @@ def read_device(name_or_path: str | Path | InputFile, place: str = "device") -> 
         clock=data.boost_clock,
         peaks={dtype: peak for dtype, peak in peaks.items() if peak is not None},
         sources=dict.fromkeys(FIELDS, data.source or str(file.path)),
+        power=data.power or 0.0,
     )
     return file.of(device)

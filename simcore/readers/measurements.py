@@ -131,7 +131,7 @@ def _measurement(row: Mapping[str, str], column: str, where: str) -> Measurement
     seconds = UNITS[unit][0] * number_of(row, column, where, "a time above 0")
     kernel, shape = _SHAPES[op](_sizes(row, op, where), DTYPES[dtype])
     sample = Sample(kernel, dtype, shape, seconds, state="warm")  # tables hold means of calls in a row
-    return Measurement(op, sample, row.get("kernel", ""), row.get("grid", ""))
+    return Measurement(op, sample, row.get("kernel", ""))
 
 
 def _sizes(row: Mapping[str, str], op: str, where: str) -> dict[str, float]:

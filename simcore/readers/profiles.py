@@ -75,6 +75,7 @@ class _Device(Strict):
     clock_Hz: _NotNegative
     peaks_FLOP_per_s: _Positives
     sources: dict[str, str]
+    power_W: _NotNegative = 0.0
 
 
 class _Tree(Strict):
@@ -130,7 +131,7 @@ class _Profile(Strict):
     name: str = Field(min_length=1)
     description: str
     source: str
-    origin: Literal["measured", "published measurement", "published"]
+    origin: Literal["measured", "published measurement", "derived", "published"]
     device: _Device
     fingerprint: dict[str, str]
     fits: list[_Fit]

@@ -168,5 +168,7 @@ Rate = Annotated[float, BeforeValidator(_quantity("rate", "60 TFLOP/s"))]
 """Speed of compute [FLOP/s]."""
 Frequency = Annotated[float, BeforeValidator(_quantity("frequency", "1530 MHz"))]
 """Speed of a clock [Hz]."""
+Power = Annotated[float, BeforeValidator(_quantity("power", "250 W"))]
+"""Power [W]."""
 Price = Annotated[float, BeforeValidator(_price)]
 """Price of bandwidth [$ s/B], written as dollars per GB/s."""

@@ -10,7 +10,14 @@ from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
-from simcore.calibrate.profile.published import common_tiles, fit_measurements, is_held_out, thinned
+from simcore.calibrate.profile.published import (
+    MIDDLE,
+    common_tiles,
+    fit_measurements,
+    fit_seen,
+    is_held_out,
+    thinned,
+)
 from simcore.cli.main import main
 from simcore.errors import InputError
 from simcore.models.compute.convolution import as_product
@@ -65,7 +72,7 @@ def refusal(*arguments):
 def test_rows_become_kernels_with_n_contracted_and_other_devices_left_out(tmp_path, t4):
     linear, bmm, conv, softmax, add = read_measurements(write(tmp_path), t4).value
     assert linear.sample == Sample("gemm", "fp32", {"m": 128, "n": 512, "k": 1024, "batch": 1}, 1.5e-3, state="warm")
-    assert (linear.op, linear.tile, linear.grid) == ("linear", (128, 64), "4x2x1")
+    assert (linear.op, linear.tile) == ("linear", (128, 64))
     assert bmm.sample.shape == {"m": 128, "n": 64, "k": 96, "batch": 16}
     assert as_product(conv.sample.shape) == {"m": 8 * 28 * 28, "n": 64, "k": 32 * 9, "batch": 1}
     assert softmax.sample.shape == {"bytes": 2 * 4096 * 1024 * 4, "width": 1024}
@@ -267,3 +274,41 @@ def test_too_few_rows_are_no_fit_but_a_warning(tmp_path):
     made = run("calibrate", "--from", write(tmp_path, rows), "--device", "t4", "-o", tmp_path / "p.json")
     assert made.exit_code == 0
     assert "no fit of add fp32: 9 rows of the 40" in made.output
+
+
+def conv(batch, channels, out, side):
+    return {"batch": batch, "in_channels": channels, "out_channels": out, "height": side, "width": side,
+            "kernel_h": 3, "kernel_w": 3, "stride": 1, "padding": 1, "groups": 1}  # fmt: skip
+
+
+def measured_convolutions(drift, ordered=False):
+    """Return convolutions in a random order, each slower than the one before by the same time."""
+    import random
+
+    chance = random.Random(1)
+    shapes = [
+        conv(chance.randint(1, 32), chance.randint(3, 300), chance.randint(3, 300), chance.randint(5, 40))
+        for _ in range(600)
+    ]
+    if ordered:
+        shapes.sort(key=lambda shape: shape["in_channels"])
+    seconds = [1e-5 + 2 * math.prod(as_product(shape).values()) / 1e12 for shape in shapes]
+    return [
+        Measurement("conv", Sample("conv", "fp32", shape, once + drift * at / 600))
+        for at, (shape, once) in enumerate(zip(shapes, seconds, strict=True))
+    ]
+
+
+def test_times_that_grow_while_they_are_measured_are_told_from_shapes():
+    fit = fit_seen(measured_convolutions(5e-4), TOY)
+    assert "times grow by 0.5" in fit.source
+    still = fit_seen(measured_convolutions(0.0), TOY)
+    assert still.source == ""
+    middle = [one.sample for one in measured_convolutions(0.0)]
+    errors = Errors.of([seconds_of(fit, one.shape, TOY) / (one.seconds + MIDDLE * 5e-4) - 1 for one in middle])
+    assert errors.mape < 0.1
+    assert abs(errors.bias) < 0.05
+
+
+def test_a_table_in_the_order_of_its_sizes_says_nothing_of_a_drift():
+    assert fit_seen(measured_convolutions(5e-4, ordered=True), TOY).source == ""

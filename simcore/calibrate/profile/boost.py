@@ -7,6 +7,7 @@ them, with the histograms of LightGBM (NeurIPS'17).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +73,23 @@ def grow(features: Reals, misses: Reals, growth: Growth) -> tuple[Tree, ...]:
         asked = tuple((feature, float(limits[feature][at])) for feature, at in questions)
         trees.append(Tree(asked, tuple(int(value) for value in values)))
     return tuple(trees)
+
+
+def added(trees: Sequence[Tree], features: Reals) -> Reals:
+    """Return what the leaves of trees add up to for each row of features, in logarithms.
+
+    Examples
+    --------
+    >>> added([Tree(((0, 2.0),), (0, 1000))], np.array([[1.0], [2.0]])).round(6).tolist()
+    [0.0, 0.1]
+    """
+    total = np.zeros(len(features))
+    for tree in trees:
+        leaf = np.zeros(len(features), np.int64)
+        for feature, limit in tree.questions:
+            leaf = 2 * leaf + (features[:, feature] >= limit)
+        total += np.asarray(tree.leaves, float)[leaf]
+    return total * UNIT
 
 
 def _limits(column: Reals) -> Reals:

@@ -232,7 +232,7 @@ def _parts(rows: Iterable[OperatorTime], known: Known, *, bounds: bool) -> dict[
 
 def _part(one: OperatorTime, call: KernelCall, seconds: float) -> Sample:
     note = "" if len(one.calls) == 1 and one.ranks == 1 else f"part of {one.op} {one.run}"
-    return Sample(call.kernel, call.dtype or "", dict(call.shape), seconds, note=note)
+    return Sample(call.kernel, call.dtype or "", dict(call.shape), seconds, note=note, state="warm")
 
 
 def fit_harness(rows: Sequence[OperatorTime], known: Known) -> Harness:

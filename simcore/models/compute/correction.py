@@ -114,7 +114,52 @@ def convolution_features(shape: Shape, tiles: Tiles, device: Device) -> list[flo
             blocks, read, written, weights / (read + written), channels * out)  # fmt: skip
     parts = [channels % 4, out % 4, channels % 8, out % 32, height % 2, height % 4, 16 * blocks / m]
     fits = [*_tiled(m, n, groups, tiles, device), *_tiled(blocks, n, 36 * groups, tiles, device)]
-    return [*map(math.log2, logs), *parts, *fits]
+    return [*map(math.log2, logs), *parts, *fits, *_algorithms(shape, product, device)]
+
+
+DIRECT = ((128, 128), (128, 64), (128, 32))
+"""Tiles of the product that a convolution is, as the kernels of cuDNN are named after."""
+
+TRANSFORMED = ((128, 64), (64, 64), (32, 128))
+"""Tiles of the 36 products of Winograd's algorithm where its transforms are kernels of their own."""
+
+FUSED = (32, 8, 16)
+"""Channels, rows and columns that a block makes of the output where Winograd's algorithm is one kernel."""
+
+FUSED_SAVES = 2.25
+"""What it saves of the multiplications: 16 in place of 36 for 2 x 2 pixels."""
+
+
+def _algorithms(shape: Shape, product: Shape, device: Device) -> list[float]:
+    """Return what each of the library's algorithms takes, in doublings of what the direct product takes at best.
+
+    The blocks of the fused kernel are those that the grids of measured kernels have.
+    """
+    m, n, k, groups = product["m"], product["n"], product["k"], product["batch"]
+    channels = shape["in_channels"] / groups
+    squares = shape["batch"] * math.ceil(shape["height"] / 4) * math.ceil(shape["width"] / 4)
+    direct = [math.log2(math.prod(_tiled(m, n, groups, (tile,), device))) for tile in DIRECT]
+    work = squares * n * 36 * channels / (m * n * k)
+    transformed = [math.log2(work * _rounded(squares, n, 36 * groups, tile, device)) for tile in TRANSFORMED]
+    high, rows, columns = FUSED
+    blocks = shape["batch"] * groups * math.ceil(n / high)
+    blocks *= math.ceil(shape["height"] / rows) * math.ceil(shape["width"] / columns)
+    padded = blocks * high * rows * columns / (m * n * groups)
+    eights = math.ceil(channels / 8) * 8 / channels
+    idle = [math.ceil(blocks / slots) * slots / blocks for slots in (device.processors, 2 * device.processors)]
+    fused = [math.log2(padded * one * eights / FUSED_SAVES) for one in idle]
+    best = min(direct), min(transformed), fused[1]
+    moved = math.log2(36 * squares * (channels + n) / (m * n * k))
+    sizes = [math.log2(blocks / device.processors), math.log2(m * n * k * groups / device.processors)]
+    beside = [best[0] - best[1], best[0] - best[2], best[1] - best[2]]
+    return [padded, *idle, eights, *sizes, *fused, *transformed, *direct, moved, *beside]
+
+
+def _rounded(m: float, n: float, batch: float, tile: tuple[int, int], device: Device) -> float:
+    """Return what padding, and processors that get no block at all, multiply the time by."""
+    high, wide = tile
+    blocks = batch * math.ceil(m / high) * math.ceil(n / wide)
+    return blocks * high * wide / (m * n * batch) * max(1.0, device.processors / blocks)
 
 
 def _tiled(m: float, n: float, batch: float, tiles: Tiles, device: Device) -> list[float]:
@@ -134,7 +179,7 @@ FEATURES: Mapping[str, Callable[[Shape, Tiles, Device], list[float]]] = {
 }
 """What trees can ask for, by kind of kernel."""
 
-_LENGTHS = {"product": (11, 1), "moved": (5, 0), "convolution": (19, 2)}
+_LENGTHS = {"product": (11, 1), "moved": (5, 0), "convolution": (37, 2)}
 
 
 def count_features(kind: str, tiles: int) -> int:

@@ -38,6 +38,8 @@ class Device:
         Boost clock [Hz]; 0 where nobody says.
     peaks : mapping of str to float
         Peak of dense matrix multiplication by number format [FLOP/s].
+    power : float
+        What the board may draw [W]; 0 where nobody says.
     sources : mapping of str to str
         Where each number is from, by field.
 
@@ -57,6 +59,7 @@ class Device:
     clock: float = 0.0
     peaks: Mapping[str, float] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    power: float = 0.0
 
     def peak(self, dtype: str) -> float:
         """Return the peak of one number format [FLOP/s].

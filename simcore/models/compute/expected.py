@@ -35,8 +35,8 @@ class ExpectedError:
     relative : float or None
         Mean absolute relative error; None where nothing was measured.
     basis : str
-        ``on held-out shapes``, ``on fitted shapes``, ``on the nearest measured shapes`` or ``on shapes of this size
-        and nearby``.
+        ``on held-out shapes``, ``on devices left out``, ``on fitted shapes``, ``on the nearest measured shapes`` or
+        ``on shapes of this size and nearby``.
     """
 
     relative: float | None
@@ -91,7 +91,8 @@ def expected_error(profile: KernelProfile, fit: Fit, shape: Shape | None) -> Exp
     shape : mapping of str to float or None
         Where the prediction is asked for; None for nowhere in particular, and then the first two count.
     """
-    errors_on = [(fit.errors_held_out, "on held-out shapes"), (Errors.of(fit.residuals), "on fitted shapes")]
+    unseen = "on devices left out" if fit.origin == "derived" else "on held-out shapes"
+    errors_on = [(fit.errors_held_out, unseen), (Errors.of(fit.residuals), "on fitted shapes")]
     known = [ExpectedError(errors.mape, basis) for errors, basis in errors_on if errors is not None]
     near = None if shape is None else _near(profile, fit, shape)
     if shape is not None and fit.correction is not None and fit.origin == "fitted":  # its residuals are honest

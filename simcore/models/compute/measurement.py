@@ -22,14 +22,11 @@ class Measurement:
         The same as simcore's kernel, with its shape and seconds.
     launched : str
         Name of the kernel that ran; empty where the table has none.
-    grid : str
-        Its blocks, as the table writes them: ``8x30x1``.
     """
 
     op: str
     sample: Sample
     launched: str = ""
-    grid: str = ""
 
     @property
     def tile(self) -> tuple[int, int] | None:

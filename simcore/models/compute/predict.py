@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from simcore.errors import InputError, field
 from simcore.models.compute.convolution import CONVOLUTIONS, as_product, is_pointwise
@@ -29,7 +29,7 @@ class Prediction:
     origin : str
         How the fit came about: fitted, published or data sheet.
     basis : str
-        What the error was seen on: ``on held-out shapes``, ``on fitted shapes`` or ``on the nearest measured shapes``.
+        What the error was seen on, see `simcore.models.compute.expected.ExpectedError`.
     notes : tuple of str
         What a reader must know: extrapolation, another kernel's fit in place of a missing one, noise.
     state : str

@@ -182,9 +182,11 @@ class Fit:
 
     @property
     def basis(self) -> str:
-        """Which shapes `errors` are on: ``held out`` or ``fitted``; ``data sheet`` or ``published`` where on none."""
+        """Which shapes `errors` are on: ``held out``, ``fitted`` or ``devices left out``; its origin where on none."""
         if self.errors is None:
             return self.origin
+        if self.origin == "derived":
+            return "devices left out"
         return "held out" if self.errors_held_out else "fitted"
 
     @property
@@ -203,8 +205,9 @@ class KernelProfile:
         For example ``v100-16gb``.
     device : Device
         What it describes.
-    origin : {'measured', 'published measurement', 'published'}
-        Whether simcore measured it, others did, or no more than a data sheet and single times are known.
+    origin : {'measured', 'published measurement', 'derived', 'published'}
+        Whether simcore measured it, others did, it is scaled from measured devices, or no more than a data sheet and
+        single times are known.
     fits : tuple of Fit
         One per kernel, number format and state.
     samples : tuple of Sample
@@ -274,7 +277,7 @@ class KernelProfile:
             "description": self.description,
             "source": self.source,
             "origin": self.origin,
-            "device": {_UNITS.get(key, key): value for key, value in device.items()},
+            "device": {_UNITS.get(key, key): value for key, value in device.items() if key != "power" or value},
             "fingerprint": dict(self.fingerprint),
             "fits": [_fit_document(fit) for fit in self.fits],
             "samples": [_stated(_plain(asdict(sample))) for sample in self.samples],
@@ -297,6 +300,7 @@ _UNITS = {
     "cache": "cache_B",
     "clock": "clock_Hz",
     "peaks": "peaks_FLOP_per_s",
+    "power": "power_W",
 }
 _FIELDS = {value: key for key, value in _UNITS.items()}
 

@@ -59,7 +59,8 @@ def of_table(request: CalibrateRequest, path: Path) -> CalibrateResult:
         rows = f"{len(table.value)} published measurements"
     rest = _rest(request, device, start)
     source = request.source or Path(request.measurements).name
-    named = tuple(dataclasses.replace(fit, source=source) for fit in fits)
+    named = tuple(dataclasses.replace(fit, source="; ".join(filter(None, (source, fit.source)))) for fit in fits)
+    lines = (*lines, *(f"{fit.kernel} {fit.dtype}: {fit.source}" for fit in fits if fit.source))
     mark = {"device": device.name, "rows": rows.partition(" ")[0], "table": table.sha256}
     fits = (*named, *_unmeasured(named, rest), *_unmeasured((*named, *rest), _sheet(device)))
     profile = KernelProfile(path.stem, device, ORIGIN, fits, samples, mark, f"{device.name}, from {rows}", source)

@@ -28,6 +28,20 @@ class CompareRequest(Request):
     files: Profiles = argument(metavar="FILE...", many=True, help="Two profiles or more: names of the zoo or files.")
 
 
+class DeriveRequest(Request):
+    """A device that nobody measured, and the measured devices that its profile is scaled from."""
+
+    study = "profile derive"
+
+    name: str = argument(metavar="NAME", help="What the device is called.")
+    sources: Profiles = option(
+        default=(), flag="--from", many=True, metavar="NAME,NAME,...", help="Profiles of measured devices, two or more."
+    )
+    sheet: str | Path | None = option(
+        default=None, metavar="SHEET", help="Its data sheet: a device of the zoo or a file.  [default: NAME in the zoo]"
+    )
+
+
 class ValidateRequest(Request):
     """Profiles whose predictions are compared with measurements that no fit saw."""
 

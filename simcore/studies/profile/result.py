@@ -6,11 +6,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simcore.models.compute.expected import class_name, errors_by_class
 from simcore.models.compute.profile import Errors, KernelProfile
 from simcore.models.compute.sparse.noise import measured_tiles
+from simcore.outputs import write_atomic
+from simcore.readers.profile_json import profile_text
 from simcore.report import Block
 from simcore.results import Result, Table
 from simcore.studies.profile.report import of_parameters, of_profile, of_validation
@@ -70,6 +73,38 @@ class ShowResult(Result):
         tables = [predictions(each, each.samples) for each in self.profiles]
         drawn = zip(_names(self.stem, len(tables)), tables, self.profiles, strict=True)
         return {name: draw(table, each.name) for name, table, each in drawn if len(table)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeriveResult(Result):
+    """The profile of a device that nobody measured.
+
+    Attributes
+    ----------
+    profile : KernelProfile
+        Scaled from measured devices.
+    """
+
+    stem = "profile"
+
+    profile: KernelProfile
+
+    def tables(self) -> Mapping[str, Table]:
+        """Return the table of fits, with the errors on sources that were left out."""
+        return {"fits": Table(FITS, _fits(self.profile)), "sizes": Table(SIZES, _sizes(self.profile))}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the profile as plain containers for JSON."""
+        return self.profile.as_document() | {"provenance": self.provenance.as_dict()}
+
+    def report(self) -> Sequence[Block]:
+        """Return what it was scaled from, fits with their errors, and parameters."""
+        tables = self.tables()
+        return of_profile(self.profile, tables["fits"], tables["sizes"])
+
+    def write_profile(self, path: Path) -> None:
+        """Write a profile file."""
+        write_atomic(path, profile_text(self.profile))
 
 
 @dataclass(frozen=True, kw_only=True)
