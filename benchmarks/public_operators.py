@@ -16,7 +16,7 @@ from pathlib import Path
 from simcore.calibrate.profile.operators import Known, distinct, is_held_out, known_from
 from simcore.models.compute.operator_time import Harness, OperatorTime, PassName
 from simcore.models.compute.profile import Errors
-from simcore.readers.aceso import FIRST
+from simcore.readers.aceso_sizes import FIRST
 from simcore.readers.devices import read_device
 from simcore.readers.measurements import read_table
 from simcore.readers.operator_table import OperatorTimes

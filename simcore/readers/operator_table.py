@@ -15,7 +15,8 @@ from simcore.errors import InputError, unknown_name
 from simcore.files import check_columns
 from simcore.models.compute.device import Device
 from simcore.models.compute.operator_time import Harness, OperatorTime, PassName
-from simcore.readers.aceso import Described, Setting, describe
+from simcore.readers.aceso import describe
+from simcore.readers.aceso_sizes import Described, Setting
 from simcore.readers.measured import Rows, check_times, least_seconds, number_of
 
 if TYPE_CHECKING:

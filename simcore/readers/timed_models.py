@@ -12,7 +12,7 @@ from pydantic import Field
 from simcore.errors import InputError
 from simcore.files import read_yaml
 from simcore.models.compute.operator_time import Harness, Link, PassName
-from simcore.readers.aceso import ConvolutionalSizes, TransformerSizes
+from simcore.readers.aceso_sizes import ConvolutionalSizes, TransformerSizes
 from simcore.readers.quantities import Bandwidth, Entry, NotEmpty, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import json_or_yaml

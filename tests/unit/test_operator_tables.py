@@ -18,7 +18,8 @@ from simcore.models.compute.device import Device
 from simcore.models.compute.operator_time import Harness, Link, OperatorTime, PassName
 from simcore.models.compute.profile import Errors, Fit, KernelProfile
 from simcore.models.network.collectives import Collective
-from simcore.readers.aceso import ConvolutionalSizes, Setting, TransformerSizes, describe
+from simcore.readers.aceso import describe
+from simcore.readers.aceso_sizes import ConvolutionalSizes, Setting, TransformerSizes
 from simcore.readers.devices import read_device
 from simcore.readers.measurements import read_table
 from simcore.readers.timed_models import read_timed_models

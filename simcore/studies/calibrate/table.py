@@ -37,7 +37,7 @@ def of_table(request: CalibrateRequest, path: Path) -> CalibrateResult:
     """
     from simcore.calibrate.profile.operators import fit_operators
     from simcore.calibrate.profile.published import ORIGIN, fit_table
-    from simcore.readers.aceso import FIRST
+    from simcore.readers.aceso_sizes import FIRST
     from simcore.readers.devices import read_device
     from simcore.readers.measurements import read_table
     from simcore.readers.operator_table import OperatorTimes

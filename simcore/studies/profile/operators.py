@@ -11,7 +11,7 @@ from simcore.models.compute.kernels import outside, seconds_of
 from simcore.models.compute.operator_time import OperatorTime
 from simcore.models.compute.predict import fit_for, sizes_known
 from simcore.models.compute.profile import Errors, KernelProfile
-from simcore.readers.aceso import FIRST
+from simcore.readers.aceso_sizes import FIRST
 from simcore.readers.operator_table import OperatorTimes
 from simcore.results import Table
 from simcore.studies.profile.table import Key, TableValidation, errors_table
