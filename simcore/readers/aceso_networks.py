@@ -86,7 +86,7 @@ def describe_network(op: str, setting: Setting, place: str) -> Described:
         return Described("add", passes(one).forward, (), weights=0)
     if op == "fc":
         bias = moving(2 * one.output, "add")
-        return Described("fc", (*passes(one).forward, bias), (*backward_of(one), moving(one.output)),
+        return Described("fc", (*passes(one).forward, bias), backward_of(one),
                          weights=one.weights + one.vectors)  # fmt: skip
     return Described(kind, passes(one).forward, backward_of(one), weights=one.vectors)
 
