@@ -7,17 +7,20 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
 from simcore.calibrate.measure.timing import TOLERANCE  # noqa: E402
-from simcore.calibrate.suites import gemm, memory  # noqa: E402 - these need torch
+from simcore.calibrate.suites import attention, conv, embedding, gemm, memory, norm, pool  # noqa: E402 - these need torch
+from simcore.models.compute.convolution import CONVOLUTIONS  # noqa: E402
+from simcore.models.compute.kernels import FORMULA_OF  # noqa: E402
+from simcore.readers.profiles import _SIZES  # noqa: E402
 
 from tests.tensors import one_thread  # noqa: E402, F401 - a fixture
 
-OPERATIONS = memory._operations()
+OPERATIONS = [*memory._operations(), *memory._activations(), *memory._losses()]
 
 
 def wrong(output):
     """Return an output of which one number in eight is twice what it should be."""
     first = output[0] if isinstance(output, tuple) else output
-    broken = first.clone()
+    broken = first.contiguous().clone()
     broken.view(-1)[::8] *= 2
     return (broken, *output[1:]) if isinstance(output, tuple) else broken
 
@@ -75,3 +78,46 @@ def test_the_rows_that_are_checked_lie_at_different_rows_of_a_tile(tile):
     broken = output.clone()
     broken[torch.arange(2048) % tile != 0] = 0
     assert gemm.check_product(broken, (a, b)) > 0.5
+
+
+DENSE, POINTWISE, DEPTHWISE, STRIDED = (
+    (2, 6, 8, 9, 3, 1, 1),
+    (2, 6, 8, 9, 1, 1, 1),
+    (2, 6, 6, 9, 3, 1, 6),
+    (2, 3, 8, 9, 3, 2, 1),
+)
+
+
+def cases_of_networks():
+    """Yield small cases of every kernel of convolutional networks, of bags and of fused attention."""
+    for layer in (DENSE, POINTWISE, DEPTHWISE, STRIDED):
+        for kernel in CONVOLUTIONS:
+            yield conv._case("cpu", "fp32", kernel, layer, False)
+    for operation in [*norm._operations(), *pool._maxima(3, 2, 1), *pool._maxima(2, 2, 0), *pool._means()]:
+        yield memory.streaming_case("cpu", "fp32", operation, (8, 16, 6, 6), 1)
+    yield embedding._forward("cpu", "fp32", 256, 8, False)
+    yield embedding._backward("cpu", "fp32", 256, 8, False)
+    for kernel in ("attention", "attention_backward"):
+        yield attention._case("cpu", "fp32", (2, 3, 5, 7, 8), kernel, False)
+
+
+@pytest.mark.parametrize("case", list(cases_of_networks()), ids=lambda case: case.key)
+def test_every_kernel_of_a_network_is_checked(case):
+    inputs = case.make_inputs(0)
+    output = case.run(*inputs)
+    assert case.check(output, inputs) < TOLERANCE["fp32"]
+    assert case.check(wrong(output), inputs) > 0.1
+
+
+@pytest.mark.parametrize("suite", [attention, conv, embedding, norm, pool])
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_suites_of_networks_hold_shapes_out_that_no_fit_sees(suite, kind):
+    listed = list(suite.cases(kind, full=False))
+    fitted, unseen = ({case.key for case in listed if case.held_out is held_out} for held_out in (False, True))
+    assert fitted
+    assert unseen
+    assert not fitted & unseen
+    assert {case.kernel for case in listed if case.held_out} == {case.kernel for case in listed}
+    assert len({case.key for case in listed}) == len(listed)  # the shape of the sample tells them apart
+    for case in listed:
+        assert set(case.shape) == set(_SIZES[FORMULA_OF[case.kernel]])

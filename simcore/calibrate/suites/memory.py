@@ -1,4 +1,7 @@
-"""Memory-bound kernels: elementwise, normalisations, gather and scatter of rows, and the index of a sparse mask."""
+"""Memory-bound kernels: elementwise, normalisations, gather and scatter of rows, and the index of a sparse mask.
+
+Activations of convolutional networks and the loss are measured at fewer sizes, on a CPU in fp32 alone.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,10 @@ RATE = 1e-3
 SIZES = {"cpu": (16, 48, 128, 256, 700, 1500, 4096), "cuda": (64, 180, 512, 1500, 4096, 16384, 65536)}
 HELD_OUT = {"cpu": (32, 512, 2048), "cuda": (256, 2048, 32768)}
 """Rows of WIDTH elements, fitted and held out."""
+
+FEW = {"cpu": (2, 16, 128, 256, 1500, 4096), "cuda": (2, 64, 512, 4096, 16384, 65536)}
+FEW_HELD_OUT = {"cpu": (48, 700), "cuda": (256, 8192)}
+"""The same for kernels that are much alike."""
 
 GATHERED = {
     "cpu": (((256, 512), False), ((4096, 64), False), ((16384, 64), False), ((16384, 128), False), ((4096, 256), False),
@@ -55,6 +62,11 @@ def cases(kind: str, *, full: bool) -> Iterator[Case]:
                     yield _streaming(kind, dtype, operation, rows)
                 for rows in HELD_OUT[kind]:
                     yield _streaming(kind, dtype, operation, rows, held_out=True)
+        for operation in [*_activations(), *_losses()] if dtype == "fp32" or kind == "cuda" else []:
+            for rows in FEW[kind]:
+                yield _streaming(kind, dtype, operation, rows)
+            for rows in FEW_HELD_OUT[kind]:
+                yield _streaming(kind, dtype, operation, rows, held_out=True)
         for name in ("gather", "scatter"):
             for (rows, width), held_out in GATHERED[kind]:
                 yield _rows(kind, dtype, name, rows, width // DTYPES[dtype], held_out)
@@ -64,7 +76,7 @@ def cases(kind: str, *, full: bool) -> Iterator[Case]:
 
 
 @dataclass(frozen=True)
-class _Operation:
+class Operation:
     """A kernel whose time goes with its bytes.
 
     `tensors` are read and written whole, `extra` bytes per element beside them; `prepare` turns two random tensors of
@@ -80,7 +92,7 @@ class _Operation:
     dtype: str | None = None
 
 
-def _operations() -> list[_Operation]:
+def _operations() -> list[Operation]:
     torch = require_torch()
     functional, aten = torch.nn.functional, torch.ops.aten
 
@@ -97,37 +109,115 @@ def _operations() -> list[_Operation]:
         parameter.grad = g
         return parameter, x, g, torch.optim.Adam([parameter], lr=RATE, fused=True)
 
+    def kept_of(x: Any) -> Any:
+        """Return what dropout hands to its gradient: factors on a CPU, on a GPU a byte per element."""
+        return x > 0 if x.is_cuda else (x > 0).to(x.dtype) / (1 - DROPPED)
+
+    def undropped(g: Any, mask: Any) -> Any:
+        return aten.native_dropout_backward(g, mask, 1 / (1 - DROPPED)) if g.is_cuda else g * mask
+
     def update(parameter: Any, x: Any, g: Any, optimizer: Any) -> Any:
         optimizer.step()
         return parameter.detach()
 
     return [
-        _Operation("copy", 2, lambda x, g: x.clone()),
-        _Operation("add", 3, lambda x, g: x + g),
-        _Operation("gelu", 2, lambda x, g: functional.gelu(x)),
-        _Operation("softmax", 2, lambda x, g: functional.softmax(x, -1)),
-        _Operation("layer_norm", 2, lambda x, g: functional.layer_norm(x, (x.shape[-1],))),
-        _Operation(
-            "dropout", 2, lambda x, g: aten.native_dropout(x, DROPPED, True), extra=1,
-            expected=lambda x, g, output: (x.double() * output[1] / (1 - DROPPED), output[0]),
+        Operation("copy", 2, lambda x, g: x.clone()),
+        Operation("add", 3, lambda x, g: x + g),
+        Operation("gelu", 2, lambda x, g: functional.gelu(x)),
+        Operation("softmax", 2, lambda x, g: functional.softmax(x, -1)),
+        Operation("layer_norm", 2, lambda x, g: functional.layer_norm(x, (x.shape[-1],))),
+        Operation(
+            "dropout", 2, lambda x, g: functional.dropout(x, DROPPED), extra=1,
+            expected=lambda x, g, output: (x.double() * (output != 0) / (1 - DROPPED), output),
         ),
-        _Operation("gelu_backward", 3, lambda x, g: aten.gelu_backward(g, x)),
-        _Operation("softmax_backward", 3, lambda x, g: aten._softmax_backward_data(g, x, -1, x.dtype)),
-        _Operation("layer_norm_backward", 3, layer_norm_backward, statistics),
-        _Operation(
-            "dropout_backward", 2, lambda g, mask: aten.native_dropout_backward(g, mask, 1 / (1 - DROPPED)),
-            lambda x, g: (g, x > 0), lambda g, mask, output: (g.double() * mask / (1 - DROPPED), output), extra=1,
+        Operation("gelu_backward", 3, lambda x, g: aten.gelu_backward(g, x)),
+        Operation("softmax_backward", 3, lambda x, g: aten._softmax_backward_data(g, x, -1, x.dtype)),
+        Operation("layer_norm_backward", 3, layer_norm_backward, statistics),
+        Operation(
+            "dropout_backward", 2, undropped, lambda x, g: (g, kept_of(x)), extra=1,
+            expected=lambda g, mask, output: (g.double() * (mask != 0) / (1 - DROPPED), output),
         ),
-        _Operation(  # the first step is as long as the learning rate, whatever the gradient
+        Operation(  # the first step is as long as the learning rate, whatever the gradient
             "adam", 7, update, adam, lambda p, x, g, _, output: (x.double() - RATE * g.double().sign(), output),
             dtype="fp32",
         ),
     ]  # fmt: skip
 
 
-def _streaming(kind: str, dtype: str, operation: _Operation, rows: int, *, held_out: bool = False) -> Case:
+def _activations() -> list[Operation]:
+    """Return the activations of convolutional networks, and the product of a gate."""
+    torch = require_torch()
+    aten = torch.ops.aten
+    return [
+        Operation("mul", 3, lambda x, g: x * g),
+        Operation("relu", 2, lambda x, g: torch.relu(x)),
+        Operation("tanh", 2, lambda x, g: torch.tanh(x)),
+        Operation("sigmoid", 2, lambda x, g: torch.sigmoid(x)),
+        Operation("silu", 2, lambda x, g: torch.nn.functional.silu(x)),
+        Operation("relu_backward", 3, lambda x, g: aten.threshold_backward(g, x, 0)),
+        Operation("tanh_backward", 3, lambda x, g: aten.tanh_backward(g, x)),
+        Operation("sigmoid_backward", 3, lambda x, g: aten.sigmoid_backward(g, x)),
+        Operation("silu_backward", 3, lambda x, g: aten.silu_backward(g, x)),
+    ]
+
+
+def _losses() -> list[Operation]:
+    """Return cross entropy of rows of scores, and its gradient: of the loss, and of the softmax behind it."""
+    torch = require_torch()
+    functional, aten = torch.nn.functional, torch.ops.aten
+
+    def answered(x: Any, g: Any) -> Inputs:
+        return x, torch.arange(x.shape[0], device=x.device) * 7 % x.shape[1]
+
+    def saved(x: Any, g: Any) -> Inputs:
+        output = functional.log_softmax(x, -1)
+        _, answers = answered(x, g)
+        _, weight = aten.nll_loss_forward(output, answers, None, 1, -100)
+        return output, answers, weight, x
+
+    def backward(output: Any, answers: Any, weight: Any, x: Any) -> Any:
+        g = aten.nll_loss_backward(torch.ones_like(weight), output, answers, None, 1, -100, weight)
+        return aten._log_softmax_backward_data(g, output, -1, x.dtype)
+
+    def expected(_: Any, answers: Any, weight: Any, x: Any, output: Any) -> tuple[Any, Any]:
+        rows = torch.arange(len(answers), device=x.device)
+        wanted = functional.softmax(x.double(), -1)
+        wanted[rows, answers] -= 1
+        return wanted / len(answers), output
+
+    return [
+        Operation(
+            "cross_entropy", 2, functional.cross_entropy, answered,
+            lambda x, answers, output: (functional.cross_entropy(x.double(), answers), output),
+        ),
+        Operation("cross_entropy_backward", 3, backward, saved, expected),
+    ]  # fmt: skip
+
+
+def _streaming(kind: str, dtype: str, operation: Operation, rows: int, *, held_out: bool = False) -> Case:
+    moved = rows * WIDTH * (operation.tensors * DTYPES[dtype] + operation.extra)
+    return streaming_case(kind, dtype, operation, (rows, WIDTH), moved, held_out=held_out)
+
+
+def streaming_case(
+    kind: str, dtype: str, operation: Operation, size: tuple[int, ...], moved: int, *, held_out: bool = False
+) -> Case:
+    """Return the case of a kernel whose time goes with its bytes.
+
+    Parameters
+    ----------
+    kind, dtype, held_out
+        See `simcore.calibrate.measure.timing.Case`.
+    operation : Operation
+        What runs.
+    size : tuple of int
+        Of both random tensors that its inputs are made of.
+    moved : int
+        Bytes that are read and written [B].
+    """
+
     def make_inputs(index: int) -> Inputs:
-        x, g = (random_tensor((rows, WIDTH), dtype, kind, 2 * index + i) for i in (0, 1))
+        x, g = (random_tensor(size, dtype, kind, 2 * index + i) for i in (0, 1))
         return operation.prepare(x, g)
 
     def check(output: Any, inputs: Inputs) -> float:
@@ -137,7 +227,6 @@ def _streaming(kind: str, dtype: str, operation: _Operation, rows: int, *, held_
         x, g = inputs[:2]
         return relative_error(output, operation.run(*operation.prepare(x.double(), g.double())))
 
-    moved = rows * WIDTH * (operation.tensors * DTYPES[dtype] + operation.extra)
     return Case(operation.name, dtype, {"bytes": moved}, make_inputs, operation.run, check, held_out)
 
 

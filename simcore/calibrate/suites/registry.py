@@ -9,7 +9,7 @@ from simcore.calibrate.measure.device import current, resolve_device
 from simcore.calibrate.measure.timing import Case
 from simcore.errors import field, unknown_name
 
-SUITES = ("gemm", "memory", "launch", "pit", "moe", "sequence")
+SUITES = ("gemm", "memory", "launch", "conv", "norm", "pool", "embedding", "attention", "pit", "moe", "sequence")
 """Names of all suites in the order in which they run.
 
 A suite is the module of this package that has its name. ``cases(kind, full=...)`` of the module yields what is measured

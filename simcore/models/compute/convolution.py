@@ -85,17 +85,19 @@ def direct_conv_seconds(
 
     ::
 
-        dense      t0 + waves (2 BM BN (K + ramp) S / P) + b / stream
-        1 x 1      the same with P `pointwise` [FLOP/s]
+        1 x 1      c + 2 T K samples / Q + b / stream, as a product for each sample
         depthwise  t0 + 2 K M N groups / V + b / stream
+        dense      t0 + 2 T (K + ramp) / P + b / stream, with R in place of P where the stride is not 1
 
-    with the product of `as_product`, the tiles and waves of a GEMM, b the bytes of input, weights and output,
-    and V `depthwise` [FLOP/s], the speed where every group has one channel and there is no product left.
+    with M x N x K the product of `as_product`, T its output rounded up to whole tiles and waves of them as in a GEMM,
+    and b the bytes of input, weights and output; a product for each sample reads the weights as often. Libraries have
+    an algorithm for each: P `rate`, R `strided`, Q `pointwise` and V `depthwise` [FLOP/s], and c `call` [s] is t0
+    where nothing is laid out anew.
 
     Examples
     --------
     >>> toy = Device("toy", "cpu", 1, 1e9, 1e9, 1e6)
-    >>> p = {"t0": 1e-6, "rate": 1e9, "pointwise": 2e9, "depthwise": 1e8, "ramp": 1e-9, "stream": 1e9}
+    >>> p = {"t0": 1e-6, "rate": 1e9, "pointwise": 2e9, "depthwise": 1e8, "ramp": 1e-9, "stream": 1e9, "call": 0.0}
     >>> sizes = {"batch": 1, "in_channels": 16, "out_channels": 16, "height": 8, "width": 8, "stride": 1}
     >>> dense = {**sizes, "kernel_h": 3, "kernel_w": 3, "padding": 1, "groups": 1}
     >>> tilings = {"cpu": ((8, 16),)}
@@ -104,13 +106,18 @@ def direct_conv_seconds(
     >>> round(direct_conv_seconds("", tilings, {**dense, "groups": 16}, p, "fp32", toy) * 1e6, 3)
     194.088
     """
-    product, e = as_product(shape, gradient), DTYPES[dtype]
-    time = p["t0"] + e * conv_elements(shape) / p["stream"]
+    each = shape["batch"] if is_pointwise(shape) else 1.0
+    product = as_product({**shape, "batch": shape["batch"] / each}, gradient)
+    weights = product["batch"] * shape["out_channels"] * shape["in_channels"] / shape["groups"] ** 2
+    bytes_ = DTYPES[dtype] * (conv_elements(shape) + (each - 1) * weights)
+    moved = bytes_ / p["stream"]
     if is_depthwise(shape):
-        return time + 2 * product["m"] * product["n"] * product["k"] * product["batch"] / p["depthwise"]
-    rate = p["pointwise"] if shape["kernel_h"] == shape["kernel_w"] == 1 else p["rate"]
-    slots, waves = device.processors, math.inf
-    for bm, bn in tilings[device.kind]:
-        tiles = product["batch"] * math.ceil(product["m"] / bm) * math.ceil(product["n"] / bn)
-        waves = min(waves, math.ceil(tiles / slots) * bm * bn)
-    return time + 2 * waves * (product["k"] + p["ramp"]) * slots / rate
+        return p["t0"] + 2 * math.prod(product.values()) / p["depthwise"] + moved
+    slots, output = device.processors, math.inf
+    for high, wide in tilings[device.kind]:
+        tiles = product["batch"] * math.ceil(product["m"] / high) * math.ceil(product["n"] / wide)
+        output = min(output, math.ceil(tiles / slots) * slots * high * wide)
+    if is_pointwise(shape):
+        return p["call"] + 2 * output * product["k"] * each / p["pointwise"] + moved
+    rate = p["rate" if shape["stride"] == 1 else "strided"]
+    return p["t0"] + 2 * output * (product["k"] + p["ramp"]) / rate + moved

@@ -219,7 +219,9 @@ def _direct_conv(gradient: str) -> Formula:
     speed = Parameter(1e10, 1e7, 1e16)
     parameters = {
         "t0": _T0,
+        "call": _T0,
         "rate": speed,
+        "strided": speed,
         "pointwise": speed,
         "depthwise": speed,
         "ramp": _GEMM.parameters["ramp"],
