@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return softmax(q k^T / sqrt(d) + bias) v; all are heads of rows of d columns."""
-    scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None, dropped: float = 0.0) -> Tensor:
+    """Return softmax(q k^T / sqrt(d) + bias) v, some of the softmax dropped; all are heads of rows of d columns."""
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
     if bias is not None:
         scores = scores + bias
-    context: Tensor = scores.softmax(-1) @ v
+    context: Tensor = nn.functional.dropout(scores.softmax(-1), dropped, dropped > 0) @ v
     return context
 
 
@@ -31,7 +31,8 @@ class BertBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return tokens of the same width."""
-        context = attend(*(self._split(made(x)) for made in (self.query, self.key, self.value)))
+        q, k, v = (self._split(made(x)) for made in (self.query, self.key, self.value))
+        context = attend(q, k, v, dropped=self.dropout.p if self.training else 0.0)
         x = self.norms[0](x + self.dropout(self.output(context.transpose(1, 2).flatten(2))))
         changed: Tensor = self.norms[1](x + self.dropout(self.down(nn.functional.gelu(self.up(x)))))
         return changed

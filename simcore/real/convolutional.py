@@ -104,8 +104,8 @@ class ShuffleUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Put both branches side by side, their channels in turn."""
         left, right = x.chunk(2, dim=1) if self.split else (x, x)
-        both = torch.stack([self.left(left), self.right(right)], dim=2)
-        return both.flatten(1, 2)
+        both = torch.cat([self.left(left), self.right(right)], dim=1)
+        return both.unflatten(1, (2, -1)).transpose(1, 2).flatten(1, 2)
 
 
 class ShuffleNetV2(nn.Module):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from simcore.errors import InputError
-from simcore.models.compute.compute_model import ConstantRate
+from simcore.models.compute.compute_model import ConstantRate, KernelCall
 from simcore.models.training.architecture import Batch
 from simcore.models.training.layered import layered_operators
 from simcore.models.training.layered_model import BlockEntry, LayeredModel, LayerEntry, LayerKind
@@ -59,7 +59,8 @@ def test_a_convolution_by_hand():
 def test_both_gradients_of_a_convolution_have_its_sizes_and_its_work():
     first, second = listed_of(CONV, replace(CONV, name="next"))
     assert passes(first).input_gradient == ()  # of an image nobody wants it
-    (inputs,), (weights,) = passes(second).input_gradient, passes(second).weight_gradient
+    (inputs,), (weights, bias) = passes(second).input_gradient, passes(second).weight_gradient
+    assert bias == KernelCall("add", (("bytes", second.output + second.vectors),))
     assert (inputs.kernel, weights.kernel) == ("conv_input_gradient", "conv_weight_gradient")
     assert inputs.shape == weights.shape == second.shape
     assert inputs.work == weights.work == second.work
@@ -100,11 +101,21 @@ def test_what_memory_bound_layers_move(layer, kernel, moved, output):
     assert all(call.size("bytes") > 0 for call in backward)
 
 
-@pytest.mark.parametrize("layer", [entry("narrow", channels=4), entry("flatten")], ids=["narrow", "flatten"])
-def test_views_take_nothing(layer):
-    assert listed_of(layer) == []
-    (product,) = listed_of(layer, entry("linear", "product", out=5))
-    assert product.size("k") == (4 if layer.kind is LayerKind.NARROW else 288)
+def test_views_take_nothing():
+    (product,) = listed_of(entry("flatten"), entry("linear", "product", out=5))
+    assert product.size("k") == 288
+
+
+def test_the_gradient_of_some_channels_is_copied_into_that_of_all():
+    _, one = listed_of(CONV, entry("narrow", channels=4))
+    assert passes(one).forward == passes(one).weight_gradient == ()
+    (copied,) = passes(one).input_gradient
+    assert copied.kernel == "copy"
+    assert copied.size("bytes") == one.size("bytes") > 0
+    (alone,) = listed_of(entry("narrow", channels=4))
+    assert passes(alone).input_gradient == ()  # of an image nobody wants it
+    _, product = listed_of(entry("narrow", channels=4), entry("linear", "product", out=5))
+    assert product.size("k") == 4
 
 
 def test_window_attention_by_hand():

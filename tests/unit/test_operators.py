@@ -117,7 +117,10 @@ def test_gradients_of_products_by_hand():
         (512, 512, 256, 1),
         (512, 256, 512, 1),
         (256, 512, 512, 1),
+        (512 * 512 * 2 + 512 * 2,),  # the gradient of the bias: the output's is read once, 2 B an element
     ]
+    split = passes(found["attention.split"])  # Q, K and V of 512 tokens and 128 columns, read and written
+    assert shapes((*split.forward, *split.input_gradient)) == [(3 * 2 * 512 * 128 * 2,)] * 2
     scores = passes(found["attention.scores"])  # 4 of 8 heads of 32 columns, 4 sequences of 128 tokens
     assert shapes(scores.forward) == [(128, 128, 32, 16)]
     assert shapes(scores.input_gradient) == [(128, 32, 128, 16)] * 2

@@ -112,8 +112,9 @@ def test_kernels_are_counted_pass_by_pass():
 
 def test_an_operator_of_no_published_layer_is_a_layer_of_its_own():
     (block,) = operators_of(TOY, BATCH).sections
-    flash = replace(block.operators[3], path="attention.flash")
-    kept = [one for one in block.operators if one.path not in {"attention.scores", *LAYERS["softmax"]}]
+    (scores,) = (one for one in block.operators if one.path == "attention.scores")
+    flash = replace(scores, path="attention.flash")
+    kept = [one for one in block.operators if one.path not in {*LAYERS["QK"], *LAYERS["softmax"]}]
     fused = OperatorList((replace(block, operators=(*kept[:3], flash, *kept[3:]), count=2),))
     workload, _ = lower(fused, ConstantRate(1e9), 1, 1)
     names = [layer.name for layer in workload.layers]

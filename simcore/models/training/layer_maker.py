@@ -1,7 +1,7 @@
 """Makers of the operators of one layer: kernels, shapes, parameters and what is saved.
 
 A value that layers hand on is a map of channels x height x width for each sample. Every layer reads its input from
-memory and writes its output. Views take no time: ``narrow``, ``flatten``.
+memory and writes its output. Views take no time: ``flatten``, and forward ``narrow``, whose gradient is copied.
 
 Symbols: b samples, c channels, e bytes per element.
 """
@@ -180,10 +180,12 @@ class LayerMaker:
         return out, [Operator(kind.value, shape, operation=operation, saved=saved, output=self.bytes(out))]
 
     def narrow(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
-        """Return some of the channels, a view."""
+        """Return some of the channels, a view, whose gradient is copied into that of all."""
         if sizes["channels"] > value.channels:
             raise InputError(place, f"{sizes['channels']} channels", f"at most those of its input, {value.channels}")
-        return Value(sizes["channels"], value.height, value.width, value.kept, value.gradient), []
+        out = Value(sizes["channels"], value.height, value.width, value.kept, value.gradient)
+        made = replace(self.memory("", "copy", out, out, Operation.SPLIT), output=0.0, input_gradient=value.gradient)
+        return out, [made]
 
     def flatten(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
         """Return all numbers of a sample as channels, a view."""

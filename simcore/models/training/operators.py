@@ -33,6 +33,7 @@ class Operation(StrEnum):
     UPDATE = "update"
     CONV = "convolution"
     POOL = "pool"
+    SPLIT = "split"
 
 
 @dataclass(frozen=True)
@@ -195,8 +196,8 @@ def passes(operator: Operator) -> Passes:
 
     A product A B of m x k and k x n has the gradients dA = dC B^T, which is m x n by n x k, and dB = A^T dC, which is
     k x m by m x n. Where B is a weight its gradient is the weight gradient; where both are activations both belong to
-    the input gradient. Those of a convolution are kernels of their own, of the
-    same sizes and the same work.
+    the input gradient. Those of a convolution are kernels of their own, of the same sizes and the same work. The
+    gradient of a bias is a sum over the rows of the output's gradient, which reads it once.
 
     Examples
     --------
@@ -220,14 +221,19 @@ def conv_output(size: int, kernel: int, stride: int, padding: int) -> int:
 
 
 def _linear(one: Operator) -> Passes:
-    return Passes((_call(one),), (_turned(one, "mkn"),), (_turned(one, "knm"),))
+    return Passes((_call(one),), (_turned(one, "mkn"),), (_turned(one, "knm"), *_summed(one, one.vectors)))
 
 
 def _conv(one: Operator) -> Passes:
     inputs, weights = (
         KernelCall(f"conv_{gradient}_gradient", one.shape, one.work, one.dtype) for gradient in ("input", "weight")
     )
-    return Passes((_call(one),), (inputs,), (weights,))
+    return Passes((_call(one),), (inputs,), (weights, *_summed(one, one.vectors)))
+
+
+def _summed(one: Operator, added: float) -> tuple[KernelCall, ...]:
+    """Return the sum that the gradient of what was added to every row takes; nothing where nothing was."""
+    return (KernelCall("add", (("bytes", math.ceil(one.output + added)),)),) if added else ()
 
 
 def _pool(one: Operator) -> Passes:
@@ -265,8 +271,13 @@ def _gate(one: Operator) -> Passes:
 
 
 def _sum(one: Operator) -> Passes:
-    """Of a sum: its gradient is that of each summand."""
-    return Passes((_call(one),))
+    """Of a sum: its gradient is that of each summand; that of weights which all rows share is summed over the rows."""
+    return Passes((_call(one),), (), _summed(one, one.weights))
+
+
+def _split(one: Operator) -> Passes:
+    """Of a part of the channels, a view: its gradient is copied into that of the whole."""
+    return Passes((), (_call(one),))
 
 
 def _route(one: Operator) -> Passes:
@@ -300,6 +311,7 @@ _PASSES: Mapping[Operation, Callable[[Operator], Passes]] = {
     Operation.UPDATE: _update,
     Operation.CONV: _conv,
     Operation.POOL: _pool,
+    Operation.SPLIT: _split,
 }
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from simcore.models.compute.compute_model import KernelCall
 from simcore.models.compute.convolution import CONVOLUTIONS
 from simcore.models.training.operators import Operation, Operator, OperatorList, Reuse, Section, passes
-from simcore.models.training.traffic import moved_bytes
+from simcore.models.training.traffic import PRODUCTS, moved_bytes
 from simcore.models.training.workload import Pass
 
 OF_ADAM = 4
@@ -76,6 +76,8 @@ def reused(one: Operator, direction: Pass, call: KernelCall) -> KernelCall:
     if one.reuse is None:
         return call
     moved = moved_bytes(call, one.reuse.element)
+    if one.kernel in PRODUCTS and call.kernel not in PRODUCTS:  # the sum of a bias reads a gradient that just came
+        return replace(call, operands=((moved, 0.0),))
     old = [(min(size, moved), far) for size, far in _waited(one, one.reuse, direction, moved) if size > 0]
     fresh = moved - math.fsum(size for size, _ in old)
     return replace(call, operands=(*old, (max(fresh, 0.0), 0.0)))

@@ -175,11 +175,15 @@ class _Make(OperatorMaker):
         query = gemm_flop(self.n, model.query_width, keys, tp)
         context = gemm_flop(self.n, model.context_width, keys, tp)
         sizes = (s, seen, self.head_width), (s, self.value_width, seen)
+        gathered = math.ceil(kept + keyed + values)
         return (
+            self.memory(f"{path}.scale", "mul", 2 * math.ceil(kept), Operation.ROUTE),
+            self.memory(f"{path}.split", "copy", 2 * gathered, Operation.ROUTE),
             self.product(f"{path}.scores", Operation.SCORES, sizes[0], query, saved=kept + keyed),
             self.memory(f"{path}.softmax", "softmax", 2 * e * scores, saved=e * scores, width=seen),
             *self.dropout(f"{path}.scores_dropout", scores),
             self.product(f"{path}.context", Operation.CONTEXT, sizes[1], context, saved=values + dropped),
+            self.memory(f"{path}.merge", "copy", 2 * math.ceil(e * self.n * model.context_width / tp), Operation.ROUTE),
             self.linear(
                 f"{path}.output", model.context_width, self.h, Cut.ROWS, bias=model.biases.output,
                 saved=e * self.n * model.context_width / tp,
