@@ -39,7 +39,7 @@ def rates(request: RatesRequest) -> RatesResult:
     --------
     >>> result = rates(profiles="v100-16gb", models="bert-base", batches=4, devices="v100")
     >>> round(result.rates.seconds["bert-base", 4, "v100"], 4)
-    0.0837
+    0.0855
     """
     _check(request)
     started = time.process_time()
