@@ -105,7 +105,8 @@ class ShuffleUnit(nn.Module):
         """Put both branches side by side, their channels in turn."""
         left, right = x.chunk(2, dim=1) if self.split else (x, x)
         both = torch.cat([self.left(left), self.right(right)], dim=1)
-        return both.unflatten(1, (2, -1)).transpose(1, 2).flatten(1, 2)
+        batch, channels, height, width = both.shape
+        return both.view(batch, 2, channels // 2, height, width).transpose(1, 2).flatten(1, 2)
 
 
 class ShuffleNetV2(nn.Module):
