@@ -36,7 +36,7 @@ def rates(request: RatesRequest) -> RatesResult:
     --------
     >>> result = rates(profiles="v100-16gb", models="bert-base", batches=4, devices="v100")
     >>> round(result.rates.seconds["bert-base", 4, "v100"], 4)
-    0.0837
+    0.0855
     >>> list(rates(models="bert", devices="t4", batches="published").rates.seconds)
     [('bert', 4, 't4'), ('bert', 8, 't4'), ('bert', 16, 't4')]
     """
