@@ -120,14 +120,14 @@ def _check_sources(profiles: Sequence[KernelProfile], device: Device) -> None:
 
 
 def _fits(sources: Sequence[KernelProfile], device: Device) -> tuple[list[Fit], tuple[str, ...]]:
-    """Return a fit of each kernel and number format that a source measured, and what is left out or not known."""
+    """Return a fit of each kernel, number format and state that a source measured, and what is left out or not known."""
     from simcore.calibrate.profile.derived import Sources, computes, derive_fit, measured_fits, sustained
 
     devices = {each.name: _with_power(each.device)[0] for each in sources}
-    keys = dict.fromkeys((fit.kernel, fit.dtype) for each in sources for fit in measured_fits(each))
+    keys = dict.fromkeys(fit.key for each in sources for fit in measured_fits(each))
     fits, notes = [], []
     for key in keys:
-        group = [(each, fit) for each in sources for fit in measured_fits(each) if (fit.kernel, fit.dtype) == key]
+        group = [(each, fit) for each in sources for fit in measured_fits(each) if fit.key == key]
         if computes(group[0][1]) and key[1] not in device.peaks:
             notes.append(f"no fit of {key[0]} {key[1]}: the sheet of {device.name} has no peak of {key[1]}")
             continue
@@ -138,11 +138,12 @@ def _fits(sources: Sequence[KernelProfile], device: Device) -> tuple[list[Fit], 
             [devices[each.name] for each, _ in group],
             [sustained(each, key[1]) or each.device.peaks.get(key[1], 1.0) for each, _ in group],
         )
-        samples = [[one for one in each.samples if (one.kernel, one.dtype) == key] for each, _ in group]
+        samples = [[one for one in each.samples if (one.kernel, one.dtype, one.state) == key] for each, _ in group]
         fit = derive_fit(known, samples, device)
         fits.append(replace(fit, source=f"scaled from {', '.join(each.name for each, _ in group)}"))
     # what no source multiplies is refused where it is asked for
-    lacking = [dtype for dtype in device.peaks if ("gemm", dtype) not in keys]
+    multiplied = {dtype for kernel, dtype, _ in keys if kernel == "gemm"}
+    lacking = [dtype for dtype in device.peaks if dtype not in multiplied]
     if lacking:
         notes.append(f"no fit of gemm {', '.join(lacking)}: in none of the sources")
     return fits, tuple(notes)
