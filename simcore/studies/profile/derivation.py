@@ -126,13 +126,14 @@ def _fits(sources: Sequence[KernelProfile], device: Device) -> tuple[list[Fit], 
     devices = {each.name: _with_power(each.device)[0] for each in sources}
     keys = dict.fromkeys(fit.key for each in sources for fit in measured_fits(each))
     fits, notes = [], []
+    alone: dict[str, list[str]] = {}
     for key in keys:
         group = [(each, fit) for each in sources for fit in measured_fits(each) if fit.key == key]
         if computes(group[0][1]) and key[1] not in device.peaks:
             notes.append(f"no fit of {key[0]} {key[1]}: the sheet of {device.name} has no peak of {key[1]}")
             continue
         if len(group) < LEAST:
-            notes.append(f"{key[0]} {key[1]}: of {group[0][0].name} alone, so its expected error is not known")
+            alone.setdefault(group[0][0].name, []).append(f"{key[0]} {key[1]}")
         known = Sources(
             [fit for _, fit in group],
             [devices[each.name] for each, _ in group],
@@ -141,6 +142,7 @@ def _fits(sources: Sequence[KernelProfile], device: Device) -> tuple[list[Fit], 
         samples = [[one for one in each.samples if (one.kernel, one.dtype, one.state) == key] for each, _ in group]
         fit = derive_fit(known, samples, device)
         fits.append(replace(fit, source=f"scaled from {', '.join(each.name for each, _ in group)}"))
+    notes += [f"no expected error of what {name} alone has: {', '.join(of)}" for name, of in alone.items()]
     # what no source multiplies is refused where it is asked for
     multiplied = {dtype for kernel, dtype, _ in keys if kernel == "gemm"}
     lacking = [dtype for dtype in device.peaks if dtype not in multiplied]
