@@ -192,7 +192,7 @@ def test_validation_covers_sparse_kernels_and_the_choice_among_them(profile, tmp
     path.write_text(profile_text(profile))
     (found,) = validate(path, stored=True).validations
     for axis in AXES:
-        assert found.errors[f"pit-{axis}", "fp32"].samples == len(
+        assert found.errors[f"pit-{axis}", "fp32", "cold"].samples == len(
             [one for one in profile.samples if one.held_out and one.kernel == f"pit-{axis}"]
         )
     regret = found.regret["pit"]
