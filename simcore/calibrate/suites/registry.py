@@ -9,14 +9,16 @@ from simcore.calibrate.measure.device import current, resolve_device
 from simcore.calibrate.measure.timing import Case
 from simcore.errors import field, unknown_name
 
-SUITES = ("gemm", "memory", "launch", "conv", "norm", "pool", "embedding", "attention", "pit", "moe", "sequence")
+SUITES = (
+    "gemm", "memory", "launch", "step", "conv", "norm", "pool", "embedding", "attention", "pit", "moe", "sequence",
+)  # fmt: skip
 """Names of all suites in the order in which they run.
 
 A suite is the module of this package that has its name. ``cases(kind, full=...)`` of the module yields what is measured
 on a ``cpu`` or ``cuda`` device. A new suite is a new module and its name here.
 """
 
-ONE_STATE = ("launch", "pit", "moe", "sequence")
+ONE_STATE = ("launch", "step", "pit", "moe", "sequence")
 """Suites whose cases are in one state; those of all others are measured cold and warm."""
 
 

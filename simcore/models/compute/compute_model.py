@@ -6,11 +6,11 @@ rate, as published workloads do, and `Profiled` predicts from what was measured 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from simcore.errors import InputError, field
-from simcore.models.compute.device import DTYPES, lacks
+from simcore.models.compute.device import DTYPES, PAGE, lacks
 from simcore.models.compute.predict import Prediction, cold_share, predict_between, require_fits
 from simcore.models.compute.profile import KernelProfile
 
@@ -34,6 +34,8 @@ class KernelCall:
         Number format; None for that of the model.
     operands : tuple of (float, float)
         Bytes of each operand, and bytes that were touched since it was [B]; empty where nobody knows.
+    kept : float
+        Bytes that it writes for a later pass of a step, and that a step takes from the system anew [B].
     """
 
     kernel: str
@@ -41,6 +43,7 @@ class KernelCall:
     work: float = 0.0
     dtype: str | None = None
     operands: tuple[tuple[float, float], ...] = ()
+    kept: float = 0.0
 
     def size(self, name: str) -> float:
         """Return one of its sizes.
@@ -121,7 +124,27 @@ class Profiled:
         """
         dtype, shape = operator.dtype or self.dtype, dict(operator.shape)
         share = cold_share(operator.operands, self.profile.device)
-        return predict_between(self.profile, operator.kernel, dtype, shape, share, extrapolate=self.extrapolate)
+        found = predict_between(self.profile, operator.kernel, dtype, shape, share, extrapolate=self.extrapolate)
+        beside = self._beside(operator)
+        return replace(found, seconds=found.seconds + beside) if beside else found
+
+    def _beside(self, operator: KernelCall) -> float:
+        """Return what a call costs beside its kernel in a step [s]: Python and autograd, and pages touched first.
+
+        A GPU hides the former and keeps its memory; neither is in its profile. A call of the optimizer was timed with
+        what it costs beside its kernel; with it comes what a step takes once.
+        """
+        if not operator.operands:  # a call by itself, of no step
+            return 0.0
+        pages = operator.kept / PAGE * self._node("first_touch")
+        if operator.kernel == "adam":
+            return pages + self._node("eager", "t0")
+        return pages + max(self._node("eager") - self._node("launch"), 0.0)
+
+    def _node(self, kernel: str, parameter: str = "node") -> float:
+        """Return what one more node in a row takes [s]; 0 where the profile does not say, and on a GPU."""
+        fit = self.profile.fit(kernel, "fp32") if self.profile.device.kind == "cpu" else None
+        return 0.0 if fit is None else fit.parameters[parameter]
 
 
 def profiled(profile: KernelProfile, element: int, dtype: str | None = None, *, extrapolate: bool = True) -> Profiled:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from simcore.errors import InputError
 from simcore.errors import field as mark
 
+PAGE = 4096
+"""Bytes of a page of memory [B]."""
+
 DTYPES: Mapping[str, int] = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2}
 """Bytes per element [B] by number format; TF32 is stored as fp32 and multiplied with fewer bits."""
 

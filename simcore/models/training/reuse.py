@@ -75,12 +75,23 @@ def reused(one: Operator, direction: Pass, call: KernelCall) -> KernelCall:
     """
     if one.reuse is None:
         return call
+    call = replace(call, kept=_kept(one, direction, call))
     moved = moved_bytes(call, one.reuse.element)
     if one.kernel in PRODUCTS and call.kernel not in PRODUCTS:  # the sum of a bias reads a gradient that just came
         return replace(call, operands=((moved, 0.0),))
     old = [(min(size, moved), far) for size, far in _waited(one, one.reuse, direction, moved) if size > 0]
     fresh = moved - math.fsum(size for size, _ in old)
     return replace(call, operands=(*old, (max(fresh, 0.0), 0.0)))
+
+
+def _kept(one: Operator, direction: Pass, call: KernelCall) -> float:
+    """Return what a call writes for a later pass [B]: saved activations, or a gradient that the update reads."""
+    each = passes(one)
+    if direction is Pass.FORWARD and call == each.forward[0]:
+        return one.saved
+    if direction is Pass.WEIGHT_GRADIENT and one.operation is not Operation.UPDATE and call == each.weight_gradient[0]:
+        return one.parameters
+    return 0.0
 
 
 def _waited(one: Operator, reuse: Reuse, direction: Pass, moved: float) -> list[tuple[float, float]]:

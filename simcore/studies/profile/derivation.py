@@ -120,7 +120,7 @@ def _check_sources(profiles: Sequence[KernelProfile], device: Device) -> None:
 
 
 def _fits(sources: Sequence[KernelProfile], device: Device) -> tuple[list[Fit], tuple[str, ...]]:
-    """Return a fit of each kernel, number format and state that a source measured, and what is left out or not known."""
+    """Return a fit of each kernel, number format and state that a source measured, and what is not known."""
     from simcore.calibrate.profile.derived import Sources, computes, derive_fit, measured_fits, sustained
 
     devices = {each.name: _with_power(each.device)[0] for each in sources}

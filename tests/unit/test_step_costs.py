@@ -1,0 +1,101 @@
+"""What a step on a CPU costs beside its kernels: Python and autograd around each call, and memory that is new."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from simcore.models.compute.compute_model import KernelCall, Profiled
+from simcore.models.compute.device import PAGE, Device
+from simcore.models.compute.profile import Fit, KernelProfile
+from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.listing import operators_of
+from simcore.models.training.lowering import lower_on_profile
+from simcore.models.training.operators import passes
+from simcore.models.training.reuse import placed, reused
+from simcore.models.training.workload import Pass
+
+CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
+COPY = {"t0": 1e-6, "bandwidth": 1e9, "knee": 1e6, "ratio": 1.0}
+GEMM = {"t0": 1e-6, "rate": 1e11, "ramp": 1.0, "onchip": 1e14, "stream": 2e10, "vector": 1e10, "fresh": 2e9}
+NODES = {"launch": (0.0, 1e-6), "eager": (1e-4, 5e-6), "first_touch": (0.0, 2e-6)}
+
+
+def profile(device=CPU, nodes=NODES):
+    fits = [Fit("copy", "fp32", "stream", COPY), Fit("gemm", "fp32", "gemm", GEMM)]
+    fits += [Fit("adam", "fp32", "stream", COPY), Fit("gather", "fp32", "rows", COPY | {"row": 1e-9})]
+    fits += [Fit("scatter", "fp32", "rows", COPY | {"row": 1e-9})]
+    fits += [Fit(name, "fp32", "launch", {"t0": t0, "node": node}, state="warm") for name, (t0, node) in nodes.items()]
+    return KernelProfile("toy", device, fits=tuple(fits))
+
+
+def seconds(kernel, operands=((1000.0, 0.0),), kept=0.0, of=None):
+    call = KernelCall(kernel, (("bytes", 1000),), operands=operands, kept=kept)
+    return Profiled(of or profile(), "fp32").seconds(call).seconds
+
+
+def test_a_call_of_a_step_costs_python_and_the_pages_that_it_keeps():
+    kernel = 1e-6 + 1000 / 1e9
+    assert seconds("copy", operands=()) == pytest.approx(kernel)  # by itself
+    assert seconds("copy") == pytest.approx(kernel + 4e-6)
+    assert seconds("copy", kept=3 * PAGE) == pytest.approx(kernel + 4e-6 + 3 * 2e-6)
+    assert seconds("adam") == pytest.approx(kernel + 1e-4)
+
+
+def test_a_profile_without_these_kernels_and_a_gpu_leave_them_out():
+    kernel = 1e-6 + 1000 / 1e9
+    assert seconds("copy", kept=3 * PAGE, of=profile(nodes={})) == pytest.approx(kernel)
+    cuda = replace(CPU, kind="cuda", bandwidth=1e11)
+    assert seconds("copy", kept=3 * PAGE, of=profile(cuda)) == pytest.approx(kernel)
+
+
+def test_what_a_step_keeps_is_its_saved_activations_and_its_gradients():
+    model = Transformer("toy", hidden=64, blocks=3, heads=4, vocabulary=100, dropout=0.1)
+    listed = placed(operators_of(model, Batch(16, 2, element=4)), 4)
+    kept = math.fsum(
+        section.count * reused(one, direction, call).kept
+        for section in listed.sections
+        for one in section.operators
+        for direction, calls in (
+            (Pass.FORWARD, passes(one).forward),
+            (Pass.INPUT_GRADIENT, passes(one).input_gradient),
+            (Pass.WEIGHT_GRADIENT, passes(one).weight_gradient),
+        )
+        for call in calls
+    )
+    held_by_calls = math.fsum(
+        section.count * one.parameters
+        for section in listed.sections
+        for one in section.operators
+        if passes(one).weight_gradient
+    )
+    assert kept == pytest.approx(listed.saved + held_by_calls)
+    assert held_by_calls > 0.9 * listed.parameters  # norms have no weight gradient of their own
+
+
+def test_a_step_is_longer_by_what_it_keeps():
+    model, batch = Transformer("toy", hidden=64, blocks=3, heads=4, vocabulary=100), Batch(16, 2, element=4)
+    bare, whole = (
+        sum(cost.count * cost.prediction.seconds for cost in lower_on_profile(model, batch, 1, 1, of).times.costs)
+        for of in (profile(nodes={}), profile(nodes={"first_touch": (0.0, 2e-6)}))
+    )
+    pages = (placed(operators_of(model, batch), 4).saved + operators_of(model, batch).parameters) / PAGE
+    assert whole - bare == pytest.approx(pages * 2e-6, rel=0.05)
+
+
+def test_the_suite_measures_a_cpu_alone():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    from simcore.calibrate.suites import step
+
+    assert not list(step.cases("cuda", full=True))
+    made = list(step.cases("cpu", full=False))
+    assert {one.kernel for one in made} == {"eager", "first_touch"}
+    eager = made[1]
+    assert eager.shape == {"nodes": 16}
+    out = eager.run(*eager.make_inputs(0))
+    assert out.shape == (1, 1)
+    assert all(weight.grad is not None for weight in eager.run.module.parameters())
+    touched = step._touch(3)
+    assert touched.numel() * touched.element_size() == 3 * PAGE
+    assert torch.equal(touched[:, 0], torch.ones(3))
