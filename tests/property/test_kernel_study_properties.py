@@ -58,7 +58,7 @@ def test_rates_are_made_again_and_grow_with_the_batch(batches, profile):
     assert len(set(seconds)) == len(seconds)
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(st.lists(st.sampled_from(["cpu", "t4", "h100", "v100-16gb", "p100-16gb"]), min_size=2, max_size=4, unique=True))
 def test_profiles_are_shown_and_compared_again(files):
     for study in (show, compare):

@@ -13,7 +13,8 @@ from simcore.studies.profile.validation import Validation
 
 def of_profile(profile: KernelProfile, fits: Table, sizes: Table) -> list[Block]:
     """Return where a profile is from, its fits with their errors, also by size, and the parameters of each."""
-    about = [f"sha256 {profile.sha256}", *(f"{key}: {value}" for key, value in profile.fingerprint.items() if value)]
+    about = [f"sha256 {profile.sha256}", *([f"source: {profile.source}"] if profile.source else [])]
+    about += [f"{key}: {value}" for key, value in profile.fingerprint.items() if value]
     columns = [name for name in fits.columns if name not in {"profile", "parameters"}]
     lines = [f"  {row['kernel']} {row['dtype']} {row['state']}: {row['parameters']}" for row in fits]
     return [
