@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from simcore.plots import COLOURS, new_figure
 from simcore.results import Table
@@ -42,15 +42,14 @@ def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
     left, right = figure.subplots(1, 2)
     right.axvspan(-100 * BAND, 100 * BAND, color="#eeeeee")
     right.axvline(0, color="#555555", linewidth=0.8)
-    for row in table:
-        colour = COLOURS[formulas.index(row["formula"]) % len(COLOURS)]
+    for (formula, dtype, fitted), rows in _alike(table).items():
         style = {
-            "color": colour, "marker": FORMATS[dtypes.index(row["dtype"]) % len(FORMATS)], "markersize": 4,
-            "fillstyle": "full" if row["held_out"] is False else "none", "linestyle": "none",
+            "color": COLOURS[formulas.index(formula) % len(COLOURS)], "markersize": 4, "linestyle": "none",
+            "marker": FORMATS[dtypes.index(dtype) % len(FORMATS)], "fillstyle": "full" if fitted else "none",
         }  # fmt: skip
-        left.plot(1e3 * row["measured"], 1e3 * row["predicted"], **style)
-        error = max(-FAR, min(FAR, row["predicted"] / row["measured"] - 1))
-        right.plot(100 * error, kernels.index(row["kernel"]), **style)
+        left.plot([1e3 * row["measured"] for row in rows], [1e3 * row["predicted"] for row in rows], **style)
+        errors = [max(-FAR, min(FAR, row["predicted"] / row["measured"] - 1)) for row in rows]
+        right.plot([100 * error for error in errors], [kernels.index(row["kernel"]) for row in rows], **style)
     ends = [1e3 * min(table.column("measured")), 1e3 * max(table.column("measured"))]
     left.plot(ends, ends, color="#555555", linewidth=0.8)
     left.set(xscale="log", yscale="log", xlabel="measured [ms]", ylabel="predicted [ms]")
@@ -70,3 +69,11 @@ def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
         kinds = "held-out shapes" if all(held_out) else "filled = fitted, open = held out"
     figure.suptitle("\n".join([f"{name}: {kinds}", *notes]), fontsize=10)
     return figure
+
+
+def _alike(table: Table) -> dict[tuple[str, str, bool], list[Mapping[str, Any]]]:
+    """Return the rows by how they are drawn: a table may have twenty thousand, and every line of a plot takes time."""
+    groups: dict[tuple[str, str, bool], list[Mapping[str, Any]]] = {}
+    for row in table:
+        groups.setdefault((row["formula"], row["dtype"], row["held_out"] is False), []).append(row)
+    return groups
