@@ -7,30 +7,24 @@ nothing is compared. Every row of the device counts, as its derived profile saw 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from simcore.kernels import derive
 from simcore.readers.measurements import read_measurements
 from simcore.studies.profile.table import against
 
-DEVICES = ("v100-pcie-32gb", "p100-pcie-16gb", "t4", "a100-pcie-40gb", "a100-pcie-80gb", "h100")
-TABLE = next(
-    (path for parent in Path(__file__).resolve().parents
-     if (path := parent / "shared" / "data" / "measured" / "kernels_fp32.csv.gz").is_file()),
-    None,
-)  # fmt: skip
+from tables import GPUS, KERNELS, table
 
 
 def main() -> None:
-    if TABLE is None:
-        print("skipped: the public measurements (../shared) are not on this machine")
+    path = table(KERNELS)
+    if path is None:
         return
     print(f"{'left out':15s} {'op':8s} {'rows':>6s} {'outside':>7s}    MAPE     P90    bias expected")
-    for name in sys.argv[1:] or DEVICES:
-        profile = derive(name, sources=[each for each in DEVICES if each != name]).profile
-        rows = read_measurements(TABLE, profile.device).value
+    for name in sys.argv[1:] or GPUS:
+        profile = derive(name, sources=[each for each in GPUS if each != name]).profile
+        rows = read_measurements(path, profile.device).value
         kernels = {one.op: one.sample.kernel for one in rows}
-        for row in against(profile, name, rows, TABLE.name).table:
+        for row in against(profile, name, rows, path.name).table:
             fit = profile.fit(kernels[row["kernel"]], row["dtype"])
             expected = "-" if fit is None or fit.errors is None else f"{fit.errors.mape:8.1%}"
             errors = f"{row['mape']:7.1%} {row['p90']:7.1%} {row['bias']:+7.1%}"

@@ -147,7 +147,7 @@ def _step(module: nn.Module, inputs: Any, answers: Any, loss: Callable[..., torc
 
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--profile", default="cpu")
+    ask.add_argument("--profile", default="cpu-xeon")
     ask.add_argument("--shapes", type=int, default=200)
     ask.add_argument("--passes", type=int, default=3)
     ask.add_argument("--steps", type=int, default=15)

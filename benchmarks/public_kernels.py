@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from simcore.calibrate.profile.fit import residuals
 from simcore.calibrate.profile.published import FITTED, fit_seen, is_held_out, thinned
@@ -21,24 +20,20 @@ from simcore.models.compute.profile import Errors
 from simcore.readers.devices import read_device
 from simcore.readers.measurements import read_measurements
 
-DEVICES = ("v100-pcie-32gb", "p100-pcie-16gb", "t4", "a100-pcie-40gb", "a100-pcie-80gb", "h100")
-TABLE = next(
-    (path for parent in Path(__file__).resolve().parents
-     if (path := parent / "shared" / "data" / "measured" / "kernels_fp32.csv.gz").is_file()),
-    None,
-)  # fmt: skip
+from tables import GPUS, KERNELS, table
+
 CALLS = 200
 
 
 def main() -> None:
-    if TABLE is None:
-        print("skipped: the public measurements (../shared) are not on this machine")
+    path = table(KERNELS)
+    if path is None:
         return
     print(f"{'device':15s} {'op':8s} {'held out':>8s} {'formula':>8s} {'corrected':>9s} {'P90':>7s} {'bias':>7s}")
-    for name in sys.argv[1:] or DEVICES:
+    for name in sys.argv[1:] or GPUS:
         device = read_device(name).value
         groups: dict[tuple[str, str], list[Measurement]] = {}
-        for one in read_measurements(TABLE, device).value:
+        for one in read_measurements(path, device).value:
             groups.setdefault((one.sample.kernel, one.sample.dtype), []).append(one)
         for rows in groups.values():
             of_kernel(rows, device)

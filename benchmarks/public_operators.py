@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from simcore.calibrate.profile.operators import Known, distinct, is_held_out, known_from
 from simcore.models.compute.operator_time import Harness, OperatorTime, PassName
@@ -22,20 +21,17 @@ from simcore.readers.measurements import read_table
 from simcore.readers.operator_table import OperatorTimes
 from simcore.studies.profile.operators import layer_misses
 
+from tables import OPERATORS, table
+
 DEVICE = "v100-32gb"
-TABLE = next(
-    (path for parent in Path(__file__).resolve().parents
-     if (path := parent / "shared" / "data" / "measured" / "v100_operators.csv.gz").is_file()),
-    None,
-)  # fmt: skip
 
 
 def main() -> None:
-    if TABLE is None:
-        print("skipped: the public measurements (../shared) are not on this machine")
+    path = table(OPERATORS)
+    if path is None:
         return
     device = read_device(DEVICE).value
-    times = read_table(TABLE, device).value
+    times = read_table(path, device).value
     assert isinstance(times, OperatorTimes)
     rows = [one for one in times.operators if one.op != FIRST]
     if sys.argv[1:] == ["--harness"]:

@@ -113,7 +113,7 @@ def predicted_kinds(workload: Workload) -> Counter[str]:
 def main() -> int:
     """Measure, predict and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--profile", default="cpu", help="the profile of this machine")
+    parser.add_argument("--profile", default="cpu-xeon", help="the profile of this machine")
     parser.add_argument("--models", default=",".join(BATCHES), help="some of %(default)s")
     parser.add_argument("--steps", type=int, default=5, help="measured steps of each")
     parser.add_argument("--kernels", action="store_true", help="tell times by kind of kernel")

@@ -23,6 +23,8 @@ from simcore.readers.networks import read_network
 from simcore.readers.workloads import read_workload
 from simcore.studies.evaluate import EvaluateRequest, evaluate
 
+from tables import table
+
 ITERATION_BUDGET, SUITE_BUDGET, REPEAT = 0.5, 600.0, 5
 FIGURES = ("network-fig12", "network-fig13", "network-fig14", "network-fig15")
 ASTRA_SCHEDULES = {"ascending": Ascending, "offlineGreedy": Themis}
@@ -39,12 +41,11 @@ def cpu(call):
 
 
 def published():
-    for parent in Path(__file__).resolve().parents:
-        path = parent / "shared" / "data" / "network" / "astra_training.csv"
-        if path.is_file():
-            with path.open(encoding="utf-8") as stream:
-                return list(csv.DictReader(stream))
-    return []
+    path = table("data/network/astra_training.csv")
+    if path is None:
+        return []
+    with path.open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
 
 
 def case(row):
