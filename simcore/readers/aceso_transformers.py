@@ -40,12 +40,23 @@ def describe_transformer(op: str, setting: Setting, place: str) -> Described:
     if not op.startswith("dec") or "GEMM" in op or "attention" in op:
         name = name if "GEMM" in op else re.sub(r"-[12]$", "", name)
     if (decoder and not listed.decoding) or (name not in _TRANSFORMER and op not in _TRANSFORMER):
-        raise unknown_name(f"{place}, column 'op'", op, [f"enc-{one}" for one in _TRANSFORMER])
+        raise unknown_name(f"{place}, column 'op'", op, _names(listed.decoding))
     block = "block.0." if decoder or not listed.decoding else "encoder.block.0."
     around = "" if decoder or not listed.decoding or op.startswith("t5") else "encoder."
     attention = f"{block}{'cross_attention' if second else 'attention'}"
     where = _Where(block, around, attention, decoder)
     return _TRANSFORMER[op if op in _TRANSFORMER else name](listed, where)
+
+
+def _names(decoding: bool) -> list[str]:
+    """Return the operators of a model as the table has them; with a decoder's, whose attentions are numbered."""
+    around = [one for one in _TRANSFORMER if one.endswith(("embedding", "post-process"))]
+    blocks = [one for one in _TRANSFORMER if one not in around]
+    if not decoding:
+        return [f"enc-{one}" for one in blocks if one != "final-layernorm"] + ["final-layernorm", *around]
+    numbered = [f"{one}-{at}" for one in blocks if "attention" in one for at in (1, 2)]
+    others = [one for one in blocks if "attention" not in one]
+    return [*(f"enc-{one}" for one in blocks), *(f"dec-{one}" for one in (*others, *numbered)), *around]
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,8 @@ def test_rows_are_both_passes_of_an_operator(tmp_path, v100):
 REFUSED = {
     "a column missing": (PRODUCT, HEADER.replace(",tp_algo", ""), "header: found no column 'tp_algo'"),
     "an unknown operator": (PRODUCT.replace("GEMM-1", "GEMM-7"), HEADER, "column 'op': found 'enc-MLP-GEMM-7'"),
+    "one close to it": (PRODUCT.replace("GEMM-1", "GEMM"), HEADER, "Did you mean 'enc-MLP-GEMM-"),
+    "one outside blocks": (PRODUCT.replace("enc-MLP-GEMM-1", "encoder-embeding"), HEADER, "mean 'encoder-embedding'"),
     "a decoder's in an encoder": (PRODUCT.replace("enc-", "dec-"), HEADER, "column 'op': found 'dec-MLP-GEMM-1'"),
     "an unknown model": (PRODUCT.replace("gpt", "gbt"), HEADER, "column 'model': found 'gbt'"),
     "an unknown size": (PRODUCT.replace("350M", "360M"), HEADER, "column 'size': found '360M'"),
