@@ -52,6 +52,7 @@ def _names(decoding: bool) -> list[str]:
     """Return the operators of a model as the table has them; with a decoder's, whose attentions are numbered."""
     around = [one for one in _TRANSFORMER if one.endswith(("embedding", "post-process"))]
     blocks = [one for one in _TRANSFORMER if one not in around]
+    around = [one for one in around if not one.startswith("gpt" if decoding else ("decoder", "t5"))]
     if not decoding:
         return [f"enc-{one}" for one in blocks if one != "final-layernorm"] + ["final-layernorm", *around]
     numbered = [f"{one}-{at}" for one in blocks if "attention" in one for at in (1, 2)]
