@@ -10,7 +10,7 @@ from functools import lru_cache
 from simcore.errors import unknown_name
 from simcore.models.compute.compute_model import KernelCall
 from simcore.models.network.collectives import Collective
-from simcore.models.training.architecture import Batch, Embedding, Transformer
+from simcore.models.training.architecture import Batch, Embedding, Share, Transformer
 from simcore.models.training.operators import Operator, passes
 from simcore.models.training.transformer import transformer_operators
 from simcore.readers.aceso_sizes import Collectives, Described, Setting, TransformerSizes, backward_of, moving
@@ -29,7 +29,7 @@ def _transformer_list(setting: Setting) -> Mapping[str, Operator]:
     if decoding:
         model = replace(model, sequence=sizes.decoder_sequence, encoder=model)
     batch = Batch(model.sequence or 0, setting.batch, setting.element)
-    return {one.path: one for one in transformer_operators(model, batch, setting.tp)}
+    return {one.path: one for one in transformer_operators(model, batch, Share(setting.tp))}
 
 
 def describe_transformer(op: str, setting: Setting, place: str) -> Described:

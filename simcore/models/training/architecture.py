@@ -1,4 +1,4 @@
-"""What a model is, and what is run of it: the sizes of a transformer, and the batch of one replica."""
+"""What a model is, and what is run of it: the sizes of a transformer, the batch of one replica, and one GPU's share."""
 
 from __future__ import annotations
 
@@ -345,3 +345,32 @@ class Batch:
         32768
         """
         return self.sequence * self.sequences
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one GPU has of a model's operators, and how they are run.
+
+    Attributes
+    ----------
+    tp, cp, ep : int
+        Degrees of tensor, context and expert parallelism: a GPU has 1 / TP of the columns or rows of weights, 1 / CP of
+        the tokens of every sequence, and 1 / EP of the experts.
+    fused : bool
+        Whether attention is one kernel, whose scores no memory holds.
+    imbalance : float
+        Rows of the busiest GPU's experts, over those of an even share.
+    pad : int
+        Number of rows that the rows of each expert are padded to a multiple of.
+    """
+
+    tp: int = 1
+    cp: int = 1
+    ep: int = 1
+    fused: bool = False
+    imbalance: float = 1.0
+    pad: int = 1
+
+
+WHOLE = Share()
+"""All of a model, on one GPU."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.architecture import Batch, Share, Transformer
 from simcore.models.training.layered import layered_operators
 from simcore.models.training.layered_model import LayeredModel
 from simcore.models.training.operators import OperatorList
@@ -36,4 +36,4 @@ def operators_of(model: Architecture, batch: Batch, tp: int = 1) -> OperatorList
     """
     if isinstance(model, LayeredModel):
         return layered_operators(model, batch, tp)
-    return transformer_operators(model, batch, tp)
+    return transformer_operators(model, batch, Share(tp))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from simcore.models.network.collectives import Collective
-from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.architecture import Batch, Share, Transformer
 from simcore.models.training.operators import Communication, Operation, Operator
 
 HEAD_WIDTH = 128
@@ -38,11 +38,32 @@ class Routed:
     Attributes
     ----------
     count, per_token : int
-        Experts, and those that each token passes.
+        Experts on this NPU, and how many of all experts each token passes.
+    imbalance : float
+        Rows of these experts, over those of an even share.
+    pad : int
+        Number of rows that the rows of each expert are padded to a multiple of.
+
+    Examples
+    --------
+    >>> Routed(8, 2).routed(100), Routed(8, 2, imbalance=1.5).routed(100), Routed(8, 2, pad=16).routed(100)
+    (200, 300, 256)
     """
 
     count: int = 1
     per_token: int = 1
+    imbalance: float = 1.0
+    pad: int = 1
+
+    def rows(self, tokens: int) -> int:
+        """Return the rows of one of these experts."""
+        each = math.ceil(tokens * self.per_token * self.imbalance / self.count)
+        return -(-each // self.pad) * self.pad
+
+    def routed(self, tokens: int) -> int:
+        """Return the rows of all of these experts: as many as tokens come, where none are padded."""
+        whole = self.rows(tokens) * self.count if self.pad > 1 else tokens * self.per_token * self.imbalance
+        return math.ceil(whole)
 
 
 ALL_TOKENS = Routed()
@@ -58,17 +79,22 @@ class OperatorMaker:
         The sizes.
     batch : Batch
         What a replica processes.
-    tp : int
-        Degree of tensor parallelism.
+    share : Share
+        What the NPU has of them: of every sequence it has 1 / CP.
     """
 
-    def __init__(self, model: Transformer, batch: Batch, tp: int) -> None:
-        self.model, self.batch, self.tp = model, batch, tp
-        self.n, self.h, self.s, self.e = batch.tokens, model.hidden, batch.sequence, batch.element
+    def __init__(self, model: Transformer, batch: Batch, share: Share) -> None:
+        self.model, self.batch, self.share, self.tp = model, batch, share, share.tp
+        self.n, self.h, self.s, self.e = (
+            batch.tokens // share.cp,
+            model.hidden,
+            batch.sequence // share.cp,
+            batch.element,
+        )
         self.activations = float(self.e * self.n * self.h)
         self.summed = self.all_reduce(self.n * self.h)
         heads = model.heads or max(1, self.h // HEAD_WIDTH)
-        self.products = math.ceil(heads / tp) * batch.sequences
+        self.products = math.ceil(heads / self.tp) * batch.sequences
         self.head_width = model.head_dim or max(1, self.h // heads)
         self.value_width = model.value_dim or self.head_width
 
@@ -91,7 +117,7 @@ class OperatorMaker:
         experts: Routed = ALL_TOKENS,
     ) -> Operator:
         """Return a product with weights of inputs x outputs; a row-cut product's bias is whole."""
-        n = (self.n if tokens is None else tokens) * experts.per_token
+        n = experts.routed(self.n if tokens is None else tokens)
         tp = 1 if cut is Cut.NONE else self.tp
         rows, columns = (inputs // tp, outputs) if cut is Cut.ROWS else (inputs, outputs // tp)
         shape = sizes_of(math.ceil(n / experts.count), columns, rows, experts.count)
@@ -111,6 +137,18 @@ class OperatorMaker:
         return Operator(
             "gemm", sizes_of(*sizes, self.products), work, path=path,
             operation=operation, saved=float(saved), output=float(self.e * self.products * sizes[0] * sizes[1]),
+        )  # fmt: skip
+
+    def fused(self, path: str, keys: int, work: float, saved: float) -> Operator:
+        """Return attention in one kernel, which keeps its operands and a sum of exponentials for each query (fp32)."""
+        of_one = self.products * self.s
+        shape: Shape = (
+            ("batch", self.batch.sequences), ("heads", self.products // self.batch.sequences), ("queries", self.s),
+            ("keys", keys), ("width", self.head_width),
+        )  # fmt: skip
+        return Operator(
+            "attention", shape, work, path=path, operation=Operation.ATTENTION, saved=saved + 4.0 * of_one,
+            output=float(self.e * of_one * self.value_width),
         )  # fmt: skip
 
     def memory(

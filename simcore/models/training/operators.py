@@ -34,6 +34,7 @@ class Operation(StrEnum):
     CONV = "convolution"
     POOL = "pool"
     SPLIT = "split"
+    ATTENTION = "attention"
 
 
 @dataclass(frozen=True)
@@ -297,6 +298,11 @@ def _update(one: Operator) -> Passes:
     return Passes(weight_gradient=(_call(one),))
 
 
+def _attention(one: Operator) -> Passes:
+    """Of attention in one kernel: its gradients are one kernel too, which computes the scores again."""
+    return Passes((_call(one),), (KernelCall(f"{one.kernel}_backward", one.shape, 2.5 * one.work, one.dtype),))
+
+
 _PASSES: Mapping[Operation, Callable[[Operator], Passes]] = {
     Operation.LINEAR: _linear,
     Operation.SCORES: _scores,
@@ -313,6 +319,7 @@ _PASSES: Mapping[Operation, Callable[[Operator], Passes]] = {
     Operation.CONV: _conv,
     Operation.POOL: _pool,
     Operation.SPLIT: _split,
+    Operation.ATTENTION: _attention,
 }
 
 

@@ -100,7 +100,7 @@ def interleaved(size: Pipelined, rank: int) -> Turns:
 
 
 def zero_bubble(size: Pipelined, rank: int) -> Turns:
-    """The same with weight gradients put off until the rank would idle: ZB1P of arXiv:2401.10241."""
+    """Put weight gradients off until the rank would idle: ZB1P of arXiv:2401.10241."""
     yield from _alternating(size, rank, ahead=_ahead(size, rank, 1), chunk_of=_in_rounds(size), split=rank)
 
 
@@ -228,8 +228,8 @@ def _alternating(
 def _played(patterns: Sequence[tuple[int, str]]) -> Turns:
     """Yield the turns of patterns, each so many times; micro-batches of a kind and chunk come in order.
 
-    ``F0`` is a forward pass of chunk 0, ``+`` one that overlaps with the next turn, and ``W`` without a chunk the oldest
-    weight gradient that an input gradient has left; there may be none.
+    ``F0`` is a forward pass of chunk 0, ``+`` one that overlaps with the next turn, and ``W`` without a chunk the
+    oldest weight gradient that an input gradient has left; there may be none.
     """
     count: Counter[tuple[str, int]] = Counter()
     due: deque[tuple[int, int]] = deque()

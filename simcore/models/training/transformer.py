@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from simcore.errors import InputError, field
 from simcore.models.network.collectives import Collective
-from simcore.models.training.architecture import Batch, Experts, Projection, Run, Transformer
+from simcore.models.training.architecture import WHOLE, Batch, Experts, Projection, Run, Share, Transformer
 from simcore.models.training.operator_maker import (
     ALL_TOKENS,
     Cut,
@@ -29,7 +29,7 @@ from simcore.models.training.operator_maker import (
 from simcore.models.training.operators import Communication, Operation, Operator, OperatorList, Section
 
 
-def transformer_operators(model: Transformer, batch: Batch, tp: int = 1) -> OperatorList:
+def transformer_operators(model: Transformer, batch: Batch, share: Share = WHOLE) -> OperatorList:
     """Return the operators of a transformer on one NPU.
 
     Attention is one batched product per head, with the scores written to memory. Embedding and output layer are cut
@@ -42,13 +42,14 @@ def transformer_operators(model: Transformer, batch: Batch, tp: int = 1) -> Oper
         The sizes.
     batch : Batch
         What a replica processes; an encoder reads as many tokens, unless it takes a number of its own.
-    tp : int
-        Degree of tensor parallelism.
+    share : Share
+        What one NPU has of them.
 
     Raises
     ------
     InputError
-        If TP is below 1, or does not split the hidden size, the heads or the feed-forward width evenly.
+        If a degree is below 1, or does not split evenly what it splits: TP the hidden size, the heads and the
+        feed-forward width, CP the tokens of a sequence, EP the experts.
 
     References
     ----------
@@ -63,10 +64,10 @@ def transformer_operators(model: Transformer, batch: Batch, tp: int = 1) -> Oper
     >>> transformer_operators(model, Batch(512, 4)).saved == 512 * 4 * 1024 * (34 + 5 * 16 * 512 / 1024)
     True
     """
-    _check_split(model, tp)
-    sections = [*_sections(model, batch, tp)]
+    _check_split(model, batch, share)
+    sections = [*_sections(model, batch, share)]
     if model.encoder is not None:
-        sections = [*_encoder(model.encoder, batch, tp, model.vocabulary is not None), *sections]
+        sections = [*_encoder(model.encoder, batch, share, model.vocabulary is not None), *sections]
     if all(section.path for section in sections):
         return OperatorList(tuple(sections))
     weights = math.fsum(section.count * one.weights for section in sections for one in section.operators)
@@ -75,9 +76,9 @@ def transformer_operators(model: Transformer, batch: Batch, tp: int = 1) -> Oper
     return OperatorList((update, *sections))
 
 
-def _sections(model: Transformer, batch: Batch, tp: int) -> Iterator[Section]:
+def _sections(model: Transformer, batch: Batch, share: Share) -> Iterator[Section]:
     """Yield embedding, blocks and output layer; blocks alone where there is nothing to embed."""
-    make, around = _Make(model, batch, tp), model.vocabulary is not None or bool(model.around.front)
+    make, around = _Make(model, batch, share), model.vocabulary is not None or bool(model.around.front)
     if around:
         yield Section("", make.embedding())
     start = 0
@@ -88,10 +89,10 @@ def _sections(model: Transformer, batch: Batch, tp: int) -> Iterator[Section]:
         yield Section("", make.output())
 
 
-def _encoder(model: Transformer, batch: Batch, tp: int, around: bool) -> Iterator[Section]:
+def _encoder(model: Transformer, batch: Batch, share: Share, around: bool) -> Iterator[Section]:
     """Yield the sections of an encoder, whose tokens share the table of the model that it belongs to."""
     own = replace(batch, sequence=model.sequence or batch.sequence)
-    for section in _sections(model if around else model.stack(), own, tp):
+    for section in _sections(model if around else model.stack(), own, share):
         if section.path:
             yield replace(section, path=f"encoder.{section.path}")
         else:
@@ -109,7 +110,7 @@ class _Make(OperatorMaker):
 
     def block(self, run: Run) -> tuple[Operator, ...]:
         """Return the operators of one block."""
-        keys = self.model.keys(self.s, windowed=run.windowed, half=self.batch.causal_half)
+        keys = self.model.keys(self.batch.sequence, windowed=run.windowed, half=self.batch.causal_half)
         made = self.latent() if self.model.latent else self.projections("attention", self.n)
         cross = () if self.model.encoder is None else self.cross_attention(self.model.encoder)
         network = self.experts(self.model.experts) if run.sparse and self.model.experts else self.feed_forward()
@@ -176,7 +177,7 @@ class _Make(OperatorMaker):
         context = gemm_flop(self.n, model.context_width, keys, tp)
         sizes = (s, seen, self.head_width), (s, self.value_width, seen)
         gathered = math.ceil(kept + keyed + values)
-        return (
+        core = (
             self.memory(f"{path}.scale", "mul", 2 * math.ceil(kept), Operation.ROUTE),
             self.memory(f"{path}.split", "copy", 2 * gathered, Operation.ROUTE),
             self.product(f"{path}.scores", Operation.SCORES, sizes[0], query, saved=kept + keyed),
@@ -184,6 +185,11 @@ class _Make(OperatorMaker):
             *self.dropout(f"{path}.scores_dropout", scores),
             self.product(f"{path}.context", Operation.CONTEXT, sizes[1], context, saved=values + dropped),
             self.memory(f"{path}.merge", "copy", 2 * math.ceil(e * self.n * model.context_width / tp), Operation.ROUTE),
+        )
+        if self.share.fused:
+            core = (self.fused(f"{path}.fused", seen, query + context, saved=kept + keyed + values),)
+        return (
+            *core,
             self.linear(
                 f"{path}.output", model.context_width, self.h, Cut.ROWS, bias=model.biases.output,
                 saved=e * self.n * model.context_width / tp,
@@ -220,7 +226,7 @@ class _Make(OperatorMaker):
         experts: Routed = ALL_TOKENS,
     ) -> tuple[Operator, ...]:
         """Return two products with an activation between them, in each of some experts."""
-        model, routed = self.model, self.n * experts.per_token
+        model, routed = self.model, experts.routed(self.n)
         kept = self.e * routed * inner // self.tp
         width = inner * (2 if model.gated else 1)
         gate = self.memory(f"{path}.gate", "add", 3 * kept, Operation.GATE, saved=2 * kept, output=kept)
@@ -237,7 +243,7 @@ class _Make(OperatorMaker):
         router = self.linear("feed_forward.router", self.h, sizes.count, Cut.NONE, saved=self.activations)
         experts = self.network(
             "feed_forward.experts", sizes.inner, bias.experts, saved=routed / 2, back=self.summed,
-            experts=Routed(sizes.count, sizes.per_token),
+            experts=Routed(sizes.count // self.share.ep, sizes.per_token, self.share.imbalance, self.share.pad),
         )  # fmt: skip
         shared: tuple[Operator, ...] = ()
         if sizes.shared:
@@ -320,8 +326,8 @@ class _Make(OperatorMaker):
         return tuple(made)
 
 
-def _check_split(model: Transformer, tp: int) -> None:
-    whose = f"workload '{model.name}', TP"
+def _check_split(model: Transformer, batch: Batch, share: Share) -> None:
+    whose, tp = f"workload '{model.name}', TP", share.tp
     if tp < 1:
         raise InputError(whose, str(tp), "a whole number of at least 1")
     parts = {
@@ -334,3 +340,14 @@ def _check_split(model: Transformer, tp: int) -> None:
     for what, count in parts.items():
         if count is not None and count % tp:
             raise InputError(whose, str(tp), f"a divisor of its {what}, {count}", f"Choose another with {field('tp')}.")
+    split = {"cp": (share.cp, "tokens of a sequence", batch.sequence)}
+    if model.experts is not None:
+        split["ep"] = share.ep, "number of experts", model.experts.count
+    for name, (degree, what, count) in split.items():
+        if degree < 1 or count % degree:
+            raise InputError(
+                f"workload '{model.name}', {field(name)}", str(degree), f"a divisor of its {what}, {count}"
+            )
+    if share.ep > 1 and model.experts is None:
+        found, remedy = f"{share.ep} for a model without experts", f"Leave {field('ep')} out."
+        raise InputError(f"workload '{model.name}', {field('ep')}", found, "1", remedy)
