@@ -168,6 +168,8 @@ def sizes_known(fit: Fit, kernel: str, shape: Shape) -> Shape:
     """Return the sizes that a fit knows: how wide rows are matters to those alone that were sampled with it."""
     if fit.formula == "gemm" and kernel in CONVOLUTIONS:  # a convolution that is a product
         return as_product(shape, CONVOLUTIONS[kernel])
+    if fit.formula == "gemm" and kernel in ATTENTION:
+        return _as_products(shape, kernel)
     if "width" not in shape or "width" in fit.ranges or fit.formula != "stream":
         return shape
     return {name: size for name, size in shape.items() if name != "width"}
@@ -260,6 +262,8 @@ def _standing_in(
         return _of_same_bytes(profile, kernel, dtype, state)
     if kernel in _LIKE:
         return as_wide(profile, _LIKE[kernel], dtype, state), f"a {_LIKE[kernel]} of as many rows"
+    if kernel in ATTENTION:
+        return profile.fit("gemm", dtype, state), "products of as much work"
     if kernel not in CONVOLUTIONS:
         return None, ""
     forward = profile.fit("conv", dtype, state)
@@ -268,6 +272,16 @@ def _standing_in(
     if shape is not None and is_pointwise(shape):
         return profile.fit("gemm", dtype, state), "the product that it is"
     return None, ""
+
+
+ATTENTION = {"attention": 2, "attention_backward": 5}
+"""Kernels of fused attention, with the products of queries x keys x width in each: its gradients multiply again."""
+
+
+def _as_products(shape: Shape, kernel: str) -> Shape:
+    """Return one product of as much work as those of fused attention."""
+    batch, columns = shape["batch"] * shape["heads"], ATTENTION[kernel] * shape["width"]
+    return {"m": shape["queries"], "n": columns, "k": shape["keys"], "batch": batch}
 
 
 _LIKE = {"embedding_bag": "gather", "embedding_bag_backward": "scatter"}

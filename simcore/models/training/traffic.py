@@ -9,7 +9,7 @@ from simcore.models.compute.compute_model import KernelCall
 from simcore.models.compute.convolution import CONVOLUTIONS, conv_elements
 from simcore.models.training.operators import Operator, OperatorList, passes
 
-PRODUCTS = frozenset({*CONVOLUTIONS, "gemm"})
+PRODUCTS = frozenset({*CONVOLUTIONS, "gemm", "attention", "attention_backward"})
 """Kernels whose multiply-accumulates are counted as work."""
 
 
@@ -46,6 +46,8 @@ def moved_bytes(call: KernelCall, element: int) -> float:
         return element * conv_elements(sizes)
     if "rows" in sizes:  # rows of a table, read and written
         return 2 * sizes["rows"] * sizes["width"]
+    if "queries" in sizes:  # queries and keys, and as much again: output and values
+        return 2 * element * sizes["batch"] * sizes["heads"] * (sizes["queries"] + sizes["keys"]) * sizes["width"]
     m, n, k = sizes["m"], sizes["n"], sizes["k"]
     return element * sizes["batch"] * (m * k + k * n + m * n)
 
