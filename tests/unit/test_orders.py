@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 from simcore.errors import InputError
-from simcore.models.training.orders import FOLDED, MANY_CHUNKS, ORDERS, Kind, Pipelined, Turn, stage_of, turns_of
-from simcore.models.training.stages import StageTimes, play
+from simcore.models.training.parallel.orders import (
+    FOLDED,
+    MANY_CHUNKS,
+    ORDERS,
+    Kind,
+    Pipelined,
+    Turn,
+    stage_of,
+    turns_of,
+)
+from simcore.models.training.parallel.stages import StageTimes, play
 
 SIZES = [(p, m) for p in (1, 2, 3, 4, 8) for m in (1, 2, 3, 7, 8, 12, 16)]
 

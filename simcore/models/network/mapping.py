@@ -17,13 +17,15 @@ class Axis(StrEnum):
     """What communication is for: the group that a collective runs in, or transfers between pipeline stages.
 
     An expert-parallel group is a part of a data-parallel one: the NPUs that hold different experts of a layer. The
-    expert-data-parallel group is what holds the same experts: their gradients are summed in it.
+    expert-data-parallel group is what holds the same experts: their gradients are summed in it. A context-parallel
+    group is a part of a data-parallel one too: the NPUs that share sequences, which hold the same weights.
     """
 
     TENSOR = "tensor-parallel"
     DATA = "data-parallel"
     EXPERT = "expert-parallel"
     EXPERT_DATA = "expert-data-parallel"
+    CONTEXT = "context-parallel"
     ALL = "all-NPU"
     PIPELINE = "pipeline"
 
@@ -41,12 +43,15 @@ class Groups:
         NPUs of one expert-parallel group, a part of `dp` along each dimension; empty for 1 everywhere.
     grid : tuple of int
         NPUs along each dimension that have a place; empty for ``tp x dp``, which groups without an NPU in common take.
+    cp : tuple of int
+        NPUs of one context-parallel group, a part of `dp` along each dimension; empty for 1 everywhere.
     """
 
     tp: tuple[int, ...]
     dp: tuple[int, ...]
     ep: tuple[int, ...] = ()
     grid: tuple[int, ...] = ()
+    cp: tuple[int, ...] = ()
 
     @property
     def npus(self) -> tuple[int, ...]:
@@ -56,9 +61,9 @@ class Groups:
     def along(self, axis: Axis) -> tuple[tuple[int, int], ...]:
         """Return the size of a group along each dimension, and the step from one of its NPUs to the next.
 
-        Tensor-parallel groups are neighbours, and data-parallel groups stride over them. Expert-parallel groups are the
-        inner part of the data-parallel ones. Where both are the whole dimension, both are of
-        neighbours.
+        Tensor-parallel groups are neighbours, and data-parallel groups stride over them. Expert-parallel and
+        context-parallel groups are the inner part of the data-parallel ones. Where both are the whole dimension, both
+        are of neighbours.
 
         Examples
         --------
@@ -66,13 +71,14 @@ class Groups:
         >>> groups.along(Axis.DATA), groups.along(Axis.EXPERT), groups.along(Axis.EXPERT_DATA), groups.along(Axis.ALL)
         (((8, 2),), ((4, 2),), ((2, 8),), ((16, 1),))
         """
-        expert = self.ep or (1,) * len(self.tp)
+        expert, context = (part or (1,) * len(self.tp) for part in (self.ep, self.cp))
         steps = [tp if tp * dp <= n else 1 for tp, dp, n in zip(self.tp, self.dp, self.npus, strict=True)]
         return {
             Axis.TENSOR: tuple((tp, 1) for tp in self.tp),
             Axis.DATA: tuple(zip(self.dp, steps, strict=True)),
             Axis.EXPERT: tuple(zip(expert, steps, strict=True)),
             Axis.EXPERT_DATA: tuple((dp // ep, step * ep) for dp, ep, step in zip(self.dp, expert, steps, strict=True)),
+            Axis.CONTEXT: tuple(zip(context, steps, strict=True)),
             Axis.ALL: tuple((n, 1) for n in self.npus),
         }[axis]
 
@@ -113,7 +119,7 @@ class Groups:
         return [range(start + i, start + size * step, step) for start in starts for i in range(step)]
 
 
-def map_parallelism(topology: Topology, tp: int, dp: int, place: str = DEGREES, *, ep: int = 1) -> Groups:
+def map_parallelism(topology: Topology, tp: int, dp: int, place: str = DEGREES, *, ep: int = 1, cp: int = 1) -> Groups:
     """Place tensor-parallel groups on the inner dimensions and data-parallel groups on the outer ones.
 
     A tensor-parallel group fills dimension after dimension from the inside, a data-parallel group from the outside. A
@@ -128,8 +134,8 @@ def map_parallelism(topology: Topology, tp: int, dp: int, place: str = DEGREES, 
         Degrees of tensor and data parallelism.
     place : str
         What gave the degrees, for messages.
-    ep : int
-        Degree of expert parallelism, a divisor of `dp`.
+    ep, cp : int
+        Degrees of expert and of context parallelism, divisors of `dp`.
 
     Raises
     ------
@@ -141,7 +147,7 @@ def map_parallelism(topology: Topology, tp: int, dp: int, place: str = DEGREES, 
     >>> from simcore.models.network.topology import Block, Dimension, Topology
     >>> pod = Topology("pod", (Dimension(Block.RING, 8), Dimension(Block.SWITCH, 128)))
     >>> map_parallelism(pod, 16, 64)
-    Groups(tp=(8, 2), dp=(1, 64), ep=(), grid=())
+    Groups(tp=(8, 2), dp=(1, 64), ep=(), grid=(), cp=())
     """
     sizes = [dimension.size for dimension in topology.dimensions]
     shape = " x ".join(str(size) for size in sizes)
@@ -163,12 +169,18 @@ def map_parallelism(topology: Topology, tp: int, dp: int, place: str = DEGREES, 
         )
     inner = _fill(sizes, tp, "TP", topology.name, place)
     outer = _fill(sizes[::-1], dp, "DP", topology.name, place)[::-1]
-    if ep == 1:
-        return Groups(tuple(inner), tuple(outer))
-    if ep < 1 or dp % ep:
-        remedy = "Expert-parallel groups are parts of the data-parallel ones."
-        raise InputError(place, f"EP {ep} beside DP {dp}", "a divisor of DP", remedy)
-    return Groups(tuple(inner), tuple(outer), tuple(_fill(outer, ep, "EP", topology.name, place)))
+    groups = Groups(tuple(inner), tuple(outer))
+    for name, degree in (("ep", ep), ("cp", cp)):
+        if degree < 1 or dp % degree:
+            remedy = f"{_PARTS[name]} groups are parts of the data-parallel ones."
+            raise InputError(place, f"{name.upper()} {degree} beside DP {dp}", "a divisor of DP", remedy)
+        if degree > 1:
+            part = tuple(_fill(outer, degree, name.upper(), topology.name, place))
+            groups = replace(groups, ep=part) if name == "ep" else replace(groups, cp=part)
+    return groups
+
+
+_PARTS = {"ep": "Expert-parallel", "cp": "Context-parallel"}
 
 
 def map_stages(topology: Topology, stages: int, place: str = field("stages")) -> tuple[tuple[int, ...], Topology]:

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from simcore.models.compute.compute_model import KernelCall
 from simcore.models.network.collectives import Collective
+from simcore.models.network.mapping import Axis
 
 
 class Operation(StrEnum):
@@ -39,7 +40,7 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True)
 class Communication:
-    """A collective of the tensor-parallel group.
+    """A collective that an operator needs.
 
     Attributes
     ----------
@@ -47,10 +48,16 @@ class Communication:
         The operation.
     size : float
         Bytes [B]: the full buffer per NPU, for all-gather the input shard per NPU.
+    axis : Axis
+        Group that it runs in.
+    hidden : bool
+        Whether it runs while the operator computes.
     """
 
     collective: Collective
     size: float
+    axis: Axis = Axis.TENSOR
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,8 @@ class Operator(KernelCall):
         Activations that it hands on [B].
     after_forward, after_input_gradient : Communication or None
         What follows its forward pass, and its input gradient.
+    before_forward, before_backward : tuple of Communication
+        What comes before its forward pass, and before its gradients.
     input_gradient : bool
         Whether its input has a gradient; that of the first layer, an image, has none.
     reuse : Reuse or None
@@ -106,6 +115,8 @@ class Operator(KernelCall):
     output: float = 0.0
     after_forward: Communication | None = None
     after_input_gradient: Communication | None = None
+    before_forward: tuple[Communication, ...] = ()
+    before_backward: tuple[Communication, ...] = ()
     input_gradient: bool = True
     reuse: Reuse | None = None
 

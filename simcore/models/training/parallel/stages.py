@@ -1,7 +1,8 @@
 """Playing an order of turns: when every turn of a pipeline starts, what it idles, and what it holds.
 
-Ranks take their turns in the order of `simcore.models.training.orders`. A turn starts when its rank is free and what it
-needs has arrived: a forward pass needs the one of the stage before it, a backward pass that of the stage after it.
+Ranks take their turns in the order of `simcore.models.training.parallel.orders`. A turn starts when its rank is free
+and what it needs has arrived: a forward pass needs the one of the stage before it, a backward pass that of the stage
+after it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from simcore.errors import RunError
-from simcore.models.training.orders import Kind, Pipelined, Turn, stage_of
+from simcore.models.training.parallel.orders import Kind, Pipelined, Turn, stage_of
 
 Key = tuple[bool, int, int]
 
@@ -75,11 +76,11 @@ def play(
     Parameters
     ----------
     order : str
-        A key of `simcore.models.training.orders.ORDERS`.
+        A key of `simcore.models.training.parallel.orders.ORDERS`.
     size : Pipelined
         The sizes of the pipeline.
     table : sequence of sequence of Turn
-        The turns by rank, see `simcore.models.training.orders.turns_of`.
+        The turns by rank, see `simcore.models.training.parallel.orders.turns_of`.
     stages : sequence of StageTimes
         What each stage takes, in the order of the model.
     transfer : float
@@ -92,7 +93,7 @@ def play(
 
     Examples
     --------
-    >>> from simcore.models.training.orders import turns_of
+    >>> from simcore.models.training.parallel.orders import turns_of
     >>> size = Pipelined(ranks=4, micro_batches=8)
     >>> play("1F1B", size, turns_of("1F1B", size), 4 * [StageTimes(1.0, 1.0, 1.0)]).bubble
     9.0
@@ -181,7 +182,7 @@ def most_held(turns: Sequence[Turn]) -> int:
 
     Examples
     --------
-    >>> from simcore.models.training.orders import turns_of
+    >>> from simcore.models.training.parallel.orders import turns_of
     >>> [most_held(turns) for turns in turns_of("1F1B", Pipelined(4, 8))]
     [4, 3, 2, 1]
     """

@@ -2,7 +2,7 @@
 
 A rank holds one or more chunks of the model's layers. A turn is a pass of one chunk on one micro-batch: ``F`` forward,
 ``B`` the whole backward pass, ``I`` its input gradient and ``W`` its weight gradient. Nothing here knows how long a
-turn takes; `simcore.models.training.stages` plays the tables.
+turn takes; `simcore.models.training.parallel.stages` plays the tables.
 """
 
 from __future__ import annotations

@@ -1,0 +1,100 @@
+"""Where a layout's groups lie on a network, and what their collectives and messages take there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from simcore.models.network.algorithms import DEFAULT_ALGORITHM
+from simcore.models.network.bounds import per_dimension
+from simcore.models.network.collectives import Collective
+from simcore.models.network.conventions import PHYSICAL
+from simcore.models.network.mapping import Axis, Groups, map_parallelism, map_stages
+from simcore.models.network.topology import Topology
+from simcore.models.network.transfers import transfer_legs
+from simcore.models.training.operators import Communication
+from simcore.models.training.parallel.layout import Layout
+
+
+class Placement:
+    """A layout's groups on a network: tensor parallelism innermost, then context and data, stages outermost.
+
+    Parameters
+    ----------
+    topology : Topology
+        The whole network.
+    bandwidths : sequence of float
+        Bandwidth of one GPU into each dimension [B/s], innermost first.
+    layout : Layout
+        The degrees.
+
+    Raises
+    ------
+    InputError
+        If the degrees do not make up the network, or a group does not fill dimensions in equal parts.
+
+    Examples
+    --------
+    >>> from simcore.models.network.topology import Block, Dimension
+    >>> node = Topology("node", (Dimension(Block.SWITCH, 8, latency=1e-6),))
+    >>> placement = Placement(node, [100e9], Layout(tp=8))
+    >>> round(placement.seconds(Communication(Collective.ALL_REDUCE, 1e9)) * 1e3, 3)
+    17.512
+    """
+
+    def __init__(self, topology: Topology, bandwidths: Sequence[float], layout: Layout) -> None:
+        self.whole, self.bandwidths = topology, tuple(bandwidths)
+        self.stages, self.topology = map_stages(topology, layout.pp, "pipeline stages")
+        place = f"TP {layout.tp} x CP {layout.cp} x DP {layout.dp}"
+        self.groups: Groups = map_parallelism(
+            self.topology, layout.tp, layout.replicas, place, ep=layout.ep, cp=layout.cp
+        )
+        self._lines: dict[tuple[Collective, Axis], tuple[float, float]] = {}
+
+    def seconds(self, sent: Communication) -> float:
+        """Return what a collective takes that has its links to itself [s]: latency, and bytes on the slowest dimension.
+
+        With many chunks in flight the dimensions work in parallel, see `simcore.models.network.collectives`.
+        """
+        latency, each = self.line(sent.collective, sent.axis)
+        return latency + each * sent.size
+
+    def line(self, collective: Collective, axis: Axis) -> tuple[float, float]:
+        """Return the latency of a collective in a group [s], and the time of each byte [s/B]."""
+        key = collective, axis
+        if key not in self._lines:
+            self._lines[key] = self._line(collective, axis)
+        return self._lines[key]
+
+    def _line(self, collective: Collective, axis: Axis) -> tuple[float, float]:
+        groups, positions = self.groups.sizes(axis), self.groups.positions(axis)
+        if all(group == 1 for group in groups):
+            return 0.0, 0.0
+        busy = per_dimension(collective, 1.0, self.topology, self.bandwidths, groups, positions)
+        latency = 0.0
+        for dimension, bandwidth, group, at in zip(
+            self.topology.dimensions, self.bandwidths, groups, positions, strict=True
+        ):
+            if group > 1:
+                algorithm = DEFAULT_ALGORITHM[dimension.block]
+                costs = PHYSICAL.byte_costs(dimension, bandwidth, algorithm, collective, group, 1.0, at)
+                latency += min(costs, key=lambda cost: cost.work).latency
+        return latency, max(busy)
+
+    @cached_property
+    def _message(self) -> tuple[float, float]:
+        """Return the latency of a message to the next stage [s], and the time of each byte [s/B]; the slowest one's."""
+        last = 1
+        for here in self.stages:
+            last *= here
+        slowest = (0.0, 0.0)
+        for stage in range(last - 1):
+            legs = transfer_legs(self.whole, self.bandwidths, self.stages, stage, stage + 1, 1.0)
+            line = sum(leg.latency for leg in legs), sum(leg.duration for leg in legs)
+            slowest = max(slowest, line, key=lambda one: one[1])
+        return slowest
+
+    def message(self, size: float) -> float:
+        """Return what a message to the next stage takes [s]."""
+        latency, each = self._message
+        return latency + each * size if size > 0 else 0.0

@@ -1,0 +1,148 @@
+"""What GPUs that share a model send each other: an operator list with its collectives, for a layout.
+
+Tensor parallelism cuts as Megatron-LM does, see `simcore.models.training.transformer`. With sequence parallelism what
+it leaves whole is cut along the sequence: an all-gather stands before the column-cut products, and a reduce-scatter
+after the row-cut ones, in place of all-reduces. What a column-cut product keeps is its shard, which is gathered again
+for the weight gradient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from simcore.models.network.collectives import Collective
+from simcore.models.network.mapping import Axis
+from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.operators import Communication, Operation, Operator, OperatorList
+from simcore.models.training.parallel.layout import ContextExchange, Layout
+from simcore.models.training.transformer import transformer_operators
+
+_CUT_ALONG_SEQUENCE = {Operation.NORM, Operation.RESIDUAL, Operation.SUM, Operation.DROPOUT}
+"""Operations of which sequence parallelism cuts those that tensor parallelism leaves whole."""
+
+_OF_HEADS = ("qk_norm", "query_norm", "key_value_norm", "scores_dropout")
+"""Norms and dropout inside attention, which see the whole sequence."""
+
+
+def sharded_operators(model: Transformer, sequence: int, layout: Layout) -> OperatorList:
+    """Return the operators of one micro-batch on one GPU of a layout, with the collectives between them.
+
+    Collectives of a group of one GPU are left out. Pipeline and data parallelism, which cut the list and repeat it, are
+    not among them; nor is the update.
+
+    Parameters
+    ----------
+    model : Transformer
+        The sizes.
+    sequence : int
+        Tokens of a whole sequence.
+    layout : Layout
+        How the iteration is spread.
+
+    Raises
+    ------
+    InputError
+        As `simcore.models.training.transformer.transformer_operators`.
+
+    Examples
+    --------
+    >>> gpt = Transformer("gpt", hidden=64, blocks=2, heads=8)
+    >>> listed = sharded_operators(gpt, 128, Layout(tp=4, sequence_parallel=True))
+    >>> [comm.collective.value for one in listed for comm in one.before_forward][:2]
+    ['all-gather', 'all-gather']
+    """
+    batch = Batch(sequence, layout.micro_batch, layout.number_format.element)
+    listed = transformer_operators(model, batch, layout.share)
+    sharding = _Sharding(model, batch, layout)
+    sections = (
+        replace(section, operators=tuple(sharding.of(one) for one in section.operators))
+        for section in listed.sections
+        if section.path or section.operators[0].operation is not Operation.UPDATE
+    )
+    return OperatorList(tuple(sections))
+
+
+@dataclass(frozen=True)
+class _Sharding:
+    """Writes the collectives of a layout into operators."""
+
+    model: Transformer
+    batch: Batch
+    layout: Layout
+
+    def of(self, one: Operator) -> Operator:
+        """Return an operator with what this layout sends."""
+        one = self._tensor(one)
+        if self.layout.ep > 1:
+            one = self._expert(one)
+        return self._context(one) if self.layout.cp > 1 and _is_core(one, self.layout.fused_attention) else one
+
+    def _tensor(self, one: Operator) -> Operator:
+        """Of tensor parallelism; the published workloads have an all-gather that nothing needs."""
+        if one.path.endswith("attention.output"):
+            one = replace(one, after_input_gradient=None)
+        if self.layout.tp == 1:
+            return replace(one, after_forward=None, after_input_gradient=None)
+        return self._sequence(one) if self.layout.sequence_parallel else one
+
+    def _sequence(self, one: Operator) -> Operator:
+        """Of sequence parallelism: all-reduces in two halves, and the rest cut."""
+        tp = self.layout.tp
+        if (one.operation in _CUT_ALONG_SEQUENCE and not one.path.endswith(_OF_HEADS)) or "router" in one.path:
+            return _cut(one, tp)
+        summed, back = one.after_forward, one.after_input_gradient
+        if summed is not None:
+            gathered = Communication(Collective.ALL_GATHER, summed.size / tp)
+            one = replace(
+                one, after_forward=replace(summed, collective=Collective.REDUCE_SCATTER), before_backward=(gathered,),
+                output=one.output / tp if one.operation is Operation.LINEAR else one.output,
+            )  # fmt: skip
+        if back is not None:
+            shard = Communication(Collective.ALL_GATHER, back.size / tp)
+            one = replace(
+                one, after_input_gradient=replace(back, collective=Collective.REDUCE_SCATTER),
+                before_forward=(shard,), before_backward=(replace(shard, hidden=True),), saved=one.saved / tp,
+            )  # fmt: skip
+        return one
+
+    def _expert(self, one: Operator) -> Operator:
+        """Of expert parallelism: tokens go to their experts and come back, and so do gradients."""
+        if one.path not in {"feed_forward.dispatch", "feed_forward.combine"}:
+            return one
+        cut = self.layout.tp if self.layout.sequence_parallel else 1
+        size = dict(one.shape)["bytes"] / 2 / cut * self.layout.imbalance
+        sent = Communication(Collective.ALL_TO_ALL, size, Axis.EXPERT)
+        if one.path.endswith("dispatch"):
+            return replace(one, after_forward=sent, after_input_gradient=sent)
+        return replace(one, before_forward=(*one.before_forward, sent), before_backward=(*one.before_backward, sent))
+
+    def _context(self, one: Operator) -> Operator:
+        """Of context parallelism: a ring of keys and values beside attention, or heads in place of tokens."""
+        model, tp = self.model, self.layout.tp
+        tokens = self.batch.element * self.batch.tokens // self.layout.cp
+        wide = model.latent is not None
+        keys = tokens * ((model.query_width + model.context_width) if wide else 2 * model.kv_width) / tp
+        if self.layout.exchange is ContextExchange.RING:
+            there = Communication(Collective.ALL_GATHER, keys, Axis.CONTEXT, hidden=True)
+            back = (there, Communication(Collective.REDUCE_SCATTER, keys * self.layout.cp, Axis.CONTEXT, hidden=True))
+            return replace(one, before_forward=(there,), before_backward=back)
+        before = Communication(Collective.ALL_TO_ALL, tokens * model.query_width / tp + keys, Axis.CONTEXT)
+        after = Communication(Collective.ALL_TO_ALL, tokens * model.context_width / tp, Axis.CONTEXT)
+        return replace(
+            one, before_forward=(before,), after_forward=after, before_backward=(after,), after_input_gradient=before
+        )
+
+
+def _is_core(one: Operator, fused: bool) -> bool:
+    """Say whether an operator is where queries meet keys of other tokens of their own sequence."""
+    return one.path == ("attention.fused" if fused else "attention.scores")
+
+
+def _cut(one: Operator, parts: int) -> Operator:
+    """Return an operator on a part of the rows."""
+    names = {"bytes", "m"}
+    shape = tuple((name, -(-size // parts) if name in names else size) for name, size in one.shape)
+    return replace(
+        one, shape=shape, work=one.work / parts, saved=one.saved / parts, output=one.output / parts,
+        after_forward=None, after_input_gradient=None,
+    )  # fmt: skip
