@@ -183,6 +183,11 @@ class Layout:
         return tuple(each + (i >= self.chunks - more) for i in range(self.chunks))
 
 
+def total_blocks(model: Transformer) -> int:
+    """Return the blocks of a model, those of an encoder included."""
+    return model.blocks + (0 if model.encoder is None else model.encoder.blocks)
+
+
 def check_layout(layout: Layout, model: Transformer, sequence: int) -> None:
     """Refuse a layout that does not fit a model.
 
@@ -245,18 +250,19 @@ def _tensor_sizes(model: Transformer) -> dict[str, int]:
 
 def _check_pipeline(layout: Layout, model: Transformer) -> None:
     """Refuse a pipeline that the blocks cannot fill, or whose order does not take as many chunks."""
+    blocks = total_blocks(model)
     if layout.stage_layers:
         given, whole = layout.stage_layers, sum(layout.stage_layers)
-        if len(given) != layout.chunks or whole != model.blocks or min(given) < 1:
+        if len(given) != layout.chunks or whole != blocks or min(given) < 1:
             found = f"{len(given)} model chunks of {whole} blocks in all"
-            expected = f"{layout.chunks} (PP x VP) of {model.blocks} blocks in all, each with one at least"
+            expected = f"{layout.chunks} (PP x VP) of {blocks} blocks in all, each with one at least"
             raise InputError(field("stage_layers"), found, expected)
-    elif layout.chunks > model.blocks:
-        found, expected = f"{layout.pp} x VP {layout.vp}", f"at most one chunk for each of the {model.blocks} blocks"
+    elif layout.chunks > blocks:
+        found, expected = f"{layout.pp} x VP {layout.vp}", f"at most one chunk for each of the {blocks} blocks"
         raise InputError(field("pp"), found, expected)
-    elif layout.vp > 1 and model.blocks % layout.chunks:
-        expected = f"model chunks of as many of the {model.blocks} blocks each"
-        remedy = f"The nearest PP x VP that divide them are {nearest(layout.chunks, model.blocks)}."
+    elif layout.vp > 1 and blocks % layout.chunks:
+        expected = f"model chunks of as many of the {blocks} blocks each"
+        remedy = f"The nearest PP x VP that divide them are {nearest(layout.chunks, blocks)}."
         raise InputError(field("vp"), f"PP {layout.pp} x VP {layout.vp}", expected, remedy)
     if layout.pp == 1 and layout.vp > 1:
         raise InputError(field("vp"), f"{layout.vp} with one pipeline rank", "1", f"Give {field('pp')} too.")

@@ -1,0 +1,210 @@
+"""What a micro-batch costs in each section of a model on one GPU: seconds, collectives, parameters and what is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from simcore.models.compute.compute_model import KernelCall, Profiled
+from simcore.models.training.operators import Communication, Operation, Operator, Section, passes
+from simcore.models.training.traffic import flop_of
+
+CORE = ("scores", "softmax", "scores_dropout", "context", "scale", "split", "merge", "fused")
+"""Operators of attention's core, which selective recomputation runs again (Korthikanti et al., MLSys 2023)."""
+
+_KEPT_BY_CORE = {"scores": 1.0, "softmax": 0.0, "scores_dropout": 0.0, "fused": 1.0}
+"""What remains of what the core keeps, where it runs again: Q, K and V; those of V are the context's, see `_kept`."""
+
+
+class KernelClock:
+    """Times of kernel calls on one device, each shape predicted once.
+
+    Parameters
+    ----------
+    compute : Profiled
+        The device, with the number format of its products with weights.
+    others : Profiled
+        The same device with that of all other kernels.
+    """
+
+    def __init__(self, compute: Profiled, others: Profiled) -> None:
+        self.compute, self.others = compute, others
+        self.launch = compute.launch or 0.0
+        self._known: dict[tuple[str, object, bool], tuple[float, float]] = {}
+        self.notes: dict[str, None] = {}
+
+    def seconds(self, call: KernelCall, *, weights: bool) -> tuple[float, float]:
+        """Return the time of a call, and how far off it may be [s]; 0 where nobody measured."""
+        key = call.kernel, call.shape, weights
+        found = self._known.get(key)
+        if found is None:
+            made = (self.compute if weights else self.others).seconds(call)
+            self.notes.update(dict.fromkeys(made.notes))
+            found = made.seconds, made.seconds * (made.error or 0.0)
+            self._known[key] = found
+        return found
+
+
+@dataclass(frozen=True)
+class PassCost:
+    """One pass through a section.
+
+    Attributes
+    ----------
+    kernels : float
+        Time of its kernels, or of launching them, if that is longer [s].
+    error : float
+        How far off that may be [s].
+    blocking : tuple of Communication
+        Collectives that compute waits for.
+    hidden : tuple of (Communication, float)
+        Collectives beside kernels, with the time of these [s].
+    """
+
+    kernels: float = 0.0
+    error: float = 0.0
+    blocking: tuple[Communication, ...] = ()
+    hidden: tuple[tuple[Communication, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class SectionCost:
+    """One repetition of a section, for one micro-batch on one GPU.
+
+    Attributes
+    ----------
+    path : str
+        Module path of a repetition; empty for what stands around the blocks.
+    count : int
+        Repetitions.
+    forward, input_gradient, weight_gradient : PassCost
+        The passes.
+    core : PassCost
+        The part of the forward pass that selective recomputation repeats.
+    dense, experts : float
+        Parameters, apart from those of experts, and those of this GPU's experts.
+    saved, saved_selective : mapping of str to float
+        What each operator keeps for the backward pass, where nothing is recomputed, and where attention's core is [B].
+    input : float
+        What a repetition reads, and keeps where all of it is recomputed [B].
+    live : float
+        The most that its backward pass holds beside what was kept: gradients of the largest operator [B].
+    flop : float
+        Work of its forward pass [FLOP].
+    core_flop : float
+        That of attention's core [FLOP].
+    logits : float
+        Elements of the output layer's result; 0 elsewhere.
+    """
+
+    path: str
+    count: int
+    forward: PassCost
+    input_gradient: PassCost
+    weight_gradient: PassCost
+    core: PassCost
+    dense: float
+    experts: float
+    saved: Mapping[str, float] = field(default_factory=dict)
+    saved_selective: Mapping[str, float] = field(default_factory=dict)
+    input: float = 0.0
+    live: float = 0.0
+    flop: float = 0.0
+    core_flop: float = 0.0
+    logits: float = 0.0
+
+    @property
+    def kept(self) -> float:
+        """What it keeps where nothing is recomputed [B]."""
+        return math.fsum(self.saved.values())
+
+    @property
+    def kept_selective(self) -> float:
+        """What it keeps where attention's core is recomputed [B]."""
+        return math.fsum(self.saved_selective.values())
+
+
+def section_cost(section: Section, clock: KernelClock, element: int, input_bytes: float) -> SectionCost:
+    """Return what one repetition of a section costs.
+
+    Parameters
+    ----------
+    section : Section
+        With its collectives, see `simcore.models.training.parallel.sharding.sharded_operators`.
+    clock : KernelClock
+        What kernels take.
+    element : int
+        Bytes of an element [B].
+    input_bytes : float
+        What a repetition reads [B].
+    """
+    operators = section.operators
+    each = [(one, passes(one)) for one in operators]
+    core = [one for one in operators if in_core(one)]
+    experts = math.fsum(one.parameters for one in operators if ".experts." in f".{one.path}")
+    product = next((one for one in operators if one.path == "output.product"), None)
+    return SectionCost(
+        section.path, section.count,
+        _pass([(one, every.forward) for one, every in each], clock, forward=True),
+        _pass([(one, every.input_gradient) for one, every in each], clock, forward=False),
+        _pass([(one, every.weight_gradient) for one, every in each], clock),
+        replace(_pass([(one, passes(one).forward) for one in core], clock), blocking=(), hidden=()),
+        dense=(math.fsum(one.parameters for one in operators) - experts) / element,
+        experts=experts / element,
+        saved={one.path: one.saved for one in operators if one.saved},
+        saved_selective={one.path: kept for one in operators if (kept := _kept(one))},
+        input=input_bytes, live=max((2 * one.output for one in operators), default=0.0),
+        flop=math.fsum(flop_of(call) for _, every in each for call in every.forward),
+        core_flop=math.fsum(flop_of(one) for one in core),
+        logits=0.0 if product is None else product.output / element,
+    )  # fmt: skip
+
+
+def in_core(one: Operator) -> bool:
+    """Say whether an operator is of attention's core, see `CORE`."""
+    head, _, last = one.path.rpartition(".")
+    return head.endswith("attention") and last in CORE
+
+
+def _kept(one: Operator) -> float:
+    """Return what an operator keeps where attention's core runs again [B]: Q, K and V alone."""
+    if not in_core(one):
+        return one.saved
+    if one.operation is Operation.CONTEXT:  # V, without what dropout left of the scores
+        return min(one.saved, one.output)
+    return _KEPT_BY_CORE.get(one.path.rpartition(".")[2], 1.0) * one.saved
+
+
+def _pass(
+    calls: Sequence[tuple[Operator, tuple[KernelCall, ...]]], clock: KernelClock, *, forward: bool | None = None
+) -> PassCost:
+    """Return the cost of one pass: kernels, launches that they wait for, and the collectives of its operators."""
+    total = error = 0.0
+    launches = 0
+    blocking: list[Communication] = []
+    hidden: list[tuple[Communication, float]] = []
+    for one, kernels in calls:
+        spent = 0.0
+        for call in kernels:
+            seconds, off = clock.seconds(call, weights=one.operation is Operation.LINEAR)
+            spent += seconds
+            error += off
+        total += spent
+        launches += len(kernels)
+        if forward is None:
+            continue
+        for sent in _sent(one, forward=forward):
+            if sent.hidden:
+                hidden.append((sent, spent))
+            else:
+                blocking.append(sent)
+    return PassCost(max(total, launches * clock.launch), error, tuple(blocking), tuple(hidden))
+
+
+def _sent(one: Operator, *, forward: bool) -> Iterable[Communication]:
+    """Return the collectives of an operator in its forward pass, or in its backward pass."""
+    before, after = (
+        (one.before_forward, one.after_forward) if forward else (one.before_backward, one.after_input_gradient)
+    )
+    return before if after is None else (*before, after)

@@ -1,0 +1,201 @@
+"""What one model chunk of a pipeline costs: the sections that lie in it, with their collectives on a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+
+from simcore.models.network.mapping import Axis
+from simcore.models.training.operators import Communication
+from simcore.models.training.parallel.costs import PassCost, SectionCost
+from simcore.models.training.parallel.layout import Layout, Recompute
+from simcore.models.training.parallel.placement import Placement
+
+
+@dataclass
+class Seconds:
+    """What a micro-batch spends in some layers [s].
+
+    Attributes
+    ----------
+    forward, input_gradient, weight_gradient, recompute : float
+        Kernels of each pass.
+    tensor, context, expert : float
+        Collectives of each group that no kernel hides.
+    error : float
+        How far off the kernels may be.
+    """
+
+    forward: float = 0.0
+    input_gradient: float = 0.0
+    weight_gradient: float = 0.0
+    recompute: float = 0.0
+    tensor: float = 0.0
+    context: float = 0.0
+    expert: float = 0.0
+    error: float = 0.0
+
+    def add(self, other: Seconds, times: float = 1.0) -> None:
+        """Add so many times another one."""
+        for name in _NAMES:
+            setattr(self, name, getattr(self, name) + times * getattr(other, name))
+
+    @property
+    def total(self) -> float:
+        """All of it [s]."""
+        return (
+            self.forward + self.input_gradient + self.weight_gradient + self.recompute
+            + self.tensor + self.context + self.expert
+        )  # fmt: skip
+
+
+_NAMES = tuple(one.name for one in fields(Seconds))
+_GROUP = {Axis.TENSOR: "tensor", Axis.CONTEXT: "context", Axis.EXPERT: "expert"}
+
+
+def exposed(cost: PassCost, placement: Placement) -> dict[str, float]:
+    """Return what one pass waits for collectives, by group [s]: all of those that block, and the rest of others."""
+    waits = {"tensor": 0.0, "context": 0.0, "expert": 0.0}
+    for sent in cost.blocking:
+        waits[_GROUP[sent.axis]] += placement.seconds(sent)
+    beside: dict[tuple[Axis, float], float] = {}
+    for sent, kernels in cost.hidden:  # collectives of one operator share what its kernels take
+        beside[sent.axis, kernels] = beside.get((sent.axis, kernels), 0.0) + placement.seconds(sent)
+    for (axis, kernels), seconds in beside.items():
+        waits[_GROUP[axis]] += max(0.0, seconds - kernels)
+    return waits
+
+
+@dataclass(frozen=True)
+class BlockTimes:
+    """What a repetition of a section takes on a network.
+
+    Attributes
+    ----------
+    forward, backward, selective, full : Seconds
+        Forward pass, backward pass without recomputation, and what recomputing attention's core or all of it adds.
+    split : float
+        Share of the backward pass that is its weight gradient.
+    """
+
+    forward: Seconds
+    backward: Seconds
+    selective: Seconds
+    full: Seconds
+
+
+def block_times(cost: SectionCost, placement: Placement) -> BlockTimes:
+    """Return what one repetition of a section takes; recomputing all of it repeats its collectives too."""
+    forward = Seconds(forward=cost.forward.kernels, error=cost.forward.error, **exposed(cost.forward, placement))
+    backward = Seconds(
+        input_gradient=cost.input_gradient.kernels, weight_gradient=cost.weight_gradient.kernels,
+        error=cost.input_gradient.error + cost.weight_gradient.error, **exposed(cost.input_gradient, placement),
+    )  # fmt: skip
+    selective = Seconds(recompute=cost.core.kernels, error=cost.core.error)
+    full = Seconds(
+        recompute=forward.forward, error=forward.error, tensor=forward.tensor, context=forward.context,
+        expert=forward.expert,
+    )  # fmt: skip
+    return BlockTimes(forward, backward, selective, full)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Sections of one model chunk.
+
+    Attributes
+    ----------
+    section : int
+        Index in the model's list.
+    count : int
+        Repetitions of it in this chunk.
+    """
+
+    section: int
+    count: int
+
+
+def chunks_of(sections: Sequence[SectionCost], layers: Sequence[int]) -> list[list[Held]]:
+    """Cut sections into model chunks; what stands around the blocks goes with the block after it, or the last one.
+
+    Parameters
+    ----------
+    sections : sequence of SectionCost
+        Of the whole model, in order.
+    layers : sequence of int
+        Blocks of each chunk.
+
+    Examples
+    --------
+    >>> idle = PassCost()
+    >>> block = SectionCost("block", 5, idle, idle, idle, idle, 1.0, 0.0)
+    >>> around = SectionCost("", 1, idle, idle, idle, idle, 1.0, 0.0)
+    >>> [[(one.section, one.count) for one in chunk] for chunk in chunks_of([around, block, around], [2, 3])]
+    [[(0, 1), (1, 2)], [(1, 3), (2, 1)]]
+    """
+    chunks: list[list[Held]] = [[] for _ in layers]
+    left = list(layers)
+    at = 0
+    for index, section in enumerate(sections):
+        count = section.count
+        if not section.path:
+            following = any(later.path for later in sections[index + 1 :])
+            while following and left[at] == 0:
+                at += 1
+            chunks[at if following else -1].append(Held(index, count))
+            continue
+        while count:
+            if left[at] == 0:
+                at += 1
+            taken = min(count, left[at])
+            chunks[at].append(Held(index, taken))
+            left[at] -= taken
+            count -= taken
+    return chunks
+
+
+def recomputed(layout: Layout, chunk: Sequence[Held], sections: Sequence[SectionCost]) -> Iterator[tuple[Held, int]]:
+    """Yield the sections of a chunk with how many of their repetitions are recomputed: of blocks, the first ones."""
+    left = layout.recompute_layers if layout.recompute_layers is not None else sum(held.count for held in chunk)
+    for held in chunk:
+        again = 0
+        if sections[held.section].path and layout.recompute is not Recompute.NONE:
+            again = min(held.count, left)
+            left -= again
+        yield held, again
+
+
+@dataclass(frozen=True)
+class ChunkTimes:
+    """What a model chunk takes for a micro-batch.
+
+    Attributes
+    ----------
+    forward, backward : Seconds
+        Its passes, with recomputation in the backward one.
+    blocks : int
+        Blocks in it.
+    """
+
+    forward: Seconds
+    backward: Seconds
+    blocks: int
+
+
+def chunk_times(
+    layout: Layout, chunk: Sequence[Held], sections: Sequence[SectionCost], times: Sequence[BlockTimes]
+) -> ChunkTimes:
+    """Return what a model chunk takes for a micro-batch."""
+    forward, backward = Seconds(), Seconds()
+    for held, again in recomputed(layout, chunk, sections):
+        each = times[held.section]
+        forward.add(each.forward, held.count)
+        backward.add(each.backward, held.count)
+        if again:
+            backward.add(each.full if layout.recompute is Recompute.FULL else each.selective, again)
+    return ChunkTimes(forward, backward, sum(held.count for held in chunk if sections[held.section].path))
+
+
+def issued(cost: PassCost) -> tuple[Communication, ...]:
+    """Return all collectives of a pass."""
+    return (*cost.blocking, *(sent for sent, _ in cost.hidden))
