@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from simcore.models.network.simulation.ranks import RanksRun, simulate_ranks
     from simcore.models.network.simulation.run import CollectiveRun, simulate_collective
     from simcore.models.network.topology import Block, Dimension, Topology
+    from simcore.readers.cluster_networks import network_for
     from simcore.readers.costs import read_costs
     from simcore.readers.network_string import parse_network
     from simcore.readers.networks import read_network
@@ -75,6 +76,7 @@ __getattr__, __dir__ = attach(
         "cost_coefficients": "simcore.models.network.cost",
         "map_parallelism": "simcore.models.network.mapping",
         "network_cost": "simcore.models.network.cost",
+        "network_for": "simcore.readers.cluster_networks",
         "parse_network": "simcore.readers.network_string",
         "place": "simcore.models.network.sharing.job",
         "read_costs": "simcore.readers.costs",
@@ -120,6 +122,7 @@ __all__ = [
     "cost_coefficients",
     "map_parallelism",
     "network_cost",
+    "network_for",
     "parse_network",
     "place",
     "read_costs",

@@ -12,9 +12,10 @@ from simcore._lazy import attach
 if TYPE_CHECKING:
     from simcore.readers.applications import read_applications
     from simcore.readers.catalogue import ZooEntry
+    from simcore.readers.cluster_networks import network_for
     from simcore.readers.clusters import read_cluster
     from simcore.readers.costs import read_costs
-    from simcore.readers.devices import read_device
+    from simcore.readers.devices import default_network, read_device
     from simcore.readers.families import read_family
     from simcore.readers.libra import read_communicators
     from simcore.readers.models import read_model
@@ -35,6 +36,8 @@ __getattr__, __dir__ = attach(
         "Read": "simcore.readers.read",
         "References": "simcore.readers.references",
         "ZooEntry": "simcore.readers.catalogue",
+        "default_network": "simcore.readers.devices",
+        "network_for": "simcore.readers.cluster_networks",
         "parse_network": "simcore.readers.network_string",
         "read_applications": "simcore.readers.applications",
         "read_cluster": "simcore.readers.clusters",
@@ -59,6 +62,8 @@ __all__ = [
     "Read",
     "References",
     "ZooEntry",
+    "default_network",
+    "network_for",
     "parse_network",
     "read_applications",
     "read_cluster",

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from simcore.files import read_yaml
 from simcore.models.compute.device import Device
+from simcore.readers import zoo
 from simcore.readers.quantities import Bandwidth, Bytes, Entry, Frequency, Power, Rate, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import json_or_yaml
@@ -29,6 +30,7 @@ class _DeviceFile(Entry):
     link_bandwidth: Bandwidth
     boost_clock: Frequency
     power: Annotated[Power, Field(gt=0)] | None = None
+    network: str | None = None
 
 
 def read_device(name_or_path: str | Path | InputFile, place: str = "device") -> Read[Device]:
@@ -51,8 +53,7 @@ def read_device(name_or_path: str | Path | InputFile, place: str = "device") -> 
     >>> read_device("t4").value.peaks
     {'fp32': 8100000000000.0, 'fp16': 65000000000000.0}
     """
-    file = read_entry("devices", name_or_path, place, "device")
-    data = read_yaml(file.path, _DeviceFile, "device", json_or_yaml(file, "device"))
+    file, data = _device_file(name_or_path, place)
     peaks = {"fp32": data.fp32, "tf32": data.tf32, "fp16": data.fp16, "bf16": data.bf16}
     device = Device(
         name=file.path.stem,
@@ -67,3 +68,26 @@ def read_device(name_or_path: str | Path | InputFile, place: str = "device") -> 
         power=data.power or 0.0,
     )
     return file.of(device)
+
+
+def default_network(device: str) -> str | None:
+    """Return the network of the zoo that servers with a device mostly have; None where no such server is known.
+
+    Parameters
+    ----------
+    device : str
+        Name of a device of the zoo; a device that is not there has no network.
+
+    Examples
+    --------
+    >>> default_network("h200"), default_network("t4"), default_network("my-gpu")
+    ('dgx-h100', None, None)
+    """
+    if device.lower() not in zoo.names("devices"):
+        return None
+    return _device_file(device, "device")[1].network
+
+
+def _device_file(name_or_path: str | Path | InputFile, place: str) -> tuple[InputFile, _DeviceFile]:
+    file = read_entry("devices", name_or_path, place, "device")
+    return file, read_yaml(file.path, _DeviceFile, "device", json_or_yaml(file, "device"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -46,7 +46,7 @@ class ModelInput:
     sequence_key : str
         What the file calls the sequence, for messages.
     config : Config or None
-        What was read of a ``config.json``; None for a file of simcore's own.
+        What was read of a ``config.json``, or of a file of simcore's own that holds one; None for others.
     """
 
     architecture: Architecture
@@ -95,8 +95,13 @@ class ModelInput:
                 remedy = f"Leave {field(name)} out, or run such models apart."
                 raise InputError(field(name), f"{given} for {self.place}", "it for models of tokens alone", remedy)
 
+    @property
+    def longest(self) -> int | None:
+        """Tokens of the longest sequence that it takes, or of the one that its file names; None where nobody says."""
+        return self.sequence if self.config is None else self.config.context
+
     def taken(self, sequence: int | None) -> int | None:
-        """Return the tokens of a sequence where nobody gave them: the longest of a ``config.json``; None elsewhere."""
+        """Return the tokens of a sequence where nobody gave them, but a ``config.json``; None elsewhere."""
         return self.sequence if sequence is None and self.config is not None else None
 
     def cautions(self, sequence: int | None) -> tuple[str, ...]:
@@ -109,7 +114,7 @@ class ModelInput:
         """Return how the file was read, and that a sequence is longer than the model takes."""
         if self.config is None:
             return ()
-        longest, said = self.sequence, [f"{self.place}: {note}" for note in self.config.notes]
+        longest, said = self.longest, [f"{self.place}: {note}" for note in self.config.notes]
         if sequence is not None and longest is not None and sequence > longest:
             said.append(f"{self.place}: {sequence:,} tokens are more than the {longest:,} that the model takes")
         return tuple(said)
@@ -146,6 +151,14 @@ class _ModelFile(Entry):
     pooler: Flag = False
     dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.0
     causal: Flag = True
+
+
+class _WithConfig(Entry):
+    config: dict[str, Any]
+    sequence: _Count | None = None
+    batch: _Count | None = None
+    tp: _Count | None = None
+    dp: _Count | None = None
 
 
 class _HuggingFace(BaseModel):
@@ -213,10 +226,16 @@ def parse_model(path: Path, text: str) -> ModelInput:
     refuse_neighbours(path, fields)
     if is_layered(fields):
         return _parse_layered(path, text)
-    model = _parse_hugging_face(path, text) if is_hugging_face(fields) else _parse_own(path, text)
+    model = _parser(fields)(path, text)
     if model.transformer is not None:
         _check_heads(path, model.transformer, {} if model.config is None else model.config.names)
     return model
+
+
+def _parser(fields: set[str]) -> Callable[[Path, str], ModelInput]:
+    if is_hugging_face(fields):
+        return _parse_hugging_face
+    return _parse_with_config if "config" in fields else _parse_own
 
 
 def _parse_layered(path: Path, text: str) -> ModelInput:
@@ -273,7 +292,22 @@ def _parse_hugging_face(path: Path, text: str) -> ModelInput:
     It says nothing of the batch, which is one sequence per replica unless given, nor of the speed, which is that of the
     published workloads. The sequence is the longest that the model takes unless given.
     """
-    config = read_config(path, read_yaml(path, _HuggingFace, "model", text).model_extra or {})
+    return _of_config(path, read_yaml(path, _HuggingFace, "model", text).model_extra or {})
+
+
+def _parse_with_config(path: Path, text: str) -> ModelInput:
+    """Read a file that holds a ``config.json``, and may say how to run it: an entry of the zoo names its source."""
+    data = read_yaml(path, _WithConfig, "model", text)
+    model = _of_config(path, data.config)
+    architecture = model.architecture
+    if data.source and isinstance(architecture, Transformer):
+        architecture = replace(architecture, source=data.source)
+    batch, sequence = data.batch or model.batch, data.sequence or model.sequence
+    return replace(model, architecture=architecture, sequence=sequence, batch=batch, tp=data.tp, dp=data.dp)
+
+
+def _of_config(path: Path, fields: Mapping[str, Any]) -> ModelInput:
+    config = read_config(path, fields)
     return ModelInput(
         config.architecture, config.element, PUBLISHED_RATE, config.context, 1, None, None, str(path),
         config.names.get("context", "max_position_embeddings"), config,

@@ -18,6 +18,7 @@ from simcore.units import LARGEST, SMALLEST, format_si, parse
 
 if TYPE_CHECKING:
     from simcore.models.compute.profile import KernelProfile
+    from simcore.readers.read import Read
 
 _GIGABYTE = 1e9
 _AMOUNT = re.compile(r"\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*(k|[KMGTP]i?)?B?\s*\Z")
@@ -140,8 +141,19 @@ def device_profile(profile: str | Path | KernelProfile, place: str) -> KernelPro
     return read_profile(profile, place).value
 
 
-def resolve_network(network: str | Path, place: str = "--network") -> tuple[NetworkSpec, dict[str, str]]:
+def resolve_network(
+    network: str | Path, place: str = "--network", gpus: int | None = None
+) -> tuple[NetworkSpec, dict[str, str]]:
     """Return a network that has its bandwidths, and the hash of the file it came from, if any.
+
+    Parameters
+    ----------
+    network : str or Path
+        A name of the zoo, a file, or a network written out.
+    place : str
+        The field that gave it, for messages.
+    gpus : int, optional
+        How many NPUs it is to have; networks whose nodes follow from them are refused without.
 
     Raises
     ------
@@ -151,11 +163,10 @@ def resolve_network(network: str | Path, place: str = "--network") -> tuple[Netw
     if not str(network).strip():
         expected = "the name of a network that has bandwidths, the path of a file, or a network written out"
         raise InputError(place, "nothing", expected, f'For example: {place} "Ring(8)@100GB/s", or DGX-like.')
-    if isinstance(network, str) and is_network_string(network):
-        return parse_network(network, place), {}
-    from simcore.readers.networks import read_network
-
-    read = read_network(network, place)
+    written_out = isinstance(network, str) and is_network_string(network)
+    if written_out and gpus is None:
+        return parse_network(str(network), place), {}
+    read = _read_network(network, place, gpus)
     topology, bandwidths = read.value.topology, read.value.bandwidths
     if bandwidths is None or min(bandwidths) <= 0:
         text = " x ".join(
@@ -165,7 +176,17 @@ def resolve_network(network: str | Path, place: str = "--network") -> tuple[Netw
         expected = "a network with the bandwidth of each dimension"
         remedy = f'Write bandwidths into its file, or write it out with them: {place} "{text}".'
         raise InputError(place, found, expected, remedy)
-    return read.value, {"network": read.sha256}
+    return read.value, {} if written_out else {"network": read.sha256}
+
+
+def _read_network(network: str | Path, place: str, gpus: int | None) -> Read[NetworkSpec]:
+    if gpus is not None:
+        from simcore.readers.cluster_networks import network_for  # whose schemas no network string needs
+
+        return network_for(network, gpus, place)
+    from simcore.readers.networks import read_network
+
+    return read_network(network, place)
 
 
 def in_gigabytes(bandwidths: Sequence[float]) -> str:

@@ -41,8 +41,8 @@ def test_what_a_script_needs():
         *("Convention", "CostModel", "Dimension", "GroupCollective", "Groups", "Job", "JobRun", "LevelCost"),
         *("LoggedPhase", "LoggedTransfer", "Network", "Optimization", "RanksRun", "Scheduler", "SharedRun", "Topology"),
         *("CONVENTIONS", "SCHEDULERS", "bounds", "collective_time", "convention", "cost_coefficients"),
-        *("map_parallelism", "network_cost", "parse_network", "place", "read_costs", "read_network", "scheduler"),
-        *("simulate", "simulate_collective", "simulate_ranks", "traffic"),
+        *("map_parallelism", "network_cost", "network_for", "parse_network", "place", "read_costs", "read_network"),
+        *("scheduler", "simulate", "simulate_collective", "simulate_ranks", "traffic"),
     }
 
 

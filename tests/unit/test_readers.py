@@ -18,6 +18,7 @@ from simcore import readers, traces
 from simcore.cli.main import run
 from simcore.errors import InputError
 from simcore.readers import Read, zoo
+from simcore.readers.networks import read_any_network
 from simcore.readers.read import InputFile, read_entry, read_path
 from simcore.traces import bundled
 
@@ -29,7 +30,7 @@ KINDS = {
     "families": readers.read_family,
     "groups": readers.read_workloads,
     "models": readers.read_model,
-    "networks": readers.read_network,
+    "networks": read_any_network,  # read_network refuses those that a number of GPUs decides
     "operators": readers.read_timed_models,
     "profiles": readers.read_profile,
     "rates": readers.read_step_times,

@@ -8,12 +8,17 @@ from simcore.errors import InputError
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import map_parallelism
 from simcore.models.network.topology import Block
+from simcore.readers.cluster_networks import network_for
 from simcore.readers.costs import read_costs
+from simcore.readers.devices import default_network
 from simcore.readers.networks import read_network
 from simcore.readers.references import read_references
 from simcore.readers.workloads import read_workload, read_workloads
 from simcore.readers.zoo import ROOT, names
 
+OPEN = ["dgx-a100", "dgx-b200", "dgx-h100", "dgx-v100", "p3dn", "selene"]
+"""Networks whose nodes follow from the GPUs."""
+FIXED = [name for name in names("networks") if name not in OPEN]
 DESCRIBED = ("networks", "costs", "models", "groups", "references")
 FILES = [path for kind in DESCRIBED for path in sorted((ROOT / kind).iterdir())]
 
@@ -25,11 +30,43 @@ def test_every_file_describes_itself_and_names_its_source(path):
     assert data["source"]
 
 
-@pytest.mark.parametrize("name", names("networks"))
+@pytest.mark.parametrize("name", FIXED)
 def test_every_network_loads(name):
     topology = read_network(name, "NETWORK").value.topology
     assert topology.name == name
     assert topology.npus == (4096 if "4K" in name else 1024)
+
+
+@pytest.mark.parametrize(
+    ("name", "bandwidths"),
+    [
+        ("dgx-v100", (150e9, 6.25e9)),
+        ("p3dn", (150e9, 1.5625e9)),
+        ("dgx-a100", (300e9, 25e9)),
+        ("selene", (300e9, 25e9)),
+        ("dgx-h100", (450e9, 50e9)),
+        ("dgx-b200", (900e9, 50e9)),
+    ],
+)
+def test_every_cluster_network_loads_for_its_gpus(name, bandwidths):
+    assert name in OPEN
+    network = network_for(name.upper(), 1024).value
+    assert [(each.block, each.size) for each in network.topology.dimensions] == [(Block.SWITCH, 8), (Block.SWITCH, 128)]
+    assert [each.latency for each in network.topology.dimensions] == [1.7e-6, 7e-6]
+    assert (network.topology.name, network.bandwidths) == (name, bandwidths)
+    assert "assumed" in network.topology.source
+    for gpus in range(1, 9):
+        inside = network_for(name, gpus).value
+        assert ([each.size for each in inside.topology.dimensions], inside.bandwidths) == ([gpus], bandwidths[:1])
+
+
+def test_devices_name_networks_of_the_zoo():
+    named = {name: default_network(name) for name in names("devices")}
+    assert set(named.values()) <= {None, *OPEN}
+    assert (named["v100-32gb"], named["a100-40gb"], named["h100"], named["h200"]) == (
+        *("dgx-v100", "dgx-a100", "dgx-h100", "dgx-h100"),
+    )
+    assert [name for name in named if "pcie" in name and named[name]] == []
 
 
 def test_networks_are_innermost_first():
@@ -55,8 +92,8 @@ def test_costs_per_npu(network, costs, expected):
     assert [c * 1e9 / topology.npus for c in found] == pytest.approx(expected, rel=1e-12)
 
 
-def test_only_the_dgx_like_network_has_bandwidths():
-    fixed = {name: read_network(name, "NETWORK").value.bandwidths for name in names("networks")}
+def test_of_fixed_networks_only_the_dgx_like_one_has_bandwidths():
+    fixed = {name: read_network(name, "NETWORK").value.bandwidths for name in FIXED}
     assert fixed.pop("DGX-like") == (300e9, 25e9)
     assert set(fixed.values()) == {None}
 

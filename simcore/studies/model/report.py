@@ -100,7 +100,7 @@ def _sizes(model: Transformer, source: ModelInput) -> list[str]:
     heads = "heads not said" if model.heads is None else f"{model.heads} heads"
     grouped = "" if model.kv_heads in (None, model.heads) else f", {model.kv_heads} of K and V"
     window = "" if model.window is None else f", window {model.window:,}"
-    context = "not said" if source.sequence is None else f"{source.sequence:,}"
+    context = "not said" if source.longest is None else f"{source.longest:,}"
     encoder = "" if model.encoder is None else f" and an encoder of {model.encoder.blocks}"
     return [f"{model.blocks} blocks of {model.hidden:,}{encoder}; {heads}{grouped}; context {context}{window}"]
 

@@ -15,7 +15,9 @@ class ModelRequest(Request):
 
     model: str | Path = argument(metavar="NAME|FILE", help="An entry of the zoo, or a file such as config.json.")
     sequence: int | None = option(
-        default=None, least=1, help="Tokens per sequence, in place of the longest that the model takes."
+        default=None,
+        least=1,
+        help="Tokens per sequence, in place of the file's, or of the longest that the model takes.",
     )
     causal: str = option(
         default="full", choices=CAUSAL, help="Whether causal attention is counted in full, or the half below its mask."

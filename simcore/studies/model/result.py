@@ -60,7 +60,7 @@ class ModelResult(ModelOutcome):
             "heads": None if model is None else model.heads,
             "kv_heads": groups,
             "window": None if model is None else model.window,
-            "context": self.source.sequence,
+            "context": self.source.longest,
             "used": [] if config is None else list(config.used),
             "ignored": [] if config is None else list(config.ignored),
             **({} if self.operators is None else {"operators": [asdict(one) for one in self.operators]}),
