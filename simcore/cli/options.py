@@ -118,6 +118,14 @@ class StudyCommand(click.Command):
             epilog=epilog,
         )
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line; an option that may stand bare takes the word after it only if that is a value."""
+        from simcore.studies.request import descriptions
+
+        bare = {flag: each for name, each in descriptions(self.request).items() if each.bare
+                for flag in spellings(name, each)}  # fmt: skip
+        return super().parse_args(ctx, _with_values(args, bare))
+
     def _run(self, arguments: tuple[str, ...] = (), **values: Any) -> None:
         from simcore.studies.request import descriptions
 
@@ -290,6 +298,16 @@ def _option(name: str, description: Description, hint: str, default: Any) -> cli
         [flag, *others, name], type=_type(kind, description), multiple=description.many, metavar=metavar, help=text,
         default=None,
     )  # fmt: skip
+
+
+def _with_values(args: Sequence[str], bare: Mapping[str, Description]) -> list[str]:
+    """Write out what options mean that stand without a value."""
+    written = []
+    for word, after in zip(args, [*args[1:], ""], strict=True):
+        each = bare.get(word)
+        words = () if each is None else tuple(choice.lower() for choice in each.choices)
+        written.append(word if each is None or after.lower() in words else f"{word}={each.bare}")
+    return written
 
 
 def _type(kind: str, description: Description) -> click.ParamType[Any] | None:

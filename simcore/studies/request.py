@@ -59,6 +59,8 @@ class Description:
         Words that it may be, in any case; empty for any.
     beside : str
         What it may be beside these words, such as ``FILE.py:CLASS``; empty for nothing else. The run checks it.
+    bare : str
+        What the option means without a value; empty where it needs one.
     least : int or None
         The smallest whole number that it may be.
     metavar : str
@@ -87,6 +89,7 @@ class Description:
     instead: Instead | None = None
     scripts_only: bool = False
     beside: str = ""
+    bare: str = ""
 
 
 def argument(
@@ -118,6 +121,7 @@ def option(
     many: bool = False,
     scripts_only: bool = False,
     beside: str = "",
+    bare: str = "",
     kw_only: Literal[True] = True,
 ) -> Any:
     """Declare a field that is given by name, see `Description`.
@@ -126,8 +130,9 @@ def option(
     with arguments.
     """
     described = Description(
-        help, unit, _words(choices), least, metavar, flag, many=many, scripts_only=scripts_only, beside=beside
-    )
+        help, unit, _words(choices), least, metavar, flag, many=many, scripts_only=scripts_only, beside=beside,
+        bare=bare,
+    )  # fmt: skip
     return dataclasses.field(default=default, kw_only=kw_only, metadata={"description": described})
 
 

@@ -38,7 +38,7 @@ class Space:
 
     Attributes
     ----------
-    tp, cp, pp, vp, ep, micro_batch : tuple of int
+    tp, cp, pp, vp, ep, dp, micro_batch : tuple of int
         Degrees and sequences of a micro-batch.
     recompute : tuple of Recompute
         What may be recomputed.
@@ -51,6 +51,7 @@ class Space:
     pp: tuple[int, ...] = ()
     vp: tuple[int, ...] = ()
     ep: tuple[int, ...] = ()
+    dp: tuple[int, ...] = ()
     micro_batch: tuple[int, ...] = ()
     recompute: tuple[Recompute, ...] = tuple(Recompute)
     zero: tuple[int, ...] = (1,)
@@ -91,6 +92,8 @@ def layouts_of(
         if gpus % (tp * cp * pp) or global_batch % (gpus // (tp * cp * pp)):
             continue
         dp = gpus // (tp * cp * pp)
+        if space.dp and dp not in space.dp:
+            continue
         each = global_batch // dp
         for ep, vp, size in itertools.product(
             space.ep or [e for e in _divisors(experts or 1) if (cp * dp) % e == 0],

@@ -1,0 +1,286 @@
+"""From a request to a model on a machine and the layouts that it leaves open."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from simcore.errors import InputError, field
+from simcore.models.training.architecture import Transformer
+from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, Machine
+from simcore.models.training.parallel.layout import (
+    NUMBER_FORMATS,
+    ContextExchange,
+    Layout,
+    Recompute,
+    check_layout,
+    nearest,
+)
+from simcore.models.training.parallel.search import Found, Space, layouts_of, search_layouts
+from simcore.readers.devices import default_network
+from simcore.readers.models import ModelInput, read_model
+from simcore.readers.profiles import read_profile
+from simcore.studies.deployment.parallel import ParallelRequest
+from simcore.studies.inputs import resolve_network
+
+LONGEST = 4096
+"""Tokens of a sequence where neither the request nor the model says how many, and at most by default."""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A model on a machine, and what of its layout is given.
+
+    Attributes
+    ----------
+    name : str
+        Of the model, as it was given.
+    model : Transformer
+        The sizes.
+    sequence, gpus, global_batch : int
+        Tokens of a sequence, GPUs, and sequences of an iteration.
+    evaluator : Evaluator
+        Of the model on the machine.
+    base : Layout
+        What is given.
+    space : Space
+        What is left open.
+    node : int
+        GPUs of a node.
+    sha256 : dict of str to str
+        Hashes of what was read, by role.
+    notes : tuple of str
+        What a reader must know.
+    """
+
+    name: str
+    model: Transformer
+    sequence: int
+    gpus: int
+    global_batch: int
+    evaluator: Evaluator
+    base: Layout
+    space: Space
+    node: int
+    sha256: dict[str, str]
+    notes: tuple[str, ...]
+
+    def layouts(self) -> Iterator[Layout]:
+        """Yield the layouts that the request leaves open."""
+        return layouts_of(self.model, self.gpus, self.global_batch, self.space, self.base, self.node)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the request leaves one layout."""
+        space = self.space
+        free = (space.tp, space.cp, space.pp, space.vp, space.ep, space.micro_batch, space.recompute, space.zero)
+        return all(len(each) == 1 for each in free)
+
+
+def deployed(request: ParallelRequest, *, open_all: bool = False) -> Deployed:
+    """Read what a request names.
+
+    Parameters
+    ----------
+    request : ParallelRequest
+        The inputs.
+    open_all : bool
+        Whether context parallelism and model chunks per rank are left open too where they are not given.
+
+    Raises
+    ------
+    InputError
+        If something is missing or does not fit together.
+    """
+    for name, given in (("gpus", request.gpus), ("device", request.device)):
+        if given is None:
+            example = "64" if name == "gpus" else "h100"
+            raise InputError(field(name), "nothing", "it, to know what the model is trained on",
+                             f"Add {field(name)} {example}.")  # fmt: skip
+    assert request.gpus is not None
+    assert request.device is not None
+    read = read_model(request.model, field("model"))
+    model, sequence, notes = _model(read.name, read.value, request)
+    profile = read_profile(request.device, field("device"))
+    if not profile.value.device.memory:
+        found, expected = f"{profile.name}, without the size of its memory", "a device whose memory is known"
+        raise InputError(field("device"), found, expected, "Add memory to its file, such as 80 GB.")
+    spec, network_hash = resolve_network(_network(request, profile.value.device.name), field("network"), request.gpus)
+    assert spec.bandwidths is not None
+    machine = Machine(profile.value, spec.topology, spec.bandwidths)
+    global_batch = request.global_batch or request.gpus
+    base, space = _given(request, model, sequence, global_batch, open_all)
+    hashes = {"model": read.sha256, "device": profile.sha256, **network_hash}
+    evaluator = Evaluator(model, sequence, machine)
+    evaluator.clock(base)  # a number format that the device lacks is said first
+    return Deployed(
+        read.name, model, sequence, request.gpus, global_batch, evaluator, base, space,
+        spec.topology.dimensions[0].size, hashes, (*notes, *spec.notes),
+    )  # fmt: skip
+
+
+def chosen(deployment: Deployed) -> tuple[Evaluation, Found | None]:
+    """Return the layout that a request asks for, or the best of those that it leaves open with how it was found.
+
+    Where none fits it is the one that needs least memory.
+
+    Raises
+    ------
+    InputError
+        If no layout can be run at all.
+    """
+    if deployment.settled:
+        layout = next(deployment.layouts(), None)
+        if layout is None:  # say what does not divide
+            _refuse(deployment)
+            raise InputError(field("gpus"), str(deployment.gpus), "a number that the degrees make up")
+        return deployment.evaluator.evaluate(layout), None
+    layouts = list(itertools.islice(deployment.layouts(), MOST_LAYOUTS))
+    found = search_layouts(deployment.evaluator, layouts)
+    if found.smallest is None:
+        _refuse(deployment)
+        degrees = f"{deployment.gpus} GPUs and a global batch of {deployment.global_batch}"
+        remedy = f"Leave degrees out, or choose another {field('global_batch')}."
+        raise InputError("layout", degrees, "some layout of these degrees that can be run", remedy)
+    return (found.best[0] if found.best else found.smallest), found
+
+
+MOST_LAYOUTS = 50_000
+"""Layouts that are tried at most."""
+
+
+def _model(name: str, source: ModelInput, request: ParallelRequest) -> tuple[Transformer, int, tuple[str, ...]]:
+    """Return the sizes of a model with its output layer, and the tokens of a sequence."""
+    model = source.transformer
+    if model is None:
+        expected = "a transformer, whose layers repeat"
+        raise InputError(field("model"), f"{name}, a list of layers", expected, "simcore rates predicts its steps.")
+    notes = list(source.cautions(request.sequence))
+    sequence = request.sequence or source.sequence
+    if sequence is None or (request.sequence is None and sequence > LONGEST):
+        longest = "" if sequence is None else f"; the model takes {sequence:,}"
+        sequence = LONGEST
+        notes.append(f"sequences of {sequence:,} tokens are taken, as {field('sequence')} is not given{longest}")
+    return model, sequence, tuple(notes)
+
+
+def _network(request: ParallelRequest, device: str) -> str:
+    """Return the network that is asked for, or the device's usual one."""
+    if request.network is not None:
+        return str(request.network)
+    usual = default_network(device)
+    if usual is None:
+        remedy = f'Give one: {field("network")} dgx-h100, or "Switch(8)@50GB/s,2us".'
+        raise InputError(field("network"), "nothing", f"a network, as no usual one of {device} is known", remedy)
+    return usual
+
+
+def _given(
+    request: ParallelRequest, model: Transformer, sequence: int, global_batch: int, open_all: bool
+) -> tuple[Layout, Space]:
+    """Return what a request settles, and what it leaves open."""
+    gpus = request.gpus or 1
+    product = (request.tp or 1) * (request.cp or 1) * (request.pp or 1)
+    if gpus % product:
+        found = f"TP {request.tp or 1} x CP {request.cp or 1} x PP {request.pp or 1} = {product}"
+        remedy = f"The nearest products that do are {nearest(product, gpus)}."
+        raise InputError(f"{field('tp')}, {field('cp')}, {field('pp')}", found, f"a divisor of {gpus} GPUs", remedy)
+    zero = 3 if request.fsdp else request.zero
+    form = NUMBER_FORMATS[request.precision]
+    fused = request.attention == "fused"
+    base = Layout(
+        sequence_parallel=request.sequence_parallel is not False, zero=zero or 0,
+        recompute=Recompute(request.recompute or "none"), recompute_layers=request.recompute_layers,
+        order=request.order, exchange=ContextExchange(request.context_exchange), fused_attention=fused,
+        stage_layers=tuple(int(each) for each in request.stage_layers or ()), overlap=request.overlap,
+        imbalance=imbalance(request.expert_load, model, request.ep or 1), number_format=form,
+    )  # fmt: skip
+    recomputes = (Recompute.NONE, Recompute.FULL) if fused else tuple(Recompute)
+    if request.recompute is not None:
+        recomputes = (base.recompute,)
+    folded = request.order in {"ZBV", "DualPipeV"}
+    space = Space(
+        tp=_one(request.tp), pp=_one(request.pp), ep=_one(request.ep) or (() if model.experts else (1,)),
+        cp=_one(request.cp) or (() if open_all else (1,)),
+        vp=_one(request.vp) or ((2,) if folded else () if open_all else (1,)),
+        dp=_one(request.dp), micro_batch=_one(request.micro_batch), recompute=recomputes,
+        zero=(0, 1) if zero is None else (zero,),
+    )  # fmt: skip
+    if request.dp is not None:
+        _check_data_parallelism(request, gpus, product)
+    _check_batch(request, global_batch, gpus // product)
+    for name in ("tp", "cp", "pp", "vp", "ep"):  # what cannot fit the model whatever else is chosen
+        degree = getattr(request, name)
+        if degree is not None and name in {"tp", "cp"}:
+            check_layout(replace(base, **{name: degree}, sequence_parallel=False), model, sequence)
+    return base, space
+
+
+def _one(given: int | None) -> tuple[int, ...]:
+    return () if given is None else (given,)
+
+
+def _check_data_parallelism(request: ParallelRequest, gpus: int, product: int) -> None:
+    """Refuse a degree that the others do not leave."""
+    left = gpus // product
+    settled = None not in (request.tp, request.pp)
+    assert request.dp is not None
+    if (settled and request.dp != left) or left % request.dp:
+        found = f"{request.dp} with TP x CP x PP = {product} on {gpus} GPUs"
+        raise InputError(field("dp"), found, f"{left}", f"Leave {field('dp')} out: it follows from the others.")
+
+
+def _check_batch(request: ParallelRequest, global_batch: int, replicas: int) -> None:
+    """Refuse a micro-batch that no number of replicas makes a global batch of."""
+    if None in (request.tp, request.pp):
+        return
+    size = request.micro_batch or 1
+    if global_batch % (replicas * size):
+        found = f"{global_batch} of {replicas} replicas with micro-batches of {size}"
+        low = global_batch // (replicas * size) * replicas * size
+        near = " or ".join(str(each) for each in (low, low + replicas * size) if each)
+        raise InputError(
+            field("global_batch"), found, f"a multiple of {replicas * size}",
+            f"The nearest are {near}; or choose another {field('micro_batch')}.",
+        )  # fmt: skip
+
+
+def _refuse(deployment: Deployed) -> None:
+    """Raise what is wrong with the degrees that are given, where something is."""
+    space, base = deployment.space, deployment.base
+    degrees = {name: getattr(space, name)[0] for name in ("tp", "cp", "pp", "vp", "ep", "micro_batch")
+               if len(getattr(space, name)) == 1}  # fmt: skip
+    product = degrees.get("tp", 1) * degrees.get("cp", 1) * degrees.get("pp", 1)
+    layout = replace(base, **degrees, dp=max(1, deployment.gpus // product))
+    if layout.vp > 1 and layout.order == "1F1B":
+        layout = replace(layout, order="interleaved")
+    check_layout(replace(layout, sequence_parallel=base.sequence_parallel and layout.tp > 1),
+                 deployment.model, deployment.sequence)  # fmt: skip
+    size = layout.micro_batch
+    each = deployment.global_batch // layout.dp
+    if layout.vp > 1 and (each // size) % layout.pp:
+        found = f"{each // size} micro-batches of a replica"
+        expected = f"a multiple of PP {layout.pp}, which interleaved chunks take turns in"
+        raise InputError(field("global_batch"), found, expected)
+
+
+def imbalance(load: object, model: Transformer, ep: int) -> float:
+    """Return the rows of the busiest GPU's experts over an even share, of a histogram of tokens per expert.
+
+    Examples
+    --------
+    >>> from simcore.models.training.architecture import Experts
+    >>> moe = Transformer("moe", hidden=8, blocks=1, experts=Experts(4, 2, 8))
+    >>> imbalance((1.0, 1.0, 1.0, 5.0), moe, ep=2)
+    1.5
+    """
+    if not isinstance(load, tuple):
+        return 1.0
+    count = 0 if model.experts is None else model.experts.count
+    if len(load) != count:
+        found, expected = f"{len(load)} numbers", f"one for each of the {count} experts of {model.name}"
+        raise InputError(field("expert_load"), found, expected)
+    each = max(1, count // ep)
+    busiest = max(sum(load[at : at + each]) for at in range(0, count, each))
+    return float(busiest / (sum(load) / (count // each)))
