@@ -119,12 +119,16 @@ class StudyCommand(click.Command):
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the command line; an option that may stand bare takes the word after it only if that is a value."""
+        """Parse the command line."""
+        return super().parse_args(ctx, self.with_values(args))
+
+    def with_values(self, args: Sequence[str]) -> list[str]:
+        """Write out options that stand bare; one that may takes the word after it only if that is a value."""
         from simcore.studies.request import descriptions
 
-        bare = {flag: each for name, each in descriptions(self.request).items() if each.bare
-                for flag in spellings(name, each)}  # fmt: skip
-        return super().parse_args(ctx, _with_values(args, bare))
+        fields = descriptions(self.request).items()
+        bare = {flag: each for name, each in fields if each.bare for flag in spellings(name, each)}
+        return _with_values(args, bare)
 
     def _run(self, arguments: tuple[str, ...] = (), **values: Any) -> None:
         from simcore.studies.request import descriptions

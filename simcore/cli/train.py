@@ -1,11 +1,23 @@
-"""``simcore train``: a training iteration on a network, simulated chunk by chunk."""
+"""``simcore train``: an iteration of a model on GPUs in closed form, or of a workload on a network, chunk by chunk."""
 
 from __future__ import annotations
 
-from simcore.cli.options import StudyCommand
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from simcore.cli.options import StudyCommand, flag_of
+from simcore.errors import InputError
+from simcore.studies.iteration.request import IterationRequest
 from simcore.studies.train.request import TrainRequest
 
-HELP = """Simulate a training iteration on a network, chunk by chunk, and say where its time goes.
+HELP = """Predict a training iteration of a model on GPUs, or simulate one on a network, chunk by chunk.
+
+MODEL alone is a model on GPUs: time, its parts, rates, and what every rank holds, before the run.
+
+\b
+$ simcore train llama-2-70b --gpus 64 --device h100 --tp 8 --pp 2 --global-batch 512
 
 NETWORK is 2D, 3D, 4D or a FILE; BUDGET the bandwidth of one NPU in all, in GB/s; WORKLOAD 17B, 175B, 1T or a FILE.
 
@@ -16,6 +28,66 @@ iteration
 time                    ...
 """
 
-command = StudyCommand(
-    "train", TrainRequest, "simcore.studies.train:train", help=HELP, example="4D 325 1T", timeline=True
-)
+_SAME = {"network": "network_instead", "model_instead": "workload_instead"}
+"""Options that have one flag in both studies and another name: that of a model on GPUs, to that of a workload."""
+
+ON_GPUS = ("gpus", "device")
+"""Options that only a model on GPUs has."""
+
+
+class TrainCommand(click.Command):
+    """Two studies under one name: one argument is a model on GPUs, three are a workload on a network."""
+
+    def __init__(self) -> None:
+        self.model = StudyCommand(
+            "train", IterationRequest, "simcore.studies.iteration:iteration", help=HELP, timeline=True,
+            timeline_table=False, example="llama-2-7b --gpus 8 --device h100",
+        )  # fmt: skip
+        self.workload = StudyCommand(
+            "train", TrainRequest, "simcore.studies.train:train", help=HELP, example="4D 325 1T", timeline=True
+        )
+        known = {str(each.name): each for each in self.model.params}
+        both = {str(each.name): each for each in self.workload.params} | known
+        arguments = click.Argument(["arguments"], nargs=-1, metavar="MODEL | NETWORK BUDGET WORKLOAD")
+        params = [arguments, *(each for name, each in both.items() if name not in {"arguments", *_SAME})]
+        super().__init__(
+            "train", context_settings={"ignore_unknown_options": True}, params=params, callback=self._run, help=HELP
+        )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line, as either study would."""
+        return super().parse_args(ctx, self.model.with_values(args))
+
+    def _run(self, arguments: tuple[str, ...] = (), **values: Any) -> None:
+        command = self.model if self._is_model(arguments, values) else self.workload
+        if command is self.model:
+            values |= {own: values.pop(other) for own, other in _SAME.items()}
+        names = {str(each.name) for each in command.params}
+        for name, value in values.items():
+            if name not in names and value not in (None, (), False):
+                raise InputError(_flag(self, name), *_elsewhere(command is self.model))
+        command.callback(arguments, **{name: value for name, value in values.items() if name in names})  # type: ignore[misc]  # a study's is set
+
+    def _is_model(self, arguments: Sequence[str], values: dict[str, Any]) -> bool:
+        """Say whether what is given is a model on GPUs."""
+        if any(values.get(name) is not None for name in ON_GPUS):
+            return True
+        positions = [word for word in arguments if not word.startswith("-")]
+        named = values["workload_instead"] is not None
+        return values["network_instead"] is None and len(positions) + named == 1
+
+
+def _flag(command: click.Command, name: str) -> str:
+    return next((each.opts[0] for each in command.params if each.name == name), flag_of(name))
+
+
+def _elsewhere(on_gpus: bool) -> tuple[str, str, str]:
+    """Return what is found and expected, and a remedy, where an option of the other study is given."""
+    given, other = "a model on GPUs", "a workload on a network"
+    forms = "train MODEL --gpus N --device NAME", "train NETWORK BUDGET WORKLOAD"
+    if not on_gpus:
+        given, other, forms = other, given, forms[::-1]
+    return f"it with {given}", f"options of {forms[0]}", f"It is an option of {other}: {forms[1]}."
+
+
+command = TrainCommand()

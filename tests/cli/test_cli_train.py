@@ -143,7 +143,7 @@ def test_a_budget_left_out_is_told_of_the_option(capsys):
 
 
 GRADIENTS = "3\n" + "".join(f"layer{n} -1 1000 NONE 0 1000 NONE 0 1000 ALLREDUCE 65536 10\n" for n in range(3))
-SLOW_LINKS = ("--network", "Ring(16)@50GB/s,500ns", "--tp", "1", "--no-recompute")
+SLOW_LINKS = ("--network", "Ring(16)@50GB/s,500ns", "--tp", "1", "--recompute", "none")
 
 
 def test_where_latency_dominates_the_advice_is_fewer_chunks(tmp_path):
@@ -182,7 +182,7 @@ def test_a_schedule_that_takes_fewer_chunks_by_itself_is_not_told_to(tmp_path):
 def test_algorithms_name_what_ran(tmp_path):
     path = tmp_path / "exchange.txt"
     path.write_text("1\nmoe -1 10 ALLTOALL 4096 10 NONE 0 10 ALLREDUCE 4096 10\n", encoding="utf-8")
-    found = document(str(path), "--network", "Ring(4)@9GB/s x Switch(2)@9GB/s", "--tp", "4", "--no-recompute")
+    found = document(str(path), "--network", "Ring(4)@9GB/s x Switch(2)@9GB/s", "--tp", "4", "--recompute", "none")
     assert found["algorithms"] == {"all-to-all": ["direct", None], "all-reduce": [None, "halving-doubling"]}
 
 
@@ -197,7 +197,7 @@ def test_splits():
 
 def test_loops_and_compute_scale():
     times = {
-        loop: document("4D", "325", "1T", "--loop", loop, "--no-recompute")["iteration_time"]
+        loop: document("4D", "325", "1T", "--loop", loop, "--recompute", "none")["iteration_time"]
         for loop in ("NoOverlap", "Overlap", "simulate")
     }
     assert times["simulate"] <= times["Overlap"] <= times["NoOverlap"]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from simcore.errors import InputError, field
+from simcore.models.compute.profile import KernelProfile
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, Machine
 from simcore.models.training.parallel.layout import (
     NUMBER_FORMATS,
     ContextExchange,
     Layout,
+    NumberFormat,
     Recompute,
     check_layout,
     nearest,
@@ -111,6 +113,7 @@ def deployed(request: ParallelRequest, *, open_all: bool = False) -> Deployed:
     machine = Machine(profile.value, spec.topology, spec.bandwidths)
     global_batch = request.global_batch or request.gpus
     base, space = _given(request, model, sequence, global_batch, open_all)
+    base = replace(base, number_format=_number_format(request, profile.value))
     hashes = {"model": read.sha256, "device": profile.sha256, **network_hash}
     evaluator = Evaluator(model, sequence, machine)
     evaluator.clock(base)  # a number format that the device lacks is said first
@@ -144,6 +147,16 @@ def chosen(deployment: Deployed) -> tuple[Evaluation, Found | None]:
         remedy = f"Leave degrees out, or choose another {field('global_batch')}."
         raise InputError("layout", degrees, "some layout of these degrees that can be run", remedy)
     return (found.best[0] if found.best else found.smallest), found
+
+
+def settled_inputs(deployment: Deployed, evaluation: Evaluation) -> dict[str, object]:
+    """Return the inputs of a request that were left open, as they were settled; running them again settles the same."""
+    layout = evaluation.layout
+    return {
+        "tp": layout.tp, "cp": layout.cp, "pp": layout.pp, "vp": layout.vp, "ep": layout.ep, "dp": layout.dp,
+        "micro_batch": layout.micro_batch, "global_batch": layout.global_batch, "recompute": layout.recompute.value,
+        "zero": layout.zero, "sequence": deployment.sequence, "precision": layout.number_format.name,
+    }  # fmt: skip
 
 
 MOST_LAYOUTS = 50_000
@@ -187,14 +200,13 @@ def _given(
         remedy = f"The nearest products that do are {nearest(product, gpus)}."
         raise InputError(f"{field('tp')}, {field('cp')}, {field('pp')}", found, f"a divisor of {gpus} GPUs", remedy)
     zero = 3 if request.fsdp else request.zero
-    form = NUMBER_FORMATS[request.precision]
     fused = request.attention == "fused"
     base = Layout(
         sequence_parallel=request.sequence_parallel is not False, zero=zero or 0,
         recompute=Recompute(request.recompute or "none"), recompute_layers=request.recompute_layers,
         order=request.order, exchange=ContextExchange(request.context_exchange), fused_attention=fused,
         stage_layers=tuple(int(each) for each in request.stage_layers or ()), overlap=request.overlap,
-        imbalance=imbalance(request.expert_load, model, request.ep or 1), number_format=form,
+        imbalance=imbalance(request.expert_load, model, request.ep or 1),
     )  # fmt: skip
     recomputes = (Recompute.NONE, Recompute.FULL) if fused else tuple(Recompute)
     if request.recompute is not None:
@@ -215,6 +227,28 @@ def _given(
         if degree is not None and name in {"tp", "cp"}:
             check_layout(replace(base, **{name: degree}, sequence_parallel=False), model, sequence)
     return base, space
+
+
+def _number_format(request: ParallelRequest, profile: KernelProfile) -> NumberFormat:
+    """Return the number format that is asked for, or the first usual one that the device has."""
+    usual = ("bf16", "fp16", "fp32")
+    name = request.precision or next((one for one in usual if one in profile.dtypes), usual[-1])
+    return NUMBER_FORMATS[name]
+
+
+def notes_of(notes: Iterable[str]) -> list[str]:
+    """Return notes on kernels, those that say the same of several kernels once.
+
+    Examples
+    --------
+    >>> notes_of(["add bf16: from data-sheet peaks", "copy bf16: from data-sheet peaks", "gemm is noisy"])
+    ['from data-sheet peaks: add bf16, copy bf16', 'gemm is noisy']
+    """
+    by_text: dict[str, list[str]] = {}
+    for note in notes:
+        kernel, colon, text = note.partition(": ")
+        by_text.setdefault(text if colon else note, []).extend([kernel] if colon else [])
+    return [f"{text}: {', '.join(kernels)}" if kernels else text for text, kernels in by_text.items()]
 
 
 def _one(given: int | None) -> tuple[int, ...]:

@@ -75,7 +75,12 @@ class ParallelRequest(Request):
         kw_only=True, default=None, least=0, help="Stage of ZeRO: 1 shards the optimizer, 2 gradients, 3 weights too."
     )
     fsdp: bool = option(kw_only=True, default=False, help="Fully sharded data parallelism: the same as --zero 3.")
-    precision: str = option(kw_only=True, default="bf16", choices=PRECISIONS, help="Number format of products.")
+    precision: str | None = option(
+        kw_only=True,
+        default=None,
+        choices=PRECISIONS,
+        help="Number format of products; by default the first of bf16, fp16 and fp32 that the device has.",
+    )
     order: str = option(
         kw_only=True, default="1F1B", choices=ORDERS, help="Order of a pipeline's turns; interleaved with VP above 1."
     )

@@ -17,6 +17,21 @@ CAUSAL = ("full", "half")
 """Whether causal attention is counted in full, as PaLM and Megatron-LM count, or the half that its mask leaves."""
 
 
+RECOMPUTE = ("none", "full")
+"""Whether the forward pass of a block runs again before its backward pass."""
+
+
+def in_words(recompute: object) -> object:
+    """Return what is recomputed in words, where it was given as yes or no.
+
+    Examples
+    --------
+    >>> in_words(True), in_words("none"), in_words(None)
+    ('full', 'none', None)
+    """
+    return {True: "full", False: "none"}[recompute] if isinstance(recompute, bool) else recompute
+
+
 SIZES = ("full", "shard")
 """What the size of an all-gather in a text may be."""
 

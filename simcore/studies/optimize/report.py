@@ -26,7 +26,7 @@ def report(result: OptimizeOutcome) -> list[Block]:
         Headline(
             f"{result.topology.name}, {plan.budget / _GIGABYTE:g} GB/s per NPU, {_workloads(result)}, "
             f"{plan.target.value}, {result.request.loop}"
-            + (", forward collectives twice" if result.request.recompute else "")
+            + (", forward collectives twice" if result.request.recompute == "full" else "")
             + result.compute
         ),
         _dimensions(result),

@@ -8,7 +8,7 @@ from pathlib import Path
 from simcore.errors import InputError
 from simcore.models.bandwidth.target import Target
 from simcore.models.training.program import CLOSED_FORM_LOOPS
-from simcore.studies.deployment.request import DeploymentRequest
+from simcore.studies.deployment.request import RECOMPUTE, DeploymentRequest, in_words
 from simcore.studies.request import Instead, argument, option
 
 
@@ -33,8 +33,11 @@ class OptimizeRequest(DeploymentRequest):
         help="Least iteration time, or least iteration time x the network's cost.",
     )
     loop: str = argument(metavar="[LOOP]", default="NoOverlap", choices=CLOSED_FORM_LOOPS, help="The overlap rule.")
-    recompute: bool = option(
-        default=False, help="Forward collectives run twice; train --recompute runs forward compute twice too."
+    recompute: str | bool = option(
+        default="none",
+        choices=RECOMPUTE,
+        bare="full",
+        help="Forward collectives run twice; train --recompute runs forward compute twice too. Bare it means full.",
     )
     caps: Mapping[str, float | str] | None = option(
         default=None, flag="--cap", many=True, metavar="DIM=BW", help="At most BW GB/s in a dimension: 4=100, Pod=100."
@@ -53,6 +56,10 @@ class OptimizeRequest(DeploymentRequest):
     cost: str | Path | None = option(
         default=None, metavar="NAME|FILE", help="Cost model; by default the zoo's first that fits the network."
     )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recompute", in_words(self.recompute))
+        super().__post_init__()
 
 
 def limits(place: str, texts: Sequence[str]) -> dict[str, float | str]:

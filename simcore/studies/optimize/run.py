@@ -55,7 +55,7 @@ def optimize(request: OptimizeRequest) -> OptimizeResult:
     check_levels(topology)
     costs = default_cost(topology) if request.cost is None else read_costs(request.cost, field("cost"))
     prices = price_dimensions(costs, topology)
-    model = _model(request.workload, loads.value, groups, loop, request.recompute)
+    model = _model(request.workload, loads.value, groups, loop, request.recompute == "full")
     started = time.process_time()
     plan = best_plan(model, region, prices, target)
     seconds = time.process_time() - started

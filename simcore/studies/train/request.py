@@ -11,7 +11,7 @@ from simcore.models.network.conventions import CONVENTIONS as ALL_CONVENTIONS
 from simcore.models.network.schedulers.base import Scheduler
 from simcore.models.network.schedulers.registry import SCHEDULERS
 from simcore.models.training.program import Loop, PipelineOrder
-from simcore.studies.deployment.request import DeploymentRequest
+from simcore.studies.deployment.request import RECOMPUTE, DeploymentRequest, in_words
 from simcore.studies.request import Instead, argument, option
 
 CONVENTIONS = tuple(name for name in ALL_CONVENTIONS if name != ASTRA_SIM_2_AWARE.name)
@@ -62,10 +62,12 @@ class TrainRequest(DeploymentRequest):
         default="physical", choices=CONVENTIONS, help="What a chunk costs: by physics, or as ASTRA-sim counts it."
     )
     compute_scale: float = option(default=1.0, help="Factor on all compute.")
-    recompute: bool | None = option(
+    recompute: str | bool | None = option(
         default=None,
+        choices=RECOMPUTE,
+        bare="full",
         help="Recompute activations block by block, compute and collectives of the forward pass "
-        "(optimize --recompute: collectives only). By default with the loop simulate.",
+        "(optimize --recompute: collectives only). By default with the loop simulate; bare it means full.",
     )
     zero: int = option(default=0, help="Stage of ZeRO: 0 or 3.")
     stages: int = option(default=1, least=1, help="Pipeline stages, on the outermost dimensions.")
@@ -79,4 +81,5 @@ class TrainRequest(DeploymentRequest):
             raise InputError(field("convention"), f"'{self.convention}'", expected, remedy)
         if isinstance(self.split, Iterable) and not isinstance(self.split, str):
             object.__setattr__(self, "split", tuple(self.split))
+        object.__setattr__(self, "recompute", in_words(self.recompute))
         super().__post_init__()

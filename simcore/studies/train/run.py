@@ -136,7 +136,7 @@ def _resolved(request: TrainRequest, simulated: Iteration) -> TrainRequest:
     pipeline, budget = simulated.pipeline, request.budget
     return request.resolved(
         budget=None if budget is None else parse_budget(budget, field("budget")),
-        recompute=simulated.recompute,
+        recompute="full" if simulated.recompute else "none",
         micro_batches=None if pipeline is None else pipeline.micro_batches,
     )
 
@@ -144,7 +144,7 @@ def _resolved(request: TrainRequest, simulated: Iteration) -> TrainRequest:
 def _recompute(request: TrainRequest, workload: Workload) -> bool:
     """Say whether activations are recomputed: as asked, or else with the loop that does it unless the text does not."""
     if request.recompute is not None:
-        return request.recompute
+        return request.recompute == "full"
     return Loop(request.loop) is Loop.SIMULATE and workload.recomputes
 
 
@@ -165,7 +165,7 @@ def _iteration(request: TrainRequest) -> Iteration:
             request.chunks, scheduler(request.schedule, field("schedule")), convention(request.convention), False
         ),
         loop=loop,
-        recompute=bool(request.recompute),
+        recompute=request.recompute == "full",
         compute_scale=scale,
         zero=zero,
         pipeline=_pipeline(request),

@@ -327,7 +327,7 @@ def _pipeline(
     if layout.pp > 1:
         work = m * totals[busiest]
         if layout.order in PLAYED:
-            stages = [_stage_times(chunk) for chunk in chunks]
+            stages = [stage_times(chunk) for chunk in chunks]
             size = layout.pipelined
             played = play(layout.order, size, turns_of(layout.order, size), stages, message)
             parts["pipeline bubble"] = played.seconds - work
@@ -355,7 +355,7 @@ def messages(layout: Layout, message: float) -> float:
     return (through + waits) * message
 
 
-def _stage_times(chunk: ChunkTimes) -> StageTimes:
+def stage_times(chunk: ChunkTimes) -> StageTimes:
     """Return the passes of a chunk as turns have them: recomputation belongs to the input gradient."""
     weights = chunk.backward.weight_gradient
     return StageTimes(chunk.forward.total, chunk.backward.total - weights, weights)

@@ -1,0 +1,168 @@
+"""What is said of a training iteration on GPUs: its parts, rates, memory, and what to change first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from simcore.models.training.parallel.evaluation import Evaluation
+from simcore.models.training.parallel.layout import Layout, Recompute
+from simcore.models.training.parallel.memory import CONTEXT, FRAGMENTED, KINDS
+from simcore.report import Block, Grid, Headline, Sentences, grid
+from simcore.units import format_si
+
+if TYPE_CHECKING:
+    from simcore.studies.iteration.result import IterationResult
+
+GIB = 2.0**30
+_LIMITS = {
+    "tensor-parallel": "collectives of tensor parallelism, which compute waits for",
+    "context-parallel": "the exchange of keys and values",
+    "expert-parallel": "tokens on their way to experts and back",
+    "pipeline bubble": "the pipeline's bubble",
+    "pipeline messages": "messages between pipeline stages",
+    "data-parallel": "sums of gradients and gathered weights",
+    "optimizer": "the update of the weights",
+    "recompute": "recomputation",
+}
+_COMPUTE = ("forward", "input gradient", "weight gradient")
+
+
+def report(result: IterationResult) -> list[Block]:
+    """Return the parts of the iteration, rates, memory by rank, and what limits it."""
+    return [
+        Headline(_headline(result), "\n".join(_under(result))),
+        _parts(result),
+        _rates(result),
+        _memory(result),
+        Sentences("", sentences(result)),
+    ]
+
+
+def layout_text(layout: Layout) -> str:
+    """Return a layout in one line, degrees of 1 left out.
+
+    Examples
+    --------
+    >>> layout_text(Layout(tp=8, pp=2, dp=4, micro_batch=1, micro_batches=16))
+    'TP 8 x PP 2 x DP 4, 16 micro-batches of 1, 1F1B, bf16'
+    """
+    degrees = [
+        f"{name.upper()} {getattr(layout, name)}" for name in ("tp", "cp", "pp", "dp") if getattr(layout, name) > 1
+    ]
+    text = " x ".join(degrees) or "1 GPU"
+    text += f", VP {layout.vp}" * (layout.vp > 1) + f", EP {layout.ep}" * (layout.ep > 1)
+    text += f", {layout.micro_batches:,} micro-batch{'es' * (layout.micro_batches > 1)} of {layout.micro_batch}"
+    if layout.pp > 1:
+        text += f", {layout.order}"
+    text += ", sequence-parallel" * (layout.sequence_parallel and layout.tp > 1)
+    if layout.zero:
+        text += f", ZeRO-{layout.zero}"
+    if layout.recompute is not Recompute.NONE:
+        blocks = "" if layout.recompute_layers is None else f" in {layout.recompute_layers} blocks a chunk"
+        text += f", recompute {layout.recompute.value}{blocks}"
+    return f"{text}, {layout.number_format.name}"
+
+
+def sentences(result: IterationResult) -> list[str]:
+    """Return what limits the iteration, and what to change first."""
+    return list(_sentences(result))
+
+
+def _headline(result: IterationResult) -> str:
+    machine, layout = result.deployment.evaluator.machine, result.evaluation.layout
+    return (
+        f"{result.deployment.name}, sequence {result.deployment.sequence:,}, on {layout.gpus} {machine.profile.name}, "
+        f"network {machine.topology.name}: {format_si(result.time, 's', 5)} per iteration"
+    )
+
+
+def _under(result: IterationResult) -> Iterator[str]:
+    layout = result.evaluation.layout
+    yield f"{layout_text(layout)}; global batch {layout.global_batch:,}"
+    if result.tried is not None:
+        what = "fastest that fits" if result.fits else "one that needs least memory, as none fits,"
+        yield f"what was not given is chosen: the {what} of {result.tried:,} layouts"
+    worst, gib = result.evaluation.worst, result.capacity / GIB
+    need = f"{worst.reserved / GIB:.1f} GiB of {gib:.1f} GiB"
+    if result.fits:
+        yield f"fits: rank {worst.rank} needs most memory, {need}"
+    else:
+        yield f"OUT OF MEMORY: rank {worst.rank} needs {need}"
+
+
+def _parts(result: IterationResult) -> Grid:
+    rows = [
+        (name, format_si(seconds, "s", 5), f"{seconds / result.time:.1%}")
+        for name, seconds in result.evaluation.parts.items()
+        if seconds
+    ]
+    return grid("part", "time", "share", rows=[*rows, ("iteration", format_si(result.time, "s", 5), "100.0%")])
+
+
+def _rates(result: IterationResult) -> Grid:
+    one, layout = result.evaluation, result.evaluation.layout
+    peak = f"of {result.peak / 1e12:,.1f} TFLOP/s"
+    rows = [
+        ("tokens", f"{result.tokens_per_second:,.0f} /s ({result.tokens_per_second / layout.gpus:,.0f} /s per GPU)"),
+        ("samples", f"{layout.global_batch / result.time:,.4g} /s"),
+        ("model", f"{one.flops / 1e12:.1f} TFLOP/s per GPU, MFU {one.flops / result.peak:.1%} {peak}"),
+        (
+            "hardware",
+            f"{one.hardware_flops / 1e12:.1f} TFLOP/s per GPU, HFU {one.hardware_flops / result.peak:.1%}",
+        ),
+    ]
+    if result.training_seconds is not None:
+        days, hours = result.training_seconds / 86400, result.training_seconds * layout.gpus / 3600
+        rows.append(("training", f"{result.training_tokens:.4g} tokens in {days:,.1f} days, {hours:,.0f} GPU-hours"))
+    return grid("rate", "", left=(0, 1), rows=rows)
+
+
+def _memory(result: IterationResult) -> Grid:
+    """Return what ranks hold, in GiB: all where they are few, else the first, the worst and the last."""
+    ranks = result.evaluation.memory
+    shown = ranks if len(ranks) <= 8 else sorted(
+        {0: ranks[0], result.evaluation.worst.rank: result.evaluation.worst, len(ranks) - 1: ranks[-1]}.values(),
+        key=lambda one: one.rank,
+    )  # fmt: skip
+    kinds = [kind for kind in KINDS if any(one.kinds[kind] for one in ranks)]
+    rows = [(kind, *(f"{one.kinds[kind] / GIB:.2f}" for one in shown)) for kind in kinds]
+    totals = [(name, *(f"{getattr(one, name) / GIB:.2f}" for one in shown)) for name in ("allocated", "reserved")]
+    return grid("GiB", *(f"rank {one.rank}" for one in shown), rows=[*rows, *totals])
+
+
+def _sentences(result: IterationResult) -> Iterator[str]:
+    one = result.evaluation
+    waits = {name: seconds for name, seconds in one.parts.items() if name not in _COMPUTE}
+    largest = max(waits, key=waits.__getitem__)
+    compute = sum(one.parts[name] for name in _COMPUTE)
+    yield (
+        f"Kernels of the model take {compute / result.time:.0%} of the iteration. Of the rest most is "
+        f"{_LIMITS[largest]}: {waits[largest] / result.time:.0%}."
+    )
+    yield from _change(result)
+    yield from _errors(one)
+    yield (
+        f"Reserved memory is allocated memory, {FRAGMENTED:.0%} of what comes and goes, and "
+        f"{CONTEXT / 1e9:.2g} GB of context beside it (both assumed)."
+    )
+
+
+def _change(result: IterationResult) -> Iterator[str]:
+    change = result.change
+    if change is None:
+        if not result.fits:
+            yield "No single change makes it fit: use more GPUs, or combine several; simcore search tries them all."
+        return
+    took, need = format_si(change.result.time, "s", 4), change.result.worst.reserved / GIB
+    what = "Change first" if result.fits else "The fastest single change that makes it fit"
+    against = f"{change.result.time / result.time - 1:+.0%}"
+    yield f"{what}: {change.what}, {took} per iteration ({against}) and {need:.1f} GiB."
+
+
+def _errors(one: Evaluation) -> Iterator[str]:
+    kernels = sum(one.parts[name] for name in (*_COMPUTE, "recompute"))
+    if one.error:
+        yield f"Expected error of the kernels: {one.error / kernels:.0%} of their time, where it was measured."
+    else:
+        yield "Kernel times come from data-sheet peaks, which no kernel reaches: the iteration is a lower bound."

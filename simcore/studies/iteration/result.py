@@ -1,0 +1,176 @@
+"""What ``simcore train MODEL`` gives: the parts of an iteration, what each rank holds, and a timeline of the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from simcore.models.training.parallel.changes import Change
+from simcore.models.training.parallel.evaluation import Evaluation
+from simcore.models.training.parallel.memory import KINDS
+from simcore.report import Block
+from simcore.results import Result, Table, Timeline
+from simcore.studies.deployment.layouts import Deployed
+from simcore.studies.iteration.report import layout_text, report, sentences
+from simcore.studies.iteration.stages import stage_slices
+from simcore.timeline.slices import Slice, timeline
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class IterationResult(Result):
+    """Time and memory of a training iteration.
+
+    Attributes
+    ----------
+    deployment : Deployed
+        The model on its machine.
+    evaluation : Evaluation
+        Time and memory.
+    tried : int or None
+        Layouts that were tried to settle what was left open; None where nothing was.
+    capacity : float
+        Memory of a GPU that programs may use [B].
+    change : Change or None
+        The single change that makes it fastest, of those that fit.
+    training_tokens : float or None
+        Tokens of a whole training, where they were given.
+    """
+
+    stem = "train"
+
+    deployment: Deployed
+    evaluation: Evaluation
+    tried: int | None
+    capacity: float
+    change: Change | None
+    training_tokens: float | None
+
+    @property
+    def time(self) -> float:
+        """The iteration [s]."""
+        return self.evaluation.time
+
+    @property
+    def fits(self) -> bool:
+        """Whether every rank has the memory that it needs."""
+        return self.evaluation.worst.reserved <= self.capacity
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens of all GPUs together [1/s]."""
+        return self.evaluation.tokens / self.time
+
+    @property
+    def peak(self) -> float:
+        """Peak of a GPU in the number format of its products [FLOP/s]."""
+        device = self.deployment.evaluator.machine.profile.device
+        return device.peak(self.evaluation.layout.number_format.products)
+
+    @property
+    def training_seconds(self) -> float | None:
+        """Time of the whole training [s]."""
+        return None if self.training_tokens is None else self.training_tokens / self.tokens_per_second
+
+    def tables(self) -> Mapping[str, Table]:
+        """Return the parts of the iteration, what each rank holds, and the activations by operator."""
+        total = self.time
+        parts = Table(
+            ["part", "time", "share"],
+            [(name, seconds, seconds / total) for name, seconds in self.evaluation.parts.items()],
+            {"time": "s"},
+        )
+        units = dict.fromkeys([*KINDS, "allocated", "reserved"], "B")
+        memory = Table(
+            ["rank", "parameters", *KINDS, "allocated", "reserved"],
+            [
+                (one.rank, one.parameters, *(one.kinds[kind] for kind in KINDS), one.allocated, one.reserved)
+                for one in self.evaluation.memory
+            ],
+            units,
+        )
+        operators = Table(
+            ["rank", "operator", "activations"],
+            [(one.rank, path, size) for one in self.evaluation.memory for path, size in one.operators.items()],
+            {"activations": "B"},
+        )
+        return {"parts": parts, "memory": memory, "activations": operators}
+
+    def report(self) -> Sequence[Block]:
+        """Return the parts of the iteration, rates, memory, and what limits."""
+        return report(self)
+
+    def sentences(self) -> list[str]:
+        """Return what limits the iteration, and what to change first."""
+        return sentences(self)
+
+    @cached_property
+    def slices(self) -> list[Slice]:
+        """What each stage does when."""
+        return stage_slices(self.evaluation)
+
+    def timeline(self) -> Timeline:
+        """Return what each stage does when, a track each."""
+        return timeline(self.slices, f"simcore train {self.deployment.name}, {layout_text(self.evaluation.layout)}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as plain containers, in SI units, for JSON."""
+        one, layout = self.evaluation, self.evaluation.layout
+        return {
+            "model": self.deployment.name,
+            "device": self.deployment.evaluator.machine.profile.name,
+            "gpus": layout.gpus,
+            "sequence": self.deployment.sequence,
+            "layout": {
+                **{name: getattr(layout, name) for name in ("tp", "cp", "pp", "vp", "ep", "dp", "zero")},
+                "micro_batch": layout.micro_batch, "micro_batches": layout.micro_batches,
+                "global_batch": layout.global_batch, "sequence_parallel": layout.sequence_parallel,
+                "recompute": layout.recompute.value, "order": layout.order,
+                "precision": layout.number_format.name, "tried": self.tried,
+            },
+            "iteration_time": self.time,
+            "parts": dict(one.parts),
+            "kernel_error": one.error,
+            "tokens_per_second": self.tokens_per_second,
+            "samples_per_second": layout.global_batch / self.time,
+            "model_flop": one.flop,
+            "hardware_flop": one.hardware_flop,
+            "model_flops_per_gpu": one.flops,
+            "hardware_flops_per_gpu": one.hardware_flops,
+            "mfu": one.flops / self.peak,
+            "hfu": one.hardware_flops / self.peak,
+            "training": None if self.training_seconds is None else {
+                "tokens": self.training_tokens, "seconds": self.training_seconds,
+                "gpu_hours": self.training_seconds * layout.gpus / 3600,
+            },
+            "fits": self.fits,
+            "capacity": self.capacity,
+            "worst_rank": one.worst.rank,
+            "memory": [dict(row) for row in self.tables()["memory"]],
+            "activations": [dict(row) for row in self.tables()["activations"]],
+            "change": None if self.change is None else {
+                "what": self.change.what, "time": self.change.result.time,
+                "reserved": self.change.result.worst.reserved,
+            },
+            "reasons": self.sentences(),
+            "warnings": list(self.warnings),
+            "provenance": self.provenance.as_dict(),
+        }  # fmt: skip
+
+    def figures(self) -> Mapping[str, Figure]:
+        """Draw the parts of the iteration with what each rank holds, and when each stage does what."""
+        from simcore.plots import caption
+        from simcore.studies.iteration.figures import draw, draw_stages
+
+        text = (
+            f"{self.deployment.name} on {self.evaluation.layout.gpus} {self.deployment.evaluator.machine.profile.name}"
+        )
+        what = f"{text}; {layout_text(self.evaluation.layout)}"
+        return {
+            self.stem: caption(draw(self.evaluation, self.capacity), what),
+            "stages": caption(draw_stages(self.slices, self.evaluation), what),
+        }

@@ -1,0 +1,78 @@
+"""``simcore train MODEL``: time and memory of a training iteration on GPUs, before the run."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from simcore.errors import InputError, field
+from simcore.models.training.parallel.changes import best_change
+from simcore.models.training.parallel.search import capacity, fits
+from simcore.results import Provenance, versions
+from simcore.studies.deployment.layouts import chosen, deployed, notes_of, settled_inputs
+from simcore.studies.iteration.request import IterationRequest
+from simcore.studies.iteration.result import IterationResult
+from simcore.studies.request import study
+
+_COUNT = re.compile(r"\s*([0-9]+\.?[0-9]*(?:e[0-9]+)?)\s*([KMBGT]?)\s*\Z", re.IGNORECASE)
+_TIMES = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
+
+WORTH = 0.99
+"""A change is worth a word where an iteration takes less than this share of its time."""
+
+
+@study(IterationRequest)
+def iteration(request: IterationRequest) -> IterationResult:
+    """Predict time and memory of a training iteration on GPUs.
+
+    Raises
+    ------
+    InputError
+        If an input is wrong, or the degrees do not fit the model or the GPUs.
+
+    Examples
+    --------
+    >>> result = iteration("gpt-1.3b", gpus=8, device="a100-80gb", tp=2, pp=1, micro_batch=4, global_batch=64)
+    >>> result.fits, result.evaluation.layout.dp
+    (True, 4)
+    """
+    tokens = None if request.tokens is None else token_count(request.tokens)
+    started = time.process_time()
+    deployment = deployed(request)
+    evaluation, found = chosen(deployment)
+    device = deployment.evaluator.machine.profile.device
+    good = fits(evaluation, device)
+    below = WORTH * evaluation.time if good else float("inf")
+    change = best_change(deployment.evaluator, evaluation.layout, below=below)
+    return IterationResult(
+        deployment=deployment,
+        evaluation=evaluation,
+        tried=None if found is None else found.tried,
+        capacity=capacity(device),
+        change=change,
+        training_tokens=tokens,
+        warnings=(*deployment.notes, *notes_of(deployment.evaluator.clock(evaluation.layout).notes)),
+        provenance=Provenance(
+            command=request.study,
+            inputs=request.resolved(**settled_inputs(deployment, evaluation), tokens=tokens).inputs(),
+            sha256=deployment.sha256,
+            versions=versions("numpy"),
+        ),
+        cpu_seconds=time.process_time() - started,
+    )
+
+
+def token_count(text: float | str) -> float:
+    """Return a number of tokens: 300B is 300 billion, 2T two trillion.
+
+    Examples
+    --------
+    >>> token_count("2T"), token_count("300B"), token_count(1e9)
+    (2000000000000.0, 300000000000.0, 1000000000.0)
+    """
+    expected = "a number of tokens above 0, such as 300B or 2T"
+    match = _COUNT.match(text) if isinstance(text, str) else None
+    count = float(match[1]) * _TIMES[match[2].upper()] if match else 0.0 if isinstance(text, str) else float(text)
+    if not 0 < count < 1e30:
+        raise InputError(field("tokens"), f"'{text}'", expected)
+    return count
