@@ -152,8 +152,14 @@ class StepModel:
         return np.asarray((volumes @ self.shapes) / np.asarray(bandwidths, dtype=float))
 
 
-class _Streams:
-    """The streams of a workload while it is compiled, by group and shape."""
+class Streams:
+    """The streams of an iteration while it is compiled, by group and shape.
+
+    Parameters
+    ----------
+    groups : Groups
+        Sizes of the groups along each dimension.
+    """
 
     def __init__(self, groups: Groups) -> None:
         self.groups = groups
@@ -168,16 +174,21 @@ class _Streams:
         if phase.collective is None or phase.size == 0 or all(p == 1 for p in groups):
             return 0, 0.0
         scale, shape = pattern(phase.collective, groups)
+        volume = times * scale * phase.size
+        return self.of_shape(axis, shape, phase.collective.value, volume), volume
+
+    def of_shape(self, axis: Axis, shape: tuple[float, ...], name: str, volume: float) -> int:
+        """Return the stream of a group and shape, with so many bytes more [B]."""
         stream = self.index.setdefault((axis, shape), len(self.index))
         if stream == len(self.names):
             self.names.append({})
             self.volumes.append(0.0)
-        volume = times * scale * phase.size
-        self.names[stream][phase.collective.value] = None
+        self.names[stream][name] = None
         self.volumes[stream] += volume
-        return stream, volume
+        return stream
 
     def finished(self) -> tuple[Stream, ...]:
+        """Return all streams."""
         return tuple(
             Stream(f"{axis.value} {' and '.join(names)}", shape, volume)
             for (axis, shape), names, volume in zip(self.index, self.names, self.volumes, strict=True)
@@ -227,7 +238,7 @@ def compile_step(
     ----------
     LIBRA (arXiv:2109.11762), section on end-to-end training time.
     """
-    streams = _Streams(groups)
+    streams = Streams(groups)
     sent: list[tuple[int, int, float]] = []  # pass, stream, volume of what blocks
     overlaps: dict[tuple[int, float, float, int, float], int] = {}
     compute = fixed = 0.0

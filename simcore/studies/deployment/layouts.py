@@ -23,7 +23,8 @@ from simcore.models.training.parallel.search import Found, Space, layouts_of, se
 from simcore.readers.devices import default_network
 from simcore.readers.models import ModelInput, read_model
 from simcore.readers.profiles import read_profile
-from simcore.studies.deployment.parallel import ParallelRequest
+from simcore.readers.read import Read
+from simcore.studies.deployment.parallel import LayoutRequest, ParallelRequest
 from simcore.studies.inputs import resolve_network
 
 LONGEST = 4096
@@ -103,23 +104,49 @@ def deployed(request: ParallelRequest, *, open_all: bool = False) -> Deployed:
     assert request.gpus is not None
     assert request.device is not None
     read = read_model(request.model, field("model"))
-    model, sequence, notes = _model(read.name, read.value, request)
     profile = read_profile(request.device, field("device"))
-    if not profile.value.device.memory:
-        found, expected = f"{profile.name}, without the size of its memory", "a device whose memory is known"
-        raise InputError(field("device"), found, expected, "Add memory to its file, such as 80 GB.")
     spec, network_hash = resolve_network(_network(request, profile.value.device.name), field("network"), request.gpus)
     assert spec.bandwidths is not None
     machine = Machine(profile.value, spec.topology, spec.bandwidths)
-    global_batch = request.global_batch or request.gpus
-    base, space = _given(request, model, sequence, global_batch, open_all)
-    base = replace(base, number_format=_number_format(request, profile.value))
-    hashes = {"model": read.sha256, "device": profile.sha256, **network_hash}
+    made = deployed_on(request, read, machine, open_all=open_all)
+    hashes = {**made.sha256, "device": profile.sha256, **network_hash}
+    return replace(made, sha256=hashes, notes=(*made.notes, *spec.notes))
+
+
+def deployed_on(
+    request: LayoutRequest, read: Read[ModelInput], machine: Machine, *, open_all: bool = False
+) -> Deployed:
+    """Return a model on a machine, whose network has as many GPUs as are used.
+
+    Parameters
+    ----------
+    request : LayoutRequest
+        What of the layout is given.
+    read : Read of ModelInput
+        The model.
+    machine : Machine
+        Device and network.
+    open_all : bool
+        See `deployed`.
+
+    Raises
+    ------
+    InputError
+        As `deployed`.
+    """
+    gpus, device = machine.topology.npus, machine.profile.device
+    model, sequence, notes = _model(read.name, read.value, request)
+    if not device.memory:
+        found, expected = f"{device.name}, without the size of its memory", "a device whose memory is known"
+        raise InputError(field("device"), found, expected, "Add memory to its file, such as 80 GB.")
+    global_batch = request.global_batch or gpus
+    base, space = _given(request, gpus, model, sequence, global_batch, open_all)
+    base = replace(base, number_format=_number_format(request, machine.profile))
     evaluator = Evaluator(model, sequence, machine)
     evaluator.clock(base)  # a number format that the device lacks is said first
     return Deployed(
-        read.name, model, sequence, request.gpus, global_batch, evaluator, base, space,
-        spec.topology.dimensions[0].size, hashes, (*notes, *spec.notes),
+        read.name, model, sequence, gpus, global_batch, evaluator, base, space,
+        machine.topology.dimensions[0].size, {"model": read.sha256}, notes,
     )  # fmt: skip
 
 
@@ -163,7 +190,7 @@ MOST_LAYOUTS = 50_000
 """Layouts that are tried at most."""
 
 
-def _model(name: str, source: ModelInput, request: ParallelRequest) -> tuple[Transformer, int, tuple[str, ...]]:
+def _model(name: str, source: ModelInput, request: LayoutRequest) -> tuple[Transformer, int, tuple[str, ...]]:
     """Return the sizes of a model with its output layer, and the tokens of a sequence."""
     model = source.transformer
     if model is None:
@@ -190,10 +217,9 @@ def _network(request: ParallelRequest, device: str) -> str:
 
 
 def _given(
-    request: ParallelRequest, model: Transformer, sequence: int, global_batch: int, open_all: bool
+    request: LayoutRequest, gpus: int, model: Transformer, sequence: int, global_batch: int, open_all: bool
 ) -> tuple[Layout, Space]:
     """Return what a request settles, and what it leaves open."""
-    gpus = request.gpus or 1
     product = (request.tp or 1) * (request.cp or 1) * (request.pp or 1)
     if gpus % product:
         found = f"TP {request.tp or 1} x CP {request.cp or 1} x PP {request.pp or 1} = {product}"
@@ -229,7 +255,7 @@ def _given(
     return base, space
 
 
-def _number_format(request: ParallelRequest, profile: KernelProfile) -> NumberFormat:
+def _number_format(request: LayoutRequest, profile: KernelProfile) -> NumberFormat:
     """Return the number format that is asked for, or the first usual one that the device has."""
     usual = ("bf16", "fp16", "fp32")
     name = request.precision or next((one for one in usual if one in profile.dtypes), usual[-1])
@@ -255,7 +281,7 @@ def _one(given: int | None) -> tuple[int, ...]:
     return () if given is None else (given,)
 
 
-def _check_data_parallelism(request: ParallelRequest, gpus: int, product: int) -> None:
+def _check_data_parallelism(request: LayoutRequest, gpus: int, product: int) -> None:
     """Refuse a degree that the others do not leave."""
     left = gpus // product
     settled = None not in (request.tp, request.pp)
@@ -265,7 +291,7 @@ def _check_data_parallelism(request: ParallelRequest, gpus: int, product: int) -
         raise InputError(field("dp"), found, f"{left}", f"Leave {field('dp')} out: it follows from the others.")
 
 
-def _check_batch(request: ParallelRequest, global_batch: int, replicas: int) -> None:
+def _check_batch(request: LayoutRequest, global_batch: int, replicas: int) -> None:
     """Refuse a micro-batch that no number of replicas makes a global batch of."""
     if None in (request.tp, request.pp):
         return

@@ -24,27 +24,9 @@ EXCHANGES = ("ring", "all-to-all")
 """How the GPUs that share a sequence exchange keys and values."""
 
 
-class ParallelRequest(Request):
-    """A model on GPUs, and how it is spread over them; what is not given is chosen."""
+class LayoutRequest(Request):
+    """How a model's training is spread over GPUs; what is not given is chosen."""
 
-    model: str | Path = argument(
-        metavar="MODEL",
-        help="A name in the zoo, a Hugging Face config.json, or a file of simcore's own.",
-        instead=Instead("--model", "NAME|FILE", "The model, in place of MODEL."),
-    )
-    gpus: int | None = option(kw_only=True, default=None, least=1, help="How many GPUs.")
-    device: str | Path | None = option(
-        kw_only=True,
-        default=None,
-        metavar="NAME|FILE",
-        help="The GPU: a device or kernel profile of the zoo, or a file.",
-    )
-    network: str | Path | None = option(
-        kw_only=True,
-        default=None,
-        metavar="TEXT|NAME|FILE",
-        help="The network, such as dgx-h100, whose nodes follow from the GPUs; by default the device's usual one.",
-    )
     tp: int | None = option(kw_only=True, default=None, least=1, help="Tensor parallelism.")
     cp: int | None = option(kw_only=True, default=None, least=1, help="Context parallelism: parts of a sequence.")
     pp: int | None = option(kw_only=True, default=None, least=1, help="Pipeline parallelism: stages.")
@@ -109,6 +91,29 @@ class ParallelRequest(Request):
             raise InputError(
                 field("fsdp"), f"it beside {field('zero')} {self.zero}", "one of the two", "Leave one out."
             )
+
+
+class ParallelRequest(LayoutRequest):
+    """A model on GPUs, and how it is spread over them."""
+
+    model: str | Path = argument(
+        metavar="MODEL",
+        help="A name in the zoo, a Hugging Face config.json, or a file of simcore's own.",
+        instead=Instead("--model", "NAME|FILE", "The model, in place of MODEL."),
+    )
+    gpus: int | None = option(kw_only=True, default=None, least=1, help="How many GPUs.")
+    device: str | Path | None = option(
+        kw_only=True,
+        default=None,
+        metavar="NAME|FILE",
+        help="The GPU: a device or kernel profile of the zoo, or a file.",
+    )
+    network: str | Path | None = option(
+        kw_only=True,
+        default=None,
+        metavar="TEXT|NAME|FILE",
+        help="The network, such as dgx-h100, whose nodes follow from the GPUs; by default the device's usual one.",
+    )
 
 
 def _numbers(name: str, value: Sequence[float] | str | None, *, whole: bool) -> tuple[float, ...] | None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from simcore.errors import InputError
 from simcore.models.bandwidth.target import Target
 from simcore.models.training.program import CLOSED_FORM_LOOPS
-from simcore.studies.deployment.request import RECOMPUTE, DeploymentRequest, in_words
+from simcore.studies.deployment.parallel import RECOMPUTE, LayoutRequest
+from simcore.studies.deployment.request import DeploymentRequest, in_words
 from simcore.studies.request import Instead, argument, option
 
 
-class OptimizeRequest(DeploymentRequest):
+class OptimizeRequest(DeploymentRequest, LayoutRequest):
     """A budget of bandwidth to be split over the dimensions of a network."""
 
     study = "optimize"
@@ -33,8 +34,13 @@ class OptimizeRequest(DeploymentRequest):
         help="Least iteration time, or least iteration time x the network's cost.",
     )
     loop: str = argument(metavar="[LOOP]", default="NoOverlap", choices=CLOSED_FORM_LOOPS, help="The overlap rule.")
-    recompute: str | bool = option(
-        default="none",
+    device: str | Path | None = option(
+        default=None,
+        metavar="NAME|FILE",
+        help="The GPU: WORKLOAD is a model then, spread over the network's NPUs as simcore train MODEL spreads it.",
+    )
+    recompute: str | bool | None = option(
+        default=None,
         choices=RECOMPUTE,
         bare="full",
         help="Forward collectives run twice; train --recompute runs forward compute twice too. Bare it means full.",

@@ -11,6 +11,7 @@ from simcore.models.bandwidth.plan import BandwidthPlan, best_plan
 from simcore.models.bandwidth.region import FLOOR, FLOOR_TEXT
 from simcore.models.bandwidth.target import Target
 from simcore.models.network.mapping import Groups
+from simcore.models.network.topology import Topology
 from simcore.models.training.closed_form import StepModel, compile_step, mean_step
 from simcore.models.training.notes import notes_on
 from simcore.models.training.program import Loop
@@ -21,6 +22,7 @@ from simcore.readers.networks import read_network
 from simcore.results import Provenance, versions
 from simcore.studies.deployment.inputs import compute_profile, compute_source, parallelism, place_workloads
 from simcore.studies.inputs import in_gigabytes, parse_budget
+from simcore.studies.optimize.deployment import Ran, on_gpus, refuse_layouts
 from simcore.studies.optimize.inputs import check_levels, default_cost, price_dimensions, read_region
 from simcore.studies.optimize.request import OptimizeRequest
 from simcore.studies.optimize.result import OptimizeResult
@@ -45,40 +47,36 @@ def optimize(request: OptimizeRequest) -> OptimizeResult:
     [140.46, 122.91, 15.36, 46.27]
     """
     total = parse_budget(request.budget, field("budget"))
-    target, loop = Target(request.target), Loop(request.loop)
+    target = Target(request.target)
     named = read_network(request.network, field("network"))
     topology = named.value.topology
     region = read_region(request, total, topology)
-    degrees = parallelism(request, topology)
-    device = compute_profile(request)
-    loads, groups = place_workloads(request, request.workload, topology, degrees, device)
+    ran = on_gpus(request, topology, total) if request.device is not None else _on_network(request, topology)
     check_levels(topology)
     costs = default_cost(topology) if request.cost is None else read_costs(request.cost, field("cost"))
     prices = price_dimensions(costs, topology)
-    model = _model(request.workload, loads.value, groups, loop, request.recompute == "full")
+    model = ran.model
     started = time.process_time()
     plan = best_plan(model, region, prices, target)
     seconds = time.process_time() - started
-    sha256 = {"network": named.sha256, "workload": loads.sha256, "cost": costs.sha256, **degrees.sha256}
-    if device is not None:
-        sha256 |= {"profile": device.sha256}
+    sha256 = {"network": named.sha256, "cost": costs.sha256, **ran.sha256}
     cost = costs.name if request.cost is None else request.cost
     return OptimizeResult(
         plan=plan,
         topology=topology,
-        workloads=loads.value,
+        workloads=ran.workloads,
         request=request,
-        compute=compute_source(device, loads.value),
-        profile="" if device is None else device.name,
+        compute=ran.compute,
+        profile=ran.profile,
         warnings=(
-            *notes_on(loads.value),
+            *ran.notes,
             *_replaced(named.value, total),
-            *degrees.cautions(topology),
+            *ran.cautions,
             *_on_the_floor(plan, request.at_most),
         ),
         provenance=Provenance(
             command=request.study,
-            inputs=request.resolved(budget=total, cost=cost).inputs(),
+            inputs=request.resolved(budget=total, cost=cost, **ran.settled).inputs(),
             sha256=sha256,
             counts={"linear_programs": plan.linear_programs},
             versions=versions("numpy", "scipy"),
@@ -109,6 +107,20 @@ def _on_the_floor(plan: BandwidthPlan, at_most: bool) -> list[str]:
         f"{those} {'have' if len(lowest) > 1 else 'has'} the floor of {FLOOR_TEXT}: that floor, not economics, sets "
         f"this plan. Give --min{total}."
     ]
+
+
+def _on_network(request: OptimizeRequest, topology: Topology) -> Ran:
+    """Return a workload, or several, in groups on the network."""
+    refuse_layouts(request)
+    degrees, device = parallelism(request, topology), compute_profile(request)
+    loads, groups = place_workloads(request, request.workload, topology, degrees, device)
+    sha256 = {"workload": loads.sha256, **degrees.sha256, **({} if device is None else {"profile": device.sha256})}
+    model = _model(request.workload, loads.value, groups, Loop(request.loop), request.recompute == "full")
+    return Ran(
+        model, loads.value, compute_source(device, loads.value), "" if device is None else device.name,
+        tuple(notes_on(loads.value)), tuple(degrees.cautions(topology)), sha256,
+        {"recompute": request.recompute or "none"},
+    )  # fmt: skip
 
 
 def _model(

@@ -148,13 +148,13 @@ class Evaluator:
         times = self._block_times(layout, costs, placement)
         cut = chunks_of(costs, layout.chunk_layers(total_blocks(self.model)))
         chunks = [chunk_times(layout, chunk, costs, times) for chunk in cut]
-        of_rank = _ranks(layout)
+        of_rank = chunks_of_ranks(layout)
         held = in_flight(layout)
         memory = tuple(
             rank_memory(layout, rank, [cut[chunk] for chunk in own], costs, held[rank])
             for rank, own in enumerate(of_rank)
         )
-        message = placement.message(self._message_bytes(layout)) if layout.pp > 1 else 0.0
+        message = placement.message(self.message_bytes(layout)) if layout.pp > 1 else 0.0
         busiest, parts, error = _pipeline(layout, chunks, of_rank, message)
         update = self._update(layout, memory[busiest].parameters)
         own = of_rank[busiest]
@@ -186,7 +186,7 @@ class Evaluator:
         if key not in self._costs:
             clock, form = self.clock(layout), layout.number_format
             listed = sharded_operators(self.model, self.sequence, layout)
-            held = self._message_bytes(layout)
+            held = self.message_bytes(layout)
             self._costs[key] = tuple(section_cost(one, clock, form.element, held) for one in listed.sections)
         return self._costs[key]
 
@@ -205,7 +205,7 @@ class Evaluator:
             self._times[key] = tuple(block_times(one, placement) for one in costs)
         return self._times[key]
 
-    def _message_bytes(self, layout: Layout) -> float:
+    def message_bytes(self, layout: Layout) -> float:
         """Return what a GPU hands to the next stage, which a block also reads [B]."""
         cut = layout.tp if layout.sequence_parallel else 1
         tokens = layout.micro_batch * self.sequence // layout.cp
@@ -295,7 +295,7 @@ def data_parallel(
     return max(tail, reduce - (1 - 1 / buckets) * backward) + max(gather / buckets, gather - forward)
 
 
-def _ranks(layout: Layout) -> list[list[int]]:
+def chunks_of_ranks(layout: Layout) -> list[list[int]]:
     """Return the model chunks of each pipeline rank."""
     p, v = layout.pp, layout.vp
     if layout.order in FOLDED and v == 2:
