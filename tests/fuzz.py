@@ -38,6 +38,7 @@ from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.readers import catalogue, libra, read_cluster, read_costs, read_device, read_network, read_profile
 from simcore.readers.applications import read_applications
 from simcore.readers.astra import parse_layers
+from simcore.readers.cluster_networks import network_for
 from simcore.readers.families import read_family
 from simcore.readers.models import read_model
 from simcore.readers.network_string import parse_network
@@ -452,12 +453,15 @@ _FOREIGN = json.dumps({"npus-count": [8, 4], "topology": ["Ring", "Switch"], "ne
 CASES = (
     Case("network", _zoo("networks", "4D.yaml", "DGX-like.yaml"), _of_file(read_network), _network, _same_network),
     Case("foreign network", (_FOREIGN,), _of_file(read_network, ".json"), _network, _same_network),
+    Case("cluster network", _zoo("networks", "dgx-h100.yaml"),
+         _of_file(lambda file, place: network_for(file, 16, place)), _network, _same_network),
     Case("network string", ("Ring(4)@200GB/s,500ns x FC(8)@140GiB/s x Switch(4)@50GB/s,1us",), parse_network,
          _network_line, _same_network),
     Case("layers", (_LAYERS,), lambda text: parse_layers(Path("input.txt"), text), _layers, _same_layers),
     Case("workload", (_OWN, _LAYERS, _HF), _of_file(read_workload, tp=2, dp=2)),
     Case("group", ("group: [17B, 175B]\n",), _of_file(read_workloads, npus=1024)),
-    Case("model", (_OWN, *_CONFIGS, *_zoo("models", "bert-base.yaml", "swin-t.yaml")), _of_file(read_model)),
+    Case("model", (_OWN, *_CONFIGS, *_zoo("models", "bert-base.yaml", "swin-t.yaml", "deepseek-v2-lite.yaml")),
+         _of_file(read_model)),
     Case("family", _zoo("families", "falcon.yaml", "qwen2_5_vl_vision.yaml", "t5.yaml"), _of_file(read_family)),
     Case("profile", (_PROFILE,), _of_file(read_profile, ".json"), profile_text),
     Case("published profile", _zoo("profiles", "v100-16gb.yaml"), _of_file(read_profile)),

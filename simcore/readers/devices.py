@@ -23,6 +23,7 @@ class _DeviceFile(Entry):
     tf32: Rate | None = None
     fp16: Rate | None = None
     bf16: Rate | None = None
+    fp8: Rate | None = None
     memory: Bytes
     memory_bandwidth: Bandwidth
     multiprocessors: Annotated[Whole, Field(ge=1)]
@@ -54,7 +55,7 @@ def read_device(name_or_path: str | Path | InputFile, place: str = "device") -> 
     {'fp32': 8100000000000.0, 'fp16': 65000000000000.0}
     """
     file, data = _device_file(name_or_path, place)
-    peaks = {"fp32": data.fp32, "tf32": data.tf32, "fp16": data.fp16, "bf16": data.bf16}
+    peaks = {"fp32": data.fp32, "tf32": data.tf32, "fp16": data.fp16, "bf16": data.bf16, "fp8": data.fp8}
     device = Device(
         name=file.path.stem,
         kind="cuda",

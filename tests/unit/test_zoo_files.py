@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 import yaml
 from simcore.errors import InputError
+from simcore.models.compute.predict import predict
 from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import map_parallelism
 from simcore.models.network.topology import Block
 from simcore.readers.cluster_networks import network_for
 from simcore.readers.costs import read_costs
-from simcore.readers.devices import default_network
+from simcore.readers.devices import default_network, read_device
 from simcore.readers.networks import read_network
+from simcore.readers.profiles import read_profile
 from simcore.readers.references import read_references
 from simcore.readers.workloads import read_workload, read_workloads
 from simcore.readers.zoo import ROOT, names
@@ -63,8 +65,8 @@ def test_every_cluster_network_loads_for_its_gpus(name, bandwidths):
 def test_devices_name_networks_of_the_zoo():
     named = {name: default_network(name) for name in names("devices")}
     assert set(named.values()) <= {None, *OPEN}
-    assert (named["v100-32gb"], named["a100-40gb"], named["h100"], named["h200"]) == (
-        *("dgx-v100", "dgx-a100", "dgx-h100", "dgx-h100"),
+    assert (named["v100-32gb"], named["a100-40gb"], named["h100"], named["b200"]) == (
+        *("dgx-v100", "dgx-a100", "dgx-h100", "dgx-b200"),
     )
     assert [name for name in named if "pcie" in name and named[name]] == []
 
@@ -141,3 +143,23 @@ def test_references_hold_four_plans():
     ]
     # the original's last bandwidth is the budget less the others; each is printed to 0.001 GB/s
     assert all(abs(sum(row.bandwidths) - 325e9) <= 2e6 for row in table)
+
+
+@pytest.mark.parametrize("name", ["h100", "h200", "b200"])
+def test_products_in_fp8_are_bounded_by_the_data_sheet(name):
+    profile = read_profile(name).value
+    assert profile.device.peaks == read_device(name).value.peaks
+    fit = profile.fit("gemm", "fp8")
+    assert (fit.origin, fit.parameters["rate"]) == ("data sheet", profile.device.peak("fp8"))
+    big = {"m": 8192, "n": 8192, "k": 8192}
+    fp8, bf16 = (predict(profile, "gemm", dtype, big).seconds for dtype in ("fp8", "bf16"))
+    assert 2 * 8192**3 / profile.device.peak("fp8") <= fp8 < bf16
+    # a copy moves one byte per element, in the time that those bytes take
+    moved = {"bytes": 2**30}
+    assert predict(profile, "copy", "fp8", moved).seconds == predict(profile, "copy", "bf16", moved).seconds
+
+
+def test_a_device_without_fp8_says_so():
+    assert "fp8" not in read_device("a100-80gb").value.peaks
+    with pytest.raises(InputError, match="found 'fp8', expected one of fp32, tf32, fp16, bf16"):
+        predict(read_profile("a100-80gb").value, "gemm", "fp8", {"m": 64, "n": 64, "k": 64})

@@ -11,8 +11,9 @@ from simcore.errors import field as mark
 PAGE = 4096
 """Bytes of a page of memory [B]."""
 
-DTYPES: Mapping[str, int] = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2}
-"""Bytes per element [B] by number format; TF32 is stored as fp32 and multiplied with fewer bits."""
+DTYPES: Mapping[str, int] = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "fp8": 1}
+"""Bytes per element [B] by number format; TF32 is stored as fp32 and multiplied with fewer bits, and fp8 is both of its
+forms, E4M3 and E5M2."""
 
 
 FAR = 96 * 2**20

@@ -16,7 +16,7 @@ class MatmulRequest(Request):
 
     shape: str | Sequence[int] = argument(metavar="MxNxK", help="Sizes of the product of MxK and KxN.")
     profile: str | Path | KernelProfile = option(default="", metavar="NAME|FILE", help="The device. Needed.")
-    dtype: str = option(default="fp32", metavar="TEXT", help="fp32, tf32, fp16, bf16 or fp64.")
+    dtype: str = option(default="fp32", metavar="TEXT", help="fp32, tf32, fp16, bf16, fp8 or fp64.")
     sparsity: float = option(default=0.0, help="Share of the first matrix's blocks that are zero.")
     granularity: str | Sequence[int] = option(default="1x1", metavar="HxW", help="Shape of such a block.")
     state: State = option(default="cold", choices=STATES, help="Where the operands are: in memory, or in a cache.")
