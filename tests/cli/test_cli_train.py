@@ -544,7 +544,7 @@ def test_bandwidths_of_numpy_are_numbers():
 
 def test_what_resolves_to_a_default_is_in_the_inputs():
     inputs = document("4D", "325", "1T", "--stages", "2", "--chunks", "1")["provenance"]["inputs"]
-    assert (inputs["budget"], inputs["recompute"], inputs["micro_batches"]) == (325e9, True, 8)
+    assert (inputs["budget"], inputs["recompute"], inputs["micro_batches"]) == (325e9, "full", 8)
     assert (inputs["tp"], inputs["dp"]) == (None, None)  # whether they were asked for decides what is compared
 
 

@@ -229,7 +229,7 @@ def _given(
     fused = request.attention == "fused"
     base = Layout(
         sequence_parallel=request.sequence_parallel is not False, zero=zero or 0,
-        recompute=Recompute(request.recompute or "none"), recompute_layers=request.recompute_layers,
+        recompute=Recompute(str(request.recompute or "none")), recompute_layers=request.recompute_layers,
         order=request.order, exchange=ContextExchange(request.context_exchange), fused_attention=fused,
         stage_layers=tuple(int(each) for each in request.stage_layers or ()), overlap=request.overlap,
         imbalance=imbalance(request.expert_load, model, request.ep or 1),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simcore.errors import InputError, field
+from simcore.studies.deployment.request import in_words
 from simcore.studies.request import Instead, Request, argument, option
 
 RECOMPUTE = ("none", "selective", "full")
@@ -40,7 +41,7 @@ class LayoutRequest(Request):
     sequence: int | None = option(
         kw_only=True, default=None, least=1, help="Tokens of a sequence, in place of the model's."
     )
-    recompute: str | None = option(
+    recompute: str | bool | None = option(
         kw_only=True,
         default=None,
         choices=RECOMPUTE,
@@ -84,6 +85,7 @@ class LayoutRequest(Request):
     )  # fmt: skip
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "recompute", in_words(self.recompute))
         for name in ("stage_layers", "expert_load"):
             object.__setattr__(self, name, _numbers(name, getattr(self, name), whole=name == "stage_layers"))
         super().__post_init__()

@@ -9,7 +9,7 @@ from simcore.errors import InputError
 from simcore.models.bandwidth.target import Target
 from simcore.models.training.program import CLOSED_FORM_LOOPS
 from simcore.studies.deployment.parallel import RECOMPUTE, LayoutRequest
-from simcore.studies.deployment.request import DeploymentRequest, in_words
+from simcore.studies.deployment.request import DeploymentRequest
 from simcore.studies.request import Instead, argument, option
 
 
@@ -40,6 +40,7 @@ class OptimizeRequest(DeploymentRequest, LayoutRequest):
         help="The GPU: WORKLOAD is a model then, spread over the network's NPUs as simcore train MODEL spreads it.",
     )
     recompute: str | bool | None = option(
+        kw_only=True,
         default=None,
         choices=RECOMPUTE,
         bare="full",
@@ -62,10 +63,6 @@ class OptimizeRequest(DeploymentRequest, LayoutRequest):
     cost: str | Path | None = option(
         default=None, metavar="NAME|FILE", help="Cost model; by default the zoo's first that fits the network."
     )
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "recompute", in_words(self.recompute))
-        super().__post_init__()
 
 
 def limits(place: str, texts: Sequence[str]) -> dict[str, float | str]:
