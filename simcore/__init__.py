@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from simcore.models.network.sharing.jobs import simulate
     from simcore.studies.collective import CollectiveRequest, CollectiveResult, collective
     from simcore.studies.evaluate import EvaluateRequest, Evaluation, evaluate
+    from simcore.studies.iteration import IterationRequest, IterationResult, iteration
     from simcore.studies.model import ModelRequest, ModelResult, model
     from simcore.studies.optimize import OptimizeRequest, OptimizeResult, optimize
     from simcore.studies.rates import RatesRequest, RatesResult, rates
@@ -24,6 +25,8 @@ __getattr__, __dir__ = attach(
         "CollectiveResult": "simcore.studies.collective",
         "EvaluateRequest": "simcore.studies.evaluate",
         "Evaluation": "simcore.studies.evaluate",
+        "IterationRequest": "simcore.studies.iteration",
+        "IterationResult": "simcore.studies.iteration",
         "ModelRequest": "simcore.studies.model",
         "ModelResult": "simcore.studies.model",
         "OptimizeRequest": "simcore.studies.optimize",
@@ -36,6 +39,7 @@ __getattr__, __dir__ = attach(
         "TrainResult": "simcore.studies.train",
         "collective": "simcore.studies.collective",
         "evaluate": "simcore.studies.evaluate",
+        "iteration": "simcore.studies.iteration",
         "model": "simcore.studies.model",
         "optimize": "simcore.studies.optimize",
         "rates": "simcore.studies.rates",
@@ -50,6 +54,8 @@ __all__ = [
     "CollectiveResult",
     "EvaluateRequest",
     "Evaluation",
+    "IterationRequest",
+    "IterationResult",
     "ModelRequest",
     "ModelResult",
     "OptimizeRequest",
@@ -63,6 +69,7 @@ __all__ = [
     "__version__",
     "collective",
     "evaluate",
+    "iteration",
     "model",
     "optimize",
     "rates",
