@@ -1,11 +1,13 @@
-"""Language models as torch modules: GPT, Llama and T5, of any size; importing this module needs torch.
+"""Language models as torch modules: GPT, BERT, Llama and T5, of any size; importing this module needs torch.
 
 Attention writes its scores to memory, or is one fused call. Blocks may be computed again in the backward pass.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +34,9 @@ class Style:
 EAGER = Style()
 """Every operator by itself, and all that the backward pass needs is kept."""
 
+Turned = tuple[Tensor, Tensor]
+"""Cosine and sine of the angle of each position and column."""
+
 
 class Attention(nn.Module):
     """Attention of several heads, to the tokens themselves or to those of an encoder."""
@@ -50,9 +55,13 @@ class Attention(nn.Module):
         self.output = nn.Linear(heads * self.width, hidden, bias=bias)
 
     def forward(
-        self, x: Tensor, other: Tensor | None = None, turned: Tensor | None = None, bias: Tensor | None = None
-    ) -> Tensor:
-        """Return what each token takes from the others; `turned` are the angles of rotary positions."""
+        self, x: Tensor, other: Tensor | None = None, turned: Turned | None = None, bias: Tensor | None = None,
+        later: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Return what each token takes from the others, or from `other` tokens.
+
+        Rotary positions turn Q and K; `bias` is added to scores, and those of `later` tokens are hidden.
+        """
         source = x if other is None else other
         q, k, v = self._split(self.query(x)), self._split(self.key(source)), self._split(self.value(source))
         if turned is not None:
@@ -64,37 +73,44 @@ class Attention(nn.Module):
                 enable_gqa=self.kv_heads != self.heads,
             )  # fmt: skip
         else:
-            context = self._eager(q, k, v, bias, dropout)
+            context = functional.dropout(self._weights(q, k, bias, later), dropout) @ self._repeated(v)
         made: Tensor = self.output(context.transpose(1, 2).flatten(2))
         return made
 
-    def _eager(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float) -> Tensor:
-        shared = self.heads // self.kv_heads
-        if shared > 1:
-            k, v = k.repeat_interleave(shared, 1), v.repeat_interleave(shared, 1)
-        scores = q @ k.transpose(-2, -1) * self.scale
+    def _weights(self, q: Tensor, k: Tensor, bias: Tensor | None, later: Tensor | None) -> Tensor:
+        """Return how much each query takes of each key."""
+        scores = q @ self._repeated(k).transpose(-2, -1) * self.scale
         if bias is not None:
             scores = scores + bias
-        elif self.causal:
-            later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
+        if later is not None:
             scores = scores.masked_fill(later, float("-inf"))
-        return functional.dropout(scores.softmax(-1), dropout) @ v
+        return scores.softmax(-1)
+
+    def _repeated(self, x: Tensor) -> Tensor:
+        """Return heads of K or V, each as often as heads of Q share it."""
+        shared = self.heads // self.kv_heads
+        return x.repeat_interleave(shared, 1) if shared > 1 else x
 
     def _split(self, x: Tensor) -> Tensor:
         return x.reshape(*x.shape[:2], -1, self.width).transpose(1, 2)
 
 
-def rotated(x: Tensor, angles: Tensor) -> Tensor:
+def rotated(x: Tensor, turned: Turned) -> Tensor:
     """Turn pairs of columns by angles that grow with the position (rotary positions, arXiv:2104.09864)."""
     first, second = x.chunk(2, -1)
-    return x * angles.cos() + torch.cat((-second, first), -1) * angles.sin()
+    return x * turned[0] + torch.cat((-second, first), -1) * turned[1]
 
 
-def rotary_angles(tokens: int, width: int, like: Tensor) -> Tensor:
-    """Return the angle of each position and column."""
+def turns(tokens: int, width: int, like: Tensor) -> Turned:
+    """Return the angle of each position and column of a head, as its cosine and sine."""
     speeds = 10000.0 ** -(torch.arange(0, width, 2, device=like.device) / width)
     steps = torch.arange(tokens, device=like.device)[:, None] * speeds
-    return torch.cat((steps, steps), -1).to(like.dtype)
+    angles = torch.cat((steps, steps), -1)
+    return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
+
+
+ACTIVATIONS: Mapping[str, type[nn.Module]] = {"gelu": nn.GELU, "silu": nn.SiLU, "relu": nn.ReLU}
+"""What stands between the products of a feed-forward network."""
 
 
 class FeedForward(nn.Module):
@@ -104,7 +120,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.up, self.down = nn.Linear(hidden, inner, bias=bias), nn.Linear(inner, hidden, bias=bias)
         self.gate = nn.Linear(hidden, inner, bias=bias) if gated else None
-        self.activation = {"gelu": functional.gelu, "silu": functional.silu, "relu": functional.relu}[activation]
+        self.activation = ACTIVATIONS[activation]()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return rows of the same width."""
@@ -114,24 +130,33 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and a feed-forward network, each behind a norm and beside a residual."""
+    """Attention and a feed-forward network, each beside a residual, and a norm before it or after the sum."""
 
     def __init__(
         self, norms: tuple[nn.Module, ...], attention: Attention, network: FeedForward, dropout: float = 0.0,
-        cross: Attention | None = None,
+        cross: Attention | None = None, *, norm_first: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.norms, self.attention, self.network, self.cross = nn.ModuleList(norms), attention, network, cross
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.norm_first = norm_first
 
     def forward(
-        self, x: Tensor, other: Tensor | None = None, turned: Tensor | None = None, bias: Tensor | None = None
-    ) -> Tensor:
+        self, x: Tensor, other: Tensor | None = None, turned: Turned | None = None, bias: Tensor | None = None,
+        later: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """Return rows of the same width; `other` are an encoder's tokens."""
-        x = x + self.dropout(self.attention(self.norms[0](x), turned=turned, bias=bias))
+        x = self._beside(x, 0, self.attention, turned=turned, bias=bias, later=later)
         if self.cross is not None:
-            x = x + self.dropout(self.cross(self.norms[1](x), other))
-        changed: Tensor = x + self.dropout(self.network(self.norms[-1](x)))
+            x = self._beside(x, 1, self.cross, other=other)
+        return self._beside(x, -1, self.network)
+
+    def _beside(self, x: Tensor, norm: int, layer: nn.Module, **given: Any) -> Tensor:
+        """Return the sum of rows and what a layer makes of them."""
+        if self.norm_first:
+            added: Tensor = self.dropout(layer(self.norms[norm](x), **given))
+            return x + added
+        changed: Tensor = self.norms[norm](x + self.dropout(layer(x, **given)))
         return changed
 
 
@@ -142,11 +167,17 @@ class Language(nn.Module):
         super().__init__()
         self.style = style
 
-    def through(self, blocks: nn.ModuleList, x: Tensor, **given: Tensor | None) -> Tensor:
+    def through(self, blocks: nn.ModuleList, x: Tensor, **given: Any) -> Tensor:
         """Return what comes out of the last block."""
         for block in blocks:
             x = checkpoint(block, x, use_reentrant=False, **given) if self.style.recompute else block(x, **given)
         return x
+
+    def later(self, x: Tensor) -> Tensor | None:
+        """Return which tokens come after each token; fused attention knows by itself."""
+        if self.style.fused:
+            return None
+        return torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).triu_(1)
 
 
 class Gpt(Language):
@@ -173,7 +204,39 @@ class Gpt(Language):
         """Return logits."""
         places = torch.arange(numbers.shape[1], device=numbers.device)
         x = self.dropout(self.tokens(numbers) + self.positions(places))
-        return functional.linear(self.norm(self.through(self.blocks, x)), self.tokens.weight)
+        return functional.linear(self.norm(self.through(self.blocks, x, later=self.later(x))), self.tokens.weight)
+
+
+class Bert(Language):
+    """BERT for masked tokens: a norm behind each residual, and no transform before the output layer.
+
+    The output layer shares the embedding's weights.
+    """
+
+    def __init__(
+        self, hidden: int, blocks: int, heads: int, vocabulary: int, positions: int = 512, dropout: float = 0.1,
+        style: Style = EAGER,
+    ) -> None:  # fmt: skip
+        super().__init__(style)
+        self.tokens, self.positions = nn.Embedding(vocabulary, hidden), nn.Embedding(positions, hidden)
+        self.types, self.norm = nn.Embedding(2, hidden), nn.LayerNorm(hidden)
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.blocks = nn.ModuleList(
+            Block(
+                (nn.LayerNorm(hidden), nn.LayerNorm(hidden)),
+                Attention(hidden, heads, bias=True, causal=False, dropout=dropout, fused=style.fused),
+                FeedForward(hidden, 4 * hidden, activation="gelu", gated=False, bias=True),
+                dropout,
+                norm_first=False,
+            )
+            for _ in range(blocks)
+        )
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """Return logits of text of one segment."""
+        places = torch.arange(numbers.shape[1], device=numbers.device)
+        x = self.tokens(numbers) + self.positions(places) + self.types(torch.zeros_like(numbers))
+        return functional.linear(self.through(self.blocks, self.dropout(self.norm(x))), self.tokens.weight)
 
 
 class Llama(Language):
@@ -198,8 +261,8 @@ class Llama(Language):
     def forward(self, numbers: Tensor) -> Tensor:
         """Return logits."""
         x = self.tokens(numbers)
-        turned = rotary_angles(numbers.shape[1], self.head_width, x)
-        logits: Tensor = self.output(self.norm(self.through(self.blocks, x, turned=turned)))
+        given: dict[str, Any] = {"turned": turns(numbers.shape[1], self.head_width, x), "later": self.later(x)}
+        logits: Tensor = self.output(self.norm(self.through(self.blocks, x, **given)))
         return logits
 
 
@@ -211,7 +274,7 @@ class T5(Language):
         style: Style = EAGER,
     ) -> None:  # fmt: skip
         super().__init__(style)
-        sizes = {"head": head, "bias": False, "scaled": False, "dropout": dropout, "fused": style.fused}
+        sizes: dict[str, Any] = {"head": head, "bias": False, "scaled": False, "dropout": dropout, "fused": style.fused}
         self.tokens = nn.Embedding(vocabulary, hidden)
         self.apart = nn.ModuleList(nn.Embedding(32, heads) for _ in range(2))
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()

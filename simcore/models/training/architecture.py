@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from simcore.models.training.functions import Activation, Functions, Norm, Positions
+
 
 @dataclass(frozen=True)
 class Biases:
@@ -141,8 +143,8 @@ class Embedding:
         Learned numbers that are added to the tokens' vectors: positions, token types, biases of relative positions.
     norm : int
         Width of a norm before the first block; 0 for none.
-    final_norm : bool
-        Whether a norm follows the last block.
+    final_norm, final_dropout : bool
+        Whether a norm follows the last block, and dropout that.
     front, back : tuple of Projection
         Products before the first block, and between the last one and the output layer.
     """
@@ -151,6 +153,7 @@ class Embedding:
     added: int = 0
     norm: int = 0
     final_norm: bool = False
+    final_dropout: bool = False
     front: tuple[Projection, ...] = ()
     back: tuple[Projection, ...] = ()
 
@@ -213,6 +216,8 @@ class Transformer:
         What each block attends to in a second attention; None for nothing.
     tower : Transformer or None
         An encoder of images that makes tokens for it.
+    functions : Functions or None
+        What is computed element by element; None where nobody said, see `kinds`.
     """
 
     name: str
@@ -242,6 +247,25 @@ class Transformer:
     sequence: int | None = None
     encoder: Transformer | None = None
     tower: Transformer | None = None
+    functions: Functions | None = None
+
+    @property
+    def kinds(self) -> Functions:
+        """What is computed element by element.
+
+        Where nobody said, norms without biases are those of Llama, as its rotary positions are where no learned
+        numbers are added, and a gate goes with SiLU.
+
+        Examples
+        --------
+        >>> Transformer("gpt", hidden=8, blocks=1, biases=ALL_BIASES).kinds.norm
+        <Norm.LAYER: 'layer'>
+        """
+        if self.functions is not None:
+            return self.functions
+        norm = Norm.LAYER if self.biases.norms else Norm.RMS
+        activation = Activation.SILU if self.gated else Activation.GELU
+        return Functions(norm, activation, Positions.LEARNED if self.around.added else Positions.ROTARY)
 
     @property
     def inner(self) -> int:

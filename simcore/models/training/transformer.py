@@ -163,15 +163,19 @@ class _Make(OperatorMaker):
             ),
         )  # fmt: skip
 
-    def heads(self, path: str, keys: float) -> tuple[Operator, ...]:
-        """Return what the heads compute with as many `keys` as each query sees, its output, residual and norms."""
+    def heads(self, path: str, keys: float, tokens: int | None = None) -> tuple[Operator, ...]:
+        """Return what the heads compute with as many `keys` as each query sees, its output, residual and norms.
+
+        K and V are of as many `tokens`, unless they are the block's own.
+        """
         s, e, tp, model = self.s, self.e, self.tp, self.model
         seen = math.ceil(keys)
         scores, whole = self.products * s * seen, self.activations
         grouped = model.latent is None  # heads of K and V that several heads of Q share
         kept = e * self.n * model.query_width / tp
-        keyed = e * self.n * (model.kv_width if grouped else model.query_width) / tp
-        values = e * self.n * (model.kv_width if grouped else model.context_width) / tp
+        tokens = self.n if tokens is None else tokens
+        keyed = e * tokens * (model.kv_width if grouped else model.query_width) / tp
+        values = e * tokens * (model.kv_width if grouped else model.context_width) / tp
         dropped = e * scores if model.dropout else 0  # without dropout the softmax has saved them
         query = gemm_flop(self.n, model.query_width, keys, tp)
         context = gemm_flop(self.n, model.context_width, keys, tp)
@@ -201,9 +205,9 @@ class _Make(OperatorMaker):
 
     def cross_attention(self, encoder: Transformer) -> tuple[Operator, ...]:
         """Return the attention to an encoder's tokens."""
-        tokens = encoder.sequence or self.s
-        made = self.projections("cross_attention", tokens * self.batch.sequences)
-        return *made, *self.heads("cross_attention", tokens)
+        keys = encoder.sequence or self.s
+        tokens = keys * self.batch.sequences
+        return *self.projections("cross_attention", tokens), *self.heads("cross_attention", keys, tokens)
 
     def feed_forward(self) -> tuple[Operator, ...]:
         """Return the operators of the feed-forward network, its residual and its norms."""
@@ -295,9 +299,11 @@ class _Make(OperatorMaker):
         """Return the output layer; one that shares the embedding's weights owns none."""
         n, e, tp, model = self.n, self.e, self.tp, self.model
         around, columns = model.around, math.ceil(model.columns / self.tp)
+        dropped = self.dropout("output.dropout", n * self.h) if around.final_dropout else ()
         h, logits = around.back[-1].outputs if around.back else self.h, e * n * columns
         before = (
             *((self.norm("output.norm", self.h, self.h, whole=True),) if around.final_norm else ()),
+            *dropped,
             *self.between("output", around.back),
         )
         if not model.columns:

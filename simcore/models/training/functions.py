@@ -1,0 +1,54 @@
+"""What a transformer computes element by element, between its products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Norm(StrEnum):
+    """What a norm divides by: the spread around the mean, or the root of the mean square."""
+
+    LAYER = "layer"
+    RMS = "rms"
+
+
+class Activation(StrEnum):
+    """What stands between the products of a feed-forward network."""
+
+    GELU = "gelu"
+    SILU = "silu"
+    RELU = "relu"
+
+
+class Positions(StrEnum):
+    """How a transformer knows the order of its tokens.
+
+    A learned vector is added to each token, Q and K are turned, or learned biases are added to scores.
+    """
+
+    LEARNED = "learned"
+    ROTARY = "rotary"
+    RELATIVE = "relative"
+
+
+@dataclass(frozen=True)
+class Functions:
+    """What a transformer computes element by element; it changes no product.
+
+    Attributes
+    ----------
+    norm : Norm
+        In all norms.
+    activation : Activation
+        Of the feed-forward network.
+    positions : Positions
+        How tokens know their places.
+    types : bool
+        Whether a vector of the token's type is added.
+    """
+
+    norm: Norm = Norm.LAYER
+    activation: Activation = Activation.GELU
+    positions: Positions = Positions.LEARNED
+    types: bool = False

@@ -1,0 +1,193 @@
+"""What eager PyTorch keeps for the backward pass, against what its memory tracker sees.
+
+Fake tensors have sizes and no memory, so modules of 7 billion parameters are run on any machine. Their kernels are the
+CPU's. Activations are counted when the loss is there; the numbers of tokens and classes are among them.
+"""
+
+from __future__ import annotations
+
+import pytest
+from simcore.models.training import language
+from simcore.models.training.architecture import Batch, Share
+from simcore.models.training.eager import Device, eager_operators
+
+torch = pytest.importorskip("torch")
+
+from simcore.real import language as real  # noqa: E402  # needs torch
+
+STYLES = {
+    "eager": real.Style(),
+    "fused": real.Style(fused=True),
+    "recompute": real.Style(recompute=True),
+    "fused, recompute": real.Style(fused=True, recompute=True),
+}
+DTYPES = {2: torch.bfloat16, 4: torch.float32}
+
+# hidden, blocks, heads and the like; vocabulary last
+MODELS = {
+    "gpt 350M": ("gpt", (1024, 24, 16, 50257)),
+    "gpt 1.3B": ("gpt", (2048, 24, 16, 50257)),
+    "gpt 6.7B": ("gpt", (4096, 32, 32, 50257)),
+    "bert large": ("bert", (1024, 24, 16, 30522)),
+    "bert 1.3B": ("bert", (2048, 24, 32, 30522)),
+    "llama 350M": ("llama", (1024, 24, 16, 16, 2816, 32000)),
+    "llama 7B": ("llama", (4096, 32, 32, 32, 11008, 32000)),
+    "llama 8B, shared heads": ("llama", (4096, 32, 32, 8, 14336, 128256)),
+    "t5 large": ("t5", (1024, 24, 16, 64, 4096, 32128)),
+    "t5 3B": ("t5", (1024, 24, 32, 128, 16384, 32128)),
+}
+CLASSES = {"gpt": real.Gpt, "bert": real.Bert, "llama": real.Llama, "t5": real.T5}
+SEQUENCES, LENGTH, READ = 2, 512, 256
+
+
+def fake():
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    return FakeTensorMode()
+
+
+def loss_of(module, kind):
+    """The loss of random tokens; T5 reads more of them than it writes."""
+    wanted = torch.randint(9, (SEQUENCES, READ if kind == "t5" else LENGTH))
+    given = (torch.randint(9, (SEQUENCES, LENGTH)), *([wanted] if kind == "t5" else []))
+    classes = torch.randint(9, (wanted.numel(),))
+    return torch.nn.functional.cross_entropy(module(*given).flatten(0, 1), classes)
+
+
+def tracked(kind, make):
+    """Activations that MemTracker sees at the end of the forward pass [B]."""
+    from torch.distributed._tools.mem_tracker import MemTracker, _MemRefType
+
+    class Current(MemTracker):
+        """Peaks, which take most of the tracker's time, are not asked for."""
+
+        def _update_peak_stats(self, peak_state):
+            pass
+
+    with fake():
+        module = make()
+        tracker = Current()
+        tracker.track_external(module)
+        with tracker:
+            loss = loss_of(module, kind)
+            kept = tracker.get_tracker_snapshot("current")
+        del loss
+    return kept[torch.device("cpu")][_MemRefType.ACT]
+
+
+def both(name, style, element, dropout, blocks=None):
+    """The module's activations, and the list's, of a model with so many blocks."""
+    kind, (hidden, depth, *rest) = MODELS[name]
+    sizes = hidden, blocks or depth, *rest
+    options = {} if kind == "llama" else {"dropout": dropout}
+    old = torch.get_default_dtype()
+    torch.set_default_dtype(DTYPES[element])
+    try:
+        seen = tracked(kind, lambda: CLASSES[kind](*sizes, **options, style=style))
+    finally:
+        torch.set_default_dtype(old)
+    if kind == "t5":
+        options["sequence"] = LENGTH
+    model = getattr(language, kind)(*sizes, **options)
+    batch = Batch(READ if kind == "t5" else LENGTH, SEQUENCES, element)
+    listed = eager_operators(model, batch, Share(fused=style.fused), device=Device.CPU, recompute=style.recompute)
+    return seen, listed.saved
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+@pytest.mark.parametrize("element", DTYPES)
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", ["gpt 350M", "bert large", "llama 8B, shared heads", "t5 large"])
+def test_two_blocks_keep_what_the_memory_tracker_sees(name, style, element, dropout):
+    if MODELS[name][0] == "llama" and dropout:
+        pytest.skip("Llama drops nothing")
+    seen, listed = both(name, STYLES[style], element, dropout, blocks=2)
+    assert listed == seen
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", MODELS)
+def test_whole_models_keep_what_the_memory_tracker_sees(name, style):
+    seen, listed = both(name, STYLES[style], 2, 0.1 if style == "eager" else 0.0)
+    assert listed == seen
+
+
+def whole(name, **options):
+    kind, sizes = MODELS[name]
+    return getattr(language, kind)(*sizes, **options)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_list_has_the_modules_parameters(name):
+    kind, sizes = MODELS[name]
+    with torch.device("meta"):
+        module = CLASSES[kind](*sizes)
+    listed = eager_operators(whole(name), Batch(512, 1, 4)).parameters / 4
+    assert listed == sum(one.numel() for one in module.parameters())
+
+
+SMALL = {
+    "gpt": ((32, 2, 4, 50), {"dropout": 0.0}),
+    "bert": ((32, 2, 4, 50), {"dropout": 0.0}),
+    "llama": ((32, 2, 4, 2, 48, 50), {}),
+    "t5": ((32, 2, 4, 8, 64, 50), {"dropout": 0.0}),
+}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_how_a_model_is_run_changes_no_result(kind):
+    sizes, options = SMALL[kind]
+    generator = torch.Generator().manual_seed(1)
+    numbers = [torch.randint(50, (2, 12), generator=generator) for _ in range(2 if kind == "t5" else 1)]
+    made = {}
+    for name, style in STYLES.items():
+        torch.manual_seed(0)
+        module = CLASSES[kind](*sizes, **options, style=style)
+        logits = module(*numbers)
+        logits.square().mean().backward()
+        made[name] = [logits.detach(), *(one.grad for one in module.parameters())]
+    for others in made.values():
+        torch.testing.assert_close(others, made["eager"], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["gpt", "llama", "t5"])
+@pytest.mark.parametrize("style", ["eager", "fused"])
+def test_no_token_sees_a_later_one(kind, style):
+    sizes, options = SMALL[kind]
+    torch.manual_seed(0)
+    module = CLASSES[kind](*sizes, **options, style=STYLES[style])
+    numbers = torch.randint(50, (1, 12))
+    changed = torch.cat((numbers[:, :8], (numbers[:, 8:] + 1) % 50), 1)
+    read = [numbers] if kind == "t5" else []
+    before, after = module(*read, numbers), module(*read, changed)
+    torch.testing.assert_close(before[:, :8], after[:, :8])
+    assert not torch.allclose(before[:, 8:], after[:, 8:])
+
+
+def test_recomputed_blocks_keep_their_inputs_alone():
+    model, batch = whole("gpt 350M"), Batch(512, 2, 2)
+    kept = eager_operators(model, batch, recompute=True)
+    blocks = [section for section in kept.sections if section.path == "block"]
+    assert sum(section.count * one.saved for section in blocks for one in section.operators) == 24 * 2 * 1024 * 1024
+
+
+def test_cuda_keeps_masks_of_a_byte_and_fuses_root_mean_square_norms():
+    batch = Batch(512, 2, 2)
+    n, h = 1024, 1024
+    with_dropout, without = (whole("gpt 350M", dropout=dropout) for dropout in (0.1, 0.0))
+    masks = [eager_operators(one, batch, Share(fused=True)).saved for one in (with_dropout, without)]
+    assert masks[0] - masks[1] == (2 * 24 + 1) * n * h
+    llama = whole("llama 350M")
+    cpu, cuda = (eager_operators(llama, batch, device=device).saved for device in (Device.CPU, Device.CUDA))
+    # two fp32 numbers in place of one of 2 B, in two norms per block and the last one
+    assert cpu - cuda == (2 * 24 + 1) * n * h * (2 * 4 - 2)
+
+
+def test_tensor_parallelism_cuts_heads_and_scores():
+    """What is whole on each GPU is kept whole, the rest once in all."""
+    model, batch = whole("gpt 350M", dropout=0.0).stack(), Batch(512, 2, 2)
+    block = 2 * 1024 * 1024  # B of activations
+    one, two, four = (eager_operators(model, batch, Share(tp)).saved for tp in (1, 2, 4))
+    assert one - two == 2 * (two - four)
+    shared = two - (one - two)
+    assert shared == 24 * (4 * block + 2 * 2 * 1024 * 4)  # inputs of norms and of what follows them, and statistics
