@@ -130,6 +130,8 @@ OF_TORCH = {
     "simcore.calibrate.kernels.pit_triton",
     "simcore.real.attention",
     "simcore.real.convolutional",
+    "simcore.real.language",
+    "simcore.real.parallel",
     "simcore.real.recommendation",
 }
 
