@@ -160,3 +160,73 @@ def test_turns_are_those_of_torch(order):
         assert ours[kept] == theirs[kept]
         compared += 1
     assert compared >= 14
+
+
+class Recording:
+    """A stage that computes nothing and notes what it is asked for."""
+
+    def __init__(self, stage, count):
+        self.stage_index, self.num_stages, self.has_backward = stage, count, True
+        self.is_first, self.is_last = stage == 0, stage == count - 1
+        self.turns = []
+
+    def forward_one_chunk(self, micro_batch, *given, **options):
+        self.turns.append((Kind.FORWARD, micro_batch))
+
+    def backward_one_chunk(self, micro_batch, **options):
+        self.turns.append((Kind.BACKWARD, micro_batch))
+
+    def __getattr__(self, name):
+        return lambda *given, **options: []  # messages: there are none
+
+
+@pytest.mark.parametrize("order", ORDERS_OF_ONE)
+def test_every_rank_takes_the_turns_that_torch_runs(order):
+    """Schedules of one chunk are loops in torch; their tables are for show."""
+    schedules = pytest.importorskip("torch.distributed.pipelining.schedules", reason="torch is not installed")
+    kind, compared = getattr(schedules, TORCH[order]), 0
+    for size, table in tables(order):
+        if size.micro_batches < size.ranks:
+            continue  # refused by torch's 1F1B
+        for rank, turns in enumerate(table):
+            made, stage = object.__new__(kind), Recording(rank, size.ranks)
+            made._stage, made._num_stages, made._n_microbatches = stage, size.ranks, size.micro_batches
+            made._has_backward, made.scale_grads, made._loss_fn, made._internal_losses = True, True, None, []
+            made._initialize_stage = lambda *given, **options: None
+            nothing = [None] * size.micro_batches
+            made._step_microbatches([()] * size.micro_batches, [{}] * size.micro_batches, nothing, None)
+            assert stage.turns == [(one.kind, one.micro_batch) for one in turns]
+            compared += 1
+    assert compared == 7 * 1 + 6 * 2 + 5 * 3 + 4 * 4 + 3 * 8
+
+
+TIMES = [StageTimes(1.0, 1.0, 1.0), StageTimes(2.0, 2.5, 1.5), StageTimes(0.25, 0.5, 0.125), StageTimes(3.0, 2.0, 2.0)]
+
+
+@pytest.mark.parametrize("times", TIMES, ids=str)
+@pytest.mark.parametrize(("ranks", "micro_batches"), [(2, 4), (4, 8), (4, 32), (8, 16)])
+@pytest.mark.parametrize("order", ["GPipe", "1F1B", "looped", "interleaved"])
+def test_the_bubble_is_a_share_of_what_ranks_compute(order, ranks, micro_batches, times):
+    """(p - 1) / m with one chunk a rank, (p - 1) / (m v) with v: Narayanan et al., SC 2021, section 2.2."""
+    size = sized(order, ranks, micro_batches)
+    played = play(order, size, turns_of(order, size), ranks * size.chunks * [times])
+    share = played.bubble / max(played.busy)
+    assert share == pytest.approx((ranks - 1) / (micro_batches * size.chunks), rel=1e-12)
+
+
+@pytest.mark.parametrize("times", TIMES, ids=str)
+@pytest.mark.parametrize("chunks", [1, 2, 3])
+@pytest.mark.parametrize(("ranks", "micro_batches"), [(2, 4), (4, 8), (4, 32), (8, 16)])
+def test_weight_gradients_fill_the_bubble(ranks, micro_batches, chunks, times):
+    """(p - 1) (F + I - W) where W is no longer than I: ZB-H1 of Qi et al., table 2."""
+    size = Pipelined(ranks, micro_batches, chunks)
+    played = play("zero-bubble", size, turns_of("zero-bubble", size), ranks * chunks * [times])
+    left = times.forward + times.input_gradient - times.weight_gradient
+    assert played.bubble == pytest.approx((ranks - 1) * left, rel=1e-12)
+
+
+def test_an_order_without_a_table_of_torch_would_be_noticed():
+    schedules = pytest.importorskip("torch.distributed.pipelining.schedules", reason="torch is not installed")
+    theirs = {name for name in vars(schedules) if name.startswith("Schedule")}
+    assert theirs == set(TORCH.values())
+    assert set(TORCH) == set(ORDERS)

@@ -131,6 +131,7 @@ OF_TORCH = {
     "simcore.real.attention",
     "simcore.real.convolutional",
     "simcore.real.language",
+    "simcore.real.parallel",
     "simcore.real.recommendation",
 }
 

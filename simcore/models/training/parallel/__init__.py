@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from simcore._lazy import attach
 
 if TYPE_CHECKING:
+    from simcore.models.training.parallel.collectives import collectives_of
     from simcore.models.training.parallel.layout import Layout
     from simcore.models.training.parallel.placement import Placement
     from simcore.models.training.parallel.sharding import sharded_operators
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = attach(
     __name__,
     {
+        "collectives_of": "simcore.models.training.parallel.collectives",
         "Layout": "simcore.models.training.parallel.layout",
         "Placement": "simcore.models.training.parallel.placement",
         "sharded_operators": "simcore.models.training.parallel.sharding",
     },
 )
 
-__all__ = ["Layout", "Placement", "sharded_operators"]
+__all__ = ["Layout", "Placement", "collectives_of", "sharded_operators"]

@@ -34,6 +34,18 @@ class ContextExchange(StrEnum):
     ALL_TO_ALL = "all-to-all"
 
 
+class Splitter(StrEnum):
+    """Whose tensor parallelism it is; they differ where activations are cut along the sequence.
+
+    ``MEGATRON`` keeps the shard of a product's input, and gathers it again for the weight gradient (Megatron-LM).
+    ``DTENSOR`` keeps what was gathered (torch's ``parallelize_module``, as torchtitan uses it), adds the bias of a
+    row-cut product before the sum, and cuts learned positions along the sequence.
+    """
+
+    MEGATRON = "megatron"
+    DTENSOR = "dtensor"
+
+
 @dataclass(frozen=True)
 class NumberFormat:
     """What a weight, its gradient and its optimizer's state take.
@@ -89,6 +101,8 @@ class Layout:
         Sequences of a micro-batch, and micro-batches of a replica and iteration.
     sequence_parallel : bool
         Whether what tensor parallelism leaves whole is cut along the sequence (Korthikanti et al., MLSys 2023).
+    splitter : Splitter
+        Whose tensor parallelism it is.
     zero : int
         Stage of ZeRO: optimizer state (1), gradients (2) and weights (3) are sharded over DP x CP.
     recompute : Recompute
@@ -127,6 +141,7 @@ class Layout:
     micro_batch: int = 1
     micro_batches: int = 1
     sequence_parallel: bool = False
+    splitter: Splitter = Splitter.MEGATRON
     zero: int = 0
     recompute: Recompute = Recompute.NONE
     recompute_layers: int | None = None

@@ -3,7 +3,7 @@
 Tensor parallelism cuts as Megatron-LM does, see `simcore.models.training.transformer`. With sequence parallelism what
 it leaves whole is cut along the sequence: an all-gather stands before the column-cut products, and a reduce-scatter
 after the row-cut ones, in place of all-reduces. What a column-cut product keeps is its shard, which is gathered again
-for the weight gradient.
+for the weight gradient, or what was gathered: see `simcore.models.training.parallel.layout.Splitter`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Axis
 from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.operators import Communication, Operation, Operator, OperatorList
-from simcore.models.training.parallel.layout import ContextExchange, Layout
+from simcore.models.training.parallel.layout import ContextExchange, Layout, Splitter
 from simcore.models.training.transformer import transformer_operators
 
 _CUT_ALONG_SEQUENCE = {Operation.NORM, Operation.RESIDUAL, Operation.SUM, Operation.DROPOUT}
@@ -83,12 +83,16 @@ class _Sharding:
             one = replace(one, after_input_gradient=None)
         if self.layout.tp == 1:
             return replace(one, after_forward=None, after_input_gradient=None)
+        if one.path == "output.softmax":
+            # largest logit, sum of exponentials, and the logit that is wanted, of each token, in fp32
+            each = Communication(Collective.ALL_REDUCE, 4.0 * self.batch.tokens / self.layout.cp)
+            return replace(one, before_forward=(each, each, each))
         return self._sequence(one) if self.layout.sequence_parallel else one
 
     def _sequence(self, one: Operator) -> Operator:
         """Of sequence parallelism: all-reduces in two halves, and the rest cut."""
         tp = self.layout.tp
-        if (one.operation in _CUT_ALONG_SEQUENCE and not one.path.endswith(_OF_HEADS)) or "router" in one.path:
+        if cut_along_sequence(one):
             return _cut(one, tp)
         summed, back = one.after_forward, one.after_input_gradient
         if summed is not None:
@@ -100,9 +104,10 @@ class _Sharding:
         if back is not None:
             shard = Communication(Collective.ALL_GATHER, back.size / tp)
             one = replace(
-                one, after_input_gradient=replace(back, collective=Collective.REDUCE_SCATTER),
-                before_forward=(shard,), before_backward=(replace(shard, hidden=True),), saved=one.saved / tp,
-            )  # fmt: skip
+                one, after_input_gradient=replace(back, collective=Collective.REDUCE_SCATTER), before_forward=(shard,)
+            )
+            if self.layout.splitter is Splitter.MEGATRON:
+                one = replace(one, before_backward=(replace(shard, hidden=True),), saved=one.saved / tp)
         return one
 
     def _expert(self, one: Operator) -> Operator:
@@ -131,6 +136,11 @@ class _Sharding:
         return replace(
             one, before_forward=(before,), after_forward=after, before_backward=(after,), after_input_gradient=before
         )
+
+
+def cut_along_sequence(one: Operator) -> bool:
+    """Say whether sequence parallelism cuts what an operator works on, while every GPU has all of its weights."""
+    return (one.operation in _CUT_ALONG_SEQUENCE and not one.path.endswith(_OF_HEADS)) or "router" in one.path
 
 
 def _is_core(one: Operator, fused: bool) -> bool:
