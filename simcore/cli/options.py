@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simcore.cli.console import render, terminal_width, warn
+from simcore.cli.flags import names_of, spellings, with_values
 from simcore.cli.values import Number, Whole
 from simcore.errors import InputError, closest_option
 
@@ -128,7 +129,7 @@ class StudyCommand(click.Command):
 
         fields = descriptions(self.request).items()
         bare = {flag: each for name, each in fields if each.bare for flag in spellings(name, each)}
-        return _with_values(args, bare)
+        return with_values(args, bare)
 
     def _run(self, arguments: tuple[str, ...] = (), **values: Any) -> None:
         from simcore.studies.request import descriptions
@@ -304,54 +305,10 @@ def _option(name: str, description: Description, hint: str, default: Any) -> cli
     )  # fmt: skip
 
 
-def _with_values(args: Sequence[str], bare: Mapping[str, Description]) -> list[str]:
-    """Write out what options mean that stand without a value."""
-    written = []
-    for word, after in zip(args, [*args[1:], ""], strict=True):
-        each = bare.get(word)
-        words = () if each is None else tuple(choice.lower() for choice in each.choices)
-        written.append(word if each is None or after.lower() in words else f"{word}={each.bare}")
-    return written
-
-
 def _type(kind: str, description: Description) -> click.ParamType[Any] | None:
     if kind == "int":
         return Whole(description.least)
     return Number() if kind == "float" else click.BOOL if kind == "bool" else None
-
-
-def flag_of(name: str) -> str:
-    """Return the option of a field.
-
-    Examples
-    --------
-    >>> flag_of("in_flight")
-    '--in-flight'
-    """
-    return f"--{name.replace('_', '-')}"
-
-
-def spellings(name: str, description: Description) -> list[str]:
-    """Return the options of a field: that of its help, and others that mean the same."""
-    return (description.flag or flag_of(name)).split(", ")
-
-
-def names_of(
-    fields: Mapping[str, Description], replaced: Iterable[str] = (), options: Mapping[str, str] | None = None
-) -> Callable[[str], str]:
-    """Return what maps a name to what gives it on the command line: a field's argument or option, or another option.
-
-    Fields in `replaced` are given by the option that takes their place; `options` are further ones by name.
-    """
-    names = dict(options or {})
-    for name, each in fields.items():
-        if each.instead is not None and name in replaced:
-            names[name] = each.instead.flag
-        elif each.positional:
-            names[name] = (each.metavar or name.upper()).strip("[].")
-        else:
-            names[name] = spellings(name, each)[0].partition("/")[0]
-    return lambda name: names.get(name, name)
 
 
 def _metavar(name: str, description: Description) -> str:

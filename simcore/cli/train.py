@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from simcore.cli.options import StudyCommand, flag_of
+from simcore.cli.flags import flag_of
+from simcore.cli.options import StudyCommand
 from simcore.errors import InputError
 from simcore.studies.iteration.request import IterationRequest
 from simcore.studies.train.request import TrainRequest

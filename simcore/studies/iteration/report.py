@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.models.training.parallel.layout import Layout, Recompute
 from simcore.models.training.parallel.memory import CONTEXT, FRAGMENTED, KINDS
 from simcore.report import Block, Grid, Headline, Sentences, grid
+from simcore.studies.iteration.outcome import IterationOutcome
 from simcore.units import format_si
-
-if TYPE_CHECKING:
-    from simcore.studies.iteration.result import IterationResult
 
 GIB = 2.0**30
 _LIMITS = {
@@ -28,7 +25,7 @@ _LIMITS = {
 _COMPUTE = ("forward", "input gradient", "weight gradient")
 
 
-def report(result: IterationResult) -> list[Block]:
+def report(result: IterationOutcome) -> list[Block]:
     """Return the parts of the iteration, rates, memory by rank, and what limits it."""
     return [
         Headline(_headline(result), "\n".join(_under(result))),
@@ -64,12 +61,12 @@ def layout_text(layout: Layout) -> str:
     return f"{text}, {layout.number_format.name}"
 
 
-def sentences(result: IterationResult) -> list[str]:
+def sentences(result: IterationOutcome) -> list[str]:
     """Return what limits the iteration, and what to change first."""
     return list(_sentences(result))
 
 
-def _headline(result: IterationResult) -> str:
+def _headline(result: IterationOutcome) -> str:
     machine, layout = result.deployment.evaluator.machine, result.evaluation.layout
     return (
         f"{result.deployment.name}, sequence {result.deployment.sequence:,}, on {layout.gpus} {machine.profile.name}, "
@@ -77,7 +74,7 @@ def _headline(result: IterationResult) -> str:
     )
 
 
-def _under(result: IterationResult) -> Iterator[str]:
+def _under(result: IterationOutcome) -> Iterator[str]:
     layout = result.evaluation.layout
     yield f"{layout_text(layout)}; global batch {layout.global_batch:,}"
     if result.tried is not None:
@@ -91,7 +88,7 @@ def _under(result: IterationResult) -> Iterator[str]:
         yield f"OUT OF MEMORY: rank {worst.rank} needs {need}"
 
 
-def _parts(result: IterationResult) -> Grid:
+def _parts(result: IterationOutcome) -> Grid:
     rows = [
         (name, format_si(seconds, "s", 5), f"{seconds / result.time:.1%}")
         for name, seconds in result.evaluation.parts.items()
@@ -100,7 +97,7 @@ def _parts(result: IterationResult) -> Grid:
     return grid("part", "time", "share", rows=[*rows, ("iteration", format_si(result.time, "s", 5), "100.0%")])
 
 
-def _rates(result: IterationResult) -> Grid:
+def _rates(result: IterationOutcome) -> Grid:
     one, layout = result.evaluation, result.evaluation.layout
     peak = f"of {result.peak / 1e12:,.1f} TFLOP/s"
     rows = [
@@ -118,7 +115,7 @@ def _rates(result: IterationResult) -> Grid:
     return grid("rate", "", left=(0, 1), rows=rows)
 
 
-def _memory(result: IterationResult) -> Grid:
+def _memory(result: IterationOutcome) -> Grid:
     """Return what ranks hold, in GiB: all where they are few, else the first, the worst and the last."""
     ranks = result.evaluation.memory
     shown = ranks if len(ranks) <= 8 else sorted(
@@ -131,7 +128,7 @@ def _memory(result: IterationResult) -> Grid:
     return grid("GiB", *(f"rank {one.rank}" for one in shown), rows=[*rows, *totals])
 
 
-def _sentences(result: IterationResult) -> Iterator[str]:
+def _sentences(result: IterationOutcome) -> Iterator[str]:
     one = result.evaluation
     waits = {name: seconds for name, seconds in one.parts.items() if name not in _COMPUTE}
     largest = max(waits, key=waits.__getitem__)
@@ -148,7 +145,7 @@ def _sentences(result: IterationResult) -> Iterator[str]:
     )
 
 
-def _change(result: IterationResult) -> Iterator[str]:
+def _change(result: IterationOutcome) -> Iterator[str]:
     change = result.change
     if change is None:
         if not result.fits:

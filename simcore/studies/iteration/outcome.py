@@ -1,0 +1,65 @@
+"""What was predicted of a training iteration on GPUs."""
+
+from __future__ import annotations
+
+from abc import ABC
+from dataclasses import dataclass
+
+from simcore.models.training.parallel.changes import Change
+from simcore.models.training.parallel.evaluation import Evaluation
+from simcore.results import Result
+from simcore.studies.deployment.layouts import Deployed
+
+
+@dataclass(frozen=True, kw_only=True)
+class IterationOutcome(Result, ABC):
+    """Time and memory of a training iteration.
+
+    Attributes
+    ----------
+    deployment : Deployed
+        The model on its machine.
+    evaluation : Evaluation
+        Time and memory.
+    tried : int or None
+        Layouts that were tried to settle what was left open; None where nothing was.
+    capacity : float
+        Memory of a GPU that programs may use [B].
+    change : Change or None
+        The single change that makes it fastest, of those that fit.
+    training_tokens : float or None
+        Tokens of a whole training, where they were given.
+    """
+
+    deployment: Deployed
+    evaluation: Evaluation
+    tried: int | None
+    capacity: float
+    change: Change | None
+    training_tokens: float | None
+
+    @property
+    def time(self) -> float:
+        """The iteration [s]."""
+        return self.evaluation.time
+
+    @property
+    def fits(self) -> bool:
+        """Whether every rank has the memory that it needs."""
+        return self.evaluation.worst.reserved <= self.capacity
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens of all GPUs together [1/s]."""
+        return self.evaluation.tokens / self.time
+
+    @property
+    def peak(self) -> float:
+        """Peak of a GPU in the number format of its products [FLOP/s]."""
+        device = self.deployment.evaluator.machine.profile.device
+        return device.peak(self.evaluation.layout.number_format.products)
+
+    @property
+    def training_seconds(self) -> float | None:
+        """Time of the whole training [s]."""
+        return None if self.training_tokens is None else self.training_tokens / self.tokens_per_second
