@@ -23,7 +23,7 @@ from simcore.models.training.operators import Communication
 from simcore.models.training.parallel.costs import KernelClock, SectionCost, in_core, section_cost
 from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
 from simcore.models.training.parallel.memory import RankMemory, in_flight, rank_memory
-from simcore.models.training.parallel.orders import FOLDED, turns_of
+from simcore.models.training.parallel.orders import FOLDED, Pipelined, turns_of
 from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.sharding import sharded_operators
 from simcore.models.training.parallel.stage import BlockTimes, ChunkTimes, Seconds, block_times, chunk_times, chunks_of
@@ -326,11 +326,9 @@ def _pipeline(
         parts[name] = m * part
     if layout.pp > 1:
         work = m * totals[busiest]
-        if layout.order in PLAYED:
-            stages = [stage_times(chunk) for chunk in chunks]
-            size = layout.pipelined
-            played = play(layout.order, size, turns_of(layout.order, size), stages, message)
-            parts["pipeline bubble"] = played.seconds - work
+        if layout.order in PLAYED or _uneven(totals):
+            parts["pipeline bubble"] = played_seconds(layout, chunks, 0.0) - work
+            parts["pipeline messages"] = played_seconds(layout, chunks, message) - work - parts["pipeline bubble"]
         else:
             parts["pipeline bubble"] = (sum(totals) - totals[busiest]) / layout.vp
             parts["pipeline messages"] = messages(layout, message)
@@ -338,21 +336,60 @@ def _pipeline(
 
 
 def messages(layout: Layout, message: float) -> float:
-    """Return what messages between stages add to an iteration [s].
+    """Return what messages between even stages add to an iteration [s]; it is exact where m is a multiple of p.
 
-    One micro-batch crosses all stages there and back, and 1F1B then waits for both messages of every other one, as the
-    next stage does nothing else meanwhile. GPipe's are hidden behind other micro-batches, as are those of several
-    chunks a rank.
+    In 1F1B stages wait for 2 (p - 1) messages in each round of p micro-batches, and for 2 (p - 2) in all besides. In
+    the other orders they hide behind other micro-batches but for the way through all chunks and back, 2 (p v - 1), of
+    which many micro-batches hide all but 2 (p - 1) where chunks are looped.
 
     Examples
     --------
     >>> messages(Layout(pp=4, micro_batches=8), 1.0), messages(Layout(pp=4, micro_batches=8, order="GPipe"), 1.0)
-    (14.0, 6.0)
+    (16.0, 6.0)
     """
     p, m = layout.pp, layout.micro_batches
-    through = 2.0 * (layout.chunks - 1) if layout.vp > 1 else 2.0 * (p - 1)
-    waits = 2.0 * max(0, m - p) if layout.order == "1F1B" else 0.0
-    return (through + waits) * message
+    if layout.order == "1F1B":
+        return (2.0 * (p - 1) * m / p + 2.0 * (p - 2)) * message
+    hidden = layout.order == "looped" and m > p
+    return 2.0 * ((p if hidden else layout.chunks) - 1) * message
+
+
+UNEVEN = 0.01
+"""Ranks whose times for a micro-batch differ by more than this share are played turn by turn."""
+
+
+def _uneven(totals: Sequence[float]) -> bool:
+    """Say whether ranks before the last one, which the output layer makes longer, differ among each other."""
+    most = max(totals)
+    ahead = totals[:-1]
+    return max(ahead) - min(ahead) > UNEVEN * most or totals[-1] < (1 - UNEVEN) * max(ahead)
+
+
+def played_seconds(layout: Layout, chunks: Sequence[ChunkTimes], message: float) -> float:
+    """Return the time of a pipeline's turns [s]; once it is full, each further round of p micro-batches takes as long.
+
+    Parameters
+    ----------
+    layout : Layout
+        Order and sizes.
+    chunks : sequence of ChunkTimes
+        What each model chunk takes, in the order of the model.
+    message : float
+        A message to the next stage [s].
+    """
+    p, m = layout.pp, layout.micro_batches
+    stages = [stage_times(chunk) for chunk in chunks]
+
+    def of(micro_batches: int) -> float:
+        size = Pipelined(p, micro_batches, layout.vp)
+        return play(layout.order, size, turns_of(layout.order, size), stages, message).seconds
+
+    rounds = (m - 4 * p) // p
+    if rounds <= 1:
+        return of(m)
+    full = m - rounds * p
+    whole = of(full)
+    return whole + rounds * (whole - of(full - p))
 
 
 def stage_times(chunk: ChunkTimes) -> StageTimes:
