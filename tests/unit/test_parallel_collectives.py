@@ -56,7 +56,9 @@ def observed(model, layout, *, sequence=SEQUENCE, half=False):
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.utils.checkpoint import set_checkpoint_early_stop
 
-    how = parallel.Spread(layout.tp, layout.dp, layout.sequence_parallel, mixed=half and layout.dp > 1)
+    how = parallel.Spread(
+        layout.tp, layout.dp, layout.sequence_parallel, sharded=layout.zero == 3, mixed=half and layout.dp > 1
+    )
     again = layout.recompute is Recompute.FULL
     with warnings.catch_warnings(), parallel.fake_ranks(layout.gpus), FakeTensorMode():
         warnings.simplefilter("ignore")  # about views and hooks, which change no collective
@@ -85,6 +87,16 @@ def test_tensor_parallelism_sends_what_torch_sends(name, tp, sequence_parallel):
 def test_fsdp_sends_what_torch_sends(name, dp):
     layout = replace(DTENSOR, dp=dp, zero=3)
     assert issued(MODELS[name], layout) == observed(MODELS[name], layout)
+
+
+@pytest.mark.parametrize(("tp", "dp"), [(1, 2), (1, 8), (2, 4)])
+@pytest.mark.parametrize("name", MODELS)
+def test_replicas_sum_as_many_bytes_as_torch_does(name, tp, dp):
+    """Torch sums the gradients of each block at once: those are its buckets."""
+    layout = replace(DTENSOR, tp=tp, dp=dp)
+    (ours, our_sizes), (theirs, their_sizes) = issued(MODELS[name], layout), observed(MODELS[name], layout)
+    assert our_sizes == their_sizes
+    assert theirs - ours == Counter({"all-reduce": MODELS[name].blocks})
 
 
 @pytest.mark.parametrize("sequence_parallel", [False, True], ids=["whole", "sequence"])
