@@ -166,10 +166,10 @@ class _Seeing(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def _share(module: Gpt | Llama, mesh: DeviceMesh, how: Spread) -> None:
     """Let ranks share a model, block by block."""
-    from torch.distributed._composable.replicate_with_fsdp import replicate  # not in every release
-
     policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32) if how.mixed else MixedPrecisionPolicy()
-    shared = fully_shard if how.sharded else replicate
+    shared: Any = fully_shard
+    if not how.sharded:
+        from torch.distributed._composable.replicate_with_fsdp import replicate as shared  # not in every release
     for part in (*module.blocks, module):
         shared(part, mesh=mesh, mp_policy=policy)
 

@@ -10,8 +10,19 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from simcore.models.training.architecture import ALL_BIASES, Batch, Embedding, Share, Transformer  # noqa: E402
+from simcore.models.training.architecture import (  # noqa: E402
+    ALL_BIASES,
+    Batch,
+    Embedding,
+    Experts,
+    Latent,
+    Run,
+    Share,
+    Transformer,
+)
 from simcore.models.training.operators import passes  # noqa: E402
+from simcore.models.training.parallel.layout import Layout  # noqa: E402
+from simcore.models.training.parallel.sharding import sharded_operators  # noqa: E402
 from simcore.models.training.traffic import all_calls, flop_of, forward_calls, totals  # noqa: E402
 from simcore.models.training.transformer import transformer_operators  # noqa: E402
 from simcore.readers.models import read_model  # noqa: E402
@@ -135,3 +146,58 @@ def test_blocks_that_run_again_add_their_forward_work(name):
     )
     work = totals(all_calls(operators), ELEMENT)[0]
     assert work + again == counted(model, sequence, language.Style(recompute=True))[1]
+
+
+MIXTRAL = Transformer(
+    "mixtral-8x7b", hidden=4096, blocks=32, heads=32, kv_heads=8, feed_forward=14336, gated=True, vocabulary=32000,
+    outputs=32000, experts=Experts(count=8, per_token=2, inner=14336), around=Embedding(final_norm=True),
+)  # fmt: skip
+DEEPSEEK = Transformer(
+    "deepseek-v3", hidden=7168, blocks=61, heads=128, head_dim=192, value_dim=128, feed_forward=18432, gated=True,
+    latent=Latent(query=1536, key_value=512, positions=64), vocabulary=129280, outputs=129280,
+    experts=Experts(count=256, per_token=8, inner=2048, shared=2048), runs=(Run(3, sparse=False), Run(58)),
+    around=Embedding(final_norm=True),
+)  # fmt: skip
+
+H = 7168
+ACTIVE = {
+    # Q, K, V and output; router; two experts of three matrices; output layer
+    "mixtral-8x7b": 32 * (4096 * (2 * 4096 + 2 * 1024) + 4096 * 8 + 2 * 3 * 4096 * 14336) + 4096 * 32000,
+    # to narrow vectors and out of them, and output; three dense blocks; router, eight experts and a shared one
+    "deepseek-v3": (
+        61 * (H * 1536 + 1536 * 128 * 192 + H * (512 + 64) + 512 * 128 * (128 + 128) + 128 * 128 * H)
+        + 3 * 3 * H * 18432 + 58 * (H * 256 + (8 + 1) * 3 * H * 2048) + H * 129280
+    ),
+}  # fmt: skip
+"""Weights that a token is multiplied with, from the published sizes."""
+
+SEEN = {"mixtral-8x7b": 32 * (4096 + 4096), "deepseek-v3": 61 * 128 * (192 + 128)}
+"""Multiply-accumulates of a token with each token that it sees."""
+
+
+@pytest.mark.parametrize("tp", [1, 8])
+@pytest.mark.parametrize("ep", [1, 8])
+@pytest.mark.parametrize("model", [MIXTRAL, DEEPSEEK], ids=lambda model: model.name)
+def test_active_work_of_a_token_is_the_closed_count(model, ep, tp):
+    """2 (active weights + 2 s x columns of heads) forward and three times as much in all; whatever GPUs share it."""
+    sequence = 4096
+    layout = Layout(tp=tp, ep=ep, dp=ep, micro_batch=2, fused_attention=False)
+    operators = sharded_operators(model, sequence, layout)
+    whole = _whole_products(model) if tp > 1 else 0
+    closed = 2 * (ACTIVE[model.name] + SEEN[model.name] * sequence) + 2 * whole * (tp - 1)
+    tokens = 2 * sequence
+    assert tp * totals(forward_calls(operators), 2)[0] / tokens == pytest.approx(closed, rel=1e-12)
+    assert tp * totals(all_calls(operators), 2)[0] / tokens == pytest.approx(3 * closed, rel=1e-12)
+
+
+def _whole_products(model):
+    """Weights that tensor parallelism leaves whole on every GPU: routers, and products to narrow vectors."""
+    sparse = sum(run.count for run in model.in_runs() if run.sparse)
+    narrow = 0 if model.latent is None else model.latent.query + model.latent.key_value + model.latent.positions
+    return model.hidden * (sparse * model.experts.count + model.blocks * narrow)
+
+
+def test_active_weights_are_about_those_that_the_authors_give():
+    """12.9B (arXiv:2401.04088) and 37B (arXiv:2412.19437); a table of tokens, which is not multiplied, is 1 to 3 %."""
+    assert ACTIVE["mixtral-8x7b"] == pytest.approx(12.9e9, rel=0.015)
+    assert ACTIVE["deepseek-v3"] == pytest.approx(37e9, rel=0.015)
