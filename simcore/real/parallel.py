@@ -51,9 +51,11 @@ class Spread:
     Attributes
     ----------
     tp, data : int
-        Degree of tensor parallelism, and ranks that shard each of its parts (FSDP2).
+        Degree of tensor parallelism, and ranks that train each of its parts on data of their own.
     sequence_parallel : bool
         Whether what tensor parallelism leaves whole is cut along the sequence.
+    sharded : bool
+        Whether those ranks shard weights and gradients (FSDP2), or have them whole.
     mixed : bool
         Whether FSDP2 gathers weights in bf16 and sums gradients in fp32.
     """
@@ -61,6 +63,7 @@ class Spread:
     tp: int = 1
     data: int = 1
     sequence_parallel: bool = False
+    sharded: bool = True
     mixed: bool = False
 
 
@@ -105,16 +108,14 @@ def spread(module: Gpt | Llama, how: Spread) -> nn.Module:
 
     Q, K and V, and both products before an activation, share one gathered input, as torchtitan has it. The table of
     tokens is cut by rows, and logits stay cut over the vocabulary. FSDP2 gathers block by block, and all around the
-    blocks at once.
+    blocks at once; ranks that have all weights sum gradients likewise.
     """
     with unset_fake_temporarily():  # meshes read the numbers of their ranks
         mesh = init_device_mesh("cpu", (how.data, how.tp), mesh_dim_names=("data", "tensor"))
         if how.tp > 1:
             _cut(module, mesh["tensor"], how.sequence_parallel)
         if how.data > 1:
-            policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32) if how.mixed else MixedPrecisionPolicy()
-            for part in (*module.blocks, module):
-                fully_shard(part, mesh=mesh["data"], mp_policy=policy)
+            _share(module, mesh["data"], how)
     return module
 
 
@@ -161,6 +162,16 @@ class _Seeing(TorchDispatchMode):  # type: ignore[no-untyped-call]
             given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)][-1]
             self.sizes.setdefault(kind, []).append(given.numel() * given.element_size())
         return operator(*args, **(kwargs or {}))
+
+
+def _share(module: Gpt | Llama, mesh: DeviceMesh, how: Spread) -> None:
+    """Let ranks share a model, block by block."""
+    policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32) if how.mixed else MixedPrecisionPolicy()
+    shared: Any = fully_shard
+    if not how.sharded:
+        from torch.distributed._composable.replicate_with_fsdp import replicate as shared  # not in every release
+    for part in (*module.blocks, module):
+        shared(part, mesh=mesh, mp_policy=policy)
 
 
 def _cut(module: Gpt | Llama, mesh: DeviceMesh, sequence: bool) -> None:

@@ -10,6 +10,7 @@ import pytest
 from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Axis
 from simcore.models.training.architecture import ALL_BIASES, Embedding, Experts, Transformer
+from simcore.models.training.operators import Communication
 from simcore.models.training.parallel.collectives import collectives_of
 from simcore.models.training.parallel.layout import NUMBER_FORMATS, Layout, Recompute, Splitter
 from simcore.models.training.parallel.sharding import sharded_operators
@@ -18,7 +19,7 @@ from simcore.models.training.workload import Pass
 SEQUENCE, BATCH = 32, 2
 
 GPT = Transformer(
-    "gpt", hidden=64, blocks=3, heads=8, biases=ALL_BIASES, vocabulary=128,
+    "gpt", hidden=64, blocks=2, heads=8, biases=ALL_BIASES, vocabulary=128,
     around=Embedding(added=SEQUENCE * 64, final_norm=True),
 )  # fmt: skip
 LLAMA = Transformer(
@@ -55,7 +56,9 @@ def observed(model, layout, *, sequence=SEQUENCE, half=False):
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.utils.checkpoint import set_checkpoint_early_stop
 
-    how = parallel.Spread(layout.tp, layout.dp, layout.sequence_parallel, mixed=half and layout.dp > 1)
+    how = parallel.Spread(
+        layout.tp, layout.dp, layout.sequence_parallel, sharded=layout.zero == 3, mixed=half and layout.dp > 1
+    )
     again = layout.recompute is Recompute.FULL
     with warnings.catch_warnings(), parallel.fake_ranks(layout.gpus), FakeTensorMode():
         warnings.simplefilter("ignore")  # about views and hooks, which change no collective
@@ -86,8 +89,18 @@ def test_fsdp_sends_what_torch_sends(name, dp):
     assert issued(MODELS[name], layout) == observed(MODELS[name], layout)
 
 
+@pytest.mark.parametrize(("tp", "dp"), [(1, 2), (1, 8), (2, 4)])
+@pytest.mark.parametrize("name", MODELS)
+def test_replicas_sum_as_many_bytes_as_torch_does(name, tp, dp):
+    """Torch sums the gradients of each block at once: those are its buckets."""
+    layout = replace(DTENSOR, tp=tp, dp=dp)
+    (ours, our_sizes), (theirs, their_sizes) = issued(MODELS[name], layout), observed(MODELS[name], layout)
+    assert our_sizes == their_sizes
+    assert theirs - ours == Counter({"all-reduce": MODELS[name].blocks})
+
+
 @pytest.mark.parametrize("sequence_parallel", [False, True], ids=["whole", "sequence"])
-@pytest.mark.parametrize(("tp", "dp"), [(2, 4), (4, 2), (2, 2), (4, 4)])
+@pytest.mark.parametrize(("tp", "dp"), [(2, 4), (4, 2), (4, 4)])
 @pytest.mark.parametrize("name", MODELS)
 def test_tensor_parallelism_with_fsdp_sends_what_torch_sends(name, tp, dp, sequence_parallel):
     layout = replace(DTENSOR, tp=tp, dp=dp, zero=3, sequence_parallel=sequence_parallel)
@@ -187,6 +200,15 @@ def test_some_blocks_of_each_chunk_run_again():
     layout = Layout(tp=2, pp=2, vp=2, order="interleaved", recompute=Recompute.FULL, recompute_layers=1)
     again = [one for one in collectives_of(model, SEQUENCE, layout) if one.part is Pass.RECOMPUTE]
     assert [(one.path, one.count) for one in again] == [("block.attention.output", 4), ("block.feed_forward.down", 4)]
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_selective_recomputation_sends_keys_and_values_round_again(fused):
+    layout = Layout(tp=2, cp=4, recompute=Recompute.SELECTIVE, fused_attention=fused)
+    again = [one for one in collectives_of(LLAMA, SEQUENCE, layout) if one.part is Pass.RECOMPUTE]
+    # keys and values of a quarter of the tokens, half of their columns, 2 B each
+    sent = Communication(Collective.ALL_GATHER, 2 * 2 * SEQUENCE * 32 / 8, Axis.CONTEXT, hidden=True)
+    assert [(one.sent, one.count) for one in again] == [(sent, LLAMA.blocks)]
 
 
 def test_one_gpu_sends_nothing():

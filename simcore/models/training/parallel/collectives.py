@@ -11,7 +11,7 @@ from simcore.models.network.mapping import Axis
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.operators import Communication, Operation, Operator, OperatorList, Section
 from simcore.models.training.parallel.layout import Layout, Recompute, Splitter
-from simcore.models.training.parallel.sharding import cut_along_sequence, sharded_operators
+from simcore.models.training.parallel.sharding import cut_along_sequence, is_core, sharded_operators
 from simcore.models.training.workload import Pass
 
 
@@ -82,7 +82,7 @@ def collectives_of(model: Transformer, sequence: int, layout: Layout) -> tuple[I
         issued
         for section in listed.sections
         for one in section.operators
-        for issued in _of_operator(section, one, _run_again(section, model, layout))
+        for issued in _of_operator(section, one, _run_again(section, one, model, layout))
     )
     return (*between, *_of_whole_weights(listed, model, layout), *_of_replicas(listed, layout))
 
@@ -96,15 +96,17 @@ def _of_operator(section: Section, one: Operator, again: int) -> Iterator[Issued
         yield from (Issued(part, _path(section, one), sent, count) for sent in needed if count)
 
 
-def _run_again(section: Section, model: Transformer, layout: Layout) -> int:
-    """Return how many repetitions of a section run forward again: the first ones of each model chunk.
+def _run_again(section: Section, one: Operator, model: Transformer, layout: Layout) -> int:
+    """Return how many repetitions of an operator run forward again: the first blocks of each model chunk.
 
-    Selective recomputation repeats nothing that tensor parallelism sends.
+    Of what selective recomputation repeats, the core of attention, only context parallelism sends anything.
     """
-    if layout.recompute is not Recompute.FULL or not section.path:
+    selective = layout.recompute is Recompute.SELECTIVE and is_core(one, layout.fused_attention)
+    if not section.path or not (selective or layout.recompute is Recompute.FULL):
         return 0
     start, found = 0, 0
-    for blocks in layout.chunk_layers(model.blocks):
+    encoder = model.encoder if section.path.startswith("encoder.") else None
+    for blocks in layout.chunk_layers((encoder or model).blocks):
         end = start + (blocks if layout.recompute_layers is None else min(blocks, layout.recompute_layers))
         found += max(0, min(end, section.start + section.count) - max(start, section.start))
         start += blocks

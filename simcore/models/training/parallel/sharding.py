@@ -75,7 +75,7 @@ class _Sharding:
         one = self._tensor(one)
         if self.layout.ep > 1:
             one = self._expert(one)
-        return self._context(one) if self.layout.cp > 1 and _is_core(one, self.layout.fused_attention) else one
+        return self._context(one) if self.layout.cp > 1 and is_core(one, self.layout.fused_attention) else one
 
     def _tensor(self, one: Operator) -> Operator:
         """Of tensor parallelism; the published workloads have an all-gather that nothing needs."""
@@ -143,7 +143,7 @@ def cut_along_sequence(one: Operator) -> bool:
     return (one.operation in _CUT_ALONG_SEQUENCE and not one.path.endswith(_OF_HEADS)) or "router" in one.path
 
 
-def _is_core(one: Operator, fused: bool) -> bool:
+def is_core(one: Operator, fused: bool) -> bool:
     """Say whether an operator is where queries meet keys of other tokens of their own sequence."""
     return one.path == ("attention.fused" if fused else "attention.scores")
 
