@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from simcore.studies.collective import CollectiveRequest, CollectiveResult, collective
     from simcore.studies.evaluate import EvaluateRequest, Evaluation, evaluate
     from simcore.studies.iteration import IterationRequest, IterationResult, iteration
+    from simcore.studies.memory import MemoryRequest, MemoryResult, memory
     from simcore.studies.model import ModelRequest, ModelResult, model
     from simcore.studies.optimize import OptimizeRequest, OptimizeResult, optimize
     from simcore.studies.rates import RatesRequest, RatesResult, rates
+    from simcore.studies.search import SearchRequest, SearchResult, search
     from simcore.studies.trace import TraceRequest, TraceResult, trace
     from simcore.studies.train import TrainRequest, TrainResult, train
 
@@ -27,6 +29,12 @@ __getattr__, __dir__ = attach(
         "Evaluation": "simcore.studies.evaluate",
         "IterationRequest": "simcore.studies.iteration",
         "IterationResult": "simcore.studies.iteration",
+        "MemoryRequest": "simcore.studies.memory",
+        "MemoryResult": "simcore.studies.memory",
+        "memory": "simcore.studies.memory",
+        "SearchRequest": "simcore.studies.search",
+        "SearchResult": "simcore.studies.search",
+        "search": "simcore.studies.search",
         "ModelRequest": "simcore.studies.model",
         "ModelResult": "simcore.studies.model",
         "OptimizeRequest": "simcore.studies.optimize",
@@ -56,12 +64,16 @@ __all__ = [
     "Evaluation",
     "IterationRequest",
     "IterationResult",
+    "MemoryRequest",
+    "MemoryResult",
     "ModelRequest",
     "ModelResult",
     "OptimizeRequest",
     "OptimizeResult",
     "RatesRequest",
     "RatesResult",
+    "SearchRequest",
+    "SearchResult",
     "TraceRequest",
     "TraceResult",
     "TrainRequest",
@@ -70,9 +82,11 @@ __all__ = [
     "collective",
     "evaluate",
     "iteration",
+    "memory",
     "model",
     "optimize",
     "rates",
+    "search",
     "simulate",
     "trace",
     "train",

@@ -19,6 +19,8 @@ COMMANDS = {
     "trace": ("simcore.cli.trace", "Run a trace of training jobs through cluster schedulers."),
     "optimize": ("simcore.cli.optimize", "Find the best split of a network's bandwidth, with a certificate."),
     "train": ("simcore.cli.train", "Simulate a training iteration on a network, chunk by chunk."),
+    "memory": ("simcore.cli.memory", "Say whether a model's training fits on GPUs, and what makes it fit."),
+    "search": ("simcore.cli.search", "Find the best layout of a model's training on GPUs."),
     "collective": ("simcore.cli.collective", "Simulate a collective on a network, chunk by chunk."),
     "evaluate": ("simcore.cli.evaluate", "Reproduce figures of the network study, or measure those of PIT."),
     "calibrate": ("simcore.cli.calibrate", "Measure the kernels of this machine and fit a profile to them."),

@@ -163,13 +163,13 @@ def chosen(deployment: Deployed) -> tuple[Evaluation, Found | None]:
     if deployment.settled:
         layout = next(deployment.layouts(), None)
         if layout is None:  # say what does not divide
-            _refuse(deployment)
+            refuse(deployment)
             raise InputError(field("gpus"), str(deployment.gpus), "a number that the degrees make up")
         return deployment.evaluator.evaluate(layout), None
     layouts = list(itertools.islice(deployment.layouts(), MOST_LAYOUTS))
     found = search_layouts(deployment.evaluator, layouts)
     if found.smallest is None:
-        _refuse(deployment)
+        refuse(deployment)
         degrees = f"{deployment.gpus} GPUs and a global batch of {deployment.global_batch}"
         remedy = f"Leave degrees out, or choose another {field('global_batch')}."
         raise InputError("layout", degrees, "some layout of these degrees that can be run", remedy)
@@ -306,7 +306,7 @@ def _check_batch(request: LayoutRequest, global_batch: int, replicas: int) -> No
         )  # fmt: skip
 
 
-def _refuse(deployment: Deployed) -> None:
+def refuse(deployment: Deployed) -> None:
     """Raise what is wrong with the degrees that are given, where something is."""
     space, base = deployment.space, deployment.base
     degrees = {name: getattr(space, name)[0] for name in ("tp", "cp", "pp", "vp", "ep", "micro_batch")

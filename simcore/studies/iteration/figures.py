@@ -6,22 +6,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from simcore.models.training.parallel.evaluation import Evaluation
-from simcore.models.training.parallel.memory import KINDS
-from simcore.plots import COLOURS, HATCHES, STYLE
+from simcore.plots import COLOURS, STYLE
+from simcore.studies.deployment.figures import MOST_RANKS, draw_memory
 from simcore.timeline.slices import Slice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GIB = 2.0**30
 _TURNS = {
     "forward": COLOURS[1], "backward": COLOURS[2], "input gradient": COLOURS[2], "weight gradient": COLOURS[3],
     "data-parallel": COLOURS[4], "optimizer": COLOURS[0],
 }  # fmt: skip
 MOST_DRAWN = 24
 """Micro-batches that the figure of the stages shows at most: the first ones."""
-MOST_RANKS = 16
-"""Pipeline ranks that figures show at most."""
 
 
 def draw(evaluation: Evaluation, capacity: float) -> Figure:
@@ -41,28 +38,13 @@ def draw(evaluation: Evaluation, capacity: float) -> Figure:
         figure = Figure(figsize=(7.4, 3.4), layout="constrained")
         left, right = figure.subplots(1, 2)
         parts = {name: seconds for name, seconds in evaluation.parts.items() if seconds > 0}
-        bars = left.barh(list(parts), [1e3 * seconds for seconds in parts.values()], 0.7, color=COLOURS[5])
+        scale, unit = scaled(max(parts.values()))
+        bars = left.barh(list(parts), [scale * seconds for seconds in parts.values()], 0.7, color=COLOURS[5])
         left.bar_label(bars, [f"{seconds / evaluation.time:.1%}" for seconds in parts.values()], padding=2)
-        left.set_xlim(0, 1.18e3 * max(parts.values()))
+        left.set_xlim(0, 1.18 * scale * max(parts.values()))
         left.invert_yaxis()
-        left.set_xlabel("time in an iteration [ms]")
-        ranks = evaluation.memory[:MOST_RANKS]
-        bottoms = [0.0] * len(ranks)
-        for number, kind in enumerate(KINDS):
-            sizes = [rank.kinds[kind] / GIB for rank in ranks]
-            if any(sizes):
-                right.bar(
-                    [str(rank.rank) for rank in ranks], sizes, 0.7, bottoms, color=COLOURS[number % len(COLOURS)],
-                    hatch=HATCHES[number % len(HATCHES)], edgecolor="white", label=kind,
-                )  # fmt: skip
-            bottoms = [below + size for below, size in zip(bottoms, sizes, strict=True)]
-        right.plot(
-            [str(rank.rank) for rank in ranks], [rank.reserved / GIB for rank in ranks], "k_", markersize=14,
-            label="reserved",
-        )  # fmt: skip
-        right.axhline(capacity / GIB, color="black", linestyle="--", linewidth=1.0, label="memory of a GPU")
-        right.set_xlabel("pipeline rank")
-        right.set_ylabel("memory [GiB]")
+        left.set_xlabel(f"time in an iteration [{unit}]")
+        draw_memory(right, evaluation.memory, capacity)
         figure.legend(*right.get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return figure
 
@@ -76,24 +58,40 @@ def draw_stages(slices: Sequence[Slice], evaluation: Evaluation) -> Figure:
     layout = evaluation.layout
     some = layout.micro_batches > MOST_DRAWN
     drawn = [one for one in slices if int(one.track.split()[1]) < MOST_RANKS and _is_drawn(one, some=some)]
+    left_out = [one.start for one in slices if one not in drawn and "micro-batch" in one.arguments]
+    end = min(left_out, default=max(one.end for one in slices))
+    drawn = [one for one in drawn if one.start < end]
+    scale, unit = scaled(end)
     tracks = list(dict.fromkeys(one.track for one in drawn))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 1.3 + 0.26 * len(tracks)), layout="constrained")
         axes = figure.subplots()
         for row, track in enumerate(tracks):
             own = [one for one in drawn if one.track == track]
-            spans = [(1e3 * one.start, 1e3 * (one.end - one.start)) for one in own]
+            spans = [(scale * one.start, scale * (min(one.end, end) - one.start)) for one in own]
             colours = [_TURNS[one.name] for one in own]
             axes.broken_barh(spans, (row - 0.4, 0.8), facecolors=colours, edgecolors="white", linewidth=0.3)
         axes.set_yticks(range(len(tracks)), tracks)
         axes.invert_yaxis()
-        axes.set_xlabel("time [ms]" + (f", the first {MOST_DRAWN} of {layout.micro_batches:,} micro-batches" * some))
+        which = f", the first {MOST_DRAWN} of {layout.micro_batches:,} micro-batches" if some else ""
+        axes.set_xlabel(f"time [{unit}]{which}")
         names = [name for name in _TURNS if any(one.name == name for one in drawn)]
         figure.legend(
             handles=[Patch(facecolor=_TURNS[name], label=name) for name in names], loc="outside upper center",
             ncols=len(names), frameon=False,
         )  # fmt: skip
     return figure
+
+
+def scaled(seconds: float) -> tuple[float, str]:
+    """Return the factor to a handy unit of time, and the unit.
+
+    Examples
+    --------
+    >>> scaled(12.0), scaled(0.2)
+    ((1.0, 's'), (1000.0, 'ms'))
+    """
+    return (1.0, "s") if seconds >= 1 else (1e3, "ms")
 
 
 def _is_drawn(one: Slice, *, some: bool) -> bool:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simcore.models.training.parallel.evaluation import Evaluation
-from simcore.models.training.parallel.layout import Layout, Recompute
-from simcore.models.training.parallel.memory import CONTEXT, FRAGMENTED, KINDS
 from simcore.report import Block, Grid, Headline, Sentences, grid
+from simcore.studies.deployment.texts import ASSUMED, GIB, memory_grid, under
 from simcore.studies.iteration.outcome import IterationOutcome
 from simcore.units import format_si
 
-GIB = 2.0**30
 _LIMITS = {
     "tensor-parallel": "collectives of tensor parallelism, which compute waits for",
     "context-parallel": "the exchange of keys and values",
@@ -28,37 +26,12 @@ _COMPUTE = ("forward", "input gradient", "weight gradient")
 def report(result: IterationOutcome) -> list[Block]:
     """Return the parts of the iteration, rates, memory by rank, and what limits it."""
     return [
-        Headline(_headline(result), "\n".join(_under(result))),
+        Headline(_headline(result), "\n".join(under(result.evaluation, result.tried, result.capacity))),
         _parts(result),
         _rates(result),
-        _memory(result),
+        memory_grid(result.evaluation.memory),
         Sentences("", sentences(result)),
     ]
-
-
-def layout_text(layout: Layout) -> str:
-    """Return a layout in one line, degrees of 1 left out.
-
-    Examples
-    --------
-    >>> layout_text(Layout(tp=8, pp=2, dp=4, micro_batch=1, micro_batches=16))
-    'TP 8 x PP 2 x DP 4, 16 micro-batches of 1, 1F1B, bf16'
-    """
-    degrees = [
-        f"{name.upper()} {getattr(layout, name)}" for name in ("tp", "cp", "pp", "dp") if getattr(layout, name) > 1
-    ]
-    text = " x ".join(degrees) or "1 GPU"
-    text += f", VP {layout.vp}" * (layout.vp > 1) + f", EP {layout.ep}" * (layout.ep > 1)
-    text += f", {layout.micro_batches:,} micro-batch{'es' * (layout.micro_batches > 1)} of {layout.micro_batch}"
-    if layout.pp > 1:
-        text += f", {layout.order}"
-    text += ", sequence-parallel" * (layout.sequence_parallel and layout.tp > 1)
-    if layout.zero:
-        text += f", ZeRO-{layout.zero}"
-    if layout.recompute is not Recompute.NONE:
-        blocks = "" if layout.recompute_layers is None else f" in {layout.recompute_layers} blocks a chunk"
-        text += f", recompute {layout.recompute.value}{blocks}"
-    return f"{text}, {layout.number_format.name}"
 
 
 def sentences(result: IterationOutcome) -> list[str]:
@@ -72,20 +45,6 @@ def _headline(result: IterationOutcome) -> str:
         f"{result.deployment.name}, sequence {result.deployment.sequence:,}, on {layout.gpus} {machine.profile.name}, "
         f"network {machine.topology.name}: {format_si(result.time, 's', 5)} per iteration"
     )
-
-
-def _under(result: IterationOutcome) -> Iterator[str]:
-    layout = result.evaluation.layout
-    yield f"{layout_text(layout)}; global batch {layout.global_batch:,}"
-    if result.tried is not None:
-        what = "fastest that fits" if result.fits else "one that needs least memory, as none fits,"
-        yield f"what was not given is chosen: the {what} of {result.tried:,} layouts"
-    worst, gib = result.evaluation.worst, result.capacity / GIB
-    need = f"{worst.reserved / GIB:.1f} GiB of {gib:.1f} GiB"
-    if result.fits:
-        yield f"fits: rank {worst.rank} needs most memory, {need}"
-    else:
-        yield f"OUT OF MEMORY: rank {worst.rank} needs {need}"
 
 
 def _parts(result: IterationOutcome) -> Grid:
@@ -115,19 +74,6 @@ def _rates(result: IterationOutcome) -> Grid:
     return grid("rate", "", left=(0, 1), rows=rows)
 
 
-def _memory(result: IterationOutcome) -> Grid:
-    """Return what ranks hold, in GiB: all where they are few, else the first, the worst and the last."""
-    ranks = result.evaluation.memory
-    shown = ranks if len(ranks) <= 8 else sorted(
-        {0: ranks[0], result.evaluation.worst.rank: result.evaluation.worst, len(ranks) - 1: ranks[-1]}.values(),
-        key=lambda one: one.rank,
-    )  # fmt: skip
-    kinds = [kind for kind in KINDS if any(one.kinds[kind] for one in ranks)]
-    rows = [(kind, *(f"{one.kinds[kind] / GIB:.2f}" for one in shown)) for kind in kinds]
-    totals = [(name, *(f"{getattr(one, name) / GIB:.2f}" for one in shown)) for name in ("allocated", "reserved")]
-    return grid("GiB", *(f"rank {one.rank}" for one in shown), rows=[*rows, *totals])
-
-
 def _sentences(result: IterationOutcome) -> Iterator[str]:
     one = result.evaluation
     waits = {name: seconds for name, seconds in one.parts.items() if name not in _COMPUTE}
@@ -139,10 +85,7 @@ def _sentences(result: IterationOutcome) -> Iterator[str]:
     )
     yield from _change(result)
     yield from _errors(one)
-    yield (
-        f"Reserved memory is allocated memory, {FRAGMENTED:.0%} of what comes and goes, and "
-        f"{CONTEXT / 1e9:.2g} GB of context beside it (both assumed)."
-    )
+    yield ASSUMED
 
 
 def _change(result: IterationOutcome) -> Iterator[str]:

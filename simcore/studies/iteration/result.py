@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from simcore.models.training.parallel.memory import KINDS
 from simcore.report import Block
 from simcore.results import Table, Timeline
+from simcore.studies.deployment.texts import layout_text
 from simcore.studies.iteration.outcome import IterationOutcome
-from simcore.studies.iteration.report import layout_text, report, sentences
+from simcore.studies.iteration.report import report, sentences
 from simcore.studies.iteration.stages import stage_slices
 from simcore.timeline.slices import Slice, timeline
 
@@ -72,13 +73,7 @@ class IterationResult(IterationOutcome):
             "device": self.deployment.evaluator.machine.profile.name,
             "gpus": layout.gpus,
             "sequence": self.deployment.sequence,
-            "layout": {
-                **{name: getattr(layout, name) for name in ("tp", "cp", "pp", "vp", "ep", "dp", "zero")},
-                "micro_batch": layout.micro_batch, "micro_batches": layout.micro_batches,
-                "global_batch": layout.global_batch, "sequence_parallel": layout.sequence_parallel,
-                "recompute": layout.recompute.value, "order": layout.order,
-                "precision": layout.number_format.name, "tried": self.tried,
-            },
+            "layout": {**layout.as_dict(), "tried": self.tried},
             "iteration_time": self.time,
             "parts": dict(one.parts),
             "kernel_error": one.error,

@@ -80,7 +80,7 @@ def place(
     >>> from simcore.models.network.topology import Block
     >>> pod = Topology("pod", (Dimension(Block.RING, 8), Dimension(Block.SWITCH, 128)))
     >>> place(pod, [range(8), range(0, 128, 2)], 16, 32)
-    Groups(tp=(8, 2), dp=(1, 32), ep=(), grid=())
+    Groups(tp=(8, 2), dp=(1, 32), ep=(), grid=(), cp=())
     """
     _check_positions(topology, positions, job)
     for name, degree in (("TP", tp), ("DP", dp)):

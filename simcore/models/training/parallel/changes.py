@@ -81,6 +81,16 @@ def best_change(evaluator: Evaluator, layout: Layout, *, below: float = float("i
     return best
 
 
+def best_pair(evaluator: Evaluator, layout: Layout) -> Change | None:
+    """Return the two changes after one another that fit and are fastest, if any do."""
+    best: Change | None = None
+    for what, changed in changes_of(layout):
+        then = best_change(evaluator, changed)
+        if then is not None and (best is None or then.result.time < best.result.time):
+            best = Change(f"{what} and {then.what}", then.result)
+    return best
+
+
 def _settled(layout: Layout) -> Layout:
     """Return a layout without what needs a degree above 1."""
     if layout.pp == 1 and layout.vp > 1:

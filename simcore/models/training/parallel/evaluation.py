@@ -213,8 +213,11 @@ class Evaluator:
 
     @cached_property
     def _flop_of_sequence(self) -> tuple[float, float, float]:
-        """Return the work of a forward pass on one sequence: of all, of the blocks, and of their attention's core."""
-        listed = sharded_operators(self.model, self.sequence, Layout())
+        """Return the work of a forward pass on one sequence: of all, of the blocks, and of their attention's core.
+
+        Causal attention is counted in full, as Megatron-LM counts it, also where a kernel skips half of it.
+        """
+        listed = sharded_operators(self.model, self.sequence, Layout(fused_attention=False))
         of = [(section.path, section.count, one) for section in listed.sections for one in section.operators]
         blocks = [(count, one) for path, count, one in of if path]
         return (

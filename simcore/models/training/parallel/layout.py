@@ -184,6 +184,16 @@ class Layout:
         """What one GPU has of a model's operators."""
         return Share(self.tp, self.cp, self.ep, self.fused_attention, self.imbalance, self.number_format.pad)
 
+    def as_dict(self) -> dict[str, object]:
+        """Return the degrees and choices as plain containers, for JSON."""
+        names = ("tp", "cp", "pp", "vp", "ep", "dp", "micro_batch", "micro_batches", "global_batch",
+                 "sequence_parallel", "zero", "order", "fused_attention", "recompute_layers")  # fmt: skip
+        own: dict[str, object] = {name: getattr(self, name) for name in names}
+        return {
+            **own, "recompute": self.recompute.value, "exchange": self.exchange.value,
+            "precision": self.number_format.name, "stage_layers": list(self.stage_layers),
+        }  # fmt: skip
+
     def chunk_layers(self, blocks: int) -> tuple[int, ...]:
         """Return the blocks of each model chunk, in the order of the model; first ones are shorter where it is uneven.
 

@@ -51,7 +51,9 @@ def sharded_operators(model: Transformer, sequence: int, layout: Layout) -> Oper
     >>> [comm.collective.value for one in listed for comm in one.before_forward][:2]
     ['all-gather', 'all-gather']
     """
-    batch = Batch(sequence, layout.micro_batch, layout.number_format.element)
+    # one kernel skips what the causal mask hides; scores that are written are written whole
+    half = layout.fused_attention
+    batch = Batch(sequence, layout.micro_batch, layout.number_format.element, causal_half=half)
     listed = transformer_operators(model, batch, layout.share)
     sharding = _Sharding(model, batch, layout)
     sections = (
