@@ -231,8 +231,8 @@ def _given(
         sequence_parallel=request.sequence_parallel is not False, zero=zero or 0,
         recompute=Recompute(str(request.recompute or "none")), recompute_layers=request.recompute_layers,
         order=request.order, exchange=ContextExchange(request.context_exchange), fused_attention=fused,
-        stage_layers=tuple(int(each) for each in request.stage_layers or ()), overlap=request.overlap,
-        imbalance=imbalance(request.expert_load, model, request.ep or 1),
+        causal_half=request.causal == "half", stage_layers=tuple(int(each) for each in request.stage_layers or ()),
+        overlap=request.overlap, imbalance=imbalance(request.expert_load, model, request.ep or 1),
     )  # fmt: skip
     recomputes = (Recompute.NONE, Recompute.FULL) if fused else tuple(Recompute)
     if request.recompute is not None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simcore.errors import InputError, field
-from simcore.studies.deployment.request import in_words
+from simcore.studies.deployment.request import CAUSAL, in_words
 from simcore.studies.request import Instead, Request, argument, option
 
 RECOMPUTE = ("none", "selective", "full")
@@ -72,6 +72,12 @@ class LayoutRequest(Request):
     )
     attention: str = option(
         kw_only=True, default="fused", choices=ATTENTION, help="One kernel, or scores that are written to memory."
+    )
+    causal: str = option(
+        kw_only=True,
+        default="full",
+        choices=CAUSAL,
+        help="Whether causal attention is counted in full, or the half below its mask.",
     )
     stage_layers: Sequence[int] | str | None = option(
         kw_only=True, default=None, metavar="N,N,...", help="Blocks of each model chunk, where they are uneven."

@@ -20,7 +20,7 @@ from simcore.studies.deployment.request import DeploymentRequest
 from simcore.studies.optimize.request import OptimizeRequest
 from simcore.studies.request import defaults, descriptions
 
-_SHARED = ("tp", "dp", "sequence", "recompute")
+_SHARED = ("tp", "dp", "sequence", "recompute", "causal")
 """Options of a layout that a workload in groups has too."""
 
 

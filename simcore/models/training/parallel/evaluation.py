@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import NamedTuple
 
 from simcore.models.compute.compute_model import KernelCall, profiled
@@ -133,6 +132,7 @@ class Evaluator:
         self._clocks: dict[str, KernelClock] = {}
         self._costs: dict[tuple[object, ...], tuple[SectionCost, ...]] = {}
         self._placements: dict[tuple[int, ...], Placement] = {}
+        self._work: dict[bool, tuple[float, float, float]] = {}
         self._times: dict[tuple[object, ...], tuple[BlockTimes, ...]] = {}
 
     def evaluate(self, layout: Layout) -> Evaluation:
@@ -181,7 +181,7 @@ class Evaluator:
         """Return what one repetition of each section costs."""
         key = (
             layout.micro_batch, layout.tp, layout.cp, layout.ep, layout.sequence_parallel, layout.exchange,
-            layout.fused_attention, layout.imbalance, layout.number_format.name,
+            layout.fused_attention, layout.causal_half, layout.imbalance, layout.number_format.name,
         )  # fmt: skip
         if key not in self._costs:
             clock, form = self.clock(layout), layout.number_format
@@ -211,13 +211,14 @@ class Evaluator:
         tokens = layout.micro_batch * self.sequence // layout.cp
         return layout.number_format.element * tokens * self.model.hidden / cut
 
-    @cached_property
-    def _flop_of_sequence(self) -> tuple[float, float, float]:
-        """Return the work of a forward pass on one sequence: of all, of the blocks, and of their attention's core.
+    def _flop_of_sequence(self, *, half: bool) -> tuple[float, float, float]:
+        """Return the work of a forward pass on one sequence: of all, of the blocks, and of their attention's core."""
+        if half not in self._work:
+            self._work[half] = self._counted(Layout(fused_attention=False, causal_half=half))
+        return self._work[half]
 
-        Causal attention is counted in full, as Megatron-LM counts it, also where a kernel skips half of it.
-        """
-        listed = sharded_operators(self.model, self.sequence, Layout(fused_attention=False))
+    def _counted(self, layout: Layout) -> tuple[float, float, float]:
+        listed = sharded_operators(self.model, self.sequence, layout)
         of = [(section.path, section.count, one) for section in listed.sections for one in section.operators]
         blocks = [(count, one) for path, count, one in of if path]
         return (
@@ -228,7 +229,7 @@ class Evaluator:
 
     def _flop(self, layout: Layout) -> tuple[float, float]:
         """Return the work of an iteration on all GPUs, and what recomputation adds [FLOP]."""
-        whole, blocks, core = self._flop_of_sequence
+        whole, blocks, core = self._flop_of_sequence(half=layout.causal_half)
         sequences = layout.global_batch
         again = {Recompute.NONE: 0.0, Recompute.SELECTIVE: core, Recompute.FULL: blocks}[layout.recompute]
         if layout.recompute_layers is not None:

@@ -115,6 +115,9 @@ class Layout:
         How a sequence's GPUs exchange keys and values.
     fused_attention : bool
         Whether attention is one kernel.
+    causal_half : bool
+        Whether causal attention is charged for what its mask leaves alone, as its kernel computes it, or in full, as
+        work is usually counted.
     stage_layers : tuple of int
         Blocks of each model chunk, in the order of the model; empty for an even cut.
     overlap : bool
@@ -148,6 +151,7 @@ class Layout:
     order: str = "1F1B"
     exchange: ContextExchange = ContextExchange.RING
     fused_attention: bool = True
+    causal_half: bool = False
     stage_layers: tuple[int, ...] = ()
     overlap: bool = True
     bucket: float = 160e6
@@ -186,8 +190,8 @@ class Layout:
 
     def as_dict(self) -> dict[str, object]:
         """Return the degrees and choices as plain containers, for JSON."""
-        names = ("tp", "cp", "pp", "vp", "ep", "dp", "micro_batch", "micro_batches", "global_batch",
-                 "sequence_parallel", "zero", "order", "fused_attention", "recompute_layers")  # fmt: skip
+        degrees = ("tp", "cp", "pp", "vp", "ep", "dp", "micro_batch", "micro_batches", "global_batch", "zero")
+        names = (*degrees, "sequence_parallel", "order", "fused_attention", "causal_half", "recompute_layers")
         own: dict[str, object] = {name: getattr(self, name) for name in names}
         return {
             **own, "recompute": self.recompute.value, "exchange": self.exchange.value,

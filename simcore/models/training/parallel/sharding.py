@@ -51,9 +51,8 @@ def sharded_operators(model: Transformer, sequence: int, layout: Layout) -> Oper
     >>> [comm.collective.value for one in listed for comm in one.before_forward][:2]
     ['all-gather', 'all-gather']
     """
-    # one kernel skips what the causal mask hides; scores that are written are written whole
-    half = layout.fused_attention
-    batch = Batch(sequence, layout.micro_batch, layout.number_format.element, causal_half=half)
+    element = layout.number_format.element
+    batch = Batch(sequence, layout.micro_batch, element, causal_half=layout.causal_half)
     listed = transformer_operators(model, batch, layout.share)
     sharding = _Sharding(model, batch, layout)
     sections = (
