@@ -10,6 +10,8 @@ import pytest
 from simcore.models.training import language
 from simcore.models.training.architecture import Batch, Share
 from simcore.models.training.eager import Device, eager_operators
+from simcore.models.training.operators import passes
+from simcore.models.training.transformer import transformer_operators
 
 torch = pytest.importorskip("torch")
 
@@ -162,6 +164,54 @@ def test_no_token_sees_a_later_one(kind, style):
     before, after = module(*read, numbers), module(*read, changed)
     torch.testing.assert_close(before[:, :8], after[:, :8])
     assert not torch.allclose(before[:, 8:], after[:, 8:])
+
+
+def flop_of(kind, sizes, style, **options):
+    """Work that torch counts forward, and backward; its counter has to be told of the CPU's fused attention."""
+    from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
+
+    def forward(q, k, v, *_, **__):
+        return sdpa_flop_count(q, k, v)
+
+    def backward(gradient, q, k, v, *_, **__):
+        return sdpa_backward_flop_count(gradient, q, k, v)
+
+    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    fused_back = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+    with fake():
+        module = CLASSES[kind](*sizes, **options, style=style)
+        with FlopCounterMode(display=False, custom_mapping={fused: forward, fused_back: backward}) as counter:
+            loss = loss_of(module, kind)
+            first = counter.get_total_flops()
+            loss.backward()
+    return first, counter.get_total_flops() - first
+
+
+def work(calls):
+    return sum(call.work for call in calls if call.kernel in {"gemm", "attention", "attention_backward"})
+
+
+# T5's biases keep the CPU's fused kernel from running, and its operators one by one compute no scores again
+@pytest.mark.parametrize("style", ["eager", "fused", "recompute"])
+@pytest.mark.parametrize("name", ["gpt 350M", "bert large", "llama 8B, shared heads", "t5 large"])
+def test_work_is_what_torch_counts(name, style):
+    kind, (hidden, _, *rest) = MODELS[name]
+    if kind == "t5" and style == "fused":
+        pytest.skip("no kernel of the CPU fuses it")
+    sizes, options = (hidden, 2, *rest), {} if kind == "llama" else {"dropout": 0.0}
+    seen = flop_of(kind, sizes, STYLES[style], **options)
+    read = {"sequence": LENGTH} if kind == "t5" else {}
+    model = getattr(language, kind)(*sizes, **options, **read)
+    batch = Batch(READ if kind == "t5" else LENGTH, SEQUENCES)
+    made = [(one, passes(one)) for one in transformer_operators(model, batch, Share(fused=style == "fused"))]
+    forward = sum(work(each.forward) for _, each in made)
+    backward = sum(work((*each.input_gradient, *each.weight_gradient)) for _, each in made)
+    if style == "recompute":
+        blocks = [(one, work(each.forward)) for one, each in made if "block." in one.path]
+        backward += sum(again for _, again in blocks)
+        if kind != "bert":  # nothing of a block needs what its last product makes, so torch stops before it
+            backward -= sum(again for one, again in blocks if one.path.endswith("feed_forward.down"))
+    assert seen == (forward, backward)
 
 
 def test_recomputed_blocks_keep_their_inputs_alone():
