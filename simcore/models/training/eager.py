@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from simcore.models.training.architecture import WHOLE, Batch, Share, Transformer
 from simcore.models.training.functions import Activation, Norm, Positions
+from simcore.models.training.operator_maker import HEAD_WIDTH
 from simcore.models.training.operators import Operation, Operator, OperatorList, Section
 from simcore.models.training.transformer import transformer_operators
 
@@ -224,12 +225,17 @@ class Eager:
     @property
     def heads(self) -> int:
         """Heads of one GPU."""
-        return (self.model.heads or 1) // self.share.tp
+        return self.all_heads // self.share.tp
+
+    @property
+    def all_heads(self) -> int:
+        """Heads of the model, also where it does not say."""
+        return self.model.heads or max(1, self.model.hidden // HEAD_WIDTH)
 
     @property
     def head_width(self) -> int:
         """Columns of a head of Q."""
-        return self.model.query_width // (self.model.heads or 1)
+        return self.model.query_width // self.all_heads
 
     def elementwise(self, one: Operator) -> float:
         """Keep the input or the output.
