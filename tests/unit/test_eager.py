@@ -6,10 +6,15 @@ CPU's. Activations are counted when the loss is there; the numbers of tokens and
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import dataclass
+
 import pytest
 from simcore.models.training import language
 from simcore.models.training.architecture import Batch, Share
 from simcore.models.training.eager import Device, eager_operators
+from simcore.models.training.operators import passes
+from simcore.models.training.transformer import transformer_operators
 
 torch = pytest.importorskip("torch")
 
@@ -37,7 +42,27 @@ MODELS = {
     "t5 3B": ("t5", (1024, 24, 32, 128, 16384, 32128)),
 }
 CLASSES = {"gpt": real.Gpt, "bert": real.Bert, "llama": real.Llama, "t5": real.T5}
-SEQUENCES, LENGTH, READ = 2, 512, 256
+SMALL = {
+    "gpt": ((32, 2, 4, 50), {"dropout": 0.0}),
+    "bert": ((32, 2, 4, 50), {"dropout": 0.0}),
+    "llama": ((32, 2, 4, 2, 48, 50), {}),
+    "t5": ((32, 2, 4, 8, 64, 50), {"dropout": 0.0}),
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """Sequences, and tokens of each: T5 reads `tokens` and writes `written`."""
+
+    sequences: int = 2
+    tokens: int = 512
+    written: int = 256
+
+    def of(self, kind):
+        return self.written if kind == "t5" else self.tokens
+
+
+GIVEN = Given()
 
 
 def fake():
@@ -46,15 +71,14 @@ def fake():
     return FakeTensorMode()
 
 
-def loss_of(module, kind):
-    """The loss of random tokens; T5 reads more of them than it writes."""
-    wanted = torch.randint(9, (SEQUENCES, READ if kind == "t5" else LENGTH))
-    given = (torch.randint(9, (SEQUENCES, LENGTH)), *([wanted] if kind == "t5" else []))
-    classes = torch.randint(9, (wanted.numel(),))
-    return torch.nn.functional.cross_entropy(module(*given).flatten(0, 1), classes)
+def loss_of(module, kind, given=GIVEN):
+    """The loss of random tokens."""
+    numbers, classes = (torch.randint(9, (given.sequences, tokens)) for tokens in (given.tokens, given.of(kind)))
+    written = [torch.randint(9, classes.shape)] if kind == "t5" else []
+    return torch.nn.functional.cross_entropy(module(numbers, *written).flatten(0, 1), classes.flatten())
 
 
-def tracked(kind, make):
+def tracked(kind, make, tensors=fake, given=GIVEN):
     """Activations that MemTracker sees at the end of the forward pass [B]."""
     from torch.distributed._tools.mem_tracker import MemTracker, _MemRefType
 
@@ -64,18 +88,18 @@ def tracked(kind, make):
         def _update_peak_stats(self, peak_state):
             pass
 
-    with fake():
+    with tensors():
         module = make()
         tracker = Current()
         tracker.track_external(module)
         with tracker:
-            loss = loss_of(module, kind)
+            loss = loss_of(module, kind, given)
             kept = tracker.get_tracker_snapshot("current")
         del loss
     return kept[torch.device("cpu")][_MemRefType.ACT]
 
 
-def both(name, style, element, dropout, blocks=None):
+def both(name, style, element, dropout, blocks=None, given=GIVEN):
     """The module's activations, and the list's, of a model with so many blocks."""
     kind, (hidden, depth, *rest) = MODELS[name]
     sizes = hidden, blocks or depth, *rest
@@ -83,13 +107,13 @@ def both(name, style, element, dropout, blocks=None):
     old = torch.get_default_dtype()
     torch.set_default_dtype(DTYPES[element])
     try:
-        seen = tracked(kind, lambda: CLASSES[kind](*sizes, **options, style=style))
+        seen = tracked(kind, lambda: CLASSES[kind](*sizes, **options, style=style), given=given)
     finally:
         torch.set_default_dtype(old)
     if kind == "t5":
-        options["sequence"] = LENGTH
+        options["sequence"] = given.tokens
     model = getattr(language, kind)(*sizes, **options)
-    batch = Batch(READ if kind == "t5" else LENGTH, SEQUENCES, element)
+    batch = Batch(given.of(kind), given.sequences, element)
     listed = eager_operators(model, batch, Share(fused=style.fused), device=Device.CPU, recompute=style.recompute)
     return seen, listed.saved
 
@@ -105,11 +129,27 @@ def test_two_blocks_keep_what_the_memory_tracker_sees(name, style, element, drop
     assert listed == seen
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("given", [Given(1, 333, 512), Given(3, 100, 70), Given(4, 1, 3)], ids=str)
+@pytest.mark.parametrize("style", ["eager", "fused"])
+@pytest.mark.parametrize("name", ["gpt 350M", "bert large", "llama 8B, shared heads", "t5 large"])
+def test_any_number_of_tokens_and_sequences(name, style, given):
+    seen, listed = both(name, STYLES[style], 4, 0.0, blocks=2, given=given)
+    assert listed == seen
+
+
+@pytest.mark.parametrize("style", ["eager", "fused", "recompute"])
 @pytest.mark.parametrize("name", MODELS)
 def test_whole_models_keep_what_the_memory_tracker_sees(name, style):
     seen, listed = both(name, STYLES[style], 2, 0.1 if style == "eager" else 0.0)
     assert listed == seen
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("kind", ["gpt", "bert", "llama", "t5"])
+def test_real_tensors_keep_what_fake_ones_do(kind, style):
+    sizes, _ = SMALL[kind]
+    seen = [tracked(kind, lambda: CLASSES[kind](*sizes, style=STYLES[style]), each) for each in (fake, nullcontext)]
+    assert seen[0] == seen[1]
 
 
 def whole(name, **options):
@@ -124,14 +164,6 @@ def test_the_list_has_the_modules_parameters(name):
         module = CLASSES[kind](*sizes)
     listed = eager_operators(whole(name), Batch(512, 1, 4)).parameters / 4
     assert listed == sum(one.numel() for one in module.parameters())
-
-
-SMALL = {
-    "gpt": ((32, 2, 4, 50), {"dropout": 0.0}),
-    "bert": ((32, 2, 4, 50), {"dropout": 0.0}),
-    "llama": ((32, 2, 4, 2, 48, 50), {}),
-    "t5": ((32, 2, 4, 8, 64, 50), {"dropout": 0.0}),
-}
 
 
 @pytest.mark.parametrize("kind", SMALL)
@@ -162,6 +194,54 @@ def test_no_token_sees_a_later_one(kind, style):
     before, after = module(*read, numbers), module(*read, changed)
     torch.testing.assert_close(before[:, :8], after[:, :8])
     assert not torch.allclose(before[:, 8:], after[:, 8:])
+
+
+def flop_of(kind, sizes, style, **options):
+    """Work that torch counts forward, and backward; its counter has to be told of the CPU's fused attention."""
+    from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
+
+    def forward(q, k, v, *_, **__):
+        return sdpa_flop_count(q, k, v)
+
+    def backward(gradient, q, k, v, *_, **__):
+        return sdpa_backward_flop_count(gradient, q, k, v)
+
+    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    fused_back = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+    with fake():
+        module = CLASSES[kind](*sizes, **options, style=style)
+        with FlopCounterMode(display=False, custom_mapping={fused: forward, fused_back: backward}) as counter:
+            loss = loss_of(module, kind)
+            first = counter.get_total_flops()
+            loss.backward()
+    return first, counter.get_total_flops() - first
+
+
+def work(calls):
+    return sum(call.work for call in calls if call.kernel in {"gemm", "attention", "attention_backward"})
+
+
+# T5's biases keep the CPU's fused kernel from running, and its operators one by one compute no scores again
+@pytest.mark.parametrize("style", ["eager", "fused", "recompute"])
+@pytest.mark.parametrize("name", ["gpt 350M", "bert large", "llama 8B, shared heads", "t5 large"])
+def test_work_is_what_torch_counts(name, style):
+    kind, (hidden, _, *rest) = MODELS[name]
+    if kind == "t5" and style == "fused":
+        pytest.skip("no kernel of the CPU fuses it")
+    sizes, options = (hidden, 2, *rest), {} if kind == "llama" else {"dropout": 0.0}
+    seen = flop_of(kind, sizes, STYLES[style], **options)
+    read = {"sequence": GIVEN.tokens} if kind == "t5" else {}
+    model = getattr(language, kind)(*sizes, **options, **read)
+    batch = Batch(GIVEN.of(kind), GIVEN.sequences)
+    made = [(one, passes(one)) for one in transformer_operators(model, batch, Share(fused=style == "fused"))]
+    forward = sum(work(each.forward) for _, each in made)
+    backward = sum(work((*each.input_gradient, *each.weight_gradient)) for _, each in made)
+    if style == "recompute":
+        blocks = [(one, work(each.forward)) for one, each in made if "block." in one.path]
+        backward += sum(again for _, again in blocks)
+        if kind != "bert":  # nothing of a block needs what its last product makes, so torch stops before it
+            backward -= sum(again for one, again in blocks if one.path.endswith("feed_forward.down"))
+    assert seen == (forward, backward)
 
 
 def test_recomputed_blocks_keep_their_inputs_alone():

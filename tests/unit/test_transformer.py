@@ -12,6 +12,7 @@ from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.listing import operators_of
 from simcore.models.training.lowering import LAYERS, lower, lower_at_rate, whole_nanoseconds
 from simcore.models.training.operators import OperatorList
+from simcore.models.training.transformer import transformer_operators
 
 TOY = Transformer("toy", hidden=8, blocks=1)
 BATCH = Batch(sequence=4, sequences=4)
@@ -131,3 +132,15 @@ def test_layers_know_their_parameters_and_what_they_hand_on():
     assert handed["layerNorm1"] == handed["concat1"] == handed["X1W2b2"] == 2 * 16 * 8
     assert handed["Q1"] == 2 * 16 * 8 / 2
     assert handed["X1W1b1"] == 2 * 16 * 32 / 2
+
+
+def test_cross_attention_keeps_keys_and_values_of_all_tokens_that_the_encoder_reads():
+    short = replace(TOY, heads=2, encoder=replace(TOY, heads=2, sequence=4))
+    long = replace(short, encoder=replace(TOY, heads=2, sequence=12))
+    kept = []
+    for model in (short, long):
+        made = {one.path: one.saved for one in transformer_operators(model, BATCH)}
+        kept.append([made[f"block.0.{name}"] for name in ("attention.scores", "cross_attention.scores")])
+    (own, first), (again, second) = kept
+    assert own == again == first == 2 * 2 * 16 * 8  # Q and K, 2 B per element
+    assert second == 2 * (16 + 48) * 8

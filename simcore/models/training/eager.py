@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from simcore.models.training.architecture import WHOLE, Batch, Share, Transformer
 from simcore.models.training.functions import Activation, Norm, Positions
+from simcore.models.training.operator_maker import HEAD_WIDTH
 from simcore.models.training.operators import Operation, Operator, OperatorList, Section
 from simcore.models.training.transformer import transformer_operators
 
@@ -78,11 +79,11 @@ def eager_operators(
     32768.0
     """
     listed = transformer_operators(model, batch, share)
-    own = _Eager(model, batch, share, device, recompute)
+    own = Eager(model, batch, share, device, recompute)
     sections = [own.section(one) for one in listed.sections]
     if model.encoder is not None:
         read = replace(batch, sequence=model.encoder.sequence or batch.sequence)
-        theirs = _Eager(model.encoder, read, share, device, recompute)
+        theirs = Eager(model.encoder, read, share, device, recompute)
         last = max(at for at, one in enumerate(sections) if _of_encoder(one))
         for at, one in enumerate(listed.sections[: last + 1]):
             if _of_encoder(one):
@@ -111,14 +112,29 @@ def _of_encoder(section: Section) -> bool:
 
 
 @dataclass(frozen=True)
-class _Eager:
-    """One stack of blocks, and how it is run."""
+class Eager:
+    """One stack of blocks, and how it is run: which bytes each of its operators keeps.
+
+    Attributes
+    ----------
+    model : Transformer
+        The stack; an encoder is one of its own.
+    batch, share, device, recompute
+        As `eager_operators` takes them.
+
+    Examples
+    --------
+    >>> model, batch = Transformer("gpt", hidden=1024, blocks=1, heads=16, dropout=0.1), Batch(512, 4)
+    >>> dropped = next(one for one in transformer_operators(model, batch) if one.operation is Operation.DROPOUT)
+    >>> Eager(model, batch, device=Device.CPU).saved(dropped) / dropped.saved
+    2.0
+    """
 
     model: Transformer
     batch: Batch
-    share: Share
-    device: Device
-    recompute: bool
+    share: Share = WHOLE
+    device: Device = Device.CUDA
+    recompute: bool = False
 
     def section(self, section: Section) -> Section:
         """Return the operators with what an eager run keeps."""
@@ -209,12 +225,17 @@ class _Eager:
     @property
     def heads(self) -> int:
         """Heads of one GPU."""
-        return (self.model.heads or 1) // self.share.tp
+        return self.all_heads // self.share.tp
+
+    @property
+    def all_heads(self) -> int:
+        """Heads of the model, also where it does not say."""
+        return self.model.heads or max(1, self.model.hidden // HEAD_WIDTH)
 
     @property
     def head_width(self) -> int:
         """Columns of a head of Q."""
-        return self.model.query_width // (self.model.heads or 1)
+        return self.model.query_width // self.all_heads
 
     def elementwise(self, one: Operator) -> float:
         """Keep the input or the output.
@@ -230,12 +251,12 @@ class _Eager:
         return one.saved
 
 
-_RULES: Mapping[Operation, Callable[[_Eager, Operator], float]] = {
-    Operation.NORM: _Eager.norm,
-    Operation.DROPOUT: _Eager.dropout,
-    Operation.SCORES: _Eager.scores,
-    Operation.CONTEXT: _Eager.context,
-    Operation.ATTENTION: _Eager.attention,
-    Operation.SUM: _Eager.positions,
-    Operation.ELEMENTWISE: _Eager.elementwise,
+_RULES: Mapping[Operation, Callable[[Eager, Operator], float]] = {
+    Operation.NORM: Eager.norm,
+    Operation.DROPOUT: Eager.dropout,
+    Operation.SCORES: Eager.scores,
+    Operation.CONTEXT: Eager.context,
+    Operation.ATTENTION: Eager.attention,
+    Operation.SUM: Eager.positions,
+    Operation.ELEMENTWISE: Eager.elementwise,
 }
