@@ -5,48 +5,25 @@ from __future__ import annotations
 from abc import ABC
 from dataclasses import dataclass
 
-from simcore.models.training.parallel.changes import Change
-from simcore.models.training.parallel.evaluation import Evaluation
-from simcore.results import Result
-from simcore.studies.deployment.layouts import Deployed
+from simcore.studies.deployment.outcome import LayoutOutcome
 
 
 @dataclass(frozen=True, kw_only=True)
-class IterationOutcome(Result, ABC):
+class IterationOutcome(LayoutOutcome, ABC):
     """Time and memory of a training iteration.
 
     Attributes
     ----------
-    deployment : Deployed
-        The model on its machine.
-    evaluation : Evaluation
-        Time and memory.
-    tried : int or None
-        Layouts that were tried to settle what was left open; None where nothing was.
-    capacity : float
-        Memory of a GPU that programs may use [B].
-    change : Change or None
-        The single change that makes it fastest, of those that fit.
     training_tokens : float or None
         Tokens of a whole training, where they were given.
     """
 
-    deployment: Deployed
-    evaluation: Evaluation
-    tried: int | None
-    capacity: float
-    change: Change | None
     training_tokens: float | None
 
     @property
     def time(self) -> float:
         """The iteration [s]."""
         return self.evaluation.time
-
-    @property
-    def fits(self) -> bool:
-        """Whether every rank has the memory that it needs."""
-        return self.evaluation.worst.reserved <= self.capacity
 
     @property
     def tokens_per_second(self) -> float:

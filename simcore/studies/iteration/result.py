@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from simcore.models.training.parallel.memory import KINDS
 from simcore.report import Block
 from simcore.results import Table, Timeline
 from simcore.studies.deployment.texts import layout_text
@@ -32,21 +31,7 @@ class IterationResult(IterationOutcome):
             [(name, seconds, seconds / total) for name, seconds in self.evaluation.parts.items()],
             {"time": "s"},
         )
-        units = dict.fromkeys([*KINDS, "allocated", "reserved"], "B")
-        memory = Table(
-            ["rank", "parameters", *KINDS, "allocated", "reserved"],
-            [
-                (one.rank, one.parameters, *(one.kinds[kind] for kind in KINDS), one.allocated, one.reserved)
-                for one in self.evaluation.memory
-            ],
-            units,
-        )
-        operators = Table(
-            ["rank", "operator", "activations"],
-            [(one.rank, path, size) for one in self.evaluation.memory for path, size in one.operators.items()],
-            {"activations": "B"},
-        )
-        return {"parts": parts, "memory": memory, "activations": operators}
+        return {"parts": parts, **self.memory_tables()}
 
     def report(self) -> Sequence[Block]:
         """Return the parts of the iteration, rates, memory, and what limits."""

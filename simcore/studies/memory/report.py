@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simcore.report import Block, Grid, Headline, Sentences, grid
+from simcore.studies.deployment.outcome import LayoutOutcome
 from simcore.studies.deployment.texts import ASSUMED, GIB, layout_text, memory_grid, under
-from simcore.studies.memory.outcome import MemoryOutcome
 from simcore.units import format_si
 
 LARGEST = 8
 """Operators whose activations are listed; the others are summed up."""
 
 
-def report(result: MemoryOutcome) -> list[Block]:
+def report(result: LayoutOutcome) -> list[Block]:
     """Return whether it fits, what ranks hold, the largest activations, and what makes it fit."""
     return [
         Headline(_headline(result), "\n".join(under(result.evaluation, result.tried, result.capacity))),
@@ -23,12 +23,12 @@ def report(result: MemoryOutcome) -> list[Block]:
     ]
 
 
-def sentences(result: MemoryOutcome) -> list[str]:
+def sentences(result: LayoutOutcome) -> list[str]:
     """Return what makes it fit, and what is assumed."""
     return list(_sentences(result))
 
 
-def _headline(result: MemoryOutcome) -> str:
+def _headline(result: LayoutOutcome) -> str:
     machine, layout = result.deployment.evaluator.machine, result.evaluation.layout
     fits = "fits" if result.fits else "does not fit"
     return (
@@ -37,7 +37,7 @@ def _headline(result: MemoryOutcome) -> str:
     )
 
 
-def _activations(result: MemoryOutcome) -> Grid:
+def _activations(result: LayoutOutcome) -> Grid:
     """Return the operators that keep most on the worst rank."""
     worst = result.evaluation.worst
     ranked = sorted(worst.operators.items(), key=lambda one: (-one[1], one[0]))
@@ -49,8 +49,8 @@ def _activations(result: MemoryOutcome) -> Grid:
     return grid(f"activations of rank {worst.rank}", "GiB", "share", rows=rows)
 
 
-def _sentences(result: MemoryOutcome) -> Iterator[str]:
-    remedy = result.remedy
+def _sentences(result: LayoutOutcome) -> Iterator[str]:
+    remedy = result.change
     if remedy is not None:
         need = f"{remedy.result.worst.reserved / GIB:.1f} GiB, {format_si(remedy.result.time, 's', 4)} per iteration"
         yield f"What makes it fit at least cost in time: {remedy.what} ({layout_text(remedy.result.layout)}): {need}."

@@ -5,35 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from simcore.models.training.parallel.memory import KINDS
 from simcore.report import Block
 from simcore.results import Table
+from simcore.studies.deployment.outcome import LayoutOutcome
 from simcore.studies.deployment.texts import layout_text
-from simcore.studies.memory.outcome import MemoryOutcome
 from simcore.studies.memory.report import report, sentences
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class MemoryResult(MemoryOutcome):
-    """What every GPU of a layout holds, as tables, report, figure and JSON; see `MemoryOutcome`."""
+class MemoryResult(LayoutOutcome):
+    """What every GPU of a layout holds, as tables, report, figure and JSON; see `LayoutOutcome`."""
 
     stem = "memory"
 
     def tables(self) -> Mapping[str, Table]:
         """Return what each rank holds by kind, and the activations by operator."""
-        units = dict.fromkeys([*KINDS, "allocated", "reserved"], "B")
-        ranks = Table(
-            ["rank", "parameters", *KINDS, "allocated", "reserved"],
-            [
-                (one.rank, one.parameters, *(one.kinds[kind] for kind in KINDS), one.allocated, one.reserved)
-                for one in self.evaluation.memory
-            ],
-            units,
-        )
-        rows = [(one.rank, path, size) for one in self.evaluation.memory for path, size in one.operators.items()]
-        return {"ranks": ranks, "activations": Table(["rank", "operator", "activations"], rows, {"activations": "B"})}
+        return self.memory_tables()
 
     def report(self) -> Sequence[Block]:
         """Return whether it fits, what ranks hold, the largest activations, and what makes it fit."""
@@ -45,7 +34,7 @@ class MemoryResult(MemoryOutcome):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain containers, in SI units, for JSON."""
-        layout, remedy = self.evaluation.layout, self.remedy
+        layout, remedy = self.evaluation.layout, self.change
         return {
             "model": self.deployment.name,
             "device": self.deployment.evaluator.machine.profile.name,
@@ -57,7 +46,7 @@ class MemoryResult(MemoryOutcome):
             "capacity": self.capacity,
             "worst_rank": self.evaluation.worst.rank,
             "reserved": self.evaluation.worst.reserved,
-            "ranks": [dict(row) for row in self.tables()["ranks"]],
+            "memory": [dict(row) for row in self.tables()["memory"]],
             "activations": [dict(row) for row in self.tables()["activations"]],
             "remedy": None if remedy is None else {
                 "what": remedy.what, "layout": remedy.result.layout.as_dict(), "iteration_time": remedy.result.time,

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 
 from simcore.errors import InputError
-from simcore.models.training.parallel.changes import best_change, best_pair
+from simcore.models.training.parallel.changes import Change, best_change, best_pair
 from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.models.training.parallel.search import capacity, fits, search_layouts
 from simcore.results import Provenance, versions
 from simcore.studies.deployment.layouts import Deployed, chosen, deployed, settled_inputs
-from simcore.studies.memory.outcome import Remedy
 from simcore.studies.memory.request import MemoryRequest
 from simcore.studies.memory.result import MemoryResult
 from simcore.studies.request import study
@@ -43,7 +42,7 @@ def memory(request: MemoryRequest) -> MemoryResult:
         evaluation=evaluation,
         tried=None if found is None else found.tried,
         capacity=capacity(device),
-        remedy=None if fits(evaluation, device) else _remedy(request, deployment, evaluation),
+        change=None if fits(evaluation, device) else _remedy(request, deployment, evaluation),
         warnings=deployment.notes,
         provenance=Provenance(
             command=request.study,
@@ -55,11 +54,11 @@ def memory(request: MemoryRequest) -> MemoryResult:
     )
 
 
-def _remedy(request: MemoryRequest, deployment: Deployed, evaluation: Evaluation) -> Remedy | None:
+def _remedy(request: MemoryRequest, deployment: Deployed, evaluation: Evaluation) -> Change | None:
     """Return the cheapest change that makes a layout fit: a single one, two, or as many GPUs as are needed."""
     change = best_change(deployment.evaluator, evaluation.layout) or best_pair(deployment.evaluator, evaluation.layout)
     if change is not None:
-        return Remedy(change.what, change.result)
+        return change
     gpus = 2 * deployment.gpus
     open_request = request.resolved(
         tp=None, cp=None, pp=None, vp=None, ep=None, dp=None, micro_batch=None, recompute=None, zero=None,
@@ -73,6 +72,6 @@ def _remedy(request: MemoryRequest, deployment: Deployed, evaluation: Evaluation
             return None
         found = search_layouts(more.evaluator, more.layouts())
         if found.best:
-            return Remedy(f"{gpus:,} GPUs", found.best[0])
+            return Change(f"{gpus:,} GPUs", found.best[0])
         gpus *= 2
     return None

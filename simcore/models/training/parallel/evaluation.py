@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from simcore.models.compute.compute_model import KernelCall, profiled
@@ -405,8 +405,3 @@ def stage_times(chunk: ChunkTimes) -> StageTimes:
 def _width(dtype: str, element: int) -> int:
     """Return the bytes of an element of a product's operands [B]."""
     return 1 if dtype == "fp8" else element
-
-
-def with_batch(layout: Layout, global_batch: int) -> Layout:
-    """Return a layout whose micro-batches make up a global batch."""
-    return replace(layout, micro_batches=global_batch // (layout.dp * layout.micro_batch))
