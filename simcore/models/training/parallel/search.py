@@ -87,7 +87,7 @@ def layouts_of(
     for tp, cp, pp in itertools.product(
         space.tp or [t for t in _divisors(min(node, gpus)) if heads % t == 0],
         space.cp or _powers(gpus),
-        space.pp or [p for p in _divisors(gpus) if p <= blocks],
+        space.pp or [p for p in _divisors(gpus) if blocks % p == 0],
     ):
         if gpus % (tp * cp * pp) or global_batch % (gpus // (tp * cp * pp)):
             continue
