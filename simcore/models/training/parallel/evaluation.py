@@ -14,17 +14,15 @@ from typing import NamedTuple
 
 from simcore.models.compute.compute_model import KernelCall, profiled
 from simcore.models.compute.profile import KernelProfile
-from simcore.models.network.collectives import Collective
-from simcore.models.network.mapping import Axis
 from simcore.models.network.topology import Topology
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.operator_maker import adam_update
-from simcore.models.training.operators import Communication
 from simcore.models.training.parallel.costs import KernelClock, SectionCost, in_core, section_cost
 from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
 from simcore.models.training.parallel.memory import RankMemory, in_flight, rank_memory
 from simcore.models.training.parallel.orders import FOLDED, Pipelined, turns_of
 from simcore.models.training.parallel.placement import Placement
+from simcore.models.training.parallel.replicas import SHARDED, Replicas, Run, runs_of
 from simcore.models.training.parallel.sharding import sharded_operators
 from simcore.models.training.parallel.stage import BlockTimes, ChunkTimes, Seconds, block_times, chunk_times, chunks_of
 from simcore.models.training.parallel.stages import StageTimes, play
@@ -148,6 +146,11 @@ class Evaluator:
         times = self._block_times(layout, costs, placement)
         cut = chunks_of(costs, layout.chunk_layers(total_blocks(self.model)))
         chunks = [chunk_times(layout, chunk, costs, times) for chunk in cut]
+        replicas = Replicas(layout, placement, costs, times) if layout.replicas > 1 else None
+        runs = [] if replicas is None else [list(runs_of(layout, chunk, costs)) for chunk in cut]
+        if replicas is not None and layout.zero >= SHARDED:
+            for chunk, own in zip(chunks, runs, strict=True):
+                chunk.forward.data, chunk.backward.data = replicas.of_pass(own)
         of_rank = chunks_of_ranks(layout)
         held = in_flight(layout)
         memory = tuple(
@@ -155,13 +158,11 @@ class Evaluator:
             for rank, own in enumerate(of_rank)
         )
         message = placement.message(self.message_bytes(layout)) if layout.pp > 1 else 0.0
-        busiest, parts, error = _pipeline(layout, chunks, of_rank, message)
-        update = self._update(layout, memory[busiest].parameters)
-        own = of_rank[busiest]
-        dense = sum(costs[one.section].dense * one.count for chunk in own for one in cut[chunk])
-        experts = memory[busiest].parameters - dense
-        parts["data-parallel"] = data_parallel(layout, placement, dense, experts, [chunks[one] for one in own])
-        parts["optimizer"] = update
+        parts, error = _pipeline(layout, chunks, of_rank, message)
+        updates = [self.seconds_of_update(layout, one.parameters) for one in memory]
+        once = None if layout.zero >= SHARDED else replicas
+        late, parts["optimizer"] = _ends(layout, chunks, of_rank, updates, once, runs)
+        parts["data-parallel"] += late
         flop, again = self._flop(layout)
         return Evaluation(
             layout, parts, error, memory, tuple(chunks), message, flop, flop + again,
@@ -234,65 +235,11 @@ class Evaluator:
             )
         return 3 * whole * sequences, again * sequences
 
-    def _update(self, layout: Layout, parameters: float) -> float:
-        """Return the time of the optimizer's update [s]."""
+    def seconds_of_update(self, layout: Layout, parameters: float) -> float:
+        """Return the time of the optimizer's update of so many parameters of a GPU [s]."""
         own = parameters / layout.replicas if layout.zero else parameters
         call = adam_update(own, 1)
         return self.clock(layout).seconds(KernelCall(call.kernel, call.shape, dtype="fp32"), weights=False)[0]
-
-
-def data_parallel(
-    layout: Layout, placement: Placement, dense: float, experts: float, chunks: Sequence[ChunkTimes]
-) -> float:
-    """Return what summing gradients, and gathering weights, takes that no compute hides [s].
-
-    Without ZeRO-3 gradients are summed bucket by bucket while the last micro-batch goes back; what comes after its last
-    bucket is exposed, and so is what takes longer than the pass. ZeRO-1 and 2 gather the updated weights while the next
-    iteration goes forward. ZeRO-3 and FSDP gather each block's weights a block ahead in both passes of every
-    micro-batch, and reduce-scatter its gradients.
-
-    Parameters
-    ----------
-    layout : Layout
-        How the iteration is spread.
-    placement : Placement
-        Where its groups lie.
-    dense, experts : float
-        Parameters of the GPU, apart from those of experts, and of its experts.
-    chunks : sequence of ChunkTimes
-        The GPU's model chunks.
-    """
-    if layout.replicas == 1:
-        return 0.0
-    form = layout.number_format
-    sums = ((Axis.DATA, dense), (Axis.EXPERT_DATA, experts)) if layout.ep > 1 else ((Axis.DATA, dense + experts),)
-
-    def of(collective: Collective, each: float) -> float:
-        total = 0.0
-        for axis, parameters in sums:
-            size = each * parameters
-            if collective is Collective.ALL_GATHER:
-                size /= placement.groups.degree(axis)
-            total += placement.seconds(Communication(collective, size, axis)) if parameters else 0.0
-        return total
-
-    forward, backward = (math.fsum(getattr(one, name).total for one in chunks) for name in ("forward", "backward"))
-    if layout.zero >= 3:
-        blocks = max(1, sum(one.blocks for one in chunks))
-        gather, scatter = of(Collective.ALL_GATHER, form.element), of(Collective.REDUCE_SCATTER, form.gradient)
-        ahead = (blocks - 1) / blocks if layout.overlap else 0.0
-        there = gather / blocks + max(0.0, ahead * (gather - forward))
-        back = max(scatter, gather) / blocks + max(0.0, ahead * (gather + scatter - backward))
-        if not layout.overlap:
-            there, back = gather, gather + scatter
-        return layout.micro_batches * (there + back)
-    reduce = of(Collective.REDUCE_SCATTER if layout.zero else Collective.ALL_REDUCE, form.gradient)
-    gather = of(Collective.ALL_GATHER, form.element) if layout.zero else 0.0
-    if not layout.overlap:
-        return reduce + gather
-    buckets = max(1.0, form.gradient * (dense + experts) / layout.bucket)
-    tail = reduce / buckets
-    return max(tail, reduce - (1 - 1 / buckets) * backward) + max(gather / buckets, gather - forward)
 
 
 def chunks_of_ranks(layout: Layout) -> list[list[int]]:
@@ -305,8 +252,8 @@ def chunks_of_ranks(layout: Layout) -> list[list[int]]:
 
 def _pipeline(
     layout: Layout, chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]], message: float
-) -> tuple[int, dict[str, float], float]:
-    """Return the busiest pipeline rank, what it spends its time on [s], and how far off that may be [s]."""
+) -> tuple[dict[str, float], float]:
+    """Return what the busiest pipeline rank spends its time on [s], and how far off that may be [s]."""
     spent = []
     for own in of_rank:
         each = Seconds()
@@ -321,7 +268,7 @@ def _pipeline(
     for name, part in (
         ("forward", one.forward), ("input gradient", one.input_gradient), ("weight gradient", one.weight_gradient),
         ("recompute", one.recompute), ("tensor-parallel", one.tensor), ("context-parallel", one.context),
-        ("expert-parallel", one.expert),
+        ("expert-parallel", one.expert), ("data-parallel", one.data),
     ):  # fmt: skip
         parts[name] = m * part
     if layout.pp > 1:
@@ -332,7 +279,31 @@ def _pipeline(
         else:
             parts["pipeline bubble"] = (sum(totals) - totals[busiest]) / layout.vp
             parts["pipeline messages"] = messages(layout, message)
-    return busiest, parts, m * one.error
+    return parts, m * one.error
+
+
+def _ends(
+    layout: Layout, chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]], updates: Sequence[float],
+    replicas: Replicas | None, runs: Sequence[Sequence[Run]],
+) -> tuple[float, float]:  # fmt: skip
+    """Return what replicas add to the start and the end of an iteration, and the update [s].
+
+    A pipeline fills from its first rank and drains to it. A later rank has as much more time for its weights and its
+    gradients, where the order of turns does not use that itself.
+    """
+    start = end = spare_forward = spare_backward = 0.0
+    update = updates[0]
+    for rank, own in enumerate(of_rank):
+        there = back = 0.0
+        if replicas is not None:
+            there, back = replicas.of_iteration([run for one in own for run in runs[one]])
+        start = max(start, there - spare_forward)
+        if back + updates[rank] - spare_backward > end:
+            end, update = back + updates[rank] - spare_backward, updates[rank]
+        spare_forward += chunks[own[0]].forward.total
+        spare_backward += 0.0 if layout.order in PLAYED else chunks[own[0]].backward.total
+    update = min(update, end)
+    return start + end - update, update
 
 
 def messages(layout: Layout, message: float) -> float:

@@ -124,14 +124,15 @@ class _Compiling:
             if volume and times:
                 self.streams.volumes[stream] += (times - 1) * volume
                 self.sent.append((row, stream, times * volume))
-        beside: dict[tuple[int, float], float] = {}
-        for sent, kernels in cost.hidden:
-            stream, volume = self._stream(sent)
-            if volume and times:
-                self.streams.volumes[stream] += (times - 1) * volume
-                beside[stream, kernels] = beside.get((stream, kernels), 0.0) + volume
-        for (stream, kernels), volume in beside.items():
-            self._overlap(stream, volume, kernels, 0.0, times)
+        for together, kernels in cost.hidden:
+            beside: dict[int, float] = {}
+            for sent in together:
+                stream, volume = self._stream(sent)
+                if volume and times:
+                    self.streams.volumes[stream] += (times - 1) * volume
+                    beside[stream] = beside.get(stream, 0.0) + volume
+            for stream, volume in beside.items():
+                self._overlap(stream, volume, kernels, 0.0, times)
 
     def _stream(self, sent: Communication) -> tuple[int, float]:
         return self.streams.add(Phase(0.0, sent.collective, sent.size, sent.axis), Pass.FORWARD)
