@@ -25,7 +25,7 @@ from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.replicas import SHARDED, Replicas, Run, runs_of
 from simcore.models.training.parallel.sharding import sharded_operators
 from simcore.models.training.parallel.stage import BlockTimes, ChunkTimes, Seconds, block_times, chunk_times, chunks_of
-from simcore.models.training.parallel.stages import StageTimes, play
+from simcore.models.training.parallel.stages import Sent, StageTimes, play
 from simcore.models.training.traffic import flop_of
 
 PARTS = (
@@ -72,7 +72,7 @@ class Evaluation:
         Of one GPU of each pipeline rank.
     chunks : tuple of ChunkTimes
         What each model chunk takes for a micro-batch, in the order of the model.
-    message : float
+    message : Sent
         What a message to the next stage takes [s].
     flop : float
         Work of the model in an iteration, all replicas together, without recomputation [FLOP].
@@ -87,7 +87,7 @@ class Evaluation:
     error: float
     memory: tuple[RankMemory, ...]
     chunks: tuple[ChunkTimes, ...]
-    message: float
+    message: Sent
     flop: float
     hardware_flop: float
     tokens: int
@@ -157,7 +157,7 @@ class Evaluator:
             rank_memory(layout, rank, [cut[chunk] for chunk in own], costs, held[rank])
             for rank, own in enumerate(of_rank)
         )
-        message = placement.message(self.message_bytes(layout)) if layout.pp > 1 else 0.0
+        message = placement.message(self.message_bytes(layout)) if layout.pp > 1 else Sent()
         parts, error = _pipeline(layout, chunks, of_rank, message)
         updates = [self.seconds_of_update(layout, one.parameters) for one in memory]
         once = None if layout.zero >= SHARDED else replicas
@@ -251,7 +251,7 @@ def chunks_of_ranks(layout: Layout) -> list[list[int]]:
 
 
 def _pipeline(
-    layout: Layout, chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]], message: float
+    layout: Layout, chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]], message: Sent
 ) -> tuple[dict[str, float], float]:
     """Return what the busiest pipeline rank spends its time on [s], and how far off that may be [s]."""
     spent = []
@@ -273,12 +273,13 @@ def _pipeline(
         parts[name] = m * part
     if layout.pp > 1:
         work = m * totals[busiest]
-        if layout.order in PLAYED or _uneven(totals):
-            parts["pipeline bubble"] = played_seconds(layout, chunks, 0.0) - work
+        shortest = min(min(one.forward.total, stage_times(one).input_gradient) for one in chunks)
+        if layout.order in PLAYED or _uneven(totals) or message.channel > shortest:
+            parts["pipeline bubble"] = played_seconds(layout, chunks, Sent()) - work
             parts["pipeline messages"] = played_seconds(layout, chunks, message) - work - parts["pipeline bubble"]
         else:
             parts["pipeline bubble"] = (sum(totals) - totals[busiest]) / layout.vp
-            parts["pipeline messages"] = messages(layout, message)
+            parts["pipeline messages"] = messages(layout, message.seconds, totals)
     return parts, m * one.error
 
 
@@ -306,23 +307,43 @@ def _ends(
     return start + end - update, update
 
 
-def messages(layout: Layout, message: float) -> float:
-    """Return what messages between even stages add to an iteration [s]; it is exact where m is a multiple of p.
+def messages(layout: Layout, message: float, totals: Sequence[float] = ()) -> float:
+    """Return what messages between stages add to an iteration [s]; it is exact where m is a multiple of p.
 
-    In 1F1B stages wait for 2 (p - 1) messages in each round of p micro-batches, and for 2 (p - 2) in all besides. In
-    the other orders they hide behind other micro-batches but for the way through all chunks and back, 2 (p v - 1), of
-    which many micro-batches hide all but 2 (p - 1) where chunks are looped.
+    In 1F1B the last p - k stages go round: m / (p - k) times they all take a micro-batch and wait for 2 (p - k - 1)
+    messages, with 2 (p - k - 2) more at the end and 2 k through the stages before them. The slowest such round decides;
+    it is that of all stages where they are even. In the other orders messages hide behind other micro-batches but for
+    the way through all chunks and back, 2 (p v - 1), of which many micro-batches hide all but 2 (p - 1) where chunks
+    are looped.
+
+    Parameters
+    ----------
+    layout : Layout
+        Order and sizes.
+    message : float
+        A message to the next stage [s].
+    totals : sequence of float
+        What each stage takes for a micro-batch [s], none longer than the last one; by default they are even.
 
     Examples
     --------
     >>> messages(Layout(pp=4, micro_batches=8), 1.0), messages(Layout(pp=4, micro_batches=8, order="GPipe"), 1.0)
     (16.0, 6.0)
+    >>> messages(Layout(pp=4, micro_batches=8), 1.0, [1.0, 1.0, 1.0, 9.0])
+    6.0
     """
     p, m = layout.pp, layout.micro_batches
-    if layout.order == "1F1B":
-        return (2.0 * (p - 1) * m / p + 2.0 * (p - 2)) * message
-    hidden = layout.order == "looped" and m > p
-    return 2.0 * ((p if hidden else layout.chunks) - 1) * message
+    if layout.order != "1F1B":
+        hidden = layout.order == "looped" and m > p
+        return 2.0 * ((p if hidden else layout.chunks) - 1) * message
+    totals = totals or [0.0] * p
+    longest, late, behind = max(totals), 0.0, 0.0
+    for k in range(p - 1, -1, -1):
+        behind += totals[k]
+        others = p - k - 1
+        sent = 2.0 * (others * m / (p - k) + max(0, others - 1) + k)
+        late = max(late, sent * message + (m - 1) * (behind / (p - k) - longest))
+    return late
 
 
 UNEVEN = 0.01
@@ -336,7 +357,7 @@ def _uneven(totals: Sequence[float]) -> bool:
     return max(ahead) - min(ahead) > UNEVEN * most or totals[-1] < (1 - UNEVEN) * max(ahead)
 
 
-def played_seconds(layout: Layout, chunks: Sequence[ChunkTimes], message: float) -> float:
+def played_seconds(layout: Layout, chunks: Sequence[ChunkTimes], message: Sent) -> float:
     """Return the time of a pipeline's turns [s]; once it is full, each further round of p micro-batches takes as long.
 
     Parameters
@@ -345,8 +366,8 @@ def played_seconds(layout: Layout, chunks: Sequence[ChunkTimes], message: float)
         Order and sizes.
     chunks : sequence of ChunkTimes
         What each model chunk takes, in the order of the model.
-    message : float
-        A message to the next stage [s].
+    message : Sent
+        A message to the next stage.
     """
     p, m = layout.pp, layout.micro_batches
     stages = [stage_times(chunk) for chunk in chunks]

@@ -14,6 +14,7 @@ from simcore.models.network.topology import Topology
 from simcore.models.network.transfers import transfer_legs
 from simcore.models.training.operators import Communication
 from simcore.models.training.parallel.layout import Layout
+from simcore.models.training.parallel.stages import Sent
 
 
 class Placement:
@@ -82,19 +83,20 @@ class Placement:
         return latency, max(busy)
 
     @cached_property
-    def _message(self) -> tuple[float, float]:
-        """Return the latency of a message to the next stage [s], and the time of each byte [s/B]; the slowest one's."""
+    def _message(self) -> tuple[float, Sent]:
+        """Return the latency of a message to the next stage [s], and what each byte takes [s/B]; the slowest one's."""
         last = 1
         for here in self.stages:
             last *= here
-        slowest = (0.0, 0.0)
+        slowest = 0.0, Sent()
         for stage in range(last - 1):
             legs = transfer_legs(self.whole, self.bandwidths, self.stages, stage, stage + 1, 1.0)
-            line = sum(leg.latency for leg in legs), sum(leg.duration for leg in legs)
-            slowest = max(slowest, line, key=lambda one: one[1])
+            leg = max(legs, key=lambda one: one.duration)
+            line = Sent(sum(leg.duration for leg in legs), leg.work, leg.duration)
+            slowest = max(slowest, (sum(leg.latency for leg in legs), line), key=lambda one: one[1])
         return slowest
 
-    def message(self, size: float) -> float:
+    def message(self, size: float) -> Sent:
         """Return what a message to the next stage takes [s]."""
         latency, each = self._message
-        return latency + each * size if size > 0 else 0.0
+        return Sent(latency + each.seconds * size, each.links * size, each.channel * size) if size > 0 else Sent()

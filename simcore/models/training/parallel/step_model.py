@@ -112,6 +112,8 @@ class _Compiling:
         self._spend(again * repeated)
         self._send(0, cost.forward, passed + (again if full else 0.0))
         self._send(1, cost.input_gradient, passed)
+        if not full:
+            self._send(0, cost.core, again)
 
     def _spend(self, seconds: float) -> None:
         self.fixed += seconds
