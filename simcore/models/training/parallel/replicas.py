@@ -11,13 +11,13 @@ its root.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Axis
 from simcore.models.training.operators import Communication
-from simcore.models.training.parallel.costs import SectionCost
+from simcore.models.training.parallel.costs import PassCost, SectionCost
 from simcore.models.training.parallel.layout import Layout, Recompute
 from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.stage import BlockTimes, Held, recomputed
@@ -189,8 +189,19 @@ class Exposed(NamedTuple):
     backward: float
 
 
+class Free(NamedTuple):
+    """Time of a repetition's passes, and of recomputing it, in which links are free for what replicas send [s]."""
+
+    forward: float
+    backward: float
+    again: float
+
+
 class Replicas:
     """What replicas of a layout send, in seconds on its network.
+
+    Collectives that compute waits for go first on links that both use. Each dimension that they share is looked at by
+    itself, and all others together; the one that is late decides.
 
     Parameters
     ----------
@@ -207,10 +218,15 @@ class Replicas:
     def __init__(
         self, layout: Layout, placement: Placement, costs: Sequence[SectionCost], times: Sequence[BlockTimes]
     ) -> None:
-        self.layout, self.costs, self.times = layout, costs, times
-        self._sums = [math.fsum(map(placement.seconds, sums(layout, one))) for one in costs]
-        gathered = bool(layout.zero)
-        self._gathers = [math.fsum(map(placement.seconds, gathers(layout, one))) if gathered else 0.0 for one in costs]
+        others = (
+            (Axis.TENSOR, layout.tp), (Axis.CONTEXT, layout.cp), (Axis.EXPERT, layout.ep),
+        )  # fmt: skip
+        axes = (Axis.DATA, Axis.EXPERT_DATA) if layout.ep > 1 else (Axis.DATA,)
+        shared = placement.shared(axes, [axis for axis, degree in others if degree > 1]) if layout.overlap else ()
+        alone = [d for d in range(len(placement.bandwidths)) if d not in shared]
+        self._views = [_View(layout, placement, costs, times, (d,), busy=True) for d in shared]
+        if alone or not shared:
+            self._views.append(_View(layout, placement, costs, times, alone, busy=False))
 
     def of_iteration(self, chunk: Sequence[Run]) -> Exposed:
         """Return what a rank waits for once an iteration, without ZeRO-3 [s].
@@ -220,6 +236,62 @@ class Replicas:
         chunk : sequence of Run
             Its repetitions, in the order of the model.
         """
+        return _latest([view.of_iteration(chunk) for view in self._views])
+
+    def of_pass(self, chunk: Sequence[Run]) -> Exposed:
+        """Return what the passes of a chunk on each micro-batch wait for, with ZeRO-3 [s].
+
+        With gathers of 3 s and forward passes of 2 s, four repetitions wait for 3 + 3 (3 - 2) s. Backward a repetition
+        hides the next one's gather and the scatter of the one before it.
+        """
+        return _latest([view.of_pass(chunk) for view in self._views])
+
+
+def _latest(views: Sequence[Exposed]) -> Exposed:
+    return Exposed(*map(max, zip(*views, strict=True))) if len(views) > 1 else views[0]
+
+
+class _View:
+    """What replicas send as some dimensions see it; parameters as of `Replicas`.
+
+    Parameters
+    ----------
+    dimensions : sequence of int
+        Dimensions, from 0.
+    busy : bool
+        Whether collectives of other groups take time of their links.
+    """
+
+    def __init__(
+        self, layout: Layout, placement: Placement, costs: Sequence[SectionCost], times: Sequence[BlockTimes],
+        dimensions: Sequence[int], *, busy: bool,
+    ) -> None:  # fmt: skip
+        self.layout, self.costs = layout, costs
+
+        def seconds(sent: Iterable[Communication]) -> float:
+            lines = [(placement.line(one.collective, one.axis)[0], placement.loads(one.collective, one.axis), one.size)
+                     for one in sent]  # fmt: skip
+            return sum(latency + size * max(loads[d] for d in dimensions) for latency, loads, size in lines)
+
+        def free(pass_seconds: float, *passed: PassCost) -> float:
+            taken = [seconds((*one.blocking, *(each for sent, _ in one.hidden for each in sent))) for one in passed]
+            return max(0.0, pass_seconds - sum(taken))
+
+        full = layout.recompute is Recompute.FULL
+        self._sums = [seconds(sums(layout, one)) for one in costs]
+        self._gathers = [seconds(gathers(layout, one)) if layout.zero else 0.0 for one in costs]
+        self._free = [
+            Free(
+                free(time.forward.total, *([cost.forward] if busy else [])),
+                free(time.backward.total, *([cost.input_gradient] if busy else [])),
+                free((time.full if full else time.selective).total,
+                     *([cost.forward if full else cost.core] if busy else [])),
+            )
+            for time, cost in zip(times, costs, strict=True)
+        ]  # fmt: skip
+
+    def of_iteration(self, chunk: Sequence[Run]) -> Exposed:
+        """As of `Replicas`."""
         if not self.layout.overlap:
             count = [(one.times, one.section) for one in chunk]
             return Exposed(*(math.fsum(n * of[i] for n, i in count) for of in (self._gathers, self._sums)))
@@ -229,11 +301,7 @@ class Replicas:
         return Exposed(gathered_late(there, bucket) if self.layout.zero else 0.0, summed_late(back, bucket))
 
     def of_pass(self, chunk: Sequence[Run]) -> Exposed:
-        """Return what the passes of a chunk on each micro-batch wait for, with ZeRO-3 [s].
-
-        Examples of the two formulas: with gathers of 3 s and forward passes of 2 s, four repetitions expose
-        3 + 3 (3 - 2) s. Backward a repetition hides its gather and the scatter of the one before it.
-        """
+        """As of `Replicas`."""
         around = [one for one in chunk if not self.costs[one.section].path]
         root_gather, root_sum = (
             math.fsum(one.times * of[one.section] for one in around) for of in (self._gathers, self._sums)
@@ -275,11 +343,8 @@ class Replicas:
         return Piece(one.times, seconds, gradient_bytes(self.layout, self.costs[one.section]), sent[one.section])
 
     def _forward(self, one: Run) -> float:
-        return self.times[one.section].forward.total
+        return self._free[one.section].forward
 
     def _backward(self, one: Run) -> float:
-        times = self.times[one.section]
-        total = times.backward.total
-        if one.again:
-            total += (times.full if self.layout.recompute is Recompute.FULL else times.selective).total
-        return total
+        free = self._free[one.section]
+        return free.backward + free.again if one.again else free.backward
