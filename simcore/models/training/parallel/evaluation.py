@@ -297,7 +297,7 @@ def _ends(
     for rank, own in enumerate(of_rank):
         there = back = 0.0
         if replicas is not None:
-            there, back = replicas.of_iteration([run for one in own for run in runs[one]])
+            there, back = replicas.of_iteration([runs[one] for one in own])
         start = max(start, there - spare_forward)
         if back + updates[rank] - spare_backward > end:
             end, update = back + updates[rank] - spare_backward, updates[rank]

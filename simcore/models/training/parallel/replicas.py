@@ -19,6 +19,7 @@ from simcore.models.network.mapping import Axis
 from simcore.models.training.operators import Communication
 from simcore.models.training.parallel.costs import PassCost, SectionCost
 from simcore.models.training.parallel.layout import Layout, Recompute
+from simcore.models.training.parallel.orders import FOLDED
 from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.stage import BlockTimes, Held, recomputed
 
@@ -189,6 +190,23 @@ class Exposed(NamedTuple):
     backward: float
 
 
+SPLIT = frozenset({"zero-bubble", *FOLDED})
+"""Orders whose weight gradients are turns of their own, in which sums of gradients start."""
+
+
+def turns_between(layout: Layout) -> int:
+    """Return the turns of a rank between the last of one chunk and that of the next one, where all are of one kind.
+
+    Examples
+    --------
+    >>> turns_between(Layout(pp=4, vp=2, micro_batches=8, order="interleaved"))
+    3
+    """
+    if layout.order == "looped":
+        return layout.micro_batches - 1
+    return layout.micro_batches // layout.pipelined.rounds - 1 if layout.order == "interleaved" else 0
+
+
 class Free(NamedTuple):
     """Time of a repetition's passes, and of recomputing it, in which links are free for what replicas send [s]."""
 
@@ -228,15 +246,15 @@ class Replicas:
         if alone or not shared:
             self._views.append(_View(layout, placement, costs, times, alone, busy=False))
 
-    def of_iteration(self, chunk: Sequence[Run]) -> Exposed:
+    def of_iteration(self, chunks: Sequence[Sequence[Run]]) -> Exposed:
         """Return what a rank waits for once an iteration, without ZeRO-3 [s].
 
         Parameters
         ----------
-        chunk : sequence of Run
-            Its repetitions, in the order of the model.
+        chunks : sequence of sequence of Run
+            The repetitions of its model chunks, in the order of the model.
         """
-        return _latest([view.of_iteration(chunk) for view in self._views])
+        return _latest([view.of_iteration(chunks) for view in self._views])
 
     def of_pass(self, chunk: Sequence[Run]) -> Exposed:
         """Return what the passes of a chunk on each micro-batch wait for, with ZeRO-3 [s].
@@ -267,6 +285,7 @@ class _View:
         dimensions: Sequence[int], *, busy: bool,
     ) -> None:  # fmt: skip
         self.layout, self.costs = layout, costs
+        self._split = layout.pp > 1 and layout.order in SPLIT and layout.zero < SHARDED
 
         def seconds(sent: Iterable[Communication]) -> float:
             lines = [(placement.line(one.collective, one.axis)[0], placement.loads(one.collective, one.axis), one.size)
@@ -283,6 +302,7 @@ class _View:
         self._free = [
             Free(
                 free(time.forward.total, *([cost.forward] if busy else [])),
+                time.backward.weight_gradient if self._split else
                 free(time.backward.total, *([cost.input_gradient] if busy else [])),
                 free((time.full if full else time.selective).total,
                      *([cost.forward if full else cost.core] if busy else [])),
@@ -290,15 +310,22 @@ class _View:
             for time, cost in zip(times, costs, strict=True)
         ]  # fmt: skip
 
-    def of_iteration(self, chunk: Sequence[Run]) -> Exposed:
+    def of_iteration(self, chunks: Sequence[Sequence[Run]]) -> Exposed:
         """As of `Replicas`."""
         if not self.layout.overlap:
-            count = [(one.times, one.section) for one in chunk]
+            count = [(one.times, one.section) for chunk in chunks for one in chunk]
             return Exposed(*(math.fsum(n * of[i] for n, i in count) for of in (self._gathers, self._sums)))
-        there = [self._piece(one, self._forward(one), self._gathers) for one in chunk]
-        back = [self._piece(one, self._backward(one), self._sums) for one in reversed(chunk)]
+        there, back = list[Piece](), list[Piece]()
+        between = turns_between(self.layout)
+        for chunk in chunks if self.layout.zero else ():
+            there += [self._piece(one, self._forward(one), self._gathers) for one in chunk]
+            there.append(Piece(1, between * sum(one.times * one.seconds for one in there[-len(chunk) :]), 0.0, 0.0))
+        for chunk in reversed(chunks):
+            if back:
+                back.append(Piece(1, between * sum(one.times * self._backward(one) for one in chunk), 0.0, 0.0))
+            back += [self._piece(one, self._backward(one), self._sums) for one in reversed(chunk)]
         bucket = self.layout.bucket
-        return Exposed(gathered_late(there, bucket) if self.layout.zero else 0.0, summed_late(back, bucket))
+        return Exposed(gathered_late(there, bucket), summed_late(back, bucket))
 
     def of_pass(self, chunk: Sequence[Run]) -> Exposed:
         """As of `Replicas`."""
@@ -347,4 +374,4 @@ class _View:
 
     def _backward(self, one: Run) -> float:
         free = self._free[one.section]
-        return free.backward + free.again if one.again else free.backward
+        return free.backward + free.again if one.again and not self._split else free.backward
