@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from simcore.models.training.parallel.changes import Change
 from simcore.models.training.parallel.evaluation import Evaluation
+from simcore.models.training.parallel.simulate import Simulated
 from simcore.results import Result
 from simcore.studies.deployment.layouts import Deployed
 
@@ -27,6 +28,8 @@ class IterationOutcome(Result, ABC):
         Memory of a GPU that programs may use [B].
     change : Change or None
         The single change that makes it fastest, of those that fit.
+    simulated : Simulated or None
+        The iteration chunk by chunk, where that was asked for.
     training_tokens : float or None
         Tokens of a whole training, where they were given.
     """
@@ -36,12 +39,18 @@ class IterationOutcome(Result, ABC):
     tried: int | None
     capacity: float
     change: Change | None
+    simulated: Simulated | None
     training_tokens: float | None
 
     @property
     def time(self) -> float:
         """The iteration [s]."""
         return self.evaluation.time
+
+    @property
+    def difference(self) -> float | None:
+        """What the simulated iteration takes more than the closed form, as a share of that."""
+        return None if self.simulated is None else self.simulated.time / self.time - 1
 
     @property
     def fits(self) -> bool:

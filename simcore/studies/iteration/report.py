@@ -77,6 +77,9 @@ def _headline(result: IterationOutcome) -> str:
 def _under(result: IterationOutcome) -> Iterator[str]:
     layout = result.evaluation.layout
     yield f"{layout_text(layout)}; global batch {layout.global_batch:,}"
+    if result.simulated is not None:
+        time, more = format_si(result.simulated.time, "s", 5), result.difference
+        yield f"closed form {format_si(result.time, 's', 5)}; simulated chunk by chunk {time} ({more:+.2%})"
     if result.tried is not None:
         what = "fastest that fits" if result.fits else "one that needs least memory, as none fits,"
         yield f"what was not given is chosen: the {what} of {result.tried:,} layouts"

@@ -7,7 +7,6 @@ hides, the pipeline's bubble and its messages, sums of gradients, and the update
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -20,22 +19,13 @@ from simcore.models.training.operator_maker import adam_update
 from simcore.models.training.parallel.costs import KernelClock, SectionCost, in_core, section_cost
 from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
 from simcore.models.training.parallel.memory import RankMemory, in_flight, rank_memory
-from simcore.models.training.parallel.orders import FOLDED, Pipelined, turns_of
+from simcore.models.training.parallel.pipelining import chunks_of_ranks, ends, pipeline_parts
 from simcore.models.training.parallel.placement import Placement
-from simcore.models.training.parallel.replicas import SHARDED, Replicas, Run, runs_of
+from simcore.models.training.parallel.replicas import SHARDED, Replicas, runs_of
 from simcore.models.training.parallel.sharding import sharded_operators
-from simcore.models.training.parallel.stage import BlockTimes, ChunkTimes, Seconds, block_times, chunk_times, chunks_of
-from simcore.models.training.parallel.stages import Sent, StageTimes, play
+from simcore.models.training.parallel.stage import BlockTimes, ChunkTimes, block_times, chunk_times, chunks_of
+from simcore.models.training.parallel.stages import Sent
 from simcore.models.training.traffic import flop_of
-
-PARTS = (
-    "forward", "input gradient", "weight gradient", "recompute", "tensor-parallel", "context-parallel",
-    "expert-parallel", "pipeline bubble", "pipeline messages", "data-parallel", "optimizer",
-)  # fmt: skip
-"""Parts of an iteration, which add up to it."""
-
-PLAYED = frozenset({"zero-bubble", *FOLDED})
-"""Orders whose iteration is played turn by turn; those of the others have a closed form."""
 
 
 class Machine(NamedTuple):
@@ -65,7 +55,7 @@ class Evaluation:
     layout : Layout
         How it is spread.
     parts : dict of str to float
-        What the busiest pipeline rank spends its time on, see `PARTS` [s].
+        What the busiest pipeline rank spends its time on, see `simcore.models.training.parallel.pipelining.PARTS` [s].
     error : float
         How far off the kernels of an iteration may be, as far as that was measured [s].
     memory : tuple of RankMemory
@@ -158,10 +148,10 @@ class Evaluator:
             for rank, own in enumerate(of_rank)
         )
         message = placement.message(self.message_bytes(layout)) if layout.pp > 1 else Sent()
-        parts, error = _pipeline(layout, chunks, of_rank, message)
+        parts, error = pipeline_parts(layout, chunks, of_rank, message)
         updates = [self.seconds_of_update(layout, one.parameters) for one in memory]
         once = None if layout.zero >= SHARDED else replicas
-        late, parts["optimizer"] = _ends(layout, chunks, of_rank, updates, once, runs)
+        late, parts["optimizer"] = ends(layout, chunks, of_rank, updates, once, runs)
         parts["data-parallel"] += late
         flop, again = self._flop(layout)
         return Evaluation(
@@ -240,154 +230,6 @@ class Evaluator:
         own = parameters / layout.replicas if layout.zero else parameters
         call = adam_update(own, 1)
         return self.clock(layout).seconds(KernelCall(call.kernel, call.shape, dtype="fp32"), weights=False)[0]
-
-
-def chunks_of_ranks(layout: Layout) -> list[list[int]]:
-    """Return the model chunks of each pipeline rank."""
-    p, v = layout.pp, layout.vp
-    if layout.order in FOLDED and v == 2:
-        return [[rank, 2 * p - 1 - rank] for rank in range(p)]
-    return [[chunk * p + rank for chunk in range(v)] for rank in range(p)]
-
-
-def _pipeline(
-    layout: Layout, chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]], message: Sent
-) -> tuple[dict[str, float], float]:
-    """Return what the busiest pipeline rank spends its time on [s], and how far off that may be [s]."""
-    spent = []
-    for own in of_rank:
-        each = Seconds()
-        for chunk in own:
-            each.add(chunks[chunk].forward)
-            each.add(chunks[chunk].backward)
-        spent.append(each)
-    totals = [each.total for each in spent]
-    busiest = max(range(len(totals)), key=totals.__getitem__)
-    m, one = layout.micro_batches, spent[busiest]
-    parts = dict.fromkeys(PARTS, 0.0)
-    for name, part in (
-        ("forward", one.forward), ("input gradient", one.input_gradient), ("weight gradient", one.weight_gradient),
-        ("recompute", one.recompute), ("tensor-parallel", one.tensor), ("context-parallel", one.context),
-        ("expert-parallel", one.expert), ("data-parallel", one.data),
-    ):  # fmt: skip
-        parts[name] = m * part
-    if layout.pp > 1:
-        work = m * totals[busiest]
-        shortest = min(min(one.forward.total, stage_times(one).input_gradient) for one in chunks)
-        if layout.order in PLAYED or _uneven(totals) or message.channel > shortest:
-            parts["pipeline bubble"] = played_seconds(layout, chunks, Sent()) - work
-            parts["pipeline messages"] = played_seconds(layout, chunks, message) - work - parts["pipeline bubble"]
-        else:
-            parts["pipeline bubble"] = (sum(totals) - totals[busiest]) / layout.vp
-            parts["pipeline messages"] = messages(layout, message.seconds, totals)
-    return parts, m * one.error
-
-
-def _ends(
-    layout: Layout, chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]], updates: Sequence[float],
-    replicas: Replicas | None, runs: Sequence[Sequence[Run]],
-) -> tuple[float, float]:  # fmt: skip
-    """Return what replicas add to the start and the end of an iteration, and the update [s].
-
-    A pipeline fills from its first rank and drains to it. A later rank has as much more time for its weights and its
-    gradients, where the order of turns does not use that itself.
-    """
-    start = end = spare_forward = spare_backward = 0.0
-    update = updates[0]
-    for rank, own in enumerate(of_rank):
-        there = back = 0.0
-        if replicas is not None:
-            there, back = replicas.of_iteration([runs[one] for one in own])
-        start = max(start, there - spare_forward)
-        if back + updates[rank] - spare_backward > end:
-            end, update = back + updates[rank] - spare_backward, updates[rank]
-        spare_forward += chunks[own[0]].forward.total
-        spare_backward += 0.0 if layout.order in PLAYED else chunks[own[0]].backward.total
-    update = min(update, end)
-    return start + end - update, update
-
-
-def messages(layout: Layout, message: float, totals: Sequence[float] = ()) -> float:
-    """Return what messages between stages add to an iteration [s]; it is exact where m is a multiple of p.
-
-    In 1F1B the last p - k stages go round: m / (p - k) times they all take a micro-batch and wait for 2 (p - k - 1)
-    messages, with 2 (p - k - 2) more at the end and 2 k through the stages before them. The slowest such round decides;
-    it is that of all stages where they are even. In the other orders messages hide behind other micro-batches but for
-    the way through all chunks and back, 2 (p v - 1), of which many micro-batches hide all but 2 (p - 1) where chunks
-    are looped.
-
-    Parameters
-    ----------
-    layout : Layout
-        Order and sizes.
-    message : float
-        A message to the next stage [s].
-    totals : sequence of float
-        What each stage takes for a micro-batch [s], none longer than the last one; by default they are even.
-
-    Examples
-    --------
-    >>> messages(Layout(pp=4, micro_batches=8), 1.0), messages(Layout(pp=4, micro_batches=8, order="GPipe"), 1.0)
-    (16.0, 6.0)
-    >>> messages(Layout(pp=4, micro_batches=8), 1.0, [1.0, 1.0, 1.0, 9.0])
-    6.0
-    """
-    p, m = layout.pp, layout.micro_batches
-    if layout.order != "1F1B":
-        hidden = layout.order == "looped" and m > p
-        return 2.0 * ((p if hidden else layout.chunks) - 1) * message
-    totals = totals or [0.0] * p
-    longest, late, behind = max(totals), 0.0, 0.0
-    for k in range(p - 1, -1, -1):
-        behind += totals[k]
-        others = p - k - 1
-        sent = 2.0 * (others * m / (p - k) + max(0, others - 1) + k)
-        late = max(late, sent * message + (m - 1) * (behind / (p - k) - longest))
-    return late
-
-
-UNEVEN = 0.01
-"""Ranks whose times for a micro-batch differ by more than this share are played turn by turn."""
-
-
-def _uneven(totals: Sequence[float]) -> bool:
-    """Say whether ranks before the last one, which the output layer makes longer, differ among each other."""
-    most = max(totals)
-    ahead = totals[:-1]
-    return max(ahead) - min(ahead) > UNEVEN * most or totals[-1] < (1 - UNEVEN) * max(ahead)
-
-
-def played_seconds(layout: Layout, chunks: Sequence[ChunkTimes], message: Sent) -> float:
-    """Return the time of a pipeline's turns [s]; once it is full, each further round of p micro-batches takes as long.
-
-    Parameters
-    ----------
-    layout : Layout
-        Order and sizes.
-    chunks : sequence of ChunkTimes
-        What each model chunk takes, in the order of the model.
-    message : Sent
-        A message to the next stage.
-    """
-    p, m = layout.pp, layout.micro_batches
-    stages = [stage_times(chunk) for chunk in chunks]
-
-    def of(micro_batches: int) -> float:
-        size = Pipelined(p, micro_batches, layout.vp)
-        return play(layout.order, size, turns_of(layout.order, size), stages, message).seconds
-
-    rounds = (m - 4 * p) // p
-    if rounds <= 1:
-        return of(m)
-    full = m - rounds * p
-    whole = of(full)
-    return whole + rounds * (whole - of(full - p))
-
-
-def stage_times(chunk: ChunkTimes) -> StageTimes:
-    """Return the passes of a chunk as turns have them: recomputation belongs to the input gradient."""
-    weights = chunk.backward.weight_gradient
-    return StageTimes(chunk.forward.total, chunk.backward.total - weights, weights)
 
 
 def _width(dtype: str, element: int) -> int:

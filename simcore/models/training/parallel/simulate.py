@@ -21,9 +21,10 @@ from simcore.models.network.transfers import transfer_legs
 from simcore.models.training.execute import Log, Runner, finish
 from simcore.models.training.operators import Communication
 from simcore.models.training.parallel.costs import PassCost, SectionCost
-from simcore.models.training.parallel.evaluation import Evaluator, chunks_of_ranks
+from simcore.models.training.parallel.evaluation import Evaluator
 from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
 from simcore.models.training.parallel.orders import FOLDED, Kind, Pipelined, Turn, turns_of
+from simcore.models.training.parallel.pipelining import chunks_of_ranks
 from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.replicas import SHARDED, Run, gathers, gradient_bytes, runs_of, sums
 from simcore.models.training.parallel.stage import chunks_of
