@@ -40,7 +40,9 @@ def main() -> None:
         seconds = time.process_time() - started
         each = seconds * CANDIDATES / len(layouts)
         worst = max(worst, each)
-        print(f"{model:15s} {len(layouts):6,} candidates, {len(found.best):6,} fit: {seconds:.2f} CPU s, {each:.2f} for 10,000")
+        print(
+            f"{model:15s} {len(layouts):6,} candidates, {len(found.best):6,} fit: {seconds:.2f} CPU s, {each:.2f} for 10,000"
+        )
     command = _command()
     print(f"simcore {' '.join(TRAIN)}: {command:.2f} CPU s")
     sys.exit(worst > SEARCH or command > COMMAND)

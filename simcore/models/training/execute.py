@@ -146,6 +146,19 @@ class Runner:
         yield event
         self.log.waiting = ""
 
+    def receive(self, event: Event, what: str, layer: int, part: Pass) -> Generator[Event, Any, None]:
+        """Wait for a message of another pipeline stage; only what it is under way is written down, see `Span`.
+
+        Its event's value is when it left [s], and the dimension that it took longest in.
+        """
+        start = self.clock.now
+        yield from self.wait(event, what)
+        assert event.value is not None
+        departed, slowest = event.value
+        now, since = self.clock.now, max(start, departed)
+        if now > since:
+            self.log.spans.append(Span(since, now, layer, part, Axis.PIPELINE, slowest))
+
     def whole(self, steps: Iterable[Step]) -> Generator[Event, Any, None]:
         """Take all steps of a program, and note the end."""
         yield from self.run(steps)

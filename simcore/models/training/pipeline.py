@@ -340,12 +340,12 @@ class _Running:
     def _activations(self, stage: _Stage, micro_batch: int) -> Generator[Event, Any, None]:
         if stage.index > 0:
             what = f"the activations of micro-batch {micro_batch + 1} from stage {stage.index}"
-            yield from self._receive(stage, stage.activations[micro_batch], what, stage.layers[0], Pass.FORWARD)
+            yield from stage.runner.receive(stage.activations[micro_batch], what, stage.layers[0], Pass.FORWARD)
 
     def _gradient(self, stage: _Stage, micro_batch: int) -> Generator[Event, Any, None]:
         if stage.index < len(self.stages) - 1:
             what = f"the gradient of micro-batch {micro_batch + 1} from stage {stage.index + 2}"
-            yield from self._receive(stage, stage.gradients[micro_batch], what, stage.layers[-1], Pass.INPUT_GRADIENT)
+            yield from stage.runner.receive(stage.gradients[micro_batch], what, stage.layers[-1], Pass.INPUT_GRADIENT)
 
     def _send(self, stage: _Stage, step: int, micro_batch: int) -> None:
         there = stage.index + step
@@ -356,12 +356,3 @@ class _Running:
         size = self.sizes[min(stage.index, there)] / self.pipeline.micro_batches
         legs = self.route(stage.index, there, size)
         stage.fabric.send(legs, "onwards" if step == 1 else "back", what, box[micro_batch])
-
-    def _receive(self, stage: _Stage, event: Event, what: str, layer: int, part: Pass) -> Generator[Event, Any, None]:
-        start = self.clock.now
-        yield from stage.runner.wait(event, what)
-        assert event.value is not None  # see ChunkFabric.send
-        departed, slowest = event.value
-        now, since = self.clock.now, max(start, departed)
-        if now > since:
-            stage.runner.log.spans.append(Span(since, now, layer, part, Axis.PIPELINE, slowest))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from dataclasses import dataclass
 
+from simcore.models.training.parallel.simulate import Simulated
 from simcore.studies.deployment.outcome import LayoutOutcome
 
 
@@ -14,16 +15,24 @@ class IterationOutcome(LayoutOutcome, ABC):
 
     Attributes
     ----------
+    simulated : Simulated or None
+        The iteration chunk by chunk, where that was asked for.
     training_tokens : float or None
         Tokens of a whole training, where they were given.
     """
 
+    simulated: Simulated | None
     training_tokens: float | None
 
     @property
     def time(self) -> float:
         """The iteration [s]."""
         return self.evaluation.time
+
+    @property
+    def difference(self) -> float | None:
+        """What the simulated iteration takes more than the closed form, as a share of that."""
+        return None if self.simulated is None else self.simulated.time / self.time - 1
 
     @property
     def tokens_per_second(self) -> float:

@@ -26,7 +26,7 @@ _COMPUTE = ("forward", "input gradient", "weight gradient")
 def report(result: IterationOutcome) -> list[Block]:
     """Return the parts of the iteration, rates, memory by rank, and what limits it."""
     return [
-        Headline(_headline(result), "\n".join(under(result.evaluation, result.tried, result.capacity))),
+        Headline(_headline(result), "\n".join(_under(result))),
         _parts(result),
         _rates(result),
         memory_grid(result.evaluation.memory),
@@ -45,6 +45,13 @@ def _headline(result: IterationOutcome) -> str:
         f"{result.deployment.name}, sequence {result.deployment.sequence:,}, on {layout.gpus} {machine.profile.name}, "
         f"network {machine.topology.name}: {format_si(result.time, 's', 5)} per iteration"
     )
+
+
+def _under(result: IterationOutcome) -> Iterator[str]:
+    if result.simulated is not None:
+        time, more = format_si(result.simulated.time, "s", 5), result.difference
+        yield f"closed form {format_si(result.time, 's', 5)}; simulated chunk by chunk {time} ({more:+.2%})"
+    yield from under(result.evaluation, result.tried, result.capacity)
 
 
 def _parts(result: IterationOutcome) -> Grid:

@@ -5,12 +5,23 @@ from __future__ import annotations
 from simcore.studies.deployment.parallel import ParallelRequest
 from simcore.studies.request import option
 
+LOOPS = ("closed", "simulate")
+"""How an iteration is timed."""
+
 
 class IterationRequest(ParallelRequest):
     """A training iteration of a model on GPUs."""
 
     study = "iteration"
 
+    loop: str = option(
+        default="closed",
+        choices=LOOPS,
+        metavar="LOOP",
+        help="How the iteration is timed: closed is a formula, simulate runs it chunk by chunk beside it. "
+        "What waits for what with a workload: NoOverlap, Overlap, simulate (its default).",
+    )
+    chunks: int = option(default=64, least=1, help="Into how many each collective is cut where it is simulated.")
     tokens: float | str | None = option(
         default=None, metavar="COUNT", help="Say how long training on so many tokens takes: 300B, 2T."
     )

@@ -11,7 +11,7 @@ from simcore.results import Table, Timeline
 from simcore.studies.deployment.texts import layout_text
 from simcore.studies.iteration.outcome import IterationOutcome
 from simcore.studies.iteration.report import report, sentences
-from simcore.studies.iteration.stages import stage_slices
+from simcore.studies.iteration.stages import simulated_slices, stage_slices
 from simcore.timeline.slices import Slice, timeline
 
 if TYPE_CHECKING:
@@ -43,12 +43,13 @@ class IterationResult(IterationOutcome):
 
     @cached_property
     def slices(self) -> list[Slice]:
-        """What each stage does when."""
+        """What each stage does when, in closed form."""
         return stage_slices(self.evaluation)
 
     def timeline(self) -> Timeline:
-        """Return what each stage does when, a track each."""
-        return timeline(self.slices, f"simcore train {self.deployment.name}, {layout_text(self.evaluation.layout)}")
+        """Return what each stage does when, a track each; as it was simulated, where it was."""
+        slices = self.slices if self.simulated is None else simulated_slices(self.simulated)
+        return timeline(slices, f"simcore train {self.deployment.name}, {layout_text(self.evaluation.layout)}")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain containers, in SI units, for JSON."""
@@ -60,6 +61,9 @@ class IterationResult(IterationOutcome):
             "sequence": self.deployment.sequence,
             "layout": {**layout.as_dict(), "tried": self.tried},
             "iteration_time": self.time,
+            "simulated": None if self.simulated is None else {
+                "time": self.simulated.time, "difference": self.difference,
+            },
             "parts": dict(one.parts),
             "kernel_error": one.error,
             "tokens_per_second": self.tokens_per_second,

@@ -8,6 +8,8 @@ import time
 from simcore.errors import InputError, field
 from simcore.models.training.parallel.changes import best_change
 from simcore.models.training.parallel.search import capacity, fits
+from simcore.models.training.parallel.simulate import simulate
+from simcore.models.training.simulated import Settings
 from simcore.results import Provenance, versions
 from simcore.studies.deployment.layouts import chosen, deployed, notes_of, settled_inputs
 from simcore.studies.iteration.request import IterationRequest
@@ -43,6 +45,9 @@ def iteration(request: IterationRequest) -> IterationResult:
     device = deployment.evaluator.machine.profile.device
     good = fits(evaluation, device)
     below = WORTH * evaluation.time if good else float("inf")
+    simulated = None
+    if request.loop == "simulate":
+        simulated = simulate(deployment.evaluator, evaluation.layout, Settings(chunks=request.chunks))
     change = best_change(deployment.evaluator, evaluation.layout, below=below)
     return IterationResult(
         deployment=deployment,
@@ -50,6 +55,7 @@ def iteration(request: IterationRequest) -> IterationResult:
         tried=None if found is None else found.tried,
         capacity=capacity(device),
         change=change,
+        simulated=simulated,
         training_tokens=tokens,
         warnings=(*deployment.notes, *notes_of(deployment.evaluator.clock(evaluation.layout).notes)),
         provenance=Provenance(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from simcore.models.training.parallel.evaluation import Evaluation, stage_times
+from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.models.training.parallel.orders import Kind, Pipelined, turns_of
+from simcore.models.training.parallel.pipelining import stage_times
+from simcore.models.training.parallel.simulate import UPDATE, Simulated
 from simcore.models.training.parallel.stages import play
 from simcore.timeline.slices import Slice
 
@@ -41,4 +43,18 @@ def stage_slices(evaluation: Evaluation) -> list[Slice]:
             if evaluation.parts[name]:
                 slices.append(Slice(track, name, end, end + evaluation.parts[name], {}))
                 end += evaluation.parts[name]
+    return slices
+
+
+def simulated_slices(simulated: Simulated) -> list[Slice]:
+    """Return what a GPU of every pipeline rank computed and waited for in a simulated iteration."""
+    slices = []
+    for rank, log in enumerate(simulated.logs):
+        for span in log.spans:
+            name = span.part.value if span.layer != UPDATE else "optimizer"
+            values: dict[str, int | str] = {} if span.layer == UPDATE else {"repetition": span.layer + 1}
+            if span.axis is not None:
+                name = f"waits: {span.axis.value}"
+                values["for"] = span.part.value
+            slices.append(Slice(f"rank {rank}", name, span.start, span.end, values))
     return slices

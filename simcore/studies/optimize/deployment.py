@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from simcore.errors import InputError, field, written
 from simcore.models.network.topology import Topology
 from simcore.models.training.closed_form import StepModel
-from simcore.models.training.parallel.evaluation import PLAYED, Machine
+from simcore.models.training.parallel.evaluation import Machine
+from simcore.models.training.parallel.pipelining import PLAYED
 from simcore.models.training.parallel.step_model import step_model
 from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload

@@ -6,7 +6,8 @@ from abc import ABC
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simcore.models.training.parallel.evaluation import PARTS, Evaluation
+from simcore.models.training.parallel.evaluation import Evaluation
+from simcore.models.training.parallel.pipelining import PARTS
 from simcore.models.training.parallel.search import Found
 from simcore.results import Result
 from simcore.studies.deployment.layouts import Deployed

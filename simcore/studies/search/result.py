@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from simcore.models.training.parallel.evaluation import PARTS, Evaluation
+from simcore.models.training.parallel.evaluation import Evaluation
+from simcore.models.training.parallel.pipelining import PARTS
 from simcore.report import Block
 from simcore.results import Table
 from simcore.studies.search.outcome import SearchOutcome

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from simcore.models.compute.compute_model import KernelCall, Profiled
+from simcore.models.network.mapping import Axis
 from simcore.models.training.operators import Communication, Operation, Operator, Section, passes
 from simcore.models.training.traffic import flop_of
 
@@ -58,14 +59,14 @@ class PassCost:
         How far off that may be [s].
     blocking : tuple of Communication
         Collectives that compute waits for.
-    hidden : tuple of (Communication, float)
-        Collectives beside kernels, with the time of these [s].
+    hidden : tuple of (tuple of Communication, float)
+        Collectives of an operator beside its kernels, with the time of these [s].
     """
 
     kernels: float = 0.0
     error: float = 0.0
     blocking: tuple[Communication, ...] = ()
-    hidden: tuple[tuple[Communication, float], ...] = ()
+    hidden: tuple[tuple[tuple[Communication, ...], float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def section_cost(section: Section, clock: KernelClock, element: int, input_bytes
         _pass([(one, every.forward) for one, every in each], clock, forward=True),
         _pass([(one, every.input_gradient) for one, every in each], clock, forward=False),
         _pass([(one, every.weight_gradient) for one, every in each], clock),
-        replace(_pass([(one, passes(one).forward) for one in core], clock), blocking=(), hidden=()),
+        _core_again(_pass([(one, passes(one).forward) for one in core], clock, forward=True)),
         dense=(math.fsum(one.parameters for one in operators) - experts) / element,
         experts=experts / element,
         saved={one.path: one.saved for one in operators if one.saved},
@@ -159,6 +160,12 @@ def section_cost(section: Section, clock: KernelClock, element: int, input_bytes
         core_flop=math.fsum(flop_of(one) for one in core),
         logits=0.0 if product is None else product.output / element,
     )  # fmt: skip
+
+
+def _core_again(cost: PassCost) -> PassCost:
+    """Return what recomputing attention's core costs: of collectives, those inside it alone, of context parallelism."""
+    hidden = tuple((sent, beside) for sent, beside in cost.hidden if sent[0].axis is Axis.CONTEXT)
+    return replace(cost, blocking=tuple(sent for sent in cost.blocking if sent.axis is Axis.CONTEXT), hidden=hidden)
 
 
 def in_core(one: Operator) -> bool:
@@ -183,7 +190,7 @@ def _pass(
     total = error = 0.0
     launches = 0
     blocking: list[Communication] = []
-    hidden: list[tuple[Communication, float]] = []
+    hidden: list[tuple[tuple[Communication, ...], float]] = []
     for one, kernels in calls:
         spent = 0.0
         for call in kernels:
@@ -194,11 +201,11 @@ def _pass(
         launches += len(kernels)
         if forward is None:
             continue
-        for sent in _sent(one, forward=forward):
-            if sent.hidden:
-                hidden.append((sent, spent))
-            else:
-                blocking.append(sent)
+        sent = tuple(_sent(one, forward=forward))
+        blocking += [each for each in sent if not each.hidden]
+        beside = tuple(each for each in sent if each.hidden)
+        if beside:
+            hidden.append((beside, spent))
     return PassCost(max(total, launches * clock.launch), error, tuple(blocking), tuple(hidden))
 
 

@@ -7,36 +7,24 @@ hides, the pipeline's bubble and its messages, sums of gradients, and the update
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from simcore.models.compute.compute_model import KernelCall, profiled
 from simcore.models.compute.profile import KernelProfile
-from simcore.models.network.collectives import Collective
-from simcore.models.network.mapping import Axis
 from simcore.models.network.topology import Topology
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.operator_maker import adam_update
-from simcore.models.training.operators import Communication
 from simcore.models.training.parallel.costs import KernelClock, SectionCost, in_core, section_cost
 from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
 from simcore.models.training.parallel.memory import RankMemory, in_flight, rank_memory
-from simcore.models.training.parallel.orders import FOLDED, Pipelined, turns_of
+from simcore.models.training.parallel.pipelining import chunks_of_ranks, ends, pipeline_parts
 from simcore.models.training.parallel.placement import Placement
+from simcore.models.training.parallel.replicas import SHARDED, Replicas, runs_of
 from simcore.models.training.parallel.sharding import sharded_operators
-from simcore.models.training.parallel.stage import BlockTimes, ChunkTimes, Seconds, block_times, chunk_times, chunks_of
-from simcore.models.training.parallel.stages import StageTimes, play
+from simcore.models.training.parallel.stage import BlockTimes, ChunkTimes, block_times, chunk_times, chunks_of
+from simcore.models.training.parallel.stages import Sent
 from simcore.models.training.traffic import flop_of
-
-PARTS = (
-    "forward", "input gradient", "weight gradient", "recompute", "tensor-parallel", "context-parallel",
-    "expert-parallel", "pipeline bubble", "pipeline messages", "data-parallel", "optimizer",
-)  # fmt: skip
-"""Parts of an iteration, which add up to it."""
-
-PLAYED = frozenset({"zero-bubble", *FOLDED})
-"""Orders whose iteration is played turn by turn; those of the others have a closed form."""
 
 
 class Machine(NamedTuple):
@@ -66,14 +54,14 @@ class Evaluation:
     layout : Layout
         How it is spread.
     parts : dict of str to float
-        What the busiest pipeline rank spends its time on, see `PARTS` [s].
+        What the busiest pipeline rank spends its time on, see `simcore.models.training.parallel.pipelining.PARTS` [s].
     error : float
         How far off the kernels of an iteration may be, as far as that was measured [s].
     memory : tuple of RankMemory
         Of one GPU of each pipeline rank.
     chunks : tuple of ChunkTimes
         What each model chunk takes for a micro-batch, in the order of the model.
-    message : float
+    message : Sent
         What a message to the next stage takes [s].
     flop : float
         Work of the model in an iteration, all replicas together, without recomputation [FLOP].
@@ -88,7 +76,7 @@ class Evaluation:
     error: float
     memory: tuple[RankMemory, ...]
     chunks: tuple[ChunkTimes, ...]
-    message: float
+    message: Sent
     flop: float
     hardware_flop: float
     tokens: int
@@ -148,20 +136,23 @@ class Evaluator:
         times = self._block_times(layout, costs, placement)
         cut = chunks_of(costs, layout.chunk_layers(total_blocks(self.model)))
         chunks = [chunk_times(layout, chunk, costs, times) for chunk in cut]
+        replicas = Replicas(layout, placement, costs, times) if layout.replicas > 1 else None
+        runs = [] if replicas is None else [list(runs_of(layout, chunk, costs)) for chunk in cut]
+        if replicas is not None and layout.zero >= SHARDED:
+            for chunk, own in zip(chunks, runs, strict=True):
+                chunk.forward.data, chunk.backward.data = replicas.of_pass(own)
         of_rank = chunks_of_ranks(layout)
         held = in_flight(layout)
         memory = tuple(
             rank_memory(layout, rank, [cut[chunk] for chunk in own], costs, held[rank])
             for rank, own in enumerate(of_rank)
         )
-        message = placement.message(self.message_bytes(layout)) if layout.pp > 1 else 0.0
-        busiest, parts, error = _pipeline(layout, chunks, of_rank, message)
-        update = self._update(layout, memory[busiest].parameters)
-        own = of_rank[busiest]
-        dense = sum(costs[one.section].dense * one.count for chunk in own for one in cut[chunk])
-        experts = memory[busiest].parameters - dense
-        parts["data-parallel"] = data_parallel(layout, placement, dense, experts, [chunks[one] for one in own])
-        parts["optimizer"] = update
+        message = placement.message(self.message_bytes(layout)) if layout.pp > 1 else Sent()
+        parts, error = pipeline_parts(layout, chunks, of_rank, message)
+        updates = [self.seconds_of_update(layout, one.parameters) for one in memory]
+        once = None if layout.zero >= SHARDED else replicas
+        late, parts["optimizer"] = ends(layout, chunks, of_rank, updates, once, runs)
+        parts["data-parallel"] += late
         flop, again = self._flop(layout)
         return Evaluation(
             layout, parts, error, memory, tuple(chunks), message, flop, flop + again,
@@ -181,7 +172,7 @@ class Evaluator:
         """Return what one repetition of each section costs."""
         key = (
             layout.micro_batch, layout.tp, layout.cp, layout.ep, layout.sequence_parallel, layout.exchange,
-            layout.fused_attention, layout.causal_half, layout.imbalance, layout.number_format.name,
+            layout.fused_attention, layout.causal_half, layout.imbalance, layout.splitter, layout.number_format.name,
         )  # fmt: skip
         if key not in self._costs:
             clock, form = self.clock(layout), layout.number_format
@@ -238,168 +229,11 @@ class Evaluator:
             )
         return 3 * whole * sequences, again * sequences
 
-    def _update(self, layout: Layout, parameters: float) -> float:
-        """Return the time of the optimizer's update [s]."""
+    def seconds_of_update(self, layout: Layout, parameters: float) -> float:
+        """Return the time of the optimizer's update of so many parameters of a GPU [s]."""
         own = parameters / layout.replicas if layout.zero else parameters
         call = adam_update(own, 1)
         return self.clock(layout).seconds(KernelCall(call.kernel, call.shape, dtype="fp32"), weights=False)[0]
-
-
-def data_parallel(
-    layout: Layout, placement: Placement, dense: float, experts: float, chunks: Sequence[ChunkTimes]
-) -> float:
-    """Return what summing gradients, and gathering weights, takes that no compute hides [s].
-
-    Without ZeRO-3 gradients are summed bucket by bucket while the last micro-batch goes back; what comes after its last
-    bucket is exposed, and so is what takes longer than the pass. ZeRO-1 and 2 gather the updated weights while the next
-    iteration goes forward. ZeRO-3 and FSDP gather each block's weights a block ahead in both passes of every
-    micro-batch, and reduce-scatter its gradients.
-
-    Parameters
-    ----------
-    layout : Layout
-        How the iteration is spread.
-    placement : Placement
-        Where its groups lie.
-    dense, experts : float
-        Parameters of the GPU, apart from those of experts, and of its experts.
-    chunks : sequence of ChunkTimes
-        The GPU's model chunks.
-    """
-    if layout.replicas == 1:
-        return 0.0
-    form = layout.number_format
-    sums = ((Axis.DATA, dense), (Axis.EXPERT_DATA, experts)) if layout.ep > 1 else ((Axis.DATA, dense + experts),)
-
-    def of(collective: Collective, each: float) -> float:
-        total = 0.0
-        for axis, parameters in sums:
-            size = each * parameters
-            if collective is Collective.ALL_GATHER:
-                size /= placement.groups.degree(axis)
-            total += placement.seconds(Communication(collective, size, axis)) if parameters else 0.0
-        return total
-
-    forward, backward = (math.fsum(getattr(one, name).total for one in chunks) for name in ("forward", "backward"))
-    if layout.zero >= 3:
-        blocks = max(1, sum(one.blocks for one in chunks))
-        gather, scatter = of(Collective.ALL_GATHER, form.element), of(Collective.REDUCE_SCATTER, form.gradient)
-        ahead = (blocks - 1) / blocks if layout.overlap else 0.0
-        there = gather / blocks + max(0.0, ahead * (gather - forward))
-        back = max(scatter, gather) / blocks + max(0.0, ahead * (gather + scatter - backward))
-        if not layout.overlap:
-            there, back = gather, gather + scatter
-        return layout.micro_batches * (there + back)
-    reduce = of(Collective.REDUCE_SCATTER if layout.zero else Collective.ALL_REDUCE, form.gradient)
-    gather = of(Collective.ALL_GATHER, form.element) if layout.zero else 0.0
-    if not layout.overlap:
-        return reduce + gather
-    buckets = max(1.0, form.gradient * (dense + experts) / layout.bucket)
-    tail = reduce / buckets
-    return max(tail, reduce - (1 - 1 / buckets) * backward) + max(gather / buckets, gather - forward)
-
-
-def chunks_of_ranks(layout: Layout) -> list[list[int]]:
-    """Return the model chunks of each pipeline rank."""
-    p, v = layout.pp, layout.vp
-    if layout.order in FOLDED and v == 2:
-        return [[rank, 2 * p - 1 - rank] for rank in range(p)]
-    return [[chunk * p + rank for chunk in range(v)] for rank in range(p)]
-
-
-def _pipeline(
-    layout: Layout, chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]], message: float
-) -> tuple[int, dict[str, float], float]:
-    """Return the busiest pipeline rank, what it spends its time on [s], and how far off that may be [s]."""
-    spent = []
-    for own in of_rank:
-        each = Seconds()
-        for chunk in own:
-            each.add(chunks[chunk].forward)
-            each.add(chunks[chunk].backward)
-        spent.append(each)
-    totals = [each.total for each in spent]
-    busiest = max(range(len(totals)), key=totals.__getitem__)
-    m, one = layout.micro_batches, spent[busiest]
-    parts = dict.fromkeys(PARTS, 0.0)
-    for name, part in (
-        ("forward", one.forward), ("input gradient", one.input_gradient), ("weight gradient", one.weight_gradient),
-        ("recompute", one.recompute), ("tensor-parallel", one.tensor), ("context-parallel", one.context),
-        ("expert-parallel", one.expert),
-    ):  # fmt: skip
-        parts[name] = m * part
-    if layout.pp > 1:
-        work = m * totals[busiest]
-        if layout.order in PLAYED or _uneven(totals):
-            parts["pipeline bubble"] = played_seconds(layout, chunks, 0.0) - work
-            parts["pipeline messages"] = played_seconds(layout, chunks, message) - work - parts["pipeline bubble"]
-        else:
-            parts["pipeline bubble"] = (sum(totals) - totals[busiest]) / layout.vp
-            parts["pipeline messages"] = messages(layout, message)
-    return busiest, parts, m * one.error
-
-
-def messages(layout: Layout, message: float) -> float:
-    """Return what messages between even stages add to an iteration [s]; it is exact where m is a multiple of p.
-
-    In 1F1B stages wait for 2 (p - 1) messages in each round of p micro-batches, and for 2 (p - 2) in all besides. In
-    the other orders they hide behind other micro-batches but for the way through all chunks and back, 2 (p v - 1), of
-    which many micro-batches hide all but 2 (p - 1) where chunks are looped.
-
-    Examples
-    --------
-    >>> messages(Layout(pp=4, micro_batches=8), 1.0), messages(Layout(pp=4, micro_batches=8, order="GPipe"), 1.0)
-    (16.0, 6.0)
-    """
-    p, m = layout.pp, layout.micro_batches
-    if layout.order == "1F1B":
-        return (2.0 * (p - 1) * m / p + 2.0 * (p - 2)) * message
-    hidden = layout.order == "looped" and m > p
-    return 2.0 * ((p if hidden else layout.chunks) - 1) * message
-
-
-UNEVEN = 0.01
-"""Ranks whose times for a micro-batch differ by more than this share are played turn by turn."""
-
-
-def _uneven(totals: Sequence[float]) -> bool:
-    """Say whether ranks before the last one, which the output layer makes longer, differ among each other."""
-    most = max(totals)
-    ahead = totals[:-1]
-    return max(ahead) - min(ahead) > UNEVEN * most or totals[-1] < (1 - UNEVEN) * max(ahead)
-
-
-def played_seconds(layout: Layout, chunks: Sequence[ChunkTimes], message: float) -> float:
-    """Return the time of a pipeline's turns [s]; once it is full, each further round of p micro-batches takes as long.
-
-    Parameters
-    ----------
-    layout : Layout
-        Order and sizes.
-    chunks : sequence of ChunkTimes
-        What each model chunk takes, in the order of the model.
-    message : float
-        A message to the next stage [s].
-    """
-    p, m = layout.pp, layout.micro_batches
-    stages = [stage_times(chunk) for chunk in chunks]
-
-    def of(micro_batches: int) -> float:
-        size = Pipelined(p, micro_batches, layout.vp)
-        return play(layout.order, size, turns_of(layout.order, size), stages, message).seconds
-
-    rounds = (m - 4 * p) // p
-    if rounds <= 1:
-        return of(m)
-    full = m - rounds * p
-    whole = of(full)
-    return whole + rounds * (whole - of(full - p))
-
-
-def stage_times(chunk: ChunkTimes) -> StageTimes:
-    """Return the passes of a chunk as turns have them: recomputation belongs to the input gradient."""
-    weights = chunk.backward.weight_gradient
-    return StageTimes(chunk.forward.total, chunk.backward.total - weights, weights)
 
 
 def _width(dtype: str, element: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from simcore.models.network.algorithms import DEFAULT_ALGORITHM
@@ -14,6 +14,7 @@ from simcore.models.network.topology import Topology
 from simcore.models.network.transfers import transfer_legs
 from simcore.models.training.operators import Communication
 from simcore.models.training.parallel.layout import Layout
+from simcore.models.training.parallel.stages import Sent
 
 
 class Placement:
@@ -50,6 +51,7 @@ class Placement:
             self.topology, layout.tp, layout.replicas, place, ep=layout.ep, cp=layout.cp
         )
         self._lines: dict[tuple[Collective, Axis], tuple[float, float]] = {}
+        self._loads: dict[tuple[Collective, Axis], tuple[float, ...]] = {}
 
     def seconds(self, sent: Communication) -> float:
         """Return what a collective takes that has its links to itself [s]: latency, and bytes on the slowest dimension.
@@ -70,7 +72,6 @@ class Placement:
         groups, positions = self.groups.sizes(axis), self.groups.positions(axis)
         if all(group == 1 for group in groups):
             return 0.0, 0.0
-        busy = per_dimension(collective, 1.0, self.topology, self.bandwidths, groups, positions)
         latency = 0.0
         for dimension, bandwidth, group, at in zip(
             self.topology.dimensions, self.bandwidths, groups, positions, strict=True
@@ -79,22 +80,37 @@ class Placement:
                 algorithm = DEFAULT_ALGORITHM[dimension.block]
                 costs = PHYSICAL.byte_costs(dimension, bandwidth, algorithm, collective, group, 1.0, at)
                 latency += min(costs, key=lambda cost: cost.work).latency
-        return latency, max(busy)
+        return latency, max(self.loads(collective, axis))
+
+    def loads(self, collective: Collective, axis: Axis) -> tuple[float, ...]:
+        """Return how long each byte of a collective occupies each dimension [s/B]."""
+        key = collective, axis
+        if key not in self._loads:
+            groups, positions = self.groups.sizes(axis), self.groups.positions(axis)
+            self._loads[key] = per_dimension(collective, 1.0, self.topology, self.bandwidths, groups, positions)
+        return self._loads[key]
+
+    def shared(self, axes: Iterable[Axis], others: Iterable[Axis]) -> tuple[int, ...]:
+        """Return the dimensions whose links the groups of some axes share with those of others."""
+        mine, theirs = ([self.groups.sizes(axis) for axis in some] for some in (axes, others))
+        dimensions = range(len(self.bandwidths))
+        return tuple(d for d in dimensions if any(one[d] > 1 for one in mine) and any(one[d] > 1 for one in theirs))
 
     @cached_property
-    def _message(self) -> tuple[float, float]:
-        """Return the latency of a message to the next stage [s], and the time of each byte [s/B]; the slowest one's."""
+    def _message(self) -> tuple[float, Sent]:
+        """Return the latency of a message to the next stage [s], and what each byte takes [s/B]; the slowest one's."""
         last = 1
         for here in self.stages:
             last *= here
-        slowest = (0.0, 0.0)
+        slowest = 0.0, Sent()
         for stage in range(last - 1):
             legs = transfer_legs(self.whole, self.bandwidths, self.stages, stage, stage + 1, 1.0)
-            line = sum(leg.latency for leg in legs), sum(leg.duration for leg in legs)
-            slowest = max(slowest, line, key=lambda one: one[1])
+            leg = max(legs, key=lambda one: one.duration)
+            line = Sent(sum(leg.duration for leg in legs), leg.work, leg.duration)
+            slowest = max(slowest, (sum(leg.latency for leg in legs), line), key=lambda one: one[1])
         return slowest
 
-    def message(self, size: float) -> float:
+    def message(self, size: float) -> Sent:
         """Return what a message to the next stage takes [s]."""
         latency, each = self._message
-        return latency + each * size if size > 0 else 0.0
+        return Sent(latency + each.seconds * size, each.links * size, each.channel * size) if size > 0 else Sent()

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 from simcore.models.network.mapping import Axis
-from simcore.models.training.operators import Communication
 from simcore.models.training.parallel.costs import PassCost, SectionCost
 from simcore.models.training.parallel.layout import Layout, Recompute
 from simcore.models.training.parallel.placement import Placement
@@ -22,6 +21,8 @@ class Seconds:
         Kernels of each pass.
     tensor, context, expert : float
         Collectives of each group that no kernel hides.
+    data : float
+        Gathered weights and scattered gradients of ZeRO-3 that no kernel hides.
     error : float
         How far off the kernels may be.
     """
@@ -33,6 +34,7 @@ class Seconds:
     tensor: float = 0.0
     context: float = 0.0
     expert: float = 0.0
+    data: float = 0.0
     error: float = 0.0
 
     def add(self, other: Seconds, times: float = 1.0) -> None:
@@ -45,7 +47,7 @@ class Seconds:
         """All of it [s]."""
         return (
             self.forward + self.input_gradient + self.weight_gradient + self.recompute
-            + self.tensor + self.context + self.expert
+            + self.tensor + self.context + self.expert + self.data
         )  # fmt: skip
 
 
@@ -58,11 +60,12 @@ def exposed(cost: PassCost, placement: Placement) -> dict[str, float]:
     waits = {"tensor": 0.0, "context": 0.0, "expert": 0.0}
     for sent in cost.blocking:
         waits[_GROUP[sent.axis]] += placement.seconds(sent)
-    beside: dict[tuple[Axis, float], float] = {}
-    for sent, kernels in cost.hidden:  # collectives of one operator share what its kernels take
-        beside[sent.axis, kernels] = beside.get((sent.axis, kernels), 0.0) + placement.seconds(sent)
-    for (axis, kernels), seconds in beside.items():
-        waits[_GROUP[axis]] += max(0.0, seconds - kernels)
+    for together, kernels in cost.hidden:
+        left = kernels
+        for sent in together:  # collectives of one operator share what its kernels take
+            seconds = placement.seconds(sent)
+            waits[_GROUP[sent.axis]] += max(0.0, seconds - left)
+            left = max(0.0, left - seconds)
     return waits
 
 
@@ -74,8 +77,6 @@ class BlockTimes:
     ----------
     forward, backward, selective, full : Seconds
         Forward pass, backward pass without recomputation, and what recomputing attention's core or all of it adds.
-    split : float
-        Share of the backward pass that is its weight gradient.
     """
 
     forward: Seconds
@@ -91,7 +92,7 @@ def block_times(cost: SectionCost, placement: Placement) -> BlockTimes:
         input_gradient=cost.input_gradient.kernels, weight_gradient=cost.weight_gradient.kernels,
         error=cost.input_gradient.error + cost.weight_gradient.error, **exposed(cost.input_gradient, placement),
     )  # fmt: skip
-    selective = Seconds(recompute=cost.core.kernels, error=cost.core.error)
+    selective = Seconds(recompute=cost.core.kernels, error=cost.core.error, **exposed(cost.core, placement))
     full = Seconds(
         recompute=forward.forward, error=forward.error, tensor=forward.tensor, context=forward.context,
         expert=forward.expert,
@@ -194,8 +195,3 @@ def chunk_times(
         if again:
             backward.add(each.full if layout.recompute is Recompute.FULL else each.selective, again)
     return ChunkTimes(forward, backward, sum(held.count for held in chunk if sections[held.section].path))
-
-
-def issued(cost: PassCost) -> tuple[Communication, ...]:
-    """Return all collectives of a pass."""
-    return (*cost.blocking, *(sent for sent, _ in cost.hidden))

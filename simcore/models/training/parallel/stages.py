@@ -10,11 +10,30 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from simcore.errors import RunError
 from simcore.models.training.parallel.orders import Kind, Pipelined, Turn, stage_of
 
 Key = tuple[bool, int, int]
+
+
+class Sent(NamedTuple):
+    """A message to the next stage.
+
+    Attributes
+    ----------
+    seconds : float
+        From its sender's end to its arrival, if nothing else is under way [s].
+    links : float
+        For how long it would take all links of its sender, which its other messages use too [s].
+    channel : float
+        For how long it takes the links that it uses itself, which later ones to the same rank wait for [s].
+    """
+
+    seconds: float = 0.0
+    links: float = 0.0
+    channel: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +88,11 @@ class Played:
 
 
 def play(
-    order: str, size: Pipelined, table: Sequence[Sequence[Turn]], stages: Sequence[StageTimes], transfer: float = 0.0
+    order: str,
+    size: Pipelined,
+    table: Sequence[Sequence[Turn]],
+    stages: Sequence[StageTimes],
+    transfer: float | Sent = 0.0,
 ) -> Played:
     """Play the turns of all ranks.
 
@@ -83,8 +106,8 @@ def play(
         The turns by rank, see `simcore.models.training.parallel.orders.turns_of`.
     stages : sequence of StageTimes
         What each stage takes, in the order of the model.
-    transfer : float
-        A message to the next stage [s]; none between chunks of one rank.
+    transfer : float or Sent
+        A message to the next stage [s], which a number leaves its links free; none between chunks of one rank.
 
     Raises
     ------
@@ -98,7 +121,8 @@ def play(
     >>> play("1F1B", size, turns_of("1F1B", size), 4 * [StageTimes(1.0, 1.0, 1.0)]).bubble
     9.0
     """
-    playing = _Playing(order, size, table, stages, transfer)
+    sent = transfer if isinstance(transfer, Sent) else Sent(transfer)
+    playing = _Playing(order, size, table, stages, sent)
     return playing.run()
 
 
@@ -107,9 +131,11 @@ class _Playing:
 
     def __init__(
         self, order: str, size: Pipelined, table: Sequence[Sequence[Turn]], stages: Sequence[StageTimes],
-        transfer: float,
+        sent: Sent,
     ) -> None:  # fmt: skip
-        self.table, self.stages, self.transfer = table, stages, transfer
+        self.table, self.stages, self.sent = table, stages, sent
+        self.links = [0.0] * len(table)
+        self.channels: dict[tuple[int, int], float] = {}
         self.stage = [
             [stage_of(order, size, rank, chunk) for chunk in range(size.chunks)] for rank in range(size.ranks)
         ]
@@ -142,13 +168,13 @@ class _Playing:
                 if needed not in self.done:
                     self.waiting[needed] = rank
                     return
-                start = max(start, self.done[needed] + self._sent(rank, needed))
+                start = max(start, self.done[needed])
             self.free[rank] = start + math.fsum(self._seconds(rank, turn) for turn in group)
             for turn in group:
                 starts.append(start)
                 if turn.kind is not Kind.WEIGHT_GRADIENT:
                     key = turn.kind is Kind.FORWARD, self.stage[rank][turn.chunk], turn.micro_batch
-                    self.done[key] = self.free[rank]
+                    self.done[key] = self._arrival(rank, *key[:2])
                     if key in self.waiting:
                         yield self.waiting.pop(key)
 
@@ -167,8 +193,15 @@ class _Playing:
             return None  # its input gradient was a turn of this rank
         return (False, stage + 1, turn.micro_batch) if stage + 1 < len(self.stages) else None
 
-    def _sent(self, rank: int, needed: Key) -> float:
-        return 0.0 if self.rank[needed[1]] == rank else self.transfer
+    def _arrival(self, rank: int, forward: bool, stage: int) -> float:
+        """Return when the stage after this one has what a turn that ends now hands on; the message takes links."""
+        now, there = self.free[rank], self.rank.get(stage + 1 if forward else stage - 1, rank)
+        if there == rank:
+            return now
+        start = max(now, self.links[rank], self.channels.get((rank, there), 0.0))
+        self.links[rank] = max(now, self.links[rank]) + self.sent.links
+        self.channels[rank, there] = start + self.sent.channel
+        return start + self.sent.seconds
 
     def _seconds(self, rank: int, turn: Turn) -> float:
         return self.stages[self.stage[rank][turn.chunk]].of(turn.kind)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from simcore.models.network.collectives import Collective
+from simcore.models.network.collectives import Collective, pattern
 from simcore.models.network.mapping import Axis
 from simcore.models.network.transfers import transfer_legs
 from simcore.models.training.closed_form import StepModel, Streams
 from simcore.models.training.operators import Communication
 from simcore.models.training.parallel.costs import PassCost, SectionCost
-from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, chunks_of_ranks, messages
+from simcore.models.training.parallel.evaluation import Evaluation, Evaluator
 from simcore.models.training.parallel.layout import Layout, Recompute, total_blocks
+from simcore.models.training.parallel.pipelining import chunks_of_ranks, messages
 from simcore.models.training.parallel.placement import Placement
+from simcore.models.training.parallel.replicas import SHARDED, SPLIT, Run, gathers, gradient_bytes, runs_of, sums
 from simcore.models.training.parallel.stage import chunks_of, recomputed
 from simcore.models.training.workload import Pass, Phase
 
@@ -23,9 +24,12 @@ from simcore.models.training.workload import Pass, Phase
 def step_model(evaluator: Evaluator, layout: Layout) -> StepModel:
     """Return the iteration time of a layout as a function of the bandwidths.
 
-    It is what `Evaluator.evaluate` gives on links without latency, with two differences that keep it convex. Sums of
-    gradients hide behind kernels alone, not behind the collectives between them; so it is never below. The busiest
-    pipeline rank is that of the bandwidths that the evaluator's machine has.
+    It is what `Evaluator.evaluate` gives on links without latency, with differences that keep it convex. What replicas
+    send hides behind kernels alone, not behind the collectives between them, and no later pipeline rank has more time
+    for it. Messages in 1F1B take what they take between even stages. So it is never below, as long as a message takes
+    less than a pass through a stage and stages are even or the last one is longest: others are played turn by turn. It
+    is equal without replicas, where stages are even or messages hide. The busiest pipeline rank is that of the
+    bandwidths that the evaluator's machine has.
 
     Parameters
     ----------
@@ -51,6 +55,7 @@ class _Compiling:
         self.placement: Placement = evaluator.placement(layout)
         self.costs: Sequence[SectionCost] = evaluator.costs(layout)
         self.streams = Streams(self.placement.groups)
+        self.busiest = 0
         self.fixed = self.compute = 0.0
         self.sent: list[tuple[int, int, float]] = []
         self.terms: dict[tuple[int, float, float, int, float], float] = {}
@@ -60,7 +65,6 @@ class _Compiling:
         for section, (passed, again) in self._times().items():
             self._section(self.costs[section], passed, again)
         self._gradients()
-        self._spend(self.evaluation.parts["optimizer"])
         self._messages()
         finished = self.streams.finished()
         blocking = np.zeros((3, len(finished)))
@@ -94,10 +98,10 @@ class _Compiling:
                 for chunk in own)
             for own in ranks
         ]  # fmt: skip
-        busiest = max(range(len(spent)), key=spent.__getitem__)
+        self.busiest = max(range(len(spent)), key=spent.__getitem__)
         times: dict[int, tuple[float, float]] = {}
         for rank, own in enumerate(ranks):
-            weight = layout.micro_batches if rank == busiest else 1.0 / layout.vp
+            weight = layout.micro_batches if rank == self.busiest else 1.0 / layout.vp
             for chunk in own:
                 for held, again in recomputed(layout, cut[chunk], self.costs):
                     passed, repeated = times.get(held.section, (0.0, 0.0))
@@ -112,6 +116,8 @@ class _Compiling:
         self._spend(again * repeated)
         self._send(0, cost.forward, passed + (again if full else 0.0))
         self._send(1, cost.input_gradient, passed)
+        if not full:
+            self._send(0, cost.core, again)
 
     def _spend(self, seconds: float) -> None:
         self.fixed += seconds
@@ -124,14 +130,15 @@ class _Compiling:
             if volume and times:
                 self.streams.volumes[stream] += (times - 1) * volume
                 self.sent.append((row, stream, times * volume))
-        beside: dict[tuple[int, float], float] = {}
-        for sent, kernels in cost.hidden:
-            stream, volume = self._stream(sent)
-            if volume and times:
-                self.streams.volumes[stream] += (times - 1) * volume
-                beside[stream, kernels] = beside.get((stream, kernels), 0.0) + volume
-        for (stream, kernels), volume in beside.items():
-            self._overlap(stream, volume, kernels, 0.0, times)
+        for together, kernels in cost.hidden:
+            beside: dict[int, float] = {}
+            for sent in together:
+                stream, volume = self._stream(sent)
+                if volume and times:
+                    self.streams.volumes[stream] += (times - 1) * volume
+                    beside[stream] = beside.get(stream, 0.0) + volume
+            for stream, volume in beside.items():
+                self._overlap(stream, volume, kernels, 0.0, times)
 
     def _stream(self, sent: Communication) -> tuple[int, float]:
         return self.streams.add(Phase(0.0, sent.collective, sent.size, sent.axis), Pass.FORWARD)
@@ -143,61 +150,113 @@ class _Compiling:
         self.fixed -= times * kernels
 
     def _gradients(self) -> None:
-        """Add sums of gradients and gathered weights, as `simcore.models.training.parallel.evaluation` counts them."""
-        layout, form = self.layout, self.layout.number_format
-        rank = max(self.evaluation.memory, key=lambda one: one.parameters)
-        if layout.replicas == 1:
-            return
-        own = chunks_of_ranks(layout)[rank.rank]
+        """Add what replicas send, as `simcore.models.training.parallel.replicas` counts it."""
+        layout = self.layout
         cut = chunks_of(self.costs, layout.chunk_layers(total_blocks(self.evaluator.model)))
-        dense = math.fsum(self.costs[one.section].dense * one.count for chunk in own for one in cut[chunk])
-        experts = rank.parameters - dense
-        sums = [(Axis.DATA, dense), (Axis.EXPERT_DATA, experts)] if layout.ep > 1 else [(Axis.DATA, dense + experts)]
-        kernels = [self._kernels(own, name) for name in ("forward", "backward")]
-        for axis, parameters in sums:
-            if not parameters:
-                continue
-            share = parameters / rank.parameters
-            shard = form.element * parameters / self.placement.groups.degree(axis)
-            gather = Communication(Collective.ALL_GATHER, shard, axis)
-            scatter = Communication(Collective.REDUCE_SCATTER, form.gradient * parameters, axis)
-            blocks = max(1, sum(self.evaluation.chunks[chunk].blocks for chunk in own))
-            if layout.zero >= 3:
-                self._hidden([gather], share * kernels[0], blocks, layout.micro_batches)
-                self._hidden([gather, scatter], share * kernels[1], blocks, layout.micro_batches)
-                continue
-            buckets = max(1.0, form.gradient * rank.parameters / layout.bucket)
-            reduce = scatter if layout.zero else Communication(Collective.ALL_REDUCE, scatter.size, axis)
-            self._hidden([reduce], share * kernels[1], buckets, 1)
-            if layout.zero:
-                self._hidden([gather], share * kernels[0], buckets, 1, window=1.0)
+        chunks = [list(runs_of(layout, chunk, self.costs)) for chunk in cut]
+        own = chunks_of_ranks(layout)
+        if layout.replicas == 1:
+            self._spend(self.evaluation.parts["optimizer"])
+            return
+        largest = max(one.parameters for one in self.evaluation.memory)
+        self._spend(self.evaluator.seconds_of_update(layout, largest))
+        for axis in (Axis.DATA, Axis.EXPERT_DATA):
+            if layout.zero >= SHARDED:
+                for rank, of_rank in enumerate(own):
+                    times = layout.micro_batches if rank == self.busiest else 1.0 / layout.vp
+                    for chunk in of_rank:
+                        self._ahead(axis, chunks[chunk], times)
+            else:
+                self._in_buckets(axis, [[run for chunk in of_rank for run in chunks[chunk]] for of_rank in own])
 
-    def _kernels(self, own: Sequence[int], name: str) -> float:
-        """Return the kernels of one pass of a rank's chunks for a micro-batch [s]."""
-        return math.fsum(
-            one.forward + one.input_gradient + one.weight_gradient + one.recompute
-            for chunk in own
-            for one in (getattr(self.evaluation.chunks[chunk], name),)
-        )
+    def _sent(self, axis: Axis, one: Run, of: Callable[[Layout, SectionCost], Sequence[Communication]]) -> float:
+        """Return what one repetition sends in a group [B], over all links."""
+        groups = self.placement.groups.sizes(axis)
+        sent = [each for each in of(self.layout, self.costs[one.section]) if each.axis is axis]
+        return sum(pattern(each.collective, groups)[0] * each.size for each in sent)
 
-    def _hidden(
-        self, collectives: Sequence[Communication], kernels: float, parts: float, times: float,
-        window: float | None = None,
-    ) -> None:  # fmt: skip
-        """Add collectives in so many parts, the last of which nothing hides, and the others kernels as far as they can.
+    def _share(self, axis: Axis, one: Run) -> float:
+        """Return the share of a repetition's kernels that a group's collectives may hide behind."""
+        cost = self.costs[one.section]
+        experts = cost.experts / (cost.dense + cost.experts) if self.layout.ep > 1 and cost.experts else 0.0
+        return experts if axis is Axis.EXPERT_DATA else 1.0 - experts
 
-        Exposed is ``max(volume r / parts, volume r - window kernels)``.
+    def _free(self, axis: Axis, one: Run, *, forward: bool) -> float:
+        """Return the kernels of a repetition that its own collectives do not hide behind [s]."""
+        cost = self.costs[one.section]
+        passes = [cost.forward] if forward else [cost.weight_gradient]
+        if not forward and not (self.layout.pp > 1 and self.layout.order in SPLIT and self.layout.zero < SHARDED):
+            passes.append(cost.input_gradient)
+            if one.again:
+                passes.append(cost.forward if self.layout.recompute is Recompute.FULL else cost.core)
+        free = sum(max(0.0, each.kernels - sum(beside for _, beside in each.hidden)) for each in passes)
+        return self._share(axis, one) * free if self.layout.overlap else 0.0
+
+    def _in_buckets(self, axis: Axis, ranks: Sequence[Sequence[Run]]) -> None:
+        """Add sums of gradients and gathered weights of an iteration: those of the rank that is latest."""
+        for of, forward in ((sums, False), (gathers, True)):
+            lines = []
+            for runs in ranks if self.layout.zero or not forward else ():
+                order = runs if forward else runs[::-1]
+                lines += self._lines(axis, order, of, forward=forward)
+            volume, tail = max((line[0] for line in lines), default=0.0), 0.0
+            if volume:
+                tail = max((sent for sent, left in lines if not left), default=0.0)
+                slack = [left * (volume - tail) / (sent - tail) for sent, left in lines if sent > tail]
+                self._late(axis, volume, min(slack, default=0.0), tail, 1.0)
+
+    def _lines(
+        self, axis: Axis, runs: Sequence[Run], of: Callable[[Layout, SectionCost], Sequence[Communication]],
+        *, forward: bool,
+    ) -> list[tuple[float, float]]:  # fmt: skip
+        """Return what buckets must have sent by some time, and the kernels that hide it: exposed is the most of any.
+
+        Of sums that is all from a bucket on, and the kernels after it; of gathers all up to a bucket, and those before.
         """
-        window = (1 - 1 / parts) if window is None else window
+        buckets: list[tuple[float, float]] = []
+        filled = sent = spent = 0.0
+        for one in (run for run in runs for _ in range(run.times)):
+            filled += gradient_bytes(self.layout, self.costs[one.section])
+            sent += self._sent(axis, one, of)
+            spent += self._free(axis, one, forward=forward)
+            if filled >= self.layout.bucket:
+                buckets.append((sent, spent))
+                filled = sent = spent = 0.0
+        buckets.append((sent, spent))
+        lines, whole, before = [], 0.0, 0.0
+        for sent, spent in buckets if forward else buckets[::-1]:
+            whole += sent
+            lines.append((whole, before))
+            before += spent
+        return lines
+
+    def _ahead(self, axis: Axis, runs: Sequence[Run], times: float) -> None:
+        """Add gathers and scatters of ZeRO-3 for the passes of a chunk, each of which runs so many times."""
+        blocks = [one for one in runs if self.costs[one.section].path]
         if not self.layout.overlap:
-            window, parts = 0.0, 1.0
-        volume, stream = 0.0, 0
-        for sent in collectives:
-            stream, size = self._stream(sent)
-            self.streams.volumes[stream] += (times - 1) * size
-            volume += size
-        if volume:
-            self._overlap(stream, volume, window * kernels, volume / parts, times)
+            for one in runs:
+                both = 2 if self.costs[one.section].path else 1
+                volume = both * self._sent(axis, one, gathers) + self._sent(axis, one, sums)
+                self._late(axis, one.times * volume, 0.0, 0.0, times)
+            return
+        gather = max((self._sent(axis, one, gathers) for one in blocks), default=0.0)
+        scatter = max((self._sent(axis, one, sums) for one in blocks), default=0.0)
+        around = (one for one in runs if not self.costs[one.section].path)
+        first = 2 * gather + scatter
+        for one in around:
+            first += one.times * (self._sent(axis, one, gathers) + self._sent(axis, one, sums))
+        self._late(axis, first, 0.0, 0.0, times)
+        for one in runs:
+            self._late(axis, gather, self._free(axis, one, forward=True), 0.0, times * one.times)
+            self._late(axis, gather + scatter, self._free(axis, one, forward=False), 0.0, times * one.times)
+
+    def _late(self, axis: Axis, volume: float, window: float, tail: float, times: float) -> None:
+        """Add ``times max(volume r - window, tail r)``, what a group sends over all links and kernels do not hide."""
+        if volume and times:
+            _, shape = pattern(Collective.ALL_GATHER, self.placement.groups.sizes(axis))
+            what = "gathers and sums" if self.layout.zero else "sums"
+            stream = self.streams.of_shape(axis, shape, what, times * volume)
+            self._overlap(stream, volume, window, tail, times)
 
     def _messages(self) -> None:
         """Add the messages between stages, on the route that takes longest."""
