@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from simcore.models.network.sharing.jobs import simulate
     from simcore.studies.collective import CollectiveRequest, CollectiveResult, collective
     from simcore.studies.evaluate import EvaluateRequest, Evaluation, evaluate
+    from simcore.studies.memory import MemoryRequest, MemoryResult, memory
     from simcore.studies.model import ModelRequest, ModelResult, model
     from simcore.studies.optimize import OptimizeRequest, OptimizeResult, optimize
     from simcore.studies.rates import RatesRequest, RatesResult, rates
+    from simcore.studies.search import SearchRequest, SearchResult, search
     from simcore.studies.trace import TraceRequest, TraceResult, trace
     from simcore.studies.train import TrainRequest, TrainResult, train
 
@@ -24,21 +26,27 @@ __getattr__, __dir__ = attach(
         "CollectiveResult": "simcore.studies.collective",
         "EvaluateRequest": "simcore.studies.evaluate",
         "Evaluation": "simcore.studies.evaluate",
+        "MemoryRequest": "simcore.studies.memory",
+        "MemoryResult": "simcore.studies.memory",
         "ModelRequest": "simcore.studies.model",
         "ModelResult": "simcore.studies.model",
         "OptimizeRequest": "simcore.studies.optimize",
         "OptimizeResult": "simcore.studies.optimize",
         "RatesRequest": "simcore.studies.rates",
         "RatesResult": "simcore.studies.rates",
+        "SearchRequest": "simcore.studies.search",
+        "SearchResult": "simcore.studies.search",
         "TraceRequest": "simcore.studies.trace",
         "TraceResult": "simcore.studies.trace",
         "TrainRequest": "simcore.studies.train",
         "TrainResult": "simcore.studies.train",
         "collective": "simcore.studies.collective",
         "evaluate": "simcore.studies.evaluate",
+        "memory": "simcore.studies.memory",
         "model": "simcore.studies.model",
         "optimize": "simcore.studies.optimize",
         "rates": "simcore.studies.rates",
+        "search": "simcore.studies.search",
         "simulate": "simcore.models.network.sharing.jobs",
         "trace": "simcore.studies.trace",
         "train": "simcore.studies.train",
@@ -50,12 +58,16 @@ __all__ = [
     "CollectiveResult",
     "EvaluateRequest",
     "Evaluation",
+    "MemoryRequest",
+    "MemoryResult",
     "ModelRequest",
     "ModelResult",
     "OptimizeRequest",
     "OptimizeResult",
     "RatesRequest",
     "RatesResult",
+    "SearchRequest",
+    "SearchResult",
     "TraceRequest",
     "TraceResult",
     "TrainRequest",
@@ -63,9 +75,11 @@ __all__ = [
     "__version__",
     "collective",
     "evaluate",
+    "memory",
     "model",
     "optimize",
     "rates",
+    "search",
     "simulate",
     "trace",
     "train",

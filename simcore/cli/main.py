@@ -25,6 +25,8 @@ COMMANDS = {
     "profile": ("simcore.cli.profile", "Show, compare, validate and derive kernel profiles."),
     "kernel": ("simcore.cli.kernel", "Predict one kernel on a profiled device, and explain it."),
     "model": ("simcore.cli.model", "Show what is read of a model: parameters and work per token."),
+    "memory": ("simcore.cli.memory", "Say whether a model's training fits on GPUs, and what makes it fit."),
+    "search": ("simcore.cli.search", "Find the fastest layout of a model's training on GPUs that fits."),
     "rates": ("simcore.cli.rates", "Predict a model's step times on profiled devices, as trace --rates reads them."),
     "zoo": ("simcore.cli.zoo", "List and show the clusters, networks, rates and other data that simcore ships."),
 }

@@ -28,6 +28,10 @@ LONGEST = 4096
 """Tokens of a sequence where neither the request nor the model says how many, and at most by default."""
 
 
+STAND_IN = "Switch({})@25GB/s,2us"
+"""A network of so many GPUs, for studies that print no time; memory depends on no network."""
+
+
 @dataclass(frozen=True)
 class Deployed:
     """A model on a machine, and what of its layout is given.
@@ -78,7 +82,7 @@ class Deployed:
         return all(len(each) == 1 for each in free)
 
 
-def deployed(request: ParallelRequest, *, open_all: bool = False) -> Deployed:
+def deployed(request: ParallelRequest, *, open_all: bool = False, stand_in: bool = False) -> Deployed:
     """Read what a request names.
 
     Parameters
@@ -87,6 +91,8 @@ def deployed(request: ParallelRequest, *, open_all: bool = False) -> Deployed:
         The inputs.
     open_all : bool
         Whether context parallelism and model chunks per rank are left open too where they are not given.
+    stand_in : bool
+        Whether `STAND_IN` takes the place of a network where none is given and the device has no usual one.
 
     Raises
     ------
@@ -106,7 +112,8 @@ def deployed(request: ParallelRequest, *, open_all: bool = False) -> Deployed:
     if not profile.value.device.memory:
         found, expected = f"{profile.name}, without the size of its memory", "a device whose memory is known"
         raise InputError(field("device"), found, expected, "Add memory to its file, such as 80 GB.")
-    spec, network_hash = resolve_network(_network(request, profile.value.device.name), field("network"), request.gpus)
+    network = _network(request, profile.value.device.name, stand_in=stand_in)
+    spec, network_hash = resolve_network(network, field("network"), request.gpus)
     assert spec.bandwidths is not None
     machine = Machine(profile.value, spec.topology, spec.bandwidths)
     global_batch = request.global_batch or request.gpus
@@ -133,13 +140,13 @@ def chosen(deployment: Deployed) -> tuple[Evaluation, Found | None]:
     if deployment.settled:
         layout = next(deployment.layouts(), None)
         if layout is None:  # say what does not divide
-            _refuse(deployment)
+            refuse(deployment)
             raise InputError(field("gpus"), str(deployment.gpus), "a number that the degrees make up")
         return deployment.evaluator.evaluate(layout), None
     layouts = list(itertools.islice(deployment.layouts(), MOST_LAYOUTS))
     found = search_layouts(deployment.evaluator, layouts)
     if found.smallest is None:
-        _refuse(deployment)
+        refuse(deployment)
         degrees = f"{deployment.gpus} GPUs and a global batch of {deployment.global_batch}"
         remedy = f"Leave degrees out, or choose another {field('global_batch')}."
         raise InputError("layout", degrees, "some layout of these degrees that can be run", remedy)
@@ -165,11 +172,13 @@ def _model(name: str, source: ModelInput, request: ParallelRequest) -> tuple[Tra
     return model, sequence, tuple(notes)
 
 
-def _network(request: ParallelRequest, device: str) -> str:
-    """Return the network that is asked for, or the device's usual one."""
+def _network(request: ParallelRequest, device: str, *, stand_in: bool) -> str:
+    """Return the network that is asked for, the device's usual one, or what stands in for one."""
     if request.network is not None:
         return str(request.network)
     usual = default_network(device)
+    if usual is None and stand_in:
+        return STAND_IN.format(request.gpus)
     if usual is None:
         remedy = f'Give one: {field("network")} dgx-h100, or "Switch(8)@50GB/s,2us".'
         raise InputError(field("network"), "nothing", f"a network, as no usual one of {device} is known", remedy)
@@ -246,7 +255,7 @@ def _check_batch(request: ParallelRequest, global_batch: int, replicas: int) -> 
         )  # fmt: skip
 
 
-def _refuse(deployment: Deployed) -> None:
+def refuse(deployment: Deployed) -> None:
     """Raise what is wrong with the degrees that are given, where something is."""
     space, base = deployment.space, deployment.base
     degrees = {name: getattr(space, name)[0] for name in ("tp", "cp", "pp", "vp", "ep", "micro_batch")

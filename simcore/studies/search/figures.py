@@ -1,0 +1,38 @@
+"""The figure of a search: time against memory of all layouts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simcore.plots import STYLE, caption, new_figure
+from simcore.studies.deployment.words import GIB, degrees, details
+from simcore.studies.search.outcome import SearchOutcome
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw(result: SearchOutcome) -> Figure:
+    """Draw a point for each layout that was tried, those that fit apart, with the best one marked."""
+    import matplotlib
+
+    points, best = result.found.points, result.best
+    with matplotlib.rc_context(STYLE):
+        figure = new_figure(5.6, 3.6)
+        axes = figure.subplots()
+        for fit, marker, colour, label in ((True, "o", "#0072B2", "fits"), (False, "x", "#999999", "does not fit")):
+            chosen = [one for one in points if (one.reserved <= result.capacity) is fit]
+            x, y = [one.reserved / GIB for one in chosen], [one.time for one in chosen]
+            axes.scatter(x, y, 9, colour, marker, label=label, linewidths=0.7, alpha=0.6, rasterized=True)
+        axes.axvline(result.capacity / GIB, color="#D55E00", linestyle="--", linewidth=1, label="capacity")
+        if best is not None:
+            axes.scatter([best.worst.reserved / GIB], [best.time], 90, "#E69F00", "*", label="best", edgecolors="black",
+                         linewidths=0.6, zorder=3)  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("memory of the worst GPU [GiB]")
+        axes.set_ylabel("iteration [s]")
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        said = "no layout fits" if best is None else f"best: {degrees(best.layout)}; {details(best.layout)}"
+        caption(figure, f"{result.name} on {result.gpus} x {result.device}: {said}")
+    return figure

@@ -1,0 +1,105 @@
+"""``simcore search``: the fastest layout of a model's training on so many GPUs that fits."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from simcore.errors import InputError, field
+from simcore.models.training.parallel.layout import Layout
+from simcore.models.training.parallel.search import capacity, search_layouts
+from simcore.results import Provenance, versions
+from simcore.studies.deployment.layouts import MOST_LAYOUTS, Deployed, deployed, refuse
+from simcore.studies.deployment.words import with_options
+from simcore.studies.request import study
+from simcore.studies.search.reasons import distinct, reasons
+from simcore.studies.search.request import SearchRequest
+from simcore.studies.search.result import SearchResult
+
+Watch = Callable[[int, int, str], None]
+"""Gets how many of how many layouts were tried, and a word."""
+
+_EVERY = 500
+
+
+@study(SearchRequest)
+def search(request: SearchRequest, *, watch: Watch | None = None) -> SearchResult:
+    """Search the layouts of a model on so many GPUs, and rank those that fit by their time.
+
+    Raises
+    ------
+    InputError
+        If something is missing, or no layout can be run with what is given.
+
+    Examples
+    --------
+    >>> result = search("gpt-1.3b", gpus=8, device="v100-32gb", precision="fp16", global_batch=32, pp=1)
+    >>> result.best.layout.tp, result.best.layout.dp
+    (1, 8)
+    """
+    started = time.process_time()
+    deployment = deployed(request, open_all=True)
+    evaluator = deployment.evaluator
+    layouts = _layouts(deployment)
+    found = search_layouts(evaluator, _watched(layouts, watch))
+    if found.smallest is None:
+        _refuse(deployment, len(layouts))
+    device = evaluator.machine.profile.device
+    most, listed = capacity(device), distinct(found, request.top)
+    form = deployment.base.number_format
+    notes = [with_options(note) for note in (*deployment.notes, *evaluator.clock(deployment.base).notes)]
+    return SearchResult(
+        name=deployment.name,
+        device=device.name,
+        gpus=deployment.gpus,
+        global_batch=deployment.global_batch,
+        sequence=deployment.sequence,
+        found=found,
+        listed=listed,
+        reasons=reasons(evaluator, found, listed[0], most) if listed else (),
+        capacity=most,
+        peak=device.peaks.get(form.products),
+        warnings=tuple(dict.fromkeys(notes)),
+        provenance=Provenance(
+            command=request.study, inputs=request.inputs(), sha256=deployment.sha256,
+            counts={"layouts": found.tried}, versions=versions("numpy"),
+        ),
+        cpu_seconds=time.process_time() - started,
+    )  # fmt: skip
+
+
+def _layouts(deployment: Deployed) -> list[Layout]:
+    """Return the layouts that are left open.
+
+    Raises
+    ------
+    InputError
+        If there are more than can be tried.
+    """
+    layouts = list(itertools.islice(deployment.layouts(), MOST_LAYOUTS + 1))
+    if len(layouts) > MOST_LAYOUTS:
+        found = f"more than {MOST_LAYOUTS:,} layouts of {deployment.gpus:,} GPUs"
+        remedy = f"Give a degree that is known, such as {field('tp')} 8 or {field('cp')} 1."
+        raise InputError("layout", found, "fewer", remedy)
+    return layouts
+
+
+def _watched(layouts: list[Layout], watch: Watch | None) -> Iterable[Layout]:
+    return layouts if watch is None else _telling(layouts, watch)
+
+
+def _telling(layouts: list[Layout], watch: Watch) -> Iterator[Layout]:
+    for index, layout in enumerate(layouts):
+        if index % _EVERY == 0:
+            watch(index, len(layouts), "layouts")
+        yield layout
+    watch(len(layouts), len(layouts), "done")
+
+
+def _refuse(deployment: Deployed, tried: int) -> None:
+    """Say what is wrong where no layout can be run."""
+    refuse(deployment)
+    found = f"{deployment.gpus} GPUs and a global batch of {deployment.global_batch}"
+    remedy = f"Leave degrees out, or choose another {field('global_batch')}."
+    raise InputError("layout", f"{found}, {tried} layouts", "some layout of these degrees that can be run", remedy)
