@@ -16,6 +16,7 @@ from simcore.models.training.parallel.layout import (
     Recompute,
     check_layout,
     nearest,
+    total_blocks,
 )
 from simcore.models.training.parallel.search import Found, Space, layouts_of, search_layouts
 from simcore.readers.devices import default_network
@@ -120,7 +121,7 @@ def deployed(request: ParallelRequest, *, open_all: bool = False, stand_in: bool
     base, space = _given(request, model, sequence, global_batch, open_all)
     hashes = {"model": read.sha256, "device": profile.sha256, **network_hash}
     evaluator = Evaluator(model, sequence, machine)
-    evaluator.clock(base)  # a number format that the device lacks is said first
+    _check_precision(evaluator, base)
     return Deployed(
         read.name, model, sequence, request.gpus, global_batch, evaluator, base, space,
         spec.topology.dimensions[0].size, hashes, (*notes, *spec.notes),
@@ -155,6 +156,17 @@ def chosen(deployment: Deployed) -> tuple[Evaluation, Found | None]:
 
 MOST_LAYOUTS = 50_000
 """Layouts that are tried at most."""
+
+
+def _check_precision(evaluator: Evaluator, base: Layout) -> None:
+    """Refuse a number format that the device lacks."""
+    try:
+        evaluator.clock(base)
+    except InputError:
+        device = evaluator.machine.profile.device
+        usable = [name for name, form in NUMBER_FORMATS.items() if form.products in device.peaks]
+        found, expected = f"'{base.number_format.name}'", f"one that {device.name} has: {', '.join(usable)}"
+        raise InputError(field("precision"), found, expected, f"Add {field('precision')} {usable[-1]}.") from None
 
 
 def _model(name: str, source: ModelInput, request: ParallelRequest) -> tuple[Transformer, int, tuple[str, ...]]:
@@ -192,9 +204,7 @@ def _given(
     gpus = request.gpus or 1
     product = (request.tp or 1) * (request.cp or 1) * (request.pp or 1)
     if gpus % product:
-        found = f"TP {request.tp or 1} x CP {request.cp or 1} x PP {request.pp or 1} = {product}"
-        remedy = f"The nearest products that do are {nearest(product, gpus)}."
-        raise InputError(f"{field('tp')}, {field('cp')}, {field('pp')}", found, f"a divisor of {gpus} GPUs", remedy)
+        raise _no_divisor(request, gpus, product)
     zero = 3 if request.fsdp else request.zero
     form = NUMBER_FORMATS[request.precision]
     fused = request.attention == "fused"
@@ -226,6 +236,15 @@ def _given(
     return base, space
 
 
+def _no_divisor(request: ParallelRequest, gpus: int, product: int) -> InputError:
+    """Return the error for degrees that do not divide the GPUs, naming those that are given."""
+    given = [name for name in ("tp", "cp", "pp") if (getattr(request, name) or 1) > 1]
+    place = ", ".join(field(name) for name in given)
+    found = " x ".join(str(getattr(request, name)) for name in given) + (f" = {product}" if len(given) > 1 else "")
+    which = "products that do" if len(given) > 1 else "that do"
+    return InputError(place, found, f"a divisor of {gpus} GPUs", f"The nearest {which} are {nearest(product, gpus)}.")
+
+
 def _one(given: int | None) -> tuple[int, ...]:
     return () if given is None else (given,)
 
@@ -237,7 +256,10 @@ def _check_data_parallelism(request: ParallelRequest, gpus: int, product: int) -
     assert request.dp is not None
     if (settled and request.dp != left) or left % request.dp:
         found = f"{request.dp} with TP x CP x PP = {product} on {gpus} GPUs"
-        raise InputError(field("dp"), found, f"{left}", f"Leave {field('dp')} out: it follows from the others.")
+        if settled:
+            raise InputError(field("dp"), found, f"{left}", f"Leave {field('dp')} out: it follows from the others.")
+        remedy = f"The nearest that do are {nearest(request.dp, left)}."
+        raise InputError(field("dp"), f"{request.dp}", f"a divisor of {left} GPUs", remedy)
 
 
 def _check_batch(request: ParallelRequest, global_batch: int, replicas: int) -> None:
@@ -257,6 +279,7 @@ def _check_batch(request: ParallelRequest, global_batch: int, replicas: int) -> 
 
 def refuse(deployment: Deployed) -> None:
     """Raise what is wrong with the degrees that are given, where something is."""
+    _refuse_chunks(deployment)
     space, base = deployment.space, deployment.base
     degrees = {name: getattr(space, name)[0] for name in ("tp", "cp", "pp", "vp", "ep", "micro_batch")
                if len(getattr(space, name)) == 1}  # fmt: skip
@@ -266,12 +289,33 @@ def refuse(deployment: Deployed) -> None:
         layout = replace(layout, order="interleaved")
     check_layout(replace(layout, sequence_parallel=base.sequence_parallel and layout.tp > 1),
                  deployment.model, deployment.sequence)  # fmt: skip
-    size = layout.micro_batch
-    each = deployment.global_batch // layout.dp
+    size, batch = layout.micro_batch, deployment.global_batch
+    if batch % size:
+        near = " or ".join(str(each) for each in (batch // size * size, (batch // size + 1) * size) if each)
+        raise InputError(
+            field("global_batch"), f"{batch} with micro-batches of {size}", f"a multiple of {size}",
+            f"The nearest are {near}; or choose another {field('micro_batch')}.",
+        )  # fmt: skip
+    each = batch // layout.dp
     if layout.vp > 1 and (each // size) % layout.pp:
         found = f"{each // size} micro-batches of a replica"
         expected = f"a multiple of PP {layout.pp}, which interleaved chunks take turns in"
         raise InputError(field("global_batch"), found, expected)
+
+
+def _refuse_chunks(deployment: Deployed) -> None:
+    """Refuse chunks per rank that no number of ranks makes equal chunks of."""
+    space, blocks = deployment.space, total_blocks(deployment.model)
+    if len(space.vp) != 1 or len(space.pp) == 1 or space.vp[0] == 1 or deployment.base.stage_layers:
+        return
+    chunks = space.vp[0]
+    ranks = [ranks for ranks in range(2, deployment.gpus + 1) if deployment.gpus % ranks == 0]
+    fit = {v for rank in ranks for v in range(1, blocks // rank + 1) if blocks % (rank * v) == 0}
+    if chunks not in fit:
+        near = [*sorted(v for v in fit if v < chunks)[-1:], *sorted(v for v in fit if v > chunks)[:1]]
+        expected = f"with some PP that divides {deployment.gpus} GPUs, a divisor of the {blocks} blocks"
+        remedy = f"The nearest that have one are {' or '.join(map(str, near))}."
+        raise InputError(field("vp"), str(chunks), expected, remedy if near else "")
 
 
 def imbalance(load: object, model: Transformer, ep: int) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from simcore.errors import with_fields
 from simcore.models.training.parallel.layout import Layout
 from simcore.studies.deployment.parallel import ParallelRequest
-from simcore.units import counted
 
 GIB = 2.0**30
 """Bytes of a GiB [B]."""
@@ -53,7 +53,8 @@ def details(layout: Layout) -> str:
     '8 micro-batches of 1, ZeRO 1, recompute none, sequence parallelism'
     """
     some = "" if layout.recompute_layers is None else f" in {layout.recompute_layers} blocks of each chunk"
-    words = [f"{counted(layout.micro_batches, 'micro-batch')} of {layout.micro_batch}", f"ZeRO {layout.zero}"]
+    plural = "" if layout.micro_batches == 1 else "es"
+    words = [f"{layout.micro_batches:,} micro-batch{plural} of {layout.micro_batch}", f"ZeRO {layout.zero}"]
     words.append(f"recompute {layout.recompute.value}{some}")
     words += ["sequence parallelism"] * (layout.sequence_parallel and layout.tp > 1)
     words += [f"order {layout.order}"] * (layout.pp > 1 and layout.order not in {"1F1B", "interleaved"})
@@ -86,3 +87,18 @@ def layout_dict(layout: Layout) -> dict[str, Any]:
 def with_options(note: str) -> str:
     """Return a note in which fields are named as the command line has them."""
     return with_fields(note, lambda name: f"--{name.replace('_', '-')}")
+
+
+def by_reason(notes: Iterable[str]) -> list[str]:
+    """Return notes on kernels with those that say the same of several in one.
+
+    Examples
+    --------
+    >>> by_reason(["add bf16: a copy stands in", "gelu bf16: a copy stands in", "other"])
+    ['add bf16, gelu bf16: a copy stands in', 'other']
+    """
+    kernels: dict[str, list[str]] = {}
+    for note in notes:
+        kernel, colon, reason = note.rpartition(": ")
+        kernels.setdefault(reason, []).extend([kernel] * bool(colon))
+    return [f"{', '.join(names)}: {reason}" if names else reason for reason, names in kernels.items()]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def draw(result: SearchOutcome) -> Figure:
     """Draw a point for each layout that was tried, those that fit apart, with the best one marked."""
     import matplotlib
+    from matplotlib.ticker import LogLocator
 
     points, best = result.found.points, result.best
     with matplotlib.rc_context(STYLE):
@@ -28,8 +29,11 @@ def draw(result: SearchOutcome) -> Figure:
         if best is not None:
             axes.scatter([best.worst.reserved / GIB], [best.time], 90, "#E69F00", "*", label="best", edgecolors="black",
                          linewidths=0.6, zorder=3)  # fmt: skip
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        for scale, axis in ((axes.set_xscale, axes.xaxis), (axes.set_yscale, axes.yaxis)):
+            scale("log")
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter("")
         axes.set_xlabel("memory of the worst GPU [GiB]")
         axes.set_ylabel("iteration [s]")
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))

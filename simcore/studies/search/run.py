@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from simcore.errors import InputError, field
+from simcore.models.training.parallel.evaluation import Evaluation, Evaluator
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.search import capacity, search_layouts
 from simcore.results import Provenance, versions
 from simcore.studies.deployment.layouts import MOST_LAYOUTS, Deployed, deployed, refuse
-from simcore.studies.deployment.words import with_options
+from simcore.studies.deployment.words import by_reason, with_options
 from simcore.studies.request import study
 from simcore.studies.search.reasons import distinct, reasons
 from simcore.studies.search.request import SearchRequest
@@ -48,7 +49,7 @@ def search(request: SearchRequest, *, watch: Watch | None = None) -> SearchResul
     device = evaluator.machine.profile.device
     most, listed = capacity(device), distinct(found, request.top)
     form = deployment.base.number_format
-    notes = [with_options(note) for note in (*deployment.notes, *evaluator.clock(deployment.base).notes)]
+    notes = [*(with_options(note) for note in deployment.notes), *_kernels(deployment, listed[:1])]
     return SearchResult(
         name=deployment.name,
         device=device.name,
@@ -60,7 +61,7 @@ def search(request: SearchRequest, *, watch: Watch | None = None) -> SearchResul
         reasons=reasons(evaluator, found, listed[0], most) if listed else (),
         capacity=most,
         peak=device.peaks.get(form.products),
-        warnings=tuple(dict.fromkeys(notes)),
+        warnings=tuple(notes),
         provenance=Provenance(
             command=request.study, inputs=request.inputs(), sha256=deployment.sha256,
             counts={"layouts": found.tried}, versions=versions("numpy"),
@@ -83,6 +84,14 @@ def _layouts(deployment: Deployed) -> list[Layout]:
         remedy = f"Give a degree that is known, such as {field('tp')} 8 or {field('cp')} 1."
         raise InputError("layout", found, "fewer", remedy)
     return layouts
+
+
+def _kernels(deployment: Deployed, best: tuple[Evaluation, ...]) -> list[str]:
+    """Return what to know of the kernels of the best layout, of which others were tried too."""
+    evaluator = Evaluator(deployment.model, deployment.sequence, deployment.evaluator.machine)
+    for one in best:
+        evaluator.evaluate(one.layout)
+    return by_reason(evaluator.clock(deployment.base).notes)
 
 
 def _watched(layouts: list[Layout], watch: Watch | None) -> Iterable[Layout]:

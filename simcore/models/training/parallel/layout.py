@@ -258,7 +258,8 @@ def _check_pipeline(layout: Layout, model: Transformer) -> None:
             expected = f"{layout.chunks} (PP x VP) of {blocks} blocks in all, each with one at least"
             raise InputError(field("stage_layers"), found, expected)
     elif layout.chunks > blocks:
-        found, expected = f"{layout.pp} x VP {layout.vp}", f"at most one chunk for each of the {blocks} blocks"
+        found = f"{layout.pp}" + (f" x VP {layout.vp}" if layout.vp > 1 else "")
+        expected = f"at most one chunk for each of the {blocks} blocks"
         raise InputError(field("pp"), found, expected)
     elif layout.vp > 1 and blocks % layout.chunks:
         expected = f"model chunks of as many of the {blocks} blocks each"
