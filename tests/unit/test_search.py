@@ -98,7 +98,9 @@ def with_memory(evaluator, gigabytes):
     """The same evaluator on a device of another size."""
     machine = evaluator.machine
     device = replace(machine.profile.device, memory=gigabytes * 1e9)
-    return Evaluator(evaluator.model, evaluator.sequence, machine._replace(profile=replace(machine.profile, device=device)))
+    return Evaluator(
+        evaluator.model, evaluator.sequence, machine._replace(profile=replace(machine.profile, device=device))
+    )
 
 
 def test_more_memory_never_turns_a_fit_into_a_misfit():

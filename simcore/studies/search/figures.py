@@ -24,10 +24,10 @@ def draw(result: SearchOutcome) -> Figure:
         for fit, marker, colour, label in ((True, "o", "#0072B2", "fits"), (False, "x", "#999999", "does not fit")):
             chosen = [one for one in points if (one.reserved <= result.capacity) is fit]
             x, y = [one.reserved / GIB for one in chosen], [one.time for one in chosen]
-            axes.scatter(x, y, 9, colour, marker, label=label, linewidths=0.7, alpha=0.6, rasterized=True)
+            axes.scatter(x, y, 9, colour, marker=marker, label=label, linewidths=0.7, alpha=0.6, rasterized=True)
         axes.axvline(result.capacity / GIB, color="#D55E00", linestyle="--", linewidth=1, label="capacity")
         if best is not None:
-            axes.scatter([best.worst.reserved / GIB], [best.time], 90, "#E69F00", "*", label="best", edgecolors="black",
+            axes.scatter([best.worst.reserved / GIB], [best.time], 90, "#E69F00", marker="*", label="best", edgecolors="black",
                          linewidths=0.6, zorder=3)  # fmt: skip
         for scale, axis in ((axes.set_xscale, axes.xaxis), (axes.set_yscale, axes.yaxis)):
             scale("log")
