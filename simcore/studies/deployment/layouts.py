@@ -232,7 +232,8 @@ def _given(
     for name in ("tp", "cp", "pp", "vp", "ep"):  # what cannot fit the model whatever else is chosen
         degree = getattr(request, name)
         if degree is not None and name in {"tp", "cp"}:
-            check_layout(replace(base, **{name: degree}, sequence_parallel=False), model, sequence)
+            alone = replace(base, **{name: degree}, sequence_parallel=False, stage_layers=())
+            check_layout(alone, model, sequence)
     return base, space
 
 
