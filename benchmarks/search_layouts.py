@@ -11,13 +11,14 @@ import resource
 import subprocess
 import sys
 import time
+from typing import Any
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
 from simcore.studies.search import SearchRequest, search  # noqa: E402 - the threads are pinned before
 
-SEARCHES = {
+SEARCHES: dict[str, dict[str, Any]] = {
     "llama-2-70b on 64 GPUs": {"model": "llama-2-70b", "gpus": 64, "global_batch": 512},
     "llama-3-405b on 4,096 GPUs": {"model": "llama-3-405b", "gpus": 4096, "global_batch": 8192},
     "mixtral-8x7b on 128 GPUs": {"model": "mixtral-8x7b", "gpus": 128, "global_batch": 1024},
@@ -27,7 +28,7 @@ SECONDS = 5.0  # of 10,000 candidates
 COMMAND = ["search", "llama-2-70b", "--gpus", "64", "--device", "h100", "--global-batch", "512"]
 
 
-def timed(inputs: dict[str, object]) -> tuple[float, int]:
+def timed(inputs: dict[str, Any]) -> tuple[float, int]:
     """Return CPU seconds of a search (the least of three runs) and its candidates."""
     seconds, tried = [], 0
     for _ in range(3):

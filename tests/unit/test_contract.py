@@ -90,8 +90,8 @@ CASES = {
     "memory": (memory, {"model": "llama-2-7b", "gpus": 8, "device": "h100", "tp": 2, "zero": 1}),
     "memory-misfit": (
         memory,
-        {"model": "gpt-1.3b", "gpus": 8, "device": "v100-32gb", "precision": "fp16", "tp": 1, "pp": 2, "micro_batch": 16,
-         "global_batch": 128, "stage_layers": "10,14"},
+        {"model": "gpt-1.3b", "gpus": 8, "device": "v100-32gb", "precision": "fp16", "tp": 1, "pp": 2,
+         "micro_batch": 16, "global_batch": 128, "stage_layers": "10,14"},
     ),
     "search": (search, {"model": "gpt-1.3b", "gpus": 4, "device": "h100", "global_batch": 16}),
     "search-experts": (

@@ -27,8 +27,8 @@ def draw(result: SearchOutcome) -> Figure:
             axes.scatter(x, y, 9, colour, marker=marker, label=label, linewidths=0.7, alpha=0.6, rasterized=True)
         axes.axvline(result.capacity / GIB, color="#D55E00", linestyle="--", linewidth=1, label="capacity")
         if best is not None:
-            axes.scatter([best.worst.reserved / GIB], [best.time], 90, "#E69F00", marker="*", label="best", edgecolors="black",
-                         linewidths=0.6, zorder=3)  # fmt: skip
+            x, y = [best.worst.reserved / GIB], [best.time]
+            axes.scatter(x, y, 90, "#E69F00", marker="*", label="best", edgecolors="black", linewidths=0.6, zorder=3)
         for scale, axis in ((axes.set_xscale, axes.xaxis), (axes.set_yscale, axes.yaxis)):
             scale("log")
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -33,7 +33,7 @@ def changes_of(layout: Layout) -> Iterator[tuple[str, Layout]]:
     Examples
     --------
     >>> [what for what, _ in changes_of(Layout(dp=2, fused_attention=True))][:3]
-    ['TP 2', 'PP 2', 'ZeRO 1']
+    ['TP 2', 'CP 2', 'PP 2']
     """
     for name in ("tp", "cp", "pp"):
         if layout.dp % 2 == 0 and not layout.stage_layers:
