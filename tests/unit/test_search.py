@@ -165,6 +165,7 @@ def test_more_gpus_are_asked_for_where_no_change_helps():
     assert not result.fits
     assert result.remedy.result.layout.gpus > 8
     assert result.remedy.what.startswith(f"{result.remedy.result.layout.gpus} GPUs: ")
+    assert result.remedy.result.layout.global_batch == result.evaluation.layout.global_batch == 8
     assert result.remedy.result.worst.reserved <= result.capacity
 
 

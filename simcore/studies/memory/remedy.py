@@ -53,7 +53,8 @@ def _more_gpus(request: MemoryRequest, deployment: Deployed) -> Remedy | None:
         open_degrees = dict.fromkeys(
             ("tp", "cp", "pp", "vp", "ep", "dp", "micro_batch", "recompute", "recompute_layers", "stage_layers")
         )
-        wider = request.resolved(**open_degrees, gpus=gpus, order="1F1B")
+        batch = deployment.global_batch
+        wider = request.resolved(**open_degrees, gpus=gpus, global_batch=batch, order="1F1B")
         try:
             result, found = chosen(deployed(wider, stand_in=True))
         except InputError:  # a network of a fixed size, or a global batch that so many replicas cannot share
