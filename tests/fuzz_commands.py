@@ -58,6 +58,8 @@ COMMANDS = (
     "trace trace.csv --policy fifo --startup-delay {share} --seed {whole}",
     "kernel matmul 512x512x512 --sparsity {share} --granularity {block} --profile v100-32gb",
     "rates --profile published.yaml --device v100 --model bert-base --batch {whole} --dtype fp32",
+    "memory model.yaml --gpus {whole} --device v100-32gb --precision fp16 --network 'Switch(8)@50GB/s'",
+    "search model.yaml --gpus 4 --device h100 --global-batch {whole} --sequence {whole}",
     "profile show profile.json",
     "profile show profile.json --json",
 )

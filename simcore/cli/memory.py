@@ -1,19 +1,20 @@
-"""``simcore memory``: whether a model's training fits on GPUs."""
+"""``simcore memory``: whether a model's training fits, and what makes it fit."""
 
 from __future__ import annotations
 
 from simcore.cli.options import StudyCommand
 from simcore.studies.memory.request import MemoryRequest
 
-HELP = """Say what every GPU holds in a training iteration, whether it fits, and what makes it fit.
+HELP = """Count what each GPU holds in a training iteration, and say whether it fits.
 
-MODEL is a transformer of the zoo, a Hugging Face config.json, or a file.
+Out of memory is a result: it names the rank, and the cheapest change that makes it fit. What is not given of the
+layout is chosen.
 
 \b
-$ simcore memory llama-2-13b --gpus 8 --device v100-32gb
+$ simcore memory llama-2-7b --gpus 8 --device v100-32gb --precision fp16 --tp 2
+...
 """
 
 command = StudyCommand(
-    "memory", MemoryRequest, "simcore.studies.memory:memory", help=HELP,
-    example="llama-2-7b --gpus 8 --device v100-32gb",
-)  # fmt: skip
+    "memory", MemoryRequest, "simcore.studies.memory:memory", help=HELP, example="llama-2-7b --gpus 8 --device h100"
+)

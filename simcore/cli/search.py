@@ -1,19 +1,33 @@
-"""``simcore search``: the best layout of a model's training on GPUs."""
+"""``simcore search``: the fastest layout of a model's training that fits."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from simcore.cli.console import show_progress
 from simcore.cli.options import StudyCommand
 from simcore.studies.search.request import SearchRequest
 
-HELP = """Find the fastest layout that fits: TP, CP, PP, VP, EP, DP, micro-batch, ZeRO and recomputation.
+HELP = """Search the layouts of a model's training on GPUs: the fastest one that fits, the runners-up, and why.
 
-MODEL is a transformer of the zoo, a Hugging Face config.json, or a file. Degrees that are given are kept.
+What is given is kept, and the rest is searched: TP x PP x VP x CP x EP x DP x micro-batch x recompute x ZeRO 0 or 1.
 
 \b
-$ simcore search llama-2-13b --gpus 64 --device h100 --global-batch 512
+$ simcore search llama-2-70b --gpus 64 --device h100 --global-batch 512
+...
 """
+
+
+@contextmanager
+def progress(_: SearchRequest, __: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Show on a terminal how many layouts were tried."""
+    yield {"watch": show_progress} if sys.stderr.isatty() else {}
+
 
 command = StudyCommand(
     "search", SearchRequest, "simcore.studies.search:search", help=HELP,
-    example="llama-2-7b --gpus 64 --device h100 --global-batch 512",
+    example="llama-2-70b --gpus 64 --device h100 --global-batch 512", runtime=progress,
 )  # fmt: skip

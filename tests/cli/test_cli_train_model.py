@@ -62,7 +62,7 @@ def test_what_is_not_given_is_chosen_and_said():
 
 def test_out_of_memory_is_a_result():
     text = invoke("llama-2-70b", "--gpus", "8", "--device", "v100-32gb")
-    assert "OUT OF MEMORY: rank 0 needs" in text
+    assert "OUT OF MEMORY: pipeline rank 0 needs" in text
 
 
 def test_it_runs_again_from_its_own_inputs():
@@ -122,7 +122,7 @@ def test_experts_in_fp8_with_uneven_load():
             ("llama-2-7b", "--gpus", "8", "--device", "h100", "--tp", "1", "--pp", "8", "--vp", "3"),
             ("--vp", "32 blocks", "nearest"),
         ),
-        (("llama-2-7b", "--gpus", "8", "--device", "h100", "--chunks", "4"), ("--chunks", "a model on GPUs")),
+        (("llama-2-7b", "--gpus", "8", "--device", "h100", "--split", "optimal"), ("--split", "a model on GPUs")),
         (("4D", "325", "1T", "--tokens", "2T"), ("--tokens", "a workload on a network")),
         (("llama-2-7b", "--gpus", "8", "--device", "h100", "--tokens", "many"), ("--tokens", "300B")),
         (("llama-2-7b", "--gpus", "8", "--device", "h100", "--fsdp", "--zero", "1"), ("--fsdp", "one of the two")),

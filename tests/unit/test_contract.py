@@ -15,11 +15,13 @@ from simcore.results import Result, Table
 from simcore.studies.collective import collective
 from simcore.studies.evaluate import evaluate
 from simcore.studies.kernel import matmul
+from simcore.studies.memory import memory
 from simcore.studies.model import model
 from simcore.studies.optimize import optimize
 from simcore.studies.profile import compare, show, validate
 from simcore.studies.rates import rates
 from simcore.studies.request import Request, argument, descriptions, option, study
+from simcore.studies.search import search
 from simcore.studies.trace import trace
 from simcore.studies.train import train
 
@@ -85,6 +87,17 @@ CASES = {
         matmul,
         {"shape": "4096x4096x8192", "profile": "cpu", "sparsity": 0.3, "granularity": (32, 1), "extrapolate": True},
     ),
+    "memory": (memory, {"model": "llama-2-7b", "gpus": 8, "device": "h100", "tp": 2, "zero": 1}),
+    "memory-misfit": (
+        memory,
+        {"model": "gpt-1.3b", "gpus": 8, "device": "v100-32gb", "precision": "fp16", "tp": 1, "pp": 2,
+         "micro_batch": 16, "global_batch": 128, "stage_layers": "10,14"},
+    ),
+    "search": (search, {"model": "gpt-1.3b", "gpus": 4, "device": "h100", "global_batch": 16}),
+    "search-experts": (
+        search, {"model": "mixtral-8x7b", "gpus": 16, "device": "h100", "expert_load": 8 * [1.0], "tp": 2, "pp": 2}
+    ),
+    "search-misfit": (search, {"model": "llama-2-70b", "gpus": 4, "device": "v100-32gb", "precision": "fp16"}),
     "model": (model, {"model": "bert-base"}),
     "model-layers": (model, {"model": "shufflenetv2", "batch": 4, "operators": True}),
     "model-half": (model, {"model": "175B", "sequence": 4096, "causal": "half"}),

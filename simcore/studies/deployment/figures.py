@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from simcore.models.training.parallel.memory import KINDS, RankMemory
 from simcore.plots import COLOURS, HATCHES
-from simcore.studies.deployment.texts import GIB
+from simcore.studies.deployment.words import GIB
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_RANKS = 16
+MOST_RANKS = 24
 """Pipeline ranks that figures show at most."""
 
 
 def draw_memory(axes: Axes, memory: Sequence[RankMemory], capacity: float) -> None:
-    """Draw the memory of each pipeline rank by kind, with what a GPU has.
+    """Draw memory by pipeline rank and kind, what is reserved beyond, and what a GPU has.
 
     Parameters
     ----------
@@ -29,17 +29,19 @@ def draw_memory(axes: Axes, memory: Sequence[RankMemory], capacity: float) -> No
         Memory of a GPU that programs may use [B].
     """
     ranks = memory[:MOST_RANKS]
-    names = [str(rank.rank) for rank in ranks]
-    bottoms = [0.0] * len(ranks)
-    for number, kind in enumerate(KINDS):
-        sizes = [rank.kinds[kind] / GIB for rank in ranks]
-        if any(sizes):
-            axes.bar(
-                names, sizes, 0.7, bottoms, color=COLOURS[number % len(COLOURS)],
-                hatch=HATCHES[number % len(HATCHES)], edgecolor="white", label=kind,
-            )  # fmt: skip
-        bottoms = [below + size for below, size in zip(bottoms, sizes, strict=True)]
-    axes.plot(names, [rank.reserved / GIB for rank in ranks], "k_", markersize=14, label="reserved")
-    axes.axhline(capacity / GIB, color="black", linestyle="--", linewidth=1.0, label="memory of a GPU")
-    axes.set_xlabel("pipeline rank")
-    axes.set_ylabel("memory [GiB]")
+    labels = [str(one.rank) for one in ranks]
+    bottom = [0.0] * len(ranks)
+    parts = {kind: [one.kinds[kind] / GIB for one in ranks] for kind in KINDS}
+    parts["reserved beyond"] = [(one.reserved - one.allocated) / GIB for one in ranks]
+    for index, (kind, heights) in enumerate(parts.items()):
+        if not any(heights):
+            continue
+        colour, hatch = COLOURS[index % len(COLOURS)], HATCHES[index % len(HATCHES)]
+        if kind == "reserved beyond":
+            colour, hatch = "#FFFFFF", "..."
+        axes.bar(labels, heights, 0.7, bottom, label=kind, color=colour, hatch=hatch, edgecolor="#444444", lw=0.4)
+        bottom = [low + high for low, high in zip(bottom, heights, strict=True)]
+    axes.axhline(capacity / GIB, color="#D55E00", linestyle="--", linewidth=1.2, label="capacity")
+    axes.set_xlabel("pipeline stage" if len(memory) <= MOST_RANKS else f"pipeline stage, the first {MOST_RANKS}")
+    axes.set_ylabel("memory of a GPU [GiB]")
+    axes.set_ylim(0, 1.08 * max(*bottom, capacity / GIB))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from simcore.errors import InputError, field
@@ -18,6 +18,7 @@ from simcore.models.training.parallel.layout import (
     Recompute,
     check_layout,
     nearest,
+    total_blocks,
 )
 from simcore.models.training.parallel.search import Found, Space, layouts_of, search_layouts
 from simcore.readers.devices import default_network
@@ -29,6 +30,10 @@ from simcore.studies.inputs import resolve_network
 
 LONGEST = 4096
 """Tokens of a sequence where neither the request nor the model says how many, and at most by default."""
+
+
+STAND_IN = "Switch({})@25GB/s,2us"
+"""A network of so many GPUs, for studies that print no time; memory depends on no network."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class Deployed:
         return all(len(each) == 1 for each in free)
 
 
-def deployed(request: ParallelRequest, *, open_all: bool = False) -> Deployed:
+def deployed(request: ParallelRequest, *, open_all: bool = False, stand_in: bool = False) -> Deployed:
     """Read what a request names.
 
     Parameters
@@ -90,6 +95,8 @@ def deployed(request: ParallelRequest, *, open_all: bool = False) -> Deployed:
         The inputs.
     open_all : bool
         Whether context parallelism and model chunks per rank are left open too where they are not given.
+    stand_in : bool
+        Whether `STAND_IN` takes the place of a network where none is given and the device has no usual one.
 
     Raises
     ------
@@ -105,7 +112,8 @@ def deployed(request: ParallelRequest, *, open_all: bool = False) -> Deployed:
     assert request.device is not None
     read = read_model(request.model, field("model"))
     profile = read_profile(request.device, field("device"))
-    spec, network_hash = resolve_network(_network(request, profile.value.device.name), field("network"), request.gpus)
+    network = _network(request, profile.value.device.name, stand_in=stand_in)
+    spec, network_hash = resolve_network(network, field("network"), request.gpus)
     assert spec.bandwidths is not None
     machine = Machine(profile.value, spec.topology, spec.bandwidths)
     made = deployed_on(request, read, machine, open_all=open_all)
@@ -143,7 +151,7 @@ def deployed_on(
     base, space = _given(request, gpus, model, sequence, global_batch, open_all)
     base = replace(base, number_format=_number_format(request, machine.profile))
     evaluator = Evaluator(model, sequence, machine)
-    evaluator.clock(base)  # a number format that the device lacks is said first
+    _check_precision(evaluator, base)
     return Deployed(
         read.name, model, sequence, gpus, global_batch, evaluator, base, space,
         machine.topology.dimensions[0].size, {"model": read.sha256}, notes,
@@ -190,6 +198,17 @@ MOST_LAYOUTS = 50_000
 """Layouts that are tried at most."""
 
 
+def _check_precision(evaluator: Evaluator, base: Layout) -> None:
+    """Refuse a number format that the device lacks."""
+    try:
+        evaluator.clock(base)
+    except InputError:
+        device = evaluator.machine.profile.device
+        usable = [name for name, form in NUMBER_FORMATS.items() if form.products in device.peaks]
+        found, expected = f"'{base.number_format.name}'", f"one that {device.name} has: {', '.join(usable)}"
+        raise InputError(field("precision"), found, expected, f"Add {field('precision')} {usable[-1]}.") from None
+
+
 def _model(name: str, source: ModelInput, request: LayoutRequest) -> tuple[Transformer, int, tuple[str, ...]]:
     """Return the sizes of a model with its output layer, and the tokens of a sequence."""
     model = source.transformer
@@ -205,11 +224,13 @@ def _model(name: str, source: ModelInput, request: LayoutRequest) -> tuple[Trans
     return model, sequence, tuple(notes)
 
 
-def _network(request: ParallelRequest, device: str) -> str:
-    """Return the network that is asked for, or the device's usual one."""
+def _network(request: ParallelRequest, device: str, *, stand_in: bool) -> str:
+    """Return the network that is asked for, the device's usual one, or what stands in for one."""
     if request.network is not None:
         return str(request.network)
     usual = default_network(device)
+    if usual is None and stand_in:
+        return STAND_IN.format(request.gpus)
     if usual is None:
         remedy = f'Give one: {field("network")} dgx-h100, or "Switch(8)@50GB/s,2us".'
         raise InputError(field("network"), "nothing", f"a network, as no usual one of {device} is known", remedy)
@@ -222,9 +243,7 @@ def _given(
     """Return what a request settles, and what it leaves open."""
     product = (request.tp or 1) * (request.cp or 1) * (request.pp or 1)
     if gpus % product:
-        found = f"TP {request.tp or 1} x CP {request.cp or 1} x PP {request.pp or 1} = {product}"
-        remedy = f"The nearest products that do are {nearest(product, gpus)}."
-        raise InputError(f"{field('tp')}, {field('cp')}, {field('pp')}", found, f"a divisor of {gpus} GPUs", remedy)
+        raise _no_divisor(request, gpus, product)
     zero = 3 if request.fsdp else request.zero
     fused = request.attention == "fused"
     base = Layout(
@@ -251,7 +270,8 @@ def _given(
     for name in ("tp", "cp", "pp", "vp", "ep"):  # what cannot fit the model whatever else is chosen
         degree = getattr(request, name)
         if degree is not None and name in {"tp", "cp"}:
-            check_layout(replace(base, **{name: degree}, sequence_parallel=False), model, sequence)
+            alone = replace(base, **{name: degree}, sequence_parallel=False, stage_layers=())
+            check_layout(alone, model, sequence)
     return base, space
 
 
@@ -262,19 +282,13 @@ def _number_format(request: LayoutRequest, profile: KernelProfile) -> NumberForm
     return NUMBER_FORMATS[name]
 
 
-def notes_of(notes: Iterable[str]) -> list[str]:
-    """Return notes on kernels, those that say the same of several kernels once.
-
-    Examples
-    --------
-    >>> notes_of(["add bf16: from data-sheet peaks", "copy bf16: from data-sheet peaks", "gemm is noisy"])
-    ['from data-sheet peaks: add bf16, copy bf16', 'gemm is noisy']
-    """
-    by_text: dict[str, list[str]] = {}
-    for note in notes:
-        kernel, colon, text = note.partition(": ")
-        by_text.setdefault(text if colon else note, []).extend([kernel] if colon else [])
-    return [f"{text}: {', '.join(kernels)}" if kernels else text for text, kernels in by_text.items()]
+def _no_divisor(request: LayoutRequest, gpus: int, product: int) -> InputError:
+    """Return the error for degrees that do not divide the GPUs, naming those that are given."""
+    given = [name for name in ("tp", "cp", "pp") if (getattr(request, name) or 1) > 1]
+    place = ", ".join(field(name) for name in given)
+    found = " x ".join(str(getattr(request, name)) for name in given) + (f" = {product}" if len(given) > 1 else "")
+    which = "products that do" if len(given) > 1 else "that do"
+    return InputError(place, found, f"a divisor of {gpus} GPUs", f"The nearest {which} are {nearest(product, gpus)}.")
 
 
 def _one(given: int | None) -> tuple[int, ...]:
@@ -288,7 +302,10 @@ def _check_data_parallelism(request: LayoutRequest, gpus: int, product: int) -> 
     assert request.dp is not None
     if (settled and request.dp != left) or left % request.dp:
         found = f"{request.dp} with TP x CP x PP = {product} on {gpus} GPUs"
-        raise InputError(field("dp"), found, f"{left}", f"Leave {field('dp')} out: it follows from the others.")
+        if settled:
+            raise InputError(field("dp"), found, f"{left}", f"Leave {field('dp')} out: it follows from the others.")
+        remedy = f"The nearest that do are {nearest(request.dp, left)}."
+        raise InputError(field("dp"), f"{request.dp}", f"a divisor of {left} GPUs", remedy)
 
 
 def _check_batch(request: LayoutRequest, global_batch: int, replicas: int) -> None:
@@ -308,6 +325,7 @@ def _check_batch(request: LayoutRequest, global_batch: int, replicas: int) -> No
 
 def refuse(deployment: Deployed) -> None:
     """Raise what is wrong with the degrees that are given, where something is."""
+    _refuse_chunks(deployment)
     space, base = deployment.space, deployment.base
     degrees = {name: getattr(space, name)[0] for name in ("tp", "cp", "pp", "vp", "ep", "micro_batch")
                if len(getattr(space, name)) == 1}  # fmt: skip
@@ -317,12 +335,33 @@ def refuse(deployment: Deployed) -> None:
         layout = replace(layout, order="interleaved")
     check_layout(replace(layout, sequence_parallel=base.sequence_parallel and layout.tp > 1),
                  deployment.model, deployment.sequence)  # fmt: skip
-    size = layout.micro_batch
-    each = deployment.global_batch // layout.dp
+    size, batch = layout.micro_batch, deployment.global_batch
+    if batch % size:
+        near = " or ".join(str(each) for each in (batch // size * size, (batch // size + 1) * size) if each)
+        raise InputError(
+            field("global_batch"), f"{batch} with micro-batches of {size}", f"a multiple of {size}",
+            f"The nearest are {near}; or choose another {field('micro_batch')}.",
+        )  # fmt: skip
+    each = batch // layout.dp
     if layout.vp > 1 and (each // size) % layout.pp:
         found = f"{each // size} micro-batches of a replica"
         expected = f"a multiple of PP {layout.pp}, which interleaved chunks take turns in"
         raise InputError(field("global_batch"), found, expected)
+
+
+def _refuse_chunks(deployment: Deployed) -> None:
+    """Refuse chunks per rank that no number of ranks makes equal chunks of."""
+    space, blocks = deployment.space, total_blocks(deployment.model)
+    if len(space.vp) != 1 or len(space.pp) == 1 or space.vp[0] == 1 or deployment.base.stage_layers:
+        return
+    chunks = space.vp[0]
+    ranks = [ranks for ranks in range(2, deployment.gpus + 1) if deployment.gpus % ranks == 0]
+    fit = {v for rank in ranks for v in range(1, blocks // rank + 1) if blocks % (rank * v) == 0}
+    if chunks not in fit:
+        near = [*sorted(v for v in fit if v < chunks)[-1:], *sorted(v for v in fit if v > chunks)[:1]]
+        expected = f"with some PP that divides {deployment.gpus} GPUs, a divisor of the {blocks} blocks"
+        remedy = f"The nearest that have one are {' or '.join(map(str, near))}."
+        raise InputError(field("vp"), str(chunks), expected, remedy if near else "")
 
 
 def imbalance(load: object, model: Transformer, ep: int) -> float:

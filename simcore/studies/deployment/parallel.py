@@ -95,6 +95,8 @@ class LayoutRequest(Request):
         for name in ("stage_layers", "expert_load"):
             object.__setattr__(self, name, _numbers(name, getattr(self, name), whole=name == "stage_layers"))
         super().__post_init__()
+        if self.zero is not None and self.zero > 3:
+            raise InputError(field("zero"), str(self.zero), "0, 1, 2 or 3")
         if self.fsdp and self.zero not in (None, 3):
             raise InputError(
                 field("fsdp"), f"it beside {field('zero')} {self.zero}", "one of the two", "Leave one out."

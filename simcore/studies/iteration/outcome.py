@@ -5,24 +5,47 @@ from __future__ import annotations
 from abc import ABC
 from dataclasses import dataclass
 
+from simcore.models.training.parallel.changes import Change
+from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.models.training.parallel.simulate import Simulated
-from simcore.studies.deployment.outcome import LayoutOutcome
+from simcore.results import Result
+from simcore.studies.deployment.layouts import Deployed
 
 
 @dataclass(frozen=True, kw_only=True)
-class IterationOutcome(LayoutOutcome, ABC):
+class IterationOutcome(Result, ABC):
     """Time and memory of a training iteration.
 
     Attributes
     ----------
+    deployment : Deployed
+        The model on its machine.
+    evaluation : Evaluation
+        Time and memory of the layout.
+    tried : int or None
+        Layouts that were tried to settle what was left open; None where nothing was.
+    capacity : float
+        Memory of a GPU that programs may use [B].
+    change : Change or None
+        The change that helps most: what makes it fit, or the single one that makes it fastest; None where none does.
     simulated : Simulated or None
         The iteration chunk by chunk, where that was asked for.
     training_tokens : float or None
         Tokens of a whole training, where they were given.
     """
 
+    deployment: Deployed
+    evaluation: Evaluation
+    tried: int | None
+    capacity: float
+    change: Change | None
     simulated: Simulated | None
     training_tokens: float | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether every rank has the memory that it needs."""
+        return self.evaluation.worst.reserved <= self.capacity
 
     @property
     def time(self) -> float:

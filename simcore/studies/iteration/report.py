@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simcore.models.training.parallel.evaluation import Evaluation
+from simcore.models.training.parallel.memory import CONTEXT, FRAGMENTED
 from simcore.report import Block, Grid, Headline, Sentences, grid
-from simcore.studies.deployment.texts import ASSUMED, GIB, memory_grid, under
+from simcore.studies.deployment.words import GIB, degrees, details, gib, memory_grid
 from simcore.studies.iteration.outcome import IterationOutcome
 from simcore.units import format_si
 
@@ -29,7 +30,7 @@ def report(result: IterationOutcome) -> list[Block]:
         Headline(_headline(result), "\n".join(_under(result))),
         _parts(result),
         _rates(result),
-        memory_grid(result.evaluation.memory),
+        memory_grid(result.evaluation.memory, result.capacity),
         Sentences("", sentences(result)),
     ]
 
@@ -48,10 +49,16 @@ def _headline(result: IterationOutcome) -> str:
 
 
 def _under(result: IterationOutcome) -> Iterator[str]:
+    layout, worst = result.evaluation.layout, result.evaluation.worst
+    yield f"{degrees(layout)}; {details(layout)}; {layout.number_format.name}, global batch {layout.global_batch:,}"
     if result.simulated is not None:
         time, more = format_si(result.simulated.time, "s", 5), result.difference
         yield f"closed form {format_si(result.time, 's', 5)}; simulated chunk by chunk {time} ({more:+.2%})"
-    yield from under(result.evaluation, result.tried, result.capacity)
+    if result.tried is not None:
+        what = "fastest that fits" if result.fits else "one that needs least memory, as none fits,"
+        yield f"what was not given is chosen: the {what} of {result.tried:,} layouts"
+    verdict = "fits: pipeline rank {} needs most, {}" if result.fits else "OUT OF MEMORY: pipeline rank {} needs {}"
+    yield verdict.format(worst.rank, f"{gib(worst.reserved)} GiB of {gib(result.capacity)} GiB")
 
 
 def _parts(result: IterationOutcome) -> Grid:
@@ -92,7 +99,10 @@ def _sentences(result: IterationOutcome) -> Iterator[str]:
     )
     yield from _change(result)
     yield from _errors(one)
-    yield ASSUMED
+    yield (
+        f"Reserved memory is allocated memory, {FRAGMENTED:.0%} of what comes and goes, and {CONTEXT / 1e9:.2g} GB of "
+        "context beside it (both assumed)."
+    )
 
 
 def _change(result: IterationOutcome) -> Iterator[str]:

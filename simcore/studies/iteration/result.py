@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from simcore.models.training.parallel.memory import KINDS
 from simcore.report import Block
 from simcore.results import Table, Timeline
-from simcore.studies.deployment.texts import layout_text
+from simcore.studies.deployment.words import degrees, details, layout_dict
 from simcore.studies.iteration.outcome import IterationOutcome
 from simcore.studies.iteration.report import report, sentences
 from simcore.studies.iteration.stages import simulated_slices, stage_slices
@@ -31,7 +32,17 @@ class IterationResult(IterationOutcome):
             [(name, seconds, seconds / total) for name, seconds in self.evaluation.parts.items()],
             {"time": "s"},
         )
-        return {"parts": parts, **self.memory_tables()}
+        memory = Table(
+            ["rank", "parameters", *KINDS, "allocated", "reserved"],
+            [
+                (one.rank, one.parameters, *(one.kinds[kind] for kind in KINDS), one.allocated, one.reserved)
+                for one in self.evaluation.memory
+            ],
+            dict.fromkeys([*KINDS, "allocated", "reserved"], "B"),
+        )
+        rows = [(one.rank, path, size) for one in self.evaluation.memory for path, size in one.operators.items()]
+        operators = Table(["rank", "operator", "activations"], rows, {"activations": "B"})
+        return {"parts": parts, "memory": memory, "activations": operators}
 
     def report(self) -> Sequence[Block]:
         """Return the parts of the iteration, rates, memory, and what limits."""
@@ -49,7 +60,9 @@ class IterationResult(IterationOutcome):
     def timeline(self) -> Timeline:
         """Return what each stage does when, a track each; as it was simulated, where it was."""
         slices = self.slices if self.simulated is None else simulated_slices(self.simulated)
-        return timeline(slices, f"simcore train {self.deployment.name}, {layout_text(self.evaluation.layout)}")
+        layout = self.evaluation.layout
+        name = f"simcore train {self.deployment.name}, {degrees(layout)}; {details(layout)}"
+        return timeline(slices, name)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain containers, in SI units, for JSON."""
@@ -59,7 +72,7 @@ class IterationResult(IterationOutcome):
             "device": self.deployment.evaluator.machine.profile.name,
             "gpus": layout.gpus,
             "sequence": self.deployment.sequence,
-            "layout": {**layout.as_dict(), "tried": self.tried},
+            "layout": {**layout_dict(layout), "tried": self.tried},
             "iteration_time": self.time,
             "simulated": None if self.simulated is None else {
                 "time": self.simulated.time, "difference": self.difference,
@@ -100,7 +113,7 @@ class IterationResult(IterationOutcome):
         text = (
             f"{self.deployment.name} on {self.evaluation.layout.gpus} {self.deployment.evaluator.machine.profile.name}"
         )
-        what = f"{text}; {layout_text(self.evaluation.layout)}"
+        what = f"{text}; {degrees(self.evaluation.layout)}; {details(self.evaluation.layout)}"
         return {
             self.stem: caption(draw(self.evaluation, self.capacity), what),
             "stages": caption(draw_stages(self.slices, self.evaluation), what),

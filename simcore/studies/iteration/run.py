@@ -11,7 +11,8 @@ from simcore.models.training.parallel.search import capacity, fits
 from simcore.models.training.parallel.simulate import simulate
 from simcore.models.training.simulated import Settings
 from simcore.results import Provenance, versions
-from simcore.studies.deployment.layouts import chosen, deployed, notes_of, settled_inputs
+from simcore.studies.deployment.layouts import chosen, deployed, settled_inputs
+from simcore.studies.deployment.words import by_reason
 from simcore.studies.iteration.request import IterationRequest
 from simcore.studies.iteration.result import IterationResult
 from simcore.studies.request import study
@@ -57,7 +58,7 @@ def iteration(request: IterationRequest) -> IterationResult:
         change=change,
         simulated=simulated,
         training_tokens=tokens,
-        warnings=(*deployment.notes, *notes_of(deployment.evaluator.clock(evaluation.layout).notes)),
+        warnings=(*deployment.notes, *by_reason(deployment.evaluator.clock(evaluation.layout).notes)),
         provenance=Provenance(
             command=request.study,
             inputs=request.resolved(**settled_inputs(deployment, evaluation), tokens=tokens).inputs(),

@@ -1,4 +1,4 @@
-"""The study behind ``simcore memory``: whether a model fits on GPUs, and what makes it fit."""
+"""The study behind ``simcore memory``: whether a model's training fits, and what makes it fit."""
 
 from __future__ import annotations
 

@@ -1,59 +1,77 @@
-"""What is said of a model's memory on GPUs."""
+"""What is said of a model's memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from simcore.report import Block, Grid, Headline, Sentences, grid
-from simcore.studies.deployment.outcome import LayoutOutcome
-from simcore.studies.deployment.texts import ASSUMED, GIB, layout_text, memory_grid, under
-from simcore.units import format_si
-
-LARGEST = 8
-"""Operators whose activations are listed; the others are summed up."""
+from simcore.models.training.parallel.memory import CONTEXT, FRAGMENTED, WORKSPACE
+from simcore.report import Block, Headline, Sentences, grid
+from simcore.studies.deployment.words import GIB, degrees, details, gib, memory_grid
+from simcore.studies.memory.outcome import MemoryOutcome
+from simcore.units import counted, format_si
 
 
-def report(result: LayoutOutcome) -> list[Block]:
-    """Return whether it fits, what ranks hold, the largest activations, and what makes it fit."""
+def report(result: MemoryOutcome) -> list[Block]:
+    """Return whether it fits, memory by rank and kind, activations by operator, and what makes it fit."""
+    layout = result.evaluation.layout
+    asked = f"{result.name} on {counted(layout.gpus, 'GPU')} {result.device}, sequences of {result.sequence:,} tokens"
+    under = [f"{degrees(layout)}; {details(layout)}; {layout.number_format.name}"]
+    if result.chosen:
+        under.append(f"Chosen, not given: {', '.join(result.chosen)}.")
     return [
-        Headline(_headline(result), "\n".join(under(result.evaluation, result.tried, result.capacity))),
-        memory_grid(result.evaluation.memory),
-        _activations(result),
+        Headline(f"{verdict(result)}: {asked}", "\n".join(under)),
+        memory_grid(result.evaluation.memory, result.capacity),
+        *_operators(result),
         Sentences("", sentences(result)),
     ]
 
 
-def sentences(result: LayoutOutcome) -> list[str]:
-    """Return what makes it fit, and what is assumed."""
-    return list(_sentences(result))
-
-
-def _headline(result: LayoutOutcome) -> str:
-    machine, layout = result.deployment.evaluator.machine, result.evaluation.layout
-    fits = "fits" if result.fits else "does not fit"
-    return (
-        f"{result.deployment.name}, sequence {result.deployment.sequence:,}, {fits} on {layout.gpus} "
-        f"{machine.profile.name}"
-    )
-
-
-def _activations(result: LayoutOutcome) -> Grid:
-    """Return the operators that keep most on the worst rank."""
+def verdict(result: MemoryOutcome) -> str:
+    """Say whether it fits, or which rank lacks how much."""
     worst = result.evaluation.worst
-    ranked = sorted(worst.operators.items(), key=lambda one: (-one[1], one[0]))
-    total = sum(worst.operators.values()) or 1.0
-    shown, rest = ranked[:LARGEST], sum(size for _, size in ranked[LARGEST:])
-    rows = [(path, f"{size / GIB:.2f}", f"{size / total:.1%}") for path, size in shown]
+    if result.fits:
+        return f"fits, {gib(worst.reserved)} of {gib(result.capacity)} GiB"
+    stage = f"rank {result.first_gpu} of pipeline stage {worst.rank}"
+    return f"out of memory, {stage} needs {gib(worst.reserved)} of {gib(result.capacity)} GiB"
+
+
+def _operators(result: MemoryOutcome) -> list[Block]:
+    """Return the operators that keep most on the worst rank."""
+    kept = result.operators
+    if not kept:
+        return []
+    whole, listed = sum(kept.values()), list(kept.items())
+    rest = sum(size for _, size in listed[result.top :])
     if rest:
-        rows.append((f"{len(ranked) - LARGEST} others", f"{rest / GIB:.2f}", f"{rest / total:.1%}"))
-    return grid(f"activations of rank {worst.rank}", "GiB", "share", rows=rows)
+        listed = [*listed[: result.top], (f"{len(kept) - result.top} others", rest)]
+    name = f"activations of stage {result.evaluation.worst.rank}"
+    return [grid(name, "GiB", "share", rows=[(one, gib(size), f"{size / whole:.1%}") for one, size in listed])]
 
 
-def _sentences(result: LayoutOutcome) -> Iterator[str]:
-    remedy = result.change
-    if remedy is not None:
-        need = f"{remedy.result.worst.reserved / GIB:.1f} GiB, {format_si(remedy.result.time, 's', 4)} per iteration"
-        yield f"What makes it fit at least cost in time: {remedy.what} ({layout_text(remedy.result.layout)}): {need}."
-    elif not result.fits:
-        yield "Nothing that was tried makes it fit: single changes, two of them, or more GPUs."
-    yield ASSUMED
+def sentences(result: MemoryOutcome) -> list[str]:
+    """Say what makes it fit, and what is assumed."""
+    said = [] if result.fits else [_remedy(result)]
+    said.append(
+        f"Reserved is allocated, {FRAGMENTED:.0%} of activations and temporary memory for the allocator, and "
+        f"{format_si(CONTEXT, 'B')} for the CUDA context and NCCL; workspace is {WORKSPACE / GIB * 1024:.0f} MiB. "
+        "These three are assumed, not measured."
+    )
+    if not result.timed:
+        said.append(f"No network is given and no usual one of {result.device} is known: no time is said.")
+    return said
+
+
+def _remedy(result: MemoryOutcome) -> str:
+    """Say what makes it fit."""
+    if result.remedy is None:
+        return "No single change makes it fit, no two changes do, and neither do more GPUs that share the global batch."
+    other = result.remedy.result
+    cost = ""
+    if result.timed and other.layout.gpus == result.evaluation.layout.gpus:
+        change = other.time / result.evaluation.time - 1
+        pace = "as long" if abs(change) < 5e-4 else f"{abs(change):.1%} {'longer' if change > 0 else 'shorter'}"
+        cost = f", and an iteration takes {pace} ({format_si(other.time, 's')})"
+    elif result.timed:
+        cost = f", and an iteration takes {format_si(other.time, 's')}"
+    return (
+        f"Cheapest change that fits: {result.remedy.what}. "
+        f"The worst rank then needs {gib(other.worst.reserved)} GiB{cost}."
+    )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from simcore.studies.deployment.parallel import ParallelRequest
+from simcore.studies.request import option
 
 
 class MemoryRequest(ParallelRequest):
-    """A model on GPUs whose memory is asked for."""
+    """A model whose memory in training is counted on each GPU."""
 
     study = "memory"
+
+    top: int = option(kw_only=True, default=10, least=1, help="How many operators are listed by their activations.")

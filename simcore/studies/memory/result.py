@@ -1,74 +1,70 @@
-"""What ``simcore memory`` gives: what each rank holds, by kind and by operator, and what makes it fit."""
+"""What ``simcore memory`` gives: memory by pipeline rank and kind, and what makes it fit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from simcore.models.training.parallel.memory import CONTEXT, FRAGMENTED, KINDS, WORKSPACE
 from simcore.report import Block
 from simcore.results import Table
-from simcore.studies.deployment.outcome import LayoutOutcome
-from simcore.studies.deployment.texts import layout_text
+from simcore.studies.deployment.words import layout_dict
+from simcore.studies.memory.outcome import MemoryOutcome
 from simcore.studies.memory.report import report, sentences
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class MemoryResult(LayoutOutcome):
-    """What every GPU of a layout holds, as tables, report, figure and JSON; see `LayoutOutcome`."""
+@dataclass(frozen=True, kw_only=True)
+class MemoryResult(MemoryOutcome):
+    """Memory of a training iteration, as tables, report and JSON; its fields are those of `MemoryOutcome`."""
 
     stem = "memory"
 
     def tables(self) -> Mapping[str, Table]:
-        """Return what each rank holds by kind, and the activations by operator."""
-        return self.memory_tables()
+        """Return the memory of each pipeline rank by kind, and the activations of the worst rank by operator."""
+        kinds = [kind.replace(" ", "_") for kind in KINDS]
+        columns = ["rank", *kinds, "allocated", "reserved", "capacity"]
+        rows = [
+            (one.rank, *(one.kinds[kind] for kind in KINDS), one.allocated, one.reserved, self.capacity)
+            for one in self.evaluation.memory
+        ]
+        return {
+            "ranks": Table(columns, rows, dict.fromkeys(columns[1:], "B")),
+            "operators": Table(["operator", "activations"], list(self.operators.items()), {"activations": "B"}),
+        }
 
-    def report(self) -> Sequence[Block]:
-        """Return whether it fits, what ranks hold, the largest activations, and what makes it fit."""
-        return report(self)
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain containers for JSON, in SI units."""
+        worst, remedy = self.evaluation.worst, self.remedy
+        change = None if remedy is None else {
+            "what": remedy.what, "reserved": remedy.result.worst.reserved, "layout": layout_dict(remedy.result.layout),
+            "seconds": remedy.result.time if self.timed else None,
+        }  # fmt: skip
+        return {
+            "model": self.name, "device": self.device, "sequence": self.sequence, "fits": self.fits,
+            "layout": layout_dict(self.evaluation.layout), "chosen": list(self.chosen), "capacity": self.capacity,
+            "seconds": self.evaluation.time if self.timed else None,
+            "worst": {"rank": worst.rank, "gpu": self.first_gpu, "reserved": worst.reserved,
+                      "allocated": worst.allocated, "parameters": worst.parameters},
+            "ranks": [dict(row) for row in self.tables()["ranks"]], "operators": dict(self.operators),
+            "change": change,
+            "assumed": {"context": CONTEXT, "fragmented": FRAGMENTED, "workspace": float(WORKSPACE)},
+            "warnings": list(self.warnings), "provenance": self.provenance.as_dict(),
+        }  # fmt: skip
+
+    def figures(self) -> Mapping[str, Figure]:
+        """Draw a bar for each pipeline rank, by kind, with what a GPU has."""
+        from simcore.studies.memory.figures import draw
+
+        return {self.stem: draw(self)}
 
     def sentences(self) -> list[str]:
         """Return what makes it fit, and what is assumed."""
         return sentences(self)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the result as plain containers, in SI units, for JSON."""
-        layout, remedy = self.evaluation.layout, self.change
-        return {
-            "model": self.deployment.name,
-            "device": self.deployment.evaluator.machine.profile.name,
-            "gpus": layout.gpus,
-            "sequence": self.deployment.sequence,
-            "layout": layout.as_dict(),
-            "tried": self.tried,
-            "fits": self.fits,
-            "capacity": self.capacity,
-            "worst_rank": self.evaluation.worst.rank,
-            "reserved": self.evaluation.worst.reserved,
-            "memory": [dict(row) for row in self.tables()["memory"]],
-            "activations": [dict(row) for row in self.tables()["activations"]],
-            "remedy": None if remedy is None else {
-                "what": remedy.what, "layout": remedy.result.layout.as_dict(), "iteration_time": remedy.result.time,
-                "reserved": remedy.result.worst.reserved,
-            },
-            "reasons": self.sentences(),
-            "warnings": list(self.warnings),
-            "provenance": self.provenance.as_dict(),
-        }  # fmt: skip
-
-    def figures(self) -> Mapping[str, Figure]:
-        """Draw what each rank holds, and what a GPU has."""
-        import matplotlib
-
-        from simcore.plots import STYLE, caption, new_figure
-        from simcore.studies.deployment.figures import draw_memory
-
-        with matplotlib.rc_context(STYLE):
-            figure = new_figure(6.4, 3.4)
-            axes = figure.subplots()
-            draw_memory(axes, self.evaluation.memory, self.capacity)
-            figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False)
-        name = self.deployment.evaluator.machine.profile.name
-        text = f"{self.deployment.name} on {self.evaluation.layout.gpus} {name}; {layout_text(self.evaluation.layout)}"
-        return {self.stem: caption(figure, text)}
+    def report(self) -> Sequence[Block]:
+        """Return whether it fits, and where memory goes."""
+        return report(self)

@@ -1,77 +1,54 @@
-"""``simcore memory``: whether a model's training fits on GPUs, on which rank it does not, and what makes it fit."""
+"""``simcore memory``: what each GPU holds in a training iteration, and whether it fits."""
 
 from __future__ import annotations
 
 import time
 
-from simcore.errors import InputError
-from simcore.models.training.parallel.changes import Change, best_change, best_pair
-from simcore.models.training.parallel.evaluation import Evaluation
-from simcore.models.training.parallel.search import capacity, fits, search_layouts
+from simcore.models.training.parallel.search import capacity, fits
+from simcore.readers.devices import default_network
 from simcore.results import Provenance, versions
-from simcore.studies.deployment.layouts import Deployed, chosen, deployed, settled_inputs
+from simcore.studies.deployment.layouts import chosen, deployed
+from simcore.studies.deployment.words import chosen_words, with_options
+from simcore.studies.memory.remedy import cheapest
 from simcore.studies.memory.request import MemoryRequest
 from simcore.studies.memory.result import MemoryResult
 from simcore.studies.request import study
 
-MOST_GPUS = 65536
-"""GPUs that are tried at most to make a model fit."""
-
 
 @study(MemoryRequest)
 def memory(request: MemoryRequest) -> MemoryResult:
-    """Say what every GPU holds in a training iteration of a model, and whether it fits.
+    """Count what each GPU holds in a training iteration, say whether it fits, and what makes it fit.
 
     Raises
     ------
     InputError
-        If an input is wrong, or the degrees do not fit the model or the GPUs.
+        If something is missing, or the degrees fit neither the model nor the GPUs.
 
     Examples
     --------
-    >>> result = memory("llama-2-7b", gpus=8, device="v100-32gb", tp=8, pp=1, micro_batch=1)
-    >>> result.fits, result.evaluation.worst.rank
-    (True, 0)
+    >>> result = memory("gpt-1.3b", gpus=8, device="v100-32gb", precision="fp16", tp=1, pp=1)
+    >>> result.fits, round(result.evaluation.worst.reserved / 2**30)
+    (True, 14)
     """
     started = time.process_time()
-    deployment = deployed(request)
-    evaluation, found = chosen(deployment)
+    deployment = deployed(request, stand_in=True)
+    evaluation, _ = chosen(deployment)
     device = deployment.evaluator.machine.profile.device
+    fit = fits(evaluation, device)
+    timed = request.network is not None or default_network(device.name) is not None
     return MemoryResult(
-        deployment=deployment,
+        name=deployment.name,
+        device=device.name,
         evaluation=evaluation,
-        tried=None if found is None else found.tried,
+        sequence=deployment.sequence,
         capacity=capacity(device),
-        change=None if fits(evaluation, device) else _remedy(request, deployment, evaluation),
-        warnings=deployment.notes,
+        chosen=chosen_words(request),
+        timed=timed,
+        remedy=None if fit else cheapest(request, deployment, evaluation),
+        top=request.top,
+        warnings=tuple(with_options(note) for note in deployment.notes),
         provenance=Provenance(
-            command=request.study,
-            inputs=request.resolved(**settled_inputs(deployment, evaluation)).inputs(),
-            sha256=deployment.sha256,
-            versions=versions("numpy"),
+            command=request.study, inputs=request.inputs(), sha256=deployment.sha256, versions=versions("numpy")
         ),
         cpu_seconds=time.process_time() - started,
     )
-
-
-def _remedy(request: MemoryRequest, deployment: Deployed, evaluation: Evaluation) -> Change | None:
-    """Return the cheapest change that makes a layout fit: a single one, two, or as many GPUs as are needed."""
-    change = best_change(deployment.evaluator, evaluation.layout) or best_pair(deployment.evaluator, evaluation.layout)
-    if change is not None:
-        return change
-    gpus = 2 * deployment.gpus
-    open_request = request.resolved(
-        tp=None, cp=None, pp=None, vp=None, ep=None, dp=None, micro_batch=None, recompute=None, zero=None,
-        recompute_layers=None, stage_layers=None, sequence=deployment.sequence,
-    )  # fmt: skip
-    while gpus <= MOST_GPUS:
-        wider = open_request.resolved(gpus=gpus, global_batch=None)
-        try:
-            more = deployed(wider)
-        except InputError:  # a network of a fixed size
-            return None
-        found = search_layouts(more.evaluator, more.layouts())
-        if found.best:
-            return Change(f"{gpus:,} GPUs", found.best[0])
-        gpus *= 2
-    return None

@@ -15,9 +15,10 @@ from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload
 from simcore.readers.models import read_model
 from simcore.readers.profiles import read_profile
-from simcore.studies.deployment.layouts import chosen, deployed_on, notes_of, settled_inputs
+from simcore.studies.deployment.layouts import chosen, deployed_on, settled_inputs
 from simcore.studies.deployment.parallel import LayoutRequest
 from simcore.studies.deployment.request import DeploymentRequest
+from simcore.studies.deployment.words import by_reason
 from simcore.studies.optimize.request import OptimizeRequest
 from simcore.studies.request import defaults, descriptions
 
@@ -80,7 +81,7 @@ def on_gpus(request: OptimizeRequest, topology: Topology, budget: float) -> Ran:
     return Ran(
         step_model(deployment.evaluator, layout), (Workload(name, (), layout.tp, layout.replicas),),
         f"; compute of profile {profile.name} in {layout.number_format.name}", profile.name,
-        (*deployment.notes, *notes_of(clock.notes)), (), {"workload": read.sha256, "device": profile.sha256},
+        (*deployment.notes, *by_reason(clock.notes)), (), {"workload": read.sha256, "device": profile.sha256},
         settled_inputs(deployment, evaluation),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The study behind ``simcore search``: the best layout of a model on GPUs."""
+"""The study behind ``simcore search``: the fastest layout of a model on so many GPUs that fits."""
 
 from __future__ import annotations
 

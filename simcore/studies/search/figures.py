@@ -1,46 +1,42 @@
-"""The figure of a search: time against memory of the layouts that fit."""
+"""The figure of a search: time against memory of all layouts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from simcore.models.training.parallel.evaluation import Evaluation
-from simcore.plots import COLOURS, STYLE
-from simcore.studies.deployment.texts import GIB
+from simcore.plots import STYLE, caption, new_figure
+from simcore.studies.deployment.words import GIB, degrees, details
+from simcore.studies.search.outcome import SearchOutcome
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(found: Sequence[Evaluation], capacity: float) -> Figure:
-    """Draw the time and the memory of layouts, by what they recompute, with the best one marked.
-
-    Parameters
-    ----------
-    found : sequence of Evaluation
-        Layouts that fit, the fastest first.
-    capacity : float
-        Memory of a GPU that programs may use [B].
-    """
+def draw(result: SearchOutcome) -> Figure:
+    """Draw a point for each layout that was tried, those that fit apart, with the best one marked."""
     import matplotlib
-    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
+    points, best = result.found.points, result.best
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+        figure = new_figure(5.6, 3.6)
         axes = figure.subplots()
-        kinds = list(dict.fromkeys(one.layout.recompute.value for one in found))
-        for number, kind in enumerate(sorted(kinds)):
-            own = [one for one in found if one.layout.recompute.value == kind]
-            axes.plot(
-                [one.worst.reserved / GIB for one in own], [one.time for one in own], "osD"[number % 3], markersize=3,
-                color=COLOURS[(number + 1) % len(COLOURS)], linestyle="none", label=f"recompute {kind}", alpha=0.6,
-            )  # fmt: skip
-        best = found[0]
-        axes.plot([best.worst.reserved / GIB], [best.time], "k*", markersize=11, linestyle="none", label="best")
-        axes.axvline(capacity / GIB, color="black", linestyle="--", linewidth=1.0, label="memory of a GPU")
-        axes.set_yscale("log")
-        axes.set_xlabel("memory of the worst rank [GiB]")
+        for fit, marker, colour, label in ((True, "o", "#0072B2", "fits"), (False, "x", "#999999", "does not fit")):
+            chosen = [one for one in points if (one.reserved <= result.capacity) is fit]
+            x, y = [one.reserved / GIB for one in chosen], [one.time for one in chosen]
+            axes.scatter(x, y, 9, colour, marker=marker, label=label, linewidths=0.7, alpha=0.6, rasterized=True)
+        axes.axvline(result.capacity / GIB, color="#D55E00", linestyle="--", linewidth=1, label="capacity")
+        if best is not None:
+            x, y = [best.worst.reserved / GIB], [best.time]
+            axes.scatter(x, y, 90, "#E69F00", marker="*", label="best", edgecolors="black", linewidths=0.6, zorder=3)
+        for scale, axis in ((axes.set_xscale, axes.xaxis), (axes.set_yscale, axes.yaxis)):
+            scale("log")
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter("")
+        axes.set_xlabel("memory of the worst GPU [GiB]")
         axes.set_ylabel("iteration [s]")
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        said = "no layout fits" if best is None else f"best: {degrees(best.layout)}; {details(best.layout)}"
+        caption(figure, f"{result.name} on {result.gpus} x {result.device}: {said}")
     return figure

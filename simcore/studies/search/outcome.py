@@ -1,75 +1,53 @@
-"""What a search of layouts came to."""
+"""What a search of layouts found."""
 
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from simcore.models.training.parallel.evaluation import Evaluation
-from simcore.models.training.parallel.pipelining import PARTS
-from simcore.models.training.parallel.search import Found
 from simcore.results import Result
-from simcore.studies.deployment.layouts import Deployed
 
-
-@dataclass(frozen=True)
-class Neighbour:
-    """The best layout with one thing changed.
-
-    Attributes
-    ----------
-    what : str
-        The change, such as ``TP 4``.
-    result : Evaluation or None
-        What it comes to; None where it cannot be run.
-    reason : str
-        Why it cannot be run; empty where it can.
-    """
-
-    what: str
-    result: Evaluation | None
-    reason: str = ""
-
-    def grown(self, best: Evaluation) -> tuple[str, float]:
-        """Return the part of the iteration that grows most against the best layout, and by how much [s]."""
-        assert self.result is not None
-        growth = {name: self.result.parts[name] - best.parts[name] for name in PARTS}
-        most = max(PARTS, key=growth.__getitem__)
-        return most, growth[most]
+if TYPE_CHECKING:
+    from simcore.models.training.parallel.evaluation import Evaluation
+    from simcore.models.training.parallel.search import Found
+    from simcore.studies.search.reasons import Reason
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOutcome(Result, ABC):
-    """What a search of layouts came to.
+    """Layouts of a model on so many GPUs.
 
     Attributes
     ----------
-    deployment : Deployed
-        The model on its machine.
+    name, device : str
+        Of the model and of the GPU.
+    gpus, global_batch, sequence : int
+        GPUs, sequences of an iteration, and tokens of a sequence.
     found : Found
-        All layouts that fit, the fastest first, and how many do not.
+        All that was tried.
     listed : tuple of Evaluation
-        Those that are listed.
+        The best layout and its runners-up: of each combination of TP, CP, PP and EP the fastest; empty where none fits.
+    reasons : tuple of Reason
+        What the best layout is with one thing changed.
     capacity : float
-        Memory of a GPU that programs may use [B].
-    neighbours : tuple of Neighbour
-        The best layout with one thing changed.
+        What programs may use of a GPU's memory [B].
+    peak : float or None
+        Peak of the device in the number format of products [FLOP/s]; None where nobody says.
     """
 
-    deployment: Deployed
+    name: str
+    device: str
+    gpus: int
+    global_batch: int
+    sequence: int
     found: Found
     listed: tuple[Evaluation, ...]
+    reasons: tuple[Reason, ...]
     capacity: float
-    neighbours: Sequence[Neighbour] = ()
+    peak: float | None
 
     @property
     def best(self) -> Evaluation | None:
         """The fastest layout that fits; None where none does."""
-        return self.found.best[0] if self.found.best else None
-
-    @property
-    def peak(self) -> float:
-        """Peak of a GPU in the number format of its products [FLOP/s]."""
-        machine, base = self.deployment.evaluator.machine, self.deployment.base
-        return machine.profile.device.peak(base.number_format.products)
+        return self.listed[0] if self.listed else None

@@ -1,95 +1,95 @@
-"""What is said of a search of layouts: the best one, the runners-up, and why."""
+"""What is said of a search of layouts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from simcore.errors import with_fields
 from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.report import Block, Column, Grid, Headline, Sentences
-from simcore.studies.deployment.texts import ASSUMED, GIB, layout_text
-from simcore.studies.search.outcome import Neighbour, SearchOutcome
+from simcore.studies.deployment.words import degrees, details, gib
+from simcore.studies.search.outcome import SearchOutcome
+from simcore.studies.search.reasons import Reason
 from simcore.units import counted, format_si
-
-ALIKE = 0.005
-"""Changes that cost less than this share of the iteration count as none."""
 
 
 def report(result: SearchOutcome) -> list[Block]:
-    """Return the best layout, the runners-up, and why."""
-    tables = [_listed(result)] if result.listed else []
-    return [Headline(_headline(result), "\n".join(_under(result))), *tables, Sentences("Why", sentences(result))]
+    """Return the best layout, where its time goes, the runners-up, and what it comes to with one thing changed."""
+    best = result.best
+    asked = f"{result.name} on {counted(result.gpus, 'GPU')} {result.device}, global batch {result.global_batch:,}"
+    if best is None:
+        return [Headline(f"no layout fits: {asked}", _smallest(result)), Sentences("", sentences(result))]
+    under = "\n".join((f"{degrees(best.layout)}; {details(best.layout)}", *_facts(result, best)))
+    blocks: list[Block] = [Headline(f"{asked}, sequences of {result.sequence:,} tokens", under), _parts(best)]
+    blocks.append(_ranking(result))
+    if result.reasons:
+        blocks.append(_why(result, best))
+    return [*blocks, Sentences("", sentences(result))]
 
 
-def sentences(result: SearchOutcome) -> list[str]:
-    """Return why the best layout is the best, and what was left out."""
-    return list(_sentences(result))
+def _facts(result: SearchOutcome, best: Evaluation) -> list[str]:
+    share = "" if result.peak is None else f", MFU {best.flops / result.peak:.1%}"
+    stage = "" if best.layout.pp == 1 else f" (pipeline stage {best.worst.rank})"
+    return [
+        f"iteration {format_si(best.time, 's')}: {best.tokens / best.time:,.0f} tokens/s, "
+        f"{best.flops / 1e12:.1f} TFLOP/s per GPU{share}",
+        f"memory {gib(best.worst.reserved)} of {gib(result.capacity)} GiB{stage}",
+    ]
 
 
-def _headline(result: SearchOutcome) -> str:
-    deployment = result.deployment
+def _smallest(result: SearchOutcome) -> str:
+    """Say what comes closest where nothing fits."""
+    one = result.found.smallest
+    assert one is not None  # a search that can run nothing is refused
     return (
-        f"{deployment.name}, sequence {deployment.sequence:,}, global batch {deployment.global_batch:,}, "
-        f"on {deployment.gpus} {deployment.evaluator.machine.profile.name}: "
-        f"{counted(result.found.tried, 'layout')} tried, {len(result.found.best):,} fit"
+        f"The least is needed by {degrees(one.layout)}; {details(one.layout)}:\n"
+        f"{gib(one.worst.reserved)} of {gib(result.capacity)} GiB in pipeline stage {one.worst.rank}. "
+        "simcore memory says what makes it fit."
     )
 
 
-def _under(result: SearchOutcome) -> Iterator[str]:
-    best, smallest = result.best, result.found.smallest
-    if best is not None:
-        yield f"best: {layout_text(best.layout)}"
-        yield (
-            f"{format_si(best.time, 's', 5)} per iteration, {best.tokens / best.time:,.0f} tokens/s, "
-            f"{best.flops / 1e12:.1f} TFLOP/s per GPU (MFU {best.flops / result.peak:.1%}), "
-            f"{best.worst.reserved / GIB:.1f} of {result.capacity / GIB:.1f} GiB"
-        )
-    elif smallest is not None:
-        yield "OUT OF MEMORY: no layout fits. The one that needs least:"
-        yield (
-            f"{layout_text(smallest.layout)}: rank {smallest.worst.rank} needs {smallest.worst.reserved / GIB:.1f} of "
-            f"{result.capacity / GIB:.1f} GiB"
-        )
+def _parts(best: Evaluation) -> Block:
+    rows = [(part, format_si(seconds, "s"), f"{seconds / best.time:.1%}") for part, seconds in best.parts.items()]
+    columns = [Column("part of the iteration", left=True), Column("time"), Column("share")]
+    return Grid(columns, [row for row, seconds in zip(rows, best.parts.values(), strict=True) if seconds], keys=1)
 
 
-def _listed(result: SearchOutcome) -> Grid:
-    """Return the fastest layouts, one for each set of TP, CP, PP and EP."""
-    names = ("tp", "cp", "pp", "vp", "ep", "dp")
-    used = [name for name in names if any(getattr(one.layout, name) > 1 for one in result.listed)]
-    heads = [*(name.upper() for name in used), "batch", "ZeRO", "recompute", "time", "against best", "MFU", "GiB"]
-    columns = [Column(head, left=head == "recompute") for head in heads]
-    first = result.listed[0].time
+def _ranking(result: SearchOutcome) -> Block:
+    names = ("TP", "CP", "PP", "VP", "EP", "DP", "batch", "recompute", "ZeRO", "time", "TFLOP/s", "GiB")
     rows = []
-    for one in result.listed:
-        layout, degrees = one.layout, [str(getattr(one.layout, name)) for name in used]
-        took = format_si(one.time, "s", 4), f"{one.time / first - 1:+.1%}"
-        batch, share = f"{layout.micro_batches} x {layout.micro_batch}", f"{one.flops / result.peak:.1%}"
-        need = f"{one.worst.reserved / GIB:.1f}"
-        rows.append((*degrees, batch, str(layout.zero), layout.recompute.value, *took, share, need))
-    return Grid(columns, rows)
+    for rank, one in enumerate(result.listed, 1):
+        layout = one.layout
+        sizes = (layout.tp, layout.cp, layout.pp, layout.vp, layout.ep, layout.dp, layout.micro_batch)
+        rows.append((
+            f"{rank}", *map(str, sizes), layout.recompute.value, f"{layout.zero}", format_si(one.time, "s"),
+            f"{one.flops / 1e12:.1f}", gib(one.worst.reserved),
+        ))  # fmt: skip
+    return Grid([Column("rank"), *(Column(name, left=name == "recompute") for name in names)], rows, keys=1)
 
 
-def _sentences(result: SearchOutcome) -> Iterator[str]:
-    best = result.best
-    if best is not None:
-        for one in result.neighbours:
-            said = _why(one, best, result.capacity)
-            if said:
-                yield said
-        yield "Layouts with the same TP, CP, PP and EP are listed once, as their fastest."
-    for place, count in result.found.refused.items():
-        yield f"{count:,} layouts cannot be run: {place}."
-    yield f"{result.found.misfits:,} layouts need more memory than there is. {ASSUMED}"
+def _why(result: SearchOutcome, best: Evaluation) -> Block:
+    rows = [(each.what, format_si(each.result.time, "s"), _because(each, best)) for each in result.reasons]
+    return Grid([Column("one change", left=True), Column("time"), Column("why not", left=True)], rows, keys=1)
 
 
-def _why(one: Neighbour, best: Evaluation, capacity: float) -> str:
-    """Say what a change of the best layout would cost; nothing where it changes next to nothing."""
-    if one.result is None:
-        return f"{one.what}: cannot be run, expected {one.reason}."
-    short = one.result.worst.reserved - capacity
-    if short > 0:
-        return f"{one.what}: {short / GIB:.1f} GiB more than there is."
-    slower = one.result.time / best.time - 1
-    if slower < ALIKE:
-        return ""
-    part, growth = one.grown(best)
-    return f"{one.what}: {slower:+.1%}; most is {part}, {format_si(growth, 's', 3)} more."
+def _because(each: Reason, best: Evaluation) -> str:
+    """Say why a change is no better."""
+    if each.short:
+        return f"does not fit: {gib(each.short)} GiB too much"
+    slower = each.result.time - best.time
+    if slower <= 0:
+        return f"as fast, {gib(each.result.worst.reserved)} GiB"
+    return f"{slower / best.time:.1%} slower: {each.grows} takes {format_si(each.seconds, 's')} more"
+
+
+def sentences(result: SearchOutcome) -> list[str]:
+    """Say how many layouts were tried, and what became of them."""
+    found = result.found
+    said = [
+        f"{counted(found.tried, 'layout')} tried: {len(found.points) - found.misfits:,} fit, {found.misfits:,} need "
+        "more memory than there is."
+    ]
+    if found.refused:
+        reasons = ", ".join(f"{with_fields(place)} {count:,}" for place, count in found.refused.items())
+        said.append(f"Refused, by what was wrong: {reasons}.")
+    if len(result.listed) > 1:
+        said.append("A row of the ranking is the fastest layout of its TP, CP, PP and EP.")
+    return said

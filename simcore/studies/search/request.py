@@ -7,8 +7,8 @@ from simcore.studies.request import option
 
 
 class SearchRequest(ParallelRequest):
-    """A model on GPUs whose best layout is asked for; what is given is kept."""
+    """A model whose fastest layout is searched among those that fit."""
 
     study = "search"
 
-    top: int = option(default=10, least=1, help="How many layouts are listed.")
+    top: int = option(kw_only=True, default=10, least=1, help="How many layouts are listed, the best included.")

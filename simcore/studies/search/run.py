@@ -1,84 +1,114 @@
-"""``simcore search``: the best layout of a model on GPUs, the runners-up, and why."""
+"""``simcore search``: the fastest layout of a model's training on so many GPUs that fits."""
 
 from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable, Iterable, Iterator
 
-from simcore.errors import InputError
-from simcore.models.training.parallel.changes import changes_of
-from simcore.models.training.parallel.evaluation import Evaluation
+from simcore.errors import InputError, field
+from simcore.models.training.parallel.evaluation import Evaluation, Evaluator
+from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.search import capacity, search_layouts
 from simcore.results import Provenance, versions
-from simcore.studies.deployment.layouts import MOST_LAYOUTS, Deployed, deployed, notes_of, refuse
+from simcore.studies.deployment.layouts import MOST_LAYOUTS, Deployed, deployed, refuse
+from simcore.studies.deployment.words import by_reason, with_options
 from simcore.studies.request import study
-from simcore.studies.search.outcome import Neighbour
+from simcore.studies.search.reasons import distinct, reasons
 from simcore.studies.search.request import SearchRequest
 from simcore.studies.search.result import SearchResult
 
+Watch = Callable[[int, int, str], None]
+"""Gets how many of how many layouts were tried, and a word."""
+
+_EVERY = 500
+
 
 @study(SearchRequest)
-def search(request: SearchRequest) -> SearchResult:
-    """Find the best layout of a model on GPUs: all that the request leaves open are evaluated.
+def search(request: SearchRequest, *, watch: Watch | None = None) -> SearchResult:
+    """Search the layouts of a model on so many GPUs, and rank those that fit by their time.
 
     Raises
     ------
     InputError
-        If an input is wrong, or no layout of what is given can be run.
+        If something is missing, or no layout can be run with what is given.
 
     Examples
     --------
-    >>> result = search("gpt-1.3b", gpus=8, device="a100-80gb", global_batch=64)
-    >>> result.best.time == min(one.time for one in result.found.best)
-    True
+    >>> result = search("gpt-1.3b", gpus=8, device="v100-32gb", precision="fp16", global_batch=32, pp=1)
+    >>> result.best.layout.tp, result.best.layout.dp
+    (1, 8)
     """
     started = time.process_time()
     deployment = deployed(request, open_all=True)
-    layouts = list(itertools.islice(deployment.layouts(), MOST_LAYOUTS + 1))
-    found = search_layouts(deployment.evaluator, layouts[:MOST_LAYOUTS])
+    evaluator = deployment.evaluator
+    layouts = _layouts(deployment)
+    found = search_layouts(evaluator, _watched(layouts, watch))
     if found.smallest is None:
-        refuse(deployment)
-    cut = () if len(layouts) <= MOST_LAYOUTS else (f"more than {MOST_LAYOUTS:,} layouts: give some degrees",)
-    best = found.best[0] if found.best else None
-    clock = deployment.evaluator.clock(deployment.base)
+        _refuse(deployment, len(layouts))
+    device = evaluator.machine.profile.device
+    most, listed = capacity(device), distinct(found, request.top)
+    form = deployment.base.number_format
+    notes = [*(with_options(note) for note in deployment.notes), *_kernels(deployment, listed[:1])]
     return SearchResult(
-        deployment=deployment,
+        name=deployment.name,
+        device=device.name,
+        gpus=deployment.gpus,
+        global_batch=deployment.global_batch,
+        sequence=deployment.sequence,
         found=found,
-        listed=_apart(found.best, request.top),
-        capacity=capacity(deployment.evaluator.machine.profile.device),
-        neighbours=() if best is None else tuple(_neighbours(deployment, best)),
-        warnings=(*cut, *deployment.notes, *notes_of(clock.notes)),
+        listed=listed,
+        reasons=reasons(evaluator, found, listed[0], most) if listed else (),
+        capacity=most,
+        peak=device.peaks.get(form.products),
+        warnings=tuple(notes),
         provenance=Provenance(
-            command=request.study,
-            inputs=request.resolved(
-                sequence=deployment.sequence, global_batch=deployment.global_batch,
-                precision=deployment.base.number_format.name,
-            ).inputs(),
-            sha256=deployment.sha256,
-            counts={"layouts": found.tried},
-            versions=versions("numpy"),
+            command=request.study, inputs=request.inputs(), sha256=deployment.sha256,
+            counts={"layouts": found.tried}, versions=versions("numpy"),
         ),
         cpu_seconds=time.process_time() - started,
     )  # fmt: skip
 
 
-def _apart(best: tuple[Evaluation, ...], top: int) -> tuple[Evaluation, ...]:
-    """Return the fastest layout of each set of degrees, so that a list does not repeat one in small variations."""
-    shown: dict[tuple[int, ...], Evaluation] = {}
+def _layouts(deployment: Deployed) -> list[Layout]:
+    """Return the layouts that are left open.
+
+    Raises
+    ------
+    InputError
+        If there are more than can be tried.
+    """
+    layouts = list(itertools.islice(deployment.layouts(), MOST_LAYOUTS + 1))
+    if len(layouts) > MOST_LAYOUTS:
+        found = f"more than {MOST_LAYOUTS:,} layouts of {deployment.gpus:,} GPUs"
+        remedy = f"Give a degree that is known, such as {field('tp')} 8 or {field('cp')} 1."
+        raise InputError("layout", found, "fewer", remedy)
+    return layouts
+
+
+def _kernels(deployment: Deployed, best: tuple[Evaluation, ...]) -> list[str]:
+    """Return what to know of the kernels of the best layout, of which others were tried too."""
+    evaluator = Evaluator(deployment.model, deployment.sequence, deployment.evaluator.machine)
     for one in best:
-        layout = one.layout
-        shown.setdefault((layout.tp, layout.cp, layout.pp, layout.ep), one)
-        if len(shown) == top:
-            break
-    return tuple(shown.values())
+        evaluator.evaluate(one.layout)
+    return by_reason(evaluator.clock(deployment.base).notes)
 
 
-def _neighbours(deployment: Deployed, best: Evaluation) -> list[Neighbour]:
-    """Return the best layout with one thing changed each."""
-    neighbours = []
-    for what, layout in changes_of(best.layout):
-        try:
-            neighbours.append(Neighbour(what, deployment.evaluator.evaluate(layout)))
-        except InputError as error:
-            neighbours.append(Neighbour(what, None, error.expected))
-    return neighbours
+def _watched(layouts: list[Layout], watch: Watch | None) -> Iterable[Layout]:
+    return layouts if watch is None else _telling(layouts, watch)
+
+
+def _telling(layouts: list[Layout], watch: Watch) -> Iterator[Layout]:
+    for index, layout in enumerate(layouts):
+        if index % _EVERY == 0:
+            watch(index, len(layouts), "layouts")
+        yield layout
+    watch(len(layouts), len(layouts), "done")
+
+
+def _refuse(deployment: Deployed, tried: int) -> None:
+    """Say what is wrong where no layout can be run."""
+    refuse(deployment)
+    found = f"{deployment.gpus} GPUs and a global batch of {deployment.global_batch}"
+    remedy = f"Leave degrees out, or choose another {field('global_batch')}."
+    raise InputError("layout", f"{found}, {tried} layouts", "some layout of these degrees that can be run", remedy)

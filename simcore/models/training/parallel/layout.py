@@ -188,16 +188,6 @@ class Layout:
         """What one GPU has of a model's operators."""
         return Share(self.tp, self.cp, self.ep, self.fused_attention, self.imbalance, self.number_format.pad)
 
-    def as_dict(self) -> dict[str, object]:
-        """Return the degrees and choices as plain containers, for JSON."""
-        degrees = ("tp", "cp", "pp", "vp", "ep", "dp", "micro_batch", "micro_batches", "global_batch", "zero")
-        names = (*degrees, "sequence_parallel", "order", "fused_attention", "causal_half", "recompute_layers")
-        own: dict[str, object] = {name: getattr(self, name) for name in names}
-        return {
-            **own, "recompute": self.recompute.value, "exchange": self.exchange.value,
-            "precision": self.number_format.name, "stage_layers": list(self.stage_layers),
-        }  # fmt: skip
-
     def chunk_layers(self, blocks: int) -> tuple[int, ...]:
         """Return the blocks of each model chunk, in the order of the model; first ones are shorter where it is uneven.
 
@@ -287,7 +277,8 @@ def _check_pipeline(layout: Layout, model: Transformer) -> None:
             expected = f"{layout.chunks} (PP x VP) of {blocks} blocks in all, each with one at least"
             raise InputError(field("stage_layers"), found, expected)
     elif layout.chunks > blocks:
-        found, expected = f"{layout.pp} x VP {layout.vp}", f"at most one chunk for each of the {blocks} blocks"
+        found = f"{layout.pp}" + (f" x VP {layout.vp}" if layout.vp > 1 else "")
+        expected = f"at most one chunk for each of the {blocks} blocks"
         raise InputError(field("pp"), found, expected)
     elif layout.vp > 1 and blocks % layout.chunks:
         expected = f"model chunks of as many of the {blocks} blocks each"

@@ -79,6 +79,14 @@ def held_micro_batches(order: str, pp: int, vp: int, micro_batches: int) -> tupl
     """
     if pp == 1:
         return (1,)
+    every = vp * micro_batches
+    if order in {"GPipe", "looped"}:
+        return (every,) * pp
+    if order in {"1F1B", "interleaved"}:  # one more than the forward passes that a rank takes ahead
+        each = micro_batches // max(1, micro_batches // pp)
+        ahead = (vp - 1) * each if order == "interleaved" else 0
+        steps = 2 if order == "interleaved" else 1
+        return tuple(min(every, ahead + steps * (pp - 1 - rank) + 1) for rank in range(pp))
     return tuple(most_held(turns) for turns in turns_of(order, Pipelined(pp, micro_batches, vp)))
 
 

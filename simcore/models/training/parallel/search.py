@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from simcore.errors import InputError
 from simcore.models.compute.device import Device
@@ -111,6 +112,28 @@ def layouts_of(
                 )  # fmt: skip
 
 
+KEPT = 1000
+"""Evaluations that a search keeps at most; of the others it keeps time and memory."""
+
+
+class Tried(NamedTuple):
+    """A layout that was evaluated.
+
+    Attributes
+    ----------
+    layout : Layout
+        How the iteration is spread.
+    time : float
+        The iteration [s].
+    reserved : float
+        What the worst rank needs [B].
+    """
+
+    layout: Layout
+    time: float
+    reserved: float
+
+
 @dataclass(frozen=True)
 class Found:
     """What a search came to.
@@ -118,24 +141,27 @@ class Found:
     Attributes
     ----------
     best : tuple of Evaluation
-        Those that fit, the fastest first.
+        Those that fit, the fastest first; `KEPT` at most.
     misfits : int
         Layouts that need more memory than there is.
     refused : dict of str to int
         Layouts that cannot be run, by reason.
     smallest : Evaluation or None
         What needs least memory.
+    points : tuple of Tried
+        All that were evaluated, in the order in which they were tried.
     """
 
     best: tuple[Evaluation, ...]
     misfits: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     smallest: Evaluation | None = None
+    points: tuple[Tried, ...] = ()
 
     @property
     def tried(self) -> int:
         """Layouts in all."""
-        return len(self.best) + self.misfits + sum(self.refused.values())
+        return len(self.points) + sum(self.refused.values())
 
 
 def search_layouts(evaluator: Evaluator, layouts: Iterable[Layout]) -> Found:
@@ -148,23 +174,25 @@ def search_layouts(evaluator: Evaluator, layouts: Iterable[Layout]) -> Found:
     layouts : iterable of Layout
         Such as `layouts_of` yields.
     """
-    device = evaluator.machine.profile.device
+    most = capacity(evaluator.machine.profile.device)
     good: list[Evaluation] = []
-    misfits, refused = 0, dict[str, int]()
-    smallest: Evaluation | None = None
+    points, refused = list[Tried](), dict[str, int]()
+    smallest, least = None, float("inf")
     for layout in layouts:
         try:
             one = evaluator.evaluate(layout)
         except InputError as error:
             refused[error.place] = refused.get(error.place, 0) + 1
             continue
-        if smallest is None or one.worst.reserved < smallest.worst.reserved:
-            smallest = one
-        if fits(one, device):
+        points.append(Tried(layout, one.time, one.worst.reserved))
+        if points[-1].reserved < least:
+            smallest, least = one, points[-1].reserved
+        if points[-1].reserved <= most:
             good.append(one)
-        else:
-            misfits += 1
-    return Found(tuple(sorted(good, key=_rank)), misfits, refused, smallest)
+            if len(good) >= 2 * KEPT:
+                good = sorted(good, key=_rank)[:KEPT]
+    misfits = sum(one.reserved > most for one in points)
+    return Found(tuple(sorted(good, key=_rank)[:KEPT]), misfits, refused, smallest, tuple(points))
 
 
 def _rank(one: Evaluation) -> tuple[float, float, tuple[int, ...]]:

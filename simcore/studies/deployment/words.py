@@ -1,0 +1,132 @@
+"""How a layout is written, and what of it was chosen rather than given."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from simcore.errors import with_fields
+from simcore.models.training.parallel.layout import Layout
+from simcore.models.training.parallel.memory import KINDS, RankMemory
+from simcore.report import Column, Grid
+from simcore.studies.deployment.parallel import ParallelRequest
+
+GIB = 2.0**30
+"""Bytes of a GiB [B]."""
+
+_CHOSEN = {
+    "tp": "TP", "cp": "CP", "pp": "PP", "vp": "VP", "ep": "EP", "dp": "DP", "micro_batch": "micro-batch",
+    "recompute": "recompute", "zero": "ZeRO",
+}  # fmt: skip
+
+
+def gib(size: float) -> str:
+    """Write bytes in GiB.
+
+    Examples
+    --------
+    >>> gib(1.5 * 2**30)
+    '1.50'
+    """
+    return f"{size / GIB:.2f}"
+
+
+def degrees(layout: Layout) -> str:
+    """Write the degrees of a layout; of context and expert parallelism and chunks only those above 1.
+
+    Examples
+    --------
+    >>> degrees(Layout(tp=8, pp=2, vp=2, dp=4))
+    'TP 8 x PP 2 (VP 2) x DP 4'
+    """
+    words = [f"TP {layout.tp}"]
+    words += [f"CP {layout.cp}"] * (layout.cp > 1)
+    words.append(f"PP {layout.pp}" + f" (VP {layout.vp})" * (layout.vp > 1))
+    words.append(f"DP {layout.dp}" + f" (EP {layout.ep})" * (layout.ep > 1))
+    return " x ".join(words)
+
+
+def details(layout: Layout) -> str:
+    """Write what a layout has beside its degrees.
+
+    Examples
+    --------
+    >>> details(Layout(tp=2, dp=4, zero=1, sequence_parallel=True, micro_batches=8))
+    '8 micro-batches of 1, ZeRO 1, recompute none, sequence parallelism'
+    """
+    some = "" if layout.recompute_layers is None else f" in {layout.recompute_layers} blocks of each chunk"
+    plural = "" if layout.micro_batches == 1 else "es"
+    words = [f"{layout.micro_batches:,} micro-batch{plural} of {layout.micro_batch}", f"ZeRO {layout.zero}"]
+    words.append(f"recompute {layout.recompute.value}{some}")
+    words += ["sequence parallelism"] * (layout.sequence_parallel and layout.tp > 1)
+    words += [f"order {layout.order}"] * (layout.pp > 1 and layout.order not in {"1F1B", "interleaved"})
+    words += ["eager attention"] * (not layout.fused_attention)
+    return ", ".join(words)
+
+
+def chosen_words(request: ParallelRequest) -> tuple[str, ...]:
+    """Return what a request leaves to be chosen."""
+    given = {name for name in _CHOSEN if getattr(request, name) is not None}
+    if request.fsdp:
+        given.add("zero")
+    if {"tp", "pp"} <= given:
+        given.add("dp")
+    return tuple(word for name, word in _CHOSEN.items() if name not in given)
+
+
+def layout_dict(layout: Layout) -> dict[str, Any]:
+    """Return a layout as plain containers for JSON."""
+    names = ("tp", "cp", "pp", "vp", "ep", "dp", "micro_batch", "micro_batches", "zero", "recompute_layers", "order",
+             "sequence_parallel", "fused_attention", "overlap")  # fmt: skip
+    plain = {name: getattr(layout, name) for name in names}
+    return {
+        **plain, "recompute": layout.recompute.value, "context_exchange": layout.exchange.value,
+        "stage_layers": list(layout.stage_layers), "precision": layout.number_format.name, "gpus": layout.gpus,
+        "global_batch": layout.global_batch,
+    }  # fmt: skip
+
+
+def with_options(note: str) -> str:
+    """Return a note in which fields are named as the command line has them."""
+    return with_fields(note, lambda name: f"--{name.replace('_', '-')}")
+
+
+def by_reason(notes: Iterable[str]) -> list[str]:
+    """Return notes on kernels with those that say the same of several in one.
+
+    Examples
+    --------
+    >>> by_reason(["add bf16: a copy stands in", "gelu bf16: a copy stands in", "other"])
+    ['add bf16, gelu bf16: a copy stands in', 'other']
+    """
+    kernels: dict[str, list[str]] = {}
+    for note in notes:
+        kernel, colon, reason = note.rpartition(": ")
+        kernels.setdefault(reason, []).extend([kernel] * bool(colon))
+    return [f"{', '.join(names)}: {reason}" if names else reason for reason, names in kernels.items()]
+
+
+def memory_grid(memory: Sequence[RankMemory], capacity: float) -> Grid:
+    """Return memory by kind, with equal ranks in one column; of kinds that no rank has there is no row.
+
+    Parameters
+    ----------
+    memory : sequence of RankMemory
+        Of one GPU of each pipeline rank.
+    capacity : float
+        Memory of a GPU that programs may use [B].
+    """
+    groups = [list(same) for _, same in itertools.groupby(memory, lambda one: (one.kinds, one.reserved))]
+    shown = [kind for kind in KINDS if any(group[0].kinds[kind] for group in groups)]
+    rows = [[kind, *(gib(group[0].kinds[kind]) for group in groups)] for kind in shown]
+    rows += [
+        ["allocated", *(gib(group[0].allocated) for group in groups)],
+        ["reserved", *(gib(group[0].reserved) for group in groups)],
+        ["capacity", *(gib(capacity) for _ in groups)],
+    ]
+    columns = [Column("GiB by pipeline stage", left=True)]
+    columns += [
+        Column(f"{group[0].rank}" if len(group) == 1 else f"{group[0].rank}-{group[-1].rank}") for group in groups
+    ]
+    return Grid(columns, rows, keys=1)
