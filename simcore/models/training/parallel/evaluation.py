@@ -22,11 +22,19 @@ from simcore.models.training.operator_maker import adam_update
 from simcore.models.training.operators import Communication
 from simcore.models.training.parallel.costs import KernelClock, SectionCost, in_core, section_cost
 from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
-from simcore.models.training.parallel.memory import RankMemory, in_flight, rank_memory
+from simcore.models.training.parallel.memory import RankMemory, block_input, rank_memories
 from simcore.models.training.parallel.orders import FOLDED, Pipelined, turns_of
 from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.sharding import sharded_operators
-from simcore.models.training.parallel.stage import BlockTimes, ChunkTimes, Seconds, block_times, chunk_times, chunks_of
+from simcore.models.training.parallel.stage import (
+    BlockTimes,
+    ChunkTimes,
+    Seconds,
+    block_times,
+    chunk_times,
+    chunks_of,
+    chunks_of_ranks,
+)
 from simcore.models.training.parallel.stages import StageTimes, play
 from simcore.models.training.traffic import flop_of
 
@@ -149,11 +157,7 @@ class Evaluator:
         cut = chunks_of(costs, layout.chunk_layers(total_blocks(self.model)))
         chunks = [chunk_times(layout, chunk, costs, times) for chunk in cut]
         of_rank = chunks_of_ranks(layout)
-        held = in_flight(layout)
-        memory = tuple(
-            rank_memory(layout, rank, [cut[chunk] for chunk in own], costs, held[rank])
-            for rank, own in enumerate(of_rank)
-        )
+        memory = rank_memories(self.model, layout, cut, costs)
         message = placement.message(self.message_bytes(layout)) if layout.pp > 1 else 0.0
         busiest, parts, error = _pipeline(layout, chunks, of_rank, message)
         update = self._update(layout, memory[busiest].parameters)
@@ -207,9 +211,7 @@ class Evaluator:
 
     def message_bytes(self, layout: Layout) -> float:
         """Return what a GPU hands to the next stage, which a block also reads [B]."""
-        cut = layout.tp if layout.sequence_parallel else 1
-        tokens = layout.micro_batch * self.sequence // layout.cp
-        return layout.number_format.element * tokens * self.model.hidden / cut
+        return block_input(self.model, self.sequence, layout)
 
     @cached_property
     def _flop_of_sequence(self) -> tuple[float, float, float]:
@@ -293,14 +295,6 @@ def data_parallel(
     buckets = max(1.0, form.gradient * (dense + experts) / layout.bucket)
     tail = reduce / buckets
     return max(tail, reduce - (1 - 1 / buckets) * backward) + max(gather / buckets, gather - forward)
-
-
-def chunks_of_ranks(layout: Layout) -> list[list[int]]:
-    """Return the model chunks of each pipeline rank."""
-    p, v = layout.pp, layout.vp
-    if layout.order in FOLDED and v == 2:
-        return [[rank, 2 * p - 1 - rank] for rank in range(p)]
-    return [[chunk * p + rank for chunk in range(v)] for rank in range(p)]
 
 
 def _pipeline(

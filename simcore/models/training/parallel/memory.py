@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from simcore.models.training.parallel.costs import SectionCost
-from simcore.models.training.parallel.layout import Layout, Recompute
+from simcore.models.training.architecture import Transformer
+from simcore.models.training.parallel.costs import SectionCost, Untimed, section_cost
+from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
 from simcore.models.training.parallel.orders import Pipelined, turns_of
-from simcore.models.training.parallel.stage import Held, recomputed
+from simcore.models.training.parallel.sharding import sharded_operators
+from simcore.models.training.parallel.stage import Held, chunks_of, chunks_of_ranks, recomputed
 from simcore.models.training.parallel.stages import most_held
 
 KINDS = ("weights", "gradients", "optimizer", "activations", "logits", "recomputed block", "communication", "workspace")
@@ -91,8 +93,75 @@ def in_flight(layout: Layout) -> tuple[int, ...]:
     return held_micro_batches(layout.order, layout.pp, layout.vp, m)
 
 
+def memory_of(model: Transformer, sequence: int, layout: Layout) -> tuple[RankMemory, ...]:
+    """Return what one GPU of each pipeline rank holds; neither a device nor a network is needed.
+
+    Parameters
+    ----------
+    model : Transformer
+        The sizes.
+    sequence : int
+        Tokens of a sequence.
+    layout : Layout
+        How the iteration is spread.
+
+    Raises
+    ------
+    InputError
+        If the layout does not fit the model.
+
+    Examples
+    --------
+    >>> gpt = Transformer("gpt", hidden=64, blocks=2, heads=8)
+    >>> memory_of(gpt, 128, Layout())[0].state == 18 * 2 * (12 * 64 * 64 + 2 * 64)
+    True
+    """
+    check_layout(layout, model, sequence)
+    listed = sharded_operators(model, sequence, layout)
+    element, held = layout.number_format.element, block_input(model, sequence, layout)
+    costs = tuple(section_cost(one, Untimed(), element, held) for one in listed.sections)
+    return rank_memories(model, layout, chunks_of(costs, layout.chunk_layers(total_blocks(model))), costs)
+
+
+def block_input(model: Transformer, sequence: int, layout: Layout) -> float:
+    """Return what a block reads, and a GPU hands to the next stage [B]."""
+    cut = layout.tp if layout.sequence_parallel else 1
+    tokens = layout.micro_batch * sequence // layout.cp
+    return layout.number_format.element * tokens * model.hidden / cut
+
+
+def rank_memories(
+    model: Transformer, layout: Layout, chunks: Sequence[Sequence[Held]], sections: Sequence[SectionCost]
+) -> tuple[RankMemory, ...]:
+    """Return what one GPU of each pipeline rank holds, from the model's chunks."""
+    held = in_flight(layout)
+    return tuple(
+        rank_memory(layout, rank, [chunks[chunk] for chunk in own], sections, held[rank], tied_copy(model, layout, own))
+        for rank, own in enumerate(chunks_of_ranks(layout))
+    )
+
+
+def tied_copy(model: Transformer, layout: Layout, chunks: Sequence[int]) -> float:
+    """Return the parameters of a second copy of the table of tokens, where an output layer shares it with another rank.
+
+    Examples
+    --------
+    >>> gpt = Transformer("gpt", hidden=8, blocks=2, vocabulary=100)
+    >>> tied_copy(gpt, Layout(pp=2), [1]), tied_copy(gpt, Layout(), [0])
+    (800.0, 0.0)
+    """
+    if model.vocabulary is None or model.outputs is not None or 0 in chunks or layout.chunks - 1 not in chunks:
+        return 0.0
+    return model.vocabulary * model.hidden / layout.tp
+
+
 def rank_memory(
-    layout: Layout, rank: int, chunks: Sequence[Sequence[Held]], sections: Sequence[SectionCost], held: int
+    layout: Layout,
+    rank: int,
+    chunks: Sequence[Sequence[Held]],
+    sections: Sequence[SectionCost],
+    held: int,
+    tied: float = 0.0,
 ) -> RankMemory:
     """Return what one GPU of a pipeline rank holds.
 
@@ -108,6 +177,8 @@ def rank_memory(
         Of the whole model.
     held : int
         Micro-batches that it holds at most, counted by chunk.
+    tied : float
+        Parameters beside those of its sections, see `tied_copy`.
 
     References
     ----------
@@ -117,7 +188,7 @@ def rank_memory(
     form = layout.number_format
     pieces = [(sections[one.section], one.count, again) for chunk in chunks
               for one, again in recomputed(layout, chunk, sections)]  # fmt: skip
-    dense = math.fsum(count * section.dense for section, count, _ in pieces)
+    dense = tied + math.fsum(count * section.dense for section, count, _ in pieces)
     experts = math.fsum(count * section.experts for section, count, _ in pieces)
     sharded = dense / layout.replicas + experts * layout.ep / layout.replicas
     whole = dense + experts

@@ -13,10 +13,10 @@ from simcore.models.network.transfers import transfer_legs
 from simcore.models.training.closed_form import StepModel, Streams
 from simcore.models.training.operators import Communication
 from simcore.models.training.parallel.costs import PassCost, SectionCost
-from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, chunks_of_ranks, messages
+from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, messages
 from simcore.models.training.parallel.layout import Layout, Recompute, total_blocks
 from simcore.models.training.parallel.placement import Placement
-from simcore.models.training.parallel.stage import chunks_of, recomputed
+from simcore.models.training.parallel.stage import chunks_of, chunks_of_ranks, recomputed
 from simcore.models.training.workload import Pass, Phase
 
 
