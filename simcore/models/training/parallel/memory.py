@@ -29,8 +29,11 @@ usual."""
 FRAGMENTED = 0.06
 """Share of activations and temporary memory that torch's allocator reserves beyond what is allocated; assumed."""
 
-LOGITS = 8
-"""Bytes that the loss holds of a logit beside itself: a copy in fp32, and its gradient [B]."""
+LOGITS = 6
+"""Bytes of a logit at the loss: itself and its exponential in fp32 going forward, that and its gradient going back [B]."""
+
+PROBABILITIES = 4
+"""Bytes of a logit that the loss keeps until its backward pass: its exponential in fp32 [B]."""
 
 
 @dataclass(frozen=True)
@@ -201,13 +204,9 @@ def rank_memory(
     for section, count, again in pieces:
         _keep(operators, section, count, again, share, layout)
     kinds["activations"] = math.fsum(operators.values())
-    logits = max((section.logits for section, _, _ in pieces), default=0.0)
-    kinds["logits"] = LOGITS * logits
-    live = max((section.live for section, _, _ in pieces if not section.logits), default=0.0)
-    again_kept = [section.kept for section, _, again in pieces if again]
-    full = layout.recompute is Recompute.FULL
-    kinds["recomputed block"] = live + (max(again_kept, default=0.0) if full else _core(pieces))
     kinds["communication"] = _passing(layout, pieces, whole)
+    loss, block = _loss(layout, pieces), _block(layout, pieces)
+    kinds["logits" if loss >= block else "recomputed block"] = max(loss, block)
     kinds["workspace"] = float(WORKSPACE)
     return RankMemory(rank, kinds, operators, whole)
 
@@ -218,6 +217,8 @@ def _keep(
     """Add what the repetitions of a section keep of all micro-batches in flight."""
     full = layout.recompute is Recompute.FULL
     for path, size in section.saved.items():
+        if path == "output.softmax":  # is of the loss
+            continue
         name = f"{section.path}.{path}" if section.path else path
         operators[name] = operators.get(name, 0.0) + share * (count - again) * size
     if again and full:
@@ -229,19 +230,35 @@ def _keep(
             operators[name] = operators.get(name, 0.0) + share * again * size
 
 
+def _loss(layout: Layout, pieces: Sequence[tuple[SectionCost, int, int]]) -> float:
+    """Return what the loss holds beside activations [B]; orders without a backward pass between hold all of it."""
+    logits = max((section.logits for section, _, _ in pieces), default=0.0)
+    waiting = layout.micro_batches - 1 if layout.order in {"GPipe", "looped"} else 0
+    return logits * (LOGITS + waiting * PROBABILITIES)
+
+
+def _block(layout: Layout, pieces: Sequence[tuple[SectionCost, int, int]]) -> float:
+    """Return what the backward pass of a block holds beside what was kept [B]."""
+    live = max((section.live for section, _, _ in pieces if not section.logits), default=0.0)
+    again_kept = [section.kept for section, _, again in pieces if again]
+    full = layout.recompute is Recompute.FULL
+    gathered = 0.0
+    if layout.sequence_parallel and layout.tp > 1:
+        gathered = max((section.input * layout.tp for section, _, _ in pieces if section.path), default=0.0)
+    return live + gathered + (max(again_kept, default=0.0) if full else _core(pieces))
+
+
 def _core(pieces: Sequence[tuple[SectionCost, int, int]]) -> float:
     """Return what the core of attention that is recomputed holds meanwhile [B]."""
     return max((section.kept - section.kept_selective for section, _, again in pieces if again), default=0.0)
 
 
 def _passing(layout: Layout, pieces: Sequence[tuple[SectionCost, int, int]], whole: float) -> float:
-    """Return buffers of collectives [B]: weights gathered for two blocks, a bucket of gradients, a gathered input."""
+    """Return buffers of collectives [B]: weights gathered for two blocks, a bucket of gradients."""
     form, size = layout.number_format, 0.0
     largest = max((section.dense + section.experts for section, _, _ in pieces), default=0.0)
     if layout.zero >= 3 and layout.replicas > 1:
         size += 2 * form.element * largest + form.gradient * largest
     elif layout.zero == 2 and layout.replicas > 1:
         size += min(layout.bucket, form.gradient * whole)
-    if layout.sequence_parallel and layout.tp > 1:
-        size += max((section.input * layout.tp for section, _, _ in pieces if section.path), default=0.0)
     return size

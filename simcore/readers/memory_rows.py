@@ -1,0 +1,263 @@
+"""Measured memory of training iterations, one per row: the arguments of Megatron-LM's functional tests, or sizes.
+
+A row becomes a model and a layout, or a reason why it cannot: what it does not say is not guessed, but for what `Megatron`
+names. Columns of arguments are called as Megatron-LM calls them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from simcore.models.training.architecture import ALL_BIASES, Biases, Embedding, Experts, Projection, Run, Transformer
+from simcore.models.training.functions import Activation, Functions, Norm, Positions
+from simcore.models.training.parallel.layout import NUMBER_FORMATS, Layout, NumberFormat, Recompute
+
+GPUS = 8
+"""GPUs of a functional test, which no row names: one node of eight, or two of four. Assumed."""
+
+GPUS_OF_NODE = {"gb200": 4}
+"""GPUs of a node by platform, where they are not `GPUS`; a test whose name ends in ``1node`` has one node."""
+
+VOCABULARIES = {
+    "": 50257, "GPTSentencePieceTokenizer": 256000, "Llama2Tokenizer": 32000, "BertWordPieceCase": 28996,
+}  # fmt: skip
+"""Tokens by tokenizer; without one it is GPT-2's table of byte pairs."""
+
+BERT = 28996
+"""Tokens of the cased BERT."""
+
+PADDED = 128
+"""Megatron-LM pads a vocabulary to a multiple of this, times the degree of tensor parallelism."""
+
+DROPOUT = 0.1
+"""Megatron-LM's default, which the small tests keep; models of 4,096 and wider set it to 0. Assumed."""
+
+WIDE = 4096
+"""Hidden size from which on models are trained without dropout."""
+
+FP16 = replace(NUMBER_FORMATS["fp16"], gradient=2, optimizer=16)
+"""Megatron-LM's fp16: gradients are summed in fp16, and copied to fp32 for the update: 20 B per parameter."""
+
+OLDER = "dracooci"
+"""Goldens whose name has this are of older tests, whose attention was not fused; their rows have newer arguments."""
+
+
+CUBLAS = 32 * 2**20
+"""Workspace of a cuBLAS handle [B]: Hopper's and later ones, and Ampere's where results are to be the same each time."""
+
+CUBLAS_AMPERE = 8.125 * 2**20
+"""That of Ampere otherwise [B]."""
+
+ENGINE_AMPERE = 4 * 2**20
+"""Workspace of Transformer Engine on Ampere [B]; on Hopper it is as large as cuBLAS's."""
+
+
+@dataclass(frozen=True)
+class Expressed:
+    """What a row describes.
+
+    Attributes
+    ----------
+    model : Transformer
+        The sizes.
+    sequence : int
+        Tokens of a sequence.
+    layout : Layout
+        How the iteration was spread.
+    rank : int or None
+        Pipeline rank whose memory was measured; None for the one with the most.
+    workspace : float
+        What libraries of matrix products hold [B].
+    """
+
+    model: Transformer
+    sequence: int
+    layout: Layout
+    rank: int | None
+    workspace: float
+
+
+class Unexpressed(Exception):
+    """Says why a row is not expressed."""
+
+
+Row = Mapping[str, str]
+
+REFUSED = (
+    ("grpo", "reinforcement learning holds a second engine for inference"),
+    ("hybrid", "layers of Mamba"),
+    ("nemotron", "layers of Mamba"),
+    ("mimo", "images beside text"),
+    ("llava", "images beside text"),
+    ("distill", "distillation holds a teacher"),
+    ("mtp", "prediction of several tokens"),
+    ("offload", "activations are moved to the CPU"),
+    ("uneven_pipeline", "stages are uneven, and the row does not say how"),
+    ("account_for_embedding", "stages are uneven, and the row does not say how"),
+)  # fmt: skip
+"""What the name of a test says of it that no argument does."""
+
+
+def expressed(row: Row) -> Expressed:
+    """Return what a row of Megatron-LM's functional tests describes.
+
+    Raises
+    ------
+    Unexpressed
+        Saying why it cannot be.
+    """
+    for word, reason in REFUSED:
+        if word in row["test"]:
+            raise Unexpressed(reason)
+    for column, value, reason in (
+        ("multi-latent-attention", "True", "sizes of latent attention are not in the row"),
+        ("use-megatron-fsdp", "True", "Megatron-FSDP"),
+        ("optimizer", "muon", "the optimizer Muon"),
+    ):
+        if row[column] == value:
+            raise Unexpressed(reason)
+    if row["fp8-format"]:
+        raise Unexpressed("weights in fp8")
+    if "release" in row["test"] and row["use-distributed-optimizer"]:
+        raise Unexpressed("a release test has more GPUs than one node, and the row does not say how many")
+    if not row["num-layers"] or not row["hidden-size"]:
+        raise Unexpressed("the number of layers is not in the row")
+    model = _model(row)
+    layout = _layout(row, model)
+    return Expressed(model, _whole(row, "seq-length"), layout, -1, _workspace(row, layout))
+
+
+def _model(row: Row) -> Transformer:
+    hidden, tp = _whole(row, "hidden-size"), _whole(row, "tensor-model-parallel-size", 1)
+    bert = row["test"].startswith("bert/")
+    vocabulary = BERT if bert else VOCABULARIES.get(row["tokenizer-type"])
+    if vocabulary is None:
+        raise Unexpressed("the vocabulary is not in the row")
+    pad = _whole(row, "make-vocab-size-divisible-by", PADDED) * tp
+    rows = -(-vocabulary // pad) * pad
+    rotary = "rope" in row["test"] or hidden >= WIDE
+    heads = _whole(row, "num-attention-heads")
+    bare = row["disable-bias-linear"] == "True"
+    places = 0 if rotary else _whole(row, "max-position-embeddings") * hidden
+    return Transformer(
+        row["test"], hidden, _whole(row, "num-layers"), heads,
+        kv_heads=_whole(row, "num-query-groups") if row["group-query-attention"] == "True" else None,
+        feed_forward=_inner(row, hidden),
+        gated=row["swiglu"] == "True",
+        biases=Biases(norms=True) if bare else ALL_BIASES,
+        vocabulary=rows,
+        outputs=rows if row["untie-embeddings-and-output-weights"] == "True" else None,
+        dropout=0.0 if hidden >= WIDE else DROPOUT,
+        head_dim=_whole(row, "kv-channels") if row["kv-channels"] else None,
+        causal=not bert,
+        experts=_experts(row, hidden),
+        runs=_runs(row),
+        around=Embedding(
+            added=places + (2 * hidden if bert else 0), final_norm=True, back=_bert_heads(hidden) if bert else ()
+        ),
+        functions=Functions(
+            Norm.LAYER, Activation.SILU if row["swiglu"] == "True" else Activation.GELU,
+            Positions.ROTARY if rotary else Positions.LEARNED,
+        ),
+    )  # fmt: skip
+
+
+def _bert_heads(hidden: int) -> tuple[Projection, ...]:
+    """Return what BERT has before its output layer: a pooler with a classifier of sentence pairs, and a transform."""
+    return (
+        Projection("pooler", hidden, hidden, bias=True, per_token=0.0),
+        Projection("pairs", hidden, 2, bias=True, per_token=0.0),
+        Projection("transform", hidden, hidden, bias=True, norm=True),
+    )
+
+
+def _inner(row: Row, hidden: int) -> int:
+    """Return the inner width; with a gate Megatron-LM takes two thirds of 4 h, in steps of 64."""
+    gated = row["swiglu"] == "True"
+    return _whole(row, "ffn-hidden-size", int(4 * hidden * 2 / 3) // 64 * 64 if gated else 4 * hidden)
+
+
+def _experts(row: Row, hidden: int) -> Experts | None:
+    if not row["num-experts"]:
+        return None
+    inner = _whole(row, "moe-ffn-hidden-size", _inner(row, hidden))
+    tp, etp = _whole(row, "tensor-model-parallel-size", 1), row["expert-tensor-parallel-size"]
+    if etp and int(etp) != tp:
+        raise Unexpressed("experts are cut otherwise than the rest")
+    return Experts(_whole(row, "num-experts"), _whole(row, "moe-router-topk", 2), inner)
+
+
+def _runs(row: Row) -> tuple[Run, ...]:
+    """Return which blocks have experts: ``([0]*3+[1]*11)`` is three without and eleven with them."""
+    text = row["moe-layer-freq"]
+    if not text:
+        return ()
+    parts = (part.split("*") for part in text.strip("()").split("+"))
+    return tuple(Run(int(count), sparse=kind == "[1]") for kind, count in parts)
+
+
+def _layout(row: Row, model: Transformer) -> Layout:
+    tp, pp, cp = (_whole(row, f"{name}-parallel-size", 1) for name in ("tensor-model", "pipeline-model", "context"))
+    ep = _whole(row, "expert-model-parallel-size", 1)
+    dp = max(gpus_of(row) // (tp * pp * cp), 1)
+    if "multi_dist_optimizer_instances" in row["test"]:  # two of them, each of half of the replicas
+        dp = max(dp // 2, 1)
+    if dp * cp % ep:
+        raise Unexpressed("experts are spread over more GPUs than the test is assumed to have")
+    vp = _chunks(row, model.blocks, pp)
+    each = _whole(row, "micro-batch-size")
+    batch = _whole(row, "global-batch-size", each * dp)
+    form = FP16 if row["fp16"] == "True" else NUMBER_FORMATS["bf16"]
+    return Layout(
+        tp=tp, cp=cp, pp=pp, vp=vp, ep=ep, dp=dp, micro_batch=each, micro_batches=max(1, batch // (each * dp)),
+        sequence_parallel=row["sequence-parallel"] == "True" and tp > 1,
+        zero=1 if row["use-distributed-optimizer"] == "True" else 0,
+        recompute={"full": Recompute.FULL, "selective": Recompute.SELECTIVE}.get(
+            row["recompute-granularity"], Recompute.NONE
+        ),
+        order="interleaved" if vp > 1 else "1F1B",
+        fused_attention=_fused(row),
+        number_format=form,
+    )  # fmt: skip
+
+
+def gpus_of(row: Row) -> int:
+    """Return the GPUs of a test; assumed."""
+    return GPUS_OF_NODE.get(row["platform"], GPUS) if row["test"].endswith("1node") else GPUS
+
+
+def _chunks(row: Row, blocks: int, pp: int) -> int:
+    each = row["num-layers-per-virtual-pipeline-stage"]
+    if each:
+        return max(1, blocks // pp // int(each))
+    return _whole(row, "num-virtual-stages-per-pipeline-rank", 1)
+
+
+def _fused(row: Row) -> bool:
+    """Say whether attention is one kernel: Transformer Engine chooses one where nothing forbids it."""
+    if row["attention-backend"]:
+        return row["attention-backend"] in {"flash", "fused"}
+    older = OLDER in row["golden"] and "reshard" not in row["test"]
+    return row["transformer-impl"] != "local" and not older
+
+
+def _workspace(row: Row, layout: Layout) -> float:
+    """Return what libraries hold: cuBLAS for two handles, Transformer Engine, and Megatron-LM's scores without it."""
+    hopper = row["platform"] not in {"a100", ""}
+    cublas = CUBLAS if hopper or row["deterministic-mode"] == "True" else CUBLAS_AMPERE
+    if row["transformer-impl"] != "local":
+        return 2 * cublas + (CUBLAS if hopper else ENGINE_AMPERE)
+    heads, sequence = _whole(row, "num-attention-heads"), _whole(row, "seq-length") // layout.cp
+    scores = layout.number_format.element * layout.micro_batch * heads / layout.tp * sequence * sequence
+    return 2 * cublas + scores
+
+
+def _whole(row: Row, column: str, default: int | None = None) -> int:
+    text = row.get(column, "")
+    if not text:
+        if default is None:
+            raise Unexpressed(f"{column} is not in the row")
+        return default
+    return int(text)
