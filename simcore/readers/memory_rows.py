@@ -6,13 +6,13 @@ names. Columns of arguments are called as Megatron-LM calls them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from simcore.models.training.architecture import ALL_BIASES, Biases, Embedding, Experts, Projection, Run, Transformer
 from simcore.models.training.functions import Activation, Functions, Norm, Positions
-from simcore.models.training.parallel.layout import NUMBER_FORMATS, Layout, NumberFormat, Recompute
+from simcore.models.training.parallel.layout import NUMBER_FORMATS, Layout, Recompute
+from simcore.models.training.parallel.memory import FRAGMENTED, RankMemory, memory_of
 
 GPUS = 8
 """GPUs of a functional test, which no row names: one node of eight, or two of four. Assumed."""
@@ -68,15 +68,35 @@ class Expressed:
         How the iteration was spread.
     rank : int or None
         Pipeline rank whose memory was measured; None for the one with the most.
-    workspace : float
-        What libraries of matrix products hold [B].
+    workspace : float or None
+        What libraries of matrix products hold, in place of the model's own number [B].
+    kept : float
+        Activations that the software of the source keeps beside those of the model [B].
+    constant : float
+        What else it holds beside the model [B].
+    reserved : bool
+        Whether it is what torch's allocator took of the device that was measured.
     """
 
     model: Transformer
     sequence: int
     layout: Layout
     rank: int | None
-    workspace: float
+    workspace: float | None = None
+    kept: float = 0.0
+    constant: float = 0.0
+    reserved: bool = False
+
+    def predicted(self) -> float:
+        """Return the peak that the model says [B]."""
+        ranks = memory_of(self.model, self.sequence, self.layout)
+        return max(map(self._peak, ranks)) if self.rank is None else self._peak(ranks[self.rank])
+
+    def _peak(self, memory: RankMemory) -> float:
+        passing = memory.allocated - memory.state + self.kept
+        if self.workspace is not None:
+            passing += self.workspace - memory.kinds["workspace"]
+        return memory.state + passing * (1 + FRAGMENTED * self.reserved) + self.constant
 
 
 class Unexpressed(Exception):
@@ -126,31 +146,31 @@ def expressed(row: Row) -> Expressed:
         raise Unexpressed("the number of layers is not in the row")
     model = _model(row)
     layout = _layout(row, model)
-    return Expressed(model, _whole(row, "seq-length"), layout, -1, _workspace(row, layout))
+    return Expressed(model, whole(row, "seq-length"), layout, -1, _workspace(row, layout))
 
 
 def _model(row: Row) -> Transformer:
-    hidden, tp = _whole(row, "hidden-size"), _whole(row, "tensor-model-parallel-size", 1)
+    hidden, tp = whole(row, "hidden-size"), whole(row, "tensor-model-parallel-size", 1)
     bert = row["test"].startswith("bert/")
     vocabulary = BERT if bert else VOCABULARIES.get(row["tokenizer-type"])
     if vocabulary is None:
         raise Unexpressed("the vocabulary is not in the row")
-    pad = _whole(row, "make-vocab-size-divisible-by", PADDED) * tp
+    pad = whole(row, "make-vocab-size-divisible-by", PADDED) * tp
     rows = -(-vocabulary // pad) * pad
     rotary = "rope" in row["test"] or hidden >= WIDE
-    heads = _whole(row, "num-attention-heads")
+    heads = whole(row, "num-attention-heads")
     bare = row["disable-bias-linear"] == "True"
-    places = 0 if rotary else _whole(row, "max-position-embeddings") * hidden
+    places = 0 if rotary else whole(row, "max-position-embeddings") * hidden
     return Transformer(
-        row["test"], hidden, _whole(row, "num-layers"), heads,
-        kv_heads=_whole(row, "num-query-groups") if row["group-query-attention"] == "True" else None,
+        row["test"], hidden, whole(row, "num-layers"), heads,
+        kv_heads=whole(row, "num-query-groups") if row["group-query-attention"] == "True" else None,
         feed_forward=_inner(row, hidden),
         gated=row["swiglu"] == "True",
         biases=Biases(norms=True) if bare else ALL_BIASES,
         vocabulary=rows,
         outputs=rows if row["untie-embeddings-and-output-weights"] == "True" else None,
         dropout=0.0 if hidden >= WIDE else DROPOUT,
-        head_dim=_whole(row, "kv-channels") if row["kv-channels"] else None,
+        head_dim=whole(row, "kv-channels") if row["kv-channels"] else None,
         causal=not bert,
         experts=_experts(row, hidden),
         runs=_runs(row),
@@ -176,17 +196,17 @@ def _bert_heads(hidden: int) -> tuple[Projection, ...]:
 def _inner(row: Row, hidden: int) -> int:
     """Return the inner width; with a gate Megatron-LM takes two thirds of 4 h, in steps of 64."""
     gated = row["swiglu"] == "True"
-    return _whole(row, "ffn-hidden-size", int(4 * hidden * 2 / 3) // 64 * 64 if gated else 4 * hidden)
+    return whole(row, "ffn-hidden-size", int(4 * hidden * 2 / 3) // 64 * 64 if gated else 4 * hidden)
 
 
 def _experts(row: Row, hidden: int) -> Experts | None:
     if not row["num-experts"]:
         return None
-    inner = _whole(row, "moe-ffn-hidden-size", _inner(row, hidden))
-    tp, etp = _whole(row, "tensor-model-parallel-size", 1), row["expert-tensor-parallel-size"]
+    inner = whole(row, "moe-ffn-hidden-size", _inner(row, hidden))
+    tp, etp = whole(row, "tensor-model-parallel-size", 1), row["expert-tensor-parallel-size"]
     if etp and int(etp) != tp:
         raise Unexpressed("experts are cut otherwise than the rest")
-    return Experts(_whole(row, "num-experts"), _whole(row, "moe-router-topk", 2), inner)
+    return Experts(whole(row, "num-experts"), whole(row, "moe-router-topk", 2), inner)
 
 
 def _runs(row: Row) -> tuple[Run, ...]:
@@ -199,16 +219,16 @@ def _runs(row: Row) -> tuple[Run, ...]:
 
 
 def _layout(row: Row, model: Transformer) -> Layout:
-    tp, pp, cp = (_whole(row, f"{name}-parallel-size", 1) for name in ("tensor-model", "pipeline-model", "context"))
-    ep = _whole(row, "expert-model-parallel-size", 1)
+    tp, pp, cp = (whole(row, f"{name}-parallel-size", 1) for name in ("tensor-model", "pipeline-model", "context"))
+    ep = whole(row, "expert-model-parallel-size", 1)
     dp = max(gpus_of(row) // (tp * pp * cp), 1)
     if "multi_dist_optimizer_instances" in row["test"]:  # two of them, each of half of the replicas
         dp = max(dp // 2, 1)
     if dp * cp % ep:
         raise Unexpressed("experts are spread over more GPUs than the test is assumed to have")
     vp = _chunks(row, model.blocks, pp)
-    each = _whole(row, "micro-batch-size")
-    batch = _whole(row, "global-batch-size", each * dp)
+    each = whole(row, "micro-batch-size")
+    batch = whole(row, "global-batch-size", each * dp)
     form = FP16 if row["fp16"] == "True" else NUMBER_FORMATS["bf16"]
     return Layout(
         tp=tp, cp=cp, pp=pp, vp=vp, ep=ep, dp=dp, micro_batch=each, micro_batches=max(1, batch // (each * dp)),
@@ -232,7 +252,7 @@ def _chunks(row: Row, blocks: int, pp: int) -> int:
     each = row["num-layers-per-virtual-pipeline-stage"]
     if each:
         return max(1, blocks // pp // int(each))
-    return _whole(row, "num-virtual-stages-per-pipeline-rank", 1)
+    return whole(row, "num-virtual-stages-per-pipeline-rank", 1)
 
 
 def _fused(row: Row) -> bool:
@@ -249,12 +269,13 @@ def _workspace(row: Row, layout: Layout) -> float:
     cublas = CUBLAS if hopper or row["deterministic-mode"] == "True" else CUBLAS_AMPERE
     if row["transformer-impl"] != "local":
         return 2 * cublas + (CUBLAS if hopper else ENGINE_AMPERE)
-    heads, sequence = _whole(row, "num-attention-heads"), _whole(row, "seq-length") // layout.cp
+    heads, sequence = whole(row, "num-attention-heads"), whole(row, "seq-length") // layout.cp
     scores = layout.number_format.element * layout.micro_batch * heads / layout.tp * sequence * sequence
     return 2 * cublas + scores
 
 
-def _whole(row: Row, column: str, default: int | None = None) -> int:
+def whole(row: Row, column: str, default: int | None = None) -> int:
+    """Return a whole number of a row; without one a row is not expressed, unless there is a default."""
     text = row.get(column, "")
     if not text:
         if default is None:

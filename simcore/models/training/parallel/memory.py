@@ -259,6 +259,8 @@ def _passing(layout: Layout, pieces: Sequence[tuple[SectionCost, int, int]], who
     largest = max((section.dense + section.experts for section, _, _ in pieces), default=0.0)
     if layout.zero >= 3 and layout.replicas > 1:
         size += 2 * form.element * largest + form.gradient * largest
+        if layout.pp > 1:  # gathered weights stay, and gradients add up whole, until the last micro-batch
+            size += (form.element + form.gradient) * whole
     elif layout.zero == 2 and layout.replicas > 1:
         size += min(layout.bucket, form.gradient * whole)
     return size
