@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from simcore.studies.rates import RatesRequest, RatesResult, rates
     from simcore.studies.trace import TraceRequest, TraceResult, trace
     from simcore.studies.train import TrainRequest, TrainResult, train
+    from simcore.studies.validate import ValidateRequest, ValidateResult, validate
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -37,6 +38,8 @@ __getattr__, __dir__ = attach(
         "TraceResult": "simcore.studies.trace",
         "TrainRequest": "simcore.studies.train",
         "TrainResult": "simcore.studies.train",
+        "ValidateRequest": "simcore.studies.validate",
+        "ValidateResult": "simcore.studies.validate",
         "collective": "simcore.studies.collective",
         "evaluate": "simcore.studies.evaluate",
         "iteration": "simcore.studies.iteration",
@@ -46,6 +49,7 @@ __getattr__, __dir__ = attach(
         "simulate": "simcore.models.network.sharing.jobs",
         "trace": "simcore.studies.trace",
         "train": "simcore.studies.train",
+        "validate": "simcore.studies.validate",
     },
 )
 
@@ -66,6 +70,8 @@ __all__ = [
     "TraceResult",
     "TrainRequest",
     "TrainResult",
+    "ValidateRequest",
+    "ValidateResult",
     "__version__",
     "collective",
     "evaluate",
@@ -76,4 +82,5 @@ __all__ = [
     "simulate",
     "trace",
     "train",
+    "validate",
 ]

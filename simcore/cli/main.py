@@ -26,6 +26,7 @@ COMMANDS = {
     "kernel": ("simcore.cli.kernel", "Predict one kernel on a profiled device, and explain it."),
     "model": ("simcore.cli.model", "Show what is read of a model: parameters and work per token."),
     "rates": ("simcore.cli.rates", "Predict a model's step times on profiled devices, as trace --rates reads them."),
+    "validate": ("simcore.cli.validate", "Hold the model of memory against measured rows."),
     "zoo": ("simcore.cli.zoo", "List and show the clusters, networks, rates and other data that simcore ships."),
 }
 

@@ -13,19 +13,20 @@ from simcore.models.training.architecture import ALL_BIASES, Embedding, Transfor
 from simcore.models.training.functions import Activation, Functions, Norm, Positions
 from simcore.models.training.parallel.layout import FSDP, NUMBER_FORMATS, Layout, Recompute, Splitter
 from simcore.models.training.parallel.memory import LOGITS
+from simcore.numerals import as_real
 from simcore.readers.memory_rows import FP16, Expressed, Unexpressed, whole
 
 Row = Mapping[str, str]
 
 EAGER_LOGITS = 14
-"""Bytes of a logit in a loss of plain PyTorch, going back: itself in bf16, its logarithm, and two gradients in fp32 [B]."""
+"""Bytes of a logit in PyTorch's own loss going back [B]: itself in bf16, its logarithm and two gradients in fp32."""
 
 SAILOR_BESIDE = 4.2e9
-"""What Sailor's runs hold beside the model [B], CUDA's context included: the same for all shapes; fitted on the rows."""
+"""What Sailor's runs hold beside the model [B], with CUDA's context: the same for all shapes. Fitted on the rows."""
 
-BIGSCIENCE_BESIDE = {"a100": 12e9, "v100": 5e9}
-"""What those of BigScience hold beside the model [B]: buckets of ZeRO-1, NCCL's buffers, CUDA's context. Fitted; runs on
-V100 are small models on eight GPUs."""
+BIGSCIENCE_BESIDE = {"a100": 12e9, "v100": 4.8e9}
+"""What those of BigScience hold beside the model [B]: buckets of ZeRO-1, NCCL's buffers, CUDA's context. Fitted on the
+rows; those on V100 are small models on eight GPUs."""
 
 DEEPSPEED_FP16 = replace(NUMBER_FORMATS["fp16"], gradient=2)
 """DeepSpeed's ZeRO-1 in fp16: gradients stay in fp16, and the optimizer's share makes them fp32 as it goes: 4 B and a
@@ -108,8 +109,6 @@ def _sailor(row: Row) -> Expressed:
 
 
 def _bigscience(row: Row) -> Expressed:
-    if not row["layers"]:
-        raise Unexpressed("the number of layers is not in the row")
     model = _gpt(row, None)
     dp, micro, pp = whole(row, "dp", 1), whole(row, "micro_batch"), whole(row, "pp", 1)
     layout = Layout(
@@ -133,11 +132,19 @@ def _gpt(row: Row, heads: int | None) -> Transformer:
     hidden, tp = whole(row, "hidden"), whole(row, "tp", 1)
     pad = 128 * tp
     return Transformer(
-        row["model"], hidden, whole(row, "layers"), heads or whole(row, "heads", _heads(hidden, tp)),
+        row["model"], hidden, _blocks(row, hidden), heads or whole(row, "heads", _heads(hidden, tp)),
         feed_forward=whole(row, "ffn", 4 * hidden), biases=ALL_BIASES, dropout=0.1,
         vocabulary=-(-whole(row, "vocab", 50257) // pad) * pad,
         around=Embedding(added=whole(row, "seq_len") * hidden, final_norm=True),
     )  # fmt: skip
+
+
+def _blocks(row: Row, hidden: int) -> int:
+    """Return the number of blocks; where it is not in the row, the one with which the parameters come out."""
+    parameters = as_real(row["params_b"])
+    if row["layers"] or not parameters:
+        return whole(row, "layers")
+    return max(1, round((parameters * 1e9 - whole(row, "vocab", 50257) * hidden) / (12 * hidden**2)))
 
 
 def _heads(hidden: int, tp: int) -> int:

@@ -1,11 +1,12 @@
 """Measured memory of training iterations, one per row: the arguments of Megatron-LM's functional tests, or sizes.
 
-A row becomes a model and a layout, or a reason why it cannot: what it does not say is not guessed, but for what `Megatron`
-names. Columns of arguments are called as Megatron-LM calls them.
+A row becomes a model and a layout, or a reason why it cannot. What it does not say is not guessed, but for the
+constants below. Columns of arguments are called as Megatron-LM calls them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -45,7 +46,7 @@ OLDER = "dracooci"
 
 
 CUBLAS = 32 * 2**20
-"""Workspace of a cuBLAS handle [B]: Hopper's and later ones, and Ampere's where results are to be the same each time."""
+"""Workspace of a cuBLAS handle [B]: of Hopper and later GPUs, and of Ampere where results are to be repeatable."""
 
 CUBLAS_AMPERE = 8.125 * 2**20
 """That of Ampere otherwise [B]."""
@@ -87,16 +88,18 @@ class Expressed:
     constant: float = 0.0
     reserved: bool = False
 
-    def predicted(self) -> float:
-        """Return the peak that the model says [B]."""
+    def predicted(self) -> tuple[float, float]:
+        """Return the peak that the model says, and what the same rank holds between iterations [B]."""
         ranks = memory_of(self.model, self.sequence, self.layout)
-        return max(map(self._peak, ranks)) if self.rank is None else self._peak(ranks[self.rank])
+        worst = max(ranks, key=self._peak) if self.rank is None else ranks[self.rank]
+        return self._peak(worst), worst.state + self._workspace(worst) + self.constant
 
     def _peak(self, memory: RankMemory) -> float:
-        passing = memory.allocated - memory.state + self.kept
-        if self.workspace is not None:
-            passing += self.workspace - memory.kinds["workspace"]
+        passing = memory.allocated - memory.state - memory.kinds["workspace"] + self._workspace(memory) + self.kept
         return memory.state + passing * (1 + FRAGMENTED * self.reserved) + self.constant
+
+    def _workspace(self, memory: RankMemory) -> float:
+        return memory.kinds["workspace"] if self.workspace is None else self.workspace
 
 
 class Unexpressed(Exception):
@@ -104,6 +107,19 @@ class Unexpressed(Exception):
 
 
 Row = Mapping[str, str]
+
+OF_TESTS = (
+    "source", "test", "golden", "platform", "tensor-model-parallel-size", "pipeline-model-parallel-size",
+    "num-layers-per-virtual-pipeline-stage", "num-virtual-stages-per-pipeline-rank", "context-parallel-size",
+    "expert-model-parallel-size", "expert-tensor-parallel-size", "sequence-parallel", "use-distributed-optimizer",
+    "use-megatron-fsdp", "num-layers", "hidden-size", "ffn-hidden-size", "num-attention-heads", "num-query-groups",
+    "group-query-attention", "kv-channels", "seq-length", "max-position-embeddings", "micro-batch-size",
+    "global-batch-size", "fp16", "fp8-format", "recompute-granularity", "num-experts", "moe-router-topk",
+    "moe-ffn-hidden-size", "moe-layer-freq", "multi-latent-attention", "swiglu", "transformer-impl",
+    "attention-backend", "untie-embeddings-and-output-weights", "disable-bias-linear", "tokenizer-type",
+    "make-vocab-size-divisible-by", "optimizer", "deterministic-mode",
+)  # fmt: skip
+"""Columns of Megatron-LM's tests that are needed."""
 
 REFUSED = (
     ("grpo", "reinforcement learning holds a second engine for inference"),
@@ -204,7 +220,7 @@ def _experts(row: Row, hidden: int) -> Experts | None:
         return None
     inner = whole(row, "moe-ffn-hidden-size", _inner(row, hidden))
     tp, etp = whole(row, "tensor-model-parallel-size", 1), row["expert-tensor-parallel-size"]
-    if etp and int(etp) != tp:
+    if etp and etp != str(tp):
         raise Unexpressed("experts are cut otherwise than the rest")
     return Experts(whole(row, "num-experts"), whole(row, "moe-router-topk", 2), inner)
 
@@ -214,8 +230,10 @@ def _runs(row: Row) -> tuple[Run, ...]:
     text = row["moe-layer-freq"]
     if not text:
         return ()
-    parts = (part.split("*") for part in text.strip("()").split("+"))
-    return tuple(Run(int(count), sparse=kind == "[1]") for kind, count in parts)
+    parts = [re.fullmatch(r"\[([01])\]\*(\d+)", part) for part in text.strip("()").split("+")]
+    if None in parts:
+        raise Unexpressed("which layers have experts is not understood")
+    return tuple(Run(int(part[2]), sparse=part[1] == "1") for part in parts if part)
 
 
 def _layout(row: Row, model: Transformer) -> Layout:
@@ -251,7 +269,7 @@ def gpus_of(row: Row) -> int:
 def _chunks(row: Row, blocks: int, pp: int) -> int:
     each = row["num-layers-per-virtual-pipeline-stage"]
     if each:
-        return max(1, blocks // pp // int(each))
+        return max(1, blocks // pp // whole(row, "num-layers-per-virtual-pipeline-stage"))
     return whole(row, "num-virtual-stages-per-pipeline-rank", 1)
 
 
@@ -281,4 +299,6 @@ def whole(row: Row, column: str, default: int | None = None) -> int:
         if default is None:
             raise Unexpressed(f"{column} is not in the row")
         return default
+    if not text.isdecimal():
+        raise Unexpressed(f"{column} is no whole number")
     return int(text)

@@ -30,7 +30,8 @@ FRAGMENTED = 0.06
 """Share of activations and temporary memory that torch's allocator reserves beyond what is allocated; assumed."""
 
 LOGITS = 6
-"""Bytes of a logit at the loss: itself and its exponential in fp32 going forward, that and its gradient going back [B]."""
+"""Bytes of a logit at the loss [B]: itself and its exponential in fp32 going forward, that and its gradient going back.
+"""
 
 PROBABILITIES = 4
 """Bytes of a logit that the loss keeps until its backward pass: its exponential in fp32 [B]."""
