@@ -176,7 +176,7 @@ class Evaluator:
         """Return the times of kernels in a layout's number formats."""
         form = layout.number_format
         if form.name not in self._clocks:
-            products = profiled(self.machine.profile, _width(form.products, form.element), form.products)
+            products = profiled(self.machine.profile, 1 if form.products == "fp8" else form.element, form.products)
             others = profiled(self.machine.profile, form.element, form.others)
             self._clocks[form.name] = KernelClock(products, others)
         return self._clocks[form.name]
@@ -390,11 +390,6 @@ def stage_times(chunk: ChunkTimes) -> StageTimes:
     """Return the passes of a chunk as turns have them: recomputation belongs to the input gradient."""
     weights = chunk.backward.weight_gradient
     return StageTimes(chunk.forward.total, chunk.backward.total - weights, weights)
-
-
-def _width(dtype: str, element: int) -> int:
-    """Return the bytes of an element of a product's operands [B]."""
-    return 1 if dtype == "fp8" else element
 
 
 def with_batch(layout: Layout, global_batch: int) -> Layout:
