@@ -55,6 +55,13 @@ ENGINE_AMPERE = 4 * 2**20
 """Workspace of Transformer Engine on Ampere [B]; on Hopper it is as large as cuBLAS's."""
 
 
+OTHER_LOSS = ("cross_entropy_loss_fusion", "defer_embedding_wgrad_compute")
+"""Tests whose loss is fused, or whose output layer's weight gradient waits: no argument in the rows says so."""
+
+MORE_OF_LOGITS = 4
+"""Bytes of a logit that these hold beside the others [B]; from the difference of tests that are equal besides."""
+
+
 @dataclass(frozen=True)
 class Expressed:
     """What a row describes.
@@ -162,7 +169,15 @@ def expressed(row: Row) -> Expressed:
         raise Unexpressed("the number of layers is not in the row")
     model = _model(row)
     layout = _layout(row, model)
-    return Expressed(model, whole(row, "seq-length"), layout, -1, _workspace(row, layout))
+    sequence = whole(row, "seq-length")
+    return Expressed(model, sequence, layout, -1, _workspace(row, layout), _loss(row, model, sequence, layout))
+
+
+def _loss(row: Row, model: Transformer, sequence: int, layout: Layout) -> float:
+    """Return what the loss holds beside the model's own [B], where a test's name says that it is another one."""
+    if not any(word in row["test"] for word in OTHER_LOSS):
+        return 0.0
+    return MORE_OF_LOGITS * layout.micro_batch * sequence / layout.cp * (model.vocabulary or 0) / layout.tp
 
 
 def _model(row: Row) -> Transformer:
