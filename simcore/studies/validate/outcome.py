@@ -43,8 +43,8 @@ def errors_of(source: str, rows: int, off: Sequence[float]) -> Errors:
 
     Examples
     --------
-    >>> errors_of("mine", 3, [0.1, -0.3])
-    Errors(source='mine', rows=3, expressed=2, mape=0.2, median=0.2, p90=0.3, bias=-0.1)
+    >>> errors_of("mine", 3, [0.25, -0.75])
+    Errors(source='mine', rows=3, expressed=2, mape=0.5, median=0.5, p90=0.75, bias=-0.25)
     """
     if not off:
         return Errors(source, rows, 0, None, None, None, None)
