@@ -21,6 +21,10 @@ Row = Mapping[str, str]
 EAGER_LOGITS = 14
 """Bytes of a logit in PyTorch's own loss going back [B]: itself in bf16, its logarithm and two gradients in fp32."""
 
+PARALLEL_LOGITS = 18
+"""The same of DTensor's loss, where tensor parallelism cuts the logits [B]: exponentials and sums are further tensors
+(``_nll_loss_and_log_softmax_backward`` of torch.distributed.tensor.parallel.loss)."""
+
 SAILOR_BESIDE = 4.2e9
 """What Sailor's runs hold beside the model [B], with CUDA's context: the same for all shapes. Fitted on the rows."""
 
@@ -70,22 +74,23 @@ def _torchtitan(row: Row) -> Expressed:
         functions=Functions(Norm.RMS, Activation.SILU, Positions.ROTARY),
     )  # fmt: skip
     tp, pp, cp = whole(row, "tp", 1), whole(row, "pp", 1), whole(row, "cp", 1)
-    local = whole(row, "micro_batch")
-    micro = pp if pp > 1 else 1
     layout = Layout(
-        tp=tp, pp=pp, cp=cp, dp=whole(row, "dp", 1), micro_batch=max(1, local // micro), micro_batches=micro,
-        sequence_parallel=tp > 1, splitter=Splitter.DTENSOR, zero=3, number_format=FSDP,
+        tp=tp, pp=pp, cp=cp, dp=whole(row, "dp", 1), micro_batch=max(1, whole(row, "micro_batch") // pp),
+        micro_batches=pp, sequence_parallel=tp > 1, splitter=Splitter.DTENSOR, zero=3, number_format=FSDP,
         recompute=Recompute.NONE if row["recompute"] == "none" else Recompute.FULL,
     )  # fmt: skip
-    sequence = whole(row, "seq_len")
-    tokens = layout.micro_batch * sequence // cp
+    if "interleaved" in row["note"].lower() and pp > 1:
+        each, more = divmod(model.blocks, 2 * pp)
+        cut = tuple(each + (i >= 2 * pp - more) for i in range(2 * pp))
+        layout = replace(layout, vp=2, order="interleaved", stage_layers=cut)
     newer = "2025" in row["note"]
-    beside = 0.0 if newer else (EAGER_LOGITS - LOGITS) * tokens * vocabulary / tp
+    logits = LOGITS if newer else EAGER_LOGITS if tp == 1 else PARALLEL_LOGITS
+    kept, sequence = 0.0, whole(row, "seq_len")
     if row["recompute"] == "selective":
         compiled = "compile" in row["note"] or newer
         columns = hidden * (2 if compiled else 3) + hidden * kv // heads + inner
-        beside += model.blocks / pp * layout.micro_batches * 2.0 * tokens * columns / tp
-    return Expressed(model, sequence, layout, None, kept=beside, reserved=True)
+        kept = model.blocks * 2.0 * layout.micro_batch * sequence / cp * columns / tp
+    return Expressed(model, sequence, layout, None, kept=kept, loss=logits / LOGITS, reserved=True)
 
 
 def _sailor(row: Row) -> Expressed:

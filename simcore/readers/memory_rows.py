@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from simcore.models.training.architecture import ALL_BIASES, Biases, Embedding, Experts, Projection, Run, Transformer
 from simcore.models.training.functions import Activation, Functions, Norm, Positions
 from simcore.models.training.parallel.layout import NUMBER_FORMATS, Layout, Recompute
-from simcore.models.training.parallel.memory import FRAGMENTED, RankMemory, memory_of
+from simcore.models.training.parallel.memory import FRAGMENTED, LOGITS, RankMemory, memory_of
 
 GPUS = 8
 """GPUs of a functional test, which no row names: one node of eight, or two of four. Assumed."""
@@ -44,22 +44,23 @@ FP16 = replace(NUMBER_FORMATS["fp16"], gradient=2, optimizer=16)
 OLDER = "dracooci"
 """Goldens whose name has this are of older tests, whose attention was not fused; their rows have newer arguments."""
 
-
 CUBLAS = 32 * 2**20
-"""Workspace of a cuBLAS handle [B]: of Hopper and later GPUs, and of Ampere where results are to be repeatable."""
+"""Workspace of a cuBLAS handle on Hopper, and on every GPU where results are to be repeatable [B]."""
 
-CUBLAS_AMPERE = 8.125 * 2**20
-"""That of Ampere otherwise [B]."""
+CUBLAS_OTHERS = 8.125 * 2**20
+"""That of other GPUs otherwise [B]."""
 
 ENGINE_AMPERE = 4 * 2**20
 """Workspace of Transformer Engine on Ampere [B]; on Hopper it is as large as cuBLAS's."""
-
 
 OTHER_LOSS = ("cross_entropy_loss_fusion", "defer_embedding_wgrad_compute")
 """Tests whose loss is fused, or whose output layer's weight gradient waits: no argument in the rows says so."""
 
 MORE_OF_LOGITS = 4
 """Bytes of a logit that these hold beside the others [B]; from the difference of tests that are equal besides."""
+
+STREAMS = 4
+"""Streams on which Transformer Engine runs products of experts that are grouped, each with a workspace of its own."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class Expressed:
         Activations that the software of the source keeps beside those of the model [B].
     constant : float
         What else it holds beside the model [B].
+    loss : float
+        What the loss holds, over what the model says of it.
     reserved : bool
         Whether it is what torch's allocator took of the device that was measured.
     """
@@ -93,6 +96,7 @@ class Expressed:
     workspace: float | None = None
     kept: float = 0.0
     constant: float = 0.0
+    loss: float = 1.0
     reserved: bool = False
 
     def predicted(self) -> tuple[float, float]:
@@ -102,7 +106,8 @@ class Expressed:
         return self._peak(worst), worst.state + self._workspace(worst) + self.constant
 
     def _peak(self, memory: RankMemory) -> float:
-        passing = memory.allocated - memory.state - memory.kinds["workspace"] + self._workspace(memory) + self.kept
+        passing = memory.kinds["activations"] + memory.kinds["communication"] + self._workspace(memory) + self.kept
+        passing += max(self.loss * memory.loss, memory.block)
         return memory.state + passing * (1 + FRAGMENTED * self.reserved) + self.constant
 
     def _workspace(self, memory: RankMemory) -> float:
@@ -122,7 +127,7 @@ OF_TESTS = (
     "use-megatron-fsdp", "num-layers", "hidden-size", "ffn-hidden-size", "num-attention-heads", "num-query-groups",
     "group-query-attention", "kv-channels", "seq-length", "max-position-embeddings", "micro-batch-size",
     "global-batch-size", "fp16", "fp8-format", "recompute-granularity", "num-experts", "moe-router-topk",
-    "moe-ffn-hidden-size", "moe-layer-freq", "multi-latent-attention", "swiglu", "transformer-impl",
+    "moe-ffn-hidden-size", "moe-layer-freq", "moe-grouped-gemm", "multi-latent-attention", "swiglu", "transformer-impl",
     "attention-backend", "untie-embeddings-and-output-weights", "disable-bias-linear", "tokenizer-type",
     "make-vocab-size-divisible-by", "optimizer", "deterministic-mode",
 )  # fmt: skip
@@ -170,14 +175,13 @@ def expressed(row: Row) -> Expressed:
     model = _model(row)
     layout = _layout(row, model)
     sequence = whole(row, "seq-length")
-    return Expressed(model, sequence, layout, -1, _workspace(row, layout), _loss(row, model, sequence, layout))
+    return Expressed(model, sequence, layout, -1, _workspace(row, layout), loss=_loss(row))
 
 
-def _loss(row: Row, model: Transformer, sequence: int, layout: Layout) -> float:
-    """Return what the loss holds beside the model's own [B], where a test's name says that it is another one."""
-    if not any(word in row["test"] for word in OTHER_LOSS):
-        return 0.0
-    return MORE_OF_LOGITS * layout.micro_batch * sequence / layout.cp * (model.vocabulary or 0) / layout.tp
+def _loss(row: Row) -> float:
+    """Return what the loss holds over what the model says, where a test's name says that it is another one."""
+    other = any(word in row["test"] for word in OTHER_LOSS)
+    return 1 + MORE_OF_LOGITS / LOGITS if other else 1.0
 
 
 def _model(row: Row) -> Transformer:
@@ -297,14 +301,18 @@ def _fused(row: Row) -> bool:
 
 
 def _workspace(row: Row, layout: Layout) -> float:
-    """Return what libraries hold: cuBLAS for two handles, Transformer Engine, and Megatron-LM's scores without it."""
-    hopper = row["platform"] not in {"a100", ""}
-    cublas = CUBLAS if hopper or row["deterministic-mode"] == "True" else CUBLAS_AMPERE
-    if row["transformer-impl"] != "local":
-        return 2 * cublas + (CUBLAS if hopper else ENGINE_AMPERE)
-    heads, sequence = whole(row, "num-attention-heads"), whole(row, "seq-length") // layout.cp
-    scores = layout.number_format.element * layout.micro_batch * heads / layout.tp * sequence * sequence
-    return 2 * cublas + scores
+    """Return what libraries hold [B]: two handles of cuBLAS, Transformer Engine, and Megatron-LM's own scores."""
+    hopper = row["platform"] == "h100"
+    repeatable = row["deterministic-mode"] == "True" or bool(row["num-experts"])
+    held = 2 * (CUBLAS if hopper or repeatable else CUBLAS_OTHERS)
+    local = row["transformer-impl"] == "local"
+    if not local or "_te_" in row["test"]:
+        streams = 1 + (STREAMS if row["moe-grouped-gemm"] == "True" else 0)
+        held += streams * (ENGINE_AMPERE if row["platform"] in {"a100", ""} else CUBLAS)
+    if local:
+        heads, sequence = whole(row, "num-attention-heads"), whole(row, "seq-length") // layout.cp
+        held += layout.number_format.element * layout.micro_batch * heads / layout.tp * sequence * sequence
+    return held
 
 
 def whole(row: Row, column: str, default: int | None = None) -> int:

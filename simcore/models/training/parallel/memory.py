@@ -51,12 +51,16 @@ class RankMemory:
         Activations by operator [B].
     parameters : float
         Parameters that it holds; of experts its own.
+    loss, block : float
+        What the loss holds, and the backward pass of a block, beside activations [B]; the larger one is in `kinds`.
     """
 
     rank: int
     kinds: Mapping[str, float]
     operators: Mapping[str, float] = field(default_factory=dict)
     parameters: float = 0.0
+    loss: float = 0.0
+    block: float = 0.0
 
     @property
     def allocated(self) -> float:
@@ -209,7 +213,7 @@ def rank_memory(
     loss, block = _loss(layout, pieces), _block(layout, pieces)
     kinds["logits" if loss >= block else "recomputed block"] = max(loss, block)
     kinds["workspace"] = float(WORKSPACE)
-    return RankMemory(rank, kinds, operators, whole)
+    return RankMemory(rank, kinds, operators, whole, loss, block)
 
 
 def _keep(
