@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simcore.studies.search import SearchRequest, SearchResult, search
     from simcore.studies.trace import TraceRequest, TraceResult, trace
     from simcore.studies.train import TrainRequest, TrainResult, train
+    from simcore.studies.validate import ValidateRequest, ValidateResult, validate
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -43,6 +44,8 @@ __getattr__, __dir__ = attach(
         "TraceResult": "simcore.studies.trace",
         "TrainRequest": "simcore.studies.train",
         "TrainResult": "simcore.studies.train",
+        "ValidateRequest": "simcore.studies.validate",
+        "ValidateResult": "simcore.studies.validate",
         "collective": "simcore.studies.collective",
         "evaluate": "simcore.studies.evaluate",
         "iteration": "simcore.studies.iteration",
@@ -54,6 +57,7 @@ __getattr__, __dir__ = attach(
         "simulate": "simcore.models.network.sharing.jobs",
         "trace": "simcore.studies.trace",
         "train": "simcore.studies.train",
+        "validate": "simcore.studies.validate",
     },
 )
 
@@ -78,6 +82,8 @@ __all__ = [
     "TraceResult",
     "TrainRequest",
     "TrainResult",
+    "ValidateRequest",
+    "ValidateResult",
     "__version__",
     "collective",
     "evaluate",
@@ -90,4 +96,5 @@ __all__ = [
     "simulate",
     "trace",
     "train",
+    "validate",
 ]

@@ -47,6 +47,17 @@ class KernelClock:
         return found
 
 
+class Untimed(KernelClock):
+    """A clock of no device: every kernel takes no time, for what depends on memory alone."""
+
+    def __init__(self) -> None:
+        self.launch = 0.0
+
+    def seconds(self, call: KernelCall, *, weights: bool) -> tuple[float, float]:
+        """Return no time."""
+        return 0.0, 0.0
+
+
 @dataclass(frozen=True)
 class PassCost:
     """One pass through a section.

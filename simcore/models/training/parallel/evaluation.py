@@ -17,12 +17,19 @@ from simcore.models.training.architecture import Transformer
 from simcore.models.training.operator_maker import adam_update
 from simcore.models.training.parallel.costs import KernelClock, SectionCost, in_core, section_cost
 from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
-from simcore.models.training.parallel.memory import RankMemory, in_flight, rank_memory
-from simcore.models.training.parallel.pipelining import chunks_of_ranks, ends, pipeline_parts
+from simcore.models.training.parallel.memory import RankMemory, block_input, rank_memories
+from simcore.models.training.parallel.pipelining import ends, pipeline_parts
 from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.replicas import SHARDED, Replicas, runs_of
 from simcore.models.training.parallel.sharding import sharded_operators
-from simcore.models.training.parallel.stage import BlockTimes, ChunkTimes, block_times, chunk_times, chunks_of
+from simcore.models.training.parallel.stage import (
+    BlockTimes,
+    ChunkTimes,
+    block_times,
+    chunk_times,
+    chunks_of,
+    chunks_of_ranks,
+)
 from simcore.models.training.parallel.stages import Sent
 from simcore.models.training.traffic import flop_of
 
@@ -142,11 +149,7 @@ class Evaluator:
             for chunk, own in zip(chunks, runs, strict=True):
                 chunk.forward.data, chunk.backward.data = replicas.of_pass(own)
         of_rank = chunks_of_ranks(layout)
-        held = in_flight(layout)
-        memory = tuple(
-            rank_memory(layout, rank, [cut[chunk] for chunk in own], costs, held[rank])
-            for rank, own in enumerate(of_rank)
-        )
+        memory = rank_memories(self.model, layout, cut, costs)
         message = placement.message(self.message_bytes(layout)) if layout.pp > 1 else Sent()
         parts, error = pipeline_parts(layout, chunks, of_rank, message)
         updates = [self.seconds_of_update(layout, one.parameters) for one in memory]
@@ -163,7 +166,7 @@ class Evaluator:
         """Return the times of kernels in a layout's number formats."""
         form = layout.number_format
         if form.name not in self._clocks:
-            products = profiled(self.machine.profile, _width(form.products, form.element), form.products)
+            products = profiled(self.machine.profile, 1 if form.products == "fp8" else form.element, form.products)
             others = profiled(self.machine.profile, form.element, form.others)
             self._clocks[form.name] = KernelClock(products, others)
         return self._clocks[form.name]
@@ -198,9 +201,7 @@ class Evaluator:
 
     def message_bytes(self, layout: Layout) -> float:
         """Return what a GPU hands to the next stage, which a block also reads [B]."""
-        cut = layout.tp if layout.sequence_parallel else 1
-        tokens = layout.micro_batch * self.sequence // layout.cp
-        return layout.number_format.element * tokens * self.model.hidden / cut
+        return block_input(self.model, self.sequence, layout)
 
     def _flop_of_sequence(self, *, half: bool) -> tuple[float, float, float]:
         """Return the work of a forward pass on one sequence: of all, of the blocks, and of their attention's core."""
@@ -234,8 +235,3 @@ class Evaluator:
         own = parameters / layout.replicas if layout.zero else parameters
         call = adam_update(own, 1)
         return self.clock(layout).seconds(KernelCall(call.kernel, call.shape, dtype="fp32"), weights=False)[0]
-
-
-def _width(dtype: str, element: int) -> int:
-    """Return the bytes of an element of a product's operands [B]."""
-    return 1 if dtype == "fp8" else element

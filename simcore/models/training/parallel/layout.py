@@ -87,6 +87,10 @@ NUMBER_FORMATS = {
 }
 """Number formats by name. Gradients are summed in fp32, as Megatron-LM does: 18 B per parameter (2 + 4 + 12)."""
 
+FSDP = NumberFormat("bf16 of fp32 weights", "bf16", "bf16", 2, 4, 4, 8)
+"""Mixed precision of torch's FSDP2: 16 B per parameter. Weights, gradients and Adam's two moments are sharded in fp32,
+and gathered in bf16."""
+
 
 @dataclass(frozen=True)
 class Layout:

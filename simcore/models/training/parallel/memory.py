@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from simcore.models.training.parallel.costs import SectionCost
-from simcore.models.training.parallel.layout import Layout, Recompute
+from simcore.models.training.architecture import Transformer
+from simcore.models.training.parallel.costs import SectionCost, Untimed, section_cost
+from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
 from simcore.models.training.parallel.orders import Pipelined, turns_of
-from simcore.models.training.parallel.stage import Held, recomputed
+from simcore.models.training.parallel.sharding import sharded_operators
+from simcore.models.training.parallel.stage import Held, chunks_of, chunks_of_ranks, recomputed
 from simcore.models.training.parallel.stages import most_held
 
 KINDS = ("weights", "gradients", "optimizer", "activations", "logits", "recomputed block", "communication", "workspace")
@@ -27,8 +29,12 @@ usual."""
 FRAGMENTED = 0.06
 """Share of activations and temporary memory that torch's allocator reserves beyond what is allocated; assumed."""
 
-LOGITS = 8
-"""Bytes that the loss holds of a logit beside itself: a copy in fp32, and its gradient [B]."""
+LOGITS = 6
+"""Bytes of a logit at the loss [B]: itself and its exponential in fp32 going forward, that and its gradient going back.
+"""
+
+PROBABILITIES = 4
+"""Bytes of a logit that the loss keeps until its backward pass: its exponential in fp32 [B]."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +51,16 @@ class RankMemory:
         Activations by operator [B].
     parameters : float
         Parameters that it holds; of experts its own.
+    loss, block : float
+        What the loss holds, and the backward pass of a block, beside activations [B]; the larger one is in `kinds`.
     """
 
     rank: int
     kinds: Mapping[str, float]
     operators: Mapping[str, float] = field(default_factory=dict)
     parameters: float = 0.0
+    loss: float = 0.0
+    block: float = 0.0
 
     @property
     def allocated(self) -> float:
@@ -99,8 +109,75 @@ def in_flight(layout: Layout) -> tuple[int, ...]:
     return held_micro_batches(layout.order, layout.pp, layout.vp, m)
 
 
+def memory_of(model: Transformer, sequence: int, layout: Layout) -> tuple[RankMemory, ...]:
+    """Return what one GPU of each pipeline rank holds; neither a device nor a network is needed.
+
+    Parameters
+    ----------
+    model : Transformer
+        The sizes.
+    sequence : int
+        Tokens of a sequence.
+    layout : Layout
+        How the iteration is spread.
+
+    Raises
+    ------
+    InputError
+        If the layout does not fit the model.
+
+    Examples
+    --------
+    >>> gpt = Transformer("gpt", hidden=64, blocks=2, heads=8)
+    >>> memory_of(gpt, 128, Layout())[0].state == 18 * 2 * (12 * 64 * 64 + 2 * 64)
+    True
+    """
+    check_layout(layout, model, sequence)
+    listed = sharded_operators(model, sequence, layout)
+    element, held = layout.number_format.element, block_input(model, sequence, layout)
+    costs = tuple(section_cost(one, Untimed(), element, held) for one in listed.sections)
+    return rank_memories(model, layout, chunks_of(costs, layout.chunk_layers(total_blocks(model))), costs)
+
+
+def block_input(model: Transformer, sequence: int, layout: Layout) -> float:
+    """Return what a block reads, and a GPU hands to the next stage [B]."""
+    cut = layout.tp if layout.sequence_parallel else 1
+    tokens = layout.micro_batch * sequence // layout.cp
+    return layout.number_format.element * tokens * model.hidden / cut
+
+
+def rank_memories(
+    model: Transformer, layout: Layout, chunks: Sequence[Sequence[Held]], sections: Sequence[SectionCost]
+) -> tuple[RankMemory, ...]:
+    """Return what one GPU of each pipeline rank holds, from the model's chunks."""
+    held = in_flight(layout)
+    return tuple(
+        rank_memory(layout, rank, [chunks[chunk] for chunk in own], sections, held[rank], tied_copy(model, layout, own))
+        for rank, own in enumerate(chunks_of_ranks(layout))
+    )
+
+
+def tied_copy(model: Transformer, layout: Layout, chunks: Sequence[int]) -> float:
+    """Return the parameters of a second copy of the table of tokens, where an output layer shares it with another rank.
+
+    Examples
+    --------
+    >>> gpt = Transformer("gpt", hidden=8, blocks=2, vocabulary=100)
+    >>> tied_copy(gpt, Layout(pp=2), [1]), tied_copy(gpt, Layout(), [0])
+    (800.0, 0.0)
+    """
+    if model.vocabulary is None or model.outputs is not None or 0 in chunks or layout.chunks - 1 not in chunks:
+        return 0.0
+    return model.vocabulary * model.hidden / layout.tp
+
+
 def rank_memory(
-    layout: Layout, rank: int, chunks: Sequence[Sequence[Held]], sections: Sequence[SectionCost], held: int
+    layout: Layout,
+    rank: int,
+    chunks: Sequence[Sequence[Held]],
+    sections: Sequence[SectionCost],
+    held: int,
+    tied: float = 0.0,
 ) -> RankMemory:
     """Return what one GPU of a pipeline rank holds.
 
@@ -116,6 +193,8 @@ def rank_memory(
         Of the whole model.
     held : int
         Micro-batches that it holds at most, counted by chunk.
+    tied : float
+        Parameters beside those of its sections, see `tied_copy`.
 
     References
     ----------
@@ -125,7 +204,7 @@ def rank_memory(
     form = layout.number_format
     pieces = [(sections[one.section], one.count, again) for chunk in chunks
               for one, again in recomputed(layout, chunk, sections)]  # fmt: skip
-    dense = math.fsum(count * section.dense for section, count, _ in pieces)
+    dense = tied + math.fsum(count * section.dense for section, count, _ in pieces)
     experts = math.fsum(count * section.experts for section, count, _ in pieces)
     sharded = dense / layout.replicas + experts * layout.ep / layout.replicas
     whole = dense + experts
@@ -138,15 +217,11 @@ def rank_memory(
     for section, count, again in pieces:
         _keep(operators, section, count, again, share, layout)
     kinds["activations"] = math.fsum(operators.values())
-    logits = max((section.logits for section, _, _ in pieces), default=0.0)
-    kinds["logits"] = LOGITS * logits
-    live = max((section.live for section, _, _ in pieces if not section.logits), default=0.0)
-    again_kept = [section.kept for section, _, again in pieces if again]
-    full = layout.recompute is Recompute.FULL
-    kinds["recomputed block"] = live + (max(again_kept, default=0.0) if full else _core(pieces))
     kinds["communication"] = _passing(layout, pieces, whole)
+    loss, block = _loss(layout, pieces), _block(layout, pieces)
+    kinds["logits" if loss >= block else "recomputed block"] = max(loss, block)
     kinds["workspace"] = float(WORKSPACE)
-    return RankMemory(rank, kinds, operators, whole)
+    return RankMemory(rank, kinds, operators, whole, loss, block)
 
 
 def _keep(
@@ -155,6 +230,8 @@ def _keep(
     """Add what the repetitions of a section keep of all micro-batches in flight."""
     full = layout.recompute is Recompute.FULL
     for path, size in section.saved.items():
+        if path == "output.softmax":  # is of the loss
+            continue
         name = f"{section.path}.{path}" if section.path else path
         operators[name] = operators.get(name, 0.0) + share * (count - again) * size
     if again and full:
@@ -166,19 +243,37 @@ def _keep(
             operators[name] = operators.get(name, 0.0) + share * again * size
 
 
+def _loss(layout: Layout, pieces: Sequence[tuple[SectionCost, int, int]]) -> float:
+    """Return what the loss holds beside activations [B]; orders without a backward pass between hold all of it."""
+    logits = max((section.logits for section, _, _ in pieces), default=0.0)
+    waiting = layout.micro_batches - 1 if layout.order in {"GPipe", "looped"} else 0
+    return logits * (LOGITS + waiting * PROBABILITIES)
+
+
+def _block(layout: Layout, pieces: Sequence[tuple[SectionCost, int, int]]) -> float:
+    """Return what the backward pass of a block holds beside what was kept [B]."""
+    live = max((section.live for section, _, _ in pieces if not section.logits), default=0.0)
+    again_kept = [section.kept for section, _, again in pieces if again]
+    full = layout.recompute is Recompute.FULL
+    gathered = 0.0
+    if layout.sequence_parallel and layout.tp > 1:
+        gathered = max((section.input * layout.tp for section, _, _ in pieces if section.path), default=0.0)
+    return live + gathered + (max(again_kept, default=0.0) if full else _core(pieces))
+
+
 def _core(pieces: Sequence[tuple[SectionCost, int, int]]) -> float:
     """Return what the core of attention that is recomputed holds meanwhile [B]."""
     return max((section.kept - section.kept_selective for section, _, again in pieces if again), default=0.0)
 
 
 def _passing(layout: Layout, pieces: Sequence[tuple[SectionCost, int, int]], whole: float) -> float:
-    """Return buffers of collectives [B]: weights gathered for two blocks, a bucket of gradients, a gathered input."""
+    """Return buffers of collectives [B]: weights gathered for two blocks, a bucket of gradients."""
     form, size = layout.number_format, 0.0
     largest = max((section.dense + section.experts for section, _, _ in pieces), default=0.0)
     if layout.zero >= 3 and layout.replicas > 1:
         size += 2 * form.element * largest + form.gradient * largest
+        if layout.pp > 1:  # gathered weights stay, and gradients add up whole, until the last micro-batch
+            size += (form.element + form.gradient) * whole
     elif layout.zero == 2 and layout.replicas > 1:
         size += min(layout.bucket, form.gradient * whole)
-    if layout.sequence_parallel and layout.tp > 1:
-        size += max((section.input * layout.tp for section, _, _ in pieces if section.path), default=0.0)
     return size

@@ -24,14 +24,6 @@ PLAYED = frozenset({"zero-bubble", *FOLDED})
 """Orders whose iteration is played turn by turn; those of the others have a closed form."""
 
 
-def chunks_of_ranks(layout: Layout) -> list[list[int]]:
-    """Return the model chunks of each pipeline rank."""
-    p, v = layout.pp, layout.vp
-    if layout.order in FOLDED and v == 2:
-        return [[rank, 2 * p - 1 - rank] for rank in range(p)]
-    return [[chunk * p + rank for chunk in range(v)] for rank in range(p)]
-
-
 def pipeline_parts(
     layout: Layout, chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]], message: Sent
 ) -> tuple[dict[str, float], float]:

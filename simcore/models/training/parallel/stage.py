@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from simcore.models.network.mapping import Axis
 from simcore.models.training.parallel.costs import PassCost, SectionCost
 from simcore.models.training.parallel.layout import Layout, Recompute
+from simcore.models.training.parallel.orders import FOLDED
 from simcore.models.training.parallel.placement import Placement
 
 
@@ -153,6 +154,14 @@ def chunks_of(sections: Sequence[SectionCost], layers: Sequence[int]) -> list[li
             left[at] -= taken
             count -= taken
     return chunks
+
+
+def chunks_of_ranks(layout: Layout) -> list[list[int]]:
+    """Return the model chunks of each pipeline rank."""
+    p, v = layout.pp, layout.vp
+    if layout.order in FOLDED and v == 2:
+        return [[rank, 2 * p - 1 - rank] for rank in range(p)]
+    return [[chunk * p + rank for chunk in range(v)] for rank in range(p)]
 
 
 def recomputed(layout: Layout, chunk: Sequence[Held], sections: Sequence[SectionCost]) -> Iterator[tuple[Held, int]]:

@@ -14,10 +14,10 @@ from simcore.models.training.operators import Communication
 from simcore.models.training.parallel.costs import PassCost, SectionCost
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator
 from simcore.models.training.parallel.layout import Layout, Recompute, total_blocks
-from simcore.models.training.parallel.pipelining import chunks_of_ranks, messages
+from simcore.models.training.parallel.pipelining import messages
 from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.replicas import SHARDED, SPLIT, Run, gathers, gradient_bytes, runs_of, sums
-from simcore.models.training.parallel.stage import chunks_of, recomputed
+from simcore.models.training.parallel.stage import chunks_of, chunks_of_ranks, recomputed
 from simcore.models.training.workload import Pass, Phase
 
 
