@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from simcore.cli.flags import flag_of
 from simcore.cli.options import StudyCommand
@@ -42,7 +43,7 @@ class TrainCommand(click.Command):
     def __init__(self) -> None:
         self.model = StudyCommand(
             "train", IterationRequest, "simcore.studies.iteration:iteration", help=HELP, timeline=True,
-            timeline_table=False, example="llama-2-7b --gpus 8 --device h100",
+            example="llama-2-7b --gpus 8 --device h100",
         )  # fmt: skip
         self.workload = StudyCommand(
             "train", TrainRequest, "simcore.studies.train:train", help=HELP, example="4D 325 1T", timeline=True
@@ -64,8 +65,9 @@ class TrainCommand(click.Command):
         if command is self.model:
             values |= {own: values.pop(other) for own, other in _SAME.items()}
         names = {str(each.name) for each in command.params}
-        for name, value in values.items():
-            if name not in names and value not in (None, (), False):
+        context = click.get_current_context()
+        for name in values:
+            if name not in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
                 raise InputError(_flag(self, name), *_elsewhere(command is self.model))
         command.callback(arguments, **{name: value for name, value in values.items() if name in names})  # type: ignore[misc]  # a study's is set
 

@@ -21,10 +21,12 @@ from simcore.models.compute.device import DTYPES, Device
 from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, formulas_of, gemm_seconds
 from simcore.models.compute.profile import Fit, KernelProfile, Sample, State
 from simcore.models.compute.sparse.composed import COMPOSED
+from simcore.readers import zoo
 from simcore.readers.devices import read_device
 from simcore.readers.profile_json import parse_document
 from simcore.readers.quantities import Entry, Flag, Measure, Real, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
+from simcore.readers.sniff import top_fields
 
 UNBOUNDED = 1e18
 """On-chip bandwidth where nobody publishes it [B/s]: none that a kernel waits for."""
@@ -192,6 +194,41 @@ def read_profile(name_or_path: str | Path | InputFile, place: str = "profile") -
     profile = KernelProfile.from_document(document)
     _check(file.path, profile)
     return file.of(profile)
+
+
+def read_gpu(name_or_path: str | Path | InputFile, place: str = "device") -> Read[KernelProfile]:
+    """Read a GPU: a kernel profile, or what a data sheet says where there is none.
+
+    Parameters
+    ----------
+    name_or_path : str, Path or InputFile
+        A profile or a device of the zoo, or a file of either kind.
+    place : str
+        The field that gave it, for messages.
+
+    Raises
+    ------
+    InputError
+        As `read_profile`, and as `simcore.readers.devices.read_device`.
+
+    Examples
+    --------
+    >>> read_gpu("l4").value.origin, read_gpu("t4").value.origin
+    ('published', 'published measurement')
+    """
+    kind = "profiles"
+    if isinstance(name_or_path, str) and zoo.entry_of("profiles", name_or_path) not in zoo.names("profiles"):
+        kind = "devices" if zoo.entry_of("devices", name_or_path) in zoo.names("devices") else kind
+    file = read_entry(kind, name_or_path, place, "profile")
+    if kind == "profiles" and "memory_bandwidth" not in top_fields(file.text):
+        return read_profile(file, place)
+    read = read_device(file, place)
+    text = "peaks and bandwidth of its data sheet"
+    return Read(
+        KernelProfile(read.value.name, read.value, "published", sheet_fits(read.value), description=text,
+                      source=read.value.sources["peaks"]),
+        read.name, read.sha256,
+    )  # fmt: skip
 
 
 def _check(path: Path, profile: KernelProfile) -> None:

@@ -11,6 +11,7 @@ from simcore.models.compute.profile import KernelProfile
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, Machine
 from simcore.models.training.parallel.layout import (
+    FSDP,
     NUMBER_FORMATS,
     ContextExchange,
     Layout,
@@ -23,7 +24,7 @@ from simcore.models.training.parallel.layout import (
 from simcore.models.training.parallel.search import Found, Space, layouts_of, search_layouts
 from simcore.readers.devices import default_network
 from simcore.readers.models import ModelInput, read_model
-from simcore.readers.profiles import read_profile
+from simcore.readers.profiles import read_gpu
 from simcore.readers.read import Read
 from simcore.studies.deployment.parallel import LayoutRequest, ParallelRequest
 from simcore.studies.inputs import resolve_network
@@ -111,7 +112,7 @@ def deployed(request: ParallelRequest, *, open_all: bool = False, stand_in: bool
     assert request.gpus is not None
     assert request.device is not None
     read = read_model(request.model, field("model"))
-    profile = read_profile(request.device, field("device"))
+    profile = read_gpu(request.device, field("device"))
     network = _network(request, profile.value.device.name, stand_in=stand_in)
     spec, network_hash = resolve_network(network, field("network"), request.gpus)
     assert spec.bandwidths is not None
@@ -186,11 +187,12 @@ def chosen(deployment: Deployed) -> tuple[Evaluation, Found | None]:
 
 def settled_inputs(deployment: Deployed, evaluation: Evaluation) -> dict[str, object]:
     """Return the inputs of a request that were left open, as they were settled; running them again settles the same."""
-    layout = evaluation.layout
+    layout, zeros = evaluation.layout, deployment.space.zero
+    names = ("tp", "cp", "pp", "vp", "ep", "dp", "micro_batch", "global_batch")
     return {
-        "tp": layout.tp, "cp": layout.cp, "pp": layout.pp, "vp": layout.vp, "ep": layout.ep, "dp": layout.dp,
-        "micro_batch": layout.micro_batch, "global_batch": layout.global_batch, "recompute": layout.recompute.value,
-        "zero": layout.zero, "sequence": deployment.sequence, "precision": layout.number_format.name,
+        **{name: getattr(layout, name) for name in names}, "recompute": layout.recompute.value,
+        "zero": zeros[0] if len(zeros) == 1 else layout.zero, "sequence": deployment.sequence,
+        "precision": layout.number_format.name,
     }  # fmt: skip
 
 
@@ -220,7 +222,7 @@ def _model(name: str, source: ModelInput, request: LayoutRequest) -> tuple[Trans
     if sequence is None or (request.sequence is None and sequence > LONGEST):
         longest = "" if sequence is None else f"; the model takes {sequence:,}"
         sequence = LONGEST
-        notes.append(f"sequences of {sequence:,} tokens are taken, as {field('sequence')} is not given{longest}")
+        notes.append(f"sequences of {sequence:,} tokens are taken, as no number is given{longest}")
     return model, sequence, tuple(notes)
 
 
@@ -251,12 +253,17 @@ def _given(
         recompute=Recompute(str(request.recompute or "none")), recompute_layers=request.recompute_layers,
         order=request.order, exchange=ContextExchange(request.context_exchange), fused_attention=fused,
         causal_half=request.causal == "half", stage_layers=tuple(int(each) for each in request.stage_layers or ()),
-        overlap=request.overlap, imbalance=imbalance(request.expert_load, model, request.ep or 1),
+        overlap=request.overlap, expert_load=_expert_load(request.expert_load, model),
     )  # fmt: skip
     recomputes = (Recompute.NONE, Recompute.FULL) if fused else tuple(Recompute)
     if request.recompute is not None:
         recomputes = (base.recompute,)
     folded = request.order in {"ZBV", "DualPipeV"}
+    if request.pp == 1 and request.order != "1F1B":
+        found = f"{request.order} with one pipeline rank"
+        raise InputError(
+            field("order"), found, "an order of a pipeline", f"Leave it out, or give {field('pp')} above 1."
+        )
     space = Space(
         tp=_one(request.tp), pp=_one(request.pp), ep=_one(request.ep) or (() if model.experts else (1,)),
         cp=_one(request.cp) or (() if open_all else (1,)),
@@ -270,7 +277,7 @@ def _given(
     for name in ("tp", "cp", "pp", "vp", "ep"):  # what cannot fit the model whatever else is chosen
         degree = getattr(request, name)
         if degree is not None and name in {"tp", "cp"}:
-            alone = replace(base, **{name: degree}, sequence_parallel=False, stage_layers=())
+            alone = replace(base, **{name: degree}, dp=gpus // degree, sequence_parallel=False, stage_layers=())
             check_layout(alone, model, sequence)
     return base, space
 
@@ -279,7 +286,7 @@ def _number_format(request: LayoutRequest, profile: KernelProfile) -> NumberForm
     """Return the number format that is asked for, or the first usual one that the device has."""
     usual = ("bf16", "fp16", "fp32")
     name = request.precision or next((one for one in usual if one in profile.dtypes), usual[-1])
-    return NUMBER_FORMATS[name]
+    return replace(FSDP, name=name) if request.fsdp and name == "bf16" else NUMBER_FORMATS[name]
 
 
 def _no_divisor(request: LayoutRequest, gpus: int, product: int) -> InputError:
@@ -364,22 +371,12 @@ def _refuse_chunks(deployment: Deployed) -> None:
         raise InputError(field("vp"), str(chunks), expected, remedy if near else "")
 
 
-def imbalance(load: object, model: Transformer, ep: int) -> float:
-    """Return the rows of the busiest GPU's experts over an even share, of a histogram of tokens per expert.
-
-    Examples
-    --------
-    >>> from simcore.models.training.architecture import Experts
-    >>> moe = Transformer("moe", hidden=8, blocks=1, experts=Experts(4, 2, 8))
-    >>> imbalance((1.0, 1.0, 1.0, 5.0), moe, ep=2)
-    1.5
-    """
+def _expert_load(load: object, model: Transformer) -> tuple[float, ...]:
+    """Return a histogram of tokens per expert, which must have one number for each."""
     if not isinstance(load, tuple):
-        return 1.0
+        return ()
     count = 0 if model.experts is None else model.experts.count
     if len(load) != count:
         found, expected = f"{len(load)} numbers", f"one for each of the {count} experts of {model.name}"
-        raise InputError(field("expert_load"), found, expected)
-    each = max(1, count // ep)
-    busiest = max(sum(load[at : at + each]) for at in range(0, count, each))
-    return float(busiest / (sum(load) / (count // each)))
+        raise InputError(field("expert_load"), found, expected, "Give a number for each, or leave it out.")
+    return tuple(float(each) for each in load)

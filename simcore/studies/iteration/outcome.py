@@ -63,10 +63,10 @@ class IterationOutcome(Result, ABC):
         return self.evaluation.tokens / self.time
 
     @property
-    def peak(self) -> float:
-        """Peak of a GPU in the number format of its products [FLOP/s]."""
-        device = self.deployment.evaluator.machine.profile.device
-        return device.peak(self.evaluation.layout.number_format.products)
+    def peak(self) -> float | None:
+        """Peak of a GPU in the number format of its products [FLOP/s]; None where its profile does not say."""
+        peaks = self.deployment.evaluator.machine.profile.device.peaks
+        return peaks.get(self.evaluation.layout.number_format.products)
 
     @property
     def training_seconds(self) -> float | None:

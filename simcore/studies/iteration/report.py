@@ -72,20 +72,22 @@ def _parts(result: IterationOutcome) -> Grid:
 
 def _rates(result: IterationOutcome) -> Grid:
     one, layout = result.evaluation, result.evaluation.layout
-    peak = f"of {result.peak / 1e12:,.1f} TFLOP/s"
     rows = [
         ("tokens", f"{result.tokens_per_second:,.0f} /s ({result.tokens_per_second / layout.gpus:,.0f} /s per GPU)"),
         ("samples", f"{layout.global_batch / result.time:,.4g} /s"),
-        ("model", f"{one.flops / 1e12:.1f} TFLOP/s per GPU, MFU {one.flops / result.peak:.1%} {peak}"),
-        (
-            "hardware",
-            f"{one.hardware_flops / 1e12:.1f} TFLOP/s per GPU, HFU {one.hardware_flops / result.peak:.1%}",
-        ),
+        ("model", _rate("MFU", one.flops, result.peak)),
+        ("hardware", _rate("HFU", one.hardware_flops, result.peak)),
     ]
     if result.training_seconds is not None:
         days, hours = result.training_seconds / 86400, result.training_seconds * layout.gpus / 3600
         rows.append(("training", f"{result.training_tokens:.4g} tokens in {days:,.1f} days, {hours:,.0f} GPU-hours"))
     return grid("rate", "", left=(0, 1), rows=rows)
+
+
+def _rate(name: str, rate: float, peak: float | None) -> str:
+    """Write a rate of one GPU, and which share of its peak that is, where the peak is known."""
+    text = f"{rate / 1e12:.1f} TFLOP/s per GPU"
+    return text if peak is None else f"{text}, {name} {rate / peak:.1%} of {peak / 1e12:,.1f} TFLOP/s"
 
 
 def _sentences(result: IterationOutcome) -> Iterator[str]:

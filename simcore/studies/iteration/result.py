@@ -72,7 +72,7 @@ class IterationResult(IterationOutcome):
             "device": self.deployment.evaluator.machine.profile.name,
             "gpus": layout.gpus,
             "sequence": self.deployment.sequence,
-            "layout": {**layout_dict(layout), "tried": self.tried},
+            "layout": layout_dict(layout),
             "iteration_time": self.time,
             "simulated": None if self.simulated is None else {
                 "time": self.simulated.time, "difference": self.difference,
@@ -85,8 +85,8 @@ class IterationResult(IterationOutcome):
             "hardware_flop": one.hardware_flop,
             "model_flops_per_gpu": one.flops,
             "hardware_flops_per_gpu": one.hardware_flops,
-            "mfu": one.flops / self.peak,
-            "hfu": one.hardware_flops / self.peak,
+            "mfu": None if self.peak is None else one.flops / self.peak,
+            "hfu": None if self.peak is None else one.hardware_flops / self.peak,
             "training": None if self.training_seconds is None else {
                 "tokens": self.training_tokens, "seconds": self.training_seconds,
                 "gpu_hours": self.training_seconds * layout.gpus / 3600,

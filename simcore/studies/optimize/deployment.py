@@ -14,7 +14,7 @@ from simcore.models.training.parallel.step_model import step_model
 from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload
 from simcore.readers.models import read_model
-from simcore.readers.profiles import read_profile
+from simcore.readers.profiles import read_gpu
 from simcore.studies.deployment.layouts import chosen, deployed_on, settled_inputs
 from simcore.studies.deployment.parallel import LayoutRequest
 from simcore.studies.deployment.request import DeploymentRequest
@@ -69,7 +69,7 @@ def on_gpus(request: OptimizeRequest, topology: Topology, budget: float) -> Ran:
     if request.order in PLAYED:
         remedy = "simcore train plays it turn by turn."
         raise InputError(field("order"), request.order, "an order that has a closed form: GPipe, 1F1B, ...", remedy)
-    read, profile = read_model(request.workload, field("workload")), read_profile(request.device, field("device"))
+    read, profile = read_model(request.workload, field("workload")), read_gpu(request.device, field("device"))
     dimensions = len(topology.dimensions)
     machine = Machine(profile.value, topology, (budget / dimensions,) * dimensions)
     layout_request = request.resolved(overlap=request.overlap and Loop(request.loop) is not Loop.NO_OVERLAP)

@@ -38,7 +38,8 @@ def changes_of(layout: Layout) -> Iterator[tuple[str, Layout]]:
     for name in ("tp", "cp", "pp"):
         if layout.dp % 2 == 0 and not layout.stage_layers:
             more = {name: 2 * getattr(layout, name), "dp": layout.dp // 2, "micro_batches": 2 * layout.micro_batches}
-            yield f"{name.upper()} {more[name]}", replace(layout, **more)
+            cut = layout.sequence_parallel or (name == "tp" and layout.tp == 1)
+            yield f"{name.upper()} {more[name]}", replace(layout, **more, sequence_parallel=cut)
         if getattr(layout, name) % 2 == 0 and layout.micro_batches % 2 == 0 and not layout.stage_layers:
             less = {name: getattr(layout, name) // 2, "dp": 2 * layout.dp, "micro_batches": layout.micro_batches // 2}
             yield f"{name.upper()} {less[name]}", _settled(replace(layout, **less))

@@ -128,8 +128,8 @@ class Layout:
         Whether gradients are summed, and weights gathered, while other layers compute.
     bucket : float
         Bytes of gradients that are summed at once [B].
-    imbalance : float
-        Rows of the busiest GPU's experts, over those of an even share.
+    expert_load : tuple of float
+        Tokens of each expert, in any unit; empty for an even load.
     number_format : NumberFormat
         What numbers take.
 
@@ -159,7 +159,7 @@ class Layout:
     stage_layers: tuple[int, ...] = ()
     overlap: bool = True
     bucket: float = 160e6
-    imbalance: float = 1.0
+    expert_load: tuple[float, ...] = ()
     number_format: NumberFormat = NUMBER_FORMATS["bf16"]
 
     @property
@@ -186,6 +186,22 @@ class Layout:
     def pipelined(self) -> Pipelined:
         """The sizes of its pipeline."""
         return Pipelined(self.pp, self.micro_batches, self.vp)
+
+    @property
+    def imbalance(self) -> float:
+        """Rows of the busiest GPU's experts, over those of an even share.
+
+        Examples
+        --------
+        >>> Layout(ep=2, dp=2, expert_load=(1.0, 1.0, 1.0, 5.0)).imbalance
+        1.5
+        """
+        count = len(self.expert_load)
+        each = count // self.ep
+        if not each:
+            return 1.0
+        busiest = max(math.fsum(self.expert_load[at : at + each]) for at in range(0, count, each))
+        return busiest * self.ep / math.fsum(self.expert_load)
 
     @property
     def share(self) -> Share:
@@ -222,19 +238,23 @@ def check_layout(layout: Layout, model: Transformer, sequence: int) -> None:
     for name in ("tp", "cp", "pp", "vp", "ep", "dp", "micro_batch", "micro_batches"):
         if getattr(layout, name) < 1:
             raise InputError(field(name), str(getattr(layout, name)), "a whole number of at least 1")
-    _divides("tp", layout.tp, _tensor_sizes(model))
-    _divides("cp", layout.cp, {"tokens of a sequence": sequence})
+    gpus, tensor, context = layout.gpus, _tensor_sizes(model), {"tokens of a sequence": sequence}
+    if layout.sequence_parallel:
+        tensor[f"tokens of a sequence over CP {layout.cp}, which sequence parallelism cuts"] = sequence // layout.cp
+    if layout.exchange is ContextExchange.ALL_TO_ALL and layout.cp > 1 and layout.tp:
+        context[f"heads of K and V over TP {layout.tp}"] = (model.kv_heads or model.heads or 0) // layout.tp
+    _divides("tp", layout.tp, tensor, gpus)
+    _divides("cp", layout.cp, context, gpus)
     if layout.ep > 1:
         if model.experts is None:
             found, remedy = f"{layout.ep} for {model.name}, a model without experts", f"Leave {field('ep')} out."
             raise InputError(field("ep"), found, "1", remedy)
-        _divides("ep", layout.ep, {"experts": model.experts.count, "GPUs of DP x CP": layout.replicas})
-    if layout.sequence_parallel:
-        _divides("tp", layout.tp, {f"tokens of a sequence over CP {layout.cp}": sequence // layout.cp})
-    if layout.exchange is ContextExchange.ALL_TO_ALL and layout.cp > 1:
-        heads = model.kv_heads or model.heads or 0
-        _divides("cp", layout.cp, {f"heads of K and V over TP {layout.tp}": heads // layout.tp})
+        _divides("ep", layout.ep, {"experts": model.experts.count, "GPUs of DP x CP": layout.replicas}, gpus)
     _check_pipeline(layout, model)
+    most = max(layout.chunk_layers(total_blocks(model)), default=1)
+    if layout.recompute_layers is not None and layout.recompute_layers > most:
+        found, expected = str(layout.recompute_layers), f"at most {most}, the blocks of a model chunk"
+        raise InputError(field("recompute_layers"), found, expected, "Leave it out to recompute all of them.")
     if layout.zero not in range(4):
         raise InputError(field("zero"), str(layout.zero), "0, 1, 2 or 3")
 
@@ -248,16 +268,20 @@ def nearest(degree: int, *counts: int) -> str:
     ('4 or 8', '4 or 6')
     """
     whole = math.gcd(*counts)
-    fits = [each for each in range(1, whole + 1) if whole % each == 0]
-    below, above = [each for each in fits if each < degree][-1:], [each for each in fits if each > degree][:1]
-    return " or ".join(str(each) for each in (*below, *above))
+    above = range(degree + 1, min(whole, degree + FAR) + 1)
+    sides = (next((each for each in side if whole % each == 0), None) for side in (range(degree - 1, 0, -1), above))
+    return " or ".join(str(each) for each in sides if each is not None)
 
 
-def _divides(name: str, degree: int, counts: dict[str, int]) -> None:
+FAR = 10_000
+"""How much larger a degree may be that a remedy names."""
+
+
+def _divides(name: str, degree: int, counts: dict[str, int], gpus: int) -> None:
     for what, count in counts.items():
         if count % degree:
             expected = f"a divisor of the {count:,} {what}"
-            remedy = f"The nearest that divide all it must are {nearest(degree, *counts.values())}."
+            remedy = f"The nearest that divide all it must are {nearest(degree, *counts.values(), gpus)}."
             raise InputError(field(name), str(degree), expected, remedy)
 
 

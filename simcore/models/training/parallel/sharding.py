@@ -58,7 +58,7 @@ def sharded_operators(model: Transformer, sequence: int, layout: Layout) -> Oper
     sections = (
         replace(section, operators=tuple(sharding.of(one) for one in section.operators))
         for section in listed.sections
-        if section.path or section.operators[0].operation is not Operation.UPDATE
+        if section.operators and (section.path or section.operators[0].operation is not Operation.UPDATE)
     )
     return OperatorList(tuple(sections))
 
