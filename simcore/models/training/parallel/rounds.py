@@ -16,7 +16,7 @@ from simcore.models.training.parallel.stages import Sent, StageTimes
 _KINDS = (Kind.FORWARD, Kind.INPUT_GRADIENT, Kind.WEIGHT_GRADIENT, Kind.BACKWARD)
 
 Part = tuple[int, int, int, int]
-"""Index of its time, of what it needs and of what it gives, and the rank that takes that; -1 for none and for itself."""
+"""Index of its time, of what it needs and gives, and the rank that takes that; -1 for none, and for the rank itself."""
 
 
 @dataclass(frozen=True)
