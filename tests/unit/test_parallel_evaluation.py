@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 from simcore.models.training.parallel.layout import ContextExchange, Layout, Recompute
-from simcore.models.training.parallel.pipelining import PARTS, played_seconds, turns_of
+from simcore.models.training.parallel.orders import Pipelined, turns_of
+from simcore.models.training.parallel.pipelining import PARTS, played_seconds
 from simcore.models.training.parallel.replicas import Piece, gathered_late, summed_late
-from simcore.models.training.parallel.stages import Pipelined, Sent, StageTimes, play
+from simcore.models.training.parallel.stages import Sent, StageTimes, play
 
 from tests.parallel import BARE, DENSE, MIXED, PEAKS, PRODUCTS, evaluator
 

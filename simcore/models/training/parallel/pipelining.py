@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simcore.models.training.parallel.layout import Layout
-from simcore.models.training.parallel.orders import FOLDED, Pipelined, turns_of
+from simcore.models.training.parallel.orders import FOLDED, Pipelined
 from simcore.models.training.parallel.replicas import Replicas, Run
 from simcore.models.training.parallel.stage import ChunkTimes, Seconds
-from simcore.models.training.parallel.stages import Sent, StageTimes, play
+from simcore.models.training.parallel.stages import Sent, StageTimes, seconds_of
 
 PARTS = (
     "forward", "input gradient", "weight gradient", "recompute", "tensor-parallel", "context-parallel",
@@ -173,8 +173,7 @@ def played_seconds(layout: Layout, chunks: Sequence[ChunkTimes], message: Sent) 
     stages = [stage_times(chunk) for chunk in chunks]
 
     def of(micro_batches: int) -> float:
-        size = Pipelined(p, micro_batches, layout.vp)
-        return play(layout.order, size, turns_of(layout.order, size), stages, message).seconds
+        return seconds_of(layout.order, Pipelined(p, micro_batches, layout.vp), stages, message)
 
     rounds = (m - 4 * p) // p
     if rounds <= 1:
