@@ -23,7 +23,7 @@ from simcore.models.training.parallel.pipelining import chunks_of_ranks, ends, p
 from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.replicas import SHARDED, Replicas, runs_of
 from simcore.models.training.parallel.sharding import sharded_operators
-from simcore.models.training.parallel.stage import BlockTimes, ChunkTimes, block_times, chunk_times, chunks_of
+from simcore.models.training.parallel.stage import BlockTimes, ChunkTimes, alike, block_times, chunk_times, chunks_of
 from simcore.models.training.parallel.stages import Sent
 from simcore.models.training.traffic import flop_of
 
@@ -134,13 +134,16 @@ class Evaluator:
         check_layout(layout, self.model, self.sequence)
         costs, placement = self.costs(layout), self.placement(layout)
         times = self._block_times(layout, costs, placement)
-        cut = chunks_of(costs, layout.chunk_layers(total_blocks(self.model)))
-        chunks = [chunk_times(layout, chunk, costs, times) for chunk in cut]
+        cut = alike(chunks_of(costs, layout.chunk_layers(total_blocks(self.model))))
+        distinct = {id(chunk): chunk for chunk in cut}
+        timed = {key: chunk_times(layout, chunk, costs, times) for key, chunk in distinct.items()}
+        chunks = [timed[id(chunk)] for chunk in cut]
         replicas = Replicas(layout, placement, costs, times) if layout.replicas > 1 else None
-        runs = [] if replicas is None else [list(runs_of(layout, chunk, costs)) for chunk in cut]
+        run = {} if replicas is None else {key: list(runs_of(layout, chunk, costs)) for key, chunk in distinct.items()}
+        runs = [run[id(chunk)] for chunk in cut] if run else []
         if replicas is not None and layout.zero >= SHARDED:
-            for chunk, own in zip(chunks, runs, strict=True):
-                chunk.forward.data, chunk.backward.data = replicas.of_pass(own)
+            for key, own in run.items():
+                timed[key].forward.data, timed[key].backward.data = replicas.of_pass(own)
         of_rank = chunks_of_ranks(layout)
         held = in_flight(layout)
         memory = tuple(
@@ -172,7 +175,7 @@ class Evaluator:
         """Return what one repetition of each section costs."""
         key = (
             layout.micro_batch, layout.tp, layout.cp, layout.ep, layout.sequence_parallel, layout.exchange,
-            layout.fused_attention, layout.imbalance, layout.number_format.name,
+            layout.fused_attention, layout.imbalance, layout.splitter, layout.number_format.name,
         )  # fmt: skip
         if key not in self._costs:
             clock, form = self.clock(layout), layout.number_format

@@ -36,16 +36,12 @@ def pipeline_parts(
     layout: Layout, chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]], message: Sent
 ) -> tuple[dict[str, float], float]:
     """Return what the busiest pipeline rank spends its time on [s], and how far off that may be [s]."""
-    spent = []
-    for own in of_rank:
-        each = Seconds()
-        for chunk in own:
-            each.add(chunks[chunk].forward)
-            each.add(chunks[chunk].backward)
-        spent.append(each)
-    totals = [each.total for each in spent]
+    totals = totals_of(chunks, of_rank)
     busiest = max(range(len(totals)), key=totals.__getitem__)
-    m, one = layout.micro_batches, spent[busiest]
+    m, one = layout.micro_batches, Seconds()
+    for chunk in of_rank[busiest]:
+        one.add(chunks[chunk].forward)
+        one.add(chunks[chunk].backward)
     parts = dict.fromkeys(PARTS, 0.0)
     for name, part in (
         ("forward", one.forward), ("input gradient", one.input_gradient), ("weight gradient", one.weight_gradient),
@@ -65,6 +61,12 @@ def pipeline_parts(
     return parts, m * one.error
 
 
+def totals_of(chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]]) -> list[float]:
+    """Return what each rank takes for a micro-batch [s]."""
+    known = {id(chunk): chunk.forward.total + chunk.backward.total for chunk in chunks}
+    return [sum(known[id(chunks[chunk])] for chunk in own) for own in of_rank]
+
+
 def is_played(layout: Layout, chunks: Sequence[ChunkTimes], totals: Sequence[float], message: Sent) -> bool:
     """Say whether an iteration is played turn by turn.
 
@@ -79,8 +81,10 @@ def is_played(layout: Layout, chunks: Sequence[ChunkTimes], totals: Sequence[flo
     message : Sent
         A message to the next stage.
     """
-    shortest = min(min(one.forward.total, stage_times(one).input_gradient) for one in chunks)
-    return layout.order in PLAYED or _uneven(totals) or message.channel > shortest
+    if layout.order in PLAYED or _uneven(totals):
+        return True
+    distinct = {id(one): one for one in chunks}.values()
+    return message.channel > min(min(one.forward.total, stage_times(one).input_gradient) for one in distinct)
 
 
 def ends(
@@ -94,10 +98,14 @@ def ends(
     """
     start = end = spare_forward = spare_backward = 0.0
     update = updates[0]
+    known: dict[tuple[int, ...], tuple[float, float]] = {}
     for rank, own in enumerate(of_rank):
         there = back = 0.0
         if replicas is not None:
-            there, back = replicas.of_iteration([runs[one] for one in own])
+            key = tuple(id(runs[one]) for one in own)
+            if key not in known:
+                known[key] = replicas.of_iteration([runs[one] for one in own])
+            there, back = known[key]
         start = max(start, there - spare_forward)
         if back + updates[rank] - spare_backward > end:
             end, update = back + updates[rank] - spare_backward, updates[rank]
@@ -170,7 +178,7 @@ def played_seconds(layout: Layout, chunks: Sequence[ChunkTimes], message: Sent) 
         A message to the next stage.
     """
     p, m = layout.pp, layout.micro_batches
-    stages = [stage_times(chunk) for chunk in chunks]
+    stages = tuple(stage_times(chunk) for chunk in chunks)
 
     def of(micro_batches: int) -> float:
         return seconds_of(layout.order, Pipelined(p, micro_batches, layout.vp), stages, message)

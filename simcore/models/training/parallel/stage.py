@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from simcore.models.network.mapping import Axis
 from simcore.models.training.parallel.costs import PassCost, SectionCost
@@ -39,8 +39,15 @@ class Seconds:
 
     def add(self, other: Seconds, times: float = 1.0) -> None:
         """Add so many times another one."""
-        for name in _NAMES:
-            setattr(self, name, getattr(self, name) + times * getattr(other, name))
+        self.forward += times * other.forward
+        self.input_gradient += times * other.input_gradient
+        self.weight_gradient += times * other.weight_gradient
+        self.recompute += times * other.recompute
+        self.tensor += times * other.tensor
+        self.context += times * other.context
+        self.expert += times * other.expert
+        self.data += times * other.data
+        self.error += times * other.error
 
     @property
     def total(self) -> float:
@@ -51,7 +58,6 @@ class Seconds:
         )  # fmt: skip
 
 
-_NAMES = tuple(one.name for one in fields(Seconds))
 _GROUP = {Axis.TENSOR: "tensor", Axis.CONTEXT: "context", Axis.EXPERT: "expert"}
 
 
@@ -153,6 +159,12 @@ def chunks_of(sections: Sequence[SectionCost], layers: Sequence[int]) -> list[li
             left[at] -= taken
             count -= taken
     return chunks
+
+
+def alike(chunks: Sequence[list[Held]]) -> list[list[Held]]:
+    """Return chunks with the first of equal ones in place of each, so that what they come to is found once."""
+    known: dict[tuple[tuple[int, int], ...], list[Held]] = {}
+    return [known.setdefault(tuple((one.section, one.count) for one in chunk), chunk) for chunk in chunks]
 
 
 def recomputed(layout: Layout, chunk: Sequence[Held], sections: Sequence[SectionCost]) -> Iterator[tuple[Held, int]]:

@@ -130,12 +130,13 @@ def play(
     return Played(starts, busy, seconds, [most_held(turns) for turns in table])
 
 
-def seconds_of(order: str, size: Pipelined, stages: Sequence[StageTimes], sent: Sent) -> float:
-    """Return when the last turn of a pipeline ends, as `play` does [s]; what turns wait for is found once.
+@lru_cache(maxsize=1024)
+def seconds_of(order: str, size: Pipelined, stages: tuple[StageTimes, ...], sent: Sent) -> float:
+    """Return when the last turn of a pipeline ends, as `play` does [s]: layouts that differ otherwise share it.
 
     Examples
     --------
-    >>> seconds_of("1F1B", Pipelined(4, 8), 4 * [StageTimes(1.0, 1.0, 1.0)], Sent())
+    >>> seconds_of("1F1B", Pipelined(4, 8), 4 * (StageTimes(1.0, 1.0, 1.0),), Sent())
     33.0
     """
     return _run(_links_of(order, size), size.ranks, stages, sent)[1]
