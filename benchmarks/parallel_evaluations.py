@@ -16,7 +16,9 @@ from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.training.architecture import ALL_BIASES, Transformer
 from simcore.models.training.parallel.evaluation import Evaluator, Machine
 from simcore.models.training.parallel.layout import Layout, Recompute
+from simcore.models.training.parallel.memory import held_micro_batches
 from simcore.models.training.parallel.search import Space, layouts_of
+from simcore.models.training.parallel.stages import seconds_of
 from simcore.readers.profiles import read_profile
 
 GOAL, REPEAT, ALONE = 3000.0, 3, 400
@@ -61,6 +63,8 @@ def cpu(run):
 
 
 def of_searches():
+    seconds_of.cache_clear()  # of a run before
+    held_micro_batches.cache_clear()
     on, count = machine(), 0
     cases = list(searched())
     started = time.process_time()

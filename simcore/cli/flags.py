@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def with_values(args: Sequence[str], bare: Mapping[str, Description]) -> list[str]:
     """Write out what options mean that stand without a value."""
     written = []
-    for word, after in zip(args, [*args[1:], ""], strict=True):
+    for word, after in zip(args, [*args[1:], ""], strict=False):
         each = bare.get(word)
         words = () if each is None else tuple(choice.lower() for choice in each.choices)
         written.append(word if each is None or after.lower() in words else f"{word}={each.bare}")

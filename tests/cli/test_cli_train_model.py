@@ -122,7 +122,7 @@ def test_experts_in_fp8_with_uneven_load():
             ("llama-2-7b", "--gpus", "8", "--device", "h100", "--tp", "1", "--pp", "8", "--vp", "3"),
             ("--vp", "32 blocks", "nearest"),
         ),
-        (("llama-2-7b", "--gpus", "8", "--device", "h100", "--chunks", "4"), ("--chunks", "a model on GPUs")),
+        (("llama-2-7b", "--gpus", "8", "--device", "h100", "--schedule", "themis"), ("--schedule", "a model on GPUs")),
         (("4D", "325", "1T", "--tokens", "2T"), ("--tokens", "a workload on a network")),
         (("llama-2-7b", "--gpus", "8", "--device", "h100", "--tokens", "many"), ("--tokens", "300B")),
         (("llama-2-7b", "--gpus", "8", "--device", "h100", "--fsdp", "--zero", "1"), ("--fsdp", "one of the two")),

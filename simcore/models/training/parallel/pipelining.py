@@ -183,7 +183,8 @@ def played_seconds(layout: Layout, chunks: Sequence[ChunkTimes], message: Sent) 
     def of(micro_batches: int) -> float:
         return seconds_of(layout.order, Pipelined(p, micro_batches, layout.vp), stages, message)
 
-    rounds = (m - 4 * p) // p
+    settled = 2 if layout.order == "GPipe" else 4  # rounds until each takes as long as the one before
+    rounds = (m - settled * p) // p
     if rounds <= 1:
         return of(m)
     full = m - rounds * p

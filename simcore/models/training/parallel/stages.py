@@ -122,7 +122,7 @@ def play(
     """
     sent = transfer if isinstance(transfer, Sent) else Sent(transfer)
     sent = transfer if isinstance(transfer, Sent) else Sent(transfer)
-    starts, seconds = _run(_linked(order, size, table), len(table), stages, sent)
+    starts, seconds = _run(_linked(order, size, table), size, stages, sent)
     stage = [[stage_of(order, size, rank, chunk) for chunk in range(size.chunks)] for rank in range(size.ranks)]
     busy = [
         math.fsum(stages[stage[rank][turn.chunk]].of(turn.kind) for turn in turns) for rank, turns in enumerate(table)
@@ -139,7 +139,7 @@ def seconds_of(order: str, size: Pipelined, stages: tuple[StageTimes, ...], sent
     >>> seconds_of("1F1B", Pipelined(4, 8), 4 * (StageTimes(1.0, 1.0, 1.0),), Sent())
     33.0
     """
-    return _run(_links_of(order, size), size.ranks, stages, sent)[1]
+    return _run(_links_of(order, size), size, stages, sent)[1]
 
 
 class _Link(NamedTuple):
@@ -201,46 +201,62 @@ def _linked(order: str, size: Pipelined, table: Sequence[Sequence[Turn]]) -> _Li
     return linked
 
 
-def _run(links: _Links, ranks: int, stages: Sequence[StageTimes], sent: Sent) -> tuple[list[list[float]], float]:
+class _Sending:
+    """Messages under way: those of a rank share its links."""
+
+    def __init__(self, sent: Sent, ranks: int) -> None:
+        self.sent, self.queues = sent, bool(sent.links or sent.channel)
+        self.links = [0.0] * ranks
+        self.channels: dict[tuple[int, int], float] = {}
+
+    def arrival(self, now: float, rank: int, target: int) -> float:
+        """Send a message now; return when it arrives [s]."""
+        if not self.queues:
+            return now + self.sent.seconds
+        leaves = max(now, self.links[rank], self.channels.get((rank, target), 0.0))
+        self.links[rank] = max(now, self.links[rank]) + self.sent.links
+        self.channels[rank, target] = leaves + self.sent.channel
+        return leaves + self.sent.seconds
+
+
+def _run(links: _Links, size: Pipelined, stages: Sequence[StageTimes], sent: Sent) -> tuple[list[list[float]], float]:
     """Return when each turn of each rank starts, and when the last one ends [s]."""
+    ranks = size.ranks
     spent = [[stage.of(kind) for stage in stages] for kind in _KINDS]
-    done: dict[int, float] = {}
+    done = [-1.0] * (2 * len(stages) * size.micro_batches)  # not yet
     waiting: dict[int, int] = {}
     starts: list[list[float]] = [[] for _ in range(ranks)]
-    free, sending = [0.0] * ranks, [0.0] * ranks
-    channels: dict[tuple[int, int], float] = {}
+    free = [0.0] * ranks
+    sending = _Sending(sent, ranks)
     at = [0] * ranks
     ready = list(range(ranks))
     while ready:
         rank = ready.pop()
-        groups, now = links[rank], free[rank]
-        while at[rank] < len(groups):
-            group = groups[at[rank]]
+        groups, now, begun = links[rank], free[rank], starts[rank]
+        for place in range(at[rank], len(groups)):
+            group = groups[place]
             start = now
             for _, _, needed, _, _ in group:
                 if needed >= 0:
-                    if needed not in done:
+                    arrived = done[needed]
+                    if arrived < 0:
                         waiting[needed] = rank
+                        start = -1.0
                         break
-                    start = max(start, done[needed])
-            else:
-                now = start
-                for kind, stage, _, _, _ in group:
-                    starts[rank].append(start)
-                    now += spent[kind][stage]
-                for _, _, _, given, target in group:
-                    if given >= 0:
-                        done[given] = now
-                        if target >= 0:  # the message waits for those before it
-                            leaves = max(now, sending[rank], channels.get((rank, target), 0.0))
-                            sending[rank] = max(now, sending[rank]) + sent.links
-                            channels[rank, target] = leaves + sent.channel
-                            done[given] = leaves + sent.seconds
-                        if given in waiting:
-                            ready.append(waiting.pop(given))
-                at[rank] += 1
-                continue
-            break
+                    if arrived > start:
+                        start = arrived
+            if start < 0:
+                break
+            now = start
+            for kind, stage, _, _, _ in group:
+                begun.append(start)
+                now += spent[kind][stage]
+            for _, _, _, given, target in group:
+                if given >= 0:
+                    done[given] = sending.arrival(now, rank, target) if target >= 0 else now
+                    if given in waiting:
+                        ready.append(waiting.pop(given))
+            at[rank] = place + 1
         free[rank] = now
     if any(at[rank] < len(groups) for rank, groups in enumerate(links)):
         raise RunError("the ranks of a pipeline wait for each other: its order of turns cannot be run")
