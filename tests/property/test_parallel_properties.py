@@ -12,14 +12,13 @@ from simcore.models.network.topology import Block
 from simcore.models.training.parallel.layout import ContextExchange, Layout, Recompute, check_layout
 from simcore.models.training.parallel.orders import Pipelined, turns_of
 from simcore.models.training.parallel.pipelining import (
-    chunks_of_ranks,
     is_played,
     messages,
     played_seconds,
     stage_times,
 )
 from simcore.models.training.parallel.search import fits
-from simcore.models.training.parallel.stage import ChunkTimes, Seconds
+from simcore.models.training.parallel.stage import ChunkTimes, Seconds, chunks_of_ranks
 from simcore.models.training.parallel.stages import Sent, StageTimes, play
 from simcore.models.training.parallel.step_model import step_model
 

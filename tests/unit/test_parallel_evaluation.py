@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 from simcore.models.training.parallel.layout import ContextExchange, Layout, Recompute
-from simcore.models.training.parallel.pipelining import PARTS, played_seconds, turns_of
+from simcore.models.training.parallel.orders import Pipelined, turns_of
+from simcore.models.training.parallel.pipelining import PARTS, played_seconds
 from simcore.models.training.parallel.replicas import Piece, gathered_late, summed_late
-from simcore.models.training.parallel.stages import Pipelined, Sent, StageTimes, play
+from simcore.models.training.parallel.stages import Sent, StageTimes, play
 
 from tests.parallel import BARE, DENSE, MIXED, PEAKS, PRODUCTS, evaluator
 
@@ -144,7 +145,9 @@ def test_experts_that_are_elsewhere_are_sent_to():
     found = parts(Layout(ep=4, dp=4), MIXED, sizes=(4,), bandwidths=(20e9,))
     each = 3 / 4 * 2 * 2.0 * TOKENS * MIXED.hidden / 20e9
     assert found["expert-parallel"] == pytest.approx(4 * MIXED.blocks * each, rel=1e-9)
-    twice = parts(Layout(ep=4, dp=4, imbalance=2.0), MIXED, sizes=(4,), bandwidths=(20e9,))
+    twice = parts(
+        Layout(ep=4, dp=4, expert_load=(3.0, 3.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)), MIXED, sizes=(4,), bandwidths=(20e9,)
+    )
     assert twice["expert-parallel"] == pytest.approx(2 * found["expert-parallel"], rel=1e-9)
 
 

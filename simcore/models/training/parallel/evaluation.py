@@ -25,6 +25,7 @@ from simcore.models.training.parallel.sharding import sharded_operators
 from simcore.models.training.parallel.stage import (
     BlockTimes,
     ChunkTimes,
+    alike,
     block_times,
     chunk_times,
     chunks_of,
@@ -141,13 +142,16 @@ class Evaluator:
         check_layout(layout, self.model, self.sequence)
         costs, placement = self.costs(layout), self.placement(layout)
         times = self._block_times(layout, costs, placement)
-        cut = chunks_of(costs, layout.chunk_layers(total_blocks(self.model)))
-        chunks = [chunk_times(layout, chunk, costs, times) for chunk in cut]
+        cut = alike(chunks_of(costs, layout.chunk_layers(total_blocks(self.model))))
+        distinct = {id(chunk): chunk for chunk in cut}
+        timed = {key: chunk_times(layout, chunk, costs, times) for key, chunk in distinct.items()}
+        chunks = [timed[id(chunk)] for chunk in cut]
         replicas = Replicas(layout, placement, costs, times) if layout.replicas > 1 else None
-        runs = [] if replicas is None else [list(runs_of(layout, chunk, costs)) for chunk in cut]
+        run = {} if replicas is None else {key: list(runs_of(layout, chunk, costs)) for key, chunk in distinct.items()}
+        runs = [run[id(chunk)] for chunk in cut] if run else []
         if replicas is not None and layout.zero >= SHARDED:
-            for chunk, own in zip(chunks, runs, strict=True):
-                chunk.forward.data, chunk.backward.data = replicas.of_pass(own)
+            for key, own in run.items():
+                timed[key].forward.data, timed[key].backward.data = replicas.of_pass(own)
         of_rank = chunks_of_ranks(layout)
         memory = rank_memories(self.model, layout, cut, costs)
         message = placement.message(self.message_bytes(layout)) if layout.pp > 1 else Sent()

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.orders import FOLDED, Pipelined
 from simcore.models.training.parallel.replicas import Replicas, Run
-from simcore.models.training.parallel.rounds import last_end
 from simcore.models.training.parallel.stage import ChunkTimes, Seconds
-from simcore.models.training.parallel.stages import Sent, StageTimes
+from simcore.models.training.parallel.stages import Sent, StageTimes, seconds_of
 
 PARTS = (
     "forward", "input gradient", "weight gradient", "recompute", "tensor-parallel", "context-parallel",
@@ -29,16 +28,12 @@ def pipeline_parts(
     layout: Layout, chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]], message: Sent
 ) -> tuple[dict[str, float], float]:
     """Return what the busiest pipeline rank spends its time on [s], and how far off that may be [s]."""
-    spent = []
-    for own in of_rank:
-        each = Seconds()
-        for chunk in own:
-            each.add(chunks[chunk].forward)
-            each.add(chunks[chunk].backward)
-        spent.append(each)
-    totals = [each.total for each in spent]
+    totals = totals_of(chunks, of_rank)
     busiest = max(range(len(totals)), key=totals.__getitem__)
-    m, one = layout.micro_batches, spent[busiest]
+    m, one = layout.micro_batches, Seconds()
+    for chunk in of_rank[busiest]:
+        one.add(chunks[chunk].forward)
+        one.add(chunks[chunk].backward)
     parts = dict.fromkeys(PARTS, 0.0)
     for name, part in (
         ("forward", one.forward), ("input gradient", one.input_gradient), ("weight gradient", one.weight_gradient),
@@ -58,6 +53,12 @@ def pipeline_parts(
     return parts, m * one.error
 
 
+def totals_of(chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]]) -> list[float]:
+    """Return what each rank takes for a micro-batch [s]."""
+    known = {id(chunk): chunk.forward.total + chunk.backward.total for chunk in chunks}
+    return [sum(known[id(chunks[chunk])] for chunk in own) for own in of_rank]
+
+
 def is_played(layout: Layout, chunks: Sequence[ChunkTimes], totals: Sequence[float], message: Sent) -> bool:
     """Say whether an iteration is played turn by turn.
 
@@ -72,8 +73,10 @@ def is_played(layout: Layout, chunks: Sequence[ChunkTimes], totals: Sequence[flo
     message : Sent
         A message to the next stage.
     """
-    shortest = min(min(one.forward.total, stage_times(one).input_gradient) for one in chunks)
-    return layout.order in PLAYED or _uneven(totals) or message.channel > shortest
+    if layout.order in PLAYED or _uneven(totals):
+        return True
+    distinct = {id(one): one for one in chunks}.values()
+    return message.channel > min(min(one.forward.total, stage_times(one).input_gradient) for one in distinct)
 
 
 def ends(
@@ -87,10 +90,14 @@ def ends(
     """
     start = end = spare_forward = spare_backward = 0.0
     update = updates[0]
+    known: dict[tuple[int, ...], tuple[float, float]] = {}
     for rank, own in enumerate(of_rank):
         there = back = 0.0
         if replicas is not None:
-            there, back = replicas.of_iteration([runs[one] for one in own])
+            key = tuple(id(runs[one]) for one in own)
+            if key not in known:
+                known[key] = replicas.of_iteration([runs[one] for one in own])
+            there, back = known[key]
         start = max(start, there - spare_forward)
         if back + updates[rank] - spare_backward > end:
             end, update = back + updates[rank] - spare_backward, updates[rank]
@@ -163,12 +170,13 @@ def played_seconds(layout: Layout, chunks: Sequence[ChunkTimes], message: Sent) 
         A message to the next stage.
     """
     p, m = layout.pp, layout.micro_batches
-    stages = [stage_times(chunk) for chunk in chunks]
+    stages = tuple(stage_times(chunk) for chunk in chunks)
 
     def of(micro_batches: int) -> float:
-        return last_end(layout.order, Pipelined(p, micro_batches, layout.vp), stages, message)
+        return seconds_of(layout.order, Pipelined(p, micro_batches, layout.vp), stages, message)
 
-    rounds = (m - 4 * p) // p
+    settled = 2 if layout.order == "GPipe" else 4  # rounds until each takes as long as the one before
+    rounds = (m - settled * p) // p
     if rounds <= 1:
         return of(m)
     full = m - rounds * p

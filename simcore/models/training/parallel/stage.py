@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from simcore.models.network.mapping import Axis
 from simcore.models.training.parallel.costs import PassCost, SectionCost
@@ -40,8 +40,15 @@ class Seconds:
 
     def add(self, other: Seconds, times: float = 1.0) -> None:
         """Add so many times another one."""
-        for name in _NAMES:
-            setattr(self, name, getattr(self, name) + times * getattr(other, name))
+        self.forward += times * other.forward
+        self.input_gradient += times * other.input_gradient
+        self.weight_gradient += times * other.weight_gradient
+        self.recompute += times * other.recompute
+        self.tensor += times * other.tensor
+        self.context += times * other.context
+        self.expert += times * other.expert
+        self.data += times * other.data
+        self.error += times * other.error
 
     @property
     def total(self) -> float:
@@ -52,7 +59,6 @@ class Seconds:
         )  # fmt: skip
 
 
-_NAMES = tuple(one.name for one in fields(Seconds))
 _GROUP = {Axis.TENSOR: "tensor", Axis.CONTEXT: "context", Axis.EXPERT: "expert"}
 
 
@@ -162,6 +168,12 @@ def chunks_of_ranks(layout: Layout) -> list[list[int]]:
     if layout.order in FOLDED and v == 2:
         return [[rank, 2 * p - 1 - rank] for rank in range(p)]
     return [[chunk * p + rank for chunk in range(v)] for rank in range(p)]
+
+
+def alike(chunks: Sequence[list[Held]]) -> list[list[Held]]:
+    """Return chunks with the first of equal ones in place of each, so that what they come to is found once."""
+    known: dict[tuple[tuple[int, int], ...], list[Held]] = {}
+    return [known.setdefault(tuple((one.section, one.count) for one in chunk), chunk) for chunk in chunks]
 
 
 def recomputed(layout: Layout, chunk: Sequence[Held], sections: Sequence[SectionCost]) -> Iterator[tuple[Held, int]]:

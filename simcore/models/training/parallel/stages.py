@@ -8,14 +8,13 @@ after it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from simcore.errors import RunError
-from simcore.models.training.parallel.orders import Kind, Pipelined, Turn, stage_of
-
-Key = tuple[bool, int, int]
+from simcore.models.training.parallel.orders import Kind, Pipelined, Turn, stage_of, turns_of
 
 
 class Sent(NamedTuple):
@@ -122,89 +121,146 @@ def play(
     9.0
     """
     sent = transfer if isinstance(transfer, Sent) else Sent(transfer)
-    playing = _Playing(order, size, table, stages, sent)
-    return playing.run()
+    sent = transfer if isinstance(transfer, Sent) else Sent(transfer)
+    starts, seconds = _run(_linked(order, size, table), size, stages, sent)
+    stage = [[stage_of(order, size, rank, chunk) for chunk in range(size.chunks)] for rank in range(size.ranks)]
+    busy = [
+        math.fsum(stages[stage[rank][turn.chunk]].of(turn.kind) for turn in turns) for rank, turns in enumerate(table)
+    ]
+    return Played(starts, busy, seconds, [most_held(turns) for turns in table])
 
 
-class _Playing:
-    """The state of `play`: what is done, and which rank waits for what."""
+@lru_cache(maxsize=1024)
+def seconds_of(order: str, size: Pipelined, stages: tuple[StageTimes, ...], sent: Sent) -> float:
+    """Return when the last turn of a pipeline ends, as `play` does [s]: layouts that differ otherwise share it.
 
-    def __init__(
-        self, order: str, size: Pipelined, table: Sequence[Sequence[Turn]], stages: Sequence[StageTimes],
-        sent: Sent,
-    ) -> None:  # fmt: skip
-        self.table, self.stages, self.sent = table, stages, sent
-        self.links = [0.0] * len(table)
-        self.channels: dict[tuple[int, int], float] = {}
-        self.stage = [
-            [stage_of(order, size, rank, chunk) for chunk in range(size.chunks)] for rank in range(size.ranks)
-        ]
-        self.rank = {stage: rank for rank, of in enumerate(self.stage) for stage in of}
-        self.done: dict[Key, float] = {}
-        self.waiting: dict[Key, int] = {}
-        self.starts: list[list[float]] = [[] for _ in table]
-        self.free = [0.0] * len(table)
+    Examples
+    --------
+    >>> seconds_of("1F1B", Pipelined(4, 8), 4 * (StageTimes(1.0, 1.0, 1.0),), Sent())
+    33.0
+    """
+    return _run(_links_of(order, size), size, stages, sent)[1]
 
-    def run(self) -> Played:
-        ready = list(range(len(self.table)))
-        while ready:
-            ready += self._advance(ready.pop())
-        if any(len(starts) < len(turns) for starts, turns in zip(self.starts, self.table, strict=True)):
-            raise RunError("the ranks of a pipeline wait for each other: its order of turns cannot be run")
-        busy = [math.fsum(self._seconds(rank, turn) for turn in turns) for rank, turns in enumerate(self.table)]
-        held = [most_held(turns) for turns in self.table]
-        return Played(self.starts, busy, max(self.free, default=0.0), held)
 
-    def _advance(self, rank: int) -> Iterator[int]:
-        """Take the turns of a rank up to one that must wait; yield the ranks that waited for one of them."""
-        turns, starts = self.table[rank], self.starts[rank]
-        while len(starts) < len(turns):
-            group = self._group(rank, len(starts))
-            start = self.free[rank]
-            for turn in group:
-                needed = self._needed(rank, turn)
-                if needed is None:
-                    continue
-                if needed not in self.done:
-                    self.waiting[needed] = rank
-                    return
-                start = max(start, self.done[needed])
-            self.free[rank] = start + math.fsum(self._seconds(rank, turn) for turn in group)
-            for turn in group:
-                starts.append(start)
-                if turn.kind is not Kind.WEIGHT_GRADIENT:
-                    key = turn.kind is Kind.FORWARD, self.stage[rank][turn.chunk], turn.micro_batch
-                    self.done[key] = self._arrival(rank, *key[:2])
-                    if key in self.waiting:
-                        yield self.waiting.pop(key)
+class _Link(NamedTuple):
+    """A turn, with what it waits for and what it makes, as numbers; -1 for none.
 
-    def _group(self, rank: int, at: int) -> Sequence[Turn]:
-        """Return a turn with those that run at the same time."""
-        turns, end = self.table[rank], at
-        while turns[end].overlapped:
-            end += 1
-        return turns[at : end + 1]
+    Attributes
+    ----------
+    kind : int
+        Place in `_KINDS`.
+    stage : int
+        From 0.
+    needed, given : int
+        Passes of a stage on a micro-batch.
+    target : int
+        Rank that needs the latter; -1 where its own rank does, or none.
+    """
 
-    def _needed(self, rank: int, turn: Turn) -> Key | None:
-        stage = self.stage[rank][turn.chunk]
-        if turn.kind is Kind.FORWARD:
-            return (True, stage - 1, turn.micro_batch) if stage else None
+    kind: int
+    stage: int
+    needed: int
+    given: int
+    target: int
+
+
+_KINDS = tuple(Kind)
+_Links = list[list[tuple[_Link, ...]]]
+
+
+@lru_cache(maxsize=256)
+def _links_of(order: str, size: Pipelined) -> _Links:
+    return _linked(order, size, turns_of(order, size))
+
+
+def _linked(order: str, size: Pipelined, table: Sequence[Sequence[Turn]]) -> _Links:
+    """Return the turns of every rank, those together that run at the same time."""
+    p, m, last = size.ranks, size.micro_batches, size.ranks * size.chunks - 1
+    rank_of = {stage_of(order, size, rank, chunk): rank for rank in range(p) for chunk in range(size.chunks)}
+
+    def link(rank: int, turn: Turn) -> _Link:
+        stage, kind = stage_of(order, size, rank, turn.chunk), _KINDS.index(turn.kind)
         if turn.kind is Kind.WEIGHT_GRADIENT:
-            return None  # its input gradient was a turn of this rank
-        return (False, stage + 1, turn.micro_batch) if stage + 1 < len(self.stages) else None
+            return _Link(kind, stage, -1, -1, -1)  # its input gradient was a turn of this rank
+        step, pass_of = (1, 0) if turn.kind is Kind.FORWARD else (-1, last + 1)
+        before, after = stage - step, stage + step
+        needed = (pass_of + before) * m + turn.micro_batch if 0 <= before <= last else -1
+        target = rank_of[after] if 0 <= after <= last and rank_of[after] != rank else -1
+        return _Link(kind, stage, needed, (pass_of + stage) * m + turn.micro_batch, target)
 
-    def _arrival(self, rank: int, forward: bool, stage: int) -> float:
-        """Return when the stage after this one has what a turn that ends now hands on; the message takes links."""
-        now, there = self.free[rank], self.rank.get(stage + 1 if forward else stage - 1, rank)
-        if there == rank:
-            return now
-        start = max(now, self.links[rank], self.channels.get((rank, there), 0.0))
+    linked: _Links = []
+    for rank, turns in enumerate(table):
+        groups: list[tuple[_Link, ...]] = []
+        group: list[_Link] = []
+        for turn in turns:
+            group.append(link(rank, turn))
+            if not turn.overlapped:
+                groups.append(tuple(group))
+                group = []
+        linked.append(groups)
+    return linked
+
+
+class _Sending:
+    """Messages under way: those of a rank share its links."""
+
+    def __init__(self, sent: Sent, ranks: int) -> None:
+        self.sent, self.queues = sent, bool(sent.links or sent.channel)
+        self.links = [0.0] * ranks
+        self.channels: dict[tuple[int, int], float] = {}
+
+    def arrival(self, now: float, rank: int, target: int) -> float:
+        """Send a message now; return when it arrives [s]."""
+        if not self.queues:
+            return now + self.sent.seconds
+        leaves = max(now, self.links[rank], self.channels.get((rank, target), 0.0))
         self.links[rank] = max(now, self.links[rank]) + self.sent.links
-        self.channels[rank, there] = start + self.sent.channel
-        return start + self.sent.seconds
+        self.channels[rank, target] = leaves + self.sent.channel
+        return leaves + self.sent.seconds
 
-    def _seconds(self, rank: int, turn: Turn) -> float:
-        return self.stages[self.stage[rank][turn.chunk]].of(turn.kind)
+
+def _run(links: _Links, size: Pipelined, stages: Sequence[StageTimes], sent: Sent) -> tuple[list[list[float]], float]:
+    """Return when each turn of each rank starts, and when the last one ends [s]."""
+    ranks = size.ranks
+    spent = [[stage.of(kind) for stage in stages] for kind in _KINDS]
+    done = [-1.0] * (2 * len(stages) * size.micro_batches)  # not yet
+    waiting: dict[int, int] = {}
+    starts: list[list[float]] = [[] for _ in range(ranks)]
+    free = [0.0] * ranks
+    sending = _Sending(sent, ranks)
+    at = [0] * ranks
+    ready = list(range(ranks))
+    while ready:
+        rank = ready.pop()
+        groups, now, begun = links[rank], free[rank], starts[rank]
+        for place in range(at[rank], len(groups)):
+            group = groups[place]
+            start = now
+            for _, _, needed, _, _ in group:
+                if needed >= 0:
+                    arrived = done[needed]
+                    if arrived < 0:
+                        waiting[needed] = rank
+                        start = -1.0
+                        break
+                    if arrived > start:
+                        start = arrived
+            if start < 0:
+                break
+            now = start
+            for kind, stage, _, _, _ in group:
+                begun.append(start)
+                now += spent[kind][stage]
+            for _, _, _, given, target in group:
+                if given >= 0:
+                    done[given] = sending.arrival(now, rank, target) if target >= 0 else now
+                    if given in waiting:
+                        ready.append(waiting.pop(given))
+            at[rank] = place + 1
+        free[rank] = now
+    if any(at[rank] < len(groups) for rank, groups in enumerate(links)):
+        raise RunError("the ranks of a pipeline wait for each other: its order of turns cannot be run")
+    return starts, max(free, default=0.0)
 
 
 def most_held(turns: Sequence[Turn]) -> int:
