@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from simcore.models.compute.compute_model import KernelCall, Profiled
 from simcore.models.network.mapping import Axis
@@ -126,12 +127,12 @@ class SectionCost:
     core_flop: float = 0.0
     logits: float = 0.0
 
-    @property
+    @cached_property
     def kept(self) -> float:
         """What it keeps where nothing is recomputed [B]."""
         return math.fsum(self.saved.values())
 
-    @property
+    @cached_property
     def kept_selective(self) -> float:
         """What it keeps where attention's core is recomputed [B]."""
         return math.fsum(self.saved_selective.values())

@@ -72,6 +72,12 @@ class RankMemory:
         """What it holds between iterations: weights, gradients and optimizer state [B]."""
         return self.kinds["weights"] + self.kinds["gradients"] + self.kinds["optimizer"]
 
+    def of_rank(self, rank: int, share: float) -> RankMemory:
+        """Return the memory of a like rank that holds so many times the micro-batches."""
+        operators = {path: share * size for path, size in self.operators.items()}
+        kinds = {**self.kinds, "activations": share * self.kinds["activations"]}
+        return RankMemory(rank, kinds, operators, self.parameters, self.loss, self.block)
+
     @property
     def reserved(self) -> float:
         """What torch's allocator takes of the device, with the context beside it [B]."""
@@ -150,11 +156,15 @@ def rank_memories(
     model: Transformer, layout: Layout, chunks: Sequence[Sequence[Held]], sections: Sequence[SectionCost]
 ) -> tuple[RankMemory, ...]:
     """Return what one GPU of each pipeline rank holds, from the model's chunks."""
-    held = in_flight(layout)
-    return tuple(
-        rank_memory(layout, rank, [chunks[chunk] for chunk in own], sections, held[rank], tied_copy(model, layout, own))
-        for rank, own in enumerate(chunks_of_ranks(layout))
-    )
+    known: dict[tuple[float, ...], RankMemory] = {}  # of chunks that are one object, with one micro-batch in flight
+    memory = []
+    for (rank, own), held in zip(enumerate(chunks_of_ranks(layout)), in_flight(layout), strict=True):
+        tied, cut = tied_copy(model, layout, own), [chunks[chunk] for chunk in own]
+        key = (tied, *map(id, cut))
+        if key not in known:
+            known[key] = rank_memory(layout, rank, cut, sections, len(cut), tied)
+        memory.append(known[key].of_rank(rank, held / len(cut)))
+    return tuple(memory)
 
 
 def tied_copy(model: Transformer, layout: Layout, chunks: Sequence[int]) -> float:
