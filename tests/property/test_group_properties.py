@@ -48,14 +48,8 @@ layers = st.lists(st.builds(Layer, st.just("x"), phases(), phases(), phases()), 
 @given(mapped(), st.sampled_from(COLLECTIVE_AXES))
 def test_the_groups_of_an_axis_have_each_npu_once(found, axis):
     tp, dp, ep, groups = found
-    degrees = {
-        Axis.TENSOR: tp,
-        Axis.DATA: dp,
-        Axis.EXPERT: ep,
-        Axis.EXPERT_DATA: dp // ep,
-        Axis.ALL: 32,
-        Axis.CONTEXT: 1,
-    }
+    degrees = {Axis.TENSOR: tp, Axis.DATA: dp, Axis.EXPERT: ep, Axis.EXPERT_DATA: dp // ep, Axis.CONTEXT: 1,
+               Axis.ALL: 32}  # fmt: skip
     assert groups.degree(axis) == degrees[axis]
     for index, dimension in enumerate(NET.dimensions):
         members = groups.divide(axis, index, dimension.size)

@@ -82,7 +82,7 @@ def test_more_memory_never_turns_a_fit_into_a_misfit(case, memory, more):
     assert small[0].time == large[0].time
 
 
-@given(cases(orders=("1F1B", "GPipe", "interleaved", "looped")))
+@given(cases(orders=("1F1B", "interleaved")))
 @settings(max_examples=150, deadline=None)
 def test_the_step_model_is_never_below_the_evaluation(case):
     layout, model, sizes, bandwidths = case

@@ -48,9 +48,36 @@ def pipeline_parts(
             parts["pipeline bubble"] = alone - work
             parts["pipeline messages"] = max(0.0, played_seconds(layout, chunks, message) - alone)
         else:
-            parts["pipeline bubble"] = (sum(totals) - totals[busiest]) / layout.vp
+            alone = (sum(totals) - totals[busiest]) / layout.vp
+            if layout.order in PHASES:
+                alone = max(0.0, phases(layout, chunks, of_rank) - work)
+            parts["pipeline bubble"] = alone
             parts["pipeline messages"] = messages(layout, message.seconds, totals)
     return parts, m * one.error
+
+
+PHASES = frozenset({"GPipe", "looped"})
+"""Orders whose forward passes all come before the backward passes."""
+
+
+def phases(layout: Layout, chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]]) -> float:
+    """Return what the forward passes and then the backward passes of all micro-batches take [s].
+
+    In each phase the slowest rank works without a break, from when the first micro-batch gets there to when the last
+    one has the rest of its way before it.
+    """
+    return sum(
+        max(
+            sum(each[first] for each in by_rank[:at])
+            + layout.micro_batches * sum(own)
+            + sum(each[last] for each in by_rank[at + 1 :])
+            for at, own in enumerate(by_rank)
+        )
+        for by_rank, first, last in (
+            ([[chunks[one].forward.total for one in own] for own in of_rank], 0, -1),
+            ([[chunks[one].backward.total for one in own] for own in of_rank], 0, -1),
+        )
+    )
 
 
 def totals_of(chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]]) -> list[float]:
@@ -175,7 +202,7 @@ def played_seconds(layout: Layout, chunks: Sequence[ChunkTimes], message: Sent) 
     def of(micro_batches: int) -> float:
         return seconds_of(layout.order, Pipelined(p, micro_batches, layout.vp), stages, message)
 
-    settled = 2 if layout.order == "GPipe" else 4  # rounds until each takes as long as the one before
+    settled = {"GPipe": 2, "1F1B": 3}.get(layout.order, 4)  # rounds until each takes as long as the one before
     rounds = (m - settled * p) // p
     if rounds <= 1:
         return of(m)

@@ -241,9 +241,10 @@ class Replicas:
         )  # fmt: skip
         axes = (Axis.DATA, Axis.EXPERT_DATA) if layout.ep > 1 else (Axis.DATA,)
         shared = placement.shared(axes, [axis for axis, degree in others if degree > 1]) if layout.overlap else ()
-        alone = [d for d in range(len(placement.bandwidths)) if d not in shared]
-        self._views = [_View(layout, placement, costs, times, (d,), busy=True) for d in shared]
-        if alone or not shared:
+        apart = range(len(placement.bandwidths)) if layout.ep > 1 else shared  # two groups may lie in two dimensions
+        alone = [d for d in range(len(placement.bandwidths)) if d not in apart]
+        self._views = [_View(layout, placement, costs, times, (d,), busy=d in shared) for d in apart]
+        if alone:
             self._views.append(_View(layout, placement, costs, times, alone, busy=False))
 
     def of_iteration(self, chunks: Sequence[Sequence[Run]]) -> Exposed:

@@ -27,7 +27,8 @@ def step_model(evaluator: Evaluator, layout: Layout) -> StepModel:
     It is what `Evaluator.evaluate` gives on links without latency, with differences that keep it convex. What replicas
     send hides behind kernels alone, not behind the collectives between them, and no later pipeline rank has more time
     for it. Messages in 1F1B take what they take between even stages. So it is never below, as long as no iteration is
-    played turn by turn, see `simcore.models.training.parallel.pipelining.is_played`. It is equal on one stage without
+    played turn by turn, see `simcore.models.training.parallel.pipelining.is_played`, and as long as one rank is slowest
+    in both passes, which matters to GPipe and looped pipelines. It is equal on one stage without
     replicas. The busiest pipeline rank is that of the bandwidths that the evaluator's machine has.
 
     Parameters
