@@ -12,6 +12,9 @@ from simcore.models.network.mapping import Axis
 from simcore.models.training.operators import Communication, Operation, Operator, Section, passes
 from simcore.models.training.traffic import flop_of
 
+LOSS = "output.softmax"
+"""Operator of the loss."""
+
 CORE = ("scores", "softmax", "scores_dropout", "context", "scale", "split", "merge", "fused")
 """Operators of attention's core, which selective recomputation runs again (Korthikanti et al., MLSys 2023)."""
 
@@ -131,6 +134,11 @@ class SectionCost:
     def kept(self) -> float:
         """What it keeps where nothing is recomputed [B]."""
         return math.fsum(self.saved.values())
+
+    @cached_property
+    def kept_aside(self) -> float:
+        """The same without what the loss keeps, which memory counts apart [B]."""
+        return self.kept - self.saved.get(LOSS, 0.0)
 
     @cached_property
     def kept_selective(self) -> float:

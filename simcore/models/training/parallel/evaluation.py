@@ -156,7 +156,8 @@ class Evaluator:
         memory = rank_memories(self.model, layout, cut, costs)
         message = placement.message(self.message_bytes(layout)) if layout.pp > 1 else Sent()
         parts, error = pipeline_parts(layout, chunks, of_rank, message)
-        updates = [self.seconds_of_update(layout, one.parameters) for one in memory]
+        update = {one: self.seconds_of_update(layout, one) for one in {rank.parameters for rank in memory}}
+        updates = [update[one.parameters] for one in memory]
         once = None if layout.zero >= SHARDED else replicas
         late, parts["optimizer"] = ends(layout, chunks, of_rank, updates, once, runs)
         parts["data-parallel"] += late

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 from simcore.models.training.architecture import Transformer
-from simcore.models.training.parallel.costs import SectionCost, Untimed, section_cost
+from simcore.models.training.parallel.costs import LOSS, SectionCost, Untimed, section_cost
 from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
 from simcore.models.training.parallel.orders import Pipelined, turns_of
 from simcore.models.training.parallel.sharding import sharded_operators
@@ -38,6 +38,42 @@ PROBABILITIES = 4
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What a rank keeps of a micro-batch.
+
+    Attributes
+    ----------
+    pieces : tuple of (SectionCost, int, int)
+        Sections, with their repetitions and how many of these are recomputed.
+    full : bool
+        Whether all of a repetition is recomputed, or attention's core.
+    """
+
+    pieces: tuple[tuple[SectionCost, int, int], ...]
+    full: bool
+
+    @property
+    def bytes(self) -> float:
+        """All activations [B]."""
+        return math.fsum(
+            (count - again) * section.kept_aside + again * (section.input if self.full else section.kept_selective)
+            for section, count, again in self.pieces
+        )
+
+    def operators(self, share: float) -> dict[str, float]:
+        """Return activations by operator, of so many micro-batches [B]."""
+        kept: dict[str, float] = {}
+        for section, count, again in self.pieces:
+            before = f"{section.path}." if section.path else ""
+            again_kept = {"input": section.input} if self.full else section.saved_selective
+            for times, saved in ((count - again, section.saved), (again, again_kept)):
+                for path, size in saved.items() if times else ():
+                    if path != LOSS:
+                        kept[before + path] = kept.get(before + path, 0.0) + share * times * size
+        return kept
+
+
+@dataclass(frozen=True)
 class RankMemory:
     """What one GPU of a pipeline rank holds at its peak.
 
@@ -47,8 +83,10 @@ class RankMemory:
         Pipeline rank, from 0.
     kinds : mapping of str to float
         Bytes by kind, see `KINDS` [B].
-    operators : mapping of str to float
-        Activations by operator [B].
+    kept : Kept
+        Whose activations it holds.
+    share : float
+        Micro-batches in flight, for each of its model chunks.
     parameters : float
         Parameters that it holds; of experts its own.
     loss, block : float
@@ -57,10 +95,16 @@ class RankMemory:
 
     rank: int
     kinds: Mapping[str, float]
-    operators: Mapping[str, float] = field(default_factory=dict)
+    kept: Kept = field(compare=False)
+    share: float = 1.0
     parameters: float = 0.0
     loss: float = 0.0
     block: float = 0.0
+
+    @property
+    def operators(self) -> Mapping[str, float]:
+        """Activations by operator [B]."""
+        return self.kept.operators(self.share)
 
     @property
     def allocated(self) -> float:
@@ -74,9 +118,8 @@ class RankMemory:
 
     def of_rank(self, rank: int, share: float) -> RankMemory:
         """Return the memory of a like rank that holds so many times the micro-batches."""
-        operators = {path: share * size for path, size in self.operators.items()}
         kinds = {**self.kinds, "activations": share * self.kinds["activations"]}
-        return RankMemory(rank, kinds, operators, self.parameters, self.loss, self.block)
+        return RankMemory(rank, kinds, self.kept, share * self.share, self.parameters, self.loss, self.block)
 
     @property
     def reserved(self) -> float:
@@ -222,35 +265,13 @@ def rank_memory(
     kinds["weights"] = form.weight * (sharded if layout.zero >= 3 else whole)
     kinds["gradients"] = form.gradient * (sharded if layout.zero >= 2 else whole)
     kinds["optimizer"] = form.optimizer * (sharded if layout.zero >= 1 else whole)
-    operators: dict[str, float] = {}
-    share = held / len(chunks)
-    for section, count, again in pieces:
-        _keep(operators, section, count, again, share, layout)
-    kinds["activations"] = math.fsum(operators.values())
+    kept, share = Kept(tuple(pieces), layout.recompute is Recompute.FULL), held / len(chunks)
+    kinds["activations"] = share * kept.bytes
     kinds["communication"] = _passing(layout, pieces, whole)
     loss, block = _loss(layout, pieces), _block(layout, pieces)
     kinds["logits" if loss >= block else "recomputed block"] = max(loss, block)
     kinds["workspace"] = float(WORKSPACE)
-    return RankMemory(rank, kinds, operators, whole, loss, block)
-
-
-def _keep(
-    operators: dict[str, float], section: SectionCost, count: int, again: int, share: float, layout: Layout
-) -> None:
-    """Add what the repetitions of a section keep of all micro-batches in flight."""
-    full = layout.recompute is Recompute.FULL
-    for path, size in section.saved.items():
-        if path == "output.softmax":  # is of the loss
-            continue
-        name = f"{section.path}.{path}" if section.path else path
-        operators[name] = operators.get(name, 0.0) + share * (count - again) * size
-    if again and full:
-        name = f"{section.path}.input"
-        operators[name] = operators.get(name, 0.0) + share * again * section.input
-    elif again:
-        for path, size in section.saved_selective.items():
-            name = f"{section.path}.{path}"
-            operators[name] = operators.get(name, 0.0) + share * again * size
+    return RankMemory(rank, kinds, kept, share, whole, loss, block)
 
 
 def _loss(layout: Layout, pieces: Sequence[tuple[SectionCost, int, int]]) -> float:
