@@ -173,11 +173,12 @@ class Language(nn.Module):
             x = checkpoint(block, x, use_reentrant=False, **given) if self.style.recompute else block(x, **given)
         return x
 
-    def later(self, x: Tensor) -> Tensor | None:
-        """Return which tokens come after each token; fused attention knows by itself."""
+    def later(self, numbers: Tensor) -> Tensor | None:
+        """Return which tokens come after each token of whole sequences; fused attention knows by itself."""
         if self.style.fused:
             return None
-        return torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).triu_(1)
+        tokens = numbers.shape[1]
+        return torch.ones(tokens, tokens, dtype=torch.bool, device=numbers.device).triu_(1)
 
 
 class Gpt(Language):
@@ -204,7 +205,7 @@ class Gpt(Language):
         """Return logits."""
         places = torch.arange(numbers.shape[1], device=numbers.device)
         x = self.dropout(self.tokens(numbers) + self.positions(places))
-        return functional.linear(self.norm(self.through(self.blocks, x, later=self.later(x))), self.tokens.weight)
+        return functional.linear(self.norm(self.through(self.blocks, x, later=self.later(numbers))), self.tokens.weight)
 
 
 class Bert(Language):
@@ -261,7 +262,7 @@ class Llama(Language):
     def forward(self, numbers: Tensor) -> Tensor:
         """Return logits."""
         x = self.tokens(numbers)
-        given: dict[str, Any] = {"turned": turns(numbers.shape[1], self.head_width, x), "later": self.later(x)}
+        given: dict[str, Any] = {"turned": turns(numbers.shape[1], self.head_width, x), "later": self.later(numbers)}
         logits: Tensor = self.output(self.norm(self.through(self.blocks, x, **given)))
         return logits
 
