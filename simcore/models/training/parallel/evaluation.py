@@ -20,11 +20,12 @@ from simcore.models.training.parallel.layout import Layout, Recompute, check_lay
 from simcore.models.training.parallel.memory import RankMemory, block_input, rank_memories
 from simcore.models.training.parallel.pipelining import ends, pipeline_parts
 from simcore.models.training.parallel.placement import Placement
-from simcore.models.training.parallel.replicas import SHARDED, Replicas, runs_of
+from simcore.models.training.parallel.replicas import SHARDED, SPLIT, Replicas, Run, runs_of
 from simcore.models.training.parallel.sharding import sharded_operators
 from simcore.models.training.parallel.stage import (
     BlockTimes,
     ChunkTimes,
+    Held,
     alike,
     block_times,
     chunk_times,
@@ -129,6 +130,10 @@ class Evaluator:
         self._costs: dict[tuple[object, ...], tuple[SectionCost, ...]] = {}
         self._placements: dict[tuple[int, ...], Placement] = {}
         self._work: dict[bool, tuple[float, float, float]] = {}
+        self._cuts: dict[tuple[int, ...], list[list[Held]]] = {}
+        self._timed: dict[tuple[object, ...], ChunkTimes] = {}
+        self._runs: dict[tuple[object, ...], list[Run]] = {}
+        self._sent: dict[tuple[object, ...], Replicas] = {}
         self._times: dict[tuple[object, ...], tuple[BlockTimes, ...]] = {}
 
     def evaluate(self, layout: Layout) -> Evaluation:
@@ -142,12 +147,12 @@ class Evaluator:
         check_layout(layout, self.model, self.sequence)
         costs, placement = self.costs(layout), self.placement(layout)
         times = self._block_times(layout, costs, placement)
-        cut = alike(chunks_of(costs, layout.chunk_layers(total_blocks(self.model))))
+        cut = self._chunks(layout, costs)
         distinct = {id(chunk): chunk for chunk in cut}
-        timed = {key: chunk_times(layout, chunk, costs, times) for key, chunk in distinct.items()}
+        timed = {key: self._chunk_times(layout, chunk, costs, times) for key, chunk in distinct.items()}
         chunks = [timed[id(chunk)] for chunk in cut]
-        replicas = Replicas(layout, placement, costs, times) if layout.replicas > 1 else None
-        run = {} if replicas is None else {key: list(runs_of(layout, chunk, costs)) for key, chunk in distinct.items()}
+        replicas = self._replicas(layout, costs, placement, times) if layout.replicas > 1 else None
+        run = {} if replicas is None else {key: self._runs_of(layout, chunk, costs) for key, chunk in distinct.items()}
         runs = [run[id(chunk)] for chunk in cut] if run else []
         if replicas is not None and layout.zero >= SHARDED:
             for key, own in run.items():
@@ -203,6 +208,41 @@ class Evaluator:
         if key not in self._times:
             self._times[key] = tuple(block_times(one, placement) for one in costs)
         return self._times[key]
+
+    def _chunks(self, layout: Layout, costs: tuple[SectionCost, ...]) -> list[list[Held]]:
+        """Return the model's chunks, equal ones as one object; they are cut alike whatever a section costs."""
+        layers = layout.chunk_layers(total_blocks(self.model))
+        if layers not in self._cuts:
+            self._cuts[layers] = alike(chunks_of(costs, layers))
+        return self._cuts[layers]
+
+    def _chunk_times(
+        self, layout: Layout, chunk: list[Held], costs: tuple[SectionCost, ...], times: tuple[BlockTimes, ...]
+    ) -> ChunkTimes:
+        """Return what a chunk takes; with ZeRO-3 what its replicas send is added to it, so that it is its own."""
+        key = id(chunk), id(times), layout.recompute, layout.recompute_layers
+        if layout.zero >= SHARDED or key not in self._timed:
+            made = chunk_times(layout, chunk, costs, times)
+            if layout.zero >= SHARDED:
+                return made
+            self._timed[key] = made
+        return self._timed[key]
+
+    def _runs_of(self, layout: Layout, chunk: list[Held], costs: tuple[SectionCost, ...]) -> list[Run]:
+        """Return the repetitions of a chunk, as one object wherever they are the same."""
+        key = id(chunk), layout.recompute, layout.recompute_layers
+        if key not in self._runs:
+            self._runs[key] = list(runs_of(layout, chunk, costs))
+        return self._runs[key]
+
+    def _replicas(
+        self, layout: Layout, costs: tuple[SectionCost, ...], placement: Placement, times: tuple[BlockTimes, ...]
+    ) -> Replicas:
+        split = layout.pp > 1 and layout.order in SPLIT
+        key = id(costs), id(placement), layout.zero, layout.recompute, layout.overlap, split
+        if key not in self._sent:
+            self._sent[key] = Replicas(layout, placement, costs, times)
+        return self._sent[key].on(layout)
 
     def message_bytes(self, layout: Layout) -> float:
         """Return what a GPU hands to the next stage, which a block also reads [B]."""

@@ -239,6 +239,8 @@ class Replicas:
         others = (
             (Axis.TENSOR, layout.tp), (Axis.CONTEXT, layout.cp), (Axis.EXPERT, layout.ep),
         )  # fmt: skip
+        self._layout = layout
+        self._known: dict[tuple[float, ...], tuple[Sequence[Sequence[Run]], Exposed]] = {}
         axes = (Axis.DATA, Axis.EXPERT_DATA) if layout.ep > 1 else (Axis.DATA,)
         shared = placement.shared(axes, [axis for axis, degree in others if degree > 1]) if layout.overlap else ()
         apart = range(len(placement.bandwidths)) if layout.ep > 1 else shared  # two groups may lie in two dimensions
@@ -247,15 +249,25 @@ class Replicas:
         if alone:
             self._views.append(_View(layout, placement, costs, times, alone, busy=False))
 
+    def on(self, layout: Layout) -> Replicas:
+        """Return the replicas of another layout that sends as much on the same links: its orders may differ."""
+        other = Replicas.__new__(Replicas)
+        other._views = [view.on(layout) for view in self._views]
+        other._known, other._layout = self._known, layout
+        return other
+
     def of_iteration(self, chunks: Sequence[Sequence[Run]]) -> Exposed:
         """Return what a rank waits for once an iteration, without ZeRO-3 [s].
 
         Parameters
         ----------
         chunks : sequence of sequence of Run
-            The repetitions of its model chunks, in the order of the model.
+            The repetitions of its model chunks, in the order of the model. What it comes to is kept with them.
         """
-        return _latest([view.of_iteration(chunks) for view in self._views])
+        key = self._layout.bucket, turns_between(self._layout), *map(id, chunks)
+        if key not in self._known:
+            self._known[key] = chunks, _latest([view.of_iteration(chunks) for view in self._views])
+        return self._known[key][1]
 
     def of_pass(self, chunk: Sequence[Run]) -> Exposed:
         """Return what the passes of a chunk on each micro-batch wait for, with ZeRO-3 [s].
@@ -310,6 +322,12 @@ class _View:
             )
             for time, cost in zip(times, costs, strict=True)
         ]  # fmt: skip
+
+    def on(self, layout: Layout) -> _View:
+        """As of `Replicas`."""
+        other = _View.__new__(_View)
+        other.__dict__.update(self.__dict__, layout=layout)
+        return other
 
     def of_iteration(self, chunks: Sequence[Sequence[Run]]) -> Exposed:
         """As of `Replicas`."""
