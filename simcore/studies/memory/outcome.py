@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from simcore.results import Result
 
 if TYPE_CHECKING:
+    from simcore.models.training.parallel.changes import Change
     from simcore.models.training.parallel.evaluation import Evaluation
-    from simcore.studies.memory.remedy import Remedy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class MemoryOutcome(Result, ABC):
         What of the layout was not given.
     timed : bool
         Whether there is a network, so that times mean something.
-    remedy : Remedy or None
+    remedy : Change or None
         What makes it fit; None where it fits, or nothing does.
     top : int
         How many operators are listed.
@@ -45,7 +45,7 @@ class MemoryOutcome(Result, ABC):
     capacity: float
     chosen: tuple[str, ...]
     timed: bool
-    remedy: Remedy | None
+    remedy: Change | None
     top: int
 
     @property

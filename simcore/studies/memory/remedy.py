@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from simcore.errors import InputError
-from simcore.models.training.parallel.changes import best_change, changes_of
+from simcore.models.training.parallel.changes import Change, best_change, best_pair
 from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.studies.deployment.layouts import Deployed, chosen, deployed
 from simcore.studies.deployment.words import degrees, details
@@ -15,38 +13,13 @@ MOST_GPUS = 16_384
 """GPUs that are tried at most."""
 
 
-@dataclass(frozen=True)
-class Remedy:
-    """What makes a layout fit.
-
-    Attributes
-    ----------
-    what : str
-        For example ``recompute full``.
-    result : Evaluation
-        The iteration with it.
-    """
-
-    what: str
-    result: Evaluation
-
-
-def cheapest(request: MemoryRequest, deployment: Deployed, evaluation: Evaluation) -> Remedy | None:
+def cheapest(request: MemoryRequest, deployment: Deployed, evaluation: Evaluation) -> Change | None:
     """Return the fastest of single changes that fit; if there is none, of pairs; if there is none, the fewest GPUs."""
     evaluator, layout = deployment.evaluator, evaluation.layout
-    single = best_change(evaluator, layout)
-    if single is not None:
-        return Remedy(single.what, single.result)
-    best: Remedy | None = None
-    for what, changed in changes_of(layout):
-        limit = float("inf") if best is None else best.result.time
-        second = best_change(evaluator, changed, below=limit)
-        if second is not None:
-            best = Remedy(f"{what} and {second.what}", second.result)
-    return best or _more_gpus(request, deployment)
+    return best_change(evaluator, layout) or best_pair(evaluator, layout) or _more_gpus(request, deployment)
 
 
-def _more_gpus(request: MemoryRequest, deployment: Deployed) -> Remedy | None:
+def _more_gpus(request: MemoryRequest, deployment: Deployed) -> Change | None:
     """Return the best layout on the smallest number of GPUs, by doubling, that has one that fits."""
     gpus = 2 * deployment.gpus
     while gpus <= MOST_GPUS:
@@ -60,6 +33,6 @@ def _more_gpus(request: MemoryRequest, deployment: Deployed) -> Remedy | None:
         except InputError:  # a network of a fixed size, or a global batch that so many replicas cannot share
             return None
         if found is None or found.best:
-            return Remedy(f"{gpus} GPUs: {degrees(result.layout)}, {details(result.layout)}", result)
+            return Change(f"{gpus} GPUs: {degrees(result.layout)}, {details(result.layout)}", result)
         gpus *= 2
     return None

@@ -68,7 +68,9 @@ def on_gpus(request: OptimizeRequest, topology: Topology, budget: float) -> Ran:
     _refuse(request, DeploymentRequest, "a model on a device", f"Leave it out, or {field('device')}.")
     if request.order in PLAYED:
         remedy = "simcore train plays it turn by turn."
-        raise InputError(field("order"), request.order, "an order that has a closed form: GPipe, 1F1B, ...", remedy)
+        raise InputError(
+            field("order"), request.order, "GPipe, 1F1B, looped or interleaved, which have a closed form", remedy
+        )
     read, profile = read_model(request.workload, field("workload")), read_gpu(request.device, field("device"))
     dimensions = len(topology.dimensions)
     machine = Machine(profile.value, topology, (budget / dimensions,) * dimensions)

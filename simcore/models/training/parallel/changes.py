@@ -86,8 +86,8 @@ def best_pair(evaluator: Evaluator, layout: Layout) -> Change | None:
     """Return the two changes after one another that fit and are fastest, if any do."""
     best: Change | None = None
     for what, changed in changes_of(layout):
-        then = best_change(evaluator, changed)
-        if then is not None and (best is None or then.result.time < best.result.time):
+        then = best_change(evaluator, changed, below=float("inf") if best is None else best.result.time)
+        if then is not None:
             best = Change(f"{what} and {then.what}", then.result)
     return best
 
