@@ -102,7 +102,7 @@ def _sailor(row: Row) -> Expressed:
         raise Unexpressed("stages do not add up to the model's layers")
     stages[0] -= 1  # the embedding
     stages[-1] -= 1  # the output layer
-    model = _gpt(row, SAILOR_HEADS.get(row["model"]))
+    model = gpt(row, SAILOR_HEADS.get(row["model"]))
     dp = whole(row, "dp", 1)
     micro = whole(row, "micro_batch")
     layout = Layout(
@@ -114,7 +114,7 @@ def _sailor(row: Row) -> Expressed:
 
 
 def _bigscience(row: Row) -> Expressed:
-    model = _gpt(row, None)
+    model = gpt(row, None)
     dp, micro, pp = whole(row, "dp", 1), whole(row, "micro_batch"), whole(row, "pp", 1)
     layout = Layout(
         tp=whole(row, "tp", 1), pp=pp, dp=dp, micro_batch=micro,
@@ -133,7 +133,8 @@ def _bigscience(row: Row) -> Expressed:
     )
 
 
-def _gpt(row: Row, heads: int | None) -> Transformer:
+def gpt(row: Row, heads: int | None) -> Transformer:
+    """Return a GPT of a row's sizes, with its vocabulary padded as Megatron-LM does."""
     hidden, tp = whole(row, "hidden"), whole(row, "tp", 1)
     pad = 128 * tp
     return Transformer(

@@ -155,7 +155,7 @@ def predict(
         notes += (f"{kernel} {dtype}: extrapolated beyond what was measured, where the expected error says little",)
     if "width" in fit.ranges and "width" not in shape:
         notes += (f"{kernel} {dtype}: the width of its rows is not given, {USUAL_WIDTH:g} elements are assumed",)
-    if fit.origin == "data sheet":
+    if fit.origin == SHEET:
         notes += (f"{kernel} {dtype}: from data-sheet peaks, which no kernel reaches, so a lower bound",)
     if fit.noisy:
         notes += (f"{kernel} {dtype}: measured with a spread above the bound of {NOISY:.0%}",)
@@ -202,6 +202,9 @@ def as_wide(profile: KernelProfile, kernel: str, dtype: str, state: State = "col
     same = [name for name, size in DTYPES.items() if size == DTYPES.get(dtype)] if kernel in _MOVING else []
     return next((fit for name in (dtype, *same) if (fit := profile.fit(kernel, name, state)) is not None), None)
 
+
+SHEET = "data sheet"
+"""Origin of a fit that nobody measured."""
 
 _MOVING = frozenset({*MEMORY_BOUND, *ROWS})
 
@@ -250,7 +253,7 @@ def _of_same_bytes(profile: KernelProfile, kernel: str, dtype: str, state: State
     """Return the fit of a copy; where that is but a data sheet's, of the forward pass or of a sum, if measured."""
     names = {"copy": "a copy", kernel.removesuffix("_backward"): "its forward pass of as many bytes", "add": "a sum"}
     fits = [(fit, what) for name, what in names.items() if (fit := as_wide(profile, name, dtype, state)) is not None]
-    measured = (one for one in fits if one[0].origin != "data sheet")
+    measured = (one for one in fits if one[0].origin != SHEET)
     return next(measured, fits[0] if fits else (None, ""))
 
 
@@ -263,7 +266,10 @@ def _standing_in(
     if kernel in _LIKE:
         return as_wide(profile, _LIKE[kernel], dtype, state), f"a {_LIKE[kernel]} of as many rows"
     if kernel in ATTENTION:
-        return profile.fit("gemm", dtype, state), "products of as much work"
+        products = profile.fit("gemm", dtype, state)
+        if products is not None and products.origin == SHEET:
+            return _of_sheet(products, kernel), "the peak of its products"
+        return products, "products of as much work"
     if kernel not in CONVOLUTIONS:
         return None, ""
     forward = profile.fit("conv", dtype, state)
@@ -276,6 +282,14 @@ def _standing_in(
 
 ATTENTION = {"attention": 2, "attention_backward": 5}
 """Kernels of fused attention, with the products of queries x keys x width in each: its gradients multiply again."""
+
+
+def _of_sheet(products: Fit, kernel: str) -> Fit:
+    """Return what a data sheet says of fused attention: its products at peak, and no scores that memory sees."""
+    at = products.parameters
+    speeds = {"rate": at["rate"] * ATTENTION["attention"] / ATTENTION[kernel], "scores": math.inf}
+    parameters = {"t0": at["t0"], "stream": at["stream"], **speeds}
+    return Fit(kernel, products.dtype, "attention", parameters, origin=products.origin, source=products.source)
 
 
 def _as_products(shape: Shape, kernel: str) -> Shape:

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from simcore.models.compute.compute_model import KernelCall, Profiled
+from simcore.models.compute.device import DTYPES
+from simcore.models.compute.predict import SHEET
 from simcore.models.network.mapping import Axis
 from simcore.models.training.operators import Communication, Operation, Operator, Section, passes
-from simcore.models.training.traffic import flop_of
+from simcore.models.training.parallel.stack import MOVED, Stack, joined
+from simcore.models.training.traffic import PRODUCTS, flop_of
 
 LOSS = "output.softmax"
 """Operator of the loss."""
@@ -31,11 +34,13 @@ class KernelClock:
         The device, with the number format of its products with weights.
     others : Profiled
         The same device with that of all other kernels.
+    stack : Stack, optional
+        What the software reaches of it.
     """
 
-    def __init__(self, compute: Profiled, others: Profiled) -> None:
-        self.compute, self.others = compute, others
-        self.launch = compute.launch or 0.0
+    def __init__(self, compute: Profiled, others: Profiled, stack: Stack | None = None) -> None:
+        self.compute, self.others, self.stack = compute, others, stack
+        self.launch = (compute.launch or 0.0) if stack is None else stack.launch
         self._known: dict[tuple[str, object, bool], tuple[float, float]] = {}
         self.notes: dict[str, None] = {}
 
@@ -46,20 +51,52 @@ class KernelClock:
         if found is None:
             made = (self.compute if weights else self.others).seconds(call)
             self.notes.update(dict.fromkeys(made.notes))
-            found = made.seconds, made.seconds * (made.error or 0.0)
+            seconds = made.seconds / self._reached(call, made.origin)
+            found = seconds, seconds * (made.error or 0.0)
             self._known[key] = found
         return found
+
+    def cast(self, call: KernelCall) -> float:
+        """Return the time to cast the input of a product with weights to the format of its product [s], where it is fp8.
+
+        It is read, and written twice, as its gradient needs it transposed. Casts of weights are left out: an iteration
+        has one for all of its micro-batches.
+        """
+        narrow = self.compute.dtype
+        if narrow != "fp8" or call.kernel != "gemm":
+            return 0.0
+        size = call.size("m") * call.size("k") * dict(call.shape).get("batch", 1)
+        moved = size * (DTYPES[self.others.dtype] + 2 * DTYPES[narrow])
+        return self.seconds(KernelCall("copy", (("bytes", moved),)), weights=False)[0]
+
+    def _reached(self, call: KernelCall, origin: str) -> float:
+        """Return what the software reaches of a kernel's predicted speed."""
+        if self.stack is None:
+            return 1.0
+        if call.kernel in PRODUCTS:
+            share = self.stack.attention if call.kernel.startswith("attention") else None
+            return self.stack.products if share is None else share
+        return MOVED if origin == SHEET else 1.0
+
+    def pass_seconds(self, kernels: float, launches: int) -> float:
+        """Return what a pass takes whose kernels take so long, and that launches so many [s]."""
+        host = launches * self.launch
+        return max(kernels, host) if self.stack is None else joined(kernels, host)
 
 
 class Untimed(KernelClock):
     """A clock of no device: every kernel takes no time, for what depends on memory alone."""
 
     def __init__(self) -> None:
-        self.launch = 0.0
+        self.launch, self.stack = 0.0, None
 
     def seconds(self, call: KernelCall, *, weights: bool) -> tuple[float, float]:
         """Return no time."""
         return 0.0, 0.0
+
+    def cast(self, call: KernelCall) -> float:
+        """Return no time."""
+        return 0.0
 
 
 @dataclass(frozen=True)
@@ -112,6 +149,8 @@ class SectionCost:
         That of attention's core [FLOP].
     logits : float
         Elements of the output layer's result; 0 elsewhere.
+    early : PassCost or None
+        What full recomputation repeats where it stops early, see `Layout.stops_early`; None where it does not.
     """
 
     path: str
@@ -129,6 +168,12 @@ class SectionCost:
     flop: float = 0.0
     core_flop: float = 0.0
     logits: float = 0.0
+    early: PassCost | None = None
+
+    @property
+    def again(self) -> PassCost:
+        """What full recomputation repeats."""
+        return self.forward if self.early is None else self.early
 
     @cached_property
     def kept(self) -> float:
@@ -146,7 +191,9 @@ class SectionCost:
         return math.fsum(self.saved_selective.values())
 
 
-def section_cost(section: Section, clock: KernelClock, element: int, input_bytes: float) -> SectionCost:
+def section_cost(
+    section: Section, clock: KernelClock, element: int, input_bytes: float, *, early: bool = False
+) -> SectionCost:
     """Return what one repetition of a section costs.
 
     Parameters
@@ -159,6 +206,8 @@ def section_cost(section: Section, clock: KernelClock, element: int, input_bytes
         Bytes of an element [B].
     input_bytes : float
         What a repetition reads [B].
+    early : bool
+        Whether recomputation stops early, see `Layout.stops_early`.
     """
     operators = section.operators
     each = [(one, passes(one)) for one in operators]
@@ -179,7 +228,15 @@ def section_cost(section: Section, clock: KernelClock, element: int, input_bytes
         flop=math.fsum(flop_of(call) for _, every in each for call in every.forward),
         core_flop=math.fsum(flop_of(one) for one in core),
         logits=0.0 if product is None else product.output / element,
+        early=_pass([(one, passes(one).forward) for one in _up_to_kept(operators)], clock, forward=True)
+        if early else None,
     )  # fmt: skip
+
+
+def _up_to_kept(operators: Sequence[Operator]) -> Sequence[Operator]:
+    """Return the operators before the last product with weights, whose input is the last that a block keeps."""
+    last = max((at for at, one in enumerate(operators) if one.operation is Operation.LINEAR), default=0)
+    return operators[:last]
 
 
 def _core_again(cost: PassCost) -> PassCost:
@@ -217,6 +274,8 @@ def _pass(
             seconds, off = clock.seconds(call, weights=one.operation is Operation.LINEAR)
             spent += seconds
             error += off
+            if forward is not None and one.operation is Operation.LINEAR:
+                spent += clock.cast(call)
         total += spent
         launches += len(kernels)
         if forward is None:
@@ -226,7 +285,7 @@ def _pass(
         beside = tuple(each for each in sent if each.hidden)
         if beside:
             hidden.append((beside, spent))
-    return PassCost(max(total, launches * clock.launch), error, tuple(blocking), tuple(hidden))
+    return PassCost(clock.pass_seconds(total, launches), error, tuple(blocking), tuple(hidden))
 
 
 def _sent(one: Operator, *, forward: bool) -> Iterable[Communication]:

@@ -22,6 +22,7 @@ from simcore.models.training.parallel.pipelining import ends, pipeline_parts
 from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.replicas import SHARDED, SPLIT, Replicas, Run, runs_of
 from simcore.models.training.parallel.sharding import sharded_operators
+from simcore.models.training.parallel.stack import Stack
 from simcore.models.training.parallel.stage import (
     BlockTimes,
     ChunkTimes,
@@ -47,11 +48,14 @@ class Machine(NamedTuple):
         The network.
     bandwidths : tuple of float
         Bandwidth of one GPU into each dimension [B/s], innermost first.
+    stack : Stack, optional
+        What the software reaches of both; by default all that they can.
     """
 
     profile: KernelProfile
     topology: Topology
     bandwidths: tuple[float, ...]
+    stack: Stack | None = None
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ class Evaluator:
         if form.name not in self._clocks:
             products = profiled(self.machine.profile, 1 if form.products == "fp8" else form.element, form.products)
             others = profiled(self.machine.profile, form.element, form.others)
-            self._clocks[form.name] = KernelClock(products, others)
+            self._clocks[form.name] = KernelClock(products, others, self.machine.stack)
         return self._clocks[form.name]
 
     def costs(self, layout: Layout) -> tuple[SectionCost, ...]:
@@ -186,19 +190,24 @@ class Evaluator:
         key = (
             layout.micro_batch, layout.tp, layout.cp, layout.ep, layout.sequence_parallel, layout.exchange,
             layout.fused_attention, layout.causal_half, layout.imbalance, layout.splitter, layout.number_format.name,
+            layout.stops_early, layout.overlap_tensor,
         )  # fmt: skip
         if key not in self._costs:
             clock, form = self.clock(layout), layout.number_format
             listed = sharded_operators(self.model, self.sequence, layout)
             held = self.message_bytes(layout)
-            self._costs[key] = tuple(section_cost(one, clock, form.element, held) for one in listed.sections)
+            self._costs[key] = tuple(
+                section_cost(one, clock, form.element, held, early=layout.stops_early) for one in listed.sections
+            )
         return self._costs[key]
 
     def placement(self, layout: Layout) -> Placement:
         """Return where a layout's groups lie on the network."""
         key = layout.tp, layout.cp, layout.pp, layout.ep, layout.dp
         if key not in self._placements:
-            self._placements[key] = Placement(self.machine.topology, self.machine.bandwidths, layout)
+            reached = 1.0 if self.machine.stack is None else self.machine.stack.network
+            bandwidths = [one * reached for one in self.machine.bandwidths]
+            self._placements[key] = Placement(self.machine.topology, bandwidths, layout)
         return self._placements[key]
 
     def _block_times(

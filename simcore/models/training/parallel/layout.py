@@ -113,6 +113,9 @@ class Layout:
         What runs again in the backward pass.
     recompute_layers : int or None
         In how many blocks of each model chunk; None for all.
+    stops_early : bool
+        Whether full recomputation of a block stops once all is there that its backward pass needs, as torch's
+        checkpoints do that are not reentrant; Megatron-LM's run to the end.
     order : str
         Order of a pipeline's turns, a key of `simcore.models.training.parallel.orders.ORDERS`.
     exchange : ContextExchange
@@ -126,6 +129,9 @@ class Layout:
         Blocks of each model chunk, in the order of the model; empty for an even cut.
     overlap : bool
         Whether gradients are summed, and weights gathered, while other layers compute.
+    overlap_tensor : bool
+        Whether collectives of tensor and sequence parallelism run beside the product that they belong to, as
+        Transformer Engine's user buffers and asynchronous tensor parallelism of torch do.
     bucket : float
         Bytes of gradients that are summed at once [B].
     expert_load : tuple of float
@@ -152,12 +158,14 @@ class Layout:
     zero: int = 0
     recompute: Recompute = Recompute.NONE
     recompute_layers: int | None = None
+    stops_early: bool = False
     order: str = "1F1B"
     exchange: ContextExchange = ContextExchange.RING
     fused_attention: bool = True
     causal_half: bool = False
     stage_layers: tuple[int, ...] = ()
     overlap: bool = True
+    overlap_tensor: bool = False
     bucket: float = 160e6
     expert_load: tuple[float, ...] = ()
     number_format: NumberFormat = NUMBER_FORMATS["bf16"]

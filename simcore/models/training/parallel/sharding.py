@@ -88,7 +88,8 @@ class _Sharding:
             # largest logit, sum of exponentials, and the logit that is wanted, of each token, in fp32
             each = Communication(Collective.ALL_REDUCE, 4.0 * self.batch.tokens / self.layout.cp)
             return replace(one, before_forward=(each, each, each))
-        return self._sequence(one) if self.layout.sequence_parallel else one
+        one = self._sequence(one) if self.layout.sequence_parallel else one
+        return _beside(one) if self.layout.overlap_tensor and one.operation is Operation.LINEAR else one
 
     def _sequence(self, one: Operator) -> Operator:
         """Of sequence parallelism: all-reduces in two halves, and the rest cut."""
@@ -137,6 +138,18 @@ class _Sharding:
         return replace(
             one, before_forward=(before,), after_forward=after, before_backward=(after,), after_input_gradient=before
         )
+
+
+def _beside(one: Operator) -> Operator:
+    """Return a product whose collectives run beside its kernels."""
+    after, back = one.after_forward, one.after_input_gradient
+    return replace(
+        one,
+        before_forward=tuple(replace(each, hidden=True) for each in one.before_forward),
+        before_backward=tuple(replace(each, hidden=True) for each in one.before_backward),
+        after_forward=None if after is None else replace(after, hidden=True),
+        after_input_gradient=None if back is None else replace(back, hidden=True),
+    )
 
 
 def cut_along_sequence(one: Operator) -> bool:

@@ -207,7 +207,7 @@ class Writer:
         """Recompute what was not kept of a repetition."""
         if one.again:
             full = self.layout.recompute is Recompute.FULL
-            yield from self._passed(one.cost.forward if full else one.cost.core, one, Pass.RECOMPUTE)
+            yield from self._passed(one.cost.again if full else one.cost.core, one, Pass.RECOMPUTE)
 
     def _passed(self, cost: PassCost, one: _Repetition, part: Pass) -> Iterator[Step]:
         """Write a pass: kernels with the collectives beside them, other kernels, and what these wait for."""

@@ -100,10 +100,7 @@ def block_times(cost: SectionCost, placement: Placement) -> BlockTimes:
         error=cost.input_gradient.error + cost.weight_gradient.error, **exposed(cost.input_gradient, placement),
     )  # fmt: skip
     selective = Seconds(recompute=cost.core.kernels, error=cost.core.error, **exposed(cost.core, placement))
-    full = Seconds(
-        recompute=forward.forward, error=forward.error, tensor=forward.tensor, context=forward.context,
-        expert=forward.expert,
-    )  # fmt: skip
+    full = Seconds(recompute=cost.again.kernels, error=cost.again.error, **exposed(cost.again, placement))
     return BlockTimes(forward, backward, selective, full)
 
 

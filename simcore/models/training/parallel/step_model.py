@@ -110,14 +110,12 @@ class _Compiling:
 
     def _section(self, cost: SectionCost, passed: float, again: float) -> None:
         """Add a section: its kernels, and its collectives in both passes."""
-        full = self.layout.recompute is Recompute.FULL
-        repeated = cost.forward.kernels if full else cost.core.kernels
+        repeated = cost.again if self.layout.recompute is Recompute.FULL else cost.core
         self._spend(passed * (cost.forward.kernels + cost.input_gradient.kernels + cost.weight_gradient.kernels))
-        self._spend(again * repeated)
-        self._send(0, cost.forward, passed + (again if full else 0.0))
+        self._spend(again * repeated.kernels)
+        self._send(0, cost.forward, passed)
         self._send(1, cost.input_gradient, passed)
-        if not full:
-            self._send(0, cost.core, again)
+        self._send(0, repeated, again)
 
     def _spend(self, seconds: float) -> None:
         self.fixed += seconds
@@ -188,7 +186,7 @@ class _Compiling:
         if not forward and not (self.layout.pp > 1 and self.layout.order in SPLIT and self.layout.zero < SHARDED):
             passes.append(cost.input_gradient)
             if one.again:
-                passes.append(cost.forward if self.layout.recompute is Recompute.FULL else cost.core)
+                passes.append(cost.again if self.layout.recompute is Recompute.FULL else cost.core)
         free = sum(max(0.0, each.kernels - sum(beside for _, beside in each.hidden)) for each in passes)
         return self._share(axis, one) * free if self.layout.overlap else 0.0
 

@@ -1,0 +1,78 @@
+"""What a software stack reaches of a device and a network: at most three constants, fitted to measured iterations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MOVED = 0.8
+"""Share of a data sheet's memory bandwidth that kernels reach which only move bytes. Large element-wise kernels of the
+six GPUs of NeuSight's table reach 0.71 to 0.90 of theirs (see the profiles of the zoo)."""
+
+SHARPNESS = 4
+"""Order of the mean in which the time of a pass's kernels and that of launching them join: where both are alike a pass
+takes longer than either, as kernels of one kind wait for the host while those of another do not."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A training framework on a device, as measured iterations show it.
+
+    Attributes
+    ----------
+    name : str
+        For example ``megatron-deepspeed-a100-80gb``.
+    products : float
+        Speed of matrix products, over what the kernel profile says.
+    launch : float
+        What the host takes to launch a kernel [s].
+    network : float
+        Speed of collectives and messages, over what the network says.
+    attention : float or None
+        Speed of fused attention, over what the profile says of its products; published, not fitted. None for that of
+        products.
+    low, high : float
+        Measured over predicted time: the interval between them held nine of ten rows that no constant was fitted to.
+    rows, held : int
+        Rows that the constants were fitted to, and rows that the interval is of.
+    source : str
+        Where the rows come from.
+
+    Examples
+    --------
+    >>> Stack("toy", products=0.8).interval(10.0)
+    (9.0, 11.0)
+    """
+
+    name: str
+    products: float = 1.0
+    launch: float = 0.0
+    network: float = 1.0
+    attention: float | None = None
+    low: float = 0.9
+    high: float = 1.1
+    rows: int = 0
+    held: int = 0
+    source: str = ""
+
+    def interval(self, seconds: float) -> tuple[float, float]:
+        """Return between what times nine of ten measurements should be [s]."""
+        return seconds * self.low, seconds * self.high
+
+
+def joined(kernels: float, launches: float) -> float:
+    """Return what a pass takes whose kernels and whose launches take so long [s]: ``(k^q + l^q)^(1/q)``.
+
+    Parameters
+    ----------
+    kernels, launches : float
+        What the device, and what the host takes [s].
+
+    Examples
+    --------
+    >>> round(joined(1.0, 1.0), 4), joined(2.0, 0.0)
+    (1.1892, 2.0)
+    """
+    most = max(kernels, launches)
+    if not most:
+        return 0.0
+    return most * float(((kernels / most) ** SHARPNESS + (launches / most) ** SHARPNESS) ** (1 / SHARPNESS))
