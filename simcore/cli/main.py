@@ -20,7 +20,10 @@ COMMANDS = {
     "optimize": ("simcore.cli.optimize", "Find the best split of a network's bandwidth, with a certificate."),
     "train": ("simcore.cli.train", "Simulate a training iteration on a network, chunk by chunk."),
     "collective": ("simcore.cli.collective", "Simulate a collective on a network, chunk by chunk."),
-    "evaluate": ("simcore.cli.evaluate", "Reproduce figures of the network study, or measure those of PIT."),
+    "evaluate": (
+        "simcore.cli.evaluate",
+        "Reproduce figures of the network study or of Megatron-LM, or measure those of PIT.",
+    ),
     "calibrate": ("simcore.cli.calibrate", "Measure the kernels of this machine and fit a profile to them."),
     "profile": ("simcore.cli.profile", "Show, compare, validate and derive kernel profiles."),
     "kernel": ("simcore.cli.kernel", "Predict one kernel on a profiled device, and explain it."),
