@@ -106,6 +106,20 @@ def test_rows_of_a_report_fit_into_100_columns(rows):
     assert max(map(len, lines)) <= 100
 
 
+def test_errors_of_fitted_rows_and_published_noise_are_marked(rows, monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        "simcore.studies.validate.iterations.held_against_iterations",
+        of_iterations(lambda row: {"predicted": 2.2, "fitted": row["source"] == "b"}),
+    )
+    titan = {**MEASURED, "source": "pytorch/torchtitan@b5bcd76c"}
+    text = asked("--rows", rows(titan, {**MEASURED, "source": "b"})).stdout
+    assert re.search(r"torchtitan@b5bcd76c +1 +1 +0 +10.0% +10.0% +10.0% +\+10.0% +~10.0%\n", text)
+    assert re.search(r"b +1 +1 +1 +10.0%\* +10.0%\* +10.0%\* +\+10.0%\*\n", text)
+    assert "Constants were fitted to 1 of 1 row of b: errors leave them out where there are others." in text
+    assert "Errors marked with * are of fitted rows." in text
+    assert "torchtitan's benchmark pages: equal rows differ by 10 %" in text
+
+
 def test_json_has_groups_with_their_words_unchanged(rows):
     found = json.loads(asked("--rows", rows(MEASURED), "--json").stdout)
     assert found["sources"] == [

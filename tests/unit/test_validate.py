@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -247,6 +249,16 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path, text, message):
         path.write_bytes(text.encode() if isinstance(text, str) else text)
     with pytest.raises(InputError, match=message):
         validate(rows=path)
+
+
+def test_a_pipe_is_read_as_a_file_is(predicting, file, tmp_path):
+    predicting(lambda row: {"predicted": 2.2})
+    path, pipe = file(LLAMA), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(path.read_bytes()))
+    writer.start()
+    assert validate(rows=pipe).groups == validate(rows=path).groups
+    writer.join()
 
 
 def test_a_file_without_rows_is_refused(tmp_path):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from simcore.errors import InputError
+from simcore.files import read_bytes
+from simcore.outputs import is_there
 from simcore.readers.measured import Rows, read_rows
 
 ITERATIONS = (
@@ -19,7 +24,19 @@ COLLECTIVES = ("source", "device", "gpus", "collective", "bytes", "time_us", "dt
 """Of measured collectives."""
 
 
-def read_columns(path: object, needed: Sequence[str]) -> Rows:
+@contextmanager
+def lasting(path: str | Path) -> Iterator[str | Path]:
+    """Give a path that can be read more than once: a pipe's content goes to a file that is removed afterwards."""
+    if not is_there(Path(path)) or not Path(path).is_fifo():
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / Path(path).name
+        copy.write_bytes(read_bytes(Path(path), "measurements"))
+        yield copy
+
+
+def read_columns(path: str | Path, needed: Sequence[str]) -> Rows:
     """Read a table of measurements that has some columns.
 
     Raises
@@ -27,7 +44,7 @@ def read_columns(path: object, needed: Sequence[str]) -> Rows:
     InputError
         If it cannot be read, lacks one of the columns or has it twice, or has no rows.
     """
-    file = read_rows(str(path))
+    file = read_rows(path)
     place = f"{path}, header"
     for name in needed:
         if name not in file.header:

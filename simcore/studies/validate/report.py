@@ -67,9 +67,9 @@ def _fitted(result: ValidateOutcome) -> Iterator[str]:
     else:
         rows, expressed = (sum(getattr(errors, name) for _, errors in fitted) for name in ("fitted", "expressed"))
         named = fitted[0][0] if len(fitted) == 1 else f"{len(fitted)} sources"
-        yield f"Constants were fitted to {rows:,} of {counted(expressed, 'row')} of {named}: errors leave them out."
-    if any(errors.of_fitted for _, errors in fitted):
-        yield "Errors marked with * are of fitted rows: there are no others."
+        yield f"Constants were fitted to {rows:,} of {counted(expressed, 'row')} of {named}: errors leave them out where there are others."
+    if any(errors.of_fitted for _, errors in (*result.sources, *result.groups)):
+        yield "Errors marked with * are of fitted rows."
     if result.stack:
         yield f"The constants are the stack '{result.stack}'."
     yield from result.fits

@@ -12,7 +12,7 @@ from typing import Any
 from simcore.errors import InputError, field
 from simcore.results import Provenance, versions
 from simcore.studies.request import study
-from simcore.studies.validate.columns import COLLECTIVES, ITERATIONS, read_columns
+from simcore.studies.validate.columns import COLLECTIVES, ITERATIONS, lasting, read_columns
 from simcore.studies.validate.memory import MemoryValidation, validate_memory
 from simcore.studies.validate.noise import repeats, setting
 from simcore.studies.validate.outcome import Measured
@@ -139,9 +139,10 @@ def _added(path: str | Path) -> tuple[list[_Read], str, tuple[str, ...]]:
 
 def _held(what: str, path: str | Path, columns: Sequence[str], hold: Callable[[str | Path], Sequence[Held]]) -> _Read:
     """Read a table, hold the model against its rows, and find rows that repeat a measurement."""
-    file = read_columns(path, columns)
-    settings = [setting(row) for _, row in file.rows()]
-    rows = tuple(hold(path))
+    with lasting(path) as place:
+        file = read_columns(place, columns)
+        settings = [setting(row) for _, row in file.rows()]
+        rows = tuple(hold(place))
     if len(rows) != len(settings):
         warning = f"{len(settings):,} rows were read and {len(rows):,} judged: noise of repeated rows is left out."
         return _Read(Measured(what, rows), file.sha256, warning)
