@@ -67,7 +67,8 @@ def _fitted(result: ValidateOutcome) -> Iterator[str]:
     else:
         rows, expressed = (sum(getattr(errors, name) for _, errors in fitted) for name in ("fitted", "expressed"))
         named = fitted[0][0] if len(fitted) == 1 else f"{len(fitted)} sources"
-        yield f"Constants were fitted to {rows:,} of {counted(expressed, 'row')} of {named}: errors leave them out where there are others."
+        told = f"Constants were fitted to {rows:,} of {counted(expressed, 'row')} of {named}"
+        yield f"{told}: errors leave them out where there are others."
     if any(errors.of_fitted for _, errors in (*result.sources, *result.groups)):
         yield "Errors marked with * are of fitted rows."
     if result.stack:
