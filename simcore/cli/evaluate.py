@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from simcore.results import Result
     from simcore.studies.evaluate.state import State
 
-HELP = """Reproduce a figure or table: of the network study, in closed form or simulated, or of PIT's kernels, measured.
+HELP = """Reproduce a figure or table of the network study, of PIT's kernels (measured), or of Megatron-LM's iterations.
 
 TARGET is network-fig12 (speed-up), network-fig13 (cost), network-fig14 (performance per cost), network-fig15
 (slowdown on a split made for another workload) or network-table6 (four splits of 325 GB/s);
 pit-fig15 (sparse matrix products), pit-fig16 (the cost of gathering), pit-fig17 (building an index), pit-moe
-(mixture of experts) or pit-sequence (padded against packed).
+(mixture of experts) or pit-sequence (padded against packed);
+megatron-selene (training iterations of GPTs from 22 billion parameters to a trillion, beside measured ones).
 
 \b
 $ simcore evaluate network-fig12 --small

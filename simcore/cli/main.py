@@ -20,7 +20,10 @@ COMMANDS = {
     "optimize": ("simcore.cli.optimize", "Find the best split of a network's bandwidth, with a certificate."),
     "train": ("simcore.cli.train", "Simulate a training iteration on a network, chunk by chunk."),
     "collective": ("simcore.cli.collective", "Simulate a collective on a network, chunk by chunk."),
-    "evaluate": ("simcore.cli.evaluate", "Reproduce figures of the network study, or measure those of PIT."),
+    "evaluate": (
+        "simcore.cli.evaluate",
+        "Reproduce figures of the network study or of Megatron-LM, or measure those of PIT.",
+    ),
     "calibrate": ("simcore.cli.calibrate", "Measure the kernels of this machine and fit a profile to them."),
     "profile": ("simcore.cli.profile", "Show, compare, validate and derive kernel profiles."),
     "kernel": ("simcore.cli.kernel", "Predict one kernel on a profiled device, and explain it."),
@@ -28,7 +31,7 @@ COMMANDS = {
     "memory": ("simcore.cli.memory", "Say whether a model's training fits on GPUs, and what makes it fit."),
     "search": ("simcore.cli.search", "Find the fastest layout of a model's training on GPUs that fits."),
     "rates": ("simcore.cli.rates", "Predict a model's step times on profiled devices, as trace --rates reads them."),
-    "validate": ("simcore.cli.validate", "Hold the model of memory against measured rows."),
+    "validate": ("simcore.cli.validate", "Hold the model against measured rows, its error beside their noise."),
     "zoo": ("simcore.cli.zoo", "List and show the clusters, networks, rates and other data that simcore ships."),
 }
 

@@ -1,16 +1,19 @@
-"""``simcore validate``: the model of memory against measured rows."""
+"""``simcore validate``: the model against measured rows."""
 
 from __future__ import annotations
 
 from simcore.cli.options import StudyCommand
 from simcore.studies.validate.request import ValidateRequest
 
-HELP = """Hold the model of memory against measured rows: how far off it is by source, and which rows it cannot express.
+HELP = """Hold the model against measured rows: error and noise by source, and what it cannot express.
+
+Without a file it takes the public measurements that ship with simcore. One of the four files takes their place.
 
 \b
+$ simcore validate --rows training_iterations.csv.gz --source vtrain -o results
+$ simcore validate --collectives collectives.csv.gz --json
 $ simcore validate --memory megatron_memory.csv.gz
-megatron_memory.csv.gz: 453 of 609 measured rows expressed
-...
+$ simcore validate --add mine.csv
 """
 
 command = StudyCommand("validate", ValidateRequest, "simcore.studies.validate:validate", help=HELP)

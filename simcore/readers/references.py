@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from simcore.files import read_yaml
-from simcore.readers.quantities import Bandwidth, Entry, Measure, NotEmpty, Strict, Time
+from simcore.readers.quantities import Bandwidth, Entry, Measure, NotEmpty, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 
 
@@ -51,8 +51,40 @@ class PublishedPlan:
 
 
 @dataclass(frozen=True)
+class PublishedIteration:
+    """A training iteration of Megatron-LM that somebody ran.
+
+    Attributes
+    ----------
+    name : str
+        What it is called where it was published.
+    model : str
+        The model in the zoo.
+    recompute : str
+        ``full``, or ``seqsel``: the core of attention, with sequence parallelism.
+    tp, pp, vp, dp : int
+        Degrees: tensor and pipeline parallelism, model chunks per pipeline rank, replicas.
+    global_batch, micro_batch : int
+        Sequences of an iteration, and of a micro-batch.
+    time : float or None
+        What was measured [s]; None where it is not given.
+    """
+
+    name: str
+    model: str
+    recompute: str
+    tp: int
+    pp: int
+    vp: int
+    dp: int
+    global_batch: int
+    micro_batch: int
+    time: float | None
+
+
+@dataclass(frozen=True)
 class References:
-    """What a study published.
+    """What a study published; what it has no numbers of is empty.
 
     Attributes
     ----------
@@ -66,6 +98,8 @@ class References:
         PerfPerCostOptBW over EqualBW of network 2D, by network.
     table6 : tuple of PublishedPlan
         The rows of Table VI.
+    iterations : tuple of PublishedIteration
+        Training iterations.
     source : str
         Where the numbers come from.
     """
@@ -75,6 +109,7 @@ class References:
     perf_per_cost: Mapping[str, Spread]
     perf_per_cost_over_2d: Mapping[str, Spread]
     table6: tuple[PublishedPlan, ...]
+    iterations: tuple[PublishedIteration, ...]
     source: str
 
 
@@ -90,12 +125,29 @@ class _Plan(Strict):
     time: Time
 
 
+_Degree = Annotated[Whole, Field(ge=1)]
+
+
+class _Iteration(Strict):
+    name: str
+    model: str
+    recompute: Literal["full", "seqsel"]
+    tp: _Degree
+    pp: _Degree
+    vp: _Degree
+    dp: _Degree
+    global_batch: _Degree
+    micro_batch: _Degree
+    time: Time | None = None
+
+
 class _References(Entry):
-    limits: dict[str, Bandwidth]
-    speedup: dict[str, _Spread]
-    perf_per_cost: dict[str, _Spread]
-    perf_per_cost_over_2d: dict[str, _Spread] = Field(alias="perf_per_cost_over_2D")
-    table6: list[_Plan]
+    limits: dict[str, Bandwidth] = Field(default_factory=dict)
+    speedup: dict[str, _Spread] = Field(default_factory=dict)
+    perf_per_cost: dict[str, _Spread] = Field(default_factory=dict)
+    perf_per_cost_over_2d: dict[str, _Spread] = Field(alias="perf_per_cost_over_2D", default_factory=dict)
+    table6: list[_Plan] = Field(default_factory=list)
+    iterations: list[_Iteration] = Field(default_factory=list)
 
 
 def read_references(name_or_path: str | Path | InputFile, place: str = "reference") -> Read[References]:
@@ -130,6 +182,7 @@ def read_references(name_or_path: str | Path | InputFile, place: str = "referenc
         perf_per_cost=spreads(data.perf_per_cost),
         perf_per_cost_over_2d=spreads(data.perf_per_cost_over_2d),
         table6=tuple(PublishedPlan(row.workload, row.loop, tuple(row.bandwidths), row.time) for row in data.table6),
+        iterations=tuple(PublishedIteration(**row.model_dump()) for row in data.iterations),
         source=data.source,
     )
     return file.of(references)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
 from simcore.cli.main import main
 from simcore.readers.memory_files import OF_ITERATIONS
+
+from tests.measured import LLAMA as MEASURED
+from tests.measured import of_iterations, table
 
 LLAMA = {
     "source": "mine: torchtitan", "model": "llama", "layers": "32", "hidden": "4096", "heads": "32", "kv_heads": "8",
@@ -74,6 +78,73 @@ def test_a_wrong_file_is_refused(tmp_path, text, message):
     assert message in str(asked("--memory", str(path)).exception)
 
 
-def test_a_file_is_needed():
-    refused = asked()
-    assert str(refused.exception).startswith("--memory: found nothing, expected a file of measured memory")
+@pytest.fixture
+def rows(tmp_path, monkeypatch):
+    """Write rows of iterations, of which the model says 2.2 s, and is silent on those that run out of memory."""
+    monkeypatch.setattr(
+        "simcore.studies.validate.iterations.held_against_iterations",
+        of_iterations(lambda row: {"why_not": "it runs out"} if row["kind"] == "OOM" else {"predicted": 2.2}),
+    )
+    return lambda *each: str(table(tmp_path / "iterations.csv", each))
+
+
+def test_a_report_has_errors_noise_and_reasons(rows):
+    again = {**MEASURED, "iteration_s": "3.0"}
+    text = asked("--rows", rows(MEASURED, again, {**MEASURED, "kind": "OOM"}, {**MEASURED, "source": "b"})).stdout
+    assert "iterations.csv: 3 of 4 measured rows expressed" in text
+    assert re.search(r"mine: torchtitan +3 +2 +0 +18.3% +18.3% +26.7% +-8.3% +20.0%\n", text)
+    assert re.search(r"all +4 +3 ", text)
+    assert re.search(r"it runs out +1 +mine: torchtitan", text)
+    assert "No constant was fitted to these rows." in text
+
+
+def test_rows_of_a_report_fit_into_100_columns(rows):
+    each = [{**MEASURED, "source": f"{'long ' * 20}{i}", "precision": f"fp{i} {'x' * 40}"} for i in range(3)]
+    text = asked("--rows", rows(*each, *({**one, "device": "a100" * 9} for one in each))).stdout
+    lines = [line for line in text.splitlines() if "+10.0%" in line]
+    assert len(lines) == 3 + 1 + 6  # sources, all of them, groups
+    assert max(map(len, lines)) <= 100
+
+
+def test_errors_of_fitted_rows_and_published_noise_are_marked(rows, monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        "simcore.studies.validate.iterations.held_against_iterations",
+        of_iterations(lambda row: {"predicted": 2.2, "fitted": row["source"] == "b"}),
+    )
+    titan = {**MEASURED, "source": "pytorch/torchtitan@b5bcd76c"}
+    text = asked("--rows", rows(titan, {**MEASURED, "source": "b"})).stdout
+    assert re.search(r"torchtitan@b5bcd76c +1 +1 +0 +10.0% +10.0% +10.0% +\+10.0% +~10.0%\n", text)
+    assert re.search(r"b +1 +1 +1 +10.0%\* +10.0%\* +10.0%\* +\+10.0%\*\n", text)
+    assert "Constants were fitted to 1 of 1 row of b: errors leave them out where there are others." in text
+    assert "Errors marked with * are of fitted rows." in text
+    assert "torchtitan's benchmark pages: equal rows differ by 10 %" in text
+
+
+def test_json_has_groups_with_their_words_unchanged(rows):
+    found = json.loads(asked("--rows", rows(MEASURED), "--json").stdout)
+    assert found["sources"] == [
+        {
+            "source": "mine: torchtitan", "device": "h100_80gb", "precision": "bf16", "kind": "pretrain", "rows": 1,
+            "expressed": 1, "fitted": 0, "mape": pytest.approx(0.1), "median": pytest.approx(0.1),
+            "p90": pytest.approx(0.1), "bias": pytest.approx(0.1), "noise": None, "covered_90": None,
+        }
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rows", "a.csv", "--memory", "b.csv"], "--memory: found --rows beside it, expected one file."),
+        (["--rows", "nowhere.csv"], "nowhere.csv: found no such file"),
+        (["--add", "a.csv", "--source", "b"], "--source: found --add beside it"),
+    ],
+)
+def test_wrong_options_are_refused(arguments, message):
+    refused = asked(*arguments).exception
+    assert str(refused).startswith(message)
+    assert refused.exit_code == 2
+
+
+def test_an_unknown_source_is_refused(rows):
+    refused = asked("--rows", rows(MEASURED), "--source", "bloom").exception
+    assert str(refused) == "--source: found 'bloom', expected a part of one of mine: torchtitan."

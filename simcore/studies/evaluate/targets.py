@@ -62,7 +62,15 @@ PIT = Family(
     ("announce",),
     "a target that is measured: pit-...",
 )
-FAMILIES = (NETWORK, PIT)
+MEGATRON = Family(
+    "megatron",
+    "simcore.studies.evaluate.megatron",
+    {"megatron-selene": "Iterations of Megatron-LM on Selene, beside those that were measured"},
+    (),
+    (),
+    "iterations of Megatron-LM",
+)
+FAMILIES = (NETWORK, PIT, MEGATRON)
 
 TARGETS: Mapping[str, Family] = {target: family for family in FAMILIES for target in family.titles}
 """All targets."""

@@ -1,4 +1,4 @@
-"""The study behind ``simcore validate``: the model of memory against measured rows."""
+"""The study behind ``simcore validate``: the model against measured rows."""
 
 from __future__ import annotations
 

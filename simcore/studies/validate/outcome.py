@@ -1,125 +1,110 @@
-"""What was found when a model was held against measurements."""
+"""What was found when the model was held against measurements."""
 
 from __future__ import annotations
 
-import math
-import statistics
 from abc import ABC
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from simcore.results import Result
+from simcore.studies.validate.errors import Errors, Group, errors_of, group_of, unexpressed
+from simcore.studies.validate.noise import Published, noise_of, published
+from simcore.studies.validate.rows import Held
 
 
 @dataclass(frozen=True)
-class Errors:
-    """How far predictions of one source are off.
+class Measured:
+    """A table of measurements beside their predictions.
 
     Attributes
     ----------
-    source : str
-        Where the rows come from.
-    rows : int
-        Measured rows.
-    expressed : int
-        Rows that the model can express, which the errors are of.
-    mape, median, p90 : float or None
-        Mean, median and 90th percentile of the absolute relative error; None where no row is expressed.
-    bias : float or None
-        Mean relative error: above 0 where the model says too much.
+    what : str
+        What its rows are: ``iterations`` or ``collectives``.
+    rows : tuple of Held
+        Its rows.
+    spreads : tuple of (Held, float)
+        How far equal rows lie apart, each beside the first of its set.
     """
 
-    source: str
-    rows: int
-    expressed: int
-    mape: float | None
-    median: float | None
-    p90: float | None
-    bias: float | None
+    what: str
+    rows: tuple[Held, ...]
+    spreads: tuple[tuple[Held, float], ...] = ()
 
+    @cached_property
+    def groups(self) -> dict[Group, Errors]:
+        """Errors by source, device, precision and kind."""
+        rows: dict[Group, list[Held]] = {}
+        for row in self.rows:
+            rows.setdefault(group_of(row), []).append(row)
+        spreads: dict[Group, list[float]] = {key: [] for key in rows}
+        for row, spread in self.spreads:
+            spreads[group_of(row)].append(spread)
+        return {key: errors_of(of, noise_of(spreads[key])) for key, of in rows.items()}
 
-def errors_of(source: str, rows: int, off: Sequence[float]) -> Errors:
-    """Return how far off predictions are, from their relative errors.
+    @cached_property
+    def sources(self) -> dict[str, Errors]:
+        """Errors by source alone."""
+        spreads: dict[str, list[float]] = {}
+        for row, spread in self.spreads:
+            spreads.setdefault(row.source, []).append(spread)
+        return {name: errors_of(rows, noise_of(spreads.get(name, []))) for name, rows in self.by_source().items()}
 
-    Examples
-    --------
-    >>> errors_of("mine", 3, [0.25, -0.75])
-    Errors(source='mine', rows=3, expressed=2, mape=0.5, median=0.5, p90=0.75, bias=-0.25)
-    """
-    if not off:
-        return Errors(source, rows, 0, None, None, None, None)
-    ranked = sorted(map(abs, off))
-    p90 = ranked[math.ceil(0.9 * len(ranked)) - 1]
-    return Errors(
-        source, rows, len(off), statistics.fmean(ranked), statistics.median(ranked), p90, statistics.fmean(off)
-    )
+    @cached_property
+    def total(self) -> Errors:
+        """Errors of all rows."""
+        return errors_of(self.rows, noise_of([spread for _, spread in self.spreads]))
 
+    def by_source(self) -> dict[str, list[Held]]:
+        """Return the rows of each source."""
+        sources: dict[str, list[Held]] = {}
+        for row in self.rows:
+            sources.setdefault(row.source, []).append(row)
+        return sources
 
-@dataclass(frozen=True)
-class Fitting:
-    """Whether runs of one source fit into memory, beside what the model says.
+    def published(self, source: str) -> list[Published]:
+        """Return what is published of the noise of a source on its devices here."""
+        return published(source, [device for name, device, *_ in self.groups if name == source])
 
-    Attributes
-    ----------
-    source : str
-        Where the rows come from.
-    ran_out, said_so : int
-        Expressed rows that ran out of memory, and those of them of which the model says so.
-    ran, said_they_would : int
-        Expressed rows that ran on a device of known memory, and those of them of which the model says so.
-    """
-
-    source: str
-    ran_out: int
-    said_so: int
-    ran: int
-    said_they_would: int
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measured row.
-
-    Attributes
-    ----------
-    source, name : str
-        Where it comes from, and what was run.
-    measured, predicted : float or None
-        Peak [B]; None where it is not known.
-    reason : str
-        Why the model cannot express it; empty where it can.
-    """
-
-    source: str
-    name: str
-    measured: float | None
-    predicted: float | None
-    reason: str = ""
+    def reasons(self) -> dict[tuple[str, str], int]:
+        """Return the number of rows by source and by the reason why they have no error, most first."""
+        counted = Counter((row.source, why) for row in self.rows if (why := unexpressed(row)))
+        return dict(counted.most_common())
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValidateOutcome(Result, ABC):
-    """The model of memory against measured rows.
+    """The model against measured iterations and collectives.
 
     Attributes
     ----------
     name : str
-        The file.
-    peaks : tuple of Errors
-        Of the peak, by source.
-    states : tuple of Errors
-        Of what is held between iterations, by source; empty where that was not measured.
-    fitting : tuple of Fitting
-        Of rows that ran out of memory, by source.
-    unexpressed : mapping of (str, str) to int
-        Rows by source and by the reason why they are not expressed.
-    rows : tuple of Row
-        The measured rows.
+        What was read: a file, or the rows that ship with simcore.
+    measured : tuple of Measured
+        The tables of measurements.
+    stack : str
+        Name of the constants that were fitted to the rows; empty where none were.
+    fits : tuple of str
+        What was fitted, a sentence each.
     """
 
     name: str
-    peaks: tuple[Errors, ...]
-    states: tuple[Errors, ...]
-    fitting: tuple[Fitting, ...]
-    unexpressed: Mapping[tuple[str, str], int]
-    rows: tuple[Row, ...]
+    measured: tuple[Measured, ...]
+    stack: str = ""
+    fits: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> Sequence[Held]:
+        """All rows."""
+        return [row for each in self.measured for row in each.rows]
+
+    @property
+    def groups(self) -> list[tuple[Group, Errors]]:
+        """Errors by source, device, precision and kind."""
+        return [pair for each in self.measured for pair in each.groups.items()]
+
+    @property
+    def sources(self) -> list[tuple[str, Errors]]:
+        """Errors by source alone."""
+        return [pair for each in self.measured for pair in each.sources.items()]

@@ -1,54 +1,83 @@
-"""What ``simcore validate`` gives: errors by source, and why rows are not expressed."""
+"""What ``simcore validate`` gives: rows beside their predictions, errors by source, and why rows are not expressed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
-from typing import Any
+from dataclasses import asdict, astuple, fields
+from typing import TYPE_CHECKING, Any
 
 from simcore.report import Block
 from simcore.results import Table
-from simcore.studies.validate.outcome import Errors, Row, ValidateOutcome
+from simcore.studies.validate.errors import Errors, unexpressed
+from simcore.studies.validate.outcome import ValidateOutcome
 from simcore.studies.validate.report import report, sentences
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-@dataclass(frozen=True, kw_only=True)
+GROUPED = ("source", "device", "precision", "kind")
+"""What rows are grouped by."""
+
+_NUMBERS = [one.name for one in fields(Errors)]
+_ROW = [
+    "row_id", "source", "device", "precision", "kind", "predicted", "low", "high", "measured", "fitted", "why_not",
+]  # fmt: skip
+
+
 class ValidateResult(ValidateOutcome):
-    """The model of memory against measured rows, as tables, report and JSON; see `ValidateOutcome`."""
+    """The model against measured iterations and collectives, as tables, figures, report and JSON."""
 
     stem = "validate"
 
     def tables(self) -> Mapping[str, Table]:
-        """Return the errors of each source, the reasons, and every row with what the model says."""
-        reasons = [(source, reason, count) for (source, reason), count in self.unexpressed.items()]
+        """Return every row beside its prediction [s], the errors of groups, sources and tables, and the reasons."""
+        rows = [[*(getattr(row, name) for name in _ROW[:-1]), unexpressed(row)] for row in self.rows]
+        reasons = [(each.what, *key, count) for each in self.measured for key, count in each.reasons().items()]
         return {
-            "sources": Table([one.name for one in fields(Errors)], [astuple(one) for one in self.peaks]),
-            "unexpressed": Table(["source", "reason", "rows"], reasons),
-            "rows": Table(
-                [one.name for one in fields(Row)],
-                [astuple(one) for one in self.rows],
-                {"measured": "B", "predicted": "B"},
-            ),
+            self.stem: Table(_ROW, rows),
+            "sources": Table([*GROUPED, *_NUMBERS], [(*key, *astuple(errors)) for key, errors in self.groups]),
+            "by_source": Table(["source", *_NUMBERS], [(key, *astuple(errors)) for key, errors in self.sources]),
+            "total": Table(["of", *_NUMBERS], [(each.what, *astuple(each.total)) for each in self.measured]),
+            "unexpressed": Table(["of", "source", "reason", "rows"], reasons),
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain containers for JSON; errors are fractions."""
+        """Return plain containers for JSON; errors and noise are fractions."""
         return {
-            "sources": [asdict(one) for one in self.peaks],
-            "state": [asdict(one) for one in self.states],
-            "out_of_memory": [asdict(one) for one in self.fitting],
+            "sources": [dict(zip(GROUPED, key, strict=True)) | asdict(errors) for key, errors in self.groups],
+            "by_source": [{"source": source} | asdict(errors) for source, errors in self.sources],
+            "total": {each.what: asdict(each.total) for each in self.measured},
             "unexpressed": [
-                {"source": source, "reason": reason, "rows": rows}
-                for (source, reason), rows in self.unexpressed.items()
+                {"of": each.what, "source": source, "reason": reason, "rows": rows}
+                for each in self.measured
+                for (source, reason), rows in each.reasons().items()
             ],
+            "published_noise": [
+                {"of": source, **asdict(found)}
+                for each in self.measured
+                for source in each.sources
+                for found in each.published(source)
+            ],
+            "stack": self.stack or None,
+            "fits": list(self.fits),
+            "sentences": self.sentences(),
             "warnings": list(self.warnings),
             "provenance": self.provenance.as_dict(),
         }
 
     def sentences(self) -> list[str]:
-        """Return what the numbers mean."""
+        """Return what the numbers mean, and what was fitted on what."""
         return sentences(self)
 
     def report(self) -> Sequence[Block]:
-        """Return the errors of each source, and why rows are not expressed."""
+        """Return errors by source, why rows are not expressed, and what was fitted on what."""
         return report(self)
+
+    def figures(self) -> Mapping[str, Figure]:
+        """Draw predictions over measurements, and the errors of each source beside its noise."""
+        from simcore.studies.validate.figures import errors, scatter
+
+        drawn = [each for each in self.measured if each.total.expressed]
+        if not drawn:
+            return {}
+        return {"scatter": scatter(drawn), "errors": errors(drawn)}

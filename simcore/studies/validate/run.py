@@ -1,71 +1,159 @@
-"""``simcore validate``: the model of memory against measured rows."""
+"""``simcore validate``: the model against measured rows."""
 
 from __future__ import annotations
 
+import importlib
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from simcore.errors import InputError, field
-from simcore.readers.memory_files import MemoryRow, read_memory
 from simcore.results import Provenance, versions
 from simcore.studies.request import study
-from simcore.studies.validate.outcome import Errors, Fitting, Row, errors_of
+from simcore.studies.validate.columns import COLLECTIVES, ITERATIONS, lasting, read_columns
+from simcore.studies.validate.memory import MemoryValidation, validate_memory
+from simcore.studies.validate.noise import repeats, setting
+from simcore.studies.validate.outcome import Measured
+from simcore.studies.validate.report import short
 from simcore.studies.validate.request import ValidateRequest
 from simcore.studies.validate.result import ValidateResult
+from simcore.studies.validate.rows import Held
+
+FILES = ("rows", "collectives", "memory", "add")
+"""Fields that name a file, of which one is given at most."""
+
+SHIPPED = "public measurements"
+"""What the rows that ship with simcore are called."""
 
 
 @study(ValidateRequest)
-def validate(request: ValidateRequest) -> ValidateResult:
-    """Hold the model of memory against measured rows.
+def validate(request: ValidateRequest) -> ValidateResult | MemoryValidation:
+    """Hold the model against measured rows.
 
     Raises
     ------
     InputError
-        If the file is none of measured memory, naming the column that it lacks.
+        If a file cannot be read, lacks a column, or has no row of the source that is asked for.
     """
-    if request.memory is None:
-        raise InputError(field("memory"), "nothing", "a file of measured memory", f"Add {field('memory')} FILE.")
+    _check(request)
+    if request.memory is not None:
+        return validate_memory(request, request.memory, lambda sources: chosen(request.source, sources))
     started = time.process_time()
-    read = read_memory(request.memory)
-    sources = list(dict.fromkeys(row.source for row in read.rows))
-    of = {source: [row for row in read.rows if row.source == source] for source in sources}
+    read, stack, fits = _added(request.add) if request.add is not None else (_read(request), "", ())
+    sources = chosen(request.source, [row.source for each in read for row in each.measured.rows])
+    given = request.add or request.rows or request.collectives
     return ValidateResult(
-        name=Path(request.memory).name,
-        peaks=tuple(_peaks(source, rows) for source, rows in of.items() if any(row.peak for row in rows)),
-        states=tuple(_states(source, rows) for source, rows in of.items() if any(row.state for row in rows)),
-        fitting=tuple(_fitting(source, rows) for source, rows in of.items() if any(row.ran_out for row in rows)),
-        unexpressed=_reasons(read.rows),
-        rows=tuple(Row(row.source, row.name, row.peak, row.predicted, row.reason) for row in read.rows),
-        warnings=read.warnings,
+        name=SHIPPED if given is None else Path(given).name,
+        measured=tuple(kept for each in read if (kept := _of(each.measured, sources)).rows),
+        stack=stack,
+        fits=fits,
+        warnings=tuple(each.warning for each in read if each.warning),
         provenance=Provenance(
             command=request.study,
             inputs=request.resolved().inputs(),
-            sha256={"memory": read.sha256},
+            sha256={each.measured.what: each.sha256 for each in read},
             versions=versions(),
         ),
         cpu_seconds=time.process_time() - started,
     )
 
 
-def _peaks(source: str, rows: Sequence[MemoryRow]) -> Errors:
-    measured = [row for row in rows if not row.ran_out]
-    off = [row.predicted / row.peak - 1 for row in measured if row.predicted is not None and row.peak]
-    return errors_of(source, len(measured), off)
+def chosen(text: str, sources: Sequence[str]) -> list[str]:
+    """Return the sources that contain a text in any case, each once.
+
+    Raises
+    ------
+    InputError
+        If none does, naming those there are.
+
+    Examples
+    --------
+    >>> chosen("VTRAIN", ["VIA-Research/vTrain", "Aceso", "VIA-Research/vTrain"])
+    ['VIA-Research/vTrain']
+    """
+    each = list(dict.fromkeys(sources))
+    found = [source for source in each if text.lower() in source.lower()]
+    if each and not found:
+        there = ", ".join(short(source, 36) for source in each)
+        raise InputError(field("source"), f"'{text}'", f"a part of one of {there}")
+    return found
 
 
-def _states(source: str, rows: Sequence[MemoryRow]) -> Errors:
-    off = [row.predicted_state / row.state - 1 for row in rows if row.predicted_state is not None and row.state]
-    return errors_of(source, len(rows), off)
+@dataclass(frozen=True)
+class _Read:
+    """A table of measurements as it was read; the warning is empty where there is none."""
+
+    measured: Measured
+    sha256: str
+    warning: str = ""
 
 
-def _fitting(source: str, rows: Sequence[MemoryRow]) -> Fitting:
-    """Return which rows fit; a row whose device's memory is not known is left out."""
-    known = [(row.ran_out, row.predicted <= row.capacity) for row in rows if row.predicted and row.capacity]
-    out, ran = ([fits for ran_out, fits in known if ran_out is kind] for kind in (True, False))
-    return Fitting(source, len(out), len(out) - sum(out), len(ran), sum(ran))
+def _check(request: ValidateRequest) -> None:
+    given = [name for name in FILES if getattr(request, name) is not None]
+    if len(given) > 1:
+        raise InputError(field(given[1]), f"{field(given[0])} beside it", "one file", f"Leave {field(given[1])} out.")
+    if request.add is not None and request.source:
+        remedy = f"Leave {field('source')} out."
+        raise InputError(field("source"), f"{field('add')} beside it", "constants fitted to all rows", remedy)
 
 
-def _reasons(rows: Sequence[MemoryRow]) -> dict[tuple[str, str], int]:
-    return dict(Counter((row.source, row.reason) for row in rows if row.reason).most_common())
+def _read(request: ValidateRequest) -> list[_Read]:
+    """Read the file that is given, or both that ship with simcore."""
+    if request.rows is not None:
+        return [_iterations(request.rows)]
+    if request.collectives is not None:
+        return [_collectives(request.collectives)]
+    from simcore.studies.validate.shipped import shipped_collectives, shipped_iterations
+
+    iterations, collectives = shipped_iterations(), shipped_collectives()
+    return [_iterations(iterations), _collectives(collectives)]
+
+
+def _iterations(path: str | Path) -> _Read:
+    from simcore.studies.validate.iterations import held_against_iterations
+
+    return _held("iterations", path, ITERATIONS, held_against_iterations)
+
+
+def _collectives(path: str | Path) -> _Read:
+    from simcore.studies.validate.collectives import held_against_collectives
+
+    return _held("collectives", path, COLLECTIVES, held_against_collectives)
+
+
+def _added(path: str | Path) -> tuple[list[_Read], str, tuple[str, ...]]:
+    """Fit constants to rows, and hold what they predict against them."""
+    engine: Any = importlib.import_module("simcore.studies.validate.iterations")
+    fitted: list[tuple[str, tuple[str, ...]]] = []
+
+    def hold(file: str | Path) -> Sequence[Held]:
+        rows, stack, sentences = engine.fit_to(file)
+        fitted.append((stack.name, tuple(sentences)))
+        return tuple(rows)
+
+    read = _held("iterations", path, ITERATIONS, hold)
+    return [read], *fitted[0]
+
+
+def _held(what: str, path: str | Path, columns: Sequence[str], hold: Callable[[str | Path], Sequence[Held]]) -> _Read:
+    """Read a table, hold the model against its rows, and find rows that repeat a measurement."""
+    with lasting(path) as place:
+        file = read_columns(place, columns)
+        settings = [setting(row) for _, row in file.rows()]
+        rows = tuple(hold(place))
+    if len(rows) != len(settings):
+        warning = f"{len(settings):,} rows were read and {len(rows):,} judged: noise of repeated rows is left out."
+        return _Read(Measured(what, rows), file.sha256, warning)
+    return _Read(Measured(what, rows, tuple(repeats(rows, settings))), file.sha256)
+
+
+def _of(measured: Measured, sources: Sequence[str]) -> Measured:
+    """Return the rows of some sources."""
+    wanted = frozenset(sources)
+    return Measured(
+        measured.what,
+        tuple(row for row in measured.rows if row.source in wanted),
+        tuple(pair for pair in measured.spreads if pair[0].source in wanted),
+    )
