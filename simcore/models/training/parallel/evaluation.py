@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from simcore.models.compute.compute_model import KernelCall, profiled
 from simcore.models.compute.profile import KernelProfile
+from simcore.models.network.measured import CollectiveProfile
 from simcore.models.network.topology import Topology
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.operator_maker import adam_update
@@ -47,11 +48,14 @@ class Machine(NamedTuple):
         The network.
     bandwidths : tuple of float
         Bandwidth of one GPU into each dimension [B/s], innermost first.
+    collectives : CollectiveProfile or None
+        What collectives take there, where that was measured; else what the links allow.
     """
 
     profile: KernelProfile
     topology: Topology
     bandwidths: tuple[float, ...]
+    collectives: CollectiveProfile | None = None
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,8 @@ class Evaluator:
         """Return where a layout's groups lie on the network."""
         key = layout.tp, layout.cp, layout.pp, layout.ep, layout.dp
         if key not in self._placements:
-            self._placements[key] = Placement(self.machine.topology, self.machine.bandwidths, layout)
+            machine = self.machine
+            self._placements[key] = Placement(machine.topology, machine.bandwidths, layout, machine.collectives)
         return self._placements[key]
 
     def _block_times(
