@@ -1,27 +1,28 @@
 """The profiles of collectives of the zoo, fitted to public measurements, and how far they are off on held-out rows.
 
-    python benchmarks/public_collectives.py ../shared/data/measured/collectives.csv.gz            # prints the tables
-    python benchmarks/public_collectives.py ../shared/data/measured/collectives.csv.gz --write    # and writes the zoo's files
+python benchmarks/public_collectives.py ../shared/data/measured/collectives.csv.gz            # prints the tables
+python benchmarks/public_collectives.py ../shared/data/measured/collectives.csv.gz --write    # and writes the zoo's files
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
-from simcore.calibrate.collectives.fit import Fitting, Sample, fit_collectives, medians
+from simcore.calibrate.collectives.fit import Fitting, Sample, fit_collectives
 from simcore.calibrate.collectives.offsets import Seen, offsets_of
 from simcore.calibrate.collectives.states import slower
-from simcore.models.network.measured import CollectiveProfile, unaligned
+from simcore.models.network.measured import CollectiveProfile, Span
 from simcore.readers.collective_profiles import profile_document
 from simcore.readers.collective_tables import CollectiveRow, read_collectives
 from simcore.readers.zoo import ROOT
+from simcore.studies.validate.collectives import element_of, interval_of, state_of
 
 NOT_MEASURED = (
     "Between nodes nothing was measured: steps of 5 us (LL) and 14 us (Simple) as NCCL's tuning model has them, and 92 % "
@@ -85,11 +86,6 @@ def model_of(row: CollectiveRow) -> str:
     return row.note.rpartition(", ")[2]
 
 
-def element_of(model: str) -> int:
-    """Return the bytes of an element of a model's tensors [B]: Wide-ResNet is fp32, the others fp16."""
-    return 4 if model.startswith("resnet") else 2
-
-
 def fitted(source: Source, rows: Sequence[CollectiveRow], folds: int = FOLDS) -> CollectiveProfile:
     """Fit the profile of a source to rows."""
     slow = slower([(row.kind, row.span) for row in rows], [row.size for row in rows], [row.seconds for row in rows])
@@ -110,37 +106,57 @@ def fitted(source: Source, rows: Sequence[CollectiveRow], folds: int = FOLDS) ->
     )  # fmt: skip
 
 
-def state_of(profile: CollectiveProfile, row: CollectiveRow) -> str:
-    """Return what sets a row apart, as far as the profile knows."""
-    offset = profile.offsets.get(model_of(row), {}).get(int(row.size / 2**20), 0)
-    return "unaligned" if unaligned(row.kind, row.span.gpus, offset, element_of(model_of(row))) else row.state
+class Off(NamedTuple):
+    """How far off a prediction of one size in one group is; of its rows so many lie within the interval."""
+
+    kind: str
+    span: Span
+    size: float
+    error: float
+    rows: int
+    within: int
+    noise: float | None
 
 
-def held_out(source: Source, rows: Sequence[CollectiveRow]) -> dict[tuple[str, int, int], list[float]]:
-    """Return errors on sizes that were held out, by kind and group: of the median of repeats."""
-    off: dict[tuple[str, int, int], list[float]] = defaultdict(list)
-    groups: dict[tuple[object, ...], list[CollectiveRow]] = defaultdict(list)
+def held_out(source: Source, rows: Sequence[CollectiveRow]) -> list[Off]:
+    """Return errors of the median of repeats on sizes that were held out, each once."""
+    groups: dict[tuple[object, ...], dict[float, list[CollectiveRow]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row.size > 0:
-            groups[row.kind, row.span, row.state, row.size].append(row)
-    by_group: dict[tuple[object, ...], list[tuple[object, ...]]] = defaultdict(list)
-    for key in sorted(groups, key=str):
-        by_group[key[:3]].append(key)
+            groups[row.kind, row.span, row.state][row.size].append(row)
+    off = []
     for fold in range(FOLDS):
-        held = {key for keys in by_group.values() for index, key in enumerate(sorted(keys, key=lambda k: k[3]))
-                if index % FOLDS == fold and len(keys) > 1}  # fmt: skip
-        if not held:
-            continue
-        kept = [row for row in rows if (row.kind, row.span, row.state, row.size) not in held]
-        profile = fitted(source, kept, folds=0)
-        for key in held:
-            own = groups[key]
-            measured = statistics.median(row.seconds for row in own)
-            predicted = statistics.median(
-                profile.timing(row.kind, row.span, state=state_of(profile, row)).seconds(row.size) for row in own
-            )
-            off[own[0].kind, own[0].span.near, own[0].span.nodes].append(predicted / measured - 1)
+        own = [each[size] for each in groups.values() for index, size in enumerate(sorted(each))
+               if index % FOLDS == fold and len(each) > 1]  # fmt: skip
+        held = {id(row) for some in own for row in some}
+        profile = fitted(source, [row for row in rows if id(row) not in held])
+        off += [error_of(profile, some) for some in own]
     return off
+
+
+def error_of(profile: CollectiveProfile, rows: Sequence[CollectiveRow]) -> Off:
+    """Return how far off a profile is on the repeats of one size."""
+    row = rows[0]
+    timings = [profile.timing(one.kind, one.span, state=state_of(profile, one)) for one in rows]
+    predicted = [timing.seconds(one.size) for timing, one in zip(timings, rows, strict=True)]
+    measured = statistics.median(one.seconds for one in rows)
+    within = 0
+    for timing, one, each in zip(timings, rows, predicted, strict=True):
+        low, high = interval_of(timing)
+        within += low * each <= one.seconds <= high * each
+    noise = statistics.fmean(abs(one.seconds / measured - 1) for one in rows) if len(rows) > 1 else None
+    return Off(row.kind, row.span, row.size, statistics.median(predicted) / measured - 1, len(rows), within, noise)
+
+
+def line_of(name: str, some: Sequence[Off]) -> str:
+    """Return a row of the table."""
+    rows = sum(one.rows for one in some)
+    noise = [one.noise for one in some if one.noise is not None]
+    shown = f"{statistics.fmean(noise):6.2%}" if noise else "     -"
+    return (
+        f"{name:34} {rows:5} rows, {len(some):5} sizes  MAPE {statistics.fmean(abs(one.error) for one in some):6.2%}  "
+        f"noise {shown}  within 90 % {sum(one.within for one in some) / rows:6.1%}"
+    )
 
 
 def main() -> None:
@@ -150,21 +166,27 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     rows = read_collectives(arguments.table).rows
+    every = []
     for source in SOURCES:
-        started = time.process_time()
         own = rows_of(source, rows)
         if arguments.write:
-            profile = fitted(source, own)
-            text = yaml.safe_dump(profile_document(profile, source.description), sort_keys=False, width=120,
-                                  default_flow_style=None, allow_unicode=True)  # fmt: skip
-            (ROOT / "collectives" / f"{source.name}.yaml").write_text(text, encoding="utf-8")
+            write(source, fitted(source, own))
         off = held_out(source, own)
-        print(f"{source.name}: {len(own)} rows, {time.process_time() - started:.1f} CPU s")
-        for kind in dict.fromkeys(kind for kind, _, _ in sorted(off)):
-            each = [one for (name, _, _), some in off.items() if name == kind for one in some]
-            print(f"  {kind:16} {len(each):5} sizes, held-out MAPE {statistics.fmean(map(abs, each)):6.2%}")
-        every = [one for some in off.values() for one in some]
-        print(f"  {'all':16} {len(every):5} sizes, held-out MAPE {statistics.fmean(map(abs, every)):6.2%}")
+        every += off
+        for kind, near, nodes in sorted({(one.kind, one.span.near, one.span.nodes) for one in off}):
+            some = [one for one in off if (one.kind, one.span) == (kind, Span(near, nodes))]
+            print(line_of(f"{source.name} {kind} {near} x {nodes}", some))
+        for kind in sorted({one.kind for one in off}):
+            print(line_of(f"{source.name} {kind}", [one for one in off if one.kind == kind]))
+        print(line_of(source.name, off))
+    print(line_of("all", every))
+
+
+def write(source: Source, profile: CollectiveProfile) -> None:
+    """Write a file of the zoo."""
+    document = profile_document(profile, source.description)
+    text = yaml.safe_dump(document, sort_keys=False, width=118, default_flow_style=None, allow_unicode=True)
+    (ROOT / "collectives" / f"{source.name}.yaml").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

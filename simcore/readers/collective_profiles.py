@@ -15,6 +15,9 @@ from simcore.models.network.measured import KINDS, CollectiveProfile, Curve, Lin
 from simcore.readers.quantities import Bandwidth, Entry, Measure, NotEmpty, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 
+KIBIBYTE = 1024
+"""Bytes of a KiB [B]."""
+
 _Positive = Annotated[Measure, Field(gt=0)]
 _Size = Annotated[Whole, Field(ge=1)]
 _Kind = Literal["all-reduce", "reduce-scatter", "all-gather", "all-to-all", "point-to-point"]
@@ -44,6 +47,7 @@ class _Curve(Strict):
     noise: Annotated[Measure, Field(ge=0)] = 0.0
     bytes: list[_Positive]
     factors: list[_Positive]
+    fitted_KiB: list[Annotated[Measure, Field(ge=0)]] = []
 
 
 class CollectivesSchema(Entry):
@@ -61,7 +65,9 @@ class CollectivesSchema(Entry):
     offsets: dict[str, dict[int, Annotated[Whole, Field(ge=0)]]] = {}
 
 
-def read_collective_profile(name_or_path: str | Path | InputFile, place: str = "collectives") -> Read[CollectiveProfile]:
+def read_collective_profile(
+    name_or_path: str | Path | InputFile, place: str = "collectives"
+) -> Read[CollectiveProfile]:
     """Read a profile of collectives by its name in the zoo, or from a file.
 
     Raises
@@ -107,7 +113,16 @@ def _curve(one: _Curve, place: str) -> Curve:
         raise InputError(place, found, "as many factors as sizes, which rise")
     span = Span(one.near, one.nodes)
     return Curve(
-        one.kind, span, one.state, tuple(one.bytes), tuple(one.factors), one.error, one.low, one.high, one.noise, one.rows
+        one.kind,
+        span,
+        one.state,
+        tuple(one.bytes),
+        tuple(one.factors),
+        one.error,
+        one.low,
+        one.high,
+        one.noise,
+        one.rows,
     )
 
 
@@ -125,6 +140,10 @@ def profile_document(profile: CollectiveProfile, description: str) -> dict[str, 
     }  # fmt: skip
 
 
+def _plain(number: float) -> float | int:
+    return int(number) if number == int(number) else number
+
+
 def _line_document(kind: str, one: Line) -> Mapping[str, Any]:
     times = {name: getattr(one, name) for name in ("launch", "step", "far_step")}
     shares = {name: float(f"{getattr(one, name):.4g}") for name in ("efficiency", "far_efficiency")}
@@ -137,4 +156,5 @@ def _curve_document(one: Curve) -> Mapping[str, Any]:
     return {
         "kind": one.kind, "near": one.span.near, "nodes": one.span.nodes, "state": one.state, "rows": one.rows,
         **numbers, "bytes": list(one.sizes), "factors": list(one.factors),
+        "fitted_KiB": [_plain(each / KIBIBYTE) for each in one.fitted],
     }  # fmt: skip

@@ -139,7 +139,10 @@ def _check_header(header: Sequence[str], path: str) -> None:
     for name in REQUIRED:
         if name not in header:
             raise InputError(
-                f"{path}, header", f"no column '{name}'", f"the columns {', '.join(REQUIRED)} and one of times", "Add it."
+                f"{path}, header",
+                f"no column '{name}'",
+                f"the columns {', '.join(REQUIRED)} and one of times",
+                "Add it.",
             )
     named = [name for name in TIMES if name in header]
     if len(named) != 1:
@@ -173,14 +176,10 @@ def measured_row(
     span = _span(base, count, row)
     shard = kind == Collective.ALL_GATHER and not _is_shard(base.source, row)
     state = "no-nvls" if "NVLS_ENABLE=0" in base.note else ""
-    return _with(
-        base, kind=kind, span=span, size=bytes_ / count if shard else bytes_, seconds=seconds, state=state
-    )
+    return _with(base, kind=kind, span=span, size=bytes_ / count if shard else bytes_, seconds=seconds, state=state)
 
 
-def _wrong(
-    word: str, kind: str, gpus: str, count: int | None, size: str, bytes_: float | None
-) -> Iterator[str]:
+def _wrong(word: str, kind: str, gpus: str, count: int | None, size: str, bytes_: float | None) -> Iterator[str]:
     if not kind:
         yield f"'{word}' is no collective that the model has: {', '.join(sorted(set(WORDS.values())))}"
     if count is None or count < 2:

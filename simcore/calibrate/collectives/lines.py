@@ -44,9 +44,7 @@ class _Free(NamedTuple):
     high: float
 
 
-def fit_lines(
-    kind: str, samples: Sequence[Sample], profile: CollectiveProfile, known: Fitting
-) -> tuple[Line, ...]:
+def fit_lines(kind: str, samples: Sequence[Sample], profile: CollectiveProfile, known: Fitting) -> tuple[Line, ...]:
     """Return the lines of a kind that are closest to measured times.
 
     Parameters
@@ -155,4 +153,3 @@ def _made(lines: Sequence[Line], free: Sequence[_Free], point: NDArray[np.float6
     for one, value in zip(free, point, strict=True):
         values[one.line][one.name] = math.exp(value)
     return [replace(line, **each) for line, each in zip(lines, values, strict=True)]  # type: ignore[arg-type]
-

@@ -184,6 +184,8 @@ class Curve:
         Mean absolute relative deviation of repeats from their median; 0 where there are none.
     rows : int
         Measured rows.
+    fitted : tuple of float
+        Sizes that it was fitted to [B].
     """
 
     kind: str
@@ -196,6 +198,7 @@ class Curve:
     high: float = 1.0
     noise: float = 0.0
     rows: int = 0
+    fitted: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -393,7 +396,7 @@ class Timing:
             return _least(self.lines, size) * self.times[end] / _least(self.lines, self.sizes[end])
         (left, right), (low, high) = self.sizes[index - 1 : index + 1], self.times[index - 1 : index + 1]
         share = math.log(size / left) / math.log(right / left)
-        return low * (high / low) ** share
+        return low * math.exp(share * math.log(high / low))
 
     def within(self, size: float) -> bool:
         """Return whether a size is within what was measured."""

@@ -56,6 +56,7 @@ class Placement:
             self.topology, layout.tp, layout.replicas, place, ep=layout.ep, cp=layout.cp
         )
         self.collectives = collectives
+        self.beyond: set[tuple[Collective, Axis]] = set()  # what was asked for sizes that were not measured
         self._timings: dict[tuple[Collective, Axis], Timing] = {}
         self._lines: dict[tuple[Collective, Axis], tuple[float, float]] = {}
         self._loads: dict[tuple[Collective, Axis], tuple[float, ...]] = {}
@@ -67,7 +68,11 @@ class Placement:
         """
         if self.collectives is not None:
             timing = self.timing(sent.collective, sent.axis)
-            return 0.0 if timing is None else timing.seconds(sent.size)
+            if timing is None:
+                return 0.0
+            if not timing.within(sent.size):
+                self.beyond.add((sent.collective, sent.axis))
+            return timing.seconds(sent.size)
         latency, each = self.line(sent.collective, sent.axis)
         return latency + each * sent.size
 
@@ -84,11 +89,10 @@ class Placement:
         """Return what a collective of a group takes as it was measured; None where that is one GPU."""
         key = collective, axis
         if key not in self._timings:
-            groups = self.groups.sizes(axis)
-            if all(group == 1 for group in groups):
+            span = self.span(axis)
+            if span.gpus == 1:
                 return None
             assert self.collectives is not None
-            span = Span(groups[0], math.prod(groups[1:]))
             self._timings[key] = self.collectives.timing(collective.value, span, self.bandwidths)
         return self._timings[key]
 
@@ -126,6 +130,11 @@ class Placement:
         mine, theirs = ([self.groups.sizes(axis) for axis in some] for some in (axes, others))
         dimensions = range(len(self.bandwidths))
         return tuple(d for d in dimensions if any(one[d] > 1 for one in mine) and any(one[d] > 1 for one in theirs))
+
+    def span(self, axis: Axis) -> Span:
+        """Return how a group lies on nodes, which the first dimension is."""
+        near, *others = self.groups.sizes(axis)
+        return Span(near, math.prod(others))
 
     def used(self) -> tuple[tuple[Collective, Axis, Timing], ...]:
         """Return the measured collectives that were asked for."""
