@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
-from simcore.calibrate.collectives.fit import Fitting, Sample, fit_collectives
-from simcore.calibrate.collectives.offsets import Seen, offsets_of
-from simcore.calibrate.collectives.states import slower
+from simcore.calibrate.collectives.table import fit_rows
 from simcore.models.network.measured import CollectiveProfile, Span
 from simcore.readers.collective_profiles import profile_document
 from simcore.readers.collective_tables import CollectiveRow, read_collectives
 from simcore.readers.zoo import ROOT
-from simcore.studies.validate.collectives import element_of, interval_of, state_of
+from simcore.studies.validate.collectives import interval_of, state_of
 
 NOT_MEASURED = (
     "Between nodes nothing was measured: steps of 5 us (LL) and 14 us (Simple) as NCCL's tuning model has them, and 92 % "
@@ -39,35 +37,34 @@ class Source:
     source: str
     licence: str
     devices: tuple[str, ...]
-    known: Fitting
+    bandwidths: tuple[float, float]
     derived: str = ""
-    tensors: bool = False
 
 
 VTRAIN, STAS = "vTrain VIA-Research/vTrain@", "stas00/ml-engineering@"
 SOURCES = (
     Source(
         "v100-32gb", "Collectives among 8 V100-32GB in a cube mesh of NVLink, and messages between two nodes",
-        "Aceso microsoft/SuperScaler@", "MIT", ("v100_32gb",), Fitting(150e9, 6.25e9, mesh=True),
+        "Aceso microsoft/SuperScaler@", "MIT", ("v100_32gb",), (150e9, 6.25e9),
         "Of collectives between nodes nothing was measured: messages alone were. Steps and efficiency of the others are "
-        "assumed as NCCL's tuning model has them.", tensors=True,
+        "assumed as NCCL's tuning model has them.",
     ),
     Source("v100", "All-reduces among 2 to 8 V100 in a cube mesh of NVLink", VTRAIN, "MIT", ("v100",),
-           Fitting(150e9, 6.25e9, mesh=True), NOT_MEASURED + "Kinds other than all-reduces are derived from it."),
+           (150e9, 6.25e9), NOT_MEASURED + "Kinds other than all-reduces are derived from it."),
     Source("a100", "All-reduces among 2 to 8 A100 on NVLink switches", VTRAIN, "MIT", ("a100",),
-           Fitting(300e9, 25e9), NOT_MEASURED + "Kinds other than all-reduces are derived from it."),
+           (300e9, 25e9), NOT_MEASURED + "Kinds other than all-reduces are derived from it."),
     Source("a100-nccl-tests", "All-reduces among 8 A100 on NVLink switches", STAS, "CC BY-SA 4.0, facts alone",
-           ("a100 (one node)",), Fitting(300e9, 25e9), NOT_MEASURED + "Kinds other than all-reduces are derived from it."),
+           ("a100 (one node)",), (300e9, 25e9), NOT_MEASURED + "Kinds other than all-reduces are derived from it."),
     Source("h200", "Collectives among 4 to 8 H200 on NVLink switches that reduce (NVLS)", STAS,
-           "CC BY-SA 4.0, facts alone", ("h200 (one node)",), Fitting(450e9, 50e9, nvls=5),
+           "CC BY-SA 4.0, facts alone", ("h200 (one node)",), (450e9, 50e9),
            NOT_MEASURED + "Messages and all-to-alls are derived from rings of all-reduces; an H100 has the same links."),
     Source("b200", "All-reduces among 4 to 8 B200 on NVLink switches that reduce (NVLS), and on 4 nodes over EFA", STAS,
            "CC BY-SA 4.0, facts alone",
            ("b200 (4 nodes x 8, P6-B200, 50 GB/s EFA v4 per GPU)", "b200 (1 node, P6-B200)", "b200 (one node)"),
-           Fitting(900e9, 50e9, nvls=6),
+           (900e9, 50e9),
            "Other networks between nodes than EFA have shorter steps. Kinds other than all-reduces are derived from it."),
     Source("unstated", "All-reduces and all-to-alls among 2 to 8 GPUs that the source does not name; as fast as A100",
-           "Galvatron PKU-DAIR/Hetu-Galvatron@", "Apache-2.0", ("not stated",), Fitting(300e9, 25e9),
+           "Galvatron PKU-DAIR/Hetu-Galvatron@", "Apache-2.0", ("not stated",), (300e9, 25e9),
            NOT_MEASURED + "The device is not stated; links of an A100 are taken."),
 )  # fmt: skip
 
@@ -81,29 +78,12 @@ def rows_of(source: Source, rows: Sequence[CollectiveRow]) -> list[CollectiveRow
     ]
 
 
-def model_of(row: CollectiveRow) -> str:
-    """Return the model whose tensor a row of a profiler is of."""
-    return row.note.rpartition(", ")[2]
-
-
-def fitted(source: Source, rows: Sequence[CollectiveRow], folds: int = FOLDS) -> CollectiveProfile:
+def fitted(source: Source, rows: Sequence[CollectiveRow]) -> CollectiveProfile:
     """Fit the profile of a source to rows."""
-    slow = slower([(row.kind, row.span) for row in rows], [row.size for row in rows], [row.seconds for row in rows])
-    slow = slow if source.tensors else [False] * len(rows)
-    samples = [
-        Sample(row.kind, row.span, row.size, row.seconds, "unaligned" if late else row.state)
-        for row, late in zip(rows, slow, strict=True)
-    ]
-    seen = [
-        Seen(model_of(row), int(row.size / 2**20), element_of(model_of(row)), row.kind, row.span.gpus, late)
-        for row, late in zip(rows, slow, strict=True)
-        if row.kind in {"all-gather", "all-to-all", "reduce-scatter"}
-    ]
-    profile = fit_collectives(source.name, samples, source.known, folds=folds)
+    profile = fit_rows(source.name, rows, *source.bandwidths, folds=FOLDS)
     return replace(
-        profile, devices=source.devices, source=rows[0].source, licence=source.licence, derived=source.derived,
-        offsets=offsets_of(seen) if source.tensors else {},
-    )  # fmt: skip
+        profile, devices=source.devices, source=rows[0].source, licence=source.licence, derived=source.derived
+    )
 
 
 class Off(NamedTuple):

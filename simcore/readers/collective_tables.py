@@ -76,6 +76,22 @@ class CollectiveRow:
     state: str = ""
     why_not: str = ""
 
+    @property
+    def model(self) -> str:
+        """Model whose tensor was measured, where the note is that of a profiler of models."""
+        place, comma, model = self.note.partition(", ")
+        return model if comma and place in {"intra-node", "inter-node"} else ""
+
+    @property
+    def element(self) -> int:
+        """Bytes of an element of that model's tensors [B]: Wide-ResNet is fp32, the others are fp16."""
+        return 4 if self.model.startswith("resnet") else 2
+
+    @property
+    def mebibytes(self) -> int:
+        """MiB of a GPU, rounded down."""
+        return int(self.size / 2**20)
+
 
 @dataclass(frozen=True)
 class CollectiveTable:

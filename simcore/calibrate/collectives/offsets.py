@@ -7,8 +7,10 @@ its length modulo `PERIOD` alone, the same in all groups, so rows of one group t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from simcore.models.network.measured import PERIOD, unaligned
 
@@ -40,38 +42,55 @@ class Seen(NamedTuple):
     slow: bool
 
 
+WRONG = 0.03
+"""Share of rows that are taken to be judged wrongly."""
+
+ROUNDS = 20
+"""Rounds in which shares of offsets and offsets of tensors are made to agree."""
+
+CASES = [(kind, gpus) for kind in ("all-gather", "all-to-all", "reduce-scatter") for gpus in (2, 4, 8)]
+"""Kinds and groups that an offset decides of."""
+
+
 def offsets_of(rows: Iterable[Seen]) -> dict[str, dict[int, int]]:
-    """Return the elements that most rows of each tensor agree with; those of 0 are left out.
+    """Return the likely offset of each tensor by model and MiB; those of 0 are left out.
+
+    How often each offset occurs is estimated from all tensors together, by expectation maximisation. Of the offsets the
+    one is taken whose collectives are most likely as its tensor's are.
 
     Examples
     --------
     >>> slow = [Seen("gpt", 20, 2, "all-gather", gpus, True) for gpus in (2, 4)]
-    >>> offsets_of([*slow, Seen("gpt", 21, 2, "all-gather", 2, False)])
-    {'gpt': {20: 1}}
+    >>> list(offsets_of([*slow, Seen("gpt", 21, 2, "all-gather", 2, False)])["gpt"])
+    [20]
     """
     tensors: dict[tuple[str, int], list[Seen]] = defaultdict(list)
     for row in rows:
         tensors[row.model, row.mebibytes].append(row)
     found: dict[str, dict[int, int]] = defaultdict(dict)
-    for (model, size), own in sorted(tensors.items()):
-        offset = _offset(own)
-        if offset:
-            found[model][size] = offset
+    for element in sorted({own[0].element for own in tensors.values()}):
+        keys = [key for key, own in sorted(tensors.items()) if own[0].element == element]
+        for (model, size), offset in zip(keys, _offsets([tensors[key] for key in keys], element), strict=True):
+            if offset:
+                found[model][size] = offset
     return dict(found)
 
 
-def _offset(own: list[Seen]) -> int:
-    """Return the offset that contradicts fewest rows; of equals none, or that which most of them say the same as."""
-    element = own[0].element
-    wrong: Mapping[int, int] = {
-        offset: sum(unaligned(one.kind, one.gpus, offset, element) != one.slow for one in own)
-        for offset in range(PERIOD // element)
-    }
-    least = min(wrong.values())
-    best = [offset for offset, count in wrong.items() if count == least]
-    if best[0] == 0:
-        return 0
-    cases = [(kind, gpus) for kind in ("all-gather", "all-to-all", "reduce-scatter") for gpus in (2, 4, 8)]
-    told = {offset: [unaligned(*case, offset, element) for case in cases] for offset in best}
-    shares = [sum(column) / len(best) for column in zip(*told.values(), strict=True)]
-    return min(best, key=lambda offset: sum(abs(one - share) for one, share in zip(told[offset], shares, strict=True)))
+def _offsets(tensors: Sequence[Sequence[Seen]], element: int) -> list[int]:
+    """Return the offset of each tensor, whose elements are alike."""
+    number = PERIOD // element
+    told = np.array([[unaligned(*case, offset, element) for case in CASES] for offset in range(number)])
+    likely = np.ones((len(tensors), number))
+    for index, own in enumerate(tensors):
+        for one in own:
+            same = told[:, CASES.index((one.kind, one.gpus))] == one.slow
+            likely[index] *= np.where(same, 1 - WRONG, WRONG)
+    shares = np.full(number, 0.5 / (number - 1))
+    shares[0] = 0.5
+    for _ in range(ROUNDS):
+        each = likely * shares
+        each /= each.sum(axis=1, keepdims=True)
+        shares = each.mean(axis=0) + 1e-6
+    sure = each @ told
+    off = np.abs(sure[:, None, :] - told[None, :, :]).sum(axis=2)
+    return [int(offset) for offset in off.argmin(axis=1)]

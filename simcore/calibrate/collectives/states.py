@@ -18,6 +18,9 @@ GAP = 0.08
 SHARE = 0.08
 """Least share of the rows of a group in the slower cluster, for there to be one."""
 
+LEAST = 100
+"""Rows of a group from which clusters are looked for."""
+
 FROM = 4 * 2**20
 """Size from which clusters are looked for [B]; below, latency hides them."""
 
@@ -41,7 +44,7 @@ def slower(groups: Sequence[Group], sizes: Sequence[float], seconds: Sequence[fl
         if sizes[index] >= FROM:
             rows[group].append(index)
     slow = [False] * len(groups)
-    for own in rows.values():
+    for own in (each for each in rows.values() if len(each) >= LEAST):
         found = _of_group(own, sizes, seconds)
         if len(found) >= SHARE * len(own):
             for index in found:

@@ -376,8 +376,9 @@ class Timing:
 
     Examples
     --------
-    >>> Timing(((1e-5, 1e-11), (2e-5, 5e-12))).seconds(1e6), Timing(((1e-5, 1e-11), (2e-5, 5e-12))).seconds(4e6)
-    (2e-05, 4e-05)
+    >>> timing = Timing(((1e-5, 1e-11), (2e-5, 5e-12)))
+    >>> [round(1e6 * timing.seconds(size), 3) for size in (1e6, 4e6)]
+    [20.0, 40.0]
     """
 
     lines: tuple[tuple[float, float], ...]

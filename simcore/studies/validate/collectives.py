@@ -12,8 +12,6 @@ from simcore.readers.collective_tables import CollectiveRow, read_collectives
 from simcore.readers.zoo import names
 from simcore.studies.validate.rows import Held
 
-MEBIBYTE = 2**20
-
 UNKNOWN = 0.25
 """How far off a time may be in a group whose error was not measured, as a share of it."""
 
@@ -98,21 +96,9 @@ def _plain(name: str) -> str:
 
 def state_of(profile: CollectiveProfile, row: CollectiveRow) -> str:
     """Return what sets a row apart, as far as the profile knows its tensor: see `CollectiveProfile.offsets`."""
-    model = row.note.rpartition(", ")[2]
-    offset = profile.offsets.get(model, {}).get(int(row.size / MEBIBYTE), 0)
+    offset = profile.offsets.get(row.model, {}).get(row.mebibytes, 0)
     assert row.span is not None
-    return "unaligned" if unaligned(row.kind, row.span.gpus, offset, element_of(model)) else row.state
-
-
-def element_of(model: str) -> int:
-    """Return the bytes of an element of the tensors of a profiler's model: Wide-ResNet is fp32, the others fp16 [B].
-
-    Examples
-    --------
-    >>> element_of("resnet_2B"), element_of("gpt_13B")
-    (4, 2)
-    """
-    return 4 if model.startswith("resnet") else 2
+    return "unaligned" if unaligned(row.kind, row.span.gpus, offset, row.element) else row.state
 
 
 def interval_of(timing: Timing) -> tuple[float, float]:
