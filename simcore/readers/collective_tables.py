@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from simcore.errors import InputError, unknown_name
@@ -186,13 +187,13 @@ def measured_row(
     elif seconds >= FAILED:
         seconds, why = None, why or f"it did not run: its time is {time}"
     if why:
-        return _with(base, kind=kind, seconds=seconds, why_not=why)
+        return replace(base, kind=kind, seconds=seconds, why_not=why)
     assert count is not None
     assert bytes_ is not None
     span = _span(base, count, row)
     shard = kind == Collective.ALL_GATHER and not _is_shard(base.source, row)
     state = "no-nvls" if "NVLS_ENABLE=0" in base.note else ""
-    return _with(base, kind=kind, span=span, size=bytes_ / count if shard else bytes_, seconds=seconds, state=state)
+    return replace(base, kind=kind, span=span, size=bytes_ / count if shard else bytes_, seconds=seconds, state=state)
 
 
 def _wrong(word: str, kind: str, gpus: str, count: int | None, size: str, bytes_: float | None) -> Iterator[str]:
@@ -202,12 +203,6 @@ def _wrong(word: str, kind: str, gpus: str, count: int | None, size: str, bytes_
         yield f"'{gpus}' is no number of GPUs above 1"
     if bytes_ is None or not math.isfinite(bytes_) or bytes_ < 0:
         yield f"'{size}' is no size of at least 0"
-
-
-def _with(base: CollectiveRow, **more: object) -> CollectiveRow:
-    from dataclasses import replace
-
-    return replace(base, **more)  # type: ignore[arg-type]  # fields by name
 
 
 def _is_shard(source: str, row: Mapping[str, str]) -> bool:
@@ -234,6 +229,22 @@ def wire_seconds(kind: str, span: Span, size: float, near: float, far: float) ->
     algorithm = "direct" if kind in {Collective.ALL_TO_ALL, MESSAGE} else "ring"
     inside, outside = volume(algorithm, kind, span)
     return max(inside / near, outside / far) * size
+
+
+@lru_cache(maxsize=1024)
+def same_device(one: str, other: str) -> bool:
+    """Say whether two names of a device are the same but for capitals and marks.
+
+    Examples
+    --------
+    >>> same_device("V100-32GB", "v100_32gb"), same_device("a100", "a10")
+    (True, False)
+    """
+    return _letters(one) == _letters(other)
+
+
+def _letters(name: str) -> str:
+    return "".join(each for each in name.lower() if each.isalnum())
 
 
 def check_kind(word: str, place: str) -> str:

@@ -85,7 +85,9 @@ def collectives_words(placement: Placement) -> str:
     if profile is None:
         return ""
     errors = [timing.error for _, _, timing in placement.used() if timing.error is not None]
+    scaled = sum(timing.basis != "measured" for _, _, timing in placement.used())
     expected = f", expected error {max(errors):.1%}" if errors else ""
+    expected += f", {scaled} of {len(placement.used())} kinds and groups scaled by lines" if scaled else ""
     return f"collectives as measured (profile {profile.name}{expected})"
 
 

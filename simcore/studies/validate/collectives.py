@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from simcore.models.network.measured import CollectiveProfile, Timing, unaligned
 from simcore.readers.collective_profiles import read_collective_profile
-from simcore.readers.collective_tables import CollectiveRow, read_collectives
+from simcore.readers.collective_tables import CollectiveRow, read_collectives, same_device
 from simcore.readers.zoo import names
 from simcore.studies.validate.rows import Held
 
@@ -73,25 +72,9 @@ def _because(base: Held, why: str) -> Held:
 
 def profile_for(row: CollectiveRow, profiles: Sequence[CollectiveProfile]) -> CollectiveProfile | None:
     """Return the profile of a row's device: that of its own source, or else the first one of the device."""
-    same = [each for each in profiles if any(alike(row.device, device) for device in each.devices)]
+    same = [each for each in profiles if any(same_device(row.device, device) for device in each.devices)]
     own = [each for each in same if each.source == row.source]
     return next(iter((*own, *same)), None)
-
-
-@lru_cache(maxsize=1024)
-def alike(one: str, other: str) -> bool:
-    """Say whether two names of a device are the same but for capitals and marks.
-
-    Examples
-    --------
-    >>> alike("V100-32GB", "v100_32gb"), alike("a100", "a10")
-    (True, False)
-    """
-    return _plain(one) == _plain(other)
-
-
-def _plain(name: str) -> str:
-    return "".join(each for each in name.lower() if each.isalnum())
 
 
 def state_of(profile: CollectiveProfile, row: CollectiveRow) -> str:
