@@ -25,6 +25,7 @@ same command to carry on.
 
 \b
 $ simcore calibrate --quick -o mine.json
+$ simcore calibrate --from all_reduce_perf.txt --network dgx-a100 -o net.json
 """
 
 
@@ -43,8 +44,7 @@ class CalibrateCommand(StudyCommand):
             kept = f"what was measured is kept in {path}: run the same command without --force to carry on"
             raise KeyboardInterrupt(f"interrupted; {kept if path.exists() else 'nothing was measured yet'}") from None
         deliver(result, options, self.width, show)
-        assert isinstance(result, CalibrateResult)
-        if result.calibration.wrong:
+        if isinstance(result, CalibrateResult) and result.calibration.wrong:
             others = "what else was measured is in the profile"
             wrong = "; ".join(result.calibration.wrong)
             raise RunError(f"{others}, but not the kernels whose output is wrong: {wrong}")

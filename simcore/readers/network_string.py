@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simcore.errors import InputError, did_you_mean, shortened
+from simcore.models.network.measured import CollectiveProfile
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.numerals import MOST_DIGITS, as_whole
 from simcore.units import parse
@@ -48,12 +49,15 @@ class NetworkSpec:
         What a reader of a simulation on it must know of the file.
     of_bandwidth : tuple of str
         The same of its bandwidths, where they are used.
+    collectives : CollectiveProfile or None
+        What collectives take on it, where that was measured.
     """
 
     topology: Topology
     bandwidths: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
     of_bandwidth: tuple[str, ...] = ()
+    collectives: CollectiveProfile | None = None
 
 
 def check_npus(sizes: Sequence[int], place: str) -> None:

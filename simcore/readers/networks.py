@@ -10,12 +10,17 @@ from pydantic import Field, WrapValidator
 
 from simcore.errors import InputError
 from simcore.files import read_yaml
+from simcore.models.network.measured import CollectiveProfile
 from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.readers.collective_profiles import CollectivesSchema, profile_of, read_collective_profile
 from simcore.readers.network_string import NetworkSpec, check_npus
 from simcore.readers.other_files import refuse_other
 from simcore.readers.quantities import Bandwidth, Entry, NotEmpty, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import is_foreign_network, json_or_yaml, top_fields
+
+MOST_DIMENSIONS = 2
+"""Dimensions of a network whose collectives were measured: within nodes, and between them."""
 
 OPEN = 0
 """Size of a dimension whose file says ``nodes``: as many as the GPUs fill."""
@@ -35,6 +40,7 @@ class _Dimension(Strict):
 
 class _Network(Entry):
     dimensions: Annotated[list[_Dimension], NotEmpty]
+    collectives: str | CollectivesSchema | None = None
 
 
 def read_network(name_or_path: str | Path | InputFile, place: str = "network") -> Read[NetworkSpec]:
@@ -104,4 +110,18 @@ def read_any_network(name_or_path: str | Path | InputFile, place: str = "network
     topology = Topology(file.path.stem, tuple(dimensions), data.source or str(file.path))
     fixed = [entry.bandwidth for entry in data.dimensions]
     known = tuple(bandwidth for bandwidth in fixed if bandwidth is not None)
-    return file.of(NetworkSpec(topology, known if len(known) == len(fixed) else None))
+    collectives = _collectives(file, data)
+    return file.of(NetworkSpec(topology, known if len(known) == len(fixed) else None, collectives=collectives))
+
+
+def _collectives(file: InputFile, data: _Network) -> CollectiveProfile | None:
+    """Return the measured collectives of a network: its own, or those of an entry of the zoo."""
+    place = f"{file.path}, field 'collectives'"
+    if data.collectives is None:
+        return None
+    if len(data.dimensions) > MOST_DIMENSIONS:
+        found = f"it on a network of {len(data.dimensions)} dimensions"
+        raise InputError(place, found, "at most two dimensions, within nodes and between them", "Leave it out.")
+    if isinstance(data.collectives, str):
+        return read_collective_profile(data.collectives, place).value
+    return profile_of(data.collectives, file.path.stem, place, file.sha256)

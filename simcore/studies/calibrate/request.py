@@ -26,6 +26,11 @@ class CalibrateRequest(Request):
         metavar="NAME|FILE",
         help="Beside --from: a profile of the same chip; scaled by the clocks, it gives what the table lacks.",
     )
+    network: str | Path | None = option(
+        default=None,
+        metavar="NAME|FILE",
+        help="Beside --from: fit the collectives of this network to the table, or to what nccl-tests print.",
+    )
     source: str = option(default="", metavar="TEXT", help="Where that table is from, and its licence.")
     suites: Sequence[str] = option(
         default=SUITES,

@@ -15,6 +15,7 @@ from simcore.errors import InputError, field
 from simcore.models.compute.unfitted import unfitted
 from simcore.outputs import check_file
 from simcore.results import Provenance, versions
+from simcore.studies.calibrate.collectives import CollectivesResult, of_collectives
 from simcore.studies.calibrate.request import CalibrateRequest
 from simcore.studies.calibrate.result import CalibrateResult
 from simcore.studies.calibrate.table import of_table
@@ -22,8 +23,12 @@ from simcore.studies.request import study
 
 
 @study(CalibrateRequest)
-def calibrate(request: CalibrateRequest, *, progress: Progress | None = None) -> CalibrateResult:
+def calibrate(
+    request: CalibrateRequest, *, progress: Progress | None = None
+) -> CalibrateResult | CollectivesResult:
     """Measure the kernels of a device and fit a profile to them, or fit one to a table of measured kernels.
+
+    With a network beside the table its collectives are fitted, see `simcore.studies.calibrate.collectives`.
 
     The profile is written as it goes. Samples that it has already are not measured again, unless it is started anew.
     `calibrate.of` also takes ``progress``, see `simcore.calibrate.plan`.
@@ -37,6 +42,8 @@ def calibrate(request: CalibrateRequest, *, progress: Progress | None = None) ->
         If torch is not installed.
     """
     _check(request)
+    if request.network is not None:
+        return of_collectives(request, profile_path(request))
     if request.measurements is not None:
         return of_table(request, profile_path(request))
     require_torch()
@@ -76,7 +83,8 @@ def profile_path(request: CalibrateRequest) -> Path:
     >>> str(profile_path(CalibrateRequest(device="cuda:1")))
     'cuda-1.json'
     """
-    return Path(f"{request.device.replace(':', '-')}.json" if request.output is None else request.output)
+    name = request.device.replace(":", "-") if request.network is None else f"{Path(request.network).stem}-measured"
+    return Path(f"{name}.json" if request.output is None else request.output)
 
 
 def _check(request: CalibrateRequest) -> None:
@@ -85,10 +93,12 @@ def _check(request: CalibrateRequest) -> None:
     check_suites(request.suites)
     if request.measurements is not None:
         _check_measures_nothing(request)
-    for name in ("source", "rest") if request.measurements is None else ():
+    for name in ("source", "rest", "network") if request.measurements is None else ():
         if getattr(request, name):
             found = f"'{getattr(request, name)}'"
             raise InputError(field(name), found, f"{field('measurements')} beside it", "Leave it out.")
+    if request.network is not None and request.rest is not None:
+        raise InputError(field("rest"), f"'{request.rest}'", f"nothing beside {field('network')}", "Leave it out.")
     if request.limit is not None and not request.limit > 0:
         usual = " or ".join(f"{seconds:g}" for seconds in TIME_LIMIT.values())
         raise InputError(field("limit"), f"{request.limit:g}", "seconds above 0", f"Leave it out for {usual}.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from simcore.errors import InputError, field
 from simcore.models.compute.profile import KernelProfile
+from simcore.models.network.measured import CollectiveProfile
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, Machine
 from simcore.models.training.parallel.layout import (
@@ -24,6 +25,7 @@ from simcore.models.training.parallel.layout import (
 from simcore.models.training.parallel.search import Found, Space, layouts_of, search_layouts
 from simcore.readers.devices import default_network
 from simcore.readers.models import ModelInput, read_model
+from simcore.readers.network_string import NetworkSpec
 from simcore.readers.profiles import read_gpu
 from simcore.readers.read import Read
 from simcore.studies.deployment.parallel import LayoutRequest, ParallelRequest
@@ -116,9 +118,12 @@ def deployed(request: ParallelRequest, *, open_all: bool = False, stand_in: bool
     network = _network(request, profile.value.device.name, stand_in=stand_in)
     spec, network_hash = resolve_network(network, field("network"), request.gpus)
     assert spec.bandwidths is not None
-    machine = Machine(profile.value, spec.topology, spec.bandwidths)
+    measured = _collectives(request, spec, str(network))
+    machine = Machine(profile.value, spec.topology, spec.bandwidths, measured)
     made = deployed_on(request, read, machine, open_all=open_all)
     hashes = {**made.sha256, "device": profile.sha256, **network_hash}
+    if measured is not None and measured.sha256:
+        hashes["collectives"] = measured.sha256
     return replace(made, sha256=hashes, notes=(*made.notes, *spec.notes))
 
 
@@ -237,6 +242,16 @@ def _network(request: ParallelRequest, device: str, *, stand_in: bool) -> str:
         remedy = f'Give one: {field("network")} dgx-h100, or "Switch(8)@50GB/s,2us".'
         raise InputError(field("network"), "nothing", f"a network, as no usual one of {device} is known", remedy)
     return usual
+
+
+def _collectives(request: ParallelRequest, spec: NetworkSpec, network: str) -> CollectiveProfile | None:
+    """Return what was measured of a network's collectives, where it is to be used."""
+    if request.collectives == "wire":
+        return None
+    if request.collectives is not None and spec.collectives is None:
+        found, expected = f"measured on {network}, of which nothing was", "a network whose file has collectives"
+        raise InputError(field("collectives"), found, expected, "Leave it out, or give a network such as dgx-a100.")
+    return spec.collectives
 
 
 def _given(

@@ -25,6 +25,10 @@ EXCHANGES = ("ring", "all-to-all")
 """How the GPUs that share a sequence exchange keys and values."""
 
 
+COLLECTIVES = ("measured", "wire")
+"""Whether collectives take what was measured on the network, or what its links allow."""
+
+
 class LayoutRequest(Request):
     """How a model's training is spread over GPUs; what is not given is chosen."""
 
@@ -123,6 +127,12 @@ class ParallelRequest(LayoutRequest):
         default=None,
         metavar="TEXT|NAME|FILE",
         help="The network, such as dgx-h100, whose nodes follow from the GPUs; by default the device's usual one.",
+    )
+    collectives: str | None = option(
+        kw_only=True,
+        default=None,
+        choices=COLLECTIVES,
+        help="What collectives take: as measured, by default where the network's file has it, or what links allow.",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from simcore.errors import with_fields
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.memory import KINDS, RankMemory
+from simcore.models.training.parallel.placement import Placement
 from simcore.report import Column, Grid
 from simcore.studies.deployment.parallel import ParallelRequest
 
@@ -73,6 +74,45 @@ def chosen_words(request: ParallelRequest) -> tuple[str, ...]:
     if {"tp", "pp"} <= given:
         given.add("dp")
     return tuple(word for name, word in _CHOSEN.items() if name not in given)
+
+
+def collectives_words(placement: Placement) -> str:
+    """Say what collectives are taken to take, with the error on sizes that were held out of the fit; or nothing.
+
+    Nothing is said of networks on which no collective was measured.
+    """
+    profile = placement.collectives
+    if profile is None:
+        return ""
+    errors = [timing.error for _, _, timing in placement.used() if timing.error is not None]
+    scaled = sum(timing.basis != "measured" for _, _, timing in placement.used())
+    expected = f", expected error {max(errors):.1%}" if errors else ""
+    expected += f", {scaled} of {len(placement.used())} kinds and groups scaled by lines" if scaled else ""
+    return f"collectives as measured (profile {profile.name}{expected})"
+
+
+def collectives_notes(placement: Placement) -> list[str]:
+    """Say which collectives of a layout are not of a kind, group and size that was measured."""
+    profile = placement.collectives
+    if profile is None:
+        return []
+    said: dict[str, list[str]] = {}
+    for collective, axis, timing in placement.used():
+        span = placement.span(axis)
+        where = f"{collective.value} of {span.near} GPUs" + (f" x {span.nodes} nodes" if span.nodes > 1 else "")
+        reason = _REASONS.get(timing.basis, "")
+        if not reason and (collective, axis) in placement.beyond:
+            reason = "some sizes are beyond those measured, lines of algorithms scale them"
+        if reason:
+            said.setdefault(reason, []).append(where)
+    return [f"collectives of profile {profile.name}: {', '.join(dict.fromkeys(each))}: {reason}"
+            for reason, each in said.items()]  # fmt: skip
+
+
+_REASONS = {
+    "derived": "not measured, derived from all-reduces",
+    "scaled": "not measured in such a group, scaled by lines of algorithms",
+}
 
 
 def layout_dict(layout: Layout) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.models.training.parallel.memory import CONTEXT, FRAGMENTED
 from simcore.report import Block, Grid, Headline, Sentences, grid
-from simcore.studies.deployment.words import GIB, degrees, details, gib, memory_grid
+from simcore.studies.deployment.words import GIB, collectives_words, degrees, details, gib, memory_grid
 from simcore.studies.iteration.outcome import IterationOutcome
 from simcore.units import format_si
 
@@ -51,6 +51,9 @@ def _headline(result: IterationOutcome) -> str:
 def _under(result: IterationOutcome) -> Iterator[str]:
     layout, worst = result.evaluation.layout, result.evaluation.worst
     yield f"{degrees(layout)}; {details(layout)}; {layout.number_format.name}, global batch {layout.global_batch:,}"
+    placement = result.deployment.evaluator.placement(layout)
+    if placement.collectives is not None:
+        yield collectives_words(placement)
     if result.simulated is not None:
         time, more = format_si(result.simulated.time, "s", 5), result.difference
         yield f"closed form {format_si(result.time, 's', 5)}; simulated chunk by chunk {time} ({more:+.2%})"

@@ -12,7 +12,7 @@ from simcore.models.training.parallel.simulate import simulate
 from simcore.models.training.simulated import Settings
 from simcore.results import Provenance, versions
 from simcore.studies.deployment.layouts import chosen, deployed, settled_inputs
-from simcore.studies.deployment.words import by_reason
+from simcore.studies.deployment.words import by_reason, collectives_notes
 from simcore.studies.iteration.request import IterationRequest
 from simcore.studies.iteration.result import IterationResult
 from simcore.studies.request import study
@@ -50,6 +50,9 @@ def iteration(request: IterationRequest) -> IterationResult:
     if request.loop == "simulate":
         simulated = simulate(deployment.evaluator, evaluation.layout, Settings(chunks=request.chunks))
     change = best_change(deployment.evaluator, evaluation.layout, below=below)
+    measured = collectives_notes(deployment.evaluator.placement(evaluation.layout))
+    if simulated is not None and deployment.evaluator.machine.collectives is not None:
+        measured.append("the simulation chunk by chunk takes what links allow, not what was measured of collectives")
     return IterationResult(
         deployment=deployment,
         evaluation=evaluation,
@@ -58,7 +61,7 @@ def iteration(request: IterationRequest) -> IterationResult:
         change=change,
         simulated=simulated,
         training_tokens=tokens,
-        warnings=(*deployment.notes, *by_reason(deployment.evaluator.clock(evaluation.layout).notes)),
+        warnings=(*deployment.notes, *by_reason(deployment.evaluator.clock(evaluation.layout).notes), *measured),
         provenance=Provenance(
             command=request.study,
             inputs=request.resolved(**settled_inputs(deployment, evaluation), tokens=tokens).inputs(),

@@ -34,6 +34,8 @@ class SearchOutcome(Result, ABC):
         What programs may use of a GPU's memory [B].
     peak : float or None
         Peak of the device in the number format of products [FLOP/s]; None where nobody says.
+    collectives : str
+        What collectives are taken to take; empty where they take what links allow.
     """
 
     name: str
@@ -46,6 +48,7 @@ class SearchOutcome(Result, ABC):
     reasons: tuple[Reason, ...]
     capacity: float
     peak: float | None
+    collectives: str = ""
 
     @property
     def best(self) -> Evaluation | None:

@@ -17,7 +17,8 @@ def report(result: SearchOutcome) -> list[Block]:
     asked = f"{result.name} on {counted(result.gpus, 'GPU')} {result.device}, global batch {result.global_batch:,}"
     if best is None:
         return [Headline(f"no layout fits: {asked}", _smallest(result)), Sentences("", sentences(result))]
-    under = "\n".join((f"{degrees(best.layout)}; {details(best.layout)}", *_facts(result, best)))
+    said = filter(None, [result.collectives])
+    under = "\n".join((f"{degrees(best.layout)}; {details(best.layout)}", *said, *_facts(result, best)))
     blocks: list[Block] = [Headline(f"{asked}, sequences of {result.sequence:,} tokens", under), _parts(best)]
     blocks.append(_ranking(result))
     if result.reasons:

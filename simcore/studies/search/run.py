@@ -12,7 +12,7 @@ from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.search import capacity, search_layouts
 from simcore.results import Provenance, versions
 from simcore.studies.deployment.layouts import MOST_LAYOUTS, Deployed, deployed, refuse
-from simcore.studies.deployment.words import by_reason, with_options
+from simcore.studies.deployment.words import by_reason, collectives_notes, collectives_words, with_options
 from simcore.studies.request import study
 from simcore.studies.search.reasons import distinct, reasons
 from simcore.studies.search.request import SearchRequest
@@ -49,7 +49,8 @@ def search(request: SearchRequest, *, watch: Watch | None = None) -> SearchResul
     device = evaluator.machine.profile.device
     most, listed = capacity(device), distinct(found, request.top)
     form = deployment.base.number_format
-    notes = [*(with_options(note) for note in deployment.notes), *_kernels(deployment, listed[:1])]
+    measured = collectives_notes(evaluator.placement(listed[0].layout)) if listed else []
+    notes = [*(with_options(note) for note in deployment.notes), *_kernels(deployment, listed[:1]), *measured]
     return SearchResult(
         name=deployment.name,
         device=device.name,
@@ -61,6 +62,7 @@ def search(request: SearchRequest, *, watch: Watch | None = None) -> SearchResul
         reasons=reasons(evaluator, found, listed[0], most) if listed else (),
         capacity=most,
         peak=device.peaks.get(form.products),
+        collectives=collectives_words(evaluator.placement(listed[0].layout)) if listed else "",
         warnings=tuple(notes),
         provenance=Provenance(
             command=request.study, inputs=request.inputs(), sha256=deployment.sha256,

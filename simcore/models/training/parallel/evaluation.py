@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from simcore.models.compute.compute_model import KernelCall, profiled
 from simcore.models.compute.profile import KernelProfile
+from simcore.models.network.measured import CollectiveProfile
 from simcore.models.network.topology import Topology
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.operator_maker import adam_update
@@ -48,6 +49,8 @@ class Machine(NamedTuple):
         The network.
     bandwidths : tuple of float
         Bandwidth of one GPU into each dimension [B/s], innermost first.
+    collectives : CollectiveProfile or None
+        What collectives take there, where that was measured; else what the links allow.
     stack : Stack, optional
         What the software reaches of both; by default all that they can.
     """
@@ -55,6 +58,7 @@ class Machine(NamedTuple):
     profile: KernelProfile
     topology: Topology
     bandwidths: tuple[float, ...]
+    collectives: CollectiveProfile | None = None
     stack: Stack | None = None
 
 
@@ -205,9 +209,10 @@ class Evaluator:
         """Return where a layout's groups lie on the network."""
         key = layout.tp, layout.cp, layout.pp, layout.ep, layout.dp
         if key not in self._placements:
-            reached = 1.0 if self.machine.stack is None else self.machine.stack.network
-            bandwidths = [one * reached for one in self.machine.bandwidths]
-            self._placements[key] = Placement(self.machine.topology, bandwidths, layout)
+            machine = self.machine
+            reached = 1.0 if machine.stack is None else machine.stack.network
+            bandwidths = [one * reached for one in machine.bandwidths]
+            self._placements[key] = Placement(machine.topology, bandwidths, layout, machine.collectives)
         return self._placements[key]
 
     def _block_times(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
@@ -10,6 +11,7 @@ from simcore.models.network.bounds import per_dimension
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import PHYSICAL
 from simcore.models.network.mapping import Axis, Groups, map_parallelism, map_stages
+from simcore.models.network.measured import MESSAGE, CollectiveProfile, Span, Timing
 from simcore.models.network.topology import Topology
 from simcore.models.network.transfers import transfer_legs
 from simcore.models.training.operators import Communication
@@ -28,6 +30,8 @@ class Placement:
         Bandwidth of one GPU into each dimension [B/s], innermost first.
     layout : Layout
         The degrees.
+    collectives : CollectiveProfile, optional
+        What collectives take where that was measured: the first dimension is a node, the second one is between nodes.
 
     Raises
     ------
@@ -43,13 +47,17 @@ class Placement:
     17.512
     """
 
-    def __init__(self, topology: Topology, bandwidths: Sequence[float], layout: Layout) -> None:
+    def __init__(self, topology: Topology, bandwidths: Sequence[float], layout: Layout,
+                 collectives: CollectiveProfile | None = None) -> None:  # fmt: skip
         self.whole, self.bandwidths = topology, tuple(bandwidths)
         self.stages, self.topology = map_stages(topology, layout.pp, "pipeline stages")
         place = f"TP {layout.tp} x CP {layout.cp} x DP {layout.dp}"
         self.groups: Groups = map_parallelism(
             self.topology, layout.tp, layout.replicas, place, ep=layout.ep, cp=layout.cp
         )
+        self.collectives = collectives
+        self.beyond: set[tuple[Collective, Axis]] = set()  # what was asked for sizes that were not measured
+        self._timings: dict[tuple[Collective, Axis], Timing] = {}
         self._lines: dict[tuple[Collective, Axis], tuple[float, float]] = {}
         self._loads: dict[tuple[Collective, Axis], tuple[float, ...]] = {}
 
@@ -58,8 +66,35 @@ class Placement:
 
         With many chunks in flight the dimensions work in parallel, see `simcore.models.network.collectives`.
         """
+        if self.collectives is not None:
+            timing = self.timing(sent.collective, sent.axis)
+            if timing is None:
+                return 0.0
+            if not timing.within(sent.size):
+                self.beyond.add((sent.collective, sent.axis))
+            return timing.seconds(sent.size)
         latency, each = self.line(sent.collective, sent.axis)
         return latency + each * sent.size
+
+    def seconds_on(self, sent: Communication, dimensions: Sequence[int]) -> float:
+        """Return for how long a collective takes some dimensions [s]: all that it takes if the slowest is among them."""
+        loads = self.loads(sent.collective, sent.axis)
+        busiest = max(loads[d] for d in dimensions)
+        if self.collectives is not None:
+            whole = max(loads)
+            return self.seconds(sent) * busiest / whole if whole else 0.0
+        return self.line(sent.collective, sent.axis)[0] + sent.size * busiest
+
+    def timing(self, collective: Collective, axis: Axis) -> Timing | None:
+        """Return what a collective of a group takes as it was measured; None where that is one GPU."""
+        key = collective, axis
+        if key not in self._timings:
+            span = self.span(axis)
+            if span.gpus == 1:
+                return None
+            assert self.collectives is not None
+            self._timings[key] = self.collectives.timing(collective.value, span, self.bandwidths)
+        return self._timings[key]
 
     def line(self, collective: Collective, axis: Axis) -> tuple[float, float]:
         """Return the latency of a collective in a group [s], and the time of each byte [s/B]."""
@@ -96,6 +131,15 @@ class Placement:
         dimensions = range(len(self.bandwidths))
         return tuple(d for d in dimensions if any(one[d] > 1 for one in mine) and any(one[d] > 1 for one in theirs))
 
+    def span(self, axis: Axis) -> Span:
+        """Return how a group lies on nodes, which the first dimension is."""
+        near, *others = self.groups.sizes(axis)
+        return Span(near, math.prod(others))
+
+    def used(self) -> tuple[tuple[Collective, Axis, Timing], ...]:
+        """Return the measured collectives that were asked for."""
+        return tuple((collective, axis, timing) for (collective, axis), timing in self._timings.items())
+
     @cached_property
     def _message(self) -> tuple[float, Sent]:
         """Return the latency of a message to the next stage [s], and what each byte takes [s/B]; the slowest one's."""
@@ -112,5 +156,17 @@ class Placement:
 
     def message(self, size: float) -> Sent:
         """Return what a message to the next stage takes [s]."""
+        if size <= 0:
+            return Sent()
         latency, each = self._message
-        return Sent(latency + each.seconds * size, each.links * size, each.channel * size) if size > 0 else Sent()
+        wire = Sent(latency + each.seconds * size, each.links * size, each.channel * size)
+        if self.collectives is None:
+            return wire
+        span = Span(1, 2) if self._crosses else Span(2)
+        longer = self.collectives.timing(MESSAGE, span, self.bandwidths).seconds(size) / wire.seconds
+        return Sent(*(longer * one for one in wire))
+
+    @property
+    def _crosses(self) -> bool:
+        """Whether messages between stages leave a node."""
+        return any(here > 1 for here in self.stages[1:])

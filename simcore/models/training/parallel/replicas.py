@@ -301,9 +301,7 @@ class _View:
         self._split = layout.pp > 1 and layout.order in SPLIT and layout.zero < SHARDED
 
         def seconds(sent: Iterable[Communication]) -> float:
-            lines = [(placement.line(one.collective, one.axis)[0], placement.loads(one.collective, one.axis), one.size)
-                     for one in sent]  # fmt: skip
-            return sum(latency + size * max(loads[d] for d in dimensions) for latency, loads, size in lines)
+            return sum(placement.seconds_on(one, dimensions) for one in sent)
 
         def free(pass_seconds: float, *passed: PassCost) -> float:
             taken = [seconds((*one.blocking, *(each for sent, _ in one.hidden for each in sent))) for one in passed]

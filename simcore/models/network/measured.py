@@ -1,0 +1,409 @@
+"""Collectives as NCCL runs them: lines of algorithms and protocols, times what measurements say beside them.
+
+Each algorithm with a protocol is a line in bytes: a latency, and the time of each byte. A collective takes the least of
+its lines. NCCL's own tuning model has this form [1]_:
+
+    latency = launch + near steps x near step + far steps x far step
+    seconds per byte = max(near bytes / (near bandwidth x efficiency), far bytes / (far bandwidth x far efficiency))
+
+Near is within a node, far is between nodes. Each GPU of a node sends on its own rail, so the g GPUs that a group has in
+a node share its bytes. Launches, steps and efficiencies are fitted to measured collectives; factors by size say how far
+the measurements are from the lines.
+
+References
+----------
+.. [1] NCCL, src/graph/tuning.cc: latencies and bandwidths by algorithm and protocol.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from simcore.models.network.collectives import Collective
+
+MESSAGE = "point-to-point"
+"""A message from one GPU to another, beside the kinds of `Collective`."""
+
+ALIGNED = 16
+"""Multiples of addresses from which NCCL copies fastest [B]."""
+
+PERIOD = 128
+"""Bytes after which parts of a buffer that up to 8 GPUs share are aligned alike [B]."""
+
+KINDS = (*(each.value for each in Collective), MESSAGE)
+"""Kinds that a profile may hold."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where the GPUs of a group lie.
+
+    Attributes
+    ----------
+    near : int
+        GPUs of the group in each node.
+    nodes : int
+        Nodes of the group.
+    """
+
+    near: int
+    nodes: int = 1
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of the group."""
+        return self.near * self.nodes
+
+
+@dataclass(frozen=True)
+class Line:
+    """An algorithm with a protocol.
+
+    Attributes
+    ----------
+    algorithm : str
+        ``ring``, ``tree``, ``nvls`` or ``direct``.
+    protocol : str
+        ``LL``, ``LL128`` or ``Simple``; a word that readers see.
+    launch : float
+        What a collective takes beside its steps [s].
+    step, far_step : float
+        Latency of a step within a node, and between nodes [s].
+    efficiency, far_efficiency : float
+        Share of the links' bandwidth that it reaches.
+    least : int
+        GPUs in a node from which it is used.
+    """
+
+    algorithm: str
+    protocol: str
+    launch: float
+    step: float = 0.0
+    far_step: float = 0.0
+    efficiency: float = 1.0
+    far_efficiency: float = 1.0
+    least: int = 1
+
+
+def steps(algorithm: str, kind: str, span: Span) -> tuple[int, int]:
+    """Return the steps of an algorithm within nodes and between them.
+
+    Examples
+    --------
+    >>> steps("ring", "all-reduce", Span(8)), steps("ring", "all-gather", Span(8, 4))
+    ((14, 0), (28, 3))
+    >>> steps("tree", "all-reduce", Span(8, 4)), steps("direct", "all-to-all", Span(8, 4))
+    ((14, 4), (7, 3))
+    """
+    between = span.nodes - 1
+    if algorithm == "ring":
+        rounds = 2 if kind == Collective.ALL_REDUCE else 1
+        return rounds * (span.gpus - 1 - between), rounds * between
+    if algorithm == "direct":
+        return (span.near - 1, between) if kind != MESSAGE else (1 - bool(between), int(bool(between)))
+    far = 2 * math.ceil(math.log2(span.nodes)) if between else 0
+    return (2 if algorithm == "nvls" else 2 * (span.near - 1)), far
+
+
+def volume(algorithm: str, kind: str, span: Span) -> tuple[float, float]:
+    """Return the bytes that a GPU sends within its node, and on its rail, for each byte of a collective.
+
+    The size of a collective is the full buffer per GPU, of an all-gather the shard. Switches that reduce (NVLS) make
+    an all-reduce cheaper: a GPU of g sends its buffer once, and its share of the result.
+
+    Examples
+    --------
+    >>> volume("ring", "all-reduce", Span(4)), volume("ring", "all-gather", Span(2, 2))
+    ((1.5, 0.0), (3.0, 1.5))
+    >>> volume("nvls", "all-reduce", Span(8)), volume("direct", "all-to-all", Span(2, 2))
+    ((1.125, 0.0), (0.25, 0.5))
+    """
+    g, n = span.near, span.gpus
+    far = bool(span.nodes > 1)
+    if kind == MESSAGE:
+        return (0.0, 1.0) if far else (1.0, 0.0)
+    if algorithm == "direct":
+        return (g - 1) / n, (n - g) / n
+    if algorithm == "nvls":
+        return 1 + 1 / g, 2 * (span.nodes - 1) / span.nodes / g
+    if algorithm == "tree":
+        return 2.0 if g > 1 else 0.0, 2 / g if far else 0.0
+    whole = {Collective.ALL_REDUCE.value: 2 * (n - 1) / n, Collective.ALL_GATHER.value: float(n - 1)}.get(
+        kind, (n - 1) / n
+    )
+    return whole if g > 1 else 0.0, whole / g if far else 0.0
+
+
+def unaligned(kind: str, gpus: int, offset: int, element: int) -> bool:
+    """Return whether parts of a tensor begin at no multiples of 16 bytes, so that NCCL copies them slower.
+
+    An all-gather puts tensors behind each other. An all-to-all and a reduce-scatter cut one into as many parts as there
+    are GPUs.
+
+    Parameters
+    ----------
+    kind : str
+        Of collective; an all-reduce keeps a tensor whole.
+    gpus : int
+        In the group.
+    offset : int
+        Elements by which the tensor is longer than a multiple of `PERIOD`.
+    element : int
+        Bytes of an element [B].
+
+    Examples
+    --------
+    >>> unaligned("all-gather", 8, 4, 2), unaligned("all-to-all", 8, 8, 2), unaligned("all-to-all", 8, 64, 2)
+    (True, True, False)
+    """
+    parts = {Collective.ALL_GATHER.value: 1, Collective.ALL_TO_ALL.value: gpus, Collective.REDUCE_SCATTER.value: gpus}
+    return kind in parts and offset // parts[kind] * element % ALIGNED != 0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How far measured times of one kind in one group are from its lines.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KINDS`.
+    span : Span
+        The group.
+    state : str
+        What sets it apart: ``unaligned`` messages do not begin at multiples of 16 bytes, ``no-nvls`` has NVLS off.
+    sizes, factors : tuple of float
+        Sizes [B] from small to large, and the measured time over that of the lines at each.
+    error, low, high : float
+        Of sizes that were held out: mean absolute relative error; and how far below and above a prediction 90 % of the
+        measured times lie, as factors.
+    noise : float
+        Mean absolute relative deviation of repeats from their median; 0 where there are none.
+    rows : int
+        Measured rows.
+    fitted : tuple of float
+        Sizes that it was fitted to [B].
+    """
+
+    kind: str
+    span: Span
+    state: str
+    sizes: tuple[float, ...]
+    factors: tuple[float, ...]
+    error: float = 0.0
+    low: float = 1.0
+    high: float = 1.0
+    noise: float = 0.0
+    rows: int = 0
+    fitted: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class CollectiveProfile:
+    """Collectives of a device in a type of node.
+
+    Attributes
+    ----------
+    name : str
+        In the zoo, or of its file.
+    bandwidths : tuple of float
+        What one GPU has within its node and between nodes, where it was fitted [B/s].
+    lines : mapping of str to tuple of Line
+        By kind. All-gather, reduce-scatter, all-to-all and messages without lines are derived from those of all-reduce.
+    curves : tuple of Curve
+        What was measured.
+    shares : mapping of int to float
+        Share of the bandwidth within a node that groups of so many GPUs find; empty where all find the same. A mesh
+        of links gives few to a small group.
+    devices : tuple of str
+        Names of the device in tables of measurements.
+    source, licence : str
+        Where the measurements are from.
+    derived : str
+        What of it is not from this device or type of node; empty where all is.
+    offsets : mapping of str to mapping of int to int
+        For rows of a profiler that measured tensors of models: elements by which a tensor of so many MiB is longer than
+        a multiple of `PERIOD`, by the model's name. Tensors that are not named have none.
+    sha256 : str
+        Of the file.
+    """
+
+    name: str
+    bandwidths: tuple[float, float]
+    lines: Mapping[str, tuple[Line, ...]]
+    curves: tuple[Curve, ...] = ()
+    shares: Mapping[int, float] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
+    source: str = ""
+    licence: str = ""
+    derived: str = ""
+    offsets: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    sha256: str = ""
+    _timings: dict[tuple[object, ...], Timing] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def of_kind(self, kind: str) -> tuple[Line, ...]:
+        """Return the lines of a kind; those of an all-reduce stand in for a kind that was not measured."""
+        if kind in self.lines:
+            return self.lines[kind]
+        algorithm = "direct" if kind in {Collective.ALL_TO_ALL, MESSAGE} else "ring"
+        ring = [one for one in self.lines[Collective.ALL_REDUCE] if one.algorithm in {"ring", "tree"}]
+        some = ring or self.lines[Collective.ALL_REDUCE]
+        return tuple(
+            Line(algorithm, one.protocol, one.launch, one.step, one.far_step, one.efficiency, one.far_efficiency)
+            for one in some
+        )
+
+    def share(self, near: int) -> float:
+        """Return the share of a node's bandwidth that a group finds, between measured numbers of GPUs by logarithms."""
+        if not self.shares or near < 2:
+            return 1.0
+        known = sorted(self.shares)
+        return _between([math.log(one) for one in known], [self.shares[one] for one in known], math.log(near))
+
+    def timing(self, kind: str, span: Span, bandwidths: Sequence[float] = (), state: str = "") -> Timing:
+        """Return what a collective in a group takes as a function of its size.
+
+        Parameters
+        ----------
+        kind : str
+            One of `KINDS`.
+        span : Span
+            The group.
+        bandwidths : sequence of float
+            What one GPU has within its node and between nodes [B/s]; by default those of the fit.
+        state : str
+            See `Curve`.
+        """
+        near, far = (*bandwidths, *self.bandwidths[len(bandwidths) :])[:2]
+        key = kind, span, near, far, state
+        if key not in self._timings:
+            self._timings[key] = self._timing(kind, span, near, far, state)
+        return self._timings[key]
+
+    def _timing(self, kind: str, span: Span, near: float, far: float, state: str) -> Timing:
+        lines = tuple(sorted({
+            _priced(one, kind, span, near * self.share(span.near), far) for one in self.of_kind(kind)
+            if span.near >= one.least and not (state == "no-nvls" and one.algorithm == "nvls")
+        }))  # fmt: skip
+        measured, weights = self._near(kind, span, state)
+        return Timing(lines, *_mixed(lines, measured, weights), tuple(measured), self._basis(kind, span, measured))
+
+    def _near(self, kind: str, span: Span, state: str) -> tuple[list[Curve], list[float]]:
+        """Return the curves of the nearest groups that were measured, and their weights."""
+        alike = [
+            one for one in self.curves
+            if (one.kind, one.state) == (kind, state) and (one.span.nodes > 1) == (span.nodes > 1)
+        ]  # fmt: skip
+        if not alike and state:
+            return self._near(kind, span, "")
+        exact = [one for one in alike if one.span == span]
+        if exact or not alike:
+            return exact, [1.0] * len(exact)
+        if span.nodes > 1:
+            return [min(alike, key=lambda one: abs(math.log(one.span.gpus / span.gpus)))], [1.0]
+        below = max((one for one in alike if one.span.near < span.near), key=lambda one: one.span.near, default=None)
+        above = min((one for one in alike if one.span.near > span.near), key=lambda one: one.span.near, default=None)
+        if below is None or above is None:
+            return [one for one in (below, above) if one is not None], [1.0]
+        weight = math.log(span.near / below.span.near) / math.log(above.span.near / below.span.near)
+        return [below, above], [1 - weight, weight]
+
+    def _basis(self, kind: str, span: Span, measured: Sequence[Curve]) -> str:
+        if kind not in self.lines:
+            return "derived"
+        return "measured" if any(one.span == span for one in measured) else "scaled"
+
+
+def _priced(line: Line, kind: str, span: Span, near: float, far: float) -> tuple[float, float]:
+    """Return a line's latency [s] and the time of each byte [s/B] in a group."""
+    here, there = steps(line.algorithm, kind, span)
+    inside, outside = volume(line.algorithm, kind, span)
+    each = max(inside / (near * line.efficiency), outside / (far * line.far_efficiency))
+    return line.launch + here * line.step + there * line.far_step, each
+
+
+def _between(places: Sequence[float], values: Sequence[float], at: float) -> float:
+    """Return a value between those at known places, and that of the nearest end beyond them.
+
+    Examples
+    --------
+    >>> _between([0.0, 2.0], [1.0, 3.0], 0.5), _between([0.0, 2.0], [1.0, 3.0], 9.0)
+    (1.5, 3.0)
+    """
+    index = bisect_right(places, at)
+    if index == 0 or index == len(places):
+        return values[min(index, len(values) - 1)]
+    left, right = places[index - 1], places[index]
+    share = (at - left) / (right - left)
+    return values[index - 1] + share * (values[index] - values[index - 1])
+
+
+def _least(lines: Sequence[tuple[float, float]], size: float) -> float:
+    return min(latency + each * size for latency, each in lines)
+
+
+def _mixed(
+    lines: Sequence[tuple[float, float]], curves: Sequence[Curve], weights: Sequence[float]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return sizes [B] and times [s] that never fall, from factors of curves on lines."""
+    places = sorted({size for one in curves for size in one.sizes})
+    logs = [([math.log(size) for size in one.sizes], [math.log(each) for each in one.factors]) for one in curves]
+    times, longest = [], 0.0
+    for size in places:
+        off = sum(w * _between(*log, math.log(size)) for log, w in zip(logs, weights, strict=True))
+        longest = max(longest, _least(lines, size) * math.exp(off))
+        times.append(longest)
+    return tuple(places), tuple(times)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a collective in a group takes, by its size.
+
+    Attributes
+    ----------
+    lines : tuple of (float, float)
+        Latency [s] and time of each byte [s/B] of each algorithm and protocol.
+    sizes, times : tuple of float
+        Sizes [B] and times [s] that measurements give; empty where there are none.
+    curves : tuple of Curve
+        The measurements.
+    basis : str
+        ``measured`` in this group, ``scaled`` from others by the lines, or ``derived`` from an all-reduce.
+
+    Examples
+    --------
+    >>> timing = Timing(((1e-5, 1e-11), (2e-5, 5e-12)))
+    >>> [round(1e6 * timing.seconds(size), 3) for size in (1e6, 4e6)]
+    [20.0, 40.0]
+    """
+
+    lines: tuple[tuple[float, float], ...]
+    sizes: tuple[float, ...] = ()
+    times: tuple[float, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    basis: str = "derived"
+
+    def seconds(self, size: float) -> float:
+        """Return what a collective of so many bytes takes [s]; beyond what was measured the lines scale it."""
+        if not self.sizes:
+            return _least(self.lines, size)
+        index = bisect_right(self.sizes, size)
+        if index == 0 or index == len(self.sizes):
+            end = min(index, len(self.sizes) - 1)
+            return _least(self.lines, size) * self.times[end] / _least(self.lines, self.sizes[end])
+        (left, right), (low, high) = self.sizes[index - 1 : index + 1], self.times[index - 1 : index + 1]
+        share = math.log(size / left) / math.log(right / left)
+        return low * math.exp(share * math.log(high / low))
+
+    def within(self, size: float) -> bool:
+        """Return whether a size is within what was measured."""
+        return bool(self.sizes) and self.sizes[0] <= size <= self.sizes[-1]
+
+    @property
+    def error(self) -> float | None:
+        """Mean absolute relative error on sizes that were held out; None where nothing was measured."""
+        return max((one.error for one in self.curves), default=None)

@@ -1,0 +1,73 @@
+"""What the programs of nccl-tests print: a header of comments, then a row for each size with out-of-place times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from simcore.errors import InputError
+from simcore.readers.collective_tables import CollectiveRow, CollectiveTable, kind_of, measured_row
+
+_PROGRAM = re.compile(r"(\w+?)_perf\b")
+_RANK = re.compile(r"#\s*Rank\s+(\d+)\s+(?:Group\s+\d+\s+)?Pid\s+\d+\s+on\s+(\S+)\s+device\s+\d+\s+\[[^\]]*\]\s*(.*)")
+
+
+def parse_nccl_tests(text: str, path: Path, sha256: str, device: str = "", word: str = "") -> CollectiveTable:
+    """Read the output of a program of nccl-tests.
+
+    Parameters
+    ----------
+    text : str
+        What it printed, or a log that holds it.
+    path : Path
+        The file, for messages.
+    sha256 : str
+        Of the file.
+    device : str
+        What to call the device where the text does not say it.
+    word : str
+        The collective, where the text does not name its program.
+
+    Raises
+    ------
+    InputError
+        If it names no program or no GPUs, or holds no row.
+    """
+    word = word or _named(text, path)
+    ranks = [match for match in map(_RANK.match, text.splitlines()) if match]
+    if not ranks:
+        found, remedy = "no line '#  Rank ...' of a GPU", "Keep the head of the output, '# Using devices' and on."
+        raise InputError(str(path), found, "the GPUs of the run, as nccl-tests prints them", remedy)
+    names = {match[3].strip() for match in ranks}
+    nodes = len({match[2] for match in ranks})
+    read: list[tuple[str, CollectiveRow]] = []
+    for where, size, dtype, time in _rows(text, path):
+        base = CollectiveRow(str(len(read) + 1), path.name, device or " ".join(sorted(names)), dtype, word, "")
+        row = measured_row(base, str(len(ranks)), size, time, 1e-6, {"nodes": str(nodes)})
+        read.append((where, row))
+    if not read:
+        raise InputError(str(path), "no row of a size", "rows as nccl-tests prints them")
+    return CollectiveTable(tuple(row for _, row in read), sha256, tuple(where for where, _ in read))
+
+
+def _named(text: str, path: Path) -> str:
+    """Return the collective after the name of the program, in the text or in the name of the file."""
+    for match in (*_PROGRAM.finditer(text), *_PROGRAM.finditer(path.name)):
+        if kind_of(match[1]):
+            return match[1]
+    remedy = "Name the file after it, such as all_reduce_perf.txt."
+    raise InputError(str(path), "no name of a program", "one such as all_reduce_perf in the text", remedy)
+
+
+def _rows(text: str, path: Path) -> Iterator[tuple[str, str, str, str]]:
+    """Yield place, size, number format and out-of-place time of each row."""
+    column = 5  # size, count, type, redop, root, time, ...; older programs print no root
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        if line.startswith("#") and "redop" in words and "time" in words:
+            column = words.index("time") - 1
+        elif line.startswith("#") and "type" in words and "time" in words:
+            column = words.index("time") - 1
+        elif len(words) >= column + 3 and words[0].isdigit() and words[1].isdigit():
+            yield f"{path}, line {number}", words[0], words[2], words[column]
