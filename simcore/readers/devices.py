@@ -32,6 +32,7 @@ class _DeviceFile(Entry):
     boost_clock: Frequency
     power: Annotated[Power, Field(gt=0)] | None = None
     network: str | None = None
+    stack: str | None = None
 
 
 def read_device(name_or_path: str | Path | InputFile, place: str = "device") -> Read[Device]:
@@ -87,6 +88,24 @@ def default_network(device: str) -> str | None:
     if device.lower() not in zoo.names("devices"):
         return None
     return _device_file(device, "device")[1].network
+
+
+def default_stack(device: str) -> str | None:
+    """Return the stack of the zoo whose iterations were measured on a device; None where none was.
+
+    Parameters
+    ----------
+    device : str
+        Name of a device of the zoo; a device that is not there has no stack.
+
+    Examples
+    --------
+    >>> default_stack("h100"), default_stack("t4")
+    ('nemo-h100', None)
+    """
+    if device.lower() not in zoo.names("devices"):
+        return None
+    return _device_file(device, "device")[1].stack
 
 
 def _device_file(name_or_path: str | Path | InputFile, place: str) -> tuple[InputFile, _DeviceFile]:

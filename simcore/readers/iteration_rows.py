@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from simcore.models.training.architecture import ALL_BIASES, Biases, Embedding, Experts, Transformer
+from simcore.models.training.architecture import Embedding, Experts, Transformer
 from simcore.models.training.functions import Activation, Functions, Norm, Positions
 from simcore.models.training.parallel.layout import FSDP, NUMBER_FORMATS, Layout, NumberFormat, Recompute, Splitter
 from simcore.readers.memory_iterations import BLOOM_BF16, DEEPSPEED_BF16, DEEPSPEED_FP16, SAILOR_HEADS, gpt
@@ -26,8 +26,7 @@ NEEDED = (
 """Columns of measured iterations that are needed."""
 
 DEVICES = (
-    (r"a100_80gb? ?\(paper", "a100-80gb", "dgx-a100"),
-    (r"a100_80gb?(_sxm)?", "a100-80gb", "dgx-a100"),
+    (r"a100_80gb?(_sxm)?( \(.*\))?", "a100-80gb", "dgx-a100"),
     (r"a100_40gb", "a100-40gb", "dgx-a100"),
     (r"h100_96gb_hbm2e_500w", "h100-96gb", "dgx-h100"),
     (r"h100(_80gb?(_sxm|_700w)?)?", "h100", "dgx-h100"),
@@ -49,7 +48,7 @@ DEVICES = (
     (r"Tesla_T4", "t4", ""),
     (r"Tesla_V100-PCIE-32GB", "v100-pcie-32gb", ""),
 )
-"""What sources call a device: a pattern, its profile in the zoo, and the network of its nodes; without one it is alone."""
+"""What sources call a device: a pattern, its profile, and the network of its nodes; without one it is alone."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +67,8 @@ class Software:
         What numbers take, by a word of the column of precision.
     splitter : Splitter
         Whose tensor parallelism it is.
-    recompute : Recompute
-        What runs again where the row says nothing.
     attention : mapping of str to float
-        Share of a device's peak that its kernel of fused attention reaches, by profile; see `ATTENTION`.
+        Share of a device's peak that its kernel of fused attention reaches, by profile; see `FLASH_2`.
     stops_early : bool
         Whether its checkpoints are those of torch, which stop early.
     overlap_tensor : bool
@@ -83,37 +80,68 @@ class Software:
     overlap: bool = True
     formats: Mapping[str, NumberFormat] = field(default_factory=dict)
     splitter: Splitter = Splitter.MEGATRON
-    recompute: Recompute = Recompute.NONE
     attention: Mapping[str, float] = field(default_factory=dict)
     stops_early: bool = False
     overlap_tensor: bool = False
 
 
 FLASH_1 = {"a100": 0.33, "h100": 0.17}
-FLASH_2 = {"a100": 0.57, "h100": 0.33}
-CUDNN = {"a100": 0.57, "h100": 0.53, "b200": .5, "gb200": .5, "gb300": .5, "b300": .5}
+"""Share of the peak that FlashAttention 1 reaches, forward and backward, by the beginning of a profile's name.
 
-MEGATRON = {"mxfp8": NUMBER_FORMATS["mxfp8"], "fp8": NUMBER_FORMATS["fp8"], "bf16": NUMBER_FORMATS["bf16"], "fp16": FP16}
-OF_FSDP = {"float8": replace(FSDP, name="fp8 of fp32 weights", products="fp8"), "fp8": replace(FSDP, name="fp8 of fp32 weights", products="fp8"), "bf16": FSDP}
+Its successor's paper names 30 to 50 % forward and 25 to 35 % backward on A100, and half of the successor's speed
+(Dao, arXiv:2307.08691)."""
+
+FLASH_2 = {"a100": 0.57, "h100": 0.33}
+"""The same of FlashAttention 2: 50 to 73 % forward and up to 63 % backward on A100 (Dao, arXiv:2307.08691); 319 to 335
+TFLOP/s on H100 with a causal mask and heads 128 wide (Shah et al., arXiv:2407.08608, figure 5)."""
+
+CUDNN = {"a100": 0.57, "h100": 0.53, "b200": 0.5, "b300": 0.5, "gb200": 0.5, "gb300": 0.5}
+"""The same of cuDNN, which Transformer Engine calls: 518 to 539 TFLOP/s on H100 (Shah et al., figure 5); for Blackwell
+it is assumed."""
+
+OTHER_ATTENTION = 0.45
+"""Where none of them names the device; assumed."""
+
+MEGATRON = {
+    "mxfp8": NUMBER_FORMATS["mxfp8"], "fp8": NUMBER_FORMATS["fp8"], "bf16": NUMBER_FORMATS["bf16"], "fp16": FP16,
+}  # fmt: skip
+"""Number formats of Megatron-LM and what is built on it."""
+
+FSDP_FP8 = replace(FSDP, name="fp8 of fp32 weights", products="fp8")
+"""Mixed precision of torch's FSDP with products in fp8."""
+
+OF_FSDP = {"float8": FSDP_FP8, "fp8": FSDP_FP8, "bf16": FSDP}
+"""Number formats of what is built on torch's FSDP."""
+
+_EAGER = Software("eager", fused=False, formats={"fp32": NUMBER_FORMATS["fp32"]})
+_DEEPSPEED = Software("megatron-deepspeed", fused=False, overlap=False, formats={"fp16": FP16})
+_NEMO = Software("nemo", overlap_tensor=True, formats=MEGATRON, attention=CUDNN)
+_TORCH = Software("torch", stops_early=True, formats=OF_FSDP, attention=FLASH_2)
+_SELENE = Software("megatron-lm-selene", fused=False, formats=MEGATRON)
 
 SOFTWARE = (
-    ("vTrain", Software("megatron-deepspeed-vtrain", fused=False, overlap=False, formats={"fp16": FP16})),
-    ("bigscience-workshop", Software("megatron-deepspeed-bigscience", fused=False, overlap=False, formats={"fp16": DEEPSPEED_FP16, "bf16": DEEPSPEED_FP16})),
-    ("mosaicml", Software("llm-foundry", formats=OF_FSDP, stops_early=True, attention=FLASH_1)),
-    ("dgxc-benchmarking", Software("nemo", overlap_tensor=True, formats=MEGATRON, attention=CUDNN)),
-    ("NeMo@", Software("nemo", overlap_tensor=True, formats=MEGATRON, attention=CUDNN)),
-    ("Megatron-Bridge", Software("megatron-bridge", overlap_tensor=True, formats=MEGATRON, attention=CUDNN)),
-    ("Automodel", Software("automodel", formats=OF_FSDP, stops_early=True, attention=CUDNN)),
-    ("mlcommons", Software("nemo-mlperf", overlap_tensor=True, formats=MEGATRON, attention=CUDNN)),
-    ("torchtitan", Software("torchtitan", formats=OF_FSDP, splitter=Splitter.DTENSOR, stops_early=True, attention=FLASH_2)),
-    ("sailor", Software("sailor", fused=False, overlap=False, formats={"fp16": FP16})),
-    ("Korthikanti", Software("megatron-lm-selene", fused=False, formats=MEGATRON)),
-    ("Narayanan", Software("megatron-lm-selene", fused=False, formats=MEGATRON)),
-    ("MT-NLG", Software("megatron-deepspeed-selene", fused=False, overlap=False, formats=MEGATRON)),
+    ("vTrain", replace(_DEEPSPEED, stack="megatron-deepspeed-vtrain")),
+    ("mosaicml", replace(_TORCH, stack="llm-foundry", attention=FLASH_1)),
+    ("dgxc-benchmarking", _NEMO),
+    ("NeMo@", _NEMO),
+    ("Megatron-Bridge", replace(_NEMO, stack="megatron-bridge")),
+    ("Automodel", replace(_TORCH, stack="automodel", attention=CUDNN)),
+    ("mlcommons", replace(_NEMO, stack="nemo-mlperf")),
+    ("torchtitan", replace(_TORCH, stack="torchtitan", splitter=Splitter.DTENSOR)),
+    ("sailor", replace(_DEEPSPEED, stack="sailor")),
+    ("Korthikanti", _SELENE),
+    ("Narayanan", _SELENE),
+    ("MT-NLG", replace(_DEEPSPEED, stack="megatron-deepspeed-selene", formats=MEGATRON)),
     ("MegaScale", Software("megatron-lm-megascale", formats=MEGATRON, attention=FLASH_2)),
-    ("NeuSight", Software("eager", fused=False, formats={"fp32": NUMBER_FORMATS["fp32"]})),
-)  # fmt: skip
-"""Software by what its source's name holds."""
+    ("NeuSight", _EAGER),
+    (
+        "bigscience-workshop",
+        replace(
+            _DEEPSPEED, stack="megatron-deepspeed-bigscience", formats={"fp16": DEEPSPEED_FP16, "bf16": DEEPSPEED_BF16}
+        ),
+    ),
+)
+"""Software by what its source's name holds; the first that fits."""
 
 
 @dataclass(frozen=True)
@@ -166,145 +194,177 @@ def described(row: Row) -> Iteration:
         raise Unexpressed("the layout or the software is not in the row")
     profile, network = _device(row)
     model, sequence = _model(row), whole(row, "seq_len")
-    layout = _layout(row, model, software)
     passes = "forward" if kind == "inference" else "passes" if "no optimizer" in kind else "iteration"
-    return Iteration(model, sequence, layout, profile, network, _stack(row, software, profile), passes, _attention(software, profile))
+    return Iteration(
+        model, sequence, _layout(row, model, software), profile, network, _stack(row, software, profile), passes,
+        _attention(software, profile),
+    )  # fmt: skip
 
 
 def _attention(software: Software, profile: str) -> float | None:
-    return next((v for k, v in sorted(software.attention.items()) if profile.startswith(k)), .45 if software.attention else None)
+    """Return the share of the peak that fused attention reaches; None where there is none."""
+    if not software.attention:
+        return None
+    return next((share for name, share in software.attention.items() if profile.startswith(name)), OTHER_ATTENTION)
 
 
 def _stack(row: Row, software: Software, profile: str) -> str:
+    """Return the name of a row's stack: its software, that of its day where it changed, device, number format."""
     name = software.stack
     if name == "nemo" and row["framework"] and "NeMo" not in row["framework"]:
         name = row["framework"].lower()
-    if "bigscience-workshop" in row["source"] and row["note"].startswith("02-20"):
-        name += "-0220"  # code that was changed the day after
+    if name.endswith("bigscience") and row["note"].startswith(BLOOM_FIRST):
+        name += "-first"
     if "8" not in row["precision"]:
         return f"{name}-{profile}"
-    eight = "-fp8-rowwise" if "rowwise" in row["precision"] else "-fp8"
-    return f"{name}-{profile}{eight}"
+    return f"{name}-{profile}-fp8" + ("-rowwise" if "rowwise" in row["precision"] else "")
+
+
+BLOOM_FIRST = "02-20"
+"""Day of BLOOM's grid after which its code was changed: the same sizes take 20 % less from the next day on."""
 
 
 def _device(row: Row) -> tuple[str, str]:
     for pattern, profile, network in DEVICES:
-        if re.match(pattern + r"( |$)", row["device"]) or re.fullmatch(pattern, row["device"]):
+        if re.fullmatch(pattern, row["device"]):
             return profile, network
-    found = row["device"] or "nothing"
-    raise Unexpressed(f"device {found}: not in the zoo; a file of its data sheet adds it (docs: how-to of devices)")
+    raise Unexpressed(f"device '{row['device']}' is not in the zoo: a file of its data sheet adds it, as for --device")
 
 
 def _model(row: Row) -> Transformer:
     name = row["model"].lower()
-    source = row["source"]
     if "MegaScale" in row["framework"]:
         raise Unexpressed("parallel blocks and a sliding window of unknown width")
     if "switch" in name:
         raise Unexpressed("which layers have experts is not in the row")
-    if re.match(r"(llama|mixtral|grok)", name):
-        return _llama(row, name)
+    if re.match(r"llama|mixtral|grok", name):
+        activation = Activation.GELU if "grok" in name else Activation.SILU
+        return _llama(row, Functions(Norm.RMS, activation, Positions.ROTARY))
     if name.startswith("nemotron4"):
-        return replace(_llama(row, name), gated=False, functions=Functions(Norm.LAYER, Activation.RELU, Positions.ROTARY))
-    if name.startswith(("t5", "bert")) and "NeuSight" not in source:
-        raise Unexpressed("layers is not in the row")
-    return gpt(row, SAILOR_HEADS.get(row["model"]) if "sailor" in source else None)
+        return replace(_llama(row, Functions(Norm.LAYER, Activation.RELU, Positions.ROTARY)), gated=False)
+    return gpt(row, SAILOR_HEADS.get(row["model"]) if "sailor" in row["source"] else None)
 
 
-def _llama(row: Row, name: str) -> Transformer:
-    hidden, inner, vocabulary = whole(row, "hidden"), whole(row, "ffn"), whole(row, "vocab")
+def _llama(row: Row, functions: Functions) -> Transformer:
+    inner, vocabulary, heads = whole(row, "ffn"), whole(row, "vocab"), whole(row, "heads")
     count = whole(row, "experts", 0)
     return Transformer(
-        row["model"], hidden, whole(row, "layers"), whole(row, "heads"), kv_heads=whole(row, "kv_heads", whole(row, "heads")),
+        row["model"], whole(row, "hidden"), whole(row, "layers"), heads, kv_heads=whole(row, "kv_heads", heads),
         feed_forward=inner, gated=True, vocabulary=vocabulary, outputs=vocabulary, around=Embedding(final_norm=True),
-        experts=Experts(count, whole(row, "topk", 2), inner) if count else None,
-        functions=Functions(Norm.RMS, Activation.GELU if "grok" in name else Activation.SILU, Positions.ROTARY),
+        experts=Experts(count, whole(row, "topk", 2), inner) if count else None, functions=functions,
     )  # fmt: skip
 
 
 def _degree(row: Row, column: str) -> int:
-    """Return a degree; what a source adds to it in words is left out."""
-    text = row[column].strip()
-    found = re.match(r"\d+", text)
-    return int(found[0]) if found else 1
+    """Return a degree, 1 where there is none; what a source adds to it in words is left out."""
+    found = re.match(r"\s*(\d+)", row[column])
+    degree = int(found[1]) if found else 1
+    if degree < 1:
+        raise Unexpressed(f"{column} is {degree}")
+    return degree
 
 
 def _layout(row: Row, model: Transformer, software: Software) -> Layout:
-    tp, pp, vp, cp, ep = (_degree(row, name) for name in ("tp", "pp", "vp", "cp", "ep"))
-    gpus, batch = whole(row, "gpus"), whole(row, "global_batch")
-    if gpus % (tp * pp * cp):
-        raise Unexpressed(f"TP {tp} x PP {pp} x CP {cp} do not divide the {gpus} GPUs")
-    dp = gpus // (tp * pp * cp)
-    if row["dp"].isdecimal() and int(row["dp"]) != dp and not row["zero_or_fsdp"].startswith("FSDP "):
-        raise Unexpressed(f"TP {tp} x PP {pp} x CP {cp} x DP {row['dp']} are not the {gpus} GPUs")
-    micro = whole(row, "micro_batch")
-    vp = _chunks(row, model, pp, vp)
-    if "torchtitan" in row["source"] and pp > 1:
-        micro = max(1, micro // pp)
-    if batch % (micro * dp):
+    tp, pp, cp, ep = (_degree(row, name) for name in ("tp", "pp", "cp", "ep"))
+    micro, dp = whole(row, "micro_batch"), _replicas(row, tp * pp * cp)
+    torch_cuts = software.splitter is Splitter.DTENSOR
+    if torch_cuts and pp > 1:
+        micro = max(1, micro // pp)  # the table has the local batch
+    batch = whole(row, "global_batch")
+    if micro < 1 or batch % (micro * dp):
         raise Unexpressed(f"micro-batches of {micro} on DP {dp} do not divide the batch of {batch}")
-    zero = _zero(row)
-    recompute, layers = _recompute(row, software), None
-    if software.splitter is Splitter.DTENSOR and row["recompute"] in {"selective", "per-op SAC"}:
-        recompute, layers = Recompute.FULL, max(1, model.blocks // (pp * vp) // 2)  # every other product runs again
-    sharded = row["sequence_parallel"].lower() in {"yes", "true", "1"} or (software.splitter is Splitter.DTENSOR and tp > 1)
+    vp = _chunks(row, model, pp)
+    recompute, layers = _recompute(row, software, model.blocks // (pp * vp))
     return Layout(
         tp=tp, pp=pp, vp=vp, cp=cp, ep=ep, dp=dp, micro_batch=micro, micro_batches=batch // (micro * dp),
-        sequence_parallel=sharded and tp > 1, splitter=software.splitter, zero=zero, recompute=recompute, recompute_layers=layers,
-        order="interleaved" if vp > 1 else "1F1B", fused_attention=software.fused, causal_half=software.fused and not (cp > 1 and software.splitter is Splitter.DTENSOR),
-        overlap=software.overlap, overlap_tensor=software.overlap_tensor or "async" in row["note"].lower().split("torchtitan.md", 1)[-1], stops_early=software.stops_early, number_format=_format(row, software), stage_layers=_stages(row, model, pp * vp),
+        sequence_parallel=tp > 1 and (torch_cuts or row["sequence_parallel"].lower() in {"yes", "true", "1"}),
+        splitter=software.splitter, zero=_zero(row), recompute=recompute, recompute_layers=layers,
+        stops_early=software.stops_early, order="interleaved" if vp > 1 else "1F1B", fused_attention=software.fused,
+        # torchtitan's ring was not balanced: its last GPU sees nearly all keys
+        causal_half=software.fused and not (cp > 1 and torch_cuts),
+        overlap=software.overlap, overlap_tensor=software.overlap_tensor or _asynchronous(row),
+        number_format=_format(row, software), stage_layers=_stages(row, model, pp, vp),
     )  # fmt: skip
 
 
-def _chunks(row: Row, model: Transformer, pp: int, vp: int) -> int:
+def _replicas(row: Row, others: int) -> int:
+    """Return the degree of data parallelism, which the GPUs and the other degrees give; the row's own must agree."""
+    gpus, degrees = whole(row, "gpus"), f"TP {row['tp'] or 1} x PP {row['pp'] or 1} x CP {row['cp'] or 1}"
+    if gpus < 1 or gpus % others:
+        raise Unexpressed(f"{degrees} do not divide the {gpus} GPUs")
+    given = row["dp"]
+    if given.isdecimal() and int(given) != gpus // others and not row["zero_or_fsdp"].startswith("FSDP "):
+        raise Unexpressed(f"{degrees} x DP {given} are not the {gpus} GPUs")
+    return gpus // others
+
+
+def _asynchronous(row: Row) -> bool:
+    """Say whether torchtitan's tensor parallelism is asynchronous, as a note has it after the name of its file."""
+    return "torchtitan" in row["source"] and "async" in row["note"].lower().rpartition(".md")[2]
+
+
+def _chunks(row: Row, model: Transformer, pp: int) -> int:
     if pp == 1:
         return 1
     if "not in the table" in row["vp"]:
         raise Unexpressed("chunks of the interleaved pipeline are not in the row")
-    if row["vp"].startswith("see config"):
-        return model.blocks // pp
-    return vp
+    # MLPerf's rows name a file that is not here: one block in each chunk, as NeMo's settings of this model have it
+    return model.blocks // pp if row["vp"].startswith("see config") else _degree(row, "vp")
 
 
-def _stages(row: Row, model: Transformer, chunks: int) -> tuple[int, ...]:
-    if "sailor" in row["source"].lower():
-        if "heterogeneous" in row["note"]:
-            raise Unexpressed("GPUs of several kinds, and the row does not say which stage is where")
-        stages = [int(one) for one in re.findall(r"\d+", row["note"].rpartition("stages")[2])]
-        if sum(stages) != model.blocks + 2:
-            raise Unexpressed("stages do not add up to the model's layers")
-        stages[0] -= 1
-        stages[-1] -= 1
-        return tuple(stages) if len(stages) > 1 else ()
-    if chunks > 1 and model.blocks % chunks:
-        each, more = divmod(model.blocks, chunks)
-        return tuple(each + (i >= chunks - more) for i in range(chunks))
-    return ()
+def _stages(row: Row, model: Transformer, pp: int, vp: int) -> tuple[int, ...]:
+    """Return the blocks of each model chunk where they are uneven: Sailor names them, others fill the last ones."""
+    chunks = pp * vp
+    if "sailor" in row["source"]:
+        return _sailor_stages(row, model)
+    if chunks == 1 or model.blocks % chunks == 0:
+        return ()
+    if model.blocks < chunks:  # Megatron-LM counts embedding and loss as layers there
+        raise Unexpressed(f"{chunks} model chunks of {model.blocks} blocks, some of which hold embedding or loss alone")
+    each, more = divmod(model.blocks, chunks)
+    return tuple(each + (i >= chunks - more) for i in range(chunks))
+
+
+def _sailor_stages(row: Row, model: Transformer) -> tuple[int, ...]:
+    if "heterogeneous" in row["note"]:
+        raise Unexpressed("GPUs of several kinds, and the row does not say which stage is where")
+    stages = [int(one) for one in re.findall(r"\d+", row["note"].rpartition("stages")[2])]
+    if sum(stages) != model.blocks + 2:
+        raise Unexpressed("stages do not add up to the model's layers")
+    stages[0] -= 1  # the embedding
+    stages[-1] -= 1  # the output layer
+    return tuple(stages) if len(stages) > 1 else ()
 
 
 def _zero(row: Row) -> int:
     text = row["zero_or_fsdp"]
-    if text.startswith("ZeRO-"):
+    if re.match(r"ZeRO-[0-3]", text):
         return int(text[5])
     if "SHARD_GRAD_OP" in text:
         return 2
-    if "FSDP" in text or "FULL_SHARD" in text:
-        return 3
-    return 1 if text.startswith("dist-optimizer") else 0
+    return 3 if "FSDP" in text or "FULL_SHARD" in text else 1 if text.startswith("dist-optimizer") else 0
 
 
-def _recompute(row: Row, software: Software) -> Recompute:
+def _recompute(row: Row, software: Software, blocks: int) -> tuple[Recompute, int | None]:
+    """Return what runs again, and in how many blocks of a chunk; fused attention does its own recomputation.
+
+    torchtitan's selective recomputation repeats every other product: as much as all of half of the blocks.
+    """
     text = row["recompute"]
     if text.startswith("full"):
-        return Recompute.FULL
-    return Recompute.SELECTIVE if text.startswith("selective") and not software.fused else Recompute.NONE if text else software.recompute
+        return Recompute.FULL, None
+    if software.splitter is Splitter.DTENSOR and text in {"selective", "per-op SAC"}:
+        return Recompute.FULL, max(1, blocks // 2)
+    if text.startswith("selective") and not software.fused:
+        return Recompute.SELECTIVE, None
+    return Recompute.NONE, None
 
 
 def _format(row: Row, software: Software) -> NumberFormat:
     text = row["precision"].lower()
+    if software.stack.endswith("bigscience"):
+        text = "bf16" if row["note"].startswith(BLOOM_BF16) else "fp16"
     for word, found in software.formats.items():
         if word in text:
-            if found is DEEPSPEED_FP16 and row["note"].startswith(BLOOM_BF16):
-                return DEEPSPEED_BF16
             return found
-    raise Unexpressed(f"number format {row['precision']}")
+    raise Unexpressed(f"number format '{row['precision']}'")

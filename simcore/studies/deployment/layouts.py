@@ -23,11 +23,13 @@ from simcore.models.training.parallel.layout import (
     total_blocks,
 )
 from simcore.models.training.parallel.search import Found, Space, layouts_of, search_layouts
+from simcore.models.training.parallel.stack import Stack
 from simcore.readers.devices import default_network
 from simcore.readers.models import ModelInput, read_model
 from simcore.readers.network_string import NetworkSpec
 from simcore.readers.profiles import read_gpu
 from simcore.readers.read import Read
+from simcore.readers.stacks import read_stack, stack_for
 from simcore.studies.deployment.parallel import LayoutRequest, ParallelRequest
 from simcore.studies.inputs import resolve_network
 
@@ -119,7 +121,8 @@ def deployed(request: ParallelRequest, *, open_all: bool = False, stand_in: bool
     spec, network_hash = resolve_network(network, field("network"), request.gpus)
     assert spec.bandwidths is not None
     measured = _collectives(request, spec, str(network))
-    machine = Machine(profile.value, spec.topology, spec.bandwidths, measured)
+    stack = _stack(request, profile.value)
+    machine = Machine(profile.value, spec.topology, spec.bandwidths, measured, stack, request.stragglers or 0.0)
     made = deployed_on(request, read, machine, open_all=open_all)
     hashes = {**made.sha256, "device": profile.sha256, **network_hash}
     if measured is not None and measured.sha256:
@@ -229,6 +232,19 @@ def _model(name: str, source: ModelInput, request: LayoutRequest) -> tuple[Trans
         sequence = LONGEST
         notes.append(f"sequences of {sequence:,} tokens are taken, as no number is given{longest}")
     return model, sequence, tuple(notes)
+
+
+NONE = "none"
+"""Word for no stack."""
+
+
+def _stack(request: ParallelRequest, profile: KernelProfile) -> Stack | None:
+    """Return the stack that is named, or that of the device; a CPU has none."""
+    if request.stack == NONE or (request.stack is None and profile.device.kind != "cuda"):
+        return None
+    if request.stack is not None:
+        return read_stack(str(request.stack), field("stack"))
+    return stack_for(profile.device.name, _number_format(request, profile).products)
 
 
 def _network(request: ParallelRequest, device: str, *, stand_in: bool) -> str:

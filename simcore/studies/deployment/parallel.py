@@ -128,6 +128,18 @@ class ParallelRequest(LayoutRequest):
         metavar="TEXT|NAME|FILE",
         help="The network, such as dgx-h100, whose nodes follow from the GPUs; by default the device's usual one.",
     )
+    stack: str | Path | None = option(
+        kw_only=True,
+        default=None,
+        metavar="NAME|FILE|none",
+        help="What software reaches of device and network, as measured iterations show it; none takes all they can.",
+    )
+    stragglers: float | None = option(
+        kw_only=True,
+        default=None,
+        metavar="SHARE",
+        help="Spread of what a rank computes, such as 0.01: the slowest of all ranks makes the others wait.",
+    )
     collectives: str | None = option(
         kw_only=True,
         default=None,

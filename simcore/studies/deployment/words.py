@@ -10,8 +10,10 @@ from simcore.errors import with_fields
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.memory import KINDS, RankMemory
 from simcore.models.training.parallel.placement import Placement
+from simcore.models.training.parallel.stack import Stack
 from simcore.report import Column, Grid
 from simcore.studies.deployment.parallel import ParallelRequest
+from simcore.units import format_si
 
 GIB = 2.0**30
 """Bytes of a GiB [B]."""
@@ -74,6 +76,34 @@ def chosen_words(request: ParallelRequest) -> tuple[str, ...]:
     if {"tp", "pp"} <= given:
         given.add("dp")
     return tuple(word for name, word in _CHOSEN.items() if name not in given)
+
+
+def stack_words(stack: Stack | None) -> str:
+    """Say what software is taken to reach, and where that comes from."""
+    if stack is None:
+        return "no stack: all that the device and the network can"
+    reached = f"products at {stack.products:.0%}, network at {stack.network:.0%}, {stack.launch * 1e6:.3g} us a launch"
+    return (
+        f"stack {stack.name} ({reached}; fitted to {stack.rows:,} measured iterations)"
+        if stack.rows
+        else (f"stack {stack.name} ({reached}; medians of those that were measured)")
+    )
+
+
+def interval_words(interval: tuple[float, float]) -> str:
+    """Say between what times measured iterations should be."""
+    low, high = (format_si(end, "s", 4) for end in interval)
+    return f"90 % of measured iterations: {low} to {high}"
+
+
+def stack_dict(stack: Stack | None) -> dict[str, Any] | None:
+    """Return a stack as plain containers; None where there is none."""
+    if stack is None:
+        return None
+    return {
+        "name": stack.name, "products": stack.products, "launch": stack.launch, "network": stack.network,
+        "attention": stack.attention, "rows": stack.rows, "held": stack.held, "source": stack.source,
+    }  # fmt: skip
 
 
 def collectives_words(placement: Placement) -> str:

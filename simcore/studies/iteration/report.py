@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.models.training.parallel.memory import CONTEXT, FRAGMENTED
 from simcore.report import Block, Grid, Headline, Sentences, grid
-from simcore.studies.deployment.words import GIB, collectives_words, degrees, details, gib, memory_grid
+from simcore.studies.deployment.words import (
+    GIB,
+    collectives_words,
+    degrees,
+    details,
+    gib,
+    interval_words,
+    memory_grid,
+    stack_words,
+)
 from simcore.studies.iteration.outcome import IterationOutcome
 from simcore.units import format_si
 
@@ -20,6 +29,7 @@ _LIMITS = {
     "data-parallel": "sums of gradients and gathered weights",
     "optimizer": "the update of the weights",
     "recompute": "recomputation",
+    "stragglers": "waiting for the slowest rank",
 }
 _COMPUTE = ("forward", "input gradient", "weight gradient")
 
@@ -51,6 +61,9 @@ def _headline(result: IterationOutcome) -> str:
 def _under(result: IterationOutcome) -> Iterator[str]:
     layout, worst = result.evaluation.layout, result.evaluation.worst
     yield f"{degrees(layout)}; {details(layout)}; {layout.number_format.name}, global batch {layout.global_batch:,}"
+    if result.interval is not None:
+        yield interval_words(result.interval)
+    yield stack_words(result.deployment.evaluator.machine.stack)
     placement = result.deployment.evaluator.placement(layout)
     if placement.collectives is not None:
         yield collectives_words(placement)
@@ -103,7 +116,9 @@ def _sentences(result: IterationOutcome) -> Iterator[str]:
         f"{_LIMITS[largest]}: {waits[largest] / result.time:.0%}."
     )
     yield from _change(result)
-    yield from _errors(one)
+    yield from _rests(result)
+    if result.deployment.evaluator.machine.stack is None:
+        yield from _errors(one)
     yield (
         f"Reserved memory is allocated memory, {FRAGMENTED:.0%} of what comes and goes, and {CONTEXT / 1e9:.2g} GB of "
         "context beside it (both assumed)."
@@ -120,6 +135,13 @@ def _change(result: IterationOutcome) -> Iterator[str]:
     what = "Change first" if result.fits else "The fastest single change that makes it fit"
     against = f"{change.result.time / result.time - 1:+.0%}"
     yield f"{what}: {change.what}, {took} per iteration ({against}) and {need:.1f} GiB."
+
+
+def _rests(result: IterationOutcome) -> Iterator[str]:
+    """Say how much of the time rests on what."""
+    if result.deployment.evaluator.machine.stack is not None:
+        shares = ", ".join(f"{name} {seconds / result.time:.0%}" for name, seconds in result.terms.items())
+        yield f"Of the time rest on: {shares}."
 
 
 def _errors(one: Evaluation) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from simcore.models.training.parallel.memory import KINDS
 from simcore.report import Block
 from simcore.results import Table, Timeline
-from simcore.studies.deployment.words import degrees, details, layout_dict
+from simcore.studies.deployment.words import degrees, details, layout_dict, stack_dict
 from simcore.studies.iteration.outcome import IterationOutcome
 from simcore.studies.iteration.report import report, sentences
 from simcore.studies.iteration.stages import simulated_slices, stage_slices
@@ -25,7 +25,7 @@ class IterationResult(IterationOutcome):
     stem = "train"
 
     def tables(self) -> Mapping[str, Table]:
-        """Return the parts of the iteration, what each rank holds, and the activations by operator."""
+        """Return the parts of the iteration, what it rests on, what each rank holds, and activations by operator."""
         total = self.time
         parts = Table(
             ["part", "time", "share"],
@@ -42,7 +42,9 @@ class IterationResult(IterationOutcome):
         )
         rows = [(one.rank, path, size) for one in self.evaluation.memory for path, size in one.operators.items()]
         operators = Table(["rank", "operator", "activations"], rows, {"activations": "B"})
-        return {"parts": parts, "memory": memory, "activations": operators}
+        rests = [(name, seconds, seconds / total) for name, seconds in self.terms.items()]
+        terms = Table(["term", "time", "share"], rests, {"time": "s"})
+        return {"parts": parts, "terms": terms, "memory": memory, "activations": operators}
 
     def report(self) -> Sequence[Block]:
         """Return the parts of the iteration, rates, memory, and what limits."""
@@ -74,6 +76,9 @@ class IterationResult(IterationOutcome):
             "sequence": self.deployment.sequence,
             "layout": layout_dict(layout),
             "iteration_time": self.time,
+            "interval_90": None if self.interval is None else list(self.interval),
+            "stack": stack_dict(self.deployment.evaluator.machine.stack),
+            "terms": dict(self.terms),
             "simulated": None if self.simulated is None else {
                 "time": self.simulated.time, "difference": self.difference,
             },

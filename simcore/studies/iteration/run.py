@@ -9,6 +9,7 @@ from simcore.errors import InputError, field
 from simcore.models.training.parallel.changes import best_change
 from simcore.models.training.parallel.search import capacity, fits
 from simcore.models.training.parallel.simulate import simulate
+from simcore.models.training.parallel.terms import terms_of
 from simcore.models.training.simulated import Settings
 from simcore.results import Provenance, versions
 from simcore.studies.deployment.layouts import chosen, deployed, settled_inputs
@@ -61,6 +62,7 @@ def iteration(request: IterationRequest) -> IterationResult:
         change=change,
         simulated=simulated,
         training_tokens=tokens,
+        terms=terms_of(deployment.evaluator, evaluation),
         warnings=(*deployment.notes, *by_reason(deployment.evaluator.clock(evaluation.layout).notes), *measured),
         provenance=Provenance(
             command=request.study,

@@ -57,7 +57,7 @@ class KernelClock:
         return found
 
     def cast(self, call: KernelCall) -> float:
-        """Return the time to cast the input of a product with weights to the format of its product [s], where it is fp8.
+        """Return the time to cast the input of a product with weights to fp8 [s], where that is its format.
 
         It is read, and written twice, as its gradient needs it transposed. Casts of weights are left out: an iteration
         has one for all of its micro-batches.

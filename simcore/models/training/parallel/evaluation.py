@@ -23,7 +23,7 @@ from simcore.models.training.parallel.pipelining import ends, pipeline_parts
 from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.replicas import SHARDED, SPLIT, Replicas, Run, runs_of
 from simcore.models.training.parallel.sharding import sharded_operators
-from simcore.models.training.parallel.stack import Stack
+from simcore.models.training.parallel.stack import Stack, slowest
 from simcore.models.training.parallel.stage import (
     BlockTimes,
     ChunkTimes,
@@ -36,6 +36,9 @@ from simcore.models.training.parallel.stage import (
 )
 from simcore.models.training.parallel.stages import Sent
 from simcore.models.training.traffic import flop_of
+
+KERNELS = ("forward", "input gradient", "weight gradient", "recompute")
+"""Parts of an iteration that ranks compute."""
 
 
 class Machine(NamedTuple):
@@ -53,6 +56,9 @@ class Machine(NamedTuple):
         What collectives take there, where that was measured; else what the links allow.
     stack : Stack, optional
         What the software reaches of both; by default all that they can.
+    spread : float
+        Standard deviation of what one rank computes, over the mean: see
+        `simcore.models.training.parallel.stack.slowest`.
     """
 
     profile: KernelProfile
@@ -60,6 +66,7 @@ class Machine(NamedTuple):
     bandwidths: tuple[float, ...]
     collectives: CollectiveProfile | None = None
     stack: Stack | None = None
+    spread: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -174,6 +181,9 @@ class Evaluator:
         once = None if layout.zero >= SHARDED else replicas
         late, parts["optimizer"] = ends(layout, chunks, of_rank, updates, once, runs)
         parts["data-parallel"] += late
+        if self.machine.spread:
+            kernels = math.fsum(parts[name] for name in KERNELS)
+            parts["stragglers"] = slowest(self.machine.spread, layout.gpus) * kernels
         flop, again = self._flop(layout)
         return Evaluation(
             layout, parts, error, memory, tuple(chunks), message, flop, flop + again,

@@ -1,0 +1,81 @@
+"""Fit the stacks of the zoo to measured iterations, and print how far they are off on the rows that were left out.
+
+python benchmarks/fit_stacks.py training_iterations.csv.gz -o simcore/zoo/stacks [--only WORD]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections import defaultdict
+from pathlib import Path
+
+import yaml
+from simcore.readers.measured import read_rows
+from simcore.readers.stacks import USUAL
+from simcore.studies.validate.fitting import Fitted, expressed, fitted, usual, with_intervals
+from simcore.studies.validate.iterations import Run, runs_of
+
+NAMED = {"megatron-lm-selene-a100-80gb": "Korthikanti"}
+"""Stacks that are fitted to all rows of a source: its 22B and 530B, as its 175B and 1T are to be predicted unseen."""
+
+
+def main() -> None:
+    """Fit, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows")
+    parser.add_argument("-o", dest="folder", type=Path)
+    parser.add_argument("--only", default="")
+    given = parser.parse_args()
+    runs, _ = runs_of([row for _, row in read_rows(given.rows).rows()])
+    by: dict[str, list[Run]] = defaultdict(list)
+    for run in expressed(runs):
+        by[run.iteration.stack].append(run)
+    chosen = {name: of for name, of in sorted(by.items()) if given.only in name}
+    made = []
+    for name, of in chosen.items():
+        word = NAMED.get(name)
+        one = fitted(name, of, None if word is None else lambda run, word=word: word in run.row["source"])
+        made.append(one)
+        report(one, len(of))
+    made = with_intervals(made)
+    if given.folder:
+        for one in made:
+            write(given.folder, one)
+        if not given.only:
+            write(given.folder, Fitted(usual(USUAL, [one.stack for one in made], chosen), ()))
+
+
+def report(one: Fitted, rows: int) -> None:
+    """Print a stack and its errors on rows that it was not fitted to."""
+    off = [abs(1 / ratio - 1) for ratio in one.ratios]
+    error = f"{statistics.fmean(off):.1%} (median {statistics.median(off):.1%})" if off else "no row left"
+    stack = one.stack
+    split = ", ".join(f"{part:.0%}" for part in one.split) or "too few rows"
+    constants = f"products {stack.products:.3f}, launch {stack.launch * 1e6:.1f} us, network {stack.network:.2f}"
+    print(
+        f"{stack.name:46} {stack.rows:4} of {rows:4}: {constants}; halves differ by {split}; left out: {error}",
+        flush=True,
+    )
+
+
+def write(folder: Path, one: Fitted) -> None:
+    """Write a stack as an entry of the zoo."""
+    stack = one.stack
+    entry = {
+        "description": f"{stack.name}: constants fitted to {stack.rows} measured iterations, interval of {stack.held}",
+        "source": stack.source,
+        "products": stack.products, "launch": stack.launch, "network": stack.network,
+        "attention": stack.attention,
+        "low": stack.low, "high": stack.high, "rows": stack.rows, "held": stack.held,
+    }  # fmt: skip
+    if one.split:
+        entry["split"] = [float(f"{part:.3g}") for part in one.split]
+    if stack.fitted:
+        entry["fitted"] = sorted(stack.fitted)
+    text = yaml.safe_dump(entry, sort_keys=False, width=118)
+    (folder / f"{stack.name}.yaml").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Stacks from the zoo: what software reaches of a device and a network, as measured iterations show it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from pydantic import Field
+
+from simcore.errors import InputError
+from simcore.files import read_yaml
+from simcore.models.training.parallel.stack import Stack
+from simcore.readers.devices import default_stack
+from simcore.readers.quantities import Strict
+from simcore.readers.read import read_entry
+from simcore.readers.sniff import json_or_yaml
+from simcore.readers.zoo import names
+
+USUAL = "usual"
+"""The stack that stands in for one that nobody measured: medians of those that were."""
+
+
+FP8 = "-fp8"
+"""What the name of a stack ends with that was measured with products in fp8."""
+
+
+class _Stack(Strict):
+    description: str
+    source: str
+    products: float = Field(gt=0)
+    launch: float = Field(ge=0)
+    network: float = Field(gt=0)
+    attention: float | None = Field(default=None, gt=0)
+    low: float = Field(gt=0)
+    high: float = Field(gt=0)
+    rows: int = Field(ge=0)
+    held: int = Field(ge=0)
+    split: list[float] = Field(default_factory=list)
+    fitted: list[str] = Field(default_factory=list)
+
+
+def read_stack(name: str, place: str = "stack") -> Stack:
+    """Read a stack by its name in the zoo, or from a file.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, or naming file and field.
+    """
+    file = read_entry("stacks", name, place, "stack")
+    data = read_yaml(file.path, _Stack, "stack", json_or_yaml(file, "stack"))
+    if data.low > data.high:
+        raise InputError(f"{file.path}, field 'low'", f"{data.low:g}", f"at most the field 'high', {data.high:g}")
+    return Stack(
+        file.path.stem, data.products, data.launch, data.network, data.attention, data.low, data.high, data.rows,
+        data.held, data.source, frozenset(data.fitted),
+    )  # fmt: skip
+
+
+def stack_for(device: str, products: str) -> Stack:
+    """Return the stack that was measured on a device with products in a number format, or `USUAL`'s.
+
+    Parameters
+    ----------
+    device : str
+        Its name.
+    products : str
+        Number format of products with weights.
+
+    Examples
+    --------
+    >>> stack_for("h100", "bf16").name, stack_for("h100", "fp8").name, stack_for("t4", "fp16").name
+    ('nemo-h100', 'nemo-h100-fp8', 'usual')
+    """
+    known, name = names("stacks"), default_stack(device) or USUAL
+    if products == "fp8" and name + FP8 in known:
+        name += FP8
+    return read_stack(name if name in known else USUAL)
+
+
+@cache
+def read_stacks() -> dict[str, Stack]:
+    """Return the stacks of the zoo by name."""
+    return {name: read_stack(name) for name in names("stacks")}

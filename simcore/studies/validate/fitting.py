@@ -1,0 +1,200 @@
+"""Fitting the constants of a stack to measured iterations: which rows, by what measure, and how sure they are."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.errors import InputError
+from simcore.models.training.parallel.stack import Stack
+from simcore.numerals import as_real
+from simcore.studies.validate.iterations import Predictor, Run
+
+SHARE = 10
+"""One row in so many of a stack is fitted to."""
+
+LEAST = 3
+"""Rows that a stack is fitted to at least, where it has them."""
+
+NOISE = 0.05
+"""How far equal measurements of iterations lie apart, in the mean; it weighs rows against what is known beforehand."""
+
+
+class Known(NamedTuple):
+    """What is known of a constant beforehand: its median, and the spread of its logarithm."""
+
+    median: float
+    spread: float
+
+
+BEFOREHAND: Mapping[str, Known] = {
+    "products": Known(0.75, 0.25), "launch": Known(2e-5, 0.8), "network": Known(0.75, 0.6),
+}  # fmt: skip
+"""Constants that are fitted, and what is taken for known of them: few rows say little of some."""
+
+STARTS = tuple((0.7, launch, network) for launch in (8e-6, 5e-5) for network in (0.8, 0.4))
+"""Where the search for constants begins."""
+
+POOLED = 10
+"""Rows of its own that weigh as much in a stack's interval as those of all stacks."""
+
+
+def chosen(runs: Sequence[Run], where: Callable[[Run], bool] | None = None) -> list[Run]:
+    """Return the rows that a stack is fitted to: a tenth, evenly over the size of model, sequence and cluster.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Of one stack.
+    where : callable, optional
+        Names the rows instead.
+    """
+    if where is not None:
+        return [run for run in runs if where(run)]
+    ranked = sorted(runs, key=_rank)
+    count = max(-(-len(ranked) // SHARE), min(LEAST, len(ranked)))
+    return [ranked[int((i + 0.5) * len(ranked) / count)] for i in range(count)]
+
+
+def _rank(run: Run) -> tuple[float, float, float, str]:
+    sizes = (as_real(run.row[name]) or 0.0 for name in ("params_b", "seq_len", "gpus"))
+    return *sizes, run.row.get("row_id", "")  # type: ignore[return-value]  # three numbers and a text
+
+
+def fit_stack(name: str, runs: Sequence[Run], source: str = "") -> Stack:
+    """Return the stack whose predictions are nearest to rows, by the mean absolute logarithm of their ratio.
+
+    Parameters
+    ----------
+    name : str
+        Of the stack.
+    runs : sequence of Run
+        What it is fitted to.
+    source : str
+        Where they come from.
+    """
+    from scipy.optimize import minimize
+
+    predictor = Predictor()
+
+    def loss(logs: NDArray[np.float64]) -> float:
+        stack = _of("", np.exp(logs))
+        misses = math.fsum(abs(math.log(predictor.once(run, stack) / run.measured)) for run in runs)
+        beside = (
+            (log - math.log(known.median)) ** 2 / 2 / known.spread**2
+            for log, known in zip(logs, BEFOREHAND.values(), strict=True)
+        )
+        return misses / NOISE + math.fsum(beside)
+
+    steps, best = np.diag([0.15, 0.5, 0.3]), None
+    for start in np.log(STARTS):
+        options: Any = {"maxfev": 120, "initial_simplex": [start, *(start + steps)], "xatol": 1e-3, "fatol": 1e-3}
+        found = minimize(loss, start, method="Nelder-Mead", options=options)
+        best = found if best is None or found.fun < best.fun else best
+    assert best is not None
+    constants = [float(f"{value:.4g}") for value in np.exp(best.x)]
+    ids = frozenset(run.row.get("row_id", "") for run in runs)
+    return replace(_of(name, constants), rows=len(runs), source=source, attention=runs[0].iteration.attention,
+                   fitted=ids)  # fmt: skip
+
+
+def _of(name: str, constants: Iterable[float]) -> Stack:
+    """Return a stack of some constants, in the order of `BEFOREHAND`."""
+    products, launch, network = map(float, constants)
+    return Stack(name, products, launch, network)
+
+
+def expressed(runs: Sequence[Run]) -> list[Run]:
+    """Return the rows whose layout fits their model and machine."""
+    predictor, stack = Predictor(), Stack("")
+    kept = []
+    for run in runs:
+        try:
+            predictor.once(run, stack)
+        except InputError:
+            continue
+        kept.append(run)
+    return kept
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A stack, and how it was found.
+
+    Attributes
+    ----------
+    stack : Stack
+        With its interval.
+    ratios : tuple of float
+        Measured over predicted time of the rows that it was not fitted to.
+    split : tuple of float
+        How far constants of two halves of the rows lie apart, over their mean; empty where there are too few.
+    """
+
+    stack: Stack
+    ratios: tuple[float, ...]
+    split: tuple[float, ...] = ()
+
+
+def fitted(name: str, runs: Sequence[Run], where: Callable[[Run], bool] | None = None) -> Fitted:
+    """Fit a stack to some of its rows, and hold it against the others; the interval is `with_intervals`'."""
+    mine = chosen(runs, where)
+    sources = "; ".join(dict.fromkeys(run.row["source"] for run in runs))
+    stack = fit_stack(name, mine, sources)
+    inside = {id(run) for run in mine}
+    predictor = Predictor()
+    ratios = tuple(run.measured / predictor.seconds(run, stack) for run in runs if id(run) not in inside)
+    return Fitted(replace(stack, held=len(ratios)), ratios, _split(mine))
+
+
+def _split(runs: Sequence[Run]) -> tuple[float, ...]:
+    if len(runs) < 2 * LEAST:
+        return ()
+    halves = [fit_stack("", runs[at::2]) for at in (0, 1)]
+    pairs = (
+        (first, second) for first, second in zip(*((h.products, h.launch, h.network) for h in halves), strict=True)
+    )
+    return tuple(abs(first - second) / (first + second) * 2 for first, second in pairs)
+
+
+def with_intervals(each: Sequence[Fitted]) -> list[Fitted]:
+    """Return stacks with intervals: 90 % of the rows that they were not fitted to, with all stacks where these are few.
+
+    The logarithm of an end is the mean of the stack's own and of all stacks', weighed by rows and `POOLED`.
+    """
+    pooled = [math.log(ratio) for one in each for ratio in one.ratios]
+    ends = [float(end) for end in np.quantile(pooled, (0.05, 0.95))] if pooled else [-0.2, 0.2]
+    return [replace(one, stack=_with_interval(one, ends)) for one in each]
+
+
+def _with_interval(one: Fitted, ends: Sequence[float]) -> Stack:
+    logs, count = [math.log(ratio) for ratio in one.ratios], len(one.ratios)
+    own = [float(end) for end in np.quantile(logs, (0.05, 0.95))] if count else ends
+    beside = POOLED * POOLED / max(POOLED, count) if count < 3 * POOLED else 0.0
+    low, high = ((count * mine + beside * all_) / (count + beside) for mine, all_ in zip(own, ends, strict=True))
+    return replace(one.stack, low=float(f"{math.exp(low):.4g}"), high=float(f"{math.exp(high):.4g}"))
+
+
+def usual(name: str, stacks: Sequence[Stack], runs: Mapping[str, Sequence[Run]]) -> Stack:
+    """Return the stack that stands in where none was measured: medians of the constants of those that were.
+
+    Its interval is that of all rows, each stack weighing the same.
+    """
+    stack = _of(name, (statistics.median(getattr(one, key) for one in stacks) for key in BEFOREHAND))
+    predictor, pairs = Predictor(), []
+    for one in stacks:
+        own = runs[one.name]
+        pairs += [(math.log(run.measured / predictor.seconds(run, stack)), 1 / len(own)) for run in own]
+    pairs.sort()
+    weights = np.cumsum([weight for _, weight in pairs])
+    low, high = (pairs[int(np.searchsorted(weights, share * weights[-1]))][0] for share in (0.05, 0.95))
+    return replace(
+        stack, low=float(f"{math.exp(low):.4g}"), high=float(f"{math.exp(high):.4g}"), held=len(pairs),
+        source="medians of the other stacks of the zoo",
+    )  # fmt: skip
