@@ -66,7 +66,7 @@ def write(folder: Path, one: Fitted) -> None:
         "description": f"{stack.name}: constants fitted to {stack.rows} measured iterations, interval of {stack.held}",
         "source": stack.source,
         "products": stack.products, "launch": stack.launch, "network": stack.network,
-        "attention": stack.attention,
+        "attention": stack.attention, "overlap_tensor": stack.overlap_tensor,
         "low": stack.low, "high": stack.high, "rows": stack.rows, "held": stack.held,
     }  # fmt: skip
     if one.split:

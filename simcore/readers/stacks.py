@@ -30,6 +30,7 @@ class _Stack(Strict):
     launch: float = Field(ge=0)
     network: float = Field(gt=0)
     attention: float | None = Field(default=None, gt=0)
+    overlap_tensor: bool = False
     low: float = Field(gt=0)
     high: float = Field(gt=0)
     rows: int = Field(ge=0)
@@ -51,7 +52,7 @@ def read_stack(name: str, place: str = "stack") -> Stack:
     if data.low > data.high:
         raise InputError(f"{file.path}, field 'low'", f"{data.low:g}", f"at most the field 'high', {data.high:g}")
     return Stack(
-        file.path.stem, data.products, data.launch, data.network, data.attention, data.low, data.high, data.rows,
+        file.path.stem, data.products, data.launch, data.network, data.attention, data.overlap_tensor, data.low, data.high, data.rows,
         data.held, data.source, frozenset(data.fitted),
     )  # fmt: skip
 

@@ -158,7 +158,7 @@ def deployed_on(
         raise InputError(field("device"), found, expected, "Add memory to its file, such as 80 GB.")
     global_batch = request.global_batch or gpus
     base, space = _given(request, gpus, model, sequence, global_batch, open_all)
-    base = replace(base, number_format=_number_format(request, machine.profile))
+    base = replace(_as_stack(base, request, machine.stack), number_format=_number_format(request, machine.profile))
     evaluator = Evaluator(model, sequence, machine)
     _check_precision(evaluator, base)
     return Deployed(
@@ -200,7 +200,8 @@ def settled_inputs(deployment: Deployed, evaluation: Evaluation) -> dict[str, ob
     return {
         **{name: getattr(layout, name) for name in names}, "recompute": layout.recompute.value,
         "zero": zeros[0] if len(zeros) == 1 else layout.zero, "sequence": deployment.sequence,
-        "precision": layout.number_format.name,
+        "precision": layout.number_format.name, "overlap_tensor": layout.overlap_tensor,
+        "causal": "half" if layout.causal_half else "full",
     }  # fmt: skip
 
 
@@ -245,6 +246,17 @@ def _stack(request: ParallelRequest, profile: KernelProfile) -> Stack | None:
     if request.stack is not None:
         return read_stack(str(request.stack), field("stack"))
     return stack_for(profile.device.name, _number_format(request, profile).products)
+
+
+def _as_stack(base: Layout, request: LayoutRequest, stack: Stack | None) -> Layout:
+    """Return a layout with what its software does where the request leaves that open."""
+    beside = request.overlap_tensor
+    if beside is None:
+        beside = stack is not None and stack.overlap_tensor
+    half = base.causal_half
+    if request.causal is None:
+        half = stack is not None and stack.attention is not None and base.fused_attention
+    return replace(base, overlap_tensor=beside, causal_half=half)
 
 
 def _network(request: ParallelRequest, device: str, *, stand_in: bool) -> str:

@@ -77,11 +77,12 @@ class LayoutRequest(Request):
     attention: str = option(
         kw_only=True, default="fused", choices=ATTENTION, help="One kernel, or scores that are written to memory."
     )
-    causal: str = option(
+    causal: str | None = option(
         kw_only=True,
-        default="full",
+        default=None,
         choices=CAUSAL,
-        help="Whether causal attention is counted in full, or the half below its mask.",
+        help="Whether causal attention is counted in full, or the half below its mask; by default in full, and by half "
+        "with a stack whose attention is one kernel.",
     )
     stage_layers: Sequence[int] | str | None = option(
         kw_only=True, default=None, metavar="N,N,...", help="Blocks of each model chunk, where they are uneven."
@@ -92,6 +93,10 @@ class LayoutRequest(Request):
     overlap: bool = option(
         kw_only=True, default=True, flag="--overlap/--no-overlap",
         help="Sum gradients, and gather weights, while other layers compute.",
+    )  # fmt: skip
+    overlap_tensor: bool | None = option(
+        kw_only=True, default=None, flag="--overlap-tensor/--no-overlap-tensor",
+        help="Run collectives of TP beside their products; by default as the stack does.",
     )  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -64,6 +64,8 @@ def details(layout: Layout) -> str:
     words.append(f"recompute {layout.recompute.value}{some}")
     words += ["sequence parallelism"] * (layout.sequence_parallel and layout.tp > 1)
     words += [f"order {layout.order}"] * (layout.pp > 1 and layout.order not in {"1F1B", "interleaved"})
+    words += ["collectives of TP beside products"] * (layout.overlap_tensor and layout.tp > 1)
+    words += ["causal attention by half"] * layout.causal_half
     words += ["eager attention"] * (not layout.fused_attention)
     return ", ".join(words)
 
@@ -148,7 +150,7 @@ _REASONS = {
 def layout_dict(layout: Layout) -> dict[str, Any]:
     """Return a layout as plain containers for JSON."""
     names = ("tp", "cp", "pp", "vp", "ep", "dp", "micro_batch", "micro_batches", "zero", "recompute_layers", "order",
-             "sequence_parallel", "fused_attention", "overlap")  # fmt: skip
+             "sequence_parallel", "fused_attention", "overlap", "overlap_tensor", "causal_half")  # fmt: skip
     plain = {name: getattr(layout, name) for name in names}
     return {
         **plain, "recompute": layout.recompute.value, "context_exchange": layout.exchange.value,

@@ -63,7 +63,7 @@ def iteration(request: IterationRequest) -> IterationResult:
         simulated=simulated,
         training_tokens=tokens,
         terms=terms_of(deployment.evaluator, evaluation),
-        warnings=(*deployment.notes, *by_reason(deployment.evaluator.clock(evaluation.layout).notes), *measured),
+        warnings=(*deployment.notes, *by_reason(deployment.evaluator.kernel_notes(evaluation.layout)), *measured),
         provenance=Provenance(
             command=request.study,
             inputs=request.resolved(**settled_inputs(deployment, evaluation), tokens=tokens).inputs(),

@@ -93,7 +93,7 @@ def _kernels(deployment: Deployed, best: tuple[Evaluation, ...]) -> list[str]:
     evaluator = Evaluator(deployment.model, deployment.sequence, deployment.evaluator.machine)
     for one in best:
         evaluator.evaluate(one.layout)
-    return by_reason(evaluator.clock(deployment.base).notes)
+    return by_reason(evaluator.kernel_notes(deployment.base))
 
 
 def _watched(layouts: list[Layout], watch: Watch | None) -> Iterable[Layout]:

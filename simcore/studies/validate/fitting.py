@@ -100,8 +100,11 @@ def fit_stack(name: str, runs: Sequence[Run], source: str = "") -> Stack:
     assert best is not None
     constants = [float(f"{value:.4g}") for value in np.exp(best.x)]
     ids = frozenset(run.row.get("row_id", "") for run in runs)
-    return replace(_of(name, constants), rows=len(runs), source=source, attention=runs[0].iteration.attention,
-                   fitted=ids)  # fmt: skip
+    first = runs[0].iteration
+    return replace(
+        _of(name, constants), rows=len(runs), source=source, fitted=ids, attention=first.attention,
+        overlap_tensor=all(run.iteration.layout.overlap_tensor for run in runs),
+    )  # fmt: skip
 
 
 def _of(name: str, constants: Iterable[float]) -> Stack:

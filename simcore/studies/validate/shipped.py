@@ -7,7 +7,7 @@ from pathlib import Path
 from simcore.errors import InputError, field
 from simcore.readers.zoo import ROOT
 
-FOLDER = "measured"
+FOLDER = "_measured"
 """Folder of the zoo."""
 
 

@@ -37,6 +37,9 @@ from simcore.models.training.parallel.stage import (
 from simcore.models.training.parallel.stages import Sent
 from simcore.models.training.traffic import flop_of
 
+LOWER_BOUND = "so a lower bound"
+"""End of a note of a kernel whose time comes from a data sheet."""
+
 KERNELS = ("forward", "input gradient", "weight gradient", "recompute")
 """Parts of an iteration that ranks compute."""
 
@@ -198,6 +201,11 @@ class Evaluator:
             others = profiled(self.machine.profile, form.element, form.others)
             self._clocks[form.name] = KernelClock(products, others, self.machine.stack)
         return self._clocks[form.name]
+
+    def kernel_notes(self, layout: Layout) -> list[str]:
+        """Return what a reader must know of the kernels' times; with a stack a data sheet is no lower bound."""
+        notes = list(self.clock(layout).notes)
+        return notes if self.machine.stack is None else [note for note in notes if not note.endswith(LOWER_BOUND)]
 
     def costs(self, layout: Layout) -> tuple[SectionCost, ...]:
         """Return what one repetition of each section costs."""

@@ -31,6 +31,8 @@ class Stack:
     attention : float or None
         Speed of fused attention, over what the profile says of its products; published, not fitted. None for that of
         products.
+    overlap_tensor : bool
+        Whether it runs collectives of tensor parallelism beside their products.
     low, high : float
         Measured over predicted time: the interval between them held nine of ten rows that no constant was fitted to.
     rows, held : int
@@ -51,6 +53,7 @@ class Stack:
     launch: float = 0.0
     network: float = 1.0
     attention: float | None = None
+    overlap_tensor: bool = False
     low: float = 0.9
     high: float = 1.1
     rows: int = 0
