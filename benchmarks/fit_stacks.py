@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 from simcore.readers.measured import read_rows
-from simcore.readers.stacks import USUAL
+from simcore.readers.stacks import USUAL, stack_text
 from simcore.studies.validate.fitting import Fitted, expressed, fitted, usual, with_intervals
 from simcore.studies.validate.iterations import Run, runs_of
 
@@ -40,10 +40,9 @@ def main() -> None:
         report(one, len(of))
     made = with_intervals(made)
     if given.folder:
-        for one in made:
-            write(given.folder, one)
-        if not given.only:
-            write(given.folder, Fitted(usual(USUAL, [one.stack for one in made], chosen), ()))
+        stacks = [one.stack for one in made]
+        for stack in stacks if given.only else (*stacks, usual(USUAL, stacks, chosen)):
+            (given.folder / f"{stack.name}.yaml").write_text(stack_text(stack), encoding="utf-8")
 
 
 def report(one: Fitted, rows: int) -> None:
@@ -51,30 +50,12 @@ def report(one: Fitted, rows: int) -> None:
     off = [abs(1 / ratio - 1) for ratio in one.ratios]
     error = f"{statistics.fmean(off):.1%} (median {statistics.median(off):.1%})" if off else "no row left"
     stack = one.stack
-    split = ", ".join(f"{part:.0%}" for part in one.split) or "too few rows"
+    split = ", ".join(f"{part:.0%}" for part in one.stack.split) or "too few rows"
     constants = f"products {stack.products:.3f}, launch {stack.launch * 1e6:.1f} us, network {stack.network:.2f}"
     print(
         f"{stack.name:46} {stack.rows:4} of {rows:4}: {constants}; halves differ by {split}; left out: {error}",
         flush=True,
     )
-
-
-def write(folder: Path, one: Fitted) -> None:
-    """Write a stack as an entry of the zoo."""
-    stack = one.stack
-    entry = {
-        "description": f"{stack.name}: constants fitted to {stack.rows} measured iterations, interval of {stack.held}",
-        "source": stack.source,
-        "products": stack.products, "launch": stack.launch, "network": stack.network,
-        "attention": stack.attention, "overlap_tensor": stack.overlap_tensor,
-        "low": stack.low, "high": stack.high, "rows": stack.rows, "held": stack.held,
-    }  # fmt: skip
-    if one.split:
-        entry["split"] = [float(f"{part:.3g}") for part in one.split]
-    if stack.fitted:
-        entry["fitted"] = sorted(stack.fitted)
-    text = yaml.safe_dump(entry, sort_keys=False, width=118)
-    (folder / f"{stack.name}.yaml").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -246,6 +246,10 @@ class Result(ABC):
         """Draw all figures, by the name of their file."""
         return {}
 
+    def inputs(self) -> Mapping[str, str]:
+        """Return what other commands take as an input, as text by the whole name of its file."""
+        return {}
+
     def timeline(self) -> Timeline | None:
         """Return what happened when; None where nothing happens in time."""
         return None
@@ -292,6 +296,8 @@ class Result(ABC):
             write_atomic(scratch / f"{self.stem}.json", self.to_json())
             for name, table in self.tables().items():
                 write_atomic(scratch / f"{name}.csv", table.to_csv())
+            for name, text in self.inputs().items():
+                write_atomic(scratch / name, text)
             timeline = self.timeline() if self.keeps_timeline else None
             if timeline is not None:
                 timeline.write(scratch / "timeline.json")

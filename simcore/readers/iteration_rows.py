@@ -18,13 +18,6 @@ from simcore.readers.memory_rows import FP16, Unexpressed, whole
 
 Row = Mapping[str, str]
 
-NEEDED = (
-    "source", "model", "params_b", "layers", "hidden", "heads", "kv_heads", "ffn", "vocab", "experts", "topk",
-    "seq_len", "device", "gpus", "gpus_per_node", "precision", "tp", "pp", "vp", "cp", "ep", "dp", "zero_or_fsdp",
-    "sequence_parallel", "recompute", "global_batch", "micro_batch", "iteration_s", "framework", "kind", "note",
-)  # fmt: skip
-"""Columns of measured iterations that are needed."""
-
 DEVICES = (
     (r"a100_80gb?(_sxm)?( \(.*\))?", "a100-80gb", "dgx-a100"),
     (r"a100_40gb", "a100-40gb", "dgx-a100"),
@@ -49,6 +42,10 @@ DEVICES = (
     (r"Tesla_V100-PCIE-32GB", "v100-pcie-32gb", ""),
 )
 """What sources call a device: a pattern, its profile, and the network of its nodes; without one it is alone."""
+
+
+INTERCONNECTS = (("Omni-Path 100 Gb/s per node", "jean-zay-a100"), ("between nodes 800 Gb/s", "a100-800g"))
+"""What rows say of a network that is not the usual one of their device, and its name in the zoo."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +140,14 @@ SOFTWARE = (
 )
 """Software by what its source's name holds; the first that fits."""
 
+FRAMEWORKS = (
+    ("torchtitan", replace(_TORCH, splitter=Splitter.DTENSOR)), ("fsdp", _TORCH), ("pytorch", _TORCH),
+    ("deepspeed", replace(_DEEPSPEED, formats=MEGATRON)), ("nemo", _NEMO), ("megatron-bridge", _NEMO),
+)  # fmt: skip
+"""Software of rows of other sources, by what their framework's name holds."""
+
+_OTHER = Software("other", formats=MEGATRON | {"fp32": NUMBER_FORMATS["fp32"]}, attention=CUDNN)
+
 
 @dataclass(frozen=True)
 class Iteration:
@@ -189,9 +194,7 @@ def described(row: Row) -> Iteration:
         raise Unexpressed("ran out of memory: no time to compare")
     if not row["iteration_s"]:
         raise Unexpressed("no iteration time in the row")
-    software = next((each for name, each in SOFTWARE if name in row["source"]), None)
-    if software is None:
-        raise Unexpressed("the layout or the software is not in the row")
+    software = next((each for name, each in SOFTWARE if name in row["source"]), None) or _by_framework(row)
     profile, network = _device(row)
     model, sequence = _model(row), whole(row, "seq_len")
     passes = "forward" if kind == "inference" else "passes" if "no optimizer" in kind else "iteration"
@@ -199,6 +202,13 @@ def described(row: Row) -> Iteration:
         model, sequence, _layout(row, model, software), profile, network, _stack(row, software, profile), passes,
         _attention(software, profile),
     )  # fmt: skip
+
+
+def _by_framework(row: Row) -> Software:
+    """Return the software of a row whose source is not known, from what its framework is called."""
+    framework = row["framework"].lower()
+    found = next((each for word, each in FRAMEWORKS if word in framework), _OTHER)
+    return replace(found, stack=re.sub(r"[^a-z0-9]+", "-", framework).strip("-") or "unknown")
 
 
 def _attention(software: Software, profile: str) -> float | None:
@@ -227,7 +237,8 @@ BLOOM_FIRST = "02-20"
 def _device(row: Row) -> tuple[str, str]:
     for pattern, profile, network in DEVICES:
         if re.fullmatch(pattern, row["device"]):
-            return profile, network
+            said = (name for words, name in INTERCONNECTS if words in row["interconnect"])
+            return profile, next(said, network)
     raise Unexpressed(f"device '{row['device']}' is not in the zoo: a file of its data sheet adds it, as for --device")
 
 

@@ -52,9 +52,27 @@ def read_stack(name: str, place: str = "stack") -> Stack:
     if data.low > data.high:
         raise InputError(f"{file.path}, field 'low'", f"{data.low:g}", f"at most the field 'high', {data.high:g}")
     return Stack(
-        file.path.stem, data.products, data.launch, data.network, data.attention, data.overlap_tensor, data.low, data.high, data.rows,
-        data.held, data.source, frozenset(data.fitted),
+        file.path.stem, data.products, data.launch, data.network, data.attention, data.overlap_tensor, data.low,
+        data.high, data.rows, data.held, data.source, frozenset(data.fitted), tuple(data.split),
     )  # fmt: skip
+
+
+def stack_text(stack: Stack) -> str:
+    """Return a stack as the YAML that `read_stack` reads."""
+    import yaml
+
+    fields: dict[str, object] = {
+        "description": f"{stack.name}: constants fitted to {stack.rows} measured iterations, interval of {stack.held}",
+        "source": stack.source or "not given",
+        "products": stack.products, "launch": stack.launch, "network": stack.network, "attention": stack.attention,
+        "overlap_tensor": stack.overlap_tensor, "low": stack.low, "high": stack.high, "rows": stack.rows,
+        "held": stack.held,
+    }  # fmt: skip
+    if stack.split:
+        fields["split"] = [float(f"{part:.3g}") for part in stack.split]
+    if stack.fitted:
+        fields["fitted"] = sorted(stack.fitted)
+    return str(yaml.safe_dump(fields, sort_keys=False, width=118))
 
 
 def stack_for(device: str, products: str) -> Stack:

@@ -189,9 +189,9 @@ def test_constants_are_fitted_to_rows_of_ones_own(monkeypatch, file):
         lambda path: (hold(path), SimpleNamespace(name="mine"), ["Overhead of a layer: 12 us, of 2 rows."]),
     )
     found = validate(add=file(LLAMA, {**LLAMA, "row_id": "two"}))
-    assert found.stack == "mine"
+    assert found.stack.name == "mine"
     assert found.as_dict()["fits"] == ["Overhead of a layer: 12 us, of 2 rows."]
-    assert "The constants are the stack 'mine'." in found.sentences()
+    assert "The constants are the stack 'mine': -o DIR writes stack.yaml, which --stack takes." in found.sentences()
     assert found.groups[0][1].of_fitted
 
 

@@ -104,7 +104,8 @@ def stack_dict(stack: Stack | None) -> dict[str, Any] | None:
         return None
     return {
         "name": stack.name, "products": stack.products, "launch": stack.launch, "network": stack.network,
-        "attention": stack.attention, "rows": stack.rows, "held": stack.held, "source": stack.source,
+        "attention": stack.attention, "overlap_tensor": stack.overlap_tensor, "low": stack.low, "high": stack.high,
+        "identified": stack.identified, "rows": stack.rows, "held": stack.held, "source": stack.source,
     }  # fmt: skip
 
 

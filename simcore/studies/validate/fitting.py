@@ -68,7 +68,7 @@ def _rank(run: Run) -> tuple[float, float, float, str]:
 
 
 def fit_stack(name: str, runs: Sequence[Run], source: str = "") -> Stack:
-    """Return the stack whose predictions are nearest to rows, by the mean absolute logarithm of their ratio.
+    """Return the stack whose predictions are nearest to rows, by the logarithm of their ratio (Huber's loss).
 
     Parameters
     ----------
@@ -85,12 +85,12 @@ def fit_stack(name: str, runs: Sequence[Run], source: str = "") -> Stack:
 
     def loss(logs: NDArray[np.float64]) -> float:
         stack = _of("", np.exp(logs))
-        misses = math.fsum(abs(math.log(predictor.once(run, stack) / run.measured)) for run in runs)
+        misses = math.fsum(_miss(math.log(predictor.once(run, stack) / run.measured) / NOISE) for run in runs)
         beside = (
             (log - math.log(known.median)) ** 2 / 2 / known.spread**2
             for log, known in zip(logs, BEFOREHAND.values(), strict=True)
         )
-        return misses / NOISE + math.fsum(beside)
+        return misses + math.fsum(beside)
 
     steps, best = np.diag([0.15, 0.5, 0.3]), None
     for start in np.log(STARTS):
@@ -105,6 +105,11 @@ def fit_stack(name: str, runs: Sequence[Run], source: str = "") -> Stack:
         _of(name, constants), rows=len(runs), source=source, fitted=ids, attention=first.attention,
         overlap_tensor=all(run.iteration.layout.overlap_tensor for run in runs),
     )  # fmt: skip
+
+
+def _miss(off: float) -> float:
+    """Return what a row adds to the search, off by so many times the noise: half its square, from 1 on as a line."""
+    return off * off / 2 if abs(off) < 1 else abs(off) - 0.5
 
 
 def _of(name: str, constants: Iterable[float]) -> Stack:
@@ -136,13 +141,10 @@ class Fitted:
         With its interval.
     ratios : tuple of float
         Measured over predicted time of the rows that it was not fitted to.
-    split : tuple of float
-        How far constants of two halves of the rows lie apart, over their mean; empty where there are too few.
     """
 
     stack: Stack
     ratios: tuple[float, ...]
-    split: tuple[float, ...] = ()
 
 
 def fitted(name: str, runs: Sequence[Run], where: Callable[[Run], bool] | None = None) -> Fitted:
@@ -153,7 +155,41 @@ def fitted(name: str, runs: Sequence[Run], where: Callable[[Run], bool] | None =
     inside = {id(run) for run in mine}
     predictor = Predictor()
     ratios = tuple(run.measured / predictor.seconds(run, stack) for run in runs if id(run) not in inside)
-    return Fitted(replace(stack, held=len(ratios)), ratios, _split(mine))
+    return Fitted(replace(stack, held=len(ratios), split=_split(mine)), ratios)
+
+
+def of_all(name: str, runs: Sequence[Run]) -> tuple[Stack, list[str]]:
+    """Fit a stack to all of a user's rows; its interval is that of leaving each out in turn, or of `LEAST` parts.
+
+    Returns
+    -------
+    tuple of Stack and list of str
+        The stack, and what was fitted to what.
+    """
+    stack = fit_stack(name, runs, "; ".join(dict.fromkeys(run.row["source"] for run in runs)))
+    parts, predictor, logs = min(FOLDS, len(runs)), Predictor(), []
+    for part in range(parts) if parts > 1 else ():
+        others = [run for at, run in enumerate(runs) if at % parts != part]
+        left_out = fit_stack("", others)
+        logs += [math.log(run.measured / predictor.seconds(run, left_out)) for run in runs[part::parts]]
+    single = Fitted(stack, tuple(math.exp(log) for log in logs))
+    known = [math.log(end) for end in (STANDING.low, STANDING.high)]
+    stack = replace(_with_interval(single, known), held=len(logs))
+    constants = f"products {stack.products:.3g}, launch {stack.launch * 1e6:.3g} us, network {stack.network:.3g}"
+    told = [f"Three constants were fitted to {len(runs):,} rows: {constants}."]
+    if logs:
+        off = statistics.fmean(abs(math.exp(-log) - 1) for log in logs)
+        told.append(f"Rows that were left out in turn are off by {off:.1%} in the mean.")
+    else:
+        told.append("One row says nothing of its own error: the interval is that of all stacks.")
+    return stack, told
+
+
+FOLDS = 5
+"""Parts of a user's rows, each of which is left out in turn."""
+
+STANDING = Stack("", low=0.85, high=1.25)
+"""Interval that few rows are pooled with, about that of all stacks of the zoo."""
 
 
 def _split(runs: Sequence[Run]) -> tuple[float, ...]:

@@ -133,7 +133,7 @@ def held_against_iterations(path: str | Path) -> tuple[Held, ...]:
     Parameters
     ----------
     path : str or Path
-        With the columns `simcore.readers.iteration_rows.NEEDED`.
+        With the columns `simcore.studies.validate.columns.ITERATIONS`.
 
     Raises
     ------
@@ -172,3 +172,34 @@ def _predicted(run: Run, stacks: Mapping[str, Stack], predictor: Predictor) -> H
     low, high = stack.interval(seconds)
     fitted = stack.name == run.iteration.stack and base.row_id in stack.fitted
     return replace(base, predicted=seconds, low=low, high=high, fitted=fitted)
+
+
+def fit_to(path: str | Path) -> tuple[tuple[Held, ...], Stack, list[str]]:
+    """Fit a stack to a user's own rows, and hold it against them.
+
+    Parameters
+    ----------
+    path : str or Path
+        A table of measured iterations. Software that simcore does not know is taken for what `OWN` says.
+
+    Returns
+    -------
+    tuple
+        The rows beside their predictions, the stack, and what was fitted.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or no row can be expressed.
+    """
+    from simcore.studies.validate.fitting import expressed, of_all
+
+    rows = [row for _, row in read_rows(path).rows()]
+    runs, reasons = runs_of(rows)
+    mine = expressed(runs)
+    if not mine:
+        why = "; ".join(dict.fromkeys(reasons.values())) or "no layout fits its model"
+        raise InputError(str(path), f"no row that can be expressed: {why}", "a row with shape, degrees and a time")
+    stack, sentences = of_all(Path(path).stem, mine)
+    judged = held(rows, dict.fromkeys({run.iteration.stack for run in mine}, stack) | {USUAL: stack})
+    return tuple(replace(one, fitted=one.predicted is not None) for one in judged), stack, sentences

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from simcore.models.training.parallel.stack import Stack
 from simcore.results import Result
 from simcore.studies.validate.errors import Errors, Group, errors_of, group_of, unexpressed
 from simcore.studies.validate.noise import Published, noise_of, published
@@ -83,15 +84,18 @@ class ValidateOutcome(Result, ABC):
         What was read: a file, or the rows that ship with simcore.
     measured : tuple of Measured
         The tables of measurements.
-    stack : str
-        Name of the constants that were fitted to the rows; empty where none were.
+    stack : Stack or None
+        The constants that were fitted to the rows; None where none were.
+    stacks : tuple of Stack
+        Those of the zoo that were fitted to some of the rows.
     fits : tuple of str
         What was fitted, a sentence each.
     """
 
     name: str
     measured: tuple[Measured, ...]
-    stack: str = ""
+    stack: Stack | None = None
+    stacks: tuple[Stack, ...] = ()
     fits: tuple[str, ...] = ()
 
     @property

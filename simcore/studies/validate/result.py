@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, fields
 from typing import TYPE_CHECKING, Any
 
+from simcore.models.training.parallel.stack import Stack
 from simcore.report import Block
 from simcore.results import Table
+from simcore.studies.deployment.words import stack_dict
 from simcore.studies.validate.errors import Errors, unexpressed
 from simcore.studies.validate.outcome import ValidateOutcome
 from simcore.studies.validate.report import report, sentences
@@ -22,6 +24,14 @@ _NUMBERS = [one.name for one in fields(Errors)]
 _ROW = [
     "row_id", "source", "device", "precision", "kind", "predicted", "low", "high", "measured", "fitted", "why_not",
 ]  # fmt: skip
+
+
+_STACK = ["name", "products", "launch", "network", "attention", "low", "high", "rows", "held", "identified"]
+
+
+def _stack_row(one: Stack) -> list[Any]:
+    identified = " ".join(name for name, sure in one.identified.items() if sure)
+    return [*(getattr(one, name) for name in _STACK[:-1]), identified]
 
 
 class ValidateResult(ValidateOutcome):
@@ -39,7 +49,14 @@ class ValidateResult(ValidateOutcome):
             "by_source": Table(["source", *_NUMBERS], [(key, *astuple(errors)) for key, errors in self.sources]),
             "total": Table(["of", *_NUMBERS], [(each.what, *astuple(each.total)) for each in self.measured]),
             "unexpressed": Table(["of", "source", "reason", "rows"], reasons),
+            "stacks": Table(_STACK, [_stack_row(one) for one in self.stacks], {"launch": "s"}),
         }
+
+    def inputs(self) -> Mapping[str, str]:
+        """Return the fitted constants, which ``simcore train --stack`` takes."""
+        from simcore.readers.stacks import stack_text
+
+        return {} if self.stack is None else {"stack.yaml": stack_text(self.stack)}
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain containers for JSON; errors and noise are fractions."""
@@ -58,7 +75,8 @@ class ValidateResult(ValidateOutcome):
                 for source in each.sources
                 for found in each.published(source)
             ],
-            "stack": self.stack or None,
+            "stack": stack_dict(self.stack),
+            "stacks": [stack_dict(one) for one in self.stacks],
             "fits": list(self.fits),
             "sentences": self.sentences(),
             "warnings": list(self.warnings),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from simcore.errors import InputError, field
+from simcore.models.training.parallel.stack import Stack
 from simcore.results import Provenance, versions
 from simcore.studies.request import study
 from simcore.studies.validate.columns import COLLECTIVES, ITERATIONS, lasting, read_columns
@@ -41,13 +40,14 @@ def validate(request: ValidateRequest) -> ValidateResult | MemoryValidation:
     if request.memory is not None:
         return validate_memory(request, request.memory, lambda sources: chosen(request.source, sources))
     started = time.process_time()
-    read, stack, fits = _added(request.add) if request.add is not None else (_read(request), "", ())
+    read, stack, fits = _added(request.add) if request.add is not None else (_read(request), None, ())
     sources = chosen(request.source, [row.source for each in read for row in each.measured.rows])
     given = request.add or request.rows or request.collectives
     return ValidateResult(
         name=SHIPPED if given is None else Path(given).name,
         measured=tuple(kept for each in read if (kept := _of(each.measured, sources)).rows),
         stack=stack,
+        stacks=() if request.add is not None else _stacks(read),
         fits=fits,
         warnings=tuple(each.warning for each in read if each.warning),
         provenance=Provenance(
@@ -123,14 +123,15 @@ def _collectives(path: str | Path) -> _Read:
     return _held("collectives", path, COLLECTIVES, held_against_collectives)
 
 
-def _added(path: str | Path) -> tuple[list[_Read], str, tuple[str, ...]]:
+def _added(path: str | Path) -> tuple[list[_Read], Stack, tuple[str, ...]]:
     """Fit constants to rows, and hold what they predict against them."""
-    engine: Any = importlib.import_module("simcore.studies.validate.iterations")
-    fitted: list[tuple[str, tuple[str, ...]]] = []
+    from simcore.studies.validate.iterations import fit_to
+
+    fitted: list[tuple[Stack, tuple[str, ...]]] = []
 
     def hold(file: str | Path) -> Sequence[Held]:
-        rows, stack, sentences = engine.fit_to(file)
-        fitted.append((stack.name, tuple(sentences)))
+        rows, stack, sentences = fit_to(file)
+        fitted.append((stack, tuple(sentences)))
         return tuple(rows)
 
     read = _held("iterations", path, ITERATIONS, hold)
@@ -147,6 +148,14 @@ def _held(what: str, path: str | Path, columns: Sequence[str], hold: Callable[[s
         warning = f"{len(settings):,} rows were read and {len(rows):,} judged: noise of repeated rows is left out."
         return _Read(Measured(what, rows), file.sha256, warning)
     return _Read(Measured(what, rows, tuple(repeats(rows, settings))), file.sha256)
+
+
+def _stacks(read: Sequence[_Read]) -> tuple[Stack, ...]:
+    """Return the stacks of the zoo that were fitted to some of the rows."""
+    from simcore.readers.stacks import read_stacks
+
+    ids = {row.row_id for each in read if each.measured.what == "iterations" for row in each.measured.rows}
+    return tuple(stack for stack in read_stacks().values() if stack.fitted & ids) if ids else ()
 
 
 def _of(measured: Measured, sources: Sequence[str]) -> Measured:

@@ -14,6 +14,10 @@ SHARPNESS = 4
 takes longer than either, as kernels of one kind wait for the host while those of another do not."""
 
 
+ALIKE = 0.05
+"""Constants of two halves of the rows that differ by no more than this share are identified."""
+
+
 @dataclass(frozen=True)
 class Stack:
     """A training framework on a device, as measured iterations show it.
@@ -41,6 +45,9 @@ class Stack:
         Where the rows come from.
     fitted : frozenset of str
         Ids of the rows that the constants were fitted to.
+    split : tuple of float
+        How far products, launch and network of two halves of those rows lie apart, over their mean; empty where the
+        rows are too few to halve, so that nothing says whether they identify the constants.
 
     Examples
     --------
@@ -60,6 +67,15 @@ class Stack:
     held: int = 0
     source: str = ""
     fitted: frozenset[str] = frozenset()
+    split: tuple[float, ...] = ()
+
+    @property
+    def identified(self) -> dict[str, bool]:
+        """Whether halves of the fitting rows give the same constant, within `ALIKE`; False where nobody could say."""
+        names = ("products", "launch", "network")
+        return dict.fromkeys(names, False) | {
+            name: off <= ALIKE for name, off in zip(names, self.split, strict=False)
+        }
 
     def interval(self, seconds: float) -> tuple[float, float]:
         """Return between what times nine of ten measurements should be [s]."""
