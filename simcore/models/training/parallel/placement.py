@@ -50,8 +50,16 @@ class Placement:
         self.groups: Groups = map_parallelism(
             self.topology, layout.tp, layout.replicas, place, ep=layout.ep, cp=layout.cp
         )
+        self._sizes: dict[Axis, tuple[int, ...]] = {}
         self._lines: dict[tuple[Collective, Axis], tuple[float, float]] = {}
         self._loads: dict[tuple[Collective, Axis], tuple[float, ...]] = {}
+        self._seen: dict[tuple[int, ...], dict[tuple[Collective, Axis], tuple[float, float]]] = {}
+
+    def sizes(self, axis: Axis) -> tuple[int, ...]:
+        """Return the GPUs of a group along each dimension, innermost first."""
+        if axis not in self._sizes:
+            self._sizes[axis] = self.groups.sizes(axis)
+        return self._sizes[axis]
 
     def seconds(self, sent: Communication) -> float:
         """Return what a collective takes that has its links to itself [s]: latency, and bytes on the slowest dimension.
@@ -69,7 +77,7 @@ class Placement:
         return self._lines[key]
 
     def _line(self, collective: Collective, axis: Axis) -> tuple[float, float]:
-        groups, positions = self.groups.sizes(axis), self.groups.positions(axis)
+        groups, positions = self.sizes(axis), self.groups.positions(axis)
         if all(group == 1 for group in groups):
             return 0.0, 0.0
         latency = 0.0
@@ -86,13 +94,25 @@ class Placement:
         """Return how long each byte of a collective occupies each dimension [s/B]."""
         key = collective, axis
         if key not in self._loads:
-            groups, positions = self.groups.sizes(axis), self.groups.positions(axis)
+            groups, positions = self.sizes(axis), self.groups.positions(axis)
             self._loads[key] = per_dimension(collective, 1.0, self.topology, self.bandwidths, groups, positions)
         return self._loads[key]
 
+    def seconds_on(self, dimensions: tuple[int, ...], sent: Iterable[Communication]) -> float:
+        """Return what collectives take one after the other [s], if other dimensions do not hold them up."""
+        total, lines = 0.0, self._seen.setdefault(dimensions, {})
+        for one in sent:
+            key = one.collective, one.axis
+            if key not in lines:
+                loads = self.loads(*key)
+                lines[key] = self.line(*key)[0], max(loads[d] for d in dimensions)
+            latency, each = lines[key]
+            total += latency + one.size * each
+        return total
+
     def shared(self, axes: Iterable[Axis], others: Iterable[Axis]) -> tuple[int, ...]:
         """Return the dimensions whose links the groups of some axes share with those of others."""
-        mine, theirs = ([self.groups.sizes(axis) for axis in some] for some in (axes, others))
+        mine, theirs = ([self.sizes(axis) for axis in some] for some in (axes, others))
         dimensions = range(len(self.bandwidths))
         return tuple(d for d in dimensions if any(one[d] > 1 for one in mine) and any(one[d] > 1 for one in theirs))
 

@@ -208,11 +208,12 @@ def turns_between(layout: Layout) -> int:
 
 
 class Free(NamedTuple):
-    """Time of a repetition's passes, and of recomputing it, in which links are free for what replicas send [s]."""
+    """Times of passes, and of recomputing attention's core or all, in which links are free for replicas [s]."""
 
     forward: float
     backward: float
-    again: float
+    selective: float
+    full: float
 
 
 class Replicas:
@@ -240,11 +241,11 @@ class Replicas:
             (Axis.TENSOR, layout.tp), (Axis.CONTEXT, layout.cp), (Axis.EXPERT, layout.ep),
         )  # fmt: skip
         self._layout = layout
-        self._known: dict[tuple[float, ...], tuple[Sequence[Sequence[Run]], Exposed]] = {}
+        self._known: dict[tuple[object, ...], tuple[Sequence[Sequence[Run]], Exposed]] = {}
         axes = (Axis.DATA, Axis.EXPERT_DATA) if layout.ep > 1 else (Axis.DATA,)
         shared = placement.shared(axes, [axis for axis, degree in others if degree > 1]) if layout.overlap else ()
         apart = range(len(placement.bandwidths)) if layout.ep > 1 else shared  # two groups may lie in two dimensions
-        alone = [d for d in range(len(placement.bandwidths)) if d not in apart]
+        alone = tuple(d for d in range(len(placement.bandwidths)) if d not in apart)
         self._views = [_View(layout, placement, costs, times, (d,), busy=d in shared) for d in apart]
         if alone:
             self._views.append(_View(layout, placement, costs, times, alone, busy=False))
@@ -264,7 +265,7 @@ class Replicas:
         chunks : sequence of sequence of Run
             The repetitions of its model chunks, in the order of the model. What it comes to is kept with them.
         """
-        key = self._layout.bucket, turns_between(self._layout), *map(id, chunks)
+        key = self._layout.bucket, self._layout.recompute, turns_between(self._layout), *map(id, chunks)
         if key not in self._known:
             self._known[key] = chunks, _latest([view.of_iteration(chunks) for view in self._views])
         return self._known[key][1]
@@ -287,7 +288,7 @@ class _View:
 
     Parameters
     ----------
-    dimensions : sequence of int
+    dimensions : tuple of int
         Dimensions, from 0.
     busy : bool
         Whether collectives of other groups take time of their links.
@@ -295,30 +296,27 @@ class _View:
 
     def __init__(
         self, layout: Layout, placement: Placement, costs: Sequence[SectionCost], times: Sequence[BlockTimes],
-        dimensions: Sequence[int], *, busy: bool,
+        dimensions: tuple[int, ...], *, busy: bool,
     ) -> None:  # fmt: skip
         self.layout, self.costs = layout, costs
         self._split = layout.pp > 1 and layout.order in SPLIT and layout.zero < SHARDED
 
         def seconds(sent: Iterable[Communication]) -> float:
-            lines = [(placement.line(one.collective, one.axis)[0], placement.loads(one.collective, one.axis), one.size)
-                     for one in sent]  # fmt: skip
-            return sum(latency + size * max(loads[d] for d in dimensions) for latency, loads, size in lines)
+            return placement.seconds_on(dimensions, sent)
 
-        def free(pass_seconds: float, *passed: PassCost) -> float:
-            taken = [seconds((*one.blocking, *(each for sent, _ in one.hidden for each in sent))) for one in passed]
-            return max(0.0, pass_seconds - sum(taken))
+        def free(pass_seconds: float, one: PassCost) -> float:
+            if not busy:
+                return pass_seconds
+            hidden = (each for sent, _ in one.hidden for each in sent)
+            return max(0.0, pass_seconds - seconds((*one.blocking, *hidden)))
 
-        full = layout.recompute is Recompute.FULL
         self._sums = [seconds(sums(layout, one)) for one in costs]
         self._gathers = [seconds(gathers(layout, one)) if layout.zero else 0.0 for one in costs]
         self._free = [
             Free(
-                free(time.forward.total, *([cost.forward] if busy else [])),
-                time.backward.weight_gradient if self._split else
-                free(time.backward.total, *([cost.input_gradient] if busy else [])),
-                free((time.full if full else time.selective).total,
-                     *([cost.forward if full else cost.core] if busy else [])),
+                free(time.forward.total, cost.forward),
+                time.backward.weight_gradient if self._split else free(time.backward.total, cost.input_gradient),
+                free(time.selective.total, cost.core), free(time.full.total, cost.forward),
             )
             for time, cost in zip(times, costs, strict=True)
         ]  # fmt: skip
@@ -393,4 +391,6 @@ class _View:
 
     def _backward(self, one: Run) -> float:
         free = self._free[one.section]
-        return free.backward + free.again if one.again and not self._split else free.backward
+        if not one.again or self._split:
+            return free.backward
+        return free.backward + (free.full if self.layout.recompute is Recompute.FULL else free.selective)
