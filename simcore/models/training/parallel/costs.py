@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from simcore.models.compute.compute_model import KernelCall, Profiled
 from simcore.models.network.mapping import Axis
@@ -22,8 +23,33 @@ _KEPT_BY_CORE = {"scores": 1.0, "softmax": 0.0, "scores_dropout": 0.0, "fused": 
 """What remains of what the core keeps, where it runs again: Q, K and V; those of V are the context's, see `_kept`."""
 
 
+class Spent(NamedTuple):
+    """What the kernels of one operator take in one pass.
+
+    Attributes
+    ----------
+    seconds, error : float
+        Their time, and how far off it may be [s].
+    launches : int
+        How many they are.
+    """
+
+    seconds: float
+    error: float
+    launches: int
+
+
+class Timed(NamedTuple):
+    """What the kernels of one operator take in each pass, and the work of its forward pass [FLOP]."""
+
+    forward: Spent
+    input_gradient: Spent
+    weight_gradient: Spent
+    flop: float
+
+
 class KernelClock:
-    """Times of kernel calls on one device, each shape predicted once.
+    """Times of kernel calls on one device, each shape predicted once, and those of alike operators summed once.
 
     Parameters
     ----------
@@ -37,6 +63,7 @@ class KernelClock:
         self.compute, self.others = compute, others
         self.launch = compute.launch or 0.0
         self._known: dict[tuple[str, object, bool], tuple[float, float]] = {}
+        self._timed: dict[tuple[object, ...], Timed] = {}
         self.notes: dict[str, None] = {}
 
     def seconds(self, call: KernelCall, *, weights: bool) -> tuple[float, float]:
@@ -50,12 +77,34 @@ class KernelClock:
             self._known[key] = found
         return found
 
+    def timed(self, one: Operator) -> Timed:
+        """Return what an operator's kernels take."""
+        key = (
+            one.operation, one.kernel, one.shape, one.work, one.dtype, one.weights, one.vectors, one.output,
+            one.input_gradient,
+        )  # fmt: skip
+        found = self._timed.get(key)
+        if found is None:
+            made, weights = passes(one), one.operation is Operation.LINEAR
+            forward, input_gradient, weight_gradient = (
+                self._spent(calls, weights=weights)
+                for calls in (made.forward, made.input_gradient, made.weight_gradient)
+            )
+            flop = math.fsum(flop_of(call) for call in made.forward)
+            found = self._timed[key] = Timed(forward, input_gradient, weight_gradient, flop)
+        return found
+
+    def _spent(self, calls: Sequence[KernelCall], *, weights: bool) -> Spent:
+        times = [self.seconds(call, weights=weights) for call in calls]
+        return Spent(sum(seconds for seconds, _ in times), sum(error for _, error in times), len(times))
+
 
 class Untimed(KernelClock):
     """A clock of no device: every kernel takes no time, for what depends on memory alone."""
 
     def __init__(self) -> None:
         self.launch = 0.0
+        self._timed = {}
 
     def seconds(self, call: KernelCall, *, weights: bool) -> tuple[float, float]:
         """Return no time."""
@@ -161,23 +210,24 @@ def section_cost(section: Section, clock: KernelClock, element: int, input_bytes
         What a repetition reads [B].
     """
     operators = section.operators
-    each = [(one, passes(one)) for one in operators]
-    core = [one for one in operators if in_core(one)]
+    each = [(one, clock.timed(one)) for one in operators]
+    forward = [(one, timed.forward) for one, timed in each]
+    core = [(one, spent) for one, spent in forward if in_core(one)]
     experts = math.fsum(one.parameters for one in operators if ".experts." in f".{one.path}")
     product = next((one for one in operators if one.path == "output.product"), None)
     return SectionCost(
         section.path, section.count,
-        _pass([(one, every.forward) for one, every in each], clock, forward=True),
-        _pass([(one, every.input_gradient) for one, every in each], clock, forward=False),
-        _pass([(one, every.weight_gradient) for one, every in each], clock),
-        _core_again(_pass([(one, passes(one).forward) for one in core], clock, forward=True)),
+        _pass(forward, clock.launch, forward=True),
+        _pass([(one, timed.input_gradient) for one, timed in each], clock.launch, forward=False),
+        _pass([(one, timed.weight_gradient) for one, timed in each], clock.launch),
+        _core_again(_pass(core, clock.launch, forward=True)),
         dense=(math.fsum(one.parameters for one in operators) - experts) / element,
         experts=experts / element,
         saved={one.path: one.saved for one in operators if one.saved},
         saved_selective={one.path: kept for one in operators if (kept := _kept(one))},
         input=input_bytes, live=max((2 * one.output for one in operators), default=0.0),
-        flop=math.fsum(flop_of(call) for _, every in each for call in every.forward),
-        core_flop=math.fsum(flop_of(one) for one in core),
+        flop=math.fsum(timed.flop for _, timed in each),
+        core_flop=math.fsum(flop_of(one) for one, _ in core),
         logits=0.0 if product is None else product.output / element,
     )  # fmt: skip
 
@@ -203,30 +253,24 @@ def _kept(one: Operator) -> float:
     return _KEPT_BY_CORE.get(one.path.rpartition(".")[2], 1.0) * one.saved
 
 
-def _pass(
-    calls: Sequence[tuple[Operator, tuple[KernelCall, ...]]], clock: KernelClock, *, forward: bool | None = None
-) -> PassCost:
+def _pass(spent: Sequence[tuple[Operator, Spent]], launch: float, *, forward: bool | None = None) -> PassCost:
     """Return the cost of one pass: kernels, launches that they wait for, and the collectives of its operators."""
     total = error = 0.0
     launches = 0
     blocking: list[Communication] = []
     hidden: list[tuple[tuple[Communication, ...], float]] = []
-    for one, kernels in calls:
-        spent = 0.0
-        for call in kernels:
-            seconds, off = clock.seconds(call, weights=one.operation is Operation.LINEAR)
-            spent += seconds
-            error += off
-        total += spent
-        launches += len(kernels)
-        if forward is None:
+    for one, (seconds, off, count) in spent:
+        total += seconds
+        error += off
+        launches += count
+        sent = () if forward is None else tuple(_sent(one, forward=forward))
+        if not sent:
             continue
-        sent = tuple(_sent(one, forward=forward))
         blocking += [each for each in sent if not each.hidden]
         beside = tuple(each for each in sent if each.hidden)
         if beside:
-            hidden.append((beside, spent))
-    return PassCost(max(total, launches * clock.launch), error, tuple(blocking), tuple(hidden))
+            hidden.append((beside, seconds))
+    return PassCost(max(total, launches * launch), error, tuple(blocking), tuple(hidden))
 
 
 def _sent(one: Operator, *, forward: bool) -> Iterable[Communication]:

@@ -310,6 +310,7 @@ class _View:
             hidden = (each for sent, _ in one.hidden for each in sent)
             return max(0.0, pass_seconds - seconds((*one.blocking, *hidden)))
 
+        self._sizes = [gradient_bytes(layout, one) for one in costs]
         self._sums = [seconds(sums(layout, one)) for one in costs]
         self._gathers = [seconds(gathers(layout, one)) if layout.zero else 0.0 for one in costs]
         self._free = [
@@ -336,9 +337,10 @@ class _View:
         between = turns_between(self.layout)
         for chunk in chunks if self.layout.zero else ():
             there += [self._piece(one, self._forward(one), self._gathers) for one in chunk]
-            there.append(Piece(1, between * sum(one.times * one.seconds for one in there[-len(chunk) :]), 0.0, 0.0))
+            if between:
+                there.append(Piece(1, between * sum(one.times * one.seconds for one in there[-len(chunk) :]), 0.0, 0.0))
         for chunk in reversed(chunks):
-            if back:
+            if back and between:
                 back.append(Piece(1, between * sum(one.times * self._backward(one) for one in chunk), 0.0, 0.0))
             back += [self._piece(one, self._backward(one), self._sums) for one in reversed(chunk)]
         bucket = self.layout.bucket
@@ -384,7 +386,7 @@ class _View:
         return lost + queued
 
     def _piece(self, one: Run, seconds: float, sent: Sequence[float]) -> Piece:
-        return Piece(one.times, seconds, gradient_bytes(self.layout, self.costs[one.section]), sent[one.section])
+        return Piece(one.times, seconds, self._sizes[one.section], sent[one.section])
 
     def _forward(self, one: Run) -> float:
         return self._free[one.section].forward
