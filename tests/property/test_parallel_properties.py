@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from simcore.errors import InputError
 from simcore.models.network.topology import Block
 from simcore.models.training.parallel.layout import ContextExchange, Layout, Recompute, check_layout
-from simcore.models.training.parallel.orders import Pipelined, turns_of
+from simcore.models.training.parallel.orders import FOLDED, MANY_CHUNKS, ORDERS, Kind, Pipelined, stage_of, turns_of
 from simcore.models.training.parallel.pipelining import (
     is_played,
     messages,
@@ -19,7 +19,7 @@ from simcore.models.training.parallel.pipelining import (
 )
 from simcore.models.training.parallel.search import fits
 from simcore.models.training.parallel.stage import ChunkTimes, Seconds, chunks_of_ranks
-from simcore.models.training.parallel.stages import Sent, StageTimes, play
+from simcore.models.training.parallel.stages import Sent, StageTimes, play, seconds_of
 from simcore.models.training.parallel.step_model import step_model
 
 from tests.parallel import DENSE, MIXED, evaluator, gpu
@@ -142,3 +142,60 @@ def test_a_longer_last_stage_hides_messages(ranks, rounds, each, longer, share):
     table = turns_of("1F1B", size)
     added = [play("1F1B", size, table, stages, one).seconds for one in (message, 0.0)]
     assert math.isclose(messages(layout, message, totals) + added[1], added[0], rel_tol=0.02)
+
+
+def walked(order, size, stages, sent):
+    """Return when each turn starts, rank by rank and turn by turn as far as each rank gets: slow, and plain."""
+    table, last = turns_of(order, size), len(stages) - 1
+    rank_of = {stage_of(order, size, rank, chunk): rank for rank in range(size.ranks) for chunk in range(size.chunks)}
+    left, starts = [list(turns) for turns in table], [[] for _ in table]
+    free, links, channels, there = [0.0] * size.ranks, [0.0] * size.ranks, {}, {}
+
+    def needed(rank, turn):
+        stage, forward = stage_of(order, size, rank, turn.chunk), turn.kind is Kind.FORWARD
+        before = stage - 1 if forward else stage + 1
+        if turn.kind is Kind.WEIGHT_GRADIENT or not 0 <= before <= last:
+            return 0.0
+        return there.get((before, forward, turn.micro_batch))
+
+    def made(rank, turn, now):
+        stage, forward = stage_of(order, size, rank, turn.chunk), turn.kind is Kind.FORWARD
+        to = rank_of.get(stage + 1 if forward else stage - 1, rank)
+        if turn.kind is not Kind.WEIGHT_GRADIENT and to != rank:
+            leaves = max(now, links[rank], channels.get((rank, to), 0.0))
+            links[rank] = max(now, links[rank]) + sent.links
+            channels[rank, to] = leaves + sent.channel
+            now = leaves + sent.seconds
+        if turn.kind is not Kind.WEIGHT_GRADIENT:
+            there[stage, forward, turn.micro_batch] = now
+
+    while any(left):
+        for rank, turns in enumerate(left):
+            together = turns[: 1 + next((i for i, one in enumerate(turns) if not one.overlapped), 0)]
+            arrivals = [needed(rank, turn) for turn in together]
+            if not together or None in arrivals:
+                continue
+            del turns[: len(together)]
+            start = max(free[rank], *arrivals)
+            starts[rank] += [start] * len(together)
+            free[rank] = start
+            for turn in together:
+                free[rank] += stages[stage_of(order, size, rank, turn.chunk)].of(turn.kind)
+            for turn in together:
+                made(rank, turn, free[rank])
+    return starts, max(free)
+
+
+@given(
+    st.sampled_from(sorted(ORDERS)), st.integers(2, 5), st.integers(2, 4), st.floats(0, 3), st.floats(0, 3),
+    st.floats(0, 3), st.data(),
+)  # fmt: skip
+@settings(max_examples=150, deadline=None)
+def test_turns_in_one_order_start_when_they_do_rank_by_rank(order, ranks, rounds, seconds, links, channel, data):
+    """Of uneven stages, with messages that queue."""
+    size = Pipelined(ranks, rounds * ranks, 2 if order in FOLDED else 3 if order in MANY_CHUNKS else 1)
+    stages = [StageTimes(*(data.draw(times) for _ in range(3))) for _ in range(ranks * size.chunks)]
+    sent = Sent(seconds, links, channel)
+    played = play(order, size, turns_of(order, size), stages, sent)
+    assert (played.starts, played.seconds) == walked(order, size, stages, sent)
+    assert seconds_of(order, size, tuple(stages), sent) == played.seconds

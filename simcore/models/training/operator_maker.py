@@ -6,7 +6,7 @@ Symbols: h `hidden`, s `sequence`, n tokens, e bytes per element, TP the degree 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from simcore.models.network.collectives import Collective
@@ -183,9 +183,11 @@ class OperatorMaker:
         """
         model, elements = self.model, self.n * width // (1 if whole else self.tp)
         vectors = scales * (2 if model.biases.norms else 1) if model.norm_scales else 0
-        moved, row = 2 * self.e * elements, width if row is None else row
-        made = self.memory(path, "layer_norm", moved, Operation.NORM, saved=self.e * elements, width=row)
-        return replace(made, work=float(elements), vectors=float(self.e * vectors))
+        shape: Shape = (("bytes", 2 * self.e * elements), ("width", width if row is None else row))
+        return Operator(
+            "layer_norm", shape, float(elements), path=path, operation=Operation.NORM,
+            vectors=float(self.e * vectors), saved=float(self.e * elements), output=float(self.e * elements),
+        )  # fmt: skip
 
 
 def gemm_flop(tokens: int, inputs: int, outputs: float, tp: int) -> float:

@@ -64,35 +64,67 @@ def transformer_operators(model: Transformer, batch: Batch, share: Share = WHOLE
     >>> transformer_operators(model, Batch(512, 4)).saved == 512 * 4 * 1024 * (34 + 5 * 16 * 512 / 1024)
     True
     """
-    _check_split(model, batch, share)
-    sections = [*_sections(model, batch, share)]
-    if model.encoder is not None:
-        sections = [*_encoder(model.encoder, batch, share, model.vocabulary is not None), *sections]
+    sections = transformer_sections(model, batch, share)
     if all(section.path for section in sections):
-        return OperatorList(tuple(sections))
+        return OperatorList(sections)
     weights = math.fsum(section.count * one.weights for section in sections for one in section.operators)
     # the update stands first: gradients arrive from the last operator to the first
     update = Section("", (adam_update(weights, batch.element),))
     return OperatorList((update, *sections))
 
 
-def _sections(model: Transformer, batch: Batch, share: Share) -> Iterator[Section]:
+def transformer_sections(
+    model: Transformer, batch: Batch, share: Share = WHOLE, *, routed: bool = False
+) -> tuple[Section, ...]:
+    """Return the sections of a transformer on one NPU, without the update.
+
+    Parameters
+    ----------
+    model : Transformer
+        The sizes.
+    batch : Batch
+        As of `transformer_operators`.
+    share : Share
+        What one NPU has of them.
+    routed : bool
+        Whether only blocks with experts are wanted.
+
+    Raises
+    ------
+    InputError
+        As `transformer_operators`.
+
+    Examples
+    --------
+    >>> [section.path for section in transformer_sections(Transformer("gpt", 64, 2, 8, vocabulary=100), Batch(16, 1))]
+    ['', 'block', '']
+    """
+    _check_split(model, batch, share)
+    made = tuple(_sections(model, batch, share, routed=routed))
+    if model.encoder is None:
+        return made
+    return *_encoder(model.encoder, batch, share, model.vocabulary is not None, routed=routed), *made
+
+
+def _sections(model: Transformer, batch: Batch, share: Share, *, routed: bool) -> Iterator[Section]:
     """Yield embedding, blocks and output layer; blocks alone where there is nothing to embed."""
     make, around = _Make(model, batch, share), model.vocabulary is not None or bool(model.around.front)
+    around = around and not routed
     if around:
         yield Section("", make.embedding())
     start = 0
     for run in model.in_runs():
-        yield Section("block", make.block(run), run.count, start)
+        if run.sparse or not routed:
+            yield Section("block", make.block(run), run.count, start)
         start += run.count
     if around:
         yield Section("", make.output())
 
 
-def _encoder(model: Transformer, batch: Batch, share: Share, around: bool) -> Iterator[Section]:
+def _encoder(model: Transformer, batch: Batch, share: Share, around: bool, *, routed: bool) -> Iterator[Section]:
     """Yield the sections of an encoder, whose tokens share the table of the model that it belongs to."""
     own = replace(batch, sequence=model.sequence or batch.sequence)
-    for section in _sections(model if around else model.stack(), own, share):
+    for section in _sections(model if around else model.stack(), own, share, routed=routed):
         if section.path:
             yield replace(section, path=f"encoder.{section.path}")
         else:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from simcore.models.compute.compute_model import KernelCall, Profiled
 from simcore.models.compute.device import DTYPES
@@ -25,8 +26,33 @@ _KEPT_BY_CORE = {"scores": 1.0, "softmax": 0.0, "scores_dropout": 0.0, "fused": 
 """What remains of what the core keeps, where it runs again: Q, K and V; those of V are the context's, see `_kept`."""
 
 
+class Spent(NamedTuple):
+    """What the kernels of one operator take in one pass.
+
+    Attributes
+    ----------
+    seconds, error : float
+        Their time, and how far off it may be [s].
+    launches : int
+        How many they are.
+    """
+
+    seconds: float
+    error: float
+    launches: int
+
+
+class Timed(NamedTuple):
+    """What the kernels of one operator take in each pass, and the work of its forward pass [FLOP]."""
+
+    forward: Spent
+    input_gradient: Spent
+    weight_gradient: Spent
+    flop: float
+
+
 class KernelClock:
-    """Times of kernel calls on one device, each shape predicted once.
+    """Times of kernel calls on one device, each shape predicted once, and those of alike operators summed once.
 
     Parameters
     ----------
@@ -42,6 +68,7 @@ class KernelClock:
         self.compute, self.others, self.stack = compute, others, stack
         self.launch = (compute.launch or 0.0) if stack is None else stack.launch
         self._known: dict[tuple[str, object, bool], tuple[float, float]] = {}
+        self._timed: dict[tuple[object, ...], Timed] = {}
         self.notes: dict[str, None] = {}
 
     def seconds(self, call: KernelCall, *, weights: bool) -> tuple[float, float]:
@@ -55,6 +82,32 @@ class KernelClock:
             found = seconds, seconds * (made.error or 0.0)
             self._known[key] = found
         return found
+
+    def timed(self, one: Operator) -> Timed:
+        """Return what an operator's kernels take."""
+        key = (
+            one.operation, one.kernel, one.shape, one.work, one.dtype, one.weights, one.vectors, one.output,
+            one.input_gradient,
+        )  # fmt: skip
+        found = self._timed.get(key)
+        if found is None:
+            made, weights = passes(one), one.operation is Operation.LINEAR
+            forward, input_gradient, weight_gradient = (
+                self._spent(calls, weights=weights, casts=casts)
+                for calls, casts in (
+                    (made.forward, weights),
+                    (made.input_gradient, weights),
+                    (made.weight_gradient, False),
+                )
+            )
+            flop = math.fsum(flop_of(call) for call in made.forward)
+            found = self._timed[key] = Timed(forward, input_gradient, weight_gradient, flop)
+        return found
+
+    def _spent(self, calls: Sequence[KernelCall], *, weights: bool, casts: bool) -> Spent:
+        times = [self.seconds(call, weights=weights) for call in calls]
+        seconds = sum(seconds for seconds, _ in times) + (sum(map(self.cast, calls)) if casts else 0.0)
+        return Spent(seconds, sum(error for _, error in times), len(times))
 
     def cast(self, call: KernelCall) -> float:
         """Return the time to cast the input of a product with weights to fp8 [s], where that is its format.
@@ -89,6 +142,7 @@ class Untimed(KernelClock):
 
     def __init__(self) -> None:
         self.launch, self.stack = 0.0, None
+        self._timed = {}
 
     def seconds(self, call: KernelCall, *, weights: bool) -> tuple[float, float]:
         """Return no time."""
@@ -210,33 +264,32 @@ def section_cost(
         Whether recomputation stops early, see `Layout.stops_early`.
     """
     operators = section.operators
-    each = [(one, passes(one)) for one in operators]
-    core = [one for one in operators if in_core(one)]
+    each = [(one, clock.timed(one)) for one in operators]
+    forward = [(one, timed.forward) for one, timed in each]
+    core = [(one, spent) for one, spent in forward if in_core(one)]
     experts = math.fsum(one.parameters for one in operators if ".experts." in f".{one.path}")
     product = next((one for one in operators if one.path == "output.product"), None)
     return SectionCost(
         section.path, section.count,
-        _pass([(one, every.forward) for one, every in each], clock, forward=True),
-        _pass([(one, every.input_gradient) for one, every in each], clock, forward=False),
-        _pass([(one, every.weight_gradient) for one, every in each], clock),
-        _core_again(_pass([(one, passes(one).forward) for one in core], clock, forward=True)),
+        _pass(forward, clock, forward=True),
+        _pass([(one, timed.input_gradient) for one, timed in each], clock, forward=False),
+        _pass([(one, timed.weight_gradient) for one, timed in each], clock),
+        _core_again(_pass(core, clock, forward=True)),
         dense=(math.fsum(one.parameters for one in operators) - experts) / element,
         experts=experts / element,
         saved={one.path: one.saved for one in operators if one.saved},
         saved_selective={one.path: kept for one in operators if (kept := _kept(one))},
         input=input_bytes, live=max((2 * one.output for one in operators), default=0.0),
-        flop=math.fsum(flop_of(call) for _, every in each for call in every.forward),
-        core_flop=math.fsum(flop_of(one) for one in core),
+        flop=math.fsum(timed.flop for _, timed in each),
+        core_flop=math.fsum(flop_of(one) for one, _ in core),
         logits=0.0 if product is None else product.output / element,
-        early=_pass([(one, passes(one).forward) for one in _up_to_kept(operators)], clock, forward=True)
-        if early else None,
+        early=_pass(forward[: _last_product(operators)], clock, forward=True) if early else None,
     )  # fmt: skip
 
 
-def _up_to_kept(operators: Sequence[Operator]) -> Sequence[Operator]:
-    """Return the operators before the last product with weights, whose input is the last that a block keeps."""
-    last = max((at for at, one in enumerate(operators) if one.operation is Operation.LINEAR), default=0)
-    return operators[:last]
+def _last_product(operators: Sequence[Operator]) -> int:
+    """Return the place of the last product with weights, whose input is the last that a block keeps."""
+    return max((at for at, one in enumerate(operators) if one.operation is Operation.LINEAR), default=0)
 
 
 def _core_again(cost: PassCost) -> PassCost:
@@ -260,31 +313,23 @@ def _kept(one: Operator) -> float:
     return _KEPT_BY_CORE.get(one.path.rpartition(".")[2], 1.0) * one.saved
 
 
-def _pass(
-    calls: Sequence[tuple[Operator, tuple[KernelCall, ...]]], clock: KernelClock, *, forward: bool | None = None
-) -> PassCost:
+def _pass(spent: Sequence[tuple[Operator, Spent]], clock: KernelClock, *, forward: bool | None = None) -> PassCost:
     """Return the cost of one pass: kernels, launches that they wait for, and the collectives of its operators."""
     total = error = 0.0
     launches = 0
     blocking: list[Communication] = []
     hidden: list[tuple[tuple[Communication, ...], float]] = []
-    for one, kernels in calls:
-        spent = 0.0
-        for call in kernels:
-            seconds, off = clock.seconds(call, weights=one.operation is Operation.LINEAR)
-            spent += seconds
-            error += off
-            if forward is not None and one.operation is Operation.LINEAR:
-                spent += clock.cast(call)
-        total += spent
-        launches += len(kernels)
-        if forward is None:
+    for one, (seconds, off, count) in spent:
+        total += seconds
+        error += off
+        launches += count
+        sent = () if forward is None else tuple(_sent(one, forward=forward))
+        if not sent:
             continue
-        sent = tuple(_sent(one, forward=forward))
         blocking += [each for each in sent if not each.hidden]
         beside = tuple(each for each in sent if each.hidden)
         if beside:
-            hidden.append((beside, spent))
+            hidden.append((beside, seconds))
     return PassCost(clock.pass_seconds(total, launches), error, tuple(blocking), tuple(hidden))
 
 

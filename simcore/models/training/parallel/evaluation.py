@@ -145,7 +145,7 @@ class Evaluator:
     def __init__(self, model: Transformer, sequence: int, machine: Machine) -> None:
         self.model, self.sequence, self.machine = model, sequence, machine
         self._clocks: dict[str, KernelClock] = {}
-        self._costs: dict[tuple[object, ...], tuple[SectionCost, ...]] = {}
+        self._costs: dict[tuple[object, ...], dict[tuple[float, ...], tuple[SectionCost, ...]]] = {}
         self._placements: dict[tuple[int, ...], Placement] = {}
         self._work: dict[bool, tuple[float, float, float]] = {}
         self._cuts: dict[tuple[int, ...], list[list[Held]]] = {}
@@ -210,18 +210,27 @@ class Evaluator:
     def costs(self, layout: Layout) -> tuple[SectionCost, ...]:
         """Return what one repetition of each section costs."""
         key = (
-            layout.micro_batch, layout.tp, layout.cp, layout.ep, layout.sequence_parallel, layout.exchange,
-            layout.fused_attention, layout.causal_half, layout.imbalance, layout.splitter, layout.number_format.name,
+            layout.micro_batch, layout.tp, layout.cp, layout.sequence_parallel, layout.exchange,
+            layout.fused_attention, layout.causal_half, layout.splitter, layout.number_format.name,
             layout.stops_early, layout.overlap_tensor,
         )  # fmt: skip
-        if key not in self._costs:
-            clock, form = self.clock(layout), layout.number_format
-            listed = sharded_operators(self.model, self.sequence, layout)
-            held = self.message_bytes(layout)
-            self._costs[key] = tuple(
-                section_cost(one, clock, form.element, held, early=layout.stops_early) for one in listed.sections
-            )
-        return self._costs[key]
+        known = self._costs.setdefault(key, {})
+        experts = layout.ep, layout.imbalance
+        if experts not in known:
+            known[experts] = self._section_costs(layout, next(iter(known.values()), ()))
+        return known[experts]
+
+    def _section_costs(self, layout: Layout, alike: tuple[SectionCost, ...]) -> tuple[SectionCost, ...]:
+        """Return what sections cost; those without experts as in a layout `alike` but for expert parallelism."""
+        clock, form = self.clock(layout), layout.number_format
+        listed = sharded_operators(self.model, self.sequence, layout, routed=bool(alike))
+        held = self.message_bytes(layout)
+        early = layout.stops_early
+        made = [section_cost(one, clock, form.element, held, early=early) for one in listed.sections]
+        if not alike:
+            return tuple(made)
+        own = iter(made)
+        return tuple(next(own) if one.experts else one for one in alike)
 
     def placement(self, layout: Layout) -> Placement:
         """Return where a layout's groups lie on the network."""
@@ -271,7 +280,7 @@ class Evaluator:
         self, layout: Layout, costs: tuple[SectionCost, ...], placement: Placement, times: tuple[BlockTimes, ...]
     ) -> Replicas:
         split = layout.pp > 1 and layout.order in SPLIT
-        key = id(costs), id(placement), layout.zero, layout.recompute, layout.overlap, split
+        key = id(costs), id(placement), layout.zero, layout.overlap, split
         if key not in self._sent:
             self._sent[key] = Replicas(layout, placement, costs, times)
         return self._sent[key].on(layout)

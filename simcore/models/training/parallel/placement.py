@@ -58,8 +58,16 @@ class Placement:
         self.collectives = collectives
         self.beyond: set[tuple[Collective, Axis]] = set()  # what was asked for sizes that were not measured
         self._timings: dict[tuple[Collective, Axis], Timing] = {}
+        self._sizes: dict[Axis, tuple[int, ...]] = {}
         self._lines: dict[tuple[Collective, Axis], tuple[float, float]] = {}
         self._loads: dict[tuple[Collective, Axis], tuple[float, ...]] = {}
+        self._seen: dict[tuple[int, ...], dict[tuple[Collective, Axis], tuple[float, float]]] = {}
+
+    def sizes(self, axis: Axis) -> tuple[int, ...]:
+        """Return the GPUs of a group along each dimension, innermost first."""
+        if axis not in self._sizes:
+            self._sizes[axis] = self.groups.sizes(axis)
+        return self._sizes[axis]
 
     def seconds(self, sent: Communication) -> float:
         """Return what a collective takes that has its links to itself [s]: latency, and bytes on the slowest dimension.
@@ -75,15 +83,6 @@ class Placement:
             return timing.seconds(sent.size)
         latency, each = self.line(sent.collective, sent.axis)
         return latency + each * sent.size
-
-    def seconds_on(self, sent: Communication, dimensions: Sequence[int]) -> float:
-        """Return for how long a collective takes some dimensions [s]: all that it takes if the slowest is among them."""
-        loads = self.loads(sent.collective, sent.axis)
-        busiest = max(loads[d] for d in dimensions)
-        if self.collectives is not None:
-            whole = max(loads)
-            return self.seconds(sent) * busiest / whole if whole else 0.0
-        return self.line(sent.collective, sent.axis)[0] + sent.size * busiest
 
     def timing(self, collective: Collective, axis: Axis) -> Timing | None:
         """Return what a collective of a group takes as it was measured; None where that is one GPU."""
@@ -104,7 +103,7 @@ class Placement:
         return self._lines[key]
 
     def _line(self, collective: Collective, axis: Axis) -> tuple[float, float]:
-        groups, positions = self.groups.sizes(axis), self.groups.positions(axis)
+        groups, positions = self.sizes(axis), self.groups.positions(axis)
         if all(group == 1 for group in groups):
             return 0.0, 0.0
         latency = 0.0
@@ -121,13 +120,32 @@ class Placement:
         """Return how long each byte of a collective occupies each dimension [s/B]."""
         key = collective, axis
         if key not in self._loads:
-            groups, positions = self.groups.sizes(axis), self.groups.positions(axis)
+            groups, positions = self.sizes(axis), self.groups.positions(axis)
             self._loads[key] = per_dimension(collective, 1.0, self.topology, self.bandwidths, groups, positions)
         return self._loads[key]
 
+    def seconds_on(self, dimensions: tuple[int, ...], sent: Iterable[Communication]) -> float:
+        """Return what collectives take one after the other [s], if other dimensions do not hold them up."""
+        total, lines = 0.0, self._seen.setdefault(dimensions, {})
+        for one in sent:
+            key = one.collective, one.axis
+            if key not in lines:
+                lines[key] = self._line_on(key, dimensions)
+            latency, each = lines[key]
+            total += latency + one.size * each if self.collectives is None else each * self.seconds(one)
+        return total
+
+    def _line_on(self, key: tuple[Collective, Axis], dimensions: tuple[int, ...]) -> tuple[float, float]:
+        """Return latency [s] and time of a byte on some dimensions [s/B], or which share of a measured time is theirs."""
+        loads = self.loads(*key)
+        busiest, whole = max(loads[d] for d in dimensions), max(loads)
+        if self.collectives is None:
+            return self.line(*key)[0], busiest
+        return 0.0, busiest / whole if whole else 0.0
+
     def shared(self, axes: Iterable[Axis], others: Iterable[Axis]) -> tuple[int, ...]:
         """Return the dimensions whose links the groups of some axes share with those of others."""
-        mine, theirs = ([self.groups.sizes(axis) for axis in some] for some in (axes, others))
+        mine, theirs = ([self.sizes(axis) for axis in some] for some in (axes, others))
         dimensions = range(len(self.bandwidths))
         return tuple(d for d in dimensions if any(one[d] > 1 for one in mine) and any(one[d] > 1 for one in theirs))
 

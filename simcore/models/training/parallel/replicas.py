@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from typing import NamedTuple
 
 from simcore.models.network.collectives import Collective
@@ -21,7 +22,7 @@ from simcore.models.training.parallel.costs import PassCost, SectionCost
 from simcore.models.training.parallel.layout import Layout, Recompute
 from simcore.models.training.parallel.orders import FOLDED
 from simcore.models.training.parallel.placement import Placement
-from simcore.models.training.parallel.stage import BlockTimes, Held, recomputed
+from simcore.models.training.parallel.stage import BlockTimes, Held, Seconds, recomputed
 
 SHARDED = 3
 """Stage of ZeRO that shards weights."""
@@ -207,14 +208,6 @@ def turns_between(layout: Layout) -> int:
     return layout.micro_batches // layout.pipelined.rounds - 1 if layout.order == "interleaved" else 0
 
 
-class Free(NamedTuple):
-    """Time of a repetition's passes, and of recomputing it, in which links are free for what replicas send [s]."""
-
-    forward: float
-    backward: float
-    again: float
-
-
 class Replicas:
     """What replicas of a layout send, in seconds on its network.
 
@@ -240,20 +233,18 @@ class Replicas:
             (Axis.TENSOR, layout.tp), (Axis.CONTEXT, layout.cp), (Axis.EXPERT, layout.ep),
         )  # fmt: skip
         self._layout = layout
-        self._known: dict[tuple[float, ...], tuple[Sequence[Sequence[Run]], Exposed]] = {}
         axes = (Axis.DATA, Axis.EXPERT_DATA) if layout.ep > 1 else (Axis.DATA,)
         shared = placement.shared(axes, [axis for axis, degree in others if degree > 1]) if layout.overlap else ()
         apart = range(len(placement.bandwidths)) if layout.ep > 1 else shared  # two groups may lie in two dimensions
-        alone = [d for d in range(len(placement.bandwidths)) if d not in apart]
+        alone = tuple(d for d in range(len(placement.bandwidths)) if d not in apart)
         self._views = [_View(layout, placement, costs, times, (d,), busy=d in shared) for d in apart]
         if alone:
             self._views.append(_View(layout, placement, costs, times, alone, busy=False))
 
     def on(self, layout: Layout) -> Replicas:
         """Return the replicas of another layout that sends as much on the same links: its orders may differ."""
-        other = Replicas.__new__(Replicas)
-        other._views = [view.on(layout) for view in self._views]
-        other._known, other._layout = self._known, layout
+        other = copy(self)
+        other._layout = layout
         return other
 
     def of_iteration(self, chunks: Sequence[Sequence[Run]]) -> Exposed:
@@ -262,12 +253,9 @@ class Replicas:
         Parameters
         ----------
         chunks : sequence of sequence of Run
-            The repetitions of its model chunks, in the order of the model. What it comes to is kept with them.
+            The repetitions of its model chunks, in the order of the model.
         """
-        key = self._layout.bucket, turns_between(self._layout), *map(id, chunks)
-        if key not in self._known:
-            self._known[key] = chunks, _latest([view.of_iteration(chunks) for view in self._views])
-        return self._known[key][1]
+        return _latest([view.of_iteration(self._layout, chunks) for view in self._views])
 
     def of_pass(self, chunk: Sequence[Run]) -> Exposed:
         """Return what the passes of a chunk on each micro-batch wait for, with ZeRO-3 [s].
@@ -275,7 +263,7 @@ class Replicas:
         With gathers of 3 s and forward passes of 2 s, four repetitions wait for 3 + 3 (3 - 2) s. Backward a repetition
         hides the next one's gather and the scatter of the one before it.
         """
-        return _latest([view.of_pass(chunk) for view in self._views])
+        return _latest([view.of_pass(self._layout, chunk) for view in self._views])
 
 
 def _latest(views: Sequence[Exposed]) -> Exposed:
@@ -287,7 +275,7 @@ class _View:
 
     Parameters
     ----------
-    dimensions : sequence of int
+    dimensions : tuple of int
         Dimensions, from 0.
     busy : bool
         Whether collectives of other groups take time of their links.
@@ -295,69 +283,68 @@ class _View:
 
     def __init__(
         self, layout: Layout, placement: Placement, costs: Sequence[SectionCost], times: Sequence[BlockTimes],
-        dimensions: Sequence[int], *, busy: bool,
+        dimensions: tuple[int, ...], *, busy: bool,
     ) -> None:  # fmt: skip
-        self.layout, self.costs = layout, costs
-        self._split = layout.pp > 1 and layout.order in SPLIT and layout.zero < SHARDED
+        self.costs = costs
+        split = layout.pp > 1 and layout.order in SPLIT and layout.zero < SHARDED
 
         def seconds(sent: Iterable[Communication]) -> float:
-            return sum(placement.seconds_on(one, dimensions) for one in sent)
+            return placement.seconds_on(dimensions, sent)
 
-        def free(pass_seconds: float, *passed: PassCost) -> float:
-            taken = [seconds((*one.blocking, *(each for sent, _ in one.hidden for each in sent))) for one in passed]
-            return max(0.0, pass_seconds - sum(taken))
+        def free(pass_seconds: float, one: PassCost) -> float:
+            if not busy:
+                return pass_seconds
+            hidden = (each for sent, _ in one.hidden for each in sent)
+            return max(0.0, pass_seconds - seconds((*one.blocking, *hidden)))
 
-        full = layout.recompute is Recompute.FULL
+        self._sizes = [gradient_bytes(layout, one) for one in costs]
         self._sums = [seconds(sums(layout, one)) for one in costs]
         self._gathers = [seconds(gathers(layout, one)) if layout.zero else 0.0 for one in costs]
-        self._free = [
-            Free(
-                free(time.forward.total, *([cost.forward] if busy else [])),
-                time.backward.weight_gradient if self._split else
-                free(time.backward.total, *([cost.input_gradient] if busy else [])),
-                free((time.full if full else time.selective).total,
-                     *([cost.forward if full else cost.core] if busy else [])),
-            )
+        self._there = [free(time.forward.total, cost.forward) for time, cost in zip(times, costs, strict=True)]
+        back = [
+            time.backward.weight_gradient if split else free(time.backward.total, cost.input_gradient)
             for time, cost in zip(times, costs, strict=True)
-        ]  # fmt: skip
+        ]
 
-    def on(self, layout: Layout) -> _View:
-        """As of `Replicas`."""
-        other = _View.__new__(_View)
-        other.__dict__.update(self.__dict__, layout=layout)
-        return other
+        def slowed(again: Iterable[Seconds], passed: Iterable[PassCost]) -> list[tuple[float, float]]:
+            each = zip(back, again, passed, strict=True)
+            return [(one, one if split else one + free(time.total, cost)) for one, time, cost in each]
 
-    def of_iteration(self, chunks: Sequence[Sequence[Run]]) -> Exposed:
+        self._selective = slowed((one.selective for one in times), (one.core for one in costs))
+        self._full = slowed((one.full for one in times), (one.again for one in costs))
+
+    def of_iteration(self, layout: Layout, chunks: Sequence[Sequence[Run]]) -> Exposed:
         """As of `Replicas`."""
-        if not self.layout.overlap:
+        if not layout.overlap:
             count = [(one.times, one.section) for chunk in chunks for one in chunk]
             return Exposed(*(math.fsum(n * of[i] for n, i in count) for of in (self._gathers, self._sums)))
         there, back = list[Piece](), list[Piece]()
-        between = turns_between(self.layout)
-        for chunk in chunks if self.layout.zero else ():
-            there += [self._piece(one, self._forward(one), self._gathers) for one in chunk]
-            there.append(Piece(1, between * sum(one.times * one.seconds for one in there[-len(chunk) :]), 0.0, 0.0))
+        between, slow = turns_between(layout), self._backward(layout)
+        for chunk in chunks if layout.zero else ():
+            here = [self._piece(one, self._there[one.section], self._gathers) for one in chunk]
+            there += [*here, *_silent(between, here)]
         for chunk in reversed(chunks):
-            if back:
-                back.append(Piece(1, between * sum(one.times * self._backward(one) for one in chunk), 0.0, 0.0))
-            back += [self._piece(one, self._backward(one), self._sums) for one in reversed(chunk)]
-        bucket = self.layout.bucket
-        return Exposed(gathered_late(there, bucket), summed_late(back, bucket))
+            here = [self._piece(one, slow[one.section][one.again], self._sums) for one in reversed(chunk)]
+            back += [*(_silent(between, here) if back else ()), *here]
+        return Exposed(gathered_late(there, layout.bucket), summed_late(back, layout.bucket))
 
-    def of_pass(self, chunk: Sequence[Run]) -> Exposed:
+    def of_pass(self, layout: Layout, chunk: Sequence[Run]) -> Exposed:
         """As of `Replicas`."""
         around = [one for one in chunk if not self.costs[one.section].path]
         root_gather, root_sum = (
             math.fsum(one.times * of[one.section] for one in around) for of in (self._gathers, self._sums)
         )
         blocks = [one for one in chunk if self.costs[one.section].path]
-        if not self.layout.overlap:
+        if not layout.overlap:
             gather, scatter = (
                 math.fsum(one.times * of[one.section] for one in blocks) for of in (self._gathers, self._sums)
             )
             return Exposed(root_gather + gather, gather + scatter + root_sum)
-        there, back = list(self._ahead(chunk)), list(self._ahead(chunk[::-1]))
-        return Exposed(root_gather + self._walked(there, forward=True), self._walked(back, forward=False) + root_sum)
+        slow = self._backward(layout)
+        there = [(*each, self._there[each[1].section], 0.0) for each in self._ahead(chunk)]
+        back = [(*each, slow[each[1].section][each[1].again], self._sums[each[1].section])
+                for each in self._ahead(chunk[::-1])]  # fmt: skip
+        return Exposed(root_gather + self._walked(there), self._walked(back) + root_sum)
 
     def _ahead(self, chunk: Sequence[Run]) -> Iterator[tuple[int, Run, float]]:
         """Yield runs of one repetition or of many with the gather that is issued as each of them starts [s]."""
@@ -367,15 +354,13 @@ class _View:
                 yield one.times - 1, one, gather
             yield 1, one, gathers[at + 1] if at + 1 < len(chunk) else 0.0
 
-    def _walked(self, chunk: Sequence[tuple[int, Run, float]], *, forward: bool) -> float:
+    def _walked(self, chunk: Sequence[tuple[int, Run, float, float, float]]) -> float:
         """Return what a pass waits for gathers that start a repetition ahead, and for scatters after them [s]."""
         first = chunk[0][1].section
         lost = self._gathers[first] if self.costs[first].path else 0.0
         queued = 0.0  # what is left of scatters when a repetition starts
-        for count, one, gather in chunk:
-            inside = bool(self.costs[one.section].path)
-            seconds = self._forward(one) if forward else self._backward(one)
-            scatter = self._sums[one.section] if inside and not forward else 0.0
+        for count, one, gather, seconds, sent in chunk:
+            scatter = sent if self.costs[one.section].path else 0.0
             for at in range(min(count, 2)):
                 times = count - 1 if at else 1
                 late = max(0.0, queued + gather - seconds) if gather else 0.0
@@ -384,11 +369,14 @@ class _View:
         return lost + queued
 
     def _piece(self, one: Run, seconds: float, sent: Sequence[float]) -> Piece:
-        return Piece(one.times, seconds, gradient_bytes(self.layout, self.costs[one.section]), sent[one.section])
+        return Piece(one.times, seconds, self._sizes[one.section], sent[one.section])
 
-    def _forward(self, one: Run) -> float:
-        return self._free[one.section].forward
+    def _backward(self, layout: Layout) -> Sequence[tuple[float, float]]:
+        """Return the backward pass of each section, and the same with what is recomputed."""
+        return self._full if layout.recompute is Recompute.FULL else self._selective
 
-    def _backward(self, one: Run) -> float:
-        free = self._free[one.section]
-        return free.backward + free.again if one.again and not self._split else free.backward
+
+def _silent(times: int, pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """Yield the same turns on other micro-batches, in which nothing is sent."""
+    if times:
+        yield Piece(1, times * sum(one.times * one.seconds for one in pieces), 0.0, 0.0)

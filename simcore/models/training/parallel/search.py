@@ -175,7 +175,7 @@ def search_layouts(evaluator: Evaluator, layouts: Iterable[Layout]) -> Found:
         Such as `layouts_of` yields.
     """
     most = capacity(evaluator.machine.profile.device)
-    good: list[Evaluation] = []
+    good: list[tuple[Tried, Evaluation]] = []
     points, refused = list[Tried](), dict[str, int]()
     smallest, least = None, float("inf")
     for layout in layouts:
@@ -188,16 +188,17 @@ def search_layouts(evaluator: Evaluator, layouts: Iterable[Layout]) -> Found:
         if points[-1].reserved < least:
             smallest, least = one, points[-1].reserved
         if points[-1].reserved <= most:
-            good.append(one)
+            good.append((points[-1], one))
             if len(good) >= 2 * KEPT:
                 good = sorted(good, key=_rank)[:KEPT]
     misfits = sum(one.reserved > most for one in points)
-    return Found(tuple(sorted(good, key=_rank)[:KEPT]), misfits, refused, smallest, tuple(points))
+    best = tuple(one for _, one in sorted(good, key=_rank)[:KEPT])
+    return Found(best, misfits, refused, smallest, tuple(points))
 
 
-def _rank(one: Evaluation) -> tuple[float, float, tuple[int, ...]]:
-    layout = one.layout
-    return one.time, one.worst.reserved, (layout.tp, layout.pp, layout.cp, layout.vp, layout.ep, layout.micro_batch)
+def _rank(one: tuple[Tried, Evaluation]) -> tuple[float, float, tuple[int, ...]]:
+    layout, time, reserved = one[0]
+    return time, reserved, (layout.tp, layout.pp, layout.cp, layout.vp, layout.ep, layout.micro_batch)
 
 
 def _divisors(count: int) -> Sequence[int]:

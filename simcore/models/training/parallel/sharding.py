@@ -15,7 +15,7 @@ from simcore.models.network.mapping import Axis
 from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.operators import Communication, Operation, Operator, OperatorList
 from simcore.models.training.parallel.layout import ContextExchange, Layout, Splitter
-from simcore.models.training.transformer import transformer_operators
+from simcore.models.training.transformer import transformer_sections
 
 _CUT_ALONG_SEQUENCE = {Operation.NORM, Operation.RESIDUAL, Operation.SUM, Operation.DROPOUT}
 """Operations of which sequence parallelism cuts those that tensor parallelism leaves whole."""
@@ -24,7 +24,7 @@ _OF_HEADS = ("qk_norm", "query_norm", "key_value_norm", "scores_dropout")
 """Norms and dropout inside attention, which see the whole sequence."""
 
 
-def sharded_operators(model: Transformer, sequence: int, layout: Layout) -> OperatorList:
+def sharded_operators(model: Transformer, sequence: int, layout: Layout, *, routed: bool = False) -> OperatorList:
     """Return the operators of one micro-batch on one GPU of a layout, with the collectives between them.
 
     Collectives of a group of one GPU are left out. Pipeline and data parallelism, which cut the list and repeat it, are
@@ -38,6 +38,9 @@ def sharded_operators(model: Transformer, sequence: int, layout: Layout) -> Oper
         Tokens of a whole sequence.
     layout : Layout
         How the iteration is spread.
+
+    routed : bool
+        Whether only sections with experts are wanted: the others do not depend on expert parallelism.
 
     Raises
     ------
@@ -53,12 +56,11 @@ def sharded_operators(model: Transformer, sequence: int, layout: Layout) -> Oper
     """
     element = layout.number_format.element
     batch = Batch(sequence, layout.micro_batch, element, causal_half=layout.causal_half)
-    listed = transformer_operators(model, batch, layout.share)
     sharding = _Sharding(model, batch, layout)
     sections = (
         replace(section, operators=tuple(sharding.of(one) for one in section.operators))
-        for section in listed.sections
-        if section.operators and (section.path or section.operators[0].operation is not Operation.UPDATE)
+        for section in transformer_sections(model, batch, layout.share, routed=routed)
+        if section.operators
     )
     return OperatorList(tuple(sections))
 
@@ -80,10 +82,11 @@ class _Sharding:
 
     def _tensor(self, one: Operator) -> Operator:
         """Of tensor parallelism; the published workloads have an all-gather that nothing needs."""
-        if one.path.endswith("attention.output"):
-            one = replace(one, after_input_gradient=None)
+        sends = one.after_forward is not None or one.after_input_gradient is not None
         if self.layout.tp == 1:
-            return replace(one, after_forward=None, after_input_gradient=None)
+            return replace(one, after_forward=None, after_input_gradient=None) if sends else one
+        if sends and one.path.endswith("attention.output"):
+            one = replace(one, after_input_gradient=None)
         if one.path == "output.softmax":
             # largest logit, sum of exponentials, and the logit that is wanted, of each token, in fp32
             each = Communication(Collective.ALL_REDUCE, 4.0 * self.batch.tokens / self.layout.cp)
@@ -105,11 +108,13 @@ class _Sharding:
             )  # fmt: skip
         if back is not None:
             shard = Communication(Collective.ALL_GATHER, back.size / tp)
-            one = replace(
-                one, after_input_gradient=replace(back, collective=Collective.REDUCE_SCATTER), before_forward=(shard,)
-            )
+            again, saved = one.before_backward, one.saved
             if self.layout.splitter is Splitter.MEGATRON:
-                one = replace(one, before_backward=(replace(shard, hidden=True),), saved=one.saved / tp)
+                again, saved = (replace(shard, hidden=True),), saved / tp
+            one = replace(
+                one, after_input_gradient=replace(back, collective=Collective.REDUCE_SCATTER), before_forward=(shard,),
+                before_backward=again, saved=saved,
+            )  # fmt: skip
         return one
 
     def _expert(self, one: Operator) -> Operator:

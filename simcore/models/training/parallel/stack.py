@@ -73,9 +73,7 @@ class Stack:
     def identified(self) -> dict[str, bool]:
         """Whether halves of the fitting rows give the same constant, within `ALIKE`; False where nobody could say."""
         names = ("products", "launch", "network")
-        return dict.fromkeys(names, False) | {
-            name: off <= ALIKE for name, off in zip(names, self.split, strict=False)
-        }
+        return dict.fromkeys(names, False) | {name: off <= ALIKE for name, off in zip(names, self.split, strict=False)}
 
     def interval(self, seconds: float) -> tuple[float, float]:
         """Return between what times nine of ten measurements should be [s]."""

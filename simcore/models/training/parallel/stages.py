@@ -121,8 +121,9 @@ def play(
     9.0
     """
     sent = transfer if isinstance(transfer, Sent) else Sent(transfer)
-    sent = transfer if isinstance(transfer, Sent) else Sent(transfer)
-    starts, seconds = _run(_linked(order, size, table), size, stages, sent)
+    program = _program(order, size, table)
+    begun, seconds = _run(program.steps, size, stages, sent)
+    starts = [[begun[step] for step in own] for own in program.turns]
     stage = [[stage_of(order, size, rank, chunk) for chunk in range(size.chunks)] for rank in range(size.ranks)]
     busy = [
         math.fsum(stages[stage[rank][turn.chunk]].of(turn.kind) for turn in turns) for rank, turns in enumerate(table)
@@ -139,56 +140,116 @@ def seconds_of(order: str, size: Pipelined, stages: tuple[StageTimes, ...], sent
     >>> seconds_of("1F1B", Pipelined(4, 8), 4 * (StageTimes(1.0, 1.0, 1.0),), Sent())
     33.0
     """
-    return _run(_links_of(order, size), size, stages, sent)[1]
+    return _run(_program_of(order, size).steps, size, stages, sent)[1]
 
 
 class _Link(NamedTuple):
-    """A turn, with what it waits for and what it makes, as numbers; -1 for none.
+    """A turn, with what it waits for and what it makes, as numbers; -1 for none, `_START` where it waits for nothing.
 
     Attributes
     ----------
-    kind : int
-        Place in `_KINDS`.
-    stage : int
-        From 0.
+    spent : int
+        Index of what it takes: of its kind in `_KINDS`, and of its stage.
     needed, given : int
         Passes of a stage on a micro-batch.
-    target : int
-        Rank that needs the latter; -1 where its own rank does, or none.
+    channel : int
+        Pair of ranks between which the latter is sent.
     """
 
-    kind: int
-    stage: int
+    spent: int
     needed: int
     given: int
-    target: int
+    channel: int
 
 
 _KINDS = tuple(Kind)
-_Links = list[list[tuple[_Link, ...]]]
+_START = -2
+_Step = tuple[int, int, int, int, int]
+
+
+class _Program(NamedTuple):
+    """The turns of all ranks in an order in which each comes after what it waits for.
+
+    What a turn waits for does not depend on how long turns take, so the order is found once.
+
+    Attributes
+    ----------
+    steps : list of tuple
+        Rank, and the four numbers of a `_Link`.
+    turns : list of list of int
+        By rank, the step with which each turn starts.
+    """
+
+    steps: list[_Step]
+    turns: list[list[int]]
 
 
 @lru_cache(maxsize=256)
-def _links_of(order: str, size: Pipelined) -> _Links:
-    return _linked(order, size, turns_of(order, size))
+def _program_of(order: str, size: Pipelined) -> _Program:
+    return _program(order, size, turns_of(order, size))
 
 
-def _linked(order: str, size: Pipelined, table: Sequence[Sequence[Turn]]) -> _Links:
+def _program(order: str, size: Pipelined, table: Sequence[Sequence[Turn]]) -> _Program:
+    """Put the turns of all ranks in one order.
+
+    Raises
+    ------
+    RunError
+        If ranks wait for each other.
+    """
+    links = _linked(order, size, table)
+    program = _Program([], [[] for _ in links])
+    at, ready = [0] * size.ranks, list(range(size.ranks))
+    made, waiting = {_START}, dict[int, int]()
+    while ready:
+        rank = ready.pop()
+        for group in links[rank][at[rank] :]:
+            missing = next((one.needed for one in group if one.needed not in made), None)
+            if missing is not None:
+                waiting[missing] = rank
+                break
+            _add(program, rank, group)
+            at[rank] += 1
+            for one in group:
+                made.add(one.given)
+                if one.given in waiting:
+                    ready.append(waiting.pop(one.given))
+    if any(at[rank] < len(groups) for rank, groups in enumerate(links)):
+        raise RunError("the ranks of a pipeline wait for each other: its order of turns cannot be run")
+    return program
+
+
+def _add(program: _Program, rank: int, group: Sequence[_Link]) -> None:
+    """Add turns of a rank; those that run at the same time wait for all that they need, and end together."""
+    steps, turns = program
+    if len(group) > 1:
+        steps += [(rank, -1, one.needed, -1, -1) for one in group]
+    turns[rank] += [len(steps)] * len(group)
+    if len(group) == 1:
+        steps.append((rank, *group[0]))
+        return
+    steps += [(rank, one.spent, _START, -1, -1) for one in group]
+    steps += [(rank, -1, _START, one.given, one.channel) for one in group]
+
+
+def _linked(order: str, size: Pipelined, table: Sequence[Sequence[Turn]]) -> list[list[tuple[_Link, ...]]]:
     """Return the turns of every rank, those together that run at the same time."""
     p, m, last = size.ranks, size.micro_batches, size.ranks * size.chunks - 1
     rank_of = {stage_of(order, size, rank, chunk): rank for rank in range(p) for chunk in range(size.chunks)}
 
     def link(rank: int, turn: Turn) -> _Link:
-        stage, kind = stage_of(order, size, rank, turn.chunk), _KINDS.index(turn.kind)
+        stage = stage_of(order, size, rank, turn.chunk)
+        spent = _KINDS.index(turn.kind) * (last + 1) + stage
         if turn.kind is Kind.WEIGHT_GRADIENT:
-            return _Link(kind, stage, -1, -1, -1)  # its input gradient was a turn of this rank
+            return _Link(spent, _START, -1, -1)  # its input gradient was a turn of this rank
         step, pass_of = (1, 0) if turn.kind is Kind.FORWARD else (-1, last + 1)
         before, after = stage - step, stage + step
-        needed = (pass_of + before) * m + turn.micro_batch if 0 <= before <= last else -1
-        target = rank_of[after] if 0 <= after <= last and rank_of[after] != rank else -1
-        return _Link(kind, stage, needed, (pass_of + stage) * m + turn.micro_batch, target)
+        needed = (pass_of + before) * m + turn.micro_batch if 0 <= before <= last else _START
+        target = rank_of[after] if 0 <= after <= last else rank
+        channel = rank * p + target if target != rank else -1
+        return _Link(spent, needed, (pass_of + stage) * m + turn.micro_batch, channel)
 
-    linked: _Links = []
+    linked = []
     for rank, turns in enumerate(table):
         groups: list[tuple[_Link, ...]] = []
         group: list[_Link] = []
@@ -201,66 +262,32 @@ def _linked(order: str, size: Pipelined, table: Sequence[Sequence[Turn]]) -> _Li
     return linked
 
 
-class _Sending:
-    """Messages under way: those of a rank share its links."""
-
-    def __init__(self, sent: Sent, ranks: int) -> None:
-        self.sent, self.queues = sent, bool(sent.links or sent.channel)
-        self.links = [0.0] * ranks
-        self.channels: dict[tuple[int, int], float] = {}
-
-    def arrival(self, now: float, rank: int, target: int) -> float:
-        """Send a message now; return when it arrives [s]."""
-        if not self.queues:
-            return now + self.sent.seconds
-        leaves = max(now, self.links[rank], self.channels.get((rank, target), 0.0))
-        self.links[rank] = max(now, self.links[rank]) + self.sent.links
-        self.channels[rank, target] = leaves + self.sent.channel
-        return leaves + self.sent.seconds
-
-
-def _run(links: _Links, size: Pipelined, stages: Sequence[StageTimes], sent: Sent) -> tuple[list[list[float]], float]:
-    """Return when each turn of each rank starts, and when the last one ends [s]."""
-    ranks = size.ranks
-    spent = [[stage.of(kind) for stage in stages] for kind in _KINDS]
-    done = [-1.0] * (2 * len(stages) * size.micro_batches)  # not yet
-    waiting: dict[int, int] = {}
-    starts: list[list[float]] = [[] for _ in range(ranks)]
-    free = [0.0] * ranks
-    sending = _Sending(sent, ranks)
-    at = [0] * ranks
-    ready = list(range(ranks))
-    while ready:
-        rank = ready.pop()
-        groups, now, begun = links[rank], free[rank], starts[rank]
-        for place in range(at[rank], len(groups)):
-            group = groups[place]
-            start = now
-            for _, _, needed, _, _ in group:
-                if needed >= 0:
-                    arrived = done[needed]
-                    if arrived < 0:
-                        waiting[needed] = rank
-                        start = -1.0
-                        break
-                    if arrived > start:
-                        start = arrived
-            if start < 0:
-                break
-            now = start
-            for kind, stage, _, _, _ in group:
-                begun.append(start)
-                now += spent[kind][stage]
-            for _, _, _, given, target in group:
-                if given >= 0:
-                    done[given] = sending.arrival(now, rank, target) if target >= 0 else now
-                    if given in waiting:
-                        ready.append(waiting.pop(given))
-            at[rank] = place + 1
+def _run(
+    steps: Sequence[_Step], size: Pipelined, stages: Sequence[StageTimes], sent: Sent
+) -> tuple[list[float], float]:
+    """Return when each step starts, and when the last one ends [s]. Messages of a rank share its links."""
+    spent = [*(stage.of(kind) for kind in _KINDS for stage in stages), 0.0]
+    done = [0.0] * (2 * len(stages) * size.micro_batches + 2)  # the last two are `_START` and what nothing needs
+    free, links = [0.0] * size.ranks, [0.0] * size.ranks
+    channels = [0.0] * size.ranks**2
+    seconds, on_links, on_channel = sent
+    begun = []
+    for rank, taken, needed, given, channel in steps:
+        now, arrived = free[rank], done[needed]
+        if arrived > now:
+            now = arrived
+        begun.append(now)
+        now += spent[taken]
         free[rank] = now
-    if any(at[rank] < len(groups) for rank, groups in enumerate(links)):
-        raise RunError("the ranks of a pipeline wait for each other: its order of turns cannot be run")
-    return starts, max(free, default=0.0)
+        if channel >= 0:
+            left = links[rank] if links[rank] > now else now
+            links[rank] = left + on_links
+            if channels[channel] > left:
+                left = channels[channel]
+            channels[channel] = left + on_channel
+            now = left + seconds
+        done[given] = now
+    return begun, max(free, default=0.0)
 
 
 def most_held(turns: Sequence[Turn]) -> int:
