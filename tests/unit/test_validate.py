@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import threading
-from types import SimpleNamespace
 
 import pytest
 from simcore import validate
 from simcore.errors import InputError
+from simcore.models.training.parallel.stack import Stack
 from simcore.studies.validate.errors import errors_of
 from simcore.studies.validate.memory import MemoryValidation
 from simcore.studies.validate.noise import published, repeats, setting, spread
@@ -186,7 +186,7 @@ def test_constants_are_fitted_to_rows_of_ones_own(monkeypatch, file):
     hold = of_iterations(lambda row: {"predicted": 2.2, "fitted": True})
     monkeypatch.setattr(
         "simcore.studies.validate.iterations.fit_to",
-        lambda path: (hold(path), SimpleNamespace(name="mine"), ["Overhead of a layer: 12 us, of 2 rows."]),
+        lambda path: (hold(path), Stack("mine"), ["Overhead of a layer: 12 us, of 2 rows."]),
     )
     found = validate(add=file(LLAMA, {**LLAMA, "row_id": "two"}))
     assert found.stack.name == "mine"

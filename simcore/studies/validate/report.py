@@ -74,13 +74,11 @@ def _fitted(result: ValidateOutcome) -> Iterator[str]:
     if result.stack is not None:
         yield f"The constants are the stack '{result.stack.name}': -o DIR writes stack.yaml, which --stack takes."
     if result.stacks:
-        fitted, sure = (
-            sum(one.rows for one in result.stacks),
-            sum(all(one.identified.values()) for one in result.stacks),
-        )
+        count, rows = len(result.stacks), sum(one.rows for one in result.stacks)
+        sure = sum(all(one.identified.values()) for one in result.stacks)
         yield (
-            f"Three constants each of {len(result.stacks)} stacks were fitted to {fitted:,} rows, mostly a tenth; halves "
-            f"of those rows give all three within 5% for {sure} of them, the others are not identified: see stacks.csv."
+            f"Three constants each of {count} stacks were fitted to {rows:,} rows, mostly a tenth. Halves of those rows "
+            f"give all three within 5% for {sure} of the stacks; the others are not identified: see stacks.csv of -o."
         )
     yield from result.fits
 

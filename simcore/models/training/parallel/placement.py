@@ -136,7 +136,7 @@ class Placement:
         return total
 
     def _line_on(self, key: tuple[Collective, Axis], dimensions: tuple[int, ...]) -> tuple[float, float]:
-        """Return latency [s] and time of a byte on some dimensions [s/B], or which share of a measured time is theirs."""
+        """Return latency [s] and time of a byte on some dimensions [s/B], or their share of a measured time."""
         loads = self.loads(*key)
         busiest, whole = max(loads[d] for d in dimensions), max(loads)
         if self.collectives is None:
