@@ -1,7 +1,7 @@
 """The profiles of collectives of the zoo, fitted to public measurements, and how far they are off on held-out rows.
 
-python benchmarks/public_collectives.py ../shared/data/measured/collectives.csv.gz            # prints the tables
-python benchmarks/public_collectives.py ../shared/data/measured/collectives.csv.gz --write    # and writes the zoo's files
+python benchmarks/public_collectives.py ../shared/data/measured/collectives.csv.gz            # prints tables
+python benchmarks/public_collectives.py ../shared/data/measured/collectives.csv.gz --write    # writes the zoo too
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from typing import NamedTuple
 
 import yaml
 from simcore.calibrate.collectives.table import fit_rows
-from simcore.models.network.measured import CollectiveProfile, Span
+from simcore.models.network.measured import CollectiveProfile
+from simcore.models.network.nccl import Span
 from simcore.readers.collective_profiles import profile_document
-from simcore.readers.collective_tables import CollectiveRow, read_collectives
+from simcore.readers.collective_rows import CollectiveRow
+from simcore.readers.collective_tables import read_collectives
 from simcore.readers.zoo import ROOT
 from simcore.studies.validate.collectives import interval_of, state_of
 
 NOT_MEASURED = (
-    "Between nodes nothing was measured: steps of 5 us (LL) and 14 us (Simple) as NCCL's tuning model has them, and 92 % "
-    "of the network's bandwidth, are assumed. "
+    "Between nodes nothing was measured: steps of 5 us (LL) and 14 us (Simple) as NCCL's tuning model has them, and "
+    "92 % of the network's bandwidth, are assumed. "
 )
 
 
@@ -46,8 +48,8 @@ SOURCES = (
     Source(
         "v100-32gb", "Collectives among 8 V100-32GB in a cube mesh of NVLink, and messages between two nodes",
         "Aceso microsoft/SuperScaler@", "MIT", ("v100_32gb",), (150e9, 6.25e9),
-        "Of collectives between nodes nothing was measured: messages alone were. Steps and efficiency of the others are "
-        "assumed as NCCL's tuning model has them.",
+        "Of collectives between nodes nothing was measured: messages alone were. Steps and efficiency of the others "
+        "are assumed as NCCL's tuning model has them.",
     ),
     Source("v100", "All-reduces among 2 to 8 V100 in a cube mesh of NVLink", VTRAIN, "MIT", ("v100",),
            (150e9, 6.25e9), NOT_MEASURED + "Kinds other than all-reduces are derived from it."),
@@ -57,13 +59,13 @@ SOURCES = (
            ("a100 (one node)",), (300e9, 25e9), NOT_MEASURED + "Kinds other than all-reduces are derived from it."),
     Source("h200", "Collectives among 4 to 8 H200 on NVLink switches that reduce (NVLS)", STAS,
            "CC BY-SA 4.0, facts alone", ("h200 (one node)",), (450e9, 50e9),
-           NOT_MEASURED + "Messages and all-to-alls are derived from rings of all-reduces; an H100 has the same links."),
-    Source("b200", "All-reduces among 4 to 8 B200 on NVLink switches that reduce (NVLS), and on 4 nodes over EFA", STAS,
+           NOT_MEASURED + "Messages and all-to-alls are derived from rings of all-reduces. An H100 has these links."),
+    Source("b200", "All-reduces among 4 to 8 B200 on NVLink switches that reduce (NVLS), and 4 nodes over EFA", STAS,
            "CC BY-SA 4.0, facts alone",
            ("b200 (4 nodes x 8, P6-B200, 50 GB/s EFA v4 per GPU)", "b200 (1 node, P6-B200)", "b200 (one node)"),
            (900e9, 50e9),
-           "Other networks between nodes than EFA have shorter steps. Kinds other than all-reduces are derived from it."),
-    Source("unstated", "All-reduces and all-to-alls among 2 to 8 GPUs that the source does not name; as fast as A100",
+           "Other networks than EFA have shorter steps. Kinds other than all-reduces are derived from it."),
+    Source("unstated", "All-reduces and all-to-alls among 2 to 8 GPUs that the source does not name, as fast as A100",
            "Galvatron PKU-DAIR/Hetu-Galvatron@", "Apache-2.0", ("not stated",), (300e9, 25e9),
            NOT_MEASURED + "The device is not stated; links of an A100 are taken."),
 )  # fmt: skip

@@ -11,7 +11,8 @@ from pydantic import Field
 from simcore.errors import InputError
 from simcore.files import read_yaml
 from simcore.models.network.collectives import Collective
-from simcore.models.network.measured import KINDS, CollectiveProfile, Curve, Line, Span
+from simcore.models.network.measured import CollectiveProfile, Curve
+from simcore.models.network.nccl import KINDS, Line, Span
 from simcore.readers.quantities import Bandwidth, Entry, Measure, NotEmpty, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 
@@ -47,7 +48,7 @@ class _Curve(Strict):
     noise: Annotated[Measure, Field(ge=0)] = 0.0
     bytes: list[_Positive]
     factors: list[_Positive]
-    fitted_KiB: list[Annotated[Measure, Field(ge=0)]] = []
+    fitted_KiB: list[Annotated[Measure, Field(ge=0)]] = Field(default_factory=list)
 
 
 class CollectivesSchema(Entry):
@@ -56,13 +57,13 @@ class CollectivesSchema(Entry):
     name: str = ""
     licence: str = ""
     derived: str = ""
-    devices: list[str] = []
+    devices: list[str] = Field(default_factory=list)
     near: Bandwidth
     far: Bandwidth
-    shares: dict[int, _Positive] = {}
+    shares: dict[int, _Positive] = Field(default_factory=dict)
     lines: Annotated[list[_Line], NotEmpty]
-    curves: list[_Curve] = []
-    offsets: dict[str, dict[int, Annotated[Whole, Field(ge=0)]]] = {}
+    curves: list[_Curve] = Field(default_factory=list)
+    offsets: dict[str, dict[int, Annotated[Whole, Field(ge=0)]]] = Field(default_factory=dict)
 
 
 def read_collective_profile(

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from simcore.models.network.collectives import Collective
-from simcore.models.network.measured import MESSAGE, CollectiveProfile, Line, Span, volume
+from simcore.models.network.measured import CollectiveProfile
+from simcore.models.network.nccl import MESSAGE, Line, Span, volume
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simcore.calibrate.collectives.fit import Fitting, Sample
+    from simcore.calibrate.collectives.samples import Fitting, Sample
 
 _SCALE = 0.08
 """Errors of logarithms from which rows count less and less."""
@@ -50,7 +51,7 @@ def fit_lines(kind: str, samples: Sequence[Sample], profile: CollectiveProfile, 
     Parameters
     ----------
     kind : str
-        One of `simcore.models.network.measured.KINDS`.
+        One of `simcore.models.network.nccl.KINDS`.
     samples : sequence of Sample
         Of this kind, one for each size of each group.
     profile : CollectiveProfile

@@ -7,12 +7,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from simcore.calibrate.collectives.fit import FOLDS, Fitting, Sample, fit_collectives
+from simcore.calibrate.collectives.fit import FOLDS, fit_collectives
 from simcore.calibrate.collectives.offsets import Seen, offsets_of
+from simcore.calibrate.collectives.samples import Fitting, Sample
 from simcore.calibrate.collectives.states import slower
 from simcore.models.network.collectives import Collective
-from simcore.models.network.measured import CollectiveProfile, Span
-from simcore.readers.collective_tables import CollectiveRow
+from simcore.models.network.measured import CollectiveProfile
+from simcore.models.network.nccl import Span
+from simcore.readers.collective_rows import CollectiveRow
 
 MESH = 1.5
 """A group that finds so many times the bandwidth of another one shows that links are a mesh."""
