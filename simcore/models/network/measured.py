@@ -11,9 +11,13 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from simcore.models.network.collectives import Collective
 from simcore.models.network.nccl import MESSAGE, Line, Span, priced
+
+DENSE = 2**0.5
+"""Sizes at which times are kept are at most this factor apart; between them logarithms of times are interpolated."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,7 @@ def _mixed(
     lines: Sequence[tuple[float, float]], curves: Sequence[Curve], weights: Sequence[float]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return sizes [B] and times [s] that never fall, from factors of curves on lines."""
-    places = sorted({size for one in curves for size in one.sizes})
+    places = _dense(sorted({size for one in curves for size in one.sizes}))
     logs = [([math.log(size) for size in one.sizes], [math.log(each) for each in one.factors]) for one in curves]
     times, longest = [], 0.0
     for size in places:
@@ -202,6 +206,22 @@ def _mixed(
         longest = max(longest, _least(lines, size) * math.exp(off))
         times.append(longest)
     return tuple(places), tuple(times)
+
+
+def _dense(sizes: Sequence[float]) -> list[float]:
+    """Return sizes with others between those more than a factor of `DENSE` apart.
+
+    Examples
+    --------
+    >>> [round(size, 3) for size in _dense([1.0, 2.0, 8.0])]
+    [1.0, 1.414, 2.0, 2.828, 4.0, 5.657, 8.0]
+    """
+    made = list(sizes[:1])
+    for left, right in pairwise(sizes):
+        parts = math.ceil(math.log(right / left) / math.log(DENSE) - 1e-9)
+        made += [left * (right / left) ** (part / parts) for part in range(1, parts)]
+        made.append(right)
+    return made
 
 
 @dataclass(frozen=True)

@@ -126,8 +126,8 @@ def volume(algorithm: str, kind: str, span: Span) -> tuple[float, float]:
         return (g - 1) / n, (n - g) / n
     if algorithm == "nvls":
         return 1 + 1 / g, 2 * (span.nodes - 1) / span.nodes / g
-    if algorithm == "tree":
-        return 2.0 if g > 1 else 0.0, 2 / g if far else 0.0
+    if algorithm == "tree":  # of two nodes each is the root of one tree and a leaf of the other one
+        return 2.0 if g > 1 else 0.0, (1 if span.nodes == 2 else 2) / g if far else 0.0
     whole = {Collective.ALL_REDUCE.value: 2 * (n - 1) / n, Collective.ALL_GATHER.value: float(n - 1)}.get(
         kind, (n - 1) / n
     )
