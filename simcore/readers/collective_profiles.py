@@ -113,18 +113,9 @@ def _curve(one: _Curve, place: str) -> Curve:
         found = f"{len(one.bytes)} sizes and {len(one.factors)} factors" if rises else "sizes that do not rise"
         raise InputError(place, found, "as many factors as sizes, which rise")
     span = Span(one.near, one.nodes)
-    return Curve(
-        one.kind,
-        span,
-        one.state,
-        tuple(one.bytes),
-        tuple(one.factors),
-        one.error,
-        one.low,
-        one.high,
-        one.noise,
-        one.rows,
-    )
+    fitted = tuple(each * KIBIBYTE for each in one.fitted_KiB)
+    errors = one.error, one.low, one.high, one.noise
+    return Curve(one.kind, span, one.state, tuple(one.bytes), tuple(one.factors), *errors, one.rows, fitted)
 
 
 def profile_document(profile: CollectiveProfile, description: str) -> dict[str, Any]:
