@@ -119,7 +119,7 @@ def _near(lines: Sequence[Line], samples: Sequence[Sample], near: float) -> list
         slow = line.protocol == "LL"
         free.append(_Free(index, "launch", floor * (0.7 if slow else 1.1), floor / 4, floor * 3))
         if several and line.algorithm != "nvls":
-            free.append(_Free(index, "step", 2e-6, 1e-7, 1e-4))
+            free.append(_Free(index, "step", 2e-6, 1e-7, 1e-5))
         if line.algorithm == "nvls":
             reached = _reached(line, samples, near)
             free.append(_Free(index, "efficiency", reached, 0.9 * reached, 1.1 * reached))
