@@ -6,6 +6,7 @@ The size of an all-gather in a table is what all GPUs end with, as nccl-tests ha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +21,10 @@ REQUIRED = ("device", "gpus", "collective", "bytes")
 
 TIMES: Mapping[str, float] = {"time_us": 1e-6, "time_ms": 1e-3, "time_s": 1.0}
 """Columns of the time, of which a table has one, and their units [s]."""
+
+
+_PRINTED = re.compile(rb"^#.*\bout-of-place\b.*\bin-place\b", re.MULTILINE)
+"""A line that tells the output of nccl-tests from a table."""
 
 
 def read_collectives(path: str | Path, device: str = "") -> CollectiveTable:
@@ -38,7 +43,7 @@ def read_collectives(path: str | Path, device: str = "") -> CollectiveTable:
         If the file cannot be read, a column is missing, or times have two units. Rows that are wrong say so.
     """
     data = read_bytes(Path(path), "measurements")
-    if b"#" in data[:4096] and b"out-of-place" in data[:65536]:
+    if _PRINTED.search(data):
         return parse_nccl_tests(decode(data, Path(path), "measurements"), Path(path), sha256(data), device)
     table = read_rows(path)
     _check_header(table.header, str(path))
