@@ -278,6 +278,27 @@ def test_the_device_of_several_must_be_named(tmp_path):
     assert "--network: found '4D', without bandwidths" in str(made.exception)
 
 
+@pytest.mark.parametrize(
+    "keep",
+    [lambda row: row.split(",")[2] == "2", lambda row: row.split(",")[4] == "1048576"],
+    ids=["pairs", "one size"],
+)
+def test_little_is_enough_for_a_fit(tmp_path, keep):
+    some = [row for row in rows(device="h100", kinds=("all-reduce",)) if keep(row)]
+    made, path = calibrate(tmp_path, some, "--network", "dgx-h100")
+    assert made.exit_code == 0, made.output
+    fitted = network_for(path, 8).value.collectives.timing("all-reduce", Span(2)).seconds(2**20)
+    assert fitted == pytest.approx(TRUE.timing("all-reduce", Span(2)).seconds(2**20), rel=0.2)
+
+
+def test_groups_over_nodes_alone_are_enough(tmp_path):
+    far = [f"me,h100,{16 * n},all_reduce,{size},{100 + size / 5e4},," for n in (1, 2) for size in SIZES]
+    made, path = calibrate(tmp_path, far, "--network", "dgx-h100")
+    assert made.exit_code == 0, made.output
+    fitted = network_for(path, 16).value.collectives.timing("all-reduce", Span(8, 2)).seconds(2**30)
+    assert fitted == pytest.approx(1e-6 * (100 + 2**30 / 5e4), rel=0.1)
+
+
 def test_a_network_goes_with_a_table_alone(tmp_path):
     assert "expected --from beside it" in refused("calibrate", "--network", "dgx-a100", "-o", tmp_path / "net.json")
 

@@ -84,7 +84,8 @@ def _nvls(rows: Sequence[CollectiveRow]) -> int:
     if not named and not any(row.state == "no-nvls" for row in rows):
         return 0
     least = FEWEST.get(named, USUAL)
-    return least if any(row.span is not None and row.span.near >= least for row in rows) else 0
+    alone = (row.span for row in rows if row.kind == Collective.ALL_REDUCE and not row.state)
+    return least if any(span is not None and span.nodes == 1 and span.near >= least for span in alone) else 0
 
 
 def usual_source(rows: Sequence[CollectiveRow]) -> str:
