@@ -119,16 +119,17 @@ def _curve(one: _Curve, place: str) -> Curve:
 
 
 def profile_document(profile: CollectiveProfile, description: str) -> dict[str, Any]:
-    """Return a profile as plain containers that `CollectivesSchema` takes."""
+    """Return a profile as plain containers that `CollectivesSchema` takes; names are text, as JSON has no others."""
+    offsets = {word: {str(size): each[size] for size in each} for word, each in profile.offsets.items()}
     return {
         "name": profile.name, "description": description, "source": profile.source, "licence": profile.licence,
         **({"derived": profile.derived} if profile.derived else {}),
         "devices": list(profile.devices),
         "near": f"{profile.bandwidths[0] / 1e9:.10g} GB/s", "far": f"{profile.bandwidths[1] / 1e9:.10g} GB/s",
-        "shares": {near: float(f"{share:.4g}") for near, share in profile.shares.items()},
+        "shares": {str(near): float(f"{share:.4g}") for near, share in profile.shares.items()},
         "lines": [_line_document(kind, one) for kind in KINDS for one in profile.lines.get(kind, ())],
         "curves": [_curve_document(one) for one in profile.curves if one.sizes],
-        **({"offsets": {word: dict(each) for word, each in profile.offsets.items()}} if profile.offsets else {}),
+        **({"offsets": offsets} if offsets else {}),
     }  # fmt: skip
 
 
