@@ -152,6 +152,10 @@ def test_a_table_becomes_a_network_that_train_takes(tmp_path):
         times[choice] = json.loads(done.stdout)["parts"]["tensor-parallel"]
     assert times["measured"] > times["wire"]
     assert "collectives as measured (profile dgx-a100, expected error" in run(*train).output
+    assert "collectives take what links allow" in run(*train, "--collectives", "wire").output
+    plain = ["train", "gpt-1.3b", "--gpus", "8", "--device", "a100-80gb", "--network", "Switch(8)@300GB/s"]
+    assert "collectives" not in run(*plain).output.partition("part ")[0].partition("per iteration")[2]
+    assert "of which nothing was" in refused(*plain, "--collectives", "measured")
 
 
 NCCL = """# nThread 1 nGpus 4 minBytes 1048576 maxBytes 1073741824 step: 2(factor) warmup iters: 5 iters: 20
