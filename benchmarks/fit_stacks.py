@@ -10,7 +10,6 @@ import statistics
 from collections import defaultdict
 from pathlib import Path
 
-import yaml
 from simcore.readers.measured import read_rows
 from simcore.readers.stacks import USUAL, stack_text
 from simcore.studies.validate.fitting import Fitted, expressed, fitted, usual, with_intervals

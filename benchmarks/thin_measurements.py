@@ -30,7 +30,9 @@ def main() -> None:
     parser.add_argument("-o", dest="folder", type=Path, required=True)
     given = parser.parse_args()
     groups = ("source", "device", "kind")
-    thin(given.iterations, ("row_id", *ITERATIONS), groups, MOST_ITERATIONS, given.folder / "training_iterations.csv.gz")
+    thin(
+        given.iterations, ("row_id", *ITERATIONS), groups, MOST_ITERATIONS, given.folder / "training_iterations.csv.gz"
+    )
     groups = ("source", "device", "collective", "gpus")
     thin(given.collectives, COLLECTIVES, groups, MOST_COLLECTIVES, given.folder / "collectives.csv.gz")
 

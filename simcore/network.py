@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from simcore.models.network.conventions import CONVENTIONS, Convention, convention
     from simcore.models.network.cost import CostModel, LevelCost, cost_coefficients, network_cost
     from simcore.models.network.mapping import Groups, map_parallelism
+    from simcore.models.network.measured import CollectiveProfile
+    from simcore.models.network.nccl import Span
     from simcore.models.network.schedulers.base import CollectiveView, Scheduler
     from simcore.models.network.schedulers.registry import SCHEDULERS, scheduler
     from simcore.models.network.sharing.job import Job, place
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from simcore.models.network.simulation.run import CollectiveRun, simulate_collective
     from simcore.models.network.topology import Block, Dimension, Topology
     from simcore.readers.cluster_networks import network_for
+    from simcore.readers.collective_profiles import read_collective_profile
     from simcore.readers.costs import read_costs
     from simcore.readers.network_string import parse_network
     from simcore.readers.networks import read_network
@@ -51,6 +54,7 @@ __getattr__, __dir__ = attach(
         "ChunkPlan": "simcore.models.network.chunks",
         "Clock": "simcore.engine",
         "Collective": "simcore.models.network.collectives",
+        "CollectiveProfile": "simcore.models.network.measured",
         "CollectiveRun": "simcore.models.network.simulation.run",
         "CollectiveView": "simcore.models.network.schedulers.base",
         "Convention": "simcore.models.network.conventions",
@@ -69,6 +73,7 @@ __getattr__, __dir__ = attach(
         "SCHEDULERS": "simcore.models.network.schedulers.registry",
         "Scheduler": "simcore.models.network.schedulers.base",
         "SharedRun": "simcore.models.network.sharing.jobs",
+        "Span": "simcore.models.network.nccl",
         "Topology": "simcore.models.network.topology",
         "bounds": "simcore.models.network.bounds",
         "collective_time": "simcore.models.network.collectives",
@@ -79,6 +84,7 @@ __getattr__, __dir__ = attach(
         "network_for": "simcore.readers.cluster_networks",
         "parse_network": "simcore.readers.network_string",
         "place": "simcore.models.network.sharing.job",
+        "read_collective_profile": "simcore.readers.collective_profiles",
         "read_costs": "simcore.readers.costs",
         "read_network": "simcore.readers.networks",
         "scheduler": "simcore.models.network.schedulers.registry",
@@ -98,6 +104,7 @@ __all__ = [
     "ChunkPlan",
     "Clock",
     "Collective",
+    "CollectiveProfile",
     "CollectiveRun",
     "CollectiveView",
     "Convention",
@@ -115,6 +122,7 @@ __all__ = [
     "RanksRun",
     "Scheduler",
     "SharedRun",
+    "Span",
     "Topology",
     "bounds",
     "collective_time",
@@ -125,6 +133,7 @@ __all__ = [
     "network_for",
     "parse_network",
     "place",
+    "read_collective_profile",
     "read_costs",
     "read_network",
     "scheduler",

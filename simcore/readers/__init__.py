@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from simcore.readers.catalogue import ZooEntry
     from simcore.readers.cluster_networks import network_for
     from simcore.readers.clusters import read_cluster
+    from simcore.readers.collective_profiles import read_collective_profile
     from simcore.readers.costs import read_costs
     from simcore.readers.devices import default_network, read_device
     from simcore.readers.families import read_family
@@ -41,6 +42,7 @@ __getattr__, __dir__ = attach(
         "parse_network": "simcore.readers.network_string",
         "read_applications": "simcore.readers.applications",
         "read_cluster": "simcore.readers.clusters",
+        "read_collective_profile": "simcore.readers.collective_profiles",
         "read_communicators": "simcore.readers.libra",
         "read_costs": "simcore.readers.costs",
         "read_device": "simcore.readers.devices",
@@ -67,6 +69,7 @@ __all__ = [
     "parse_network",
     "read_applications",
     "read_cluster",
+    "read_collective_profile",
     "read_communicators",
     "read_costs",
     "read_device",

@@ -11,7 +11,8 @@ from pydantic import Field
 from simcore.errors import InputError
 from simcore.files import read_yaml
 from simcore.models.network.collectives import Collective
-from simcore.models.network.measured import KINDS, CollectiveProfile, Curve, Line, Span
+from simcore.models.network.measured import CollectiveProfile, Curve
+from simcore.models.network.nccl import KINDS, Line, Span
 from simcore.readers.quantities import Bandwidth, Entry, Measure, NotEmpty, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 
@@ -47,7 +48,7 @@ class _Curve(Strict):
     noise: Annotated[Measure, Field(ge=0)] = 0.0
     bytes: list[_Positive]
     factors: list[_Positive]
-    fitted_KiB: list[Annotated[Measure, Field(ge=0)]] = []
+    fitted_KiB: list[Annotated[Measure, Field(ge=0)]] = Field(default_factory=list)
 
 
 class CollectivesSchema(Entry):
@@ -56,13 +57,13 @@ class CollectivesSchema(Entry):
     name: str = ""
     licence: str = ""
     derived: str = ""
-    devices: list[str] = []
+    devices: list[str] = Field(default_factory=list)
     near: Bandwidth
     far: Bandwidth
-    shares: dict[int, _Positive] = {}
+    shares: dict[int, _Positive] = Field(default_factory=dict)
     lines: Annotated[list[_Line], NotEmpty]
-    curves: list[_Curve] = []
-    offsets: dict[str, dict[int, Annotated[Whole, Field(ge=0)]]] = {}
+    curves: list[_Curve] = Field(default_factory=list)
+    offsets: dict[str, dict[int, Annotated[Whole, Field(ge=0)]]] = Field(default_factory=dict)
 
 
 def read_collective_profile(
@@ -112,31 +113,23 @@ def _curve(one: _Curve, place: str) -> Curve:
         found = f"{len(one.bytes)} sizes and {len(one.factors)} factors" if rises else "sizes that do not rise"
         raise InputError(place, found, "as many factors as sizes, which rise")
     span = Span(one.near, one.nodes)
-    return Curve(
-        one.kind,
-        span,
-        one.state,
-        tuple(one.bytes),
-        tuple(one.factors),
-        one.error,
-        one.low,
-        one.high,
-        one.noise,
-        one.rows,
-    )
+    fitted = tuple(each * KIBIBYTE for each in one.fitted_KiB)
+    errors = one.error, one.low, one.high, one.noise
+    return Curve(one.kind, span, one.state, tuple(one.bytes), tuple(one.factors), *errors, one.rows, fitted)
 
 
 def profile_document(profile: CollectiveProfile, description: str) -> dict[str, Any]:
-    """Return a profile as plain containers that `CollectivesSchema` takes."""
+    """Return a profile as plain containers that `CollectivesSchema` takes; names are text, as JSON has no others."""
+    offsets = {word: {str(size): each[size] for size in each} for word, each in profile.offsets.items()}
     return {
         "name": profile.name, "description": description, "source": profile.source, "licence": profile.licence,
         **({"derived": profile.derived} if profile.derived else {}),
         "devices": list(profile.devices),
         "near": f"{profile.bandwidths[0] / 1e9:.10g} GB/s", "far": f"{profile.bandwidths[1] / 1e9:.10g} GB/s",
-        "shares": {near: float(f"{share:.4g}") for near, share in profile.shares.items()},
+        "shares": {str(near): float(f"{share:.4g}") for near, share in profile.shares.items()},
         "lines": [_line_document(kind, one) for kind in KINDS for one in profile.lines.get(kind, ())],
         "curves": [_curve_document(one) for one in profile.curves if one.sizes],
-        **({"offsets": {word: dict(each) for word, each in profile.offsets.items()}} if profile.offsets else {}),
+        **({"offsets": offsets} if offsets else {}),
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from simcore.errors import InputError
-from simcore.readers.collective_tables import CollectiveRow, CollectiveTable, kind_of, measured_row
+from simcore.readers.collective_rows import CollectiveRow, CollectiveTable, kind_of, measured_row
 
 _PROGRAM = re.compile(r"(\w+?)_perf\b")
 _RANK = re.compile(r"#\s*Rank\s+(\d+)\s+(?:Group\s+\d+\s+)?Pid\s+\d+\s+on\s+(\S+)\s+device\s+\d+\s+\[[^\]]*\]\s*(.*)")
@@ -65,9 +65,7 @@ def _rows(text: str, path: Path) -> Iterator[tuple[str, str, str, str]]:
     column = 5  # size, count, type, redop, root, time, ...; older programs print no root
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
-        if line.startswith("#") and "redop" in words and "time" in words:
-            column = words.index("time") - 1
-        elif line.startswith("#") and "type" in words and "time" in words:
+        if line.startswith("#") and "type" in words and "time" in words:
             column = words.index("time") - 1
         elif len(words) >= column + 3 and words[0].isdigit() and words[1].isdigit():
             yield f"{path}, line {number}", words[0], words[2], words[column]

@@ -30,6 +30,10 @@ def _or_nodes(value: object, whole: Callable[[object], Any]) -> Any:
     return OPEN if value == "nodes" else whole(value)
 
 
+def _or_name(value: object, schema: Callable[[object], Any]) -> Any:
+    return value if isinstance(value, str) else schema(value)
+
+
 class _Dimension(Strict):
     block: Literal["Ring", "FullyConnected", "Switch"]
     size: Annotated[Whole, Field(ge=1), WrapValidator(_or_nodes)]
@@ -40,7 +44,7 @@ class _Dimension(Strict):
 
 class _Network(Entry):
     dimensions: Annotated[list[_Dimension], NotEmpty]
-    collectives: str | CollectivesSchema | None = None
+    collectives: Annotated[CollectivesSchema, WrapValidator(_or_name)] | None = None
 
 
 def read_network(name_or_path: str | Path | InputFile, place: str = "network") -> Read[NetworkSpec]:

@@ -43,6 +43,7 @@ def test_what_a_script_needs():
         *("CONVENTIONS", "SCHEDULERS", "bounds", "collective_time", "convention", "cost_coefficients"),
         *("map_parallelism", "network_cost", "network_for", "parse_network", "place", "read_costs", "read_network"),
         *("scheduler", "simulate", "simulate_collective", "simulate_ranks", "traffic"),
+        *("CollectiveProfile", "Span", "read_collective_profile"),
     }
 
 

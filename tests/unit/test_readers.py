@@ -25,6 +25,7 @@ from simcore.traces import bundled
 KINDS = {
     "applications": readers.read_applications,
     "clusters": readers.read_cluster,
+    "collectives": readers.read_collective_profile,
     "costs": readers.read_costs,
     "devices": readers.read_device,
     "families": readers.read_family,

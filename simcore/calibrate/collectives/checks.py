@@ -8,7 +8,7 @@ from pathlib import Path
 
 from simcore.errors import InputError
 from simcore.models.network.collectives import Collective
-from simcore.readers.collective_tables import CollectiveRow, CollectiveTable, check_kind, wire_seconds
+from simcore.readers.collective_rows import CollectiveRow, CollectiveTable, check_kind, wire_seconds
 
 FASTEST = 3
 """A time that beats the links by more than this factor is no time of this network; NVLS beats them by less than 2."""

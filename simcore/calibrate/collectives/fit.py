@@ -10,12 +10,14 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
+from itertools import pairwise
 
 from simcore.calibrate.collectives.lines import fit_lines
+from simcore.calibrate.collectives.samples import Fitting, Sample
 from simcore.models.network.collectives import Collective
-from simcore.models.network.measured import CollectiveProfile, Curve, Line, Span
+from simcore.models.network.measured import CollectiveProfile, Curve
+from simcore.models.network.nccl import Line, Span
 
 BINS = 4
 """Bins of an octave."""
@@ -39,54 +41,7 @@ TREE = 0.92
 """Bandwidth of a tree between nodes as a share of a ring's, as NCCL's tuning model has it."""
 
 COVERED = 0.96
-"""Share of held-out sizes that an interval covers: more than 90 %, as some messages are taken for aligned that are not."""
-
-
-class Sample(NamedTuple):
-    """A measured collective.
-
-    Attributes
-    ----------
-    kind : str
-        One of `simcore.models.network.measured.KINDS`.
-    span : Span
-        The group.
-    size : float
-        As `simcore.models.network.collectives.traffic` has it [B].
-    seconds : float
-        What it took [s].
-    state : str
-        See `simcore.models.network.measured.Curve`.
-    """
-
-    kind: str
-    span: Span
-    size: float
-    seconds: float
-    state: str = ""
-
-
-@dataclass(frozen=True)
-class Fitting:
-    """What is known of a network before its collectives are fitted.
-
-    Attributes
-    ----------
-    near, far : float
-        Bandwidth of a GPU within its node, and between nodes [B/s].
-    mesh : bool
-        Whether small groups find fewer links, as in a cube mesh.
-    nvls : int
-        GPUs in a node from which switches reduce; 0 where they do not.
-    far_efficiency : float
-        Share of the bandwidth between nodes that rings reach where no measurement says it.
-    """
-
-    near: float
-    far: float
-    mesh: bool = False
-    nvls: int = 0
-    far_efficiency: float = 0.92
+"""Share of held-out sizes that an interval covers: over 90 %, as some messages are wrongly taken for aligned."""
 
 
 def medians(samples: Iterable[Sample]) -> list[Sample]:
@@ -218,7 +173,7 @@ def _fitted(name: str, samples: Sequence[Sample], known: Fitting) -> CollectiveP
 
 
 def _with_far(lines: dict[str, tuple[Line, ...]], known: Fitting) -> dict[str, tuple[Line, ...]]:
-    """Return lines with what is assumed between nodes where no measurement says it, and a tree for all-reduces there."""
+    """Return lines with what is assumed between nodes where no measurement says it, and a tree of all-reduces."""
     made = {}
     for kind, some in lines.items():
         made[kind] = tuple(one if one.far_step else _assumed(one, known) for one in some)
@@ -295,7 +250,7 @@ def _denser(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     [(0.0, 0.0), (0.5, 0.1), (1.0, 0.2)]
     """
     dense = [points[0]]
-    for (left, low), (right, high) in zip(points, points[1:], strict=False):
+    for (left, low), (right, high) in pairwise(points):
         parts = max(1, math.ceil((right - left) * 2 - 1e-9))
         dense += [(left + (right - left) * i / parts, low + (high - low) * i / parts) for i in range(1, parts + 1)]
     return dense

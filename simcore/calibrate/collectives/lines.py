@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from simcore.models.network.collectives import Collective
-from simcore.models.network.measured import MESSAGE, CollectiveProfile, Line, Span, volume
+from simcore.models.network.measured import CollectiveProfile
+from simcore.models.network.nccl import MESSAGE, Line, Span, volume
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simcore.calibrate.collectives.fit import Fitting, Sample
+    from simcore.calibrate.collectives.samples import Fitting, Sample
 
 _SCALE = 0.08
 """Errors of logarithms from which rows count less and less."""
@@ -50,7 +51,7 @@ def fit_lines(kind: str, samples: Sequence[Sample], profile: CollectiveProfile, 
     Parameters
     ----------
     kind : str
-        One of `simcore.models.network.measured.KINDS`.
+        One of `simcore.models.network.nccl.KINDS`.
     samples : sequence of Sample
         Of this kind, one for each size of each group.
     profile : CollectiveProfile
@@ -118,7 +119,7 @@ def _near(lines: Sequence[Line], samples: Sequence[Sample], near: float) -> list
         slow = line.protocol == "LL"
         free.append(_Free(index, "launch", floor * (0.7 if slow else 1.1), floor / 4, floor * 3))
         if several and line.algorithm != "nvls":
-            free.append(_Free(index, "step", 2e-6, 1e-7, 1e-4))
+            free.append(_Free(index, "step", 2e-6, 1e-7, 1e-5))
         if line.algorithm == "nvls":
             reached = _reached(line, samples, near)
             free.append(_Free(index, "efficiency", reached, 0.9 * reached, 1.1 * reached))

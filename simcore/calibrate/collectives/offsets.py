@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simcore.models.network.measured import PERIOD, unaligned
+from simcore.models.network.nccl import PERIOD, unaligned
 
 
 class Seen(NamedTuple):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
-from simcore.models.network.measured import Span
+from simcore.models.network.nccl import Span
 
 GAP = 0.08
 """Least gap between the clusters, in logarithms of rates."""
@@ -68,7 +69,7 @@ def _of_group(own: Sequence[int], sizes: Sequence[float], seconds: Sequence[floa
         octaves[math.floor(math.log2(sizes[index]))].append(index)
     for octave in octaves.values():
         ranked = sorted(octave, key=behind.__getitem__)
-        gaps = [(behind[b] - behind[a], place) for place, (a, b) in enumerate(zip(ranked, ranked[1:], strict=False), 1)]
+        gaps = [(behind[b] - behind[a], place) for place, (a, b) in enumerate(pairwise(ranked), 1)]
         widest, place = max(gaps, default=(0.0, 0))
         if widest >= GAP:
             found += ranked[place:]

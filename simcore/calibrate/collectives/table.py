@@ -7,12 +7,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from simcore.calibrate.collectives.fit import FOLDS, Fitting, Sample, fit_collectives
+from simcore.calibrate.collectives.fit import FOLDS, fit_collectives
 from simcore.calibrate.collectives.offsets import Seen, offsets_of
+from simcore.calibrate.collectives.samples import Fitting, Sample
 from simcore.calibrate.collectives.states import slower
 from simcore.models.network.collectives import Collective
-from simcore.models.network.measured import CollectiveProfile, Span
-from simcore.readers.collective_tables import CollectiveRow
+from simcore.models.network.measured import CollectiveProfile
+from simcore.models.network.nccl import Span
+from simcore.readers.collective_rows import CollectiveRow
 
 MESH = 1.5
 """A group that finds so many times the bandwidth of another one shows that links are a mesh."""
@@ -82,7 +84,8 @@ def _nvls(rows: Sequence[CollectiveRow]) -> int:
     if not named and not any(row.state == "no-nvls" for row in rows):
         return 0
     least = FEWEST.get(named, USUAL)
-    return least if any(row.span is not None and row.span.near >= least for row in rows) else 0
+    alone = (row.span for row in rows if row.kind == Collective.ALL_REDUCE and not row.state)
+    return least if any(span is not None and span.nodes == 1 and span.near >= least for span in alone) else 0
 
 
 def usual_source(rows: Sequence[CollectiveRow]) -> str:

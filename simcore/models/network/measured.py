@@ -1,18 +1,8 @@
-"""Collectives as NCCL runs them: lines of algorithms and protocols, times what measurements say beside them.
+"""Collectives as they were measured: lines of NCCL's algorithms, and factors by size that measurements have on them.
 
-Each algorithm with a protocol is a line in bytes: a latency, and the time of each byte. A collective takes the least of
-its lines. NCCL's own tuning model has this form [1]_:
-
-    latency = launch + near steps x near step + far steps x far step
-    seconds per byte = max(near bytes / (near bandwidth x efficiency), far bytes / (far bandwidth x far efficiency))
-
-Near is within a node, far is between nodes. Each GPU of a node sends on its own rail, so the g GPUs that a group has in
-a node share its bytes. Launches, steps and efficiencies are fitted to measured collectives; factors by size say how far
-the measurements are from the lines.
-
-References
-----------
-.. [1] NCCL, src/graph/tuning.cc: latencies and bandwidths by algorithm and protocol.
+A collective takes the least of the lines of `simcore.models.network.nccl`. Their launches, steps and efficiencies are
+fitted to measured collectives. Factors by size say how far the measurements are from the lines. Between measured group
+sizes factors are interpolated; beyond measured sizes and groups the lines scale.
 """
 
 from __future__ import annotations
@@ -21,146 +11,13 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from simcore.models.network.collectives import Collective
+from simcore.models.network.nccl import MESSAGE, Line, Span, priced
 
-MESSAGE = "point-to-point"
-"""A message from one GPU to another, beside the kinds of `Collective`."""
-
-ALIGNED = 16
-"""Multiples of addresses from which NCCL copies fastest [B]."""
-
-PERIOD = 128
-"""Bytes after which parts of a buffer that up to 8 GPUs share are aligned alike [B]."""
-
-KINDS = (*(each.value for each in Collective), MESSAGE)
-"""Kinds that a profile may hold."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """Where the GPUs of a group lie.
-
-    Attributes
-    ----------
-    near : int
-        GPUs of the group in each node.
-    nodes : int
-        Nodes of the group.
-    """
-
-    near: int
-    nodes: int = 1
-
-    @property
-    def gpus(self) -> int:
-        """GPUs of the group."""
-        return self.near * self.nodes
-
-
-@dataclass(frozen=True)
-class Line:
-    """An algorithm with a protocol.
-
-    Attributes
-    ----------
-    algorithm : str
-        ``ring``, ``tree``, ``nvls`` or ``direct``.
-    protocol : str
-        ``LL``, ``LL128`` or ``Simple``; a word that readers see.
-    launch : float
-        What a collective takes beside its steps [s].
-    step, far_step : float
-        Latency of a step within a node, and between nodes [s].
-    efficiency, far_efficiency : float
-        Share of the links' bandwidth that it reaches.
-    least : int
-        GPUs in a node from which it is used.
-    """
-
-    algorithm: str
-    protocol: str
-    launch: float
-    step: float = 0.0
-    far_step: float = 0.0
-    efficiency: float = 1.0
-    far_efficiency: float = 1.0
-    least: int = 1
-
-
-def steps(algorithm: str, kind: str, span: Span) -> tuple[int, int]:
-    """Return the steps of an algorithm within nodes and between them.
-
-    Examples
-    --------
-    >>> steps("ring", "all-reduce", Span(8)), steps("ring", "all-gather", Span(8, 4))
-    ((14, 0), (28, 3))
-    >>> steps("tree", "all-reduce", Span(8, 4)), steps("direct", "all-to-all", Span(8, 4))
-    ((14, 4), (7, 3))
-    """
-    between = span.nodes - 1
-    if algorithm == "ring":
-        rounds = 2 if kind == Collective.ALL_REDUCE else 1
-        return rounds * (span.gpus - 1 - between), rounds * between
-    if algorithm == "direct":
-        return (span.near - 1, between) if kind != MESSAGE else (1 - bool(between), int(bool(between)))
-    far = 2 * math.ceil(math.log2(span.nodes)) if between else 0
-    return (2 if algorithm == "nvls" else 2 * (span.near - 1)), far
-
-
-def volume(algorithm: str, kind: str, span: Span) -> tuple[float, float]:
-    """Return the bytes that a GPU sends within its node, and on its rail, for each byte of a collective.
-
-    The size of a collective is the full buffer per GPU, of an all-gather the shard. Switches that reduce (NVLS) make
-    an all-reduce cheaper: a GPU of g sends its buffer once, and its share of the result.
-
-    Examples
-    --------
-    >>> volume("ring", "all-reduce", Span(4)), volume("ring", "all-gather", Span(2, 2))
-    ((1.5, 0.0), (3.0, 1.5))
-    >>> volume("nvls", "all-reduce", Span(8)), volume("direct", "all-to-all", Span(2, 2))
-    ((1.125, 0.0), (0.25, 0.5))
-    """
-    g, n = span.near, span.gpus
-    far = bool(span.nodes > 1)
-    if kind == MESSAGE:
-        return (0.0, 1.0) if far else (1.0, 0.0)
-    if algorithm == "direct":
-        return (g - 1) / n, (n - g) / n
-    if algorithm == "nvls":
-        return 1 + 1 / g, 2 * (span.nodes - 1) / span.nodes / g
-    if algorithm == "tree":
-        return 2.0 if g > 1 else 0.0, 2 / g if far else 0.0
-    whole = {Collective.ALL_REDUCE.value: 2 * (n - 1) / n, Collective.ALL_GATHER.value: float(n - 1)}.get(
-        kind, (n - 1) / n
-    )
-    return whole if g > 1 else 0.0, whole / g if far else 0.0
-
-
-def unaligned(kind: str, gpus: int, offset: int, element: int) -> bool:
-    """Return whether parts of a tensor begin at no multiples of 16 bytes, so that NCCL copies them slower.
-
-    An all-gather puts tensors behind each other. An all-to-all and a reduce-scatter cut one into as many parts as there
-    are GPUs.
-
-    Parameters
-    ----------
-    kind : str
-        Of collective; an all-reduce keeps a tensor whole.
-    gpus : int
-        In the group.
-    offset : int
-        Elements by which the tensor is longer than a multiple of `PERIOD`.
-    element : int
-        Bytes of an element [B].
-
-    Examples
-    --------
-    >>> unaligned("all-gather", 8, 4, 2), unaligned("all-to-all", 8, 8, 2), unaligned("all-to-all", 8, 64, 2)
-    (True, True, False)
-    """
-    parts = {Collective.ALL_GATHER.value: 1, Collective.ALL_TO_ALL.value: gpus, Collective.REDUCE_SCATTER.value: gpus}
-    return kind in parts and offset // parts[kind] * element % ALIGNED != 0
+DENSE = 2**0.5
+"""Sizes at which times are kept are at most this factor apart; between them logarithms of times are interpolated."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +27,7 @@ class Curve:
     Attributes
     ----------
     kind : str
-        One of `KINDS`.
+        One of `simcore.models.network.nccl.KINDS`.
     span : Span
         The group.
     state : str
@@ -226,7 +83,7 @@ class CollectiveProfile:
         What of it is not from this device or type of node; empty where all is.
     offsets : mapping of str to mapping of int to int
         For rows of a profiler that measured tensors of models: elements by which a tensor of so many MiB is longer than
-        a multiple of `PERIOD`, by the model's name. Tensors that are not named have none.
+        a multiple of `simcore.models.network.nccl.PERIOD`, by the model's name. Tensors that are not named have none.
     sha256 : str
         Of the file.
     """
@@ -269,7 +126,7 @@ class CollectiveProfile:
         Parameters
         ----------
         kind : str
-            One of `KINDS`.
+            One of `simcore.models.network.nccl.KINDS`.
         span : Span
             The group.
         bandwidths : sequence of float
@@ -285,7 +142,7 @@ class CollectiveProfile:
 
     def _timing(self, kind: str, span: Span, near: float, far: float, state: str) -> Timing:
         lines = tuple(sorted({
-            _priced(one, kind, span, near * self.share(span.near), far) for one in self.of_kind(kind)
+            priced(one, kind, span, near * self.share(span.near), far) for one in self.of_kind(kind)
             if span.near >= one.least and not (state == "no-nvls" and one.algorithm == "nvls")
         }))  # fmt: skip
         measured, weights = self._near(kind, span, state)
@@ -317,14 +174,6 @@ class CollectiveProfile:
         return "measured" if any(one.span == span for one in measured) else "scaled"
 
 
-def _priced(line: Line, kind: str, span: Span, near: float, far: float) -> tuple[float, float]:
-    """Return a line's latency [s] and the time of each byte [s/B] in a group."""
-    here, there = steps(line.algorithm, kind, span)
-    inside, outside = volume(line.algorithm, kind, span)
-    each = max(inside / (near * line.efficiency), outside / (far * line.far_efficiency))
-    return line.launch + here * line.step + there * line.far_step, each
-
-
 def _between(places: Sequence[float], values: Sequence[float], at: float) -> float:
     """Return a value between those at known places, and that of the nearest end beyond them.
 
@@ -349,7 +198,7 @@ def _mixed(
     lines: Sequence[tuple[float, float]], curves: Sequence[Curve], weights: Sequence[float]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return sizes [B] and times [s] that never fall, from factors of curves on lines."""
-    places = sorted({size for one in curves for size in one.sizes})
+    places = _dense(sorted({size for one in curves for size in one.sizes}))
     logs = [([math.log(size) for size in one.sizes], [math.log(each) for each in one.factors]) for one in curves]
     times, longest = [], 0.0
     for size in places:
@@ -357,6 +206,22 @@ def _mixed(
         longest = max(longest, _least(lines, size) * math.exp(off))
         times.append(longest)
     return tuple(places), tuple(times)
+
+
+def _dense(sizes: Sequence[float]) -> list[float]:
+    """Return sizes with others between those more than a factor of `DENSE` apart.
+
+    Examples
+    --------
+    >>> [round(size, 3) for size in _dense([1.0, 2.0, 8.0])]
+    [1.0, 1.414, 2.0, 2.828, 4.0, 5.657, 8.0]
+    """
+    made = list(sizes[:1])
+    for left, right in pairwise(sizes):
+        parts = math.ceil(math.log(right / left) / math.log(DENSE) - 1e-9)
+        made += [left * (right / left) ** (part / parts) for part in range(1, parts)]
+        made.append(right)
+    return made
 
 
 @dataclass(frozen=True)

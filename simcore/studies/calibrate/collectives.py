@@ -17,7 +17,7 @@ from simcore.results import Provenance, Result, Table, versions
 from simcore.studies.calibrate.request import CalibrateRequest
 
 if TYPE_CHECKING:
-    from simcore.readers.collective_tables import CollectiveRow
+    from simcore.readers.collective_rows import CollectiveRow
     from simcore.readers.network_string import NetworkSpec
 
 DEVICE = "cpu"
@@ -57,7 +57,9 @@ class CollectivesResult(Result):
         ]  # fmt: skip
         names = ["kind", "algorithm", "protocol", "launch", "step", "far_step", "efficiency", "far_efficiency"]
         lines = [
-            (kind, *(getattr(one, name) for name in names[1:])) for kind, some in self.profile.lines.items() for one in some
+            (kind, *(getattr(one, name) for name in names[1:]))
+            for kind, some in self.profile.lines.items()
+            for one in some
         ]
         return {
             "errors": Table(columns, curves, {"smallest": "B", "largest": "B"}),
@@ -153,7 +155,7 @@ def _bandwidths(spec: NetworkSpec, name: str) -> tuple[float, float]:
 
 def _device(request: CalibrateRequest, rows: Sequence[CollectiveRow], known: Sequence[str]) -> str:
     """Return the device whose rows are taken: the one that is asked for, the only one, or the network's."""
-    from simcore.readers.collective_tables import same_device
+    from simcore.readers.collective_rows import same_device
 
     named = list(dict.fromkeys(row.device for row in rows))
     if request.device != DEVICE:

@@ -23,9 +23,7 @@ from simcore.studies.request import study
 
 
 @study(CalibrateRequest)
-def calibrate(
-    request: CalibrateRequest, *, progress: Progress | None = None
-) -> CalibrateResult | CollectivesResult:
+def calibrate(request: CalibrateRequest, *, progress: Progress | None = None) -> CalibrateResult | CollectivesResult:
     """Measure the kernels of a device and fit a profile to them, or fit one to a table of measured kernels.
 
     With a network beside the table its collectives are fitted, see `simcore.studies.calibrate.collectives`.

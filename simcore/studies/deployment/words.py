@@ -109,14 +109,21 @@ def stack_dict(stack: Stack | None) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def collectives_words(placement: Placement) -> str:
+def collectives_words(placement: Placement, choice: str | None) -> str:
     """Say what collectives are taken to take, with the error on sizes that were held out of the fit; or nothing.
 
-    Nothing is said of networks on which no collective was measured.
+    Nothing is said of networks on which no collective was measured, unless that was asked for.
+
+    Parameters
+    ----------
+    placement : Placement
+        With its collectives, after it was asked for their times.
+    choice : str or None
+        What the request says.
     """
     profile = placement.collectives
     if profile is None:
-        return ""
+        return "collectives take what links allow" if choice == "wire" else ""
     errors = [timing.error for _, _, timing in placement.used() if timing.error is not None]
     scaled = sum(timing.basis != "measured" for _, _, timing in placement.used())
     expected = f", expected error {max(errors):.1%}" if errors else ""

@@ -64,9 +64,8 @@ def _under(result: IterationOutcome) -> Iterator[str]:
     if result.interval is not None:
         yield interval_words(result.interval)
     yield stack_words(result.deployment.evaluator.machine.stack)
-    placement = result.deployment.evaluator.placement(layout)
-    if placement.collectives is not None:
-        yield collectives_words(placement)
+    choice = result.provenance.inputs.get("collectives")
+    yield from filter(None, [collectives_words(result.deployment.evaluator.placement(layout), choice)])
     if result.simulated is not None:
         time, more = format_si(result.simulated.time, "s", 5), result.difference
         yield f"closed form {format_si(result.time, 's', 5)}; simulated chunk by chunk {time} ({more:+.2%})"

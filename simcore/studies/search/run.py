@@ -62,7 +62,7 @@ def search(request: SearchRequest, *, watch: Watch | None = None) -> SearchResul
         reasons=reasons(evaluator, found, listed[0], most) if listed else (),
         capacity=most,
         peak=device.peaks.get(form.products),
-        collectives=collectives_words(evaluator.placement(listed[0].layout)) if listed else "",
+        collectives=collectives_words(evaluator.placement(listed[0].layout), request.collectives) if listed else "",
         warnings=tuple(notes),
         provenance=Provenance(
             command=request.study, inputs=request.inputs(), sha256=deployment.sha256,

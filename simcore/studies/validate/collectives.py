@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from simcore.models.network.measured import CollectiveProfile, Timing, unaligned
+from simcore.models.network.measured import CollectiveProfile, Timing
+from simcore.models.network.nccl import unaligned
 from simcore.readers.collective_profiles import read_collective_profile
-from simcore.readers.collective_tables import CollectiveRow, read_collectives, same_device
+from simcore.readers.collective_rows import CollectiveRow, same_device
+from simcore.readers.collective_tables import read_collectives
 from simcore.readers.zoo import names
 from simcore.studies.validate.rows import Held
 

@@ -77,8 +77,8 @@ def _fitted(result: ValidateOutcome) -> Iterator[str]:
         count, rows = len(result.stacks), sum(one.rows for one in result.stacks)
         sure = sum(all(one.identified.values()) for one in result.stacks)
         yield (
-            f"Three constants each of {count} stacks were fitted to {rows:,} rows, mostly a tenth. Halves of those rows "
-            f"give all three within 5% for {sure} of the stacks; the others are not identified: see stacks.csv of -o."
+            f"Three constants each of {count} stacks were fitted to {rows:,} rows, mostly a tenth. Halves of those "
+            f"rows give all three within 5% for {sure} of the stacks; others are not identified: see stacks.csv of -o."
         )
     yield from result.fits
 

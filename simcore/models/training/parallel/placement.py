@@ -11,7 +11,8 @@ from simcore.models.network.bounds import per_dimension
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import PHYSICAL
 from simcore.models.network.mapping import Axis, Groups, map_parallelism, map_stages
-from simcore.models.network.measured import MESSAGE, CollectiveProfile, Span, Timing
+from simcore.models.network.measured import CollectiveProfile, Timing
+from simcore.models.network.nccl import MESSAGE, Span
 from simcore.models.network.topology import Topology
 from simcore.models.network.transfers import transfer_legs
 from simcore.models.training.operators import Communication
