@@ -13,7 +13,7 @@ from simcore.files import read_yaml
 from simcore.models.network.collectives import Collective
 from simcore.models.network.measured import CollectiveProfile, Curve
 from simcore.models.network.nccl import KINDS, Line, Span
-from simcore.readers.quantities import Bandwidth, Entry, Measure, NotEmpty, Strict, Time, Whole
+from simcore.readers.quantities import Bandwidth, Entry, Measure, NotEmpty, Strict, Time, Whole, WholeText
 from simcore.readers.read import InputFile, Read, read_entry
 
 KIBIBYTE = 1024
@@ -60,10 +60,10 @@ class CollectivesSchema(Entry):
     devices: list[str] = Field(default_factory=list)
     near: Bandwidth
     far: Bandwidth
-    shares: dict[int, _Positive] = Field(default_factory=dict)
+    shares: dict[WholeText, _Positive] = Field(default_factory=dict)
     lines: Annotated[list[_Line], NotEmpty]
     curves: list[_Curve] = Field(default_factory=list)
-    offsets: dict[str, dict[int, Annotated[Whole, Field(ge=0)]]] = Field(default_factory=dict)
+    offsets: dict[str, dict[WholeText, Annotated[Whole, Field(ge=0)]]] = Field(default_factory=dict)
 
 
 def read_collective_profile(
