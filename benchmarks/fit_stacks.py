@@ -13,7 +13,7 @@ from pathlib import Path
 from simcore.readers.measured import read_rows
 from simcore.readers.stacks import USUAL, stack_text
 from simcore.studies.validate.fitting import Fitted, expressed, fitted, usual, with_intervals
-from simcore.studies.validate.iterations import Run, runs_of
+from simcore.studies.validate.runs import Run, runs_of
 
 NAMED = {"megatron-lm-selene-a100-80gb": "Korthikanti"}
 """Stacks that are fitted to all rows of a source: its 22B and 530B, as its 175B and 1T are to be predicted unseen."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 from pydantic import Field
 
@@ -11,7 +12,7 @@ from simcore.files import read_yaml
 from simcore.models.training.parallel.stack import Stack
 from simcore.readers.devices import default_stack
 from simcore.readers.quantities import Strict
-from simcore.readers.read import read_entry
+from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import json_or_yaml
 from simcore.readers.zoo import names
 
@@ -39,7 +40,7 @@ class _Stack(Strict):
     fitted: list[str] = Field(default_factory=list)
 
 
-def read_stack(name: str, place: str = "stack") -> Stack:
+def read_stack(name_or_path: str | Path | InputFile, place: str = "stack") -> Read[Stack]:
     """Read a stack by its name in the zoo, or from a file.
 
     Raises
@@ -47,14 +48,14 @@ def read_stack(name: str, place: str = "stack") -> Stack:
     InputError
         For an unknown name, or naming file and field.
     """
-    file = read_entry("stacks", name, place, "stack")
+    file = read_entry("stacks", name_or_path, place, "stack")
     data = read_yaml(file.path, _Stack, "stack", json_or_yaml(file, "stack"))
     if data.low > data.high:
         raise InputError(f"{file.path}, field 'low'", f"{data.low:g}", f"at most the field 'high', {data.high:g}")
-    return Stack(
+    return file.of(Stack(
         file.path.stem, data.products, data.launch, data.network, data.attention, data.overlap_tensor, data.low,
         data.high, data.rows, data.held, data.source, frozenset(data.fitted), tuple(data.split),
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def stack_text(stack: Stack) -> str:
@@ -75,7 +76,7 @@ def stack_text(stack: Stack) -> str:
     return str(yaml.safe_dump(fields, sort_keys=False, width=118))
 
 
-def stack_for(device: str, products: str) -> Stack:
+def stack_for(device: str, products: str) -> Read[Stack]:
     """Return the stack that was measured on a device with products in a number format, or `USUAL`'s.
 
     Parameters
@@ -87,7 +88,7 @@ def stack_for(device: str, products: str) -> Stack:
 
     Examples
     --------
-    >>> stack_for("h100", "bf16").name, stack_for("h100", "fp8").name, stack_for("t4", "fp16").name
+    >>> *(stack_for(*each).name for each in (("h100", "bf16"), ("h100", "fp8"), ("t4", "fp16"))),
     ('nemo-h100', 'nemo-h100-fp8', 'usual')
     """
     known, name = names("stacks"), default_stack(device) or USUAL
@@ -99,4 +100,4 @@ def stack_for(device: str, products: str) -> Stack:
 @cache
 def read_stacks() -> dict[str, Stack]:
     """Return the stacks of the zoo by name."""
-    return {name: read_stack(name) for name in names("stacks")}
+    return {name: read_stack(name).value for name in names("stacks")}

@@ -28,7 +28,7 @@ def refusal(capsys, *args):
 def test_all_kinds():
     lines = invoke().splitlines()
     assert any(
-        line.startswith("networks: 2D, 3D, 4D, DGX-like, LIBRA-3D-4K, LIBRA-4D-4K, dgx-a100, dgx-b200")
+        line.startswith("networks: 2D, 3D, 4D, DGX-like, LIBRA-3D-4K, LIBRA-4D-4K, a100-800g, dgx-a100")
         for line in lines
     )
     assert lines[-1] == "Show one with: simcore zoo KIND NAME"

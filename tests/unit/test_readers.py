@@ -36,6 +36,7 @@ KINDS = {
     "profiles": readers.read_profile,
     "rates": readers.read_step_times,
     "references": readers.read_references,
+    "stacks": readers.read_stack,
 }
 ENTRIES = [(kind, name) for kind in KINDS for name in zoo.names(kind)]
 

@@ -18,7 +18,10 @@ from simcore.readers.references import read_references
 from simcore.readers.workloads import read_workload, read_workloads
 from simcore.readers.zoo import ROOT, names
 
-OPEN = ["dgx-a100", "dgx-b200", "dgx-h100", "dgx-v100", "p3dn", "selene"]
+OPEN = [
+    *("a100-800g", "dgx-a100", "dgx-b200", "dgx-h100", "dgx-v100", "gh200-slingshot"),
+    *("jean-zay", "jean-zay-a100", "nvl72", "p3dn", "selene"),
+]
 """Networks whose nodes follow from the GPUs."""
 FIXED = [name for name in names("networks") if name not in OPEN]
 DESCRIBED = ("networks", "costs", "models", "groups", "references")
@@ -48,6 +51,8 @@ def test_every_network_loads(name):
         ("selene", (300e9, 25e9)),
         ("dgx-h100", (450e9, 50e9)),
         ("dgx-b200", (900e9, 50e9)),
+        ("a100-800g", (300e9, 12.5e9)),
+        ("jean-zay-a100", (300e9, 6.25e9)),
     ],
 )
 def test_every_cluster_network_loads_for_its_gpus(name, bandwidths):

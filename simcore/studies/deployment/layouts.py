@@ -7,38 +7,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from simcore.errors import InputError, field
-from simcore.models.compute.profile import KernelProfile
-from simcore.models.network.measured import CollectiveProfile
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, Machine
 from simcore.models.training.parallel.layout import (
-    FSDP,
     NUMBER_FORMATS,
     ContextExchange,
     Layout,
-    NumberFormat,
     Recompute,
     check_layout,
     nearest,
     total_blocks,
 )
 from simcore.models.training.parallel.search import Found, Space, layouts_of, search_layouts
-from simcore.models.training.parallel.stack import Stack
-from simcore.readers.devices import default_network
 from simcore.readers.models import ModelInput, read_model
-from simcore.readers.network_string import NetworkSpec
-from simcore.readers.profiles import read_gpu
 from simcore.readers.read import Read
-from simcore.readers.stacks import read_stack, stack_for
+from simcore.studies.deployment.machine import as_software, machine_of, number_format
 from simcore.studies.deployment.parallel import LayoutRequest, ParallelRequest
-from simcore.studies.inputs import resolve_network
 
 LONGEST = 4096
 """Tokens of a sequence where neither the request nor the model says how many, and at most by default."""
-
-
-STAND_IN = "Switch({})@25GB/s,2us"
-"""A network of so many GPUs, for studies that print no time; memory depends on no network."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +88,7 @@ def deployed(request: ParallelRequest, *, open_all: bool = False, stand_in: bool
     open_all : bool
         Whether context parallelism and model chunks per rank are left open too where they are not given.
     stand_in : bool
-        Whether `STAND_IN` takes the place of a network where none is given and the device has no usual one.
+        Whether another network stands in where none is given and the device has no usual one: see `machine_of`.
 
     Raises
     ------
@@ -116,18 +103,9 @@ def deployed(request: ParallelRequest, *, open_all: bool = False, stand_in: bool
     assert request.gpus is not None
     assert request.device is not None
     read = read_model(request.model, field("model"))
-    profile = read_gpu(request.device, field("device"))
-    network = _network(request, profile.value.device.name, stand_in=stand_in)
-    spec, network_hash = resolve_network(network, field("network"), request.gpus)
-    assert spec.bandwidths is not None
-    measured = _collectives(request, spec, str(network))
-    stack = _stack(request, profile.value)
-    machine = Machine(profile.value, spec.topology, spec.bandwidths, measured, stack, request.stragglers or 0.0)
-    made = deployed_on(request, read, machine, open_all=open_all)
-    hashes = {**made.sha256, "device": profile.sha256, **network_hash}
-    if measured is not None and measured.sha256:
-        hashes["collectives"] = measured.sha256
-    return replace(made, sha256=hashes, notes=(*made.notes, *spec.notes))
+    machine = machine_of(request, stand_in=stand_in)
+    made = deployed_on(request, read, machine.machine, open_all=open_all)
+    return replace(made, sha256={**made.sha256, **machine.sha256}, notes=(*made.notes, *machine.notes))
 
 
 def deployed_on(
@@ -158,7 +136,7 @@ def deployed_on(
         raise InputError(field("device"), found, expected, "Add memory to its file, such as 80 GB.")
     global_batch = request.global_batch or gpus
     base, space = _given(request, gpus, model, sequence, global_batch, open_all)
-    base = replace(_as_stack(base, request, machine.stack), number_format=_number_format(request, machine.profile))
+    base = replace(as_software(base, request, machine.stack), number_format=number_format(request, machine.profile))
     evaluator = Evaluator(model, sequence, machine)
     _check_precision(evaluator, base)
     return Deployed(
@@ -235,53 +213,6 @@ def _model(name: str, source: ModelInput, request: LayoutRequest) -> tuple[Trans
     return model, sequence, tuple(notes)
 
 
-NONE = "none"
-"""Word for no stack."""
-
-
-def _stack(request: ParallelRequest, profile: KernelProfile) -> Stack | None:
-    """Return the stack that is named, or that of the device; a CPU has none."""
-    if request.stack == NONE or (request.stack is None and profile.device.kind != "cuda"):
-        return None
-    if request.stack is not None:
-        return read_stack(str(request.stack), field("stack"))
-    return stack_for(profile.device.name, _number_format(request, profile).products)
-
-
-def _as_stack(base: Layout, request: LayoutRequest, stack: Stack | None) -> Layout:
-    """Return a layout with what its software does where the request leaves that open."""
-    beside = request.overlap_tensor
-    if beside is None:
-        beside = stack is not None and stack.overlap_tensor
-    half = base.causal_half
-    if request.causal is None:
-        half = stack is not None and stack.attention is not None and base.fused_attention
-    return replace(base, overlap_tensor=beside, causal_half=half)
-
-
-def _network(request: ParallelRequest, device: str, *, stand_in: bool) -> str:
-    """Return the network that is asked for, the device's usual one, or what stands in for one."""
-    if request.network is not None:
-        return str(request.network)
-    usual = default_network(device)
-    if usual is None and stand_in:
-        return STAND_IN.format(request.gpus)
-    if usual is None:
-        remedy = f'Give one: {field("network")} dgx-h100, or "Switch(8)@50GB/s,2us".'
-        raise InputError(field("network"), "nothing", f"a network, as no usual one of {device} is known", remedy)
-    return usual
-
-
-def _collectives(request: ParallelRequest, spec: NetworkSpec, network: str) -> CollectiveProfile | None:
-    """Return what was measured of a network's collectives, where it is to be used."""
-    if request.collectives == "wire":
-        return None
-    if request.collectives is not None and spec.collectives is None:
-        found, expected = f"measured on {network}, of which nothing was", "a network whose file has collectives"
-        raise InputError(field("collectives"), found, expected, "Leave it out, or give a network such as dgx-a100.")
-    return spec.collectives
-
-
 def _given(
     request: LayoutRequest, gpus: int, model: Transformer, sequence: int, global_batch: int, open_all: bool
 ) -> tuple[Layout, Space]:
@@ -323,13 +254,6 @@ def _given(
             alone = replace(base, **{name: degree}, dp=gpus // degree, sequence_parallel=False, stage_layers=())
             check_layout(alone, model, sequence)
     return base, space
-
-
-def _number_format(request: LayoutRequest, profile: KernelProfile) -> NumberFormat:
-    """Return the number format that is asked for, or the first usual one that the device has."""
-    usual = ("bf16", "fp16", "fp32")
-    name = request.precision or next((one for one in usual if one in profile.dtypes), usual[-1])
-    return replace(FSDP, name=name) if request.fsdp and name == "bf16" else NUMBER_FORMATS[name]
 
 
 def _no_divisor(request: LayoutRequest, gpus: int, product: int) -> InputError:

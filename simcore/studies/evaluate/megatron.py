@@ -13,6 +13,7 @@ from simcore.models.training.parallel.layout import NUMBER_FORMATS, Layout, Reco
 from simcore.readers.models import read_model
 from simcore.readers.profiles import read_gpu
 from simcore.readers.references import PublishedIteration, read_references
+from simcore.readers.stacks import read_stack
 from simcore.report import Block, Column, Grid, Headline, Sentences
 from simcore.results import Provenance, Table, versions
 from simcore.studies.evaluate.request import EvaluateRequest
@@ -23,8 +24,8 @@ from simcore.studies.inputs import resolve_network
 REFERENCE, DEVICE, NETWORK = "megatron-selene", "a100-80gb", "selene"
 """Entries of the zoo: the iterations, the GPU and the network."""
 
-STACK = ""
-"""Fitted constants of Megatron-LM on this device in the zoo; empty where none are used."""
+STACK = "megatron-lm-selene-a100-80gb"
+"""Constants of Megatron-LM on this device in the zoo, which were fitted to the iterations whose time is given."""
 
 TABLE = "megatron_selene"
 
@@ -61,7 +62,7 @@ def evaluate(request: EvaluateRequest) -> MegatronEvaluation:
         raise InputError(named("small"), request.target, "a figure", remedy)
     published, made = read_references(REFERENCE), _Made()
     rows = [
-        (each.name, each.recompute, _seconds(each, made), each.time, bool(STACK) and each.time is not None)
+        (each.name, each.recompute, _seconds(each, made), each.time, each.time is not None)
         for each in published.value.iterations
     ]
     table = Table(["model", "recompute", "predicted", "measured", "fitted"], rows, {"predicted": "s", "measured": "s"})
@@ -69,7 +70,7 @@ def evaluate(request: EvaluateRequest) -> MegatronEvaluation:
         request=request,
         title=MEGATRON.titles[request.target],
         data={TABLE: table},
-        settings={"device": DEVICE, "network": NETWORK, "reference": REFERENCE, "stack": STACK or None},
+        settings={"device": DEVICE, "network": NETWORK, "reference": REFERENCE, "stack": STACK},
         notes=tuple(_notes(table)),
         provenance=Provenance(
             command=request.study,
@@ -96,9 +97,11 @@ class _Made:
             assert transformer is not None
             assert sequence is not None
             assert spec.bandwidths is not None
-            machine = Machine(device.value, spec.topology, spec.bandwidths)
+            stack = read_stack(STACK)
+            machine = Machine(device.value, spec.topology, spec.bandwidths, spec.collectives, stack.value)
             self.evaluators[model, gpus] = Evaluator(transformer, sequence, machine)
             self.sha256 |= {f"models/{model}": read.sha256, f"devices/{DEVICE}": device.sha256}
+            self.sha256[f"stacks/{STACK}"] = stack.sha256
             self.sha256 |= {f"networks/{NETWORK}": each for each in network.values()}
         return self.evaluators[model, gpus]
 
@@ -130,7 +133,7 @@ def _seconds(published: PublishedIteration, made: _Made) -> float:
 def _notes(table: Table) -> Iterator[str]:
     """Say how far predictions are off, and what they are made of."""
     yield "Closed form, in fp16, with attention that writes its scores; seqsel recomputes its core alone."
-    yield f"Constants are those of {STACK}." if STACK else "No constant is fitted: kernels are those of the data sheet."
+    yield f"Constants are those of the stack {STACK}, fitted to the iterations whose time is given."
     off = [row["predicted"] / row["measured"] - 1 for row in table if row["measured"] is not None]
     if off:
         yield f"Of {len(off)} measured rows: {_size(off)}."

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simcore.errors import InputError
 from simcore.models.training.parallel.stack import Stack
 from simcore.numerals import as_real
-from simcore.studies.validate.iterations import Predictor, Run
+from simcore.studies.validate.runs import Predictor, Run
 
 SHARE = 10
 """One row in so many of a stack is fitted to."""

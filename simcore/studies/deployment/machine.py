@@ -1,0 +1,131 @@
+"""From a request to what a model is trained on: device, network, measured collectives, and software."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from simcore.errors import InputError, field
+from simcore.models.compute.profile import KernelProfile
+from simcore.models.network.measured import CollectiveProfile
+from simcore.models.training.parallel.evaluation import Machine
+from simcore.models.training.parallel.layout import FSDP, NUMBER_FORMATS, Layout, NumberFormat
+from simcore.models.training.parallel.stack import Stack
+from simcore.readers.devices import default_network
+from simcore.readers.network_string import NetworkSpec
+from simcore.readers.profiles import read_gpu
+from simcore.readers.read import Read
+from simcore.readers.stacks import read_stack, stack_for
+from simcore.studies.deployment.parallel import LayoutRequest, ParallelRequest
+from simcore.studies.inputs import resolve_network
+
+STAND_IN = "Switch({})@25GB/s,2us"
+"""A network of so many GPUs, for studies that print no time; memory depends on no network."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A machine, and where it comes from.
+
+    Attributes
+    ----------
+    machine : Machine
+        Device, network, collectives and software.
+    sha256 : dict of str to str
+        Hashes of what was read, by role.
+    notes : tuple of str
+        What a reader must know.
+    """
+
+    machine: Machine
+    sha256: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def machine_of(request: ParallelRequest, *, stand_in: bool = False) -> Chosen:
+    """Read the machine that a request names.
+
+    Parameters
+    ----------
+    request : ParallelRequest
+        The inputs; GPUs and device are given.
+    stand_in : bool
+        Whether `STAND_IN` takes the place of a network where none is given and the device has no usual one.
+
+    Raises
+    ------
+    InputError
+        If something is missing or does not fit together.
+    """
+    assert request.device is not None
+    spread = request.stragglers or 0.0
+    if not 0 <= spread < 1:
+        raise InputError(field("stragglers"), f"{spread:g}", "a share from 0 to below 1, such as 0.01")
+    profile = read_gpu(request.device, field("device"))
+    network = _network(request, profile.value.device.name, stand_in=stand_in)
+    spec, network_hash = resolve_network(network, field("network"), request.gpus)
+    assert spec.bandwidths is not None
+    measured, stack = _collectives(request, spec, str(network)), _stack(request, profile.value)
+    hashes = {"device": profile.sha256, **network_hash}
+    if measured is not None and measured.sha256:
+        hashes["collectives"] = measured.sha256
+    if stack is not None:
+        hashes["stack"] = stack.sha256
+    machine = Machine(
+        profile.value, spec.topology, spec.bandwidths, measured, None if stack is None else stack.value,
+        spread,
+    )  # fmt: skip
+    return Chosen(machine, hashes, spec.notes)
+
+
+NONE = "none"
+"""Word for no stack."""
+
+
+def _stack(request: ParallelRequest, profile: KernelProfile) -> Read[Stack] | None:
+    """Return the stack that is named, or that of the device; a CPU has none."""
+    if request.stack == NONE or (request.stack is None and profile.device.kind != "cuda"):
+        return None
+    if request.stack is not None:
+        return read_stack(str(request.stack), field("stack"))
+    return stack_for(profile.device.name, number_format(request, profile).products)
+
+
+def as_software(base: Layout, request: LayoutRequest, stack: Stack | None) -> Layout:
+    """Return a layout with what its software does where the request leaves that open."""
+    beside = request.overlap_tensor
+    if beside is None:
+        beside = stack is not None and stack.overlap_tensor
+    half = base.causal_half
+    if request.causal is None:
+        half = stack is not None and stack.attention is not None and base.fused_attention
+    return replace(base, overlap_tensor=beside, causal_half=half)
+
+
+def _network(request: ParallelRequest, device: str, *, stand_in: bool) -> str:
+    """Return the network that is asked for, the device's usual one, or what stands in for one."""
+    if request.network is not None:
+        return str(request.network)
+    usual = default_network(device)
+    if usual is None and stand_in:
+        return STAND_IN.format(request.gpus)
+    if usual is None:
+        remedy = f'Give one: {field("network")} dgx-h100, or "Switch(8)@50GB/s,2us".'
+        raise InputError(field("network"), "nothing", f"a network, as no usual one of {device} is known", remedy)
+    return usual
+
+
+def _collectives(request: ParallelRequest, spec: NetworkSpec, network: str) -> CollectiveProfile | None:
+    """Return what was measured of a network's collectives, where it is to be used."""
+    if request.collectives == "wire":
+        return None
+    if request.collectives is not None and spec.collectives is None:
+        found, expected = f"measured on {network}, of which nothing was", "a network whose file has collectives"
+        raise InputError(field("collectives"), found, expected, "Leave it out, or give a network such as dgx-a100.")
+    return spec.collectives
+
+
+def number_format(request: LayoutRequest, profile: KernelProfile) -> NumberFormat:
+    """Return the number format that is asked for, or the first usual one that the device has."""
+    usual = ("bf16", "fp16", "fp32")
+    name = request.precision or next((one for one in usual if one in profile.dtypes), usual[-1])
+    return replace(FSDP, name=name) if request.fsdp and name == "bf16" else NUMBER_FORMATS[name]
