@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from simcore.models.training.architecture import Embedding, Experts, Transformer
 from simcore.models.training.functions import Activation, Functions, Norm, Positions
 from simcore.models.training.parallel.layout import FSDP, NUMBER_FORMATS, Layout, NumberFormat, Recompute, Splitter
+from simcore.outputs import is_there
+from simcore.readers.devices import default_network
 from simcore.readers.memory_iterations import BLOOM_BF16, DEEPSPEED_BF16, DEEPSPEED_FP16, SAILOR_HEADS, gpt
 from simcore.readers.memory_rows import FP16, Unexpressed, whole
+from simcore.readers.zoo import names
 
 Row = Mapping[str, str]
 
@@ -235,11 +239,18 @@ BLOOM_FIRST = "02-20"
 
 
 def _device(row: Row) -> tuple[str, str]:
+    """Return device and network: what a source calls it, a device of the zoo, or the path of a data sheet."""
+    text = row["device"]
     for pattern, profile, network in DEVICES:
-        if re.fullmatch(pattern, row["device"]):
+        if re.fullmatch(pattern, text):
             said = (name for words, name in INTERCONNECTS if words in row["interconnect"])
             return profile, next(said, network)
-    raise Unexpressed(f"device '{row['device']}' is not in the zoo: a file of its data sheet adds it, as for --device")
+    if text in names("devices"):
+        return text, default_network(text) or ""
+    if text.endswith((".yaml", ".json")) and is_there(Path(text)):
+        return text, row["interconnect"] if row["interconnect"] in names("networks") else ""
+    remedy = "give the name of a device of the zoo, or the path of its data sheet as a YAML file"
+    raise Unexpressed(f"device '{text}' is not in the zoo: {remedy}")
 
 
 def _model(row: Row) -> Transformer:

@@ -32,6 +32,7 @@ class _Stack(Strict):
     network: float = Field(gt=0)
     attention: float | None = Field(default=None, gt=0)
     overlap_tensor: bool = False
+    stops_early: bool = False
     low: float = Field(gt=0)
     high: float = Field(gt=0)
     rows: int = Field(ge=0)
@@ -53,8 +54,8 @@ def read_stack(name_or_path: str | Path | InputFile, place: str = "stack") -> Re
     if data.low > data.high:
         raise InputError(f"{file.path}, field 'low'", f"{data.low:g}", f"at most the field 'high', {data.high:g}")
     return file.of(Stack(
-        file.path.stem, data.products, data.launch, data.network, data.attention, data.overlap_tensor, data.low,
-        data.high, data.rows, data.held, data.source, frozenset(data.fitted), tuple(data.split),
+        file.path.stem, data.products, data.launch, data.network, data.attention, data.overlap_tensor,
+        data.stops_early, data.low, data.high, data.rows, data.held, data.source, frozenset(data.fitted), tuple(data.split),
     ))  # fmt: skip
 
 
@@ -66,7 +67,8 @@ def stack_text(stack: Stack) -> str:
         "description": f"{stack.name}: constants fitted to {stack.rows} measured iterations, interval of {stack.held}",
         "source": stack.source or "not given",
         "products": stack.products, "launch": stack.launch, "network": stack.network, "attention": stack.attention,
-        "overlap_tensor": stack.overlap_tensor, "low": stack.low, "high": stack.high, "rows": stack.rows,
+        "overlap_tensor": stack.overlap_tensor, "stops_early": stack.stops_early,
+        "low": stack.low, "high": stack.high, "rows": stack.rows,
         "held": stack.held,
     }  # fmt: skip
     if stack.split:

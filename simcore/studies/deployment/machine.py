@@ -98,7 +98,8 @@ def as_software(base: Layout, request: LayoutRequest, stack: Stack | None) -> La
     half = base.causal_half
     if request.causal is None:
         half = stack is not None and stack.attention is not None and base.fused_attention
-    return replace(base, overlap_tensor=beside, causal_half=half)
+    early = stack is not None and stack.stops_early
+    return replace(base, overlap_tensor=beside, causal_half=half, stops_early=early)
 
 
 def _network(request: ParallelRequest, device: str, *, stand_in: bool) -> str:

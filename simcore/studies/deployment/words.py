@@ -85,11 +85,8 @@ def stack_words(stack: Stack | None) -> str:
     if stack is None:
         return "no stack: all that the device and the network can"
     reached = f"products at {stack.products:.0%}, network at {stack.network:.0%}, {stack.launch * 1e6:.3g} us a launch"
-    return (
-        f"stack {stack.name} ({reached}; fitted to {stack.rows:,} measured iterations)"
-        if stack.rows
-        else (f"stack {stack.name} ({reached}; medians of those that were measured)")
-    )
+    of = f"fitted to {stack.rows:,} measured iterations" if stack.rows else stack.source or "as given"
+    return f"stack {stack.name} ({reached}; {of})"
 
 
 def interval_words(interval: tuple[float, float]) -> str:
@@ -104,7 +101,8 @@ def stack_dict(stack: Stack | None) -> dict[str, Any] | None:
         return None
     return {
         "name": stack.name, "products": stack.products, "launch": stack.launch, "network": stack.network,
-        "attention": stack.attention, "overlap_tensor": stack.overlap_tensor, "low": stack.low, "high": stack.high,
+        "attention": stack.attention, "overlap_tensor": stack.overlap_tensor, "stops_early": stack.stops_early,
+        "low": stack.low, "high": stack.high,
         "identified": stack.identified, "rows": stack.rows, "held": stack.held, "source": stack.source,
     }  # fmt: skip
 

@@ -10,7 +10,8 @@ from simcore.results import Result
 
 if TYPE_CHECKING:
     from simcore.models.training.parallel.evaluation import Evaluation
-    from simcore.models.training.parallel.search import Found
+    from simcore.models.training.parallel.stack import Stack
+from simcore.models.training.parallel.search import Found
     from simcore.studies.search.reasons import Reason
 
 
@@ -36,6 +37,8 @@ class SearchOutcome(Result, ABC):
         Peak of the device in the number format of products [FLOP/s]; None where nobody says.
     collectives : str
         What collectives are taken to take; empty where they take what links allow.
+    stack : Stack or None
+        What software is taken to reach; None where it is all that device and network can.
     """
 
     name: str
@@ -49,6 +52,7 @@ class SearchOutcome(Result, ABC):
     capacity: float
     peak: float | None
     collectives: str = ""
+    stack: Stack | None = None
 
     @property
     def best(self) -> Evaluation | None:

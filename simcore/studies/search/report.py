@@ -5,7 +5,7 @@ from __future__ import annotations
 from simcore.errors import with_fields
 from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.report import Block, Column, Grid, Headline, Sentences
-from simcore.studies.deployment.words import degrees, details, gib
+from simcore.studies.deployment.words import degrees, details, gib, interval_words, stack_words
 from simcore.studies.search.outcome import SearchOutcome
 from simcore.studies.search.reasons import Reason
 from simcore.units import counted, format_si
@@ -17,7 +17,7 @@ def report(result: SearchOutcome) -> list[Block]:
     asked = f"{result.name} on {counted(result.gpus, 'GPU')} {result.device}, global batch {result.global_batch:,}"
     if best is None:
         return [Headline(f"no layout fits: {asked}", _smallest(result)), Sentences("", sentences(result))]
-    said = filter(None, [result.collectives])
+    said = filter(None, [stack_words(result.stack), result.collectives])
     under = "\n".join((f"{degrees(best.layout)}; {details(best.layout)}", *said, *_facts(result, best)))
     blocks: list[Block] = [Headline(f"{asked}, sequences of {result.sequence:,} tokens", under), _parts(best)]
     blocks.append(_ranking(result))
@@ -32,6 +32,7 @@ def _facts(result: SearchOutcome, best: Evaluation) -> list[str]:
     return [
         f"iteration {format_si(best.time, 's')}: {best.tokens / best.time:,.0f} tokens/s, "
         f"{best.flops / 1e12:.1f} TFLOP/s per GPU{share}",
+        *([] if result.stack is None else [interval_words(result.stack.interval(best.time))]),
         f"memory {gib(best.worst.reserved)} of {gib(result.capacity)} GiB{stage}",
     ]
 

@@ -10,7 +10,7 @@ from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.models.training.parallel.layout import Layout
 from simcore.report import Block
 from simcore.results import Table
-from simcore.studies.deployment.words import layout_dict
+from simcore.studies.deployment.words import layout_dict, stack_dict
 from simcore.studies.search.outcome import SearchOutcome
 from simcore.studies.search.reasons import Reason
 from simcore.studies.search.report import report, sentences
@@ -54,7 +54,7 @@ class SearchResult(SearchOutcome):
         """Return plain containers for JSON, in SI units."""
         found = self.found
         return {
-            "model": self.name, "device": self.device, "gpus": self.gpus, "global_batch": self.global_batch,
+            "model": self.name, "device": self.device, "stack": stack_dict(self.stack), "gpus": self.gpus, "global_batch": self.global_batch,
             "sequence": self.sequence, "capacity": self.capacity, "peak": self.peak,
             "tried": found.tried, "fit": len(found.points) - found.misfits, "misfits": found.misfits,
             "refused": dict(found.refused),

@@ -63,6 +63,7 @@ def search(request: SearchRequest, *, watch: Watch | None = None) -> SearchResul
         capacity=most,
         peak=device.peaks.get(form.products),
         collectives=collectives_words(evaluator.placement(listed[0].layout), request.collectives) if listed else "",
+        stack=evaluator.machine.stack,
         warnings=tuple(notes),
         provenance=Provenance(
             command=request.study, inputs=request.inputs(), sha256=deployment.sha256,

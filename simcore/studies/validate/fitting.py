@@ -104,6 +104,7 @@ def fit_stack(name: str, runs: Sequence[Run], source: str = "") -> Stack:
     return replace(
         _of(name, constants), rows=len(runs), source=source, fitted=ids, attention=first.attention,
         overlap_tensor=all(run.iteration.layout.overlap_tensor for run in runs),
+        stops_early=all(run.iteration.layout.stops_early for run in runs),
     )  # fmt: skip
 
 

@@ -70,7 +70,7 @@ def fit_to(path: str | Path) -> tuple[tuple[Held, ...], Stack, list[str]]:
     Parameters
     ----------
     path : str or Path
-        A table of measured iterations. Software that simcore does not know is taken for what `OWN` says.
+        A table of measured iterations; software that is not known is told by its framework's name.
 
     Returns
     -------

@@ -60,6 +60,9 @@ class Machines:
         if key not in self._known:
             profile = read_gpu(iteration.profile).value
             if not iteration.network:
+                if iteration.layout.gpus > 1:
+                    why = f"no network of {iteration.profile} is known: name one of the zoo in the column interconnect"
+                    raise Unexpressed(why)
                 self._known[key] = Machine(profile, ALONE, (math.inf,))
             else:
                 spec = network_for(iteration.network, iteration.layout.gpus).value

@@ -37,6 +37,8 @@ class Stack:
         products.
     overlap_tensor : bool
         Whether it runs collectives of tensor parallelism beside their products.
+    stops_early : bool
+        Whether its recomputation stops early, see `simcore.models.training.parallel.layout.Layout`.
     low, high : float
         Measured over predicted time: the interval between them held nine of ten rows that no constant was fitted to.
     rows, held : int
@@ -61,6 +63,7 @@ class Stack:
     network: float = 1.0
     attention: float | None = None
     overlap_tensor: bool = False
+    stops_early: bool = False
     low: float = 0.9
     high: float = 1.1
     rows: int = 0
