@@ -55,7 +55,8 @@ def read_stack(name_or_path: str | Path | InputFile, place: str = "stack") -> Re
         raise InputError(f"{file.path}, field 'low'", f"{data.low:g}", f"at most the field 'high', {data.high:g}")
     return file.of(Stack(
         file.path.stem, data.products, data.launch, data.network, data.attention, data.overlap_tensor,
-        data.stops_early, data.low, data.high, data.rows, data.held, data.source, frozenset(data.fitted), tuple(data.split),
+        data.stops_early, data.low, data.high, data.rows, data.held, data.source,
+        frozenset(data.fitted), tuple(data.split),
     ))  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from simcore.results import Result
 
 if TYPE_CHECKING:
     from simcore.models.training.parallel.evaluation import Evaluation
+    from simcore.models.training.parallel.search import Found
     from simcore.models.training.parallel.stack import Stack
-from simcore.models.training.parallel.search import Found
     from simcore.studies.search.reasons import Reason
 
 

@@ -54,7 +54,8 @@ class SearchResult(SearchOutcome):
         """Return plain containers for JSON, in SI units."""
         found = self.found
         return {
-            "model": self.name, "device": self.device, "stack": stack_dict(self.stack), "gpus": self.gpus, "global_batch": self.global_batch,
+            "model": self.name, "device": self.device, "stack": stack_dict(self.stack),
+            "gpus": self.gpus, "global_batch": self.global_batch,
             "sequence": self.sequence, "capacity": self.capacity, "peak": self.peak,
             "tried": found.tried, "fit": len(found.points) - found.misfits, "misfits": found.misfits,
             "refused": dict(found.refused),
