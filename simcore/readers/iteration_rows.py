@@ -295,7 +295,7 @@ def _layout(row: Row, model: Transformer, software: Software) -> Layout:
     batch = whole(row, "global_batch")
     if micro < 1 or batch % (micro * dp):
         raise Unexpressed(f"micro-batches of {micro} on DP {dp} do not divide the batch of {batch}")
-    vp = _chunks(row, model, pp)
+    vp = _chunks(row, model, software, pp)
     recompute, layers = _recompute(row, software, model.blocks // (pp * vp))
     return Layout(
         tp=tp, pp=pp, vp=vp, cp=cp, ep=ep, dp=dp, micro_batch=micro, micro_batches=batch // (micro * dp),
@@ -325,10 +325,11 @@ def _asynchronous(row: Row) -> bool:
     return "torchtitan" in row["source"] and "async" in row["note"].lower().rpartition(".md")[2]
 
 
-def _chunks(row: Row, model: Transformer, pp: int) -> int:
+def _chunks(row: Row, model: Transformer, software: Software, pp: int) -> int:
     if pp == 1:
         return 1
-    if "not in the table" in row["vp"]:
+    # NeMo's rows give one chunk as 1
+    if "not in the table" in row["vp"] or (software is _NEMO and not row["vp"]):
         raise Unexpressed("chunks of the interleaved pipeline are not in the row")
     # MLPerf's rows name a file that is not here: one block in each chunk, as NeMo's settings of this model have it
     return model.blocks // pp if row["vp"].startswith("see config") else _degree(row, "vp")
