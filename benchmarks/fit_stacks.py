@@ -1,6 +1,8 @@
 """Fit the stacks of the zoo to measured iterations, and print how far they are off on the rows that were left out.
 
-python benchmarks/fit_stacks.py training_iterations.csv.gz -o simcore/zoo/stacks [--only WORD]
+    python benchmarks/fit_stacks.py [-o simcore/zoo/stacks] [--only WORD]
+
+The table is read from ``../shared``; without it the script says so and ends. All of them take some ten minutes.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from simcore.readers.stacks import USUAL, stack_text
 from simcore.studies.validate.fitting import Fitted, expressed, fitted, usual, with_intervals
 from simcore.studies.validate.runs import Run, runs_of
 
+from tables import ITERATIONS, table
+
 NAMED = {"megatron-lm-selene-a100-80gb": "Korthikanti"}
 """Stacks that are fitted to all rows of a source: its 22B and 530B, as its 175B and 1T are to be predicted unseen."""
 
@@ -22,11 +26,13 @@ NAMED = {"megatron-lm-selene-a100-80gb": "Korthikanti"}
 def main() -> None:
     """Fit, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows")
     parser.add_argument("-o", dest="folder", type=Path)
     parser.add_argument("--only", default="")
     given = parser.parse_args()
-    runs, _ = runs_of([row for _, row in read_rows(given.rows).rows()])
+    path = table(ITERATIONS)
+    if path is None:
+        return
+    runs, _ = runs_of([row for _, row in read_rows(path).rows()])
     by: dict[str, list[Run]] = defaultdict(list)
     for run in expressed(runs):
         by[run.iteration.stack].append(run)

@@ -1,7 +1,7 @@
 """The profiles of collectives of the zoo, fitted to public measurements, and how far they are off on held-out rows.
 
-python benchmarks/public_collectives.py ../shared/data/measured/collectives.csv.gz            # prints tables
-python benchmarks/public_collectives.py ../shared/data/measured/collectives.csv.gz --write    # writes the zoo too
+python benchmarks/public_collectives.py            # prints tables
+python benchmarks/public_collectives.py --write    # writes the zoo too
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import yaml
@@ -23,6 +22,8 @@ from simcore.readers.collective_rows import CollectiveRow
 from simcore.readers.collective_tables import read_collectives
 from simcore.readers.zoo import ROOT
 from simcore.studies.validate.collectives import interval_of, state_of
+
+from tables import COLLECTIVES, table
 
 NOT_MEASURED = (
     "Between nodes nothing was measured: steps of 5 us (LL) and 14 us (Simple) as NCCL's tuning model has them, and "
@@ -181,10 +182,12 @@ def line_of(name: str, some: Sequence[Off]) -> str:
 def main() -> None:
     """Print the tables, and write the zoo's files where that is asked for."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("table", type=Path)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
-    rows = read_collectives(arguments.table).rows
+    path = table(COLLECTIVES)
+    if path is None:
+        return
+    rows = read_collectives(path).rows
     every = []
     for source in SOURCES:
         own = rows_of(source, rows)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 KERNELS = "data/measured/kernels_fp32.csv.gz"
 OPERATORS = "data/measured/v100_operators.csv.gz"
+ITERATIONS = "data/measured/training_iterations.csv.gz"
+COLLECTIVES = "data/measured/collectives.csv.gz"
 
 GPUS = ("v100-pcie-32gb", "p100-pcie-16gb", "t4", "a100-pcie-40gb", "a100-pcie-80gb", "h100")
 """Devices of `KERNELS`."""

@@ -1,8 +1,9 @@
 """Thin the public measurements to the sample that ships with simcore, which ``simcore validate`` reads by itself.
 
-    python benchmarks/thin_measurements.py training_iterations.csv.gz collectives.csv.gz -o simcore/zoo/_measured
+    python benchmarks/thin_measurements.py [-o simcore/zoo/_measured]
 
-Of every source, device and kind the same number of rows is kept at most, evenly over its order.
+The tables are read from ``../shared``; without them the script says so and ends. Of every source, device and kind the
+same number of rows is kept at most, evenly over its order.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simcore.readers.measured import read_rows
-from simcore.studies.validate.columns import COLLECTIVES, ITERATIONS
+from simcore.studies.validate import columns as columns_of
+
+from tables import COLLECTIVES, ITERATIONS, table
 
 MOST_ITERATIONS, MOST_COLLECTIVES = 60, 12
 """Rows of a group that are kept."""
@@ -25,19 +28,18 @@ MOST_ITERATIONS, MOST_COLLECTIVES = 60, 12
 def main() -> None:
     """Thin both files."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("iterations")
-    parser.add_argument("collectives")
-    parser.add_argument("-o", dest="folder", type=Path, required=True)
-    given = parser.parse_args()
-    groups = ("source", "device", "kind")
-    thin(
-        given.iterations, ("row_id", *ITERATIONS), groups, MOST_ITERATIONS, given.folder / "training_iterations.csv.gz"
-    )
-    groups = ("source", "device", "collective", "gpus")
-    thin(given.collectives, COLLECTIVES, groups, MOST_COLLECTIVES, given.folder / "collectives.csv.gz")
+    parser.add_argument("-o", dest="folder", type=Path, default=Path("build/measured"))
+    folder = parser.parse_args().folder
+    iterations, collectives = table(ITERATIONS), table(COLLECTIVES)
+    if iterations is None or collectives is None:
+        return
+    columns, groups = ("row_id", *columns_of.ITERATIONS), ("source", "device", "kind")
+    thin(iterations, columns, groups, MOST_ITERATIONS, folder / "training_iterations.csv.gz")
+    groups_of = ("source", "device", "collective", "gpus")
+    thin(collectives, columns_of.COLLECTIVES, groups_of, MOST_COLLECTIVES, folder / "collectives.csv.gz")
 
 
-def thin(path: str, columns: Sequence[str], by: Sequence[str], most: int, out: Path) -> None:
+def thin(path: Path, columns: Sequence[str], by: Sequence[str], most: int, out: Path) -> None:
     """Write so many rows of each group at most."""
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     rows = [row for _, row in read_rows(path).rows()]
