@@ -140,7 +140,7 @@ def _rests(result: IterationOutcome) -> Iterator[str]:
     """Say how much of the time rests on what."""
     if result.deployment.evaluator.machine.stack is not None:
         shares = ", ".join(f"{name} {seconds / result.time:.0%}" for name, seconds in result.terms.items())
-        yield f"Of the time rest on: {shares}."
+        yield f"The time rests on {shares}."
 
 
 def _errors(one: Evaluation) -> Iterator[str]:
