@@ -33,7 +33,9 @@ def fields(layout, *names):
 
 
 def test_llm_foundry_shards_all_and_stops_early():
-    found = told(GPT, source="mosaicml/llm-foundry@0", precision="amp_bf16", zero_or_fsdp="FULL_SHARD", recompute="full")
+    found = told(
+        GPT, source="mosaicml/llm-foundry@0", precision="amp_bf16", zero_or_fsdp="FULL_SHARD", recompute="full"
+    )
     names = ("dp", "zero", "micro_batches", "recompute", "stops_early", "fused_attention", "number_format")
     assert fields(found.layout, *names) == (16, 3, 2, Recompute.FULL, True, True, FSDP)
     assert (found.stack, found.profile, found.network) == ("llm-foundry-a100-80gb", "a100-80gb", "dgx-a100")
