@@ -1,4 +1,4 @@
-"""Sizes of measured iterations that a row may have: what no model and no cluster has is refused before it is counted."""
+"""Sizes that a row of measured iterations may have: what no model and no cluster has is refused."""
 
 from __future__ import annotations
 

@@ -107,12 +107,12 @@ def test_intervals_without_any_row_are_wide():
 
 
 def test_all_rows_of_a_user_and_each_is_left_out_in_turn():
-    stack, told = of_all("mine", made())
+    stack, told = of_all("mine", made([(4096, 1, 1, batch) for batch in range(2, 8)]))  # of one model, which is fast
     assert (stack.name, stack.rows, stack.held) == ("mine", 6, 6)
-    assert stack.products == pytest.approx(TRUE.products, rel=0.03)
+    assert stack.products == pytest.approx(TRUE.products, rel=0.05)
     assert stack.low < 1 < stack.high
     assert told[0].startswith("Three constants were fitted to 6 rows: products 0.6")
-    assert "left out in turn" in told[1]
+    assert "left out in turn are off by 0." in told[1]
 
 
 def test_one_row_of_a_user_has_the_interval_of_all_stacks():

@@ -203,8 +203,8 @@ NUMBERS = st.one_of(
 )  # fmt: skip
 WORDS = st.one_of(
     st.sampled_from([
-        "", "vTrain", "sailor", "torchtitan", "mosaicml", "mlcommons", "bigscience-workshop", "NeuSight", "gpt", "llama",
-        "mixtral", "h100", "GH-96", "v100_32gb", "gb200", "NVIDIA_L4", "fp8", "bf16", "fp16", "stages [1, 2]",
+        "", "vTrain", "sailor", "torchtitan", "mosaicml", "mlcommons", "bigscience-workshop", "NeuSight", "gpt",
+        "llama", "mixtral", "h100", "GH-96", "v100_32gb", "gb200", "NVIDIA_L4", "fp8", "bf16", "fp16", "stages [1, 2]",
         "stages " + "9" * 5000, "ZeRO-1", "FSDP 8", "selective", "full", "see config", "interleaved", "LoRA", "02-20",
     ]),
     st.text(max_size=12),
