@@ -18,6 +18,7 @@ from simcore.outputs import is_there
 from simcore.readers.devices import default_network
 from simcore.readers.memory_iterations import BLOOM_BF16, DEEPSPEED_BF16, DEEPSPEED_FP16, SAILOR_HEADS, gpt
 from simcore.readers.memory_rows import FP16, Unexpressed, whole
+from simcore.readers.row_sizes import check_sizes
 from simcore.readers.zoo import names
 
 Row = Mapping[str, str]
@@ -198,6 +199,7 @@ def described(row: Row) -> Iteration:
         raise Unexpressed("ran out of memory: no time to compare")
     if not row["iteration_s"]:
         raise Unexpressed("no iteration time in the row")
+    check_sizes(row)
     software = next((each for name, each in SOFTWARE if name in row["source"]), None) or _by_framework(row)
     profile, network = _device(row)
     model, sequence = _model(row), whole(row, "seq_len")
@@ -351,7 +353,7 @@ def _stages(row: Row, model: Transformer, pp: int, vp: int) -> tuple[int, ...]:
 def _sailor_stages(row: Row, model: Transformer) -> tuple[int, ...]:
     if "heterogeneous" in row["note"]:
         raise Unexpressed("GPUs of several kinds, and the row does not say which stage is where")
-    stages = [int(one) for one in re.findall(r"\d+", row["note"].rpartition("stages")[2])]
+    stages = [int(one) for one in re.findall(r"\d{1,6}", row["note"].rpartition("stages")[2])]
     if sum(stages) != model.blocks + 2:
         raise Unexpressed("stages do not add up to the model's layers")
     stages[0] -= 1  # the embedding

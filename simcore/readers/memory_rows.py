@@ -14,6 +14,7 @@ from simcore.models.training.architecture import ALL_BIASES, Biases, Embedding, 
 from simcore.models.training.functions import Activation, Functions, Norm, Positions
 from simcore.models.training.parallel.layout import NUMBER_FORMATS, Layout, Recompute
 from simcore.models.training.parallel.memory import FRAGMENTED, LOGITS, RankMemory, memory_of
+from simcore.numerals import MOST_DIGITS
 
 GPUS = 8
 """GPUs of a functional test, which no row names: one node of eight, or two of four. Assumed."""
@@ -322,6 +323,6 @@ def whole(row: Row, column: str, default: int | None = None) -> int:
         if default is None:
             raise Unexpressed(f"{column} is not in the row")
         return default
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > MOST_DIGITS:
         raise Unexpressed(f"{column} is no whole number")
     return int(text)

@@ -27,14 +27,14 @@ FP8 = "-fp8"
 class _Stack(Strict):
     description: str
     source: str
-    products: float = Field(gt=0)
-    launch: float = Field(ge=0)
-    network: float = Field(gt=0)
-    attention: float | None = Field(default=None, gt=0)
+    products: float = Field(gt=0, allow_inf_nan=False)
+    launch: float = Field(ge=0, allow_inf_nan=False)
+    network: float = Field(gt=0, allow_inf_nan=False)
+    attention: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     overlap_tensor: bool = False
     stops_early: bool = False
-    low: float = Field(gt=0)
-    high: float = Field(gt=0)
+    low: float = Field(gt=0, allow_inf_nan=False)
+    high: float = Field(gt=0, allow_inf_nan=False)
     rows: int = Field(ge=0)
     held: int = Field(ge=0)
     split: list[float] = Field(default_factory=list)

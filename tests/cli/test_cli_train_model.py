@@ -10,6 +10,12 @@ import simcore
 from click.testing import CliRunner
 from simcore.cli.main import run
 from simcore.cli.train import command
+from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.models.training.parallel.evaluation import Evaluator, Machine
+from simcore.models.training.parallel.stack import Stack
+from simcore.readers.models import read_model
+from simcore.readers.profiles import read_gpu
+from simcore.readers.stacks import stack_text
 
 SMALL = ("gpt-1.3b", "--gpus", "8", "--device", "a100-80gb")
 
@@ -134,3 +140,59 @@ def test_refusals(capsys, args, parts):
     text = refusal(capsys, *args)
     for part in parts:
         assert part in text, text
+
+
+PLACED = (*SMALL, "--tp", "2", "--pp", "1", "--global-batch", "16")
+
+
+def test_an_unknown_stack_is_refused_with_those_there_are(capsys):
+    text = refusal(capsys, *PLACED, "--stack", "no-such-stack")
+    assert "--stack" in text
+    assert "usual" in text
+
+
+@pytest.mark.parametrize("share", ["-1", "1", "nan", "inf", "some"])
+def test_stragglers_are_a_share(capsys, share):
+    assert "--stragglers" in refusal(capsys, *PLACED, "--stragglers", share)
+
+
+def test_stragglers_add_to_the_iteration_and_none_add_nothing():
+    calm, none, late = (document(*PLACED, *more) for more in ((), ("--stragglers", "0"), ("--stragglers", "0.02")))
+    assert none["parts"] == calm["parts"]
+    assert late["iteration_time"] > calm["iteration_time"]
+    assert late["parts"].keys() - calm["parts"].keys() == {"stragglers"}
+
+
+def test_terms_add_up_and_the_interval_is_the_stacks():
+    found = document(*PLACED, "--stack", "usual")
+    assert math.isclose(sum(found["terms"].values()), found["iteration_time"], rel_tol=1e-12)
+    low, high = found["interval_90"]
+    assert low / found["iteration_time"] == pytest.approx(found["stack"]["low"], rel=1e-12)
+    assert high / found["iteration_time"] == pytest.approx(found["stack"]["high"], rel=1e-12)
+
+
+def test_no_stack_is_the_machine_without_one():
+    degrees = {"gpus": 8, "tp": 2, "pp": 1, "global_batch": 16, "sequence": 2048}
+    network = "Switch(8)@25GB/s,2us"
+    found = simcore.iteration("gpt-1.3b", device="a100-80gb", network=network, stack="none", **degrees)
+    profile = read_gpu("a100-80gb").value
+    topology = Topology("Switch(8)", (Dimension(Block.SWITCH, 8, latency=2e-6),))
+    model = read_model("gpt-1.3b").value.architecture
+    bare = Evaluator(model, 2048, Machine(profile, topology, (25e9,)))
+    assert bare.evaluate(found.evaluation.layout).parts == found.evaluation.parts
+
+
+def test_it_runs_again_with_a_file_of_a_stack(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(stack_text(Stack("mine", products=0.5, launch=1e-5, network=0.5)), encoding="utf-8")
+    result = simcore.iteration("gpt-1.3b", gpus=8, device="a100-80gb", tp=2, pp=1, global_batch=16, stack=path)
+    inputs = json.loads(result.to_json())["provenance"]["inputs"]
+    assert "stack" in json.loads(result.to_json())["provenance"]["sha256"]
+    assert simcore.iteration(**inputs).to_json() == result.to_json()
+
+
+def test_collectives_beside_products_and_masks_are_options():
+    apart, beside = (document(*PLACED, option) for option in ("--no-overlap-tensor", "--overlap-tensor"))
+    assert beside["iteration_time"] < apart["iteration_time"]
+    full, half = (document(*PLACED, "--causal", each) for each in ("full", "half"))
+    assert half["iteration_time"] < full["iteration_time"]

@@ -148,3 +148,49 @@ def test_wrong_options_are_refused(arguments, message):
 def test_an_unknown_source_is_refused(rows):
     refused = asked("--rows", rows(MEASURED), "--source", "bloom").exception
     assert str(refused) == "--source: found 'bloom', expected a part of one of mine: torchtitan."
+
+
+OWN = {
+    "row_id": "a", "source": "mine", "model": "llama-toy", "layers": "4", "hidden": "2048", "heads": "16",
+    "ffn": "5504", "vocab": "32000", "seq_len": "1024", "device": "h100_80gb", "gpus": "8", "precision": "bf16",
+    "tp": "2", "global_batch": "16", "micro_batch": "1", "iteration_s": "0.05", "framework": "own code",
+    "kind": "pretrain",
+}  # fmt: skip
+"""A row that can be expressed."""
+
+
+def test_rows_that_the_model_judges_itself(tmp_path):
+    path = table(tmp_path / "rows.csv", [OWN, {**OWN, "row_id": "b", "tp": "3"}, {**OWN, "device": "abacus"}])
+    done = asked("--rows", str(path), "--json", "-o", str(tmp_path / "out"))
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    (one,) = [each for each in told["sources"] if each["device"] == "h100_80gb"]
+    assert (one["rows"], one["expressed"], one["fitted"]) == (2, 1, 0)
+    reasons = " ".join(each["reason"] for each in told["unexpressed"])
+    assert "TP 3" in reasons
+    assert "abacus" in reasons
+    assert told["stack"] is None
+    assert not (tmp_path / "out" / "stack.yaml").exists()
+
+
+def test_a_users_own_rows_make_a_stack_that_train_takes(tmp_path):
+    rows = [{**OWN, "row_id": f"r{at}", "global_batch": str(8 * at), "iteration_s": f"{0.02 * at}"} for at in (1, 2)]
+    path, out = table(tmp_path / "mine.csv", rows), tmp_path / "out"
+    done = asked("--add", str(path), "--json", "-o", str(out))
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["stack"]["name"], told["stack"]["rows"], told["stack"]["held"]) == ("mine", 2, 2)
+    assert told["fits"][0].startswith("Three constants were fitted to 2 rows")
+    assert [(one["rows"], one["expressed"], one["fitted"]) for one in told["sources"]] == [(2, 2, 2)]
+    arguments = ["train", "gpt-1.3b", "--gpus", "8", "--device", "h100", "--tp", "2", "--pp", "1", "--json"]
+    own, usual = (CliRunner().invoke(main, [*arguments, *more]) for more in (("--stack", str(out / "stack.yaml")), ()))
+    assert own.exit_code == 0, own.output
+    assert json.loads(own.stdout)["stack"]["products"] == told["stack"]["products"]
+    assert json.loads(own.stdout)["iteration_time"] != json.loads(usual.stdout)["iteration_time"]
+
+
+def test_rows_of_which_none_can_be_expressed_make_no_stack(tmp_path):
+    refused = asked("--add", str(table(tmp_path / "mine.csv", [{**OWN, "device": "abacus"}]))).exception
+    assert "no row that can be expressed" in str(refused)
+    assert "abacus" in str(refused)
+    assert refused.exit_code == 2

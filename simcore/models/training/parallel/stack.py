@@ -122,6 +122,6 @@ def slowest(spread: float, ranks: int) -> float:
     Examples
     --------
     >>> round(slowest(0.01, 1), 6), round(slowest(0.01, 8), 4), round(slowest(0.01, 10752), 4)
-    (0.0, 0.0142, 0.0382)
+    (0.0, 0.0143, 0.0385)
     """
     return spread * NormalDist().inv_cdf((ranks - 0.375) / (ranks + 0.25))

@@ -47,7 +47,7 @@ def terms_of(evaluator: Evaluator, evaluation: Evaluation) -> dict[str, float]:
     whole = math.fsum(origins.values()) or 1.0
     found = {name: kernels * seconds / whole for name, seconds in origins.items()}
     found[TERMS[3] if evaluator.machine.collectives is not None else TERMS[4]] = network
-    if evaluator is not bare or evaluator.machine.spread:
+    if bare is not evaluator:
         found[TERMS[5]] = evaluation.time - kernels - network
     return {name: found[name] for name in TERMS if found.get(name)}
 
