@@ -183,9 +183,7 @@ def test_a_users_own_rows_make_a_stack_that_train_takes(tmp_path):
     assert told["fits"][0].startswith("Three constants were fitted to 2 rows")
     assert [(one["rows"], one["expressed"], one["fitted"]) for one in told["sources"]] == [(2, 2, 2)]
     arguments = ["train", "gpt-1.3b", "--gpus", "8", "--device", "h100", "--tp", "2", "--pp", "1", "--json"]
-    own, usual = (
-        CliRunner().invoke(main, [*arguments, *more]) for more in (("--stack", str(out / "stack.yaml")), ())
-    )
+    own, usual = (CliRunner().invoke(main, [*arguments, *more]) for more in (("--stack", str(out / "stack.yaml")), ()))
     assert own.exit_code == 0, own.output
     assert json.loads(own.stdout)["stack"]["products"] == told["stack"]["products"]
     assert json.loads(own.stdout)["iteration_time"] != json.loads(usual.stdout)["iteration_time"]
