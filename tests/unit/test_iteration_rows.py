@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.models.training.parallel.layout import FSDP, Recompute, Splitter
+from simcore.models.training.parallel.stack import Stack
 from simcore.readers.iteration_rows import CUDNN, FLASH_1, FSDP_FP8, described
 from simcore.readers.memory_iterations import DEEPSPEED_BF16, DEEPSPEED_FP16
 from simcore.readers.memory_rows import Unexpressed
+from simcore.readers.stacks import USUAL
 from simcore.studies.validate.columns import ITERATIONS
+from simcore.studies.validate.iterations import held
 from simcore.studies.validate.runs import runs_of
 
 EMPTY = dict.fromkeys(("row_id", *ITERATIONS), "")
@@ -101,6 +104,12 @@ def test_recipes_of_fp8_are_stacks_of_their_own(text, ending):
     found = told(TITAN, precision=text)
     assert found.stack == f"torchtitan-h100-96gb{ending}"
     assert found.layout.number_format == (FSDP_FP8 if ending else FSDP)
+
+
+def test_mlperf_has_one_block_in_each_chunk():
+    row = NEMO | {"source": "mlcommons/training_results", "precision": "fp8", "vp": "see config_*.sh", "pp": "4"}
+    assert fields(told(row).layout, "pp", "vp", "order") == (4, 6, "interleaved")
+    assert told(row).stack == "nemo-mlperf-h100-fp8"
 
 
 def test_uneven_stages_are_longer_at_the_end():
@@ -221,3 +230,17 @@ def test_no_text_in_a_column_is_an_error(base, columns):
     runs, reasons = runs_of([base | columns])
     assert len(runs) + len(reasons) == 1
     assert all(reasons.values())
+
+
+DEGREE = st.sampled_from([1, 1, 2, 3, 4, 8])
+
+
+@given(st.sampled_from([PLAIN, GPT, TITAN, NEMO]), DEGREE, DEGREE, DEGREE, DEGREE, DEGREE, st.integers(1, 10**6))
+def test_any_degrees_have_a_time_or_a_reason(base, tp, pp, vp, cp, dp, micro_batches):
+    row = base | {
+        "tp": str(tp), "pp": str(pp), "vp": str(vp), "cp": str(cp), "gpus": str(tp * pp * cp * dp), "micro_batch": "1",
+        "global_batch": str(dp * micro_batches),
+    }  # fmt: skip
+    (found,) = held([row], {USUAL: Stack(USUAL)})
+    assert (found.predicted is None) == bool(found.why_not)
+    assert found.predicted is None or 0 < found.low < found.predicted < found.high < 1e9

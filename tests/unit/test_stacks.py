@@ -12,8 +12,11 @@ from simcore.errors import InputError
 from simcore.models.compute.compute_model import KernelCall
 from simcore.models.compute.predict import predict
 from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.models.training.operators import Operation
+from simcore.models.training.parallel.costs import KernelClock
 from simcore.models.training.parallel.evaluation import KERNELS, Evaluator, Machine
 from simcore.models.training.parallel.layout import NUMBER_FORMATS, Layout, Recompute
+from simcore.models.training.parallel.sharding import sharded_operators
 from simcore.models.training.parallel.stack import MOVED, Stack, joined, slowest
 from simcore.models.training.parallel.terms import TERMS, terms_of
 from simcore.readers.profiles import read_gpu
@@ -161,10 +164,20 @@ def test_casts_to_fp8_add_to_the_passes_that_read_activations():
     call = KernelCall("gemm", (("m", 1024), ("n", 512), ("k", 256), ("batch", 1)))
     cast = clock.seconds(KernelCall("copy", (("bytes", 1024 * 256 * (2 + 2 * 1)),)), weights=False)[0]
     assert clock.cast(call) == cast > 0
-    assert clock._spent([call], weights=True, casts=True).seconds == clock.seconds(call, weights=True)[0] + cast
     assert clock.cast(KernelCall("copy", (("bytes", 1e6),))) == 0.0
     bf16 = evaluator(None, profile=read_gpu("h100").value).clock(Layout())
     assert bf16.cast(call) == 0.0
+
+
+def test_and_to_no_other_pass(monkeypatch):
+    layout, h100 = Layout(number_format=NUMBER_FORMATS["fp8"]), read_gpu("h100").value
+    one = next(each for each in sharded_operators(DENSE, 1024, layout) if each.operation is Operation.LINEAR)
+    found = evaluator(None, profile=h100).clock(layout).timed(one)
+    monkeypatch.setattr(KernelClock, "cast", lambda self, call: 0.0)
+    bare = evaluator(None, profile=h100).clock(layout).timed(one)
+    assert found.forward.seconds > bare.forward.seconds
+    assert found.input_gradient.seconds > bare.input_gradient.seconds
+    assert found.weight_gradient == bare.weight_gradient
 
 
 @pytest.mark.parametrize(("kernel", "products"), [("attention", 2), ("attention_backward", 5)])

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 
 from simcore.errors import InputError, field
 from simcore.models.training.parallel.changes import best_change
+from simcore.models.training.parallel.evaluation import Evaluator
+from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.search import capacity, fits
 from simcore.models.training.parallel.simulate import simulate
 from simcore.models.training.parallel.terms import terms_of
 from simcore.models.training.simulated import Settings
 from simcore.results import Provenance, versions
-from simcore.studies.deployment.layouts import chosen, deployed, settled_inputs
+from simcore.studies.deployment.layouts import Deployed, chosen, deployed, settled_inputs
 from simcore.studies.deployment.words import by_reason, collectives_notes
 from simcore.studies.iteration.request import IterationRequest
 from simcore.studies.iteration.result import IterationResult
@@ -44,13 +47,14 @@ def iteration(request: IterationRequest) -> IterationResult:
     started = time.process_time()
     deployment = deployed(request)
     evaluation, found = chosen(deployment)
+    tried, deployment = deployment.evaluator, _alone(deployment, evaluation.layout)
     device = deployment.evaluator.machine.profile.device
     good = fits(evaluation, device)
     below = WORTH * evaluation.time if good else float("inf")
     simulated = None
     if request.loop == "simulate":
         simulated = simulate(deployment.evaluator, evaluation.layout, Settings(chunks=request.chunks))
-    change = best_change(deployment.evaluator, evaluation.layout, below=below)
+    change = best_change(tried, evaluation.layout, below=below)
     measured = collectives_notes(deployment.evaluator.placement(evaluation.layout))
     if simulated is not None and deployment.evaluator.machine.collectives is not None:
         measured.append("the simulation chunk by chunk takes what links allow, not what was measured of collectives")
@@ -72,6 +76,14 @@ def iteration(request: IterationRequest) -> IterationResult:
         ),
         cpu_seconds=time.process_time() - started,
     )
+
+
+def _alone(deployment: Deployed, layout: Layout) -> Deployed:
+    """Return a deployment whose evaluator has seen one layout alone: its notes are of no other that was tried."""
+    before = deployment.evaluator
+    evaluator = Evaluator(before.model, before.sequence, before.machine)
+    evaluator.evaluate(layout)
+    return replace(deployment, evaluator=evaluator)
 
 
 def token_count(text: float | str) -> float:
