@@ -113,8 +113,10 @@ def test_mlperf_has_one_block_in_each_chunk():
 
 
 def test_uneven_stages_are_longer_at_the_end():
-    assert told(NEMO, layers="25", pp="4").layout.stage_layers == (6, 6, 6, 7)
-    assert told(NEMO, pp="4").layout.stage_layers == ()
+    assert told(NEMO, layers="25", pp="4", vp="1").layout.stage_layers == (6, 6, 6, 7)
+    assert told(NEMO, pp="4", vp="1").layout.stage_layers == ()
+    with pytest.raises(Unexpressed, match="chunks"):
+        told(NEMO, pp="4")
 
 
 def test_sailor_counts_embedding_and_output_as_layers():

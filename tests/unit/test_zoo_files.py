@@ -67,9 +67,28 @@ def test_every_cluster_network_loads_for_its_gpus(name, bandwidths):
         assert ([each.size for each in inside.topology.dimensions], inside.bandwidths) == ([gpus], bandwidths[:1])
 
 
+@pytest.mark.parametrize(
+    ("name", "block", "size", "bandwidths"),
+    [("jean-zay", Block.FULLY_CONNECTED, 4, (150e9, 12.5e9)), ("nvl72", Block.SWITCH, 64, (900e9, 50e9))],
+)
+def test_other_nodes_than_eight_behind_one_switch(name, block, size, bandwidths):
+    network = network_for(name, 1024).value
+    inside, between = network.topology.dimensions
+    assert (inside.block, inside.size, between.block, between.size) == (block, size, Block.SWITCH, 1024 // size)
+    assert network.bandwidths == bandwidths
+
+
+@pytest.mark.parametrize("gpus", [4, 64])
+def test_gpus_of_gh200_reach_each_other_through_the_network_alone(gpus):
+    network = network_for("gh200-slingshot", gpus).value
+    assert [(each.block, each.size) for each in network.topology.dimensions] == [(Block.SWITCH, gpus)]
+    assert network.bandwidths == (25e9,)
+
+
 def test_devices_name_networks_of_the_zoo():
     named = {name: default_network(name) for name in names("devices")}
     assert set(named.values()) <= {None, *OPEN}
+    assert (named["gb200"], named["gh200-96gb"]) == ("nvl72", "gh200-slingshot")
     assert (named["v100-32gb"], named["a100-40gb"], named["h100"], named["b200"]) == (
         *("dgx-v100", "dgx-a100", "dgx-h100", "dgx-b200"),
     )
