@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
@@ -11,7 +12,7 @@ from simcore.errors import InputError
 from simcore.files import read_yaml
 from simcore.models.training.parallel.stack import Stack
 from simcore.readers.devices import default_stack
-from simcore.readers.quantities import Strict
+from simcore.readers.quantities import Flag, Measure, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import json_or_yaml
 from simcore.readers.zoo import names
@@ -24,20 +25,23 @@ FP8 = "-fp8"
 """What the name of a stack ends with that was measured with products in fp8."""
 
 
+_Share = Annotated[Measure, Field(gt=0)]
+
+
 class _Stack(Strict):
     description: str
     source: str
-    products: float = Field(gt=0, allow_inf_nan=False)
-    launch: float = Field(ge=0, allow_inf_nan=False)
-    network: float = Field(gt=0, allow_inf_nan=False)
-    attention: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    overlap_tensor: bool = False
-    stops_early: bool = False
-    low: float = Field(gt=0, allow_inf_nan=False)
-    high: float = Field(gt=0, allow_inf_nan=False)
-    rows: int = Field(ge=0)
-    held: int = Field(ge=0)
-    split: list[float] = Field(default_factory=list)
+    products: _Share
+    launch: Annotated[Time, Field(ge=0)]
+    network: _Share
+    attention: _Share | None = None
+    overlap_tensor: Flag = False
+    stops_early: Flag = False
+    low: _Share
+    high: _Share
+    rows: Annotated[Whole, Field(ge=0)]
+    held: Annotated[Whole, Field(ge=0)]
+    split: list[Annotated[Measure, Field(ge=0)]] = Field(default_factory=list)
     fitted: list[str] = Field(default_factory=list)
 
 
@@ -67,7 +71,8 @@ def stack_text(stack: Stack) -> str:
     fields: dict[str, object] = {
         "description": f"{stack.name}: constants fitted to {stack.rows} measured iterations, interval of {stack.held}",
         "source": stack.source or "not given",
-        "products": stack.products, "launch": stack.launch, "network": stack.network, "attention": stack.attention,
+        "products": stack.products, "launch": f"{stack.launch * 1e6:.4g} us", "network": stack.network,
+        "attention": stack.attention,
         "overlap_tensor": stack.overlap_tensor, "stops_early": stack.stops_early,
         "low": stack.low, "high": stack.high, "rows": stack.rows,
         "held": stack.held,

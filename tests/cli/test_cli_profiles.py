@@ -18,7 +18,9 @@ from simcore.readers.profiles import read_profile
 from simcore.readers.step_times import read_step_times
 from simcore.readers.zoo import find, names
 
-PUBLISHED = ["a100-80gb", "b200", "h200", "p100-16gb", "v100-16gb"]
+PUBLISHED = [
+    *("a100-80gb", "b200", "b300", "gb200", "gb300", "gh200-96gb", "h100-96gb", "h200", "p100-16gb", "v100-16gb"),
+]
 TABLES = ["a100-pcie-40gb", "a100-pcie-80gb", "h100", "p100-pcie-16gb", "t4", "v100-32gb", "v100-pcie-32gb"]
 
 

@@ -122,8 +122,8 @@ def test_a_layout_takes_measured_times_on_the_nodes_that_its_groups_lie_on():
     assert placement.seconds(sent) == a100.timing("all-reduce", Span(4), (300e9, 25e9)).seconds(64e6)
     assert placement.span(Axis.DATA) == Span(2, 4)
     gradients = Communication(Collective.ALL_REDUCE, 64e6, Axis.DATA)
-    assert placement.seconds_on(gradients, (0, 1)) == placement.seconds(gradients)
-    assert 0 < placement.seconds_on(gradients, (0,)) < placement.seconds(gradients)
+    assert placement.seconds_on((0, 1), [gradients]) == placement.seconds(gradients)
+    assert 0 < placement.seconds_on((0,), [gradients]) < placement.seconds(gradients)
     assert {(kind, axis) for kind, axis, _ in placement.used()} == {
         (Collective.ALL_REDUCE, Axis.TENSOR), (Collective.ALL_REDUCE, Axis.DATA),
     }  # fmt: skip

@@ -31,6 +31,7 @@ REFERENCES = References(
     perf_per_cost={"4D": Spread(25.0, 20.0)},
     perf_per_cost_over_2d={},
     table6=(),
+    iterations=(),
     source="",
 )
 

@@ -209,7 +209,7 @@ def test_stacks_of_the_zoo():
 
 
 GOOD = {
-    "description": "text", "source": "text", "products": "0.5", "launch": "1e-6", "network": "0.5", "low": "0.9",
+    "description": "text", "source": "text", "products": "0.5", "launch": "1 us", "network": "0.5", "low": "0.9",
     "high": "1.1", "rows": "1", "held": "1",
 }  # fmt: skip
 
@@ -218,7 +218,7 @@ GOOD = {
     ("field", "value"),
     [
         ("products", "0"), ("products", "-1"), ("products", "fast"), ("products", ".nan"), ("products", ".inf"),
-        ("launch", "-1e-6"), ("launch", ".inf"), ("network", "0"), ("network", "[]"), ("attention", "0"),
+        ("launch", "-1 us"), ("launch", "1e-6"), ("network", "0"), ("network", "[]"), ("attention", "0"),
         ("attention", ".inf"),
         ("low", "0"), ("low", "1.2"), ("high", "null"), ("rows", "-1"), ("rows", "1.5"), ("held", "many"),
         ("speed", "1"), ("split", "x"), ("fitted", "3"),
