@@ -16,6 +16,7 @@ from simcore.readers.quantities import Flag, Measure, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import json_or_yaml
 from simcore.readers.zoo import names
+from simcore.units import counted
 
 USUAL = "usual"
 """The stack that stands in for one that nobody measured: medians of those that were."""
@@ -64,12 +65,19 @@ def read_stack(name_or_path: str | Path | InputFile, place: str = "stack") -> Re
     ))  # fmt: skip
 
 
+def _described(stack: Stack) -> str:
+    if not stack.rows:
+        return f"what stands in for software that was not measured; interval of {stack.held:,} measured iterations"
+    of = f"{counted(stack.rows, 'measured iteration')}, held against {counted(stack.held, 'other')}"
+    return f"constants fitted to {of}"
+
+
 def stack_text(stack: Stack) -> str:
     """Return a stack as the YAML that `read_stack` reads."""
     import yaml
 
     fields: dict[str, object] = {
-        "description": f"{stack.name}: constants fitted to {stack.rows} measured iterations, interval of {stack.held}",
+        "description": _described(stack),
         "source": stack.source or "not given",
         "products": stack.products, "launch": f"{stack.launch * 1e6:.4g} us", "network": stack.network,
         "attention": stack.attention,

@@ -13,7 +13,7 @@ from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.stack import Stack
 from simcore.report import Column, Grid
 from simcore.studies.deployment.parallel import ParallelRequest
-from simcore.units import format_si
+from simcore.units import counted, format_si
 
 GIB = 2.0**30
 """Bytes of a GiB [B]."""
@@ -85,7 +85,7 @@ def stack_words(stack: Stack | None) -> str:
     if stack is None:
         return "no stack: all that the device and the network can"
     reached = f"products at {stack.products:.0%}, network at {stack.network:.0%}, {stack.launch * 1e6:.3g} us a launch"
-    of = f"fitted to {stack.rows:,} measured iterations" if stack.rows else stack.source or "as given"
+    of = f"fitted to {counted(stack.rows, 'measured iteration')}" if stack.rows else stack.source or "as given"
     return f"stack {stack.name} ({reached}; {of})"
 
 
