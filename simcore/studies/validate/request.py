@@ -26,4 +26,8 @@ class ValidateRequest(Request):
         metavar="FILE",
         help="Training iterations of your own: their errors, and the constants fitted to them.",
     )
-    source: str = option(default="", metavar="TEXT", help="Only sources whose text contains this, in any case.")
+    source: str = option(
+        default="",
+        metavar="TEXT",
+        help="Only sources whose text contains this, in any case; bloom, selene, mlperf and mosaic too.",
+    )

@@ -60,8 +60,16 @@ def validate(request: ValidateRequest) -> ValidateResult | MemoryValidation:
     )
 
 
+CALLED = {
+    "bloom": ("bigscience-workshop",), "selene": ("korthikanti", "narayanan", "mt-nlg"), "mlperf": ("mlcommons",),
+    "mosaic": ("mosaicml",), "dgx-cloud": ("nvidia/dgxc",), "nemo": ("nvidia/nemo@", "nvidia/dgxc"),
+    "aceso": ("aceso", "microsoft/superscaler"),
+}  # fmt: skip
+"""What public sources are also called, and how their texts begin."""
+
+
 def chosen(text: str, sources: Sequence[str]) -> list[str]:
-    """Return the sources that contain a text in any case, each once.
+    """Return the sources that contain a text in any case, or that are called so (`CALLED`), each once.
 
     Raises
     ------
@@ -72,9 +80,12 @@ def chosen(text: str, sources: Sequence[str]) -> list[str]:
     --------
     >>> chosen("VTRAIN", ["VIA-Research/vTrain", "Aceso", "VIA-Research/vTrain"])
     ['VIA-Research/vTrain']
+    >>> chosen("bloom", ["bigscience-workshop/bigscience", "Narayanan et al."])
+    ['bigscience-workshop/bigscience']
     """
     each = list(dict.fromkeys(sources))
-    found = [source for source in each if text.lower() in source.lower()]
+    begins = CALLED.get(text.lower(), ())
+    found = [source for source in each if text.lower() in source.lower() or source.lower().startswith(begins)]
     if each and not found:
         there = ", ".join(short(source, 36) for source in each)
         raise InputError(field("source"), f"'{text}'", f"a part of one of {there}")
