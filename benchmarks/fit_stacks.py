@@ -13,8 +13,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from simcore.readers.measured import read_rows
-from simcore.readers.stacks import USUAL, stack_text
-from simcore.studies.validate.fitting import Fitted, expressed, fitted, usual, with_intervals
+from simcore.readers.stacks import USUAL, read_stack, stack_text
+from simcore.studies.validate.fitting import Fitted, expressed, fitted, held_against, usual, with_intervals
 from simcore.studies.validate.runs import Run, runs_of
 
 from tables import ITERATIONS, table
@@ -28,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", dest="folder", type=Path)
     parser.add_argument("--only", default="")
+    parser.add_argument("--keep", action="store_true", help="keep the constants of the zoo, and make intervals anew")
     given = parser.parse_args()
     path = table(ITERATIONS)
     if path is None:
@@ -40,7 +41,10 @@ def main() -> None:
     made = []
     for name, of in chosen.items():
         word = NAMED.get(name)
-        one = fitted(name, of, None if word is None else lambda run, word=word: word in run.row["source"])
+        if given.keep:
+            one = held_against(read_stack(name).value, of)
+        else:
+            one = fitted(name, of, None if word is None else lambda run, word=word: word in run.row["source"])
         made.append(one)
         report(one, len(of))
     made = with_intervals(made)

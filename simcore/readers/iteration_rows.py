@@ -257,6 +257,8 @@ def _device(row: Row) -> tuple[str, str]:
 
 def _model(row: Row) -> Transformer:
     name = row["model"].lower()
+    if not row["layers"] and "bigscience-workshop" not in row["source"]:  # whose parameters tell the layers
+        raise Unexpressed("layers is not in the row")
     if "MegaScale" in row["framework"]:
         raise Unexpressed("parallel blocks and a sliding window of unknown width")
     if "switch" in name:

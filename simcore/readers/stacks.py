@@ -30,6 +30,7 @@ _Share = Annotated[Measure, Field(gt=0)]
 
 
 class _Stack(Strict):
+    name: str = ""
     description: str
     source: str
     products: _Share
@@ -56,10 +57,11 @@ def read_stack(name_or_path: str | Path | InputFile, place: str = "stack") -> Re
     """
     file = read_entry("stacks", name_or_path, place, "stack")
     data = read_yaml(file.path, _Stack, "stack", json_or_yaml(file, "stack"))
-    if data.low > data.high:
-        raise InputError(f"{file.path}, field 'low'", f"{data.low:g}", f"at most the field 'high', {data.high:g}")
+    if not data.low <= 1 <= data.high:
+        expected = "low at most 1 and high at least 1, as the interval is around a prediction"
+        raise InputError(f"{file.path}, field 'low'", f"{data.low:g} to {data.high:g}", expected)
     return file.of(Stack(
-        file.path.stem, data.products, data.launch, data.network, data.attention, data.overlap_tensor,
+        data.name or file.path.stem, data.products, data.launch, data.network, data.attention, data.overlap_tensor,
         data.stops_early, data.low, data.high, data.rows, data.held, data.source,
         frozenset(data.fitted), tuple(data.split),
     ))  # fmt: skip
@@ -77,6 +79,7 @@ def stack_text(stack: Stack) -> str:
     import yaml
 
     fields: dict[str, object] = {
+        **({} if stack.name in names("stacks") else {"name": stack.name}),
         "description": _described(stack),
         "source": stack.source or "not given",
         "products": stack.products, "launch": f"{stack.launch * 1e6:.4g} us", "network": stack.network,

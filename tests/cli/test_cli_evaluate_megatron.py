@@ -75,7 +75,7 @@ def test_a_report_has_errors_where_something_was_measured():
     text = asked().stdout
     assert text.count("%  yes") == 4
     assert "No constant is fitted" not in text
-    assert "Of 4 measured rows" in text
+    assert "Of 4 rows with a time" in text
 
 
 def test_json_says_what_it_is_made_of():

@@ -83,7 +83,7 @@ def chosen_words(request: ParallelRequest) -> tuple[str, ...]:
 def stack_words(stack: Stack | None) -> str:
     """Say what software is taken to reach, and where that comes from."""
     if stack is None:
-        return "no stack: all that the device and the network can"
+        return "no stack: what data sheets and measurements say of device and network"
     reached = f"products at {stack.products:.0%}, network at {stack.network:.0%}, {stack.launch * 1e6:.3g} us a launch"
     of = f"fitted to {counted(stack.rows, 'measured iteration')}" if stack.rows else stack.source or "as given"
     return f"stack {stack.name} ({reached}; {of})"

@@ -136,7 +136,7 @@ def _notes(table: Table) -> Iterator[str]:
     yield f"Constants are those of the stack {STACK}, fitted to the iterations whose time is given."
     off = [row["predicted"] / row["measured"] - 1 for row in table if row["measured"] is not None]
     if off:
-        yield f"Of {len(off)} measured rows: {_size(off)}."
+        yield f"Of {len(off)} rows with a time, to which the constants were fitted: {_size(off)}."
 
 
 def _size(off: Iterable[float]) -> str:

@@ -71,7 +71,9 @@ def _under(result: IterationOutcome) -> Iterator[str]:
         yield f"closed form {format_si(result.time, 's', 5)}; simulated chunk by chunk {time} ({more:+.2%})"
     if result.tried is not None:
         what = "fastest that fits" if result.fits else "one that needs least memory, as none fits,"
-        yield f"what was not given is chosen: the {what} of {result.tried:,} layouts"
+        alone = layout.cp == layout.vp == 1
+        beyond = "; simcore search tries CP and VP too" if alone else ""
+        yield f"what was not given is chosen: the {what} of {result.tried:,} layouts{beyond}"
     verdict = "fits: pipeline rank {} needs most, {}" if result.fits else "OUT OF MEMORY: pipeline rank {} needs {}"
     yield verdict.format(worst.rank, f"{gib(worst.reserved)} GiB of {gib(result.capacity)} GiB")
 

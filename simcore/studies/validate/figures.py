@@ -106,7 +106,7 @@ def errors(tables: Sequence[Measured]) -> Figure:
             _noise(axes, position, one)
             _box(axes, position, one)
         _far(axes, [one.off for one in drawn])
-        names = [f"{short(one.source, _LONGEST)} ({len(one.off):,})" for one in drawn]
+        names = [f"{short(one.source, _LONGEST)} ({len(one.off):,}{'*' * one.fitted})" for one in drawn]
         axes.set_yticks(range(len(drawn)), names, fontsize=7)
         axes.set(xlim=(-100 * FAR, 100 * FAR), ylim=(len(drawn) - 0.4, -0.6), xlabel="predicted / measured - 1 [%]")
         axes.grid(axis="x", alpha=0.25, linewidth=0.5)
@@ -114,20 +114,21 @@ def errors(tables: Sequence[Measured]) -> Figure:
         _legend(figure, {one.what for one in drawn})
         text = (
             f"box: half of the rows; line: median; whiskers: nine of ten rows; grey: {BAND:.0%} to either side; "
-            f"triangles: more than one row in twenty lies beyond {FAR:.0%}"
+            f"triangles: more than one row in twenty lies beyond {FAR:.0%}; *: constants were fitted to these rows"
         )
         return caption(figure, text)
 
 
 @dataclass(frozen=True)
 class _Line:
-    """A source in the figure of errors: its table, its noise, from rows and published, and relative errors."""
+    """A source in the figure of errors: its table, its noise, from rows and published, relative errors, if fitted."""
 
     what: str
     source: str
     noise: float | None
     published: float | None
     off: list[float]
+    fitted: bool
 
 
 def _lines(table: Measured) -> list[_Line]:
@@ -139,6 +140,7 @@ def _lines(table: Measured) -> list[_Line]:
         _Line(
             table.what, source, table.sources[source].noise,
             min((each.least for each in table.published(source)), default=None), values,
+            bool(table.sources[source].of_fitted),
         )
         for source, values in off.items()
     ]  # fmt: skip

@@ -15,6 +15,7 @@ from simcore.errors import InputError
 from simcore.models.training.parallel.stack import Stack
 from simcore.numerals import as_real
 from simcore.studies.validate.runs import Predictor, Run
+from simcore.units import counted
 
 SHARE = 10
 """One row in so many of a stack is fitted to."""
@@ -42,7 +43,7 @@ STARTS = tuple((0.7, launch, network) for launch in (8e-6, 5e-5) for network in 
 """Where the search for constants begins."""
 
 POOLED = 10
-"""Rows of its own that weigh as much in a stack's interval as those of all stacks."""
+"""Rows of its own from which on a stack has an interval of its own."""
 
 
 def chosen(runs: Sequence[Run], where: Callable[[Run], bool] | None = None) -> list[Run]:
@@ -151,12 +152,16 @@ class Fitted:
 def fitted(name: str, runs: Sequence[Run], where: Callable[[Run], bool] | None = None) -> Fitted:
     """Fit a stack to some of its rows, and hold it against the others; the interval is `with_intervals`'."""
     mine = chosen(runs, where)
-    sources = "; ".join(dict.fromkeys(run.row["source"] for run in runs))
-    stack = fit_stack(name, mine, sources)
-    inside = {id(run) for run in mine}
+    stack = fit_stack(name, mine, "; ".join(dict.fromkeys(run.row["source"] for run in runs)))
+    return held_against(replace(stack, split=_split(mine)), runs)
+
+
+def held_against(stack: Stack, runs: Sequence[Run]) -> Fitted:
+    """Hold a stack against the rows that it was not fitted to."""
     predictor = Predictor()
-    ratios = tuple(run.measured / predictor.seconds(run, stack) for run in runs if id(run) not in inside)
-    return Fitted(replace(stack, held=len(ratios), split=_split(mine)), ratios)
+    others = [run for run in runs if run.row.get("row_id", "") not in stack.fitted]
+    ratios = tuple(run.measured / predictor.seconds(run, stack) for run in others)
+    return Fitted(replace(stack, held=len(ratios)), ratios)
 
 
 def of_all(name: str, runs: Sequence[Run]) -> tuple[Stack, list[str]]:
@@ -168,6 +173,7 @@ def of_all(name: str, runs: Sequence[Run]) -> tuple[Stack, list[str]]:
         The stack, and what was fitted to what.
     """
     stack = fit_stack(name, runs, "; ".join(dict.fromkeys(run.row["source"] for run in runs)))
+    stack = replace(stack, split=_split(runs))
     parts, predictor, logs = min(FOLDS, len(runs)), Predictor(), []
     for part in range(parts) if parts > 1 else ():
         others = [run for at, run in enumerate(runs) if at % parts != part]
@@ -177,14 +183,42 @@ def of_all(name: str, runs: Sequence[Run]) -> tuple[Stack, list[str]]:
     known = [math.log(end) for end in (STANDING.low, STANDING.high)]
     stack = replace(_with_interval(single, known), held=len(logs))
     constants = f"products {stack.products:.3g}, launch {stack.launch * 1e6:.3g} us, network {stack.network:.3g}"
-    told = [f"Three constants were fitted to {len(runs):,} rows: {constants}."]
+    told = [f"Three constants were fitted to {counted(len(runs), 'row')}: {constants}."]
     if logs:
         off = statistics.fmean(abs(math.exp(-log) - 1) for log in logs)
         told.append(f"Rows that were left out in turn are off by {off:.1%} in the mean.")
     else:
         told.append("One row says nothing of its own error: the interval is that of all stacks.")
+    told += _doubts(stack, runs)
     return stack, told
 
+
+def _doubts(stack: Stack, runs: Sequence[Run]) -> list[str]:
+    """Say which rows do not fit, and which constants no device or network can have."""
+    told, predictor = [], Predictor()
+    far = [run for run in runs if abs(predictor.seconds(run, stack) / run.measured - 1) > FAR]
+    if far:
+        names = ", ".join(
+            run.row.get("row_id") or f"{run.row['model']} of {run.measured:g} s" for run in far[:MOST_NAMED]
+        )
+        told.append(f"Off by more than {FAR:.0%} all the same: {names}. Check their sizes, degrees and times.")
+    above = [name for name in ("products", "network") if getattr(stack, name) > 1 + FAR]
+    if above:
+        told.append(
+            f"{' and '.join(above).capitalize()} above what the profile or the network has: rows that the constants do "
+            "not explain, or another device or network."
+        )
+    unsure = [name for name, sure in stack.identified.items() if not sure]
+    if unsure:
+        told.append(f"The rows do not identify {', '.join(unsure)}: two halves of them differ, or they are too few.")
+    return told
+
+
+FAR = 0.25
+"""A row is named that is off by more than this share."""
+
+MOST_NAMED = 5
+"""Rows that are named at most."""
 
 FOLDS = 5
 """Parts of a user's rows, each of which is left out in turn."""
@@ -204,9 +238,9 @@ def _split(runs: Sequence[Run]) -> tuple[float, ...]:
 
 
 def with_intervals(each: Sequence[Fitted]) -> list[Fitted]:
-    """Return stacks with intervals: 90 % of the rows that they were not fitted to, with all stacks where these are few.
+    """Return stacks with intervals: 90 % of the rows that they were not fitted to.
 
-    The logarithm of an end is the mean of the stack's own and of all stacks', weighed by rows and `POOLED`.
+    Fewer rows than `POOLED` widen the interval of all stacks' rows together, so that it holds them too.
     """
     pooled = [math.log(ratio) for one in each for ratio in one.ratios]
     ends = [float(end) for end in np.quantile(pooled, (0.05, 0.95))] if pooled else [-0.2, 0.2]
@@ -214,10 +248,12 @@ def with_intervals(each: Sequence[Fitted]) -> list[Fitted]:
 
 
 def _with_interval(one: Fitted, ends: Sequence[float]) -> Stack:
-    logs, count = [math.log(ratio) for ratio in one.ratios], len(one.ratios)
-    own = [float(end) for end in np.quantile(logs, (0.05, 0.95))] if count else ends
-    beside = POOLED * POOLED / max(POOLED, count) if count < 3 * POOLED else 0.0
-    low, high = ((count * mine + beside * all_) / (count + beside) for mine, all_ in zip(own, ends, strict=True))
+    logs = [math.log(ratio) for ratio in one.ratios]
+    if len(logs) < POOLED:  # few rows widen what all stacks have
+        low, high = min([*logs, ends[0]]), max([*logs, ends[1]])
+    else:
+        low, high = (float(end) for end in np.quantile(logs, (0.05, 0.95)))
+    low, high = min(low, 0.0), max(high, 0.0)
     return replace(one.stack, low=float(f"{math.exp(low):.4g}"), high=float(f"{math.exp(high):.4g}"))
 
 

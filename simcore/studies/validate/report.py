@@ -80,6 +80,7 @@ def _fitted(result: ValidateOutcome) -> Iterator[str]:
             f"Three constants each of {count} stacks were fitted to {rows:,} rows, mostly a tenth. Halves of those "
             f"rows give all three within 5% for {sure} of the stacks; others are not identified: see stacks.csv of -o."
         )
+        yield "Their intervals are quantiles of public rows: where rows are among those, 'in 90%' says little."
     yield from result.fits
 
 

@@ -13,7 +13,7 @@ from simcore.models.training.parallel.sharding import sharded_operators
 
 TERMS = (
     "kernels that were measured", "kernels derived from other devices", "kernels from data sheets",
-    "collectives that were measured", "network from data sheets", "fitted constants",
+    "collectives fitted to measurements", "network from data sheets", "fitted constants",
 )  # fmt: skip
 """What the terms of a prediction are called; they add up to it."""
 
