@@ -61,7 +61,7 @@ def test_facts_are_those_of_the_table_beside_the_checkout(shared):
 def test_predictions_are_those_of_the_same_iteration_by_hand(table, at, model, degrees):
     found = iteration(
         model, device="a100-80gb", network="selene", precision="fp16", attention="eager", recompute="selective",
-        sequence_parallel=True, zero=0, **degrees,
+        sequence_parallel=True, zero=0, stack="megatron-lm-selene-a100-80gb", **degrees,
     )  # fmt: skip
     assert table[at]["predicted"] == found.time
 
