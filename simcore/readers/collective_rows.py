@@ -121,6 +121,8 @@ def measured_row(
     seconds = None if value is None or not math.isfinite(value) or value <= 0 else value * unit
     if seconds is None:
         why = why or f"its time is '{time}', which is no time above 0"
+    elif seconds < LEAST_SECONDS:
+        why = why or f"its time is {time}, shorter than any"
     elif seconds >= FAILED:
         seconds, why = None, why or f"it did not run: its time is {time}"
     if why:
@@ -133,13 +135,19 @@ def measured_row(
     return replace(base, kind=kind, span=span, size=bytes_ / count if shard else bytes_, seconds=seconds, state=state)
 
 
+MOST_GPUS, MOST_BYTES, LEAST_SECONDS = 10**6, 1e15, 1e-9
+"""What no measured collective is beyond."""
+
+
 def _wrong(word: str, kind: str, gpus: str, count: int | None, size: str, bytes_: float | None) -> Iterator[str]:
     if not kind:
         yield f"'{word}' is no collective that the model has: {', '.join(sorted(set(WORDS.values())))}"
     if count is None or count < 2:
         yield f"'{gpus}' is no number of GPUs above 1"
-    if bytes_ is None or not math.isfinite(bytes_) or bytes_ < 0:
-        yield f"'{size}' is no size of at least 0"
+    elif count > MOST_GPUS:
+        yield f"{count:,} GPUs are more than {MOST_GPUS:,}"
+    if bytes_ is None or not math.isfinite(bytes_) or not 0 <= bytes_ <= MOST_BYTES:
+        yield f"'{size}' is no size of at least 0 and at most {MOST_BYTES:g} bytes"
 
 
 def _is_shard(source: str, row: Mapping[str, str]) -> bool:

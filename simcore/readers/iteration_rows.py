@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from simcore.models.training.architecture import Embedding, Experts, Transformer
 from simcore.models.training.functions import Activation, Functions, Norm, Positions
-from simcore.models.training.parallel.layout import FSDP, NUMBER_FORMATS, Layout, NumberFormat, Recompute, Splitter
+from simcore.models.training.parallel.layout import Layout, NumberFormat, Recompute, Splitter
 from simcore.outputs import is_there
 from simcore.readers.devices import default_network
-from simcore.readers.memory_iterations import BLOOM_BF16, DEEPSPEED_BF16, DEEPSPEED_FP16, SAILOR_HEADS, gpt
-from simcore.readers.memory_rows import FP16, Unexpressed, whole
+from simcore.readers.iteration_software import FRAMEWORKS, NEMO, OTHER, OTHER_ATTENTION, SOFTWARE, Software
+from simcore.readers.memory_iterations import BLOOM_BF16, SAILOR_HEADS, gpt
+from simcore.readers.memory_rows import Unexpressed, whole
 from simcore.readers.row_sizes import check_sizes
 from simcore.readers.zoo import names
 
@@ -51,107 +52,6 @@ DEVICES = (
 
 INTERCONNECTS = (("Omni-Path 100 Gb/s per node", "jean-zay-a100"), ("between nodes 800 Gb/s", "a100-800g"))
 """What rows say of a network that is not the usual one of their device, and its name in the zoo."""
-
-
-@dataclass(frozen=True)
-class Software:
-    """What a training framework does that rows do not say.
-
-    Attributes
-    ----------
-    stack : str
-        Its name among the stacks, before the device's.
-    fused : bool
-        Whether attention is one kernel, which leaves out what a causal mask hides.
-    overlap : bool
-        Whether replicas send while layers compute.
-    formats : mapping of str to NumberFormat
-        What numbers take, by a word of the column of precision.
-    splitter : Splitter
-        Whose tensor parallelism it is.
-    attention : mapping of str to float
-        Share of a device's peak that its kernel of fused attention reaches, by profile; see `FLASH_2`.
-    stops_early : bool
-        Whether its checkpoints are those of torch, which stop early.
-    overlap_tensor : bool
-        Whether collectives of tensor parallelism run beside their products.
-    """
-
-    stack: str
-    fused: bool = True
-    overlap: bool = True
-    formats: Mapping[str, NumberFormat] = field(default_factory=dict)
-    splitter: Splitter = Splitter.MEGATRON
-    attention: Mapping[str, float] = field(default_factory=dict)
-    stops_early: bool = False
-    overlap_tensor: bool = False
-
-
-FLASH_1 = {"a100": 0.33, "h100": 0.17}
-"""Share of the peak that FlashAttention 1 reaches, forward and backward, by the beginning of a profile's name.
-
-Its successor's paper names 30 to 50 % forward and 25 to 35 % backward on A100, and half of the successor's speed
-(Dao, arXiv:2307.08691)."""
-
-FLASH_2 = {"a100": 0.57, "h100": 0.33}
-"""The same of FlashAttention 2: 50 to 73 % forward and up to 63 % backward on A100 (Dao, arXiv:2307.08691); 319 to 335
-TFLOP/s on H100 with a causal mask and heads 128 wide (Shah et al., arXiv:2407.08608, figure 5)."""
-
-CUDNN = {"a100": 0.57, "h100": 0.53, "b200": 0.5, "b300": 0.5, "gb200": 0.5, "gb300": 0.5}
-"""The same of cuDNN, which Transformer Engine calls: 518 to 539 TFLOP/s on H100 (Shah et al., figure 5); for Blackwell
-it is assumed."""
-
-OTHER_ATTENTION = 0.45
-"""Where none of them names the device; assumed."""
-
-MEGATRON = {
-    "mxfp8": NUMBER_FORMATS["mxfp8"], "fp8": NUMBER_FORMATS["fp8"], "bf16": NUMBER_FORMATS["bf16"], "fp16": FP16,
-}  # fmt: skip
-"""Number formats of Megatron-LM and what is built on it."""
-
-FSDP_FP8 = replace(FSDP, name="fp8 of fp32 weights", products="fp8")
-"""Mixed precision of torch's FSDP with products in fp8."""
-
-OF_FSDP = {"float8": FSDP_FP8, "fp8": FSDP_FP8, "bf16": FSDP}
-"""Number formats of what is built on torch's FSDP."""
-
-_EAGER = Software("eager", fused=False, formats={"fp32": NUMBER_FORMATS["fp32"]})
-_DEEPSPEED = Software("megatron-deepspeed", fused=False, overlap=False, formats={"fp16": FP16})
-_NEMO = Software("nemo", overlap_tensor=True, formats=MEGATRON, attention=CUDNN)
-_TORCH = Software("torch", stops_early=True, formats=OF_FSDP, attention=FLASH_2)
-_SELENE = Software("megatron-lm-selene", fused=False, formats=MEGATRON)
-
-SOFTWARE = (
-    ("vTrain", replace(_DEEPSPEED, stack="megatron-deepspeed-vtrain")),
-    ("mosaicml", replace(_TORCH, stack="llm-foundry", attention=FLASH_1)),
-    ("dgxc-benchmarking", _NEMO),
-    ("NeMo@", _NEMO),
-    ("Megatron-Bridge", replace(_NEMO, stack="megatron-bridge")),
-    ("Automodel", replace(_TORCH, stack="automodel", attention=CUDNN)),
-    ("mlcommons", replace(_NEMO, stack="nemo-mlperf")),
-    ("torchtitan", replace(_TORCH, stack="torchtitan", splitter=Splitter.DTENSOR)),
-    ("sailor", replace(_DEEPSPEED, stack="sailor")),
-    ("Korthikanti", _SELENE),
-    ("Narayanan", _SELENE),
-    ("MT-NLG", replace(_DEEPSPEED, stack="megatron-deepspeed-selene", formats=MEGATRON)),
-    ("MegaScale", Software("megatron-lm-megascale", formats=MEGATRON, attention=FLASH_2)),
-    ("NeuSight", _EAGER),
-    (
-        "bigscience-workshop",
-        replace(
-            _DEEPSPEED, stack="megatron-deepspeed-bigscience", formats={"fp16": DEEPSPEED_FP16, "bf16": DEEPSPEED_BF16}
-        ),
-    ),
-)
-"""Software by what its source's name holds; the first that fits."""
-
-FRAMEWORKS = (
-    ("torchtitan", replace(_TORCH, splitter=Splitter.DTENSOR)), ("fsdp", _TORCH), ("pytorch", _TORCH),
-    ("deepspeed", replace(_DEEPSPEED, formats=MEGATRON)), ("nemo", _NEMO), ("megatron-bridge", _NEMO),
-)  # fmt: skip
-"""Software of rows of other sources, by what their framework's name holds."""
-
-_OTHER = Software("other", formats=MEGATRON | {"fp32": NUMBER_FORMATS["fp32"]}, attention=CUDNN)
 
 
 @dataclass(frozen=True)
@@ -213,7 +113,7 @@ def described(row: Row) -> Iteration:
 def _by_framework(row: Row) -> Software:
     """Return the software of a row whose source is not known, from what its framework is called."""
     framework = row["framework"].lower()
-    found = next((each for word, each in FRAMEWORKS if word in framework), _OTHER)
+    found = next((each for word, each in FRAMEWORKS if word in framework), OTHER)
     return replace(found, stack=re.sub(r"[^a-z0-9]+", "-", framework).strip("-") or "unknown")
 
 
@@ -303,7 +203,7 @@ def _layout(row: Row, model: Transformer, software: Software) -> Layout:
     recompute, layers = _recompute(row, software, model.blocks // (pp * vp))
     return Layout(
         tp=tp, pp=pp, vp=vp, cp=cp, ep=ep, dp=dp, micro_batch=micro, micro_batches=batch // (micro * dp),
-        sequence_parallel=tp > 1 and (torch_cuts or row["sequence_parallel"].lower() in {"yes", "true", "1"}),
+        sequence_parallel=(_said(row, "sequence_parallel") or torch_cuts) and tp > 1,
         splitter=software.splitter, zero=_zero(row), recompute=recompute, recompute_layers=layers,
         stops_early=software.stops_early, order="interleaved" if vp > 1 else "1F1B", fused_attention=software.fused,
         # torchtitan's ring was not balanced: its last GPU sees nearly all keys
@@ -324,6 +224,14 @@ def _replicas(row: Row, others: int) -> int:
     return gpus // others
 
 
+def _said(row: Row, column: str) -> bool:
+    """Return what a column of yes and no says; without a word no."""
+    text = row[column].strip().lower()
+    if text not in {"", "no", "false", "0", "yes", "true", "1"}:
+        raise Unexpressed(f"{column} is '{row[column]}', neither yes nor no")
+    return text in {"yes", "true", "1"}
+
+
 def _asynchronous(row: Row) -> bool:
     """Say whether torchtitan's tensor parallelism is asynchronous, as a note has it after the name of its file."""
     return "torchtitan" in row["source"] and "async" in row["note"].lower().rpartition(".md")[2]
@@ -333,7 +241,7 @@ def _chunks(row: Row, model: Transformer, software: Software, pp: int) -> int:
     if pp == 1:
         return 1
     # NeMo's rows give one chunk as 1
-    if "not in the table" in row["vp"] or (software is _NEMO and not row["vp"]):
+    if "not in the table" in row["vp"] or (software is NEMO and not row["vp"]):
         raise Unexpressed("chunks of the interleaved pipeline are not in the row")
     # MLPerf's rows name a file that is not here: one block in each chunk, as NeMo's settings of this model have it
     return model.blocks // pp if row["vp"].startswith("see config") else _degree(row, "vp")
@@ -369,7 +277,11 @@ def _zero(row: Row) -> int:
         return int(text[5])
     if "SHARD_GRAD_OP" in text:
         return 2
-    return 3 if "FSDP" in text or "FULL_SHARD" in text else 1 if text.startswith("dist-optimizer") else 0
+    if "FSDP" in text or "FULL_SHARD" in text:
+        return 3
+    if text and not text.startswith(("dist-optimizer", "none", "DDP")):
+        raise Unexpressed(f"zero_or_fsdp '{text}' is not understood")
+    return 1 if text.startswith("dist-optimizer") else 0
 
 
 def _recompute(row: Row, software: Software, blocks: int) -> tuple[Recompute, int | None]:
@@ -382,8 +294,10 @@ def _recompute(row: Row, software: Software, blocks: int) -> tuple[Recompute, in
         return Recompute.FULL, None
     if software.splitter is Splitter.DTENSOR and text in {"selective", "per-op SAC"}:
         return Recompute.FULL, max(1, blocks // 2)
-    if text.startswith("selective") and not software.fused:
-        return Recompute.SELECTIVE, None
+    if text.startswith("selective"):
+        return (Recompute.NONE if software.fused else Recompute.SELECTIVE), None
+    if text and not text.startswith("none"):
+        raise Unexpressed(f"recompute '{text}' is not understood")
     return Recompute.NONE, None
 
 

@@ -26,7 +26,7 @@ FP8 = "-fp8"
 """What the name of a stack ends with that was measured with products in fp8."""
 
 
-_Share = Annotated[Measure, Field(gt=0)]
+_Share = Annotated[Measure, Field(gt=0, le=10)]
 
 
 class _Stack(Strict):
@@ -34,7 +34,7 @@ class _Stack(Strict):
     description: str
     source: str
     products: _Share
-    launch: Annotated[Time, Field(ge=0)]
+    launch: Annotated[Time, Field(ge=0, le=0.01)]
     network: _Share
     attention: _Share | None = None
     overlap_tensor: Flag = False
@@ -43,7 +43,7 @@ class _Stack(Strict):
     high: _Share
     rows: Annotated[Whole, Field(ge=0)]
     held: Annotated[Whole, Field(ge=0)]
-    split: list[Annotated[Measure, Field(ge=0)]] = Field(default_factory=list)
+    split: Annotated[list[Annotated[Measure, Field(ge=0)]], Field(max_length=3)] = Field(default_factory=list)
     fitted: list[str] = Field(default_factory=list)
 
 
@@ -57,6 +57,10 @@ def read_stack(name_or_path: str | Path | InputFile, place: str = "stack") -> Re
     """
     file = read_entry("stacks", name_or_path, place, "stack")
     data = read_yaml(file.path, _Stack, "stack", json_or_yaml(file, "stack"))
+    if len(data.split) not in {0, 3}:
+        raise InputError(
+            f"{file.path}, field 'split'", f"{len(data.split)} numbers", "none, or those of three constants"
+        )
     if not data.low <= 1 <= data.high:
         expected = "low at most 1 and high at least 1, as the interval is around a prediction"
         raise InputError(f"{file.path}, field 'low'", f"{data.low:g} to {data.high:g}", expected)

@@ -78,6 +78,23 @@ def test_it_runs_again_from_its_own_inputs():
     assert again.time == result.time
 
 
+def test_it_runs_again_with_the_note_on_a_sequence_that_was_taken():
+    result = simcore.iteration("mixtral-8x7b", gpus=8, device="h100", tp=1, pp=1, ep=8, micro_batch=1)
+    assert any("32,768" in warning for warning in result.warnings)
+    assert simcore.iteration(**result.provenance.inputs).to_json() == result.to_json()
+
+
+def test_an_order_of_a_pipeline_has_one():
+    result = simcore.iteration("gpt-1.3b", gpus=8, device="h100", order="zero-bubble", global_batch=32)
+    assert result.evaluation.layout.pp > 1
+    assert simcore.iteration(**result.provenance.inputs).to_json() == result.to_json()
+
+
+def test_a_stack_of_another_device_is_named():
+    result = simcore.iteration("gpt-1.3b", gpus=8, device="a100-80gb", stack="nemo-h100", tp=1, pp=1, micro_batch=1)
+    assert any("measured on another device" in warning for warning in result.warnings)
+
+
 def test_files_and_figures(tmp_path):
     directory = tmp_path / "out"
     invoke(*SMALL, "--tp", "2", "--pp", "4", "--order", "zero-bubble", "--global-batch", "16", "-o", str(directory))

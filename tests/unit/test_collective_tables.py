@@ -209,6 +209,10 @@ def test_what_nccl_tests_print_on_two_nodes_has_two(tmp_path):
         (lambda text: text.replace("all_reduce_perf", ""), "no name of a program"),
         (lambda text: text.replace("#  Rank", "#  Rang"), "no line '#  Rank ...'"),
         (lambda text: text.partition("# Out of")[0].partition("  4096")[0] + "\n#", "no row of a size"),
+        (lambda text: text + text.replace("all_reduce", "all_gather"), "a second program"),
+        (lambda text: text + text, "twice"),
+        (lambda text: text.replace("(us)", "(ms)"), "times in"),
+        (lambda text: text.replace("9.99      0 ", "9.99      5 ", 1), "5 wrong results"),
     ],
 )
 def test_broken_output_of_nccl_tests_is_refused(tmp_path, change, said):

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.models.training.parallel.layout import FSDP, Recompute, Splitter
 from simcore.models.training.parallel.stack import Stack
-from simcore.readers.iteration_rows import CUDNN, FLASH_1, FSDP_FP8, described
+from simcore.readers.iteration_rows import described
+from simcore.readers.iteration_software import CUDNN, FLASH_1, FSDP_FP8
 from simcore.readers.memory_iterations import DEEPSPEED_BF16, DEEPSPEED_FP16
 from simcore.readers.memory_rows import Unexpressed
 from simcore.readers.stacks import USUAL
@@ -246,3 +247,9 @@ def test_any_degrees_have_a_time_or_a_reason(base, tp, pp, vp, cp, dp, micro_bat
     (found,) = held([row], {USUAL: Stack(USUAL)})
     assert (found.predicted is None) == bool(found.why_not)
     assert found.predicted is None or 0 < found.low < found.predicted < found.high < 1e9
+
+
+@pytest.mark.parametrize("column", ["recompute", "zero_or_fsdp", "sequence_parallel"])
+def test_words_that_are_not_understood_are_no_settings(column):
+    with pytest.raises(Unexpressed, match=f"{column} (is )?'banana'"):
+        told(NEMO, **{column: "banana"})

@@ -89,7 +89,8 @@ def _check_units(kept: list[tuple[CollectiveRow, str]], near: float, far: float,
     usual = statistics.median(longer)
     if usual > SLOWEST:
         found = f"times that are in the median {usual:.3g} times longer than the links allow"
-        remedy = "Check the unit of the times: are these nanoseconds? Check the network, too."
+        unit = "microseconds" if usual > 1e5 else "nanoseconds or milliseconds"
+        remedy = f"Check the unit of the times: are these {unit}? Check the network, too."
         raise InputError(str(path), found, f"at most {SLOWEST} times", remedy)
     for some in groups.values():
         middle = statistics.median(ratio for ratio, _ in some)

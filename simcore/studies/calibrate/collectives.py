@@ -121,6 +121,7 @@ def of_collectives(request: CalibrateRequest, path: Path) -> CollectivesResult:
     known = network.value.collectives
     device = _device(request, table.rows, () if known is None else known.devices)
     rows, warnings = checked(table, device, near, far, Path(request.measurements))
+    _check_nodes(rows, network.value, device)
     fitted = fit_rows(network.value.topology.name, rows, near, far)
     source = request.source or usual_source(rows) or Path(request.measurements).name
     derived = "What of it was not measured is derived from an all-reduce, and between nodes assumed."
@@ -141,6 +142,21 @@ def of_collectives(request: CalibrateRequest, path: Path) -> CollectivesResult:
         ),
         cpu_seconds=time.process_time() - started,
     )
+
+
+def _check_nodes(rows: Sequence[CollectiveRow], spec: NetworkSpec, device: str) -> None:
+    """Refuse a group that has more GPUs in a node than a node of the network has."""
+    size = spec.topology.dimensions[0].size
+    if len(spec.topology.dimensions) < 2 or not size:
+        return
+    for row in rows:
+        if row.span is not None and row.span.near > size:
+            found, expected = (
+                f"{row.span.near} GPUs of {device} in a node",
+                f"at most {size}, as {spec.topology.name} has",
+            )
+            remedy = "Give a column 'nodes', or a network with such nodes."
+            raise InputError(field("measurements"), found, expected, remedy)
 
 
 def _bandwidths(spec: NetworkSpec, name: str) -> tuple[float, float]:

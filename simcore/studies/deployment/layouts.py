@@ -68,7 +68,10 @@ class Deployed:
 
     def layouts(self) -> Iterator[Layout]:
         """Yield the layouts that the request leaves open."""
-        return layouts_of(self.model, self.gpus, self.global_batch, self.space, self.base, self.node)
+        every = layouts_of(self.model, self.gpus, self.global_batch, self.space, self.base, self.node)
+        if self.base.order == "1F1B":
+            return every
+        return (layout for layout in every if layout.pp > 1)  # an order is one of a pipeline
 
     @property
     def settled(self) -> bool:

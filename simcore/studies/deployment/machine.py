@@ -14,7 +14,8 @@ from simcore.readers.devices import default_network
 from simcore.readers.network_string import NetworkSpec
 from simcore.readers.profiles import read_gpu
 from simcore.readers.read import Read
-from simcore.readers.stacks import read_stack, stack_for
+from simcore.readers.stacks import USUAL, read_stack, stack_for
+from simcore.readers.zoo import names
 from simcore.studies.deployment.parallel import LayoutRequest, ParallelRequest
 from simcore.studies.inputs import resolve_network
 
@@ -74,7 +75,15 @@ def machine_of(request: ParallelRequest, *, stand_in: bool = False) -> Chosen:
         profile.value, spec.topology, spec.bandwidths, measured, None if stack is None else stack.value,
         spread,
     )  # fmt: skip
-    return Chosen(machine, hashes, spec.notes)
+    return Chosen(machine, hashes, (*spec.notes, *_of_another(machine)))
+
+
+def _of_another(machine: Machine) -> tuple[str, ...]:
+    """Say that a stack of the zoo is of another device, whose name its own ends with."""
+    stack, device = machine.stack, machine.profile.device.name
+    if stack is None or stack.name == USUAL or stack.name not in names("stacks") or f"-{device}" in stack.name:
+        return ()
+    return (f"stack {stack.name}: measured on another device than {device}, so its interval is not known here",)
 
 
 NONE = "none"

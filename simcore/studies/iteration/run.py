@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 from simcore.errors import InputError, field
 from simcore.models.training.parallel.changes import best_change
-from simcore.models.training.parallel.evaluation import Evaluator
+from simcore.models.training.parallel.evaluation import Evaluator, Machine
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.search import capacity, fits
 from simcore.models.training.parallel.simulate import simulate
@@ -56,8 +57,11 @@ def iteration(request: IterationRequest) -> IterationResult:
         simulated = simulate(deployment.evaluator, evaluation.layout, Settings(chunks=request.chunks))
     change = best_change(tried, evaluation.layout, below=below)
     measured = collectives_notes(deployment.evaluator.placement(evaluation.layout))
-    if simulated is not None and deployment.evaluator.machine.collectives is not None:
-        measured.append("the simulation chunk by chunk takes what links allow, not what was measured of collectives")
+    if simulated is not None:
+        measured += _of_simulation(request, deployment.evaluator.machine, simulated.time / evaluation.time - 1)
+    settled = settled_inputs(deployment, evaluation)
+    if request.sequence is None:  # the model's usual one, with the note that says so
+        del settled["sequence"]
     return IterationResult(
         deployment=deployment,
         evaluation=evaluation,
@@ -70,7 +74,7 @@ def iteration(request: IterationRequest) -> IterationResult:
         warnings=(*deployment.notes, *by_reason(deployment.evaluator.kernel_notes(evaluation.layout)), *measured),
         provenance=Provenance(
             command=request.study,
-            inputs=request.resolved(**settled_inputs(deployment, evaluation), tokens=tokens).inputs(),
+            inputs=request.resolved(**settled, tokens=tokens).inputs(),
             sha256=deployment.sha256,
             versions=versions("numpy"),
         ),
@@ -84,6 +88,23 @@ def _alone(deployment: Deployed, layout: Layout) -> Deployed:
     evaluator = Evaluator(before.model, before.sequence, before.machine)
     evaluator.evaluate(layout)
     return replace(deployment, evaluator=evaluator)
+
+
+def _of_simulation(request: IterationRequest, machine: Machine, more: float) -> Iterator[str]:
+    """Say what the simulation chunk by chunk leaves out, and why it may take longer."""
+    if machine.collectives is not None:
+        yield "the simulation chunk by chunk takes what links allow, not what was measured of collectives"
+    if machine.spread:
+        yield "the simulation chunk by chunk knows no stragglers"
+    if more > APART and request.chunks > 1:
+        yield (
+            f"the simulation cuts each collective into {request.chunks} chunks, each with its own latency: small "
+            f"collectives take longer; {field('chunks')} 1 cuts none"
+        )
+
+
+APART = 0.1
+"""A simulation is explained that takes longer than the closed form by more than this share."""
 
 
 def token_count(text: float | str) -> float:

@@ -14,7 +14,7 @@ from simcore.readers.measured import read_rows
 from simcore.readers.stacks import USUAL, read_stacks
 from simcore.studies.validate.fitting import expressed, of_all
 from simcore.studies.validate.rows import Held
-from simcore.studies.validate.runs import Predictor, Run, runs_of
+from simcore.studies.validate.runs import Predictor, Run, refusal, runs_of
 
 
 def held_against_iterations(path: str | Path) -> tuple[Held, ...]:
@@ -58,7 +58,7 @@ def _predicted(run: Run, stacks: Mapping[str, Stack], predictor: Predictor) -> H
     try:
         seconds = predictor.seconds(run, stack)
     except InputError as error:
-        return replace(base, why_not=f"{error.place}: {error.found}; expected {error.expected}")
+        return replace(base, why_not=refusal(error))
     low, high = stack.interval(seconds)
     fitted = stack.name == run.iteration.stack and base.row_id in stack.fitted
     return replace(base, predicted=seconds, low=low, high=high, fitted=fitted)

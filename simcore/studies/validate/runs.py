@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from simcore.errors import InputError
+from simcore.errors import InputError, with_fields
 from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, Machine
 from simcore.models.training.parallel.stack import Stack
@@ -109,6 +109,15 @@ class Predictor:
         return self._evaluators[key].evaluate(iteration.layout)
 
 
+LONGEST = 1e6
+"""No iteration takes longer [s]."""
+
+
+def refusal(error: InputError) -> str:
+    """Return an error as a reason, in the words of the columns."""
+    return with_fields(f"{error.place}: {error.found}; expected {error.expected}")
+
+
 def runs_of(rows: Sequence[Row]) -> tuple[list[Run], dict[int, str]]:
     """Return the rows that can be predicted, and why the others, by their place, cannot."""
     machines, runs, reasons = Machines(), [], {}
@@ -116,11 +125,11 @@ def runs_of(rows: Sequence[Row]) -> tuple[list[Run], dict[int, str]]:
         try:
             iteration = described(row)
             measured = as_real(row["iteration_s"])
-            if not measured or measured <= 0 or not math.isfinite(measured):
-                raise Unexpressed(f"iteration_s is '{row['iteration_s']}', not a time above 0")
+            if not measured or not 0 < measured <= LONGEST:
+                raise Unexpressed(f"iteration_s is '{row['iteration_s']}', not a time above 0, at most {LONGEST:g} s")
             runs.append(Run(row, iteration, machines.of(iteration), measured))
         except Unexpressed as why:
             reasons[at] = str(why)
         except InputError as error:
-            reasons[at] = f"{error.place}: {error.found}; expected {error.expected}"
+            reasons[at] = refusal(error)
     return runs, reasons
