@@ -132,6 +132,16 @@ def test_groups_beyond_a_node_are_spread_over_nodes(tmp_path):
     assert read_collectives(path).rows[0].span == Span(2, 2)
 
 
+def test_a_fit_that_nothing_was_held_out_from_claims_no_error(tmp_path):
+    row = "me,mine,8,all-reduce,1048576,30,float,"
+    made, _ = calibrate(tmp_path, [row])
+    assert "error unknown: no size held out" in made.stdout
+    assert "0.0%  noise" not in made.stdout
+    made, _ = calibrate(tmp_path, [row], "--json")
+    (told,) = json.loads(made.stdout)["errors"]
+    assert (told["error"], told["low"], told["high"]) == (None, None, None)
+
+
 def test_a_table_becomes_a_network_that_train_takes(tmp_path):
     made, path = calibrate(tmp_path, rows(), "--json")
     assert made.exit_code == 0, made.output

@@ -51,8 +51,8 @@ class CollectivesResult(Result):
         """Return the errors of each kind in each group, and the lines."""
         columns = ["kind", "near", "nodes", "state", "rows", "smallest", "largest", "error", "low", "high", "noise"]
         curves = [
-            (one.kind, one.span.near, one.span.nodes, one.state, one.rows, one.fitted[0], one.fitted[-1], one.error,
-             one.low, one.high, one.noise)
+            (one.kind, one.span.near, one.span.nodes, one.state, one.rows, one.fitted[0], one.fitted[-1],
+             *((one.error, one.low, one.high) if one.error else (None, None, None)), one.noise)
             for one in self.profile.curves
         ]  # fmt: skip
         names = ["kind", "algorithm", "protocol", "launch", "step", "far_step", "efficiency", "far_efficiency"]
@@ -84,7 +84,10 @@ class CollectivesResult(Result):
         head = f"{self.path}: collectives of {self.network}, fitted to {self.rows:,} rows"
         lines = [
             f"  {one.kind:15} {one.span.near} x {one.span.nodes} {one.state:10} {one.rows:5} rows  "
-            f"{one.fitted[0]:.4g} to {one.fitted[-1]:.4g} B  held-out error {one.error:6.1%}  noise {one.noise:5.1%}"
+            f"{one.fitted[0]:.4g} to {one.fitted[-1]:.4g} B  "
+            # An error of exactly 0 is that of a group from which no size could be held out.
+            + (f"held-out error {one.error:6.1%}" if one.error else "error unknown: no size held out")
+            + f"  noise {one.noise:5.1%}"
             for one in self.profile.curves
         ]
         return [Headline(head, f"simcore train ... --network {self.path} takes them"), Text("\n".join(lines))]
