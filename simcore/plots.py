@@ -1,19 +1,26 @@
-"""What all figures share: colours, canvas, and files with the same bytes for the same data."""
+"""What all figures share: colours by name, units of time, captions, and files with the same bytes for the same data."""
 
 from __future__ import annotations
 
+import math
 import textwrap
 import warnings
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from simcore.errors import one_line
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, which readers with any colour vision tell apart; every series also has a hatch or a dash
 COLOURS = ("#7f7f7f", "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
+MORE_COLOURS = ("#332288", "#882255", "#999933", "#661100")
+"""Four of Paul Tol's muted colours, for names that have no colour of their own."""
 HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), "-.")
 
@@ -21,6 +28,10 @@ STYLE: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.
 """Settings of matplotlib for small figures, for `matplotlib.rc_context`."""
 DPI = 150
 CAPTION = 17  # characters of a line under a figure, per inch
+CAPTION_SHARE = 1 / 6  # of the picture's height that a caption may take
+CAPTION_SIZE = 7.0  # [points]
+_LINE = 1.25  # height of a caption's line, of its size
+_MARGIN = 6.0  # around a caption [points]
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -30,12 +41,186 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained", dpi=DPI)
 
 
+@dataclass(frozen=True)
+class Mark:
+    """How one name is drawn, as a bar or as a line.
+
+    Attributes
+    ----------
+    colour : str
+        Of the name alone: the same in every figure and run.
+    hatch : str
+        Of bars.
+    dash : str or tuple
+        Line style. Names of one figure that share a colour differ in hatch or in dash.
+    """
+
+    colour: str
+    hatch: str
+    dash: Any
+
+
+def marks(names: Iterable[str], own: Sequence[str] = ()) -> dict[str, Mark]:
+    """Return how each name is drawn. Its colour follows from the name alone, whatever stands beside it.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The names of a figure; one that comes twice counts once.
+    own : sequence of str
+        Names that have a colour of their own, in the order of `COLOURS`: always give the same list. Any other name
+        takes one of the colours that are left, by its letters.
+
+    Examples
+    --------
+    >>> both = marks(["fifo", "mine"], ["yarn-cs", "fifo"])
+    >>> both["fifo"].colour, both["mine"] == marks(["mine"], ["yarn-cs", "fifo"])["mine"]
+    ('#56B4E9', True)
+    """
+    palette = (*COLOURS, *MORE_COLOURS)
+    known = {name: index % len(palette) for index, name in enumerate(own)}
+    left = range(len(own) if len(own) < len(palette) else 0, len(palette))
+    chosen = {name: known.get(name, left[zlib.crc32(name.encode()) % len(left)]) for name in dict.fromkeys(names)}
+    earlier: dict[int, int] = {}
+    found = {}
+    for name in sorted(chosen):  # not in the order of the figure, which says nothing of a name
+        index = chosen[name]
+        turn = index + earlier.get(index, 0)
+        earlier[index] = earlier.get(index, 0) + 1
+        found[name] = Mark(palette[index], HATCHES[turn % len(HATCHES)], DASHES[turn % len(DASHES)])
+    return {name: found[name] for name in chosen}
+
+
+@dataclass(frozen=True)
+class TimeUnit:
+    """A unit that times are shown in: divide by `seconds` and write `name`."""
+
+    name: str
+    seconds: float
+
+
+TIME_UNITS = (
+    TimeUnit("days", 86_400.0),
+    TimeUnit("h", 3_600.0),
+    TimeUnit("min", 60.0),
+    TimeUnit("s", 1.0),
+    TimeUnit("ms", 1e-3),
+    TimeUnit("us", 1e-6),
+    TimeUnit("ns", 1e-9),
+)
+
+
+def time_unit(longest: float) -> TimeUnit:
+    """Return the unit in which times up to a longest one are easy to read: the largest of which it has two.
+
+    Seconds and smaller units fit from one of them.
+
+    Parameters
+    ----------
+    longest : float
+        The longest time of an axis [s].
+
+    Examples
+    --------
+    >>> [time_unit(longest).name for longest in (2.5e6, 16_380.0, 90.0, 0.02, 0.0)]
+    ['days', 'h', 's', 'ms', 's']
+    """
+    if not longest > 0.0 or not math.isfinite(longest):
+        return TimeUnit("s", 1.0)
+    return next((u for u in TIME_UNITS if longest >= u.seconds * (2.0 if u.seconds > 1.0 else 1.0)), TIME_UNITS[-1])
+
+
+def digits(value: float, least: int = 3) -> str:
+    """Write a value with all digits before the point, and at least so many in all.
+
+    Examples
+    --------
+    >>> digits(0.18964), digits(2.4719), digits(12345.6), digits(0.0)
+    ('0.190', '2.47', '12,346', '0')
+    """
+    if not value or not math.isfinite(value):
+        return f"{value:g}"
+    return f"{value:,.{max(0, least - 1 - math.floor(math.log10(abs(value)) + 1e-12))}f}"
+
+
+def show_times(axes: Axes, which: Literal["x", "y"], longest: float, label: str) -> TimeUnit:
+    """Label an axis whose data are in seconds in the unit that fits, with round numbers of that unit at its ticks.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Whose.
+    which : {'x', 'y'}
+        The axis.
+    longest : float
+        The longest time on it [s].
+    label : str
+        What the times are; the unit is added.
+
+    Returns
+    -------
+    TimeUnit
+        The unit.
+    """
+    import numpy as np
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    unit = time_unit(longest)
+
+    class Round(MaxNLocator):
+        """Ticks at round numbers of the unit."""
+
+        def tick_values(self, vmin: float, vmax: float) -> Any:
+            return np.asarray(super().tick_values(vmin / unit.seconds, vmax / unit.seconds)) * unit.seconds
+
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(Round(nbins=9, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{round(seconds / unit.seconds, 9):,g}"))
+    axis.set_label_text(f"{label} [{unit.name}]")
+    return unit
+
+
+def show_times_by_logarithm(axes: Axes, shortest: float, longest: float, label: str) -> None:
+    """Make x a logarithmic axis of seconds with ticks at times that have a name: 1 s, 1 min, 1 h, 1 day."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    low, high = shortest / 1.3, longest * 1.3
+    ticks = [(at, text) for at, text in _named_times() if low <= at <= high]
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_locator(FixedLocator([at for at, _ in ticks]))
+    axes.xaxis.set_major_formatter(FixedFormatter([text for _, text in ticks]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel(label)
+
+
+def _named_times() -> list[tuple[float, str]]:
+    """Return times of one, ten, ... of each unit, below the next larger one, with their names."""
+    named = []
+    for unit, larger in zip(TIME_UNITS, (math.inf, *(each.seconds for each in TIME_UNITS)), strict=False):
+        numbers = [10**power for power in range(6) if 10**power * unit.seconds < larger]
+        named += [
+            (n * unit.seconds, "1 day" if (n, unit.name) == (1, "days") else f"{n:,} {unit.name}") for n in numbers
+        ]
+    return sorted(named)
+
+
 def caption(figure: Figure, text: str) -> Figure:
-    """Write under a figure what it shows, in lines that fit, as it is: a dollar sign in a name begins no formula."""
+    """Write under a figure what it shows, in lines that fit, as it is: a dollar sign in a name begins no formula.
+
+    A text that would take more than `CAPTION_SHARE` of the picture is cut off; the files beside the figure say it all.
+    """
     width = int(CAPTION * figure.get_figwidth())
-    figure.supxlabel(
-        "\n".join(textwrap.wrap(one_line(text), width, break_on_hyphens=False)), fontsize=7, parse_math=False
-    )
+    room = 72.0 * figure.get_figheight() * CAPTION_SHARE - _MARGIN
+    lines = max(1, int(room / (CAPTION_SIZE * _LINE)))
+    wrapped = textwrap.wrap(one_line(text), width, break_on_hyphens=False, max_lines=lines, placeholder=" ...")
+    figure.supxlabel("\n".join(wrapped), fontsize=CAPTION_SIZE, parse_math=False)
+    return figure
+
+
+def without_caption(figure: Figure) -> Figure:
+    """Take a figure's caption away, for those who write their own."""
+    figure.supxlabel("")
     return figure
 
 

@@ -282,15 +282,24 @@ class Result(ABC):
             raise MissingExtraError("to_pandas needs pandas: pip install 'simcore[pandas]'") from None
         return pandas.DataFrame({column: tables[name].column(column) for column in tables[name].columns})
 
-    def write(self, directory: str | Path, *, force: bool = False) -> None:
+    def write(self, directory: str | Path, *, force: bool = False, captions: bool = True) -> None:
         """Write everything into a new directory, whole or not at all: JSON, CSV, figures and the timeline.
+
+        Parameters
+        ----------
+        directory : str or Path
+            Where.
+        force : bool
+            Whether an existing directory is replaced.
+        captions : bool
+            Whether a figure says under it what it shows.
 
         Raises
         ------
         InputError
             If the directory exists and `force` is false, or it cannot be written.
         """
-        from simcore.plots import save
+        from simcore.plots import save, without_caption
 
         with atomic_directory(Path(directory), force=force) as scratch:
             write_atomic(scratch / f"{self.stem}.json", self.to_json())
@@ -302,7 +311,7 @@ class Result(ABC):
             if timeline is not None:
                 timeline.write(scratch / "timeline.json")
             for name, figure in self.figures().items():
-                save(figure, scratch / name)
+                save(figure if captions else without_caption(figure), scratch / name)
 
     def _repr_html_(self) -> str:
         return as_html(self.report())

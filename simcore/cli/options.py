@@ -25,7 +25,7 @@ WIDEST = 110
 """Columns of a report where the terminal does not say."""
 _ENDLESS = 10_000
 _NUMBER = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
-_OUTPUTS = ("output", "timeline", "force", "as_json")
+_OUTPUTS = ("output", "timeline", "force", "as_json", "captions")
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def deliver(
     if outputs.get("output") is not None and file is not None:
         file.write(result, outputs["output"])
     elif outputs.get("output") is not None:
-        result.write(outputs["output"], force=outputs.get("force", False))
+        result.write(outputs["output"], force=outputs.get("force", False), captions=outputs.get("captions", True))
     if outputs.get("timeline") is not None:
         timeline = result.timeline()
         assert timeline is not None  # only commands whose results have one have the option
@@ -257,6 +257,10 @@ def output_options(
     elif directory:
         text = "New directory for JSON, CSV and figures."
         options.append(click.Option(["-o", "--output"], callback=_path, metavar="DIR", help=text))
+        text = "Figures of -o without the lines under them."
+        options.append(
+            click.Option(["--no-captions", "captions"], is_flag=True, flag_value=False, default=True, help=text)
+        )
     options.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, in SI units."))
     if timeline or directory or file is not None:
         text = "Replace what exists of the outputs." if file is None else file.replaced

@@ -14,7 +14,7 @@ import numpy as np
 
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
-from simcore.models.cluster.metrics import Segments
+from simcore.models.cluster.metrics import Segments, queue_length
 
 MICROSECONDS = 1e6
 
@@ -101,15 +101,8 @@ def _by_time(changes: list[tuple[float, int, int]]) -> Iterator[list[tuple[int, 
 
 def _counters(trace: Trace, cluster: Cluster, segments: Segments) -> Iterator[dict[str, Any]]:
     """Counters: jobs that are submitted and hold no GPU, and allocated GPUs by type."""
-    holds = segments.gpus.sum(axis=1) > 0
-    continued = np.zeros(len(holds), dtype=bool)  # the job grew: it does not come from the queue
-    continued[1:] = (segments.row[1:] == segments.row[:-1]) & holds[:-1]
-    waits = [(float(t), 1) for t in (*trace.submit, *segments.start[~holds])]
-    waits += [(float(t), -1) for t in segments.start[holds & ~continued]]
-    queue = 0
-    for time, change in _sums(waits):
-        queue += change
-        yield {"ph": "C", "name": "queued jobs", "ts": round(time * MICROSECONDS), "args": {"jobs": queue}}
+    for time, waiting in zip(*(column.tolist() for column in queue_length(trace, segments)), strict=True):
+        yield {"ph": "C", "name": "queued jobs", "ts": round(time * MICROSECONDS), "args": {"jobs": waiting}}
     for g, name in enumerate(cluster.types):
         steps = [(float(t), int(n)) for t, n in zip(segments.start, segments.gpus[:, g], strict=True)]
         steps += [(float(t), -int(n)) for t, n in zip(segments.release, segments.gpus[:, g], strict=True)]

@@ -11,9 +11,13 @@ from simcore.cli.main import run
 
 FILES = [
     "allocation.csv",
+    "jct_cdf.pdf",
+    "jct_cdf.png",
     "jct_makespan.pdf",
     "jct_makespan.png",
     "jobs.csv",
+    "queue_length.pdf",
+    "queue_length.png",
     "summary.csv",
     "summary.json",
     "trace_alloc.pdf",

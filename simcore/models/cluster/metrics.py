@@ -164,6 +164,25 @@ def allocation(log: PlacementLog, segments: Segments, interval: float | None, ru
     return clock, gpus
 
 
+def queue_length(trace: Trace, segments: Segments) -> tuple[Floats, Ints]:
+    """Return how many jobs are submitted and hold no GPU.
+
+    Returns
+    -------
+    time : array of float, shape (T,)
+        When the number changes [s], ascending; 0 is the first.
+    jobs : array of int, shape (T,)
+        That wait from then on.
+    """
+    holds = segments.gpus.sum(axis=1) > 0
+    held_before = np.append(False, (segments.row[1:] == segments.row[:-1]) & holds[:-1])
+    joins = np.concatenate((trace.submit, segments.start[~holds & held_before]))
+    leaves = segments.start[holds & ~held_before]
+    time, at = np.unique(np.concatenate(([0.0], joins, leaves)), return_inverse=True)
+    weights = np.concatenate(([0.0], np.ones(len(joins)), -np.ones(len(leaves))))
+    return time, np.cumsum(np.bincount(at, weights=weights)).astype(np.int64)
+
+
 def oversubscription(trace: Trace, cluster: Cluster, gang_seconds: Floats) -> dict[str, float]:
     """Return gang GPU-seconds over GPUs x submission span, by preferred type; above 1 queues grow.
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simcore import plots as style
-from simcore.plots import COLOURS, DASHES, HATCHES, new_figure
+from simcore.models.cluster.policies.registry import POLICIES
+from simcore.plots import Mark, digits, marks, new_figure, show_times, show_times_by_logarithm, time_unit
 from simcore.results import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+LOGARITHMIC = 100.0
+"""Longest over shortest time from which an axis of completion times is logarithmic."""
+
+
+def policy_marks(policies: Sequence[str]) -> dict[str, Mark]:
+    """Return how each policy is drawn: in the same colour in every figure and run, whatever stands beside it."""
+    return marks(policies, list(POLICIES))
 
 
 def jct_makespan(table: Table, caption: str) -> Figure:
@@ -27,6 +39,7 @@ def jct_makespan(table: Table, caption: str) -> Figure:
         What was simulated, printed under the bars.
     """
     policies = table.column("policy")
+    drawn = policy_marks(policies)
     figure = new_figure(max(7.5, 1.9 * len(policies)), 3.9)
     panels: Sequence[Axes] = figure.subplots(1, 2)
     for axes, column, title in (
@@ -34,13 +47,16 @@ def jct_makespan(table: Table, caption: str) -> Figure:
         (panels[1], "makespan_s", "Makespan"),
     ):
         values = table.column(column)
-        for i, value in enumerate(values):
-            colour, hatch = COLOURS[i % len(COLOURS)], HATCHES[i % len(HATCHES)]
-            axes.bar(i, value, width=0.68, color=colour, hatch=hatch, edgecolor="black", linewidth=0.7)
+        unit = time_unit(max(values))
+        for i, (policy, value) in enumerate(zip(policies, values, strict=True)):
+            mark = drawn[policy]
+            axes.bar(
+                i, value / unit.seconds, width=0.68, color=mark.colour, hatch=mark.hatch, edgecolor="black", lw=0.7
+            )
             ratio = "" if i == 0 or not value else f"\n{values[0] / value:.2f}x"
             axes.annotate(
-                f"{value:,.0f}{ratio}",
-                (i, value),
+                f"{digits(value / unit.seconds)}{ratio}",
+                (i, value / unit.seconds),
                 ha="center",
                 va="bottom",
                 fontsize=8,
@@ -48,14 +64,14 @@ def jct_makespan(table: Table, caption: str) -> Figure:
                 textcoords="offset points",
             )
         axes.set_title(title, fontsize=10)
-        axes.set_ylabel("seconds")
-        axes.yaxis.set_major_formatter("{x:,.0f}")
-        axes.set_xticks(
-            range(len(policies)), [p.replace("-", "-\n", 1) if len(p) > 9 else p for p in policies], fontsize=9
-        )
-        axes.set_ylim(0, max(values) * 1.18 or 1.0)  # everything may be done at once
+        axes.set_ylabel(unit.name)
+        axes.yaxis.set_major_formatter("{x:,g}")
+        axes.set_xticks(range(len(policies)), [_broken(policy) for policy in policies], fontsize=9)
+        axes.set_xlim(-0.75, len(policies) - 0.25)
+        axes.set_ylim(0, max(values) * 1.18 / unit.seconds or 1.0)  # everything may be done at once
         _plain(axes)
-    return style.caption(figure, f"{caption}; ratios: improvement over {policies[0]}")
+    ratios = f"; ratios: improvement over {policies[0]}" if len(policies) > 1 else ""
+    return style.caption(figure, f"{caption}{ratios}")
 
 
 def trace_alloc(allocation: Table, gpus: int, caption: str) -> Figure:
@@ -70,20 +86,17 @@ def trace_alloc(allocation: Table, gpus: int, caption: str) -> Figure:
     caption : str
         What was simulated.
     """
-    figure = new_figure(8.0, 3.9)
-    axes: Any = figure.subplots()
     names = np.array(allocation.column("policy"))
     time, total = np.array(allocation.column("time_s")), np.array(allocation.column("total"))
-    for i, policy in enumerate(dict.fromkeys(names.tolist())):
+    lines = {}
+    for policy in dict.fromkeys(names.tolist()):
         rows = names == policy
         # a run that is over holds nothing
-        x, y = np.append(time[rows], time[rows][-1]), np.append(total[rows], 0)
-        axes.step(
-            x, y, where="post", label=policy, color=COLOURS[i % len(COLOURS)], linestyle=DASHES[i % len(DASHES)], lw=1.4
-        )
+        lines[policy] = np.append(time[rows], time[rows][-1]), np.append(total[rows], 0)
+    figure, axes = _steps(lines)
     axes.axhline(gpus, color="black", lw=0.8, ls=":")
     axes.annotate(
-        f"{gpus} GPUs in the cluster",
+        f"{gpus:,} GPUs in the cluster",
         (1, gpus),
         xycoords=("axes fraction", "data"),
         xytext=(-4, 3),
@@ -91,14 +104,90 @@ def trace_alloc(allocation: Table, gpus: int, caption: str) -> Figure:
         ha="right",
         fontsize=8,
     )
-    axes.set_xlabel("time [s]")
     axes.set_ylabel("allocated GPUs")
-    axes.set_xlim(left=0)
     axes.set_ylim(0, gpus * 1.12)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False, fontsize=9)
-    axes.xaxis.set_major_formatter("{x:,.0f}")
+    return style.caption(figure, caption)
+
+
+def queue_length(queues: Mapping[str, tuple[Floats, Ints]], caption: str) -> Figure:
+    """Draw the jobs that are submitted and hold no GPU over time, a step line per policy.
+
+    Parameters
+    ----------
+    queues : mapping of str to (array of float, array of int)
+        By policy, times [s] and how many jobs wait from then on.
+    caption : str
+        What was simulated.
+    """
+    figure, axes = _steps(queues)
+    axes.set_ylabel("jobs that wait")
+    axes.set_ylim(0, max(1.0, *(1.06 * waiting.max(initial=0) for _, waiting in queues.values())))
+    return style.caption(figure, caption)
+
+
+def jct_cdf(jct: Mapping[str, Floats], caption: str) -> Figure:
+    """Draw the share of jobs that complete within a time, a line per policy.
+
+    Parameters
+    ----------
+    jct : mapping of str to array of float
+        By policy, the completion time of each job [s].
+    caption : str
+        What was simulated.
+    """
+    figure = new_figure(8.0, 3.9)
+    axes: Any = figure.subplots()
+    for policy, mark in policy_marks(list(jct)).items():
+        times = np.sort(jct[policy])
+        share = np.arange(len(times) + 1) / len(times)
+        axes.step(np.append(times[:1], times), share, where="post", label=policy, **_line(mark))
+    shortest, longest = (float(pick([pick(times) for times in jct.values()])) for pick in (np.min, np.max))
+    if shortest > 0.0 and longest > LOGARITHMIC * shortest:
+        show_times_by_logarithm(axes, shortest, longest, "job completion time")
+    else:
+        show_times(axes, "x", longest, "job completion time")
+        axes.set_xlim(0, 1.03 * longest or 1.0)
+    axes.set_ylabel("share of jobs")
+    axes.set_ylim(0, 1.02)
+    _legend(axes)
+    axes.grid(axis="x", color="0.93", linewidth=0.6)
     _plain(axes)
     return style.caption(figure, caption)
+
+
+def _steps(lines: Mapping[str, tuple[Floats, Ints]]) -> tuple[Figure, Any]:
+    """Draw a step line per policy over time; points at which nothing changes are left out."""
+    figure = new_figure(8.0, 3.9)
+    axes: Any = figure.subplots()
+    longest = 0.0
+    for policy, mark in policy_marks(list(lines)).items():
+        x, y = lines[policy]
+        changes = np.append(True, y[1:] != y[:-1])
+        changes[-1] = True
+        axes.step(x[changes], y[changes], where="post", label=policy, **_line(mark))
+        longest = max(longest, float(x[-1]))
+    show_times(axes, "x", longest, "time")
+    axes.set_xlim(0, 1.02 * longest or 1.0)
+    _legend(axes)
+    _plain(axes)
+    return figure, axes
+
+
+def _line(mark: Mark) -> dict[str, Any]:
+    return {"color": mark.colour, "linestyle": mark.dash, "lw": 1.4}
+
+
+def _legend(axes: Any) -> None:
+    widest = max(len(text) for text in axes.get_legend_handles_labels()[1])
+    columns = max(1, min(4, int(110 / (widest + 8))))
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False, fontsize=9)
+
+
+def _broken(policy: str) -> str:
+    """Break a name into lines that fit under a bar: at its options, then at a hyphen."""
+    name, _, options = policy.partition(":")
+    lines = [name.replace("-", "-\n", 1) if len(name) > 9 else name]
+    return "\n".join([*lines, *options.split(",")] if options else lines)
 
 
 def _plain(axes: Axes) -> None:

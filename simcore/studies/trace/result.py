@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from simcore.models.cluster import metrics
 from simcore.report import Block
 from simcore.results import Table, Timeline
 from simcore.studies.trace.outcome import TraceOutcome
@@ -46,13 +47,16 @@ class TraceResult(TraceOutcome):
         }
 
     def figures(self) -> Mapping[str, Figure]:
-        """Draw ``jct_makespan`` (Figure 14) and ``trace_alloc`` (Figure 15)."""
-        from simcore.studies.trace.figures import jct_makespan, trace_alloc
+        """Draw ``jct_makespan`` (Figure 14), ``trace_alloc`` (Figure 15), ``jct_cdf`` and ``queue_length``."""
+        from simcore.studies.trace.figures import jct_cdf, jct_makespan, queue_length, trace_alloc
 
         text = self._caption()
+        queues = {run.policy: metrics.queue_length(self.trace, run.segments) for run in self.runs}
         return {
             "jct_makespan": jct_makespan(self.table, text),
             "trace_alloc": trace_alloc(self.allocation, self.cluster.gpus, text),
+            "jct_cdf": jct_cdf({run.policy: run.times.jct for run in self.runs}, text),
+            "queue_length": queue_length(queues, text),
         }
 
     def timeline(self) -> Timeline:
