@@ -20,7 +20,7 @@ from simcore.calibrate.measure.device import current, fingerprint, has_triton
 from simcore.calibrate.measure.formats import experts_format, matrix_formats
 from simcore.calibrate.suites.registry import SUITES
 from simcore.calibrate.sweeps.layers import experts, sequences
-from simcore.calibrate.sweeps.pit import GRANULARITIES, SPARSITIES, Bench, figure16, figure17, products
+from simcore.calibrate.sweeps.pit import GRANULARITIES, SPARSITIES, Bench, dense_product, figure16, figure17, products
 from simcore.calibrate.sweeps.summary import best_rows, break_even
 from simcore.errors import RunError, SimcoreError
 from simcore.outputs import write_atomic
@@ -86,12 +86,14 @@ def run(chosen: argparse.Namespace) -> None:
     has = matrix_formats("cuda" if on_gpu else "cpu")
     for dtype in chosen.formats.split(",") if chosen.formats else [one for one in FORMATS if one in has]:
         points: list[dict] = []
+        shape = (chosen.size, chosen.size, chosen.size)
+        dense = dense_product(bench(dtype), shape)
         for granularity in GRANULARITIES:
             for sparsity in SPARSITIES:
                 if over(GRID):
                     document["cut_off"].append(f"{dtype} {granularity[0]}x{granularity[1]} {sparsity}")
                     continue
-                rows = list(products(bench(dtype), chosen.size, granularity, sparsity))
+                rows = list(products(bench(dtype), shape, granularity, sparsity, dense))
                 points += rows
                 document["points"] += [{**row, "dtype": dtype} for row in rows]
                 try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from simcore.calibrate.measure.tensors import random_tensor
 from simcore.calibrate.suites import moe, sequence
-from simcore.calibrate.sweeps.pit import Bench, Row, given, noted
+from simcore.calibrate.sweeps.pit import ALONE, UNMEASURED, Bench, Row, given, noted, timed
 
 
 def experts(bench: Bench, tokens: int, width: int, counts: tuple[int, ...] = (8, 32)) -> Iterator[Row]:
@@ -26,42 +26,47 @@ def experts(bench: Bench, tokens: int, width: int, counts: tuple[int, ...] = (8,
             for way, product in moe.WAYS.items():
                 grouped = way != "grouped" or moe.grouped_product() is not None
                 note = "" if grouped else "this torch has no grouped product: the loop stood in"
-                row: Row = {"experts": count, "spread": spread, "way": way, "seconds": None, "note": note}
+                row: Row = {"experts": count, "tokens": spread, "way": way, **ALONE, "note": note}
                 with noted(row):
-                    row["seconds"] = bench.seconds(product, given(x, weights, order, ends), wanted)
+                    timed(row, bench.sample(product, given(x, weights, order, ends), wanted))
                 yield row
 
 
 def sequences(bench: Bench, batch: int, longest: int, width: int) -> Iterator[Row]:
     """Yield a linear layer on padded and on packed sequences over the share of positions that hold a token.
 
+    The padded layer multiplies every position, so it is timed once for all shares.
+
     Yields
     ------
     mapping
-        ``valid``, ``way``, ``seconds`` to multiply, ``index_seconds`` to list the positions that hold a token from the
-        sequences' lengths, ``total_seconds``, and ``note``.
+        ``valid``, ``way``, what `simcore.calibrate.sweeps.pit.UNMEASURED` holds, the index listing the positions that
+        hold a token from the sequences' lengths, and ``total_seconds``.
     """
+    full = random_tensor((batch, longest, width), bench.dtype, bench.device, 1)
+    weight = random_tensor((width, width), bench.dtype, bench.device, 2)
+    padded: Row = {**UNMEASURED, "total_seconds": None}
+    with noted(padded):
+        timed(padded, bench.sample(sequence.padded_linear, given(full, weight), full.double() @ weight.double()))
+        padded["total_seconds"] = padded["seconds"]
+    for share in (0.125, 0.25, 0.5, 0.875):
+        lengths = _lengths(share, batch, longest).to(bench.device)
+        x = full * sequence.valid(lengths, longest)[:, :, None]
+        positions = sequence.listed(lengths, longest)
+        valid = len(positions) / (batch * longest)
+        yield {"valid": valid, "way": "padded", **padded}
+        row: Row = {"valid": valid, "way": "packed", **UNMEASURED, "total_seconds": None}
+        with noted(row):
+            index = bench.sample(partial(sequence.listed, longest=longest), given(lengths))
+            inputs = given(x, weight, positions)
+            timed(row, bench.sample(sequence.packed_linear, inputs, x.double() @ weight.double()), index)
+            row["total_seconds"] = row["seconds"] + row["index_seconds"]
+        yield row
+
+
+def _lengths(share: float, batch: int, longest: int) -> Any:
+    """Draw the lengths of sequences that hold about a share of the positions."""
     import torch
 
-    for share in (0.125, 0.25, 0.5, 0.875):
-        drawn = torch.randint(1, max(int(2 * share * longest), 2), (batch,), generator=torch.Generator().manual_seed(0))
-        lengths = drawn.clamp(max=longest).to(bench.device)
-        x = random_tensor((batch, longest, width), bench.dtype, bench.device, 1)
-        x = x * sequence.valid(lengths, longest)[:, :, None]
-        weight = random_tensor((width, width), bench.dtype, bench.device, 2)
-        positions = sequence.listed(lengths, longest)
-        wanted = x.double() @ weight.double()
-        valid = len(positions) / (batch * longest)
-        ways: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
-            "padded": (sequence.padded_linear, (x, weight)),
-            "packed": (sequence.packed_linear, (x, weight, positions)),
-        }
-        for way, (linear, inputs) in ways.items():
-            row: Row = {"valid": valid, "way": way, "seconds": None, "index_seconds": 0.0, "total_seconds": None}
-            row["note"] = ""
-            with noted(row):
-                if way == "packed":
-                    row["index_seconds"] = bench.seconds(partial(sequence.listed, longest=longest), given(lengths))
-                row["seconds"] = bench.seconds(linear, given(*inputs), wanted)
-                row["total_seconds"] = row["seconds"] + row["index_seconds"]
-            yield row
+    drawn = torch.randint(1, max(int(2 * share * longest), 2), (batch,), generator=torch.Generator().manual_seed(0))
+    return drawn.clamp(max=longest)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,9 +18,22 @@ from simcore.calibrate.kernels.pit import block_mask
 from simcore.calibrate.measure.failures import Unmeasured, is_lost, reason, require_kept
 from simcore.calibrate.measure.tensors import random_tensor, relative_error
 from simcore.calibrate.measure.timing import time_callable
+from simcore.models.compute.profile import NOISY, Sample
 
 Row = dict[str, Any]
-"""One measurement: what, and seconds [s]."""
+"""One measurement: what, seconds [s], and how sure they are, see `UNMEASURED`."""
+
+UNMEASURED: Row = {
+    "seconds": None, "spread": None, "repeats": 0, "index_seconds": 0.0, "index_spread": 0.0, "noisy": False,
+    "note": "",
+}  # fmt: skip
+"""What every row holds beside what was measured, before it is.
+
+Medians of a product and of its index [s], with the interquartile range over each, and how often the product was timed.
+Noisy is a row with a spread above `NOISY`, as a calibration marks it. The note says why a row has no seconds.
+"""
+ALONE: Row = {name: value for name, value in UNMEASURED.items() if not name.startswith("index_")}
+"""The same of what needs no index."""
 
 GRANULARITIES = ((32, 1), (1, 64), (32, 64))
 SPARSITIES = (0.5, 0.9, 0.95, 0.99)
@@ -56,21 +69,28 @@ class Bench:
     budget: float = 0.5
     fused: bool = False
 
-    def seconds(self, run: Callable[..., Any], inputs: Callable[[int], tuple[Any, ...]], wanted: Any = None) -> float:
-        """Return the median time of a call [s], checked against `wanted` where it is given."""
+    def sample(self, run: Callable[..., Any], inputs: Callable[[int], tuple[Any, ...]], wanted: Any = None) -> Sample:
+        """Return the time of a call with its spread, the output checked against `wanted` where it is given."""
         check = None if wanted is None else lambda out, _: relative_error(out, wanted)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sparse (CSR|BSR) tensor support is in beta", UserWarning)
-            sample = time_callable(
+            return time_callable(
                 inputs, run, device=self.device, dtype=self.dtype, repeats=self.repeats, budget=self.budget, rotate=1,
                 check=check,
             )  # fmt: skip
-        return sample.seconds
 
 
 def given(*inputs: Any) -> Callable[[int], tuple[Any, ...]]:
     """Return what hands out the same inputs every time."""
     return lambda _: inputs
+
+
+def timed(row: Row, product: Sample, index: Sample | None = None) -> None:
+    """Write into a row how long its product and its index took, and how sure that is."""
+    row.update(seconds=product.seconds, spread=product.spread, repeats=product.repeats)
+    if index is not None:
+        row.update(index_seconds=index.seconds, index_spread=index.spread)
+    row["noisy"] = max(product.spread, 0.0 if index is None else index.spread) > NOISY
 
 
 @contextmanager
@@ -84,48 +104,70 @@ def noted(row: Row) -> Iterator[None]:
         row["note"] = failure.why if isinstance(failure, Unmeasured) else reason(failure)
 
 
-def products(bench: Bench, size: int, granularity: tuple[int, int], sparsity: float) -> Iterator[Row]:
+Shape = tuple[int, int, int]
+"""M, N and K of a product of M x K by K x N."""
+
+
+def dense_product(bench: Bench, shape: Shape) -> Sample:
+    """Time the dense product of a shape, three times as often as others.
+
+    All masks of the shape are compared with it: the zeros of a matrix change no dense kernel.
+    """
+    m, n, k = shape
+    bench = replace(bench, repeats=3 * bench.repeats, budget=3 * bench.budget)
+    a, b = random_tensor((m, k), bench.dtype, bench.device, 1), random_tensor((k, n), bench.dtype, bench.device, 2)
+    return bench.sample(lambda: a @ b, given(), a.double() @ b.double())
+
+
+def products(
+    bench: Bench, shape: Shape, granularity: tuple[int, int], sparsity: float, dense: Sample | None = None
+) -> Iterator[Row]:
     """Time one product of Figure 15 in every way: dense, CSR, BSR and PIT.
 
     Parameters
     ----------
     bench : Bench
         How to measure.
-    size : int
-        Rows and columns of all three matrices.
+    shape : tuple of (int, int, int)
+        M, N and K [elements].
     granularity : tuple of (int, int)
-        Blocks of zeros.
+        Blocks of zeros in the first matrix, M x K.
     sparsity : float
         Share of blocks that are zero.
+    dense : Sample, optional
+        The dense product of this shape, where it has been timed; by default it is timed here.
 
     Yields
     ------
     mapping
-        ``way``, ``tile``, ``seconds`` to multiply, ``index_seconds`` to build what is needed first, and ``note``, the
-        reason where a way does not run here and has no seconds.
+        ``way``, ``tile``, and what `UNMEASURED` holds: ``seconds`` to multiply, ``index_seconds`` to build what is
+        needed first.
     """
-    mask = block_mask((size, size), granularity, sparsity, bench.device)
-    a = random_tensor((size, size), bench.dtype, bench.device, 1) * mask
-    b = random_tensor((size, size), bench.dtype, bench.device, 2)
+    m, n, k = shape
+    mask = block_mask((m, k), granularity, sparsity, bench.device)
+    a = random_tensor((m, k), bench.dtype, bench.device, 1) * mask
+    b = random_tensor((k, n), bench.dtype, bench.device, 2)
     wanted = a.double() @ b.double()
     base = {"granularity": f"{granularity[0]}x{granularity[1]}", "sparsity": sparsity}
+    row = {**base, "way": "dense", "tile": "", **UNMEASURED}
+    with noted(row):
+        require_kept(mask, "dense")
+        timed(row, dense_product(bench, shape) if dense is None else dense)
+    yield row
     for way, tile, build, multiply in _ways(bench, mask, a, b):
-        row = {**base, "way": way, "tile": "x".join(map(str, tile)), "seconds": None, "index_seconds": 0.0, "note": ""}
+        row = {**base, "way": way, "tile": "x".join(map(str, tile)), **UNMEASURED}
         with noted(row):
             require_kept(mask, way)
-            if build is not None:
-                row["index_seconds"] = bench.seconds(build, given())
-            index = build() if build is not None else None
-            row["seconds"] = bench.seconds(multiply, given(index), wanted)
+            index = bench.sample(build, given())
+            timed(row, bench.sample(multiply, given(build()), wanted), index)
         yield row
 
 
-Way = tuple[str, tuple[int, ...], Callable[[], Any] | None, Callable[..., Any]]
+Way = tuple[str, tuple[int, ...], Callable[[], Any], Callable[..., Any]]
 
 
 def _ways(bench: Bench, mask: Any, a: Any, b: Any) -> Iterator[Way]:
     """Yield name, tile, what builds the index, and what multiplies given the index."""
-    yield "dense", (), None, lambda _: a @ b
     yield "csr", (), a.to_sparse_csr, lambda sparse: sparse @ b
     for side in (16, 32, 64):
         yield "bsr", (side, side), partial(a.to_sparse_bsr, (side, side)), lambda sparse: sparse @ b
@@ -155,10 +197,12 @@ def _fused_ways(bench: Bench, mask: Any, a: Any, b: Any) -> Iterator[Way]:
 
 
 def figure15(bench: Bench, size: int) -> Iterator[Row]:
-    """Yield every way over granularities and sparsities."""
+    """Yield every way over granularities and sparsities; the dense product is timed once for all of them."""
+    shape = (size, size, size)
+    dense = dense_product(bench, shape)
     for granularity in GRANULARITIES:
         for sparsity in SPARSITIES:
-            yield from products(bench, size, granularity, sparsity)
+            yield from products(bench, shape, granularity, sparsity, dense)
 
 
 def figure16(bench: Bench, size: int, sparsities: tuple[float, ...] = (0.0, 0.5, 0.9, 0.99)) -> Iterator[Row]:
@@ -170,11 +214,11 @@ def figure16(bench: Bench, size: int, sparsities: tuple[float, ...] = (0.0, 0.5,
             a = random_tensor((size, size), bench.dtype, bench.device, 1) * mask
             b = random_tensor((size, size), bench.dtype, bench.device, 2)
             shown = "x".join(map(str, granularity))
-            row = {"sparsity": sparsity, "way": way, "granularity": shown, "seconds": None, "note": ""}
+            row = {"sparsity": sparsity, "way": way, "granularity": shown, **ALONE}
             with noted(row):
                 require_kept(mask, way)
                 run = _same_tile(bench, mask, a, b, tile, way)
-                row["seconds"] = bench.seconds(run, given(), a.double() @ b.double())
+                timed(row, bench.sample(run, given(), a.double() @ b.double()))
             yield row
 
 
@@ -209,10 +253,10 @@ def figure17(bench: Bench, size: int) -> Iterator[Row]:
             if side > 1:
                 ways["bsr"] = partial(values.to_sparse_bsr, (side, side))
             for way, build in ways.items():
-                row = {**base, "way": way, "seconds": None, "note": ""}
+                row = {**base, "way": way, **ALONE}
                 with noted(row):
                     require_kept(mask, way)
-                    row["seconds"] = bench.seconds(build, given())
+                    timed(row, bench.sample(build, given()))
                 yield row
 
 

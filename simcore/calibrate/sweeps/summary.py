@@ -29,9 +29,11 @@ def best_rows(rows: list[Row]) -> list[Row]:
         dense = next((row["seconds"] for row in ran if row["way"] == "dense"), None)
         pits = [row for row in ran if row["way"].startswith("pit")]
         out: Row = {"granularity": key[0], "sparsity": key[1], "dense": dense}
+        chosen = [row for row in ran if row["way"] == "dense"]
         for family in ("csr", "bsr", "blocks"):
-            times = [row["seconds"] for row in ran if row["way"] == family]
-            out[family] = min(times) if times else None
+            of_family = [row for row in ran if row["way"] == family]
+            chosen += sorted(of_family, key=lambda row: row["seconds"])[:1]
+            out[family] = chosen[-1]["seconds"] if of_family else None
         quickest = min(pits, key=lambda row: row["seconds"] + row["index_seconds"], default=None)
         if quickest is None or dense is None:
             notes = "; ".join(dict.fromkeys(row["note"] for row in point if row["note"]))
@@ -39,8 +41,17 @@ def best_rows(rows: list[Row]) -> list[Row]:
         total = quickest["seconds"] + quickest["index_seconds"]
         out.update(pit=quickest["seconds"], index=quickest["index_seconds"], total=total)
         out.update(way=quickest["way"], tile=quickest["tile"], speedup=dense / quickest["seconds"])
-        best.append({**out, "speedup_total": dense / total})
+        best.append({**out, "speedup_total": dense / total, **_sureness([*chosen, quickest])})
     return best
+
+
+def _sureness(chosen: list[Row]) -> Row:
+    """Say how sure several measurements are: the widest spread, the fewest repeats, and which ways are noisy."""
+    return {
+        "spread": max(max(row["spread"], row["index_spread"]) for row in chosen),
+        "repeats": min(row["repeats"] for row in chosen),
+        "noisy": ", ".join(dict.fromkeys(row["way"] for row in chosen if row["noisy"])),
+    }
 
 
 def left_out(rows: list[Row]) -> list[str]:

@@ -17,10 +17,10 @@ _KEYS = {
     "fig15": ("granularity", "sparsity"),
     "fig16": (None, "sparsity"),
     "fig17": ("granularity", "sparsity"),
-    "moe": ("experts", "spread"),
+    "moe": ("experts", "tokens"),
     "sequence": (None, "valid"),
 }
-_LABELS = {"valid": "share of positions that hold a token", "spread": "spread of tokens over experts"}
+_LABELS = {"valid": "share of positions that hold a token", "tokens": "spread of tokens over experts"}
 _FAMILIES = {
     "dense": "dense", "csr": "CSR, conversion left out", "bsr": "BSR, conversion left out", "blocks": "whole blocks",
     "total": "PIT with index",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from simcore.models.compute.profile import NOISY
 from simcore.report import Block
 from simcore.results import Provenance, Table, versions
 from simcore.studies.evaluate.report import measured_report
@@ -27,8 +28,10 @@ CLOCKS = {
     "cpu": "One CPU thread, its own time, cold caches.",
 }
 COUNTED = {
-    "pit-fig15": "Conversion to CSR and BSR is left out, of PIT 'total' has the index; points.csv has both.",
-    "pit-sequence": "The index of a packed batch, its positions that hold a token, is in its total.",
+    "pit-fig15": "The dense product is timed once for all rows. "
+    "Conversion to CSR and BSR is left out, of PIT 'total' has the index; points.csv has both.",
+    "pit-sequence": "The padded layer is timed once for all rows. "
+    "The index of a packed batch, its positions that hold a token, is in its total.",
 }
 """What is in the times and what is not, by target."""
 
@@ -97,6 +100,7 @@ def evaluate(request: EvaluateRequest, *, announce: Callable[[str], None] = lamb
         tables["summary"] = _table(best_rows(points))
     notes = [
         f"{KERNELS[fused]} {CLOCKS[kind]}",
+        f"Spread: interquartile range over median of the repeats; NOISY or named as noisy: above {NOISY:.0%}.",
         f"Measured on {device_name(device)}: milliseconds change from run to run.",
     ]
     if target in COUNTED:

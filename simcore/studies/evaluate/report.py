@@ -15,7 +15,7 @@ _UNITS = {
     "fig13": "in millions of dollars, by bandwidth per NPU [GB/s]",
     "fig14": "by bandwidth per NPU [GB/s]",
 }
-_GIVEN = {"granularity", "sparsity", "experts", "spread", "valid", "way", "tile"}
+_GIVEN = {"granularity", "sparsity", "experts", "tokens", "valid", "way", "tile"}
 """Columns of measurements that say what was measured, where they come first."""
 
 
@@ -38,10 +38,12 @@ def network_report(result: Evaluation) -> list[Block]:
 def measured_report(result: Evaluation) -> list[Block]:
     """Return measurements: the quickest of each family where there is such a table, else every point."""
     table = result.data.get("summary", result.data["points"])
-    named = {"seconds": "time", "index_seconds": "index", "total_seconds": "total"}
-    times = {*named, "dense", "csr", "bsr", "blocks", "pit", "index", "total"}
-    columns = [name for name in table.columns if any(value not in (None, "") for value in table.column(name))]
-    body = [[_cell(row[name], 1e3 if name in times else 1.0) for name in columns] for row in table]
+    named = {
+        "seconds": "time", "index_seconds": "index", "total_seconds": "total", "index_spread": "index spread",
+    }  # fmt: skip
+    times = {*named, "dense", "csr", "bsr", "blocks", "pit", "index", "total"} - {"index_spread"}
+    columns = [name for name in table.columns if any(value not in (None, "", False) for value in table.column(name))]
+    body = [[_cell(name, row[name], 1e3 if name in times else 1.0) for name in columns] for row in table]
     header = [named.get(name, name) for name in columns]
     keys = sum(1 for _ in takewhile(_GIVEN.__contains__, columns))
     return [Headline(f"{result.title} [ms]"), _plain(header, body, keys), _listed(result.notes)]
@@ -51,9 +53,13 @@ def _listed(lines: Sequence[str]) -> Text:
     return Text("\n".join(lines), hang=2)
 
 
-def _cell(value: object, scale: float) -> str:
+def _cell(name: str, value: object, scale: float) -> str:
     if value is None:
         return "-"
+    if isinstance(value, bool):
+        return "NOISY" if value else ""
+    if isinstance(value, float) and name.endswith("spread"):
+        return f"{value:.0%}"
     return format(value * scale, ".4g") if isinstance(value, float) else str(value)
 
 
