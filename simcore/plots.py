@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from simcore.errors import one_line
+from simcore.errors import InputError, one_line, unknown_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +27,8 @@ DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), "-.")
 STYLE: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "hatch.linewidth": 0.6}
 """Settings of matplotlib for small figures, for `matplotlib.rc_context`."""
 DPI = 150
+FIGURES = ("png", "pdf")
+"""Formats that a figure is written in unless others are asked for."""
 CAPTION = 17  # characters of a line under a figure, per inch
 CAPTION_SHARE = 1 / 6  # of the picture's height that a caption may take
 CAPTION_SIZE = 7.0  # [points]
@@ -224,13 +226,57 @@ def without_caption(figure: Figure) -> Figure:
     return figure
 
 
-def save(figure: Figure, stem: Path) -> None:
-    """Write a figure as PNG and PDF, without dates, so that the same data gives the same bytes."""
+def formats(words: Iterable[str], place: str = "figures") -> tuple[str, ...]:
+    """Return the formats that words name, each once, in any case.
+
+    Raises
+    ------
+    InputError
+        If one is none of `FORMATS`, or there is none.
+
+    Examples
+    --------
+    >>> formats(["SVG", "png", "svg"])
+    ('svg', 'png')
+    """
+    lower = [word.strip().lower() for word in words]
+    if not lower:
+        raise InputError(place, "no format", f"some of {', '.join(FORMATS)}")
+    for word in lower:
+        if word not in FORMATS:
+            raise unknown_name(place, word, FORMATS)
+    return tuple(dict.fromkeys(lower))
+
+
+def save(figure: Figure, stem: Path, kinds: Iterable[str] = FIGURES) -> list[Path]:
+    """Write a figure in several formats, without dates, so that the same data gives the same bytes.
+
+    Each is drawn in memory first: a disk that fills leaves an error of the system's, and no half of a file's writer.
+    """
+    paths = {each: stem.with_name(f"{stem.name}.{each}") for each in formats(kinds)}
+    for each, path in paths.items():
+        path.write_bytes(drawn(figure, each))
+    return list(paths.values())
+
+
+def drawn(figure: Figure, kind: str) -> bytes:
+    """Return a figure as the bytes of a file."""
+    import io
+
     import matplotlib
 
+    buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "simcore", "pdf.fonttype": 42}), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Glyph .* missing"
-        )  # a name in letters that the font lacks: boxes stand there
-        figure.savefig(f"{stem}.png", dpi=DPI, metadata={"Software": None})
-        figure.savefig(f"{stem}.pdf", metadata={"CreationDate": None, "Creator": "simcore", "Producer": None})
+        # a name in letters that the font lacks: boxes stand there
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        figure.savefig(buffer, format=kind, dpi=DPI, metadata=_METADATA[kind])
+    return buffer.getvalue()
+
+
+_METADATA: dict[str, dict[str, str | None]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": "simcore", "Producer": None},
+    "svg": {"Date": None, "Creator": "simcore"},
+}
+FORMATS = tuple(_METADATA)
+"""Formats that a figure can be written in."""

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 from simcore._version import __version__
 from simcore.errors import CONTROL, InputError, MissingExtraError, one_line, unknown_name
 from simcore.files import csv_text
-from simcore.outputs import atomic_directory, check_file, write_atomic
+from simcore.outputs import atomic_directory, check_file, is_device, write_atomic
+from simcore.plots import FIGURES, formats, save, without_caption
 from simcore.report import Block, as_html
 
 if TYPE_CHECKING:
@@ -165,19 +166,33 @@ class Timeline:
     trace: str
     table: str | None = None
 
-    def write(self, path: str | Path) -> None:
-        """Write the trace, and the table beside it.
+    def files(self, path: Path) -> dict[Path, str]:
+        """Return the text of each file: the trace under its path, and the table beside it.
 
         Raises
         ------
         InputError
             If the trace would have the name of the table, or the place cannot be written.
         """
-        path = Path(path)
-        if self.table is not None:
-            check_timeline(path)
-            write_atomic(path.with_suffix(".csv"), self.table)
-        write_atomic(path, self.trace)
+        if self.table is None or is_device(path):
+            return {path: self.trace}
+        check_timeline(path)
+        return {path.with_suffix(".csv"): self.table, path: self.trace}
+
+    def write(self, path: str | Path) -> list[Path]:
+        """Write the trace, and the table beside it; returns the files.
+
+        Raises
+        ------
+        InputError
+            If the trace would have the name of the table, or the place cannot be written.
+        RunError
+            If the disk is full.
+        """
+        files = self.files(Path(path))
+        for each, text in files.items():
+            write_atomic(each, text)
+        return list(files)
 
 
 def check_timeline(path: Path, *, force: bool = True, place: str = "timeline", table: bool = True) -> None:
@@ -199,6 +214,7 @@ def check_timeline(path: Path, *, force: bool = True, place: str = "timeline", t
     InputError
         If the trace would have the name of the CSV, a file exists and `force` is false, or nothing can be written.
     """
+    table = table and not is_device(path)
     beside = path.with_suffix(".csv") if table and path.name not in {"", ".", ".."} else path
     if table and path == beside and path.suffix == ".csv":
         expected = f"a name for the trace, such as '{path.with_suffix('.json')}'"
@@ -282,36 +298,50 @@ class Result(ABC):
             raise MissingExtraError("to_pandas needs pandas: pip install 'simcore[pandas]'") from None
         return pandas.DataFrame({column: tables[name].column(column) for column in tables[name].columns})
 
-    def write(self, directory: str | Path, *, force: bool = False, captions: bool = True) -> None:
+    def write(
+        self, directory: str | Path, *, force: bool = False, figures: Sequence[str] = FIGURES, captions: bool = True
+    ) -> list[Path]:
         """Write everything into a new directory, whole or not at all: JSON, CSV, figures and the timeline.
 
         Parameters
         ----------
         directory : str or Path
-            Where.
+            Where to; the folder above must be there.
         force : bool
-            Whether an existing directory is replaced.
+            Whether to replace what simcore wrote there before; other files stay.
+        figures : sequence of str
+            Formats of the figures: ``png``, ``pdf``, ``svg``.
         captions : bool
             Whether a figure says under it what it shows.
+
+        Returns
+        -------
+        list of Path
+            The files.
 
         Raises
         ------
         InputError
-            If the directory exists and `force` is false, or it cannot be written.
+            If the directory exists and `force` is false, it holds what must stay, or it cannot be written.
+        RunError
+            If the disk is full.
         """
-        from simcore.plots import save, without_caption
-
+        kinds = formats(figures)
         with atomic_directory(Path(directory), force=force) as scratch:
-            write_atomic(scratch / f"{self.stem}.json", self.to_json())
-            for name, table in self.tables().items():
-                write_atomic(scratch / f"{name}.csv", table.to_csv())
-            for name, text in self.inputs().items():
-                write_atomic(scratch / name, text)
-            timeline = self.timeline() if self.keeps_timeline else None
-            if timeline is not None:
-                timeline.write(scratch / "timeline.json")
+            for path, text in self._texts(scratch).items():
+                path.write_text(text, encoding="utf-8", newline="")
             for name, figure in self.figures().items():
-                save(figure if captions else without_caption(figure), scratch / name)
+                save(figure if captions else without_caption(figure), scratch / name, kinds)
+            written = sorted(each.name for each in scratch.iterdir())
+        return [Path(directory) / name for name in written]
+
+    def _texts(self, folder: Path) -> dict[Path, str]:
+        """Return what is written but for figures, by its path."""
+        texts = {folder / f"{self.stem}.json": self.to_json()}
+        texts |= {folder / f"{name}.csv": table.to_csv() for name, table in self.tables().items()}
+        texts |= {folder / name: text for name, text in self.inputs().items()}
+        timeline = self.timeline() if self.keeps_timeline else None
+        return texts if timeline is None else texts | timeline.files(folder / "timeline.json")
 
     def _repr_html_(self) -> str:
         return as_html(self.report())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ from hypothesis import HealthCheck, settings
 # read when triton is first imported, by whichever module comes first: without a GPU its kernels run on CPU tensors
 if not Path("/dev/nvidiactl").exists():
     os.environ["TRITON_INTERPRET"] = "1"
+
+# a shell that is no terminal's starts `make test &` with Ctrl-C ignored, and children inherit that: the tests that
+# interrupt a run would wait for nothing. A handler of our own is inherited by nobody
+if hasattr(signal, "SIGINT"):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # CI machines stall now and then: a slow example is no failure, and the same examples run everywhere
 settings.register_profile(

@@ -17,6 +17,8 @@ from simcore.errors import one_line, printable
 from simcore.report import Block, Column, Grid, Headline, Sentences, Text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.table import Table
 
     from simcore.studies.trace.run import Progress
@@ -29,6 +31,12 @@ _NARROW = 90
 def warn(message: str) -> None:
     """Print a warning on standard error."""
     click.echo(f"simcore: warning: {one_line(message)}", err=True)
+
+
+def say_written(files: Sequence[Path], directory: Path | None = None) -> None:
+    """Say on standard error which files were written, and where."""
+    names = ", ".join(str(each) if directory is None else each.name for each in files)
+    click.echo(f"simcore: wrote {one_line(names if directory is None else f'{directory}: {names}')}", err=True)
 
 
 def terminal_width() -> int | None:

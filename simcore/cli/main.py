@@ -13,6 +13,7 @@ import click
 
 from simcore._version import __version__
 from simcore.errors import InputError, SimcoreError, closest_option, one_line, unknown_name
+from simcore.outputs import refused
 
 # name -> (module, one line of help): `simcore --help` lists the commands without importing any of them
 COMMANDS = {
@@ -75,7 +76,7 @@ def main(ctx: click.Context) -> None:
     """Measure kernels, fit one performance model, and run it through studies at scale.
 
     Results go to standard output, progress and messages to standard error. Exit status: 0 done, 1 the model or a
-    solver failed, 2 the input was wrong.
+    solver failed or the disk is full, 2 the input was wrong.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)
@@ -85,6 +86,7 @@ def main(ctx: click.Context) -> None:
 def run(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit; no traceback ever reaches a user unless SIMCORE_DEBUG is set."""
     status: object = 0
+    _open_streams()
     try:
         # what click's own main() does, less its handling of closed pipes, which exits with 1
         arguments = list(sys.argv[1:] if argv is None else argv)
@@ -111,10 +113,11 @@ def run(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output went away: head, less
         _drop_output()
         status = 0
-    except OSError as error:  # a full disk behind standard output, a file that went away
-        _fail(one_line(f"the system refused: {error}"))
+    except OSError as error:  # files are written elsewhere: what is left is standard output
+        refusal = refused(error, error.filename or "standard output", "file")
+        _fail(one_line(str(refusal)))
         _drop_output()
-        status = 1
+        status = refusal.exit_code
     except MemoryError:
         _fail("this needs more memory than there is; make the trace, the cluster or the number of ticks smaller")
         status = 1
@@ -127,6 +130,13 @@ def run(argv: Sequence[str] | None = None) -> None:
         )
         status = 1
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _open_streams() -> None:
+    """Stand in for standard streams that the shell closed (``>&-``): what goes there goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for the rest of the run
 
 
 def _drop_output() -> None:

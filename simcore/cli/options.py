@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcore.cli.console import render, terminal_width, warn
+from simcore.cli.console import render, say_written, terminal_width, warn
 from simcore.cli.flags import names_of, spellings, with_values
-from simcore.cli.values import Number, Whole
+from simcore.cli.values import Formats, Number, Whole
 from simcore.errors import InputError, closest_option
+from simcore.plots import FIGURES, FORMATS
 
 if TYPE_CHECKING:
     from simcore.results import Result
@@ -25,7 +26,7 @@ WIDEST = 110
 """Columns of a report where the terminal does not say."""
 _ENDLESS = 10_000
 _NUMBER = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
-_OUTPUTS = ("output", "timeline", "force", "as_json", "captions")
+_OUTPUTS = ("output", "timeline", "force", "figures", "captions", "as_json")
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,19 @@ class OutputFile:
     metavar, help, replaced : str
         For the command's help: of ``-o``, and of ``--force``.
     check : callable
-        Refuses a request, a path and whether it may be replaced, before any work is done for it.
+        Refuses a request and the options of outputs, before any work is done for them.
     write : callable
-        Writes a result to the path.
+        Writes a result as these options say, and gives the files.
+    draws : bool
+        Whether it is a figure.
     """
 
     metavar: str
     help: str
     replaced: str
-    check: Callable[[Any, Path, bool], None]
-    write: Callable[[Any, Path], None]
+    check: Callable[[Any, Mapping[str, Any]], None]
+    write: Callable[[Any, Mapping[str, Any]], list[Path]]
+    draws: bool = False
 
 
 class StudyCommand(click.Command):
@@ -169,7 +173,7 @@ class StudyCommand(click.Command):
         options = {name: value for name, value in extra.items() if not name.endswith("_instead")} | outputs
         request = self.request(**given)
         if self.file is not None and outputs["output"] is not None:
-            self.file.check(request, outputs["output"], outputs["force"])
+            self.file.check(request, outputs)
         self.carry_out(request, options)
 
     def carry_out(self, request: Request, options: dict[str, Any]) -> None:
@@ -201,28 +205,39 @@ def deliver(
         text = result.to_json()
     else:
         text = "" if show is not None else render(result.report(), min(most, terminal_width() or most)) + "\n"
-    if outputs.get("output") is not None and file is not None:
-        file.write(result, outputs["output"])
-    elif outputs.get("output") is not None:
-        result.write(outputs["output"], force=outputs.get("force", False), captions=outputs.get("captions", True))
-    if outputs.get("timeline") is not None:
-        timeline = result.timeline()
-        assert timeline is not None  # only commands whose results have one have the option
-        timeline.write(outputs["timeline"])
+    _write(result, outputs, file)
     if text:
         click.echo(text, nl=False)
     elif show is not None:
         show(result, outputs)
 
 
+def _write(result: Result, outputs: Mapping[str, Any], file: OutputFile | None) -> None:
+    """Write what was asked for, and say what was written where."""
+    output = outputs.get("output")
+    if output is not None and file is not None:
+        say_written(file.write(result, outputs))
+    elif output is not None:
+        how = {"figures": outputs["figures"] or FIGURES, "captions": outputs["captions"]}
+        say_written(result.write(output, force=outputs["force"], **how), output)
+    if outputs.get("timeline") is not None:
+        timeline = result.timeline()
+        assert timeline is not None  # only commands whose results have one have the option
+        say_written(timeline.write(outputs["timeline"]))
+
+
 def check_outputs(outputs: Mapping[str, Any], *, timeline_table: bool = True, directory: bool = True) -> None:
     """Refuse places that cannot be written, before any work is done for them."""
-    from simcore.outputs import check_output
+    from simcore.outputs import check_output, is_there
     from simcore.results import check_timeline
 
     force = outputs.get("force", False)
     timeline, output = outputs.get("timeline"), outputs.get("output")
-    if timeline is not None:
+    if outputs.get("figures") is not None and output is None:
+        raise InputError("--figures", "it without -o", "an output that the figures are part of", "Add -o.")
+    # a folder that -o makes is not there yet
+    new = output is not None and timeline is not None and not is_there(output) and timeline.parent == output
+    if timeline is not None and not new:
         check_timeline(timeline, force=force, place="--timeline", table=timeline_table)
     if directory and output is not None:
         check_output(output, force=force, option="-o")
@@ -257,13 +272,16 @@ def output_options(
     elif directory:
         text = "New directory for JSON, CSV and figures."
         options.append(click.Option(["-o", "--output"], callback=_path, metavar="DIR", help=text))
+    if (directory and file is None) or (file is not None and file.draws):
+        text = f"Formats of the figures, of {', '.join(FORMATS)}.  [default: {','.join(FIGURES)}]"
+        options.append(click.Option(["--figures"], type=Formats(), metavar="FORMAT,...", help=text))
         text = "Figures of -o without the lines under them."
         options.append(
             click.Option(["--no-captions", "captions"], is_flag=True, flag_value=False, default=True, help=text)
         )
     options.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, in SI units."))
     if timeline or directory or file is not None:
-        text = "Replace what exists of the outputs." if file is None else file.replaced
+        text = "Replace what simcore wrote there before; other files stay." if file is None else file.replaced
         options.append(click.Option(["--force"], is_flag=True, help=text))
     return options
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from simcore.calibrate.plan import EXTRA_PASSES, PASS_SECONDS, PASSES, SAME_SPEE
 from simcore.cli.console import show_progress
 from simcore.cli.options import OutputFile, StudyCommand
 from simcore.errors import InputError
-from simcore.outputs import check_file
+from simcore.outputs import check_file, write_atomic
+from simcore.plots import FIGURES, FORMATS, drawn, without_caption
 from simcore.studies.profile.request import CompareRequest, DeriveRequest, ShowRequest, ValidateRequest
 
 if TYPE_CHECKING:
@@ -31,28 +32,48 @@ def command() -> None:
     """Show, compare, validate and derive kernel profiles: NAMEs of the zoo or FILEs that simcore calibrate wrote."""
 
 
-def check_plot(request: ShowRequest | ValidateRequest, output: Path, force: bool) -> None:
+def plot_files(output: Path, figures: Sequence[str] | None) -> dict[str, Path]:
+    """Return the file of each format: that which the name ends in, or those asked for beside a name without an end.
+
+    Examples
+    --------
+    >>> plot_files(Path("plot.svg"), None), list(plot_files(Path("plot"), None))
+    ({'svg': PosixPath('plot.svg')}, ['png', 'pdf'])
+    """
+    ends = {f".{each}": each for each in FORMATS}
+    if output.suffix == "":
+        return {each: output.with_name(f"{output.name}.{each}") for each in figures or FIGURES}
+    if output.suffix not in ends:
+        expected = f"a name that ends in {', '.join(ends)}, or in none of them"
+        raise InputError(f"-o {output}", f"'{output.suffix}'", expected)
+    kind = ends[output.suffix]
+    if figures is not None and tuple(figures) != (kind,):
+        remedy = f"Leave '{output.suffix}' or --figures out."
+        raise InputError("--figures", ",".join(figures), f"{kind}, as -o {output} says", remedy)
+    return {kind: output}
+
+
+def check_plot(request: ShowRequest | ValidateRequest, outputs: Mapping[str, Any]) -> None:
     """Refuse a plot of several profiles, or one that cannot be written."""
     assert isinstance(request.files, tuple)
     if len(request.files) > 1:
         found = f"{len(request.files)} profiles"
         raise InputError("-o", found, "one, whose plot it is", "Run the command for each profile.")
-    if output.suffix not in {"", ".png", ".pdf"}:
-        raise InputError(f"-o {output}", f"'{output.suffix}'", "a name that ends in .png or .pdf", "Both are written.")
-    for suffix in (".png", ".pdf"):
-        check_file(output.with_suffix(suffix), option="-o", force=force)
+    for path in plot_files(outputs["output"], outputs["figures"]).values():
+        check_file(path, option="-o", force=outputs["force"])
 
 
-def save_plot(result: Result, output: Path) -> None:
-    """Write the figure of one profile as PNG and PDF."""
-    from simcore.plots import save
-
+def save_plot(result: Result, outputs: Mapping[str, Any]) -> list[Path]:
+    """Write the figure of one profile."""
     figures = list(result.figures().values())
     if not figures:
         name = next(iter(result.provenance.sha256))
         raise InputError(f"profile {name}", "no samples", "a measured profile", "Calibrate a device.")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    save(figures[0], output.with_suffix(""))
+    files = plot_files(outputs["output"], outputs["figures"])
+    for kind, path in files.items():
+        figure = figures[0] if outputs["captions"] else without_caption(figures[0])
+        write_atomic(path, drawn(figure, kind))
+    return list(files.values())
 
 
 @contextmanager
@@ -72,18 +93,20 @@ def read_names(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.strip() for text in texts for name in text.split(","))
 
 
-def check_profile(_: DeriveRequest, path: Path, force: bool) -> None:
+def check_profile(_: DeriveRequest, outputs: Mapping[str, Any]) -> None:
     """Refuse a path that the profile cannot be written to."""
-    check_file(path, option="-o", force=force)
+    check_file(outputs["output"], option="-o", force=outputs["force"])
 
 
-def write_profile(result: Any, path: Path) -> None:
+def write_profile(result: Any, outputs: Mapping[str, Any]) -> list[Path]:
     """Write the profile."""
-    result.write_profile(path)
+    result.write_profile(outputs["output"])
+    return [outputs["output"]]
 
 
 PLOT = OutputFile(
-    "PATH", "Plot measured against predicted: FILE.png, .pdf.", "Replace the plot if it exists.", check_plot, save_plot
+    "PATH", "Plot measured against predicted: FILE.png, .pdf or .svg; without an end, as --figures says.",
+    "Replace the plot if it exists.", check_plot, save_plot, draws=True,
 )  # fmt: skip
 
 command.add_command(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,14 +59,15 @@ def read_batches(texts: Sequence[str]) -> tuple[int | str, ...]:
     return tuple(parse_whole(part, field("batches"), expected) for part in parts)
 
 
-def check_csv(_: RatesRequest, path: Path, force: bool) -> None:
+def check_csv(_: RatesRequest, outputs: Mapping[str, Any]) -> None:
     """Refuse a path that the table cannot be written to."""
-    check_file(path, option="-o", force=force)
+    check_file(outputs["output"], option="-o", force=outputs["force"])
 
 
-def write_csv(result: RatesResult, path: Path) -> None:
+def write_csv(result: RatesResult, outputs: Mapping[str, Any]) -> list[Path]:
     """Write the table."""
-    result.write_csv(path)
+    result.write_csv(outputs["output"])
+    return [outputs["output"]]
 
 
 def show(result: Any, outputs: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import click
 
 from simcore.errors import InputError, shortened
 from simcore.numerals import REAL, WHOLE, as_whole, asked_for, of_float
+from simcore.plots import formats
 
 
 class Whole(click.types.IntParamType):
@@ -39,6 +40,16 @@ class Number(click.types.FloatParamType):
         if number is None:
             raise _no_number(value, REAL, None, param)
         return number
+
+
+class Formats(click.ParamType[Any]):
+    """Formats of figures, such as ``png,svg``."""
+
+    name = "formats"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the formats of a text."""
+        return formats(value.split(","), "--figures") if isinstance(value, str) else value
 
 
 def _no_number(word: str, noun: str, least: int | None, param: click.Parameter | None) -> InputError:

@@ -1,5 +1,6 @@
 """Bad input: exit status 2, one message with place, found, expected and remedy, and nothing written."""
 
+import hashlib
 import os
 import re
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import pytest
 from simcore.cli.main import run
+from simcore.outputs import LISTING
 
 HEADER = "name,submit_s,model,max_parallelism,batch_size,samples,heterogeneous,gpu_type\n"
 RATES = "model,batch_size,gpu_type,seconds_per_minibatch\n"
@@ -167,7 +169,7 @@ def test_an_elastic_job_without_any_gpu_of_its_type(capsys, folder, policy):
         (["--output", "old/file"], "-o old/file: found a path that exists"),
         (["--output", "old/file", "--force"], "-o old/file: found a file, expected a directory."),
         (["--output", "old/file/out"], "which is a file, expected a directory in a folder."),
-        (["--output", ".", "--force"], "expected a directory that may be replaced whole."),
+        (["--output", ".", "--force"], "expected a new directory, or one of results."),
         (["--output", "new", "--timeline", "new"], "--timeline new: found the directory of -o"),
     ],
 )
@@ -261,25 +263,28 @@ def test_a_bug_is_one_message_without_a_traceback(capsys, monkeypatch):
         run(["trace"])
 
 
-@pytest.mark.parametrize("where", ["simcore.studies.trace.run.simulate", "simcore.plots.save"])
+@pytest.mark.parametrize("where", ["simcore.studies.trace.run.simulate", "simcore.results.save"])
 def test_an_interrupted_run_leaves_nothing(capsys, folder, monkeypatch, where):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     (folder / "old").mkdir()
     (folder / "old" / "file").write_text("kept")
+    listing = f"{hashlib.sha256(b'kept').hexdigest()}  file\n"
+    (folder / "old" / LISTING).write_text(listing)
     monkeypatch.setattr(where, interrupt)
-    for args in (["-o", "new/out"], ["-o", "old", "--force"]):
+    for args in (["-o", "out"], ["-o", "old", "--force"]):
         assert cli("trace", "--policy", "fifo", *args, "--timeline", "line.json") == 130
         assert "simcore: error: interrupted" in capsys.readouterr().err
-        assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) == ["old", "old/file"]
+        found = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+        assert found == ["old", "old/file", f"old/{LISTING}"]
 
 
 def test_a_real_interrupt(folder):
     # the run signals itself from inside the study, at a moment that needs no clock
     program = (
         "import os, signal\n"
-        "from simcore import plots as style\n"
+        "from simcore import results as style\n"
         "from simcore.cli.main import run\n"
         "style.save = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
         "run(['trace', '--policy', 'fifo', '-o', 'out'])\n"
@@ -297,6 +302,6 @@ def test_output_that_cannot_be_written():
         command = [sys.executable, "-m", "simcore", "trace", "--policy", "fifo", "--json"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
-    assert "the system refused" in done.stderr
+    assert "standard output: the system cannot write there (No space left on device)" in done.stderr
     assert "Traceback" not in done.stderr
     assert "internal error" not in done.stderr

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from simcore.cli.collective import command
 from simcore.cli.main import run
 from simcore.errors import InputError
+from simcore.outputs import LISTING
 from simcore.studies.collective import collective
 
 NETWORK = "Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us"
@@ -165,7 +166,8 @@ def test_a_directory_of_results(tmp_path):
     printed = invoke("all-reduce", "1GiB", "--network", NETWORK, "-o", str(out), "--json")
     found = sorted(path.name for path in out.iterdir())
     assert found == [
-        "collective.json", "collective.pdf", "collective.png", "dimensions.csv", "timeline.csv", "timeline.json",
+        "collective.json", "collective.pdf", "collective.png", "dimensions.csv", LISTING, "timeline.csv",
+        "timeline.json",
     ]  # fmt: skip
     assert (out / "collective.json").read_text(encoding="utf-8") == printed
     first = {path.name: path.read_bytes() for path in out.iterdir()}

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from simcore.cli.evaluate import command
 from simcore.cli.main import run
+from simcore.outputs import LISTING
 
 
 def invoke(*args):
@@ -113,7 +114,7 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
     for name in ("a", "b"):
         invoke("network-fig14", "--small", "-o", str(tmp_path / name))
     files = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert files == ["fig14.csv", "fig14.pdf", "fig14.png", "points.csv", "result.json", "summary.csv"]
+    assert files == ["fig14.csv", "fig14.pdf", "fig14.png", "points.csv", "result.json", LISTING, "summary.csv"]
     for name in files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     with (tmp_path / "a" / "points.csv").open(encoding="utf-8") as stream:
@@ -124,18 +125,19 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
 
 def test_table_6_is_written_without_a_figure(tmp_path):
     invoke("network-table6", "-o", str(tmp_path / "out"))
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["result.json", "table6.csv"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["result.json", LISTING, "table6.csv"]
 
 
-def test_an_existing_directory_is_replaced_only_by_force(tmp_path, capsys):
+def test_an_existing_directory_of_the_user_stays(tmp_path, capsys):
     output = tmp_path / "out"
     output.mkdir()
     (output / "mine").write_text("keep", encoding="utf-8")
     message = refusal(capsys, "network-fig12", "--small", "-o", str(output))
     assert "add --force" in message
     assert (output / "mine").exists()
-    invoke("network-fig12", "--small", "-o", str(output), "--force")
-    assert not (output / "mine").exists()
+    message = refusal(capsys, "network-fig12", "--small", "-o", str(output), "--force")
+    assert "a directory that simcore did not write" in message
+    assert (output / "mine").read_text(encoding="utf-8") == "keep"
 
 
 def test_nothing_is_left_behind_where_drawing_fails(tmp_path, monkeypatch):

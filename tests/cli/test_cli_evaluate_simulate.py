@@ -173,6 +173,7 @@ def test_a_user_without_a_home_is_told_once_that_nothing_is_kept(monkeypatch, ca
 @pytest.mark.skipif(sys.platform == "win32", reason="a platform without flock")
 def test_a_second_run_leaves_the_cache_of_the_first_alone(cache, monkeypatch, capsys):
     monkeypatch.setattr(network_simulate, "run", lambda task: Timed(1.0, 0.5, 1))
+    cache.mkdir()
     with State(cache / "network-fig12-small.points.jsonl") as first:
         assert status(*SMALL) == 0
         (line,) = capsys.readouterr().err.splitlines()

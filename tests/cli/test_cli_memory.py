@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from simcore.cli.main import main, run
 from simcore.models.compute.profile import content_hash
+from simcore.outputs import LISTING
 
 GPT = ("memory", "gpt-1.3b", "--gpus", "8", "--device", "v100-32gb", "--precision", "fp16")
 LARGE = (*GPT, "--tp", "1", "--pp", "1", "--micro-batch", "8", "--global-batch", "128", "--recompute", "none")
@@ -72,7 +73,7 @@ def test_json_has_the_numbers():
 
 def test_a_folder_has_tables_and_a_figure(tmp_path):
     printed(*GPT, "-o", str(tmp_path / "out"))
-    names = {"memory.json", "ranks.csv", "operators.csv", "memory.png", "memory.pdf"}
+    names = {"memory.json", "ranks.csv", "operators.csv", "memory.png", "memory.pdf", LISTING}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     header = (tmp_path / "out" / "ranks.csv").read_text().splitlines()[0]
     assert header.startswith("rank,weights_B,gradients_B,optimizer_B,activations_B,logits_B,")

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from simcore.cli.main import main
 from simcore.cli.main import run as command_line
 from simcore.errors import InputError, RunError
+from simcore.outputs import LISTING
 
 GOOD = ("4D", "325", "1T", "Perf", "Overlap")
 
@@ -51,7 +52,7 @@ def test_text_answers_why():
 def test_output_directory(tmp_path):
     out = tmp_path / "plan"
     run("3D", "325", "175B", "Perf", "Overlap", "-o", str(out))
-    assert sorted(path.name for path in out.iterdir()) == ["plan.csv", "plan.json", "plan.pdf", "plan.png"]
+    assert sorted(path.name for path in out.iterdir()) == ["plan.csv", "plan.json", "plan.pdf", "plan.png", LISTING]
     assert (out / "plan.csv").read_text().startswith("dimension,block,npus,level,bandwidth,")
     with pytest.raises(InputError, match="--force"):
         run("3D", "325", "175B", "Perf", "Overlap", "-o", str(out))

@@ -8,6 +8,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from simcore.cli.main import main, run
+from simcore.outputs import LISTING
 from simcore.studies.search import SearchRequest, search
 
 GPT = ("search", "gpt-1.3b", "--gpus", "8", "--device", "v100-32gb", "--precision", "fp16", "--global-batch", "32")
@@ -89,7 +90,7 @@ def test_mfu_is_null_where_nobody_says_the_peak():
 
 def test_a_folder_has_all_that_was_tried(tmp_path):
     printed(*GPT, "-o", str(tmp_path / "out"))
-    names = {"search.json", "best.csv", "changes.csv", "tried.csv", "search.png", "search.pdf"}
+    names = {"search.json", "best.csv", "changes.csv", "tried.csv", "search.png", "search.pdf", LISTING}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     rows = list(csv.DictReader((tmp_path / "out" / "tried.csv").read_text().splitlines()))
     known = json.loads((tmp_path / "out" / "search.json").read_text())

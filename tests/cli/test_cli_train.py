@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from simcore.cli.main import run
 from simcore.cli.train import command
 from simcore.errors import InputError
+from simcore.outputs import LISTING
 
 ASTRA = ["--workload-variant", "evaluation", "--compute-scale", "0.26", "--convention", "astra-sim"]
 FOUR = " x ".join(f"{block}@81.25GiB/s,1ns" for block in ("Ring(2)", "FC(8)", "Ring(8)", "Switch(8)"))
@@ -391,6 +392,7 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
     assert files == [
         "dimensions.csv",
         "layers.csv",
+        LISTING,
         "timeline.csv",
         "timeline.json",
         "train.json",

@@ -8,6 +8,7 @@ import sys
 import pytest
 import simcore
 from simcore.cli.main import run
+from simcore.outputs import LISTING, atomic_directory
 
 FILES = [
     "allocation.csv",
@@ -18,6 +19,7 @@ FILES = [
     "jobs.csv",
     "queue_length.pdf",
     "queue_length.png",
+    LISTING,
     "summary.csv",
     "summary.json",
     "trace_alloc.pdf",
@@ -142,9 +144,9 @@ def test_the_same_inputs_give_the_same_bytes(written, folder):
     assert (folder / "line.json").read_bytes() == (written / "line.json").read_bytes()
 
 
-def test_force_replaces_the_directory_whole(folder):
-    (folder / "out").mkdir()
-    (folder / "out" / "stale").write_text("x")
+def test_force_replaces_the_results_of_another_study(folder):
+    with atomic_directory(folder / "out") as scratch:
+        (scratch / "stale").write_text("x")
     cli("--policy", "fifo", "-o", "out", "--force")
     assert sorted(path.name for path in (folder / "out").iterdir()) == FILES
     assert [path.name for path in folder.iterdir()] == ["out"]

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from simcore.cli.console import render
 from simcore.cli.main import main
 from simcore.errors import InputError
+from simcore.outputs import LISTING
 from simcore.report import Grid, Headline
 from simcore.results import Result, Table
 from simcore.studies.collective import collective
@@ -170,6 +171,7 @@ def test_a_result_writes_what_it_is(ran, tmp_path):
     timeline = result.timeline() if result.keeps_timeline else None
     if timeline is not None:
         files |= {"timeline.json"} | ({"timeline.csv"} if timeline.table is not None else set())
+    files.add(LISTING)
     assert {path.name for path in (tmp_path / "out").iterdir()} == files
     assert (tmp_path / "out" / f"{result.stem}.json").read_text(encoding="utf-8") == result.to_json()
     for name, table in result.tables().items():

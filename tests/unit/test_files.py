@@ -1,14 +1,16 @@
+import errno
 import json
 import os
+import subprocess
 import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
-from simcore.errors import InputError
+from simcore.errors import InputError, RunError
 from simcore.files import MOST_BYTES, check_columns, csv_rows, csv_text, read_bytes, read_text, read_yaml, sha256
-from simcore.outputs import atomic_directory, check_file, check_output, write_atomic
+from simcore.outputs import LISTING, atomic_directory, check_file, check_output, write_atomic
 
 PRINTABLE = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1)
 
@@ -133,13 +135,32 @@ def test_a_byte_order_mark_is_dropped(tmp_path):
     assert len(sha256(b"")) == 64
 
 
-def test_a_file_is_replaced_whole_and_parents_are_made(tmp_path):
-    path = tmp_path / "new" / "folder" / "f"
+def test_a_file_is_replaced_whole(tmp_path):
+    path = tmp_path / "f"
     write_atomic(path, "one")
     write_atomic(path, b"two")
     assert path.read_text() == "two"
-    assert everything(tmp_path) == ["new", "new/folder", "new/folder/f"]
+    assert everything(tmp_path) == ["f"]
     assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def test_folders_above_an_output_are_not_made(tmp_path):
+    below = tmp_path / "new" / "folder" / "f"
+    for refuse in (check_file, check_output, lambda path: write_atomic(path, "x")):
+        with pytest.raises(InputError, match=r"no folder '.*new/folder'.*mkdir -p"):
+            refuse(below)
+    assert everything(tmp_path) == []
+
+
+def test_a_device_is_written_to_and_never_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    check_file(tmp_path / "pipe", force=False)
+    write_atomic(tmp_path / "pipe", "one")
+    assert os.read(reader, 10) == b"one"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    assert everything(tmp_path) == ["pipe"]
 
 
 def _umask():
@@ -151,7 +172,7 @@ def _umask():
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_a_block_that_fails_leaves_nothing(tmp_path, error):
     def write_half():
-        with atomic_directory(tmp_path / "new" / "out") as scratch:
+        with atomic_directory(tmp_path / "out") as scratch:
             (scratch / "half").write_text("x")
             raise error
 
@@ -160,61 +181,122 @@ def test_a_block_that_fails_leaves_nothing(tmp_path, error):
     assert everything(tmp_path) == []
 
 
+def made(path, **texts):
+    """A directory of results."""
+    with atomic_directory(path) as scratch:
+        for name, text in texts.items():
+            (scratch / name).write_text(text)
+    return path
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_a_block_that_fails_leaves_the_old_directory(tmp_path, error):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old").write_text("x")
+    made(tmp_path / "out", old="x")
     with pytest.raises(error), atomic_directory(tmp_path / "out", force=True):
         raise error
-    assert everything(tmp_path) == ["out", "out/old"]
+    assert everything(tmp_path) == ["out", "out/old", f"out/{LISTING}"]
 
 
-def test_the_old_directory_comes_back_when_the_replacement_fails(tmp_path, monkeypatch):
+@pytest.mark.parametrize("stop", range(1, 5))
+def test_the_old_files_come_back_when_the_replacement_fails(tmp_path, monkeypatch, stop):
     from pathlib import Path
 
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old").write_text("x")
+    made(tmp_path / "out", old="x", same="before")
     rename, calls = Path.rename, []
 
     def stopped(self, target):
         calls.append(self)
-        if len(calls) == 2:
+        if len(calls) == stop:
             raise KeyboardInterrupt
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", stopped)
-    with pytest.raises(KeyboardInterrupt), atomic_directory(tmp_path / "out", force=True):
-        pass
-    assert everything(tmp_path) == ["out", "out/old"]
+    with pytest.raises(KeyboardInterrupt), atomic_directory(tmp_path / "out", force=True) as scratch:
+        (scratch / "same").write_text("after")
+    assert everything(tmp_path) == ["out", "out/old", "out/same", f"out/{LISTING}"]
+    assert (tmp_path / "out" / "same").read_text() == "before"
 
 
-def test_force_replaces_a_directory_whole(tmp_path):
-    (tmp_path / "out" / "deep").mkdir(parents=True)
-    (tmp_path / "out" / "deep" / "old").write_text("x")
+def test_force_replaces_what_simcore_wrote_and_nothing_else(tmp_path):
+    made(tmp_path / "out", old="x", same="before")
+    (tmp_path / "out" / "deep").mkdir()
+    (tmp_path / "out" / "deep" / "kept").write_text("mine")
+    (tmp_path / "out" / "notes").write_text("mine")
     with atomic_directory(tmp_path / "out", force=True) as scratch:
+        (scratch / "same").write_text("after")
         (scratch / "new").write_text("y")
-    assert everything(tmp_path) == ["out", "out/new"]
+    names = ["deep", "deep/kept", "new", "notes", "same", LISTING]
+    assert everything(tmp_path) == ["out", *sorted(f"out/{name}" for name in names)]
+    assert (tmp_path / "out" / "same").read_text() == "after"
+    check = subprocess.run(["sha256sum", "--check", "--strict", LISTING], cwd=tmp_path / "out", capture_output=True)
+    assert check.returncode == 0
 
 
-def test_force_replaces_a_link_and_not_what_it_points_to(tmp_path):
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real" / "kept").write_text("x")
+def test_what_simcore_did_not_write_is_never_replaced(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").write_text("x")
+    with pytest.raises(InputError, match="a directory that simcore did not write"):
+        check_output(tmp_path / "mine", force=True)
+    made(tmp_path / "out", old="x")
+    (tmp_path / "out" / "notes").write_text("mine")
+    with (
+        pytest.raises(InputError, match=r"out/notes: found a file that simcore did not write"),
+        atomic_directory(tmp_path / "out", force=True) as scratch,
+    ):
+        (scratch / "notes").write_text("simcore's")
+    assert (tmp_path / "out" / "notes").read_text() == "mine"
+    (tmp_path / "out" / "old").write_text("edited")
+    with pytest.raises(InputError, match=r"out/old: found a file that was changed since simcore wrote it"):
+        check_output(tmp_path / "out", force=True)
+    assert everything(tmp_path) == ["mine", "mine/notes", "out", "out/notes", "out/old", f"out/{LISTING}"]
+
+
+def test_a_list_of_files_names_none_elsewhere(tmp_path):
+    (tmp_path / "precious").write_text("x")
+    made(tmp_path / "out", old="x")
+    (tmp_path / "out" / LISTING).write_text(f"{sha256(b'x')}  ../precious\n{sha256(b'x')}  old\n")
+    with atomic_directory(tmp_path / "out", force=True):
+        pass
+    assert everything(tmp_path) == ["out", f"out/{LISTING}", "precious"]
+
+
+def test_force_writes_where_a_link_points_to_and_keeps_the_link(tmp_path):
+    made(tmp_path / "real", old="x")
+    (tmp_path / "real" / "kept").write_text("mine")
     (tmp_path / "out").symlink_to("real")
     with atomic_directory(tmp_path / "out", force=True):
         pass
-    assert everything(tmp_path) == ["out", "real", "real/kept"]
-    assert not (tmp_path / "out").is_symlink()
+    assert everything(tmp_path) == ["out", "real", "real/kept", f"real/{LISTING}"]
+    assert (tmp_path / "out").is_symlink()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_a_failure_with_the_users_path(tmp_path, code):
+    def full():
+        raise OSError(code, "No room", str(tmp_path / "out" / ".hidden"))
+
+    for write in (
+        lambda: atomic_directory(tmp_path / "out").__enter__().joinpath("f").write_text("x") and full(),
+        lambda: write_atomic(tmp_path / "f", "x"),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("simcore.outputs.tempfile.mkstemp", lambda **_: full())
+            patch.setattr("simcore.outputs.tempfile.mkdtemp", lambda **_: full())
+            with pytest.raises(RunError, match=r"(out|f): the system cannot write there \(No room\)") as caught:
+                write()
+    assert caught.value.exit_code == 1
+    assert everything(tmp_path) == []
 
 
 def test_outputs_that_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("x")
     (tmp_path / "dangling").symlink_to("nowhere")
-    cases = [("file", True), ("file", False), (".", False), (".", True), ("..", True), ("/", True), ("~", True)]
+    cases = [("file", True), ("file", False), (".", False), (".", True), ("..", True), ("/", True)]
     cases += [("file/below", False), ("file/below/further", True), ("dangling", False), ("x" * 300, False)]
     for name, force in cases:
         with pytest.raises(InputError, match="found"):
-            check_output(tmp_path / os.path.expanduser(name), force=force)
+            check_output(tmp_path / name, force=force)
     for name in ("", ".", "..", "/", "file/below", "x" * 300):
         with pytest.raises(InputError, match="found"):
             check_file(tmp_path / name)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from simcore.documents import Broken, parse_json
-from simcore.errors import InputError
+from simcore.errors import InputError, SimcoreError
 from simcore.files import read_text
 from simcore.numerals import as_real, as_whole
 from simcore.outputs import is_there, writing
@@ -59,7 +59,7 @@ class State:
         try:
             if path is not None and is_there(path):
                 self._read(path)
-        except InputError:
+        except SimcoreError:
             self.close()
             raise
 
@@ -99,10 +99,8 @@ class State:
             "key": task.key, "network": task.topology.name, "workload": task.workload.name,
             "bandwidths": task.bandwidths, "time": timed.time, "compute": timed.compute, "events": timed.events,
         }  # fmt: skip
-        with writing(self.path, "file"):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(entry) + "\n")
+        with writing(self.path, "file"), self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(entry) + "\n")
 
     def remove(self) -> None:
         """Remove the file, whose points are all in a result now, and let go of it."""
@@ -153,11 +151,13 @@ class Scratch(State):
             super().__init__(None)
             self._without("this user has no home directory")
             return
+        with suppress(OSError):  # a cache: what is wrong with it, the next lines find out
+            path.parent.mkdir(parents=True, exist_ok=True)
         try:
             super().__init__(path)
-        except InputError as error:
+        except SimcoreError as error:
             super().__init__(None)
-            self._without(f"{error.place} is {error.found}")
+            self._without(_why(error))
 
     def _read(self, path: Path) -> None:
         try:
@@ -171,13 +171,17 @@ class Scratch(State):
         """Append a finished point while that works."""
         try:
             super().add(task, timed)
-        except InputError as error:
+        except SimcoreError as error:
             self.close()
             self.path = None
-            self._without(f"{error.place} is {error.found}")
+            self._without(_why(error))
 
     def _without(self, why: str) -> None:
         self.tell(f"finished points are not kept: {why}; --state FILE keeps them in FILE")
+
+
+def _why(error: SimcoreError) -> str:
+    return f"{error.place} is {error.found}" if isinstance(error, InputError) else str(error)
 
 
 def _lock(path: Path) -> IO[bytes] | None:
@@ -201,9 +205,8 @@ def _lock(path: Path) -> IO[bytes] | None:
     while True:
         try:
             with writing(path, "file"):
-                path.parent.mkdir(parents=True, exist_ok=True)
                 stream = path.open("ab")
-        except InputError:
+        except SimcoreError:
             if there:
                 return None
             raise
