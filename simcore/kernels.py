@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from simcore.models.compute.sparse.tiles import Product, SparseKernel, Work
     from simcore.readers.profiles import read_profile
     from simcore.studies.calibrate import calibrate
-    from simcore.studies.kernel import matmul
+    from simcore.studies.kernel import break_even, matmul
     from simcore.studies.profile import compare, derive, show, validate
 
 __getattr__, __dir__ = attach(
@@ -49,6 +49,7 @@ __getattr__, __dir__ = attach(
         "TileEntry": "simcore.models.compute.sparse.prices",
         "TileTable": "simcore.models.compute.sparse.prices",
         "Work": "simcore.models.compute.sparse.tiles",
+        "break_even": "simcore.studies.kernel",
         "calibrate": "simcore.studies.calibrate",
         "compare": "simcore.studies.profile",
         "coverage": "simcore.models.compute.sparse.masks",
@@ -80,6 +81,7 @@ __all__ = [
     "TileEntry",
     "TileTable",
     "Work",
+    "break_even",
     "calibrate",
     "compare",
     "coverage",

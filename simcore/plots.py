@@ -93,6 +93,21 @@ def marks(names: Iterable[str], own: Sequence[str] = ()) -> dict[str, Mark]:
     return {name: found[name] for name in chosen}
 
 
+KERNELS = ("dense", "csr", "bsr", "pit", "blocks", "gemm", "conv", "copy", "attention", "index", "launch", "rows")
+"""Families of kernels that have a colour of their own, the same in every figure."""
+
+
+def kernel_marks(names: Iterable[str]) -> dict[str, Mark]:
+    """Return how each family of kernels is drawn, see `marks`.
+
+    Examples
+    --------
+    >>> kernel_marks(["pit"])["pit"] == kernel_marks(["dense", "csr", "pit"])["pit"]
+    True
+    """
+    return marks(names, KERNELS)
+
+
 @dataclass(frozen=True)
 class TimeUnit:
     """A unit that times are shown in: divide by `seconds` and write `name`."""

@@ -27,7 +27,10 @@ COMMANDS = {
     ),
     "calibrate": ("simcore.cli.calibrate", "Measure the kernels of this machine and fit a profile to them."),
     "profile": ("simcore.cli.profile", "Show, compare, validate and derive kernel profiles."),
-    "kernel": ("simcore.cli.kernel", "Predict one kernel on a profiled device, and explain it."),
+    "kernel": (
+        "simcore.cli.kernel",
+        "Predict one kernel on a profiled device, and say from which sparsity sparse ones pay.",
+    ),
     "model": ("simcore.cli.model", "Show what is read of a model: parameters and work per token."),
     "memory": ("simcore.cli.memory", "Say whether a model's training fits on GPUs, and what makes it fit."),
     "search": ("simcore.cli.search", "Find the fastest layout of a model's training on GPUs that fits."),

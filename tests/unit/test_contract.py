@@ -15,7 +15,7 @@ from simcore.report import Grid, Headline
 from simcore.results import Result, Table
 from simcore.studies.collective import collective
 from simcore.studies.evaluate import evaluate
-from simcore.studies.kernel import matmul
+from simcore.studies.kernel import break_even, matmul
 from simcore.studies.memory import memory
 from simcore.studies.model import model
 from simcore.studies.optimize import optimize
@@ -88,6 +88,7 @@ CASES = {
         matmul,
         {"shape": "4096x4096x8192", "profile": "cpu", "sparsity": 0.3, "granularity": (32, 1), "extrapolate": True},
     ),
+    "break-even": (break_even, {"shape": "1024x1024x1024", "granularity": "32x1", "profile": "cpu"}),
     "memory": (memory, {"model": "llama-2-7b", "gpus": 8, "device": "h100", "tp": 2, "zero": 1}),
     "memory-misfit": (
         memory,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from simcore.calibrate.measure.failures import NOTHING_LEFT
 from simcore.calibrate.sweeps.pit import Row
 from simcore.errors import RunError
+from simcore.models.compute.sparse.break_even import crossing
 
 
 def best_rows(rows: list[Row]) -> list[Row]:
@@ -66,14 +65,12 @@ def break_even(best: list[Row]) -> list[Row]:
 
     That is where 'speedup_total' crosses one for the last time; None where dense is quicker at the highest sparsity.
     """
-    edges = []
-    for granularity in dict.fromkeys(row["granularity"] for row in best):
-        line = sorted((row["sparsity"], row["speedup_total"]) for row in best if row["granularity"] == granularity)
-        edge = line[0][0]
-        for (low, slow), (high, fast) in pairwise(line):
-            if slow < 1 <= fast:
-                edge = low + (high - low) * (1 - slow) / (fast - slow)
-        if line[-1][1] < 1:
-            edge = None
-        edges.append({"granularity": granularity, "break_even": edge})
-    return edges
+    return [
+        {
+            "granularity": granularity,
+            "break_even": crossing(
+                (row["sparsity"], row["speedup_total"] - 1) for row in best if row["granularity"] == granularity
+            ),
+        }
+        for granularity in dict.fromkeys(row["granularity"] for row in best)
+    ]

@@ -21,3 +21,29 @@ class MatmulRequest(Request):
     granularity: str | Sequence[int] = option(default="1x1", metavar="HxW", help="Shape of such a block.")
     state: State = option(default="cold", choices=STATES, help="Where the operands are: in memory, or in a cache.")
     extrapolate: bool = option(default=False, help="Predict shapes outside the measured range, and say so.")
+
+
+SPARSITIES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+"""Where kernels are compared by default, in the range that a calibration measures."""
+
+
+class BreakEvenRequest(Request):
+    """A product whose sparse kernels are compared with the dense one over sparsity."""
+
+    study = "kernel break-even"
+
+    shape: str | Sequence[int] = argument(metavar="MxNxK", help="Sizes of the product of MxK and KxN.")
+    granularity: str | Sequence[int] = option(default="1x1", metavar="HxW", help="Shape of the blocks of zeros.")
+    device: str | None = option(
+        default=None, metavar="cpu|cuda|cuda:N", help="Where to measure every kernel.  [default: cpu]"
+    )
+    profile: str | Path | KernelProfile | None = option(
+        default=None, metavar="NAME|FILE", help="Predict from a profile instead; measure nothing."
+    )
+    dtype: str = option(default="fp32", metavar="TEXT", help="fp32, tf32, fp16 or bf16.")
+    sparsities: Sequence[float] = option(
+        default=SPARSITIES, flag="--sparsity", many=True, metavar="S,S,...",
+        help="Shares of zero blocks at which kernels are compared; between them the break-even is interpolated.",
+    )  # fmt: skip
+    repeats: int = option(default=9, least=3, help="Timed calls of each kernel, where it is measured.")
+    extrapolate: bool = option(default=False, help="Predict shapes outside the measured range, and say so.")

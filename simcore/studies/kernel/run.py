@@ -100,11 +100,23 @@ def _check_zeros(sparsity: float, block: tuple[int, ...], m: int, k: int) -> Non
     if not 0 <= sparsity <= 1:
         remedy = "0.95 means that 95 % are zero."
         raise InputError(field("sparsity"), f"{sparsity:g}", "a share from 0 to 1", remedy)
-    if block[0] > m or block[1] > k:
-        raise InputError(place, f"'{shown}'", f"a block within {m}x{k}, the first matrix")
+    check_block(block, m, k)
     if sparsity == 0 and block != (1, 1):
         found, remedy = f"'{shown}' for a matrix without zeros", f"Add {field('sparsity')} 0.95."
         raise InputError(place, found, "it with a sparsity", remedy)
+
+
+def check_block(block: tuple[int, ...], m: int, k: int) -> None:
+    """Refuse a block of zeros that is larger than the first matrix, of m x k.
+
+    Raises
+    ------
+    InputError
+        If it is.
+    """
+    if block[0] > m or block[1] > k:
+        shown = "x".join(map(str, block))
+        raise InputError(field("granularity"), f"'{shown}'", f"a block within {m}x{k}, the first matrix")
 
 
 def _choose(
