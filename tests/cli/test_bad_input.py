@@ -226,8 +226,8 @@ def test_clusters(capsys, folder, text, message):
         ("bert,8,v100,nan", "found nan"),
         ("bert,8,v100,1e-300", "s per mini-batch, expected 1e-12 to 1e+09 s"),
         ("bert,8,v100,1e308", "found 1e+308 s per mini-batch"),
-        ("bert,16,v100,1", "t.csv, line 2, field 'batch_size': found 8"),
-        ("brt,8,v100,1", "t.csv, line 2, field 'model': found 'bert', expected one of brt."),
+        ("bert,16,v100,1", "t.csv, line 2, job 'a', field 'batch_size': found 8"),
+        ("brt,8,v100,1", "t.csv, line 2, job 'a', field 'model': found 'bert', expected one of brt."),
     ],
 )
 def test_rates(capsys, folder, rows, message):

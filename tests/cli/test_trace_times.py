@@ -75,8 +75,8 @@ def test_rows_out_of_order_are_told_where_policies_see_them_by_row():
     write("mixed.csv", 50, 10, 0)
     warnings = simcore.trace("mixed.csv", **OPTIONS).warnings
     assert [each for each in warnings if "by row" in each] == [
-        "mixed.csv, line 3: 'b' is submitted before the job above it, and policies see jobs by row. Sort the trace, or "
-        "give --order submission"
+        "mixed.csv, line 3, job 'b', is submitted before the job above it, and policies see jobs by row. "
+        "Sort the trace, or give --order submission"
     ]
     for options in ({"order": "submission"}, {"rules": "corrected"}):
         assert not [each for each in simcore.trace("mixed.csv", **OPTIONS, **options).warnings if "by row" in each]

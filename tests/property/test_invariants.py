@@ -93,19 +93,35 @@ def test_permuted_rows_change_nothing_under_corrected_rules(policy, data, trace,
     assert a.allocation.to_csv() == b.allocation.to_csv()
 
 
+def scaled(factor, trace, rates, rules, interval):
+    """Submissions, step times, delays and interval times a factor."""
+    slow = build_trace(
+        "slow", trace.names, trace.submit * factor, trace.work, [trace.classes[k] for k in trace.class_index]
+    )
+    slow_rates = StepTimes("slow", {key: factor * t for key, t in rates.seconds.items()})
+    slow_rules = replace(rules, startup_delay=factor * rules.startup_delay)
+    return slow, slow_rates, slow_rules, interval if interval == "event" else factor * interval
+
+
+@pytest.mark.parametrize("factor", [10.0, 0.1, 3.0])
 @pytest.mark.parametrize("policy", list(POLICIES))
 @settings(max_examples=40)
-@given(trace=random_traces(), cluster=clusters(), rates=rate_tables(), rules=rule_sets(), interval=INTERVALS)
-def test_time_has_no_scale(policy, trace, cluster, rates, rules, interval):
-    """Submissions, step times, delays and interval times 10 give times 10, where both traces start near 0."""
-    assume(10 * trace.submit.min() <= NEAR)
-    slow = build_trace(
-        "slow", trace.names, trace.submit * 10, trace.work, [trace.classes[k] for k in trace.class_index]
-    )
-    slow_rates = StepTimes("slow", {key: 10 * t for key, t in rates.seconds.items()})
-    slow_rules = replace(rules, startup_delay=10 * rules.startup_delay)
-    a = study(trace, cluster, rates, policy, interval, rules)
-    b = study(slow, cluster, slow_rates, policy, interval if interval == "event" else 10 * interval, slow_rules)
-    np.testing.assert_allclose(b.runs[0].times.end, 10 * a.runs[0].times.end, rtol=1e-9)
-    np.testing.assert_allclose(b.runs[0].times.gpu_seconds, 10 * a.runs[0].times.gpu_seconds, rtol=1e-9)
+@given(
+    unit=st.sampled_from((1.0, 0.1, 0.7)),
+    trace=random_traces(),
+    cluster=clusters(),
+    rates=rate_tables(),
+    rules=rule_sets(),
+    interval=INTERVALS,
+)
+def test_time_has_no_scale(policy, factor, unit, trace, cluster, rates, rules, interval):
+    """All times scaled give all results scaled, where both traces start near 0; and ties stay ties."""
+    assume(factor * unit * trace.submit.min() <= NEAR)
+    first = scaled(unit, trace, rates, rules, interval)
+    second = scaled(factor, *first)
+    (a, b) = (study(one, cluster, its_rates, policy, its_interval, its_rules)
+              for one, its_rates, its_rules, its_interval in (first, second))  # fmt: skip
+    np.testing.assert_allclose(b.runs[0].times.end, factor * a.runs[0].times.end, rtol=1e-9)
+    np.testing.assert_allclose(b.runs[0].times.gpu_seconds, factor * a.runs[0].times.gpu_seconds, rtol=1e-9)
     np.testing.assert_array_equal(b.runs[0].times.rescales, a.runs[0].times.rescales)
+    assert b.runs[0].log.rounds == a.runs[0].log.rounds

@@ -29,7 +29,9 @@ def test_a_trace_survives_its_own_format(jobs):
     for kind, job in zip(trace.class_index, jobs, strict=True):
         c = trace.classes[kind]
         assert (c.model, c.max_parallelism, c.batch_size, c.heterogeneous, c.gpu_type) == (*job[1:4], *job[5:])
-    assert [trace.place(i) for i in range(len(trace))] == [f"t.csv, line {i + 2}" for i in range(len(trace))]
+    assert [trace.place(i) for i in range(len(trace))] == [
+        f"t.csv, line {i + 2}, job 'job {i}'" for i in range(len(trace))
+    ]
 
 
 @given(st.text(), st.sampled_from(["", OWN, ARTIFACT]))
@@ -93,7 +95,7 @@ def test_the_artifacts_quirks_are_mended_and_told():
     assert trace.names == ["a", "b", "c"]
     assert trace.submit.tolist() == [9.0, 6.0, 7.0]
     assert trace.work.tolist() == [49708.45, 49708.45, 886.41]
-    assert [trace.place(0), trace.classes[trace.class_index[0]].heterogeneous] == ["t.csv, line 4", True]
+    assert [trace.place(0), trace.classes[trace.class_index[0]].heterogeneous] == ["t.csv, line 4, job 'a'", True]
     comma, flag, names = trace.notes
     assert "ends in a comma" in comma
     assert "a (line 2) has 40" in flag

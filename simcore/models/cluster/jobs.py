@@ -106,7 +106,8 @@ class Trace:
 
     def place(self, row: int) -> str:
         """Return where a job stands, for messages."""
-        return f"{self.name}, line {self.lines[row]}" if self.lines else f"{self.name}, job '{self.names[row]}'"
+        line = f", line {self.lines[row]}" if self.lines else ""
+        return f"{self.name}{line}, job '{self.names[row]}'"
 
     def steps(self, gang_step: Sequence[float] = ()) -> Floats:
         """Return each job's work in global mini-batches.

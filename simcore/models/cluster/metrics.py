@@ -98,7 +98,8 @@ def job_times(trace: Trace, segments: Segments) -> JobTimes:
     holds = segments.gpus.any(axis=1)
     first = np.append(True, segments.row[1:] != segments.row[:-1])
     last = np.append(first[1:], True)
-    start, end = segments.start[first], segments.end[last]
+    # a tick may lie before a submission at the same instant, by rounding alone
+    start, end = np.maximum(segments.start[first], trace.submit), segments.end[last]
     waited_again = _sum_by_row(segments.row, np.where(holds, 0.0, length), jobs)
     gpu_seconds = np.stack([_sum_by_row(segments.row, gpus * length, jobs) for gpus in segments.gpus.T], axis=1)
     return JobTimes(

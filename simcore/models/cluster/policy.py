@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
+from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.jobs import JobClass
 from simcore.models.cluster.placement import Placement
+from simcore.models.cluster.rules import Rules
+from simcore.models.cluster.step_times import StepTimes
 from simcore.models.cluster.view import View
 
 Change = tuple[int, Placement | None]
@@ -82,6 +86,10 @@ class Policy:
         )
         options = ",".join(f"{name}={value}" for name in own if (value := getattr(self, name)) != own[name])
         return f"{type(self).__name__}:{options}" if options else type(self).__name__
+
+    def refuses(self, job: JobClass, cluster: Cluster, step_times: StepTimes, rules: Rules) -> str | None:
+        """Say what of a job the policy cannot run, None if it can; asked once per class, before the run."""
+        return None
 
     def prepare(self, view: View) -> None:
         """Begin a run: nothing has arrived yet. A policy that keeps books opens them here."""

@@ -22,10 +22,13 @@ from simcore.models.cluster.placement import Placement, class_gangs
 from simcore.models.cluster.policy import Change, Decision, Policy
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
+from simcore.models.cluster.ties import TOLERANCE
 from simcore.models.cluster.view import JobStates, View
 
 # Less than this share of a job's work left at a tick counts as done there: ten times the rounding of a day-long sum
 WORK_TOLERANCE = 1e-9
+# Times within this share of each other are one instant: rounding must not decide what comes first
+INSTANT = TOLERANCE
 # Decisions in a row that a policy may ask for while no job arrives or finishes: a million minutes are two years
 MOST_REPEATED = 1_000_000
 
@@ -102,7 +105,7 @@ class _Simulation:
         self._states = JobStates(
             arrivals=order.tolist(),
             placement=[None] * jobs,
-            since=trace.submit.tolist(),
+            since=np.minimum(trace.submit, seen).tolist(),
             left=steps.tolist(),
             delay=[rules.startup_delay] * jobs,
             end=self._log.end,
@@ -126,12 +129,12 @@ class _Simulation:
         jobs, forever = len(self._trace), math.inf
         ahead: Decision | None = None  # decided already: nothing happens before it
         asked = 0  # rounds in a row that the policy asked for, in which no job arrived or finished
-        now = seen[0]
+        now = self._instant(seen[0])
         while True:
             yield alarm.move(now)
             log.rounds += 1
             log.clock = view.now = now
-            if due and due[0][0] <= now:
+            if due and due[0][0] <= _reached(now):
                 self._complete(now)
             if seen[states.arrived] <= now:
                 self._admit(now)
@@ -152,7 +155,7 @@ class _Simulation:
             wake = self._next_completion() if due else forever
             if seen[states.arrived] < wake:
                 wake = seen[states.arrived]
-            ahead = None
+            ahead, wake = None, self._instant(wake)
             if again_at is not None:
                 ahead, wake = self._look_ahead(now, again_at, wake)
             if wake == forever:
@@ -182,7 +185,7 @@ class _Simulation:
         """
         for _ in range(MOST_REPEATED):
             now = self._round_after(now, again_at)
-            if not now < wake:
+            if not now < wake * (1.0 - INSTANT):
                 return None, wake
             self._view.now = now
             decision = self._policy.decide(self._view)
@@ -205,7 +208,7 @@ class _Simulation:
         due, version, placements, since = self._due, self._version, self._states.placement, self._states.since
         ends, releases = self._log.end, self._log.release
         finished = []
-        while due and due[0][0] <= now:
+        while due and due[0][0] <= _reached(now):
             _, row, entry, finish = heappop(due)
             if version[row] != entry:
                 continue
@@ -293,12 +296,23 @@ class _Simulation:
             return due[0][0]
         return self._tick(due[0][0])
 
+    def _instant(self, first: float) -> float:
+        """Return the time of the decision that sees what happens at `first`, and at the same instant [s].
+
+        Event-driven decisions wait for the last submission of the instant: no job is seen before it is there.
+        """
+        seen, row = self._seen, self._states.arrived
+        last = first * (1.0 + INSTANT)
+        while self._interval is None and seen[row] <= last < math.inf:
+            first = max(first, seen[row])
+            row += 1
+        return first
+
     def _tick(self, time: float) -> float:
         """Return the first multiple of the interval at or after a time [s]."""
         if self._interval is None or not math.isfinite(time):
             return math.inf
-        tick = math.ceil(time / self._interval)
-        return self._interval * (tick + 1 if tick * self._interval < time else tick)
+        return self._interval * math.ceil(time / self._interval * (1.0 - INSTANT))
 
     def _absent(self, row: int, now: float) -> str:
         done = self._log.end[row] == self._log.end[row]
@@ -323,7 +337,9 @@ def _no_end(now: float) -> str:
 
 def _ticks(times: np.ndarray, interval: float) -> np.ndarray:
     """Index of the first tick at or after each time, at least 1: nothing is decided at time 0."""
-    ticks = np.maximum(np.ceil(times / interval), 1.0)
-    # division rounds: the tick must not lie before the time, and no earlier one may do
-    ticks = np.where(ticks * interval < times, ticks + 1, ticks)
-    return np.where((ticks > 1) & ((ticks - 1) * interval >= times), ticks - 1, ticks)
+    return np.maximum(np.ceil(times / interval * (1.0 - INSTANT)), 1.0)
+
+
+def _reached(now: float) -> float:
+    """Return until when what is due is done at a decision [s]: twice an instant, for a tick may lie one before it."""
+    return now * (1.0 + 2.0 * INSTANT)

@@ -14,6 +14,7 @@ from simcore.models.cluster.jobs import JobClass, Trace, WorkUnit
 from simcore.models.cluster.metrics import oversubscription
 from simcore.models.cluster.placement import class_gangs
 from simcore.models.cluster.policy import Policy
+from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
 
 # Beyond these, floats no longer resolve a tick or a sum overflows
@@ -23,7 +24,7 @@ FASTEST, SLOWEST = 1e-12, 1e9  # mini-batch [s]
 MOST_ROUNDS = 1e9
 
 
-def check(trace: Trace, cluster: Cluster, step_times: StepTimes, policies: Mapping[str, Policy]) -> None:
+def check(trace: Trace, cluster: Cluster, step_times: StepTimes, policies: Mapping[str, Policy], rules: Rules) -> None:
     """Refuse a study that cannot run: unknown names, step times that are missing, jobs that can never fit.
 
     Raises
@@ -50,6 +51,10 @@ def check(trace: Trace, cluster: Cluster, step_times: StepTimes, policies: Mappi
         _check_step_times(trace, row, job, cluster, step_times, policies)
         for name, policy in policies.items():
             _check_fit(trace, row, job, cluster, name, policy)
+            found = policy.refuses(job, cluster, step_times, rules)
+            if found is not None:
+                place = f"{trace.place(row)}, field 'max_parallelism'"
+                raise InputError(place, found, f"fewer, under {name}", "Make the job smaller, or the cluster simpler.")
 
 
 def _check_range(trace: Trace, values: NDArray[np.float64], what: str, low: float, high: float) -> None:
@@ -145,7 +150,7 @@ def row_warnings(trace: Trace) -> list[str]:
         return []
     row = int(early[0]) + 1
     return [
-        f"{trace.place(row)}: '{trace.names[row]}' is submitted before the job above it, and policies see jobs by row. "
+        f"{trace.place(row)}, is submitted before the job above it, and policies see jobs by row. "
         "Sort the trace, or give --order submission"
     ]
 

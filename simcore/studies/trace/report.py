@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from simcore.report import Block, Column, Grid, Headline, Text
 from simcore.studies.trace.outcome import TraceOutcome
+from simcore.units import counted
 
 _SECONDS = (
     ("mean JCT [s]", "mean_jct_s"),
@@ -23,7 +24,7 @@ def report(result: TraceOutcome) -> list[Block]:
     kinds = f" ({', '.join(times.kinds)})" if times.kinds else ""
     return [
         Headline(
-            f"trace {result.trace.name}: {len(result.trace)} jobs, decided {decided}",
+            f"trace {result.trace.name}: {counted(len(result.trace), 'job')}, decided {decided}",
             f"cluster {cluster.name}: {gpus}\nstep times: {times.name}{kinds}{': ' + times.note if times.note else ''}",
         ),
         _policies(result),

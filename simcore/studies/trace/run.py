@@ -67,7 +67,7 @@ def trace(request: TraceRequest, *, progress: Progress | None = None) -> TraceRe
     interval, rules, policies = _interval(request.interval), _rules(request), _policies(request.policies)
     clusters, traces, times = _inputs(request)
     cluster, jobs, step_times = clusters.value, traces.value, times.value
-    check(jobs, cluster, step_times, policies)
+    check(jobs, cluster, step_times, policies, rules)
     running = gang_seconds(jobs, cluster, step_times, rules.startup_delay)
     jobs = jobs.from_start(running)
     check_rounds(jobs, cluster, running, interval)

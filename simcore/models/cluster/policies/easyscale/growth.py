@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from simcore.models.cluster.policies.easyscale.proposals import Proposals
-from simcore.models.cluster.policies.easyscale.ties import TOLERANCE, at_least, more_than
 from simcore.models.cluster.rules import Rules
+from simcore.models.cluster.ties import TOLERANCE, at_least, more_than
 
 MAX_WASTE = 0.30  # share of the GPUs' capability
 MAX_GROWTH = 2.0  # times the GPUs that a job holds
@@ -83,27 +83,25 @@ def growth(
     >>> [(g.gpu, g.number, g.gpus) for g in growth(proposals, (2, 0), 4.0, PUBLISHED)]
     [(0, 2, (4, 0))]
     """
-    now = np.asarray(gpus)
-    held = int(now.sum())
-    sizes = proposals.gpus.sum(axis=1)
+    held = sum(gpus)
+    within = np.flatnonzero(proposals.sizes <= max_growth * held)  # first: a large job has a million proposals
+    speedups, more = proposals.speedup[within], proposals.gpus[within] > np.asarray(gpus)
     # a swap between equals would go back and forth for ever: what returns GPUs must gain by it
-    faster = (
-        at_least(proposals.speedup, speedup) if rules.idle_gpus == "held" else more_than(proposals.speedup, speedup)
-    )
-    sound = faster & (proposals.waste <= max_waste + TOLERANCE) & (sizes <= max_growth * held)
-    more = proposals.gpus > now
+    faster = at_least(speedups, speedup) if rules.idle_gpus == "held" else more_than(speedups, speedup)
+    sound = faster & (proposals.waste[within] <= max_waste + TOLERANCE)
     wishes = []
     for g in range(len(gpus)):
         others = np.delete(more, g, axis=1).any(axis=1)
-        number = proposals.gpus[:, g] - gpus[g]
-        rows = np.flatnonzero(sound & more[:, g] & ~others & (held + number <= max_growth * held))
+        rows = within[sound & more[:, g] & ~others]
+        rows = rows[held + proposals.gpus[rows, g] - gpus[g] <= max_growth * held]
         if not len(rows):
             continue
-        gain = 1.0 + (proposals.speedup[rows] / speedup - 1.0) / number[rows]
-        best = rows[at_least(gain, gain.max())]
+        number = proposals.gpus[rows, g] - gpus[g]
+        gain = 1.0 + (proposals.speedup[rows] / speedup - 1.0) / number
+        best = np.flatnonzero(at_least(gain, gain.max()))
         best = best[number[best] == number[best].max()]
-        best = best[at_least(proposals.speedup[best], proposals.speedup[best].max())]
-        row = int(best[0])
+        best = best[at_least(proposals.speedup[rows[best]], proposals.speedup[rows[best]].max())]
+        row = int(rows[best[0]])
         if rules.idle_gpus == "held":
             target = tuple(int(proposals.gpus[row, h]) if h == g else n for h, n in enumerate(gpus))
         else:
@@ -111,8 +109,8 @@ def growth(
         wishes.append(
             Growth(
                 g,
-                int(number[row]),
-                float(1.0 + (proposals.speedup[row] / speedup - 1.0) / number[row]),
+                int(number[best[0]]),
+                float(gain[best[0]]),
                 target,
                 tuple(int(a) for a in proposals.threads[row]),
                 tuple(max(0, n - m) for n, m in zip(gpus, target, strict=True)),

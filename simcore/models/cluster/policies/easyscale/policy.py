@@ -13,11 +13,11 @@ from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass
 from simcore.models.cluster.placement import Placement, class_seconds
 from simcore.models.cluster.policies.easyscale.growth import MAX_GROWTH, MAX_WASTE, Growth, growth
-from simcore.models.cluster.policies.easyscale.proposals import Proposals, for_rules
-from simcore.models.cluster.policies.easyscale.ties import descending_ranks
+from simcore.models.cluster.policies.easyscale.proposals import MOST, Proposals, TooManyPlacements, for_rules
 from simcore.models.cluster.policy import Change, Decision, Policy
 from simcore.models.cluster.rules import Rules
-from simcore.models.cluster.step_times import global_step_time
+from simcore.models.cluster.step_times import StepTimes, global_step_time
+from simcore.models.cluster.ties import descending_ranks
 from simcore.models.cluster.view import View
 
 
@@ -48,14 +48,19 @@ class EasyScaleHeter(Policy):
         if not self.max_growth >= 1.0:
             raise InputError("max_growth", f"{self.max_growth:g}", "a number of at least 1")
 
+    def refuses(self, job: JobClass, cluster: Cluster, step_times: StepTimes, rules: Rules) -> str | None:
+        """Refuse a job with more placements than memory holds."""
+        try:
+            _class_proposals(job, cluster, class_seconds(job, cluster, step_times), rules, self.all_types)
+        except TooManyPlacements:
+            return f"{job.max_parallelism:,} threads, which have more than {MOST:,} placements"
+        return None
+
     def prepare(self, view: View) -> None:
         """Find every class's proposals, and open a queue per type of the first GPU."""
         self._rules = view.rules
         self._seconds = [class_seconds(job, view.cluster, view.step_times) for job in view.classes]
-        self._proposals = [
-            _class_proposals(job, view.cluster, seconds, view.rules, self.all_types)
-            for job, seconds in zip(view.classes, self._seconds, strict=True)
-        ]
+        self._classes, self._cluster = view.classes, view.cluster
         self._first = [self._initial(index) for index in range(len(view.classes))]
         self._queues: list[list[int]] = [[] for _ in view.cluster.types]  # heaps of rows
         self._wishes = _Wishes(len(view.cluster.types))
@@ -81,10 +86,15 @@ class EasyScaleHeter(Policy):
         return Decision(changes, view.now if changes else None)
 
     def _initial(self, index: int) -> Placement:
-        proposals = self._proposals[index]
+        proposals = self._proposals(index)
         gpus = tuple(int(n) for n in proposals.gpus[-1])
         assert sum(gpus) == 1  # the slowest placement is always one GPU with all threads
         return self._placement(index, gpus, tuple(int(a) for a in proposals.threads[-1]), float(proposals.speedup[-1]))
+
+    def _proposals(self, index: int) -> Proposals:
+        """Return the proposals of a class."""
+        job, seconds = self._classes[index], self._seconds[index]
+        return _class_proposals(job, self._cluster, seconds, self._rules, self.all_types)
 
     def _placement(self, index: int, gpus: tuple[int, ...], threads: tuple[int, ...], speedup: float) -> Placement:
         return Placement(gpus, threads, global_step_time(threads, self._seconds[index]), speedup)
@@ -93,7 +103,7 @@ class EasyScaleHeter(Policy):
         key = (index, now.gpus, now.speedup)
         if key not in self._grown:
             wishes = growth(
-                self._proposals[index],
+                self._proposals(index),
                 now.gpus,
                 now.speedup,
                 self._rules,

@@ -9,18 +9,28 @@ claims ``speedup = n C`` and no waste.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.models.cluster.policies.easyscale.ties import descending_ranks
 from simcore.models.cluster.rules import Rules
+from simcore.models.cluster.ties import TOLERANCE, descending_ranks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+MOST = 4_000_000
+"""Placements of a job at most, and of all jobs that are kept for later: 1 GB while they are found, then 300 MB.
+
+A job of 1,024 threads on three GPU types has 1.1 million.
+"""
+
+
+class TooManyPlacements(Exception):
+    """A job has more than `MOST` placements."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +47,17 @@ class Proposals:
         Relative to one reference GPU.
     waste : array of float, shape (K,)
         Share of the GPUs' capability that is lost.
+    sizes : array of int, shape (K,)
+        GPUs of all types.
     """
 
     gpus: Ints
     threads: Ints
     speedup: Floats
     waste: Floats
+    sizes: Ints
 
 
-@lru_cache(maxsize=4096)
 def proposals(
     max_parallelism: int,
     capability: tuple[float, ...],
@@ -68,6 +80,11 @@ def proposals(
     single_type_speedup : {'linear', 'exact'}
         See `Rules`.
 
+    Raises
+    ------
+    TooManyPlacements
+        If there are more than `MOST`.
+
     Notes
     -----
     The list is ordered by each placement's best speed-up; ties (1e-12 relative) put more GPUs first, then more GPUs
@@ -86,7 +103,7 @@ def proposals(
     """
     candidate = _candidates(max_parallelism, capability, counts)
     index, gpus = _minimal_covers(max_parallelism, candidate, counts)
-    threads = candidate[index]
+    gpus, threads = np.asfortranarray(gpus), np.asfortranarray(candidate[index])  # worked on column by column
     power = np.asarray(capability)
     used = gpus > 0
     load = np.where(used, threads / power, 0.0).max(axis=1)
@@ -103,22 +120,47 @@ def proposals(
     waste = np.where(single & (single_type_speedup == "linear"), 0.0, 1.0 - speedup / total)
     if assignment == "best":
         threads = np.where(used, threads, 0)
-    keys = [*(-threads.T[::-1]), *(-gpus.T[::-1]), -number, descending_ranks(speedup)]
-    order = np.lexsort(keys)
-    code = gpus[order] @ np.array([(max(counts) + 1) ** g for g in range(len(counts))])
-    _, first = np.unique(code, return_index=True)
+    placement = _codes(np.column_stack((number, gpus)))
+    order = np.lexsort((-_codes(threads), -placement, descending_ranks(speedup)))
+    first, last = _first_and_last(placement[order])
+    rows = order[first] if assignment == "best" else order[last]
+    return Proposals(gpus[rows], threads[rows], speedup[rows], waste[rows], number[rows])
+
+
+def _codes(rows: Ints) -> Ints:
+    """Return a number for each row, in the order of the rows: the first column counts most."""
+    sizes = [int(column.max(initial=0)) + 1 for column in rows.T]
+    if math.prod(sizes) >= 2**62:
+        inverse: Ints = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
+        return inverse
+    codes = np.zeros(len(rows), dtype=np.int64)
+    for column, size in zip(rows.T, sizes, strict=True):
+        codes = codes * size + column
+    return codes
+
+
+def _first_and_last(codes: Ints) -> tuple[Ints, Ints]:
+    """Return where each code stands first and last, in the order of its first place."""
+    by_code = np.argsort(codes, kind="stable")
+    new = np.append(True, codes[by_code][1:] != codes[by_code][:-1])
+    first, last = by_code[new], by_code[np.append(new[1:], True)]
     position = np.argsort(first)
-    kept = first[position]
-    if assignment == "worst":
-        _, from_end = np.unique(code[::-1], return_index=True)
-        kept = (len(code) - 1 - from_end)[position]
-    rows = order[kept]
-    return Proposals(gpus[rows], threads[rows], speedup[rows], waste[rows])
+    return first[position], last[position]
+
+
+_kept: dict[tuple[Any, ...], Proposals] = {}
 
 
 def for_rules(max_parallelism: int, capability: tuple[float, ...], counts: tuple[int, ...], rules: Rules) -> Proposals:
-    """Return `proposals` under a rule set."""
-    return proposals(max_parallelism, capability, counts, rules.assignment, rules.single_type_speedup)
+    """Return `proposals` under a rule set; those that were asked for last are kept, up to `MOST` in all."""
+    asked = (max_parallelism, capability, counts, rules.assignment, rules.single_type_speedup)
+    found = _kept.pop(asked, None)
+    if found is None:
+        found = proposals(*asked)
+        while _kept and sum(len(each.sizes) for each in _kept.values()) + len(found.sizes) > MOST:
+            del _kept[next(iter(_kept))]
+    _kept[asked] = found  # the last, which is forgotten last
+    return found
 
 
 def _candidates(max_parallelism: int, capability: tuple[float, ...], counts: tuple[int, ...]) -> Ints:
@@ -135,12 +177,13 @@ def _candidates(max_parallelism: int, capability: tuple[float, ...], counts: tup
         alone[:, g] = multiples
         vectors.append(alone)
     scaled = multiples[:, None] * np.asarray(capability)
-    sides = (np.floor(scaled).astype(np.int64), np.ceil(scaled).astype(np.int64))
+    # where m C is a whole number, rounding must not make floor and ceil its neighbours
+    sides = (np.floor(scaled * (1.0 + TOLERANCE)), np.ceil(scaled * (1.0 - TOLERANCE)))
     for subset in (s for size in range(2, len(present) + 1) for s in combinations(present, size)):
         for choice in product((0, 1), repeat=len(subset)):
             threads = np.zeros((max_parallelism, len(counts)), dtype=np.int64)
             for g, side in zip(subset, choice, strict=True):
-                threads[:, g] = sides[side][:, g]
+                threads[:, g] = sides[side][:, g].astype(np.int64)
             some_fit = (threads[:, subset] <= max_parallelism).any(axis=1)
             vectors.append(threads[some_fit & (threads.sum(axis=1) > 0)])
     return np.unique(np.concatenate(vectors), axis=0)
@@ -173,8 +216,15 @@ def _minimal_covers(max_parallelism: int, candidates: Ints, counts: tuple[int, .
         closed[:, level] = closing[closes]
         indices.append(index[closes])
         numbers.append(closed)
+        if level + 1 == len(counts):
+            break
+        # a prefix that no further type can close is no placement: its numbers are not written out
+        goes_on = limits[index, level + 1] > 0
+        index, covered, chosen, limit, step = (a[goes_on] for a in (index, covered, chosen, limit, step))
         most = np.minimum(limit, (max_parallelism - 1 - covered) // step)
         repeats = most + 1
+        if repeats.sum() > MOST:
+            raise TooManyPlacements
         number = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
         index, covered, chosen = (np.repeat(a, repeats, axis=0) for a in (index, covered, chosen))
         covered = covered + number * threads[index, level]
