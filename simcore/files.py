@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from simcore.documents import Broken, parse
-from simcore.errors import CONTROL, InputError, one_line, unknown_name
+from simcore.errors import CONTROL, InputError, did_you_mean, one_line, unknown_name
 from simcore.numerals import REAL, WHOLE
 
 if TYPE_CHECKING:
@@ -322,23 +322,25 @@ def _open_quotes(where: str) -> InputError:
     return InputError(where, "quotes that are not closed", "a row on one line", "Close the quotes, or remove them.")
 
 
-def check_columns(header: Sequence[str], required: Sequence[str], optional: Sequence[str], place: str) -> None:
-    """Refuse a table whose columns are unknown, doubled or missing.
+def check_columns(header: Sequence[str], required: Sequence[str], optional: Sequence[str] | None, place: str) -> None:
+    """Refuse a table whose columns are unknown, doubled or missing; `optional` is None where any others may stand.
 
     Raises
     ------
     InputError
         Naming the column, with the closest known name.
     """
-    known = [*required, *optional]
+    known = [*required, *(optional or ())]
+    others = [name for name in header if name not in known]
     for name in header:
-        if name not in known:
+        if name not in known and (optional is not None or not name):
             raise unknown_name(f"{place}, header", name, known, "Rename or remove the column.")
         if header.count(name) > 1:
             raise InputError(f"{place}, header", f"column '{name}' twice", "each column once", "Remove one of them.")
     for name in required:
         if name not in header:
-            raise InputError(f"{place}, header", f"no column '{name}'", f"the columns {', '.join(required)}", "Add it.")
+            remedy = did_you_mean(name, others) or "Add it."
+            raise InputError(f"{place}, header", f"no column '{name}'", f"the columns {', '.join(required)}", remedy)
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -12,7 +12,7 @@ from simcore.models.cluster.jobs import JobClass, Trace, build_trace
 from simcore.numerals import parse_real
 from simcore.readers.applications import read_applications
 from simcore.readers.quantities import RealText, WholeText
-from simcore.traces.table import numbered_rows
+from simcore.traces.table import columns_of, numbered_rows
 
 COLUMNS = (
     "name",
@@ -75,10 +75,10 @@ def read(text: str, name: str) -> Trace:
     (True, 1)
     """
     epoch = read_applications("easyscale-sc23").value
-    jobs: dict[str, tuple[int, ArtifactRow]] = {}
+    jobs: dict[str, tuple[int, ArtifactRow, dict[str, str]]] = {}
     collisions: dict[str, list[int]] = {}
     odd_flags = []
-    for line, row in numbered_rows(text, name, ArtifactRow, COLUMNS, unnamed=True):
+    for line, row, more in numbered_rows(text, name, ArtifactRow, COLUMNS, unnamed=True):
         if row.application not in epoch:
             place = f"{name}, line {line}, field 'application'"
             raise unknown_name(place, row.application, epoch, "Other models need simcore's own trace format.")
@@ -86,8 +86,8 @@ def read(text: str, name: str) -> Trace:
             odd_flags.append(f"{row.name} (line {line}) has {row.enable_heterogeneous_deterministic:g}")
         if row.name in jobs:
             collisions.setdefault(row.name, [jobs[row.name][0]]).append(line)
-        jobs[row.name] = (line, row)
-    rows = [row for _, row in jobs.values()]
+        jobs[row.name] = (line, row, more)
+    rows = [row for _, row, _ in jobs.values()]
     return build_trace(
         name,
         list(jobs),
@@ -103,7 +103,8 @@ def read(text: str, name: str) -> Trace:
             )
             for row in rows
         ],
-        lines=[line for line, _ in jobs.values()],
+        lines=[line for line, _, _ in jobs.values()],
+        more=columns_of([more for _, _, more in jobs.values()]),
         notes=_notes(text, name, collisions, odd_flags, len(rows)),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,8 +39,8 @@ class JobRow(BaseModel):
 
 def numbered_rows(
     text: str, name: str, schema: type[Schema], columns: tuple[str, ...], *, unnamed: bool = False
-) -> Iterator[tuple[int, Schema]]:
-    """Read a table of jobs row by row against a schema.
+) -> Iterator[tuple[int, Schema, dict[str, str]]]:
+    """Read a table of jobs row by row against a schema: its line, the row, and the values of all other columns.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def numbered_rows(
     schema : type of pydantic.BaseModel
         What a row must look like.
     columns : tuple of str
-        The columns, in any order.
+        The columns that must be there, in any order.
     unnamed : bool
         Whether values under a header's empty last name are passed over, or refused.
 
@@ -64,7 +64,8 @@ def numbered_rows(
         named -= 1
     read_until = len(header) if unnamed else named
     header = header[:named]
-    check_columns(header, columns, (), name)
+    check_columns(header, columns, None, name)
+    others = [column for column in header if column not in columns]
     line, plain = 0, is_plain(text)
     for line, fields in rows:
         where = f"{name}, line {line}"
@@ -74,9 +75,22 @@ def numbered_rows(
         if any(fields[read_until:]):
             found = f"{len(fields)} fields, the last '{fields[-1]}'"
             raise InputError(where, found, f"{named}: {', '.join(header)}", "Remove what has no column.")
-        yield line, validate(schema, dict(zip(header, fields, strict=False)), where, {}, plain=plain)
+        values = dict(zip(header, fields, strict=False))
+        more = {column: values.pop(column) for column in others}
+        yield line, validate(schema, values, where, {}, plain=plain), more
     if not line:
         raise InputError(name, "a header and no jobs", "at least one job", "Add a row per job.")
+
+
+def columns_of(rows: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    """Return rows that have the same keys as columns.
+
+    Examples
+    --------
+    >>> columns_of([{"user": "ann"}, {"user": "bob"}])
+    {'user': ['ann', 'bob']}
+    """
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
 
 
 def read(text: str, name: str) -> Trace:
@@ -85,7 +99,7 @@ def read(text: str, name: str) -> Trace:
     Parameters
     ----------
     text : str
-        The file's text: a header with `COLUMNS` in any order, a row per job, ``#`` comments.
+        The file's text: a header with `COLUMNS` and perhaps others in any order, a row per job, ``#`` comments.
     name : str
         The file's name, for messages.
 
@@ -102,8 +116,8 @@ def read(text: str, name: str) -> Trace:
     array([10.])
     """
     seen: dict[str, int] = {}
-    submit, samples, classes = [], [], []
-    for line, row in numbered_rows(text, name, JobRow, COLUMNS):
+    submit, samples, classes, more = [], [], [], []
+    for line, row, others in numbered_rows(text, name, JobRow, COLUMNS):
         if row.name in seen:
             raise InputError(
                 f"{name}, line {line}, field 'name'",
@@ -114,5 +128,6 @@ def read(text: str, name: str) -> Trace:
         seen[row.name] = line
         submit.append(row.submit_s)
         samples.append(row.samples)
+        more.append(others)
         classes.append(JobClass(row.model, row.batch_size, row.max_parallelism, row.heterogeneous, row.gpu_type))
-    return build_trace(name, list(seen), submit, samples, classes, lines=list(seen.values()))
+    return build_trace(name, list(seen), submit, samples, classes, lines=list(seen.values()), more=columns_of(more))

@@ -81,7 +81,7 @@ def test_json_and_summary_say_the_same(written, capsys):
     cli("--json")
     document = json.loads(capsys.readouterr().out)
     assert document == json.loads((written / "out" / "summary.json").read_text())
-    assert list(document) == ["rows", "trace", "cluster", "step_times", "warnings", "provenance"]
+    assert list(document) == ["rows", "trace", "cluster", "step_times", "window", "warnings", "provenance"]
     for row, text in zip(document["rows"], rows(written / "out" / "summary.csv"), strict=True):
         assert list(row) == list(text)
         for name, value in row.items():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
@@ -89,6 +89,8 @@ class Trace:
         Line of each job in its file, for messages.
     notes : tuple of str
         What the reader had to mend or assume.
+    more : mapping of str to sequence of str
+        Further columns of the file, which results pass on as they are.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Trace:
     counted_in: WorkUnit = WorkUnit.SAMPLES
     lines: Sequence[int] = ()
     notes: tuple[str, ...] = ()
+    more: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -168,6 +171,7 @@ class Trace:
             work=self.work[rows],
             class_index=self.class_index[rows],
             lines=[self.lines[i] for i in rows] if self.lines else (),
+            more={name: [values[i] for i in rows] for name, values in self.more.items()},
         )
 
 
@@ -181,6 +185,7 @@ def build_trace(
     counted_in: WorkUnit = WorkUnit.SAMPLES,
     lines: Sequence[int] = (),
     notes: Sequence[str] = (),
+    more: Mapping[str, Sequence[str]] | None = None,
 ) -> Trace:
     """Build a trace from one entry per job.
 
@@ -202,4 +207,5 @@ def build_trace(
         counted_in,
         list(lines),
         tuple(notes),
+        dict(more or {}),
     )

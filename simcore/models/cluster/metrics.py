@@ -128,9 +128,10 @@ def makespan(trace: Trace, log: PlacementLog, rules: Rules, interval: float | No
     return float(max(log.end) - trace.submit.min())
 
 
-def mean_allocated(log: PlacementLog, segments: Segments) -> Floats:
-    """Return the time average of allocated GPUs by type over [0, last decision]; a GPU is held until its release."""
-    held: Floats = ((segments.release - segments.start) @ segments.gpus) / log.clock
+def mean_allocated(segments: Segments, start: float, end: float) -> Floats:
+    """Return the time average of allocated GPUs by type from `start` to `end` [s]; a GPU is held until its release."""
+    length = np.clip(np.minimum(segments.release, end) - np.maximum(segments.start, start), 0.0, None)
+    held: Floats = (length @ segments.gpus) / (end - start)
     return held
 
 
@@ -184,7 +185,7 @@ def queue_length(trace: Trace, segments: Segments) -> tuple[Floats, Ints]:
     return time, np.cumsum(np.bincount(at, weights=weights)).astype(np.int64)
 
 
-def oversubscription(trace: Trace, cluster: Cluster, gang_seconds: Floats) -> dict[str, float]:
+def oversubscription(trace: Trace, cluster: Cluster, gang_seconds: Floats, *, least: int = 1) -> dict[str, float]:
     """Return gang GPU-seconds over GPUs x submission span, by preferred type; above 1 queues grow.
 
     Parameters
@@ -193,6 +194,8 @@ def oversubscription(trace: Trace, cluster: Cluster, gang_seconds: Floats) -> di
         The study.
     gang_seconds : array of float, shape (J,)
         Running time of each job on its gang, start-up included [s].
+    least : int
+        Types that fewer jobs prefer are left out: the span of a handful of submissions says nothing of a load.
     """
     span = float(np.ptp(trace.submit)) if len(trace) else 0.0
     if span <= 0.0:
@@ -200,4 +203,9 @@ def oversubscription(trace: Trace, cluster: Cluster, gang_seconds: Floats) -> di
     sizes = np.array([c.max_parallelism for c in trace.classes])[trace.class_index]
     wanted = np.array([cluster.types.index(c.gpu_type) for c in trace.classes])[trace.class_index]
     work = np.bincount(wanted, weights=sizes * gang_seconds, minlength=len(cluster.types))
-    return {t: float(w / (n * span)) for t, n, w in zip(cluster.types, cluster.counts, work, strict=True) if n}
+    many = np.bincount(wanted, minlength=len(cluster.types)) >= least
+    return {
+        t: float(w / (n * span))
+        for t, n, w, some in zip(cluster.types, cluster.counts, work, many, strict=True)
+        if n and some
+    }

@@ -22,6 +22,10 @@ LATEST = 1e12  # submission [s]
 MOST_WORK = 1e18  # samples, or seconds
 FASTEST, SLOWEST = 1e-12, 1e9  # mini-batch [s]
 MOST_ROUNDS = 1e9
+ENOUGH = 5
+"""Times as long as the mean GPU-second's job runs, for a generated load that becomes steady."""
+HANDFUL = 20
+"""Jobs of a GPU type from which their demand is a load."""
 
 
 def check(trace: Trace, cluster: Cluster, step_times: StepTimes, policies: Mapping[str, Policy], rules: Rules) -> None:
@@ -161,12 +165,31 @@ def overload_warnings(trace: Trace, cluster: Cluster, running: NDArray[np.float6
     Returns
     -------
     list of str
-        One line per type whose gang GPU-seconds, start-up included, exceed GPUs x submission span.
+        One line per type whose gang GPU-seconds, start-up included, exceed GPUs x submission span. A type that fewer
+        than `HANDFUL` jobs prefer has none.
     """
-    loads = oversubscription(trace, cluster, running)
+    loads = oversubscription(trace, cluster, running, least=HANDFUL)
     return [
         f"{trace.name} asks for {load:.2f} times the GPU-seconds that the {gpu} GPUs have between the first and the "
         "last submission: queues grow until jobs stop arriving, and queueing delay depends on the length of the trace"
         for gpu, load in loads.items()
         if load > 1.0
+    ]
+
+
+def steady_warnings(trace: Trace, running: NDArray[np.float64]) -> list[str]:
+    """Warn of a generated load whose jobs arrive for less time than its GPU-seconds are held in one piece.
+
+    The time is the mean running time, weighted by GPU-seconds: about as long takes the warm-up.
+    """
+    work = np.array([job.max_parallelism for job in trace.classes])[trace.class_index] * running
+    held, span = float(work @ running / work.sum()), float(np.ptp(trace.submit))
+    if span >= held:
+        return []
+    if len(trace) < HANDFUL or not span:
+        return [f"{trace.name}: jobs are too few for a steady load"]
+    more = f"jobs={float(f'{ENOUGH * held / span * len(trace):.2g}'):.0f}"
+    return [
+        f"{trace.name}: jobs arrive for {span:,.0f} s, and the mean GPU-second belongs to a job of {held:,.0f} s, so "
+        f"the load is never steady. Give more jobs, about {more}, and --window steady"
     ]

@@ -17,6 +17,7 @@ from simcore.models.cluster.log import PlacementLog
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
 from simcore.results import Result, Table
+from simcore.studies.trace.window import Window, submitted_in
 
 SUMMARY = (
     "policy",
@@ -61,6 +62,8 @@ class TraceOutcome(Result):
         Scheduling interval [s]; None for event-driven decisions.
     rules : Rules
         The rule set.
+    window : (float, float) or None
+        Between which times the numbers of `table` are taken [s]; None for the whole run.
     """
 
     table: Table
@@ -70,19 +73,26 @@ class TraceOutcome(Result):
     runs: tuple[Run, ...]
     interval: float | None
     rules: Rules
+    window: Window | None = None
 
     @cached_property
     def jobs(self) -> Table:
-        """A row per policy and job: times [s], GPU-seconds by type, rescales."""
+        """A row per policy and job: times [s], GPU-seconds by type, rescales, and what the trace says of it."""
         columns = ["policy", "name", "submit_s", "start_s", "end_s", "jct_s", "queueing_s", "running_s"]
         columns += [f"gpu_seconds_{t}" for t in self.cluster.types]
+        columns += ["rescales", "model", "batch_size", "gang", "gpu_type"]
+        names = [f"trace_{name}" if name in columns else name for name in self.trace.more]
+        kinds = [(job.model, job.batch_size, job.max_parallelism, job.gpu_type) for job in self.trace.classes]
+        given = [
+            (*kinds[kind], *more) for kind, *more in zip(self.trace.class_index, *self.trace.more.values(), strict=True)
+        ]
         rows: list[Sequence[Any]] = []
         for run in self.runs:
             t = run.times
             table = np.column_stack((self.trace.submit, t.start, t.end, t.jct, t.queueing, t.running, t.gpu_seconds))
-            for name, values, rescales in zip(self.trace.names, table.tolist(), t.rescales.tolist(), strict=True):
-                rows.append((run.policy, name, *values, rescales))
-        return Table([*columns, "rescales"], rows)
+            of_jobs = zip(self.trace.names, table.tolist(), t.rescales.tolist(), given, strict=True)
+            rows += ((run.policy, name, *values, rescales, *more) for name, values, rescales, more in of_jobs)
+        return Table([*columns, *names], rows)
 
     @cached_property
     def allocation(self) -> Table:
@@ -109,21 +119,33 @@ class TraceOutcome(Result):
 
 
 def summarise(
-    runs: Sequence[Run], jobs: Trace, cluster: Cluster, rates: StepTimes, rules: Rules, interval: float | None
+    runs: Sequence[Run],
+    jobs: Trace,
+    cluster: Cluster,
+    rates: StepTimes,
+    rules: Rules,
+    interval: float | None,
+    window: Window | None = None,
 ) -> Table:
-    """Return a row per policy: the named columns first, then by GPU type, then the improvement over the first row."""
+    """Return a row per policy: the named columns first, then by GPU type, then the improvement over the first row.
+
+    With a window completion times and queueing are those of the jobs that are submitted in it, and GPUs are averaged
+    over it. The makespan is always that of the whole run.
+    """
     columns = [*SUMMARY]
     columns += [f"{column}_{t}" for column in ("mean_allocated_gpus", "utilisation") for t in cluster.types]
-    columns += ["jct_improvement", "makespan_improvement", "rates", "rates_kinds"]
+    columns += ["jct_improvement", "makespan_improvement", "rates", "rates_kinds", "utilisation_arrivals"]
+    counted = submitted_in(window, jobs)
+    first, last = float(jobs.submit.min()), float(jobs.submit.max())
     counts = np.asarray(cluster.counts, dtype=np.float64)
     rows: list[list[Any]] = []
     for run in runs:
-        jct = run.times.jct
-        held = metrics.mean_allocated(run.log, run.segments)
+        jct, queueing = run.times.jct[counted], run.times.queueing[counted]
+        held = metrics.mean_allocated(run.segments, *(window or (0.0, run.log.clock)))
         share = np.divide(held, counts, out=np.zeros_like(held), where=counts > 0)
         median, p95, p99 = np.percentile(jct, [50, 95, 99]).tolist()
         end = metrics.makespan(jobs, run.log, rules, interval)
-        row = [run.policy, len(jobs), float(jct.mean()), median, p95, p99, float(run.times.queueing.mean()), end]
+        row = [run.policy, len(counted), float(jct.mean()), median, p95, p99, float(queueing.mean()), end]
         row += [float(held.sum()), float(held.sum() / counts.sum()), *held.tolist(), *share.tolist()]
         base = rows[0] if rows else row
         row += [
@@ -131,6 +153,7 @@ def summarise(
             base[7] / row[7] if row[7] else None,
             rates.name,
             " ".join(rates.kinds),
+            float(metrics.mean_allocated(run.segments, first, last).sum() / counts.sum()) if last > first else None,
         ]
         rows.append(row)
     return Table(columns, rows)

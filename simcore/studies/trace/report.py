@@ -27,6 +27,7 @@ def report(result: TraceOutcome) -> list[Block]:
             f"trace {result.trace.name}: {counted(len(result.trace), 'job')}, decided {decided}",
             f"cluster {cluster.name}: {gpus}\nstep times: {times.name}{kinds}{': ' + times.note if times.note else ''}",
         ),
+        *_window(result),
         _policies(result),
         *map(Text, baseline(result)),
     ]
@@ -43,6 +44,14 @@ def baseline(result: TraceOutcome) -> list[str]:
     return [f"{line}."]
 
 
+def _window(result: TraceOutcome) -> list[Text]:
+    """Say between which times numbers are taken."""
+    if result.window is None:
+        return []
+    start, end = (f"{time:,.15g}" for time in result.window)
+    return [Text(f"Jobs submitted, and GPUs allocated, from {start} to {end} s; the makespan is of all jobs.")]
+
+
 def _policies(result: TraceOutcome) -> Grid:
     rows = list(result.table)
     lines = [
@@ -53,11 +62,16 @@ def _policies(result: TraceOutcome) -> Grid:
             (f"  {t}", *(f"{row[f'mean_allocated_gpus_{t}']:.1f}  {row[f'utilisation_{t}']:4.0%}" for row in rows))
             for t in result.cluster.types
         ),
+        ("GPUs allocated over arrivals", *(_share(row["utilisation_arrivals"]) for row in rows)),
         (f"JCT improvement over {rows[0]['policy']}", *(_ratio(row["jct_improvement"]) for row in rows)),
         (f"makespan improvement over {rows[0]['policy']}", *(_ratio(row["makespan_improvement"]) for row in rows)),
     ]
     columns = [Column("policy", left=True, whole=True), *(Column(row["policy"], whole=True) for row in rows)]
     return Grid(columns, lines, wide=True)
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
 
 
 def _ratio(value: float | None) -> str:

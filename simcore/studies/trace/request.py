@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,12 @@ class TraceRequest(Request):
         metavar="NAME[:OPTION=VALUE,...]|FILE.py:CLASS",
         help="A policy; repeat for more; the first is the one to improve on.  "
         "[default: yarn-cs, fifo, easyscale-homo, easyscale-heter]",
+    )
+    window: str | Sequence[float] | None = option(
+        default=None,
+        metavar="START:END|steady",
+        help="Take the summary from jobs submitted, and GPUs allocated, between these times in s; "
+        "steady leaves out the first fifth of the submissions' time, and what follows the last one.",
     )
     cluster: str | Path | Cluster = option(default="sc23", metavar="NAME|FILE", help="GPUs by type.")
     rates: str | Path | StepTimes | None = option(

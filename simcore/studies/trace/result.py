@@ -42,6 +42,7 @@ class TraceResult(TraceOutcome):
             "trace": {"name": self.trace.name, "jobs": len(self.trace)},
             "cluster": {"name": cluster.name, "gpus": dict(zip(cluster.types, cluster.counts, strict=True))},
             "step_times": {"name": times.name, "kinds": list(times.kinds), "note": times.note},
+            "window": None if self.window is None else list(self.window),
             "warnings": list(self.warnings),
             "provenance": self.provenance.as_dict(),
         }

@@ -29,10 +29,18 @@ from simcore.readers.read import Read
 from simcore.readers.step_times import read_step_times
 from simcore.results import Provenance, versions
 from simcore.studies.request import study
-from simcore.studies.trace.checks import check, check_rounds, gang_seconds, overload_warnings, row_warnings
+from simcore.studies.trace.checks import (
+    check,
+    check_rounds,
+    gang_seconds,
+    overload_warnings,
+    row_warnings,
+    steady_warnings,
+)
 from simcore.studies.trace.outcome import Run, summarise
 from simcore.studies.trace.request import SWITCHES, TraceRequest
 from simcore.studies.trace.result import TraceResult
+from simcore.studies.trace.window import find_window
 from simcore.traces.bundled import BUNDLED
 from simcore.traces.sources import read_trace
 
@@ -76,11 +84,13 @@ def trace(request: TraceRequest, *, progress: Progress | None = None) -> TraceRe
         *jobs.notes,
         *(row_warnings(jobs) if rules.order == "dictionary" and str(request.trace) not in BUNDLED else ()),
         *overload_warnings(jobs, cluster, running),
+        *(() if traces.sha256 or isinstance(request.trace, Trace) else steady_warnings(jobs, running)),
         *(f"{name} knows how much work remains, which no real scheduler does" for name in oracles),
     ]
     if rules.order == "submission":
         jobs = jobs.take(sorted(range(len(jobs)), key=lambda row: (jobs.submit[row], jobs.names[row])))
 
+    window = find_window(request.window, jobs)
     started = time.process_time()
     runs = []
     for name, policy in policies.items():
@@ -88,7 +98,7 @@ def trace(request: TraceRequest, *, progress: Progress | None = None) -> TraceRe
         log = _simulate(jobs, cluster, step_times, name, policy, interval=interval, rules=rules, progress=report)
         segments = metrics.cut_segments(log, len(cluster.types))
         runs.append(Run(name, log, segments, metrics.job_times(jobs, segments)))
-    table = summarise(runs, jobs, cluster, step_times, rules, interval)
+    table = summarise(runs, jobs, cluster, step_times, rules, interval, window)
     hashes = {"trace": traces.sha256, "cluster": clusters.sha256, "rates": times.sha256}
     hashes |= {f"policy {name}": sha256(path.read_bytes()) for name in policies if (path := policy_file(name))}
     provenance = Provenance(
@@ -107,6 +117,7 @@ def trace(request: TraceRequest, *, progress: Progress | None = None) -> TraceRe
         runs=tuple(runs),
         interval=interval,
         rules=rules,
+        window=window,
         warnings=tuple(warnings),
         provenance=provenance,
         cpu_seconds=time.process_time() - started,
