@@ -5,25 +5,30 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
+import time
 from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from simcore.errors import one_line, printable
+from simcore.progress import tell, watched
 from simcore.report import Block, Column, Grid, Headline, Sentences, Text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rich.progress import Progress, TaskID
     from rich.table import Table
 
-    from simcore.studies.trace.run import Progress
 
-
+AFTER = 1.0
+"""Seconds of a loop before a bar is shown [s]."""
+EVERY = 0.1
+"""Seconds between two looks at a bar [s]."""
 _NARROW = 90
 """Columns below which words of a table are shortened."""
 
@@ -37,6 +42,15 @@ def say_written(files: Sequence[Path], directory: Path | None = None) -> None:
     """Say on standard error which files were written, and where."""
     names = ", ".join(str(each) if directory is None else each.name for each in files)
     click.echo(f"simcore: wrote {one_line(names if directory is None else f'{directory}: {names}')}", err=True)
+
+
+def _encodes(text: str, stream: TextIO) -> bool:
+    """Tell whether a stream can show a text."""
+    try:
+        text.encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def terminal_width() -> int | None:
@@ -180,37 +194,65 @@ def plain_table(*columns: str, left: Container[int] = (0,)) -> Table:
 
 
 def show_progress(done: int, total: int, what: str) -> None:
-    """Show what is measured: one line on a terminal, else every fiftieth as a line of its own."""
+    """Show what is measured: on a terminal in the bar, else every fiftieth as a line of its own."""
     if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K[{done}/{total}] {what}", nl=what.startswith("done"), err=True)
+        tell(f"measuring {what}" if not what.startswith("done") else what, done, total)
     elif done % 50 == 0 or what.startswith("done"):
         click.echo(f"[{done}/{total}] {what}", err=True)
 
 
 @contextmanager
-def trace_progress() -> Iterator[Progress | None]:
-    """Show a bar per policy: jobs done and simulated time. Gives None where standard error is no terminal."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
+def progress() -> Iterator[None]:
+    """Show on a terminal, from the first second of a loop on, how far it is and how long it will take yet."""
+    if not sys.stderr.isatty():
+        yield
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+    with ExitStack() as stack:
+        yield from _shown(stack)
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("jobs, {task.fields[now]:,.0f} s simulated"),
-        TimeElapsedColumn(),
+
+def _shown(stack: ExitStack) -> Iterator[None]:
+    bar: Progress | None = None
+    tasks: dict[str, TaskID] = {}
+    last = time.monotonic()
+
+    def show(what: str, done: int, total: int | None) -> None:
+        nonlocal bar, last
+        now = time.monotonic()
+        if now - last < (AFTER if bar is None else EVERY) and done != total:
+            return
+        last = now
+        if bar is None:
+            if done == total:  # over before anybody could look
+                return
+            bar = stack.enter_context(_bar())
+        name = printable(what)
+        if name not in tasks:
+            for each in tasks.values():
+                bar.remove_task(each)
+            tasks.clear()
+            tasks[name] = bar.add_task(name, total=total)
+        bar.update(tasks[name], completed=done, total=total)
+
+    with watched(show):
+        yield
+
+
+def _bar() -> Progress:
+    """Return a bar on standard error that vanishes at the end."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
     )
-    with Progress(*columns, console=console, transient=True) as bar:
-        tasks: dict[str, TaskID] = {}
 
-        def report(policy: str, now: float, finished: int, jobs: int) -> None:
-            if policy not in tasks:
-                tasks[policy] = bar.add_task(policy, total=jobs, now=0.0)
-            bar.update(tasks[policy], completed=finished, now=now)
-
-        yield report
+    ascii_only = not _encodes("\u2501", sys.stderr)
+    columns = [TextColumn("{task.description}", markup=False), MofNCompleteColumn()]
+    columns += [TextColumn("for"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
+    if not ascii_only:
+        columns.insert(1, BarColumn())
+    return Progress(*columns, console=Console(file=sys.stderr, force_terminal=True), transient=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -89,26 +88,9 @@ def _interrupted(points: State, *, complete: bool) -> str:
 
 
 @contextmanager
-def _progress(_: EvaluateRequest, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give processes, state and, on a terminal, a bar that says what is being solved, measured or simulated."""
-    runtime = {"jobs": options["jobs"], "state": options["state"]}
-    if not sys.stderr.isatty():
-        yield runtime
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("evaluating", total=None)
-
-        def announce(text: str) -> None:
-            bar.update(task, description=text)
-
-        def advance(done: int, total: int) -> None:
-            bar.update(task, description="simulating", completed=done, total=total)
-
-        yield runtime | {"announce": announce, "advance": advance}
+def _runtime(_: EvaluateRequest, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give processes and state."""
+    yield {"jobs": options["jobs"], "state": options["state"]}
 
 
 command = EvaluateCommand(
@@ -117,7 +99,7 @@ command = EvaluateCommand(
     "simcore.studies.evaluate:evaluate",
     help=HELP,
     example=EXAMPLE,
-    runtime=_progress,
+    runtime=_runtime,
     extra=[
         click.Option(["--jobs"], type=Whole(1), help="Processes of the simulation; by default one per core."),
         click.Option(

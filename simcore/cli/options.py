@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcore.cli.console import render, say_written, terminal_width, warn
+from simcore.cli.console import progress, render, say_written, terminal_width, warn
 from simcore.cli.flags import names_of, spellings, with_values
 from simcore.cli.values import Formats, Number, Whole
 from simcore.errors import InputError, closest_option
@@ -185,7 +185,7 @@ class StudyCommand(click.Command):
         module, _, function = self.study.partition(":")
         study = getattr(importlib.import_module(module), function)
         runtime = nullcontext({}) if self.runtime is None else self.runtime(request, options)
-        with runtime as more:
+        with progress(), runtime as more:
             result: Result = study.of(request, **more)
         return result
 

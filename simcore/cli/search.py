@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
-from simcore.cli.console import show_progress
 from simcore.cli.options import StudyCommand
 from simcore.studies.search.request import SearchRequest
 
@@ -21,13 +15,7 @@ $ simcore search llama-2-70b --gpus 64 --device h100 --global-batch 512
 """
 
 
-@contextmanager
-def progress(_: SearchRequest, __: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Show on a terminal how many layouts were tried."""
-    yield {"watch": show_progress} if sys.stderr.isatty() else {}
-
-
 command = StudyCommand(
     "search", SearchRequest, "simcore.studies.search:search", help=HELP,
-    example="llama-2-70b --gpus 64 --device h100 --global-batch 512", runtime=progress,
+    example="llama-2-70b --gpus 64 --device h100 --global-batch 512",
 )  # fmt: skip

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
-from simcore.cli.console import trace_progress
 from simcore.cli.options import StudyCommand
 from simcore.studies.trace.request import TraceRequest
 
@@ -23,19 +18,12 @@ Examples:
 """
 
 
-@contextmanager
-def _progress(_: TraceRequest, __: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    with trace_progress() as progress:
-        yield {"progress": progress}
-
-
 command = StudyCommand(
     "trace",
     TraceRequest,
     "simcore.studies.trace:trace",
     help=HELP,
     example="sc23 --interval 60",
-    runtime=_progress,
     timeline=True,
     timeline_table=False,
     width=None,

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from simcore.cli.main import main, run
 from simcore.outputs import LISTING
+from simcore.progress import watched
 from simcore.studies.search import SearchRequest, search
 
 GPT = ("search", "gpt-1.3b", "--gpus", "8", "--device", "v100-32gb", "--precision", "fp16", "--global-batch", "32")
@@ -109,8 +110,9 @@ def test_what_is_given_restricts_the_space():
 def test_progress_tells_what_was_tried():
     seen = []
     request = SearchRequest("gpt-1.3b", gpus=8, device="v100-32gb", precision="fp16", global_batch=32)
-    result = search.of(request, watch=lambda done, total, what: seen.append((done, total, what)))
-    assert seen == [(0, 862, "layouts"), (500, 862, "layouts"), (862, 862, "done")]
+    with watched(lambda *each: seen.append(each)):
+        result = search.of(request)
+    assert seen == [("layouts", done, 862) for done in range(863)]
     assert result.found.tried == 862
 
 

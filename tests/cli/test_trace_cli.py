@@ -223,15 +223,6 @@ def test_no_progress_bar_where_nobody_looks(capsys):
     assert capsys.readouterr().err.count("\n") == 1  # the warning
 
 
-def test_a_progress_bar_on_a_terminal(capsys, monkeypatch):
-    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes standard error for a terminal
-    monkeypatch.setenv("TERM", "xterm")
-    cli("--policy", "fifo", "--json")
-    out, err = capsys.readouterr()
-    assert "s simulated" in err
-    assert json.loads(out)["rows"]
-
-
 def test_a_reader_that_goes_away_is_no_error():
     command = f"{sys.executable} -m simcore trace --policy fifo --json | head -c 1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from simcore.errors import InputError
 from simcore.models.training.program import Loop
+from simcore.progress import watched
 from simcore.readers.networks import read_network
 from simcore.readers.workloads import read_workload
 from simcore.studies.evaluate import EvaluateRequest, evaluate
@@ -61,7 +62,8 @@ def test_each_point_is_written_as_it_ends_and_an_interrupted_run_goes_on(simulat
     assert len(state.read_text(encoding="utf-8").splitlines()) == 10
     simulations.stop_after = None
     progress = []
-    result = small(state=state, advance=lambda done, total: progress.append((done, total)))
+    with watched(lambda what, done, total: progress.append((done, total)) if what == "simulated points" else None):
+        result = small(state=state)
     assert simulations.ran == 32
     assert progress[0] == (10, 32)
     assert progress[-1] == (32, 32)

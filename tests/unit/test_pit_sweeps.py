@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from simcore.errors import InputError, RunError
 from simcore.models.compute.profile import Sample
+from simcore.progress import watched
 from simcore.results import Table
 from simcore.studies.evaluate import EvaluateRequest, evaluate
 from simcore.studies.evaluate.figures_pit import draw
@@ -173,7 +174,8 @@ def test_break_even(speedups, edge):
 def test_targets(target, monkeypatch, tmp_path):
     monkeypatch.setattr("simcore.studies.evaluate.pit.SMALL", 64)
     seen = []
-    result = evaluate.of(EvaluateRequest(target, small=True), announce=seen.append)
+    with watched(lambda *each: seen.append(each)):
+        result = evaluate.of(EvaluateRequest(target, small=True))
     points = result.tables()["points"]
     assert len(seen) == len(points) > 0
     assert all(row["seconds"] is None or row["seconds"] > 0 for row in points)

@@ -71,9 +71,10 @@ MAY_IMPORT = {
     "simcore.files": ["documents", "errors", "numerals", "outputs"],
     "simcore.engine": [],
     "simcore.report": [],
+    "simcore.progress": [],
     "simcore.plots": ["errors"],
     "simcore.results": ["_version", "errors", "files", "outputs", "plots", "report"],
-    "simcore.models": ["engine", "errors", "models", "numerals", "plugins", "units"],
+    "simcore.models": ["engine", "errors", "models", "numerals", "plugins", "progress", "units"],
     "simcore.readers": ["documents", "errors", "files", "models", "numerals", "outputs", "readers", "units"],
     "simcore.traces": ["errors", "files", "models", "numerals", "outputs", "readers", "traces", "units"],
     "simcore.timeline": ["errors", "files", "models", "outputs", "results", "timeline"],
@@ -81,7 +82,7 @@ MAY_IMPORT = {
     "simcore.real": ["calibrate", "errors", "real"],
     "simcore.studies": [
         "_version", "calibrate", "documents", "engine", "errors", "files", "models", "numerals", "outputs", "plots",
-        "plugins", "readers", "report", "results", "studies", "timeline", "traces", "units",
+        "plugins", "progress", "readers", "report", "results", "studies", "timeline", "traces", "units",
     ],
 }  # fmt: skip
 

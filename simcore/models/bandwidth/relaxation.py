@@ -15,6 +15,7 @@ from simcore.models.bandwidth.certificate import Weights
 from simcore.models.bandwidth.linear import linear_program
 from simcore.models.bandwidth.region import Region
 from simcore.models.training.closed_form import StepModel
+from simcore.progress import tell
 
 Array = NDArray[np.float64]
 
@@ -114,6 +115,7 @@ class Relaxation:
         low[:size], high[:size] = region.lower / scale, region.upper / scale
         rhs = [self._fixed(unit), np.full(len(p), -2.0), region.rhs / own_scale]
         self.solved += 1
+        tell("linear programs", self.solved)
         solution = linear_program(
             cost,
             np.vstack([terms, cuts, own]),
@@ -186,6 +188,7 @@ class Relaxation:
         rhs = np.concatenate([slack / size, np.tile(size * q**2 / square, dimensions), room / (size * own_scale)])
         near = equal | (rhs <= 10 * dimensions * reach)  # no move breaks the others
         self.solved += 1
+        tell("linear programs", self.solved)
         solution = linear_program(cost, rows[near], rhs[near], equal[near], low, high)
         if solution is None:
             return None

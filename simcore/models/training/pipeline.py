@@ -22,6 +22,7 @@ from simcore.models.training.execute import Log, Runner, Span, finish
 from simcore.models.training.program import Loop, PipelineOrder, Step, Writer, backward_order, blocks
 from simcore.models.training.simulated import ChunkFabric
 from simcore.models.training.workload import Pass, StagePipeline, Workload
+from simcore.progress import counter
 
 
 @dataclass(frozen=True)
@@ -291,9 +292,11 @@ def run_pipeline(
         for i, (layers, fabric) in enumerate(zip(parts, fabrics, strict=True))
     ]
     sizes = boundary_sizes(workload, parts)
-    running = _Running(clock, workload, pipeline, stages, sizes, route, loop, recompute, compute_scale)
-    for stage in stages:
-        clock.process(running.program(stage, list(order(pipeline, stage.index))))
+    turns = [list(order(pipeline, stage.index)) for stage in stages]
+    count = counter("turns of stages", sum(map(len, turns)))
+    running = _Running(clock, workload, pipeline, stages, sizes, route, loop, recompute, compute_scale, count)
+    for stage, own in zip(stages, turns, strict=True):
+        clock.process(running.program(stage, own))
     logs = tuple(stage.runner.log for stage in stages)
     finish(clock, logs)
     ends = [log.end for log in logs if log.end is not None]
@@ -313,6 +316,7 @@ class _Running:
     loop: Loop
     recompute: bool
     compute_scale: float
+    count: Callable[[], None] | None
 
     def program(self, stage: _Stage, order: Sequence[tuple[bool, int]]) -> Generator[Event, Any, None]:
         """Take the turns of a stage."""
@@ -331,6 +335,8 @@ class _Running:
                 yield from stage.runner.run(self._backward(writer, stage, summed=number == last))
                 stage.in_flight -= 1
                 self._send(stage, -1, i)
+            if self.count is not None:
+                self.count()
         yield from stage.runner.whole(writer.end())
 
     def _backward(self, writer: Writer, stage: _Stage, *, summed: bool) -> Iterator[Step]:

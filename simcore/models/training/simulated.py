@@ -23,6 +23,7 @@ from simcore.models.network.transfers import TransferLeg
 from simcore.models.training.execute import Log, Runner, Span, busiest, finish
 from simcore.models.training.program import Issue, Step
 from simcore.models.training.workload import Pass
+from simcore.progress import tracked
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,7 @@ def run_iteration(
     network = make_network(clock, topology, bandwidths, settings)
     log = Log("the NPU")
     runner = Runner(clock, ChunkFabric(network, groups, settings.chunks), log)
-    clock.process(runner.whole(steps))
+    clock.process(runner.whole(tracked(steps, "steps of the iteration")))
     finish(clock, [log])
     return run_of(log, network)
 

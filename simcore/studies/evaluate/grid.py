@@ -9,7 +9,7 @@ GB/s as the price table does, once per GB/s of budget.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -163,19 +163,15 @@ class Planner:
     resolve : bool
         Whether each budget gets a plan of its own, made for the very iteration that is timed, in place of the published
         fractions' way.
-    announce : callable
-        Told what is being solved.
     counts : dict
         Plans and linear programs solved.
     """
 
     resolve: bool = False
-    announce: Callable[[str], None] = lambda text: None
     counts: dict[str, int] = field(default_factory=lambda: {"plans": 0, "linear_programs": 0})
 
     def splits(self, scene: Scene, tuned_for: str, goal: str, budgets: Sequence[float]) -> Array:
         """Return the best splits [B/s], shape (budgets, D), for `PERF` or `PER_COST`."""
-        self.announce(f"solving {scene.topology.name} {tuned_for} {goal}")
         if self.resolve:
             model = scene.timed[tuned_for]
             rows = [self._solve(model, budget * GIGABYTE, scene.prices, goal) / GIGABYTE for budget in budgets]

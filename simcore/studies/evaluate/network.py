@@ -7,11 +7,12 @@ split that was made for one workload serves another. Table VI are four splits at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simcore.errors import InputError, field
+from simcore.progress import tracked
 from simcore.readers.references import read_references
 from simcore.report import Block
 from simcore.results import Provenance, Table, versions
@@ -40,7 +41,7 @@ from simcore.studies.evaluate.grid import (
 from simcore.studies.evaluate.report import network_report
 from simcore.studies.evaluate.request import EvaluateRequest
 from simcore.studies.evaluate.result import Evaluation
-from simcore.studies.evaluate.simulate import Advance, simulate_points
+from simcore.studies.evaluate.simulate import simulate_points
 from simcore.studies.evaluate.state import State
 from simcore.studies.evaluate.table6 import BUDGET, NETWORK, table6
 from simcore.studies.evaluate.tables import figure12, figure13, figure14, figure15
@@ -93,8 +94,6 @@ class NetworkEvaluation(Evaluation):
 def evaluate(
     request: EvaluateRequest,
     *,
-    announce: Callable[[str], None] = lambda text: None,
-    advance: Advance = lambda done, total: None,
     jobs: int | None = None,
     state: Path | State | None = None,
 ) -> Evaluation:
@@ -106,9 +105,7 @@ def evaluate(
         Small has network 2D only, for Figures 12 to 14 with workload 17B alone; Table VI, of one size, refuses it.
         To resolve is to solve each budget for itself, for the very iteration that is timed, in place of scaling the
         plan for 100 GB/s.
-    announce : callable
-        Told what is being solved, for progress.
-    jobs, state, advance
+    jobs, state
         Of the simulation, see `simcore.studies.evaluate.simulate.simulate_points`.
     """
     target, small, resolve, engine = request.target, request.small, request.resolve, request.engine
@@ -122,24 +119,24 @@ def evaluate(
         ):
             if given:
                 raise InputError(field(name), target, "a figure", f"Leave {field(name)} out: {remedy}")
-        tables, counts, hashes = table6(references.table6, COSTS, announce)
+        tables, counts, hashes = table6(references.table6, COSTS)
         hashes |= file_hashes(references=[published])
         settings = {"network": NETWORK, "budget": BUDGET, "reference": REFERENCE}
         return _finished(request, tables, counts, settings, hashes)
-    planner = Planner(resolve, announce)
+    planner = Planner(resolve)
     networks = NETWORKS[:1] if small else NETWORKS
     workloads = WORKLOADS[:1] if small and target != "network-fig15" else WORKLOADS  # Figure 15 compares all workloads
     limits = dict(references.limits)
     fixed = [FIXED] if target in _FIGURES else []
     scenes, hashes = load_scenes([*networks, *fixed], workloads, COSTS, limits)
     if target == "network-fig15":
-        points = [point for scene in scenes for point in _cross_points(scene, planner)]
+        points = [point for scene in tracked(scenes, "networks") for point in _cross_points(scene, planner)]
     else:
-        points = [point for scene in scenes[:-1] for point in _own_points(scene, planner)]
+        points = [point for scene in tracked(scenes[:-1], "networks") for point in _own_points(scene, planner)]
         points += fixed_points(scenes[-1])
     counts = dict(planner.counts)
     if engine == "simulate":
-        points, simulated = simulate_points(points, scenes, jobs=jobs, state=state, advance=advance)
+        points, simulated = simulate_points(points, scenes, jobs=jobs, state=state)
         counts |= simulated
     if target == "network-fig15":
         tables = figure15(points)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from simcore.models.compute.profile import NOISY
+from simcore.progress import tell
 from simcore.report import Block
 from simcore.results import Provenance, Table, versions
 from simcore.studies.evaluate.report import measured_report
@@ -52,15 +53,13 @@ class PitEvaluation(Evaluation):
         return {self.request.target: caption(draw(self.name, self.data), " ".join([what, *self.notes]))}
 
 
-def evaluate(request: EvaluateRequest, *, announce: Callable[[str], None] = lambda text: None) -> PitEvaluation:
+def evaluate(request: EvaluateRequest) -> PitEvaluation:
     """Measure one of PIT's figures.
 
     Parameters
     ----------
     request : EvaluateRequest
         The device is ``cpu`` by default; small has sizes of 256, for a look at how it works.
-    announce : callable
-        Told what has been measured, for progress.
 
     Raises
     ------
@@ -94,7 +93,7 @@ def evaluate(request: EvaluateRequest, *, announce: Callable[[str], None] = lamb
     with current(device):
         for row in sweeps[target]():
             points.append(row)
-            announce(", ".join(str(value) for value in list(row.values())[:3]))
+            tell(", ".join(str(value) for value in list(row.values())[:3]), len(points))
     tables = {"points": _table(points)}
     if target == "pit-fig15":
         tables["summary"] = _table(best_rows(points))

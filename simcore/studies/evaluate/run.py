@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,13 @@ from simcore.studies.request import defaults, study
 def evaluate(
     request: EvaluateRequest,
     *,
-    announce: Callable[[str], None] | None = None,
-    advance: Callable[[int, int], None] | None = None,
     jobs: int | None = None,
     state: Path | State | None = None,
 ) -> Evaluation:
     """Evaluate one figure or table.
 
-    `evaluate.of` also takes ``announce(text)`` and ``advance(done, total)``, which are told how far it is, and for
-    simulated points ``jobs`` and ``state``, see `simcore.studies.evaluate.simulate.simulate_points`.
+    For simulated points `evaluate.of` also takes ``jobs`` and ``state``, see
+    `simcore.studies.evaluate.simulate.simulate_points`.
 
     Raises
     ------
@@ -45,8 +43,8 @@ def evaluate(
     1.094
     """
     family = _family(request.target)
-    options = {"announce": announce, "advance": advance, "jobs": jobs, "state": state}
-    _check(family, request, {name: options[name] for name in ("jobs", "state")})
+    options = {"jobs": jobs, "state": state}
+    _check(family, request, options)
     wanted = {name: options[name] for name in family.runtime if options[name] is not None}
     evaluation: Evaluation = importlib.import_module(family.module).evaluate(request, **wanted)
     return evaluation

@@ -9,16 +9,15 @@ from __future__ import annotations
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from simcore.progress import tell
 from simcore.studies.evaluate.grid import GIGABYTE, Point, Scene
 from simcore.studies.evaluate.state import State
 from simcore.studies.evaluate.task import Task, Timed, run, switched
-
-Advance = Callable[[int, int], None]
 
 
 def simulate_points(
@@ -27,7 +26,6 @@ def simulate_points(
     *,
     jobs: int | None = None,
     state: Path | State | None = None,
-    advance: Advance = lambda done, total: None,
 ) -> tuple[list[Point], dict[str, int]]:
     """Replace the closed form's times by simulated ones.
 
@@ -41,8 +39,6 @@ def simulate_points(
         Processes; by default one per core.
     state : Path or State, optional
         File of finished points, read first and appended to; one that is open already stays open.
-    advance : callable
-        Told how many of how many are done.
 
     Returns
     -------
@@ -62,12 +58,12 @@ def simulate_points(
     with nullcontext(state) if isinstance(state, State) else State(state) as kept:
         left = [task for key, task in distinct.items() if key not in kept.times]
         done = len(distinct) - len(left)
-        advance(done, len(distinct))
+        tell("simulated points", done, len(distinct))
         with closing(_parallel(left, jobs)) as finished:
             for task, timed in finished:
                 kept.add(task, timed)
                 done += 1
-                advance(done, len(distinct))
+                tell("simulated points", done, len(distinct))
     timings = [kept.times[task.key] for task in tasks]
     timed_points = [
         replace(point, time=timed.time, compute=timed.compute) for point, timed in zip(points, timings, strict=True)

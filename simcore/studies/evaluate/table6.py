@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from simcore.models.network.cost import cost_coefficients
 from simcore.models.network.mapping import map_parallelism
 from simcore.models.training.closed_form import compile_step
 from simcore.models.training.program import Loop
+from simcore.progress import tracked
 from simcore.readers.costs import read_costs
 from simcore.readers.networks import read_network
 from simcore.readers.references import PublishedPlan
@@ -23,9 +24,7 @@ BUDGET = 325e9
 """Bandwidth of one NPU [B/s]."""
 
 
-def table6(
-    published: Sequence[PublishedPlan], costs: str, announce: Callable[[str], None]
-) -> tuple[dict[str, Table], dict[str, int], dict[str, str]]:
+def table6(published: Sequence[PublishedPlan], costs: str) -> tuple[dict[str, Table], dict[str, int], dict[str, str]]:
     """Solve the configurations that were published, with plain loops and weight gradients summed layer by layer.
 
     Parameters
@@ -34,8 +33,6 @@ def table6(
         Workload, loop, and what the original finds.
     costs : str
         Prices: among equally fast splits the cheapest is taken.
-    announce : callable
-        Told what is being solved.
 
     Returns
     -------
@@ -53,8 +50,7 @@ def table6(
     numbers = range(1, len(topology.dimensions) + 1)
     body: list[tuple[Any, ...]] = []
     programs = 0
-    for row in published:
-        announce(f"solving {NETWORK} {row.workload} Perf {row.loop}")
+    for row in tracked(published, "plans of Table VI"):
         workload = workloads[row.workload].value
         groups = map_parallelism(topology, workload.tp, workload.dp)
         model = compile_step(workload, groups, Loop(row.loop))

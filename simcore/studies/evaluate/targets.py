@@ -45,7 +45,7 @@ NETWORK = Family(
         "network-table6": "The four splits of Table VI beside the original optimiser's",
     },
     ("resolve", "engine"),
-    ("announce", "advance", "jobs", "state"),
+    ("jobs", "state"),
     "a figure of the network study",
 )
 PIT = Family(
@@ -59,7 +59,7 @@ PIT = Family(
         "pit-sequence": "Sequences of different lengths: padded against packed with its index",
     },
     ("device",),
-    ("announce",),
+    (),
     "a target that is measured: pit-...",
 )
 MEGATRON = Family(

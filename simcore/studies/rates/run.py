@@ -12,6 +12,7 @@ from simcore.models.training.closed_form import step_time
 from simcore.models.training.lowering import lower_on_profile
 from simcore.models.training.notes import notes_on
 from simcore.models.training.workload import Workload
+from simcore.progress import tracked
 from simcore.results import Provenance, versions
 from simcore.studies.rates.inputs import NamedModel, check, devices_of, models_of
 from simcore.studies.rates.remainders import fit_remainders, measured_steps
@@ -48,7 +49,9 @@ def rates(request: RatesRequest) -> RatesResult:
     kernels = _Kernels(request, models, devices)
     fitted = fit_remainders(steps, kernels)
     keys = [(model.name, batch, gpu) for model in models for batch in model.batches for gpu in devices]
-    seconds = {key: fitted[key[0]].remainder.step(kernels(*key)) if fitted else kernels(*key) for key in keys}
+    seconds = {
+        key: fitted[key[0]].remainder.step(kernels(*key)) if fitted else kernels(*key) for key in tracked(keys, "steps")
+    }
     return RatesResult(
         rates=StepTimes("predicted", seconds, (FITTED if fitted else PREDICTED,), _note(devices, fitted)),
         fitted=tuple(fitted.values()),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
 
 from simcore.errors import InputError, field
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.search import capacity, search_layouts
+from simcore.progress import tracked
 from simcore.results import Provenance, versions
 from simcore.studies.deployment.layouts import MOST_LAYOUTS, Deployed, deployed, refuse
 from simcore.studies.deployment.words import by_reason, collectives_notes, collectives_words, with_options
@@ -18,14 +18,11 @@ from simcore.studies.search.reasons import distinct, reasons
 from simcore.studies.search.request import SearchRequest
 from simcore.studies.search.result import SearchResult
 
-Watch = Callable[[int, int, str], None]
 """Gets how many of how many layouts were tried, and a word."""
-
-_EVERY = 500
 
 
 @study(SearchRequest)
-def search(request: SearchRequest, *, watch: Watch | None = None) -> SearchResult:
+def search(request: SearchRequest) -> SearchResult:
     """Search the layouts of a model on so many GPUs, and rank those that fit by their time.
 
     Raises
@@ -43,7 +40,7 @@ def search(request: SearchRequest, *, watch: Watch | None = None) -> SearchResul
     deployment = deployed(request, open_all=True)
     evaluator = deployment.evaluator
     layouts = _layouts(deployment)
-    found = search_layouts(evaluator, _watched(layouts, watch))
+    found = search_layouts(evaluator, tracked(layouts, "layouts"))
     if found.smallest is None:
         _refuse(deployment, len(layouts))
     device = evaluator.machine.profile.device
@@ -95,18 +92,6 @@ def _kernels(deployment: Deployed, best: tuple[Evaluation, ...]) -> list[str]:
     for one in best:
         evaluator.evaluate(one.layout)
     return by_reason(evaluator.kernel_notes(deployment.base))
-
-
-def _watched(layouts: list[Layout], watch: Watch | None) -> Iterable[Layout]:
-    return layouts if watch is None else _telling(layouts, watch)
-
-
-def _telling(layouts: list[Layout], watch: Watch) -> Iterator[Layout]:
-    for index, layout in enumerate(layouts):
-        if index % _EVERY == 0:
-            watch(index, len(layouts), "layouts")
-        yield layout
-    watch(len(layouts), len(layouts), "done")
 
 
 def _refuse(deployment: Deployed, tried: int) -> None:

@@ -23,6 +23,7 @@ from simcore.models.cluster.rules import RULES, Rules
 from simcore.models.cluster.simulator import simulate
 from simcore.models.cluster.step_times import StepTimes
 from simcore.numerals import of_float
+from simcore.progress import tell
 from simcore.readers import zoo
 from simcore.readers.clusters import read_cluster
 from simcore.readers.read import Read
@@ -48,16 +49,13 @@ _NUMBER = re.compile(r"\s*[-+]?([0-9.]+([eE][-+]?[0-9]+)?|inf|nan)\s*\Z", re.IGN
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 1e-6, 1e9  # [s]
 STEP_TIMES = {WorkUnit.SAMPLES: "sc23-fitted", WorkUnit.GANG_SECONDS: "unit"}  # unless others are given
 
-Progress = Callable[[str, float, int, int], None]
-
 
 @study(TraceRequest)
-def trace(request: TraceRequest, *, progress: Progress | None = None) -> TraceResult:
+def trace(request: TraceRequest) -> TraceResult:
     """Run a trace of training jobs through scheduling policies.
 
     A policy is a name, ``name:option=value,option=value``, a class of a file of your own, ``file.py:Class``, or an
-    object. `trace.of` also takes `progress`, which is called with policy, simulated time [s], finished jobs and all
-    jobs.
+    object.
 
     Raises
     ------
@@ -94,7 +92,7 @@ def trace(request: TraceRequest, *, progress: Progress | None = None) -> TraceRe
     started = time.process_time()
     runs = []
     for name, policy in policies.items():
-        report = None if progress is None else _reporter(progress, name, len(jobs))
+        report = _reporter(f"jobs under {name}", len(jobs))
         log = _simulate(jobs, cluster, step_times, name, policy, interval=interval, rules=rules, progress=report)
         segments = metrics.cut_segments(log, len(cluster.types))
         runs.append(Run(name, log, segments, metrics.job_times(jobs, segments)))
@@ -249,5 +247,5 @@ def _rules(request: TraceRequest) -> Rules:
     return rules
 
 
-def _reporter(progress: Progress, policy: str, jobs: int) -> Callable[[float, int], None]:
-    return lambda now, finished: progress(policy, now, finished, jobs)
+def _reporter(what: str, jobs: int) -> Callable[[float, int], None]:
+    return lambda _, finished: tell(what, finished, jobs)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from simcore.models.network.measured import CollectiveProfile, Timing
 from simcore.models.network.nccl import unaligned
+from simcore.progress import tracked
 from simcore.readers.collective_profiles import read_collective_profile
 from simcore.readers.collective_rows import CollectiveRow, same_device
 from simcore.readers.collective_tables import read_collectives
@@ -37,7 +38,7 @@ def held_against_collectives(path: str | Path) -> tuple[Held, ...]:
         If the file cannot be read or lacks a column.
     """
     profiles = [read_collective_profile(name).value for name in names("collectives")]
-    return tuple(_held(row, profiles) for row in read_collectives(path).rows)
+    return tuple(_held(row, profiles) for row in tracked(read_collectives(path).rows, "rows of collectives"))
 
 
 def _held(row: CollectiveRow, profiles: Sequence[CollectiveProfile]) -> Held:

@@ -9,6 +9,7 @@ from pathlib import Path
 from simcore.errors import InputError
 from simcore.models.training.parallel.stack import Stack
 from simcore.numerals import as_real
+from simcore.progress import tracked
 from simcore.readers.iteration_rows import Row
 from simcore.readers.measured import read_rows
 from simcore.readers.stacks import USUAL, read_stacks
@@ -40,7 +41,7 @@ def held(rows: Sequence[Row], stacks: Mapping[str, Stack]) -> tuple[Held, ...]:
     left, predictor = iter(runs), Predictor()
     return tuple(
         _without(row, reasons[at]) if at in reasons else _predicted(next(left), stacks, predictor)
-        for at, row in enumerate(rows)
+        for at, row in enumerate(tracked(rows, "rows of iterations"))
     )
 
 

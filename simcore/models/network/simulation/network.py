@@ -6,7 +6,7 @@ with chunks x phases and never with the number of NPUs. Where NPUs differ, use `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from simpy.events import Event
 
@@ -136,6 +136,7 @@ class Network:
         queue: str = "",
         plans: Sequence[ChunkPlan] | None = None,
         positions: Sequence[Sequence[int] | None] | None = None,
+        count: Callable[[], None] | None = None,
     ) -> Event:
         """Start a collective now; it shares the dimensions with all others under way.
 
@@ -161,6 +162,8 @@ class Network:
             Chunks and their orders, in place of the schedule's.
         positions : sequence of sequence of int, optional
             Where the group's NPUs sit along each dimension, by default neighbours: see `phase_cost`.
+        count : callable, optional
+            Told of each chunk that is done.
 
         Returns
         -------
@@ -176,7 +179,7 @@ class Network:
         at = spread(self.topology, positions)
         chosen = self.plans(collective, size, sizes, chunks, at) if plans is None else list(plans)
         queue = "" if self.convention.shares_links else queue
-        issued = Issued(done, len(chosen), label, priority)
+        issued = Issued(done, len(chosen), label, priority, count)
         served = [self._served(plan, collective, sizes, queue, at) for plan in chosen]
         if chosen[0].lag is not None:
             dimensions = tuple(tuple(each.server.dimension for each in chunk) for chunk in served)

@@ -18,6 +18,7 @@ from simcore.models.network.simulation.links import Messages
 from simcore.models.network.simulation.log import LoggedPhase
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.topology import Dimension, Topology
+from simcore.progress import counter
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,9 @@ def run_fastest(
         candidates = network.convention.candidates
         choices = list(product(*(candidates(at, algorithm, collective, p) for at, algorithm, p in each)))
     ran = [network.idle_copy(algorithms) for algorithms in choices]
+    count = counter("chunks", chunks * len(ran))
     for copy in ran:
-        copy.clock.run(until=copy.issue(collective, size, groups, chunks=chunks, positions=positions))
+        copy.clock.run(until=copy.issue(collective, size, groups, chunks=chunks, positions=positions, count=count))
     return min(ran, key=lambda copy: copy.clock.now)
 
 

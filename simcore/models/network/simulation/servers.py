@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Generic, NamedTuple, TypeVar
 
@@ -25,11 +25,14 @@ class ServedPhase(NamedTuple):
 
 
 class Issued:
-    """A collective under way; `orders` are the settled ones, by dimension."""
+    """A collective under way; `orders` are the settled ones, by dimension; `count` is told of each finished chunk."""
 
-    __slots__ = ("done", "label", "left", "orders", "priority")
+    __slots__ = ("count", "done", "label", "left", "orders", "priority")
 
-    def __init__(self, done: Event, left: int, label: str, priority: float) -> None:
+    def __init__(
+        self, done: Event, left: int, label: str, priority: float, count: Callable[[], None] | None = None
+    ) -> None:
+        self.count = count
         self.done, self.left, self.label, self.priority = done, left, label, priority
         self.orders: dict[int, SettledOrder[Chunk]] = {}
 
@@ -93,6 +96,8 @@ class Chunk:
             return
         issued = self.issued
         issued.left -= 1
+        if issued.count is not None:
+            issued.count()
         if issued.left == 0:
             issued.done.succeed(self.clock.now)
 

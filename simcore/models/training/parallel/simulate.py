@@ -13,7 +13,7 @@ pipelines whose passes are uneven take up to 4 % longer than it says.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -36,6 +36,7 @@ from simcore.models.training.parallel.stage import chunks_of, chunks_of_ranks
 from simcore.models.training.program import Compute, Issue, Step, Wait
 from simcore.models.training.simulated import ChunkFabric, Settings, make_network
 from simcore.models.training.workload import Pass
+from simcore.progress import counter
 
 UPDATE = -1
 """Layer of the optimizer's update in a log."""
@@ -78,11 +79,12 @@ def simulate(evaluator: Evaluator, layout: Layout, settings: Settings | None = N
     settings = settings or Settings(chunks=1024)
     clock, placement = Clock(), evaluator.placement(layout)
     order, size = (layout.order, layout.pipelined) if layout.pp > 1 else ("1F1B", Pipelined(1, layout.micro_batches))
-    running = _Running(clock, layout, placement, evaluator.message_bytes(layout))
     costs = evaluator.costs(layout)
     cut = chunks_of(costs, layout.chunk_layers(total_blocks(evaluator.model)))
-    logs = []
-    for rank, (own, turns) in enumerate(zip(chunks_of_ranks(layout), turns_of(order, size), strict=True)):
+    logs, ranks = [], [list(turns) for turns in turns_of(order, size)]
+    count = counter("turns of ranks", sum(map(len, ranks)))
+    running = _Running(clock, layout, placement, evaluator.message_bytes(layout), count)
+    for rank, (own, turns) in enumerate(zip(chunks_of_ranks(layout), ranks, strict=True)):
         network = make_network(clock, placement.topology, placement.bandwidths, settings)
         fabric = ChunkFabric(network, placement.groups, settings.chunks)
         log = Log(f"rank {rank}")
@@ -313,9 +315,14 @@ class _Running:
         Where stages lie.
     message : float
         What a GPU hands to the next stage [B].
+    count : callable or None
+        Told of each turn that a rank has taken.
     """
 
-    def __init__(self, clock: Clock, layout: Layout, placement: Placement, message: float) -> None:
+    def __init__(
+        self, clock: Clock, layout: Layout, placement: Placement, message: float, count: Callable[[], None] | None
+    ) -> None:
+        self.count = count
         self.clock, self.layout, self.placement, self.message = clock, layout, placement, message
         self._boxes: dict[tuple[bool, int, int], Event] = {}
 
@@ -334,6 +341,8 @@ class _Running:
                 yield from self._receive(rank, turn, runner)
             for place, turn in enumerate(group, at):
                 yield from runner.run(writer.turn(turn, last=ends.get(turn.chunk) == place))
+                if self.count is not None:
+                    self.count()
             for turn in group:
                 self._send(rank, turn, fabric)
             at += len(group)
