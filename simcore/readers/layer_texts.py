@@ -149,6 +149,7 @@ def read_layer_text(path: Path, text: str, cut: Cut, sizes: Sizes | None = None)
         recomputes=initiates or not read.header.policy,
         pipeline=placed.pipeline,
         cautions=tuple(_cautions(read, layers, placed, cut, full and sizes is None)),
+        written=True,
     )
 
 

@@ -379,6 +379,7 @@ def test_tables_have_units_in_their_headers(tmp_path):
     assert headers == {
         "dimensions.csv": "dimension,block,npus,level,bandwidth_B_per_s,busy_s,utilisation,exposed_s,gain_s",
         "layers.csv": "layer,name,part,group,exposed_s",
+        "terms.csv": "term,time_s,share,rests_on",
         "timeline.csv": "track,name,start_s,end_s,layer,part,collective,chunk,size_B,queued_s",
     }
     (row, *_) = json.loads((tmp_path / "a" / "train.json").read_text(encoding="utf-8"))["dimensions"]
@@ -393,6 +394,7 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
         "dimensions.csv",
         "layers.csv",
         LISTING,
+        "terms.csv",
         "timeline.csv",
         "timeline.json",
         "train.json",

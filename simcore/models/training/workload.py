@@ -202,6 +202,8 @@ class Workload:
         Where the layers are those of one stage, its pipeline.
     cautions : tuple of str
         What a reader of a result must know of how the file was understood.
+    written : bool
+        Whether its compute times are written out in its file.
     """
 
     name: str
@@ -217,6 +219,7 @@ class Workload:
     pipeline: StagePipeline | None = None
     cautions: tuple[str, ...] = field(default=(), compare=False, repr=False)
     sequence: int | None = None
+    written: bool = False
 
     @property
     def remark(self) -> str:

@@ -13,7 +13,7 @@ from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.stack import Stack
 from simcore.report import Column, Grid
 from simcore.studies.deployment.parallel import ParallelRequest
-from simcore.units import counted, format_si
+from simcore.units import counted
 
 GIB = 2.0**30
 """Bytes of a GiB [B]."""
@@ -87,12 +87,6 @@ def stack_words(stack: Stack | None) -> str:
     reached = f"products at {stack.products:.0%}, network at {stack.network:.0%}, {stack.launch * 1e6:.3g} us a launch"
     of = f"fitted to {counted(stack.rows, 'measured iteration')}" if stack.rows else stack.source or "as given"
     return f"stack {stack.name} ({reached}; {of})"
-
-
-def interval_words(interval: tuple[float, float]) -> str:
-    """Say between what times measured iterations should be."""
-    low, high = (format_si(end, "s", 4) for end in interval)
-    return f"90 % of measured iterations: {low} to {high}"
 
 
 def stack_dict(stack: Stack | None) -> dict[str, Any] | None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from simcore.models.training.parallel.changes import Change
 from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.models.training.parallel.simulate import Simulated
-from simcore.results import Result
+from simcore.studies.deployment.intervals import Predicted
 from simcore.studies.deployment.layouts import Deployed
 
 
 @dataclass(frozen=True, kw_only=True)
-class IterationOutcome(Result, ABC):
+class IterationOutcome(Predicted, ABC):
     """Time and memory of a training iteration.
 
     Attributes
@@ -33,8 +32,6 @@ class IterationOutcome(Result, ABC):
         The iteration chunk by chunk, where that was asked for.
     training_tokens : float or None
         Tokens of a whole training, where they were given.
-    terms : mapping of str to float
-        What the time rests on, see `simcore.models.training.parallel.terms.TERMS` [s].
     """
 
     deployment: Deployed
@@ -44,13 +41,6 @@ class IterationOutcome(Result, ABC):
     change: Change | None
     simulated: Simulated | None
     training_tokens: float | None
-    terms: Mapping[str, float]
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Between what times nine of ten measured iterations should be [s]; None where no stack says so."""
-        stack = self.deployment.evaluator.machine.stack
-        return None if stack is None else stack.interval(self.time)
 
     @property
     def fits(self) -> bool:

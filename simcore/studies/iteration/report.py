@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.models.training.parallel.memory import CONTEXT, FRAGMENTED
 from simcore.report import Block, Grid, Headline, Sentences, grid
+from simcore.studies.deployment.intervals import interval_words
 from simcore.studies.deployment.words import (
     GIB,
     collectives_words,
     degrees,
     details,
     gib,
-    interval_words,
     memory_grid,
     stack_words,
 )
@@ -61,8 +61,7 @@ def _headline(result: IterationOutcome) -> str:
 def _under(result: IterationOutcome) -> Iterator[str]:
     layout, worst = result.evaluation.layout, result.evaluation.worst
     yield f"{degrees(layout)}; {details(layout)}; {layout.number_format.name}, global batch {layout.global_batch:,}"
-    if result.interval is not None:
-        yield interval_words(result.interval)
+    yield interval_words(result.interval)
     yield stack_words(result.deployment.evaluator.machine.stack)
     choice = result.provenance.inputs.get("collectives")
     yield from filter(None, [collectives_words(result.deployment.evaluator.placement(layout), choice)])
@@ -117,7 +116,7 @@ def _sentences(result: IterationOutcome) -> Iterator[str]:
         f"{_LIMITS[largest]}: {waits[largest] / result.time:.0%}."
     )
     yield from _change(result)
-    yield from _rests(result)
+    yield from result.interval_sentences()
     if result.deployment.evaluator.machine.stack is None:
         yield from _errors(one)
     yield (
@@ -136,13 +135,6 @@ def _change(result: IterationOutcome) -> Iterator[str]:
     what = "Change first" if result.fits else "The fastest single change that makes it fit"
     against = f"{change.result.time / result.time - 1:+.0%}"
     yield f"{what}: {change.what}, {took} per iteration ({against}) and {need:.1f} GiB."
-
-
-def _rests(result: IterationOutcome) -> Iterator[str]:
-    """Say how much of the time rests on what."""
-    if result.deployment.evaluator.machine.stack is not None:
-        shares = ", ".join(f"{name} {seconds / result.time:.0%}" for name, seconds in result.terms.items())
-        yield f"The time rests on {shares}."
 
 
 def _errors(one: Evaluation) -> Iterator[str]:

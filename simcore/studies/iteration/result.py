@@ -42,9 +42,7 @@ class IterationResult(IterationOutcome):
         )
         rows = [(one.rank, path, size) for one in self.evaluation.memory for path, size in one.operators.items()]
         operators = Table(["rank", "operator", "activations"], rows, {"activations": "B"})
-        rests = [(name, seconds, seconds / total) for name, seconds in self.terms.items()]
-        terms = Table(["term", "time", "share"], rests, {"time": "s"})
-        return {"parts": parts, "terms": terms, "memory": memory, "activations": operators}
+        return {"parts": parts, "terms": self.terms_table(total), "memory": memory, "activations": operators}
 
     def report(self) -> Sequence[Block]:
         """Return the parts of the iteration, rates, memory, and what limits."""
@@ -76,9 +74,8 @@ class IterationResult(IterationOutcome):
             "sequence": self.deployment.sequence,
             "layout": layout_dict(layout),
             "iteration_time": self.time,
-            "interval_90": None if self.interval is None else list(self.interval),
+            **self.interval_dict(),
             "stack": stack_dict(self.deployment.evaluator.machine.stack),
-            "terms": dict(self.terms),
             "simulated": None if self.simulated is None else {
                 "time": self.simulated.time, "difference": self.difference,
             },

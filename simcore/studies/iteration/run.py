@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from simcore.errors import InputError, field
 from simcore.models.training.parallel.changes import best_change
-from simcore.models.training.parallel.evaluation import Evaluator, Machine
+from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, Machine
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.search import capacity, fits
 from simcore.models.training.parallel.simulate import simulate
 from simcore.models.training.parallel.terms import terms_of
 from simcore.models.training.simulated import Settings
+from simcore.models.training.terms import Interval, Kernels
 from simcore.results import Provenance, versions
+from simcore.studies.deployment.intervals import interval_of_stack, interval_without_stack
 from simcore.studies.deployment.layouts import Deployed, chosen, deployed, settled_inputs
 from simcore.studies.deployment.words import by_reason, collectives_notes
 from simcore.studies.iteration.request import IterationRequest
@@ -59,6 +61,7 @@ def iteration(request: IterationRequest) -> IterationResult:
     measured = collectives_notes(deployment.evaluator.placement(evaluation.layout))
     if simulated is not None:
         measured += _of_simulation(request, deployment.evaluator.machine, simulated.time / evaluation.time - 1)
+    terms, kernels = terms_of(deployment.evaluator, evaluation)
     settled = settled_inputs(deployment, evaluation)
     if request.sequence is None:  # the model's usual one, with the note that says so
         del settled["sequence"]
@@ -70,7 +73,8 @@ def iteration(request: IterationRequest) -> IterationResult:
         change=change,
         simulated=simulated,
         training_tokens=tokens,
-        terms=terms_of(deployment.evaluator, evaluation),
+        terms=terms,
+        between=_interval(deployment.evaluator, evaluation, terms, kernels),
         warnings=(*deployment.notes, *by_reason(deployment.evaluator.kernel_notes(evaluation.layout)), *measured),
         provenance=Provenance(
             command=request.study,
@@ -80,6 +84,13 @@ def iteration(request: IterationRequest) -> IterationResult:
         ),
         cpu_seconds=time.process_time() - started,
     )
+
+
+def _interval(evaluator: Evaluator, evaluation: Evaluation, terms: Mapping[str, float], kernels: Kernels) -> Interval:
+    """Return the interval that the stack has, or that of the terms."""
+    if evaluator.machine.stack is not None:
+        return interval_of_stack(evaluator.machine.stack, evaluation.time)
+    return interval_without_stack(terms, kernels, evaluator.placement(evaluation.layout))
 
 
 def _alone(deployment: Deployed, layout: Layout) -> Deployed:

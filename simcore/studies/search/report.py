@@ -5,7 +5,8 @@ from __future__ import annotations
 from simcore.errors import with_fields
 from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.report import Block, Column, Grid, Headline, Sentences
-from simcore.studies.deployment.words import degrees, details, gib, interval_words, stack_words
+from simcore.studies.deployment.intervals import interval_words
+from simcore.studies.deployment.words import degrees, details, gib, stack_words
 from simcore.studies.search.outcome import SearchOutcome
 from simcore.studies.search.reasons import Reason
 from simcore.units import counted, format_si

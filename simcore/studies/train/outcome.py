@@ -10,7 +10,8 @@ from simcore.models.training.closed_form import StepTime
 from simcore.models.training.execute import TIE
 from simcore.models.training.pipeline import Pipeline, StageExtras, bubble
 from simcore.models.training.simulated import IterationRun
-from simcore.results import Result, Table
+from simcore.results import Table
+from simcore.studies.deployment.intervals import Predicted
 from simcore.studies.train.deployment import Deployment, PartialGroup
 from simcore.studies.train.iteration import Iteration
 from simcore.studies.train.request import TrainRequest
@@ -56,7 +57,7 @@ class PipelineReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOutcome(Result):
+class TrainOutcome(Predicted):
     """A simulated training iteration, in numbers.
 
     Attributes

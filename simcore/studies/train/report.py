@@ -9,6 +9,7 @@ from simcore.models.training.pipeline import bubble
 from simcore.models.training.program import Loop
 from simcore.models.training.workload import Pass
 from simcore.report import Block, Grid, Headline, Sentences, grid
+from simcore.studies.deployment.intervals import interval_words
 from simcore.studies.inputs import latency_sentences
 from simcore.studies.train.iteration import WIDER
 from simcore.studies.train.outcome import TrainOutcome
@@ -22,11 +23,11 @@ def report(result: TrainOutcome) -> list[Block]:
     """Return what the iteration is spent on, the dimensions, the layers that wait, and advice."""
     cost = f"{counted(result.run.events, 'event')}, {result.cpu_seconds:.3f} CPU seconds per simulated iteration."
     return [
-        Headline(_headline(result)),
+        Headline(_headline(result), interval_words(result.interval)),
         _iteration(result),
         _dimensions(result),
         _layers(result),
-        Sentences("", [*advice(result), *_partial(result), cost]),
+        Sentences("", [*advice(result), *result.interval_sentences(), *_partial(result), cost]),
     ]
 
 

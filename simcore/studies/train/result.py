@@ -25,8 +25,8 @@ class TrainResult(TrainOutcome):
     stem = "train"
 
     def tables(self) -> Mapping[str, Table]:
-        """Return the tables of dimensions and of layers."""
-        return {"dimensions": self.dimensions, "layers": self.layers}
+        """Return the tables of dimensions, of layers, and of what the time rests on."""
+        return {"dimensions": self.dimensions, "layers": self.layers, "terms": self.terms_table(self.time or 1.0)}
 
     def report(self) -> Sequence[Block]:
         """Return what the iteration is spent on, the dimensions, the layers that wait, and advice."""
@@ -75,6 +75,7 @@ class TrainResult(TrainOutcome):
             }
         return {
             "iteration_time": self.time,
+            **self.interval_dict(),
             "compute_time": run.compute,
             "exposed_communication": run.exposed,
             "exposed": {axis.name.lower(): seconds for axis, seconds in self.exposed.items()},

@@ -17,6 +17,7 @@ from simcore.models.training.notes import notes_on
 from simcore.models.training.pipeline import Pipeline
 from simcore.models.training.program import Loop, PipelineOrder
 from simcore.models.training.simulated import IterationRun, Settings
+from simcore.models.training.terms import terms_of_workload
 from simcore.models.training.workload import Workload
 from simcore.readers.network_string import NetworkSpec
 from simcore.readers.networks import read_network
@@ -31,6 +32,7 @@ from simcore.studies.deployment.inputs import (
     sizes_of,
     variant_of,
 )
+from simcore.studies.deployment.intervals import interval_without_stack
 from simcore.studies.inputs import check_count, parse_budget, part_hash, resolve_network
 from simcore.studies.request import study
 from simcore.studies.train.deployment import deploy, partial_groups
@@ -86,6 +88,8 @@ def train(request: TrainRequest) -> TrainResult:
         report = PipelineReport(simulated.pipeline, runs, in_flight, without, whole_dp)
     partial = partial_groups(deployment)
     least, closed, closed_partial = simulated.references(deployment, partial)
+    waited = run.exposed + (0.0 if stage is None else stage.transfers)
+    terms, kernels = terms_of_workload(workload, iteration_time, waited, simulated.compute_scale)
     hashes = {**network_hash, "workload": file.sha256, **degrees.sha256}
     return TrainResult(
         request=request,
@@ -100,6 +104,8 @@ def train(request: TrainRequest) -> TrainResult:
         closed=closed,
         closed_partial=closed_partial,
         gains=simulated.gains(deployment, iteration_time),
+        terms=terms,
+        between=interval_without_stack(terms, kernels, None),
         partial=tuple(partial),
         pipeline=report,
         fewer=simulated.fewer_chunks(deployment) if _is_latency(run) else None,
