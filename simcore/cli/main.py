@@ -40,6 +40,10 @@ COMMANDS = {
 }
 
 
+COMPLETE = "_SIMCORE_COMPLETE"
+"""Variable by which a shell asks for completions."""
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
 
@@ -58,7 +62,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, with the closest name when there is none."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             raise unknown_name("simcore, command", args[0], COMMANDS)
         return super().resolve_command(ctx, args)
 
@@ -90,6 +94,7 @@ def run(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit; no traceback ever reaches a user unless SIMCORE_DEBUG is set."""
     status: object = 0
     _open_streams()
+    _complete()
     try:
         # what click's own main() does, less its handling of closed pipes, which exits with 1
         arguments = list(sys.argv[1:] if argv is None else argv)
@@ -133,6 +138,18 @@ def run(argv: Sequence[str] | None = None) -> None:
         )
         status = 1
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complete() -> None:
+    """Answer a shell that asks what the word under way may become, and end."""
+    asked = os.environ.get(COMPLETE)
+    if asked is None:
+        return
+    from click.shell_completion import shell_complete
+
+    with contextlib.suppress(Exception):  # a shell has no use for an error while somebody types
+        sys.exit(shell_complete(main, {}, "simcore", COMPLETE, asked))
+    sys.exit(1)
 
 
 def _open_streams() -> None:

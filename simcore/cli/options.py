@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simcore.cli.completion import completer, positions_completer
 from simcore.cli.console import progress, render, say_written, terminal_width, warn
 from simcore.cli.flags import names_of, spellings, with_values
 from simcore.cli.values import Formats, Number, Whole
@@ -294,11 +295,16 @@ def parameters(request: type[Request]) -> list[click.Parameter]:
     fields, fallbacks = descriptions(request), defaults(request)
     places = [_metavar(name, each) for name, each in fields.items() if each.positional]
     if places:
-        declared.append(click.Argument(["arguments"], nargs=-1, metavar=" ".join(places)))
+        by_position = positions_completer({name: each for name, each in fields.items() if each.positional})
+        declared.append(click.Argument(["arguments"], nargs=-1, metavar=" ".join(places), shell_complete=by_position))
     for name, each in fields.items():
         if each.instead is not None:
             flags = [each.instead.flag, f"{name}_instead"]
-            declared.append(click.Option(flags, metavar=each.instead.metavar, help=each.instead.help))
+            declared.append(
+                click.Option(
+                    flags, metavar=each.instead.metavar, help=each.instead.help, shell_complete=completer(name)
+                )
+            )
         if not each.positional and not each.scripts_only:
             declared.append(_option(name, each, hints(request)[name], fallbacks.get(name)))
     return declared
@@ -323,7 +329,7 @@ def _option(name: str, description: Description, hint: str, default: Any) -> cli
     # what click shows as a default would be given as a value; what a field is by default, its request says
     return click.Option(
         [flag, *others, name], type=_type(kind, description), multiple=description.many, metavar=metavar, help=text,
-        default=None,
+        default=None, shell_complete=completer(name, description),
     )  # fmt: skip
 
 

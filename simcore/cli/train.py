@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
+from simcore.cli.completion import items, words_for
 from simcore.cli.flags import flag_of
 from simcore.cli.options import StudyCommand
 from simcore.errors import InputError
@@ -50,7 +52,9 @@ class TrainCommand(click.Command):
         )
         known = {str(each.name): each for each in self.model.params}
         both = {str(each.name): each for each in self.workload.params} | known
-        arguments = click.Argument(["arguments"], nargs=-1, metavar="MODEL | NETWORK BUDGET WORKLOAD")
+        arguments = click.Argument(
+            ["arguments"], nargs=-1, metavar="MODEL | NETWORK BUDGET WORKLOAD", shell_complete=_complete
+        )
         params = [arguments, *(each for name, each in both.items() if name not in {"arguments", *_SAME})]
         super().__init__(
             "train", context_settings={"ignore_unknown_options": True}, params=params, callback=self._run, help=HELP
@@ -78,6 +82,13 @@ class TrainCommand(click.Command):
         positions = [word for word in arguments if not word.startswith("-")]
         named = values["workload_instead"] is not None
         return values["network_instead"] is None and len(positions) + named == 1
+
+
+def _complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a model, or a network, a budget and a workload."""
+    before = [word for word in ctx.params.get("arguments") or () if not word.startswith("-")]
+    fields = {0: ("network", "model"), 2: ("workload",)}.get(len(before), ())
+    return items([word for name in fields for word in words_for(name, None)], incomplete, files=bool(fields))
 
 
 def _flag(command: click.Command, name: str) -> str:

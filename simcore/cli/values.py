@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from simcore.cli.completion import items
 from simcore.errors import InputError, shortened
 from simcore.numerals import REAL, WHOLE, as_whole, asked_for, of_float
-from simcore.plots import formats
+from simcore.plots import FORMATS, formats
 
 
 class Whole(click.types.IntParamType):
@@ -50,6 +52,10 @@ class Formats(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the formats of a text."""
         return formats(value.split(","), "--figures") if isinstance(value, str) else value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete the last of the formats."""
+        return items(FORMATS, incomplete)
 
 
 def _no_number(word: str, noun: str, least: int | None, param: click.Parameter | None) -> InputError:

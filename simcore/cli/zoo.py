@@ -6,13 +6,27 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from simcore.cli.completion import items
 from simcore.results import Table, to_json
 
 
+def _kinds(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from simcore.readers.zoo import kinds
+
+    return items(kinds(), incomplete)
+
+
+def _names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from simcore.readers.zoo import names
+
+    return items(names(ctx.params["kind"]), incomplete)
+
+
 @click.command("zoo")
-@click.argument("kind", required=False)
-@click.argument("name", required=False)
+@click.argument("kind", required=False, shell_complete=_kinds)
+@click.argument("name", required=False, shell_complete=_names)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(kind: str | None, name: str | None, as_json: bool) -> None:
     """List and show the data that simcore ships, each number with its source.
