@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import monotonic
 
 from simcore.calibrate.measure.device import describe, fingerprint
 from simcore.calibrate.measure.failures import Unmeasured, WrongOutput, summed_up
-from simcore.calibrate.measure.timing import time_case
-from simcore.calibrate.plan import BUDGET, PASSES, REPEATS, TIME_LIMIT, Progress
+from simcore.calibrate.measure.timing import Case, time_case
+from simcore.calibrate.plan import BUDGET, PASSES, REPEATS, TIME_LIMIT, Progress, Timekeeper
 from simcore.calibrate.profile.store import Store
 from simcore.calibrate.suites.registry import cases
 from simcore.models.compute.profile import KernelProfile
@@ -69,7 +68,7 @@ def calibrate(
     limit : float, optional
         Seconds after which no case is begun [s]; `TIME_LIMIT` by default.
     progress : callable, optional
-        Called with cases done, all cases, and what is measured next, or ``done`` and why at the end.
+        Told how long it takes, see `simcore.calibrate.plan`.
 
     Returns
     -------
@@ -81,7 +80,7 @@ def calibrate(
     InputError
         If the device or a suite is unknown, or the file is of another device or edited.
     """
-    end = monotonic() + (TIME_LIMIT[full] if limit is None else limit)
+    keeper = Timekeeper(TIME_LIMIT[full] if limit is None else limit, progress)
     wanted = list(cases(device, suites, full=full))
     mark = fingerprint(device)
     described = f"{mark['device']}, measured by simcore calibrate"
@@ -91,16 +90,19 @@ def calibrate(
         store.resume()
     skipped: dict[str, tuple[str, str]] = {}
     wrong: dict[tuple[str, str], str] = {}
-    steps = [(number, case) for number in range(1, PASSES + 1) for case in wanted]
+    steps = [(n, case) for n in range(1, PASSES + 1) for case in wanted if store.passes(case.key) < n]
+
+    def runs(case: Case) -> bool:
+        return case.key not in skipped and (case.kernel, case.dtype) not in wrong
+
     try:
-        for done, (number, case) in enumerate(steps):
+        for place, (number, case) in enumerate(steps):
             kernel = case.kernel, case.dtype
-            if store.passes(case.key) >= number or case.key in skipped or kernel in wrong:
+            if store.passes(case.key) >= number or not runs(case):
                 continue
-            if monotonic() >= end:
+            if keeper.over:
                 break
-            if progress is not None:
-                progress(done, len(steps), case.key)
+            keeper.next(case.key, sum(runs(later) for _, later in steps[place:]))
             again = case if number == 1 else replace(case, check=None)  # once is enough
             try:
                 store.add(time_case(again, device, REPEATS[full], BUDGET[full]))
@@ -113,10 +115,7 @@ def calibrate(
         if store.samples:
             store.write(fitted=False)
         raise
-    left = [case for case in wanted if case.key not in skipped and (case.kernel, case.dtype) not in wrong]
-    passes = [min(store.passes(case.key), PASSES) for case in left]
-    if progress is not None:
-        measured = sum(passes) + PASSES * (len(wanted) - len(left))
-        progress(measured, len(steps), "done" if measured == len(steps) else "done, for the time is over")
+    passes = [min(store.passes(case.key), PASSES) for case in wanted if runs(case)]
+    keeper.done(complete=min(passes, default=PASSES) == PASSES)
     why = summed_up(skipped.values())
     return Calibration(store.write(), min(passes, default=PASSES), passes.count(0), why, tuple(wrong.values()))

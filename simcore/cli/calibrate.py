@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcore.cli.console import show_progress
+from simcore.cli.console import measuring_progress
 from simcore.cli.options import StudyCommand, deliver
 from simcore.errors import RunError
 from simcore.studies.calibrate.request import CalibrateRequest
@@ -72,7 +72,7 @@ def read_suites(texts: Sequence[str]) -> tuple[str, ...]:
 @contextmanager
 def _told(_: CalibrateRequest, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Give what shows the progress of measurements."""
-    yield {"progress": show_progress}
+    yield {"progress": measuring_progress()}
 
 
 command = CalibrateCommand(

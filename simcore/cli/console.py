@@ -6,7 +6,7 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from math import ceil
@@ -193,12 +193,20 @@ def plain_table(*columns: str, left: Container[int] = (0,)) -> Table:
     return table
 
 
-def show_progress(done: int, total: int, what: str) -> None:
-    """Show what is measured: on a terminal in the bar, else every fiftieth as a line of its own."""
-    if sys.stderr.isatty():
-        tell(f"measuring {what}" if not what.startswith("done") else what, done, total)
-    elif done % 50 == 0 or what.startswith("done"):
-        click.echo(f"[{done}/{total}] {what}", err=True)
+def measuring_progress() -> Callable[[float, float, str], None]:
+    """Return what shows measurements by their time: one line on a terminal, else a line for every tenth of the time."""
+    told = -1
+
+    def show(passed: float, total: float, what: str) -> None:
+        nonlocal told
+        ended, terminal = what.startswith("done"), sys.stderr.isatty()
+        tenth = int(10 * passed / total) if total else 10
+        line = f"[{passed:.0f} s, {total - passed:.0f} s left] {what}" if not ended else f"[{passed:.0f} s] {what}"
+        if terminal or ended or tenth > told:
+            click.echo(f"\r\x1b[K{line}" if terminal else line, nl=ended or not terminal, err=True)
+        told = max(told, tenth)
+
+    return show
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simcore.calibrate.plan import EXTRA_PASSES, PASS_SECONDS, PASSES, SAME_SPEED, VALIDATION_SECONDS
-from simcore.cli.console import show_progress
+from simcore.cli.console import measuring_progress
 from simcore.cli.options import OutputFile, StudyCommand
 from simcore.errors import InputError
 from simcore.outputs import check_file, write_atomic
@@ -24,7 +24,7 @@ MEASURED = """Measure held-out shapes again and print MAPE, P90, bias and the re
 prediction."""
 TIMES = f"""A profile of all suites takes {VALIDATION_SECONDS[0]} s on a CPU core: {PASSES} passes of some
 {PASS_SECONDS} s. One around which reference kernels take more than {SAME_SPEED:.0%} longer or shorter than at
-calibration is set aside, and up to {EXTRA_PASSES} more are made: {VALIDATION_SECONDS[1]} s at most."""
+calibration is set aside, and up to {EXTRA_PASSES} more are made. After {VALIDATION_SECONDS[1]} s nothing is begun."""
 
 
 @click.group("profile")
@@ -79,7 +79,7 @@ def save_plot(result: Result, outputs: Mapping[str, Any]) -> list[Path]:
 @contextmanager
 def _told(_: ValidateRequest, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Give what shows the progress of measurements."""
-    yield {"progress": show_progress}
+    yield {"progress": measuring_progress()}
 
 
 def read_names(texts: Sequence[str]) -> tuple[str, ...]:

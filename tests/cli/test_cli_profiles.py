@@ -207,7 +207,8 @@ def test_help_and_reference_tell_the_times_that_the_code_holds():
     usual, most = plan.VALIDATION_SECONDS
     said = " ".join(run("profile", "validate", "--help").split())
     assert f"{usual} s on a CPU core: {plan.PASSES} passes of some {plan.PASS_SECONDS} s" in said
-    assert f"up to {plan.EXTRA_PASSES} more are made: {most} s at most" in said
+    assert f"up to {plan.EXTRA_PASSES} more are made. After {most} s nothing is begun" in said
+    assert f"[default: {most:g}]" in said
     docs = Path(__file__).resolve().parents[2] / "docs" / "reference"
     page = " ".join((docs / "cli-profile.md").read_text(encoding="utf-8").split())
     assert f"some {plan.PASS_SECONDS} s a pass on a CPU core, so {usual} to {most} s" in page

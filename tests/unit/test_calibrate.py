@@ -8,6 +8,7 @@ import sys
 import weakref
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from simcore.calibrate import calibration as suite
 from simcore.calibrate.measure import device, failures, tensors
 from simcore.calibrate.measure import timing as measure
 from simcore.calibrate.measure.passes import merge
+from simcore.calibrate.plan import Timekeeper
 from simcore.calibrate.profile.fit import fit_kernel
 from simcore.calibrate.profile.store import Store
 from simcore.calibrate.suites import gemm, moe, pit
@@ -329,7 +331,8 @@ def test_a_profile_keeps_its_fits_while_a_later_calibration_adds_to_it(tmp_path,
 
 def test_a_calibration_begins_nothing_after_its_time_and_carries_on(tmp_path, few_cases, monkeypatch):
     """Each case takes a second of this clock: five fit, so 3.5 seconds cut the first pass and 7.5 the second."""
-    monkeypatch.setattr(suite, "monotonic", lambda: float(len(few_cases)))
+    clocked = partial(Timekeeper, clock=lambda: float(len(few_cases)))
+    monkeypatch.setattr(suite, "Timekeeper", clocked)
     path = tmp_path / "mine.json"
     first = suite.calibrate("cpu", ["launch"], path, limit=3.5)
     assert (first.passes, first.missing, len(few_cases)) == (0, 1, 4)

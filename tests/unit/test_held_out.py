@@ -17,6 +17,7 @@ from simcore.errors import InputError, RunError
 from simcore.models.compute.device import Device
 from simcore.models.compute.profile import Fit, KernelProfile, Sample
 from simcore.readers.profile_json import profile_text
+from simcore.studies.profile import validate
 
 
 def gemm(dtype, m, seconds, unseen=False):
@@ -110,6 +111,25 @@ def test_two_fast_passes_would_have_been_the_result(monkeypatch):
     monkeypatch.setattr(held_out, "SAME_SPEED", 10.0)
     samples, _, _ = measured()
     assert samples[0].seconds == 0.7 * UNSEEN[0].seconds
+
+
+@pytest.mark.parametrize(("rounds", "passes", "shapes"), [(2.6, 2, 4), (0.8, 1, 3), (0.0, 1, 1), (99.0, PASSES, 4)])
+def test_nothing_is_begun_once_the_time_is_over(monkeypatch, rounds, passes, shapes):
+    """However slow the machine is: the time is counted in measurements, of which a pass takes `ROUND`."""
+    machine = Machine(monkeypatch, lambda now: 1.0)
+    limit = rounds * ROUND
+    samples, pace, lines = held_out.measure_held_out(PROFILE, "cpu", limit=limit, clock=lambda: len(machine.timed))
+    assert (len(pace.drifts), len(samples)) == (passes, shapes)
+    assert len(machine.timed) <= max(limit, REFERENCES) + 1 + REFERENCES
+    said = [line for line in lines if line.endswith("s were over before")]
+    assert said == ([f"{4 - shapes} of 4 held-out shapes: the {limit:g} s were over before"] if shapes < 4 else [])
+
+
+def test_a_limit_is_seconds_of_a_measurement(profile_file):
+    with pytest.raises(InputError, match="limit: found 0, expected seconds above 0"):
+        validate(profile_file, limit=0.0)
+    with pytest.raises(InputError, match="limit: found given, expected nothing beside stored"):
+        validate(profile_file, limit=9.0, stored=True)
 
 
 @pytest.fixture

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
 from simcore.calibrate import calibration
-from simcore.calibrate.plan import PASSES
+from simcore.calibrate.measure.failures import Unsupported
+from simcore.calibrate.plan import PASSES, TIME_LIMIT, Timekeeper
+from simcore.cli.console import measuring_progress
 from simcore.cli.main import main
 from simcore.errors import InputError
 from simcore.models.compute.profile import Sample
@@ -83,7 +86,47 @@ def test_progress_is_told(monkeypatch, tmp_path):
     told = []
     request = CalibrateRequest(suites=["launch"], output=tmp_path / "p.json")
     calibrate.of(request, progress=lambda *each: told.append(each))
-    assert told[-1] == (6 * PASSES, 6 * PASSES, "done")
+    assert len(told) == 6 * PASSES + 1
+    assert told[0][1] == TIME_LIMIT[False]
+    assert all(0 <= passed <= total <= TIME_LIMIT[False] for passed, total, _ in told)
+    assert told[-1][2] == "done"
+    assert told[-1][0] == told[-1][1]
+
+
+def test_progress_counts_the_time_of_what_will_run(monkeypatch, tmp_path):
+    """Half of the cases do not run: they are no part of what is left, neither in this pass nor in later ones."""
+    pytest.importorskip("torch")
+    now = [0.0]
+    monkeypatch.setattr(calibration, "Timekeeper", partial(Timekeeper, clock=lambda: now[0]))
+
+    def time_case(case, device, repeats, budget):
+        if case.shape["nodes"] > 16:
+            raise Unsupported("launch", "no such instruction")
+        now[0] += 1.0
+        return Sample(case.kernel, case.dtype, case.shape, 1e-6, 0.01, 3, case.held_out, state=case.state)
+
+    monkeypatch.setattr(calibration, "time_case", time_case)
+    told = []
+    found = calibration.calibrate("cpu", ["launch"], tmp_path / "p.json", progress=lambda *each: told.append(each))
+    runs = len(found.profile.samples)
+    assert 0 < runs < 6
+    passed, total, _ = told[-2]
+    assert (passed, told[-1]) == (PASSES * runs - 1, (PASSES * runs, PASSES * runs, "done"))
+    assert total == pytest.approx(PASSES * runs, abs=2)
+    again = []
+    calibration.calibrate("cpu", ["launch"], tmp_path / "p.json", progress=lambda *each: again.append(each))
+    assert len(again) == 6 - runs + 1  # those that do not run are tried once
+
+
+def test_progress_shows_the_time_left(capsys):
+    show = measuring_progress()
+    for second in range(100):
+        show(float(second), 100.0, "gemm")
+    show(100.0, 100.0, "done")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "[0 s, 100 s left] gemm"
+    assert lines[-1] == "[100 s] done"
+    assert len(lines) == 11
 
 
 @pytest.mark.parametrize(

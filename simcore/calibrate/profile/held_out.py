@@ -9,14 +9,25 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from time import monotonic
 
 from simcore.calibrate.measure.device import device_name
 from simcore.calibrate.measure.failures import Unmeasured, summed_up
 from simcore.calibrate.measure.passes import merge
 from simcore.calibrate.measure.timing import Case, time_case
-from simcore.calibrate.plan import BUDGET, EXTRA_PASSES, LEAST_PASSES, PASSES, REPEATS, SAME_SPEED, Progress
+from simcore.calibrate.plan import (
+    BUDGET,
+    EXTRA_PASSES,
+    LEAST_PASSES,
+    PASSES,
+    REPEATS,
+    SAME_SPEED,
+    VALIDATION_SECONDS,
+    Progress,
+    Timekeeper,
+)
 from simcore.calibrate.suites.registry import SUITES, cases
 from simcore.errors import InputError, RunError, field
 from simcore.models.compute.profile import KernelProfile, Sample
@@ -98,13 +109,18 @@ class Pace:
 
 
 def measure_held_out(
-    profile: KernelProfile, device: str, progress: Progress | None = None
+    profile: KernelProfile,
+    device: str,
+    progress: Progress | None = None,
+    *,
+    limit: float = VALIDATION_SECONDS[1],
+    clock: Callable[[], float] = monotonic,
 ) -> tuple[tuple[Sample, ...], Pace, tuple[str, ...]]:
     """Measure again the held-out shapes of a profile, on the device that it is of.
 
     Reference kernels are timed before and after each pass. A pass between two times that are off by more than
     `SAME_SPEED` is set aside and made again, up to `EXTRA_PASSES` times; if fewer than `LEAST_PASSES` are left, all
-    passes count.
+    passes count. Once the time is over no shape is begun: the pass that it ends is left out, or is all there is.
 
     Parameters
     ----------
@@ -114,6 +130,10 @@ def measure_held_out(
         ``cpu``, ``cuda`` or ``cuda:N``.
     progress : callable, optional
         See `simcore.calibrate.calibration.calibrate`.
+    limit : float
+        Seconds after which no shape is begun [s].
+    clock : callable
+        Tells the time [s].
 
     Returns
     -------
@@ -129,6 +149,7 @@ def measure_held_out(
         If none of the shapes runs, or an output is wrong.
     """
     require_device(profile, device)
+    keeper = Timekeeper(limit, progress, clock)
     held_out = {sample.key: sample.kernel for sample in profile.samples if sample.held_out}
     sparse = any(axis_of(kernel) for kernel in held_out.values())  # which alone needs triton on a GPU
     suites = [name for name in SUITES if sparse or name != "pit"]
@@ -140,20 +161,25 @@ def measure_held_out(
     passes: list[list[Sample]] = []
     before = _drift(references, device)
     pace = Pace(len(references), ())
-    while len(passes) < PASSES + EXTRA_PASSES and sum(pace.same) < PASSES:
-        total = (len(passes) + PASSES - sum(pace.same)) * len(wanted)
-        passes.append(list(_one_pass(wanted, device, progress, len(passes) * len(wanted), total, skipped)))
+    while len(passes) < PASSES + EXTRA_PASSES and sum(pace.same) < PASSES and not (passes and keeper.over):
+        one = list(_one_pass(wanted, device, keeper, PASSES - sum(pace.same), skipped))
+        left = len(wanted) - len(one) - sum(case.key in skipped for case in wanted)
+        if left and passes:
+            break
+        passes.append(one)
         after = _drift(references, device)
         pace = Pace(len(references), (*pace.drifts, (before, after)))
         before = after
-    if progress is not None:
-        progress(len(passes) * len(wanted), len(passes) * len(wanted), "done")
+    keeper.done(complete=not keeper.over)
     counting = [
         [sample for sample in one if sample.key not in skipped]
         for one, counts in zip(passes, pace.counts, strict=True)
         if counts
     ]
     lines = summed_up(skipped.values())
+    missing = len(wanted) - len(counting[0]) - len({case.key for case in wanted} & skipped.keys())
+    if missing:
+        lines = (*lines, f"{missing} of {len(wanted)} held-out shapes: the {limit:g} s were over before")
     if not counting[0]:
         raise RunError(f"none of the held-out shapes runs: {'; '.join(lines)}")
     return tuple(merge(samples) for samples in zip(*counting, strict=True)), pace, lines
@@ -197,19 +223,20 @@ def _drift(references: list[tuple[Case, float]], device: str) -> float:
 
 
 def _one_pass(
-    wanted: Sequence[Case],
-    device: str,
-    progress: Progress | None,
-    done: int,
-    total: int,
-    skipped: dict[str, tuple[str, str]],
+    wanted: Sequence[Case], device: str, keeper: Timekeeper, passes: int, skipped: dict[str, tuple[str, str]]
 ) -> Iterator[Sample]:
-    """Yield a sample of each case but those that are skipped, and note which do not run."""
-    for number, case in enumerate(wanted):
+    """Yield a sample of each case but those that are skipped until the time is over, and note which do not run.
+
+    So many `passes` are still to be made, this one among them. The first case is timed in any case.
+    """
+    for place, case in enumerate(wanted):
         if case.key in skipped:
             continue
-        if progress is not None:
-            progress(done + number, total, case.key)
+        if place and keeper.over:
+            return
+        runs = sum(each.key not in skipped for each in wanted)
+        before = sum(each.key not in skipped for each in wanted[:place])
+        keeper.next(case.key, passes * runs - before)
         try:
             yield time_case(case, device, REPEATS[False], BUDGET[False])
         except Unmeasured as error:

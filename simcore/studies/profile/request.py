@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from simcore.calibrate.plan import VALIDATION_SECONDS
 from simcore.models.compute.profile import KernelProfile
 from simcore.studies.request import Request, argument, option
 
@@ -52,4 +53,11 @@ class ValidateRequest(Request):
     stored: bool = option(default=False, help="Take the errors that the profile holds; measure nothing.")
     measurements: str | Path | None = option(
         default=None, metavar="TABLE", help="Take a table of measured kernels; measure nothing."
+    )
+    limit: float | None = option(
+        default=None,
+        flag="--time-limit",
+        metavar="SECONDS",
+        unit="s",
+        help=f"Begin nothing after so long, for each profile.  [default: {VALIDATION_SECONDS[1]:g}]",
     )

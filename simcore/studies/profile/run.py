@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from simcore.calibrate.plan import Progress
+from simcore.calibrate.plan import VALIDATION_SECONDS, Progress
 from simcore.errors import InputError, field
 from simcore.models.compute.expected import size_class
 from simcore.models.compute.profile import Errors, KernelProfile, State
@@ -89,6 +89,7 @@ def validate(request: ValidateRequest, *, progress: Progress | None = None) -> V
     """
     profiles = _loaded(request)
     started = time.process_time()
+    _check_limit(request)
     if request.measurements is not None:
         return _against_table(request, profiles, request.measurements, started)
     for profile in profiles:
@@ -100,6 +101,18 @@ def validate(request: ValidateRequest, *, progress: Progress | None = None) -> V
         provenance=_provenance(request, profiles, *([] if request.stored else ["torch"])),
         cpu_seconds=time.process_time() - started,
     )
+
+
+def _check_limit(request: ValidateRequest) -> None:
+    if request.limit is None:
+        return
+    if not request.limit > 0:
+        remedy = f"Leave it out for {VALIDATION_SECONDS[1]:g}."
+        raise InputError(field("limit"), f"{request.limit:g}", "seconds above 0", remedy)
+    for name in ("stored", "measurements"):
+        if getattr(request, name):
+            remedy = f"Leave one of the two out: {field(name)} measures nothing."
+            raise InputError(field("limit"), "given", f"nothing beside {field(name)}", remedy)
 
 
 def _against_table(
@@ -146,7 +159,8 @@ def _validated(profile: KernelProfile, file: str, request: ValidateRequest, prog
         from simcore.calibrate.profile.held_out import measure_held_out
 
         before = {sample.key: sample.seconds for sample in held_out}
-        held_out, pace, skipped = measure_held_out(profile, request.device, progress)
+        limit = VALIDATION_SECONDS[1] if request.limit is None else request.limit
+        held_out, pace, skipped = measure_held_out(profile, request.device, progress, limit=limit)
         drift = statistics.median(sample.seconds / before[sample.key] for sample in held_out) - 1
     pairs = predicted_samples(profile, held_out)
     groups: dict[tuple[str, str, State], list[float]] = {}
