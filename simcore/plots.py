@@ -33,6 +33,7 @@ CAPTION = 17  # characters of a line under a figure, per inch
 CAPTION_SHARE = 1 / 6  # of the picture's height that a caption may take
 CAPTION_SIZE = 7.0  # [points]
 _LINE = 1.25  # height of a caption's line, of its size
+_APART = 2.5  # ratio of times on a logarithmic axis whose names stand beside each other
 _MARGIN = 6.0  # around a caption [points]
 
 
@@ -202,7 +203,7 @@ def show_times_by_logarithm(axes: Axes, shortest: float, longest: float, label: 
     from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
     low, high = shortest / 1.3, longest * 1.3
-    ticks = [(at, text) for at, text in _named_times() if low <= at <= high]
+    ticks = _named_times(low, high)
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     axes.xaxis.set_major_locator(FixedLocator([at for at, _ in ticks]))
@@ -211,15 +212,16 @@ def show_times_by_logarithm(axes: Axes, shortest: float, longest: float, label: 
     axes.set_xlabel(label)
 
 
-def _named_times() -> list[tuple[float, str]]:
-    """Return times of one, ten, ... of each unit, below the next larger one, with their names."""
-    named = []
+def _named_times(low: float, high: float) -> list[tuple[float, str]]:
+    """Return round times from `low` to `high` with their names, so far apart that their names fit [s]."""
+    steps = (1, 3, 10, 30, 100, 300) if high < 3000.0 * low else (1, 10, 100)
+    steps = (*steps, 1000, 10_000, 100_000)
+    named: list[tuple[float, str]] = []
     for unit, larger in zip(TIME_UNITS, (math.inf, *(each.seconds for each in TIME_UNITS)), strict=False):
-        numbers = [10**power for power in range(6) if 10**power * unit.seconds < larger]
-        named += [
-            (n * unit.seconds, "1 day" if (n, unit.name) == (1, "days") else f"{n:,} {unit.name}") for n in numbers
-        ]
-    return sorted(named)
+        for n in (n for n in reversed(steps) if n * unit.seconds < larger and low <= n * unit.seconds <= high):
+            if not named or n * unit.seconds * _APART < named[-1][0]:
+                named.append((n * unit.seconds, "1 day" if (n, unit.name) == (1, "days") else f"{n:,} {unit.name}"))
+    return named[::-1]
 
 
 def caption(figure: Figure, text: str) -> Figure:

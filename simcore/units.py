@@ -144,3 +144,14 @@ def counted(number: int, noun: str) -> str:
     ('1 chunk', '0 chunks', '2,048 chunks')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def times_as_long(ratio: float) -> str:
+    """Write a ratio of two times; one that two decimals do not show gets two digits.
+
+    Examples
+    --------
+    >>> times_as_long(13.03), times_as_long(0.13), times_as_long(0.00055)
+    ('13.03x', '0.13x', '0.00055x')
+    """
+    return f"{ratio:.2f}x" if ratio >= 0.1 or not ratio else f"{ratio:.2g}x"

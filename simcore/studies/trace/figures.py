@@ -12,6 +12,7 @@ from simcore import plots as style
 from simcore.models.cluster.policies.registry import POLICIES
 from simcore.plots import Mark, digits, marks, new_figure, show_times, show_times_by_logarithm, time_unit
 from simcore.results import Table
+from simcore.units import times_as_long
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+_CHARACTER = 0.2  # width of a character under a bar, in both panels [inch]
+MOST_STEPS = 1000
+"""Changes of a line that are drawn; a line with more shows means over `MEANS` equal spans of time."""
+MEANS = 300
 LOGARITHMIC = 100.0
 """Longest over shortest time from which an axis of completion times is logarithmic."""
 
@@ -40,7 +45,9 @@ def jct_makespan(table: Table, caption: str) -> Figure:
     """
     policies = table.column("policy")
     drawn = policy_marks(policies)
-    figure = new_figure(max(7.5, 1.9 * len(policies)), 3.9)
+    names = [_broken(policy) for policy in policies]
+    longest = max(len(line) for name in names for line in name.splitlines())
+    figure = new_figure(max(7.5, len(policies) * max(1.9, _CHARACTER * longest)), 3.9)
     panels: Sequence[Axes] = figure.subplots(1, 2)
     for axes, column, title in (
         (panels[0], "mean_jct_s", "Mean job completion time"),
@@ -53,7 +60,7 @@ def jct_makespan(table: Table, caption: str) -> Figure:
             axes.bar(
                 i, value / unit.seconds, width=0.68, color=mark.colour, hatch=mark.hatch, edgecolor="black", lw=0.7
             )
-            ratio = "" if i == 0 or not value else f"\n{values[0] / value:.2f}x"
+            ratio = "" if i == 0 or not value else f"\n{times_as_long(values[0] / value)}"
             axes.annotate(
                 f"{digits(value / unit.seconds)}{ratio}",
                 (i, value / unit.seconds),
@@ -66,7 +73,7 @@ def jct_makespan(table: Table, caption: str) -> Figure:
         axes.set_title(title, fontsize=10)
         axes.set_ylabel(unit.name)
         axes.yaxis.set_major_formatter("{x:,g}")
-        axes.set_xticks(range(len(policies)), [_broken(policy) for policy in policies], fontsize=9)
+        axes.set_xticks(range(len(policies)), names, fontsize=9)
         axes.set_xlim(-0.75, len(policies) - 0.25)
         axes.set_ylim(0, max(values) * 1.18 / unit.seconds or 1.0)  # everything may be done at once
         _plain(axes)
@@ -104,7 +111,7 @@ def trace_alloc(allocation: Table, gpus: int, caption: str) -> Figure:
         ha="right",
         fontsize=8,
     )
-    axes.set_ylabel("allocated GPUs")
+    _label(axes, "allocated GPUs")
     axes.set_ylim(0, gpus * 1.12)
     return style.caption(figure, caption)
 
@@ -120,7 +127,7 @@ def queue_length(queues: Mapping[str, tuple[Floats, Ints]], caption: str) -> Fig
         What was simulated.
     """
     figure, axes = _steps(queues)
-    axes.set_ylabel("jobs that wait")
+    _label(axes, "jobs that wait")
     axes.set_ylim(0, max(1.0, *(1.06 * waiting.max(initial=0) for _, waiting in queues.values())))
     return style.caption(figure, caption)
 
@@ -156,21 +163,49 @@ def jct_cdf(jct: Mapping[str, Floats], caption: str) -> Figure:
 
 
 def _steps(lines: Mapping[str, tuple[Floats, Ints]]) -> tuple[Figure, Any]:
-    """Draw a step line per policy over time; points at which nothing changes are left out."""
+    """Draw a step line per policy over time; points at which nothing changes are left out.
+
+    Where there are too many to tell apart, all lines are means over equal spans of time, and the label of y says so.
+    """
     figure = new_figure(8.0, 3.9)
     axes: Any = figure.subplots()
-    longest = 0.0
-    for policy, mark in policy_marks(list(lines)).items():
-        x, y = lines[policy]
-        changes = np.append(True, y[1:] != y[:-1])
-        changes[-1] = True
-        axes.step(x[changes], y[changes], where="post", label=policy, **_line(mark))
-        longest = max(longest, float(x[-1]))
+    drawn = {policy: _changes(*line) for policy, line in lines.items()}
+    longest = max(float(x[-1]) for x, _ in drawn.values())
+    if max(len(x) for x, _ in drawn.values()) > MOST_STEPS:
+        span = longest / MEANS
+        drawn = {policy: _means(x, y, span) for policy, (x, y) in drawn.items()}
+        unit = time_unit(span)
+        axes.set_ylabel(f", mean over {digits(span / unit.seconds, 2)} {unit.name}")
+    for policy, mark in policy_marks(list(drawn)).items():
+        axes.step(*drawn[policy], where="post", label=policy, **_line(mark))
     show_times(axes, "x", longest, "time")
     axes.set_xlim(0, 1.02 * longest or 1.0)
     _legend(axes)
     _plain(axes)
     return figure, axes
+
+
+def _changes(x: Floats, y: Ints) -> tuple[Floats, Floats]:
+    """Return a step line without points at which nothing changes."""
+    changes = np.append(True, y[1:] != y[:-1])
+    changes[-1] = True
+    return x[changes], y[changes].astype(np.float64)
+
+
+def _means(x: Floats, y: Floats, span: float) -> tuple[Floats, Floats]:
+    """Return a step line's means over equal spans of time from 0, the last one to where the line ends."""
+    area = np.concatenate(([0.0], np.cumsum(np.diff(x) * y[:-1])))
+    edges = np.append(np.arange(0.0, x[-1], span), x[-1])
+    return edges, np.append(np.diff(np.interp(edges, x, area)) / np.diff(edges), y[-1])
+
+
+def _label(axes: Any, what: str) -> None:
+    """Label y, which counts something; what is there already says over which time it is averaged."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_ylabel(what + axes.get_ylabel())
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
 
 
 def _line(mark: Mark) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simcore.report import Block, Column, Grid, Headline, Text
 from simcore.studies.trace.outcome import TraceOutcome
-from simcore.units import counted
+from simcore.units import counted, times_as_long
 
 _SECONDS = (
     ("mean JCT [s]", "mean_jct_s"),
@@ -75,4 +75,4 @@ def _share(value: float | None) -> str:
 
 
 def _ratio(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}x"
+    return "-" if value is None else times_as_long(value)

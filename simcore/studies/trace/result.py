@@ -11,6 +11,7 @@ from simcore.report import Block
 from simcore.results import Table, Timeline
 from simcore.studies.trace.outcome import TraceOutcome
 from simcore.studies.trace.report import baseline, report
+from simcore.units import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,6 +72,7 @@ class TraceResult(TraceOutcome):
         decided = "at every event" if self.interval is None else f"every {self.interval:g} s"
         times = self.step_times
         return (
-            f"trace {self.trace.name} ({len(self.trace)} jobs) on cluster {self.cluster.name}, decided {decided}, "
+            f"trace {self.trace.name} ({counted(len(self.trace), 'job')}) on cluster {self.cluster.name}, "
+            f"decided {decided}, "
             f"step times {times.name}{' (' + ', '.join(times.kinds) + ')' if times.kinds else ''}"
         )
