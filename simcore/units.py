@@ -49,6 +49,8 @@ _PLAIN = {"time": "s", "bytes": "B", "bandwidth": "B/s", "rate": "FLOP/s", "work
 _BITS = re.compile(r"([kKMGT]?)(?:b/s|bps|bit/s)\Z")
 _BITS_REMEDY = "Bandwidth is counted in bytes: divided by 8 it is"
 _QUANTITY = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*([^\s\d]\S*)?\s*\Z")
+LEAST_BANDWIDTH = 1e6
+"""No link of today is as slow [B/s]: less is a slip of the unit, such as GB/s that were taken for B/s."""
 SMALLEST, LARGEST = 1e-30, 1e30
 """Size of a quantity in its SI unit, where it is not 0: far beyond all machines, and products of several are finite."""
 
@@ -73,8 +75,8 @@ def parse(text: str, kind: str, place: str) -> float:
     Raises
     ------
     InputError
-        If the text is not a number with a unit of this kind, or beyond `SMALLEST` and `LARGEST`. A bare number is an
-        error.
+        If the text is not a number with a unit of this kind, or beyond `SMALLEST` and `LARGEST`, or a bandwidth above 0
+        is below `LEAST_BANDWIDTH`. A bare number is an error.
 
     Examples
     --------
@@ -103,6 +105,8 @@ def parse(text: str, kind: str, place: str) -> float:
     if value and not SMALLEST <= abs(value) <= LARGEST:
         bounds = f"0 or from {SMALLEST:g} to {LARGEST:g} {_PLAIN[kind]}"
         raise InputError(place, f"'{text}'", f"{expected}: {bounds}")
+    if kind == "bandwidth" and 0 < value < LEAST_BANDWIDTH:
+        raise InputError(place, f"'{text}'", f"{expected}: 0, or at least {format_si(LEAST_BANDWIDTH, 'B/s')}")
     return value
 
 

@@ -16,6 +16,6 @@ CASES = [
 
 print("case                                     astra-sim [us]  physical [us]  bound [us]")
 for name, operation, size, network, options in CASES:
-    astra = collective(operation, size, network=network, convention="astra-sim", **options)
-    physical = collective(operation, size, network=network, **options)
+    run = {"network": network, "chunks": 64, **options}
+    astra, physical = collective(operation, size, convention="astra-sim", **run), collective(operation, size, **run)
     print(f"{name:40s} {1e6 * astra.time:14.2f} {1e6 * physical.time:14.2f} {1e6 * physical.bound:11.2f}")

@@ -39,4 +39,4 @@ if __name__ == "__main__":
         print(f"all-reduce of {size / 2**20:g} MiB")
         for schedule in [*map(scheduler, SCHEDULERS), FewerChunks]:
             run = simulate_collective(*what, chunks=64, schedule=schedule)
-            print(f"  {schedule.name:14} {run.time * 1e6:10.2f} us  {least / run.time:6.1%} of the bound")
+            print(f"  {schedule.name:14} {run.time * 1e6:10.2f} us, of which the bound is {least / run.time:6.1%}")

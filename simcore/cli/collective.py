@@ -12,7 +12,8 @@ NPU, for all-gather the input shard per NPU. A network is written from the insid
 
 \b
 $ simcore collective all-reduce 1GiB --network "Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us"
-all-reduce of 1 GiB (full buffer per NPU) among 4 x 8 x 4 = 128 NPUs, ascending, 64 chunks, 1 in flight, physical
+all-reduce of 1 GiB (full buffer per NPU) among 4 x 8 x 4 = 128 NPUs, ascending, 4 chunks (auto: the fastest
+of 1, 2, 4, ... 64), 1 in flight, physical
 ...
 """
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from simcore.errors import one_line, printable
-from simcore.progress import tell, watched
+from simcore.progress import watched
 from simcore.report import Block, Column, Grid, Headline, Sentences, Text
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import click
 from simcore.cli.completion import completer, positions_completer
 from simcore.cli.console import progress, render, say_written, terminal_width, warn
 from simcore.cli.flags import names_of, spellings, with_values
-from simcore.cli.values import Formats, Number, Whole
+from simcore.cli.values import Formats, kind_of, type_of
 from simcore.errors import InputError, closest_option
 from simcore.plots import FIGURES, FORMATS
 
@@ -311,8 +311,7 @@ def parameters(request: type[Request]) -> list[click.Parameter]:
 
 
 def _option(name: str, description: Description, hint: str, default: Any) -> click.Option:
-    types = hint.split(" | ")
-    kind = "str" if "str" in types else next((each for each in ("int", "float", "bool") if each in types), "str")
+    kind = kind_of(hint.split(" | "), description)
     (flag, *others), text = spellings(name, description), description.help
     if kind == "bool":
         both = flag if default is False or "/" in flag else f"{flag}/--no-{flag.removeprefix('--')}"
@@ -328,15 +327,9 @@ def _option(name: str, description: Description, hint: str, default: Any) -> cli
         text += f"  [default: {', '.join(map(str, default)) if isinstance(default, tuple) else default}]"
     # what click shows as a default would be given as a value; what a field is by default, its request says
     return click.Option(
-        [flag, *others, name], type=_type(kind, description), multiple=description.many, metavar=metavar, help=text,
+        [flag, *others, name], type=type_of(kind, description), multiple=description.many, metavar=metavar, help=text,
         default=None, shell_complete=completer(name, description),
     )  # fmt: skip
-
-
-def _type(kind: str, description: Description) -> click.ParamType[Any] | None:
-    if kind == "int":
-        return Whole(description.least)
-    return Number() if kind == "float" else click.BOOL if kind == "bool" else None
 
 
 def _metavar(name: str, description: Description) -> str:

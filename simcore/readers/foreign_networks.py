@@ -32,7 +32,7 @@ from simcore.models.network.topology import Block, Dimension, Topology
 from simcore.readers.network_string import MOST_NPUS, NetworkSpec, check_npus
 from simcore.readers.quantities import Measure, NotEmpty, QuantityError, Whole
 from simcore.readers.sniff import is_per_dimension, plain
-from simcore.units import counted
+from simcore.units import LEAST_BANDWIDTH, counted
 
 _BLOCKS = {
     "ring": Block.RING,
@@ -295,6 +295,9 @@ def _check_lengths(file: _File, count: int, lists: Mapping[str, Sequence[object]
 def _check_positive(file: _File, name: str, values: Sequence[float] | None) -> None:
     if values is not None and min(values) <= 0:
         raise InputError(file.field(name), str(list(values)), "bandwidths above 0 [GB/s]")
+    if values is not None and min(values) * 1e9 < LEAST_BANDWIDTH:
+        expected = f"bandwidths of at least {LEAST_BANDWIDTH / 1e9:g} [GB/s]"
+        raise InputError(file.field(name), str(list(values)), expected)
 
 
 def _missing(file: _File, name: str, count: int, unit: str) -> InputError:

@@ -20,6 +20,8 @@ from simcore.readers.sizes import Sizes, shown
 
 ELEMENT = {"float32": 4, "float": 4, "float16": 2, "half": 2, "bfloat16": 2, "float64": 8}
 """Bytes of an element by the name of its type."""
+FORMATS = {"float32": "fp32", "float": "fp32", "float16": "fp16", "half": "fp16", "bfloat16": "bf16", "float64": "fp64"}
+"""Number format by the name of its type."""
 
 MOST_LAYERS = 10_000
 """Blocks of a model: beyond any, and little enough to write each out."""
@@ -49,6 +51,8 @@ class Config:
         Bytes of an element of the weights [B].
     context : int or None
         Longest sequence; None where the file leaves it open.
+    dtype : str or None
+        Number format of the weights; None where the file does not say.
     names : mapping of str to str
         What the file calls heads, kv_heads and context, for messages.
     used, ignored : tuple of str
@@ -65,6 +69,7 @@ class Config:
     used: tuple[str, ...]
     ignored: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    dtype: str | None = None
 
 
 def read_config(path: Path, fields: Mapping[str, Any]) -> Config:
@@ -102,7 +107,7 @@ def read_config(path: Path, fields: Mapping[str, Any]) -> Config:
     reader = _Reader(path, family, fields)
     architecture, context = reader.transformer(), reader.sizes.count("context")
     check_positions(path, fields)
-    element, dtype = _element(path, fields)
+    element, dtype, format_ = _element(path, fields)
     check_fields(path, family, fields, reader.sizes)
     names = {size: read[0] for size in ("heads", "kv_heads", "context") if (read := _read_for(family, size, reader))}
     named = ("architectures",) if fields.get("architectures") else ()
@@ -111,7 +116,7 @@ def read_config(path: Path, fields: Mapping[str, Any]) -> Config:
     mappings = {one.partition(".")[0] for one in used if "." in one}
     ignored = tuple(name for name, _ in flat(fields, mappings) if name not in used)
     notes = tuple(_notes(family, fields, architecture, element))
-    return Config(architecture, kind, element, context or architecture.sequence, names, used, ignored, notes)
+    return Config(architecture, kind, element, context or architecture.sequence, names, used, ignored, notes, format_)
 
 
 def _notes(family: Family, fields: Mapping[str, Any], model: Transformer, element: int) -> Iterable[str]:
@@ -375,13 +380,14 @@ def _read_for(family: Family, size: str, reader: _Reader) -> list[str]:
     return [name for name in family.fields_of(size) if name in reader.used]
 
 
-def _element(path: Path, fields: Mapping[str, Any]) -> tuple[int, tuple[str, ...]]:
-    """Return the bytes of an element, and the field that says so; 2 B where none does."""
+def _element(path: Path, fields: Mapping[str, Any]) -> tuple[int, tuple[str, ...], str | None]:
+    """Return the bytes of an element, the field that says so, and the number format; 2 B where none does."""
     for field in ("torch_dtype", "dtype"):
         name = fields.get(field)
         if name is None:
             continue
         if not isinstance(name, str) or name.removeprefix("torch.") not in ELEMENT:
             raise InputError(f"{path}, field '{field}'", f"'{name}'", f"one of {', '.join(ELEMENT)}")
-        return ELEMENT[name.removeprefix("torch.")], (field,)
-    return 2, ()
+        name = name.removeprefix("torch.")
+        return ELEMENT[name], (field,), FORMATS[name]
+    return 2, (), None

@@ -20,6 +20,7 @@ from simcore.readers.layered_models import is_layered, read_layered
 from simcore.readers.quantities import Bytes, Entry, Flag, Rate, Real, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import is_layer_text, json_or_yaml, top_fields
+from simcore.units import counted, format_si
 
 _Count = Annotated[Whole, Field(ge=1)]
 _Layers = Annotated[Whole, Field(ge=1, le=MOST_LAYERS)]
@@ -47,6 +48,10 @@ class ModelInput:
         What the file calls the sequence, for messages.
     config : Config or None
         What was read of a ``config.json``, or of a file of simcore's own that holds one; None for others.
+    assumed : frozenset of str
+        ``batch`` and ``rate`` where the file does not say them.
+    part : bool
+        Whether its layers are some of a model's only, as the published workloads are.
     """
 
     architecture: Architecture
@@ -59,6 +64,47 @@ class ModelInput:
     place: str
     sequence_key: str = "sequence"
     config: Config | None = None
+    assumed: frozenset[str] = frozenset()
+    part: bool = False
+
+    @property
+    def title(self) -> str:
+        """What a head calls it.
+
+        Examples
+        --------
+        >>> read_model("1T").value.title, read_model("bert-base").value.title
+        ('two blocks of 1T', 'bert-base')
+        """
+        name = self.architecture.name
+        if not self.part or self.transformer is None:
+            return name
+        blocks = self.transformer.blocks
+        return f"{_NUMBERS.get(blocks, f'{blocks:,}')} block{'' if blocks == 1 else 's'} of {name}"
+
+    @property
+    def dtype(self) -> str | None:
+        """Number format of its weights; None where the file does not say."""
+        return None if self.config is None else self.config.dtype
+
+    def assumptions(self, batch: int | None, *, profiled: bool) -> tuple[str, ...]:
+        """Say what nobody gave, and is assumed.
+
+        Parameters
+        ----------
+        batch : int or None
+            Sequences or samples that were asked for.
+        profiled : bool
+            Whether a profile says what compute takes.
+        """
+        said = []
+        if "batch" in self.assumed and batch is None:
+            noun = "sequence" if self.transformer is not None else "sample"
+            said.append(f"a batch of {counted(self.batch or 1, noun)} per replica is assumed, as nobody gives one")
+        if "rate" in self.assumed and not profiled:
+            rate = format_si(self.rate, "FLOP/s")
+            said.append(f"{rate} of an NPU are assumed, those of the published workloads, as no profile is given")
+        return tuple(said)
 
     def run(self, sequence: int | None = None, batch: int | None = None, causal: str = "full") -> Batch:
         """Return what a replica processes in an iteration.
@@ -151,6 +197,7 @@ class _ModelFile(Entry):
     pooler: Flag = False
     dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.0
     causal: Flag = True
+    part: Flag = False
 
 
 class _WithConfig(Entry):
@@ -167,6 +214,7 @@ class _HuggingFace(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
+_NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four"}
 _MARKS = {"model_type", "hidden_size", "n_embd", "n_embed", "d_model", "dim"}
 
 
@@ -243,7 +291,9 @@ def _parse_layered(path: Path, text: str) -> ModelInput:
     element = _element(path, data.bytes_per_element)
     # made once: what does not fit is said when the file is read
     operators_of(architecture, Batch(1, 1, element))
-    return ModelInput(architecture, element, PUBLISHED_RATE, None, data.batch, 1, None, str(path))
+    return ModelInput(
+        architecture, element, PUBLISHED_RATE, None, data.batch, 1, None, str(path), assumed=frozenset({"rate"})
+    )
 
 
 def _parse_own(path: Path, text: str) -> ModelInput:
@@ -267,7 +317,10 @@ def _parse_own(path: Path, text: str) -> ModelInput:
         around=_around(data),
         source=data.source or str(path),
     )
-    return ModelInput(transformer, element, data.rate, data.sequence, data.batch, data.tp, data.dp, str(path))
+    return ModelInput(
+        transformer, element, data.rate, data.sequence, data.batch, data.tp, data.dp, str(path),
+        assumed=frozenset({"rate"} - data.model_fields_set), part=data.part,
+    )  # fmt: skip
 
 
 def _element(path: Path, size: float) -> int:
@@ -303,14 +356,17 @@ def _parse_with_config(path: Path, text: str) -> ModelInput:
     if data.source and isinstance(architecture, Transformer):
         architecture = replace(architecture, source=data.source)
     batch, sequence = data.batch or model.batch, data.sequence or model.sequence
-    return replace(model, architecture=architecture, sequence=sequence, batch=batch, tp=data.tp, dp=data.dp)
+    assumed = model.assumed - ({"batch"} if data.batch else set())
+    return replace(
+        model, architecture=architecture, sequence=sequence, batch=batch, tp=data.tp, dp=data.dp, assumed=assumed
+    )
 
 
 def _of_config(path: Path, fields: Mapping[str, Any]) -> ModelInput:
     config = read_config(path, fields)
     return ModelInput(
         config.architecture, config.element, PUBLISHED_RATE, config.context, 1, None, None, str(path),
-        config.names.get("context", "max_position_embeddings"), config,
+        config.names.get("context", "max_position_embeddings"), config, frozenset({"batch", "rate"}),
     )  # fmt: skip
 
 

@@ -307,7 +307,7 @@ def _check_names(place: str, kernel: str, dtype: str, kernels: list[str]) -> Non
 def _published(path: Path, text: str) -> KernelProfile:
     """Build a profile of a YAML file that names a device of the zoo and published times of its kernels.
 
-    Peak and bandwidth are the data sheet's, which no kernel reaches; launches cost nothing, as no sheet has them. Where
+    Peak and bandwidth are the data sheet's, which few kernels reach; launches cost nothing, as no sheet has them. Where
     the time of a GEMM is published, the rate of its number format is solved from it.
 
     Raises

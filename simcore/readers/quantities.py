@@ -58,7 +58,7 @@ def _price(value: object) -> float:
         raise QuantityError("", found, "dollars per bandwidth, such as $7.8 per GB/s", "Write it like $7.8 per GB/s.")
     try:
         dollars = Decimal(match[1]) if parse_real(match[1], "", "dollars") else Decimal(0)
-        price = dollars / Decimal(parse(f"1 {match[2]}", "bandwidth", ""))
+        price = dollars * 10**9 / Decimal(parse(f"1e9 {match[2]}", "bandwidth", ""))  # a unit alone may be too little
     except InputError as error:
         raise QuantityError(*error.args) from None
     if price and not SMALLEST <= float(price * 10**9) <= LARGEST:

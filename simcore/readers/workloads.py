@@ -13,12 +13,14 @@ from simcore.files import read_yaml
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.mapping import DEGREES, Groups
 from simcore.models.network.topology import Topology
+from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.layered_model import LayeredModel
+from simcore.models.training.listing import operators_of
 from simcore.models.training.lowering import Variant, lower_at_rate, lower_on_profile
-from simcore.models.training.workload import Workload
+from simcore.models.training.workload import Setting, Workload
 from simcore.readers import zoo
 from simcore.readers.layer_texts import Cut, Sizes, read_layer_text
-from simcore.readers.models import parse_model
+from simcore.readers.models import ModelInput, parse_model
 from simcore.readers.quantities import Entry, NotEmpty
 from simcore.readers.read import InputFile, Read
 from simcore.readers.sniff import is_layer_text, json_or_yaml, top_fields
@@ -132,8 +134,22 @@ def read_workload(
     if profile is None:
         lowered = lower_at_rate(model.architecture, run, *degrees, model.rate, variant)
     else:
-        lowered = lower_on_profile(model.architecture, run, *degrees, profile, dtype, variant)
-    return file.of(replace(lowered, sequence=model.taken(sequence), cautions=model.cautions(sequence)))
+        lowered = lower_on_profile(model.architecture, run, *degrees, profile, dtype, variant, model.dtype)
+    cautions = (*model.cautions(sequence), *model.assumptions(batch, profiled=profile is not None))
+    setting = _setting(model, run, lowered)
+    return file.of(replace(lowered, cautions=cautions, setting=setting))
+
+
+def _setting(model: ModelInput, run: Batch, lowered: Workload) -> Setting:
+    """Return what a workload was made for."""
+    whole = model.architecture
+    timed = whole.stack() if isinstance(whole, Transformer) and lowered.times is None else whole
+    parameters = operators_of(timed, Batch(run.sequence, 1, 1)).parameters
+    tokens = run.sequence if isinstance(whole, Transformer) else None
+    precision = f"{run.element} B per element" if lowered.times is None else lowered.times.dtype
+    noun = "sample" if tokens is None else "sequence"
+    rate = model.rate if lowered.times is None else None
+    return Setting(model.title, parameters, run.sequences, noun, tokens, precision, rate)
 
 
 def read_workloads(

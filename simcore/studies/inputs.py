@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from simcore.errors import InputError, unknown_name, written
 from simcore.files import sha256
+from simcore.models.network.chunk_counts import AUTO, COUNTS, is_settled
 from simcore.numerals import as_real
 from simcore.readers.network_string import NetworkSpec, is_network_string, parse_network
-from simcore.units import LARGEST, SMALLEST, format_si, parse
+from simcore.units import LARGEST, LEAST_BANDWIDTH, SMALLEST, counted, format_si, parse
 
 if TYPE_CHECKING:
     from simcore.models.compute.profile import KernelProfile
+    from simcore.models.network.conventions import Convention
+    from simcore.models.network.schedulers.base import Scheduler
     from simcore.readers.read import Read
 
 _GIGABYTE = 1e9
@@ -29,8 +32,6 @@ MOST_CHUNKS = 2**20
 """Chunks that are simulated at most."""
 LITTLE_LATENCY = 0.1
 """Share of the time from which latency is worth a word."""
-LEAST_BUDGET = 1.0
-"""Less than one byte per second is a slip of the pen, and below 1e-290 the arithmetic underflows [B/s]."""
 
 
 def parse_budget(budget: float | str, place: str = "BUDGET") -> float:
@@ -39,19 +40,14 @@ def parse_budget(budget: float | str, place: str = "BUDGET") -> float:
     Raises
     ------
     InputError
-        If it is no finite bandwidth above 0, or so small that a network of it has no digits left to split.
+        If it is no finite bandwidth above 0, or below any link's.
 
     Examples
     --------
     >>> parse_budget("325"), parse_budget("325 GB/s"), parse_budget(325e9)
     (325000000000.0, 325000000000.0, 325000000000.0)
     """
-    total = bandwidth(budget, place, least="above 0")
-    if total < LEAST_BUDGET:
-        raise InputError(
-            place, f"'{shown(budget)}'", f"at least {LEAST_BUDGET:g} B/s", "A bare number is GB/s per NPU."
-        )
-    return total
+    return bandwidth(budget, place, least="above 0")
 
 
 def bandwidth(value: float | str, place: str, *, least: str = "of at least 0") -> float:
@@ -71,7 +67,17 @@ def bandwidth(value: float | str, place: str, *, least: str = "of at least 0") -
         raise InputError(place, f"'{shown(value)}'", expected)
     if number and not SMALLEST <= number <= LARGEST:
         raise InputError(place, f"'{shown(value)}'", f"{expected}, from {SMALLEST:g} to {LARGEST:g} B/s")
+    if 0 < number < LEAST_BANDWIDTH:
+        raise _too_little(value, place)
     return number
+
+
+def _too_little(value: float | str, place: str) -> InputError:
+    """Return the error for a bandwidth that no link has: mostly a number of GB/s that stands for B/s."""
+    found, remedy = f"'{value}'", "A bare number in text is GB/s per NPU."
+    if not isinstance(value, str):
+        found, remedy = f"{value:g}, a number of B/s", f"Write '{value:g} GB/s', or {value:g}e9."
+    return InputError(place, found, f"at least {format_si(LEAST_BANDWIDTH, 'B/s')}", remedy)
 
 
 def _rate_for(text: str) -> str:
@@ -121,6 +127,40 @@ def check_count(option: str, number: int, most: int | None = MOST_CHUNKS) -> Non
     if not whole or not 1 <= number <= (math.inf if most is None else most):
         limits = "of at least 1" if most is None else f"from 1 to {most:,}"
         raise InputError(option, written(number), f"a whole number {limits}")
+
+
+def check_chunks(place: str, chunks: int | str) -> None:
+    """Refuse what is neither ``auto`` nor a number of chunks.
+
+    Raises
+    ------
+    InputError
+        Naming the option.
+
+    Examples
+    --------
+    >>> check_chunks("--chunks", "auto")
+    >>> check_chunks("--chunks", "8")
+    Traceback (most recent call last):
+        ...
+    simcore.errors.InputError: --chunks: found '8', expected auto, or a whole number from 1 to 1,048,576.
+    """
+    if isinstance(chunks, str):
+        if chunks == AUTO:
+            return
+        raise InputError(place, f"'{chunks}'", f"{AUTO}, or a whole number from 1 to {MOST_CHUNKS:,}")
+    check_count(place, chunks)
+
+
+def chunks_words(count: int, *, tried: bool) -> str:
+    """Say into how many chunks collectives were cut, and whether several numbers were tried.
+
+    Examples
+    --------
+    >>> chunks_words(8, tried=False), chunks_words(1, tried=True)
+    ('8 chunks', '1 chunk (auto: the fastest of 1, 2, 4, ... 64)')
+    """
+    return counted(count, "chunk") + (f" (auto: the fastest of 1, 2, 4, ... {COUNTS[-1]})" if tried else "")
 
 
 def device_profile(profile: str | Path | KernelProfile, place: str) -> KernelProfile:
@@ -200,7 +240,9 @@ def in_gigabytes(bandwidths: Sequence[float]) -> str:
     return ",".join(f"{each / _GIGABYTE:.10g}" for each in bandwidths)
 
 
-def latency_sentences(share: float, sends: float, *, fewer: bool, aware: bool) -> list[str]:
+def latency_sentences(
+    share: float, sends: float, *, fewer: bool, schedule: type[Scheduler], convention: Convention
+) -> list[str]:
     """Say how much of the time in the limiting dimension is latency; nothing below `LITTLE_LATENCY`.
 
     Parameters
@@ -210,14 +252,20 @@ def latency_sentences(share: float, sends: float, *, fewer: bool, aware: bool) -
     sends : float
         How long links send there [s].
     fewer : bool
-        Whether there could be fewer chunks.
-    aware : bool
-        Whether ``--schedule latency-aware`` would try them.
+        Whether fewer chunks have not been tried.
+    schedule : type of Scheduler
+        What ran.
+    convention : Convention
+        How time was counted.
     """
     if share < LITTLE_LATENCY:
         return []
-    remedy = "; fewer chunks pay it less often" if fewer else ""
-    remedy += ", --schedule latency-aware tries them" if aware else ""
+    remedy = ""
+    if fewer:
+        automatic = not is_settled(AUTO, schedule, convention)
+        aware = not convention.always_ascending and schedule.name != "latency-aware"
+        options = [f"--chunks {AUTO}"] * automatic + ["--schedule latency-aware"] * aware
+        remedy = "; fewer chunks pay it less often" + (f", {' or '.join(options)} tries them" if options else "")
     return [
         f"Latency is {share:.0%} of the time there: links send for {format_si(sends, 's')} only. "
         f"Each chunk pays it in each phase{remedy}."

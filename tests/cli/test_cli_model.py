@@ -95,8 +95,8 @@ def test_a_window_bounds_what_an_iteration_computes(config):
 def test_heads_of_reports_say_which_sequence_was_taken(config):
     path = config(GPT2)
     given = ["train", path, "--network", PAIR, "--tp", "1", "--chunks", "2"]
-    assert "gpt2 (TP 1 x DP 2, sequence 1,024, optimizer workload)" in printed(*given)
-    assert "gpt2 (TP 1 x DP 2, optimizer workload)" in printed(*given, "--sequence", "512")
+    assert "1 sequence of 1,024 tokens per replica, 2 in all" in " ".join(printed(*given).split())
+    assert "1 sequence of 512 tokens per replica" in " ".join(printed(*given, "--sequence", "512").split())
     full, half = (told(*given, "--causal", causal)["compute_time"] for causal in ("full", "half"))
     # half of 8 products of 1,024 tokens x 768 columns x 1,024 keys, 2 FLOP each: two in each of four passes of a block
     assert full - half == pytest.approx(8 * 12 * 1024 * 768 * 1024 / RATE, rel=1e-3)

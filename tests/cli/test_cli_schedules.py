@@ -103,7 +103,7 @@ def test_a_class_in_a_file_runs_a_collective(capsys, folder):
     assert document["provenance"]["sha256"] == {"schedule": digest}
     ascending = json.loads(printed(capsys, of_collective("ascending", "--json")))
     assert document["time"] > 2 * ascending["time"]  # the switch has a quarter of the bandwidth and sees all bytes
-    assert "128 NPUs, inwards, 64 chunks" in printed(capsys, of_collective("mine.py:Inwards"))
+    assert "128 NPUs, inwards, 2 chunks (auto" in printed(capsys, of_collective("mine.py:Inwards"))
     again = collective(**document["provenance"]["inputs"])
     assert json.loads(again.to_json()) == document
 
@@ -130,8 +130,8 @@ def test_an_installed_package(capsys, folder, monkeypatch):
         "[simcore.schedulers]\ninwards = mine_schedules:Inwards\nascending = mine_schedules:Broken\n"
     )
     monkeypatch.syspath_prepend(site)
-    assert "128 NPUs, inwards, 64 chunks" in printed(capsys, of_collective("inwards"))
-    assert "128 NPUs, ascending, 64 chunks" in printed(capsys, of_collective("ascending"))  # its own come first
+    assert "128 NPUs, inwards, 2 chunks (auto" in printed(capsys, of_collective("inwards"))
+    assert "128 NPUs, ascending, 4 chunks (auto" in printed(capsys, of_collective("ascending"))  # its own come first
     assert of_collective("inward") == 2
     error = capsys.readouterr().err
     assert "expected one of ascending, round-robin, themis, flex, latency-aware, inwards. Did you mean" in error
@@ -202,7 +202,7 @@ def test_the_help_says_what_a_schedule_may_be_beside_the_names(capsys, command):
 
 
 def test_names_are_taken_in_any_case(capsys):
-    assert "128 NPUs, themis, 64 chunks" in printed(capsys, of_collective("Themis"))
+    assert "128 NPUs, themis, 8 chunks (auto" in printed(capsys, of_collective("Themis"))
 
 
 def test_the_example_is_the_one_of_the_how_to():

@@ -33,7 +33,9 @@ def refused(capsys, *args):
 
 def test_the_best_layout_its_runners_up_and_why():
     text = printed(*GPT, "--top", "3")
-    assert text.startswith("gpt-1.3b on 8 GPUs v100-32gb, global batch 32, sequences of 2,048 tokens\n")
+    assert text.startswith(
+        "gpt-1.3b on 8 GPUs v100-32gb, global batch 32\n1.316 billion parameters, sequences of 2,048 tokens, fp16\n"
+    )
     assert " tokens/s, " in text
     assert "TFLOP/s per GPU, MFU " in text
     assert " of 31.68 GiB" in text

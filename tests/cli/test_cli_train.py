@@ -47,7 +47,7 @@ def refusal(capsys, *args, status=2):
 
 def test_it_prints_where_the_time_goes():
     text = invoke("4D", "325", "1T")
-    assert text.startswith("4D, 325 GB/s per NPU; 1T (TP 128 x DP 8, optimizer workload); loop simulate")
+    assert text.startswith("4D, 325 GB/s per NPU; two blocks of 1T (TP 128 x DP 8, optimizer workload); loop simulate")
     for part in (
         "compute",
         "exposed communication",
@@ -151,13 +151,13 @@ def test_where_latency_dominates_the_advice_is_fewer_chunks(tmp_path):
     """Three gradients in 64 chunks of 30 hops of 0.5 us each are 2.88 ms of latency."""
     path = tmp_path / "small.txt"
     path.write_text(GRADIENTS, encoding="utf-8")
-    many, one = document(str(path), *SLOW_LINKS), document(str(path), *SLOW_LINKS, "--chunks", "1")
+    many, one = (document(str(path), *SLOW_LINKS, "--chunks", count) for count in ("64", "1"))
     latency = 3 * 64 * 30 * 0.5e-6
     sent = 3 * 2 * 15 / 16 * 65536 / 50e9
     assert many["latency_shares"] == pytest.approx([latency / (latency + sent)])
     assert many["iteration_time"] == pytest.approx(latency + sent, rel=5e-3)
     assert many["fewer_chunks"] == {"chunks": 1, "time": one["iteration_time"]}
-    text = " ".join(invoke(str(path), *SLOW_LINKS).split())
+    text = " ".join(invoke(str(path), *SLOW_LINKS, "--chunks", "64").split())
     assert "Latency is 100% of the time there: links send for 7.373 us only." in text
     alone = f"{one['iteration_time'] * 1e6:.7g} us"
     assert f"Take fewer chunks, not more bandwidth: with --chunks 1 the iteration takes {alone}," in text
@@ -176,7 +176,8 @@ def test_a_schedule_that_takes_fewer_chunks_by_itself_is_not_told_to(tmp_path):
     path.write_text(GRADIENTS, encoding="utf-8")
     assert document(str(path), *SLOW_LINKS, "--schedule", "latency-aware")["fewer_chunks"] is None
     # ASTRA-sim 2 runs the ascending one, so that fewer chunks help there
-    counted = document(str(path), *SLOW_LINKS, "--schedule", "latency-aware", "--convention", "astra-sim-2")
+    counting = ("--convention", "astra-sim-2", "--chunks", "64")
+    counted = document(str(path), *SLOW_LINKS, "--schedule", "latency-aware", *counting)
     assert counted["fewer_chunks"]["time"] < counted["iteration_time"]
 
 
@@ -474,7 +475,7 @@ def test_counts_are_whole_numbers_in_python(changes):
         simcore.train("4D", "325", "1T", **changes)
     assert str(refused.value).startswith(f"{option}: found ")
     assert refused.value.found == (str(value) if isinstance(value, float) else repr(value))
-    assert refused.value.expected.startswith("a whole number")
+    assert "a whole number" in refused.value.expected
 
 
 @pytest.mark.parametrize("changes", [{"compute_scale": "1"}, {"zero": "3"}, {"split": 3}, {"split": [None] * 4}])
@@ -578,7 +579,7 @@ def test_dimensions_that_tie_share_the_waiting():
 
 def test_the_headline_and_the_closed_form_say_what_they_are():
     assert "(TP 128 x DP 4 x 2 pipeline stages," in invoke("4D", "325", "1T", "--stages", "2", "--chunks", "1")
-    assert "; 1 chunk,\n" in invoke("4D", "325", "1T", "--chunks", "1")
+    assert "; 1 chunk, ascending" in " ".join(invoke("4D", "325", "1T", "--chunks", "1").split())
     for loop, rule in (("simulate", "Overlap"), ("Overlap", "Overlap"), ("NoOverlap", "NoOverlap")):
         assert f"closed form, {rule} " in invoke("4D", "325", "1T", "--loop", loop, "--chunks", "1")
 

@@ -121,7 +121,7 @@ def test_python_blocks_of_the_api_reference_run(capsys: pytest.CaptureFixture[st
     exec(simulated, {})
     assert "290.006 ms" in capsys.readouterr().out
     exec(network, {})
-    assert capsys.readouterr().out.startswith("0.008693")
+    assert capsys.readouterr().out.startswith("0.008563")
     exec(training, {})
     assert "of parameters" in capsys.readouterr().out
 

@@ -58,9 +58,9 @@ def test_limits():
         limits("--cap", ("=50",))
 
 
-@pytest.mark.parametrize("budget", ["1e-30", "1e-10", 0.5])
-def test_a_budget_below_a_byte_per_second_is_refused(budget):
-    with pytest.raises(InputError, match="at least 1 B/s"):
+@pytest.mark.parametrize("budget", ["1e-30", "1e-10", "0.0009", "999 kB/s", 0.5, 325])
+def test_a_budget_below_a_megabyte_per_second_is_refused(budget):
+    with pytest.raises(InputError, match="at least 1 MB/s"):
         optimize("4D", budget, "1T", "Perf", "Overlap")
 
 

@@ -145,7 +145,7 @@ def test_the_study_tells_both_times_and_their_difference():
     result = iteration("gpt-1.3b", **given, loop="simulate", chunks=16)
     assert result.simulated is not None
     assert result.difference == pytest.approx(result.simulated.time / result.time - 1)
-    assert "simulated chunk by chunk" in result.report()[0].under
+    assert "simulated in 16 chunks" in result.report()[0].under
     assert result.as_dict()["simulated"]["time"] == result.simulated.time
     ends = [float(line.split(",")[3]) for line in result.timeline().table.splitlines()[1:]]
     assert max(ends) == pytest.approx(result.simulated.time, rel=1e-5)

@@ -29,6 +29,14 @@ from simcore.models.training.workload import Layer, Pass, Phase, Workload
 GPIPE, ONE = PipelineOrder.GPIPE, PipelineOrder.ONE_F_ONE_B
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _small_numbers():
+    """Let links be slow, so that a byte takes a second and answers can be worked out by hand."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("simcore.models.network.bandwidths.LEAST_BANDWIDTH", 0.0)
+        yield
+
+
 def balanced(stages, forward=1.0, backward=2.0, activations=0.0):
     layers = [
         Layer(f"{i}", Phase(forward), Phase(backward / 2), Phase(backward / 2), activations=activations)

@@ -156,7 +156,7 @@ def predict(
     if "width" in fit.ranges and "width" not in shape:
         notes += (f"{kernel} {dtype}: the width of its rows is not given, {USUAL_WIDTH:g} elements are assumed",)
     if fit.origin == SHEET:
-        notes += (f"{kernel} {dtype}: from data-sheet peaks, which no kernel reaches, so a lower bound",)
+        notes += (f"{kernel} {dtype}: {ESTIMATED}",)
     if fit.noisy:
         notes += (f"{kernel} {dtype}: measured with a spread above the bound of {NOISY:.0%}",)
     error = expected_error(profile, fit, shape)
@@ -187,6 +187,10 @@ def require_fits(profile: KernelProfile) -> None:
         remedy = "Run simcore calibrate on its file again."
         raise InputError(f"profile {profile.name}", "no fits", "a calibration that came to its end", remedy)
 
+
+ESTIMATED = "estimated from data-sheet peaks, which few kernels reach"
+"""Note on a prediction that no measurement stands behind. It is no bound: operands are added to compute, tiles fill
+waves, and plain attention writes its scores, all of which a clever kernel hides or leaves out."""
 
 _SIZES = frozenset({
     "m", "n", "k", "batch", "bytes", "rows", "width", "micro", "nodes",

@@ -205,6 +205,7 @@ def lower_on_profile(
     profile: KernelProfile,
     dtype: str | None = None,
     variant: Variant = "optimizer",
+    own_dtype: str | None = None,
 ) -> Workload:
     """Write the layers of a model on a profiled device.
 
@@ -218,7 +219,9 @@ def lower_on_profile(
         The device's.
     dtype : str, optional
         Number format, whose width weights, activations and gradients then have, in memory and on the network alike;
-        TF32 has that of fp32. Adam's state stays fp32. By default one as wide as the batch's elements.
+        TF32 has that of fp32. Adam's state stays fp32. By default `own_dtype`, or one as wide as the batch's elements.
+    own_dtype : str, optional
+        Number format that the model's file names. Where the profile lacks it, one as wide takes its place, with a note.
 
     Raises
     ------
@@ -227,12 +230,16 @@ def lower_on_profile(
     """
     element, own = element_of(dtype, batch.element), batch.element
     caution = f"{element} B per element ({dtype}) in place of the model's {own} B; Adam's state in fp32"
-    compute = profiled(profile, element, dtype)
+    kept = dtype or (own_dtype if own_dtype in profile.dtypes else None)
+    compute = profiled(profile, element, kept)
     listed = placed(operators_of(model, replace(batch, element=element), tp), element)
     workload, costs = lower(
         listed, compute, tp, dp, name=model.name, variant=variant, source=model.source, launch=compute.launch or 0.0
     )
-    cautions = (*((caution,) if element != own else ()), *((NO_LAUNCH,) if compute.launch is None else ()))
+    other = own_dtype is not None and dtype is None and compute.dtype != own_dtype
+    lacked = (f"{profile.name} has no {own_dtype}, the model's number format: {compute.dtype} takes its place",)
+    host = () if compute.launch is not None else (NO_LAUNCH,)
+    cautions = (*((caution,) if element != own else ()), *(lacked if other else ()), *host)
     about = f"{profile.name} ({profile.origin})"
     complete = not isinstance(model, Transformer) or model.vocabulary is not None
     return replace(workload, times=Times(about, compute.dtype, costs, cautions, complete))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Axis, Groups
+from simcore.units import counted, format_si
 
 if TYPE_CHECKING:  # loops and passes are read by requests, which load nothing heavy
     from simcore.models.compute.compute_model import KernelCall
@@ -171,6 +172,66 @@ class StagePipeline:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """What a workload was made of a model for: what a head says of it.
+
+    Attributes
+    ----------
+    model : str
+        For example ``two blocks of 1T``.
+    parameters : float
+        Of all that is timed, over all NPUs of a tensor-parallel group [1].
+    batch : int
+        Sequences or samples per replica.
+    noun : str
+        Which of them.
+    sequence : int or None
+        Tokens of a sequence; None for samples.
+    precision : str
+        Number format, or the width of an element.
+    rate : float or None
+        What an NPU is taken to achieve [FLOP/s]; None where a profile says so.
+    replicas : int or None
+        Replicas of the model where they are not as many as NPUs of a data-parallel group.
+    """
+
+    model: str
+    parameters: float
+    batch: int
+    noun: str
+    sequence: int | None
+    precision: str
+    rate: float | None
+    replicas: int | None = None
+
+    def words(self, dp: int) -> str:
+        """Say it, beside the batch of all replicas.
+
+        Examples
+        --------
+        >>> Setting("two blocks of 1T", 14.5e9, 16, "sequence", 1024, "2 B per element", 6e13).words(8)
+        '14.5 billion parameters; 16 sequences of 1,024 tokens per replica, 128 in all; 2 B per element at 60 TFLOP/s'
+        """
+        of = "" if self.sequence is None else f" of {self.sequence:,} tokens"
+        rate = "" if self.rate is None else f" at {format_si(self.rate, 'FLOP/s')}"
+        return (
+            f"{parameters_words(self.parameters)}; {counted(self.batch, self.noun)}{of} per replica, "
+            f"{self.batch * (self.replicas or dp):,} in all; {self.precision}{rate}"
+        )
+
+
+def parameters_words(count: float) -> str:
+    """Write a number of parameters.
+
+    Examples
+    --------
+    >>> parameters_words(6.738e9), parameters_words(23.5e6)
+    ('6.738 billion parameters', '23.5 million parameters')
+    """
+    return f"{count / 1e9:.4g} billion parameters" if count >= 1e9 else f"{count / 1e6:.4g} million parameters"
+
+
+@dataclass(frozen=True)
 class Workload:
     """A training iteration as layers, with the parallelism it was cut for.
 
@@ -190,8 +251,6 @@ class Workload:
     times : Times or None
         Where compute times come from a profile, what it predicted; None for a constant rate and for times that a file
         brings.
-    sequence : int or None
-        Tokens of a sequence where nobody gave them, and the longest that the model takes were taken; None elsewhere.
     ep : int
         Degree of expert parallelism, a divisor of dp.
     groups : Groups or None
@@ -204,6 +263,8 @@ class Workload:
         What a reader of a result must know of how the file was understood.
     written : bool
         Whether its compute times are written out in its file.
+    setting : Setting or None
+        What it was made of a model for; None for layers that were written out.
     """
 
     name: str
@@ -218,19 +279,18 @@ class Workload:
     recomputes: bool = True
     pipeline: StagePipeline | None = None
     cautions: tuple[str, ...] = field(default=(), compare=False, repr=False)
-    sequence: int | None = None
     written: bool = False
+    setting: Setting | None = field(default=None, compare=False, repr=False)
 
     @property
-    def remark(self) -> str:
-        """What a headline says of the sequence; empty where it was given.
+    def title(self) -> str:
+        """What a head calls it: its name, or how many blocks of a model it holds where these are not all."""
+        return self.name if self.setting is None else self.setting.model
 
-        Examples
-        --------
-        >>> Workload("mistral", (), tp=1, dp=2, sequence=32768).remark
-        ', sequence 32,768'
-        """
-        return "" if self.sequence is None else f", sequence {self.sequence:,}"
+    @property
+    def batch(self) -> int | None:
+        """Sequences or samples per replica; None where nobody says."""
+        return None if self.setting is None else self.setting.batch
 
     def axes(self) -> tuple[Axis, ...]:
         """Return the groups that its collectives run in, in the order of `Axis`; those of a group of one included."""

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from simcore.models.network.algorithms import Algorithm
 from simcore.models.network.bounds import Bounds, per_dimension
+from simcore.models.network.chunk_counts import is_settled
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention, convention
 from simcore.models.network.schedulers.base import Scheduler
@@ -82,6 +83,11 @@ class CollectiveOutcome(Result):
             return None
         ratio = self.bound / self.time
         return 1.0 if 1.0 < ratio < 1.0 + _ROUNDING else ratio
+
+    @property
+    def tried(self) -> bool:
+        """Whether the number of chunks is the fastest of several."""
+        return not is_settled(self.request.chunks, self.schedule, self.convention)
 
     @property
     def convention(self) -> Convention:

@@ -67,10 +67,9 @@ def _latency(result: CollectiveOutcome) -> list[str]:
     d = result.limiting
     assert d is not None  # the caller has checked
     waiting = _latency_share(result, d)
-    fewer = result.run.chunks > 1
-    aware = fewer and not result.convention.always_ascending and result.schedule.name != "latency-aware"
+    fewer = result.run.chunks > 1 and not result.tried
     sends = (1 - waiting) * result.occupied[d]
-    return latency_sentences(waiting, sends, fewer=fewer, aware=aware)
+    return latency_sentences(waiting, sends, fewer=fewer, schedule=result.schedule, convention=result.convention)
 
 
 def _latency_share(result: CollectiveOutcome, d: int) -> float:

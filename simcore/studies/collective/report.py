@@ -8,6 +8,7 @@ from simcore.models.network.collectives import Collective
 from simcore.models.network.topology import Block as Building
 from simcore.report import Block, Column, Grid, Headline, Sentences, Text
 from simcore.studies.collective.outcome import CollectiveOutcome
+from simcore.studies.inputs import chunks_words
 from simcore.units import counted, format_si
 
 
@@ -15,11 +16,11 @@ def report(result: CollectiveOutcome) -> list[Block]:
     """Return the head, the dimensions, the time beside the bound, and why it takes so long."""
     request, bounds = result.request, result.bounds
     group = [p for p in result.groups if p > 1] or [1]
-    close = "nothing is sent" if result.efficiency is None else f"{result.efficiency:.1%} of the bound"
+    close = "nothing is sent" if result.efficiency is None else f"the bound is {result.efficiency:.1%} of it"
     return [
         Headline(
             f"{result.collective.value} of {_bytes(result.buffers.size)} ({result.buffers.meaning}) among "
-            f"{_product(group)}, {result.schedule.name}, {counted(result.run.chunks, 'chunk')}, "
+            f"{_product(group)}, {result.schedule.name}, {chunks_words(result.run.chunks, tried=result.tried)}, "
             f"{request.in_flight} in flight, {request.convention}",
             _held(result),
         ),

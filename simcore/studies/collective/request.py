@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simcore.models.network.algorithms import Algorithm
+from simcore.models.network.chunk_counts import AUTO
 from simcore.models.network.chunks import Optimization
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import CONVENTIONS
@@ -30,7 +31,14 @@ class CollectiveRequest(Request):
         metavar="TEXT|NAME|FILE",
         help="Dimensions with bandwidth and link latency; or a network that has bandwidths. Needed.",
     )
-    chunks: int = option(default=64, help="Into how many the buffer is cut.")
+    chunks: int | str = option(
+        default=AUTO,
+        choices=(AUTO,),
+        beside="COUNT",
+        metavar="auto|COUNT",
+        help="Into how many the buffer is cut; auto takes the fastest of 1, 2, 4, ... 64, by ASTRA-sim's "
+        "conventions 64.",
+    )
     schedule: str | type[Scheduler] = option(
         default="ascending", choices=SCHEDULERS, beside="FILE.py:CLASS", help="Order of dimensions per chunk."
     )

@@ -17,7 +17,7 @@ from simcore.results import Provenance, versions
 from simcore.studies.collective.inputs import buffers, parse_algorithms, parse_group, parse_size
 from simcore.studies.collective.request import CollectiveRequest
 from simcore.studies.collective.result import CollectiveResult
-from simcore.studies.inputs import check_count, part_hash, resolve_network
+from simcore.studies.inputs import check_chunks, check_count, part_hash, resolve_network
 from simcore.studies.request import study
 
 
@@ -38,7 +38,7 @@ def collective(request: CollectiveRequest) -> CollectiveResult:
     """
     kind, schedule = Collective(request.collective), scheduler(request.schedule, field("schedule"))
     counted, optimization = convention(request.convention), Optimization(request.collective_opt)
-    check_count(field("chunks"), request.chunks)
+    check_chunks(field("chunks"), request.chunks)
     check_count(field("in_flight"), request.in_flight)
     size = parse_size(request.size)
     named, hashes = resolve_network(request.network, field("network"))

@@ -23,6 +23,7 @@ from simcore.readers.models import ModelInput, read_model
 from simcore.readers.read import Read
 from simcore.studies.deployment.machine import as_software, machine_of, number_format
 from simcore.studies.deployment.parallel import LayoutRequest, ParallelRequest
+from simcore.units import counted
 
 LONGEST = 4096
 """Tokens of a sequence where neither the request nor the model says how many, and at most by default."""
@@ -52,6 +53,8 @@ class Deployed:
         Hashes of what was read, by role.
     notes : tuple of str
         What a reader must know.
+    taken : frozenset of str
+        Of ``sequence`` and ``global_batch`` those that nobody gave, which the notes say.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Deployed:
     node: int
     sha256: dict[str, str]
     notes: tuple[str, ...]
+    taken: frozenset[str] = frozenset()
 
     def layouts(self) -> Iterator[Layout]:
         """Yield the layouts that the request leaves open."""
@@ -138,6 +142,8 @@ def deployed_on(
         found, expected = f"{device.name}, without the size of its memory", "a device whose memory is known"
         raise InputError(field("device"), found, expected, "Add memory to its file, such as 80 GB.")
     global_batch = request.global_batch or gpus
+    if request.global_batch is None:
+        notes = (*notes, f"a global batch of {counted(gpus, 'sequence')} is assumed, one per GPU, as nobody gives one")
     base, space = _given(request, gpus, model, sequence, global_batch, open_all)
     base = replace(as_software(base, request, machine.stack), number_format=number_format(request, machine.profile))
     evaluator = Evaluator(model, sequence, machine)
@@ -145,6 +151,7 @@ def deployed_on(
     return Deployed(
         read.name, model, sequence, gpus, global_batch, evaluator, base, space,
         machine.topology.dimensions[0].size, {"model": read.sha256}, notes,
+        frozenset(name for name in ("sequence", "global_batch") if getattr(request, name) is None),
     )  # fmt: skip
 
 
@@ -178,12 +185,13 @@ def settled_inputs(deployment: Deployed, evaluation: Evaluation) -> dict[str, ob
     """Return the inputs of a request that were left open, as they were settled; running them again settles the same."""
     layout, zeros = evaluation.layout, deployment.space.zero
     names = ("tp", "cp", "pp", "vp", "ep", "dp", "micro_batch", "global_batch")
-    return {
+    settled = {
         **{name: getattr(layout, name) for name in names}, "recompute": layout.recompute.value,
         "zero": zeros[0] if len(zeros) == 1 else layout.zero, "sequence": deployment.sequence,
         "precision": layout.number_format.name, "overlap_tensor": layout.overlap_tensor,
         "causal": "half" if layout.causal_half else "full",
     }  # fmt: skip
+    return {name: value for name, value in settled.items() if name not in deployment.taken}
 
 
 MOST_LAYOUTS = 50_000

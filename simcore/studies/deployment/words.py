@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from simcore.errors import with_fields
+from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.listing import operators_of
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.memory import KINDS, RankMemory
 from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.stack import Stack
+from simcore.models.training.workload import parameters_words
 from simcore.report import Column, Grid
 from simcore.studies.deployment.parallel import ParallelRequest
 from simcore.units import counted
@@ -48,6 +51,17 @@ def degrees(layout: Layout) -> str:
     words.append(f"PP {layout.pp}" + f" (VP {layout.vp})" * (layout.vp > 1))
     words.append(f"DP {layout.dp}" + f" (EP {layout.ep})" * (layout.ep > 1))
     return " x ".join(words)
+
+
+def model_words(model: Transformer) -> str:
+    """Say how many parameters a model has, with its output layer.
+
+    Examples
+    --------
+    >>> model_words(Transformer("gpt", hidden=4096, blocks=32))
+    '6.443 billion parameters'
+    """
+    return parameters_words(operators_of(model, Batch(1, 1, 1)).parameters)
 
 
 def details(layout: Layout) -> str:

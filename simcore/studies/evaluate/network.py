@@ -60,6 +60,7 @@ SIMULATED = (
     "Simulated chunk by chunk with ASTRA-sim's rules: every dimension a switch, 64 chunks, ascending; compute x 0.26, "
     "recomputation, weight gradients summed at the end, GB/s = 2**30 B/s; cost per GB/s of budget."
 )
+BLOCKS = "17B, 175B and 1T are two blocks each of a model of that size, as published: no time is a whole model's."
 FOR_CLOSED_FORM = "References are those of the closed form: how far simulated means lie from them is no error."
 SCALED = "Splits are solved once, at 100 GB/s per NPU without the 0.26 and the second forward compute, and scaled."
 RESOLVED = "Splits are solved at every budget, for the very iteration that is timed: published numbers do not apply."
@@ -212,7 +213,7 @@ def _finished(
         title=FAMILY.titles[target],
         data=tables,
         settings=settings,
-        notes=tuple(_notes(request, tables)) if figure else (),
+        notes=(*(_notes(request, tables) if figure else ()), BLOCKS),
         provenance=provenance,
     )
 

@@ -30,6 +30,8 @@ class IterationOutcome(Predicted, ABC):
         The change that helps most: what makes it fit, or the single one that makes it fastest; None where none does.
     simulated : Simulated or None
         The iteration chunk by chunk, where that was asked for.
+    chunks : int
+        Into how many each collective is cut there.
     training_tokens : float or None
         Tokens of a whole training, where they were given.
     """
@@ -40,6 +42,7 @@ class IterationOutcome(Predicted, ABC):
     capacity: float
     change: Change | None
     simulated: Simulated | None
+    chunks: int
     training_tokens: float | None
 
     @property

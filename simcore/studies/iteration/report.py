@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from simcore.models.compute.predict import ESTIMATED
+from simcore.models.network.chunk_counts import AUTO
 from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.models.training.parallel.memory import CONTEXT, FRAGMENTED
 from simcore.report import Block, Grid, Headline, Sentences, grid
@@ -15,8 +17,10 @@ from simcore.studies.deployment.words import (
     details,
     gib,
     memory_grid,
+    model_words,
     stack_words,
 )
+from simcore.studies.inputs import chunks_words
 from simcore.studies.iteration.outcome import IterationOutcome
 from simcore.units import format_si
 
@@ -60,14 +64,16 @@ def _headline(result: IterationOutcome) -> str:
 
 def _under(result: IterationOutcome) -> Iterator[str]:
     layout, worst = result.evaluation.layout, result.evaluation.worst
-    yield f"{degrees(layout)}; {details(layout)}; {layout.number_format.name}, global batch {layout.global_batch:,}"
+    sizes = f"global batch {layout.global_batch:,}, {model_words(result.deployment.model)}"
+    yield f"{degrees(layout)}; {details(layout)}; {layout.number_format.name}, {sizes}"
     yield interval_words(result.interval)
     yield stack_words(result.deployment.evaluator.machine.stack)
     choice = result.provenance.inputs.get("collectives")
     yield from filter(None, [collectives_words(result.deployment.evaluator.placement(layout), choice)])
     if result.simulated is not None:
         time, more = format_si(result.simulated.time, "s", 5), result.difference
-        yield f"closed form {format_si(result.time, 's', 5)}; simulated chunk by chunk {time} ({more:+.2%})"
+        cut = chunks_words(result.chunks, tried=result.provenance.inputs["chunks"] == AUTO)
+        yield f"closed form {format_si(result.time, 's', 5)}; simulated in {cut} {time} ({more:+.2%})"
     if result.tried is not None:
         what = "fastest that fits" if result.fits else "one that needs least memory, as none fits,"
         alone = layout.cp == layout.vp == 1
@@ -142,4 +148,4 @@ def _errors(one: Evaluation) -> Iterator[str]:
     if one.error:
         yield f"Expected error of the kernels: {one.error / kernels:.0%} of their time, where it was measured."
     else:
-        yield "Kernel times come from data-sheet peaks, which no kernel reaches: the iteration is a lower bound."
+        yield f"Kernel times are {ESTIMATED}: the iteration likely takes longer."

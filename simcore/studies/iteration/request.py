@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simcore.models.network.chunk_counts import AUTO
 from simcore.studies.deployment.parallel import ParallelRequest
 from simcore.studies.request import option
 
@@ -21,7 +22,13 @@ class IterationRequest(ParallelRequest):
         help="How the iteration is timed: closed is a formula, simulate runs it chunk by chunk beside it. "
         "What waits for what with a workload: NoOverlap, Overlap, simulate (its default).",
     )
-    chunks: int = option(default=64, least=1, help="Into how many each collective is cut where it is simulated.")
+    chunks: int | str = option(
+        default=AUTO,
+        choices=(AUTO,),
+        beside="COUNT",
+        metavar="auto|COUNT",
+        help="Into how many each collective is cut where it is simulated; auto takes the fastest of 1, 2, 4, ... 64.",
+    )
     tokens: float | str | None = option(
         default=None, metavar="COUNT", help="Say how long training on so many tokens takes: 300B, 2T."
     )

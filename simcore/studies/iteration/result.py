@@ -77,7 +77,7 @@ class IterationResult(IterationOutcome):
             **self.interval_dict(),
             "stack": stack_dict(self.deployment.evaluator.machine.stack),
             "simulated": None if self.simulated is None else {
-                "time": self.simulated.time, "difference": self.difference,
+                "time": self.simulated.time, "difference": self.difference, "chunks": self.chunks,
             },
             "parts": dict(one.parts),
             "kernel_error": one.error,

@@ -8,11 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from simcore.errors import InputError, field
+from simcore.models.network.chunk_counts import AUTO, fastest, is_settled, settled_count
+from simcore.models.network.conventions import PHYSICAL
+from simcore.models.network.schedulers.ascending import Ascending
 from simcore.models.training.parallel.changes import best_change
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, Machine
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.search import capacity, fits
-from simcore.models.training.parallel.simulate import simulate
+from simcore.models.training.parallel.simulate import Simulated, simulate
 from simcore.models.training.parallel.terms import terms_of
 from simcore.models.training.simulated import Settings
 from simcore.models.training.terms import Interval, Kernels
@@ -20,6 +23,7 @@ from simcore.results import Provenance, versions
 from simcore.studies.deployment.intervals import interval_of_stack, interval_without_stack
 from simcore.studies.deployment.layouts import Deployed, chosen, deployed, settled_inputs
 from simcore.studies.deployment.words import by_reason, collectives_notes
+from simcore.studies.inputs import check_chunks
 from simcore.studies.iteration.request import IterationRequest
 from simcore.studies.iteration.result import IterationResult
 from simcore.studies.request import study
@@ -46,6 +50,7 @@ def iteration(request: IterationRequest) -> IterationResult:
     >>> result.fits, result.evaluation.layout.dp
     (True, 4)
     """
+    check_chunks(field("chunks"), request.chunks)
     tokens = None if request.tokens is None else token_count(request.tokens)
     started = time.process_time()
     deployment = deployed(request)
@@ -54,17 +59,13 @@ def iteration(request: IterationRequest) -> IterationResult:
     device = deployment.evaluator.machine.profile.device
     good = fits(evaluation, device)
     below = WORTH * evaluation.time if good else float("inf")
-    simulated = None
-    if request.loop == "simulate":
-        simulated = simulate(deployment.evaluator, evaluation.layout, Settings(chunks=request.chunks))
+    chunks, simulated = _simulated(request, deployment.evaluator, evaluation.layout)
     change = best_change(tried, evaluation.layout, below=below)
     measured = collectives_notes(deployment.evaluator.placement(evaluation.layout))
     if simulated is not None:
-        measured += _of_simulation(request, deployment.evaluator.machine, simulated.time / evaluation.time - 1)
+        measured += _of_simulation(chunks, deployment.evaluator.machine, simulated.time / evaluation.time - 1)
     terms, kernels = terms_of(deployment.evaluator, evaluation)
     settled = settled_inputs(deployment, evaluation)
-    if request.sequence is None:  # the model's usual one, with the note that says so
-        del settled["sequence"]
     return IterationResult(
         deployment=deployment,
         evaluation=evaluation,
@@ -72,6 +73,7 @@ def iteration(request: IterationRequest) -> IterationResult:
         capacity=capacity(device),
         change=change,
         simulated=simulated,
+        chunks=chunks,
         training_tokens=tokens,
         terms=terms,
         between=_interval(deployment.evaluator, evaluation, terms, kernels),
@@ -93,6 +95,16 @@ def _interval(evaluator: Evaluator, evaluation: Evaluation, terms: Mapping[str, 
     return interval_without_stack(terms, kernels, evaluator.placement(evaluation.layout))
 
 
+def _simulated(request: IterationRequest, evaluator: Evaluator, layout: Layout) -> tuple[int, Simulated | None]:
+    """Return the iteration chunk by chunk, where that was asked for, and in how many chunks."""
+    count = settled_count(request.chunks)
+    if request.loop != "simulate":
+        return count, None
+    if is_settled(request.chunks, Ascending, PHYSICAL):
+        return count, simulate(evaluator, layout, Settings(chunks=count))
+    return fastest(lambda each: simulate(evaluator, layout, Settings(chunks=each)), lambda one: one.time)
+
+
 def _alone(deployment: Deployed, layout: Layout) -> Deployed:
     """Return a deployment whose evaluator has seen one layout alone: its notes are of no other that was tried."""
     before = deployment.evaluator
@@ -101,16 +113,16 @@ def _alone(deployment: Deployed, layout: Layout) -> Deployed:
     return replace(deployment, evaluator=evaluator)
 
 
-def _of_simulation(request: IterationRequest, machine: Machine, more: float) -> Iterator[str]:
+def _of_simulation(chunks: int, machine: Machine, more: float) -> Iterator[str]:
     """Say what the simulation chunk by chunk leaves out, and why it may take longer."""
     if machine.collectives is not None:
         yield "the simulation chunk by chunk takes what links allow, not what was measured of collectives"
     if machine.spread:
         yield "the simulation chunk by chunk knows no stragglers"
-    if more > APART and request.chunks > 1:
+    if more > APART and chunks > 1:
         yield (
-            f"the simulation cuts each collective into {request.chunks} chunks, each with its own latency: small "
-            f"collectives take longer; {field('chunks')} 1 cuts none"
+            f"the simulation cuts each collective into {chunks} chunks, each with its own latency: small "
+            f"collectives take longer; {field('chunks')} {AUTO} takes the fastest number"
         )
 
 

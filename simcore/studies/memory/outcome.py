@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from simcore.results import Result
 
 if TYPE_CHECKING:
+    from simcore.models.training.architecture import Transformer
     from simcore.models.training.parallel.changes import Change
     from simcore.models.training.parallel.evaluation import Evaluation
 
@@ -22,6 +23,8 @@ class MemoryOutcome(Result, ABC):
     ----------
     name, device : str
         Of the model and of the GPU.
+    model : Transformer
+        The sizes.
     evaluation : Evaluation
         The layout, with its time and its memory by pipeline rank.
     sequence : int
@@ -40,6 +43,7 @@ class MemoryOutcome(Result, ABC):
 
     name: str
     device: str
+    model: Transformer
     evaluation: Evaluation
     sequence: int
     capacity: float

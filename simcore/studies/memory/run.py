@@ -39,6 +39,7 @@ def memory(request: MemoryRequest) -> MemoryResult:
     return MemoryResult(
         name=deployment.name,
         device=device.name,
+        model=deployment.model,
         evaluation=evaluation,
         sequence=deployment.sequence,
         capacity=capacity(device),

@@ -72,7 +72,8 @@ def _headline(result: ModelOutcome) -> str:
         at = f"samples of {model.channels} x {model.height} x {model.width}"
     else:
         at = f"sequence {result.sequence:,}"
-    return f"{result.name}{family}: {_short(result.parameters)} parameters{active}; {at}"
+    name = result.source.title if result.source.part else result.name
+    return f"{name}{family}: {_short(result.parameters)} parameters{active}; {at}"
 
 
 def _facts(result: ModelOutcome) -> list[str]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from simcore.errors import InputError, field, written
 from simcore.models.network.topology import Topology
+from simcore.models.training.architecture import Batch
 from simcore.models.training.closed_form import StepModel
+from simcore.models.training.listing import operators_of
 from simcore.models.training.parallel.evaluation import Machine
 from simcore.models.training.parallel.pipelining import PLAYED
 from simcore.models.training.parallel.step_model import step_model
 from simcore.models.training.program import Loop
-from simcore.models.training.workload import Workload
+from simcore.models.training.workload import Setting, Workload
 from simcore.readers.models import read_model
 from simcore.readers.profiles import read_gpu
 from simcore.studies.deployment.layouts import chosen, deployed_on, settled_inputs
@@ -80,8 +82,13 @@ def on_gpus(request: OptimizeRequest, topology: Topology, budget: float) -> Ran:
     layout = evaluation.layout
     name = f"{read.name}, sequence {deployment.sequence:,}, PP {layout.pp}, {layout.micro_batches} micro-batches"
     clock = deployment.evaluator.clock(layout)
+    parameters = operators_of(deployment.model, Batch(1, 1, 1)).parameters
+    each = layout.global_batch // layout.dp
+    setting = Setting(
+        name, parameters, each, "sequence", deployment.sequence, layout.number_format.name, None, layout.dp
+    )
     return Ran(
-        step_model(deployment.evaluator, layout), (Workload(name, (), layout.tp, layout.replicas),),
+        step_model(deployment.evaluator, layout), (Workload(name, (), layout.tp, layout.replicas, setting=setting),),
         f"; compute of profile {profile.name} in {layout.number_format.name}", profile.name,
         (*deployment.notes, *by_reason(clock.notes)), (), {"workload": read.sha256, "device": profile.sha256},
         settled_inputs(deployment, evaluation),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from simcore.models.bandwidth.dimensions import DimensionReport
@@ -27,7 +28,8 @@ def report(result: OptimizeOutcome) -> list[Block]:
             f"{result.topology.name}, {plan.budget / _GIGABYTE:g} GB/s per NPU, {_workloads(result)}, "
             f"{plan.target.value}, {result.request.loop}"
             + (", forward collectives twice" if result.request.recompute == "full" else "")
-            + result.compute
+            + result.compute,
+            "\n".join(_under(result)),
         ),
         _dimensions(result),
         _iteration(result),
@@ -41,15 +43,30 @@ def report(result: OptimizeOutcome) -> list[Block]:
     ]
 
 
+def _under(result: OptimizeOutcome) -> Iterator[str]:
+    """Say what runs, and what recomputation is here."""
+    several = len(result.workloads) > 1
+    for each in result.workloads:
+        if each.setting is not None:
+            yield (f"{each.title}: " if several else "") + each.setting.words(each.dp)
+    if result.request.device is None:
+        again = result.request.recompute == "full"
+        yield "recomputed: collectives of forward passes, no compute (simcore train: both)" if again else NOTHING
+
+
+NOTHING = "nothing is recomputed (simcore train recomputes by default, compute and collectives)"
+"""What recomputation is in a plan where nobody asks for it, beside what it is in a simulated iteration."""
+
+
 def _workloads(result: OptimizeOutcome) -> str:
     """Name what runs, one workload with its degrees of parallelism."""
-    groups, names = result.request.communicator, " + ".join(each.name for each in result.workloads)
+    groups, names = result.request.communicator, " + ".join(each.title for each in result.workloads)
     if groups is not None:
-        return f"{names}{result.workloads[0].remark} in the groups of {groups}"
+        return f"{names} in the groups of {groups}"
     if len(result.workloads) > 1:
         return names
     (alone,) = result.workloads
-    return f"{names} (TP {alone.tp} x DP {alone.dp}{alone.remark})"
+    return f"{names} (TP {alone.tp} x DP {alone.dp})"
 
 
 def _dimensions(result: OptimizeOutcome) -> Grid:

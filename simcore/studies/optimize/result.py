@@ -97,7 +97,7 @@ class OptimizeResult(OptimizeOutcome):
         steps = {"equal": self.plan.equal_split, "found": self.plan.step}
         figure = draw(self.dimensions, {name: _split(step) for name, step in steps.items()})
         budget = f"{self.topology.name}, {format_si(self.plan.budget, 'B/s')} per NPU"
-        names = " + ".join(each.name for each in self.workloads)
+        names = " + ".join(each.title for each in self.workloads)
         profile = f", profile {self.profile}" if self.profile else ""
         text = f"{budget}; {names}, {self.plan.target.value}, {self.request.loop}{profile}"
         return {self.stem: caption(figure, text)}

@@ -113,7 +113,8 @@ class _Kernels:
         if taken is not None:
             self.long[f"{model.architecture.name}: sequences of {taken:,} tokens, the longest that it takes"] = None
         run = model.run(request.sequence, batch)
-        workload = lower_on_profile(model.architecture, run, 1, 1, self.devices[gpu], request.dtype)
+        profile, wanted = self.devices[gpu], request.dtype
+        workload = lower_on_profile(model.architecture, run, 1, 1, profile, wanted, own_dtype=model.dtype)
         self.workloads[gpu].append(workload)
         return minibatch_seconds(workload)
 

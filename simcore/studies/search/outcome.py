@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from simcore.results import Result
 
 if TYPE_CHECKING:
+    from simcore.models.training.architecture import Transformer
     from simcore.models.training.parallel.evaluation import Evaluation
     from simcore.models.training.parallel.search import Found
     from simcore.models.training.parallel.stack import Stack
@@ -23,6 +24,10 @@ class SearchOutcome(Result, ABC):
     ----------
     name, device : str
         Of the model and of the GPU.
+    model : Transformer
+        The sizes.
+    precision : str
+        Number format.
     gpus, global_batch, sequence : int
         GPUs, sequences of an iteration, and tokens of a sequence.
     found : Found
@@ -43,6 +48,8 @@ class SearchOutcome(Result, ABC):
 
     name: str
     device: str
+    model: Transformer
+    precision: str
     gpus: int
     global_batch: int
     sequence: int

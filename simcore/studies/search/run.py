@@ -51,6 +51,8 @@ def search(request: SearchRequest) -> SearchResult:
     return SearchResult(
         name=deployment.name,
         device=device.name,
+        model=deployment.model,
+        precision=form.name,
         gpus=deployment.gpus,
         global_batch=deployment.global_batch,
         sequence=deployment.sequence,

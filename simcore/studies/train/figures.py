@@ -52,7 +52,7 @@ def draw(dimensions: Table, parts: Mapping[str, float], bound: float | None) -> 
                 left.barh(0, length, 0.5, start, color=colour, hatch=hatch, edgecolor="white", label=label)
             start += length
         if bound is not None:
-            left.axvline(1e3 * bound, color="black", linestyle="--", linewidth=1.0, label="lower bound")
+            left.axvline(1e3 * bound, color="black", linestyle="--", linewidth=1.0, label="no schedule beats")
         left.set_yticks([])
         left.set_ylim(-0.6, 0.6)
         left.set_xlabel("iteration [ms]")

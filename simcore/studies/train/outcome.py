@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from simcore.models.network.chunk_counts import is_settled
 from simcore.models.network.mapping import Axis
 from simcore.models.training.closed_form import StepTime
 from simcore.models.training.execute import TIE
@@ -82,7 +83,10 @@ class TrainOutcome(Predicted):
     gains : tuple of float
         Time that a tenth more bandwidth in each dimension saves [s].
     fewer : tuple of int and float, optional
-        Where latency is most of the time of the limiting dimension: chunks that take least, and the time with them [s].
+        Where latency counts in the limiting dimension and the number of chunks is given: those that take least, and the
+        time with them [s].
+    sooner : float, optional
+        Where latency counts in the limiting dimension: time that a tenth less of it on all links saves [s].
     partial : tuple of PartialGroup
         Groups that cover part of a fully connected dimension.
     pipeline : PipelineReport or None
@@ -106,6 +110,7 @@ class TrainOutcome(Predicted):
     pipeline: PipelineReport | None
     stage: StageExtras | None = None
     fewer: tuple[int, float] | None = None
+    sooner: float | None = None
 
     @property
     def exposed(self) -> dict[Axis, float]:
@@ -118,6 +123,12 @@ class TrainOutcome(Predicted):
         """Name of the schedule that ran: the one asked for, or the only one that the convention knows."""
         settings = self.simulated.settings
         return "ascending" if settings.convention.always_ascending else settings.schedule.name
+
+    @property
+    def tried(self) -> bool:
+        """Whether the number of chunks is the fastest of several."""
+        settings = self.simulated.settings
+        return not is_settled(self.request.chunks, settings.schedule, settings.convention)
 
     @property
     def limiting(self) -> int | None:

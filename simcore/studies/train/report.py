@@ -10,7 +10,7 @@ from simcore.models.training.program import Loop
 from simcore.models.training.workload import Pass
 from simcore.report import Block, Grid, Headline, Sentences, grid
 from simcore.studies.deployment.intervals import interval_words
-from simcore.studies.inputs import latency_sentences
+from simcore.studies.inputs import chunks_words, latency_sentences
 from simcore.studies.train.iteration import WIDER
 from simcore.studies.train.outcome import TrainOutcome
 from simcore.units import counted, format_si
@@ -23,7 +23,7 @@ def report(result: TrainOutcome) -> list[Block]:
     """Return what the iteration is spent on, the dimensions, the layers that wait, and advice."""
     cost = f"{counted(result.run.events, 'event')}, {result.cpu_seconds:.3f} CPU seconds per simulated iteration."
     return [
-        Headline(_headline(result), interval_words(result.interval)),
+        Headline(_headline(result), "\n".join(_under(result))),
         _iteration(result),
         _dimensions(result),
         _layers(result),
@@ -44,8 +44,7 @@ def _headline(result: TrainOutcome) -> str:
     experts = f", EP {workload.ep}" if workload.ep > 1 else ""
     parts = [
         f"{deployment.topology.name}, {sum(deployment.bandwidths) / 1e9:g} GB/s per NPU",
-        f"{workload.name} (TP {workload.tp} x DP {workload.dp}{experts}{stages}{workload.remark}, "
-        f"{request.variant} workload)",
+        f"{workload.title} (TP {workload.tp} x DP {workload.dp}{experts}{stages}, {request.variant} workload)",
         f"loop {request.loop}" + (" with recomputation" if result.simulated.recompute else ""),
         f"{_chunks(result)}, {_schedule(result)}, {request.convention}",
     ]
@@ -56,9 +55,22 @@ def _headline(result: TrainOutcome) -> str:
     return "; ".join(parts) + result.compute
 
 
+def _under(result: TrainOutcome) -> Iterator[str]:
+    """Say what runs, and what recomputation is here."""
+    workload = result.deployment.workload
+    if workload.setting is not None:
+        yield workload.setting.words(workload.dp)
+    yield interval_words(result.interval)
+    yield RECOMPUTED if result.simulated.recompute else "nothing is recomputed"
+
+
+RECOMPUTED = "recomputed: forward passes, compute and collectives (simcore optimize: collectives alone, if asked)"
+"""What recomputation is in a simulated iteration, beside what it is in a plan."""
+
+
 def _chunks(result: TrainOutcome) -> str:
     most = "at most " if result.schedule == "latency-aware" else ""  # it takes fewer where latency counts
-    return most + counted(result.request.chunks, "chunk")
+    return most + chunks_words(result.simulated.settings.chunks, tried=result.tried)
 
 
 def _schedule(result: TrainOutcome) -> str:
@@ -105,7 +117,7 @@ def _pipeline(result: TrainOutcome) -> Iterator[tuple[str, str]]:
 
 def _references(result: TrainOutcome) -> Iterator[tuple[str, str]]:
     if result.bound is not None:
-        yield "no schedule beats", f"{format_si(result.bound, 's', 7)} ({result.bound / result.time:.2%} of it)"
+        yield "no schedule beats", f"{format_si(result.bound, 's', 7)} ({result.bound / result.time:.2%} of the time)"
     if result.closed is not None:
         rule = Loop(result.request.loop).closed_form.value
         yield f"closed form, {rule}", f"{format_si(result.closed.total, 's', 7)} ({_rule(result)})"
@@ -164,6 +176,9 @@ def _advice(result: TrainOutcome) -> Iterator[str]:
     if result.fewer is not None and result.fewer[1] < result.time - max(result.gains):
         yield _fewer_chunks(result, *result.fewer)
         return
+    if result.sooner is not None and result.sooner > max(0.0, *result.gains):
+        yield _less_latency(result, result.sooner)
+        return
     if result.widen is None:
         yield "More bandwidth in any one dimension saves nothing."
         return
@@ -178,9 +193,10 @@ def _latency(result: TrainOutcome, limiting: Sequence[int]) -> list[str]:
     """Compare latency with bytes in the limiting dimension; of several, where latency has the largest share."""
     shares, served, latency = result.run.latency_shares, result.run.served, result.run.latency
     d = max(limiting, key=shares.__getitem__)
-    fewer = result.request.chunks > 1 and result.schedule != "latency-aware"
-    aware = fewer and not result.simulated.settings.convention.always_ascending
-    return latency_sentences(shares[d], served[d] - latency[d], fewer=fewer, aware=aware)
+    settings = result.simulated.settings
+    fewer = settings.chunks > 1 and result.schedule != "latency-aware" and not result.tried
+    sends = served[d] - latency[d]
+    return latency_sentences(shares[d], sends, fewer=fewer, schedule=settings.schedule, convention=settings.convention)
 
 
 def _fewer_chunks(result: TrainOutcome, chunks: int, time: float) -> str:
@@ -188,6 +204,16 @@ def _fewer_chunks(result: TrainOutcome, chunks: int, time: float) -> str:
     saved, most = result.time - time, max(0.0, *result.gains)
     return (
         f"Take fewer chunks, not more bandwidth: with --chunks {chunks} the iteration takes {format_si(time, 's', 7)}, "
+        f"{format_si(saved, 's')} less ({saved / result.time:.2%}). With {WIDER - 1:.0%} more bandwidth in the best "
+        f"dimension it takes {format_si(most, 's')} less ({most / result.time:.2%})."
+    )
+
+
+def _less_latency(result: TrainOutcome, saved: float) -> str:
+    """Say what less latency saves, beside what more bandwidth would."""
+    most = max(0.0, *result.gains)
+    return (
+        f"Shorten latency rather than widen links: with {WIDER - 1:.0%} less of it on all links the iteration takes "
         f"{format_si(saved, 's')} less ({saved / result.time:.2%}). With {WIDER - 1:.0%} more bandwidth in the best "
         f"dimension it takes {format_si(most, 's')} less ({most / result.time:.2%})."
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from simcore.errors import InputError, field
+from simcore.models.network.chunk_counts import AUTO
 from simcore.models.network.conventions import ASTRA_SIM_2_AWARE
 from simcore.models.network.conventions import CONVENTIONS as ALL_CONVENTIONS
 from simcore.models.network.schedulers.base import Scheduler
@@ -54,7 +55,14 @@ class TrainRequest(DeploymentRequest):
         choices=Loop,
         help="What waits for what; with simulate layers wait for their input gradients only.",
     )
-    chunks: int = option(default=64, help="Into how many each collective is cut.")
+    chunks: int | str = option(
+        default=AUTO,
+        choices=(AUTO,),
+        beside="COUNT",
+        metavar="auto|COUNT",
+        help="Into how many each collective is cut; auto takes the fastest of 1, 2, 4, ... 64, by ASTRA-sim's "
+        "conventions 64.",
+    )
     schedule: str | type[Scheduler] = option(
         default="ascending", choices=SCHEDULERS, beside="FILE.py:CLASS", help="Order of dimensions per chunk."
     )
@@ -71,7 +79,9 @@ class TrainRequest(DeploymentRequest):
     )
     zero: int = option(default=0, help="Stage of ZeRO: 0 or 3.")
     stages: int = option(default=1, least=1, help="Pipeline stages, on the outermost dimensions.")
-    micro_batches: int | None = option(default=None, least=1, help="Micro-batches; by default four per stage.")
+    micro_batches: int | None = option(
+        default=None, least=1, help="Micro-batches, a divisor of the batch; by default up to four per stage."
+    )
     order: str = option(default="1F1B", choices=PipelineOrder, help="Order of micro-batches.")
 
     def __post_init__(self) -> None:

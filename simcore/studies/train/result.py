@@ -88,12 +88,14 @@ class TrainResult(TrainOutcome):
             "limiting_dimension": None if self.limiting is None else self.limiting + 1,
             "limiting_dimensions": [d + 1 for d in self.tied],
             "schedule": self.schedule,
+            "chunks": self.simulated.settings.chunks,
             "algorithms": {
                 collective.value: [None if each is None else each.value for each in algorithms]
                 for collective, algorithms in run.algorithms.items()
             },
             "latency_shares": list(run.latency_shares),
             "fewer_chunks": None if self.fewer is None else dict(zip(("chunks", "time"), self.fewer, strict=True)),
+            "less_latency": self.sooner,
             "widen": None if self.widen is None else self.widen + 1,
             "dimensions": [dict(row) for row in self.dimensions],
             "layers": [dict(row) for row in self.layers],
@@ -123,7 +125,7 @@ class TrainResult(TrainOutcome):
         if self.profile:
             how += f", profile {self.profile}"
         figure = draw(self.dimensions, parts, self.bound)
-        return {self.stem: caption(figure, f"{budget}; {deployment.workload.name}; {how}")}
+        return {self.stem: caption(figure, f"{budget}; {deployment.workload.title}; {how}")}
 
 
 def _slices(run: IterationRun, deployment: Deployment, prefix: str) -> list[Slice]:

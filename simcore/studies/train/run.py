@@ -9,6 +9,7 @@ from dataclasses import replace
 from numbers import Real
 
 from simcore.errors import InputError, field, written
+from simcore.models.network.chunk_counts import AUTO, is_settled, settled_count
 from simcore.models.network.conventions import convention
 from simcore.models.network.mapping import map_stages
 from simcore.models.network.schedulers.registry import scheduler, scheduler_file
@@ -33,9 +34,9 @@ from simcore.studies.deployment.inputs import (
     variant_of,
 )
 from simcore.studies.deployment.intervals import interval_without_stack
-from simcore.studies.inputs import check_count, parse_budget, part_hash, resolve_network
+from simcore.studies.inputs import LITTLE_LATENCY, check_chunks, parse_budget, part_hash, resolve_network
 from simcore.studies.request import study
-from simcore.studies.train.deployment import deploy, partial_groups
+from simcore.studies.train.deployment import Deployment, deploy, partial_groups
 from simcore.studies.train.iteration import Iteration
 from simcore.studies.train.outcome import PipelineReport
 from simcore.studies.train.request import TrainRequest
@@ -74,8 +75,10 @@ def train(request: TrainRequest) -> TrainResult:
     )  # fmt: skip
     timed = functools.partial(load, profile=device, dtype=request.dtype)
     workload = _workload(timed, degrees, part, request)
-    simulated = replace(asked, recompute=_recompute(request, workload))
+    pipeline = None if asked.pipeline is None else _in_micro_batches(asked.pipeline, request, workload)
+    simulated = replace(asked, recompute=_recompute(request, workload), pipeline=pipeline)
     deployment = deploy(request, simulated.recompute, workload, named, degrees)
+    simulated = _cut(request, simulated, deployment)
     started = time.process_time()
     runs, in_flight = simulated.runs(deployment)
     seconds = time.process_time() - started
@@ -108,7 +111,8 @@ def train(request: TrainRequest) -> TrainResult:
         between=interval_without_stack(terms, kernels, None),
         partial=tuple(partial),
         pipeline=report,
-        fewer=simulated.fewer_chunks(deployment) if _is_latency(run) else None,
+        fewer=simulated.fewer_chunks(deployment) if request.chunks != AUTO and _is_latency(run) else None,
+        sooner=simulated.sooner(deployment, iteration_time) if _is_latency(run) else None,
         warnings=(
             *notes_on([workload]),
             *named.notes,
@@ -130,11 +134,18 @@ def train(request: TrainRequest) -> TrainResult:
     )
 
 
+def _cut(request: TrainRequest, simulated: Iteration, deployment: Deployment) -> Iteration:
+    """Return the iteration in as many chunks as were asked for, or in as many as are fastest."""
+    settings = simulated.settings
+    settled = is_settled(request.chunks, settings.schedule, settings.convention)
+    return simulated if settled else simulated.cut(deployment)
+
+
 def _is_latency(run: IterationRun) -> bool:
-    """Return whether what is waited for most is latency more than bytes."""
+    """Return whether latency is worth a word in the dimension that is waited for most."""
     exposed = run.exposed_by_dimension()
     most = max(exposed)
-    return most > 0 and run.latency_shares[exposed.index(most)] > 1 / 2
+    return most > 0 and run.latency_shares[exposed.index(most)] >= LITTLE_LATENCY
 
 
 def _resolved(request: TrainRequest, simulated: Iteration) -> TrainRequest:
@@ -164,11 +175,14 @@ def _iteration(request: TrainRequest) -> Iteration:
     if zero not in (0, 3):
         expected = "0 or 3: stages 1 and 2 send what plain data parallelism sends"
         raise InputError(field("zero"), written(zero), expected)
-    check_count(field("chunks"), request.chunks)
+    check_chunks(field("chunks"), request.chunks)
     loop = Loop(request.loop)
     return Iteration(
         settings=Settings(
-            request.chunks, scheduler(request.schedule, field("schedule")), convention(request.convention), False
+            settled_count(request.chunks),
+            scheduler(request.schedule, field("schedule")),
+            convention(request.convention),
+            False,
         ),
         loop=loop,
         recompute=request.recompute == "full",
@@ -195,6 +209,28 @@ def _pipeline(request: TrainRequest) -> Pipeline | None:
     if stages == 1:
         return None
     return Pipeline(stages, 4 * stages if micro_batches is None else micro_batches, order)
+
+
+def _in_micro_batches(pipeline: Pipeline, request: TrainRequest, workload: Workload) -> Pipeline:
+    """Return a pipeline whose micro-batches divide the batch; by default the most that do, up to four per stage.
+
+    Raises
+    ------
+    InputError
+        If as many as were asked for do not divide it: no sequence is cut.
+    """
+    batch, count = workload.batch, pipeline.micro_batches
+    if batch is None or batch % count == 0:
+        return pipeline
+    divisors = [each for each in range(1, batch + 1) if batch % each == 0]
+    if request.micro_batches is None:
+        return replace(pipeline, micro_batches=max(each for each in divisors if each <= count))
+    near = [*[each for each in divisors if each < count][-1:], *[each for each in divisors if each > count][:1]]
+    words = " or ".join(map(str, near))
+    raise InputError(
+        field("micro_batches"), str(count), f"a divisor of the batch, {batch} per replica",
+        f"The nearest {'are' if len(near) > 1 else 'is'} {words}; or give another {field('batch')}.",
+    )  # fmt: skip
 
 
 def _network(request: TrainRequest) -> tuple[NetworkSpec, dict[str, str]]:

@@ -154,23 +154,3 @@ def check_job(topology: Topology, job: Job) -> None:
     if not isinstance(job.compute_scale, Real) or not 0 < job.compute_scale < inf:
         found = f"a compute scale of {written(job.compute_scale)}"
         raise InputError(job.name, found, "a finite number above 0", "1 is as is.")
-
-
-def check_bandwidths(topology: Topology, bandwidths: Sequence[float]) -> None:
-    """Refuse bandwidths of another number than dimensions, or that are not above 0 and finite.
-
-    Raises
-    ------
-    InputError
-        Naming the dimension.
-    """
-    if len(bandwidths) != len(topology.dimensions):
-        expected = f"one for each of the {len(topology.dimensions)} dimensions of network {topology.name}"
-        remedy = "Give the bandwidth of one NPU into each dimension [B/s], innermost first."
-        raise InputError("bandwidths", f"{len(bandwidths)} numbers", expected, remedy)
-    for number, bandwidth in enumerate(bandwidths, 1):
-        if not isinstance(bandwidth, Real) or not 0 < bandwidth < inf:
-            remedy = "A dimension without links is left out of the network, or has size 1."
-            raise InputError(
-                f"bandwidths, dimension {number}", f"{written(bandwidth)} B/s", "a finite number above 0", remedy
-            )

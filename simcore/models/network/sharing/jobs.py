@@ -14,11 +14,12 @@ from simpy.events import Event
 
 from simcore.engine import Clock
 from simcore.errors import InputError
+from simcore.models.network.bandwidths import check_bandwidths
 from simcore.models.network.fluid import FluidNetwork
 from simcore.models.network.graph import Link, link_graph
 from simcore.models.network.mapping import Axis
 from simcore.models.network.sharing.fabric import Array, JobFabric
-from simcore.models.network.sharing.job import Job, check_bandwidths, check_job
+from simcore.models.network.sharing.job import Job, check_job
 from simcore.models.network.topology import Topology
 from simcore.models.training.execute import Log, Runner, finish
 from simcore.models.training.program import Issue, Step, iteration

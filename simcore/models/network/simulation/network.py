@@ -12,6 +12,7 @@ from simpy.events import Event
 
 from simcore.engine import Clock
 from simcore.models.network.algorithms import DEFAULT_ALGORITHM, Algorithm
+from simcore.models.network.bandwidths import check_bandwidths
 from simcore.models.network.chunks import ChunkPlan, Optimization, phases, settled_by_dimension
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import PHYSICAL, Convention
@@ -59,6 +60,11 @@ class Network:
     ran : dict of Collective to set of int
         Collectives that were issued, and the dimensions (from 0) that they used.
 
+    Raises
+    ------
+    InputError
+        If bandwidths are not as many as dimensions, or one is below 1 MB/s.
+
     Examples
     --------
     >>> from simcore.models.network.topology import Block, Dimension
@@ -85,6 +91,7 @@ class Network:
     ) -> None:
         if convention.by_message:
             raise ValueError("the congestion-aware convention is simulated message by message: see simulation.links")
+        check_bandwidths(topology, bandwidths)
         self.clock, self.topology, self.bandwidths = clock, topology, tuple(bandwidths)
         self.convention, self.in_flight, self.optimization = convention, in_flight, optimization
         self.schedule = Ascending if convention.always_ascending else schedule

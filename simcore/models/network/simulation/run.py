@@ -9,6 +9,7 @@ from itertools import product
 from simcore.engine import Clock
 from simcore.errors import InputError
 from simcore.models.network.algorithms import DEFAULT_ALGORITHM, Algorithm, that_runs
+from simcore.models.network.chunk_counts import AUTO, fastest, is_settled, settled_count
 from simcore.models.network.chunks import Optimization
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import ASTRA_SIM_2, PHYSICAL, Convention
@@ -64,7 +65,7 @@ def simulate_collective(
     groups: Sequence[int] | None = None,
     *,
     positions: Sequence[Sequence[int]] | None = None,
-    chunks: int = 64,
+    chunks: int | str = AUTO,
     schedule: type[Scheduler] = Ascending,
     in_flight: int = 1,
     optimization: Optimization = Optimization.LOCAL,
@@ -86,8 +87,9 @@ def simulate_collective(
         NPUs of the group along each dimension; by default all.
     positions : sequence of sequence of int, optional
         Where they sit along each dimension, by default neighbours.
-    chunks : int
-        Into how many it is cut.
+    chunks : int or str
+        Into how many it is cut: ``auto`` takes the number of `simcore.models.network.chunk_counts.COUNTS` that is
+        fastest, or 64 by ASTRA-sim's conventions.
     place : str
         What gave the convention, for messages.
 
@@ -106,11 +108,12 @@ def simulate_collective(
     (1542085, 64)
     """
     sizes = tuple(groups) if groups is not None else tuple(each.size for each in topology.dimensions)
+    settled = is_settled(chunks, schedule, convention)
     chosen = tuple(algorithms or (DEFAULT_ALGORITHM[each.block] for each in topology.dimensions))
     if convention.by_message:
         _check_messages(collective, topology, sizes, chosen[0], convention, place)
         alone = topology.dimensions[0]
-        return _run_messages(collective, size, alone, bandwidths, chunks, in_flight, chosen, convention)
+        return _run_messages(collective, size, alone, bandwidths, settled_count(chunks), in_flight, chosen, convention)
 
     network = Network(
         Clock(),
@@ -123,7 +126,12 @@ def simulate_collective(
         algorithms=chosen,
         record=True,
     )
-    ran = run_fastest(network, collective, size, sizes, chunks, positions)
+    if settled:
+        ran = run_fastest(network, collective, size, sizes, settled_count(chunks), positions)
+    else:
+        _, ran = fastest(
+            lambda count: run_fastest(network, collective, size, sizes, count, positions), lambda one: one.clock.now
+        )
     time = convention.after(ran.clock.now, convention.startup) if ran.phases else 0.0
     counts = len({phase.chunk for phase in ran.log}), ran.phases, ran.clock.events
     return _finished(collective, time, ran.busy, ran.sent, bandwidths, *counts, ran.log, ran.algorithms)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from simcore.models.compute.compute_model import KernelCall, profiled
+from simcore.models.compute.predict import ESTIMATED
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.measured import CollectiveProfile
 from simcore.models.network.topology import Topology
@@ -36,9 +37,6 @@ from simcore.models.training.parallel.stage import (
 )
 from simcore.models.training.parallel.stages import Sent
 from simcore.models.training.traffic import flop_of
-
-LOWER_BOUND = "so a lower bound"
-"""End of a note of a kernel whose time comes from a data sheet."""
 
 KERNELS = ("forward", "input gradient", "weight gradient", "recompute")
 """Parts of an iteration that ranks compute."""
@@ -203,9 +201,9 @@ class Evaluator:
         return self._clocks[form.name]
 
     def kernel_notes(self, layout: Layout) -> list[str]:
-        """Return what a reader must know of the kernels' times; with a stack a data sheet is no lower bound."""
+        """Return what a reader must know of the kernels' times; with a stack data sheets are one of its terms."""
         notes = list(self.clock(layout).notes)
-        return notes if self.machine.stack is None else [note for note in notes if not note.endswith(LOWER_BOUND)]
+        return notes if self.machine.stack is None else [note for note in notes if not note.endswith(ESTIMATED)]
 
     def costs(self, layout: Layout) -> tuple[SectionCost, ...]:
         """Return what one repetition of each section costs."""
