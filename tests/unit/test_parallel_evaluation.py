@@ -6,10 +6,10 @@ import math
 from dataclasses import replace
 
 import pytest
+from simcore.models.training.parallel.buckets import Piece, gathered_late, summed_late
 from simcore.models.training.parallel.layout import ContextExchange, Layout, Recompute
 from simcore.models.training.parallel.orders import Pipelined, turns_of
 from simcore.models.training.parallel.pipelining import PARTS, played_seconds
-from simcore.models.training.parallel.replicas import Piece, gathered_late, summed_late
 from simcore.models.training.parallel.stages import Sent, StageTimes, play
 
 from tests.parallel import BARE, DENSE, MIXED, PEAKS, PRODUCTS, evaluator
@@ -103,7 +103,7 @@ def test_buckets_one_by_one():
     assert gathered_late([Piece(1, 1.0, 1.0, 0.1), Piece(3, 1.0, 10.0, 2.0)], 10.0) == pytest.approx(
         2.1 + 2 + 2 - 2 - 1
     )
-    assert summed_late([], 10.0) == gathered_late([], 10.0) == 0.0
+    assert summed_late([], 10.0) == gathered_late([], 10.0) == -math.inf
 
 
 @pytest.mark.parametrize("times", [1, 2, 3, 7])

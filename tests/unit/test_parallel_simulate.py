@@ -108,13 +108,13 @@ def test_sharded_weights_in_a_pipeline(order):
     agrees(layout, (4, 2), (50e9, 25e9), model=DENSE)
 
 
-@pytest.mark.parametrize(("order", "vp"), [("zero-bubble", 2), ("ZBV", 2), ("DualPipeV", 2), ("interleaved", 2)])
-@pytest.mark.parametrize("zero", [0, 1])
-def test_the_closed_form_errs_to_the_long_side_where_chunks_take_turns_and_sums_outlast_the_drain(order, vp, zero):
-    """Gradients of one chunk are summed while the rank takes turns of another; the closed form knows little of it."""
+@pytest.mark.parametrize(("order", "vp"), [one for one in ORDERS if one[1] > 1])
+@pytest.mark.parametrize("zero", [0, 1, 3])
+@pytest.mark.parametrize("bandwidths", [(2e9, 50e9), (20e9, 50e9)])
+def test_chunks_that_take_turns_and_sums_that_outlast_the_drain(order, vp, zero, bandwidths):
+    """Gradients of one chunk are summed while the rank takes turns of another."""
     layout = Layout(pp=2, dp=4, vp=vp, order=order, micro_batches=4, zero=zero)
-    closed, run = both(layout, (4, 2), (2e9, 50e9), model=DENSE)
-    assert 0.9 * closed < run.time < 1.01 * closed
+    agrees(layout, (4, 2), bandwidths, model=DENSE)
 
 
 def test_an_iteration_does_all_that_the_layout_says():

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from simcore.errors import InputError
 from simcore.models.compute.device import Device
 from simcore.models.training.parallel.changes import best_change
+from simcore.models.training.parallel.counted import most_held
 from simcore.models.training.parallel.evaluation import Evaluator
 from simcore.models.training.parallel.layout import Layout, Recompute, total_blocks
 from simcore.models.training.parallel.memory import held_micro_batches
 from simcore.models.training.parallel.orders import Pipelined, turns_of
 from simcore.models.training.parallel.search import capacity, fits, search_layouts
-from simcore.models.training.parallel.stages import most_held
 from simcore.readers.devices import read_device
 from simcore.studies.deployment.layouts import deployed
 from simcore.studies.memory import MemoryRequest, memory

@@ -59,16 +59,20 @@ class ChunkFabric:
         The groups of its collectives.
     chunks : int
         Into how many each collective is cut.
+    in_order : bool
+        Whether collectives that are not urgent keep their order in every dimension, as on one communicator of NCCL.
+        Else a chunk queues when it arrives at a dimension, and may overtake those of an earlier collective.
     """
 
-    def __init__(self, network: Network, groups: Groups, chunks: int) -> None:
-        self.network, self.groups, self.chunks = network, groups, chunks
-        self._urgent = 0
+    def __init__(self, network: Network, groups: Groups, chunks: int, *, in_order: bool = False) -> None:
+        self.network, self.groups, self.chunks, self.in_order = network, groups, chunks, in_order
+        self._urgent = self._others = 0
         self._busy: dict[int, list[float]] = {}
 
     def issue(self, issue: Issue) -> Event:
         """Start a collective now: an urgent one goes ahead of all that is queued, another one behind."""
         self._urgent += issue.urgent
+        self._others += self.in_order and not issue.urgent
         self._busy[issue.key] = list(self.network.busy)
         return self.network.issue(
             issue.collective,
@@ -76,7 +80,7 @@ class ChunkFabric:
             self.groups.sizes(issue.axis),
             chunks=self.chunks,
             label=f"{issue.axis.value} {issue.collective.value}, layer {issue.layer + 1}, {issue.part.value}",
-            priority=float(self._urgent) if issue.urgent else 0.0,
+            priority=float(self._urgent if issue.urgent else -self._others),
             queue=issue.axis.value,
             positions=self.groups.positions(issue.axis),
         )

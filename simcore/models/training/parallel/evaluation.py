@@ -7,7 +7,7 @@ hides, the pipeline's bubble and its messages, sums of gradients, and the update
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from simcore.models.compute.compute_model import KernelCall, profiled
@@ -20,9 +20,10 @@ from simcore.models.training.operator_maker import adam_update
 from simcore.models.training.parallel.costs import KernelClock, SectionCost, in_core, section_cost
 from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
 from simcore.models.training.parallel.memory import RankMemory, block_input, rank_memories
-from simcore.models.training.parallel.pipelining import ends, pipeline_parts
+from simcore.models.training.parallel.pipelining import pipeline_parts
 from simcore.models.training.parallel.placement import Placement
-from simcore.models.training.parallel.replicas import SHARDED, SPLIT, Replicas, Run, runs_of
+from simcore.models.training.parallel.replicas import SHARDED, Replicas, Run, Waits, runs_of
+from simcore.models.training.parallel.sending import Pipeline, ends
 from simcore.models.training.parallel.sharding import sharded_operators
 from simcore.models.training.parallel.stack import Stack, slowest
 from simcore.models.training.parallel.stage import (
@@ -165,23 +166,22 @@ class Evaluator:
         times = self._block_times(layout, costs, placement)
         cut = self._chunks(layout, costs)
         distinct = {id(chunk): chunk for chunk in cut}
-        timed = {key: self._chunk_times(layout, chunk, costs, times) for key, chunk in distinct.items()}
-        chunks = [timed[id(chunk)] for chunk in cut]
+        timed = {key: self._chunk_times(layout, chunk, costs, times, placement) for key, chunk in distinct.items()}
         replicas = self._replicas(layout, costs, placement, times) if layout.replicas > 1 else None
         run = {} if replicas is None else {key: self._runs_of(layout, chunk, costs) for key, chunk in distinct.items()}
         runs = [run[id(chunk)] for chunk in cut] if run else []
         if replicas is not None and layout.zero >= SHARDED:
             for key, own in run.items():
-                timed[key].forward.data, timed[key].backward.data = replicas.of_pass(own)
-        of_rank = chunks_of_ranks(layout)
+                timed[key] = _waiting(timed[key], replicas.of_pass(layout, own))
+        chunks, of_rank = [timed[id(chunk)] for chunk in cut], chunks_of_ranks(layout)
         memory = rank_memories(self.model, layout, cut, costs)
         message = placement.message(self.message_bytes(layout)) if layout.pp > 1 else Sent()
         parts, error = pipeline_parts(layout, chunks, of_rank, message)
         update = {one: self.seconds_of_update(layout, one) for one in {rank.parameters for rank in memory}}
         updates = [update[one.parameters] for one in memory]
         once = None if layout.zero >= SHARDED else replicas
-        late, parts["optimizer"] = ends(layout, chunks, of_rank, updates, once, runs)
-        parts["data-parallel"] += late
+        late, parts["optimizer"] = ends(Pipeline(layout, chunks, of_rank, message, updates), once, runs)
+        parts["data-parallel"] += late - parts["optimizer"]
         if self.machine.spread:
             kernels = math.fsum(parts[name] for name in KERNELS)
             parts["stragglers"] = slowest(self.machine.spread, layout.gpus) * kernels
@@ -256,12 +256,13 @@ class Evaluator:
         return self._cuts[layers]
 
     def _chunk_times(
-        self, layout: Layout, chunk: list[Held], costs: tuple[SectionCost, ...], times: tuple[BlockTimes, ...]
-    ) -> ChunkTimes:
+        self, layout: Layout, chunk: list[Held], costs: tuple[SectionCost, ...], times: tuple[BlockTimes, ...],
+        placement: Placement,
+    ) -> ChunkTimes:  # fmt: skip
         """Return what a chunk takes; with ZeRO-3 what its replicas send is added to it, so that it is its own."""
         key = id(chunk), id(times), layout.recompute, layout.recompute_layers
         if layout.zero >= SHARDED or key not in self._timed:
-            made = chunk_times(layout, chunk, costs, times)
+            made = chunk_times(layout, chunk, costs, times, placement)
             if layout.zero >= SHARDED:
                 return made
             self._timed[key] = made
@@ -277,11 +278,10 @@ class Evaluator:
     def _replicas(
         self, layout: Layout, costs: tuple[SectionCost, ...], placement: Placement, times: tuple[BlockTimes, ...]
     ) -> Replicas:
-        split = layout.pp > 1 and layout.order in SPLIT
-        key = id(costs), id(placement), layout.zero, layout.overlap, split
+        key = id(costs), id(placement), layout.zero, layout.overlap
         if key not in self._sent:
-            self._sent[key] = Replicas(layout, placement, costs, times)
-        return self._sent[key].on(layout)
+            self._sent[key] = Replicas(layout, placement, costs, times, self.message_bytes(layout))
+        return self._sent[key]
 
     def message_bytes(self, layout: Layout) -> float:
         """Return what a GPU hands to the next stage, which a block also reads [B]."""
@@ -319,3 +319,14 @@ class Evaluator:
         own = parameters / layout.replicas if layout.zero else parameters
         call = adam_update(own, 1)
         return self.clock(layout).seconds(KernelCall(call.kernel, call.shape, dtype="fp32"), weights=False)[0]
+
+
+def _waiting(times: ChunkTimes, waits: Waits) -> ChunkTimes:
+    """Return what a chunk takes with what its turns wait for replicas."""
+    times.forward.data = waits.forward
+    apart = waits.input_gradient + waits.weight_gradient
+    if not apart:
+        times.backward.data = waits.backward
+        return times
+    times.backward.data = apart
+    return replace(times, scattered=waits.weight_gradient, hidden=apart - waits.backward)

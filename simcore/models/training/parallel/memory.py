@@ -9,11 +9,11 @@ from functools import lru_cache
 
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.parallel.costs import LOSS, SectionCost, Untimed, section_cost
+from simcore.models.training.parallel.counted import most_held
 from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
 from simcore.models.training.parallel.orders import Pipelined, turns_of
 from simcore.models.training.parallel.sharding import sharded_operators
 from simcore.models.training.parallel.stage import Held, chunks_of, chunks_of_ranks, recomputed
-from simcore.models.training.parallel.stages import most_held
 
 KINDS = ("weights", "gradients", "optimizer", "activations", "logits", "recomputed block", "communication", "workspace")
 """Kinds of memory, in the order in which they are shown."""

@@ -1,4 +1,4 @@
-"""What a pipeline's iteration takes: the parts of its busiest rank, its bubble, its messages, and what replicas add.
+"""What a pipeline's iteration takes: the parts of its busiest rank, its bubble, and its messages.
 
 Orders have a closed form where stages are even or the last one is longest, and a message takes less than a pass; the
 others are played turn by turn.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from simcore.models.training.parallel.counted import backward_turns
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.orders import FOLDED, Pipelined
-from simcore.models.training.parallel.replicas import Replicas, Run
-from simcore.models.training.parallel.stage import ChunkTimes, Seconds
+from simcore.models.training.parallel.stage import ChunkTimes, Seconds, chunks_of_ranks
 from simcore.models.training.parallel.stages import Sent, StageTimes, seconds_of
 
 PARTS = (
@@ -21,7 +21,7 @@ PARTS = (
 """Parts of an iteration, which add up to it."""
 
 PLAYED = frozenset({"zero-bubble", *FOLDED})
-"""Orders whose iteration is played turn by turn; those of the others have a closed form."""
+"""Orders whose iteration is played turn by turn; those of the others have a closed form where chunks are even."""
 
 
 def pipeline_parts(
@@ -42,7 +42,9 @@ def pipeline_parts(
     ):  # fmt: skip
         parts[name] = m * part
     if layout.pp > 1:
-        work = m * totals[busiest]
+        hidden = _hidden(layout, chunks, of_rank[busiest], busiest)
+        parts["data-parallel"] -= hidden
+        work = m * totals[busiest] - hidden
         if is_played(layout, chunks, totals, message):
             alone = max(work, played_seconds(layout, chunks, Sent()))
             parts["pipeline bubble"] = alone - work
@@ -54,6 +56,14 @@ def pipeline_parts(
             parts["pipeline bubble"] = alone
             parts["pipeline messages"] = messages(layout, message.seconds, totals)
     return parts, m * one.error
+
+
+def _hidden(layout: Layout, chunks: Sequence[ChunkTimes], own: Sequence[int], rank: int) -> float:
+    """Return how much less a rank waits for replicas in the backward passes that are one turn [s]."""
+    if not any(chunks[one].hidden for one in own):
+        return 0.0
+    whole = backward_turns(layout.order, layout.pipelined, rank)
+    return sum(times * chunks[one].hidden for one, times in zip(own, whole, strict=True))
 
 
 PHASES = frozenset({"GPipe", "looped"})
@@ -100,38 +110,16 @@ def is_played(layout: Layout, chunks: Sequence[ChunkTimes], totals: Sequence[flo
     message : Sent
         A message to the next stage.
     """
+    distinct = {id(one): one for one in chunks}.values()
     if layout.order in PLAYED or _uneven(totals):
         return True
-    distinct = {id(one): one for one in chunks}.values()
+    if layout.vp > 1 and (layout.order == "looped" or len({one.blocks for one in distinct}) > 1):
+        return True
+    if message.links and chunks[0].alone:
+        late = sum(max(0.0, message.links - alone) for one in chunks for alone in one.alone)
+        if late > UNEVEN / 2 * sum(totals):
+            return True
     return message.channel > min(min(one.forward.total, stage_times(one).input_gradient) for one in distinct)
-
-
-def ends(
-    layout: Layout, chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]], updates: Sequence[float],
-    replicas: Replicas | None, runs: Sequence[Sequence[Run]],
-) -> tuple[float, float]:  # fmt: skip
-    """Return what replicas add to the start and the end of an iteration, and the update [s].
-
-    A pipeline fills from its first rank and drains to it. A later rank has as much more time for its weights and its
-    gradients, where the order of turns does not use that itself.
-    """
-    start = end = spare_forward = spare_backward = 0.0
-    update = updates[0]
-    known: dict[tuple[int, ...], tuple[float, float]] = {}
-    for rank, own in enumerate(of_rank):
-        there = back = 0.0
-        if replicas is not None:
-            key = tuple(id(runs[one]) for one in own)
-            if key not in known:
-                known[key] = replicas.of_iteration([runs[one] for one in own])
-            there, back = known[key]
-        start = max(start, there - spare_forward)
-        if back + updates[rank] - spare_backward > end:
-            end, update = back + updates[rank] - spare_backward, updates[rank]
-        spare_forward += chunks[own[0]].forward.total
-        spare_backward += 0.0 if layout.order in PLAYED else chunks[own[0]].backward.total
-    update = min(update, end)
-    return start + end - update, update
 
 
 def messages(layout: Layout, message: float, totals: Sequence[float] = ()) -> float:
@@ -185,7 +173,7 @@ def _uneven(totals: Sequence[float]) -> bool:
 
 
 def played_seconds(layout: Layout, chunks: Sequence[ChunkTimes], message: Sent) -> float:
-    """Return the time of a pipeline's turns [s]; once it is full, each further round of p micro-batches takes as long.
+    """Return the time of a pipeline's turns [s]; once it is full, each two rounds of p micro-batches take as long.
 
     Parameters
     ----------
@@ -202,16 +190,32 @@ def played_seconds(layout: Layout, chunks: Sequence[ChunkTimes], message: Sent) 
     def of(micro_batches: int) -> float:
         return seconds_of(layout.order, Pipelined(p, micro_batches, layout.vp), stages, message)
 
-    settled = {"GPipe": 2, "1F1B": 3}.get(layout.order, 4)  # rounds until each takes as long as the one before
-    rounds = (m - settled * p) // p
-    if rounds <= 1:
+    full, rounds = settled(layout)
+    if not rounds:
         return of(m)
-    full = m - rounds * p
     whole = of(full)
-    return whole + rounds * (whole - of(full - p))
+    each = (whole - of(full - 2 * p)) / 2
+    if not any(one.hidden for one in chunks):  # the busiest rank may have waited less and less so far
+        each = max(each, p * max(totals_of(chunks, chunks_of_ranks(layout))))
+    return whole + rounds * each
+
+
+def settled(layout: Layout) -> tuple[int, int]:
+    """Return how many micro-batches are played, and how many rounds of p follow that take as long as the last two.
+
+    Messages that queue may make every other round longer.
+
+    Examples
+    --------
+    >>> settled(Layout(pp=4, micro_batches=8)), settled(Layout(pp=4, micro_batches=64))
+    ((8, 0), (16, 12))
+    """
+    p, m = layout.pp, layout.micro_batches
+    rounds = (m - {"GPipe": 3, "1F1B": 4}.get(layout.order, 6) * p) // p
+    return (m, 0) if rounds <= 1 else (m - rounds * p, rounds)
 
 
 def stage_times(chunk: ChunkTimes) -> StageTimes:
     """Return the passes of a chunk as turns have them: recomputation belongs to the input gradient."""
-    weights = chunk.backward.weight_gradient
-    return StageTimes(chunk.forward.total, chunk.backward.total - weights, weights)
+    weights = chunk.backward.weight_gradient + chunk.scattered
+    return StageTimes(chunk.forward.total, chunk.backward.total - weights, weights, chunk.hidden, chunk.alone)

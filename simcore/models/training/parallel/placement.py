@@ -185,6 +185,27 @@ class Placement:
         longer = self.collectives.timing(MESSAGE, span, self.bandwidths).seconds(size) / wire.seconds
         return Sent(*(longer * one for one in wire))
 
+    @cached_property
+    def beside_messages(self) -> frozenset[Axis]:
+        """The groups whose links messages between stages use too."""
+        dimensions = [d for d, stages in enumerate(self.stages) if stages > 1]
+        axes = (Axis.TENSOR, Axis.CONTEXT, Axis.EXPERT, Axis.DATA, Axis.EXPERT_DATA)
+        return frozenset(axis for axis in axes if any(self.sizes(axis)[d] > 1 for d in dimensions))
+
+    def message_work(self, dimensions: Iterable[int], size: float) -> float:
+        """Return for how long a message to the next stage takes links of some dimensions from collectives [s].
+
+        It is the most of any stage in the busiest of them.
+        """
+        most = {d: 0.0 for d in dimensions if self.stages[d] > 1}
+        if not most or size <= 0:
+            return 0.0
+        for stage in range(math.prod(self.stages) - 1):
+            for leg in transfer_legs(self.whole, self.bandwidths, self.stages, stage, stage + 1, size):
+                if leg.dimension in most:
+                    most[leg.dimension] = max(most[leg.dimension], leg.work)
+        return max(most.values())
+
     @property
     def _crosses(self) -> bool:
         """Whether messages between stages leave a node."""

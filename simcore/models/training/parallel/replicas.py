@@ -1,28 +1,37 @@
 """What GPUs that hold the same weights send each other: sums of gradients, gathered weights, and what of it is exposed.
 
 Without ZeRO-3 gradients are summed bucket by bucket while the last micro-batch goes back: a bucket leaves when the
-repetition that fills it has gone back. ZeRO-1 and 2 gather the updated weights in the same buckets while the first
-micro-batch of the next iteration goes forward, and a bucket's repetitions wait for it. ZeRO-3 gathers the weights of
-each repetition one ahead in both passes of every micro-batch, and reduce-scatters its gradients when it has gone back;
-what stands around the blocks is gathered before a forward pass and stays until its backward pass ends, as FSDP2 keeps
-its root.
+repetition that fills it has gone back. Each model chunk has buckets of its own. ZeRO-1 and 2 gather the updated weights
+in the same buckets while the first micro-batch of the next iteration goes forward, and a bucket's repetitions wait for
+it. ZeRO-3 gathers the weights of each repetition one ahead in both passes of every micro-batch, and reduce-scatters its
+gradients when it has gone back; what stands around the blocks is gathered before a forward pass and stays until its
+backward pass ends, as FSDP2 keeps its root.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from copy import copy
 from typing import NamedTuple
 
 from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Axis
 from simcore.models.training.operators import Communication
+from simcore.models.training.parallel.buckets import (
+    Piece,
+    gathered_late,
+    lag,
+    last_bucket,
+    left_after,
+    passed,
+    summed_late,
+)
 from simcore.models.training.parallel.costs import PassCost, SectionCost
+from simcore.models.training.parallel.counted import GRADIENTS
 from simcore.models.training.parallel.layout import Layout, Recompute
-from simcore.models.training.parallel.orders import FOLDED
+from simcore.models.training.parallel.orders import FOLDED, Kind
 from simcore.models.training.parallel.placement import Placement
-from simcore.models.training.parallel.stage import BlockTimes, Held, Seconds, recomputed
+from simcore.models.training.parallel.stage import BlockTimes, Held, recomputed
 
 SHARDED = 3
 """Stage of ZeRO that shards weights."""
@@ -95,99 +104,50 @@ def gradient_bytes(layout: Layout, cost: SectionCost) -> float:
     return layout.number_format.gradient * (cost.dense + cost.experts)
 
 
-class Piece(NamedTuple):
-    """Equal repetitions, each with what it sends.
+class Queue(NamedTuple):
+    """What a model chunk sends once an iteration, as some dimensions see it.
 
     Attributes
     ----------
-    times : int
-        Repetitions.
-    seconds : float
-        What one takes in its pass [s].
-    size : float
-        Its gradients [B].
-    sent : float
-        What its collective takes [s].
+    gathered, gathers : float
+        When its first forward pass can start, after its first bucket starts to be gathered, see `gathered_late`, and
+        what all its buckets take [s].
+    summed, sums : float
+        When its last sum ends, after the last turn that makes gradients, see `summed_late`, and what all of them
+        take [s].
+    forward, backward : float
+        For how long collectives that compute waits for use the same links, in a turn of each kind [s]. Weight
+        gradients have none.
+    message : float
+        For how long a message to the next stage uses them [s].
+    message : float
+        For how long a message to the next stage uses them [s].
+    last : float
+        What its last bucket of sums takes, where others use the same links [s].
     """
 
-    times: int
-    seconds: float
-    size: float
-    sent: float
+    gathered: float
+    gathers: float
+    summed: float
+    sums: float
+    forward: float
+    backward: float
+    message: float
+    last: float = 0.0
 
 
-def summed_late(pieces: Sequence[Piece], bucket: float) -> float:
-    """Return what sums of gradients add to a backward pass [s]: when the last one ends, after the pass.
+class Waits(NamedTuple):
+    """What the turns of a model chunk wait for replicas with ZeRO-3, on each micro-batch [s].
 
-    Parameters
+    Attributes
     ----------
-    pieces : sequence of Piece
-        In the order of the backward pass.
-    bucket : float
-        A bucket leaves when it holds so many bytes [B].
-
-    Examples
-    --------
-    >>> summed_late([Piece(4, 2.0, 10.0, 1.0)], 10.0), summed_late([Piece(4, 2.0, 10.0, 3.0)], 10.0)
-    (1.0, 6.0)
-    >>> summed_late([Piece(4, 2.0, 10.0, 1.0)], 20.0)
-    2.0
+    forward, input_gradient, weight_gradient, backward : float
+        Of each kind of turn; the last is of one that makes both gradients.
     """
-    now = free = filled = waiting = 0.0
-    for count, seconds, size, sent in pieces:
-        if size >= bucket and not filled:  # each repetition is a bucket: the first or the last one decides
-            steady = max(seconds + count * sent, count * seconds + sent)
-            free = max(free + count * sent, now + steady)
-            now += count * seconds
-            continue
-        for _ in range(count):
-            now += seconds
-            filled += size
-            waiting += sent
-            if filled >= bucket:
-                free = max(free, now) + waiting
-                filled = waiting = 0.0
-    if waiting:
-        free = max(free, now) + waiting
-    return max(0.0, free - now)
-
-
-def gathered_late(pieces: Sequence[Piece], bucket: float) -> float:
-    """Return what gathering weights adds to a forward pass before which all of it starts [s].
-
-    Parameters
-    ----------
-    pieces : sequence of Piece
-        In the order of the forward pass.
-    bucket : float
-        A bucket is full with the gradients of so many bytes [B].
-
-    Examples
-    --------
-    >>> gathered_late([Piece(4, 2.0, 10.0, 1.0)], 10.0), gathered_late([Piece(4, 2.0, 10.0, 3.0)], 10.0)
-    (1.0, 6.0)
-    """
-    now = start = sent_by_now = filled = late = 0.0
-    for count, seconds, size, sent in pieces:
-        if size >= bucket and not filled:
-            late = max(late, sent_by_now + sent - now, sent_by_now + count * sent - now - (count - 1) * seconds)
-            sent_by_now += count * sent
-            now += count * seconds
-            start = now
-            continue
-        for _ in range(count):
-            filled += size
-            sent_by_now += sent
-            now += seconds
-            if filled >= bucket:
-                late, start, filled = max(late, sent_by_now - start), now, 0.0
-    return max(late, sent_by_now - start) if filled else late
-
-
-class Exposed(NamedTuple):
-    """What replicas add to an iteration or to a pass: to its forward part, and to its backward part [s]."""
 
     forward: float
+    input_gradient: float
+    weight_gradient: float
     backward: float
 
 
@@ -195,24 +155,12 @@ SPLIT = frozenset({"zero-bubble", *FOLDED})
 """Orders whose weight gradients are turns of their own, in which sums of gradients start."""
 
 
-def turns_between(layout: Layout) -> int:
-    """Return the turns of a rank between the last of one chunk and that of the next one, where all are of one kind.
-
-    Examples
-    --------
-    >>> turns_between(Layout(pp=4, vp=2, micro_batches=8, order="interleaved"))
-    3
-    """
-    if layout.order == "looped":
-        return layout.micro_batches - 1
-    return layout.micro_batches // layout.pipelined.rounds - 1 if layout.order == "interleaved" else 0
-
-
 class Replicas:
     """What replicas of a layout send, in seconds on its network.
 
-    Collectives that compute waits for go first on links that both use. Each dimension that they share is looked at by
-    itself, and all others together; the one that is late decides.
+    Collectives that compute waits for go first on links that both use. Each dimension that they share is a queue of its
+    own, and so are all others together; a repetition waits for the one that is late. Bytes that fill buckets are those
+    of one model chunk.
 
     Parameters
     ----------
@@ -224,50 +172,132 @@ class Replicas:
         Of the whole model.
     times : sequence of BlockTimes
         What repetitions take without what replicas send.
+    message : float
+        What a GPU hands to the next stage [B].
     """
 
     def __init__(
-        self, layout: Layout, placement: Placement, costs: Sequence[SectionCost], times: Sequence[BlockTimes]
-    ) -> None:
+        self, layout: Layout, placement: Placement, costs: Sequence[SectionCost], times: Sequence[BlockTimes],
+        message: float,
+    ) -> None:  # fmt: skip
         others = (
             (Axis.TENSOR, layout.tp), (Axis.CONTEXT, layout.cp), (Axis.EXPERT, layout.ep),
         )  # fmt: skip
-        self._layout = layout
+        self._costs = costs
         axes = (Axis.DATA, Axis.EXPERT_DATA) if layout.ep > 1 else (Axis.DATA,)
         shared = placement.shared(axes, [axis for axis, degree in others if degree > 1]) if layout.overlap else ()
         apart = range(len(placement.bandwidths)) if layout.ep > 1 else shared  # two groups may lie in two dimensions
         alone = tuple(d for d in range(len(placement.bandwidths)) if d not in apart)
-        self._views = [_View(layout, placement, costs, times, (d,), busy=d in shared) for d in apart]
+        self._views = [_View(layout, placement, costs, times, message, (d,), busy=d in shared) for d in apart]
         if alone:
-            self._views.append(_View(layout, placement, costs, times, alone, busy=False))
+            self._views.append(_View(layout, placement, costs, times, message, alone, busy=False))
+        self._queues: dict[tuple[int, float, Recompute, bool, bool], tuple[Queue, ...]] = {}
+        self._waits: dict[tuple[int, Recompute, bool, bool], Waits] = {}
 
-    def on(self, layout: Layout) -> Replicas:
-        """Return the replicas of another layout that sends as much on the same links: its orders may differ."""
-        other = copy(self)
-        other._layout = layout
-        return other
-
-    def of_iteration(self, chunks: Sequence[Sequence[Run]]) -> Exposed:
-        """Return what a rank waits for once an iteration, without ZeRO-3 [s].
+    def queues(self, layout: Layout, chunk: Sequence[Run], *, apart: bool) -> tuple[Queue, ...]:
+        """Return what a model chunk sends once an iteration, without ZeRO-3, as each queue sees it.
 
         Parameters
         ----------
-        chunks : sequence of sequence of Run
-            The repetitions of its model chunks, in the order of the model.
+        layout : Layout
+            One that sends as much on the same links; its orders may differ.
+        chunk : sequence of Run
+            Its repetitions, which must be kept as long as this object.
+        apart : bool
+            Whether the last turn that makes gradients makes those of weights alone.
         """
-        return _latest([view.of_iteration(self._layout, chunks) for view in self._views])
+        key = id(chunk), layout.bucket, layout.recompute, layout.overlap, apart
+        if key not in self._queues:
+            self._queues[key] = tuple(view.queue(layout, chunk, apart=apart) for view in self._views)
+        return self._queues[key]
 
-    def of_pass(self, chunk: Sequence[Run]) -> Exposed:
-        """Return what the passes of a chunk on each micro-batch wait for, with ZeRO-3 [s].
+    def of_pass(self, layout: Layout, chunk: Sequence[Run]) -> Waits:
+        """Return what the turns of a chunk on each micro-batch wait for, with ZeRO-3 [s]; parameters as of `queues`.
 
         With gathers of 3 s and forward passes of 2 s, four repetitions wait for 3 + 3 (3 - 2) s. Backward a repetition
-        hides the next one's gather and the scatter of the one before it.
+        hides the next one's gather and the scatter of the one before it. A turn of weight gradients hides scatters
+        alone.
         """
-        return _latest([view.of_pass(self._layout, chunk) for view in self._views])
+        split = layout.pp > 1 and layout.order in SPLIT
+        key = id(chunk), layout.recompute, layout.overlap, split
+        if key not in self._waits:
+            self._waits[key] = self._of_pass(layout, chunk, split=split)
+        return self._waits[key]
 
+    def _of_pass(self, layout: Layout, chunk: Sequence[Run], *, split: bool) -> Waits:
+        around = [one for one in chunk if not self._costs[one.section].path]
+        root = max(math.fsum(one.times * view.gathers[one.section] for one in around) for view in self._views)
+        there = root + self._walked(layout, chunk, Kind.FORWARD)
+        back = chunk[::-1]
+        together = self._walked(layout, back, Kind.BACKWARD)
+        if not split:
+            return Waits(there, 0.0, 0.0, together)
+        given, weights = (self._walked(layout, back, kind) for kind in (Kind.INPUT_GRADIENT, Kind.WEIGHT_GRADIENT))
+        return Waits(there, given, weights, together)
 
-def _latest(views: Sequence[Exposed]) -> Exposed:
-    return Exposed(*map(max, zip(*views, strict=True))) if len(views) > 1 else views[0]
+    def _walked(self, layout: Layout, chunk: Sequence[Run], kind: Kind) -> float:
+        """Return what a turn waits for gathers that start a repetition ahead, and for scatters after them [s].
+
+        Parameters
+        ----------
+        layout : Layout
+            What is recomputed, and whether anything overlaps.
+        chunk : sequence of Run
+            In the order of the turn.
+        kind : Kind
+            What it computes.
+        """
+        if not layout.overlap:
+            return self._one_by_one(chunk, kind)
+        views, scatters = [(each, each.seconds(layout, kind)) for each in self._views], kind in GRADIENTS
+        lost = self._first_gather(chunk) if kind is not Kind.WEIGHT_GRADIENT else 0.0
+        queued = len(views) * [0.0]  # what is left of scatters when a repetition starts
+        for count, one, following in self._ahead(chunk):
+            section, sends = one.section, scatters and bool(self._costs[one.section].path)
+            sent = [view.sums[section] if sends else 0.0 for view, _ in views]
+            spent = [seconds[section][one.again] for _, seconds in views]
+            if kind is Kind.WEIGHT_GRADIENT or following is None or not self._costs[following].path:
+                queued = [left_after(*each, count) for each in zip(queued, sent, spent, strict=True)]
+                continue
+            for times in (1, count - 1)[: min(count, 2)]:  # each of the others waits as long as the second one
+                gathered = [left + view.gathers[following] for left, (view, _) in zip(queued, views, strict=True)]
+                late, queued = passed(gathered, sent, spent)
+                lost += times * late
+        if scatters:
+            self._end(layout, chunk, queued)
+        return lost + max(queued)
+
+    def _one_by_one(self, chunk: Sequence[Run], kind: Kind) -> float:
+        """Return what a turn waits for where nothing overlaps [s]."""
+        gathers, scatters = kind is not Kind.WEIGHT_GRADIENT, kind in GRADIENTS
+        return max(
+            math.fsum(
+                times * (view.gathers[section] * (gathers and bool(self._costs[section].path))
+                         + view.sums[section] * scatters)
+                for section, times, _ in chunk
+            )
+            for view in self._views
+        )  # fmt: skip
+
+    def _first_gather(self, chunk: Sequence[Run]) -> float:
+        """Return what the first repetition waits for its weights, which nothing hides [s]."""
+        first = chunk[0].section
+        return max(view.gathers[first] for view in self._views) if self._costs[first].path else 0.0
+
+    def _end(self, layout: Layout, chunk: Sequence[Run], queued: list[float]) -> None:
+        """Add what is scattered at the end of a turn to what is left of others; it is changed."""
+        if layout.ep == 1:  # with experts two groups send, whose shares of a queue are not known
+            lag(queued, queued, [view.sums[chunk[-1].section] for view in self._views])
+        around = [one for one in chunk if not self._costs[one.section].path]
+        for at, view in enumerate(self._views):
+            queued[at] += math.fsum(one.times * view.sums[one.section] for one in around)
+
+    def _ahead(self, chunk: Sequence[Run]) -> Iterator[tuple[int, Run, int | None]]:
+        """Yield runs of one repetition or of many, with the section whose gather is issued as each of them starts."""
+        for at, one in enumerate(chunk):
+            if one.times > 1:
+                yield one.times - 1, one, one.section
+            yield 1, one, chunk[at + 1].section if at + 1 < len(chunk) else None
 
 
 class _View:
@@ -279,104 +309,77 @@ class _View:
         Dimensions, from 0.
     busy : bool
         Whether collectives of other groups take time of their links.
+
+    Attributes
+    ----------
+    gathers, sums : list of float
+        What those of a repetition of each section take [s].
     """
 
     def __init__(
         self, layout: Layout, placement: Placement, costs: Sequence[SectionCost], times: Sequence[BlockTimes],
-        dimensions: tuple[int, ...], *, busy: bool,
+        message: float, dimensions: tuple[int, ...], *, busy: bool,
     ) -> None:  # fmt: skip
-        self.costs = costs
-        split = layout.pp > 1 and layout.order in SPLIT and layout.zero < SHARDED
+        self._busy, self._seconds = busy, dict[tuple[bool, Kind], list[tuple[float, float]]]()
 
         def seconds(sent: Iterable[Communication]) -> float:
             return placement.seconds_on(dimensions, sent)
 
-        def free(pass_seconds: float, one: PassCost) -> float:
-            if not busy:
-                return pass_seconds
-            hidden = (each for sent, _ in one.hidden for each in sent)
-            return max(0.0, pass_seconds - seconds((*one.blocking, *hidden)))
+        def used(one: PassCost) -> float:
+            return seconds((*one.blocking, *(each for sent, _ in one.hidden for each in sent))) if busy else 0.0
 
         self._sizes = [gradient_bytes(layout, one) for one in costs]
-        self._sums = [seconds(sums(layout, one)) for one in costs]
-        self._gathers = [seconds(gathers(layout, one)) if layout.zero else 0.0 for one in costs]
-        self._there = [free(time.forward.total, cost.forward) for time, cost in zip(times, costs, strict=True)]
-        back = [
-            time.backward.weight_gradient if split else free(time.backward.total, cost.input_gradient)
-            for time, cost in zip(times, costs, strict=True)
-        ]
+        self.sums = [seconds(sums(layout, one)) for one in costs]
+        self.gathers = [seconds(gathers(layout, one)) if layout.zero else 0.0 for one in costs]
+        self._times = times
+        own = [d for d in dimensions if any(placement.sizes(axis)[d] > 1 for axis in (Axis.DATA, Axis.EXPERT_DATA))]
+        self.message = placement.message_work(own, message) if layout.pp > 1 and layout.overlap else 0.0
+        self._used = [(used(one.forward), used(one.input_gradient), used(one.core), used(one.again)) for one in costs]
 
-        def slowed(again: Iterable[Seconds], passed: Iterable[PassCost]) -> list[tuple[float, float]]:
-            each = zip(back, again, passed, strict=True)
-            return [(one, one if split else one + free(time.total, cost)) for one, time, cost in each]
+    def seconds(self, layout: Layout, kind: Kind) -> Sequence[tuple[float, float]]:
+        """Return for how long a repetition of each section leaves the links free [s], and the same recomputed."""
+        key = layout.recompute is Recompute.FULL, kind
+        if key not in self._seconds:
+            self._seconds[key] = [
+                _free(time, used, kind, full=key[0]) for time, used in zip(self._times, self._used, strict=True)
+            ]
+        return self._seconds[key]
 
-        self._selective = slowed((one.selective for one in times), (one.core for one in costs))
-        self._full = slowed((one.full for one in times), (one.again for one in costs))
-
-    def of_iteration(self, layout: Layout, chunks: Sequence[Sequence[Run]]) -> Exposed:
+    def queue(self, layout: Layout, chunk: Sequence[Run], *, apart: bool) -> Queue:
         """As of `Replicas`."""
+        gathers = sum([times * self.gathers[section] for section, times, _ in chunk]) if layout.zero else 0.0
+        sums = sum([times * self.sums[section] for section, times, _ in chunk])
         if not layout.overlap:
-            count = [(one.times, one.section) for chunk in chunks for one in chunk]
-            return Exposed(*(math.fsum(n * of[i] for n, i in count) for of in (self._gathers, self._sums)))
-        there, back = list[Piece](), list[Piece]()
-        between, slow = turns_between(layout), self._backward(layout)
-        for chunk in chunks if layout.zero else ():
-            here = [self._piece(one, self._there[one.section], self._gathers) for one in chunk]
-            there += [*here, *_silent(between, here)]
-        for chunk in reversed(chunks):
-            here = [self._piece(one, slow[one.section][one.again], self._sums) for one in reversed(chunk)]
-            back += [*(_silent(between, here) if back else ()), *here]
-        return Exposed(gathered_late(there, layout.bucket), summed_late(back, layout.bucket))
+            return Queue(gathers, gathers, sums, sums, 0.0, 0.0, 0.0)
+        gathered = -math.inf
+        if layout.zero:
+            free = self.seconds(layout, Kind.FORWARD)
+            gathered = gathered_late([self._piece(one, free, self.gathers) for one in chunk], layout.bucket)
+        free = self.seconds(layout, Kind.WEIGHT_GRADIENT if apart else Kind.BACKWARD)
+        back = [self._piece(one, free, self.sums) for one in reversed(chunk)]
+        forward, backward, last = self._of_others(layout, chunk, back) if self._busy else (0.0, 0.0, 0.0)
+        return Queue(gathered, gathers, summed_late(back, layout.bucket), sums, forward, backward, self.message, last)
 
-    def of_pass(self, layout: Layout, chunk: Sequence[Run]) -> Exposed:
-        """As of `Replicas`."""
-        around = [one for one in chunk if not self.costs[one.section].path]
-        root_gather, root_sum = (
-            math.fsum(one.times * of[one.section] for one in around) for of in (self._gathers, self._sums)
-        )
-        blocks = [one for one in chunk if self.costs[one.section].path]
-        if not layout.overlap:
-            gather, scatter = (
-                math.fsum(one.times * of[one.section] for one in blocks) for of in (self._gathers, self._sums)
-            )
-            return Exposed(root_gather + gather, gather + scatter + root_sum)
-        slow = self._backward(layout)
-        there = [(*each, self._there[each[1].section], 0.0) for each in self._ahead(chunk)]
-        back = [(*each, slow[each[1].section][each[1].again], self._sums[each[1].section])
-                for each in self._ahead(chunk[::-1])]  # fmt: skip
-        return Exposed(root_gather + self._walked(there), self._walked(back) + root_sum)
+    def _of_others(self, layout: Layout, chunk: Sequence[Run], back: Sequence[Piece]) -> tuple[float, float, float]:
+        """Return for how long turns use these links forward and backward, and the last bucket of sums [s]."""
+        full, forward, backward = layout.recompute is Recompute.FULL, 0.0, 0.0
+        for section, times, again in chunk:
+            used = self._used[section]
+            forward += times * used[0]
+            backward += times * (used[1] + (used[2 + full] if again else 0.0))
+        return forward, backward, last_bucket(back, layout.bucket)
 
-    def _ahead(self, chunk: Sequence[Run]) -> Iterator[tuple[int, Run, float]]:
-        """Yield runs of one repetition or of many with the gather that is issued as each of them starts [s]."""
-        gathers = [self._gathers[one.section] if self.costs[one.section].path else 0.0 for one in chunk]
-        for at, (one, gather) in enumerate(zip(chunk, gathers, strict=True)):
-            if one.times > 1:
-                yield one.times - 1, one, gather
-            yield 1, one, gathers[at + 1] if at + 1 < len(chunk) else 0.0
-
-    def _walked(self, chunk: Sequence[tuple[int, Run, float, float, float]]) -> float:
-        """Return what a pass waits for gathers that start a repetition ahead, and for scatters after them [s]."""
-        first = chunk[0][1].section
-        lost = self._gathers[first] if self.costs[first].path else 0.0
-        queued = 0.0  # what is left of scatters when a repetition starts
-        for count, one, gather, seconds, sent in chunk:
-            scatter = sent if self.costs[one.section].path else 0.0
-            for at in range(min(count, 2)):
-                times = count - 1 if at else 1
-                late = max(0.0, queued + gather - seconds) if gather else 0.0
-                queued = (0.0 if gather else max(0.0, queued - seconds)) + scatter
-                lost += times * late
-        return lost + queued
-
-    def _piece(self, one: Run, seconds: float, sent: Sequence[float]) -> Piece:
-        return Piece(one.times, seconds, self._sizes[one.section], sent[one.section])
-
-    def _backward(self, layout: Layout) -> Sequence[tuple[float, float]]:
-        """Return the backward pass of each section, and the same with what is recomputed."""
-        return self._full if layout.recompute is Recompute.FULL else self._selective
+    def _piece(self, one: Run, seconds: Sequence[tuple[float, float]], sent: Sequence[float]) -> Piece:
+        return Piece(one.times, seconds[one.section][one.again], self._sizes[one.section], sent[one.section])
 
 
-def _silent(times: int, pieces: Sequence[Piece]) -> Iterator[Piece]:
-    """Yield the same turns on other micro-batches, in which nothing is sent."""
-    if times:
-        yield Piece(1, times * sum(one.times * one.seconds for one in pieces), 0.0, 0.0)
+def _free(time: BlockTimes, used: Sequence[float], kind: Kind, *, full: bool) -> tuple[float, float]:
+    """Return for how long a turn's repetition leaves links free [s], and the same where it is recomputed."""
+    if kind is Kind.FORWARD:
+        return (max(0.0, time.forward.total - used[0]),) * 2
+    weights = time.backward.weight_gradient
+    if kind is Kind.WEIGHT_GRADIENT:
+        return weights, weights
+    given = max(0.0, time.backward.total - (0.0 if kind is Kind.BACKWARD else weights) - used[1])
+    again = time.full if full else time.selective
+    return given, given + max(0.0, again.total - used[2 + full])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -194,17 +195,37 @@ class ChunkTimes:
         Its passes, with recomputation in the backward one.
     blocks : int
         Blocks in it.
+    scattered : float
+        What of the backward pass a turn of weight gradients waits for replicas, where it is apart [s].
+    hidden : float
+        How much less a backward pass waits for them that is one turn, where others are apart [s].
+    alone : tuple of float
+        See `simcore.models.training.parallel.stages.StageTimes`.
     """
 
     forward: Seconds
     backward: Seconds
     blocks: int
+    scattered: float = 0.0
+    hidden: float = 0.0
+    alone: tuple[float, float] | tuple[()] = ()
 
 
 def chunk_times(
-    layout: Layout, chunk: Sequence[Held], sections: Sequence[SectionCost], times: Sequence[BlockTimes]
-) -> ChunkTimes:
-    """Return what a model chunk takes for a micro-batch."""
+    layout: Layout, chunk: Sequence[Held], sections: Sequence[SectionCost], times: Sequence[BlockTimes],
+    placement: Placement,
+) -> ChunkTimes:  # fmt: skip
+    """Return what a model chunk takes for a micro-batch.
+
+    Parameters
+    ----------
+    layout, chunk, sections
+        As of `recomputed`.
+    times : sequence of BlockTimes
+        What repetitions take.
+    placement : Placement
+        Where groups lie.
+    """
     forward, backward = Seconds(), Seconds()
     for held, again in recomputed(layout, chunk, sections):
         each = times[held.section]
@@ -212,4 +233,37 @@ def chunk_times(
         backward.add(each.backward, held.count)
         if again:
             backward.add(each.full if layout.recompute is Recompute.FULL else each.selective, again)
-    return ChunkTimes(forward, backward, sum(held.count for held in chunk if sections[held.section].path))
+    blocks = sum(held.count for held in chunk if sections[held.section].path)
+    return ChunkTimes(forward, backward, blocks, alone=_alone(layout, chunk, sections, placement))
+
+
+def _alone(
+    layout: Layout, chunk: Sequence[Held], sections: Sequence[SectionCost], placement: Placement
+) -> tuple[float, float] | tuple[()]:
+    """Return what a chunk's passes compute before their first collective on links of messages [s], if there are any."""
+    beside = placement.beside_messages if layout.pp > 1 else None
+    if not beside:
+        return ()
+    if Axis.DATA in beside and layout.zero == 3 and layout.replicas > 1:
+        return 0.0, 0.0  # weights are gathered first of all
+    held = [(sections[one.section], again) for one, again in recomputed(layout, chunk, sections)]
+    full = layout.recompute is Recompute.FULL
+    back: list[PassCost] = []
+    for one, again in reversed(held):  # of blocks the last ones come first, and the first ones are recomputed
+        back += [one.again if full else one.core] if again else []
+        back.append(one.input_gradient)
+        back.append(one.weight_gradient)
+    return _before([one.forward for one, _ in held], placement), _before(back, placement)
+
+
+def _before(passes: Sequence[PassCost], placement: Placement) -> float:
+    """Return what kernels take before the first collective on links of messages that they wait for [s]."""
+    spent, beside = 0.0, placement.beside_messages
+    for one in passes:
+        for sent, kernels in one.hidden:
+            if any(each.axis in beside for each in sent):
+                return spent + max(0.0, kernels - sum(map(placement.seconds, sent)))
+        spent += one.kernels
+        if any(sent.axis in beside for sent in one.blocking):
+            return spent
+    return math.inf

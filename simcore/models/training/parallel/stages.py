@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from simcore.errors import RunError
+from simcore.models.training.parallel.counted import GRADIENTS, most_held
 from simcore.models.training.parallel.orders import Kind, Pipelined, Turn, stage_of, turns_of
 
 
@@ -37,11 +38,24 @@ class Sent(NamedTuple):
 
 @dataclass(frozen=True)
 class StageTimes:
-    """What the passes of one stage take on a micro-batch [s]."""
+    """What the passes of one stage take on a micro-batch [s].
+
+    Attributes
+    ----------
+    forward, input_gradient, weight_gradient : float
+        Turns of each kind.
+    hidden : float
+        How much less both gradients take in one turn.
+    alone : tuple of float
+        How long a forward pass, and one that makes gradients of inputs, compute before their first collective on links
+        that messages use. Empty where there is none.
+    """
 
     forward: float
     input_gradient: float
     weight_gradient: float
+    hidden: float = 0.0
+    alone: tuple[float, float] | tuple[()] = ()
 
     def of(self, kind: Kind) -> float:
         """Return the time of a turn [s].
@@ -55,7 +69,7 @@ class StageTimes:
             Kind.FORWARD: self.forward,
             Kind.INPUT_GRADIENT: self.input_gradient,
             Kind.WEIGHT_GRADIENT: self.weight_gradient,
-            Kind.BACKWARD: self.input_gradient + self.weight_gradient,
+            Kind.BACKWARD: self.input_gradient + self.weight_gradient - self.hidden,
         }[kind]
 
 
@@ -122,13 +136,13 @@ def play(
     """
     sent = transfer if isinstance(transfer, Sent) else Sent(transfer)
     program = _program(order, size, table)
-    begun, seconds = _run(program.steps, size, stages, sent)
+    begun, free = _run(program.steps, size, stages, sent)
     starts = [[begun[step] for step in own] for own in program.turns]
     stage = [[stage_of(order, size, rank, chunk) for chunk in range(size.chunks)] for rank in range(size.ranks)]
     busy = [
         math.fsum(stages[stage[rank][turn.chunk]].of(turn.kind) for turn in turns) for rank, turns in enumerate(table)
     ]
-    return Played(starts, busy, seconds, [most_held(turns) for turns in table])
+    return Played(starts, busy, max(free, default=0.0), [most_held(turns) for turns in table])
 
 
 @lru_cache(maxsize=1024)
@@ -140,7 +154,84 @@ def seconds_of(order: str, size: Pipelined, stages: tuple[StageTimes, ...], sent
     >>> seconds_of("1F1B", Pipelined(4, 8), 4 * (StageTimes(1.0, 1.0, 1.0),), Sent())
     33.0
     """
-    return _run(_program_of(order, size).steps, size, stages, sent)[1]
+    return max(_run(_program_of(order, size).steps, size, stages, sent)[1], default=0.0)
+
+
+class Ends(NamedTuple):
+    """When the turns of a pipeline end that replicas send after.
+
+    Attributes
+    ----------
+    ranks : list of float
+        By rank, its last turn [s].
+    chunks : list of list of float
+        By rank and chunk, the last turn that makes gradients of it [s].
+    """
+
+    ranks: list[float]
+    chunks: list[list[float]]
+
+
+def ends_of(order: str, size: Pipelined, stages: Sequence[StageTimes], sent: Sent, ready: Sequence[float]) -> Ends:
+    """Return when the turns of a pipeline end that replicas send after.
+
+    Parameters
+    ----------
+    order, size, stages
+        As of `play`.
+    sent : Sent
+        A message to the next stage.
+    ready : sequence of float
+        By rank and chunk in one row, when its first forward pass can start at the earliest [s].
+
+    Examples
+    --------
+    >>> ends_of("1F1B", Pipelined(2, 2), 2 * [StageTimes(1.0, 1.0, 1.0)], Sent(), [0.0, 4.0])
+    Ends(ranks=[12.0, 10.0], chunks=[[12.0], [10.0]])
+    """
+    waiting = _waiting_of(order, size)
+    begun, free = _run(waiting.steps, size, stages, sent, ready)
+    ends = [[begun[step] + stages[stage].of(kind) for step, stage, kind in own] for own in waiting.last]
+    return Ends(free, ends)
+
+
+class _Waiting(NamedTuple):
+    """The turns of all ranks, with a step before the first turn of each chunk that waits for its weights.
+
+    Attributes
+    ----------
+    steps : list of tuple
+        As of `_Program`.
+    last : list of list of (int, int, Kind)
+        By rank and chunk, the last turn that makes gradients: its step, its stage, and what it is.
+    """
+
+    steps: list[_Step]
+    last: list[list[tuple[int, int, Kind]]]
+
+
+@lru_cache(maxsize=256)
+def _waiting_of(order: str, size: Pipelined) -> _Waiting:
+    table, known = turns_of(order, size), _program_of(order, size)
+    first = 2 * size.ranks * size.chunks * size.micro_batches  # where `_run` has what is given to it
+    before: dict[int, list[_Step]] = {}
+    for rank, (turns, places) in enumerate(zip(table, known.turns, strict=True)):
+        for chunk in range(size.chunks):
+            place = next(at for turn, at in zip(turns, places, strict=True)
+                         if turn.chunk == chunk and turn.kind is Kind.FORWARD)  # fmt: skip
+            before.setdefault(place, []).append((rank, -1, first + rank * size.chunks + chunk, -1, -1))
+    steps: list[_Step] = []
+    taken: list[list[int]] = [[] for _ in table]
+    for at, step in enumerate(known.steps):
+        steps += before.get(at, ())
+        if step[1] >= 0:
+            taken[step[0]].append(len(steps))
+        steps.append(step)
+    last = []
+    for rank, turns in enumerate(table):
+        ends = {turn.chunk: (taken[rank][at], turn.kind) for at, turn in enumerate(turns) if turn.kind in GRADIENTS}
+        last.append([(ends[c][0], stage_of(order, size, rank, c), ends[c][1]) for c in range(size.chunks)])
+    return _Waiting(steps, last)
 
 
 class _Link(NamedTuple):
@@ -263,20 +354,26 @@ def _linked(order: str, size: Pipelined, table: Sequence[Sequence[Turn]]) -> lis
 
 
 def _run(
-    steps: Sequence[_Step], size: Pipelined, stages: Sequence[StageTimes], sent: Sent
-) -> tuple[list[float], float]:
-    """Return when each step starts, and when the last one ends [s]. Messages of a rank share its links."""
+    steps: Sequence[_Step], size: Pipelined, stages: Sequence[StageTimes], sent: Sent, ready: Sequence[float] = ()
+) -> tuple[list[float], list[float]]:
+    """Return when each step starts, and when each rank ends [s]. Messages of a rank share its links.
+
+    What is `ready` at some time comes after the passes of all stages.
+    """
     spent = [*(stage.of(kind) for kind in _KINDS for stage in stages), 0.0]
-    done = [0.0] * (2 * len(stages) * size.micro_batches + 2)  # the last two are `_START` and what nothing needs
+    done = [*[0.0] * (2 * len(stages) * size.micro_batches), *ready, 0.0, 0.0]  # at last `_START`, what nothing needs
     free, links = [0.0] * size.ranks, [0.0] * size.ranks
     channels = [0.0] * size.ranks**2
     seconds, on_links, on_channel = sent
+    until = _until(stages) if on_links and any(stage.alone for stage in stages) else ()
     begun = []
     for rank, taken, needed, given, channel in steps:
         now, arrived = free[rank], done[needed]
         if arrived > now:
             now = arrived
         begun.append(now)
+        if until and links[rank] > now + until[taken]:  # its first collective waits for messages
+            now = links[rank] - until[taken]
         now += spent[taken]
         free[rank] = now
         if channel >= 0:
@@ -287,24 +384,14 @@ def _run(
             channels[channel] = left + on_channel
             now = left + seconds
         done[given] = now
-    return begun, max(free, default=0.0)
+    return begun, free
 
 
-def most_held(turns: Sequence[Turn]) -> int:
-    """Return the micro-batches whose activations a rank holds at most, counted by chunk.
-
-    They are held from the forward pass to the end of the last pass that reads them: the weight gradient's, where it is
-    a turn of its own.
-
-    Examples
-    --------
-    >>> from simcore.models.training.parallel.orders import turns_of
-    >>> [most_held(turns) for turns in turns_of("1F1B", Pipelined(4, 8))]
-    [4, 3, 2, 1]
-    """
-    held = most = 0
-    for turn in turns:
-        held += turn.kind is Kind.FORWARD
-        most = max(most, held)
-        held -= turn.kind in {Kind.BACKWARD, Kind.WEIGHT_GRADIENT}
-    return most
+def _until(stages: Sequence[StageTimes]) -> list[float]:
+    """Return what turns compute before their first collective, in the order of `_KINDS` and stages [s]."""
+    by_kind = [stage.alone or (math.inf, math.inf) for stage in stages]
+    return [
+        *(math.inf if kind is Kind.WEIGHT_GRADIENT else both[kind is not Kind.FORWARD]
+          for kind in _KINDS for both in by_kind),
+        math.inf,
+    ]  # fmt: skip

@@ -28,7 +28,7 @@ def step_model(evaluator: Evaluator, layout: Layout) -> StepModel:
     send hides behind kernels alone, not behind the collectives between them, and no later pipeline rank has more time
     for it. Messages in 1F1B take what they take between even stages. So it is never below, as long as no iteration is
     played turn by turn, see `simcore.models.training.parallel.pipelining.is_played`, and as long as one rank is slowest
-    in both passes, which matters to GPipe and looped pipelines. It is equal on one stage without
+    in both passes, which matters to GPipe. It is equal on one stage without
     replicas. The busiest pipeline rank is that of the bandwidths that the evaluator's machine has.
 
     Parameters
@@ -165,7 +165,7 @@ class _Compiling:
                     for chunk in of_rank:
                         self._ahead(axis, chunks[chunk], times)
             else:
-                self._in_buckets(axis, [[run for chunk in of_rank for run in chunks[chunk]] for of_rank in own])
+                self._in_buckets(axis, [[chunks[chunk] for chunk in of_rank] for of_rank in own])
 
     def _sent(self, axis: Axis, one: Run, of: Callable[[Layout, SectionCost], Sequence[Communication]]) -> float:
         """Return what one repetition sends in a group [B], over all links."""
@@ -190,12 +190,12 @@ class _Compiling:
         free = sum(max(0.0, each.kernels - sum(beside for _, beside in each.hidden)) for each in passes)
         return self._share(axis, one) * free if self.layout.overlap else 0.0
 
-    def _in_buckets(self, axis: Axis, ranks: Sequence[Sequence[Run]]) -> None:
+    def _in_buckets(self, axis: Axis, ranks: Sequence[Sequence[Sequence[Run]]]) -> None:
         """Add sums of gradients and gathered weights of an iteration: those of the rank that is latest."""
         for of, forward in ((sums, False), (gathers, True)):
             lines = []
-            for runs in ranks if self.layout.zero or not forward else ():
-                order = runs if forward else runs[::-1]
+            for own in ranks if self.layout.zero or not forward else ():
+                order = own if forward else [chunk[::-1] for chunk in reversed(own)]
                 lines += self._lines(axis, order, of, forward=forward)
             volume, tail = max((line[0] for line in lines), default=0.0), 0.0
             if volume:
@@ -204,23 +204,24 @@ class _Compiling:
                 self._late(axis, volume, min(slack, default=0.0), tail, 1.0)
 
     def _lines(
-        self, axis: Axis, runs: Sequence[Run], of: Callable[[Layout, SectionCost], Sequence[Communication]],
-        *, forward: bool,
+        self, axis: Axis, chunks: Sequence[Sequence[Run]],
+        of: Callable[[Layout, SectionCost], Sequence[Communication]], *, forward: bool,
     ) -> list[tuple[float, float]]:  # fmt: skip
         """Return what buckets must have sent by some time, and the kernels that hide it: exposed is the most of any.
 
         Of sums that is all from a bucket on, and the kernels after it; of gathers all up to a bucket, and those before.
         """
         buckets: list[tuple[float, float]] = []
-        filled = sent = spent = 0.0
-        for one in (run for run in runs for _ in range(run.times)):
-            filled += gradient_bytes(self.layout, self.costs[one.section])
-            sent += self._sent(axis, one, of)
-            spent += self._free(axis, one, forward=forward)
-            if filled >= self.layout.bucket:
-                buckets.append((sent, spent))
-                filled = sent = spent = 0.0
-        buckets.append((sent, spent))
+        for chunk in chunks:
+            filled = sent = spent = 0.0
+            for one in (run for run in chunk for _ in range(run.times)):
+                filled += gradient_bytes(self.layout, self.costs[one.section])
+                sent += self._sent(axis, one, of)
+                spent += self._free(axis, one, forward=forward)
+                if filled >= self.layout.bucket:
+                    buckets.append((sent, spent))
+                    filled = sent = spent = 0.0
+            buckets.append((sent, spent))
         lines, whole, before = [], 0.0, 0.0
         for sent, spent in buckets if forward else buckets[::-1]:
             whole += sent
