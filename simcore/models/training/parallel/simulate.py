@@ -4,8 +4,8 @@ One GPU stands for all of a pipeline rank. It takes the turns of its order; each
 of a model chunk: kernels, collectives that they wait for, collectives beside them, and what replicas send. Collectives
 of all groups share the links of the dimensions that they use, and so do messages between stages.
 
-With 1,024 chunks and without latency it takes what the closed form says within 1 %. What replicas send keeps the order in
-which it is issued, as on one communicator of NCCL. Each model chunk has buckets of its own, as in frameworks.
+With 1,024 chunks and without latency it takes what the closed form says within 1 %. What replicas send keeps the order
+in which it is issued, as on one communicator of NCCL. Each model chunk has buckets of its own, as in frameworks.
 """
 
 from __future__ import annotations
