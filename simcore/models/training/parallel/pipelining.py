@@ -211,7 +211,7 @@ def settled(layout: Layout) -> tuple[int, int]:
     ((8, 0), (16, 12))
     """
     p, m = layout.pp, layout.micro_batches
-    rounds = (m - {"GPipe": 3, "1F1B": 4}.get(layout.order, 6) * p) // p
+    rounds = (m - {"GPipe": 3, "1F1B": 4, "interleaved": 4}.get(layout.order, 6) * p) // p
     return (m, 0) if rounds <= 1 else (m - rounds * p, rounds)
 
 
