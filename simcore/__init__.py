@@ -8,6 +8,7 @@ from simcore._lazy import attach
 from simcore._version import __version__
 
 if TYPE_CHECKING:
+    from simcore.loading import LoadedResult, load
     from simcore.models.network.sharing.jobs import simulate
     from simcore.studies.collective import CollectiveRequest, CollectiveResult, collective
     from simcore.studies.evaluate import EvaluateRequest, Evaluation, evaluate
@@ -30,6 +31,7 @@ __getattr__, __dir__ = attach(
         "Evaluation": "simcore.studies.evaluate",
         "IterationRequest": "simcore.studies.iteration",
         "IterationResult": "simcore.studies.iteration",
+        "LoadedResult": "simcore.loading",
         "MemoryRequest": "simcore.studies.memory",
         "MemoryResult": "simcore.studies.memory",
         "ModelRequest": "simcore.studies.model",
@@ -49,6 +51,7 @@ __getattr__, __dir__ = attach(
         "collective": "simcore.studies.collective",
         "evaluate": "simcore.studies.evaluate",
         "iteration": "simcore.studies.iteration",
+        "load": "simcore.loading",
         "memory": "simcore.studies.memory",
         "model": "simcore.studies.model",
         "optimize": "simcore.studies.optimize",
@@ -68,6 +71,7 @@ __all__ = [
     "Evaluation",
     "IterationRequest",
     "IterationResult",
+    "LoadedResult",
     "MemoryRequest",
     "MemoryResult",
     "ModelRequest",
@@ -88,6 +92,7 @@ __all__ = [
     "collective",
     "evaluate",
     "iteration",
+    "load",
     "memory",
     "model",
     "optimize",

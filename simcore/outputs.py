@@ -143,6 +143,15 @@ def check_output(path: Path, *, force: bool = False, option: str = "") -> None:
     _check_place(path, place, "directory")
 
 
+def first_changed(path: Path) -> Path | None:
+    """Return a file of a directory of results that is not as simcore wrote it; None for none. One may be gone."""
+    for name, wanted in _written(path).items():
+        each = path / name
+        if is_there(each) and (each.is_symlink() or not each.is_file() or _hash(each) != wanted):
+            return each
+    return None
+
+
 def _check_own(path: Path, place: str) -> None:
     """Refuse a directory that simcore did not write, or whose files were changed since."""
     with writing(place, "directory"):
@@ -150,10 +159,9 @@ def _check_own(path: Path, place: str) -> None:
         if not own and not empty:
             found = f"a directory that simcore did not write: it has no {LISTING}"
             raise InputError(place, found, "a new directory, or one of results", "Choose another path.")
-        for name, wanted in own.items():
-            each = path / name
-            if is_there(each) and (each.is_symlink() or not each.is_file() or _hash(each) != wanted):
-                raise _foreign(each, "a file that was changed since simcore wrote it")
+        changed = first_changed(path)
+        if changed is not None:
+            raise _foreign(changed, "a file that was changed since simcore wrote it")
 
 
 def check_file(path: Path, *, option: str = "", force: bool = True) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -123,6 +124,43 @@ def as_html(blocks: Sequence[Block]) -> str:
     <p>Why</p><ul><li>It is so.</li></ul>
     """
     return "\n".join(part for block in blocks for part in _html(block))
+
+
+def as_lines(blocks: Sequence[Block], width: int = 100) -> list[str]:
+    """Return blocks as lines of plain text, which needs no terminal; a table keeps its width.
+
+    Examples
+    --------
+    >>> as_lines([Headline("4D"), Sentences("Why", ["It is so."]), grid("dim", "time", rows=[("1", "2 s")])])
+    ['4D', 'Why', '- It is so.', 'dim  time', '1     2 s']
+    """
+    return [
+        line
+        for block in blocks
+        for text in _texts(block)
+        for line in ([text] if isinstance(block, Grid) else textwrap.wrap(text, width, break_long_words=False))
+    ]
+
+
+def _texts(block: Block) -> Iterator[str]:
+    if isinstance(block, Grid):
+        yield from filter(None, [block.title])
+        yield from _aligned(block)
+    elif isinstance(block, Headline):
+        yield from (line for text in (block.text, block.under) for line in text.splitlines())
+    elif isinstance(block, Text):
+        yield from block.text.splitlines()
+    else:
+        yield from filter(None, [block.title])
+        yield from (f"- {item}" if block.title else item for item in block.items)
+
+
+def _aligned(block: Grid) -> Iterator[str]:
+    cells = [[column.name for column in block.columns], *block.rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        each = zip(row, widths, block.columns, strict=True)
+        yield "  ".join(cell.ljust(w) if column.left else cell.rjust(w) for cell, w, column in each).rstrip()
 
 
 def _html(block: Block) -> Iterator[str]:

@@ -7,25 +7,32 @@ scratch file. CPU seconds stay on the object, for the log.
 from __future__ import annotations
 
 import json
-import platform
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
-from simcore._version import __version__
+from simcore._version import versions as versions
+from simcore.cells import describe
 from simcore.errors import CONTROL, InputError, MissingExtraError, one_line, unknown_name
 from simcore.files import csv_text
 from simcore.outputs import atomic_directory, check_file, is_device, write_atomic
 from simcore.plots import FIGURES, formats, save, without_caption
-from simcore.report import Block, as_html
+from simcore.report import Block, Sentences, as_html, as_lines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
 Row = Mapping[str, Any]
+
+CONTENTS = "contents.json"
+"""The file in the folder of a result that says what is in it: tables with units and types, texts, provenance."""
+FORMAT = 1
+"""Of that file; another one is refused."""
+LONGEST = 40
+"""Lines of a table's or a result's ``repr`` at most: a notebook shows it as it is."""
 
 
 @dataclass(frozen=True)
@@ -60,21 +67,6 @@ class Provenance:
         return asdict(self)
 
 
-def versions(*packages: str) -> dict[str, str]:
-    """Return the versions of simcore, Python and some installed packages.
-
-    Examples
-    --------
-    >>> sorted(versions("numpy"))
-    ['numpy', 'python', 'simcore']
-    """
-    from importlib import metadata
-
-    numbers = {"simcore": __version__, "python": platform.python_version()}
-    numbers.update({name: metadata.version(name) for name in packages})
-    return numbers
-
-
 def with_units(columns: Sequence[str], units: Mapping[str, str]) -> list[str]:
     """Return names of columns with the unit at the end of each that has one: ``busy_s``."""
     return [f"{name}_{units[name]}" if name in units else name for name in columns]
@@ -83,7 +75,8 @@ def with_units(columns: Sequence[str], units: Mapping[str, str]) -> list[str]:
 class Table(Sequence[Row]):
     """An ordered table: a sequence of mappings that all have the same columns.
 
-    It prints as text, shows as HTML in a notebook, and ``pandas.DataFrame(table)`` takes it as it is.
+    It prints as text, shows as HTML in a notebook, and ``pandas.DataFrame(table)`` takes it as it is. Text and HTML of
+    many rows are cut off, and say so. Tables with the same columns, units and rows are equal.
 
     Parameters
     ----------
@@ -92,7 +85,8 @@ class Table(Sequence[Row]):
     rows : sequence of sequences
         A value for each column.
     units : mapping of str to str
-        Units by column, such as ``s`` or ``B_per_s``: CSV has no other place for them than the header.
+        Units by column, such as ``s`` or ``B_per_s``; those of other columns count for nothing. CSV has no other place
+        for them than the header.
 
     Examples
     --------
@@ -107,7 +101,7 @@ class Table(Sequence[Row]):
         self, columns: Sequence[str], rows: Sequence[Sequence[Any]], units: Mapping[str, str] | None = None
     ) -> None:
         self.columns = list(columns)
-        self.units = dict(units or {})
+        self.units = {name: unit for name, unit in (units or {}).items() if name in self.columns}
         self._rows = [tuple(row) for row in rows]
 
     @overload
@@ -134,17 +128,33 @@ class Table(Sequence[Row]):
         """Return the table as CSV text at full precision, the unit of a column at the end of its name."""
         return csv_text(with_units(self.columns, self.units), self._rows)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Table):
+            return NotImplemented
+        return (self.columns, self.units, self._rows) == (other.columns, other.units, other._rows)
+
+    __hash__ = None  # type: ignore[assignment]  # equal by what it holds, and that has no hash
+
     def __repr__(self) -> str:
-        cells = [self.columns, *([_short(value) for value in row] for row in self._rows)]
+        rows, left = self._first()
+        cells = [self.columns, *([_short(value) for value in row] for row in rows)]
         widths = [max(len(row[i]) for row in cells) for i in range(len(self.columns))]
-        return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in cells)
+        lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in cells]
+        return "\n".join([*lines, *([f"... {left} more rows"] if left else [])])
 
     def _repr_html_(self) -> str:
         from html import escape
 
+        rows, left = self._first()
         head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
-        body = "".join("<tr>" + "".join(f"<td>{escape(_short(v))}</td>" for v in row) + "</tr>" for row in self._rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        body = "".join("<tr>" + "".join(f"<td>{escape(_short(v))}</td>" for v in row) + "</tr>" for row in rows)
+        more = f"<p>... {left} more rows</p>" if left else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+    def _first(self) -> tuple[list[tuple[Any, ...]], int]:
+        """Return the rows that are shown, and how many are not."""
+        shown = len(self._rows) if len(self._rows) < LONGEST else LONGEST - 2
+        return self._rows[:shown], len(self._rows) - shown
 
 
 def _short(value: Any) -> str:
@@ -246,6 +256,11 @@ class Result(ABC):
     warnings: tuple[str, ...] = ()
     cpu_seconds: float = field(default=0.0, compare=False)
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__repr__" not in vars(cls):  # a dataclass would make one of all fields, which has thousands of lines
+            cls.__repr__ = Result.__repr__  # type: ignore[method-assign]
+
     @abstractmethod
     def tables(self) -> Mapping[str, Table]:
         """Return all tables by the name of their file, the main one first."""
@@ -295,7 +310,10 @@ class Result(ABC):
         try:
             import pandas
         except ImportError:
-            raise MissingExtraError("to_pandas needs pandas: pip install 'simcore[pandas]'") from None
+            raise MissingExtraError(
+                "to_pandas needs pandas, which is not installed: pip install pandas, or in simcore's checkout "
+                "pip install -e '.[pandas]'"
+            ) from None
         return pandas.DataFrame({column: tables[name].column(column) for column in tables[name].columns})
 
     def write(
@@ -341,10 +359,37 @@ class Result(ABC):
         texts |= {folder / f"{name}.csv": table.to_csv() for name, table in self.tables().items()}
         texts |= {folder / name: text for name, text in self.inputs().items()}
         timeline = self.timeline() if self.keeps_timeline else None
+        texts[folder / CONTENTS] = to_json(self._contents(timeline))
         return texts if timeline is None else texts | timeline.files(folder / "timeline.json")
 
+    def _contents(self, timeline: Timeline | None) -> dict[str, Any]:
+        """Return what the folder holds, for `simcore.load`."""
+        tables = {
+            name: [describe(column, table.units.get(column), table.column(column)) for column in table.columns]
+            for name, table in self.tables().items()
+        }
+        return {
+            "format": FORMAT,
+            "document": f"{self.stem}.json",
+            "tables": tables,
+            "inputs": list(self.inputs()),
+            "timeline": timeline and ["timeline.json", *(["timeline.csv"] if timeline.table is not None else [])],
+            "sentences": self.sentences(),
+            "warnings": list(self.warnings),
+            "provenance": self.provenance.as_dict(),
+        }
+
+    def __repr__(self) -> str:
+        warnings = as_lines(self._warned())[: LONGEST // 4]
+        lines, room = as_lines(self.report()), LONGEST - len(warnings)
+        return "\n".join([*(lines if len(lines) <= room else [*lines[: room - 1], "..."]), *warnings])
+
     def _repr_html_(self) -> str:
-        return as_html(self.report())
+        return as_html([*self.report(), *self._warned()])
+
+    def _warned(self) -> list[Block]:
+        """Return the warnings, which a command prints apart and a notebook would never show."""
+        return [Sentences("Warnings", self.warnings)] if self.warnings else []
 
 
 def to_json(document: Mapping[str, Any]) -> str:

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING
 from simcore._lazy import attach
 
 if TYPE_CHECKING:
-    from simcore.models.compute.compute_model import ComputeModel, ConstantRate, KernelCall
+    from simcore.models.compute.compute_model import ComputeModel, ConstantRate, KernelCall, profiled
     from simcore.models.compute.predict import Prediction
-    from simcore.models.training.architecture import Batch, Transformer
+    from simcore.models.training.architecture import ALL_BIASES, Batch, Transformer
     from simcore.models.training.closed_form import StepModel, StepTime, compile_step, step_time
     from simcore.models.training.layered_model import LayeredModel
     from simcore.models.training.listing import operators_of
     from simcore.models.training.lowering import lower, lower_at_rate, lower_on_profile
     from simcore.models.training.notes import notes_on
     from simcore.models.training.operators import Operator, OperatorList, passes
+    from simcore.models.training.parallel.layout import Layout
+    from simcore.models.training.parallel.memory import RankMemory, memory_of
     from simcore.models.training.program import Loop
     from simcore.models.training.workload import Layer, Phase, Workload
     from simcore.readers.models import read_model
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = attach(
     __name__,
     {
+        "profiled": "simcore.models.compute.compute_model",
+        "memory_of": "simcore.models.training.parallel.memory",
+        "RankMemory": "simcore.models.training.parallel.memory",
+        "Layout": "simcore.models.training.parallel.layout",
+        "ALL_BIASES": "simcore.models.training.architecture",
         "Batch": "simcore.models.training.architecture",
         "ComputeModel": "simcore.models.compute.compute_model",
         "ConstantRate": "simcore.models.compute.compute_model",
@@ -62,17 +69,20 @@ __getattr__, __dir__ = attach(
 )
 
 __all__ = [
+    "ALL_BIASES",
     "Batch",
     "ComputeModel",
     "ConstantRate",
     "KernelCall",
     "Layer",
     "LayeredModel",
+    "Layout",
     "Loop",
     "Operator",
     "OperatorList",
     "Phase",
     "Prediction",
+    "RankMemory",
     "StepModel",
     "StepTime",
     "Transformer",
@@ -81,9 +91,11 @@ __all__ = [
     "lower",
     "lower_at_rate",
     "lower_on_profile",
+    "memory_of",
     "notes_on",
     "operators_of",
     "passes",
+    "profiled",
     "read_model",
     "read_workload",
     "read_workloads",

@@ -168,8 +168,8 @@ def test_a_directory_of_results(tmp_path):
     printed = invoke("all-reduce", "1GiB", "--network", NETWORK, "-o", str(out), "--json")
     found = sorted(path.name for path in out.iterdir())
     assert found == [
-        "collective.json", "collective.pdf", "collective.png", "dimensions.csv", LISTING, "timeline.csv",
-        "timeline.json",
+        "collective.json", "collective.pdf", "collective.png", "contents.json", "dimensions.csv", LISTING,
+        "timeline.csv", "timeline.json",
     ]  # fmt: skip
     assert (out / "collective.json").read_text(encoding="utf-8") == printed
     first = {path.name: path.read_bytes() for path in out.iterdir()}

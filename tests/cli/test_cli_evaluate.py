@@ -114,7 +114,16 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
     for name in ("a", "b"):
         invoke("network-fig14", "--small", "-o", str(tmp_path / name))
     files = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert files == ["fig14.csv", "fig14.pdf", "fig14.png", "points.csv", "result.json", LISTING, "summary.csv"]
+    assert files == [
+        "contents.json",
+        "fig14.csv",
+        "fig14.pdf",
+        "fig14.png",
+        "points.csv",
+        "result.json",
+        LISTING,
+        "summary.csv",
+    ]
     for name in files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     with (tmp_path / "a" / "points.csv").open(encoding="utf-8") as stream:
@@ -125,7 +134,12 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
 
 def test_table_6_is_written_without_a_figure(tmp_path):
     invoke("network-table6", "-o", str(tmp_path / "out"))
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["result.json", LISTING, "table6.csv"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "contents.json",
+        "result.json",
+        LISTING,
+        "table6.csv",
+    ]
 
 
 def test_an_existing_directory_of_the_user_stays(tmp_path, capsys):

@@ -73,7 +73,7 @@ def test_json_has_the_numbers():
 
 def test_a_folder_has_tables_and_a_figure(tmp_path):
     printed(*GPT, "-o", str(tmp_path / "out"))
-    names = {"memory.json", "ranks.csv", "operators.csv", "memory.png", "memory.pdf", LISTING}
+    names = {"memory.json", "contents.json", "ranks.csv", "operators.csv", "memory.png", "memory.pdf", LISTING}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     header = (tmp_path / "out" / "ranks.csv").read_text().splitlines()[0]
     assert header.startswith("rank,weights_B,gradients_B,optimizer_B,activations_B,logits_B,")

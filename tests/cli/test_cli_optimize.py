@@ -52,7 +52,14 @@ def test_text_answers_why():
 def test_output_directory(tmp_path):
     out = tmp_path / "plan"
     run("3D", "325", "175B", "Perf", "Overlap", "-o", str(out))
-    assert sorted(path.name for path in out.iterdir()) == ["plan.csv", "plan.json", "plan.pdf", "plan.png", LISTING]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "contents.json",
+        "plan.csv",
+        "plan.json",
+        "plan.pdf",
+        "plan.png",
+        LISTING,
+    ]
     assert (out / "plan.csv").read_text().startswith("dimension,block,npus,level,bandwidth,")
     with pytest.raises(InputError, match="--force"):
         run("3D", "325", "175B", "Perf", "Overlap", "-o", str(out))

@@ -93,7 +93,16 @@ def test_mfu_is_null_where_nobody_says_the_peak():
 
 def test_a_folder_has_all_that_was_tried(tmp_path):
     printed(*GPT, "-o", str(tmp_path / "out"))
-    names = {"search.json", "best.csv", "changes.csv", "tried.csv", "search.png", "search.pdf", LISTING}
+    names = {
+        "search.json",
+        "contents.json",
+        "best.csv",
+        "changes.csv",
+        "tried.csv",
+        "search.png",
+        "search.pdf",
+        LISTING,
+    }
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     rows = list(csv.DictReader((tmp_path / "out" / "tried.csv").read_text().splitlines()))
     known = json.loads((tmp_path / "out" / "search.json").read_text())

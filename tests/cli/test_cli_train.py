@@ -392,6 +392,7 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
         invoke("2D", "400", "17B", "-o", str(tmp_path / name))
     files = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert files == [
+        "contents.json",
         "dimensions.csv",
         "layers.csv",
         LISTING,

@@ -12,6 +12,7 @@ from simcore.outputs import LISTING, atomic_directory
 
 FILES = [
     "allocation.csv",
+    "contents.json",
     "jct_cdf.pdf",
     "jct_cdf.png",
     "jct_makespan.pdf",

@@ -1,4 +1,4 @@
-"""The documentation is run: examples against their output, console blocks, and the links between pages."""
+"""The documentation is run: examples against their output, blocks of the reference, and links; pages: test_pages."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ DOCS = ROOT / "docs"
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
-FILES = re.compile(r"^```\w+ (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def relative(path: Path) -> str:
@@ -37,24 +35,6 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def commands() -> list[str]:
-    """Every distinct command of the console blocks."""
-    found: dict[str, None] = {}
-    for page in PAGES:
-        for block in CONSOLE.findall(page.read_text(encoding="utf-8")):
-            found.update((line[2:], None) for line in block.splitlines() if line.startswith("$ "))
-    return list(found)
-
-
-def named_files() -> dict[str, str]:
-    """Content of every fenced block that a file name follows: what the console blocks read."""
-    found: dict[str, str] = {}
-    for page in PAGES:
-        for name, content in FILES.findall(page.read_text(encoding="utf-8")):
-            assert found.setdefault(name, content) == content, f"{name} stands for two files"
-    return found
-
-
 @pytest.mark.parametrize("script", EXAMPLES, ids=[path.stem for path in EXAMPLES])
 def test_example_prints_its_output(
     script: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -66,22 +46,6 @@ def test_example_prints_its_output(
 
 def test_every_output_has_its_example() -> None:
     assert sorted((DOCS / "examples").glob("*.out")) == [path.with_suffix(".out") for path in EXAMPLES]
-
-
-@pytest.mark.parametrize("command", commands())
-def test_console_command_runs(
-    command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program, *arguments = shlex.split(command)
-    assert program == "simcore"
-    monkeypatch.chdir(tmp_path)
-    for name, content in named_files().items():
-        (tmp_path / name).write_text(content, encoding="utf-8")
-    with pytest.raises(SystemExit) as stop:
-        run(arguments)
-    printed = capsys.readouterr()
-    assert stop.value.code == 0, printed.err
-    assert printed.out
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[relative(page) for page in PAGES])
@@ -126,30 +90,9 @@ def test_python_blocks_of_the_api_reference_run(capsys: pytest.CaptureFixture[st
     assert "of parameters" in capsys.readouterr().out
 
 
-def test_python_block_of_the_guide_to_training_runs(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (block,) = re.findall(
-        r"^```python\n(.*?)^```", (DOCS / "how-to" / "train.md").read_text(encoding="utf-8"), flags=re.M | re.S
-    )
-    monkeypatch.chdir(tmp_path)
-    exec(block, {})
-    assert "latency-aware: 290.006 ms" in capsys.readouterr().out
-    assert {path.name for path in tmp_path.iterdir()} == {"iteration", "iteration.json", "iteration.csv"}
-    assert (tmp_path / "iteration" / "timeline.json").read_bytes() == (tmp_path / "iteration.json").read_bytes()
-
-
-def test_readme_python_block_runs(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_python_of_the_readme_is_short() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    exec(block, {})
-    printed = capsys.readouterr().out
-    assert "easyscale-heter" in printed
-    assert "0.2078844" in printed
-    assert (tmp_path / "results" / "trace_alloc.png").stat().st_size > 10_000
     assert len([line for line in block.splitlines() if line]) <= 5, "the README stays one screen"
 
 
@@ -181,8 +124,6 @@ def test_a_page_quotes_the_end_of_an_output() -> None:
 @pytest.mark.parametrize(
     ("page", "command"),
     [
-        ("tutorial.md", "kernel matmul 512x512x512 --profile cpu"),
-        ("how-to/calibrate.md", "kernel matmul 4096x4096x4096 --profile a100-40gb.yaml --dtype bf16"),
         ("reference/cli-model.md", "model bert-base"),
         ("reference/cli-model.md", "model resnet50 --batch 32"),
         ("reference/cli-kernel.md", "kernel matmul 4096x4096x4096 --profile v100-16gb"),
@@ -192,8 +133,6 @@ def test_pages_quote_what_a_command_prints(
     page: str, command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name, content in named_files().items():
-        (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(SystemExit):
         run(shlex.split(command))
     text = (DOCS / page).read_text(encoding="utf-8")

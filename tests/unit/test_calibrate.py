@@ -435,7 +435,7 @@ def without_torch(folder, *arguments):
 def test_without_torch_what_measures_says_how_to_install_it(tmp_path, line):
     done = without_torch(tmp_path, *line.split())
     assert done.returncode == 1
-    assert "pip install 'simcore[calibrate]'" in done.stderr
+    assert "in simcore's checkout pip install -e '.[calibrate]'" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,27 +4,35 @@ import csv
 import dataclasses
 import io
 import json
+import os
 
 import pytest
 from click.testing import CliRunner
 from simcore.cli.console import render
 from simcore.cli.main import main
 from simcore.errors import InputError
+from simcore.loading import load
 from simcore.outputs import LISTING
 from simcore.report import Grid, Headline
-from simcore.results import Result, Table
+from simcore.results import CONTENTS, Result, Table
+from simcore.studies.calibrate import calibrate
 from simcore.studies.collective import collective
 from simcore.studies.evaluate import evaluate
+from simcore.studies.iteration import iteration
 from simcore.studies.kernel import break_even, matmul
 from simcore.studies.memory import memory
 from simcore.studies.model import model
 from simcore.studies.optimize import optimize
-from simcore.studies.profile import compare, show, validate
+from simcore.studies.profile import compare, derive, show, validate
 from simcore.studies.rates import rates
 from simcore.studies.request import Request, argument, descriptions, option, study
 from simcore.studies.search import search
 from simcore.studies.trace import trace
 from simcore.studies.train import train
+from simcore.studies.validate import validate as hold
+
+from tests import pages
+from tests.unit import test_collective_tables, test_derived, test_measurements
 
 NETWORK = "Ring(4)@200GB/s,500ns x FC(8)@140GB/s,700ns x Switch(4)@50GB/s,1us"
 
@@ -89,6 +97,17 @@ CASES = {
         {"shape": "4096x4096x8192", "profile": "cpu", "sparsity": 0.3, "granularity": (32, 1), "extrapolate": True},
     ),
     "break-even": (break_even, {"shape": "1024x1024x1024", "granularity": "32x1", "profile": "cpu"}),
+    "iteration": (
+        iteration,
+        {"model": "gpt-1.3b", "gpus": 8, "device": "a100-80gb", "tp": 1, "pp": 2, "global_batch": 64,
+         "stragglers": 0.01, "tokens": "1B"},
+    ),
+    "iteration-simulated": (
+        iteration,
+        {"model": "llama-2-7b", "gpus": 8, "device": "h100", "tp": 2, "pp": 2, "global_batch": 16, "loop": "simulate",
+         "stack": "none"},
+    ),
+    "evaluate-megatron": (evaluate, {"target": "megatron-selene"}),
     "memory": (memory, {"model": "llama-2-7b", "gpus": 8, "device": "h100", "tp": 2, "zero": 1}),
     "memory-misfit": (
         memory,
@@ -128,9 +147,40 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=CASES, ids=str)
+# the same of studies that read files: those of a page of the documentation, and two of its own
+FILE_CASES = {
+    "validate": (hold, {"rows": "iterations.csv"}),
+    "validate-add": (hold, {"add": "iterations.csv"}),
+    "validate-memory": (hold, {"memory": "runs.csv"}),
+    "validate-collectives": (hold, {"collectives": "collectives.csv", "source": "me"}),
+    "derive": (derive, {"name": "mid", "sources": ["old.json", "new.json"], "sheet": "sheet.yaml"}),
+    "calibrate-table": (calibrate, {"measurements": "table.csv", "device": "t4", "source": "me", "output": "t4.json"}),
+    "calibrate-network": (calibrate, {"measurements": "collectives.csv", "network": "dgx-a100", "output": "net.json"}),
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A folder with the files of `FILE_CASES`, as the working directory."""
+    folder, before = tmp_path_factory.mktemp("files"), os.getcwd()
+    page = (pages.DOCS / "how-to" / "validate.md").read_text(encoding="utf-8")
+    texts = {step.name: step.text for step in pages.steps(page) if step.kind == "file"}
+    texts["table.csv"] = "\n".join([test_measurements.HEADER, *test_measurements.ROWS]) + "\n"
+    rows = test_collective_tables.rows(device="a100_80gb")
+    texts["collectives.csv"] = "\n".join([test_collective_tables.HEADER, *rows]) + "\n"
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    test_derived.write(folder)
+    os.chdir(folder)
+    yield folder
+    os.chdir(before)
+
+
+@pytest.fixture(scope="module", params=[*CASES, *FILE_CASES], ids=str)
 def ran(request):
-    study, inputs = CASES[request.param]
+    if request.param in FILE_CASES:
+        request.getfixturevalue("files")
+    study, inputs = (CASES | FILE_CASES)[request.param]
     return study, study(**inputs)
 
 
@@ -167,7 +217,7 @@ def test_a_result_has_every_face(ran, tmp_path):
 def test_a_result_writes_what_it_is(ran, tmp_path):
     _, result = ran
     result.write(tmp_path / "out")
-    files = {f"{result.stem}.json", *(f"{name}.csv" for name in result.tables())}
+    files = {f"{result.stem}.json", CONTENTS, *result.inputs(), *(f"{name}.csv" for name in result.tables())}
     files |= {f"{name}.{suffix}" for name in result.figures() for suffix in ("png", "pdf")}
     timeline = result.timeline() if result.keeps_timeline else None
     if timeline is not None:
@@ -183,9 +233,29 @@ def test_a_result_writes_what_it_is(ran, tmp_path):
     result.write(tmp_path / "out", force=True)
 
 
+def test_a_result_is_read_back_as_it_was_written(ran, tmp_path):
+    _, result = ran
+    result.write(tmp_path / "out")
+    again = load(tmp_path / "out")
+    assert again.tables() == result.tables()
+    assert again.as_dict() == json.loads(result.to_json())
+    assert again.to_json() == result.to_json()
+    assert (again.sentences(), again.warnings, again.inputs()) == (result.sentences(), result.warnings, result.inputs())
+    assert again.provenance.as_dict() == json.loads(json.dumps(result.provenance.as_dict()))
+    assert again.timeline() == (result.timeline() if result.keeps_timeline else None)
+    again.write(tmp_path / "again")
+    for path in (tmp_path / "again").iterdir():
+        if not path.name.endswith(".sha256"):
+            assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes()
+    for shown in (result, again):
+        assert 1 < len(repr(shown).splitlines()) <= 40
+        assert "<h3>" in shown._repr_html_() or "<table>" in shown._repr_html_()
+        assert all(warning.split()[0] in repr(shown) for warning in shown.warnings[:1])
+
+
 @pytest.mark.parametrize("made", sorted({study.request for study, _ in CASES.values()}, key=lambda each: each.study))
 def test_each_field_is_an_option_or_argument_of_the_command(made):
-    words = made.study.split()
+    words = ["train"] if made.study == "iteration" else made.study.split()
     text = CliRunner().invoke(main, [*words, "--help"], catch_exceptions=False).stdout
     for name, each in descriptions(made).items():
         if not each.scripts_only:

@@ -158,10 +158,15 @@ def run(*arguments):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for device in (OLD, NEW):
-        (tmp_path / f"{device.name}.json").write_text(profile_text(profile_of(device)))
-    (tmp_path / "sheet.yaml").write_text(SHEET)
+    write(tmp_path)
     return tmp_path
+
+
+def write(folder):
+    """Write two profiles and a sheet."""
+    for device in (OLD, NEW):
+        (folder / f"{device.name}.json").write_text(profile_text(profile_of(device)))
+    (folder / "sheet.yaml").write_text(SHEET)
 
 
 def test_a_sheet_and_two_profiles_become_a_profile(folder):

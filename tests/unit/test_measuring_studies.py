@@ -59,6 +59,10 @@ def test_the_result_has_every_face(measured, tmp_path):
     contract.test_a_result_writes_what_it_is(measured, tmp_path)
 
 
+def test_the_result_is_read_back(measured, tmp_path):
+    contract.test_a_result_is_read_back_as_it_was_written(measured, tmp_path)
+
+
 def test_each_field_is_an_option():
     contract.test_each_field_is_an_option_or_argument_of_the_command(CalibrateRequest)
 

@@ -73,7 +73,9 @@ MAY_IMPORT = {
     "simcore.report": [],
     "simcore.progress": [],
     "simcore.plots": ["errors"],
-    "simcore.results": ["_version", "errors", "files", "outputs", "plots", "report"],
+    "simcore.cells": ["errors"],
+    "simcore.results": ["_version", "cells", "errors", "files", "outputs", "plots", "report"],
+    "simcore.loading": ["cells", "errors", "outputs", "report", "results"],
     "simcore.models": ["engine", "errors", "models", "numerals", "plugins", "progress", "units"],
     "simcore.readers": ["documents", "errors", "files", "models", "numerals", "outputs", "readers", "units"],
     "simcore.traces": ["errors", "files", "models", "numerals", "outputs", "readers", "traces", "units"],
@@ -194,7 +196,9 @@ def test_the_public_surface():
     ]  # fmt: skip
     results = ["Evaluation", *(f"{verb.title()}Result" for verb in verbs if verb != "evaluate")]
     requests = [f"{verb.title()}Request" for verb in verbs]
-    assert sorted(simcore.__all__) == sorted(["__version__", "simulate", *verbs, *results, *requests])
+    assert sorted(simcore.__all__) == sorted(
+        ["__version__", "LoadedResult", "load", "simulate", *verbs, *results, *requests]
+    )
     for name in simcore.__all__:
         assert getattr(simcore, name) is not None
         assert name in dir(simcore)

@@ -30,7 +30,7 @@ def require_torch() -> Any:
     try:
         import torch
     except ImportError:
-        text = "measuring needs torch, which is not installed: pip install 'simcore[calibrate]'"
+        text = "measuring needs torch, which is not installed: in simcore's checkout pip install -e '.[calibrate]'"
         raise MissingExtraError(text) from None
     return torch
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from simcore.errors import InputError, field
 from simcore.models.network.measured import CollectiveProfile
-from simcore.outputs import check_file, write_atomic
+from simcore.outputs import check_file
 from simcore.report import Block, Headline, Text
 from simcore.results import Provenance, Result, Table, versions
+from simcore.studies.calibrate.output import write_anew
 from simcore.studies.calibrate.request import CalibrateRequest
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def of_collectives(request: CalibrateRequest, path: Path) -> CollectivesResult:
     assert request.measurements is not None
     assert request.network is not None
     started = time.process_time()
-    check_file(path, option=field("output"), force=request.force)
+    check_file(path, option=field("output"))
     network = read_any_network(request.network, field("network"))
     near, far = _bandwidths(network.value, str(request.network))
     table = read_collectives(request.measurements, "" if request.device == DEVICE else request.device)
@@ -130,7 +131,7 @@ def of_collectives(request: CalibrateRequest, path: Path) -> CollectivesResult:
     derived = "What of it was not measured is derived from an all-reduce, and between nodes assumed."
     profile = replace(fitted, source=source, derived=derived)
     document = _document(network.value, profile, f"collectives of {device} fitted to {len(rows)} rows")
-    write_atomic(path, json.dumps(document, indent=1) + "\n")
+    write_anew(path, json.dumps(document, indent=1) + "\n", force=request.force)
     return CollectivesResult(
         network=network.value.topology.name,
         profile=profile,

@@ -11,8 +11,9 @@ from simcore.calibrate.calibration import Calibration
 from simcore.errors import field
 from simcore.models.compute.device import Device
 from simcore.models.compute.profile import Fit, KernelProfile
-from simcore.outputs import check_file, write_atomic
+from simcore.outputs import check_file
 from simcore.results import Provenance, versions
+from simcore.studies.calibrate.output import write_anew
 from simcore.studies.calibrate.request import CalibrateRequest
 from simcore.studies.calibrate.result import CalibrateResult
 
@@ -46,7 +47,7 @@ def of_table(request: CalibrateRequest, path: Path) -> CalibrateResult:
     assert request.measurements is not None
     started = time.process_time()
     device = read_device(request.device, field("device")).value
-    check_file(path, option=field("output"), force=request.force)
+    check_file(path, option=field("output"))
     table = read_table(request.measurements, device, field("measurements"))
     start = None
     if isinstance(table.value, OperatorTimes):
@@ -64,7 +65,7 @@ def of_table(request: CalibrateRequest, path: Path) -> CalibrateResult:
     mark = {"device": device.name, "rows": rows.partition(" ")[0], "table": table.sha256}
     fits = (*named, *_unmeasured(named, rest), *_unmeasured((*named, *rest), _sheet(device)))
     profile = KernelProfile(path.stem, device, ORIGIN, fits, samples, mark, f"{device.name}, from {rows}", source)
-    write_atomic(path, profile_text(profile))
+    write_anew(path, profile_text(profile), force=request.force)
     return CalibrateResult(
         calibration=Calibration(profile, None, 0, ()),
         path=path,
