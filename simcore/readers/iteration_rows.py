@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
-from simcore.models.training.architecture import Embedding, Experts, Transformer
+from simcore.models.training.architecture import Batch, Embedding, Experts, Transformer
 from simcore.models.training.functions import Activation, Functions, Norm, Positions
+from simcore.models.training.listing import operators_of
 from simcore.models.training.parallel.layout import Layout, NumberFormat, Recompute, Splitter
 from simcore.outputs import is_there
 from simcore.readers.devices import default_network
 from simcore.readers.iteration_software import FRAMEWORKS, NEMO, OTHER, OTHER_ATTENTION, SOFTWARE, Software
 from simcore.readers.memory_iterations import BLOOM_BF16, SAILOR_HEADS, gpt
 from simcore.readers.memory_rows import Unexpressed, whole
-from simcore.readers.row_sizes import check_sizes
+from simcore.readers.row_sizes import check_batch, check_parameters, check_sizes
 from simcore.readers.zoo import names
 
 Row = Mapping[str, str]
@@ -103,11 +105,19 @@ def described(row: Row) -> Iteration:
     software = next((each for name, each in SOFTWARE if name in row["source"]), None) or _by_framework(row)
     profile, network = _device(row)
     model, sequence = _model(row), whole(row, "seq_len")
+    layout = _layout(row, model, software)
+    check_parameters(row, _parameters(model))
     passes = "forward" if kind == "inference" else "passes" if "no optimizer" in kind else "iteration"
     return Iteration(
-        model, sequence, _layout(row, model, software), profile, network, _stack(row, software, profile), passes,
+        model, sequence, layout, profile, network, _stack(row, software, profile), passes,
         _attention(software, profile),
     )  # fmt: skip
+
+
+@cache
+def _parameters(model: Transformer) -> float:
+    """Return how many parameters a model has: bytes of elements of one byte."""
+    return operators_of(model, Batch(sequence=1, sequences=1, element=1)).parameters
 
 
 def _by_framework(row: Row) -> Software:
@@ -193,6 +203,7 @@ def _degree(row: Row, column: str) -> int:
 def _layout(row: Row, model: Transformer, software: Software) -> Layout:
     tp, pp, cp, ep = (_degree(row, name) for name in ("tp", "pp", "cp", "ep"))
     micro, dp = whole(row, "micro_batch"), _replicas(row, tp * pp * cp)
+    check_batch(row, dp)
     torch_cuts = software.splitter is Splitter.DTENSOR
     if torch_cuts and pp > 1:
         micro = max(1, micro // pp)  # the table has the local batch

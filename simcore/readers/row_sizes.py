@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from simcore.numerals import as_real
-from simcore.readers.memory_rows import Unexpressed
+from simcore.readers.memory_rows import Unexpressed, whole
 
 MOST = {
     "hidden": 10**6, "layers": 10**4, "heads": 10**5, "kv_heads": 10**5, "ffn": 10**7, "vocab": 10**8, "topk": 10**5,
@@ -20,6 +20,51 @@ MOST_PARAMETERS = 1e6
 
 MAY_BE_ZERO = "experts"
 """Column in which a model without any may say so."""
+
+
+FAR = 0.25
+"""Parameters of public rows and of their sizes differ by 11 % at most; by more than this share they contradict."""
+
+
+def check_parameters(row: Mapping[str, str], parameters: float) -> None:
+    """Refuse a row whose sizes make another model than its parameters say.
+
+    Parameters
+    ----------
+    row : mapping of str to str
+        With ``params_b``, which may be empty.
+    parameters : float
+        Of the model that the sizes make.
+
+    Raises
+    ------
+    Unexpressed
+        With both numbers.
+    """
+    said = as_real(row.get("params_b", ""))
+    if said and abs(parameters / (said * 1e9) - 1) > FAR:
+        raise Unexpressed(f"params_b is {said:g}, and the sizes in the row make {parameters / 1e9:.3g}")
+
+
+def check_batch(row: Mapping[str, str], replicas: int) -> None:
+    """Refuse a row whose ``grad_accum`` x ``micro_batch`` x replicas is another batch than ``global_batch``.
+
+    Raises
+    ------
+    Unexpressed
+        With the product.
+
+    Examples
+    --------
+    >>> check_batch({"grad_accum": "2", "micro_batch": "4", "global_batch": "64"}, 8)
+    >>> check_batch({"grad_accum": "", "micro_batch": "4", "global_batch": "128"}, 8)
+    """
+    if not row.get("grad_accum"):
+        return
+    steps, each, batch = (whole(row, name) for name in ("grad_accum", "micro_batch", "global_batch"))
+    if steps * each * replicas != batch:
+        made = f"grad_accum {steps} x micro_batch {each} x DP {replicas}"
+        raise Unexpressed(f"{made} is {steps * each * replicas:,}, not the global_batch of {batch:,}")
 
 
 def check_sizes(row: Mapping[str, str]) -> None:

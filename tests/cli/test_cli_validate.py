@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 
@@ -150,6 +151,15 @@ def test_an_unknown_source_is_refused(rows):
     assert str(refused) == "--source: found 'bloom', expected a part of one of mine: torchtitan."
 
 
+def test_sources_are_listed_in_words_that_choose_them(rows):
+    sources = ["VIA-Research/vTrain@f8dda847 (MICRO'24)", "bigscience-workshop/bigscience@9e64edec, and a long name"]
+    path = rows(*({**MEASURED, "source": source} for source in sources))
+    refused = str(asked("--rows", path, "--source", "nobody").exception)
+    assert refused.endswith("one of VIA-Research/vTrain, bloom, bigscience-workshop/bigscience.")
+    for word in ("VIA-Research/vTrain", "bloom", "bigscience-workshop/bigscience"):
+        assert asked("--rows", path, "--source", word).exit_code == 0
+
+
 OWN = {
     "row_id": "a", "source": "mine", "model": "llama-toy", "layers": "4", "hidden": "2048", "heads": "16",
     "ffn": "5504", "vocab": "32000", "seq_len": "1024", "device": "h100_80gb", "gpus": "8", "precision": "bf16",
@@ -157,6 +167,16 @@ OWN = {
     "kind": "pretrain",
 }  # fmt: skip
 """A row that can be expressed."""
+
+
+def test_every_row_of_the_directory_has_its_model_and_gpus(tmp_path):
+    path = table(tmp_path / "rows.csv", [OWN, {**OWN, "row_id": "b", "params_b": "70"}])
+    asked("--rows", str(path), "-o", str(tmp_path / "out"))
+    with (tmp_path / "out" / "validate.csv").open(encoding="utf-8") as stream:
+        first, second = csv.DictReader(stream)
+    assert (first["model"], first["gpus"], first["why_not"]) == ("llama-toy", "8", "")
+    assert (second["model"], second["gpus"], second["predicted"]) == ("llama-toy", "8", "")
+    assert "params_b is 70" in second["why_not"]
 
 
 def test_rows_that_the_model_judges_itself(tmp_path):

@@ -253,3 +253,15 @@ def test_any_degrees_have_a_time_or_a_reason(base, tp, pp, vp, cp, dp, micro_bat
 def test_words_that_are_not_understood_are_no_settings(column):
     with pytest.raises(Unexpressed, match=f"{column} (is )?'banana'"):
         told(NEMO, **{column: "banana"})
+
+
+def test_a_batch_that_its_columns_do_not_make_is_refused():
+    assert told(PLAIN, grad_accum="2").layout.micro_batches == 2
+    with pytest.raises(Unexpressed, match=r"grad_accum 3 x micro_batch 2 x DP 16 is 96, not the global_batch of 64"):
+        told(PLAIN, grad_accum="3")
+
+
+def test_parameters_that_the_sizes_do_not_make_are_refused():
+    assert told(PLAIN, params_b="1.3").model.blocks == 24
+    with pytest.raises(Unexpressed, match=r"params_b is 70, and the sizes in the row make 1\.2"):
+        told(PLAIN, params_b="70")

@@ -9,7 +9,7 @@ import pytest
 from simcore.errors import InputError
 from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Axis
-from simcore.models.network.measured import CollectiveProfile, Curve
+from simcore.models.network.measured import CollectiveProfile, Curve, Timing
 from simcore.models.network.nccl import MESSAGE, Line, Span, priced, steps, unaligned, volume
 from simcore.models.training.operators import Communication
 from simcore.models.training.parallel.evaluation import Evaluator, Machine
@@ -18,6 +18,7 @@ from simcore.models.training.parallel.placement import Placement
 from simcore.readers.cluster_networks import network_for
 from simcore.readers.collective_profiles import profile_document, read_collective_profile
 from simcore.readers.zoo import names
+from simcore.studies.validate.collectives import interval_of
 
 from tests.parallel import DENSE, GPU, evaluator
 
@@ -208,3 +209,12 @@ def test_factors_need_as_many_sizes(tmp_path):
     path.write_text(NETWORK + "  curves: [{kind: all-reduce, near: 8, bytes: [1, 2], factors: [1.0]}]\n")
     with pytest.raises(InputError, match="2 sizes and 1 factors"):
         network_for(path, 8)
+
+
+def test_a_curve_that_no_size_was_held_out_from_has_no_error():
+    curve = Curve("all-reduce", Span(8), "", (1e6,), (1.0,))
+    timing = Timing(((1e-5, 1e-11),), (1e6,), (2e-5,), (curve,), "measured")
+    assert timing.error is None
+    low, high = interval_of(timing)
+    assert low < 1 < high
+    assert replace(timing, curves=(curve, replace(curve, error=0.02))).error == 0.02

@@ -127,10 +127,10 @@ def test_every_row_is_written_with_a_prediction_or_a_reason(predicting, file, tm
     found = validate(rows=file(LLAMA, {**LLAMA, "row_id": "two"}))
     found.write(tmp_path / "out")
     first, *rows = (tmp_path / "out" / "validate.csv").read_text(encoding="utf-8").splitlines()
-    assert first == "row_id,source,device,precision,kind,predicted,low,high,measured,fitted,why_not"
+    assert first == "row_id,source,device,precision,kind,model,gpus,predicted,low,high,measured,fitted,why_not"
     assert rows == [
-        "one,mine: torchtitan,h100_80gb,bf16,pretrain,2.2,2.0,2.4,2.0,True,",
-        "two,mine: torchtitan,h100_80gb,bf16,pretrain,,,,2.0,False,no device",
+        "one,mine: torchtitan,h100_80gb,bf16,pretrain,,,2.2,2.0,2.4,2.0,True,",
+        "two,mine: torchtitan,h100_80gb,bf16,pretrain,,,,,,2.0,False,no device",
     ]
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names >= {"validate.json", "sources.csv", "by_source.csv", "total.csv", "unexpressed.csv"}

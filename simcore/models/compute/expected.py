@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from simcore.models.compute.kernels import seconds_of
 from simcore.models.compute.profile import Errors, Fit, KernelProfile, Sample, Shape
 
+SEEN = "on fitted shapes"
+"""Basis of an error where nothing was held out."""
+
 NEAREST = 3
 """Samples that count as near a shape."""
 
@@ -92,7 +95,7 @@ def expected_error(profile: KernelProfile, fit: Fit, shape: Shape | None) -> Exp
         Where the prediction is asked for; None for nowhere in particular, and then the first two count.
     """
     unseen = "on devices left out" if fit.origin == "derived" else "on held-out shapes"
-    errors_on = [(fit.errors_held_out, unseen), (Errors.of(fit.residuals), "on fitted shapes")]
+    errors_on = [(fit.errors_held_out, unseen), (Errors.of(fit.residuals), SEEN)]
     known = [ExpectedError(errors.mape, basis) for errors, basis in errors_on if errors is not None]
     near = None if shape is None else _near(profile, fit, shape)
     if shape is not None and fit.correction is not None and fit.origin == "fitted":  # its residuals are honest

@@ -270,5 +270,6 @@ class Timing:
 
     @property
     def error(self) -> float | None:
-        """Mean absolute relative error on sizes that were held out; None where nothing was measured."""
-        return max((one.error for one in self.curves), default=None)
+        """Mean absolute relative error on sizes that were held out; None where none were."""
+        # an error of exactly 0 is that of a group from which no size could be held out
+        return max((one.error for one in self.curves if one.error), default=None)

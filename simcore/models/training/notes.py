@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from simcore.models.compute.expected import SEEN
 from simcore.models.training.workload import KernelTime, Workload
 
 BLOCKS_ALONE = "blocks alone: the model has no vocabulary, so embedding, output layer and update are left out"
@@ -23,6 +24,7 @@ def notes_on(workloads: Sequence[Workload]) -> list[str]:
     costs = list({(cost.layer, cost.direction, cost.call): cost for each in times for cost in each.costs}.values())
     error = mean_error(costs)
     known = "no measured error" if error is None else f"expected error of a kernel {error:.1%}"
+    known += ", nothing held out" if all(cost.prediction.basis == SEEN for cost in costs) and error is not None else ""
     sources = ", ".join(dict.fromkeys(each.source for each in times))
     cautions = dict.fromkeys(caution for each in times for caution in each.cautions)
     alone = () if any(each.complete for each in times) else (BLOCKS_ALONE,)

@@ -87,7 +87,7 @@ class CalibrateResult(Result):
 def _basis(one: Fit | MeasuredTiles) -> str:
     """Say which samples the errors are on, or why there is no fit."""
     if isinstance(one, Fit):
-        return one.basis
+        return f"{one.basis}, nothing held out" if one.basis == "fitted" else one.basis
     return one.described if one.errors is None else f"held out; {one.described}"
 
 

@@ -77,7 +77,8 @@ def interval_words(interval: tuple[float, float] | None) -> str:
 def interval_of_stack(stack: Stack, seconds: float) -> Interval:
     """Return the interval of an iteration with the constants of a stack."""
     of = f"{counted(stack.held, 'measured iteration')} that no constant of stack {stack.name} was fitted to"
-    return Interval(stack.interval(seconds), {WHOLE: of if stack.held else f"stack {stack.name}, as given"})
+    alone = f"other stacks' rows, as nothing was held out of those of stack {stack.name}"
+    return Interval(stack.interval(seconds), {WHOLE: of if stack.held else alone})
 
 
 def interval_without_stack(terms: Mapping[str, float], kernels: Kernels, placement: Placement | None) -> Interval:
@@ -101,8 +102,10 @@ def interval_without_stack(terms: Mapping[str, float], kernels: Kernels, placeme
 def _of_collectives(placement: Placement) -> TermError:
     """Return how far off measured collectives are: the widest of those that were asked for."""
     other = read_term_errors()[OTHER_GROUPS]
-    measured = [curve for _, _, timing in placement.used() for curve in timing.curves if timing.basis == "measured"]
-    scaled = any(timing.basis != "measured" for _, _, timing in placement.used()) or not measured
+    used = [timing for _, _, timing in placement.used()]
+    known = [timing.basis == "measured" and timing.error is not None for timing in used]
+    measured = [curve for timing, sure in zip(used, known, strict=True) if sure for curve in timing.curves]
+    scaled = not all(known) or not measured
     low, high = min((one.low for one in measured), default=1.0), max((one.high for one in measured), default=1.0)
     if not scaled:
         return TermError(low, high, f"sizes held out of the fit of {sum(one.rows for one in measured):,} collectives")

@@ -100,6 +100,7 @@ def stack_words(stack: Stack | None) -> str:
         return "no stack: what data sheets and measurements say of device and network"
     reached = f"products at {stack.products:.0%}, network at {stack.network:.0%}, {stack.launch * 1e6:.3g} us a launch"
     of = f"fitted to {counted(stack.rows, 'measured iteration')}" if stack.rows else stack.source or "as given"
+    of += ", nothing held out" if stack.rows and not stack.held else ""
     return f"stack {stack.name} ({reached}; {of})"
 
 
@@ -131,8 +132,10 @@ def collectives_words(placement: Placement, choice: str | None) -> str:
     if profile is None:
         return "collectives take what links allow" if choice == "wire" else ""
     errors = [timing.error for _, _, timing in placement.used() if timing.error is not None]
+    unsure = any(timing.error is None and timing.curves for _, _, timing in placement.used())
     scaled = sum(timing.basis != "measured" for _, _, timing in placement.used())
     expected = f", expected error {max(errors):.1%}" if errors else ""
+    expected += ", error unknown where no size was held out" if unsure else ""
     expected += f", {scaled} of {len(placement.used())} kinds and groups scaled by lines" if scaled else ""
     return f"collectives as measured (profile {profile.name}{expected})"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simcore.models.compute.expected import SEEN
 from simcore.models.compute.predict import Prediction
 from simcore.models.compute.sparse.selection import Selection
 from simcore.models.compute.sparse.tiles import Product
@@ -26,4 +27,5 @@ def expected(prediction: Prediction) -> str:
     """Say by how much the prediction likely misses."""
     if prediction.error is None:
         return f"expected error: none measured ({prediction.origin})"
-    return f"expected error: {prediction.error:.1%} {prediction.basis}; operands {prediction.state}"
+    alone = ", nothing held out" if prediction.basis == SEEN else ""
+    return f"expected error: {prediction.error:.1%} {prediction.basis}{alone}; operands {prediction.state}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from simcore.models.network.measured import CollectiveProfile, Timing
@@ -42,7 +43,8 @@ def held_against_collectives(path: str | Path) -> tuple[Held, ...]:
 
 
 def _held(row: CollectiveRow, profiles: Sequence[CollectiveProfile]) -> Held:
-    base = Held(row.name, row.source, row.device, row.dtype, row.word, row.seconds)
+    gpus = "" if row.span is None else str(row.span.gpus)
+    base = Held(row.name, row.source, row.device, row.dtype, row.word, row.seconds, model=row.model, gpus=gpus)
     if row.why_not or row.span is None:
         return _because(base, row.why_not)
     profile = profile_for(row, profiles)
@@ -55,10 +57,7 @@ def _held(row: CollectiveRow, profiles: Sequence[CollectiveProfile]) -> Held:
     predicted = timing.seconds(row.size)
     low, high = interval_of(timing)
     fitted = row.source == profile.source and _was_fitted(profile, row)
-    return Held(
-        base.row_id, base.source, base.device, base.precision, base.kind, row.seconds,
-        predicted, predicted * low, predicted * high, fitted,
-    )  # fmt: skip
+    return replace(base, predicted=predicted, low=predicted * low, high=predicted * high, fitted=fitted)
 
 
 def _was_fitted(profile: CollectiveProfile, row: CollectiveRow) -> bool:
@@ -68,9 +67,7 @@ def _was_fitted(profile: CollectiveProfile, row: CollectiveRow) -> bool:
 
 
 def _because(base: Held, why: str) -> Held:
-    return Held(
-        base.row_id, base.source, base.device, base.precision, base.kind, base.measured, why_not=why or "not expressed"
-    )
+    return replace(base, why_not=why or "not expressed")
 
 
 def profile_for(row: CollectiveRow, profiles: Sequence[CollectiveProfile]) -> CollectiveProfile | None:
@@ -89,6 +86,6 @@ def state_of(profile: CollectiveProfile, row: CollectiveRow) -> str:
 
 def interval_of(timing: Timing) -> tuple[float, float]:
     """Return factors on a prediction between which 90 % of the measured times lie."""
-    if not timing.curves or timing.basis != "measured":
+    if timing.error is None or timing.basis != "measured":
         return 1 / (1 + UNKNOWN), 1 + UNKNOWN
     return min(one.low for one in timing.curves), max(one.high for one in timing.curves)

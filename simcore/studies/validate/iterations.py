@@ -50,7 +50,10 @@ def _without(row: Row, why: str) -> Held:
 
 
 def _base(row: Row, measured: float | None) -> Held:
-    return Held(row.get("row_id", ""), row["source"], row["device"], row["precision"], row["kind"], measured)
+    return Held(
+        row.get("row_id", ""), row["source"], row["device"], row["precision"], row["kind"], measured,
+        model=row["model"], gpus=row["gpus"],
+    )  # fmt: skip
 
 
 def _predicted(run: Run, stacks: Mapping[str, Stack], predictor: Predictor) -> Held:

@@ -22,7 +22,8 @@ GROUPED = ("source", "device", "precision", "kind")
 
 _NUMBERS = [one.name for one in fields(Errors)]
 _ROW = [
-    "row_id", "source", "device", "precision", "kind", "predicted", "low", "high", "measured", "fitted", "why_not",
+    "row_id", "source", "device", "precision", "kind", "model", "gpus", "predicted", "low", "high", "measured",
+    "fitted", "why_not",
 ]  # fmt: skip
 
 

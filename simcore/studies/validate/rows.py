@@ -23,6 +23,8 @@ class Held:
         Whether constants were fitted to it.
     why_not : str
         Why nothing is predicted; empty where something is.
+    model, gpus : str
+        What ran, and on how many GPUs, as its file has it.
     """
 
     row_id: str
@@ -36,3 +38,5 @@ class Held:
     high: float | None = None
     fitted: bool = False
     why_not: str = ""
+    model: str = ""
+    gpus: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from simcore.studies.validate.columns import COLLECTIVES, ITERATIONS, lasting, r
 from simcore.studies.validate.memory import MemoryValidation, validate_memory
 from simcore.studies.validate.noise import repeats, setting
 from simcore.studies.validate.outcome import Measured
-from simcore.studies.validate.report import short
 from simcore.studies.validate.request import ValidateRequest
 from simcore.studies.validate.result import ValidateResult
 from simcore.studies.validate.rows import Held
@@ -87,9 +87,21 @@ def chosen(text: str, sources: Sequence[str]) -> list[str]:
     begins = CALLED.get(text.lower(), ())
     found = [source for source in each if text.lower() in source.lower() or source.lower().startswith(begins)]
     if each and not found:
-        there = ", ".join(short(source, 36) for source in each)
+        there = ", ".join(dict.fromkeys(word for source in each for word in typed(source)))
         raise InputError(field("source"), f"'{text}'", f"a part of one of {there}")
     return found
+
+
+def typed(source: str) -> list[str]:
+    """Return words that choose a source: what people call it, and its text up to a version, a bracket or a comma.
+
+    Examples
+    --------
+    >>> typed("VIA-Research/vTrain@f8dda847 (MICRO'24)"), typed("bigscience-workshop/bigscience@9e64edec")
+    (['VIA-Research/vTrain'], ['bloom', 'bigscience-workshop/bigscience'])
+    """
+    called = [name for name, begins in CALLED.items() if source.lower().startswith(begins)]
+    return [*called, re.split(r"[@(,]", source)[0].strip() or source]
 
 
 @dataclass(frozen=True)
