@@ -19,7 +19,7 @@ from simcore.models.training.parallel.layout import Layout, NumberFormat, Recomp
 from simcore.outputs import is_there
 from simcore.readers.devices import default_network
 from simcore.readers.iteration_software import FRAMEWORKS, NEMO, OTHER, OTHER_ATTENTION, SOFTWARE, Software
-from simcore.readers.memory_iterations import BLOOM_BF16, SAILOR_HEADS, gpt
+from simcore.readers.memory_iterations import BLOOM_BF16, SAILOR_HEADS, gpt, sailor_stages
 from simcore.readers.memory_rows import Unexpressed, whole
 from simcore.readers.row_sizes import check_batch, check_parameters, check_sizes
 from simcore.readers.zoo import names
@@ -262,24 +262,14 @@ def _stages(row: Row, model: Transformer, pp: int, vp: int) -> tuple[int, ...]:
     """Return the blocks of each model chunk where they are uneven: Sailor names them, others fill the last ones."""
     chunks = pp * vp
     if "sailor" in row["source"]:
-        return _sailor_stages(row, model)
+        stages = sailor_stages(row, model.blocks)
+        return stages if len(stages) > 1 else ()
     if chunks == 1 or model.blocks % chunks == 0:
         return ()
     if model.blocks < chunks:  # Megatron-LM counts embedding and loss as layers there
         raise Unexpressed(f"{chunks} model chunks of {model.blocks} blocks, some of which hold embedding or loss alone")
     each, more = divmod(model.blocks, chunks)
     return tuple(each + (i >= chunks - more) for i in range(chunks))
-
-
-def _sailor_stages(row: Row, model: Transformer) -> tuple[int, ...]:
-    if "heterogeneous" in row["note"]:
-        raise Unexpressed("GPUs of several kinds, and the row does not say which stage is where")
-    stages = [int(one) for one in re.findall(r"\d{1,6}", row["note"].rpartition("stages")[2])]
-    if sum(stages) != model.blocks + 2:
-        raise Unexpressed("stages do not add up to the model's layers")
-    stages[0] -= 1  # the embedding
-    stages[-1] -= 1  # the output layer
-    return tuple(stages) if len(stages) > 1 else ()
 
 
 def _zero(row: Row) -> int:

@@ -94,23 +94,39 @@ def _torchtitan(row: Row) -> Expressed:
 
 
 def _sailor(row: Row) -> Expressed:
-    if "heterogeneous" in row["note"]:
-        raise Unexpressed("GPUs of several kinds, and the row does not say which stage is where")
-    stages = [int(one) for one in re.findall(r"\d+", row["note"].rpartition("stages")[2])]
-    blocks = whole(row, "layers")
-    if sum(stages) != blocks + 2:
-        raise Unexpressed("stages do not add up to the model's layers")
-    stages[0] -= 1  # the embedding
-    stages[-1] -= 1  # the output layer
+    stages = sailor_stages(row, whole(row, "layers"))
     model = gpt(row, SAILOR_HEADS.get(row["model"]))
     dp = whole(row, "dp", 1)
     micro = whole(row, "micro_batch")
     layout = Layout(
         tp=whole(row, "tp", 1), pp=len(stages), dp=dp, micro_batch=micro,
         micro_batches=max(1, whole(row, "global_batch") // (micro * dp)), fused_attention=False,
-        stage_layers=tuple(stages), number_format=FP16,
+        stage_layers=stages, number_format=FP16,
     )  # fmt: skip
     return Expressed(model, whole(row, "seq_len"), layout, None, constant=SAILOR_BESIDE, reserved=True)
+
+
+def sailor_stages(row: Row, blocks: int) -> tuple[int, ...]:
+    """Return the blocks of each stage, which the note of Sailor's rows names with embedding and output as layers.
+
+    Raises
+    ------
+    Unexpressed
+        If the note does not say which stage is where, or its stages are not the model's layers.
+
+    Examples
+    --------
+    >>> sailor_stages({"note": "stages 5 5"}, 8)
+    (4, 4)
+    """
+    if "heterogeneous" in row["note"]:
+        raise Unexpressed("GPUs of several kinds, and the row does not say which stage is where")
+    stages = [int(one) for one in re.findall(r"\d{1,6}", row["note"].rpartition("stages")[2])]
+    if sum(stages) != blocks + 2:
+        raise Unexpressed("stages do not add up to the model's layers")
+    stages[0] -= 1  # the embedding
+    stages[-1] -= 1  # the output layer
+    return tuple(stages)
 
 
 def _bigscience(row: Row) -> Expressed:
