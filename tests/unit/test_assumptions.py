@@ -121,3 +121,13 @@ def test_a_data_sheet_is_an_estimate_and_no_bound():
     said = [*result.warnings, *result.sentences()]
     assert any("estimated from data-sheet peaks" in each for each in said)
     assert not any("lower bound" in each for each in said)
+
+
+def test_a_time_below_the_bound_is_called_impossible(tmp_path):
+    path = tmp_path / "exchange.txt"
+    path.write_text("1\nmoe -1 10 ALLTOALL 67108864 10 NONE 0 10 NONE 0 10\n", encoding="utf-8")
+    given = {"network": "Switch(8)@100GB/s", "budget": None, "workload": path, "tp": 8, "recompute": "none"}
+    counted = train(**given, convention="astra-sim")
+    assert counted.bound > counted.time
+    assert "below what no schedule beats, which no network allows" in counted.sentences()[0]
+    assert not any("no network allows" in each for each in train(**given).sentences())

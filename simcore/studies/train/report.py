@@ -15,6 +15,8 @@ from simcore.studies.train.iteration import WIDER
 from simcore.studies.train.outcome import TrainOutcome
 from simcore.units import counted, format_si
 
+_ROUNDING = 1e-9
+"""Share by which a time may be below its bound without meaning anything."""
 _LAYERS = 12
 """Layers that are listed; the others are summed up."""
 
@@ -164,6 +166,11 @@ def _layers(result: TrainOutcome) -> Grid:
 
 
 def _advice(result: TrainOutcome) -> Iterator[str]:
+    if result.bound is not None and result.bound > result.time * (1 + _ROUNDING):
+        yield (
+            "The time is below what no schedule beats, which no network allows: the convention "
+            f"{result.request.convention} lets each message have a link's whole bandwidth. Use --convention physical."
+        )
     if result.limiting is not None:
         tied, exposed = result.tied, result.run.exposed_by_dimension()
         share = f"{sum(exposed[d] for d in tied) / result.run.exposed:.1%} of the waiting"
