@@ -156,7 +156,8 @@ def _texts(block: Block) -> Iterator[str]:
 
 
 def _aligned(block: Grid) -> Iterator[str]:
-    cells = [[column.name for column in block.columns], *block.rows]
+    texts = [[column.name for column in block.columns], *block.rows]
+    cells = [[" ".join(text.splitlines()) for text in row] for row in texts]  # a cell may have several lines
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         each = zip(row, widths, block.columns, strict=True)
