@@ -32,7 +32,7 @@ iteration
 time                    ...
 """
 
-_SAME = {"network": "network_instead", "model_instead": "workload_instead"}
+_SAME = {"network": "network_instead", "model_instead": "workload_instead", "training_schedule": "schedule"}
 """Options that have one flag in both studies and another name: that of a model on GPUs, to that of a workload."""
 
 ON_GPUS = ("gpus", "device")
@@ -66,10 +66,13 @@ class TrainCommand(click.Command):
 
     def _run(self, arguments: tuple[str, ...] = (), **values: Any) -> None:
         command = self.model if self._is_model(arguments, values) else self.workload
-        if command is self.model:
-            values |= {own: values.pop(other) for own, other in _SAME.items()}
         names = {str(each.name) for each in command.params}
         context = click.get_current_context()
+        if command is self.model:
+            given = {other for other in _SAME.values()
+                     if context.get_parameter_source(other) is ParameterSource.COMMANDLINE}  # fmt: skip
+            values |= {own: values[other] if other in given else None for own, other in _SAME.items()}
+            values = {name: value for name, value in values.items() if name not in _SAME.values()}
         for name in values:
             if name not in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
                 raise InputError(_flag(self, name), *_elsewhere(command is self.model))

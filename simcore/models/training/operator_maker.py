@@ -6,6 +6,7 @@ Symbols: h `hidden`, s `sequence`, n tokens, e bytes per element, TP the degree 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -139,18 +140,6 @@ class OperatorMaker:
             operation=operation, saved=float(saved), output=float(self.e * self.products * sizes[0] * sizes[1]),
         )  # fmt: skip
 
-    def fused(self, path: str, keys: int, work: float, saved: float) -> Operator:
-        """Return attention in one kernel, which keeps its operands and a sum of exponentials for each query (fp32)."""
-        of_one = self.products * self.s
-        shape: Shape = (
-            ("batch", self.batch.sequences), ("heads", self.products // self.batch.sequences), ("queries", self.s),
-            ("keys", keys), ("width", self.head_width),
-        )  # fmt: skip
-        return Operator(
-            "attention", shape, work, path=path, operation=Operation.ATTENTION, saved=saved + 4.0 * of_one,
-            output=float(self.e * of_one * self.value_width),
-        )  # fmt: skip
-
     def memory(
         self,
         path: str,
@@ -188,6 +177,32 @@ class OperatorMaker:
             "layer_norm", shape, float(elements), path=path, operation=Operation.NORM,
             vectors=float(self.e * vectors), saved=float(self.e * elements), output=float(self.e * elements),
         )  # fmt: skip
+
+
+def fused_core(core: Sequence[Operator], sequences: int) -> Operator:
+    """Return the core of attention in one kernel, which keeps Q, K, V and a sum of exponentials for each query (fp32).
+
+    Parameters
+    ----------
+    core : sequence of Operator
+        From the scores to their product with V, with what stands before and behind.
+    sequences : int
+        Sequences that are processed at once.
+    """
+    scores = next(one for one in core if one.operation is Operation.SCORES)
+    context = next(one for one in core if one.operation is Operation.CONTEXT)
+    products, queries, keys, width = (int(scores.size(name)) for name in ("batch", "m", "n", "k"))
+    # without dropout the softmax has kept what V is multiplied with, otherwise that is kept beside V
+    dropped = scores.output if any(one.operation is Operation.DROPOUT for one in core) else 0.0
+    shape: Shape = (
+        ("batch", sequences), ("heads", products // sequences), ("queries", queries), ("keys", keys), ("width", width),
+    )  # fmt: skip
+    return Operator(
+        "attention", shape, scores.work + context.work, path=scores.path.rpartition(".")[0] + ".fused",
+        operation=Operation.ATTENTION, saved=scores.saved + context.saved - dropped + 4.0 * products * queries,
+        output=context.output, before_forward=scores.before_forward, before_backward=scores.before_backward,
+        after_forward=scores.after_forward, after_input_gradient=scores.after_input_gradient,
+    )  # fmt: skip
 
 
 def gemm_flop(tokens: int, inputs: int, outputs: float, tp: int) -> float:

@@ -36,6 +36,7 @@ class Operation(StrEnum):
     POOL = "pool"
     SPLIT = "split"
     ATTENTION = "attention"
+    GATED = "gated activation"
 
 
 @dataclass(frozen=True)
@@ -140,12 +141,18 @@ class Section:
         Repetitions.
     start : int
         Number of the first one.
+    checkpointed : bool
+        Whether a schedule recomputes it in the backward pass.
+    captured : bool
+        Whether one launch starts all kernels of a pass through it.
     """
 
     path: str
     operators: tuple[Operator, ...]
     count: int = 1
     start: int = 0
+    checkpointed: bool = False
+    captured: bool = False
 
     def __iter__(self) -> Iterator[Operator]:
         if not self.path:
@@ -266,11 +273,12 @@ def _elementwise(one: Operator) -> Passes:
     """Of what reads and writes as much: going back it reads its output or input too, in rows of the same width."""
     rest = tuple((name, size) for name, size in one.shape if name != "bytes")
     back = KernelCall(f"{one.kernel}_backward", (("bytes", one.size("bytes") * 3 // 2), *rest))
-    return Passes((_call(one),), (back,))
+    return Passes((_call(one),), (back,), _summed(one, one.weights))
 
 
 def _dropout(one: Operator) -> Passes:
-    return Passes((_call(one),), (KernelCall(f"{one.kernel}_backward", one.shape),))
+    back = KernelCall(f"{one.kernel}_backward", one.shape)
+    return Passes((_call(one),), (back,), _summed(one, one.weights))
 
 
 def _residual(one: Operator) -> Passes:
@@ -281,6 +289,12 @@ def _residual(one: Operator) -> Passes:
 def _gate(one: Operator) -> Passes:
     """Of a product element by element: each factor has a gradient."""
     return Passes((_call(one),), (_call(one), _call(one)))
+
+
+def _gated(one: Operator) -> Passes:
+    """Of an activation and the product with its gate in one kernel: it reads 2, writes 1; back it reads 3, writes 2."""
+    back = KernelCall(f"{one.kernel}_backward", (("bytes", one.size("bytes") * 5 // 3),))
+    return Passes((_call(one),), (back,), _summed(one, one.weights))
 
 
 def _sum(one: Operator) -> Passes:
@@ -331,6 +345,7 @@ _PASSES: Mapping[Operation, Callable[[Operator], Passes]] = {
     Operation.POOL: _pool,
     Operation.SPLIT: _split,
     Operation.ATTENTION: _attention,
+    Operation.GATED: _gated,
 }
 
 

@@ -23,6 +23,7 @@ from simcore.models.training.operator_maker import (
     OperatorMaker,
     Routed,
     adam_update,
+    fused_core,
     gemm_flop,
     sizes_of,
 )
@@ -223,7 +224,7 @@ class _Make(OperatorMaker):
             self.memory(f"{path}.merge", "copy", 2 * math.ceil(e * self.n * model.context_width / tp), Operation.ROUTE),
         )
         if self.share.fused:
-            core = (self.fused(f"{path}.fused", seen, query + context, saved=kept + keyed + values),)
+            core = (fused_core(core, self.batch.sequences),)
         return (
             *core,
             self.linear(

@@ -19,8 +19,10 @@ from simcore.models.training.parallel.layout import (
     total_blocks,
 )
 from simcore.models.training.parallel.search import Found, Space, layouts_of, search_layouts
+from simcore.models.training.parallel.sharding import UNSCHEDULED
 from simcore.readers.models import ModelInput, read_model
 from simcore.readers.read import Read
+from simcore.readers.schedules import read_schedule
 from simcore.studies.deployment.machine import as_software, machine_of, number_format
 from simcore.studies.deployment.parallel import LayoutRequest, ParallelRequest
 from simcore.units import counted
@@ -110,7 +112,7 @@ def deployed(request: ParallelRequest, *, open_all: bool = False, stand_in: bool
     assert request.gpus is not None
     assert request.device is not None
     read = read_model(request.model, field("model"))
-    machine = machine_of(request, stand_in=stand_in)
+    machine = machine_of(request, request.precision, stand_in=stand_in)
     made = deployed_on(request, read, machine.machine, open_all=open_all)
     return replace(made, sha256={**made.sha256, **machine.sha256}, notes=(*made.notes, *machine.notes))
 
@@ -137,20 +139,24 @@ def deployed_on(
         As `deployed`.
     """
     gpus, device = machine.topology.npus, machine.profile.device
-    model, sequence, notes = _model(read.name, read.value, request)
+    model, sequence, notes = sized(read.name, read.value, request.sequence)
     if not device.memory:
         found, expected = f"{device.name}, without the size of its memory", "a device whose memory is known"
         raise InputError(field("device"), found, expected, "Add memory to its file, such as 80 GB.")
     global_batch = request.global_batch or gpus
     if request.global_batch is None:
         notes = (*notes, f"a global batch of {counted(gpus, 'sequence')} is assumed, one per GPU, as nobody gives one")
+    steps = None if request.training_schedule is None else read_schedule(
+        request.training_schedule, field("training_schedule"))  # fmt: skip
     base, space = _given(request, gpus, model, sequence, global_batch, open_all)
-    base = replace(as_software(base, request, machine.stack), number_format=number_format(request, machine.profile))
-    evaluator = Evaluator(model, sequence, machine)
+    form = number_format(request.precision, machine.profile, fsdp=request.fsdp)
+    base = replace(as_software(base, request, machine.stack), number_format=form)
+    evaluator = Evaluator(model, sequence, machine, UNSCHEDULED if steps is None else steps.value)
     _check_precision(evaluator, base)
+    hashes = {"model": read.sha256, **({} if steps is None else {"schedule": steps.sha256})}
     return Deployed(
         read.name, model, sequence, gpus, global_batch, evaluator, base, space,
-        machine.topology.dimensions[0].size, {"model": read.sha256}, notes,
+        machine.topology.dimensions[0].size, hashes, notes,
         frozenset(name for name in ("sequence", "global_batch") if getattr(request, name) is None),
     )  # fmt: skip
 
@@ -209,15 +215,21 @@ def _check_precision(evaluator: Evaluator, base: Layout) -> None:
         raise InputError(field("precision"), found, expected, f"Add {field('precision')} {usable[-1]}.") from None
 
 
-def _model(name: str, source: ModelInput, request: LayoutRequest) -> tuple[Transformer, int, tuple[str, ...]]:
-    """Return the sizes of a model with its output layer, and the tokens of a sequence."""
+def sized(name: str, source: ModelInput, given: int | None) -> tuple[Transformer, int, tuple[str, ...]]:
+    """Return the sizes of a model with its output layer, the tokens of a sequence, and what to know of them.
+
+    Raises
+    ------
+    InputError
+        If the model is no transformer.
+    """
     model = source.transformer
     if model is None:
         expected = "a transformer, whose layers repeat"
         raise InputError(field("model"), f"{name}, a list of layers", expected, "simcore rates predicts its steps.")
-    notes = list(source.cautions(request.sequence))
-    sequence = request.sequence or source.sequence
-    if sequence is None or (request.sequence is None and sequence > LONGEST):
+    notes = list(source.cautions(given))
+    sequence = given or source.sequence
+    if sequence is None or (given is None and sequence > LONGEST):
         longest = "" if sequence is None else f"; the model takes {sequence:,}"
         sequence = LONGEST
         notes.append(f"sequences of {sequence:,} tokens are taken, as no number is given{longest}")
@@ -232,7 +244,8 @@ def _given(
     if gpus % product:
         raise _no_divisor(request, gpus, product)
     zero = 3 if request.fsdp else request.zero
-    fused = request.attention == "fused"
+    scheduled = request.training_schedule is not None
+    fused = request.attention == "fused" and not scheduled
     base = Layout(
         sequence_parallel=request.sequence_parallel is not False, zero=zero or 0,
         recompute=Recompute(str(request.recompute or "none")), recompute_layers=request.recompute_layers,
@@ -241,7 +254,7 @@ def _given(
         overlap=request.overlap, expert_load=_expert_load(request.expert_load, model),
     )  # fmt: skip
     recomputes = (Recompute.NONE, Recompute.FULL) if fused else tuple(Recompute)
-    if request.recompute is not None:
+    if request.recompute is not None or scheduled:
         recomputes = (base.recompute,)
     folded = request.order in {"ZBV", "DualPipeV"}
     if request.pp == 1 and request.order != "1F1B":

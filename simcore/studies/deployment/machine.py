@@ -16,7 +16,7 @@ from simcore.readers.profiles import read_gpu
 from simcore.readers.read import Read
 from simcore.readers.stacks import USUAL, read_stack, stack_for
 from simcore.readers.zoo import names
-from simcore.studies.deployment.parallel import LayoutRequest, ParallelRequest
+from simcore.studies.deployment.parallel import LayoutRequest, MachineRequest
 from simcore.studies.inputs import resolve_network
 
 STAND_IN = "Switch({})@25GB/s,2us"
@@ -42,13 +42,15 @@ class Chosen:
     notes: tuple[str, ...]
 
 
-def machine_of(request: ParallelRequest, *, stand_in: bool = False) -> Chosen:
+def machine_of(request: MachineRequest, precision: str | None = None, *, stand_in: bool = False) -> Chosen:
     """Read the machine that a request names.
 
     Parameters
     ----------
-    request : ParallelRequest
+    request : MachineRequest
         The inputs; GPUs and device are given.
+    precision : str, optional
+        Number format of products; by default the first usual one that the device has.
     stand_in : bool
         Whether `STAND_IN` takes the place of a network where none is given and the device has no usual one.
 
@@ -65,7 +67,7 @@ def machine_of(request: ParallelRequest, *, stand_in: bool = False) -> Chosen:
     network = _network(request, profile.value.device.name, stand_in=stand_in)
     spec, network_hash = resolve_network(network, field("network"), request.gpus)
     assert spec.bandwidths is not None
-    measured, stack = _collectives(request, spec, str(network)), _stack(request, profile.value)
+    measured, stack = _collectives(request, spec, str(network)), _stack(request, profile.value, precision)
     hashes = {"device": profile.sha256, **network_hash}
     if measured is not None and measured.sha256:
         hashes["collectives"] = measured.sha256
@@ -90,13 +92,13 @@ NONE = "none"
 """Word for no stack."""
 
 
-def _stack(request: ParallelRequest, profile: KernelProfile) -> Read[Stack] | None:
+def _stack(request: MachineRequest, profile: KernelProfile, precision: str | None) -> Read[Stack] | None:
     """Return the stack that is named, or that of the device; a CPU has none."""
     if request.stack == NONE or (request.stack is None and profile.device.kind != "cuda"):
         return None
     if request.stack is not None:
         return read_stack(str(request.stack), field("stack"))
-    return stack_for(profile.device.name, number_format(request, profile).products)
+    return stack_for(profile.device.name, number_format(precision, profile).products)
 
 
 def as_software(base: Layout, request: LayoutRequest, stack: Stack | None) -> Layout:
@@ -111,7 +113,7 @@ def as_software(base: Layout, request: LayoutRequest, stack: Stack | None) -> La
     return replace(base, overlap_tensor=beside, causal_half=half, stops_early=early)
 
 
-def _network(request: ParallelRequest, device: str, *, stand_in: bool) -> str:
+def _network(request: MachineRequest, device: str, *, stand_in: bool) -> str:
     """Return the network that is asked for, the device's usual one, or what stands in for one."""
     if request.network is not None:
         return str(request.network)
@@ -124,7 +126,7 @@ def _network(request: ParallelRequest, device: str, *, stand_in: bool) -> str:
     return usual
 
 
-def _collectives(request: ParallelRequest, spec: NetworkSpec, network: str) -> CollectiveProfile | None:
+def _collectives(request: MachineRequest, spec: NetworkSpec, network: str) -> CollectiveProfile | None:
     """Return what was measured of a network's collectives, where it is to be used."""
     if request.collectives == "wire":
         return None
@@ -134,8 +136,8 @@ def _collectives(request: ParallelRequest, spec: NetworkSpec, network: str) -> C
     return spec.collectives
 
 
-def number_format(request: LayoutRequest, profile: KernelProfile) -> NumberFormat:
+def number_format(precision: str | None, profile: KernelProfile, *, fsdp: bool = False) -> NumberFormat:
     """Return the number format that is asked for, or the first usual one that the device has."""
     usual = ("bf16", "fp16", "fp32")
-    name = request.precision or next((one for one in usual if one in profile.dtypes), usual[-1])
-    return replace(FSDP, name=name) if request.fsdp and name == "bf16" else NUMBER_FORMATS[name]
+    name = precision or next((one for one in usual if one in profile.dtypes), usual[-1])
+    return replace(FSDP, name=name) if fsdp and name == "bf16" else NUMBER_FORMATS[name]

@@ -90,6 +90,10 @@ class LayoutRequest(Request):
     expert_load: Sequence[float] | str | None = option(
         kw_only=True, default=None, metavar="N,N,...", help="Tokens of each expert, in any unit; by default even."
     )
+    training_schedule: str | Path | None = option(
+        kw_only=True, default=None, metavar="NAME|FILE", flag="--schedule",
+        help="A training schedule, as simcore schedule writes it: attention is one kernel where a step says so.",
+    )  # fmt: skip
     overlap: bool = option(
         kw_only=True, default=True, flag="--overlap/--no-overlap",
         help="Sum gradients, and gather weights, while other layers compute.",
@@ -112,8 +116,8 @@ class LayoutRequest(Request):
             )
 
 
-class ParallelRequest(LayoutRequest):
-    """A model on GPUs, and how it is spread over them."""
+class MachineRequest(Request):
+    """A model, and the GPUs that it is trained on."""
 
     model: str | Path = argument(
         metavar="MODEL",
@@ -151,6 +155,10 @@ class ParallelRequest(LayoutRequest):
         choices=COLLECTIVES,
         help="What collectives take: as measured, by default where the network's file has it, or what links allow.",
     )
+
+
+class ParallelRequest(LayoutRequest, MachineRequest):
+    """A model on GPUs, and how it is spread over them."""
 
 
 def _numbers(name: str, value: Sequence[float] | str | None, *, whole: bool) -> tuple[float, ...] | None:

@@ -75,12 +75,12 @@ def details(layout: Layout) -> str:
     some = "" if layout.recompute_layers is None else f" in {layout.recompute_layers} blocks of each chunk"
     plural = "" if layout.micro_batches == 1 else "es"
     words = [f"{layout.micro_batches:,} micro-batch{plural} of {layout.micro_batch}", f"ZeRO {layout.zero}"]
-    words.append(f"recompute {layout.recompute.value}{some}")
+    words.append(f"schedule {layout.schedule}" if layout.schedule else f"recompute {layout.recompute.value}{some}")
     words += ["sequence parallelism"] * (layout.sequence_parallel and layout.tp > 1)
     words += [f"order {layout.order}"] * (layout.pp > 1 and layout.order not in {"1F1B", "interleaved"})
     words += ["collectives of TP beside products"] * (layout.overlap_tensor and layout.tp > 1)
     words += ["causal attention by half"] * layout.causal_half
-    words += ["eager attention"] * (not layout.fused_attention)
+    words += ["eager attention"] * (not layout.fused_attention and not layout.schedule)
     return ", ".join(words)
 
 
@@ -167,7 +167,8 @@ _REASONS = {
 def layout_dict(layout: Layout) -> dict[str, Any]:
     """Return a layout as plain containers for JSON."""
     names = ("tp", "cp", "pp", "vp", "ep", "dp", "micro_batch", "micro_batches", "zero", "recompute_layers", "order",
-             "sequence_parallel", "fused_attention", "overlap", "overlap_tensor", "causal_half")  # fmt: skip
+             "sequence_parallel", "fused_attention", "overlap", "overlap_tensor", "causal_half",
+             "schedule")  # fmt: skip
     plain = {name: getattr(layout, name) for name in names}
     return {
         **plain, "recompute": layout.recompute.value, "context_exchange": layout.exchange.value,

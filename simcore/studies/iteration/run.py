@@ -107,8 +107,7 @@ def _simulated(request: IterationRequest, evaluator: Evaluator, layout: Layout) 
 
 def _alone(deployment: Deployed, layout: Layout) -> Deployed:
     """Return a deployment whose evaluator has seen one layout alone: its notes are of no other that was tried."""
-    before = deployment.evaluator
-    evaluator = Evaluator(before.model, before.sequence, before.machine)
+    evaluator = deployment.evaluator.afresh()
     evaluator.evaluate(layout)
     return replace(deployment, evaluator=evaluator)
 

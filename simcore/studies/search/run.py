@@ -6,7 +6,7 @@ import itertools
 import time
 
 from simcore.errors import InputError, field
-from simcore.models.training.parallel.evaluation import Evaluation, Evaluator
+from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.search import capacity, search_layouts
 from simcore.progress import tracked
@@ -90,7 +90,7 @@ def _layouts(deployment: Deployed) -> list[Layout]:
 
 def _kernels(deployment: Deployed, best: tuple[Evaluation, ...]) -> list[str]:
     """Return what to know of the kernels of the best layout, of which others were tried too."""
-    evaluator = Evaluator(deployment.model, deployment.sequence, deployment.evaluator.machine)
+    evaluator = deployment.evaluator.afresh()
     for one in best:
         evaluator.evaluate(one.layout)
     return by_reason(evaluator.kernel_notes(deployment.base))

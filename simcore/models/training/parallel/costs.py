@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from simcore.models.compute.compute_model import KernelCall, Profiled
@@ -205,6 +205,8 @@ class SectionCost:
         Elements of the output layer's result; 0 elsewhere.
     early : PassCost or None
         What full recomputation repeats where it stops early, see `Layout.stops_early`; None where it does not.
+    checkpointed : bool
+        Whether a schedule recomputes it, see `simcore.models.training.operators.Section`.
     """
 
     path: str
@@ -223,6 +225,7 @@ class SectionCost:
     core_flop: float = 0.0
     logits: float = 0.0
     early: PassCost | None = None
+    checkpointed: bool = False
 
     @property
     def again(self) -> PassCost:
@@ -269,12 +272,13 @@ def section_cost(
     core = [(one, spent) for one, spent in forward if in_core(one)]
     experts = math.fsum(one.parameters for one in operators if ".experts." in f".{one.path}")
     product = next((one for one in operators if one.path == "output.product"), None)
+    spent = partial(_pass, clock=clock, captured=section.captured)
     return SectionCost(
         section.path, section.count,
-        _pass(forward, clock, forward=True),
-        _pass([(one, timed.input_gradient) for one, timed in each], clock, forward=False),
-        _pass([(one, timed.weight_gradient) for one, timed in each], clock),
-        _core_again(_pass(core, clock, forward=True)),
+        spent(forward, forward=True),
+        spent([(one, timed.input_gradient) for one, timed in each], forward=False),
+        spent([(one, timed.weight_gradient) for one, timed in each]),
+        _core_again(spent(core, forward=True)),
         dense=(math.fsum(one.parameters for one in operators) - experts) / element,
         experts=experts / element,
         saved={one.path: one.saved for one in operators if one.saved},
@@ -283,7 +287,8 @@ def section_cost(
         flop=math.fsum(timed.flop for _, timed in each),
         core_flop=math.fsum(flop_of(one) for one, _ in core),
         logits=0.0 if product is None else product.output / element,
-        early=_pass(forward[: _last_product(operators)], clock, forward=True) if early else None,
+        early=spent(forward[: _last_product(operators)], forward=True) if early else None,
+        checkpointed=section.checkpointed,
     )  # fmt: skip
 
 
@@ -313,8 +318,13 @@ def _kept(one: Operator) -> float:
     return _KEPT_BY_CORE.get(one.path.rpartition(".")[2], 1.0) * one.saved
 
 
-def _pass(spent: Sequence[tuple[Operator, Spent]], clock: KernelClock, *, forward: bool | None = None) -> PassCost:
-    """Return the cost of one pass: kernels, launches that they wait for, and the collectives of its operators."""
+def _pass(
+    spent: Sequence[tuple[Operator, Spent]], clock: KernelClock, *, captured: bool, forward: bool | None = None
+) -> PassCost:
+    """Return the cost of one pass: kernels, launches that they wait for, and the collectives of its operators.
+
+    What is captured in a graph waits for one launch.
+    """
     total = error = 0.0
     launches = 0
     blocking: list[Communication] = []
@@ -330,6 +340,7 @@ def _pass(spent: Sequence[tuple[Operator, Spent]], clock: KernelClock, *, forwar
         beside = tuple(each for each in sent if each.hidden)
         if beside:
             hidden.append((beside, seconds))
+    launches = min(launches, 1) if captured else launches
     return PassCost(clock.pass_seconds(total, launches), error, tuple(blocking), tuple(hidden))
 
 

@@ -17,6 +17,7 @@ from simcore.models.network.measured import CollectiveProfile
 from simcore.models.network.topology import Topology
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.operator_maker import adam_update
+from simcore.models.training.operators import OperatorList
 from simcore.models.training.parallel.costs import KernelClock, SectionCost, in_core, section_cost
 from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
 from simcore.models.training.parallel.memory import RankMemory, block_input, rank_memories
@@ -24,7 +25,7 @@ from simcore.models.training.parallel.pipelining import pipeline_parts
 from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.replicas import SHARDED, Replicas, Run, Waits, runs_of
 from simcore.models.training.parallel.sending import Pipeline, ends
-from simcore.models.training.parallel.sharding import sharded_operators
+from simcore.models.training.parallel.sharding import UNSCHEDULED, Scheduling, sharded_operators
 from simcore.models.training.parallel.stack import Stack, slowest
 from simcore.models.training.parallel.stage import (
     BlockTimes,
@@ -139,10 +140,12 @@ class Evaluator:
         Tokens of a sequence.
     machine : Machine
         Device and network.
+    schedule : Scheduling, optional
+        What makes the operators of a micro-batch, such as a `simcore.models.training.schedule.Schedule`.
     """
 
-    def __init__(self, model: Transformer, sequence: int, machine: Machine) -> None:
-        self.model, self.sequence, self.machine = model, sequence, machine
+    def __init__(self, model: Transformer, sequence: int, machine: Machine, schedule: Scheduling = UNSCHEDULED) -> None:
+        self.model, self.sequence, self.machine, self.schedule = model, sequence, machine, schedule
         self._clocks: dict[str, KernelClock] = {}
         self._costs: dict[tuple[object, ...], dict[tuple[float, ...], tuple[SectionCost, ...]]] = {}
         self._placements: dict[tuple[int, ...], Placement] = {}
@@ -153,6 +156,10 @@ class Evaluator:
         self._sent: dict[tuple[object, ...], Replicas] = {}
         self._times: dict[tuple[object, ...], tuple[BlockTimes, ...]] = {}
 
+    def afresh(self, machine: Machine | None = None) -> Evaluator:
+        """Return another one of the same model and schedule, which has seen no layout."""
+        return Evaluator(self.model, self.sequence, machine or self.machine, self.schedule)
+
     def evaluate(self, layout: Layout) -> Evaluation:
         """Return time and memory of an iteration.
 
@@ -161,6 +168,7 @@ class Evaluator:
         InputError
             If the layout does not fit the model or the network, or the device lacks its number format.
         """
+        layout = self.schedule.layout(layout, self.model)
         check_layout(layout, self.model, self.sequence)
         costs, placement = self.costs(layout), self.placement(layout)
         times = self._block_times(layout, costs, placement)
@@ -185,7 +193,7 @@ class Evaluator:
         if self.machine.spread:
             kernels = math.fsum(parts[name] for name in KERNELS)
             parts["stragglers"] = slowest(self.machine.spread, layout.gpus) * kernels
-        flop, again = self._flop(layout)
+        flop, again = self._flop(layout, costs)
         return Evaluation(
             layout, parts, error, memory, tuple(chunks), message, flop, flop + again,
             layout.global_batch * self.sequence,
@@ -218,10 +226,17 @@ class Evaluator:
             known[experts] = self._section_costs(layout, next(iter(known.values()), ()))
         return known[experts]
 
+    def operators(self, layout: Layout, *, routed: bool = False) -> OperatorList:
+        """Return the operators of a micro-batch on one GPU, as the schedule leaves them.
+
+        With `routed` it is those of blocks with experts alone.
+        """
+        return self.schedule.operators(self.model, self.sequence, layout, routed=routed)
+
     def _section_costs(self, layout: Layout, alike: tuple[SectionCost, ...]) -> tuple[SectionCost, ...]:
         """Return what sections cost; those without experts as in a layout `alike` but for expert parallelism."""
         clock, form = self.clock(layout), layout.number_format
-        listed = sharded_operators(self.model, self.sequence, layout, routed=bool(alike))
+        listed = self.operators(layout, routed=bool(alike))
         held = self.message_bytes(layout)
         early = layout.stops_early
         made = [section_cost(one, clock, form.element, held, early=early) for one in listed.sections]
@@ -303,15 +318,14 @@ class Evaluator:
             math.fsum(count * flop_of(one) for count, one in blocks if in_core(one)),
         )
 
-    def _flop(self, layout: Layout) -> tuple[float, float]:
+    def _flop(self, layout: Layout, costs: tuple[SectionCost, ...]) -> tuple[float, float]:
         """Return the work of an iteration on all GPUs, and what recomputation adds [FLOP]."""
         whole, blocks, core = self._flop_of_sequence(half=layout.causal_half)
         sequences = layout.global_batch
         again = {Recompute.NONE: 0.0, Recompute.SELECTIVE: core, Recompute.FULL: blocks}[layout.recompute]
         if layout.recompute_layers is not None:
-            again *= min(
-                1.0, layout.recompute_layers * layout.chunks / sum(layout.chunk_layers(total_blocks(self.model)))
-            )
+            marked = sum(one.count for one in costs if one.checkpointed)
+            again *= min(1.0, (layout.recompute_layers * layout.chunks + marked) / total_blocks(self.model))
         return 3 * whole * sequences, again * sequences
 
     def seconds_of_update(self, layout: Layout, parameters: float) -> float:

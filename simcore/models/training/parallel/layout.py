@@ -112,7 +112,7 @@ class Layout:
     recompute : Recompute
         What runs again in the backward pass.
     recompute_layers : int or None
-        In how many blocks of each model chunk; None for all.
+        In how many blocks of each model chunk, beside those that a schedule says; None for all.
     stops_early : bool
         Whether full recomputation of a block stops once all is there that its backward pass needs, as torch's
         checkpoints do that are not reentrant; Megatron-LM's run to the end.
@@ -138,6 +138,8 @@ class Layout:
         Tokens of each expert, in any unit; empty for an even load.
     number_format : NumberFormat
         What numbers take.
+    schedule : str
+        The training schedule that it is run with, see `simcore.models.training.schedule`; empty for none.
 
     Examples
     --------
@@ -169,6 +171,7 @@ class Layout:
     bucket: float = 160e6
     expert_load: tuple[float, ...] = ()
     number_format: NumberFormat = NUMBER_FORMATS["bf16"]
+    schedule: str = ""
 
     @property
     def gpus(self) -> int:

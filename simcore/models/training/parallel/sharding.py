@@ -9,6 +9,7 @@ for the weight gradient, or what was gathered: see `simcore.models.training.para
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Axis
@@ -63,6 +64,32 @@ def sharded_operators(model: Transformer, sequence: int, layout: Layout, *, rout
         if section.operators
     )
     return OperatorList(tuple(sections))
+
+
+class Scheduling(Protocol):
+    """What decides which operators one GPU runs for a micro-batch, and what of the layout changes with them."""
+
+    def layout(self, layout: Layout, model: Transformer) -> Layout:
+        """Return the layout that is run."""
+
+    def operators(self, model: Transformer, sequence: int, layout: Layout, *, routed: bool = False) -> OperatorList:
+        """Return the operators of a micro-batch on one GPU, as `sharded_operators` does."""
+
+
+class Unscheduled:
+    """No schedule: the operators are those of the layout alone."""
+
+    def layout(self, layout: Layout, model: Transformer) -> Layout:
+        """Return the layout as it is."""
+        return layout
+
+    def operators(self, model: Transformer, sequence: int, layout: Layout, *, routed: bool = False) -> OperatorList:
+        """Return what `sharded_operators` does."""
+        return sharded_operators(model, sequence, layout, routed=routed)
+
+
+UNSCHEDULED: Scheduling = Unscheduled()
+"""No schedule."""
 
 
 @dataclass(frozen=True)

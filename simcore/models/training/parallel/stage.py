@@ -175,11 +175,16 @@ def alike(chunks: Sequence[list[Held]]) -> list[list[Held]]:
 
 
 def recomputed(layout: Layout, chunk: Sequence[Held], sections: Sequence[SectionCost]) -> Iterator[tuple[Held, int]]:
-    """Yield the sections of a chunk with how many of their repetitions are recomputed: of blocks, the first ones."""
+    """Yield the sections of a chunk with how many of their repetitions are recomputed.
+
+    Of blocks it is the first ones, and those that a schedule says.
+    """
     left = layout.recompute_layers if layout.recompute_layers is not None else sum(held.count for held in chunk)
     for held in chunk:
         again = 0
-        if sections[held.section].path and layout.recompute is not Recompute.NONE:
+        if sections[held.section].checkpointed:
+            again = held.count
+        elif sections[held.section].path and layout.recompute is not Recompute.NONE:
             again = min(held.count, left)
             left -= again
         yield held, again

@@ -10,7 +10,6 @@ from simcore.models.compute.predict import Prediction
 from simcore.models.training.operator_maker import adam_update
 from simcore.models.training.operators import Operation, passes
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator
-from simcore.models.training.parallel.sharding import sharded_operators
 from simcore.models.training.terms import COLLECTIVES, FITTED, LINKS, TERMS, Kernels, kernels_of
 
 _NETWORK = (
@@ -34,7 +33,7 @@ def terms_of(evaluator: Evaluator, evaluation: Evaluation) -> tuple[dict[str, fl
     """
     bare = evaluator
     if evaluator.machine.stack is not None:
-        bare = Evaluator(evaluator.model, evaluator.sequence, evaluator.machine._replace(stack=None))
+        bare = evaluator.afresh(evaluator.machine._replace(stack=None))
     parts = (evaluation if bare is evaluator else bare.evaluate(evaluation.layout)).parts
     network = math.fsum(parts[name] for name in _NETWORK)
     seconds = math.fsum(parts.values()) - network
@@ -49,7 +48,7 @@ def terms_of(evaluator: Evaluator, evaluation: Evaluation) -> tuple[dict[str, fl
 def _calls(evaluator: Evaluator, evaluation: Evaluation) -> Iterator[tuple[Prediction, float]]:
     """Yield the kernels of an iteration and of its update, with how often each runs."""
     layout, clock = evaluation.layout, evaluator.clock(evaluation.layout)
-    for section in sharded_operators(evaluator.model, evaluator.sequence, layout).sections:
+    for section in evaluator.operators(layout).sections:
         for one in section.operators:
             every = passes(one)
             timed = clock.compute if one.operation is Operation.LINEAR else clock.others

@@ -1,0 +1,85 @@
+"""Inputs of ``simcore schedule``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from simcore.errors import InputError, field
+from simcore.studies.deployment.parallel import PRECISIONS, MachineRequest
+from simcore.studies.request import option
+
+MAX = "max"
+"""Word for the largest batch that fits."""
+
+_DEGREE = re.compile(r"(tp|pp|cp|ep|dp)=([1-9][0-9]*)\Z")
+_ZERO = re.compile(r"zero([0-3])\Z")
+
+
+class ScheduleRequest(MachineRequest):
+    """A model on GPUs, and the steps that change how it is trained."""
+
+    study = "schedule"
+
+    steps: str | None = option(
+        kw_only=True, default=None, metavar="STEP,...",
+        help="Steps in order, such as sdpa,fuse_bias_gelu,checkpoint=0.25 or block.0-11.attention:sdpa.",
+    )  # fmt: skip
+    schedule: str | None = option(
+        kw_only=True, default=None, metavar="NAME|FILE", help="A schedule of the zoo or a file, in place of steps."
+    )
+    parallel: str = option(
+        kw_only=True, default="dp", metavar="TEXT",
+        help="How it is spread over the GPUs: tp=8, pp=2,tp=4, zero3, or dp. What is not given is data parallelism.",
+    )  # fmt: skip
+    batch: int | str | None = option(
+        kw_only=True, default=None, metavar="N|max",
+        help="Sequences of an iteration; max is the largest that fits after each step. By default one for each GPU.",
+    )  # fmt: skip
+    micro_batch: int | None = option(
+        kw_only=True, default=None, least=1,
+        help="Sequences of a micro-batch; by default one with a pipeline, and all of a replica's without.",
+    )  # fmt: skip
+    sequence: int | None = option(
+        kw_only=True, default=None, least=1, help="Tokens of a sequence, in place of the model's."
+    )
+    precision: str | None = option(
+        kw_only=True, default=None, choices=PRECISIONS,
+        help="Number format of products; by default the first of bf16, fp16 and fp32 that the device has.",
+    )  # fmt: skip
+
+    stack: str | Path | None = option(
+        kw_only=True, default="none", metavar="NAME|FILE|none",
+        help="What software reaches of device and network, as measured iterations show it; none takes all they can.",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.steps is not None and self.schedule is not None:
+            found = f"it beside {field('schedule')}"
+            raise InputError(field("steps"), found, "one of the two", "Leave one out.")
+        if self.batch is not None and self.batch != MAX:
+            count = int(self.batch) if str(self.batch).isdigit() else 0
+            if count < 1:
+                raise InputError(field("batch"), f"'{self.batch}'", "a whole number of at least 1, or max")
+            object.__setattr__(self, "batch", count)
+
+    def degrees(self) -> dict[str, int]:
+        """Return the degrees of parallelism, and the stage of ZeRO, that are given.
+
+        Raises
+        ------
+        InputError
+            If the text names anything else, or one twice.
+        """
+        found: dict[str, int] = {}
+        for word in filter(None, (each.strip().lower() for each in self.parallel.split(","))):
+            degree, zero = _DEGREE.match(word), _ZERO.match("zero3" if word == "fsdp" else word)
+            if word == "dp":
+                continue
+            name, value = (degree[1], degree[2]) if degree else ("zero", zero[1]) if zero else ("", "")
+            if not name or name in found:
+                expected = "degrees such as tp=8 or pp=2,tp=4, zero1 to zero3, or dp, each once"
+                raise InputError(field("parallel"), f"'{word}'", expected)
+            found[name] = int(value)
+        return found

@@ -1,0 +1,157 @@
+"""``simcore schedule``: what each step of a training schedule does to time, memory and communication."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from simcore.errors import InputError, field
+from simcore.models.training.architecture import Transformer
+from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, Machine
+from simcore.models.training.parallel.layout import Layout
+from simcore.models.training.parallel.search import capacity, fits
+from simcore.models.training.schedule import Schedule
+from simcore.readers.models import read_model
+from simcore.readers.read import Read
+from simcore.readers.schedules import parse_steps, read_schedule
+from simcore.results import Provenance, versions
+from simcore.studies.deployment.layouts import sized
+from simcore.studies.deployment.machine import machine_of, number_format
+from simcore.studies.deployment.words import by_reason, collectives_notes, with_options
+from simcore.studies.request import study
+from simcore.studies.schedule.outcome import Stepped
+from simcore.studies.schedule.request import MAX, ScheduleRequest
+from simcore.studies.schedule.result import ScheduleResult
+
+MOST_BATCH = 2**20
+"""Sequences of a micro-batch that are tried at most."""
+
+WAVES = 4
+"""Micro-batches of a pipeline for each of its stages, where the batch is the largest that fits."""
+
+
+@study(ScheduleRequest)
+def schedule(request: ScheduleRequest) -> ScheduleResult:
+    """Predict a training iteration before the first step of a schedule and after each one.
+
+    Raises
+    ------
+    InputError
+        If an input is wrong, a step changes nothing, or the degrees do not fit the model or the GPUs.
+
+    Examples
+    --------
+    >>> result = schedule("gpt-1.3b", gpus=8, device="v100-32gb", steps="sdpa,checkpoint=0.25", parallel="tp=8")
+    >>> [row.step for row in result.rows], result.rows[1].evaluation.time < result.rows[0].evaluation.time
+    (['unscheduled', 'sdpa', 'checkpoint=0.25'], True)
+    """
+    started = time.process_time()
+    for name, given in (("gpus", request.gpus), ("device", request.device)):
+        if given is None:
+            example = "8" if name == "gpus" else "v100-32gb"
+            raise InputError(field(name), "nothing", "it, to know what the model is trained on",
+                             f"Add {field(name)} {example}.")  # fmt: skip
+    steps, read = _steps(request), read_model(request.model, field("model"))
+    chosen = machine_of(request, request.precision)
+    model, sequence, notes = sized(read.name, read.value, request.sequence)
+    study_of = _Study(model, sequence, chosen.machine, _base(request, chosen.machine))
+    counts = range(len(steps.value.steps) + 1)
+    rows = [study_of.after(steps.value, count, request.batch, request.gpus or 1) for count in counts]
+    device, last = chosen.machine.profile.device, study_of.evaluator(steps.value)
+    layout = rows[-1].evaluation.layout
+    return ScheduleResult(
+        name=read.name,
+        device=device.name,
+        network=chosen.machine.topology.name,
+        sequence=sequence,
+        schedule=steps.value,
+        rows=tuple(rows),
+        largest=request.batch == MAX,
+        capacity=capacity(device),
+        peak=device.peaks.get(layout.number_format.products),
+        stack=chosen.machine.stack,
+        warnings=(
+            *(with_options(note) for note in (*notes, *chosen.notes)),
+            *by_reason(last.kernel_notes(layout)), *collectives_notes(last.placement(layout)),
+        ),
+        provenance=Provenance(
+            command=request.study, inputs=request.inputs(),
+            sha256={"model": read.sha256, "schedule": steps.sha256, **chosen.sha256}, versions=versions("numpy"),
+        ),
+        cpu_seconds=time.process_time() - started,
+    )  # fmt: skip
+
+
+def _steps(request: ScheduleRequest) -> Read[Schedule]:
+    if request.schedule is not None:
+        return read_schedule(request.schedule, field("schedule"))
+    return parse_steps(request.steps or "", field("steps"))
+
+
+def _base(request: ScheduleRequest, machine: Machine) -> Layout:
+    """Return the layout before any step: every operator by itself, nothing recomputed."""
+    degrees, gpus = request.degrees(), machine.topology.npus
+    product = degrees.get("tp", 1) * degrees.get("pp", 1) * degrees.get("cp", 1)
+    left = gpus // product
+    if gpus % product or degrees.get("dp", left) != left:
+        found = f"'{request.parallel}' on {gpus} GPUs"
+        raise InputError(field("parallel"), found, "degrees whose product divides the GPUs, the rest is DP")
+    stack = machine.stack
+    return Layout(
+        tp=degrees.get("tp", 1), cp=degrees.get("cp", 1), pp=degrees.get("pp", 1), ep=degrees.get("ep", 1), dp=left,
+        zero=degrees.get("zero", 0), micro_batch=request.micro_batch or 1, fused_attention=False,
+        number_format=number_format(request.precision, machine.profile),
+        overlap_tensor=stack is not None and stack.overlap_tensor,
+        stops_early=stack is not None and stack.stops_early,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Study:
+    """A model on a machine, and the layout before any step."""
+
+    model: Transformer
+    sequence: int
+    machine: Machine
+    base: Layout
+
+    def evaluator(self, steps: Schedule) -> Evaluator:
+        """Return what evaluates layouts under some steps."""
+        return Evaluator(self.model, self.sequence, self.machine, steps)
+
+    def after(self, steps: Schedule, count: int, batch: int | str | None, gpus: int) -> Stepped:
+        """Return an iteration after so many steps."""
+        evaluator = self.evaluator(steps.first(count))
+        name = str(steps.steps[count - 1]) if count else "unscheduled"
+        if batch == MAX:
+            evaluation = self._largest(evaluator)
+        else:
+            evaluation = evaluator.evaluate(self._of_batch(int(batch or gpus)))
+        return Stepped(name, evaluation, fits(evaluation, self.machine.profile.device))
+
+    def _of_batch(self, batch: int) -> Layout:
+        """Return the layout of a batch: one micro-batch of a replica, or those that a pipeline takes one by one."""
+        base = self.base
+        alone = base.pp == 1 and base.micro_batch == 1
+        size = batch // base.dp if alone else base.micro_batch
+        if not size or batch % (base.dp * size):
+            step = base.dp * max(1, base.micro_batch)
+            near = " or ".join(str(each) for each in (batch // step * step, (batch // step + 1) * step) if each)
+            found, expected = f"{batch} on {base.dp} replicas", f"a multiple of {step}"
+            raise InputError(field("batch"), found, expected, f"The nearest are {near}.")
+        return replace(base, micro_batch=size, micro_batches=batch // (base.dp * size))
+
+    def _largest(self, evaluator: Evaluator) -> Evaluation:
+        """Return the iteration of the largest micro-batch that fits; of one sequence where none does."""
+
+        def of(size: int) -> Evaluation:
+            waves = WAVES * self.base.pp if self.base.pp > 1 else 1
+            return evaluator.evaluate(replace(self.base, micro_batch=size, micro_batches=waves))
+
+        device, low, high = self.machine.profile.device, 0, 1
+        while high <= MOST_BATCH and fits(of(high), device):
+            low, high = high, 2 * high
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if fits(of(middle), device) else (low, middle)
+        return of(max(1, low))
