@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from simcore.studies.model import ModelRequest, ModelResult, model
     from simcore.studies.optimize import OptimizeRequest, OptimizeResult, optimize
     from simcore.studies.rates import RatesRequest, RatesResult, rates
+    from simcore.studies.schedule import ScheduleRequest, ScheduleResult, schedule
     from simcore.studies.search import SearchRequest, SearchResult, search
     from simcore.studies.trace import TraceRequest, TraceResult, trace
     from simcore.studies.train import TrainRequest, TrainResult, train
@@ -40,6 +41,8 @@ __getattr__, __dir__ = attach(
         "OptimizeResult": "simcore.studies.optimize",
         "RatesRequest": "simcore.studies.rates",
         "RatesResult": "simcore.studies.rates",
+        "ScheduleRequest": "simcore.studies.schedule",
+        "ScheduleResult": "simcore.studies.schedule",
         "SearchRequest": "simcore.studies.search",
         "SearchResult": "simcore.studies.search",
         "TraceRequest": "simcore.studies.trace",
@@ -56,6 +59,7 @@ __getattr__, __dir__ = attach(
         "model": "simcore.studies.model",
         "optimize": "simcore.studies.optimize",
         "rates": "simcore.studies.rates",
+        "schedule": "simcore.studies.schedule",
         "search": "simcore.studies.search",
         "simulate": "simcore.models.network.sharing.jobs",
         "trace": "simcore.studies.trace",
@@ -80,6 +84,8 @@ __all__ = [
     "OptimizeResult",
     "RatesRequest",
     "RatesResult",
+    "ScheduleRequest",
+    "ScheduleResult",
     "SearchRequest",
     "SearchResult",
     "TraceRequest",
@@ -97,6 +103,7 @@ __all__ = [
     "model",
     "optimize",
     "rates",
+    "schedule",
     "search",
     "simulate",
     "trace",

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from simcore.models.training.parallel.layout import Layout
     from simcore.models.training.parallel.memory import RankMemory, memory_of
     from simcore.models.training.program import Loop
+    from simcore.models.training.schedule import Primitive, Schedule, Step
     from simcore.models.training.workload import Layer, Phase, Workload
     from simcore.readers.models import read_model
+    from simcore.readers.schedules import parse_steps, read_schedule
     from simcore.readers.workloads import read_workload, read_workloads
 
 __getattr__, __dir__ = attach(
@@ -50,6 +52,9 @@ __getattr__, __dir__ = attach(
         "OperatorList": "simcore.models.training.operators",
         "Phase": "simcore.models.training.workload",
         "Prediction": "simcore.models.compute.predict",
+        "Primitive": "simcore.models.training.schedule",
+        "Schedule": "simcore.models.training.schedule",
+        "Step": "simcore.models.training.schedule",
         "StepModel": "simcore.models.training.closed_form",
         "StepTime": "simcore.models.training.closed_form",
         "Transformer": "simcore.models.training.architecture",
@@ -61,7 +66,9 @@ __getattr__, __dir__ = attach(
         "notes_on": "simcore.models.training.notes",
         "operators_of": "simcore.models.training.listing",
         "passes": "simcore.models.training.operators",
+        "parse_steps": "simcore.readers.schedules",
         "read_model": "simcore.readers.models",
+        "read_schedule": "simcore.readers.schedules",
         "read_workload": "simcore.readers.workloads",
         "read_workloads": "simcore.readers.workloads",
         "step_time": "simcore.models.training.closed_form",
@@ -82,7 +89,10 @@ __all__ = [
     "OperatorList",
     "Phase",
     "Prediction",
+    "Primitive",
     "RankMemory",
+    "Schedule",
+    "Step",
     "StepModel",
     "StepTime",
     "Transformer",
@@ -94,9 +104,11 @@ __all__ = [
     "memory_of",
     "notes_on",
     "operators_of",
+    "parse_steps",
     "passes",
     "profiled",
     "read_model",
+    "read_schedule",
     "read_workload",
     "read_workloads",
     "step_time",

@@ -70,7 +70,21 @@ MEGATRON = Family(
     (),
     "iterations of Megatron-LM",
 )
-FAMILIES = (NETWORK, PIT, MEGATRON)
+SLAPO = Family(
+    "slapo",
+    "simcore.studies.evaluate.slapo",
+    {
+        "slapo-fig7": "Runs of four systems on up to 8 V100: whether each fits, and predicted samples per second",
+        "slapo-fig8": "Llama-7B and a GPT on 16 to 64 V100: predicted samples per second",
+        "slapo-fig9": "BERT on V100, step by step: predicted samples per second",
+        "slapo-fig10": "Two tuning grids of batch and recomputed blocks: predicted beside measured",
+        "slapo-table4": "Steps of schedules beside published lines",
+    },
+    (),
+    (),
+    "the evaluation of Slapo",
+)
+FAMILIES = (NETWORK, PIT, MEGATRON, SLAPO)
 
 TARGETS: Mapping[str, Family] = {target: family for family in FAMILIES for target in family.titles}
 """All targets."""

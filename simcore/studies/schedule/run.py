@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from simcore.errors import InputError, field
 from simcore.models.training.architecture import Transformer
@@ -55,8 +57,10 @@ def schedule(request: ScheduleRequest) -> ScheduleResult:
     chosen = machine_of(request, request.precision)
     model, sequence, notes = sized(read.name, read.value, request.sequence)
     study_of = _Study(model, sequence, chosen.machine, _base(request, chosen.machine))
-    counts = range(len(steps.value.steps) + 1)
-    rows = [study_of.after(steps.value, count, request.batch, request.gpus or 1) for count in counts]
+    counts = list(_complete(steps.value))
+    names = ["unscheduled", *(steps.value.words(*pair) for pair in pairwise(counts))]
+    rows = [study_of.after(steps.value.first(count), name, request.batch, request.gpus or 1)
+            for count, name in zip(counts, names, strict=True)]  # fmt: skip
     device, last = chosen.machine.profile.device, study_of.evaluator(steps.value)
     layout = rows[-1].evaluation.layout
     return ScheduleResult(
@@ -80,6 +84,16 @@ def schedule(request: ScheduleRequest) -> ScheduleResult:
         ),
         cpu_seconds=time.process_time() - started,
     )  # fmt: skip
+
+
+def _complete(schedule: Schedule) -> Iterator[int]:
+    """Yield after how many steps results are those of the model: shards have their sums, which may come together."""
+    yield 0
+    names = [step.primitive.name for step in schedule.steps]
+    for count, name in enumerate(names, 1):
+        waits = name == "shard" or (name == "sync" and names[count : count + 1] == ["sync"])
+        if not waits or count == len(names):
+            yield count
 
 
 def _steps(request: ScheduleRequest) -> Read[Schedule]:
@@ -119,10 +133,9 @@ class _Study:
         """Return what evaluates layouts under some steps."""
         return Evaluator(self.model, self.sequence, self.machine, steps)
 
-    def after(self, steps: Schedule, count: int, batch: int | str | None, gpus: int) -> Stepped:
-        """Return an iteration after so many steps."""
-        evaluator = self.evaluator(steps.first(count))
-        name = str(steps.steps[count - 1]) if count else "unscheduled"
+    def after(self, steps: Schedule, name: str, batch: int | str | None, gpus: int) -> Stepped:
+        """Return an iteration after some steps."""
+        evaluator = self.evaluator(steps)
         if batch == MAX:
             evaluation = self._largest(evaluator)
         else:

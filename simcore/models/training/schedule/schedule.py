@@ -62,6 +62,8 @@ class Schedule:
         In the order in which they are applied.
     name : str
         Where they come from, for messages.
+    whole : bool
+        Whether a GPU of a tensor-parallel group holds what no step shards as a whole, also where no step shards at all.
 
     Examples
     --------
@@ -74,10 +76,22 @@ class Schedule:
 
     steps: tuple[Step, ...] = ()
     name: str = ""
+    whole: bool = False
+
+    @property
+    def shards(self) -> bool:
+        """Whether tensor parallelism cuts only what steps shard, rather than all of the model."""
+        return self.whole or any(step.primitive.name in _FIRST for step in self.steps)
 
     def first(self, count: int) -> Schedule:
-        """Return the schedule with its first steps alone."""
-        return Schedule(self.steps[:count], self.name)
+        """Return the schedule with its first steps alone; what a later one shards is whole before."""
+        return Schedule(self.steps[:count], self.name, self.shards)
+
+    def words(self, start: int, end: int) -> str:
+        """Return the steps from one place to another as text: of several alike, the first and how many more."""
+        steps = self.steps[start:end]
+        more = f" and {len(steps) - 2} more" if len(steps) > 2 else ""
+        return ", ".join(map(str, (steps[0], *steps[-1:]) if len(steps) > 1 else steps)) + more
 
     def layout(self, layout: Layout, model: Transformer) -> Layout:
         """Return a layout with what the steps change in it, such as the blocks of each pipeline stage."""
@@ -105,18 +119,17 @@ class Schedule:
             If a step names no module, or changes nothing, or sums are missing that sharded modules need.
         """
         listed = sharded_operators(model, sequence, layout, routed=routed)
-        if not self.steps:
+        if not self.steps and not self.whole:
             return listed
         cut = {(section.path, one.path): one for section in listed.sections for one in section.operators}
         setting = Setting(model, sequence, layout, cut)
-        sharded = any(step.primitive.name in _FIRST for step in self.steps)
-        if sharded:
+        if self.shards:
             uncut = replace(layout, tp=1, sequence_parallel=False)
             listed = sharded_operators(model, sequence, uncut, routed=routed)
         whole, sections = listed.sections, listed.sections
         for step in self._of_tensors(True):
             sections = tuple(_applied(step, sections, setting, strict=not routed))
-        if sharded:
+        if self.shards:
             _check_sums(sections, whole, setting)
         for step in self._of_tensors(False):
             sections = tuple(_applied(step, sections, setting, strict=not routed))
