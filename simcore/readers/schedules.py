@@ -19,7 +19,10 @@ from simcore.readers.quantities import Entry
 from simcore.readers.read import Read, read_entry
 from simcore.readers.sniff import json_or_yaml
 
-_STEP = re.compile(r"\s*(?:(?P<path>[\w.*-]+)\s*:(?![/\\]))?\s*(?P<name>[^=\s]+?)\s*(?:=\s*(?P<value>\S+))?\s*\Z")
+# a name before a colon is a path of modules, but for that of a Python file, which belongs to the primitive
+_STEP = re.compile(
+    r"\s*(?:(?P<path>[\w.*-]+)(?<!\.py)\s*:(?![/\\]))?\s*(?P<name>[^=\s]+?)\s*(?:=\s*(?P<value>\S+))?\s*\Z"
+)
 EXPECTED = "steps such as sdpa,checkpoint=0.25 or block.0-11.attention:sdpa"
 
 Value = Annotated[str | dict[str, Any], Field()]

@@ -188,3 +188,17 @@ def test_a_primitive_of_ones_own(tmp_path):
         "        return [one for one in operators if 'norm' not in one.path]\n"
     )
     assert not any("norm" in one.path for one in made(f"{path}:Free") if one.path.startswith("block"))
+
+
+def test_a_primitive_of_a_file_beside(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "from simcore.training import Primitive\n"
+        "class Bare(Primitive):\n"
+        "    name, summary, paths = 'bare', 'nothing but products', ('block.*',)\n"
+        "    def operators(self, operators, setting, value):\n"
+        "        return [one for one in operators if one.kernel == 'gemm']\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    whole, part = (sum(one.path.startswith("block.0.") for one in made(text)) for text in
+                   ("mine.py:Bare", "block.1-7:mine.py:Bare"))  # fmt: skip
+    assert whole < part
