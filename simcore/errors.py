@@ -196,6 +196,21 @@ def did_you_mean(word: str, options: Iterable[str], alike: float = 0.5) -> str:
     return f"Did you mean '{by_lower[close[0]]}'?" if close else ""
 
 
+def by_name(word: str, names: Iterable[str]) -> str | None:
+    """Return the name that a word is, in whatever case it is written; None where there is none or there are several.
+
+    A name that is spelt exactly so comes first.
+
+    Examples
+    --------
+    >>> by_name("FIFO", ["yarn-cs", "fifo"]), by_name("Mine", ["mine", "MINE"]), by_name("MINE", ["mine", "MINE"])
+    ('fifo', None, 'MINE')
+    """
+    names = list(names)
+    alike = [name for name in names if name.lower() == word.lower()]
+    return word if word in names else alike[0] if len(alike) == 1 else None
+
+
 def closest_option(word: str, options: Iterable[str]) -> str:
     """Return ``Did you mean '--x'?`` for an option that is but a slip away, or an empty string.
 

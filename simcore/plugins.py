@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from simcore.errors import InputError, unknown_name
+from simcore.errors import InputError, by_name, unknown_name
 
 
 def load(spec: str, group: str, known: Mapping[str, str], place: str) -> Any:
@@ -21,7 +21,7 @@ def load(spec: str, group: str, known: Mapping[str, str], place: str) -> Any:
     Parameters
     ----------
     spec : str
-        A name, or ``FILE.py:NAME``: an object that a Python file defines.
+        A name in any case, or ``FILE.py:NAME``: an object that a Python file defines.
     group : str
         Entry points of this group are names too; one that is in `known` as well is not looked at.
     known : mapping of str to str
@@ -39,8 +39,9 @@ def load(spec: str, group: str, known: Mapping[str, str], place: str) -> Any:
     >>> load("root", "simcore.nothing", {"root": "math:sqrt"}, "--function")(9.0)
     3.0
     """
-    if spec in known:
-        module, _, name = known[spec].partition(":")
+    own = by_name(spec, known)
+    if own is not None:
+        module, _, name = known[own].partition(":")
         return getattr(import_module(module), name)
     file, colon, name = spec.rpartition(":")
     if colon and file.endswith(".py"):
@@ -50,12 +51,13 @@ def load(spec: str, group: str, known: Mapping[str, str], place: str) -> Any:
     from importlib.metadata import entry_points  # which takes longer than all names of simcore's own
 
     others = {point.name: point for point in entry_points(group=group)}
-    if spec not in others:
-        raise unknown_name(place, spec, [*known, *(other for other in others if other not in known)])
+    other = by_name(spec, others)
+    if other is None:
+        raise unknown_name(place, spec, [*known, *(each for each in others if each not in known)])
     try:
-        return others[spec].load()
+        return others[other].load()
     except Exception as error:
-        found = f"'{spec}' of {others[spec].value}, which fails: {_said(error)}"
+        found = f"'{other}' of {others[other].value}, which fails: {_said(error)}"
         raise InputError(place, found, "a package that can be imported") from error
 
 

@@ -30,8 +30,8 @@ _LIKE = f"Write it like {_EXAMPLE}."
 _SPACE = re.compile(r"\s*")
 _NAME = re.compile(r"[A-Za-z]+")
 _SIZE = re.compile(r"[0-9]+")
-_QUANTITY = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?(?:\s*[^\s,x×@\d][^\s,x×@]*)?")
-_BETWEEN = re.compile(r"[x×]")
+_QUANTITY = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?(?:\s*[^\s,xX×@\d][^\s,xX×@]*)?")
+_BETWEEN = re.compile(r"[xX×]")
 MOST_NPUS = 2**31
 
 
@@ -155,7 +155,8 @@ class _Line:
                 break
             if not self._taken(_BETWEEN):
                 raise self._error(self._rest(), "'x' and another dimension, or the end")
-        topology = Topology(" x ".join(self.text.replace("×", "x").split(" x ")).strip(), tuple(dimensions), "given")
+        name = " x ".join(re.split(r" [xX] ", self.text.replace("×", "x"))).strip()
+        topology = Topology(name, tuple(dimensions), "given")
         try:
             check_npus([each.size for each in dimensions], "")
         except InputError as error:

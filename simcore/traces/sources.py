@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simcore.errors import InputError, did_you_mean, unknown_name
+from simcore.errors import InputError, by_name, did_you_mean, unknown_name
 from simcore.files import csv_rows
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
@@ -60,7 +60,7 @@ def read_trace(
     >>> len(trace), trace.names[0]
     (62, 'bert-0')
     """
-    text = str(source)
+    text = _spelt(str(source))
     if text.split(":")[0] in synthetic.GENERATORS:
         return Read(synthetic.parse(text, cluster, seed, place, cluster_place), text, "")
     path = BUNDLED.get(text, Path(text))
@@ -81,3 +81,15 @@ def read_trace(
         raise unknown_name(format_place, file_format, FORMATS)
     read = easyscale.read if file_format == "easyscale" else table.read
     return file.of(read(file.text, file.name))
+
+
+def _spelt(text: str) -> str:
+    """Return a trace's name as results spell it; a path, and what follows a generator's name, stay as they are.
+
+    Examples
+    --------
+    >>> _spelt("Synthetic:jobs=4"), _spelt("mine.csv")
+    ('synthetic:jobs=4', 'mine.csv')
+    """
+    name, colon, rest = text.partition(":")
+    return f"{by_name(name, [*BUNDLED, *synthetic.GENERATORS]) or name}{colon}{rest}"

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 from simcore._lazy import attach
 
 if TYPE_CHECKING:
-    from simcore.calibrate.suites.registry import SUITES, cases, check_suites
+    from simcore.calibrate.suites.registry import SUITES, cases, known_suites
 
 __getattr__, __dir__ = attach(
     __name__,
     {
         "SUITES": "simcore.calibrate.suites.registry",
         "cases": "simcore.calibrate.suites.registry",
-        "check_suites": "simcore.calibrate.suites.registry",
+        "known_suites": "simcore.calibrate.suites.registry",
     },
 )
 
 __all__ = [
     "SUITES",
     "cases",
-    "check_suites",
+    "known_suites",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from simcore.calibrate.measure.device import current, resolve_device
 from simcore.calibrate.measure.timing import Case
-from simcore.errors import field, unknown_name
+from simcore.errors import by_name, field, unknown_name
 
 SUITES = (
     "gemm", "memory", "launch", "step", "conv", "norm", "pool", "embedding", "attention", "pit", "moe", "sequence",
@@ -22,8 +22,8 @@ ONE_STATE = ("launch", "step", "pit", "moe", "sequence")
 """Suites whose cases are in one state; those of all others are measured cold and warm."""
 
 
-def check_suites(suites: Sequence[str]) -> None:
-    """Refuse a suite that is not there.
+def known_suites(suites: Sequence[str]) -> tuple[str, ...]:
+    """Return the suites of some names, which may be in any case.
 
     Parameters
     ----------
@@ -33,11 +33,15 @@ def check_suites(suites: Sequence[str]) -> None:
     Raises
     ------
     InputError
-        With the closest name.
+        With the closest name, if there is no such suite.
     """
+    found = []
     for name in suites:
-        if name not in SUITES:
+        suite = by_name(name, SUITES)
+        if suite is None:
             raise unknown_name(field("suites"), name, SUITES)
+        found.append(suite)
+    return tuple(dict.fromkeys(found))
 
 
 def cases(device: str, suites: Sequence[str] = SUITES, *, full: bool = False) -> Iterator[Case]:
@@ -57,8 +61,7 @@ def cases(device: str, suites: Sequence[str] = SUITES, *, full: bool = False) ->
     InputError
         If a suite or the device is unknown.
     """
-    check_suites(suites)
-    for name in suites:
+    for name in known_suites(suites):
         module = importlib.import_module(f"simcore.calibrate.suites.{name}")
         with current(device):
             listed = list(module.cases(resolve_device(device).type, full=full))

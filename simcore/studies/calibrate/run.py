@@ -10,7 +10,7 @@ from simcore.calibrate.calibration import Calibration
 from simcore.calibrate.calibration import calibrate as measure
 from simcore.calibrate.measure.device import require_torch, resolve_device
 from simcore.calibrate.plan import TIME_LIMIT, Progress
-from simcore.calibrate.suites.registry import SUITES, check_suites
+from simcore.calibrate.suites.registry import SUITES, known_suites
 from simcore.errors import InputError, field
 from simcore.models.compute.unfitted import unfitted
 from simcore.outputs import check_file
@@ -40,6 +40,7 @@ def calibrate(request: CalibrateRequest, *, progress: Progress | None = None) ->
         If torch is not installed.
     """
     _check(request)
+    request = request.resolved(suites=known_suites(request.suites))
     if request.network is not None:
         return of_collectives(request, profile_path(request))
     if request.measurements is not None:
@@ -88,7 +89,7 @@ def profile_path(request: CalibrateRequest) -> Path:
 def _check(request: CalibrateRequest) -> None:
     if not request.suites:
         raise InputError(field("suites"), "none", f"some of {', '.join(SUITES)}")
-    check_suites(request.suites)
+    known_suites(request.suites)
     if request.measurements is not None:
         _check_measures_nothing(request)
     for name in ("source", "rest", "network") if request.measurements is None else ():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from simcore.errors import by_name
+from simcore.studies.evaluate.targets import TARGETS
 from simcore.studies.request import Request, argument, option
 
 ENGINES = ("closed-form", "simulate")
@@ -24,3 +26,7 @@ class EvaluateRequest(Request):
     device: str | None = option(
         default=None, metavar="DEVICE", help="What pit-... measures: cpu (by default), cuda or cuda:N."
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "target", by_name(self.target, TARGETS) or self.target)  # names are in any case

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 
@@ -15,11 +14,15 @@ from simcore.models.compute.sparse.noise import noise
 from simcore.models.compute.sparse.profiled import index_cost, outside, tile_table
 from simcore.models.compute.sparse.selection import Selection, select
 from simcore.models.compute.sparse.tiles import Product
+from simcore.numerals import as_whole
 from simcore.results import Provenance, versions
 from simcore.studies.inputs import device_profile
 from simcore.studies.kernel.request import MatmulRequest
 from simcore.studies.kernel.result import KernelResult
 from simcore.studies.request import study
+
+LARGEST_SIZE = 10**9
+"""What a size stays below."""
 
 
 @study(MatmulRequest)
@@ -82,14 +85,17 @@ def sizes(value: str | Sequence[int], count: int, place: str, example: str) -> t
 
     Examples
     --------
-    >>> sizes("32x1", 2, "granularity", "32x1"), sizes([32, 1], 2, "granularity", "32x1")
+    >>> sizes("32X1", 2, "granularity", "32x1"), sizes([32, 1], 2, "granularity", "32x1")
     ((32, 1), (32, 1))
+    >>> sizes("1e3x64", 2, "granularity", "32x1")
+    (1000, 64)
     """
     text = (value if isinstance(value, str) else "x".join(map(str, value))).lower()
-    if not re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9})*", text) or len(text.split("x")) != count:
+    read = [as_whole(part.strip()) for part in text.split("x")]
+    numbers = tuple(each for each in read if each is not None and abs(each) < LARGEST_SIZE)
+    if len(numbers) < len(read) or len(numbers) != count:
         raise InputError(place, f"'{text}'", f"{count} whole numbers with x between them", f"For example: {example}.")
-    numbers = tuple(int(part) for part in text.split("x"))
-    if 0 in numbers:
+    if min(numbers) < 1:
         raise InputError(place, f"'{text}'", "sizes of at least 1", f"For example: {example}.")
     return numbers
 

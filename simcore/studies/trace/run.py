@@ -11,13 +11,13 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any, get_args, get_type_hints
 
-from simcore.errors import InputError, RunError, SimcoreError, field, unknown_name
+from simcore.errors import InputError, RunError, SimcoreError, by_name, field, unknown_name
 from simcore.files import sha256
 from simcore.models.cluster import metrics
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace, WorkUnit
 from simcore.models.cluster.log import PlacementLog
-from simcore.models.cluster.policies.registry import POLICIES, find_policy, policy_file
+from simcore.models.cluster.policies.registry import POLICIES, find_policy, policy_file, policy_name
 from simcore.models.cluster.policy import Policy
 from simcore.models.cluster.rules import RULES, Rules
 from simcore.models.cluster.simulator import simulate
@@ -199,8 +199,9 @@ def _policies(given: Sequence[str | Policy]) -> dict[str, Policy]:
     for one in given or POLICIES:
         if isinstance(one, Policy):
             chosen.setdefault(one.label(), one)
-        elif one not in chosen:
-            chosen[one] = find_policy(one, field("policies"))
+        else:
+            name = policy_name(one)
+            chosen.setdefault(name, find_policy(one, field("policies")))
     return chosen
 
 
@@ -223,9 +224,10 @@ def _rules(request: TraceRequest) -> Rules:
     """Return the rule set, with the switches that were given one by one."""
     given = request.rules
     if isinstance(given, str):
-        if given not in RULES:
+        name = by_name(given, RULES)
+        if name is None:
             raise unknown_name(field("rules"), given, RULES)
-        given = RULES[given]
+        given = RULES[name]
     if isinstance(given, Mapping):
         names = [each.name for each in fields(Rules)]
         for name in given:

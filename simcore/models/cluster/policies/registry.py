@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simcore.errors import InputError
+from simcore.errors import InputError, by_name
 from simcore.models.cluster.policies.options import with_options
 from simcore.models.cluster.policy import Policy
 from simcore.plugins import load
@@ -47,6 +47,18 @@ def find_policy(text: str, place: str = "policies") -> Policy:
         expected = "a class derived from simcore.cluster.Policy that has a method decide(view)"
         raise InputError(place, f"'{name}', which is no policy", expected)
     return with_options(policy, options, f"{place} {name}")
+
+
+def policy_name(text: str) -> str:
+    """Return the text of a policy as results spell it: the names of `POLICIES` are read in any case.
+
+    Examples
+    --------
+    >>> policy_name("EasyScale-Heter:max_growth=4"), policy_name("mine.py:Mine")
+    ('easyscale-heter:max_growth=4', 'mine.py:Mine')
+    """
+    name, _ = _split(text)
+    return (by_name(name, POLICIES) or name) + text[len(name) :]
 
 
 def policy_file(text: str) -> Path | None:

@@ -40,8 +40,7 @@ def scheduler(text: str | type[Scheduler], place: str = "schedule") -> type[Sche
     >>> scheduler("Themis").name
     'themis'
     """
-    known = isinstance(text, str) and text.lower() in SCHEDULERS
-    named = load(text.lower() if known else text, ENTRY_POINTS, SCHEDULERS, place) if isinstance(text, str) else text
+    named = load(text, ENTRY_POINTS, SCHEDULERS, place) if isinstance(text, str) else text
     if not (isinstance(named, type) and issubclass(named, Scheduler) and named.plan is not Scheduler.plan):
         expected = "a class derived from simcore.network.Scheduler that has a method plan(view)"
         raise InputError(place, f"'{text}', which is no schedule", expected)
