@@ -57,7 +57,7 @@ def test_suites_are_read_in_any_case():
     ],
 )
 def test_no_command_reads_a_whole_number_that_is_none(command, word):
-    with pytest.raises(InputError, match="expected (auto or )?a whole number"):
+    with pytest.raises(InputError, match=r"expected (auto or )?a whole number"):
         CliRunner().invoke(main, [*command, word], catch_exceptions=False)
     with pytest.raises(InputError, match="whole numbers with x between them"):
         CliRunner().invoke(main, ["kernel", "matmul", f"{word}x4x4", "--profile", "cpu"], catch_exceptions=False)

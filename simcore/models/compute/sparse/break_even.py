@@ -32,8 +32,8 @@ class Timing:
 
         Examples
         --------
-        >>> Timing(3.0, 0.1).plus(Timing(1.0, 0.3))
-        Timing(seconds=4.0, error=0.15)
+        >>> Timing(3.0, 0.25).plus(Timing(1.0, 0.75))
+        Timing(seconds=4.0, error=0.375)
         """
         total = self.seconds + other.seconds
         return Timing(total, (self.seconds * self.error + other.seconds * other.error) / total if total else 0.0)
