@@ -64,7 +64,7 @@ def completer(name: str, description: Description | None = None) -> Completer:
     """Return what completes the value of an option; behind a comma a further one begins."""
 
     def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return items(words_for(name, description), incomplete, files=_takes_file(name, description))
+        return items(words_for(name, description), incomplete, files=takes_file(name, description))
 
     return complete
 
@@ -78,7 +78,7 @@ def positions_completer(places: Mapping[str, Description]) -> Completer:
         if not names or (len(before) >= len(names) and not places[names[-1]].many):
             return []
         name = names[min(len(before), len(names) - 1)]
-        return items(words_for(name, places[name]), incomplete, files=_takes_file(name, places[name]))
+        return items(words_for(name, places[name]), incomplete, files=takes_file(name, places[name]))
 
     return complete
 
@@ -96,6 +96,7 @@ def items(words: Sequence[str], incomplete: str, *, files: bool = False) -> list
     return found or ([CompletionItem(incomplete, type="file")] if files else [])
 
 
-def _takes_file(name: str, description: Description | None) -> bool:
+def takes_file(name: str, description: Description | None) -> bool:
+    """Tell whether a field may be the path of a file."""
     shown = "" if description is None else f"{description.metavar} {description.beside} {description.help}".upper()
     return name in ZOO or "FILE" in shown

@@ -10,10 +10,11 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from math import ceil
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
+from simcore.cli.ascii import speaks_ascii, to_ascii
 from simcore.errors import one_line, printable
 from simcore.progress import watched
 from simcore.report import Block, Column, Grid, Headline, Sentences, Text
@@ -44,15 +45,6 @@ def say_written(files: Sequence[Path], directory: Path | None = None) -> None:
     click.echo(f"simcore: wrote {one_line(names if directory is None else f'{directory}: {names}')}", err=True)
 
 
-def _encodes(text: str, stream: TextIO) -> bool:
-    """Tell whether a stream can show a text."""
-    try:
-        text.encode(stream.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def terminal_width() -> int | None:
     """Return the columns of the terminal that is standard output; None for a file or a pipe, which has no width."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -79,14 +71,18 @@ def render(blocks: Sequence[Block], width: int) -> str:
 def _printable(block: Block) -> Block:
     """Return a block without what a terminal would act on: names come from files."""
     if isinstance(block, Headline):
-        return Headline(one_line(block.text), printable(block.under))
+        return Headline(_safe(one_line(block.text)), _safe(block.under))
     if isinstance(block, Sentences):
-        return Sentences(printable(block.title), [printable(item) for item in block.items])
+        return Sentences(_safe(block.title), [_safe(item) for item in block.items])
     if isinstance(block, Text):
-        return replace(block, text=printable(block.text))
-    columns = [replace(column, name=printable(column.name)) for column in block.columns]
-    rows = [[printable(cell) for cell in row] for row in block.rows]
-    return replace(block, columns=columns, rows=rows, title=printable(block.title))
+        return replace(block, text=_safe(block.text))
+    columns = [replace(column, name=_safe(column.name)) for column in block.columns]
+    rows = [[_safe(cell) for cell in row] for row in block.rows]
+    return replace(block, columns=columns, rows=rows, title=_safe(block.title))
+
+
+def _safe(text: str) -> str:
+    return to_ascii(printable(text)) if speaks_ascii(sys.stdout) else printable(text)
 
 
 def _rendered(block: Block, width: int) -> str:
@@ -258,9 +254,8 @@ def _bar() -> Progress:
         TimeRemainingColumn,
     )
 
-    ascii_only = not _encodes("\u2501", sys.stderr)
     columns = [TextColumn("{task.description}", markup=False), MofNCompleteColumn()]
     columns += [TextColumn("for"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
-    if not ascii_only:
+    if not speaks_ascii(sys.stderr):
         columns.insert(1, BarColumn())
     return Progress(*columns, console=Console(file=sys.stderr, force_terminal=True), transient=True)

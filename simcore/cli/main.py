@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import click
 
 from simcore._version import __version__
+from simcore.cli.ascii import speak_ascii
 from simcore.errors import InputError, SimcoreError, closest_option, one_line, unknown_name
 from simcore.outputs import refused
 
@@ -95,6 +96,7 @@ def run(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit; no traceback ever reaches a user unless SIMCORE_DEBUG is set."""
     status: object = 0
     _open_streams()
+    speak_ascii()
     _complete()
     try:
         # what click's own main() does, less its handling of closed pipes, which exits with 1

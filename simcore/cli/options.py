@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simcore.cli.ascii import escaped_json, speaks_ascii
 from simcore.cli.completion import completer, positions_completer
 from simcore.cli.console import progress, render, say_written, terminal_width, warn
 from simcore.cli.flags import names_of, spellings, with_values
+from simcore.cli.standard_input import standard_input
 from simcore.cli.values import Formats, kind_of, type_of
 from simcore.errors import InputError, closest_option
 from simcore.plots import FIGURES, FORMATS
@@ -146,7 +149,8 @@ class StudyCommand(click.Command):
         called = names_of(fields, replaced, options)
         try:
             given = self._given(fields, values, arguments, positions, replaced)
-            self._finish(given, {name: values[name] for name in values if name not in fields}, outputs)
+            with standard_input(fields, given):
+                self._finish(given, {name: values[name] for name in values if name not in fields}, outputs)
         except InputError as error:
             raise error.renamed(called) from None
 
@@ -203,7 +207,7 @@ def deliver(
         warn(warning)
     most = width or _ENDLESS
     if outputs.get("as_json"):
-        text = result.to_json()
+        text = escaped_json(result.to_json()) if speaks_ascii(sys.stdout) else result.to_json()
     else:
         text = "" if show is not None else render(result.report(), min(most, terminal_width() or most)) + "\n"
     _write(result, outputs, file)

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from simcore.errors import InputError, unknown_name
-from simcore.files import read_yaml, validate
+from simcore.files import STANDARD_INPUT, read_yaml, validate
 from simcore.models.compute.convolution import CONVOLUTIONS
 from simcore.models.compute.correction import FEATURES_OF, Correction, count_features
 from simcore.models.compute.device import DTYPES, Device
@@ -187,7 +187,8 @@ def read_profile(name_or_path: str | Path | InputFile, place: str = "profile") -
     40
     """
     file = read_entry("profiles", name_or_path, place, "profile")
-    if file.path.suffix in {".yaml", ".yml"}:
+    unnamed = str(file.path) == STANDARD_INPUT and not file.text.lstrip().startswith("{")
+    if unnamed or file.path.suffix in {".yaml", ".yml"}:
         return file.of(_published(file.path, file.text))
     document = parse_document(file.path, file.text)
     validate(_Profile, document, str(file.path), {})

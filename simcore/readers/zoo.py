@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from simcore.errors import InputError, did_you_mean
-from simcore.outputs import is_there
+from simcore.files import is_input
 
 ROOT = Path(__file__).parents[1] / "zoo"
 
@@ -80,7 +80,7 @@ def find(
             if path.suffix in {".yaml", ".csv", ".json"} and path.stem.lower() == name:
                 return path
     path = Path(wanted)
-    if wanted and is_there(path):
+    if wanted and is_input(path):
         return path
     known = sorted(name for folder in folders for name in names(folder) if fits(name))
     others = sorted(name for kind, name in _aliases() if kind in folders)

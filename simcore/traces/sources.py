@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from simcore.errors import InputError, by_name, did_you_mean, unknown_name
-from simcore.files import csv_rows
+from simcore.files import csv_rows, is_input
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
-from simcore.outputs import is_there
 from simcore.readers.read import Read, read_path
 from simcore.traces import easyscale, synthetic, table
 from simcore.traces.bundled import BUNDLED
@@ -64,7 +63,7 @@ def read_trace(
     if text.split(":")[0] in synthetic.GENERATORS:
         return Read(synthetic.parse(text, cluster, seed, place, cluster_place), text, "")
     path = BUNDLED.get(text, Path(text))
-    if not text or not is_there(path):
+    if not text or not is_input(path):
         known = [*BUNDLED, *synthetic.GENERATORS]
         hint = did_you_mean(text.split(":")[0], known)
         raise InputError(
