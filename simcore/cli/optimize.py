@@ -10,9 +10,9 @@ from simcore.studies.optimize.request import OptimizeRequest, limits
 
 HELP = """Split a bandwidth budget over the dimensions of a network, with a proof that no split is better.
 
-NETWORK is 2D, 3D, 4D or a FILE; BUDGET the bandwidth of one NPU in all, in GB/s; WORKLOAD 17B, 175B, 1T, Group
-(the mean of the three) or a FILE, left out with --model; TARGET Perf (least iteration time) or PerfPerCost (least
-iteration time x network cost); LOOP NoOverlap or Overlap.
+NETWORK is 2D, 3D, 4D or a FILE; BUDGET the bandwidth of one NPU in all, in one direction, in GB/s; WORKLOAD 17B,
+175B, 1T, Group (the mean of the three) or a FILE, left out with --model; TARGET Perf (least iteration time) or
+PerfPerCost (least iteration time x network cost); LOOP NoOverlap or Overlap.
 
 \b
 $ simcore optimize 4D 325 1T Perf Overlap

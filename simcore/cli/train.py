@@ -23,7 +23,8 @@ MODEL alone is a model on GPUs: time, its parts, rates, and what every rank hold
 \b
 $ simcore train llama-2-70b --gpus 64 --device h100 --tp 8 --pp 2 --global-batch 512
 
-NETWORK is 2D, 3D, 4D or a FILE; BUDGET the bandwidth of one NPU in all, in GB/s; WORKLOAD 17B, 175B, 1T or a FILE.
+NETWORK is 2D, 3D, 4D or a FILE, with bandwidths of one direction; BUDGET the bandwidth of one NPU in all, in
+one direction, in GB/s; WORKLOAD 17B, 175B, 1T or a FILE.
 
 \b
 $ simcore train 4D 325 1T

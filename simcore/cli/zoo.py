@@ -40,7 +40,7 @@ def command(kind: str | None, name: str | None, as_json: bool) -> None:
       libra-4d  LIBRA's prices for four dimensions, ring and full-mesh links counted in both directions
       sc245     Links, switches and NICs of the SC'22 study; ring and full-mesh links counted once
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
-    from simcore.readers.catalogue import entries, entry, kind_of
+    from simcore.readers.catalogue import DIRECTIONS, entries, entry, kind_of
     from simcore.readers.zoo import kinds, names
 
     if kind is None:
@@ -56,6 +56,8 @@ def command(kind: str | None, name: str | None, as_json: bool) -> None:
             width = max((len(one.name) for one in listed), default=0)
             click.echo(f"{kind}: show one with simcore zoo {kind} NAME")
             click.echo("\n".join(f"  {one.name:<{width}}  {one.summary}" for one in listed))
+            if kind in DIRECTIONS:
+                click.echo(f"note: {DIRECTIONS[kind]}")
     else:
         one = entry(kind, name)
         if as_json:
@@ -65,6 +67,8 @@ def command(kind: str | None, name: str | None, as_json: bool) -> None:
         click.echo("\n".join(line for line in (one.description, *one.comments) if line))
         if one.source:
             click.echo(f"source: {one.source}")
+        if one.kind in DIRECTIONS:
+            click.echo(f"note: {DIRECTIONS[one.kind]}")
         click.echo()
         click.echo(repr(Table(one.header, one.rows)) if one.header else "\n".join(_lines(one.fields or {})))
 

@@ -68,6 +68,14 @@ class ZooEntry:
         return document
 
 
+DIRECTIONS = {
+    "devices": "link_bandwidth is the sum of both directions, as data sheets have it; a network's bandwidth is of one "
+    "direction, half of that",
+    "networks": "a bandwidth is what one NPU sends in one direction",
+}
+"""What a reader must know of the bandwidths of a kind."""
+
+
 def entries(kind: str) -> list[ZooEntry]:
     """Return all entries of one kind, sorted by name.
 

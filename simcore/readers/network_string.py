@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from simcore.errors import InputError, did_you_mean, shortened
 from simcore.models.network.measured import CollectiveProfile
-from simcore.models.network.topology import Block, Dimension, Topology
-from simcore.numerals import MOST_DIGITS, as_whole
+from simcore.models.network.topology import Block, Dimension, Port, Topology
+from simcore.numerals import MOST_DIGITS, as_real, as_whole
 from simcore.units import parse
 
 _BLOCKS = {
@@ -31,6 +31,8 @@ _SPACE = re.compile(r"\s*")
 _NAME = re.compile(r"[A-Za-z]+")
 _SIZE = re.compile(r"[0-9]+")
 _QUANTITY = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?(?:\s*[^\s,xX×@\d][^\s,xX×@]*)?")
+_PORT = re.compile(r"[A-Za-z_][A-Za-z_-]*")
+_IS, _OVER, _FACTOR = re.compile("="), re.compile("/"), re.compile(r"[0-9.]+")
 _BETWEEN = re.compile(r"[xX×]")
 MOST_NPUS = 2**31
 
@@ -109,7 +111,8 @@ def parse_network(text: str, place: str = "network") -> NetworkSpec:
     text : str
         Dimensions from the inside out, joined by ``x``: ``BLOCK(SIZE)@BANDWIDTH`` or
         ``BLOCK(SIZE)@BANDWIDTH,LATENCY``, where BLOCK is Ring, FC, FullyConnected or Switch, BANDWIDTH what one NPU
-        has into the dimension over all its links there, and LATENCY that of one link.
+        has into the dimension over all its links there in one direction, and LATENCY that of one link. Levels of
+        switches behind one port have ``@NAME=BANDWIDTH`` and then ``@NAME``, or ``@NAME/4`` with oversubscription.
     place : str
         What gave the text, for messages.
 
@@ -146,6 +149,8 @@ class _Line:
 
     def read(self) -> NetworkSpec:
         dimensions, bandwidths = [], []
+        self.left: dict[str, float] = {}  # of each port, at the level that was read last
+        self.ports: dict[str, Port] = {}
         while True:
             dimension, bandwidth = self._dimension()
             dimensions.append(dimension)
@@ -187,12 +192,40 @@ class _Line:
         if not self._taken(re.compile("@")):
             found = f"{name}({size}) without a bandwidth"
             raise self._error(found, "@ and what one NPU has into the dimension", f"Write {name}({size})@50GB/s.")
-        bandwidth = self._quantity("bandwidth", "50GB/s")
+        port, bandwidth = self._sending()
         latency = 0.0
         self._blank()
         if self._taken(re.compile(",")):
             latency = self._quantity("time", "500ns")
-        return Dimension(_BLOCKS[name.lower()], npus, "", latency), bandwidth
+        if port is not None and _BLOCKS[name.lower()] is not Block.SWITCH:
+            self.at = first
+            raise self._error(f"{name}({size}) behind port {port.name}", "a Switch, a level of a fat tree")
+        return Dimension(_BLOCKS[name.lower()], npus, "", latency, port), bandwidth
+
+    def _sending(self) -> tuple[Port | None, float]:
+        """Return the port of a dimension and what one NPU has into it: a bandwidth, NAME=BANDWIDTH, NAME or NAME/4."""
+        start = self._at()
+        name = self._taken(_PORT)
+        if name is None:
+            return None, self._quantity("bandwidth", "50GB/s")
+        if self._taken(_IS):
+            if name in self.ports:
+                self.at = start
+                raise self._error(f"port {name} a second time", f"@{name} alone, or @{name}/4 with an oversubscription")
+            self.left[name] = self._quantity("bandwidth", "50GB/s")
+            self.ports[name] = Port(name, self.left[name])
+        elif name not in self.ports:
+            self.at = start
+            raise self._error(f"'{name}'", "a bandwidth with its unit, such as 50GB/s, or a port of an inner dimension",
+                              f"Name a port where it is used first: @{name}=50GB/s.")  # fmt: skip
+        elif self._taken(_OVER):
+            start = self.at
+            factor = as_real(self._taken(_FACTOR) or "")
+            if factor is None or factor < 1:
+                self.at = start
+                raise self._error(self._rest(), "an oversubscription of at least 1", f"Write @{name}/4.")
+            self.left[name] /= factor
+        return self.ports[name], self.left[name]
 
     def _quantity(self, kind: str, example: str) -> float:
         start = self._at()

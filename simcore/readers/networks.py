@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, WrapValidator
 
-from simcore.errors import InputError
+from simcore.errors import InputError, unknown_name
 from simcore.files import read_yaml
 from simcore.models.network.measured import CollectiveProfile
-from simcore.models.network.topology import Block, Dimension, Topology
+from simcore.models.network.topology import Block, Dimension, Port, Topology
 from simcore.readers.collective_profiles import CollectivesSchema, profile_of, read_collective_profile
 from simcore.readers.network_string import NetworkSpec, check_npus
 from simcore.readers.other_files import refuse_other
-from simcore.readers.quantities import Bandwidth, Entry, NotEmpty, Strict, Time, Whole
+from simcore.readers.quantities import Bandwidth, Entry, Flag, Measure, NotEmpty, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import is_foreign_network, json_or_yaml, top_fields
 
@@ -40,10 +40,14 @@ class _Dimension(Strict):
     level: str = ""
     latency: Time = 0.0
     bandwidth: Bandwidth | None = None
+    port: str | None = None
+    oversubscription: Annotated[Measure, Field(ge=1)] = 1.0
+    rails: Flag = True
 
 
 class _Network(Entry):
     dimensions: Annotated[list[_Dimension], NotEmpty]
+    ports: dict[str, Annotated[Bandwidth, Field(gt=0)]] = Field(default_factory=dict)
     collectives: Annotated[CollectivesSchema, WrapValidator(_or_name)] | None = None
 
 
@@ -110,12 +114,54 @@ def read_any_network(name_or_path: str | Path | InputFile, place: str = "network
         place = f"{file.path}, field 'dimensions.{sizes.index(OPEN)}.size'"
         raise InputError(place, "'nodes'", "a whole number, as only the outermost dimension takes what nodes there are")
     check_npus(sizes, str(file.path))
-    dimensions = (Dimension(Block(entry.block), entry.size, entry.level, entry.latency) for entry in data.dimensions)
+    fixed = _bandwidths(file, data)
+    dimensions = (_dimension(entry, data.ports) for entry in data.dimensions)
     topology = Topology(file.path.stem, tuple(dimensions), data.source or str(file.path))
-    fixed = [entry.bandwidth for entry in data.dimensions]
     known = tuple(bandwidth for bandwidth in fixed if bandwidth is not None)
     collectives = _collectives(file, data)
     return file.of(NetworkSpec(topology, known if len(known) == len(fixed) else None, collectives=collectives))
+
+
+def _dimension(entry: _Dimension, ports: Mapping[str, float]) -> Dimension:
+    port = None if entry.port is None else Port(entry.port, ports[entry.port])
+    return Dimension(Block(entry.block), entry.size, entry.level, entry.latency, port, entry.rails)
+
+
+def _bandwidths(file: InputFile, data: _Network) -> list[float | None]:
+    """Return what one NPU has into each dimension: its own, or what is left of its port at that level of the tree."""
+    left, bandwidths = dict(data.ports), list[float | None]()
+    for index, entry in enumerate(data.dimensions):
+        place = f"{file.path}, field 'dimensions.{index}"
+        _check_level(place, index, entry)
+        offered = entry.bandwidth
+        if entry.port is not None:
+            if entry.port not in left:
+                raise unknown_name(f"{place}.port'", entry.port, left)
+            offered = left[entry.port] = left[entry.port] / entry.oversubscription
+        elif offered is not None:
+            offered /= entry.oversubscription
+        bandwidths.append(offered)
+    idle = sorted(set(data.ports) - {entry.port for entry in data.dimensions})
+    if idle:
+        found, remedy = f"port {idle[0]}, which no dimension names", f"Write port: {idle[0]} in its dimensions."
+        raise InputError(f"{file.path}, field 'ports'", found, "ports of dimensions", remedy)
+    return bandwidths
+
+
+def _check_level(place: str, index: int, entry: _Dimension) -> None:
+    """Refuse what does not go together in one dimension."""
+    if entry.port is not None and entry.bandwidth is not None:
+        found, remedy = "it beside a port, whose bandwidth it has", "Leave it out, or give an oversubscription."
+        raise InputError(f"{place}.bandwidth'", found, "one of the two", remedy)
+    if entry.port is not None and entry.block != "Switch":
+        found = f"a {entry.block} behind port {entry.port}"
+        raise InputError(f"{place}.port'", found, "a Switch, a level of a fat tree", "Leave it out.")
+    if entry.oversubscription != 1 and entry.port is None and entry.bandwidth is None:
+        found = f"{entry.oversubscription:g} without a bandwidth"
+        raise InputError(f"{place}.oversubscription'", found, "what the ports below offer: bandwidth, or port")
+    if not entry.rails and (index == 0 or entry.block != "Switch"):
+        found = "false in the innermost dimension" if index == 0 else f"false of a {entry.block}"
+        raise InputError(f"{place}.rails'", found, "a Switch outside others", "Leave it out.")
 
 
 def _collectives(file: InputFile, data: _Network) -> CollectiveProfile | None:

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 from simcore.errors import InputError, unknown_name, written
 from simcore.files import sha256
 from simcore.models.network.chunk_counts import AUTO, COUNTS, is_settled
+from simcore.models.network.conventions.base import Convention
+from simcore.models.network.ports import is_plain, ports
+from simcore.models.network.topology import Topology
 from simcore.numerals import as_real
 from simcore.readers.network_string import NetworkSpec, is_network_string, parse_network
 from simcore.units import LARGEST, LEAST_BANDWIDTH, SMALLEST, counted, format_si, parse
@@ -227,6 +230,38 @@ def _read_network(network: str | Path, place: str, gpus: int | None) -> Read[Net
     from simcore.readers.networks import read_network
 
     return read_network(network, place)
+
+
+def refuse_shared(topology: Topology, place: str) -> None:
+    """Refuse a network whose levels share a port where each dimension is given a bandwidth of its own.
+
+    Raises
+    ------
+    InputError
+        Naming the ports, or the levels without rails.
+    """
+    if is_plain(topology):
+        return
+    shared = [port.name for port in ports(topology)]
+    found = f"the shared port{'s' if len(shared) > 1 else ''} {', '.join(shared)} of {topology.name}"
+    remedy = "Take the network without them, or simulate it with the bandwidths that it brings: leave the budget out."
+    if not shared:
+        found = f"{topology.name}, which has levels without rails"
+    expected = "dimensions on rails that share no port, as a budget gives each a bandwidth of its own"
+    raise InputError(place, found, expected, remedy)
+
+
+def refuse_convention(topology: Topology, convention: Convention, place: str) -> None:
+    """Refuse a convention of ASTRA-sim on a network of which it knows no counterpart.
+
+    Raises
+    ------
+    InputError
+        Naming the convention.
+    """
+    if not (convention.shares_links or is_plain(topology)):
+        found = f"{convention} on {topology.name}, which has shared ports or levels without rails"
+        raise InputError(place, found, "physical, as ASTRA-sim knows neither", f"Leave {place} out.")
 
 
 def in_gigabytes(bandwidths: Sequence[float]) -> str:

@@ -2,6 +2,9 @@
 
 Let N be the NPUs of the group, b_d what one of them has into dimension d [B/s] and S the size [B].
 
+Levels behind a shared port count once in the sum: an NPU sends into them no more than the port carries. In what follows
+an all-to-all takes each message over one level of a port, see `simcore.models.network.ports`.
+
 - Bandwidth: an all-reduce takes ``2 (N - 1) / N S / sum b_d``, a reduce-scatter half of it, an all-gather of a shard S
   ``(N - 1) S / sum b_d``. In an all-to-all every byte for an NPU with another coordinate in d crosses d. So each
   dimension is a bound of its own: ``max_d S / p_d (p_d - 1) / b_d``. On a ring it is
@@ -20,6 +23,7 @@ from math import prod
 from simcore.models.network.collectives import Collective, traffic
 from simcore.models.network.distances import farthest, nearest
 from simcore.models.network.graph import exchange_load
+from simcore.models.network.ports import exchanged, send_rate, through_ports
 from simcore.models.network.topology import Block, Dimension, Topology, peer_bandwidth, ring_crossings
 
 
@@ -36,9 +40,10 @@ class Bounds:
     alpha_beta : float
         Both together [s]: the largest bound, what results are held against.
     hierarchical : float
-        What the ascending schedule takes at best, its slowest dimension [s]: no bound on other schedules.
+        What the ascending schedule takes at best, its slowest dimension or shared port [s]: no bound on other
+        schedules.
     limiting : int
-        That dimension, from 0.
+        Its slowest dimension, from 0.
     """
 
     bandwidth: float
@@ -96,30 +101,41 @@ def bounds(
     (140.0, 2.0, 140.5)
     """
     at = [range(p) for p in groups] if positions is None else positions
-    used = [
-        (dimension, usable_bandwidth(dimension, bandwidth, len(members)), members)
+    usable = [
+        usable_bandwidth(dimension, bandwidth, len(members)) if len(members) > 1 else 0.0
         for dimension, bandwidth, members in zip(topology.dimensions, bandwidths, at, strict=True)
-        if len(members) > 1
     ]
+    used = [(each, members) for each, members in zip(topology.dimensions, at, strict=True) if len(members) > 1]
     if not used or size <= 0:
         return Bounds(0.0, 0.0, 0.0, 0.0, 0)
     npus = prod(groups)
     if collective is Collective.ALL_TO_ALL:
-        bandwidth = max(
-            size / len(members) * _crossing(dimension.block, len(members)) / b for dimension, b, members in used
-        )
+        bandwidth = _exchange(size, topology, usable, at)
     else:
         volume = {
             Collective.ALL_REDUCE: 2 * (npus - 1) / npus * size,
             Collective.REDUCE_SCATTER: (npus - 1) / npus * size,
             Collective.ALL_GATHER: (npus - 1) * size,
         }[collective]
-        bandwidth = volume / sum(b for _, b, _ in used)
-    latency = sum(farthest(dimension, members) * dimension.latency for dimension, _, members in used)
-    one_link = min(nearest(dimension, members) * dimension.latency for dimension, _, members in used)
+        bandwidth = volume / send_rate(topology, usable)
+    latency = sum(farthest(dimension, members) * dimension.latency for dimension, members in used)
+    one_link = min(nearest(dimension, members) * dimension.latency for dimension, members in used)
     slowest = per_dimension(collective, size, topology, bandwidths, groups, at)
+    shared = per_port(collective, size, topology, groups, at)
     limiting = max(range(len(groups)), key=slowest.__getitem__)
-    return Bounds(bandwidth, latency, max(latency, bandwidth + one_link), slowest[limiting], limiting)
+    hierarchical = max(slowest[limiting], *shared, 0.0)
+    return Bounds(bandwidth, latency, max(latency, bandwidth + one_link), hierarchical, limiting)
+
+
+def _exchange(size: float, topology: Topology, usable: Sequence[float], at: Sequence[Sequence[int]]) -> float:
+    """Return the bound of an all-to-all: its bytes over the links of each dimension, and through each shared port."""
+    sizes = [len(members) for members in at]
+    crossing = [
+        size * part / n * _crossing(dimension.block, n) if n > 1 else 0.0
+        for dimension, n, part in zip(topology.dimensions, sizes, exchanged(topology, sizes), strict=True)
+    ]
+    each = [volume / b for volume, b in zip(crossing, usable, strict=True) if volume]
+    return max(*each, *through_ports(topology, crossing), 0.0)
 
 
 def per_dimension(
@@ -138,13 +154,46 @@ def per_dimension(
     """
     at = [range(p) for p in groups] if positions is None else positions
     seconds = []
-    volumes = traffic(collective, size, groups)
+    volumes = _volumes(collective, size, topology, groups, at)
     for dimension, bandwidth, members, volume in zip(topology.dimensions, bandwidths, at, volumes, strict=True):
         group = len(members)
-        if group > 1 and collective is Collective.ALL_TO_ALL:
-            volume = size / group * exchange_load(dimension, members)[0]
         seconds.append(volume / usable_bandwidth(dimension, bandwidth, group) if group > 1 else 0.0)
     return tuple(seconds)
+
+
+def per_port(
+    collective: Collective,
+    size: float,
+    topology: Topology,
+    groups: Sequence[int],
+    positions: Sequence[Sequence[int]] | None = None,
+) -> tuple[float, ...]:
+    """Return how long the bytes of the ascending schedule take through each shared port [s].
+
+    Parameters are those of `bounds`; the order is that of `simcore.models.network.ports.ports`.
+
+    Examples
+    --------
+    >>> from simcore.models.network.topology import Port
+    >>> tree = Topology("tree", (Dimension(Block.SWITCH, 16, port=Port("nic", 50e9)),) * 2)
+    >>> [round(seconds, 5) for seconds in per_port(Collective.ALL_REDUCE, 17e9, tree, [16, 16])]
+    [0.67734]
+    """
+    at = [range(p) for p in groups] if positions is None else positions
+    return through_ports(topology, _volumes(collective, size, topology, groups, at))
+
+
+def _volumes(
+    collective: Collective, size: float, topology: Topology, groups: Sequence[int], at: Sequence[Sequence[int]]
+) -> list[float]:
+    """Return what one NPU sends into each dimension [B], what it forwards on a ring included."""
+    parts = exchanged(topology, groups)
+    volumes = list(traffic(collective, size, groups, parts))
+    if collective is Collective.ALL_TO_ALL:
+        for d, (dimension, members) in enumerate(zip(topology.dimensions, at, strict=True)):
+            if len(members) > 1:
+                volumes[d] = size * parts[d] / len(members) * exchange_load(dimension, members)[0]
+    return volumes
 
 
 def _crossing(block: Block, p: int) -> int:

@@ -89,8 +89,12 @@ def phases(
     groups: Sequence[int],
     optimization: Optimization,
     convention: Convention,
+    exchanged: Sequence[float] = (),
 ) -> list[tuple[int, Collective, float]]:
     """Return the phases of a chunk: dimension, operation and input [B].
+
+    `exchanged` is the part of an all-to-all that is exchanged along each dimension, by default all of it: see
+    `simcore.models.network.ports.exchanged`.
 
     Examples
     --------
@@ -103,7 +107,7 @@ def phases(
     """
     size, order = plan.size, plan.order
     if collective is Collective.ALL_TO_ALL:
-        return [(d, collective, size) for d in order]
+        return [(d, collective, size * exchanged[d] if exchanged else size) for d in order]
     if collective is Collective.ALL_REDUCE and optimization is Optimization.FULL_PER_DIMENSION:
         return [(d, collective, size) for d in order]
     listed: list[tuple[int, Collective, float]] = []

@@ -20,7 +20,9 @@ class Collective(StrEnum):
     ALL_TO_ALL = "all-to-all"
 
 
-def pattern(collective: Collective, groups: Sequence[int]) -> tuple[float, tuple[float, ...]]:
+def pattern(
+    collective: Collective, groups: Sequence[int], exchanged: Sequence[float] = ()
+) -> tuple[float, tuple[float, ...]]:
     """Factor a collective's traffic into a scale and a pattern that collectives share.
 
     All-reduce, reduce-scatter and all-gather over one group load the dimensions in the same proportion: this is the
@@ -32,6 +34,9 @@ def pattern(collective: Collective, groups: Sequence[int]) -> tuple[float, tuple
         The operation.
     groups : sequence of int
         NPUs of the group along each dimension, innermost first; 1 where the group does not use it.
+    exchanged : sequence of float, optional
+        Part of an all-to-all's buffer that is exchanged along each dimension, see
+        `simcore.models.network.ports.exchanged`; by default all of it.
 
     Returns
     -------
@@ -48,7 +53,7 @@ def pattern(collective: Collective, groups: Sequence[int]) -> tuple[float, tuple
     (16.0, (0.5, 0.4375))
     """
     if collective is Collective.ALL_TO_ALL:
-        return 1.0, tuple((p - 1) / p for p in groups)
+        return 1.0, tuple(part * (p - 1) / p for p, part in zip(groups, exchanged or (1.0,) * len(groups), strict=True))
     shape, members = [], 1
     for p in groups:
         members *= p
@@ -57,7 +62,9 @@ def pattern(collective: Collective, groups: Sequence[int]) -> tuple[float, tuple
     return scale[collective], tuple(shape)
 
 
-def traffic(collective: Collective, size: float, groups: Sequence[int]) -> tuple[float, ...]:
+def traffic(
+    collective: Collective, size: float, groups: Sequence[int], exchanged: Sequence[float] = ()
+) -> tuple[float, ...]:
     """Return the bytes that one NPU sends into each dimension.
 
     With group sizes ``p_1 .. p_k`` from the inside out and S bytes:
@@ -74,6 +81,8 @@ def traffic(collective: Collective, size: float, groups: Sequence[int]) -> tuple
         Bytes [B]: the full buffer per NPU, for all-gather the input shard per NPU.
     groups : sequence of int
         NPUs of the group along each dimension, innermost first; 1 where the group does not use it.
+    exchanged : sequence of float, optional
+        As of `pattern`.
 
     Returns
     -------
@@ -91,7 +100,7 @@ def traffic(collective: Collective, size: float, groups: Sequence[int]) -> tuple
     >>> traffic(Collective.ALL_GATHER, 64.0, (2, 8, 1))
     (512.0, 448.0, 0.0)
     """
-    scale, shape = pattern(collective, groups)
+    scale, shape = pattern(collective, groups, exchanged)
     return tuple(size * scale * part for part in shape)
 
 

@@ -14,7 +14,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from simcore.models.network.collectives import Collective
-from simcore.models.network.topology import Block, Dimension, Topology, peer_bandwidth, ring_crossings
+from simcore.models.network.ports import ports
+from simcore.models.network.topology import Block, Dimension, Port, Topology, peer_bandwidth, ring_crossings
 
 if TYPE_CHECKING:
     from networkx import DiGraph
@@ -30,7 +31,8 @@ def link_graph(topology: Topology, bandwidths: Sequence[float]) -> DiGraph:
 
     NPUs are numbered with the innermost dimension fastest. Let b be the bandwidth of one NPU into a dimension of n
     NPUs. A ring has a link of b / 2 to each neighbour, or one of b where both neighbours are the same NPU. A full mesh
-    has a link of b / (n - 1) to each peer. A switch has a link of b up and one of b down.
+    has a link of b / (n - 1) to each peer. A switch has a link of b up and one of b down. A port that dimensions share
+    is a pair of links more at each NPU, in front of those of its dimensions.
 
     Parameters
     ----------
@@ -43,7 +45,7 @@ def link_graph(topology: Topology, bandwidths: Sequence[float]) -> DiGraph:
     -------
     networkx.DiGraph
         Edges have ``capacity`` [B/s], ``dimension`` (from 0) and ``index``, a running number. Nodes of switches are
-        named ``dimension:line``.
+        named ``dimension:line``, ports ``port:NPU``; the links of ports have dimension -1.
 
     Examples
     --------
@@ -64,7 +66,18 @@ def link_graph(topology: Topology, bandwidths: Sequence[float]) -> DiGraph:
                 ends = node(line, index, start), node(line, index, end)
                 graph.add_edge(*ends, capacity=capacity, dimension=index, index=number)
                 number += 1
+    for port in ports(topology):
+        for npu in range(topology.npus):
+            for ends in (port_link(port, npu, out=True), port_link(port, npu, out=False)):
+                graph.add_edge(*ends, capacity=port.bandwidth, dimension=-1, index=number)
+                number += 1
     return graph
+
+
+def port_link(port: Port, npu: int, *, out: bool) -> Link:
+    """Return the link of an NPU through a port that dimensions share, outwards or inwards."""
+    name = f"{port.name}:{npu}"
+    return (npu, name) if out else (name, npu)
 
 
 def _capacities(dimension: Dimension, bandwidth: float) -> dict[tuple[int, int], float]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from math import prod
 
 from simcore.errors import InputError, field
-from simcore.models.network.topology import Dimension, Topology
+from simcore.models.network.topology import Topology
 
 DEGREES = f"{field('tp')}, {field('dp')}"
 """What gives the degrees of parallelism, for messages."""
@@ -221,10 +221,7 @@ def map_stages(topology: Topology, stages: int, place: str = field("stages")) ->
     sizes.reverse()
     if stages == 1:
         return tuple(sizes), topology
-    dimensions = (
-        Dimension(each.block, each.size // here, each.level, each.latency)
-        for each, here in zip(topology.dimensions, sizes, strict=True)
-    )
+    dimensions = (replace(each, size=each.size // here) for each, here in zip(topology.dimensions, sizes, strict=True))
     return tuple(sizes), Topology(f"{topology.name}, one of {stages} stages", tuple(dimensions), topology.source)
 
 

@@ -17,6 +17,22 @@ class Block(StrEnum):
 
 
 @dataclass(frozen=True)
+class Port:
+    """A port of one NPU that several dimensions share, such as the NIC below all levels of a fat tree.
+
+    Attributes
+    ----------
+    name : str
+        By which the dimensions behind it name it.
+    bandwidth : float
+        Of one NPU through it, in one direction [B/s].
+    """
+
+    name: str
+    bandwidth: float
+
+
+@dataclass(frozen=True)
 class Dimension:
     """One dimension of a network.
 
@@ -30,12 +46,19 @@ class Dimension:
         Cost class: ``Tile``, ``Package``, ``Node``, ``Pod``.
     latency : float
         Link latency [s].
+    port : Port or None
+        What its links share with other dimensions; None where they have a port to themselves.
+    rails : bool
+        Whether it joins NPUs of the same place in the inner dimensions alone, as a switch for GPU i of each node does.
+        Otherwise a message over it goes to any place there.
     """
 
     block: Block
     size: int
     level: str = ""
     latency: float = 0.0
+    port: Port | None = None
+    rails: bool = True
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from simcore.models.network.ports import is_direct
 from simcore.models.network.topology import Block, Topology, hops_between, peer_bandwidth
 
 
@@ -44,6 +45,7 @@ def transfer_legs(
     Stages fill dimensions from the inside, and all NPUs of a stage send at once. On a ring they send over as many hops
     as lie between the two stages, in the shorter direction, with half of the bandwidth. Where both directions are as
     long they use both, as in `simcore.models.network.graph.streams`. A full mesh has one link, and a switch is crossed.
+    Of two levels behind one port, and within levels without rails, only the outer one is crossed.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ def transfer_legs(
     >>> round((leg.duration + leg.latency) * 1e3, 6)
     2.002
     """
-    legs = []
+    legs: list[TransferLeg] = []
     for d, (dimension, bandwidth, here) in enumerate(zip(topology.dimensions, bandwidths, stages, strict=True)):
         source, at = divmod(source, here)
         target, there = divmod(target, here)
@@ -81,5 +83,6 @@ def transfer_legs(
             Block.SWITCH: bandwidth,
         }[dimension.block]
         latency = hops * dimension.latency
+        legs = [leg for leg in legs if not is_direct(topology, leg.dimension, d)]
         legs.append(TransferLeg(d, size, forwarded / bandwidth, forwarded / rate, latency, forwarded))
     return tuple(legs)

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from simcore.models.network.collectives import pattern
 from simcore.models.network.mapping import Axis, Groups
+from simcore.models.network.ports import exchanged
+from simcore.models.network.topology import Topology
 from simcore.models.training.program import Loop
 from simcore.models.training.workload import Pass, Phase, Workload, group_of
 
@@ -159,10 +161,12 @@ class Streams:
     ----------
     groups : Groups
         Sizes of the groups along each dimension.
+    topology : Topology, optional
+        The network, where it may have levels without rails.
     """
 
-    def __init__(self, groups: Groups) -> None:
-        self.groups = groups
+    def __init__(self, groups: Groups, topology: Topology | None = None) -> None:
+        self.groups, self.topology = groups, topology
         self.index: dict[tuple[Axis, tuple[float, ...]], int] = {}
         self.names: list[dict[str, None]] = []
         self.volumes: list[float] = []
@@ -173,7 +177,8 @@ class Streams:
         groups = self.groups.sizes(axis)
         if phase.collective is None or phase.size == 0 or all(p == 1 for p in groups):
             return 0, 0.0
-        scale, shape = pattern(phase.collective, groups)
+        parts = () if self.topology is None else exchanged(self.topology, groups)
+        scale, shape = pattern(phase.collective, groups, parts)
         volume = times * scale * phase.size
         return self.of_shape(axis, shape, phase.collective.value, volume), volume
 
@@ -203,6 +208,7 @@ def compile_step(
     recompute: bool = False,
     compute_scale: float = 1.0,
     recompute_compute: bool = False,
+    topology: Topology | None = None,
 ) -> StepModel:
     """Turn a workload on a network into a function of the bandwidths.
 
@@ -228,6 +234,8 @@ def compile_step(
     recompute_compute : bool
         Whether the recomputed forward also takes its compute again. The published bandwidth plans do not count it,
         the published evaluation does.
+    topology : Topology, optional
+        The network, for all-to-alls on levels without rails; by default all are on rails.
 
     Returns
     -------
@@ -238,7 +246,7 @@ def compile_step(
     ----------
     LIBRA (arXiv:2109.11762), section on end-to-end training time.
     """
-    streams = Streams(groups)
+    streams = Streams(groups, topology)
     sent: list[tuple[int, int, float]] = []  # pass, stream, volume of what blocks
     overlaps: dict[tuple[int, float, float, int, float], int] = {}
     compute = fixed = 0.0

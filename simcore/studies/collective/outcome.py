@@ -10,9 +10,10 @@ from simcore.models.network.bounds import Bounds, per_dimension
 from simcore.models.network.chunk_counts import is_settled
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention, convention
+from simcore.models.network.ports import ports, through_ports
 from simcore.models.network.schedulers.base import Scheduler
 from simcore.models.network.simulation.run import CollectiveRun
-from simcore.models.network.topology import Topology
+from simcore.models.network.topology import Port, Topology
 from simcore.results import Result, Table
 from simcore.studies.collective.inputs import Buffers
 from simcore.studies.collective.request import CollectiveRequest
@@ -98,6 +99,14 @@ class CollectiveOutcome(Result):
     def occupied(self) -> tuple[float, ...]:
         """How long at least one chunk is under way in each dimension [s]."""
         return tuple(_union(self.run, d) for d in range(len(self.groups)))
+
+    @property
+    def shared_ports(self) -> list[tuple[Port, tuple[int, ...], float]]:
+        """Ports that several dimensions of the group share, these (from 0), and how long it carries bytes [s]."""
+        busy = through_ports(self.topology, self.run.sent)
+        used = [d for d, group in enumerate(self.groups) if group > 1]
+        every = ((port, tuple(d for d in behind if d in used)) for port, behind in ports(self.topology).items())
+        return [(port, behind, seconds) for (port, behind), seconds in zip(every, busy, strict=True) if len(behind) > 1]
 
     @property
     def limiting(self) -> int | None:

@@ -30,7 +30,9 @@ def reasons(result: CollectiveOutcome) -> list[str]:
     if result.limiting is None:
         alone, empty = prod(result.groups) == 1, "the buffer is empty" if result.buffers.size == 0 else _NO_BYTE
         return [f"Nothing is sent: {'the group is one NPU' if alone else empty}."]
-    sentences = [_limit(result), *_latency(result), *_balance(result), *_network(result)]
+    full = any(seconds >= _BUSY * result.time for _, _, seconds in result.shared_ports)
+    limit = [] if full else [_limit(result)]
+    sentences = [*_ports(result), *limit, *_latency(result), *_balance(result), *_network(result)]
     schedule = result.schedule.name
     if result.convention.always_ascending and schedule != "ascending":
         sentences.append(f"The schedule {schedule} had no effect: ASTRA-sim 2 always runs the ascending one.")
@@ -60,6 +62,20 @@ def _limit(result: CollectiveOutcome) -> str:
     if chunks == 1:
         why = "the one chunk passes one dimension after the other"
     return f"{name} is used most, but only {share:.1%} of the time: no dimension is full, because {why}."
+
+
+def _ports(result: CollectiveOutcome) -> list[str]:
+    """Say how busy each port is that dimensions of the group share."""
+    sentences = []
+    for port, behind, seconds in result.shared_ports:
+        share = seconds / result.time
+        limits = " limits" if share >= _BUSY else " is shared"
+        dimensions = " and ".join(str(d + 1) for d in behind)
+        sentences.append(
+            f"Port {port.name} of {format_si(port.bandwidth, 'B/s')}{limits}: bytes of dimensions {dimensions} pass "
+            f"it {share:.1%} of the time."
+        )
+    return sentences
 
 
 def _latency(result: CollectiveOutcome) -> list[str]:
@@ -92,6 +108,8 @@ def _balance(result: CollectiveOutcome) -> list[str]:
     if result.collective is Collective.ALL_TO_ALL or sum(p > 1 for p in result.groups) < 2:
         return []
     if (result.efficiency or 0.0) >= _CLOSE:
+        return []
+    if any(seconds >= _BUSY * result.time for _, _, seconds in result.shared_ports):
         return []
     least = min((d for d, p in enumerate(result.groups) if p > 1), key=lambda d: (result.run.utilisation[d], d))
     alone = format_si(result.bounds.hierarchical, "s")

@@ -29,7 +29,7 @@ class CollectiveRequest(Request):
     network: str | Path = option(
         default="",
         metavar="TEXT|NAME|FILE",
-        help="Dimensions with bandwidth and link latency; or a network that has bandwidths. Needed.",
+        help="Dimensions with bandwidth (of one direction) and link latency; or a network that has them. Needed.",
     )
     chunks: int | str = option(
         default=AUTO,

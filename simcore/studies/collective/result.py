@@ -67,6 +67,10 @@ class CollectiveResult(CollectiveOutcome):
             "algorithms": [each.value for each in self.run.algorithms],
             "phases": self.run.phases,
             "dimensions": [dict(row) for row in self.dimensions],
+            "ports": [
+                {"name": port.name, "bandwidth": port.bandwidth, "dimensions": [d + 1 for d in behind], "busy": seconds}
+                for port, behind, seconds in self.shared_ports
+            ],
             "reasons": self.sentences(),
             "warnings": list(self.warnings),
             "provenance": self.provenance.as_dict(),

@@ -17,7 +17,7 @@ from simcore.results import Provenance, versions
 from simcore.studies.collective.inputs import buffers, parse_algorithms, parse_group, parse_size
 from simcore.studies.collective.request import CollectiveRequest
 from simcore.studies.collective.result import CollectiveResult
-from simcore.studies.inputs import check_chunks, check_count, part_hash, resolve_network
+from simcore.studies.inputs import check_chunks, check_count, part_hash, refuse_convention, resolve_network
 from simcore.studies.request import study
 
 
@@ -43,6 +43,7 @@ def collective(request: CollectiveRequest) -> CollectiveResult:
     size = parse_size(request.size)
     named, hashes = resolve_network(request.network, field("network"))
     topology, bandwidths = named.topology, named.bandwidths or ()
+    refuse_convention(topology, counted, field("convention"))
     positions = parse_group(request.group, topology)
     group = tuple(map(len, positions))
     held = buffers(kind, size, prod(group))

@@ -135,7 +135,8 @@ class MachineRequest(Request):
         kw_only=True,
         default=None,
         metavar="TEXT|NAME|FILE",
-        help="The network, such as dgx-h100, whose nodes follow from the GPUs; by default the device's usual one.",
+        help="The network, such as dgx-h100, whose nodes follow from the GPUs; by default the device's usual one. "
+        "Its bandwidths are of one direction.",
     )
     stack: str | Path | None = option(
         kw_only=True,

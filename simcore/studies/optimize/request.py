@@ -20,7 +20,9 @@ class OptimizeRequest(DeploymentRequest, LayoutRequest):
 
     network: str | Path = argument(metavar="NETWORK", help="A name in the zoo or the path of a file.")
     budget: float | str = argument(
-        metavar="BUDGET", unit="B/s", help="Bandwidth of one NPU in all; bare text is GB/s, as in 325."
+        metavar="BUDGET",
+        unit="B/s",
+        help="Bandwidth of one NPU in all, in one direction; bare text is GB/s, as in 325.",
     )
     workload: str | Path = argument(
         metavar="WORKLOAD",

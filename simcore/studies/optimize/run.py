@@ -21,7 +21,7 @@ from simcore.readers.network_string import NetworkSpec
 from simcore.readers.networks import read_network
 from simcore.results import Provenance, versions
 from simcore.studies.deployment.inputs import compute_profile, compute_source, parallelism, place_workloads
-from simcore.studies.inputs import in_gigabytes, parse_budget
+from simcore.studies.inputs import in_gigabytes, parse_budget, refuse_shared
 from simcore.studies.optimize.deployment import Ran, on_gpus, refuse_layouts
 from simcore.studies.optimize.inputs import check_levels, default_cost, price_dimensions, read_region
 from simcore.studies.optimize.request import OptimizeRequest
@@ -50,6 +50,7 @@ def optimize(request: OptimizeRequest) -> OptimizeResult:
     target = Target(request.target)
     named = read_network(request.network, field("network"))
     topology = named.value.topology
+    refuse_shared(topology, field("network"))
     region = read_region(request, total, topology)
     ran = on_gpus(request, topology, total) if request.device is not None else _on_network(request, topology)
     check_levels(topology)

@@ -13,13 +13,14 @@ from simcore.models.bandwidth.region import make_region
 from simcore.models.bandwidth.target import Target
 from simcore.models.network.bounds import usable_bandwidth
 from simcore.models.network.mapping import Axis, Groups, map_stages
+from simcore.models.network.ports import ports
 from simcore.models.network.topology import Block, Topology
 from simcore.models.training.closed_form import StepModel, StepTime, compile_step
 from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload
 from simcore.readers.network_string import NetworkSpec
 from simcore.studies.deployment.inputs import Parallelism
-from simcore.studies.inputs import bandwidth, parse_budget
+from simcore.studies.inputs import bandwidth, parse_budget, refuse_shared
 from simcore.studies.train.request import TrainRequest
 
 _SUM = 1e-3
@@ -86,6 +87,7 @@ def deploy(
             found = f"'{split}' beside a network that brings its bandwidths"
             raise InputError(field("split"), found, "one of the two", f"Leave {field('split')} out.")
         return Deployment(topology, own, workload, groups, sizes, own)
+    refuse_shared(topology, field("network"))
     total = parse_budget(request.budget, field("budget"))
     dimensions = len(topology.dimensions)
     if split == "equal":
@@ -169,8 +171,17 @@ def closed_form(
     partial: Sequence[PartialGroup] = (),
 ) -> StepTime:
     """Return the closed form of an iteration; groups in `partial` have their own links only."""
-    model = compile_step(deployment.workload, deployment.groups, loop, recompute, compute_scale, recompute)
-    return _with_links(model, partial).split(deployment.bandwidths)
+    topology = deployment.topology
+    model = compile_step(deployment.workload, deployment.groups, loop, recompute, compute_scale, recompute, topology)
+    shared = ports(topology)
+    bandwidths = (*deployment.bandwidths, *(port.bandwidth for port in shared))
+    return _through_ports(_with_links(model, partial), list(shared.values())).split(bandwidths)
+
+
+def _through_ports(model: StepModel, shared: Sequence[Sequence[int]]) -> StepModel:
+    """Add a column for each port that dimensions share: the bytes of all of them together."""
+    columns = [model.shapes[:, list(behind)].sum(axis=1) for behind in shared]
+    return replace(model, shapes=np.column_stack([model.shapes, *columns])) if columns else model
 
 
 def _with_links(model: StepModel, partial: Sequence[PartialGroup]) -> StepModel:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from simcore.engine import Clock
 from simcore.models.network.chunk_counts import fastest
+from simcore.models.network.ports import widened
 from simcore.models.network.transfers import TransferLeg, transfer_legs
 from simcore.models.training.closed_form import StepTime
 from simcore.models.training.pipeline import Pipeline, StageExtras, run_pipeline, stage_extras
@@ -192,5 +193,5 @@ class Iteration:
 
 
 def _wider(deployment: Deployment, dimension: int) -> Deployment:
-    bandwidths = [b * WIDER if d == dimension else b for d, b in enumerate(deployment.bandwidths)]
-    return replace(deployment, bandwidths=tuple(bandwidths))
+    topology, bandwidths = widened(deployment.topology, deployment.bandwidths, [dimension], WIDER)
+    return replace(deployment, topology=topology, bandwidths=bandwidths)

@@ -38,7 +38,8 @@ class TrainRequest(DeploymentRequest):
     budget: float | str | None = argument(
         metavar="BUDGET",
         unit="B/s",
-        help="Bandwidth of one NPU in all; bare text is GB/s, as in 325. None where the network brings its bandwidths.",
+        help="Bandwidth of one NPU in all, in one direction; bare text is GB/s, as in 325. None where the network "
+        "brings its bandwidths.",
     )
     workload: str | Path = argument(
         metavar="WORKLOAD",

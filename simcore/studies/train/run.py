@@ -34,7 +34,14 @@ from simcore.studies.deployment.inputs import (
     variant_of,
 )
 from simcore.studies.deployment.intervals import interval_without_stack
-from simcore.studies.inputs import LITTLE_LATENCY, check_chunks, parse_budget, part_hash, resolve_network
+from simcore.studies.inputs import (
+    LITTLE_LATENCY,
+    check_chunks,
+    parse_budget,
+    part_hash,
+    refuse_convention,
+    resolve_network,
+)
 from simcore.studies.request import study
 from simcore.studies.train.deployment import Deployment, deploy, partial_groups
 from simcore.studies.train.iteration import Iteration
@@ -64,6 +71,7 @@ def train(request: TrainRequest) -> TrainResult:
     """
     asked = _iteration(request)  # what is wrong with the request alone is said first
     named, network_hash = _network(request)
+    refuse_convention(named.topology, asked.settings.convention, field("convention"))
     degrees = parallelism(request, named.topology)
     _, part = map_stages(named.topology, request.stages)
     device = compute_profile(request)

@@ -12,6 +12,7 @@ from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention
 from simcore.models.network.distances import Positions
 from simcore.models.network.phase_costs import PhaseCosts
+from simcore.models.network.ports import exchanged
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class CollectiveView:
 
     def phases(self, plan: ChunkPlan) -> list[tuple[int, Collective, float]]:
         """Return the phases of a chunk: dimension, operation and input [B]."""
-        return phases(plan, self.collective, self.groups, self.optimization, self.convention)
+        parts = exchanged(self.costs.topology, self.groups)
+        return phases(plan, self.collective, self.groups, self.optimization, self.convention, parts)
 
     def seconds(self, plan: ChunkPlan) -> list[float]:
         """Return how long each phase of a chunk takes that has the network for itself [s]."""

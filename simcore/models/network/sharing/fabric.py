@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from simpy.events import Event
@@ -9,8 +11,9 @@ from simpy.events import Event
 from simcore.engine import Clock
 from simcore.models.network.collectives import Collective, traffic
 from simcore.models.network.fluid import FluidNetwork
-from simcore.models.network.graph import Link, lines, node, streams
+from simcore.models.network.graph import Link, lines, node, port_link, streams
 from simcore.models.network.mapping import Axis
+from simcore.models.network.ports import exchanged
 from simcore.models.network.sharing.job import Job
 from simcore.models.network.topology import Topology
 from simcore.models.training.execute import busiest
@@ -44,10 +47,19 @@ class JobFabric:
                 share, counts = streams(self._topology.dimensions[dimension], group, issue.collective)
                 for line in lines(self._topology, dimension, self._job.positions):
                     for (here, there), number in counts.items():
-                        row[self._index[node(line, dimension, here), node(line, dimension, there)]] += number
+                        ends = node(line, dimension, here), node(line, dimension, there)
+                        for link in (ends, *self._through(dimension, ends)):
+                            row[self._index[link]] += number
             flows.append((first + len(self.rows), share))
             self.rows.append(row)
         self._kinds[kind] = flows
+
+    def _through(self, dimension: int, ends: Link) -> Iterator[Link]:
+        """Yield the links through a shared port that bytes over a link of a dimension take too."""
+        port = self._topology.dimensions[dimension].port
+        for out, end in zip((True, False), ends, strict=True):
+            if port is not None and isinstance(end, int):
+                yield port_link(port, end, out=out)
 
     def bind(self, clock: Clock, network: FluidNetwork) -> None:
         """Join the network once all patterns are known."""
@@ -69,7 +81,8 @@ class JobFabric:
     def _flows(self, issue: Issue) -> list[tuple[int, int, float]]:
         """Return dimension, pattern and bytes per stream of each flow of a collective."""
         flows = self._kinds[issue.axis, issue.collective is Collective.ALL_TO_ALL]
-        volumes = traffic(issue.collective, issue.size, self._job.groups.sizes(issue.axis))
+        sizes = self._job.groups.sizes(issue.axis)
+        volumes = traffic(issue.collective, issue.size, sizes, exchanged(self._topology, sizes))
         return [
             (dimension, flow[0], volume * flow[1])
             for dimension, (flow, volume) in enumerate(zip(flows, volumes, strict=True))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, prod
 from numbers import Integral, Real
 
 from simcore.errors import InputError, written
 from simcore.models.network.mapping import Groups, map_parallelism
-from simcore.models.network.topology import Dimension, Topology
+from simcore.models.network.topology import Topology
 from simcore.models.training.program import Loop
 from simcore.models.training.workload import Workload
 
@@ -77,7 +77,7 @@ def place(
 
     Examples
     --------
-    >>> from simcore.models.network.topology import Block
+    >>> from simcore.models.network.topology import Block, Dimension
     >>> pod = Topology("pod", (Dimension(Block.RING, 8), Dimension(Block.SWITCH, 128)))
     >>> place(pod, [range(8), range(0, 128, 2)], 16, 32)
     Groups(tp=(8, 2), dp=(1, 32), ep=(), grid=(), cp=())
@@ -87,8 +87,7 @@ def place(
         if not isinstance(degree, Integral):
             raise InputError(f"{job}, {name}", repr(degree), "a whole number of at least 1", "Give it as an int.")
     dimensions = tuple(
-        Dimension(each.block, len(taken), each.level, each.latency)
-        for each, taken in zip(topology.dimensions, positions, strict=True)
+        replace(each, size=len(taken)) for each, taken in zip(topology.dimensions, positions, strict=True)
     )
     return map_parallelism(Topology(f"{topology.name}, part of {job}", dimensions), tp, dp, job, ep=ep)
 

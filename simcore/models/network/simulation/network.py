@@ -18,11 +18,19 @@ from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import PHYSICAL, Convention
 from simcore.models.network.distances import Positions, spread
 from simcore.models.network.phase_costs import PhaseCosts
+from simcore.models.network.ports import exchanged, is_plain, ports
 from simcore.models.network.schedulers.ascending import Ascending
 from simcore.models.network.schedulers.base import CollectiveView, Scheduler
 from simcore.models.network.schedulers.check import made, planned
 from simcore.models.network.simulation.log import Ledger, LoggedPhase, LoggedTransfer
-from simcore.models.network.simulation.servers import Chunk, Issued, ServedPhase, Server, SettledOrder
+from simcore.models.network.simulation.servers import (
+    Chunk,
+    Issued,
+    PortQueue,
+    ServedPhase,
+    Server,
+    SettledOrder,
+)
 from simcore.models.network.topology import Topology
 from simcore.models.network.transfers import TransferLeg
 
@@ -89,6 +97,8 @@ class Network:
         algorithms: Sequence[Algorithm] | None = None,
         record: bool = False,
     ) -> None:
+        if not (convention.shares_links or is_plain(topology)):
+            raise ValueError(f"the convention {convention} knows neither shared ports nor levels without rails")
         if convention.by_message:
             raise ValueError("the congestion-aware convention is simulated message by message: see simulation.links")
         check_bandwidths(topology, bandwidths)
@@ -100,6 +110,7 @@ class Network:
         self.cost = PhaseCosts(topology, self.bandwidths, self.algorithms, convention)
         self.ran: dict[Collective, set[int]] = {}
         self._scheduler = made(self.schedule)
+        self._ports = {port: PortQueue(port.bandwidth) for port in ports(topology)}
         self._servers: dict[tuple[int, str], Server] = {}
         self._channels: dict[tuple[int, str], float] = {}
         self._phases: dict[
@@ -222,6 +233,8 @@ class Network:
         if self.convention.shares_links:
             server = self._server(d, "")
             start = max(start, server.links_free)
+            if server.port is not None:
+                start, _ = server.port.through(clock.now, leg.sent, leg.duration, start, start)
             # what waits for its channel alone leaves the other links to collectives: its share is taken now
             server.links_free = max(clock.now, server.links_free) + leg.work
         self._channels[d, channel] = start + leg.duration
@@ -263,7 +276,9 @@ class Network:
     def _server(self, dimension: int, queue: str) -> Server:
         server = self._servers.get((dimension, queue))
         if server is None:
-            server = Server(self.clock, self.ledger, self.convention, self.in_flight, dimension)
+            port = self.topology.dimensions[dimension].port
+            shared = None if port is None else self._ports[port]
+            server = Server(self.clock, self.ledger, self.convention, self.in_flight, dimension, shared)
             self._servers[dimension, queue] = server
         return server
 
@@ -273,6 +288,7 @@ class Network:
         """Return the phases of a chunk with their servers; chunks of one plan share them."""
         key = (plan, collective, groups, queue, at)
         if key not in self._phases:
+            parts = exchanged(self.topology, groups)
             self._phases[key] = tuple(
                 ServedPhase(
                     self._server(d, queue if groups[d] < self.topology.dimensions[d].size else ""),
@@ -281,6 +297,6 @@ class Network:
                     self.cost(d, operation, groups[d], size, at[d] if at else None),
                     self.cost.latency(d, operation, groups[d], size, at[d] if at else None),
                 )
-                for d, operation, size in phases(plan, collective, groups, self.optimization, self.convention)
+                for d, operation, size in phases(plan, collective, groups, self.optimization, self.convention, parts)
             )
         return self._phases[key]

@@ -18,11 +18,12 @@ from simcore.models.network.chunks import ChunkPlan, phases, settled_by_dimensio
 from simcore.models.network.collectives import Collective
 from simcore.models.network.distances import Positions, spread
 from simcore.models.network.groups import group_positions
+from simcore.models.network.ports import exchanged
 from simcore.models.network.simulation.network import Network
 from simcore.models.network.simulation.rank_programs import GroupCollective, check_program
 from simcore.models.network.simulation.run import run_fastest
-from simcore.models.network.simulation.servers import SettledOrder
-from simcore.models.network.topology import Topology, coordinates
+from simcore.models.network.simulation.servers import PortQueue, SettledOrder
+from simcore.models.network.topology import Port, Topology, coordinates
 
 _NAMED = 8
 """Ranks that a message names; the others are counted."""
@@ -105,7 +106,7 @@ class _Call:
         self.alone, self.plans = network, list[ChunkPlan]()
         if what.size > 0 and len(what.members) > 1:
             self.alone, self.plans = ranks.planned(what, self.groups, self.at)
-        how = network.optimization, network.convention
+        how = network.optimization, network.convention, exchanged(network.topology, self.groups)
         self.phases = [phases(plan, what.collective, self.groups, *how) for plan in self.plans]
         self.settled: dict[int, list[tuple[int, int]]] = {}
         if self.plans and self.plans[0].lag is not None:
@@ -143,6 +144,7 @@ class _Ranks:
         self._ending: dict[tuple[float, int, int, int], list[_Meeting]] = {}
         self._under_way: dict[tuple[int, int], int] = {}
         self._links_free: dict[tuple[int, int], float] = {}
+        self._ports: dict[tuple[int, Port], PortQueue] = {}
 
     def planned(
         self, what: GroupCollective, groups: tuple[int, ...], at: Positions | None
@@ -253,7 +255,13 @@ class _Ranks:
         self.phases += 1
         ranks = [(rank, dimension) for rank in meeting.ready]
         links_free = max([self._links_free.get(key, 0.0) for key in ranks])
-        _, end, links_free = network.convention.serve(now, links_free, cost)
+        start, end, before = network.convention.serve(now, links_free, cost)
+        links_free, port = before, network.topology.dimensions[dimension].port
+        if port is not None:
+            for rank in meeting.ready:
+                queue = self._ports.setdefault((rank, port), PortQueue(port.bandwidth))
+                links_free = max(links_free, queue.through(now, cost.sent, cost.work, start, before)[1])
+        end += links_free - before
         for key in ranks:
             self._under_way[key] = self._under_way.get(key, 0) + 1
             self._links_free[key] = links_free

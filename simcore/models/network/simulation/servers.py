@@ -112,15 +112,60 @@ class Chunk:
         phase.server.leave(event)
 
 
+class PortQueue:
+    """A port that dimensions share: bytes pass it in the order in which phases begin.
+
+    A phase on a level that is slower than the port leaves the rest of it to others. So it begins beside them, and ends
+    no sooner than its bytes have passed.
+
+    Examples
+    --------
+    Two phases of a second each on the port, the second of which takes four on its own level:
+
+    >>> port = PortQueue(1e9)
+    >>> port.through(0.0, 1e9, 1.0, 0.0, 1.0), port.through(0.0, 1e9, 4.0, 0.0, 4.0)
+    ((0.0, 1.0), (0.0, 4.0))
+    """
+
+    __slots__ = ("bandwidth", "free")
+
+    def __init__(self, bandwidth: float) -> None:
+        self.bandwidth, self.free = bandwidth, 0.0
+
+    def through(self, now: float, sent: float, work: float, start: float, end: float) -> tuple[float, float]:
+        """Return when a phase starts and has sent all its bytes, and set aside their time on the port.
+
+        Parameters
+        ----------
+        now : float
+            When it comes [s].
+        sent : float
+            Its bytes [B].
+        work : float
+            How long it takes on its own links [s].
+        start, end : float
+            When it would start and have sent all without the port [s].
+        """
+        self.free = max(now, self.free) + sent / self.bandwidth
+        return max(start, self.free - work), max(end, self.free)
+
+
 class Server:
-    """A dimension: up to `in_flight` phases under way, the others queue by priority, then by arrival."""
+    """A dimension: up to `in_flight` phases under way, the others queue by priority, then by arrival.
+
+    Behind a `port` that others share, it ends no sooner than its bytes have passed this too.
+    """
 
     __slots__ = (
-        "arrivals", "clock", "dimension", "idle_events", "in_flight", "ledger", "links_free", "queue", "timed",
-        "under_way",
+        "arrivals", "clock", "dimension", "idle_events", "in_flight", "ledger", "links_free", "port", "queue",
+        "timed", "under_way",
     )  # fmt: skip
 
-    def __init__(self, clock: Clock, ledger: Ledger, convention: Convention, in_flight: int, dimension: int) -> None:
+    def __init__(
+        self, clock: Clock, ledger: Ledger, convention: Convention, in_flight: int, dimension: int,
+        port: PortQueue | None = None,
+    ) -> None:  # fmt: skip
+        self.port = port
         self.clock, self.ledger, self.in_flight, self.dimension = clock, ledger, in_flight, dimension
         self.timed = convention.serve
         self.queue: list[tuple[float, int, Chunk]] = []
@@ -152,6 +197,12 @@ class Server:
         ledger.served[self.dimension] += cost.work + cost.latency
         ledger.latency[self.dimension] += chunk.phase.latency
         chunk.start, end, self.links_free = self.timed(clock.now, self.links_free, cost)
+        if self.port is not None:
+            before = self.links_free
+            chunk.start, self.links_free = self.port.through(
+                clock.now, cost.sent, cost.work, chunk.start, self.links_free
+            )
+            end += self.links_free - before
         if self.idle_events:
             event = self.idle_events.pop()
             clock.again(event, end)

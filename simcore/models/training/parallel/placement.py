@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from simcore.models.network.algorithms import DEFAULT_ALGORITHM
-from simcore.models.network.bounds import per_dimension
+from simcore.models.network.bounds import per_dimension, per_port
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import PHYSICAL
 from simcore.models.network.mapping import Axis, Groups, map_parallelism, map_stages
 from simcore.models.network.measured import CollectiveProfile, Timing
 from simcore.models.network.nccl import MESSAGE, Span
+from simcore.models.network.ports import ports, through_ports
 from simcore.models.network.topology import Topology
 from simcore.models.network.transfers import transfer_legs
 from simcore.models.training.operators import Communication
@@ -56,6 +57,7 @@ class Placement:
         self.groups: Groups = map_parallelism(
             self.topology, layout.tp, layout.replicas, place, ep=layout.ep, cp=layout.cp
         )
+        self._ports = ports(self.topology)
         self.collectives = collectives
         self.beyond: set[tuple[Collective, Axis]] = set()  # what was asked for sizes that were not measured
         self._timings: dict[tuple[Collective, Axis], Timing] = {}
@@ -63,6 +65,20 @@ class Placement:
         self._lines: dict[tuple[Collective, Axis], tuple[float, float]] = {}
         self._loads: dict[tuple[Collective, Axis], tuple[float, ...]] = {}
         self._seen: dict[tuple[int, ...], dict[tuple[Collective, Axis], tuple[float, float]]] = {}
+
+    @property
+    def resources(self) -> range:
+        """Numbers of what groups may have in common: the dimensions, and behind them the ports that some share."""
+        return range(len(self.bandwidths) + len(self._ports))
+
+    def uses(self, axis: Axis) -> tuple[bool, ...]:
+        """Say of each resource whether the groups of an axis use it."""
+        return self._behind(self.sizes(axis))
+
+    def _behind(self, sizes: Sequence[int]) -> tuple[bool, ...]:
+        """Say of each resource whether what has so many GPUs along each dimension uses it."""
+        used = [size > 1 for size in sizes]
+        return (*used, *(any(used[d] for d in behind) for behind in self._ports.values()))
 
     def sizes(self, axis: Axis) -> tuple[int, ...]:
         """Return the GPUs of a group along each dimension, innermost first."""
@@ -118,11 +134,12 @@ class Placement:
         return latency, max(self.loads(collective, axis))
 
     def loads(self, collective: Collective, axis: Axis) -> tuple[float, ...]:
-        """Return how long each byte of a collective occupies each dimension [s/B]."""
+        """Return how long each byte of a collective occupies each dimension and each shared port [s/B]."""
         key = collective, axis
         if key not in self._loads:
             groups, positions = self.sizes(axis), self.groups.positions(axis)
-            self._loads[key] = per_dimension(collective, 1.0, self.topology, self.bandwidths, groups, positions)
+            alone = per_dimension(collective, 1.0, self.topology, self.bandwidths, groups, positions)
+            self._loads[key] = (*alone, *per_port(collective, 1.0, self.topology, groups, positions))
         return self._loads[key]
 
     def seconds_on(self, dimensions: tuple[int, ...], sent: Iterable[Communication]) -> float:
@@ -145,10 +162,9 @@ class Placement:
         return 0.0, busiest / whole if whole else 0.0
 
     def shared(self, axes: Iterable[Axis], others: Iterable[Axis]) -> tuple[int, ...]:
-        """Return the dimensions whose links the groups of some axes share with those of others."""
-        mine, theirs = ([self.sizes(axis) for axis in some] for some in (axes, others))
-        dimensions = range(len(self.bandwidths))
-        return tuple(d for d in dimensions if any(one[d] > 1 for one in mine) and any(one[d] > 1 for one in theirs))
+        """Return the resources that the groups of some axes have in common with those of others."""
+        mine, theirs = ([self.uses(axis) for axis in some] for some in (axes, others))
+        return tuple(d for d in self.resources if any(one[d] for one in mine) and any(one[d] for one in theirs))
 
     def span(self, axis: Axis) -> Span:
         """Return how a group lies on nodes, which the first dimension is."""
@@ -188,23 +204,25 @@ class Placement:
     @cached_property
     def beside_messages(self) -> frozenset[Axis]:
         """The groups whose links messages between stages use too."""
-        dimensions = [d for d, stages in enumerate(self.stages) if stages > 1]
+        mine = self._behind(self.stages)
         axes = (Axis.TENSOR, Axis.CONTEXT, Axis.EXPERT, Axis.DATA, Axis.EXPERT_DATA)
-        return frozenset(axis for axis in axes if any(self.sizes(axis)[d] > 1 for d in dimensions))
+        return frozenset(axis for axis in axes if any(a and b for a, b in zip(mine, self.uses(axis), strict=True)))
 
     def message_work(self, dimensions: Iterable[int], size: float) -> float:
         """Return for how long a message to the next stage takes links of some dimensions from collectives [s].
 
         It is the most of any stage in the busiest of them.
         """
-        most = {d: 0.0 for d in dimensions if self.stages[d] > 1}
-        if not most or size <= 0:
-            return 0.0
-        for stage in range(math.prod(self.stages) - 1):
-            for leg in transfer_legs(self.whole, self.bandwidths, self.stages, stage, stage + 1, size):
-                if leg.dimension in most:
-                    most[leg.dimension] = max(most[leg.dimension], leg.work)
-        return max(most.values())
+        wanted, most = set(dimensions), 0.0
+        for stage in range(math.prod(self.stages) - 1 if size > 0 and wanted else 0):
+            legs = transfer_legs(self.whole, self.bandwidths, self.stages, stage, stage + 1, size)
+            sent = [0.0] * len(self.bandwidths)
+            for leg in legs:
+                sent[leg.dimension] += leg.sent
+                most = max(most, leg.work if leg.dimension in wanted else 0.0)
+            shared = enumerate(through_ports(self.whole, sent), len(sent))
+            most = max([most, *(seconds for number, seconds in shared if number in wanted)])
+        return most
 
     @property
     def _crosses(self) -> bool:

@@ -186,8 +186,8 @@ class Replicas:
         self._costs = costs
         axes = (Axis.DATA, Axis.EXPERT_DATA) if layout.ep > 1 else (Axis.DATA,)
         shared = placement.shared(axes, [axis for axis, degree in others if degree > 1]) if layout.overlap else ()
-        apart = range(len(placement.bandwidths)) if layout.ep > 1 else shared  # two groups may lie in two dimensions
-        alone = tuple(d for d in range(len(placement.bandwidths)) if d not in apart)
+        apart = placement.resources if layout.ep > 1 else shared  # two groups may lie in two dimensions
+        alone = tuple(d for d in placement.resources if d not in apart)
         self._views = [_View(layout, placement, costs, times, message, (d,), busy=d in shared) for d in apart]
         if alone:
             self._views.append(_View(layout, placement, costs, times, message, alone, busy=False))
@@ -306,7 +306,7 @@ class _View:
     Parameters
     ----------
     dimensions : tuple of int
-        Dimensions, from 0.
+        Dimensions, from 0, and shared ports behind them: of `Placement.resources`.
     busy : bool
         Whether collectives of other groups take time of their links.
 
@@ -332,7 +332,7 @@ class _View:
         self.sums = [seconds(sums(layout, one)) for one in costs]
         self.gathers = [seconds(gathers(layout, one)) if layout.zero else 0.0 for one in costs]
         self._times = times
-        own = [d for d in dimensions if any(placement.sizes(axis)[d] > 1 for axis in (Axis.DATA, Axis.EXPERT_DATA))]
+        own = [d for d in dimensions if any(placement.uses(axis)[d] for axis in (Axis.DATA, Axis.EXPERT_DATA))]
         self.message = placement.message_work(own, message) if layout.pp > 1 and layout.overlap else 0.0
         self._used = [(used(one.forward), used(one.input_gradient), used(one.core), used(one.again)) for one in costs]
 

@@ -10,6 +10,7 @@ import numpy as np
 from simcore.models.network.chunks import ChunkPlan, Optimization, phases
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import PHYSICAL, Convention, PhaseCost
+from simcore.models.network.ports import exchanged
 from simcore.models.network.schedulers.base import CollectiveView
 from simcore.models.network.schedulers.latency_aware.mixtures import Integers, orders
 
@@ -74,7 +75,8 @@ def phase_table(view: CollectiveView) -> PhaseTable:
         for order in orders(len(used))
     ]
     # shares of a byte are no whole bytes
-    rows = [phases(plan, view.collective, view.groups, view.optimization, PHYSICAL) for plan in plans]
+    parts = exchanged(view.costs.topology, view.groups)
+    rows = [phases(plan, view.collective, view.groups, view.optimization, PHYSICAL, parts) for plan in plans]
     shape = len(rows), max(map(len, rows))
     dimension = np.full(shape, len(used))
     work, latency = np.zeros((*shape, 2)), np.zeros((*shape, 2))
