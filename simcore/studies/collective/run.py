@@ -34,7 +34,7 @@ def collective(request: CollectiveRequest) -> CollectiveResult:
     --------
     >>> result = collective("all-reduce", "1GiB", network="Ring(4)@200GB/s,500ns x Switch(4)@50GB/s,1us")
     >>> round(result.time * 1e3, 3), round(result.bound * 1e3, 3), result.limiting
-    (8.694, 8.054, 1)
+    (8.564, 8.054, 1)
     """
     kind, schedule = Collective(request.collective), scheduler(request.schedule, field("schedule"))
     counted, optimization = convention(request.convention), Optimization(request.collective_opt)
