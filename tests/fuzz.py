@@ -357,7 +357,7 @@ def _device(value: Any) -> str:
     fields = {dtype: f"{peak!r} FLOP/s" for dtype, peak in value.peaks.items()}
     fields |= {"memory": f"{value.memory!r} B", "memory_bandwidth": f"{value.bandwidth!r} B/s"}
     fields["l2"] = f"{value.cache!r} B"
-    return _document(fields | {"multiprocessors": value.processors, "link_bandwidth": "1 B/s",
+    return _document(fields | {"multiprocessors": value.processors, "link_bandwidth": "1 GB/s",
                                "boost_clock": f"{value.clock!r} Hz"})  # fmt: skip
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 
-from simcore.readers.read import Read, read_entry
+from simcore.readers.read import Read, read_path
+from simcore.readers.zoo import ROOT
+
+_FOLDER = ROOT / "_measured"
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def read_grids() -> Read[tuple[GridCell, ...]]:
     >>> max(read_grids().value, key=lambda cell: (cell.grid == "A", cell.rate or 0)).batch
     144
     """
-    file = read_entry("references", "slapo-grids", "reference", "reference")
+    file = read_path(_FOLDER / "slapo-grids.csv", "reference", "slapo-grids")
     return file.of(tuple(
         GridCell(row["grid"], row["model"], row["parallel"], int(row["batch"]), float(row["ratio"]),
                  float(row["samples_per_s"]) if row["samples_per_s"] else None)
@@ -75,7 +78,7 @@ def read_grids() -> Read[tuple[GridCell, ...]]:
 
 def read_runs() -> Read[tuple[GivenRun, ...]]:
     """Return what the runs of Figure 7 were given."""
-    file = read_entry("references", "slapo-runs", "reference", "reference")
+    file = read_path(_FOLDER / "slapo-runs.csv", "reference", "slapo-runs")
     return file.of(tuple(
         GivenRun(row["system"], row["model"], int(row["gpus"]), int(row["sequence"]), int(row["decoder_sequence"]),
                  int(row["batch"]), float(row["ratio"]))

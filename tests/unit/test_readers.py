@@ -20,6 +20,7 @@ from simcore.errors import InputError
 from simcore.readers import Read, zoo
 from simcore.readers.networks import read_any_network
 from simcore.readers.read import InputFile, read_entry, read_path
+from simcore.readers.schedules import read_schedule
 from simcore.traces import bundled
 
 KINDS = {
@@ -36,6 +37,7 @@ KINDS = {
     "profiles": readers.read_profile,
     "rates": readers.read_step_times,
     "references": readers.read_references,
+    "schedules": read_schedule,
     "stacks": readers.read_stack,
 }
 ENTRIES = [(kind, name) for kind in KINDS for name in zoo.names(kind)]

@@ -100,7 +100,7 @@ def evaluate(request: EvaluateRequest) -> SlapoEvaluation:
 def _runs(runs: Runs) -> Made:
     """Figure 7: whether each published run fits, and what it reaches."""
     read = read_runs()
-    runs.sha256["references/slapo-runs"] = read.sha256
+    runs.sha256["slapo-runs"] = read.sha256
     rows: list[tuple[object, ...]] = []
     for run in read.value:
         one = runs.of_run(run)

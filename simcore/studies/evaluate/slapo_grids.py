@@ -52,7 +52,7 @@ class Fitted:
 def grids(runs: Runs) -> tuple[dict[str, Table], list[str]]:
     """Return the cells of both grids with their predictions, a summary, and what to know."""
     read = read_grids()
-    runs.sha256["references/slapo-grids"] = read.sha256
+    runs.sha256["slapo-grids"] = read.sha256
     cells: list[tuple[object, ...]] = []
     summary: list[tuple[object, ...]] = []
     for grid, rounding in ROUNDING.items():
