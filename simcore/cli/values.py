@@ -37,7 +37,7 @@ class Whole(click.types.IntParamType):
             return value.strip().lower()
         number = as_whole(value.strip()) if isinstance(value, str) else value
         if number is None:
-            raise _no_number(value, " or ".join([*self.words, WHOLE]), self.least, param)
+            raise _no_number(value, WHOLE, self.least, param, self.words)
         return number
 
 
@@ -66,10 +66,12 @@ class Formats(click.ParamType[Any]):
         return items(FORMATS, incomplete)
 
 
-def _no_number(word: str, noun: str, least: int | None, param: click.Parameter | None) -> InputError:
-    expected = noun if least is None else f"{noun} of at least {least}"
+def _no_number(
+    word: str, noun: str, least: int | None, param: click.Parameter | None, words: Sequence[str] = ()
+) -> InputError:
+    expected = asked_for(word.strip(), noun if least is None else f"{noun} of at least {least}")
     place = "arguments" if param is None else param.opts[0]
-    return InputError(place, f"'{shortened(word, 60)}'", asked_for(word.strip(), expected))
+    return InputError(place, f"'{shortened(word, 60)}'", " or ".join([*words, expected]))
 
 
 def kind_of(types: Sequence[str], description: Description) -> str:
