@@ -278,7 +278,7 @@ def brute_force(
         for g in present:
             candidates.add(tuple(m if h == g else 0 for h in types))
         for subset in (s for k in range(2, len(present) + 1) for s in combinations(present, k)):
-            for rounding in product((math.floor, math.ceil), repeat=len(subset)):
+            for rounding in product((_floor, _ceil), repeat=len(subset)):
                 a = {g: int(r(m * power[g])) for g, r in zip(subset, rounding, strict=True)}
                 if not all(v > size for v in a.values()) and any(a.values()):
                     candidates.add(tuple(a.get(h, 0) for h in types))
@@ -316,6 +316,15 @@ def brute_force(
         if p.gpus not in merged or assignment == "worst":
             merged[p.gpus] = p  # a later value replaces an earlier one, which keeps its place in the list
     return list(merged.values())
+
+
+def _floor(x: float) -> int:
+    """What is a whole number but for rounding is its own floor and ceiling."""
+    return round(x) if math.isclose(x, round(x), rel_tol=1e-12, abs_tol=0.0) else math.floor(x)
+
+
+def _ceil(x: float) -> int:
+    return -_floor(-x)
 
 
 def covers(size: int, a: tuple[int, ...], order: list[int], counts: tuple[int, ...]) -> list[tuple[int, ...]]:

@@ -133,7 +133,7 @@ def test_collectives_on_disjoint_dimensions_do_not_touch_each_other():
     inner, outer = network.issue(AR, 4e6, (4, 1)), network.issue(AR, 4e6, (1, 4))
     clock.run()
     for event, groups in ((inner, (4, 1)), (outer, (1, 4))):
-        assert event.value == simulate_collective(AR, 4e6, topology, [1e9, 1e9], groups).time
+        assert event.value == simulate_collective(AR, 4e6, topology, [1e9, 1e9], groups, chunks=64).time
 
 
 def test_a_higher_priority_passes_what_waits_but_not_what_is_served():
@@ -164,7 +164,7 @@ def test_latency_counts_the_hops_of_the_real_ring(members, late):
 
 def test_chunks_in_flight_hide_latency_and_share_the_link():
     ring = net((Block.RING, 8, 500e-9))
-    alone, several = (simulate_collective(AR, 2**26, ring, [100 * 2**30], in_flight=k) for k in (1, 4))
+    alone, several = (simulate_collective(AR, 2**26, ring, [100 * 2**30], in_flight=k, chunks=64) for k in (1, 4))
     assert alone.time == pytest.approx(64 * 14 * 500e-9 + several.busy[0])
     assert several.busy[0] < several.time < alone.time
     astra = simulate_collective(AR, 2**26, ring, [100 * 2**30], in_flight=4, convention=ASTRA_SIM)
