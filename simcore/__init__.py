@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simcore.studies.rates import RatesRequest, RatesResult, rates
     from simcore.studies.schedule import ScheduleRequest, ScheduleResult, schedule
     from simcore.studies.search import SearchRequest, SearchResult, search
+    from simcore.studies.sweep import SweepRequest, SweepResult, sweep
     from simcore.studies.trace import TraceRequest, TraceResult, trace
     from simcore.studies.train import TrainRequest, TrainResult, train
     from simcore.studies.validate import ValidateRequest, ValidateResult, validate
@@ -45,6 +46,8 @@ __getattr__, __dir__ = attach(
         "ScheduleResult": "simcore.studies.schedule",
         "SearchRequest": "simcore.studies.search",
         "SearchResult": "simcore.studies.search",
+        "SweepRequest": "simcore.studies.sweep",
+        "SweepResult": "simcore.studies.sweep",
         "TraceRequest": "simcore.studies.trace",
         "TraceResult": "simcore.studies.trace",
         "TrainRequest": "simcore.studies.train",
@@ -62,6 +65,7 @@ __getattr__, __dir__ = attach(
         "schedule": "simcore.studies.schedule",
         "search": "simcore.studies.search",
         "simulate": "simcore.models.network.sharing.jobs",
+        "sweep": "simcore.studies.sweep",
         "trace": "simcore.studies.trace",
         "train": "simcore.studies.train",
         "validate": "simcore.studies.validate",
@@ -88,6 +92,8 @@ __all__ = [
     "ScheduleResult",
     "SearchRequest",
     "SearchResult",
+    "SweepRequest",
+    "SweepResult",
     "TraceRequest",
     "TraceResult",
     "TrainRequest",
@@ -106,6 +112,7 @@ __all__ = [
     "schedule",
     "search",
     "simulate",
+    "sweep",
     "trace",
     "train",
     "validate",

@@ -14,6 +14,7 @@ from simcore.cli.flags import flag_of
 from simcore.cli.options import StudyCommand
 from simcore.errors import InputError
 from simcore.studies.iteration.request import IterationRequest
+from simcore.studies.sweep.request import SweepRequest
 from simcore.studies.train.request import TrainRequest
 
 HELP = """Predict a training iteration of a model on GPUs, or simulate one on a network, chunk by chunk.
@@ -22,6 +23,11 @@ MODEL alone is a model on GPUs: time, its parts, rates, and what every rank hold
 
 \b
 $ simcore train llama-2-70b --gpus 64 --device h100 --tp 8 --pp 2 --global-batch 512
+
+With --sweep it is one at each value of an option, with what each step gains.
+
+\b
+$ simcore train llama-2-70b --gpus 2048 --device h100 --tp 8 --sweep nic=25,50,100,200
 
 NETWORK is 2D, 3D, 4D or a FILE, with bandwidths of one direction; BUDGET the bandwidth of one NPU in all, in
 one direction, in GB/s; WORKLOAD 17B, 175B, 1T or a FILE.
@@ -36,7 +42,10 @@ time                    ...
 _SAME = {"network": "network_instead", "model_instead": "workload_instead", "training_schedule": "schedule"}
 """Options that have one flag in both studies and another name: that of a model on GPUs, to that of a workload."""
 
-ON_GPUS = ("gpus", "device")
+OF_SWEEPS = ("sweep", "cost")
+"""Options that only a sweep has."""
+
+ON_GPUS = ("gpus", "device", *OF_SWEEPS)
 """Options that only a model on GPUs has."""
 
 
@@ -51,7 +60,11 @@ class TrainCommand(click.Command):
         self.workload = StudyCommand(
             "train", TrainRequest, "simcore.studies.train:train", help=HELP, example="4D 325 1T", timeline=True
         )
-        known = {str(each.name): each for each in self.model.params}
+        self.swept = StudyCommand(
+            "train", SweepRequest, "simcore.studies.sweep:sweep", help=HELP,
+            example="llama-2-7b --gpus 64 --device h100 --sweep nic=25,50",
+        )  # fmt: skip
+        known = {str(each.name): each for command in (self.swept, self.model) for each in command.params}
         both = {str(each.name): each for each in self.workload.params} | known
         arguments = click.Argument(
             ["arguments"], nargs=-1, metavar="MODEL | NETWORK BUDGET WORKLOAD", shell_complete=_complete
@@ -66,17 +79,22 @@ class TrainCommand(click.Command):
         return super().parse_args(ctx, self.model.with_values(args))
 
     def _run(self, arguments: tuple[str, ...] = (), **values: Any) -> None:
-        command = self.model if self._is_model(arguments, values) else self.workload
+        on_gpus = self._is_model(arguments, values)
+        command = self.workload
+        if on_gpus:
+            command = self.swept if any(values.get(name) is not None for name in OF_SWEEPS) else self.model
         names = {str(each.name) for each in command.params}
         context = click.get_current_context()
-        if command is self.model:
+        if on_gpus:
             given = {other for other in _SAME.values()
                      if context.get_parameter_source(other) is ParameterSource.COMMANDLINE}  # fmt: skip
             values |= {own: values[other] if other in given else None for own, other in _SAME.items()}
             values = {name: value for name, value in values.items() if name not in _SAME.values()}
         for name in values:
             if name not in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-                raise InputError(_flag(self, name), *_elsewhere(command is self.model))
+                if on_gpus and name == "timeline":
+                    raise InputError("--timeline", "it with a sweep", "one of the two", "Leave one out.")
+                raise InputError(_flag(self, name), *_elsewhere(on_gpus))
         command.callback(arguments, **{name: value for name, value in values.items() if name in names})  # type: ignore[misc]  # a study's is set
 
     def _is_model(self, arguments: Sequence[str], values: dict[str, Any]) -> bool:

@@ -138,8 +138,6 @@ def _bandwidths(file: InputFile, data: _Network) -> list[float | None]:
             if entry.port not in left:
                 raise unknown_name(f"{place}.port'", entry.port, left)
             offered = left[entry.port] = left[entry.port] / entry.oversubscription
-        elif offered is not None:
-            offered /= entry.oversubscription
         bandwidths.append(offered)
     idle = sorted(set(data.ports) - {entry.port for entry in data.dimensions})
     if idle:
@@ -156,9 +154,9 @@ def _check_level(place: str, index: int, entry: _Dimension) -> None:
     if entry.port is not None and entry.block != "Switch":
         found = f"a {entry.block} behind port {entry.port}"
         raise InputError(f"{place}.port'", found, "a Switch, a level of a fat tree", "Leave it out.")
-    if entry.oversubscription != 1 and entry.port is None and entry.bandwidth is None:
-        found = f"{entry.oversubscription:g} without a bandwidth"
-        raise InputError(f"{place}.oversubscription'", found, "what the ports below offer: bandwidth, or port")
+    if entry.oversubscription != 1 and entry.port is None:
+        found, remedy = f"{entry.oversubscription:g} without a port", "Name the port below it: port: nic."
+        raise InputError(f"{place}.oversubscription'", found, "what the ports below offer", remedy)
     if not entry.rails and (index == 0 or entry.block != "Switch"):
         found = "false in the innermost dimension" if index == 0 else f"false of a {entry.block}"
         raise InputError(f"{place}.rails'", found, "a Switch outside others", "Leave it out.")

@@ -27,6 +27,7 @@ from simcore.studies.profile import compare, derive, show, validate
 from simcore.studies.rates import rates
 from simcore.studies.request import Request, argument, descriptions, option, study
 from simcore.studies.search import search
+from simcore.studies.sweep import sweep
 from simcore.studies.trace import trace
 from simcore.studies.train import train
 from simcore.studies.validate import validate as hold
@@ -106,6 +107,11 @@ CASES = {
         iteration,
         {"model": "llama-2-7b", "gpus": 8, "device": "h100", "tp": 2, "pp": 2, "global_batch": 16, "loop": "simulate",
          "stack": "none"},
+    ),
+    "sweep": (
+        sweep,
+        {"model": "gpt-1.3b", "gpus": 16, "device": "h100", "tp": 2, "pp": 1, "global_batch": 64, "sweep": "nic=25,50",
+         "cost": "sc245"},
     ),
     "evaluate-megatron": (evaluate, {"target": "megatron-selene"}),
     "memory": (memory, {"model": "llama-2-7b", "gpus": 8, "device": "h100", "tp": 2, "zero": 1}),

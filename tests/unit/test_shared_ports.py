@@ -209,7 +209,8 @@ def test_files_name_ports_and_oversubscription(tmp_path: Path) -> None:
     assert spec.bandwidths == (450e9, 50e9, 25e9)
     assert [each.port for each in spec.topology.dimensions] == [None, NIC, NIC]
     assert network_for(path, 128).value.bandwidths == (450e9, 50e9)
-    alone = _file(tmp_path, "dimensions: [{block: Switch, size: 8, bandwidth: 50 GB/s, oversubscription: 4}]")
+    dimension = "{block: Switch, size: 8, port: nic, oversubscription: 4}"
+    alone = _file(tmp_path, f"ports: {{nic: 50 GB/s}}\ndimensions: [{dimension}]")
     assert read_network(alone).value.bandwidths == (12.5e9,)
 
 
@@ -223,7 +224,7 @@ def test_files_name_ports_and_oversubscription(tmp_path: Path) -> None:
         ("nic: 50 GB/s", "nic: 50 GB/s\n  nvs: 5 GB/s", "which no dimension names"),
         ("block: Switch, size: 32", "block: Ring, size: 32", "a Ring behind port nic"),
         ("block: Switch, size: 8,", "block: Switch, size: 8, rails: false,", "innermost"),
-        ("bandwidth: 450 GB/s", "oversubscription: 4", "without a bandwidth"),
+        ("bandwidth: 450 GB/s", "oversubscription: 4", "without a port"),
     ],
 )
 def test_files_that_do_not_fit_are_refused(tmp_path: Path, before: str, after: str, message: str) -> None:

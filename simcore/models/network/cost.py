@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from simcore.errors import InputError
+from simcore.models.network.ports import ports
 from simcore.models.network.topology import Block, Dimension, Topology
 
 
@@ -122,7 +123,8 @@ def network_cost(topology: Topology, costs: CostModel, bandwidths: Sequence[floa
     costs : CostModel
         Prices of its levels.
     bandwidths : sequence of float
-        Bandwidth of one NPU into each dimension [B/s], inner dimension first.
+        Bandwidth of one NPU into each dimension [B/s], inner dimension first. Levels behind a shared port have one
+        NIC, of the port's bandwidth.
 
     Examples
     --------
@@ -134,4 +136,15 @@ def network_cost(topology: Topology, costs: CostModel, bandwidths: Sequence[floa
     >>> round(network_cost(dgx, prices, [300e9, 25e9]), 2)
     6691840.0
     """
-    return sum(c * b for c, b in zip(cost_coefficients(topology, costs), bandwidths, strict=True))
+    whole = sum(c * b for c, b in zip(cost_coefficients(topology, costs), bandwidths, strict=True))
+    return whole - _paid_twice(topology, costs, bandwidths)
+
+
+def _paid_twice(topology: Topology, costs: CostModel, bandwidths: Sequence[float]) -> float:
+    """Return what levels behind one port have paid for NICs beyond the one that they share [$]."""
+    twice = 0.0
+    for port, behind in ports(topology).items():
+        prices = [costs.levels[topology.dimensions[d].level].nic or 0.0 for d in behind]
+        paid = sum(price * bandwidths[d] for price, d in zip(prices, behind, strict=True))
+        twice += topology.npus * (paid - max(prices) * port.bandwidth)
+    return twice

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from simcore.errors import InputError, field
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.measured import CollectiveProfile
+from simcore.models.network.ports import widened
 from simcore.models.training.parallel.evaluation import Machine
 from simcore.models.training.parallel.layout import FSDP, NUMBER_FORMATS, Layout, NumberFormat
 from simcore.models.training.parallel.stack import Stack
@@ -17,7 +18,7 @@ from simcore.readers.read import Read
 from simcore.readers.stacks import USUAL, read_stack, stack_for
 from simcore.readers.zoo import names
 from simcore.studies.deployment.parallel import LayoutRequest, MachineRequest
-from simcore.studies.inputs import resolve_network
+from simcore.studies.inputs import bandwidth, resolve_network
 
 STAND_IN = "Switch({})@25GB/s,2us"
 """A network of so many GPUs, for studies that print no time; memory depends on no network."""
@@ -66,6 +67,7 @@ def machine_of(request: MachineRequest, precision: str | None = None, *, stand_i
     profile = read_gpu(request.device, field("device"))
     network = _network(request, profile.value.device.name, stand_in=stand_in)
     spec, network_hash = resolve_network(network, field("network"), request.gpus)
+    spec = _with_nic(spec, request)
     assert spec.bandwidths is not None
     measured, stack = _collectives(request, spec, str(network)), _stack(request, profile.value, precision)
     hashes = {"device": profile.sha256, **network_hash}
@@ -78,6 +80,37 @@ def machine_of(request: MachineRequest, precision: str | None = None, *, stand_i
         spread,
     )  # fmt: skip
     return Chosen(machine, hashes, (*spec.notes, *_of_another(machine)))
+
+
+def _with_nic(spec: NetworkSpec, request: MachineRequest) -> NetworkSpec:
+    """Return a network whose GPUs have the NIC that is asked for, on all dimensions between nodes.
+
+    Raises
+    ------
+    InputError
+        If it is no bandwidth, or the network has no dimension between nodes, or several with ports of their own.
+    """
+    if request.nic is None:
+        return spec
+    wanted, dimensions = bandwidth(request.nic, field("nic"), least="above 0"), spec.topology.dimensions
+    outer = [d for d, each in enumerate(dimensions) if d > 0 or each.level == BETWEEN]
+    if not outer:
+        found = f"it on {request.gpus} GPUs of {spec.topology.name}, which are one node"
+        raise InputError(field("nic"), found, "a network between nodes", f"Leave it out, or give more {field('gpus')}.")
+    shared = {dimensions[d].port for d in outer}
+    if len(outer) > 1 and (len(shared) > 1 or None in shared):
+        found = f"it on dimensions {', '.join(str(d + 1) for d in outer)} of {spec.topology.name}"
+        expected = "one dimension between nodes, or several behind one port"
+        raise InputError(field("nic"), found, expected, "Write a port for them into the network's file.")
+    assert spec.bandwidths is not None
+    port = dimensions[outer[0]].port
+    factor = wanted / (spec.bandwidths[outer[0]] if port is None else port.bandwidth)
+    topology, bandwidths = widened(spec.topology, spec.bandwidths, outer, factor)
+    return replace(spec, topology=topology, bandwidths=bandwidths)
+
+
+BETWEEN = "Pod"
+"""Level of a dimension between nodes, where it is the only one."""
 
 
 def _of_another(machine: Machine) -> tuple[str, ...]:

@@ -138,6 +138,14 @@ class MachineRequest(Request):
         help="The network, such as dgx-h100, whose nodes follow from the GPUs; by default the device's usual one. "
         "Its bandwidths are of one direction.",
     )
+    nic: float | str | None = option(
+        kw_only=True,
+        default=None,
+        metavar="GB/S",
+        unit="B/s",
+        help="What the NIC of each GPU sends between nodes in one direction, in place of the network's; bare text is "
+        "GB/s, as in 50.",
+    )
     stack: str | Path | None = option(
         kw_only=True,
         default=None,

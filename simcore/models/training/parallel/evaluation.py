@@ -14,6 +14,7 @@ from simcore.models.compute.compute_model import KernelCall, profiled
 from simcore.models.compute.predict import ESTIMATED
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.measured import CollectiveProfile
+from simcore.models.network.ports import widened
 from simcore.models.network.topology import Topology
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.operator_maker import adam_update
@@ -251,8 +252,9 @@ class Evaluator:
         if key not in self._placements:
             machine = self.machine
             reached = 1.0 if machine.stack is None else machine.stack.network
-            bandwidths = [one * reached for one in machine.bandwidths]
-            self._placements[key] = Placement(machine.topology, bandwidths, layout, machine.collectives)
+            every = range(len(machine.bandwidths))
+            topology, bandwidths = widened(machine.topology, machine.bandwidths, every, reached)
+            self._placements[key] = Placement(topology, bandwidths, layout, machine.collectives)
         return self._placements[key]
 
     def _block_times(
