@@ -49,6 +49,11 @@ ROUNDED = {
     "gpt-1.3b": 1.32e9,
     "gpt-350m": 356e6,
     "gpt-30b": 30e9,
+    "llama-7b": 6.74e9,
+    "bert-xlarge": 0.87e9,
+    "roberta-xlarge": 1.31e9,
+    "gpt-neo-2.7b-slapo": 2.82e9,
+    "gpt-10b-slapo": 9.9e9,
 }
 """Parameters as papers print them; those of GPT-3 are of its table D.1."""
 
