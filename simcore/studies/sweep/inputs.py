@@ -47,7 +47,7 @@ def numeric_fields() -> tuple[str, ...]:
     Examples
     --------
     >>> [name for name in numeric_fields() if name in ("nic", "gpus", "tp", "micro_batch", "model")]
-    ['gpus', 'nic', 'tp', 'micro_batch']
+    ['tp', 'micro_batch', 'gpus', 'nic']
     """
     types = hints(IterationRequest)
     return tuple(
@@ -70,7 +70,7 @@ def swept(request: SweepRequest) -> Swept:
     >>> swept(SweepRequest("llama-2-7b", sweep="nik=25,50"))
     Traceback (most recent call last):
         ...
-    simcore.errors.InputError: sweep: found 'nik', expected one of gpus, nic, stragglers, tp, ...
+    simcore.errors.InputError: sweep: found 'nik', expected one of tp, cp, pp, ...
     """
     place = field("sweep")
     name, equals, text = str(request.sweep).partition("=")
