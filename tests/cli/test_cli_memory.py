@@ -6,30 +6,14 @@ import json
 from importlib import resources
 
 import pytest
-from click.testing import CliRunner
-from simcore.cli.main import main, run
 from simcore.models.compute.profile import content_hash
 from simcore.outputs import LISTING
+
+from tests.cli.commands import printed, refused
 
 GPT = ("memory", "gpt-1.3b", "--gpus", "8", "--device", "v100-32gb", "--precision", "fp16")
 LARGE = (*GPT, "--tp", "1", "--pp", "1", "--micro-batch", "8", "--global-batch", "128", "--recompute", "none")
 LLAMA = ("memory", "llama-2-70b", "--gpus", "64", "--device", "h100")
-
-
-def printed(*args):
-    result = CliRunner().invoke(main, list(args), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def refused(capsys, *args):
-    with pytest.raises(SystemExit) as stop:
-        run(list(args))
-    out, err = capsys.readouterr()
-    assert stop.value.code == 2, err
-    assert out == ""
-    assert err.count("\n") == 1
-    return err
 
 
 def test_a_fit_is_said_with_its_kinds_and_what_was_chosen():

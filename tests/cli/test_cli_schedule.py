@@ -6,27 +6,11 @@ import json
 
 import pytest
 import simcore
-from click.testing import CliRunner
-from simcore.cli.main import main, run
+
+from tests.cli.commands import printed, refused
 
 GPT = ("schedule", "gpt-1.3b", "--gpus", "8", "--device", "v100-32gb", "--sequence", "1024")
 STEPS = ("--steps", "sdpa,fuse_bias_gelu,checkpoint=0.25")
-
-
-def printed(*args):
-    result = CliRunner().invoke(main, list(args), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def refused(capsys, *args):
-    with pytest.raises(SystemExit) as stop:
-        run(list(args))
-    out, err = capsys.readouterr()
-    assert stop.value.code == 2, err
-    assert out == ""
-    assert err.count("\n") == 1
-    return err
 
 
 @pytest.mark.parametrize("parallel", ["tp=8", "zero3", "pp=2,tp=4", "dp"])

@@ -6,29 +6,14 @@ import csv
 import json
 
 import pytest
-from click.testing import CliRunner
-from simcore.cli.main import main, run
+from simcore.cli.main import run
 from simcore.outputs import LISTING
 from simcore.progress import watched
 from simcore.studies.search import SearchRequest, search
 
+from tests.cli.commands import printed, refused
+
 GPT = ("search", "gpt-1.3b", "--gpus", "8", "--device", "v100-32gb", "--precision", "fp16", "--global-batch", "32")
-
-
-def printed(*args):
-    result = CliRunner().invoke(main, list(args), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def refused(capsys, *args):
-    with pytest.raises(SystemExit) as stop:
-        run(list(args))
-    out, err = capsys.readouterr()
-    assert stop.value.code == 2, err
-    assert out == ""
-    assert err.count("\n") == 1
-    return err
 
 
 def test_the_best_layout_its_runners_up_and_why():

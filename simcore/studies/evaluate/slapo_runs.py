@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, Machine
-from simcore.models.training.parallel.layout import NUMBER_FORMATS, Layout
+from simcore.models.training.parallel.layout import NUMBER_FORMATS, Layout, NumberFormat
 from simcore.models.training.schedule import Schedule, Step
 from simcore.models.training.schedule.primitives import primitive
 from simcore.readers.models import read_model
@@ -99,9 +99,9 @@ class Runs:
         return Evaluator(model, sequence, self.machine(gpus), steps).evaluate(layout)
 
 
-def placed(gpus: int, batch: int, *, tensor: bool, form: object) -> Layout:
+def placed(gpus: int, batch: int, *, tensor: bool, form: NumberFormat) -> Layout:
     """Return tensor parallelism over all GPUs, or ZeRO-3; the batch is one micro-batch of each replica."""
-    layout = Layout(fused_attention=False, number_format=form)  # type: ignore[arg-type]  # a NumberFormat
+    layout = Layout(fused_attention=False, number_format=form)
     if tensor:
         return replace(layout, tp=gpus, micro_batch=batch)
     return replace(layout, dp=gpus, zero=3, micro_batch=batch // gpus)

@@ -47,10 +47,6 @@ class Pattern:
         """Say whether it may name something in one repetition of a section, such as block 3."""
         return all(map(_matches, self.words, (*path.split("."), str(number))))
 
-    def numbers_only(self, path: str) -> bool:
-        """Say whether it names whole repetitions of a section, such as blocks."""
-        return len(self.words) == len(path.split(".")) + 1
-
 
 def _matches(word: str, other: str) -> bool:
     if word in {"*", other}:

@@ -119,11 +119,16 @@ class Primitive(ABC):
 
 
 def replaced(section: Section, inside: Collection[str], operators: Sequence[Operator]) -> Section:
-    """Return a section whose operators of some paths are others, which stand where the first of them stood."""
-    first = next(at for at, one in enumerate(section.operators) if one.path in inside)
-    rest = [one for one in section.operators[first:] if one.path not in inside]
-    made = (*section.operators[:first], *operators, *rest)
-    return replace(section, operators=made)
+    """Return a section whose operators of some paths are others.
+
+    As many take the place of one another; fewer or more stand where the first of them stood.
+    """
+    covered = [at for at, one in enumerate(section.operators) if one.path in inside]
+    if len(covered) == len(operators):
+        others = dict(zip(covered, operators, strict=True))
+        return replace(section, operators=tuple(others.get(at, one) for at, one in enumerate(section.operators)))
+    rest = [one for one in section.operators[covered[0] :] if one.path not in inside]
+    return replace(section, operators=(*section.operators[: covered[0]], *operators, *rest))
 
 
 def silent(one: Operator) -> Operator:
