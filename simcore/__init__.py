@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from simcore.studies.collective import CollectiveRequest, CollectiveResult, collective
     from simcore.studies.evaluate import EvaluateRequest, Evaluation, evaluate
     from simcore.studies.iteration import IterationRequest, IterationResult, iteration
+    from simcore.studies.iteration.sweep import SweepRequest, SweepResult, sweep
     from simcore.studies.memory import MemoryRequest, MemoryResult, memory
     from simcore.studies.model import ModelRequest, ModelResult, model
     from simcore.studies.optimize import OptimizeRequest, OptimizeResult, optimize
     from simcore.studies.rates import RatesRequest, RatesResult, rates
     from simcore.studies.schedule import ScheduleRequest, ScheduleResult, schedule
     from simcore.studies.search import SearchRequest, SearchResult, search
-    from simcore.studies.sweep import SweepRequest, SweepResult, sweep
     from simcore.studies.trace import TraceRequest, TraceResult, trace
     from simcore.studies.train import TrainRequest, TrainResult, train
     from simcore.studies.validate import ValidateRequest, ValidateResult, validate
@@ -46,8 +46,8 @@ __getattr__, __dir__ = attach(
         "ScheduleResult": "simcore.studies.schedule",
         "SearchRequest": "simcore.studies.search",
         "SearchResult": "simcore.studies.search",
-        "SweepRequest": "simcore.studies.sweep",
-        "SweepResult": "simcore.studies.sweep",
+        "SweepRequest": "simcore.studies.iteration.sweep",
+        "SweepResult": "simcore.studies.iteration.sweep",
         "TraceRequest": "simcore.studies.trace",
         "TraceResult": "simcore.studies.trace",
         "TrainRequest": "simcore.studies.train",
@@ -65,7 +65,7 @@ __getattr__, __dir__ = attach(
         "schedule": "simcore.studies.schedule",
         "search": "simcore.studies.search",
         "simulate": "simcore.models.network.sharing.jobs",
-        "sweep": "simcore.studies.sweep",
+        "sweep": "simcore.studies.iteration.sweep",
         "trace": "simcore.studies.trace",
         "train": "simcore.studies.train",
         "validate": "simcore.studies.validate",

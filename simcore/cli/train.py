@@ -14,7 +14,7 @@ from simcore.cli.flags import flag_of
 from simcore.cli.options import StudyCommand
 from simcore.errors import InputError
 from simcore.studies.iteration.request import IterationRequest
-from simcore.studies.sweep.request import SweepRequest
+from simcore.studies.iteration.sweep.request import SweepRequest
 from simcore.studies.train.request import TrainRequest
 
 HELP = """Predict a training iteration of a model on GPUs, or simulate one on a network, chunk by chunk.
@@ -61,7 +61,7 @@ class TrainCommand(click.Command):
             "train", TrainRequest, "simcore.studies.train:train", help=HELP, example="4D 325 1T", timeline=True
         )
         self.swept = StudyCommand(
-            "train", SweepRequest, "simcore.studies.sweep:sweep", help=HELP,
+            "train", SweepRequest, "simcore.studies.iteration.sweep:sweep", help=HELP,
             example="llama-2-7b --gpus 64 --device h100 --sweep nic=25,50",
         )  # fmt: skip
         known = {str(each.name): each for command in (self.swept, self.model) for each in command.params}

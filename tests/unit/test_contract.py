@@ -19,6 +19,7 @@ from simcore.studies.calibrate import calibrate
 from simcore.studies.collective import collective
 from simcore.studies.evaluate import evaluate
 from simcore.studies.iteration import iteration
+from simcore.studies.iteration.sweep import sweep
 from simcore.studies.kernel import break_even, matmul
 from simcore.studies.memory import memory
 from simcore.studies.model import model
@@ -27,7 +28,6 @@ from simcore.studies.profile import compare, derive, show, validate
 from simcore.studies.rates import rates
 from simcore.studies.request import Request, argument, descriptions, option, study
 from simcore.studies.search import search
-from simcore.studies.sweep import sweep
 from simcore.studies.trace import trace
 from simcore.studies.train import train
 from simcore.studies.validate import validate as hold
@@ -261,7 +261,7 @@ def test_a_result_is_read_back_as_it_was_written(ran, tmp_path):
 
 @pytest.mark.parametrize("made", sorted({study.request for study, _ in CASES.values()}, key=lambda each: each.study))
 def test_each_field_is_an_option_or_argument_of_the_command(made):
-    words = ["train"] if made.study == "iteration" else made.study.split()
+    words = ["train"] if made.study in {"iteration", "sweep"} else made.study.split()
     text = CliRunner().invoke(main, [*words, "--help"], catch_exceptions=False).stdout
     for name, each in descriptions(made).items():
         if not each.scripts_only:

@@ -13,9 +13,9 @@ from simcore.errors import InputError
 from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Axis
 from simcore.studies.iteration.run import iteration
-from simcore.studies.sweep.inputs import numeric_fields
-from simcore.studies.sweep.outcome import WORTH
-from simcore.studies.sweep.run import sweep
+from simcore.studies.iteration.sweep.inputs import numeric_fields
+from simcore.studies.iteration.sweep.outcome import WORTH
+from simcore.studies.iteration.sweep.run import sweep
 
 from tests import pages
 

@@ -13,11 +13,11 @@ from simcore.results import Provenance, versions
 from simcore.studies.iteration.request import IterationRequest
 from simcore.studies.iteration.result import IterationResult
 from simcore.studies.iteration.run import iteration
+from simcore.studies.iteration.sweep.inputs import Swept, swept
+from simcore.studies.iteration.sweep.outcome import Point
+from simcore.studies.iteration.sweep.request import SweepRequest
+from simcore.studies.iteration.sweep.result import SweepResult
 from simcore.studies.request import descriptions, study
-from simcore.studies.sweep.inputs import Swept, swept
-from simcore.studies.sweep.outcome import Point
-from simcore.studies.sweep.request import SweepRequest
-from simcore.studies.sweep.result import SweepResult
 
 
 @study(SweepRequest)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simcore.plots import COLOURS, HATCHES, STYLE, caption, new_figure, show_times
-from simcore.studies.sweep.outcome import COMMUNICATION, SweepOutcome
-from simcore.studies.sweep.report import label
+from simcore.studies.iteration.sweep.outcome import COMMUNICATION, SweepOutcome
+from simcore.studies.iteration.sweep.report import label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,8 @@ from simcore.errors import InputError, field, unknown_name
 from simcore.numerals import as_real, as_whole
 from simcore.studies.inputs import bandwidth
 from simcore.studies.iteration.request import IterationRequest
+from simcore.studies.iteration.sweep.request import SweepRequest
 from simcore.studies.request import descriptions, hints
-from simcore.studies.sweep.request import SweepRequest
 
 MOST_VALUES = 64
 """Values of a sweep at most."""

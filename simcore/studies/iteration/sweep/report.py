@@ -8,7 +8,7 @@ from itertools import pairwise
 from simcore.report import Block, Column, Grid, Headline, Sentences
 from simcore.studies.deployment.intervals import interval_words
 from simcore.studies.deployment.words import degrees, gib, model_words, stack_words
-from simcore.studies.sweep.outcome import WORTH, SweepOutcome
+from simcore.studies.iteration.sweep.outcome import WORTH, SweepOutcome
 from simcore.units import format_si
 
 _LABELS = {"nic": "NIC per GPU"}

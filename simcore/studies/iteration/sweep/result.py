@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from simcore.report import Block
 from simcore.results import Table
 from simcore.studies.deployment.words import layout_dict
-from simcore.studies.sweep.outcome import Point, SweepOutcome
-from simcore.studies.sweep.report import report, sentences
+from simcore.studies.iteration.sweep.outcome import Point, SweepOutcome
+from simcore.studies.iteration.sweep.report import report, sentences
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,6 +82,6 @@ class SweepResult(SweepOutcome):
 
     def figures(self) -> Mapping[str, Figure]:
         """Draw tokens per second and the parts of the iteration at each value."""
-        from simcore.studies.sweep.figures import draw
+        from simcore.studies.iteration.sweep.figures import draw
 
         return {self.stem: draw(self)}
