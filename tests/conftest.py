@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -33,11 +35,18 @@ def _shared() -> Path | None:
     return None
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders that do not exist, one after another: pytest's own numbering lists all of them for each new one."""
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give each test a cache of its own: none reads or writes that of whoever runs it."""
     # not by XDG_CACHE_HOME, where matplotlib would look for its list of fonts, and make it in every test
-    folder = tmp_path_factory.mktemp("home") / "simcore"
+    folder = next(homes) / "simcore"
     monkeypatch.setattr("simcore.studies.evaluate.state.cache_directory", lambda: folder)
     return folder
 

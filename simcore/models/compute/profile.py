@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -280,7 +280,7 @@ class KernelProfile:
             "device": {_UNITS.get(key, key): value for key, value in device.items() if key != "power" or value},
             "fingerprint": dict(self.fingerprint),
             "fits": [_fit_document(fit) for fit in self.fits],
-            "samples": [_stated(_plain(asdict(sample))) for sample in self.samples],
+            "samples": [_stated(_plain(sample)) for sample in self.samples],
         }
         return {**document, "sha256": content_hash(document)}
 
@@ -307,7 +307,7 @@ _FIELDS = {value: key for key, value in _UNITS.items()}
 
 def _fit_document(fit: Fit) -> dict[str, Any]:
     """Return a fit as plain containers, without what few fits have and this one has not."""
-    document: dict[str, Any] = _plain(asdict(fit))
+    document: dict[str, Any] = _plain(fit)
     return _stated({key: value for key, value in document.items() if value is not None})
 
 
@@ -327,10 +327,14 @@ def _fit_of(document: Mapping[str, Any]) -> Fit:
 
 
 def _plain(value: Any) -> Any:
-    """Return tuples as lists, as JSON gives them back."""
+    """Return dataclasses as dictionaries and tuples as lists, as JSON gives them back; `asdict` copies every number."""
+    if isinstance(value, float | int | str):
+        return value
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [one if type(one) is float else _plain(one) for one in value]
+    return {one.name: _plain(getattr(value, one.name)) for one in fields(value)} if is_dataclass(value) else value
 
 
 def content_hash(document: Mapping[str, Any]) -> str:
