@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 from simcore.models.compute.compute_model import KernelCall, profiled
@@ -22,7 +23,7 @@ from simcore.models.training.operators import OperatorList
 from simcore.models.training.parallel.costs import KernelClock, SectionCost, in_core, section_cost
 from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
 from simcore.models.training.parallel.memory import RankMemory, block_input, rank_memories
-from simcore.models.training.parallel.pipelining import pipeline_parts
+from simcore.models.training.parallel.pipelining import pipeline_parts, with_messages
 from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.replicas import SHARDED, Replicas, Run, Waits, runs_of
 from simcore.models.training.parallel.sending import Pipeline, ends
@@ -81,8 +82,8 @@ class Evaluation:
     ----------
     layout : Layout
         How it is spread.
-    parts : dict of str to float
-        What the busiest pipeline rank spends its time on, see `simcore.models.training.parallel.pipelining.PARTS` [s].
+    spent : dict of str to float
+        What the busiest pipeline rank spends its time on [s]; its bubble may have the messages in it, see `parts`.
     error : float
         How far off the kernels of an iteration may be, as far as that was measured [s].
     memory : tuple of RankMemory
@@ -100,7 +101,7 @@ class Evaluation:
     """
 
     layout: Layout
-    parts: dict[str, float]
+    spent: dict[str, float]
     error: float
     memory: tuple[RankMemory, ...]
     chunks: tuple[ChunkTimes, ...]
@@ -112,7 +113,12 @@ class Evaluation:
     @property
     def time(self) -> float:
         """The iteration [s]."""
-        return math.fsum(self.parts.values())
+        return math.fsum(self.spent.values())
+
+    @cached_property
+    def parts(self) -> dict[str, float]:
+        """What the time is made of, see `simcore.models.training.parallel.pipelining.PARTS` [s]."""
+        return with_messages(self.layout, self.chunks, self.message, self.spent)
 
     @property
     def worst(self) -> RankMemory:

@@ -27,7 +27,10 @@ PLAYED = frozenset({"zero-bubble", *FOLDED})
 def pipeline_parts(
     layout: Layout, chunks: Sequence[ChunkTimes], of_rank: Sequence[Sequence[int]], message: Sent
 ) -> tuple[dict[str, float], float]:
-    """Return what the busiest pipeline rank spends its time on [s], and how far off that may be [s]."""
+    """Return what the busiest pipeline rank spends its time on [s], and how far off that may be [s].
+
+    Where turns are played, the bubble has the messages in it: see `with_messages`.
+    """
     totals = totals_of(chunks, of_rank)
     busiest = max(range(len(totals)), key=totals.__getitem__)
     m, one = layout.micro_batches, Seconds()
@@ -46,9 +49,7 @@ def pipeline_parts(
         parts["data-parallel"] -= hidden
         work = m * totals[busiest] - hidden
         if is_played(layout, chunks, totals, message):
-            alone = max(work, played_seconds(layout, chunks, Sent()))
-            parts["pipeline bubble"] = alone - work
-            parts["pipeline messages"] = max(0.0, played_seconds(layout, chunks, message) - alone)
+            parts["pipeline bubble"] = max(0.0, played_seconds(layout, chunks, message) - work)
         else:
             alone = (sum(totals) - totals[busiest]) / layout.vp
             if layout.order in PHASES:
@@ -56,6 +57,35 @@ def pipeline_parts(
             parts["pipeline bubble"] = alone
             parts["pipeline messages"] = messages(layout, message.seconds, totals)
     return parts, m * one.error
+
+
+def with_messages(
+    layout: Layout, chunks: Sequence[ChunkTimes], message: Sent, parts: dict[str, float]
+) -> dict[str, float]:
+    """Return the parts of an iteration with the messages apart from the bubble, which plays the turns without them.
+
+    Searches compare times alone, so this is left until somebody asks.
+
+    Parameters
+    ----------
+    layout : Layout
+        Order and sizes.
+    chunks : sequence of ChunkTimes
+        What each model chunk takes.
+    message : Sent
+        A message to the next stage.
+    parts : dict of str to float
+        Of `pipeline_parts` [s].
+    """
+    of_rank = chunks_of_ranks(layout)
+    totals = totals_of(chunks, of_rank)
+    if layout.pp == 1 or not is_played(layout, chunks, totals, message):
+        return parts
+    busiest = max(range(len(totals)), key=totals.__getitem__)
+    work = layout.micro_batches * totals[busiest] - _hidden(layout, chunks, of_rank[busiest], busiest)
+    waited = parts["pipeline bubble"]
+    bubble = min(waited, max(0.0, played_seconds(layout, chunks, Sent()) - work))
+    return {**parts, "pipeline bubble": bubble, "pipeline messages": waited - bubble}
 
 
 def _hidden(layout: Layout, chunks: Sequence[ChunkTimes], own: Sequence[int], rank: int) -> float:
@@ -185,7 +215,7 @@ def played_seconds(layout: Layout, chunks: Sequence[ChunkTimes], message: Sent) 
         A message to the next stage.
     """
     p, m = layout.pp, layout.micro_batches
-    stages = tuple(stage_times(chunk) for chunk in chunks)
+    stages = stages_of(chunks)
 
     def of(micro_batches: int) -> float:
         return seconds_of(layout.order, Pipelined(p, micro_batches, layout.vp), stages, message)
@@ -213,6 +243,13 @@ def settled(layout: Layout) -> tuple[int, int]:
     p, m = layout.pp, layout.micro_batches
     rounds = (m - {"GPipe": 3, "1F1B": 4, "interleaved": 4}.get(layout.order, 6) * p) // p
     return (m, 0) if rounds <= 1 else (m - rounds * p, rounds)
+
+
+def stages_of(chunks: Sequence[ChunkTimes]) -> tuple[StageTimes, ...]:
+    """Return the passes of chunks as turns have them; those of equal chunks are one object."""
+    distinct = {id(chunk): chunk for chunk in chunks}
+    known = {key: stage_times(chunk) for key, chunk in distinct.items()}
+    return tuple(known[id(chunk)] for chunk in chunks)
 
 
 def stage_times(chunk: ChunkTimes) -> StageTimes:

@@ -120,8 +120,6 @@ class Queue(NamedTuple):
         gradients have none.
     message : float
         For how long a message to the next stage uses them [s].
-    message : float
-        For how long a message to the next stage uses them [s].
     last : float
         What its last bucket of sums takes, where others use the same links [s].
     """

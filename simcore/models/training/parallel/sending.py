@@ -16,7 +16,7 @@ from simcore.models.training.parallel.buckets import lag
 from simcore.models.training.parallel.counted import Counted, around_of, gradients_apart
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.orders import Pipelined
-from simcore.models.training.parallel.pipelining import PHASES, PLAYED, is_played, stage_times, totals_of
+from simcore.models.training.parallel.pipelining import PHASES, PLAYED, is_played, stages_of, totals_of
 from simcore.models.training.parallel.replicas import SPLIT, Queue, Replicas, Run
 from simcore.models.training.parallel.stage import ChunkTimes
 from simcore.models.training.parallel.stages import Sent, ends_of, seconds_of
@@ -212,7 +212,7 @@ def _size(layout: Layout) -> Pipelined:
 def _played(pipeline: Pipeline, queues: Queues) -> Ends:
     """Return what is added where all turns are played."""
     layout = pipeline.layout
-    size, stages = _size(layout), tuple(stage_times(one) for one in pipeline.chunks)
+    size, stages = _size(layout), stages_of(pipeline.chunks)
     used = _used(layout, size, queues)
     found = ends_of(layout.order, size, stages, pipeline.message, _ready(layout, queues, used))
     ended, update = 0.0, 0.0
@@ -306,7 +306,7 @@ def _used(layout: Layout, size: Pipelined, queues: Queues) -> list[Used]:
 
 def _of_turns(counted: Counted, view: Sequence[Queue]) -> float:
     """Return for how long turns use the links of a queue."""
-    return view[0].message * counted.messages + sum(
-        there * queue.forward + back * queue.backward
-        for there, back, queue in zip(counted.forward, counted.backward, view, strict=True)
-    )
+    spent = 0.0
+    for there, back, queue in zip(counted.forward, counted.backward, view, strict=True):
+        spent += there * queue.forward + back * queue.backward
+    return view[0].message * counted.messages + spent

@@ -360,7 +360,9 @@ def _run(
 
     What is `ready` at some time comes after the passes of all stages.
     """
-    spent = [*(stage.of(kind) for kind in _KINDS for stage in stages), 0.0]
+    known = {id(stage): [stage.of(kind) for kind in _KINDS] for stage in {id(one): one for one in stages}.values()}
+    each = [known[id(stage)] for stage in stages]
+    spent = [*(times[kind] for kind in range(len(_KINDS)) for times in each), 0.0]
     done = [*[0.0] * (2 * len(stages) * size.micro_batches), *ready, 0.0, 0.0]  # at last `_START`, what nothing needs
     free, links = [0.0] * size.ranks, [0.0] * size.ranks
     channels = [0.0] * size.ranks**2
