@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -140,21 +140,25 @@ def read_family(name_or_path: str | Path | InputFile, place: str = "family") -> 
     'num_local_experts | 8'
     """
     file = read_entry("families", name_or_path, place, "family")
-    chain = [*reversed([*_chain(file)])]
+    return file.of(_family(file.path, file.text))
+
+
+@lru_cache(maxsize=64)
+def _family(path: Path, text: str) -> Family:
+    """Return the family of a file; every model of it asks again."""
+    chain = [*reversed([*_chain(path, text)])]
     own, last = chain[-1], _last(chain)
-    return file.of(
-        Family(
-            name=file.path.stem,
-            sizes=_merged(one.sizes for one in chain),
-            encoder=_merged(one.encoder for one in chain),
-            front=tuple(last("front") or ()),
-            back=tuple(last("back") or ()),
-            encoder_front=tuple(last("encoder_front") or ()),
-            text=own.text,
-            tower=None if own.tower is None else (own.tower.config, own.tower.like),
-            ignored=frozenset(name for one in chain for name in one.ignored),
-            refused=own.refused,
-        )
+    return Family(
+        name=path.stem,
+        sizes=_merged(one.sizes for one in chain),
+        encoder=_merged(one.encoder for one in chain),
+        front=tuple(last("front") or ()),
+        back=tuple(last("back") or ()),
+        encoder_front=tuple(last("encoder_front") or ()),
+        text=own.text,
+        tower=None if own.tower is None else (own.tower.config, own.tower.like),
+        ignored=frozenset(name for one in chain for name in one.ignored),
+        refused=own.refused,
     )
 
 
@@ -190,19 +194,20 @@ def family_of(model_type: str, place: str) -> Family:
     return family
 
 
-def _chain(file: InputFile) -> Iterator[_FamilyFile]:
+def _chain(path: Path, text: str) -> Iterator[_FamilyFile]:
     """Yield a family and those that it is like."""
     seen: list[str] = []
     while True:
-        read = read_yaml(file.path, _FamilyFile, "family", file.text)
+        read = read_yaml(path, _FamilyFile, "family", text)
         yield read
         if read.like is None:
             return
-        seen.append(file.path.stem)
-        where = f"{file.path}, field 'like'"
+        seen.append(path.stem)
+        where = f"{path}, field 'like'"
         if read.like in seen:
             raise InputError(where, f"'{read.like}'", "a family that is not like this one")
         file = read_entry("families", read.like, where, "family")
+        path, text = file.path, file.text
 
 
 def _last(chain: list[_FamilyFile]) -> Callable[[str], Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -190,11 +191,17 @@ def read_profile(name_or_path: str | Path | InputFile, place: str = "profile") -
     unnamed = str(file.path) == STANDARD_INPUT and not file.text.lstrip().startswith("{")
     if unnamed or file.path.suffix in {".yaml", ".yml"}:
         return file.of(_published(file.path, file.text))
-    document = parse_document(file.path, file.text)
-    validate(_Profile, document, str(file.path), {})
+    return file.of(_parsed(file.path, file.text))
+
+
+@lru_cache(maxsize=16)
+def _parsed(path: Path, text: str) -> KernelProfile:
+    """Return the profile of a file; it takes tenths of a second, and nobody changes a profile that was read."""
+    document = parse_document(path, text)
+    validate(_Profile, document, str(path), {})
     profile = KernelProfile.from_document(document)
-    _check(file.path, profile)
-    return file.of(profile)
+    _check(path, profile)
+    return profile
 
 
 def read_gpu(name_or_path: str | Path | InputFile, place: str = "device") -> Read[KernelProfile]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from simcore.documents import Broken, parse, parse_json
 from simcore.readers.read import InputFile
 
@@ -47,11 +49,17 @@ def top_fields(text: str) -> set[str]:
     >>> top_fields("HYBRID_TRANSFORMER")
     set()
     """
+    return set(_names(text))
+
+
+@lru_cache(maxsize=64)
+def _names(text: str) -> frozenset[str]:
+    """As `top_fields`; whoever finds out what a file is asks for the same text again."""
     try:
         data = parse(text).data
     except Broken:
-        return set()
-    return set(data) if isinstance(data, dict) else set()
+        return frozenset()
+    return frozenset(data) if isinstance(data, dict) else frozenset()
 
 
 def is_layer_text(text: str) -> bool:

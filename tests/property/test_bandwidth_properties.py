@@ -69,7 +69,7 @@ def test_scaling_bytes_and_bandwidths_together_changes_nothing(model, seed):
     assert larger.time(8 * b) == pytest.approx(model.time(b), rel=1e-12)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(models())
 def test_scaling_bytes_and_budget_together_scales_the_split(model):
     size = model.shapes.shape[1]
@@ -83,7 +83,7 @@ def test_scaling_bytes_and_budget_together_scales_the_split(model):
     assert float(model.time(eight.bandwidths / 8)) == pytest.approx(one.objective, rel=3e-9)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(models(), seeds, st.sampled_from(Target))
 def test_relabelled_dimensions_relabel_the_split(model, seed, target):
     size = model.shapes.shape[1]
@@ -100,7 +100,7 @@ def test_relabelled_dimensions_relabel_the_split(model, seed, target):
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(models(), seeds, st.sampled_from(Target))
 def test_relabelled_dimensions_relabel_the_plan(model, seed, target):
     """With ties settled the splits themselves are relabelled, as exactly as a split is certain."""
@@ -131,7 +131,7 @@ def test_the_optimum_beats_a_thousand_random_splits(model, seed, target):
     assert (found.bandwidths >= FLOOR * BUDGET * (1 - 1e-12)).all()
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(models(), seeds, st.sampled_from(Target), st.booleans())
 def test_with_caps_and_minima_the_optimum_beats_random_admissible_splits(model, seed, target, at_most):
     rng = np.random.default_rng(seed)

@@ -28,7 +28,7 @@ def products(draw):
 
 
 # each example reads the CPU profile, with its thousands of samples, several times
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(products())
 def test_a_product_is_made_again_and_the_fastest_candidate_is_chosen(inputs):
     found = matmul(**inputs)

@@ -40,7 +40,7 @@ PLANS = st.fixed_dictionaries(
 
 
 @given(PLANS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_a_plan_is_made_again_from_its_own_provenance(asked):
     try:
         result = optimize(**asked)

@@ -57,7 +57,7 @@ ITERATIONS = st.fixed_dictionaries(
 
 
 @given(networks(), parallelisms(), ITERATIONS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_an_iteration_is_made_again_from_its_own_provenance(network, parallelism, iteration):
     asked = {"chunks": 2, **network, **parallelism, **iteration}
     try:
