@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from simcore._lazy import attach
 
 if TYPE_CHECKING:
-    from simcore.models.cluster.cluster import Cluster
+    from simcore.models.cluster.cluster import Cluster, Node, cluster_of_nodes
     from simcore.models.cluster.jobs import JobClass, Trace, WorkUnit, build_trace
     from simcore.models.cluster.log import PlacementLog
     from simcore.models.cluster.placement import Placement
-    from simcore.models.cluster.policy import Change, Decision, Policy
+    from simcore.models.cluster.policy import Decision, Policy
+    from simcore.models.cluster.room import Change
     from simcore.models.cluster.rules import CORRECTED, PUBLISHED, Rules
     from simcore.models.cluster.step_times import StepTimes
     from simcore.models.cluster.view import View
@@ -31,10 +32,11 @@ __getattr__, __dir__ = attach(
     __name__,
     {
         "CORRECTED": "simcore.models.cluster.rules",
-        "Change": "simcore.models.cluster.policy",
+        "Change": "simcore.models.cluster.room",
         "Cluster": "simcore.models.cluster.cluster",
         "Decision": "simcore.models.cluster.policy",
         "JobClass": "simcore.models.cluster.jobs",
+        "Node": "simcore.models.cluster.cluster",
         "PUBLISHED": "simcore.models.cluster.rules",
         "Placement": "simcore.models.cluster.placement",
         "PlacementLog": "simcore.models.cluster.log",
@@ -45,6 +47,7 @@ __getattr__, __dir__ = attach(
         "View": "simcore.models.cluster.view",
         "WorkUnit": "simcore.models.cluster.jobs",
         "build_trace": "simcore.models.cluster.jobs",
+        "cluster_of_nodes": "simcore.models.cluster.cluster",
         "read_cluster": "simcore.readers.clusters",
         "read_step_times": "simcore.readers.step_times",
         "read_trace": "simcore.traces.sources",
@@ -58,6 +61,7 @@ __all__ = [
     "Cluster",
     "Decision",
     "JobClass",
+    "Node",
     "Placement",
     "PlacementLog",
     "Policy",
@@ -67,6 +71,7 @@ __all__ = [
     "View",
     "WorkUnit",
     "build_trace",
+    "cluster_of_nodes",
     "read_cluster",
     "read_step_times",
     "read_trace",

@@ -25,6 +25,24 @@ _LEAST, _MOST = sys.float_info.min, sys.float_info.max
 _ENDLESS = {"inf", "infinity", "nan"}
 
 
+class Spelt(float):
+    """A number of a document that keeps its spelling, for a field that takes it as a name: ``vc: 6214e9``.
+
+    Examples
+    --------
+    >>> Spelt("6214e9") == 6.214e12, Spelt("6214e9").text
+    (True, '6214e9')
+    """
+
+    text: str
+
+    def __new__(cls, text: str) -> Spelt:
+        """Keep the text beside the number."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
 def as_whole(value: object) -> int | None:
     """Return a whole number that a file holds, as a number or as text; None for anything else.
 

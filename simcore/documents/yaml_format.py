@@ -18,7 +18,7 @@ from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
 from simcore.documents.document import MOST_DEPTH, Broken, Document, Path, Repeated, check_values, too_deep
-from simcore.numerals import read_number
+from simcore.numerals import Spelt, read_number
 
 MOST_TEXT = 2 * 2**20
 """Characters of a YAML text: a larger one takes longer to read than any run."""
@@ -151,7 +151,8 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     if tag == "bool" and _BOOL.match(text):
         return text.lower() == "true"
     if (tag == "int" and _INT.match(text)) or (tag == "float" and (_INT.match(text) or _FLOAT.match(text))):
-        return read_number(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        number = read_number(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        return Spelt(text) if isinstance(number, float) and "e" in text.lower() and number == float(text) else number
     raise Broken(f"'{text}' with the tag '{_short(node)}'", f"line {node.start_mark.line + 1}", "Remove the tag.")
 
 

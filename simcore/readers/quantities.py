@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from simcore.errors import InputError, shortened, written
-from simcore.numerals import REAL, WHOLE, as_real, as_whole, asked_for, of_float, parse_real
+from simcore.numerals import REAL, WHOLE, Spelt, as_real, as_whole, asked_for, of_float, parse_real
 from simcore.units import LARGEST, SMALLEST, parse
 
 _PRICE = re.compile(r"\s*\$\s*([0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)\s+per\s+(\S+)\s*\Z")
@@ -142,6 +142,14 @@ def _not_empty(values: Any) -> Any:
     return values
 
 
+def _name(value: object) -> object:
+    if isinstance(value, Spelt):
+        return value.text
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Name = Annotated[str, BeforeValidator(_name)]
+"""Text of a document that may look like a number: ``vc: 103959``, ``vc: 6214e9``."""
 Whole = Annotated[int, BeforeValidator(_whole)]
 """Whole number of a document."""
 Real = Annotated[float, BeforeValidator(_real)]

@@ -9,10 +9,12 @@ from simcore.files import csv_rows, is_input
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.readers.read import Read, read_path
-from simcore.traces import easyscale, synthetic, table
+from simcore.traces import durations, easyscale, synthetic, table
 from simcore.traces.bundled import BUNDLED
 
 FORMATS = ("simcore", "easyscale")
+MOST_HEADER = 100_000
+"""Characters at the beginning of a file among which the header is looked for."""
 
 
 def read_trace(
@@ -73,13 +75,14 @@ def read_trace(
             hint or "Check the path.",
         )
     file = read_path(path, "trace", text if text in BUNDLED else "", most=None)
-    if file_format is None:
-        header, _ = csv_rows(file.text, file.name, "trace")
-        file_format = "easyscale" if easyscale.matches(header) else "simcore"
-    if file_format not in FORMATS:
-        raise unknown_name(format_place, file_format, FORMATS)
-    read = easyscale.read if file_format == "easyscale" else table.read
-    return file.of(read(file.text, file.name))
+    header, _ = csv_rows(file.text[:MOST_HEADER], file.name, "trace")
+    if file_format not in (None, *FORMATS):
+        raise unknown_name(format_place, str(file_format), FORMATS)
+    if file_format == "easyscale" or (file_format is None and easyscale.matches(header)):
+        return file.of(easyscale.read(file.text, file.name))
+    if durations.matches(header):
+        return file.of(durations.with_types(durations.read(file.text, file.name), cluster))
+    return file.of(table.read(file.text, file.name))
 
 
 def _spelt(text: str) -> str:

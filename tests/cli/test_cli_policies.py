@@ -104,7 +104,7 @@ def test_an_installed_package(capsys, folder, monkeypatch):
     monkeypatch.syspath_prepend(site)
     assert cli("--policy", "smallest-first:most=5", "--json") == 0
     assert json.loads(capsys.readouterr().out)["rows"][0]["policy"] == "smallest-first:most=5"
-    assert "expected one of yarn-cs, fifo, easyscale-homo, easyscale-heter, smallest-first" in refused(capsys, "x")
+    assert re.search("expected one of yarn-cs, fifo, .*, smallest-first", refused(capsys, "x"))
     assert "Did you mean 'smallest-first'?" in refused(capsys, "smalest-first")
     assert "found 'absent'" in refused(capsys, "absent")
 
@@ -123,7 +123,7 @@ def test_an_installed_package(capsys, folder, monkeypatch):
         ("easyscale-heter:max_wast=1", "found 'max_wast', expected one of max_waste, max_growth. Did you mean"),
         ("easyscale-heter:max_waste=2", "--policy easyscale-heter, option 'max_waste': found 2, expected a number"),
         ("easyscale-homo:max_growth=nan", "option 'max_growth': found 'nan', expected a finite number."),
-        ("fifoo:a=1", "--policy: found 'fifoo', expected one of yarn-cs, fifo, easyscale-homo, easyscale-heter. Did"),
+        ("fifoo:a=1", "--policy: found 'fifoo', expected one of yarn-cs, fifo, easyscale-homo, easyscale-heter,"),
         ("", "--policy: found an empty name"),
     ],
 )

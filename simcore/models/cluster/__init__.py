@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from simcore.models.cluster.log import PlacementLog
     from simcore.models.cluster.metrics import JobTimes, Segments
     from simcore.models.cluster.placement import Placement
-    from simcore.models.cluster.policy import Change, Decision, Policy
+    from simcore.models.cluster.policy import Decision, Policy
+    from simcore.models.cluster.room import Change
     from simcore.models.cluster.rules import CORRECTED, PUBLISHED, Rules
     from simcore.models.cluster.simulator import simulate
     from simcore.models.cluster.step_times import StepTimes
@@ -22,7 +23,7 @@ __getattr__, __dir__ = attach(
     __name__,
     {
         "CORRECTED": "simcore.models.cluster.rules",
-        "Change": "simcore.models.cluster.policy",
+        "Change": "simcore.models.cluster.room",
         "Cluster": "simcore.models.cluster.cluster",
         "Decision": "simcore.models.cluster.policy",
         "JobClass": "simcore.models.cluster.jobs",

@@ -1,13 +1,43 @@
-"""A cluster: how many GPUs of each type, and nothing else, as in the EasyScale simulator."""
+"""A cluster: GPUs by type, and perhaps the nodes that hold them."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Node:
+    """A machine with GPUs of one type.
+
+    Attributes
+    ----------
+    type : str
+        GPU type.
+    gpus : int
+        How many it holds.
+    vc : str
+        Virtual cluster whose jobs alone may use it; empty where it belongs to none.
+    rack : str
+        Rack that it stands in.
+    cpus : float
+        Processor cores; 0 where they are not counted.
+    memory : float
+        Main memory [B]; 0 where it is not counted.
+    """
+
+    type: str
+    gpus: int
+    vc: str = ""
+    rack: str = ""
+    cpus: float = 0.0
+    memory: float = 0.0
+
+
+@dataclass(frozen=True)
 class Cluster:
-    """GPUs by type; no nodes and no placement cost.
+    """GPUs by type, and perhaps nodes; without nodes any free GPUs of a type make a gang.
 
     Attributes
     ----------
@@ -19,6 +49,10 @@ class Cluster:
         GPUs of each type.
     source : str
         Where the numbers come from.
+    nodes : tuple of Node
+        The machines; their GPUs add up to `counts`. Empty where only the counts are known.
+    quotas : tuple of (str, int)
+        Virtual clusters with the most GPUs that their jobs may hold at once.
 
     Examples
     --------
@@ -30,8 +64,37 @@ class Cluster:
     types: tuple[str, ...]
     counts: tuple[int, ...]
     source: str = ""
+    nodes: tuple[Node, ...] = ()
+    quotas: tuple[tuple[str, int], ...] = ()
 
     @property
     def gpus(self) -> int:
         """Number of GPUs of all types."""
         return sum(self.counts)
+
+    @property
+    def vcs(self) -> tuple[str, ...]:
+        """Names of the virtual clusters; empty where there are none."""
+        named = [node.vc for node in self.nodes if node.vc]
+        return tuple(dict.fromkeys([*named, *(vc for vc, _ in self.quotas)]))
+
+    @property
+    def divided(self) -> bool:
+        """Whether nodes belong to virtual clusters."""
+        return any(node.vc for node in self.nodes)
+
+
+def cluster_of_nodes(
+    name: str, nodes: Sequence[Node], *, source: str = "", quotas: Sequence[tuple[str, int]] = ()
+) -> Cluster:
+    """Return the cluster that some nodes make.
+
+    Examples
+    --------
+    >>> cluster_of_nodes("two", [Node("v100", 8), Node("t4", 4)]).counts
+    (8, 4)
+    """
+    counts: Counter[str] = Counter()
+    for node in nodes:
+        counts[node.type] += node.gpus
+    return Cluster(name, tuple(counts), tuple(counts.values()), source, tuple(nodes), tuple(quotas))

@@ -51,6 +51,8 @@ class JobClass:
         Whether the job may run on several GPU types at once.
     gpu_type : str
         Preferred type; the only one for a job that is not heterogeneous.
+    vc : str
+        Virtual cluster that the job belongs to; empty where there are none.
     """
 
     model: str
@@ -58,6 +60,7 @@ class JobClass:
     max_parallelism: int
     heterogeneous: bool
     gpu_type: str
+    vc: str = ""
 
     @property
     def global_batch(self) -> int:
@@ -91,6 +94,10 @@ class Trace:
         What the reader had to mend or assume.
     more : mapping of str to sequence of str
         Further columns of the file, which results pass on as they are.
+    numbers : mapping of str to array of float, shape (J,)
+        Further columns that policies read as numbers: ``priority``, ``deadline_s``, ``estimate_s``; NaN for no value.
+    by_submission : bool
+        Whether rows stand in the order of submission, ties in that of the file. Their times are kept as they are.
     """
 
     name: str
@@ -103,6 +110,8 @@ class Trace:
     lines: Sequence[int] = ()
     notes: tuple[str, ...] = ()
     more: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    numbers: Mapping[str, Floats] = field(default_factory=dict)
+    by_submission: bool = False
 
     def __len__(self) -> int:
         return len(self.names)
@@ -111,6 +120,11 @@ class Trace:
         """Return where a job stands, for messages."""
         line = f", line {self.lines[row]}" if self.lines else ""
         return f"{self.name}{line}, job '{self.names[row]}'"
+
+    @property
+    def origin(self) -> float:
+        """From when times of results are averaged and drawn: 0, or the first submission of a trace of durations [s]."""
+        return float(self.submit.min()) if self.by_submission else 0.0
 
     def steps(self, gang_step: Sequence[float] = ()) -> Floats:
         """Return each job's work in global mini-batches.
@@ -138,6 +152,7 @@ class Trace:
 
         Times start near 0 where the first submission is within `NEAR` s, or within `PART` of what comes after it, up to
         the end of the last job. Others are dates, or part of a longer trace: they are shifted to the first submission.
+        A trace of durations keeps its times.
 
         Parameters
         ----------
@@ -153,7 +168,7 @@ class Trace:
         (array([ 0., 60.]), 'dates: the first submission is at 1500000000')
         """
         first = float(self.submit.min())
-        if first <= max(NEAR, PART * (float((self.submit + running).max()) - first)):
+        if self.by_submission or first <= max(NEAR, PART * (float((self.submit + running).max()) - first)):
             return self
         note = (
             f"{self.name}: the first submission is at {first:.15g} s, and times of results count from there: all "
@@ -172,6 +187,7 @@ class Trace:
             class_index=self.class_index[rows],
             lines=[self.lines[i] for i in rows] if self.lines else (),
             more={name: [values[i] for i in rows] for name, values in self.more.items()},
+            numbers={name: values[rows] for name, values in self.numbers.items()},
         )
 
 

@@ -6,6 +6,7 @@ from array import array
 from dataclasses import dataclass, field
 
 from simcore.models.cluster.placement import Placement
+from simcore.models.cluster.pools import Held
 
 
 @dataclass
@@ -20,6 +21,8 @@ class PlacementLog:
         The distinct placements.
     end, release : list of float
         Completion of each job [s], and the decision at which its GPUs were free again [s]; NaN before that.
+    nodes : list of Held or None
+        What every change holds on which nodes; empty where the cluster has none.
     clock : float
         Time of the last decision [s].
     rounds, events : int
@@ -32,6 +35,7 @@ class PlacementLog:
     placements: list[Placement] = field(default_factory=list)
     end: list[float] = field(default_factory=list)
     release: list[float] = field(default_factory=list)
+    nodes: list[Held | None] = field(default_factory=list)
     clock: float = 0.0
     rounds: int = 0
     events: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,10 +136,12 @@ def mean_allocated(segments: Segments, start: float, end: float) -> Floats:
     return held
 
 
-def allocation(log: PlacementLog, segments: Segments, interval: float | None, rules: Rules) -> tuple[Floats, Ints]:
+def allocation(
+    log: PlacementLog, segments: Segments, interval: float | None, rules: Rules, origin: float = 0.0
+) -> tuple[Floats, Ints]:
     """Return the GPUs allocated by each decision.
 
-    With an interval there is a row for every tick from the first, else one for every decision that changed something.
+    With an interval there is a row for every tick after `origin` [s], else one for every decision that changed GPUs.
     Under published counting a tick at which nobody holds a GPU repeats the last value, as the artifact's log does.
 
     Returns
@@ -149,9 +152,10 @@ def allocation(log: PlacementLog, segments: Segments, interval: float | None, ru
         Allocated from then on.
     """
     if interval is not None:
-        last = round(log.clock / interval)
-        clock: Floats = np.arange(1.0, last + 1.0) * interval
-        at, back = (np.rint(t / interval).astype(np.int64) - 1 for t in (segments.start, segments.release))
+        first, last = math.ceil(origin / interval - 1e-9), round(log.clock / interval)
+        clock: Floats = np.arange(max(first, 1.0), last + 1.0) * interval
+        before = max(first, 1)
+        at, back = (np.rint(t / interval).astype(np.int64) - before for t in (segments.start, segments.release))
     else:
         clock = np.unique(np.concatenate((segments.start, segments.release)))
         at, back = (np.searchsorted(clock, t) for t in (segments.start, segments.release))
@@ -172,7 +176,7 @@ def queue_length(trace: Trace, segments: Segments) -> tuple[Floats, Ints]:
     Returns
     -------
     time : array of float, shape (T,)
-        When the number changes [s], ascending; 0 is the first.
+        When the number changes [s], ascending; `Trace.origin` is the first.
     jobs : array of int, shape (T,)
         That wait from then on.
     """
@@ -180,7 +184,7 @@ def queue_length(trace: Trace, segments: Segments) -> tuple[Floats, Ints]:
     held_before = np.append(False, (segments.row[1:] == segments.row[:-1]) & holds[:-1])
     joins = np.concatenate((trace.submit, segments.start[~holds & held_before]))
     leaves = segments.start[holds & ~held_before]
-    time, at = np.unique(np.concatenate(([0.0], joins, leaves)), return_inverse=True)
+    time, at = np.unique(np.concatenate(([trace.origin], joins, leaves)), return_inverse=True)
     weights = np.concatenate(([0.0], np.ones(len(joins)), -np.ones(len(leaves))))
     return time, np.cumsum(np.bincount(at, weights=weights)).astype(np.int64)
 

@@ -8,12 +8,10 @@ from typing import Any, ClassVar
 
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass
-from simcore.models.cluster.placement import Placement
+from simcore.models.cluster.room import Change
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
 from simcore.models.cluster.view import View
-
-Change = tuple[int, Placement | None]
 
 
 @dataclass(slots=True)  # not frozen: a frozen one costs as much as the rest of a round
@@ -52,7 +50,11 @@ class Policy:
     all_types : bool
         Whether heterogeneous jobs may run on every GPU type: their step times must be known for all.
     oracle : bool
-        Whether the policy reads ``view.remaining``. Results say so.
+        Whether the policy reads ``view.remaining`` or ``view.duration``. Results say so.
+    divided : bool
+        Whether the policy keeps virtual clusters apart; one that does not is refused where a cluster has some.
+    restart_s : float or None
+        Delay of a job that starts again after it was stopped or changed [s]; None: as the rules say.
 
     Examples
     --------
@@ -60,18 +62,17 @@ class Policy:
 
     >>> class SmallestFirst(Policy):
     ...     def decide(self, view):
-    ...         free, changes = list(view.free), []
+    ...         room = view.room()
     ...         for row in sorted(view.waiting, key=lambda row: view.job(row).max_parallelism):
-    ...             gang = view.gang(row)
-    ...             if all(n <= left for n, left in zip(gang.gpus, free)):
-    ...                 free = [left - n for n, left in zip(gang.gpus, free)]
-    ...                 changes.append((row, gang))
-    ...         return Decision(changes)
+    ...             room.start(row)
+    ...         return Decision(room.changes)
     """
 
     gang: ClassVar[bool] = True
     all_types: ClassVar[bool] = False
     oracle: ClassVar[bool] = False
+    divided: ClassVar[bool] = True
+    restart_s: float | None = None
 
     def label(self) -> str:
         """Return what results call the policy: its class, with the options that are not at their default.

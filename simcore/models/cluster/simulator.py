@@ -19,7 +19,9 @@ from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.log import PlacementLog
 from simcore.models.cluster.placement import Placement, class_gangs
-from simcore.models.cluster.policy import Change, Decision, Policy
+from simcore.models.cluster.placers import Packed, Placer
+from simcore.models.cluster.policy import Decision, Policy
+from simcore.models.cluster.room import Change, NodeRoom, Room
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
 from simcore.models.cluster.ties import TOLERANCE
@@ -41,6 +43,7 @@ def simulate(
     *,
     interval: float | None,
     rules: Rules,
+    placer: Placer | None = None,
     progress: Callable[[float, int], None] | None = None,
 ) -> PlacementLog:
     """Run one trace under one policy.
@@ -60,6 +63,8 @@ def simulate(
         A round in which nothing happened is skipped, unless the policy asks for it.
     rules : Rules
         Start-up rules; a policy has its own part of them.
+    placer : Placer, optional
+        Chooses nodes, where the cluster has some; by default `Packed`.
     progress : callable, optional
         Called with simulated time [s] and the number of finished jobs.
 
@@ -74,7 +79,7 @@ def simulate(
         If the policy hands out more GPUs than there are, places a job that is not there, leaves jobs waiting for ever,
         or decides for ever.
     """
-    return _Simulation(trace, cluster, step_times, policy, interval, rules, progress).run()
+    return _Simulation(trace, cluster, step_times, policy, interval, rules, placer, progress).run()
 
 
 class _Simulation:
@@ -86,11 +91,15 @@ class _Simulation:
         policy: Policy,
         interval: float | None,
         rules: Rules,
+        placer: Placer | None,
         progress: Callable[[float, int], None] | None,
     ) -> None:
         jobs = len(trace)
         self._trace, self._cluster, self._policy, self._rules = trace, cluster, policy, rules
         self._interval = interval
+        self._restart = rules.startup_delay if rules.startup == "every-change" else None
+        if policy.restart_s is not None:
+            self._restart = policy.restart_s
         gangs = class_gangs(trace, cluster, step_times)
         steps = trace.steps([gang.step_time for gang in gangs])
         self._tolerance: list[float] = ([0.0] * jobs) if interval is None else (steps * WORK_TOLERANCE).tolist()
@@ -111,6 +120,11 @@ class _Simulation:
             end=self._log.end,
         )
         self._view = View(self._states, self._free, trace, gangs, cluster, step_times, rules, oracle=policy.oracle)
+        self._nodes: NodeRoom | None = None
+        kinds = (cluster, self._free, trace.classes, self._view.class_index, gangs)
+        if cluster.nodes:
+            self._nodes = NodeRoom(*kinds, placer or Packed())
+        self._view.open_room(self._nodes or Room(*kinds))
         self._indices: dict[Placement, int] = {}
         self._clock = Clock(None if progress is None else lambda now: progress(now, self._finished))
 
@@ -218,6 +232,8 @@ class _Simulation:
             placements[row] = None
             since[row] = math.inf
             version[row] = -1
+            if self._nodes is not None:
+                self._nodes.complete(row)
             ends[row] = finish if finish < now else now
             releases[row] = now
             finished.append(row)
@@ -236,6 +252,8 @@ class _Simulation:
     def _apply(self, changes: Sequence[Change], now: float) -> None:
         log, states, free = self._log, self._states, self._free
         placements, since = states.placement, states.since
+        if self._nodes is not None:
+            log.nodes += self._nodes.settle(changes, now)
         for row, placement in changes:
             old = placements[row]
             if old is not None:
@@ -271,8 +289,8 @@ class _Simulation:
         states.left[row] -= (elapsed - pause) / old.step_time
         states.service[row] = states.service.get(row, 0.0) + sum(old.gpus) * elapsed
         self._release(old)
-        if self._rules.startup == "every-change":
-            states.delay[row] = self._rules.startup_delay
+        if self._restart is not None:
+            states.delay[row] = self._restart
 
     def _release(self, placement: Placement) -> None:
         free = self._free

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.jobs import Trace
+
 Key = tuple[str, int, str]
 
 
@@ -22,6 +25,8 @@ class StepTimes:
         How the values came about, sorted: ``measured``, ``interpolated``, ``fitted``, ``predicted``.
     note : str
         One line that is printed wherever a result that rests on them is printed.
+    given : bool
+        Whether they stand in no file, because the trace gives the durations of its jobs.
 
     Examples
     --------
@@ -34,6 +39,7 @@ class StepTimes:
     seconds: Mapping[Key, float]
     kinds: tuple[str, ...] = ()
     note: str = ""
+    given: bool = False
 
     @property
     def models(self) -> list[str]:
@@ -47,6 +53,21 @@ class StepTimes:
     def label(self) -> str:
         """Return the name with what kind of numbers these are."""
         return f"{self.name} ({', '.join(self.kinds)})" if self.kinds else self.name
+
+
+def same_everywhere(trace: Trace, cluster: Cluster) -> StepTimes:
+    """Return step times of a trace of durations: 1 s for each of its models, on every GPU type.
+
+    Examples
+    --------
+    >>> from simcore.models.cluster.jobs import JobClass, build_trace
+    >>> trace = build_trace("t", ["a"], [0.0], [60.0], [JobClass("bert", 1, 4, False, "v100")])
+    >>> same_everywhere(trace, Cluster("c", ("v100", "t4"), (4, 4))).seconds["bert", 1, "t4"]
+    1.0
+    """
+    kinds = dict.fromkeys((job.model, job.batch_size) for job in trace.classes)
+    seconds = {(*kind, gpu): 1.0 for kind in kinds for gpu in cluster.types}
+    return StepTimes("none", seconds, note="a job runs for its duration on its gang, of whatever GPU type", given=True)
 
 
 def global_step_time(threads: Sequence[int], seconds: Sequence[float | None]) -> float:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
 
 from simcore.errors import RunError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, Trace
 from simcore.models.cluster.placement import Placement, place
+from simcore.models.cluster.room import Room
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
 
@@ -127,6 +132,18 @@ class View:
         self._looked_at = 0  # arrivals that _active knows of
         self._placements: dict[tuple[int, tuple[int, ...]], Placement] = {}
 
+    def open_room(self, room: Room) -> None:
+        """Say what gangs are taken from; the simulator does."""
+        self._room = room
+
+    def room(self) -> Room:
+        """Return the free GPUs for this decision: ask it once per decision, and return its changes.
+
+        What an earlier decision took and did not return is free again.
+        """
+        self._room.begin()
+        return self._room
+
     @property
     def submitted(self) -> JobColumn:
         """Submission of each job [s]."""
@@ -149,6 +166,20 @@ class View:
         A real scheduler does not know it: only a policy with ``oracle = True`` may read it.
         """
         return JobColumn(self._remaining if self._oracle else _hidden)
+
+    @property
+    def duration(self) -> JobColumn:
+        """Seconds that each job runs on its gang in all, start-up excluded; only for ``oracle = True`` [s]."""
+        return JobColumn(self._duration if self._oracle else _hidden)
+
+    def numbers(self, name: str) -> Sequence[float]:
+        """Return a column of the trace that is read as numbers, such as ``priority``; NaN where it says nothing."""
+        values = self._trace.numbers.get(name)
+        return [math.nan] * len(self._trace) if values is None else values.tolist()
+
+    def texts(self, name: str) -> Sequence[str]:
+        """Return a further column of the trace, such as ``user``; empty texts where there is none."""
+        return self._trace.more.get(name, [""] * len(self._trace))
 
     @property
     def active(self) -> list[int]:
@@ -199,6 +230,15 @@ class View:
             worked = max(0.0, self.now - states.since[row] - states.delay[row])
             left = max(0.0, left - worked / placement.step_time)
         return left * self.gang(row).step_time
+
+    def _duration(self, row: int) -> float:
+        return self._durations[row]
+
+    @cached_property
+    def _durations(self) -> list[float]:
+        steps = [gang.step_time for gang in self.gangs]
+        seconds = self._trace.steps(steps) * np.array(steps)[self._trace.class_index]
+        return [float(each) for each in seconds.tolist()]
 
 
 def _hidden(row: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,10 @@ from simcore.errors import InputError, field, unknown_name
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, Trace, WorkUnit
 from simcore.models.cluster.metrics import oversubscription
-from simcore.models.cluster.placement import class_gangs
+from simcore.models.cluster.placement import Placement, class_gangs
+from simcore.models.cluster.placers import Placer
 from simcore.models.cluster.policy import Policy
+from simcore.models.cluster.room import NodeRoom
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
 
@@ -26,16 +29,72 @@ ENOUGH = 5
 """Times as long as the mean GPU-second's job runs, for a generated load that becomes steady."""
 HANDFUL = 20
 """Jobs of a GPU type from which their demand is a load."""
+LEAST_LOAD = 1e-6
+"""Least load that submissions are stretched to [1]."""
 
 
-def check(trace: Trace, cluster: Cluster, step_times: StepTimes, policies: Mapping[str, Policy], rules: Rules) -> None:
+def runnable(
+    trace: Trace,
+    cluster: Cluster,
+    step_times: StepTimes,
+    policies: Mapping[str, Policy],
+    rules: Rules,
+    placer: type[Placer],
+    *,
+    keep_going: bool = False,
+) -> tuple[Trace, list[str]]:
     """Refuse a study that cannot run: unknown names, step times that are missing, jobs that can never fit.
+
+    Parameters
+    ----------
+    keep_going : bool
+        Whether jobs that can never run are left out instead; without any job left the study is refused all the same.
+
+    Returns
+    -------
+    Trace, list of str
+        The jobs that run, and how many do not, by what is wrong with them.
 
     Raises
     ------
     InputError
         Naming the job's line and field.
     """
+    _check_whole(trace, cluster)
+    for name, policy in policies.items():
+        if cluster.vcs and not policy.divided:
+            found = f"virtual clusters, which {name} does not keep apart"
+            raise InputError(f"cluster '{cluster.name}'", found, "none under this policy", f"Leave {name} out.")
+    fits = _Fits(trace, cluster, step_times, placer)
+    wrong: dict[int, InputError] = {}
+    first = np.unique(trace.class_index, return_index=True)[1]
+    for row in sorted(first.tolist()):
+        try:
+            _check_class(trace, row, cluster, step_times, policies, rules, fits)
+        except InputError as error:
+            if not keep_going:
+                raise
+            wrong[int(trace.class_index[row])] = error
+    return _without(trace, wrong)
+
+
+def _without(trace: Trace, wrong: Mapping[int, InputError]) -> tuple[Trace, list[str]]:
+    """Leave out the jobs of some classes, and say how many and why."""
+    if not wrong:
+        return trace, []
+    left_out = np.isin(trace.class_index, list(wrong))
+    if bool(left_out.all()):
+        raise next(iter(wrong.values()))
+    counts = np.bincount(trace.class_index, minlength=len(trace.classes))
+    said = [f"{counts[index]:,} left out, the first: {error}" for index, error in wrong.items()]
+    return trace.take(np.flatnonzero(~left_out)), [
+        f"{trace.name}: {int(left_out.sum()):,} of {len(trace):,} jobs are left out, because they can never run",
+        *said,
+    ]
+
+
+def _check_whole(trace: Trace, cluster: Cluster) -> None:
+    """Refuse what is wrong with a trace or a cluster as a whole, or with a number of a job."""
     if not len(trace):
         raise InputError(trace.name, "no jobs", "at least one job")
     if len(set(trace.names)) < len(trace):
@@ -46,19 +105,62 @@ def check(trace: Trace, cluster: Cluster, step_times: StepTimes, policies: Mappi
     _check_range(trace, trace.submit, "submission time", 0.0, LATEST)
     what = "number of samples" if trace.counted_in is WorkUnit.SAMPLES else "running time [s]"
     _check_range(trace, trace.work, what, 1e-12, MOST_WORK)
-    first = np.unique(trace.class_index, return_index=True)[1]
-    for row in sorted(first.tolist()):
-        job = trace.classes[trace.class_index[row]]
-        if job.gpu_type not in cluster.types:
-            place = f"{trace.place(row)}, field 'gpu_type'"
-            raise unknown_name(place, job.gpu_type, cluster.types, f"Or add the type to cluster '{cluster.name}'.")
-        _check_step_times(trace, row, job, cluster, step_times, policies)
-        for name, policy in policies.items():
-            _check_fit(trace, row, job, cluster, name, policy)
-            found = policy.refuses(job, cluster, step_times, rules)
-            if found is not None:
-                place = f"{trace.place(row)}, field 'max_parallelism'"
-                raise InputError(place, found, f"fewer, under {name}", "Make the job smaller, or the cluster simpler.")
+
+
+class _Fits:
+    """Whether a gang fits the nodes of an empty cluster."""
+
+    def __init__(self, trace: Trace, cluster: Cluster, step_times: StepTimes, placer: type[Placer]) -> None:
+        self.room: NodeRoom | None = None
+        if cluster.nodes:
+            nothing: list[Placement] = []
+            self.room = NodeRoom(cluster, cluster.counts, trace.classes, [], nothing, placer())
+
+    def check(self, trace: Trace, row: int, job: JobClass, cluster: Cluster) -> None:
+        """Refuse a gang that no nodes can hold."""
+        if self.room is None or self.room.fits_empty(int(trace.class_index[row])):
+            return
+        sizes = self.room.nodes_of(int(trace.class_index[row]))
+        whose = f"VC '{job.vc}'" if cluster.vcs else f"cluster '{cluster.name}'"
+        there = f"{whose} has {len(sizes)} nodes of {', '.join(map(str, sorted(set(sizes), reverse=True)))}"
+        quota = dict(cluster.quotas).get(job.vc)
+        there = f"{there} GPUs" if sizes else f"{whose} has no {job.gpu_type}"
+        raise InputError(
+            f"{trace.place(row)}, field 'gpus'",
+            f"a job that needs {job.max_parallelism} {job.gpu_type} at once",
+            f"what fits: {there}" + (f", and a quota of {quota}" if quota is not None else ""),
+            "It can never start. Make it smaller, or the cluster larger, or leave it out with --keep-going.",
+        )
+
+
+def _check_class(
+    trace: Trace,
+    row: int,
+    cluster: Cluster,
+    step_times: StepTimes,
+    policies: Mapping[str, Policy],
+    rules: Rules,
+    fits: _Fits,
+) -> None:
+    """Refuse a class of jobs that cannot run, by the first of them."""
+    job = trace.classes[trace.class_index[row]]
+    if cluster.vcs and job.vc not in cluster.vcs:
+        place = f"{trace.place(row)}, field 'vc'"
+        if not job.vc:
+            raise InputError(place, "no virtual cluster", f"one of {', '.join(cluster.vcs)}", "Add a column vc.")
+        raise unknown_name(place, job.vc, cluster.vcs, f"Or add it to cluster '{cluster.name}'.")
+    if job.gpu_type not in cluster.types:
+        place = f"{trace.place(row)}, field 'gpu_type'"
+        raise unknown_name(place, job.gpu_type, cluster.types, f"Or add the type to cluster '{cluster.name}'.")
+    _check_step_times(trace, row, job, cluster, step_times, policies)
+    for name, policy in policies.items():
+        _check_fit(trace, row, job, cluster, name, policy)
+        if policy.gang:
+            fits.check(trace, row, job, cluster)
+        found = policy.refuses(job, cluster, step_times, rules)
+        if found is not None:
+            place = f"{trace.place(row)}, field 'max_parallelism'"
+            raise InputError(place, found, f"fewer, under {name}", "Make the job smaller, or the cluster simpler.")
 
 
 def _check_range(trace: Trace, values: NDArray[np.float64], what: str, low: float, high: float) -> None:
@@ -123,6 +225,26 @@ def gang_seconds(trace: Trace, cluster: Cluster, step_times: StepTimes, startup_
     gang_step = [gang.step_time for gang in class_gangs(trace, cluster, step_times)]
     running: NDArray[np.float64] = trace.steps(gang_step) * np.array(gang_step)[trace.class_index] + startup_delay
     return running
+
+
+def at_load(trace: Trace, cluster: Cluster, running: NDArray[np.float64], load: float) -> Trace:
+    """Return the same jobs submitted faster or slower, so that they ask for `load` times the GPU-seconds there are.
+
+    Raises
+    ------
+    InputError
+        If the load is no number above 0, or all jobs are submitted at once.
+    """
+    if isinstance(load, bool) or not LEAST_LOAD <= load <= 1 / LEAST_LOAD:
+        raise InputError(field("load"), f"{load}", f"a number from {LEAST_LOAD:g} to {1 / LEAST_LOAD:,.0f}")
+    span, first = float(np.ptp(trace.submit)), float(trace.submit.min())
+    if not span:
+        raise InputError(field("load"), "jobs that are submitted all at once", "jobs submitted over a time")
+    sizes = np.array([job.max_parallelism for job in trace.classes])[trace.class_index]
+    stretch = float(sizes @ running) / (cluster.gpus * span * load)
+    note = f"{trace.name}: submissions are {stretch:.6g} times as far apart, for a load of {load:g}"
+    submit = first + (trace.submit - first) * stretch
+    return replace(trace, submit=submit, notes=(*trace.notes, note))
 
 
 def check_rounds(trace: Trace, cluster: Cluster, running: NDArray[np.float64], interval: float | None) -> None:

@@ -81,7 +81,7 @@ def jct_makespan(table: Table, caption: str) -> Figure:
     return style.caption(figure, f"{caption}{ratios}")
 
 
-def trace_alloc(allocation: Table, gpus: int, caption: str) -> Figure:
+def trace_alloc(allocation: Table, gpus: int, caption: str, origin: float = 0.0) -> Figure:
     """Draw allocated GPUs over time, a step line per policy.
 
     Parameters
@@ -92,9 +92,11 @@ def trace_alloc(allocation: Table, gpus: int, caption: str) -> Figure:
         GPUs of the cluster, drawn as a line.
     caption : str
         What was simulated.
+    origin : float
+        Where the axis of time begins [s].
     """
     names = np.array(allocation.column("policy"))
-    time, total = np.array(allocation.column("time_s")), np.array(allocation.column("total"))
+    time, total = np.array(allocation.column("time_s")) - origin, np.array(allocation.column("total"))
     lines = {}
     for policy in dict.fromkeys(names.tolist()):
         rows = names == policy

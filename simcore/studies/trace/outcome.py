@@ -77,22 +77,51 @@ class TraceOutcome(Result):
 
     @cached_property
     def jobs(self) -> Table:
-        """A row per policy and job: times [s], GPU-seconds by type, rescales, and what the trace says of it."""
+        """A row per policy and job, as in the file: times [s], GPU-seconds by type, and what the trace says."""
         columns = ["policy", "name", "submit_s", "start_s", "end_s", "jct_s", "queueing_s", "running_s"]
         columns += [f"gpu_seconds_{t}" for t in self.cluster.types]
         columns += ["rescales", "model", "batch_size", "gang", "gpu_type"]
-        names = [f"trace_{name}" if name in columns else name for name in self.trace.more]
+        own = self._own_columns()
+        columns += own
+        names = [f"trace_{name}" if name in columns else name for name in self.trace.more if name not in own]
         kinds = [(job.model, job.batch_size, job.max_parallelism, job.gpu_type) for job in self.trace.classes]
         given = [
-            (*kinds[kind], *more) for kind, *more in zip(self.trace.class_index, *self.trace.more.values(), strict=True)
+            (*kinds[kind], *more)
+            for kind, *more in zip(
+                self.trace.class_index,
+                *own.values(),
+                *(values for name, values in self.trace.more.items() if name not in own),
+                strict=True,
+            )
         ]
+        in_file = np.argsort(self.trace.lines, kind="stable").tolist() if self.trace.by_submission else None
         rows: list[Sequence[Any]] = []
         for run in self.runs:
             t = run.times
+            nodes = self._nodes(run.log) if "nodes" in own else None
             table = np.column_stack((self.trace.submit, t.start, t.end, t.jct, t.queueing, t.running, t.gpu_seconds))
             of_jobs = zip(self.trace.names, table.tolist(), t.rescales.tolist(), given, strict=True)
-            rows += ((run.policy, name, *values, rescales, *more) for name, values, rescales, more in of_jobs)
+            own_rows = [(run.policy, name, *values, rescales, *more) for name, values, rescales, more in of_jobs]
+            if nodes is not None:
+                own_rows = _with(own_rows, columns.index("nodes"), nodes)
+            rows += own_rows if in_file is None else [own_rows[row] for row in in_file]
         return Table([*columns, *names], rows)
+
+    def _own_columns(self) -> dict[str, Sequence[str]]:
+        """Return columns on nodes, virtual clusters and users, for a trace of durations or a cluster with nodes."""
+        if not (self.trace.by_submission or self.cluster.nodes):
+            return {}
+        nothing = [""] * len(self.trace)
+        vcs = [self.trace.classes[index].vc for index in self.trace.class_index.tolist()]
+        return {"nodes": nothing, "vc": vcs, "user": self.trace.more.get("user", nothing)}
+
+    def _nodes(self, log: PlacementLog) -> list[str]:
+        """Return on which nodes each job ran last, ``node:GPUs`` with blanks between."""
+        nodes = [""] * len(self.trace)
+        for row, held in zip(log.row, log.nodes, strict=False):
+            if held:
+                nodes[row] = " ".join([f"{node}:{gpus}" for node, gpus, _ in held])
+        return nodes
 
     @cached_property
     def allocation(self) -> Table:
@@ -101,7 +130,8 @@ class TraceOutcome(Result):
         ``time_s`` is the decision's clock less the interval under published counting (the figure's labels are one
         interval early), else the clock itself.
         """
-        ticks = sum(run.log.clock for run in self.runs) / (self.interval or float("inf"))
+        origin = self.trace.origin
+        ticks = sum(run.log.clock - origin for run in self.runs) / (self.interval or float("inf"))
         if ticks > MOST_TICKS:
             raise InputError(
                 field("interval"),
@@ -112,10 +142,15 @@ class TraceOutcome(Result):
         early = (self.interval or 0.0) if self.rules.makespan == "published" else 0.0
         rows: list[Sequence[Any]] = []
         for run in self.runs:
-            clock, gpus = metrics.allocation(run.log, run.segments, self.interval, self.rules)
+            clock, gpus = metrics.allocation(run.log, run.segments, self.interval, self.rules, origin)
             for at, held in zip(clock.tolist(), gpus.tolist(), strict=True):
                 rows.append((run.policy, at - early, at, *held, sum(held)))
         return Table(["policy", "time_s", "clock_s", *self.cluster.types, "total"], rows)
+
+
+def _with(rows: list[tuple[Any, ...]], place: int, values: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Put a value into each row in place of what stands there."""
+    return [(*row[:place], value, *row[place + 1 :]) for row, value in zip(rows, values, strict=True)]
 
 
 def summarise(
@@ -141,7 +176,7 @@ def summarise(
     rows: list[list[Any]] = []
     for run in runs:
         jct, queueing = run.times.jct[counted], run.times.queueing[counted]
-        held = metrics.mean_allocated(run.segments, *(window or (0.0, run.log.clock)))
+        held = metrics.mean_allocated(run.segments, *(window or (jobs.origin, run.log.clock)))
         share = np.divide(held, counts, out=np.zeros_like(held), where=counts > 0)
         median, p95, p99 = np.percentile(jct, [50, 95, 99]).tolist()
         end = metrics.makespan(jobs, run.log, rules, interval)

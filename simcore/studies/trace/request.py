@@ -40,7 +40,7 @@ class TraceRequest(Request):
         flag="--policy",
         many=True,
         metavar="NAME[:OPTION=VALUE,...]|FILE.py:CLASS",
-        help="A policy; repeat for more; the first is the one to improve on.  "
+        help="A policy; repeat, or put commas between; the first is the one to improve on.  "
         "[default: yarn-cs, fifo, easyscale-homo, easyscale-heter]",
     )
     window: str | Sequence[float] | None = option(
@@ -54,12 +54,24 @@ class TraceRequest(Request):
         default=None,
         metavar="NAME|FILE",
         help="Seconds per mini-batch by model, batch size and GPU type.  "
-        "[default: sc23-fitted; unit where work is counted in gang-seconds]",
+        "[default: sc23-fitted; none are needed where work is counted in seconds]",
     )
-    rules: str | Rules | Mapping[str, Any] = option(
-        default="published",
+    placement: str = option(
+        default="packed",
+        choices=("packed", "consolidated", "spread", "random", "buddy", "fragmentation"),
+        help="Which nodes a gang gets, where the cluster has nodes.",
+    )
+    load: float | None = option(
+        default=None,
+        metavar="X",
+        help="Stretch the submissions of TRACE until all GPU-seconds are so many times GPUs x their time.",
+    )
+    keep_going: bool = option(default=False, help="Leave out jobs that can never run, and say how many.")
+    rules: str | Rules | Mapping[str, Any] | None = option(
+        default=None,
         metavar="published|corrected",
-        help="Count as the published code does, or as the paper means.",
+        help="Count as the published code does, or as the paper means.  "
+        "[default: published; corrected where TRACE gives durations]",
     )
     assignment: str | None = option(
         default=None, choices=("worst", "best"), help="Thread assignment kept per placement."
@@ -85,4 +97,4 @@ class TraceRequest(Request):
         metavar="simcore|easyscale",
         help="Format of TRACE; by default its header decides.",
     )
-    seed: int = option(default=0, least=0, help="Seed of a generated trace.")
+    seed: int = option(default=0, least=0, help="Seed of a generated trace, and of random placement.")

@@ -53,10 +53,12 @@ class TraceResult(TraceOutcome):
         from simcore.studies.trace.figures import jct_cdf, jct_makespan, queue_length, trace_alloc
 
         text = self._caption()
+        origin = self.trace.origin
         queues = {run.policy: metrics.queue_length(self.trace, run.segments) for run in self.runs}
+        queues = {policy: (time - origin, waiting) for policy, (time, waiting) in queues.items()}
         return {
             "jct_makespan": jct_makespan(self.table, text),
-            "trace_alloc": trace_alloc(self.allocation, self.cluster.gpus, text),
+            "trace_alloc": trace_alloc(self.allocation, self.cluster.gpus, text, origin),
             "jct_cdf": jct_cdf({run.policy: run.times.jct for run in self.runs}, text),
             "queue_length": queue_length(queues, text),
         }

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields, replace
-from numbers import Real
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
-from simcore.errors import InputError, RunError, SimcoreError, by_name, field, unknown_name
+from simcore.errors import RunError, SimcoreError, field
 from simcore.files import sha256
 from simcore.models.cluster import metrics
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace, WorkUnit
 from simcore.models.cluster.log import PlacementLog
-from simcore.models.cluster.policies.registry import POLICIES, find_policy, policy_file, policy_name
+from simcore.models.cluster.placers import find_placer
+from simcore.models.cluster.policies.registry import policy_file
 from simcore.models.cluster.policy import Policy
-from simcore.models.cluster.rules import RULES, Rules
+from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.simulator import simulate
-from simcore.models.cluster.step_times import StepTimes
-from simcore.numerals import of_float
+from simcore.models.cluster.step_times import StepTimes, same_everywhere
 from simcore.progress import tell
 from simcore.readers import zoo
 from simcore.readers.clusters import read_cluster
@@ -31,22 +30,23 @@ from simcore.readers.step_times import read_step_times
 from simcore.results import Provenance, versions
 from simcore.studies.request import study
 from simcore.studies.trace.checks import (
-    check,
+    at_load,
     check_rounds,
     gang_seconds,
     overload_warnings,
     row_warnings,
+    runnable,
     steady_warnings,
 )
 from simcore.studies.trace.outcome import Run, summarise
 from simcore.studies.trace.request import SWITCHES, TraceRequest
 from simcore.studies.trace.result import TraceResult
+from simcore.studies.trace.settings import interval_of, policies_of, rules_of
 from simcore.studies.trace.window import find_window
 from simcore.traces.bundled import BUNDLED
 from simcore.traces.sources import read_trace
 
 _NUMBER = re.compile(r"\s*[-+]?([0-9.]+([eE][-+]?[0-9]+)?|inf|nan)\s*\Z", re.IGNORECASE)
-SHORTEST_INTERVAL, LONGEST_INTERVAL = 1e-6, 1e9  # [s]
 STEP_TIMES = {WorkUnit.SAMPLES: "sc23-fitted", WorkUnit.GANG_SECONDS: "unit"}  # unless others are given
 
 
@@ -70,22 +70,27 @@ def trace(request: TraceRequest) -> TraceResult:
     >>> [round(jct, 4) for jct in result.table.column("mean_jct_s")]
     [8898.9656, 1068.2315]
     """
-    interval, rules, policies = _interval(request.interval), _rules(request), _policies(request.policies)
+    interval = interval_of(request.interval)
     clusters, traces, times = _inputs(request)
     cluster, jobs, step_times = clusters.value, traces.value, times.value
-    check(jobs, cluster, step_times, policies, rules)
+    rules, policies = rules_of(request, jobs), policies_of(request.policies, jobs)
+    placer = find_placer(request.placement, field("placement"))
+    jobs, left_out = runnable(jobs, cluster, step_times, policies, rules, placer, keep_going=request.keep_going)
     running = gang_seconds(jobs, cluster, step_times, rules.startup_delay)
     jobs = jobs.from_start(running)
+    if request.load is not None:
+        jobs = at_load(jobs, cluster, running, request.load)
     check_rounds(jobs, cluster, running, interval)
     oracles = [name for name in policies if policies[name].oracle]
     warnings = [
         *jobs.notes,
+        *left_out,
         *(row_warnings(jobs) if rules.order == "dictionary" and str(request.trace) not in BUNDLED else ()),
         *overload_warnings(jobs, cluster, running),
         *(() if traces.sha256 or isinstance(request.trace, Trace) else steady_warnings(jobs, running)),
         *(f"{name} knows how much work remains, which no real scheduler does" for name in oracles),
     ]
-    if rules.order == "submission":
+    if rules.order == "submission" and not jobs.by_submission:
         jobs = jobs.take(sorted(range(len(jobs)), key=lambda row: (jobs.submit[row], jobs.names[row])))
 
     window = find_window(request.window, jobs)
@@ -93,7 +98,10 @@ def trace(request: TraceRequest) -> TraceResult:
     runs = []
     for name, policy in policies.items():
         report = _reporter(f"jobs under {name}", len(jobs))
-        log = _simulate(jobs, cluster, step_times, name, policy, interval=interval, rules=rules, progress=report)
+        nodes = placer([jobs.classes[index].max_parallelism for index in jobs.class_index.tolist()], request.seed)
+        log = _simulate(
+            jobs, cluster, step_times, name, policy, interval=interval, rules=rules, placer=nodes, progress=report
+        )
         segments = metrics.cut_segments(log, len(cluster.types))
         runs.append(Run(name, log, segments, metrics.job_times(jobs, segments)))
     table = summarise(runs, jobs, cluster, step_times, rules, interval, window)
@@ -139,7 +147,9 @@ def _inputs(request: TraceRequest) -> tuple[Read[Cluster], Read[Trace], Read[Ste
             cluster_place=field("cluster"),
         )
     if rates is None:
-        rates = STEP_TIMES[jobs.value.counted_in]
+        rates = (
+            same_everywhere(jobs.value, gpus.value) if jobs.value.by_submission else STEP_TIMES[jobs.value.counted_in]
+        )
     times = Read(rates, rates.name, "") if isinstance(rates, StepTimes) else read_step_times(rates, field("rates"))
     return gpus, jobs, replace(times, value=_as_called(times.value, jobs.value))
 
@@ -171,7 +181,7 @@ def _resolved(
     return request.resolved(
         interval="event" if interval is None else interval,
         policies=tuple(given.get(name, name) for name in policies),
-        rates=step_times.name if request.rates is None else request.rates,
+        rates=step_times.name if request.rates is None and not step_times.given else request.rates,
         rules=asdict(rules),
         **dict.fromkeys(SWITCHES),
     ).inputs()
@@ -191,62 +201,6 @@ def _simulate(
         last = extract_tb((error.__cause__ or error).__traceback__)[-1]  # the clock raises a copy
         where = f"{Path(last.filename).name}, line {last.lineno}"
         raise RunError(f"the policy {name} failed in {where}: {type(error).__name__}: {error}") from error
-
-
-def _policies(given: Sequence[str | Policy]) -> dict[str, Policy]:
-    """Return the policies to run by their names, each once."""
-    chosen: dict[str, Policy] = {}
-    for one in given or POLICIES:
-        if isinstance(one, Policy):
-            chosen.setdefault(one.label(), one)
-        else:
-            name = policy_name(one)
-            chosen.setdefault(name, find_policy(one, field("policies")))
-    return chosen
-
-
-def _interval(interval: float | str) -> float | None:
-    expected = f"a number of seconds from {SHORTEST_INTERVAL:g} to {LONGEST_INTERVAL:,.0f}, or 'event'"
-    if interval == "event":
-        return None
-    try:
-        seconds = float(interval)
-        if isinstance(interval, str) and of_float(interval.strip()) is None:  # what only Python takes for a number
-            raise ValueError
-    except (TypeError, ValueError):
-        raise InputError(field("interval"), f"'{interval}'", expected) from None
-    if isinstance(interval, bool) or not SHORTEST_INTERVAL <= seconds <= LONGEST_INTERVAL:
-        raise InputError(field("interval"), f"{interval}", expected, "The published experiment uses 60.")
-    return seconds
-
-
-def _rules(request: TraceRequest) -> Rules:
-    """Return the rule set, with the switches that were given one by one."""
-    given = request.rules
-    if isinstance(given, str):
-        name = by_name(given, RULES)
-        if name is None:
-            raise unknown_name(field("rules"), given, RULES)
-        given = RULES[name]
-    if isinstance(given, Mapping):
-        names = [each.name for each in fields(Rules)]
-        for name in given:
-            if name not in names:
-                raise unknown_name(f"{field('rules')}, field", str(name), names)
-        given = Rules(**given)
-    if not isinstance(given, Rules):
-        raise InputError(field("rules"), f"{given!r}", f"one of {', '.join(RULES)}, or a Rules")
-    switches = {name: getattr(request, name) for name in SWITCHES if getattr(request, name) is not None}
-    rules = replace(given, **switches)
-    for name, hint in get_type_hints(Rules).items():
-        words, value = get_args(hint), getattr(rules, name)
-        if words and value not in words:
-            raise unknown_name(f"{field('rules')}, field '{name}'", str(value), words)
-    delay = rules.startup_delay
-    if isinstance(delay, bool) or not isinstance(delay, Real) or not 0 <= delay <= LONGEST_INTERVAL:
-        expected = f"a number of seconds from 0 to {LONGEST_INTERVAL:,.0f}"
-        raise InputError(field("startup_delay"), f"{delay}", expected)
-    return rules
 
 
 def _reporter(what: str, jobs: int) -> Callable[[float, int], None]:

@@ -10,12 +10,15 @@ from simcore.models.cluster.policy import Policy
 from simcore.plugins import load
 
 ENTRY_POINTS = "simcore.policies"  # the group by which an installed package offers its policies
+EXPERIMENT = ("yarn-cs", "fifo", "easyscale-homo", "easyscale-heter")
+"""The policies of EasyScale's trace experiment, which run where none are named."""
 # in the order of the reports
 POLICIES = {
     "yarn-cs": "simcore.models.cluster.policies.yarn_cs:YarnCs",
     "fifo": "simcore.models.cluster.policies.fifo:Fifo",
     "easyscale-homo": "simcore.models.cluster.policies.easyscale.policy:EasyScaleHomo",
     "easyscale-heter": "simcore.models.cluster.policies.easyscale.policy:EasyScaleHeter",
+    "sjf": "simcore.models.cluster.policies.sjf:Sjf",
 }
 
 
@@ -47,6 +50,23 @@ def find_policy(text: str, place: str = "policies") -> Policy:
         expected = "a class derived from simcore.cluster.Policy that has a method decide(view)"
         raise InputError(place, f"'{name}', which is no policy", expected)
     return with_options(policy, options, f"{place} {name}")
+
+
+def listed(text: str) -> list[str]:
+    """Split a list of policies at its commas; those between the options of a policy stay.
+
+    Examples
+    --------
+    >>> listed("fifo,sjf:estimate=noisy,noise=0.2,mine.py:Mine")
+    ['fifo', 'sjf:estimate=noisy,noise=0.2', 'mine.py:Mine']
+    """
+    policies: list[str] = []
+    for part in text.split(","):
+        if policies and "=" in part and ":" not in part:
+            policies[-1] += f",{part}"
+        else:
+            policies.append(part)
+    return policies
 
 
 def policy_name(text: str) -> str:

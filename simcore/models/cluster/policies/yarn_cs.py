@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
-from simcore.models.cluster.policy import NOTHING, Change, Decision, Policy
+from simcore.models.cluster.policy import NOTHING, Decision, Policy
+from simcore.models.cluster.room import Change
 from simcore.models.cluster.view import View
 
 

@@ -14,7 +14,8 @@ from simcore.models.cluster.jobs import JobClass
 from simcore.models.cluster.placement import Placement, class_seconds
 from simcore.models.cluster.policies.easyscale.growth import MAX_GROWTH, MAX_WASTE, Growth, growth
 from simcore.models.cluster.policies.easyscale.proposals import MOST, Proposals, TooManyPlacements, for_rules
-from simcore.models.cluster.policy import Change, Decision, Policy
+from simcore.models.cluster.policy import Decision, Policy
+from simcore.models.cluster.room import Change
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes, global_step_time
 from simcore.models.cluster.ties import descending_ranks
@@ -38,6 +39,7 @@ class EasyScaleHeter(Policy):
 
     gang: ClassVar[bool] = False
     all_types: ClassVar[bool] = True
+    divided: ClassVar[bool] = False
 
     max_waste: float = MAX_WASTE
     max_growth: float = MAX_GROWTH

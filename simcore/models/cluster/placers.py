@@ -1,0 +1,302 @@
+"""Which nodes a gang gets: a rule that is independent of which job runs, and chosen apart from the policy.
+
+A placer sees a pool of nodes and a number of GPUs. It says which GPUs of which nodes to take, or that the gang does not
+fit. A gang is taken whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from simcore.errors import by_name, unknown_name
+from simcore.models.cluster.pools import CellPool, Held, Pool, lowest
+
+
+class Placer:
+    """Base of all placers: a subclass writes `choose`.
+
+    Attributes
+    ----------
+    pool_type : type of Pool
+        What the placer must know of a pool.
+    """
+
+    pool_type: ClassVar[type[Pool]] = Pool
+
+    def __init__(self, gangs: Sequence[int] = (), seed: int = 0) -> None:
+        """Begin a run.
+
+        Parameters
+        ----------
+        gangs : sequence of int
+            GPUs of each job of the trace, for a placer that looks at what is asked for.
+        seed : int
+            For a placer that draws random numbers.
+        """
+
+    def choose(self, pool: Pool, gpus: int) -> Held | None:
+        """Return which GPUs a gang gets, None if it does not fit now."""
+        raise NotImplementedError
+
+
+class Packed(Placer):
+    """A gang on the one node where the fewest GPUs are left over, the first such node on ties.
+
+    A gang that is larger than a node gets whole free nodes, the first ones, and its remainder is packed as a small
+    gang. So a gang waits rather than be torn apart. Hu et al., SC 2021, call it consolidated placement.
+
+    Examples
+    --------
+    >>> pool = Pool([8, 8, 8])
+    >>> pool.take(((1, 5, 0),))
+    >>> Packed().choose(pool, 2), Packed().choose(pool, 18)
+    (((1, 2, 0),), ((0, 8, 0), (2, 8, 0), (1, 2, 0)))
+    """
+
+    def choose(self, pool: Pool, gpus: int) -> Held | None:
+        """Return the best fit."""
+        largest = pool.largest
+        if gpus > largest:
+            return self._several(pool, gpus)
+        at = pool.at
+        for free in range(gpus, largest + 1):
+            nodes = at[free]
+            if nodes:
+                return (((nodes & -nodes).bit_length() - 1, gpus, 0),)
+        return None
+
+    def _several(self, pool: Pool, gpus: int) -> Held | None:
+        count, rest = divmod(gpus, pool.largest)
+        nodes, held = pool.whole, []
+        if nodes.bit_count() < count:
+            return None
+        for _ in range(count):
+            held.append((lowest(nodes), pool.largest, 0))
+            nodes &= nodes - 1
+        if not rest:
+            return tuple(held)
+        pool.take(tuple(held))
+        last = self.choose(pool, rest)
+        pool.give(tuple(held))
+        return None if last is None else (*held, *last)
+
+
+class Fragmentation(Packed):
+    """A gang on the node where it leaves the fewest GPUs that the gangs of the trace cannot use.
+
+    With p_m the share of gangs of m GPUs, a node with f free GPUs wastes ``F(f) = f sum of p_m over m > f``. The node
+    with the least ``F(f - g) - F(f)`` is taken, then that with the fewest left over, then the first. Gangs larger than
+    a node count as a whole node. Weng et al., USENIX ATC 2023 (fragmentation gradient descent), for whole GPUs.
+
+    Examples
+    --------
+    Gangs of 4 are most, so a single GPU goes where it spoils no place for four:
+
+    >>> pool = Pool([8, 8])
+    >>> pool.take(((0, 4, 0), (1, 2, 0)))
+    >>> Packed().choose(pool, 1), Fragmentation([4, 4, 4, 1]).choose(pool, 1)
+    (((0, 1, 0),), ((1, 1, 0),))
+    """
+
+    def __init__(self, gangs: Sequence[int] = (), seed: int = 0) -> None:
+        self._gangs = np.asarray(gangs or [1])
+        self._wasted: dict[int, list[float]] = {}
+
+    def choose(self, pool: Pool, gpus: int) -> Held | None:
+        """Return the node on which least is wasted."""
+        if gpus > pool.largest:
+            return self._several(pool, gpus)
+        wasted = self._of(pool.largest)
+        able = [
+            (round(wasted[free - gpus] - wasted[free], 9), free)
+            for free in range(gpus, pool.largest + 1)
+            if pool.at[free]
+        ]
+        return ((lowest(pool.at[min(able)[1]]), gpus, 0),) if able else None
+
+    def _of(self, largest: int) -> list[float]:
+        if largest not in self._wasted:
+            sizes = np.minimum(self._gangs, largest)
+            self._wasted[largest] = [free * float((sizes > free).mean()) for free in range(largest + 1)]
+        return self._wasted[largest]
+
+
+class Consolidated(Packed):
+    """A gang on as few nodes as can be: one node if it fits, else the freest nodes, the last by best fit.
+
+    Unlike `Packed` it tears a gang apart where it must: a gang starts as soon as enough GPUs are free.
+
+    Examples
+    --------
+    >>> pool = Pool([8, 8])
+    >>> pool.take(((0, 5, 0), (1, 6, 0)))
+    >>> Packed().choose(pool, 4), Consolidated().choose(pool, 4)
+    (None, ((0, 3, 0), (1, 1, 0)))
+    """
+
+    def choose(self, pool: Pool, gpus: int) -> Held | None:
+        """Return the fewest nodes."""
+        if pool.left < gpus:
+            return None
+        held: list[tuple[int, int, int]] = []
+        at = list(pool.at)
+        while gpus:
+            fits = next((free for free in range(gpus, len(at)) if at[free]), 0)
+            free = fits or max(free for free in range(1, len(at)) if at[free])
+            node = lowest(at[free])
+            held.append((node, min(gpus, free), 0))
+            at[free] ^= 1 << node
+            gpus -= min(gpus, free)
+        return tuple(held)
+
+
+class Spread(Placer):
+    """A gang over as many nodes as can be: each GPU on the node with the most free ones, the first on ties.
+
+    Examples
+    --------
+    >>> Spread().choose(Pool([8, 8]), 3)
+    ((0, 2, 0), (1, 1, 0))
+    """
+
+    def choose(self, pool: Pool, gpus: int) -> Held | None:
+        """Return GPUs of many nodes."""
+        if pool.left < gpus:
+            return None
+        at, taken = list(pool.at), dict[int, int]()
+        most = len(at) - 1
+        for _ in range(gpus):
+            while not at[most]:
+                most -= 1
+            node = lowest(at[most])
+            at[most] ^= 1 << node
+            at[most - 1] |= 1 << node
+            taken[node] = taken.get(node, 0) + 1
+        return tuple((node, count, 0) for node, count in sorted(taken.items()))
+
+
+class Random(Placer):
+    """A gang on nodes in random order, from each as many GPUs as are free there.
+
+    Examples
+    --------
+    >>> sum(gpus for _, gpus, _ in Random(seed=1).choose(Pool([8, 8]), 9))
+    9
+    """
+
+    def __init__(self, gangs: Sequence[int] = (), seed: int = 0) -> None:
+        self._random = np.random.default_rng(seed)
+
+    def choose(self, pool: Pool, gpus: int) -> Held | None:
+        """Return GPUs of random nodes."""
+        if pool.left < gpus:
+            return None
+        held = []
+        able = [node for node in pool.members if pool.free[node]]
+        for place in self._random.permutation(len(able)).tolist():
+            count = min(gpus, pool.free[able[place]])
+            held.append((able[place], count, 0))
+            gpus -= count
+            if not gpus:
+                break
+        return tuple(held)
+
+
+class Buddy(Placer):
+    """A gang in a cell of 1, 2, 4, ... GPUs that are neighbours in a node; the smallest free cell that holds it.
+
+    A cell begins at a multiple of its size, so that two free halves make a whole again. What a gang leaves of its cell
+    is free for smaller ones. A gang that is larger than a node gets whole nodes and a cell. Zhao et al., OSDI 2020
+    (HiveD).
+
+    Examples
+    --------
+    GPUs 0 and 3 of a node are taken; a pair gets 4 and 5, because 1 and 2 are no cell:
+
+    >>> pool = CellPool([8])
+    >>> pool.take(((0, 1, 0b0001), (0, 1, 0b1000)))
+    >>> [bin(slots) for _, _, slots in Buddy().choose(pool, 2)]
+    ['0b110000']
+    """
+
+    pool_type = CellPool
+
+    def choose(self, pool: Pool, gpus: int) -> Held | None:
+        """Return cells."""
+        assert isinstance(pool, CellPool)
+        count, rest = divmod(gpus, pool.largest)
+        full = (1 << pool.largest) - 1
+        nodes, held = pool.whole, []
+        if nodes.bit_count() < count:
+            return None
+        for _ in range(count):
+            held.append((lowest(nodes), pool.largest, full))
+            nodes &= nodes - 1
+        if not rest:
+            return tuple(held)
+        cell = _best_cell(pool, rest, {node for node, _, _ in held})
+        return None if cell is None else (*held, cell)
+
+
+def _best_cell(pool: CellPool, gpus: int, taken: set[int]) -> tuple[int, int, int] | None:
+    """Return the first GPUs of the smallest free cell of any node that holds so many."""
+    able = []
+    for node in pool.members:
+        slots = pool.slots[node]
+        if pool.free[node] < gpus or node in taken:
+            continue
+        most, size = pool.sizes[node], 1 << (gpus - 1).bit_length()
+        while size < 2 * most:
+            cell = (1 << min(size, most)) - 1
+            first = next((s for s in range(0, most, size) if slots >> s & cell == cell), None)
+            if first is not None:
+                able.append((_free_cell(slots, first, size, most), node, first))
+                break
+            size *= 2
+    if not able:
+        return None
+    _, node, first = min(able)
+    return node, gpus, ((1 << gpus) - 1) << first
+
+
+def _free_cell(slots: int, first: int, size: int, most: int) -> int:
+    """Return the size of the largest free cell around a free one."""
+    while 2 * size <= most:
+        start = first - first % (2 * size)
+        cell = (1 << 2 * size) - 1
+        if slots >> start & cell != cell:
+            break
+        first, size = start, 2 * size
+    return size
+
+
+PLACERS: dict[str, type[Placer]] = {
+    "packed": Packed,
+    "consolidated": Consolidated,
+    "spread": Spread,
+    "random": Random,
+    "buddy": Buddy,
+    "fragmentation": Fragmentation,
+}
+
+
+def find_placer(name: str, place: str = "placement") -> type[Placer]:
+    """Return the placer of a name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+
+    Examples
+    --------
+    >>> find_placer("Packed").__name__
+    'Packed'
+    """
+    known = by_name(name, PLACERS)
+    if known is None:
+        raise unknown_name(place, name, PLACERS)
+    return PLACERS[known]

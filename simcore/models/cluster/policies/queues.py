@@ -1,0 +1,48 @@
+"""Strict queues: the head of each starts when its gang fits, and blocks the rest until then."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from heapq import heappop, heappush
+from typing import Any
+
+from simcore.models.cluster.policy import NOTHING, Decision, Policy
+from simcore.models.cluster.room import Room
+from simcore.models.cluster.view import View
+
+
+class StrictQueue(Policy):
+    """One queue per GPU type and virtual cluster, in the order of a key; a subclass writes `keys`.
+
+    No back-fill, no preemption; a started job keeps its gang to its end.
+    """
+
+    def keys(self, view: View) -> list[Any]:
+        """Return what orders the jobs of a queue, by row."""
+        raise NotImplementedError
+
+    def prepare(self, view: View) -> None:
+        """Open a queue per GPU type and virtual cluster."""
+        room = view.room()
+        self._pool = [room.pool[index] for index in view.class_index]
+        self._keys = self.keys(view)
+        self._queues: list[list[tuple[Any, int]]] = [[] for _ in range(room.pools)]  # heaps of (key, row)
+        self._freed = room.rivals()
+
+    def decide(self, view: View) -> Decision:
+        """Start the heads that fit."""
+        queues, pool, keys = self._queues, self._pool, self._keys
+        touched: Collection[int] = self._freed[pool[view.finished[0]]] if view.finished else ()
+        if len(view.finished) > 1 or view.arrived:
+            touched = {number for row in view.finished for number in self._freed[pool[row]]}
+            for row in view.arrived:
+                heappush(queues[pool[row]], (keys[row], row))
+                touched.add(pool[row])
+        room: Room | None = None
+        for number in sorted(touched) if len(touched) > 1 else touched:
+            queue = queues[number]
+            if queue:
+                room = room or view.room()
+                while queue and room.start(queue[0][1]):
+                    heappop(queue)
+        return Decision(room.changes) if room is not None and room.changes else NOTHING

@@ -1,0 +1,78 @@
+"""Settings of the cluster study as objects: policies, interval, rule set, placement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from numbers import Real
+from typing import get_args, get_type_hints
+
+from simcore.errors import InputError, by_name, field, unknown_name
+from simcore.models.cluster.jobs import Trace
+from simcore.models.cluster.policies.registry import EXPERIMENT, find_policy, listed, policy_name
+from simcore.models.cluster.policy import Policy
+from simcore.models.cluster.rules import RULES, Rules
+from simcore.numerals import of_float
+from simcore.studies.trace.request import SWITCHES, TraceRequest
+
+SHORTEST_INTERVAL, LONGEST_INTERVAL = 1e-6, 1e9  # [s]
+
+
+def policies_of(given: Sequence[str | Policy], trace: Trace) -> dict[str, Policy]:
+    """Return the policies to run by their names, each once; without any those of the experiment, or fifo."""
+    chosen: dict[str, Policy] = {}
+    texts = [each for one in given for each in (listed(one) if isinstance(one, str) else [one])]
+    for one in texts or (("fifo",) if trace.by_submission else EXPERIMENT):
+        if isinstance(one, Policy):
+            chosen.setdefault(one.label(), one)
+        else:
+            name = policy_name(one)
+            chosen.setdefault(name, find_policy(one, field("policies")))
+    return chosen
+
+
+def interval_of(interval: float | str) -> float | None:
+    """Return the interval [s], None for decisions at every event."""
+    expected = f"a number of seconds from {SHORTEST_INTERVAL:g} to {LONGEST_INTERVAL:,.0f}, or 'event'"
+    if interval == "event":
+        return None
+    try:
+        seconds = float(interval)
+        if isinstance(interval, str) and of_float(interval.strip()) is None:  # what only Python takes for a number
+            raise ValueError
+    except (TypeError, ValueError):
+        raise InputError(field("interval"), f"'{interval}'", expected) from None
+    if isinstance(interval, bool) or not SHORTEST_INTERVAL <= seconds <= LONGEST_INTERVAL:
+        raise InputError(field("interval"), f"{interval}", expected, "The published experiment uses 60.")
+    return seconds
+
+
+def rules_of(request: TraceRequest, trace: Trace) -> Rules:
+    """Return the rule set, with the switches that were given one by one."""
+    given = request.rules
+    if given is None:
+        given = "corrected" if trace.by_submission else "published"
+    if isinstance(given, str):
+        name = by_name(given, RULES)
+        if name is None:
+            raise unknown_name(field("rules"), given, RULES)
+        given = RULES[name]
+    if isinstance(given, Mapping):
+        names = [each.name for each in fields(Rules)]
+        for name in given:
+            if name not in names:
+                raise unknown_name(f"{field('rules')}, field", str(name), names)
+        given = Rules(**given)
+    if not isinstance(given, Rules):
+        raise InputError(field("rules"), f"{given!r}", f"one of {', '.join(RULES)}, or a Rules")
+    switches = {name: getattr(request, name) for name in SWITCHES if getattr(request, name) is not None}
+    rules = replace(given, **switches)
+    for name, hint in get_type_hints(Rules).items():
+        words, value = get_args(hint), getattr(rules, name)
+        if words and value not in words:
+            raise unknown_name(f"{field('rules')}, field '{name}'", str(value), words)
+    delay = rules.startup_delay
+    if isinstance(delay, bool) or not isinstance(delay, Real) or not 0 <= delay <= LONGEST_INTERVAL:
+        expected = f"a number of seconds from 0 to {LONGEST_INTERVAL:,.0f}"
+        raise InputError(field("startup_delay"), f"{delay}", expected)
+    return rules
