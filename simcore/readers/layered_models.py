@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
@@ -12,11 +12,13 @@ from simcore.errors import InputError, did_you_mean, written
 from simcore.files import read_yaml
 from simcore.models.training.layered import MOST_LAYERS
 from simcore.models.training.layered_model import (
+    CUT,
     FLAGS,
     JOINS,
     MOST,
     SIZES,
     BlockEntry,
+    LayerCut,
     LayeredModel,
     LayerEntry,
     LayerKind,
@@ -83,6 +85,8 @@ class _Head(BaseModel):
     block: str | None = None
     parameters: Annotated[dict[str, _Size], Field(alias="with")] = {}
     times: _Positive = 1
+    stack: Annotated[str, AfterValidator(_own_name)] | None = None
+    cut: Literal["out", "in", "gather"] | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> _Head:
@@ -93,6 +97,11 @@ class _Head(BaseModel):
         if self.block is None and (self.parameters or self.times != 1):
             remedy = "Put the layer into a block, and repeat that."
             raise QuantityError("", f"'times' or 'with' beside {named[0]}", "them beside a block", remedy)
+        if self.stack is not None and self.block is None:
+            raise QuantityError("", f"'stack' beside {named[0]}", "it beside a block")
+        if self.cut is not None and named[0] not in CUT:
+            expected = f"it beside {' or '.join(sorted(CUT))}"
+            raise QuantityError("", f"'cut' beside {named[0]}", expected)
         return self
 
 
@@ -173,7 +182,8 @@ class _Blocks:
             told = getattr(each, kind)
             if isinstance(told, str):
                 return LayerEntry(LayerKind(kind), name, {}, source, told)
-            return LayerEntry(LayerKind(kind), name, _resolved(LayerKind(kind), told, given, place), source)
+            cut = None if each.cut is None else LayerCut(each.cut)
+            return LayerEntry(LayerKind(kind), name, _resolved(LayerKind(kind), told, given, place), source, cut=cut)
         if kind not in self.blocks:
             raise InputError(f"{place}, field 'block'", f"'{kind}'", f"one of {', '.join(self.blocks) or 'no blocks'}")
         if kind in within or len(within) == MOST_NESTED:
@@ -181,7 +191,9 @@ class _Blocks:
             raise InputError(place, found, "blocks that come to an end")
         own = {key: _number(value, given, f"{place}, field 'with.{key}'") for key, value in each.parameters.items()}
         inside = tuple(self.entries(self.blocks[kind], own, (*within, kind)))
-        return BlockEntry(name, inside, each.times, source)
+        if each.stack is not None and within:
+            raise InputError(f"{place}, field 'stack'", f"'{each.stack}' inside a block", "it in the list of layers")
+        return BlockEntry(name, inside, each.times, source, each.stack or "")
 
     def place(self, within: tuple[str, ...], name: str) -> str:
         """Return the place of a layer, for messages."""

@@ -111,7 +111,8 @@ def test_degrees_of_experts_divide_them(capsys):
             ("memory", "llama-2-7b", "--gpus", "64", "--device", "h100", "--pp", "64"),
             "--pp: found 64, expected at most one",
         ),
-        (("memory", "resnet50", "--gpus", "8", "--device", "h100"), "MODEL: found resnet50, a list of layers"),
+        (("memory", "resnet50", "--gpus", "8", "--device", "h100", "--cp", "2"), "whose layers have no sequence"),
+        (("memory", "resnet50", "--gpus", "8", "--device", "h100", "--tp", "2"), "whose file cuts no layer"),
         (("memory", "gpt-1.3b", "--gpus", "8", "--device", "h1000"), "Did you mean 'h100'?"),
         (
             (*GPT[:-2], "--precision", "bf16"),

@@ -79,8 +79,43 @@ def test_what_makes_no_sense_is_refused(capsys, more, said):
     assert said in refused(capsys, *GPT, *more)
 
 
-def test_a_layered_model_is_refused(capsys):
-    assert "a transformer" in refused(capsys, "schedule", "resnet50", "--gpus", "8", "--device", "v100-32gb")
+WIDE = ("schedule", "wideresnet-2.4b", "--gpus", "8", "--device", "v100-32gb")
+
+
+def test_a_list_of_layers_has_schedules_too():
+    given = (*WIDE, "--parallel", "tp=8", "--schedule", "slapo-wideresnet", "--batch", "16", "--json")
+    whole, cut = json.loads(printed(*given))["steps"]
+    assert cut["samples_per_second"] > whole["samples_per_second"]
+    assert cut["parts"]["tensor-parallel"] > 0 == whole["parts"]["tensor-parallel"]
+    layered = ("wideresnet-2.4b", "--gpus", "8", "--device", "v100-32gb", "--precision", "fp16", "--zero", "0")
+    kept = json.loads(printed("memory", *layered, "--tp", "8", "--global-batch", "16", "--micro-batch", "16", "--json"))
+    assert kept["worst"]["allocated"] == pytest.approx(cut["allocated"], rel=1e-12)
+
+
+def test_blocks_of_a_list_of_layers_are_recomputed_and_their_kernels_fused():
+    given = (*WIDE, "--parallel", "zero3", "--batch", "256", "--steps", "checkpoint=0.5,fuse", "--json")
+    none, half, fused = json.loads(printed(*given))["steps"]
+    assert half["allocated"] < none["allocated"]
+    assert 0 < half["parts"]["recompute"] < half["parts"]["forward"]
+    assert fused["parts"]["forward"] < half["parts"]["forward"]
+
+
+@pytest.mark.parametrize(("more", "said"), [
+    (("--parallel", "pp=2"), "whose layers have no stages that send one size"),
+    (("--sequence", "8"), "models of tokens alone"), (("--encoder-sequence", "8"), "has no encoder"),
+    (("--steps", "sdpa"), "there are no scores"), (("--steps", "fuse_bias_gelu"), "has no feed-forward network"),
+    (("--parallel", "tp=3"), "degrees whose product divides"),
+    (("--parallel", "tp=8", "--steps", "*.*.conv1:shard,sync"), "Add layer1.*.bn1: shard"),
+])  # fmt: skip
+def test_what_a_list_of_layers_does_not_have_is_refused(capsys, more, said):
+    assert said in refused(capsys, *WIDE, *more)
+
+
+def test_a_decoder_reads_other_tokens_than_its_encoder():
+    given = ("schedule", "t5-3b", "--gpus", "8", "--device", "v100-32gb", "--parallel", "tp=8", "--json")
+    lengths = ("--sequence", "512"), ("--sequence", "512", "--encoder-sequence", "1024"), ("--sequence", "1024")
+    held = [json.loads(printed(*given, *more))["steps"][-1]["memory"]["activations"] for more in lengths]
+    assert held[0] < held[1] < held[2]
 
 
 def test_a_result_is_made_again_from_its_provenance():

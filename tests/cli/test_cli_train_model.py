@@ -136,7 +136,8 @@ def test_experts_in_fp8_with_uneven_load():
         (("llama-2-7b", "--gpus", "12", "--device", "h100"), ("--gpus", "12", "8 or 16")),
         (("llama-2-7b", "--gpus", "8", "--device", "v100-32gb", "--precision", "bf16"), ("bf16", "fp16")),
         (("llama-2-7b", "--gpus", "8", "--device", "h100", "--ep", "2"), ("--ep", "without experts")),
-        (("resnet50", "--gpus", "8", "--device", "h100"), ("MODEL", "list of layers", "simcore rates")),
+        (("resnet50", "--gpus", "8", "--device", "h100", "--tp", "2"), ("--tp", "cuts no layer", "Leave --tp out")),
+        (("resnet50", "--gpus", "8", "--device", "h100", "--sequence", "2"), ("--sequence", "models of tokens")),
         (
             ("llama-2-7b", "--gpus", "8", "--device", "h100", "--tp", "1", "--pp", "1", "--micro-batch", "3"),
             ("--global-batch", "nearest"),

@@ -9,7 +9,7 @@ from simcore.errors import InputError
 from simcore.models.compute.compute_model import ConstantRate, KernelCall
 from simcore.models.training.architecture import Batch
 from simcore.models.training.layered import layered_operators
-from simcore.models.training.layered_model import BlockEntry, LayeredModel, LayerEntry, LayerKind
+from simcore.models.training.layered_model import BlockEntry, LayerCut, LayeredModel, LayerEntry, LayerKind
 from simcore.models.training.listing import operators_of
 from simcore.models.training.lowering import lower, lower_at_rate, lower_on_profile
 from simcore.models.training.operator_maker import ADAM
@@ -226,7 +226,7 @@ def test_a_file_of_layers(tmp_path):
         ("channels: 3", "channels: 0", "channels"),
         ("{channels: 3, height: 8, width: 8}", "3", "field 'input': found 3, expected a mapping of names to values"),
         ("{out: 2}", "{out: 2, bia: true}", "found 'bia', expected one of out, bias. Did you mean 'bias'"),
-        ("with: {out: 4}", "widths: {out: 4}", "found 'widths', expected one of name, from, block, with, times, conv"),
+        ("with: {out: 4}", "widths: {out: 4}", "expected one of name, from, block, with, times, stack, cut, conv"),
         ("name: body", "name: a.b", "a name of letters, digits and underscores"),
         ("{out: 2}", "{out: $width}", "as no parameters are given here"),
         ("input: {", "batch: 0\ninput: {", "batch"),
@@ -309,3 +309,63 @@ def test_layers_are_not_cut():
     model = read_model("vgg19").value
     with pytest.raises(InputError, match="found 2, expected 1, as its layers are not cut"):
         lower_at_rate(model.architecture, model.run(), 2, 1)
+
+
+def cut_block(tp):
+    """A convolution that cuts channels, a norm, one that sums, and one that gathers."""
+    entries = (
+        replace(entry("conv", "first", out=16, kernel=1), cut=LayerCut.OUT), entry("batch_norm", "norm"),
+        replace(entry("conv", "second", out=8, kernel=3, padding=1), cut=LayerCut.IN),
+        replace(entry("conv", "third", out=4, kernel=1), cut=LayerCut.GATHER),
+    )  # fmt: skip
+    model = LayeredModel("toy", 8, 6, 6, (BlockEntry("one", entries, stack="stage"),))
+    return list(layered_operators(model, BATCH, tp))[1:]
+
+
+def test_channels_are_cut_over_gpus_by_hand():
+    first, norm, second, third = cut_block(4)
+    pixels = B * 36
+    assert [dict(one.shape)[name] for one, name in
+            ((first, "out_channels"), (second, "in_channels"), (third, "out_channels"))] == [4, 4, 1]  # fmt: skip
+    assert (norm.vectors / E, norm.output / E) == (2 * 4, pixels * 4)
+    assert (second.after_forward.collective.value, second.after_forward.size) == ("all-reduce", E * pixels * 8)
+    assert (third.after_forward.collective.value, third.after_forward.size) == ("all-gather", E * pixels * 1)
+    assert third.after_input_gradient.size == E * pixels * 8
+    assert first.after_input_gradient is None  # its input is an image
+
+
+def test_work_and_weights_of_cut_layers_are_those_of_the_whole():
+    cut, whole = cut_block(4), cut_block(1)
+    for one, other in zip(cut, whole, strict=True):
+        assert one.path == other.path
+        assert 4 * one.weights == other.weights
+        assert 4 * one.work == other.work
+
+
+@pytest.mark.parametrize(("tp", "entries", "said"), [
+    (3, [replace(CONV, cut=LayerCut.OUT)], "divisor of the 16"),
+    (2, [replace(CONV, cut=LayerCut.IN)], "an input that is whole"),
+    (2, [replace(CONV, cut=LayerCut.OUT), entry("linear", "next", out=4)], "an input whose channels are cut"),
+    (2, [replace(CONV, cut=LayerCut.OUT), entry("layer_norm", "next")], "of channels that are cut"),
+    (2, [CONV], "its layers are not cut"),
+])  # fmt: skip
+def test_what_cannot_be_cut_is_refused(tp, entries, said):
+    with pytest.raises(InputError, match=said):
+        layered_operators(LayeredModel("toy", 8, 6, 6, tuple(entries)), BATCH, tp)
+
+
+def test_blocks_of_a_stack_are_numbered_on_and_say_what_they_read():
+    first = BlockEntry("first", (entry("conv", "conv", out=16, kernel=1),), stack="stage")
+    rest = BlockEntry("rest", (entry("conv", "conv", out=16, kernel=1),), times=3, stack="stage")
+    model = LayeredModel("toy", 8, 6, 6, (first, rest))
+    sections = layered_operators(model, BATCH).sections[1:]
+    assert [(one.path, one.start, one.count) for one in sections] == [("stage", 0, 1), ("stage", 1, 3)]
+    assert [one.input for one in sections] == [E * B * 36 * channels for channels in (8, 16)]
+    assert model.blocks == 4
+
+
+def test_the_wide_resnet_of_slapo_has_its_parameters():
+    model = read_model("wideresnet-2.4b").value.architecture
+    listed = layered_operators(model, BATCH)
+    assert listed.parameters / E == 2_357_871_912
+    assert model.blocks == 6 + 8 + 46 + 6

@@ -57,7 +57,8 @@ def test_constants_that_are_fitted_to_the_grids_describe_them():
 
 def test_published_runs_fit_in_memory_but_for_two():
     table = evaluate("slapo-fig7").tables()["fig7"]
-    own = [row for row in table if row["model"] != "t5-3b"]
+    own = [row for row in table if row["model"] not in {"t5-3b", "wideresnet-2.4b"}]
+    assert all(row["fits"] for row in table if row not in own)
     over = {(row["model"], row["system"], row["gpus"]): row["allocated"] for row in own if not row["fits"]}
     assert len(own) == 42
     assert set(over) == {("bert-xlarge", "slapo-tp", 2), ("bert-xlarge", "slapo-tp", 4)}
@@ -79,7 +80,7 @@ def test_the_chain_of_figure_9_is_in_order():
 
 def test_schedules_are_shorter_than_the_published_ones():
     for row in evaluate("slapo-table4").tables()["table4"]:
-        assert row["steps"] is None or row["steps"] < row["published_lines"]
+        assert row["steps"] < row["published_lines"]
 
 
 def test_more_gpus_are_faster_on_several_nodes():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simcore.errors import InputError, field
-from simcore.models.compute.convolution import CONVOLUTIONS, as_product, is_pointwise
+from simcore.models.compute.convolution import CONVOLUTIONS, as_product, is_depthwise, is_pointwise
 from simcore.models.compute.correction import USUAL_WIDTH
 from simcore.models.compute.device import DTYPES, FAR, Device, lacks
 from simcore.models.compute.expected import expected_error
@@ -281,6 +281,10 @@ def _standing_in(
         return forward, "its forward pass of as much work"
     if shape is not None and is_pointwise(shape):
         return profile.fit("gemm", dtype, state), "the product that it is"
+    products = profile.fit("gemm", dtype, state)
+    known = any(fit.kernel == "conv" for fit in profile.fits) or (products is not None and products.origin == SHEET)
+    if shape is not None and known and not is_depthwise(shape):
+        return products, "a product of the sizes that it has as one"
     return None, ""
 
 

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from simcore.errors import InputError
+from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch
-from simcore.models.training.layered_model import LayerEntry, LayerKind
+from simcore.models.training.layered_model import CUT, LayerCut, LayerEntry, LayerKind
 from simcore.models.training.operator_maker import Shape, sizes_of
-from simcore.models.training.operators import Operation, Operator, conv_output
+from simcore.models.training.operators import Communication, Operation, Operator, conv_output
 
 INDEX = 8
 """Bytes of a number of a row, or of the place of a maximum [B]."""
@@ -33,6 +34,8 @@ class Value:
         Whether an operator has saved it for its backward pass.
     gradient : bool
         Whether it has a gradient; the model's input has none.
+    parts : int
+        GPUs that its channels are cut over; the map is that of one of them.
     """
 
     channels: int
@@ -40,6 +43,7 @@ class Value:
     width: int = 1
     kept: bool = False
     gradient: bool = True
+    parts: int = 1
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -52,9 +56,9 @@ class Value:
         return self.channels * self.height * self.width
 
     @property
-    def state(self) -> tuple[tuple[int, int, int], bool, bool]:
+    def state(self) -> tuple[tuple[int, int, int], bool, bool, int]:
         """All that the operators of a following layer depend on."""
-        return self.sizes, self.kept, self.gradient
+        return self.sizes, self.kept, self.gradient, self.parts
 
 
 class LayerMaker:
@@ -64,10 +68,12 @@ class LayerMaker:
     ----------
     batch : Batch
         What a replica processes: its sequences are samples.
+    tp : int
+        Degree of tensor parallelism, which cuts the layers that say how.
     """
 
-    def __init__(self, batch: Batch) -> None:
-        self.b, self.e = batch.sequences, batch.element
+    def __init__(self, batch: Batch, tp: int = 1) -> None:
+        self.b, self.e, self.tp = batch.sequences, batch.element, tp
         self.makers: Mapping[LayerKind, Callable[[Mapping[str, int], Value, str], tuple[Value, list[Operator]]]] = {
             LayerKind.CONV: self.conv,
             LayerKind.LINEAR: self.linear,
@@ -88,8 +94,38 @@ class LayerMaker:
         """Return the output and the operators of a layer."""
         if other is not None:
             return self.join(entry.kind, value, other, place)
+        if entry.kind in CUT and self.tp > 1:
+            return self.cut(entry, value, place)
+        if value.parts > 1 and entry.kind not in _ALONG:
+            raise InputError(place, f"{entry.kind.value} of channels that are cut", "a layer with cut: in before it")
         maker = self.makers.get(entry.kind)
         return self.elementwise(entry.kind, value) if maker is None else maker(entry.sizes, value, place)
+
+    def cut(self, entry: LayerEntry, value: Value, place: str) -> tuple[Value, list[Operator]]:
+        """Return a product with weights on one GPU of a tensor-parallel group, with what it sends."""
+        if (value.parts > 1) is not (entry.cut is LayerCut.IN):
+            found = "an input whose channels are cut" if value.parts > 1 else "an input that is whole"
+            raise InputError(
+                place, found, "the input of a layer before it with cut: out, if and only if it has cut: in"
+            )
+        sizes, reads = dict(entry.sizes), value.gradient
+        if entry.cut in (LayerCut.OUT, LayerCut.GATHER):
+            if sizes["out"] % self.tp:
+                raise InputError(
+                    f"{place}, TP", str(self.tp), f"a divisor of the {sizes['out']} channels that come out"
+                )
+            sizes["out"] //= self.tp
+        out, (made,) = self.makers[entry.kind](sizes, value, place)
+        total = Communication(Collective.ALL_REDUCE, self.bytes(value))
+        if entry.cut is LayerCut.IN:
+            made = replace(made, after_forward=Communication(Collective.ALL_REDUCE, self.bytes(out)))
+        elif entry.cut is not None:
+            made = replace(made, after_input_gradient=total if reads else None)
+        if entry.cut is LayerCut.GATHER:
+            share, out = self.bytes(out), replace(out, channels=out.channels * self.tp)
+            sent = Communication(Collective.ALL_GATHER, share)
+            made = replace(made, after_forward=sent, output=self.bytes(out))
+        return replace(out, parts=self.tp if entry.cut is LayerCut.OUT else 1), [made]
 
     def conv(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
         """Return a convolution of square kernels."""
@@ -127,7 +163,7 @@ class LayerMaker:
 
     def elementwise(self, kind: LayerKind, value: Value) -> tuple[Value, list[Operator]]:
         """Return a norm, an activation or the loss, which write as much as they read."""
-        out = Value(*value.sizes)
+        out = Value(*value.sizes, parts=value.parts)
         norm = kind in (LayerKind.BATCH_NORM, LayerKind.LAYER_NORM)
         saved = self.kept(out if kind in _SAVE_OUTPUT else value)
         made = self.memory("", kind.value, value, out, Operation.NORM if norm else Operation.ELEMENTWISE, saved)
@@ -165,6 +201,8 @@ class LayerMaker:
     def join(self, kind: LayerKind, value: Value, other: Value, place: str) -> tuple[Value, list[Operator]]:
         """Return a sum, a product element by element, or two maps side by side."""
         start = 1 if kind is LayerKind.CONCAT else 0
+        if value.parts != other.parts:
+            raise InputError(place, "a map whose channels are cut, and one that is whole", "two of one kind")
         if value.sizes[start:] != other.sizes[start:]:
             what = "height and width" if start else "channels, height and width"
             raise InputError(
@@ -173,7 +211,7 @@ class LayerMaker:
         if kind is LayerKind.CONCAT:
             out = Value(value.channels + other.channels, value.height, value.width)
             return out, [self.memory("", "copy", out, out, Operation.ROUTE)]
-        out = Value(*value.sizes)
+        out = Value(*value.sizes, parts=value.parts)
         saved = self.kept(value) + self.kept(other) if kind is LayerKind.MUL else 0.0
         operation = Operation.GATE if kind is LayerKind.MUL else Operation.RESIDUAL
         shape = (("bytes", 3 * self.e * self.b * out.elements),)
@@ -293,6 +331,13 @@ class LayerMaker:
 
 _SAVE_OUTPUT = frozenset({LayerKind.RELU, LayerKind.SIGMOID, LayerKind.TANH})
 """Activations whose gradient follows from their output."""
+
+
+_ALONG = frozenset({
+    LayerKind.BATCH_NORM, LayerKind.RELU, LayerKind.GELU, LayerKind.SILU, LayerKind.SIGMOID, LayerKind.TANH,
+    LayerKind.ADD, LayerKind.MUL,
+})  # fmt: skip
+"""Layers that work on each channel by itself, so that each GPU has its own."""
 
 
 def _divides(place: str, what: str, count: int, whose: str, *sizes: int) -> None:

@@ -36,12 +36,12 @@ def layered_operators(model: LayeredModel, batch: Batch, tp: int = 1) -> Operato
     batch : Batch
         What a replica processes: its sequences are samples.
     tp : int
-        Degree of tensor parallelism: 1.
+        Degree of tensor parallelism: 1, unless layers say how they are cut.
 
     Raises
     ------
     InputError
-        If TP is not 1, or a layer does not fit its input, naming the layer.
+        If TP is not 1 and no layer is cut, or a layer does not fit its input, naming the layer.
 
     Examples
     --------
@@ -51,10 +51,10 @@ def layered_operators(model: LayeredModel, batch: Batch, tp: int = 1) -> Operato
     >>> [(one.path, one.work / 8) for one in listed][-1], listed.parameters / 4
     (('conv', 236027904.0), 9408.0)
     """
-    if tp != 1:
+    if tp != 1 and not model.cut:
         remedy = f"Leave {field('tp')} out, or give 1."
         raise InputError(f"workload '{model.name}', TP", str(tp), "1, as its layers are not cut", remedy)
-    sections = tuple(_Builder(model, batch).sections())
+    sections = tuple(_Builder(model, batch, tp).sections())
     weights = math.fsum(section.count * one.weights for section in sections for one in section.operators)
     # the update stands first: gradients arrive from the last operator to the first
     return OperatorList((Section("", (adam_update(weights, batch.element),)), *sections))
@@ -63,15 +63,16 @@ def layered_operators(model: LayeredModel, batch: Batch, tp: int = 1) -> Operato
 class _Builder:
     """Walks through the layers of one model; see `layered_operators`."""
 
-    def __init__(self, model: LayeredModel, batch: Batch) -> None:
-        self.model, self.make, self.written, self.repetition = model, LayerMaker(batch), 0, ""
+    def __init__(self, model: LayeredModel, batch: Batch, tp: int) -> None:
+        self.model, self.make, self.written, self.repetition = model, LayerMaker(batch, tp), 0, ""
+        self.stacked: dict[str, int] = {}
 
     def sections(self) -> Iterator[Section]:
         """Yield operators that stand alone, and repeated blocks, in order."""
         alone: list[Operator] = []
         first = Value(self.model.channels, self.model.height, self.model.width, gradient=False)
         for entry, value, values in self.walk(self.model.entries, first):
-            if isinstance(entry, LayerEntry) or entry.times == 1:
+            if isinstance(entry, LayerEntry) or not entry.repeats:
                 out, made = self.one(entry, value, values, entry.name)
                 alone += made
             else:
@@ -129,13 +130,15 @@ class _Builder:
 
     def repeated(self, entry: BlockEntry, value: Value) -> Iterator[tuple[Section, Value]]:
         """Yield the repetitions of a block in runs of equal ones, each with its output."""
-        number = 0
-        while number < entry.times:
-            before, self.repetition = value.state, f"{entry.name}.{number}."
+        path = entry.stack or entry.name
+        number = self.stacked.get(path, 0)
+        end = self.stacked[path] = number + entry.times
+        while number < end:
+            before, self.repetition, read = value.state, f"{path}.{number}.", self.make.bytes(value)
             value, made = self.inside(entry, value, "")
             # what comes out is what went in, so that all further ones are equal
-            count = entry.times - number if value.state == before else 1
-            yield Section(entry.name, tuple(made), count, number), value
+            count = end - number if value.state == before else 1
+            yield Section(path, tuple(made), count, number, input=read), value
             number += count
         self.repetition = ""
 

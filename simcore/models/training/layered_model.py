@@ -55,6 +55,22 @@ FLAGS = frozenset({"bias", "shifted"})
 MOST = 10**9
 """The largest size, and the most repetitions."""
 
+
+class LayerCut(StrEnum):
+    """How tensor parallelism cuts the channels of a product with weights.
+
+    ``OUT`` cuts those that come out, ``IN`` those that go in, whose partial results are summed. ``GATHER`` cuts those
+    that come out too, and gathers them.
+    """
+
+    OUT = "out"
+    IN = "in"
+    GATHER = "gather"
+
+
+CUT = frozenset({LayerKind.CONV, LayerKind.LINEAR})
+"""Layers that tensor parallelism can cut."""
+
 JOINS = frozenset({LayerKind.ADD, LayerKind.MUL, LayerKind.CONCAT})
 """Layers that take a second input by its name."""
 
@@ -75,6 +91,8 @@ class LayerEntry:
         Name of the layer whose output it takes; empty for the one before it. ``input`` is what its list is given.
     other : str
         Name of the second input of a layer that joins two; empty elsewhere.
+    cut : LayerCut or None
+        How tensor parallelism cuts it; None where every GPU has all of it.
     """
 
     kind: LayerKind
@@ -82,6 +100,7 @@ class LayerEntry:
     sizes: Mapping[str, int] = field(default_factory=dict)
     source: str = ""
     other: str = ""
+    cut: LayerCut | None = None
 
 
 @dataclass(frozen=True)
@@ -98,12 +117,20 @@ class BlockEntry:
         How often it stands there.
     source : str
         As that of a layer.
+    stack : str
+        Module path of its repetitions, which are numbered on through all blocks of one stack; empty for its name.
     """
 
     name: str
     entries: tuple[LayerEntry | BlockEntry, ...]
     times: int = 1
     source: str = ""
+    stack: str = ""
+
+    @property
+    def repeats(self) -> bool:
+        """Whether its repetitions have numbers."""
+        return bool(self.stack) or self.times > 1
 
 
 @dataclass(frozen=True)
@@ -130,6 +157,16 @@ class LayeredModel:
     source: str = ""
 
     @property
+    def blocks(self) -> int:
+        """Repetitions of blocks that have numbers."""
+        return sum(each.times for each in self.entries if isinstance(each, BlockEntry) and each.repeats)
+
+    @property
+    def cut(self) -> bool:
+        """Whether tensor parallelism cuts any of its layers."""
+        return _cut(self.entries)
+
+    @property
     def skipping(self) -> tuple[str, ...]:
         """Layers and blocks whose output another one than the next takes.
 
@@ -141,3 +178,7 @@ class LayeredModel:
         """
         others = [(each.source, each.other if isinstance(each, LayerEntry) else "") for each in self.entries]
         return tuple(dict.fromkeys(name for pair in others for name in pair if name))
+
+
+def _cut(entries: tuple[LayerEntry | BlockEntry, ...]) -> bool:
+    return any(_cut(each.entries) if isinstance(each, BlockEntry) else each.cut is not None for each in entries)

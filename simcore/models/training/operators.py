@@ -145,6 +145,8 @@ class Section:
         Whether a schedule recomputes it in the backward pass.
     captured : bool
         Whether one launch starts all kernels of a pass through it.
+    input : float or None
+        What a repetition reads [B]; None where that follows from the model's width.
     """
 
     path: str
@@ -153,6 +155,7 @@ class Section:
     start: int = 0
     checkpointed: bool = False
     captured: bool = False
+    input: float | None = None
 
     def __iter__(self) -> Iterator[Operator]:
         if not self.path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from simcore.errors import InputError, field
 from simcore.models.training.architecture import Transformer
+from simcore.models.training.listing import Architecture
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, Machine
 from simcore.models.training.parallel.layout import (
     NUMBER_FORMATS,
@@ -39,7 +40,7 @@ class Deployed:
     ----------
     name : str
         Of the model, as it was given.
-    model : Transformer
+    model : Transformer or LayeredModel
         The sizes.
     sequence, gpus, global_batch : int
         Tokens of a sequence, GPUs, and sequences of an iteration.
@@ -60,7 +61,7 @@ class Deployed:
     """
 
     name: str
-    model: Transformer
+    model: Architecture
     sequence: int
     gpus: int
     global_batch: int
@@ -139,7 +140,7 @@ def deployed_on(
         As `deployed`.
     """
     gpus, device = machine.topology.npus, machine.profile.device
-    model, sequence, notes = sized(read.name, read.value, request.sequence)
+    model, sequence, notes = sized(read.value, request.sequence, request.encoder_sequence)
     if not device.memory:
         found, expected = f"{device.name}, without the size of its memory", "a device whose memory is known"
         raise InputError(field("device"), found, expected, "Add memory to its file, such as 80 GB.")
@@ -215,18 +216,29 @@ def _check_precision(evaluator: Evaluator, base: Layout) -> None:
         raise InputError(field("precision"), found, expected, f"Add {field('precision')} {usable[-1]}.") from None
 
 
-def sized(name: str, source: ModelInput, given: int | None) -> tuple[Transformer, int, tuple[str, ...]]:
+def sized(source: ModelInput, given: int | None, read: int | None = None) -> tuple[Architecture, int, tuple[str, ...]]:
     """Return the sizes of a model with its output layer, the tokens of a sequence, and what to know of them.
+
+    A sample of a list of layers counts as one token.
+
+    Parameters
+    ----------
+    source : ModelInput
+        The model.
+    given, read : int or None
+        Tokens of a sequence, and of an encoder's, that were asked for.
 
     Raises
     ------
     InputError
-        If the model is no transformer.
+        If a model that takes no tokens is given a sequence, or one without an encoder what that reads.
     """
     model = source.transformer
+    if read is not None:
+        model = _reading(source, read)
     if model is None:
-        expected = "a transformer, whose layers repeat"
-        raise InputError(field("model"), f"{name}, a list of layers", expected, "simcore rates predicts its steps.")
+        source.run(given)  # which refuses a sequence
+        return source.architecture, 1, ()
     notes = list(source.cautions(given))
     sequence = given or source.sequence
     if sequence is None or (given is None and sequence > LONGEST):
@@ -236,18 +248,28 @@ def sized(name: str, source: ModelInput, given: int | None) -> tuple[Transformer
     return model, sequence, tuple(notes)
 
 
+def _reading(source: ModelInput, read: int) -> Transformer:
+    """Return a model whose encoder reads so many tokens."""
+    model = source.transformer
+    if model is None or model.encoder is None:
+        found = f"{read} for {source.place}, which has no encoder"
+        remedy = f"Leave {field('encoder_sequence')} out."
+        raise InputError(field("encoder_sequence"), found, "it for a model with an encoder and a decoder", remedy)
+    return replace(model, encoder=replace(model.encoder, sequence=read))
+
+
 def _given(
-    request: LayoutRequest, gpus: int, model: Transformer, sequence: int, global_batch: int, open_all: bool
+    request: LayoutRequest, gpus: int, model: Architecture, sequence: int, global_batch: int, open_all: bool
 ) -> tuple[Layout, Space]:
     """Return what a request settles, and what it leaves open."""
     product = (request.tp or 1) * (request.cp or 1) * (request.pp or 1)
     if gpus % product:
         raise _no_divisor(request, gpus, product)
     zero = 3 if request.fsdp else request.zero
-    scheduled = request.training_schedule is not None
+    scheduled, along = request.training_schedule is not None, isinstance(model, Transformer)
     fused = request.attention == "fused" and not scheduled
     base = Layout(
-        sequence_parallel=request.sequence_parallel is not False, zero=zero or 0,
+        sequence_parallel=along if request.sequence_parallel is None else request.sequence_parallel, zero=zero or 0,
         recompute=Recompute(str(request.recompute or "none")), recompute_layers=request.recompute_layers,
         order=request.order, exchange=ContextExchange(request.context_exchange), fused_attention=fused,
         causal_half=request.causal == "half", stage_layers=tuple(int(each) for each in request.stage_layers or ()),
@@ -263,7 +285,7 @@ def _given(
             field("order"), found, "an order of a pipeline", f"Leave it out, or give {field('pp')} above 1."
         )
     space = Space(
-        tp=_one(request.tp), pp=_one(request.pp), ep=_one(request.ep) or (() if model.experts else (1,)),
+        tp=_one(request.tp), pp=_one(request.pp), ep=_one(request.ep) or (() if experts_of(model) else (1,)),
         cp=_one(request.cp) or (() if open_all else (1,)),
         vp=_one(request.vp) or ((2,) if folded else () if open_all else (1,)),
         dp=_one(request.dp), micro_batch=_one(request.micro_batch), recompute=recomputes,
@@ -362,11 +384,16 @@ def _refuse_chunks(deployment: Deployed) -> None:
         raise InputError(field("vp"), str(chunks), expected, remedy if near else "")
 
 
-def _expert_load(load: object, model: Transformer) -> tuple[float, ...]:
+def experts_of(model: Architecture) -> int:
+    """Return how many experts a model has."""
+    return model.experts.count if isinstance(model, Transformer) and model.experts is not None else 0
+
+
+def _expert_load(load: object, model: Architecture) -> tuple[float, ...]:
     """Return a histogram of tokens per expert, which must have one number for each."""
     if not isinstance(load, tuple):
         return ()
-    count = 0 if model.experts is None else model.experts.count
+    count = experts_of(model)
     if len(load) != count:
         found, expected = f"{len(load)} numbers", f"one for each of the {count} experts of {model.name}"
         raise InputError(field("expert_load"), found, expected, "Give a number for each, or leave it out.")

@@ -45,6 +45,9 @@ class LayoutRequest(Request):
     sequence: int | None = option(
         kw_only=True, default=None, least=1, help="Tokens of a sequence, in place of the model's."
     )
+    encoder_sequence: int | None = option(
+        kw_only=True, default=None, least=1, help="Tokens that an encoder reads, where its decoder reads others."
+    )
     recompute: str | bool | None = option(
         kw_only=True,
         default=None,

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from simcore.errors import with_fields
-from simcore.models.training.architecture import Batch, Transformer
-from simcore.models.training.listing import operators_of
+from simcore.models.training.architecture import Batch
+from simcore.models.training.listing import Architecture, operators_of
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.memory import KINDS, RankMemory
 from simcore.models.training.parallel.placement import Placement
@@ -53,11 +53,34 @@ def degrees(layout: Layout) -> str:
     return " x ".join(words)
 
 
-def model_words(model: Transformer) -> str:
+def taken_words(sequence: int) -> str:
+    """Say what an iteration takes: sequences of so many tokens, or samples, which count as one.
+
+    Examples
+    --------
+    >>> taken_words(2048), taken_words(1)
+    ('sequences of 2,048 tokens', 'samples')
+    """
+    return "samples" if sequence == 1 else f"sequences of {sequence:,} tokens"
+
+
+def each_words(sequence: int) -> str:
+    """Say of what a head speaks: a sequence of so many tokens, or samples.
+
+    Examples
+    --------
+    >>> each_words(2048), each_words(1)
+    ('sequence 2,048', 'samples')
+    """
+    return "samples" if sequence == 1 else f"sequence {sequence:,}"
+
+
+def model_words(model: Architecture) -> str:
     """Say how many parameters a model has, with its output layer.
 
     Examples
     --------
+    >>> from simcore.models.training.architecture import Transformer
     >>> model_words(Transformer("gpt", hidden=4096, blocks=32))
     '6.443 billion parameters'
     """

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from simcore.models.training.architecture import Transformer
+from simcore.models.training.listing import Architecture
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, Machine
 from simcore.models.training.parallel.layout import NUMBER_FORMATS, Layout, NumberFormat
 from simcore.models.training.schedule import Schedule, Step
@@ -36,13 +37,17 @@ STEPS = {
 """Steps by system, without checkpoints. BERT with tensor parallelism is fused too; T5 keeps its attention."""
 
 
+_PLAIN = {"t5-3b", "wideresnet-2.4b"}
+"""Models whose kernels no run replaces: T5 keeps its attention, whose scores have biases, and Wide-ResNet has none."""
+
+
 @dataclass
 class Runs:
     """What predicts runs, with the hashes of what was read."""
 
     sha256: dict[str, str] = field(default_factory=dict)
     _machines: dict[int, Machine] = field(default_factory=dict)
-    _models: dict[str, Transformer | None] = field(default_factory=dict)
+    _models: dict[str, Architecture] = field(default_factory=dict)
 
     def machine(self, gpus: int) -> Machine:
         """Return so many GPUs of the artifact's machines; nothing is fitted to them."""
@@ -55,47 +60,45 @@ class Runs:
             self.sha256 |= {f"networks/{NETWORK}": each for each in network.values()}
         return self._machines[gpus]
 
-    def model(self, name: str) -> Transformer | None:
-        """Return a model of the zoo; None where it is no transformer, or not there."""
+    def model(self, name: str) -> Architecture:
+        """Return a model of the zoo."""
         if name not in self._models:
             read = read_model(name)
             self.sha256[f"models/{name}"] = read.sha256
-            self._models[name] = read.value.transformer
+            self._models[name] = read.value.architecture
         return self._models[name]
 
-    def of_run(self, run: GivenRun) -> Evaluation | None:
-        """Return what is predicted of a run of Figure 7; None for a model that is no transformer."""
-        if run.model == "wideresnet-2.4b":
-            return None
+    def of_run(self, run: GivenRun) -> Evaluation:
+        """Return what is predicted of a run of Figure 7."""
         model = self.model(run.model)
-        assert model is not None
-        if run.system == "megatron" and run.model == "bert-xlarge":
+        if run.system == "megatron" and isinstance(model, Transformer) and run.model == "bert-xlarge":
             model = replace(model, feed_forward=_MEGATRON_BERT)
         tensor = run.system in {"megatron", "slapo-tp"}
         form = NUMBER_FORMATS["fp16"] if run.system == "megatron" else FP16
         layout = placed(run.gpus, run.batch, tensor=tensor, form=form)
-        return self._evaluate(model, run.sequence, run.gpus, layout, schedule_of(run))
+        sequence = run.sequence
+        if isinstance(model, Transformer) and model.encoder is not None and run.decoder_sequence:
+            model = replace(model, encoder=replace(model.encoder, sequence=run.sequence))
+            sequence = run.decoder_sequence
+        return self._evaluate(model, sequence, run.gpus, layout, schedule_of(run))
 
     def of_cell(self, cell: GridCell, rounding: str) -> Evaluation:
         """Return what is predicted of a cell of Figure 10, with one rule for the share of recomputed blocks."""
         model = self.model(cell.model)
-        assert model is not None
         layout = placed(8, cell.batch, tensor=cell.parallel != "zero3", form=FP16)
         return self._evaluate(model, 1024, 8, layout, steps_of(("sdpa",), cell.ratio, rounding))
 
     def of_steps(self, name: str, batch: int, gpus: int, steps: Schedule) -> Evaluation:
         """Return what is predicted of a step of Figure 9: one GPU, or all of them with tensor parallelism."""
         model = self.model(name)
-        assert model is not None
         return self._evaluate(model, 512, gpus, placed(gpus, batch, tensor=True, form=FP16), steps)
 
     def of_nodes(self, name: str, layout: Layout, steps: Schedule) -> Evaluation:
         """Return what is predicted of a run on several nodes, with sequences of 1024 tokens."""
         model = self.model(name)
-        assert model is not None
         return self._evaluate(model, 1024, layout.gpus, layout, steps)
 
-    def _evaluate(self, model: Transformer, sequence: int, gpus: int, layout: Layout, steps: Schedule) -> Evaluation:
+    def _evaluate(self, model: Architecture, sequence: int, gpus: int, layout: Layout, steps: Schedule) -> Evaluation:
         return Evaluator(model, sequence, self.machine(gpus), steps).evaluate(layout)
 
 
@@ -109,7 +112,7 @@ def placed(gpus: int, batch: int, *, tensor: bool, form: NumberFormat) -> Layout
 
 def schedule_of(run: GivenRun) -> Schedule:
     """Return the schedule of a run of Figure 7."""
-    steps = () if run.model == "t5-3b" else STEPS[run.system]
+    steps = () if run.model in _PLAIN else STEPS[run.system]
     if run.system == "slapo-tp" and run.model == "bert-xlarge":
         steps = (*steps, "fuse_bias_gelu", "fuse_bias_dropout_norm")
     return steps_of(steps, run.ratio, "uniform" if run.system.startswith("slapo") else "head")

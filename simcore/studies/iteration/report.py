@@ -15,6 +15,7 @@ from simcore.studies.deployment.words import (
     collectives_words,
     degrees,
     details,
+    each_words,
     gib,
     memory_grid,
     model_words,
@@ -57,7 +58,7 @@ def sentences(result: IterationOutcome) -> list[str]:
 def _headline(result: IterationOutcome) -> str:
     machine, layout = result.deployment.evaluator.machine, result.evaluation.layout
     return (
-        f"{result.deployment.name}, sequence {result.deployment.sequence:,}, on {layout.gpus} {machine.profile.name}, "
+        f"{result.deployment.name}, {each_words(result.deployment.sequence)}, on {layout.gpus} {machine.profile.name}, "
         f"network {machine.topology.name}: {format_si(result.time, 's', 5)} per iteration"
     )
 

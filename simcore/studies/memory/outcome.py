@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from simcore.results import Result
 
 if TYPE_CHECKING:
-    from simcore.models.training.architecture import Transformer
+    from simcore.models.training.listing import Architecture
     from simcore.models.training.parallel.changes import Change
     from simcore.models.training.parallel.evaluation import Evaluation
 
@@ -23,7 +23,7 @@ class MemoryOutcome(Result, ABC):
     ----------
     name, device : str
         Of the model and of the GPU.
-    model : Transformer
+    model : Transformer or LayeredModel
         The sizes.
     evaluation : Evaluation
         The layout, with its time and its memory by pipeline rank.
@@ -43,7 +43,7 @@ class MemoryOutcome(Result, ABC):
 
     name: str
     device: str
-    model: Transformer
+    model: Architecture
     evaluation: Evaluation
     sequence: int
     capacity: float

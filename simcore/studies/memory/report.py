@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simcore.models.training.parallel.memory import CONTEXT, FRAGMENTED, WORKSPACE
 from simcore.report import Block, Headline, Sentences, grid
-from simcore.studies.deployment.words import GIB, degrees, details, gib, memory_grid, model_words
+from simcore.studies.deployment.words import GIB, degrees, details, gib, memory_grid, model_words, taken_words
 from simcore.studies.memory.outcome import MemoryOutcome
 from simcore.units import counted, format_si
 
@@ -12,7 +12,7 @@ from simcore.units import counted, format_si
 def report(result: MemoryOutcome) -> list[Block]:
     """Return whether it fits, memory by rank and kind, activations by operator, and what makes it fit."""
     layout = result.evaluation.layout
-    asked = f"{result.name} on {counted(layout.gpus, 'GPU')} {result.device}, sequences of {result.sequence:,} tokens"
+    asked = f"{result.name} on {counted(layout.gpus, 'GPU')} {result.device}, {taken_words(result.sequence)}"
     sizes = f"{layout.number_format.name}, global batch {layout.global_batch:,}, {model_words(result.model)}"
     under = [f"{degrees(layout)}; {details(layout)}; {sizes}"]
     if result.chosen:

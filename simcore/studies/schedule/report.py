@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from simcore.models.training.parallel.memory import KINDS
 from simcore.report import Block, Column, Grid, Headline, Sentences
-from simcore.studies.deployment.words import degrees, gib, stack_words
+from simcore.studies.deployment.words import degrees, each_words, gib, stack_words
 from simcore.studies.schedule.outcome import ScheduleOutcome, Stepped
 from simcore.units import format_si
 
@@ -14,7 +14,7 @@ from simcore.units import format_si
 def report(result: ScheduleOutcome) -> list[Block]:
     """Return the iteration after each step: rates, parts of the time, memory by kind."""
     layout = result.rows[0].evaluation.layout
-    head = f"{result.name}, sequence {result.sequence:,}, on {layout.gpus} {result.device}, network {result.network}"
+    head = f"{result.name}, {each_words(result.sequence)}, on {layout.gpus} {result.device}, network {result.network}"
     batch = "the largest batch that fits" if result.largest else f"batch {layout.global_batch:,}"
     micro = "" if layout.pp == 1 else f" in micro-batches of {layout.micro_batch}"
     under = (
@@ -67,6 +67,8 @@ def _sentences(result: ScheduleOutcome) -> Iterator[str]:
         yield f"{after.step}: {changed(before, after)}."
     if len(result.rows) > 1:
         yield f"All steps together: {result.speedup:.3g} times the samples per second."
+    if result.peak is not None and any(row.evaluation.flops > result.peak for row in result.rows):
+        yield "A rate above the peak is one of convolutions that multiply less than is counted (Winograd)."
     if result.stack is None:
         yield "No constant is fitted: kernels and collectives are those of the profile and of the network."
 

@@ -43,6 +43,9 @@ class ScheduleRequest(MachineRequest):
     sequence: int | None = option(
         kw_only=True, default=None, least=1, help="Tokens of a sequence, in place of the model's."
     )
+    encoder_sequence: int | None = option(
+        kw_only=True, default=None, least=1, help="Tokens that an encoder reads, where its decoder reads others."
+    )
     precision: str | None = option(
         kw_only=True, default=None, choices=PRECISIONS,
         help="Number format of products; by default the first of bf16, fp16 and fp32 that the device has.",

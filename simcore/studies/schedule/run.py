@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from simcore.errors import InputError, field
-from simcore.models.training.architecture import Transformer
+from simcore.models.training.listing import Architecture
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, Machine
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.search import capacity, fits
@@ -55,7 +55,7 @@ def schedule(request: ScheduleRequest) -> ScheduleResult:
                              f"Add {field(name)} {example}.")  # fmt: skip
     steps, read = _steps(request), read_model(request.model, field("model"))
     chosen = machine_of(request, request.precision)
-    model, sequence, notes = sized(read.name, read.value, request.sequence)
+    model, sequence, notes = sized(read.value, request.sequence, request.encoder_sequence)
     study_of = _Study(model, sequence, chosen.machine, _base(request, chosen.machine))
     counts = list(_complete(steps.value))
     names = ["unscheduled", *(steps.value.words(*pair) for pair in pairwise(counts))]
@@ -124,7 +124,7 @@ def _base(request: ScheduleRequest, machine: Machine) -> Layout:
 class _Study:
     """A model on a machine, and the layout before any step."""
 
-    model: Transformer
+    model: Architecture
     sequence: int
     machine: Machine
     base: Layout

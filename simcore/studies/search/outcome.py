@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from simcore.results import Result
 
 if TYPE_CHECKING:
-    from simcore.models.training.architecture import Transformer
+    from simcore.models.training.listing import Architecture
     from simcore.models.training.parallel.evaluation import Evaluation
     from simcore.models.training.parallel.search import Found
     from simcore.models.training.parallel.stack import Stack
@@ -24,7 +24,7 @@ class SearchOutcome(Result, ABC):
     ----------
     name, device : str
         Of the model and of the GPU.
-    model : Transformer
+    model : Transformer or LayeredModel
         The sizes.
     precision : str
         Number format.
@@ -48,7 +48,7 @@ class SearchOutcome(Result, ABC):
 
     name: str
     device: str
-    model: Transformer
+    model: Architecture
     precision: str
     gpus: int
     global_batch: int

@@ -6,7 +6,7 @@ from simcore.errors import with_fields
 from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.report import Block, Column, Grid, Headline, Sentences
 from simcore.studies.deployment.intervals import interval_words
-from simcore.studies.deployment.words import degrees, details, gib, model_words, stack_words
+from simcore.studies.deployment.words import degrees, details, gib, model_words, stack_words, taken_words
 from simcore.studies.search.outcome import SearchOutcome
 from simcore.studies.search.reasons import Reason
 from simcore.units import counted, format_si
@@ -16,7 +16,7 @@ def report(result: SearchOutcome) -> list[Block]:
     """Return the best layout, where its time goes, the runners-up, and what it comes to with one thing changed."""
     best = result.best
     asked = f"{result.name} on {counted(result.gpus, 'GPU')} {result.device}, global batch {result.global_batch:,}"
-    sizes = f"{model_words(result.model)}, sequences of {result.sequence:,} tokens, {result.precision}"
+    sizes = f"{model_words(result.model)}, {taken_words(result.sequence)}, {result.precision}"
     if best is None:
         return [Headline(f"no layout fits: {asked}", f"{sizes}\n{_smallest(result)}"), Sentences("", sentences(result))]
     said = filter(None, [stack_words(result.stack), result.collectives])

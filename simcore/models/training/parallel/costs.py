@@ -262,7 +262,7 @@ def section_cost(
     element : int
         Bytes of an element [B].
     input_bytes : float
-        What a repetition reads [B].
+        What a repetition reads where the section does not say [B].
     early : bool
         Whether recomputation stops early, see `Layout.stops_early`.
     """
@@ -283,7 +283,8 @@ def section_cost(
         experts=experts / element,
         saved={one.path: one.saved for one in operators if one.saved},
         saved_selective={one.path: kept for one in operators if (kept := _kept(one))},
-        input=input_bytes, live=max((2 * one.output for one in operators), default=0.0),
+        input=input_bytes if section.input is None else section.input,
+        live=max((2 * one.output for one in operators), default=0.0),
         flop=math.fsum(timed.flop for _, timed in each),
         core_flop=math.fsum(flop_of(one) for one, _ in core),
         logits=0.0 if product is None else product.output / element,

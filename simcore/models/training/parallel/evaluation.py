@@ -1,4 +1,4 @@
-"""Time and memory of a training iteration in closed form, for any layout of a transformer on a device and a network.
+"""Time and memory of a training iteration in closed form, for any layout of a model on a device and a network.
 
 The parts of an iteration on the busiest pipeline rank add up to it: kernels of each pass, collectives that no kernel
 hides, the pipeline's bubble and its messages, sums of gradients, and the update.
@@ -17,17 +17,17 @@ from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.measured import CollectiveProfile
 from simcore.models.network.ports import widened
 from simcore.models.network.topology import Topology
-from simcore.models.training.architecture import Transformer
+from simcore.models.training.listing import Architecture
 from simcore.models.training.operator_maker import adam_update
 from simcore.models.training.operators import OperatorList
 from simcore.models.training.parallel.costs import KernelClock, SectionCost, in_core, section_cost
 from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
-from simcore.models.training.parallel.memory import RankMemory, block_input, rank_memories
+from simcore.models.training.parallel.memory import RankMemory, rank_memories
 from simcore.models.training.parallel.pipelining import pipeline_parts, with_messages
 from simcore.models.training.parallel.placement import Placement
 from simcore.models.training.parallel.replicas import SHARDED, Replicas, Run, Waits, runs_of
 from simcore.models.training.parallel.sending import Pipeline, ends
-from simcore.models.training.parallel.sharding import UNSCHEDULED, Scheduling, sharded_operators
+from simcore.models.training.parallel.sharding import UNSCHEDULED, Scheduling, block_input, sharded_operators
 from simcore.models.training.parallel.stack import Stack, slowest
 from simcore.models.training.parallel.stage import (
     BlockTimes,
@@ -141,7 +141,7 @@ class Evaluator:
 
     Parameters
     ----------
-    model : Transformer
+    model : Transformer or LayeredModel
         The sizes.
     sequence : int
         Tokens of a sequence.
@@ -151,7 +151,9 @@ class Evaluator:
         What makes the operators of a micro-batch, such as a `simcore.models.training.schedule.Schedule`.
     """
 
-    def __init__(self, model: Transformer, sequence: int, machine: Machine, schedule: Scheduling = UNSCHEDULED) -> None:
+    def __init__(
+        self, model: Architecture, sequence: int, machine: Machine, schedule: Scheduling = UNSCHEDULED
+    ) -> None:
         self.model, self.sequence, self.machine, self.schedule = model, sequence, machine, schedule
         self._clocks: dict[str, KernelClock] = {}
         self._costs: dict[tuple[object, ...], dict[tuple[float, ...], tuple[SectionCost, ...]]] = {}

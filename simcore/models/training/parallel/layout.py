@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from simcore.errors import InputError, field
 from simcore.models.training.architecture import Share, Transformer
+from simcore.models.training.layered_model import LayeredModel
+from simcore.models.training.listing import Architecture
 from simcore.models.training.parallel.orders import FOLDED, MANY_CHUNKS, Pipelined
 
 
@@ -233,12 +235,14 @@ class Layout:
         return tuple(each + (i >= self.chunks - more) for i in range(self.chunks))
 
 
-def total_blocks(model: Transformer) -> int:
+def total_blocks(model: Architecture) -> int:
     """Return the blocks of a model, those of an encoder included."""
+    if not isinstance(model, Transformer):
+        return model.blocks
     return model.blocks + (0 if model.encoder is None else model.encoder.blocks)
 
 
-def check_layout(layout: Layout, model: Transformer, sequence: int) -> None:
+def check_layout(layout: Layout, model: Architecture, sequence: int) -> None:
     """Refuse a layout that does not fit a model.
 
     Raises
@@ -249,6 +253,20 @@ def check_layout(layout: Layout, model: Transformer, sequence: int) -> None:
     for name in ("tp", "cp", "pp", "vp", "ep", "dp", "micro_batch", "micro_batches"):
         if getattr(layout, name) < 1:
             raise InputError(field(name), str(getattr(layout, name)), "a whole number of at least 1")
+    if isinstance(model, Transformer):
+        _check_degrees(layout, model, sequence)
+    else:
+        _check_layers(layout, model)
+    most = max(layout.chunk_layers(total_blocks(model)), default=1)
+    if layout.recompute_layers is not None and layout.recompute_layers > most:
+        found, expected = str(layout.recompute_layers), f"at most {most}, the blocks of a model chunk"
+        raise InputError(field("recompute_layers"), found, expected, "Leave it out to recompute all of them.")
+    if layout.zero not in range(4):
+        raise InputError(field("zero"), str(layout.zero), "0, 1, 2 or 3")
+
+
+def _check_degrees(layout: Layout, model: Transformer, sequence: int) -> None:
+    """Refuse degrees of parallelism that do not fit a transformer."""
     gpus, tensor, context = layout.gpus, _tensor_sizes(model), {"tokens of a sequence": sequence}
     if layout.sequence_parallel:
         tensor[f"tokens of a sequence over CP {layout.cp}, which sequence parallelism cuts"] = sequence // layout.cp
@@ -262,12 +280,22 @@ def check_layout(layout: Layout, model: Transformer, sequence: int) -> None:
             raise InputError(field("ep"), found, "1", remedy)
         _divides("ep", layout.ep, {"experts": model.experts.count, "GPUs of DP x CP": layout.replicas}, gpus)
     _check_pipeline(layout, model)
-    most = max(layout.chunk_layers(total_blocks(model)), default=1)
-    if layout.recompute_layers is not None and layout.recompute_layers > most:
-        found, expected = str(layout.recompute_layers), f"at most {most}, the blocks of a model chunk"
-        raise InputError(field("recompute_layers"), found, expected, "Leave it out to recompute all of them.")
-    if layout.zero not in range(4):
-        raise InputError(field("zero"), str(layout.zero), "0, 1, 2 or 3")
+
+
+def _check_layers(layout: Layout, model: LayeredModel) -> None:
+    """Refuse degrees of parallelism that a list of layers does not have."""
+    for name, why in (("cp", "sequence"), ("ep", "experts"), ("pp", "stages that send one size")):
+        if getattr(layout, name) > 1:
+            found = f"{getattr(layout, name)} for {model.name}, whose layers have no {why}"
+            raise InputError(field(name), found, "1", f"Leave {field(name)} out.")
+    if layout.sequence_parallel:
+        remedy = f"Leave {field('sequence_parallel')} out."
+        raise InputError(field("sequence_parallel"), f"it for {model.name}", "a model of sequences", remedy)
+    if layout.tp > 1 and not model.cut:
+        found = f"{layout.tp} for {model.name}, whose file cuts no layer"
+        raise InputError(
+            field("tp"), found, "1", f"Leave {field('tp')} out, or write how layers are cut into the file."
+        )
 
 
 def nearest(degree: int, *counts: int) -> str:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from simcore.models.training.architecture import Transformer
+from simcore.models.training.listing import Architecture
 from simcore.models.training.parallel.costs import LOSS, SectionCost, Untimed, section_cost
 from simcore.models.training.parallel.counted import most_held
 from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
 from simcore.models.training.parallel.orders import Pipelined, turns_of
-from simcore.models.training.parallel.sharding import sharded_operators
+from simcore.models.training.parallel.sharding import block_input, sharded_operators
 from simcore.models.training.parallel.stage import Held, chunks_of, chunks_of_ranks, recomputed
 
 KINDS = ("weights", "gradients", "optimizer", "activations", "logits", "recomputed block", "communication", "workspace")
@@ -158,12 +159,12 @@ def in_flight(layout: Layout) -> tuple[int, ...]:
     return held_micro_batches(layout.order, layout.pp, layout.vp, m)
 
 
-def memory_of(model: Transformer, sequence: int, layout: Layout) -> tuple[RankMemory, ...]:
+def memory_of(model: Architecture, sequence: int, layout: Layout) -> tuple[RankMemory, ...]:
     """Return what one GPU of each pipeline rank holds; neither a device nor a network is needed.
 
     Parameters
     ----------
-    model : Transformer
+    model : Transformer or LayeredModel
         The sizes.
     sequence : int
         Tokens of a sequence.
@@ -188,15 +189,8 @@ def memory_of(model: Transformer, sequence: int, layout: Layout) -> tuple[RankMe
     return rank_memories(model, layout, chunks_of(costs, layout.chunk_layers(total_blocks(model))), costs)
 
 
-def block_input(model: Transformer, sequence: int, layout: Layout) -> float:
-    """Return what a block reads, and a GPU hands to the next stage [B]."""
-    cut = layout.tp if layout.sequence_parallel else 1
-    tokens = layout.micro_batch * sequence // layout.cp
-    return layout.number_format.element * tokens * model.hidden / cut
-
-
 def rank_memories(
-    model: Transformer, layout: Layout, chunks: Sequence[Sequence[Held]], sections: Sequence[SectionCost]
+    model: Architecture, layout: Layout, chunks: Sequence[Sequence[Held]], sections: Sequence[SectionCost]
 ) -> tuple[RankMemory, ...]:
     """Return what one GPU of each pipeline rank holds, from the model's chunks."""
     known: dict[tuple[float, ...], RankMemory] = {}  # of chunks that are one object, with one micro-batch in flight
@@ -210,7 +204,7 @@ def rank_memories(
     return tuple(memory)
 
 
-def tied_copy(model: Transformer, layout: Layout, chunks: Sequence[int]) -> float:
+def tied_copy(model: Architecture, layout: Layout, chunks: Sequence[int]) -> float:
     """Return the parameters of a second copy of the table of tokens, where an output layer shares it with another rank.
 
     Examples
@@ -219,7 +213,13 @@ def tied_copy(model: Transformer, layout: Layout, chunks: Sequence[int]) -> floa
     >>> tied_copy(gpt, Layout(pp=2), [1]), tied_copy(gpt, Layout(), [0])
     (800.0, 0.0)
     """
-    if model.vocabulary is None or model.outputs is not None or 0 in chunks or layout.chunks - 1 not in chunks:
+    if (
+        not isinstance(model, Transformer)
+        or model.vocabulary is None
+        or model.outputs is not None
+        or 0 in chunks
+        or layout.chunks - 1 not in chunks
+    ):
         return 0.0
     return model.vocabulary * model.hidden / layout.tp
 

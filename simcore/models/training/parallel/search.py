@@ -12,6 +12,7 @@ from typing import NamedTuple
 from simcore.errors import InputError
 from simcore.models.compute.device import Device
 from simcore.models.training.architecture import Transformer
+from simcore.models.training.listing import Architecture
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator
 from simcore.models.training.parallel.layout import Layout, Recompute, total_blocks
 
@@ -61,13 +62,13 @@ class Space:
 
 
 def layouts_of(
-    model: Transformer, gpus: int, global_batch: int, space: Space, base: Layout, node: int
+    model: Architecture, gpus: int, global_batch: int, space: Space, base: Layout, node: int
 ) -> Iterator[Layout]:
     """Yield the layouts of a space that use all GPUs and make up the global batch.
 
     Parameters
     ----------
-    model : Transformer
+    model : Transformer or LayeredModel
         The sizes.
     gpus, global_batch : int
         GPUs, and sequences of an iteration.
@@ -85,8 +86,12 @@ def layouts_of(
     >>> sum(1 for _ in found)
     25
     """
-    blocks, experts = total_blocks(model), 0 if model.experts is None else model.experts.count
-    heads = model.kv_heads or model.heads or model.hidden
+    if isinstance(model, Transformer):
+        blocks, experts = total_blocks(model), 0 if model.experts is None else model.experts.count
+        heads = model.kv_heads or model.heads or model.hidden
+    else:  # its layers are not cut where nobody asks for it, nor are there stages
+        blocks, experts, heads = 1, 0, 1
+        space = replace(space, cp=space.cp or (1,), pp=space.pp or (1,))
     for tp, cp, pp in itertools.product(
         space.tp or [t for t in _divisors(min(node, gpus)) if heads % t == 0],
         space.cp or _powers(gpus),

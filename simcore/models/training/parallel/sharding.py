@@ -14,6 +14,7 @@ from typing import Protocol
 from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Axis
 from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.listing import Architecture, operators_of
 from simcore.models.training.operators import Communication, Operation, Operator, OperatorList
 from simcore.models.training.parallel.layout import ContextExchange, Layout, Splitter
 from simcore.models.training.transformer import transformer_sections
@@ -25,7 +26,7 @@ _OF_HEADS = ("qk_norm", "query_norm", "key_value_norm", "scores_dropout")
 """Norms and dropout inside attention, which see the whole sequence."""
 
 
-def sharded_operators(model: Transformer, sequence: int, layout: Layout, *, routed: bool = False) -> OperatorList:
+def sharded_operators(model: Architecture, sequence: int, layout: Layout, *, routed: bool = False) -> OperatorList:
     """Return the operators of one micro-batch on one GPU of a layout, with the collectives between them.
 
     Collectives of a group of one GPU are left out. Pipeline and data parallelism, which cut the list and repeat it, are
@@ -33,7 +34,7 @@ def sharded_operators(model: Transformer, sequence: int, layout: Layout, *, rout
 
     Parameters
     ----------
-    model : Transformer
+    model : Transformer or LayeredModel
         The sizes.
     sequence : int
         Tokens of a whole sequence.
@@ -46,7 +47,7 @@ def sharded_operators(model: Transformer, sequence: int, layout: Layout, *, rout
     Raises
     ------
     InputError
-        As `simcore.models.training.transformer.transformer_operators`.
+        As `simcore.models.training.listing.operators_of`.
 
     Examples
     --------
@@ -56,34 +57,56 @@ def sharded_operators(model: Transformer, sequence: int, layout: Layout, *, rout
     ['all-gather', 'all-gather']
     """
     element = layout.number_format.element
+    if not isinstance(model, Transformer):
+        return _without_update(operators_of(model, Batch(1, layout.micro_batch, element), layout.tp))
     batch = Batch(sequence, layout.micro_batch, element, causal_half=layout.causal_half)
     sharding = _Sharding(model, batch, layout)
+    read = None if model.encoder is None or model.encoder.sequence is None else model.encoder.sequence
     sections = (
-        replace(section, operators=tuple(sharding.of(one) for one in section.operators))
+        replace(
+            section, operators=tuple(sharding.of(one) for one in section.operators),
+            input=None if read is None or not section.path.startswith("encoder.") else block_input(model, read, layout),
+        )
         for section in transformer_sections(model, batch, layout.share, routed=routed)
         if section.operators
-    )
+    )  # fmt: skip
     return OperatorList(tuple(sections))
+
+
+def block_input(model: Architecture, sequence: int, layout: Layout) -> float:
+    """Return what a block reads, and a GPU hands to the next stage [B]; of a list of layers each block says it."""
+    if not isinstance(model, Transformer):
+        return 0.0
+    cut = layout.tp if layout.sequence_parallel else 1
+    tokens = layout.micro_batch * sequence // layout.cp
+    return layout.number_format.element * tokens * model.hidden / cut
+
+
+def _without_update(listed: OperatorList) -> OperatorList:
+    return OperatorList(tuple(
+        section for section in listed.sections
+        if any(one.operation is not Operation.UPDATE for one in section.operators)
+    ))  # fmt: skip
 
 
 class Scheduling(Protocol):
     """What decides which operators one GPU runs for a micro-batch, and what of the layout changes with them."""
 
-    def layout(self, layout: Layout, model: Transformer) -> Layout:
+    def layout(self, layout: Layout, model: Architecture) -> Layout:
         """Return the layout that is run."""
 
-    def operators(self, model: Transformer, sequence: int, layout: Layout, *, routed: bool = False) -> OperatorList:
+    def operators(self, model: Architecture, sequence: int, layout: Layout, *, routed: bool = False) -> OperatorList:
         """Return the operators of a micro-batch on one GPU, as `sharded_operators` does."""
 
 
 class Unscheduled:
     """No schedule: the operators are those of the layout alone."""
 
-    def layout(self, layout: Layout, model: Transformer) -> Layout:
+    def layout(self, layout: Layout, model: Architecture) -> Layout:
         """Return the layout as it is."""
         return layout
 
-    def operators(self, model: Transformer, sequence: int, layout: Layout, *, routed: bool = False) -> OperatorList:
+    def operators(self, model: Architecture, sequence: int, layout: Layout, *, routed: bool = False) -> OperatorList:
         """Return what `sharded_operators` does."""
         return sharded_operators(model, sequence, layout, routed=routed)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from simcore.errors import SimcoreError
-from simcore.models.training.architecture import Transformer
-from simcore.models.training.operators import Operator, Section
+from simcore.models.training.listing import Architecture
+from simcore.models.training.operators import Operator, OperatorList, Section
 from simcore.models.training.parallel.layout import Layout
 
 Value = float | str | None
@@ -26,20 +26,34 @@ class Setting:
 
     Attributes
     ----------
-    model : Transformer
+    model : Transformer or LayeredModel
         The sizes.
     sequence : int
         Tokens of a sequence.
     layout : Layout
         How an iteration is spread over GPUs.
-    cut : mapping of (str, str) to Operator
-        Operators that tensor parallelism cuts, with what they send, by the path of their section and their own.
+    cut : OperatorList
+        The same operators where tensor parallelism cuts all that it can, with what they send.
     """
 
-    model: Transformer
+    model: Architecture
     sequence: int
     layout: Layout
-    cut: Mapping[tuple[str, str], Operator]
+    cut: OperatorList
+
+    def cut_form(self, section: Section, path: str) -> Operator | None:
+        """Return what tensor parallelism makes of an operator of a section; None for one that a step made."""
+        return form_of(self.cut.sections, section, path)
+
+
+def form_of(sections: Sequence[Section], section: Section, path: str) -> Operator | None:
+    """Return the operator of a path in those of some sections that hold the first repetition of another one."""
+    for each in sections:
+        if each.path == section.path and each.start <= section.start < each.start + each.count:
+            own = next((one for one in each.operators if one.path == path), None)
+            if own is not None:
+                return own
+    return None
 
 
 class Primitive(ABC):
@@ -113,7 +127,7 @@ class Primitive(ABC):
         """
         return operators
 
-    def layout(self, layout: Layout, model: Transformer, value: Value) -> Layout:
+    def layout(self, layout: Layout, model: Architecture, value: Value) -> Layout:
         """Return the layout with what the step changes in it."""
         return layout
 

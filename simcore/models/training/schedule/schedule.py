@@ -9,11 +9,12 @@ from itertools import groupby
 from simcore.errors import InputError
 from simcore.errors import field as named
 from simcore.models.training.architecture import Transformer
+from simcore.models.training.listing import Architecture
 from simcore.models.training.operators import OperatorList, Section
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.sharding import sharded_operators
 from simcore.models.training.schedule.paths import Pattern, closest, modules
-from simcore.models.training.schedule.primitive import NotApplicable, Primitive, Setting, Value, silent
+from simcore.models.training.schedule.primitive import NotApplicable, Primitive, Setting, Value, form_of, silent
 
 _FIRST = ("shard", "sync")
 """Primitives that are applied before all others, whatever their place: what they change, no other step depends on."""
@@ -40,10 +41,14 @@ class Step:
     path: str = ""
     options: Mapping[str, Value] = field(default_factory=dict)
 
-    @property
-    def patterns(self) -> tuple[Pattern, ...]:
-        """Patterns of the modules that it is for."""
-        return tuple(map(Pattern, (self.path,) if self.path else self.primitive.paths))
+    def patterns(self, sections: Sequence[Section]) -> tuple[Pattern, ...]:
+        """Return patterns of the modules that it is for: where none are named, blocks of a model that has no others."""
+        given = tuple(map(Pattern, (self.path,) if self.path else self.primitive.paths))
+        stacks = dict.fromkeys(section.path for section in sections if section.path)
+        if self.path or any(pattern.words[: len(each.split("."))] == tuple(each.split("."))
+                            for pattern in given for each in stacks):  # fmt: skip
+            return given
+        return tuple(Pattern(f"{each}.*") for each in stacks) or given
 
     def __str__(self) -> str:
         """Return the step as text."""
@@ -93,18 +98,18 @@ class Schedule:
         more = f" and {len(steps) - 2} more" if len(steps) > 2 else ""
         return ", ".join(map(str, (steps[0], *steps[-1:]) if len(steps) > 1 else steps)) + more
 
-    def layout(self, layout: Layout, model: Transformer) -> Layout:
+    def layout(self, layout: Layout, model: Architecture) -> Layout:
         """Return a layout with what the steps change in it, such as the blocks of each pipeline stage."""
         for step in self.steps:
             layout = step.primitive.layout(layout, model, step.value)
         return replace(layout, schedule=", ".join(map(str, self.steps)))
 
-    def operators(self, model: Transformer, sequence: int, layout: Layout, *, routed: bool = False) -> OperatorList:
+    def operators(self, model: Architecture, sequence: int, layout: Layout, *, routed: bool = False) -> OperatorList:
         """Return the operators of one micro-batch on one GPU of a layout, after all steps.
 
         Parameters
         ----------
-        model : Transformer
+        model : Transformer or LayeredModel
             The sizes.
         sequence : int
             Tokens of a sequence.
@@ -121,8 +126,7 @@ class Schedule:
         listed = sharded_operators(model, sequence, layout, routed=routed)
         if not self.steps and not self.whole:
             return listed
-        cut = {(section.path, one.path): one for section in listed.sections for one in section.operators}
-        setting = Setting(model, sequence, layout, cut)
+        setting = Setting(model, sequence, layout, listed)
         if self.shards:
             uncut = replace(layout, tp=1, sequence_parallel=False)
             listed = sharded_operators(model, sequence, uncut, routed=routed)
@@ -145,10 +149,11 @@ def _applied(step: Step, sections: Sequence[Section], setting: Setting, *, stric
     reasons: dict[str, None] = {}
     made: list[Section] = []
     touched = False
-    chosen = _chosen(step, sections)
+    patterns = step.patterns(sections)
+    chosen = _chosen(step, patterns, sections)
     for section in sections:
         for part, named_here in _split(section, chosen.get(section.path)):
-            inside = _inside(step, part) if named_here else []
+            inside = _inside(patterns, part) if named_here else []
             if inside:
                 try:
                     part = step.primitive.section(part, inside, setting, step.value)
@@ -156,19 +161,19 @@ def _applied(step: Step, sections: Sequence[Section], setting: Setting, *, stric
                 except NotApplicable as error:
                     reasons[str(error)] = None
             made.append(part)
-    if strict and not touched and (reasons or not any(_inside(step, section) for section in sections)):
+    if strict and not touched and (reasons or not any(_inside(patterns, section) for section in sections)):
         raise _refused(step, sections, reasons)
     yield from made
 
 
-def _chosen(step: Step, sections: Sequence[Section]) -> dict[str, frozenset[int]]:
+def _chosen(step: Step, patterns: Sequence[Pattern], sections: Sequence[Section]) -> dict[str, frozenset[int]]:
     """Return which repetitions of each stack of blocks a step is for."""
     chosen: dict[str, frozenset[int]] = {}
     for path in dict.fromkeys(section.path for section in sections if section.path):
         numbers = [
             number for section in sections if section.path == path
             for number in range(section.start, section.start + section.count)
-            if _meets(step, path, number)
+            if _meets(patterns, path, number)
         ]  # fmt: skip
         chosen[path] = frozenset(step.primitive.chosen(numbers, step.value, step.options)) if numbers else frozenset()
     return chosen
@@ -185,18 +190,18 @@ def _split(section: Section, chosen: frozenset[int] | None) -> Iterator[tuple[Se
         yield replace(section, count=len(run), start=run[0]), inside
 
 
-def _inside(step: Step, section: Section) -> list[str]:
+def _inside(patterns: Sequence[Pattern], section: Section) -> list[str]:
     """Return paths of the operators that a step is for in one of the repetitions."""
     numbers = range(section.start, section.start + section.count)
-    met = [f"{section.path}.{number}." for number in numbers if _meets(step, section.path, number)][:1]
+    met = [f"{section.path}.{number}." for number in numbers if _meets(patterns, section.path, number)][:1]
     return [
         one.path for before in (met if section.path else [""]) for one in section.operators
-        if any(each.covers(before + one.path) for each in step.patterns)
+        if any(each.covers(before + one.path) for each in patterns)
     ]  # fmt: skip
 
 
-def _meets(step: Step, path: str, number: int) -> bool:
-    return any(pattern.meets(path, number) for pattern in step.patterns)
+def _meets(patterns: Sequence[Pattern], path: str, number: int) -> bool:
+    return any(pattern.meets(path, number) for pattern in patterns)
 
 
 def _refused(step: Step, sections: Sequence[Section], reasons: Mapping[str, None]) -> InputError:
@@ -213,12 +218,30 @@ def _refused(step: Step, sections: Sequence[Section], reasons: Mapping[str, None
 
 def _check_sums(sections: Sequence[Section], whole: Sequence[Section], setting: Setting) -> None:
     """Refuse a schedule whose sharded modules lack a sum, so that results would be wrong."""
-    uncut = {(section.path, one.path): silent(one) for section in whole for one in section.operators}
+    if not isinstance(setting.model, Transformer):
+        _check_channels(sections, whole, setting)
     for section in sections:
         for one in section.operators:
-            key = section.path, one.path
-            if silent(one) == uncut[key] or one == setting.cut[key]:
+            uncut, cut = form_of(whole, section, one.path), setting.cut_form(section, one.path)
+            if uncut is None or silent(one) == silent(uncut) or one == cut:
                 continue
             path = f"{section.path}.*.{one.path}" if section.path else one.path
             found = f"shard of {path}, whose partial results nothing sums"
             raise InputError(named("steps"), found, "a step sync for what is sharded", f"Add {path}: sync.")
+
+
+def _check_channels(sections: Sequence[Section], whole: Sequence[Section], setting: Setting) -> None:
+    """Refuse a schedule that shards some of the layers of a block alone, which hand each other cut channels."""
+    for section in sections:
+        is_cut = {
+            one.path: silent(one) == silent(cut)
+            for one in section.operators
+            if (cut := setting.cut_form(section, one.path)) is not None
+            and (uncut := form_of(whole, section, one.path)) is not None and silent(cut) != silent(uncut)
+        }  # fmt: skip
+        left = next((path for path, done in is_cut.items() if not done), None)
+        if left is not None and any(is_cut.values()):
+            first = next(path for path, done in is_cut.items() if done)
+            found = f"shard of {section.path}.*.{first}, but not of {left}"
+            expected = "a shard of all layers that hand each other the channels of one GPU"
+            raise InputError(named("steps"), found, expected, f"Add {section.path}.*.{left}: shard.")

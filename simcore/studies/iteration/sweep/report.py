@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from simcore.report import Block, Column, Grid, Headline, Sentences
 from simcore.studies.deployment.intervals import interval_words
-from simcore.studies.deployment.words import degrees, gib, model_words, stack_words
+from simcore.studies.deployment.words import degrees, each_words, gib, model_words, stack_words
 from simcore.studies.iteration.sweep.outcome import WORTH, SweepOutcome
 from simcore.units import format_si
 
@@ -37,7 +37,7 @@ def sentences(result: SweepOutcome) -> list[str]:
 
 def _headline(result: SweepOutcome) -> str:
     first = result.points[0].result
-    machine, sequence = first.deployment.evaluator.machine, f"sequence {first.deployment.sequence:,}"
+    machine, sequence = first.deployment.evaluator.machine, each_words(first.deployment.sequence)
     gpus = "" if result.name == "gpus" else f" {first.deployment.gpus:,}"
     values = ", ".join(point.shown for point in result.points)
     what = f"{first.deployment.name}, {sequence}" if result.name != "sequence" else first.deployment.name

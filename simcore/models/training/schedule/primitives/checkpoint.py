@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from simcore.models.training.architecture import Transformer
+from simcore.models.training.listing import Architecture
 from simcore.models.training.operators import Section
 from simcore.models.training.parallel.layout import Layout, Recompute
 from simcore.models.training.schedule.primitive import NotApplicable, Primitive, Setting, Value
@@ -44,7 +44,7 @@ class Checkpoint(Primitive):
             raise NotApplicable("whole blocks alone are recomputed")
         return replace(section, checkpointed=True)
 
-    def layout(self, layout: Layout, model: Transformer, value: Value) -> Layout:
+    def layout(self, layout: Layout, model: Architecture, value: Value) -> Layout:
         """Return the layout with full recomputation, of marked blocks alone."""
         return replace(layout, recompute=Recompute.FULL, recompute_layers=0) if value else layout
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from simcore.models.training.architecture import Transformer
 from simcore.models.training.functions import Activation
 from simcore.models.training.operators import Operation, Operator
 from simcore.models.training.schedule.primitive import NotApplicable, Primitive, Setting, Value
@@ -80,6 +81,8 @@ class FuseBiasGelu(FuseBiasActivation):
 
     def operators(self, operators: Sequence[Operator], setting: Setting, value: Value) -> Sequence[Operator]:
         """Return the feed-forward network with one kernel between its products."""
+        if not isinstance(setting.model, Transformer):
+            raise NotApplicable(f"{setting.model.name} has no feed-forward network")
         activation = setting.model.kinds.activation
         if activation is not Activation.GELU:
             raise NotApplicable(f"the activation of {setting.model.name} is {activation.value}: fuse_bias_activation")

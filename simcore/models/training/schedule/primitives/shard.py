@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from simcore.errors import InputError, field
-from simcore.models.training.architecture import Transformer
+from simcore.models.training.listing import Architecture
 from simcore.models.training.operators import Operator, Section
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.schedule.primitive import NotApplicable, Primitive, Setting, Value, replaced, silent
@@ -30,13 +30,13 @@ class Shard(Primitive):
         if setting.layout.tp == 1:
             found = "shard with one GPU per tensor-parallel group"
             raise InputError(field("steps"), found, "a degree to cut by", f"Add {field('parallel')} tp=8.")
-        made = tuple(silent(setting.cut[section.path, one.path]) if one.path in inside else one
-                     for one in section.operators)  # fmt: skip
+        cut = {path: form for path in inside if (form := setting.cut_form(section, path)) is not None}
+        made = tuple(silent(cut.get(one.path, one)) if one.path in inside else one for one in section.operators)
         if made == section.operators:
             raise NotApplicable("tensor parallelism cuts nothing here")
         return replace(section, operators=made)
 
-    def layout(self, layout: Layout, model: Transformer, value: Value) -> Layout:
+    def layout(self, layout: Layout, model: Architecture, value: Value) -> Layout:
         """Return the layout without sequence parallelism."""
         return replace(layout, sequence_parallel=False)
 
@@ -51,7 +51,7 @@ class Sync(Primitive):
     def section(self, section: Section, inside: Collection[str], setting: Setting, value: Value) -> Section:
         """Return the modules' operators with what they send."""
         chosen = [one for one in section.operators if one.path in inside]
-        made = [_sent(one, setting.cut.get((section.path, one.path))) for one in chosen]
+        made = [_sent(one, setting.cut_form(section, one.path)) for one in chosen]
         if made == chosen:
             raise NotApplicable("nothing sharded here needs a sum")
         return replaced(section, inside, made)

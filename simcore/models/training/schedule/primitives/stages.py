@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from simcore.errors import InputError, field
-from simcore.models.training.architecture import Transformer
+from simcore.models.training.listing import Architecture
 from simcore.models.training.operators import Section
 from simcore.models.training.parallel.layout import Layout, total_blocks
 from simcore.models.training.schedule.primitive import NotApplicable, Primitive, Setting, Value
@@ -33,7 +33,7 @@ class Cut(Primitive):
             raise NotApplicable("there is one pipeline stage: give --parallel pp=2")
         return section
 
-    def layout(self, layout: Layout, model: Transformer, value: Value) -> Layout:
+    def layout(self, layout: Layout, model: Architecture, value: Value) -> Layout:
         """Return the layout with the blocks of each stage."""
         stages = tuple(int(word) for word in str(value).split("+"))
         if layout.pp > 1 and (len(stages) != layout.chunks or sum(stages) != total_blocks(model)):
