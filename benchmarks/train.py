@@ -56,7 +56,7 @@ def case(row):
     links = zip(row["links_per_dim"].split(), row["link_bw_GBps(2^30)"].split(), strict=True)
     bandwidths = [float(n) * float(b) * 2**30 for n, b in links]
     workload = read_workload(row["workload"], "workload", variant="evaluation", npus=topology.npus).value
-    steps = iteration(workload, Loop.SIMULATE, compute_scale=float(row["comp_scale"]))
+    steps = iteration(workload, Loop.SIMULATE, compute_scale=float(row["comp_scale"]), counted=True)
     return steps, topology, bandwidths, map_parallelism(topology, workload.tp, workload.dp)
 
 

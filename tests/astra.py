@@ -18,6 +18,8 @@ from simcore.models.network.topology import Block, Dimension, Topology
 MEBIBYTE = 2**20
 SCHEDULES = [scheduler(name) for name in SCHEDULERS]
 """All schedules that come with simcore."""
+WORKLOAD = 5
+"""What the workload computed in which ASTRA-sim 1.0 ran one collective [ns]; it is no part of the collective."""
 _CONVENTION = {
     "astra-sim-1.0-analytical": ASTRA_SIM,
     "astra-sim-2-congestion_unaware": ASTRA_SIM_2,
@@ -45,7 +47,7 @@ _ALGORITHM = {
 
 @dataclass(frozen=True)
 class AstraRun:
-    """One row: the case, and the nanoseconds that ASTRA-sim counted."""
+    """One row: the case, and the nanoseconds that ASTRA-sim counted for the collective."""
 
     name: str
     convention: Convention
@@ -60,14 +62,6 @@ class AstraRun:
     optimization: Optimization
     nanoseconds: int
     cpu_seconds: float
-
-    @property
-    def tolerance(self) -> float:
-        """The relative error that is allowed."""
-        small = self.size <= MEBIBYTE
-        if self.convention is ASTRA_SIM_2_AWARE:
-            return 0.03 if self.in_flight > 1 else 0.02 if small else 0.01
-        return 0.02 if small else 0.001
 
     @property
     def kind(self) -> str:
@@ -95,17 +89,57 @@ class AstraRun:
         return self.simulate().time * 1e9 / self.nanoseconds - 1
 
 
-def astra_runs() -> list[AstraRun]:
-    """Return all rows, or none where the published numbers are not on this machine."""
+def shared_network(name: str) -> Path | None:
+    """Return a file or folder of the published numbers, or None where they are not on this machine."""
     for parent in Path(__file__).resolve().parents:
-        path = parent / "shared" / "data" / "network" / "astra_collectives.csv"
-        if path.is_file():
-            with path.open(encoding="utf-8") as stream:
-                return [_read(row) for row in csv.DictReader(stream)]
-    return []
+        path = parent / "shared" / "data" / "network" / name
+        if path.exists():
+            return path
+    return None
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    """Return the rows of a file of published numbers, none where it is not on this machine."""
+    path = shared_network(name)
+    if path is None:
+        return []
+    with path.open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def astra_runs() -> list[AstraRun]:
+    """Return the collectives that the conventions were first made with."""
+    return [_read(row) for row in rows("astra_collectives.csv")]
+
+
+def fresh_runs() -> list[AstraRun]:
+    """Return the collectives that were run afterwards."""
+    return [_read(row) for row in rows("astra_fresh.csv") if row["kind"] == "collective"]
 
 
 def _read(row: dict[str, str]) -> AstraRun:
+    topology, bandwidths = network(row)
+    dimensions = topology.dimensions
+    algorithms = tuple(_ALGORITHM[name] for name in row["algorithm"].split("_"))
+    return AstraRun(
+        row["id"],
+        _CONVENTION[row["simulator"]],
+        _COLLECTIVE[row.get("collective") or row["what"]],
+        int(row["size_bytes"]),
+        topology,
+        bandwidths,
+        algorithms if len(algorithms) == len(dimensions) else algorithms * len(dimensions),
+        int(row["chunks"]),
+        int(row["active_chunks"]),
+        _SCHEDULE[row["inter_dim_sched"]],
+        Optimization.FULL_PER_DIMENSION if row["coll_opt"] == "baseline" else Optimization.LOCAL,
+        int(row["result_ns"]) - WORKLOAD * (row["simulator"] == "astra-sim-1.0-analytical"),
+        float(row.get("cpu_s") or 0),
+    )
+
+
+def network(row: dict[str, str]) -> tuple[Topology, tuple[float, ...]]:
+    """Return the network of a row, and its bandwidths [B/s]."""
     latencies = row["latency_ns_per_dim"].split()
     wired = re.findall(r"(Ring|FullyConnected|Switch)\((\d+)\)", row["topology"])
     dimensions = tuple(
@@ -114,19 +148,5 @@ def _read(row: dict[str, str]) -> AstraRun:
     )
     links = [int(count) for count in row["links_per_dim"].split()] or [1] * len(dimensions)
     per_link = [float(bandwidth) for bandwidth in row["link_bw_GBps_2p30_per_dim"].split()]
-    algorithms = tuple(_ALGORITHM[name] for name in row["algorithm"].split("_"))
-    return AstraRun(
-        row["id"],
-        _CONVENTION[row["simulator"]],
-        _COLLECTIVE[row["collective"]],
-        int(row["size_bytes"]),
-        Topology(row["topology"], dimensions),
-        tuple(count * bandwidth * 2**30 for count, bandwidth in zip(links, per_link, strict=True)),
-        algorithms if len(algorithms) == len(dimensions) else algorithms * len(dimensions),
-        int(row["chunks"]),
-        int(row["active_chunks"]),
-        _SCHEDULE[row["inter_dim_sched"]],
-        Optimization.FULL_PER_DIMENSION if row["coll_opt"] == "baseline" else Optimization.LOCAL,
-        int(row["result_ns"]),
-        float(row["cpu_s"]),
-    )
+    bandwidths = tuple(count * bandwidth * 2**30 for count, bandwidth in zip(links, per_link, strict=True))
+    return Topology(row["topology"], dimensions), bandwidths

@@ -9,8 +9,9 @@
 
 The header and the number of layers may be left out, as in LIBRA's files. A layer is twelve fields between blanks or
 tabs: name, reserved, then compute time [ns], collective and bytes of the forward, input-gradient and weight-gradient
-pass, and the time of the weight update [ns], which is not kept. Under ``HYBRID_CUSTOMIZED`` the layer's own parallelism
-follows. simcore reads one more field, ``activations=BYTES``: what an NPU hands on to the next layer.
+pass, and the time of the weight update [ns], which the convention ``astra-sim`` alone counts. Under
+``HYBRID_CUSTOMIZED`` the layer's own parallelism follows. simcore reads one more field, ``activations=BYTES``: what an
+NPU hands on to the next layer.
 
 This module reads what is written; `simcore.readers.layer_texts` says what it means on a network.
 """
@@ -314,7 +315,8 @@ def _layer(path: Path, number: int, line: str, header: Header) -> tuple[Layer, s
             where, f"'{extra[0]}'", f"the end of the line after {len(labels)} fields, or activations=BYTES"
         )
     forward, backward, weight = (_phase(fields[start : start + 3], header) for start in (2, 5, 8))
-    layer = Layer(fields[0].text, forward, backward, weight, activations=activations)
+    update = _number(fields[len(FIELDS) - 1]) / 1e9
+    layer = Layer(fields[0].text, forward, backward, weight, activations=activations, update=update)
     return layer, fields[-1].text if header.policy == CUSTOMIZED else ""
 
 

@@ -144,6 +144,7 @@ def read_layer_text(path: Path, text: str, cut: Cut, sizes: Sizes | None = None)
         placed.dp,
         source=str(path),
         checkpoints=tuple(sorted({0, *read.header.checkpoints})),
+        initiates=tuple(sorted({*read.header.initiates})),
         ep=placed.ep,
         groups=placed.groups if cut.groups is None else None,
         recomputes=initiates or not read.header.policy,

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simcore.errors import InputError, RunError
+from simcore.models.network.conventions import ASTRA_SIM_2
+from simcore.models.network.conventions.astra2 import AstraSim2
 from simcore.network import (
     CONVENTIONS,
     SCHEDULERS,
@@ -39,7 +41,8 @@ def view(size=1e6, chunks=8, collective=Collective.ALL_REDUCE, counted="physical
 def test_chunks_are_the_collective_whatever_the_schedule(name, counted, collective, size, chunks):
     seen = view(size, chunks, collective, counted)
     plans = scheduler(name)().plan(seen)
-    assert sum(plan.size for plan in plans) == pytest.approx(size, rel=1e-5)
+    chunk = plans[0].size if seen.convention is ASTRA_SIM_2 else 0  # its last chunk is a whole one
+    assert size * (1 - 1e-5) <= sum(plan.size for plan in plans) <= size * (1 + 1e-5) + chunk
     for plan in plans:
         assert sorted(plan.order) == [0, 1]
         assert plan.size > 0
@@ -52,7 +55,9 @@ def test_what_conventions_have_in_common(name, size, chunks, start, duration):
     each = convention(name)
     counted = each.bytes(size)
     assert size - 1 < counted <= size
-    assert sum(each.cut(size, chunks)) == pytest.approx(counted)
+    cut = each.cut(size, chunks)
+    whole = isinstance(each, AstraSim2)  # its last chunk is a whole one
+    assert counted * (1 - 1e-6) <= sum(cut) <= counted * (1 + 1e-6) + whole * (cut[0] - 1)
     assert each.share(counted, 8) <= counted / 8
     assert each.after(start, duration) == pytest.approx(start + duration, abs=1.01e-9)
     assert each.shares_links is not each.whole_bytes
@@ -60,7 +65,7 @@ def test_what_conventions_have_in_common(name, size, chunks, start, duration):
 
 
 def test_names_of_conventions():
-    assert convention("ASTRA-sim").startup == pytest.approx(5e-9)
+    assert convention("ASTRA-sim").name == "astra-sim"
     with pytest.raises(InputError, match="convention: found 'astra', expected one of physical, astra-sim, astra-sim-2"):
         convention("astra")
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from pathlib import Path
 
 import pytest
 from simcore.models.network.conventions import ASTRA_SIM, PHYSICAL
@@ -15,28 +13,20 @@ from simcore.models.training.program import Axis, Loop, iteration
 from simcore.models.training.simulated import Settings, bound, run_iteration
 from simcore.readers.workloads import read_workload
 
-from tests.astra import SCHEDULES
+from tests.astra import SCHEDULES, network, rows, shared_network
 
 NANOSECOND = 1e-9
 GIGABYTE = 2**30  # what ASTRA-sim calls GB
-ASCENDING, THEMIS = 0.001, 0.03
+ASCENDING, THEMIS = 0.0001, 0.005
 ASTRA_SCHEDULES = {"ascending": Ascending, "offlineGreedy": Themis}
-
-
-def _rows():
-    for parent in Path(__file__).resolve().parents:
-        path = parent / "shared" / "data" / "network" / "astra_training.csv"
-        if path.is_file():
-            with path.open(encoding="utf-8") as stream:
-                return list(csv.DictReader(stream))
-    return []
 
 
 def _label(row):
     return f"{row['net']}-{row['workload']}-{row['bw_setup']}-{row['inter_dim_sched']}"
 
 
-ROWS = _rows()
+ROWS = rows("astra_training.csv")
+FRESH = [row for row in rows("astra_fresh.csv") if row["kind"] == "training"]
 
 
 def case(row):
@@ -49,7 +39,7 @@ def case(row):
     bandwidths = [float(n) * float(b) * GIGABYTE for n, b in zip(links, each, strict=True)]
     topology = Topology(row["net"], dimensions)
     workload = read_workload(row["workload"], "workload", variant="evaluation", npus=topology.npus).value
-    steps = iteration(workload, Loop.SIMULATE, compute_scale=float(row["comp_scale"]))
+    steps = iteration(workload, Loop.SIMULATE, compute_scale=float(row["comp_scale"]), counted=True)
     return steps, topology, bandwidths, map_parallelism(topology, workload.tp, workload.dp)
 
 
@@ -68,6 +58,19 @@ def test_all_published_iterations_are_there(shared):
 def test_iteration_time(row):
     tolerance = ASCENDING if row["inter_dim_sched"] == "ascending" else THEMIS
     assert simulated(row).time == pytest.approx(float(row["result_ns"]) * NANOSECOND, rel=tolerance)
+
+
+@pytest.mark.skipif(not FRESH, reason="the published numbers (../shared) are not on this machine")
+@pytest.mark.parametrize("row", FRESH, ids=lambda row: row["id"])
+def test_time_of_an_iteration_that_nothing_was_fitted_to(row):
+    topology, bandwidths = network(row)
+    workload = read_workload(shared_network(row["workload_file"]), "workload", npus=topology.npus).value
+    scale, recompute = float(row["comp_scale"]), workload.recomputes
+    steps = iteration(workload, Loop.SIMULATE, recompute=recompute, compute_scale=scale, counted=True)
+    settings = Settings(int(row["chunks"]), ASTRA_SCHEDULES[row["inter_dim_sched"]], ASTRA_SIM)
+    run = run_iteration(steps, topology, bandwidths, map_parallelism(topology, workload.tp, workload.dp), settings)
+    tolerance = ASCENDING if row["inter_dim_sched"] == "ascending" else THEMIS
+    assert run.time * 1e9 == pytest.approx(float(row["result_ns"]), rel=tolerance)
 
 
 @pytest.mark.skipif(not ROWS, reason="the published numbers (../shared) are not on this machine")

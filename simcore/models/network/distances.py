@@ -38,6 +38,18 @@ def spread(topology: Topology, positions: Sequence[Members | None] | None) -> Po
     return kept if any(kept) else None
 
 
+def strided(positions: Sequence[Members | None] | None) -> frozenset[int]:
+    """Return the dimensions along which a group is not of neighbours: it takes every second NPU or fewer.
+
+    Examples
+    --------
+    >>> strided([range(4), range(0, 8, 2), range(1)]), strided(None)
+    (frozenset({1}), frozenset())
+    """
+    listed = enumerate(positions or ())
+    return frozenset(d for d, here in listed if here is not None and len(here) > 1 and here[1] - here[0] > 1)
+
+
 def farthest(dimension: Dimension, members: Members) -> int:
     """Return the links between the two members that are farthest apart.
 
@@ -96,6 +108,22 @@ def exchange(dimension: Dimension, members: Members, distance: int) -> int:
         return hops_between(Block.RING, distance * members.step, n)
     pairs = ((i, i ^ distance) for i in range(count) if i ^ distance < count)
     return max(hops_between(Block.RING, members[i] - members[j], n) for i, j in pairs)
+
+
+def neighbours(dimension: Dimension, members: Members) -> list[int]:
+    """Return the links from each member to the next one around the group; one number where they are all the same.
+
+    Examples
+    --------
+    >>> ring = Dimension(Block.RING, 8)
+    >>> [neighbours(ring, members) for members in (range(8), range(0, 8, 2), range(4))]
+    [[1], [2], [1, 1, 1, 3]]
+    """
+    if len(members) in (1, dimension.size) or dimension.block is not Block.RING:
+        return [hops_between(dimension.block, 1, dimension.size)]
+    links = [hops_between(Block.RING, members[i] - members[i - 1], dimension.size) for i in range(len(members))]
+    links = [*links[1:], links[0]]  # the one that closes the ring comes last
+    return links if len(set(links)) > 1 else links[:1]
 
 
 def _neighbours(dimension: Dimension, members: Members) -> Iterator[int]:

@@ -6,9 +6,10 @@ The program says what waits for what and knows no network; `simcore.models.train
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import count
+from struct import pack, unpack
 
 from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Axis
@@ -90,6 +91,8 @@ class Issue:
         Index of the layer, from 0.
     part : Pass
         Where in the iteration.
+    update : float
+        What follows the collective before it counts as done [s].
     """
 
     key: int
@@ -99,6 +102,7 @@ class Issue:
     urgent: bool
     layer: int
     part: Pass
+    update: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -148,11 +152,16 @@ class Writer:
         size = phase.size * (1.0 if part is Pass.WEIGHT_GRADIENT else self._size_scale)
         return Issue(next(self._keys), phase.collective, size, group_of(phase, part), urgent, layer, part)
 
+    def tick(self, layer: int, part: Pass) -> Iterator[Step]:
+        """Write what the loop itself takes to go on to its next state: nothing."""
+        return iter(())
+
     def forward(self, layer: int, part: Pass = Pass.FORWARD) -> Iterator[Step]:
         """Write a layer's forward pass: compute, then its collective, which the next layer needs."""
         phase = self.workload.layers[layer].forward
         yield from self.compute(phase.compute, layer, part)
         yield from blocking(self.issue(phase, layer, part, urgent=True))
+        yield from self.tick(layer, part)
 
     def backward(self, layer: int, *, summed: bool = True) -> Iterator[Step]:
         """Write a layer's backward pass.
@@ -176,11 +185,13 @@ class Writer:
             return
         if inputs is not None:
             yield inputs
+        yield from self.tick(layer, Pass.INPUT_GRADIENT)
         yield from self.compute(weight.compute, layer, Pass.WEIGHT_GRADIENT)
         if weights is not None:
             yield weights
         if inputs is not None:
             yield Wait(inputs.key)
+        yield from self.tick(layer, Pass.WEIGHT_GRADIENT)
         if weights is None:
             return
         if self.loop is Loop.OVERLAP:
@@ -192,6 +203,44 @@ class Writer:
         """Wait for all that is still on its way."""
         while self.pending:
             yield Wait(self.pending.pop(0))
+
+
+class CountedWriter(Writer):
+    """Writes the loop of ASTRA-sim 1.0 as this counts it.
+
+    Each change of the loop's state takes 1 ns, for which it is no less busy than with compute. Times and sizes pass
+    through numbers of 32 bits, and times are truncated to whole nanoseconds. A collective counts as done when its
+    layer's weights are updated, see `simcore.models.training.workload.Layer`.
+
+    Examples
+    --------
+    >>> from simcore.models.training.workload import Layer
+    >>> toy = Workload("toy", (Layer("mlp", Phase(1e-6), Phase(0.0), Phase(0.0)),), tp=1, dp=1)
+    >>> [round(step.seconds * 1e9) for step in CountedWriter(toy, Loop.SIMULATE, 0.26).forward(0)]
+    [260, 1]
+    """
+
+    def compute(self, seconds: float, layer: int, part: Pass) -> Iterator[Step]:
+        """Compute for whole nanoseconds, unless it takes none."""
+        whole = int(round(seconds * 1e9, 3) * _single(self._compute_scale))
+        if whole > 0:
+            yield Compute(whole * 1e-9, layer, part)
+
+    def issue(self, phase: Phase, layer: int, part: Pass, *, urgent: bool) -> Issue | None:
+        """Return the start of a phase's collective; None where there is nothing to send."""
+        issue = super().issue(phase, layer, part, urgent=urgent)
+        if issue is None:
+            return None
+        return replace(issue, update=self.workload.layers[layer].update)
+
+    def tick(self, layer: int, part: Pass) -> Iterator[Step]:
+        """Write what the loop itself takes to go on to its next state."""
+        yield Compute(1e-9, layer, part)
+
+
+def _single(number: float) -> float:
+    """Return the nearest number of 32 bits."""
+    return float(unpack("f", pack("f", number))[0])
 
 
 def blocking(issue: Issue | None) -> Iterator[Step]:
@@ -215,19 +264,44 @@ def blocks(workload: Workload, layers: Sequence[int]) -> list[range]:
     return [range(a, b) for a, b in zip(starts, [*starts[1:], layers[-1] + 1], strict=True)]
 
 
+def _again(workload: Workload, layers: Sequence[int]) -> dict[int, range]:
+    """Return the layers that run forward again before the backward pass of each layer that initiates it.
+
+    Of a block that is cut by the range, the part in the range is recomputed before its last layer there.
+    """
+    if not workload.initiates:
+        return {block[-1]: block[:-1] for block in blocks(workload, layers)}
+    first, last = layers[0], layers[-1]
+    again = {}
+    for layer in workload.initiates:
+        start = max((each for each in workload.checkpoints if each <= layer), default=0)
+        if start <= last and layer >= first:
+            again[min(layer, last)] = range(max(start, first), min(layer, last))
+    return again
+
+
 def backward_order(workload: Workload, layers: Sequence[int], *, recompute: bool) -> Iterator[tuple[int, bool]]:
     """Yield layers as the backward pass meets them, and whether each runs forward again (True) or backward.
 
     Before it goes back through a block, its forward pass runs again, but for the last layer, whose input that yields.
+    A workload may say which layers initiate that; those behind the last one of them are not recomputed then.
+
+    Examples
+    --------
+    >>> from simcore.models.training.workload import Layer, Phase
+    >>> idle = Layer("idle", Phase(0.0), Phase(0.0), Phase(0.0))
+    >>> toy = Workload("toy", (idle,) * 4, 1, 1, checkpoints=(0, 1), initiates=(2,))
+    >>> list(backward_order(toy, range(4), recompute=True))
+    [(3, False), (1, True), (2, False), (1, False), (0, False)]
     """
-    for block in reversed(blocks(workload, layers)):
-        if recompute:
-            yield from ((layer, True) for layer in block[:-1])
-        yield from ((layer, False) for layer in reversed(block))
+    again = _again(workload, layers) if recompute else {}
+    for layer in reversed(layers):
+        yield from ((each, True) for each in again.get(layer, ()))
+        yield layer, False
 
 
 def iteration(
-    workload: Workload, loop: Loop, *, recompute: bool = True, compute_scale: float = 1.0
+    workload: Workload, loop: Loop, *, recompute: bool = True, compute_scale: float = 1.0, counted: bool = False
 ) -> tuple[Step, ...]:
     """Write the program of one training iteration.
 
@@ -241,6 +315,8 @@ def iteration(
         Whether activations are recomputed block by block before the backward pass.
     compute_scale : float
         Factor on all compute.
+    counted : bool
+        Whether it is written as ASTRA-sim 1.0 counts it, see `CountedWriter`.
 
     Returns
     -------
@@ -259,9 +335,13 @@ def iteration(
     >>> [type(step).__name__ for step in iteration(toy, Loop.SIMULATE)]
     ['Compute', 'Compute', 'Issue', 'Compute', 'Issue', 'Wait', 'Wait']
     """
-    writer = Writer(workload, loop, compute_scale)
+    writer = (CountedWriter if counted else Writer)(workload, loop, compute_scale)
     layers = range(len(workload.layers))
     steps: list[Step] = [step for layer in layers for step in writer.forward(layer)]
+    before = False
     for layer, again in backward_order(workload, layers, recompute=recompute):
+        if again and not before:
+            steps += writer.tick(layer, Pass.RECOMPUTE)
         steps += writer.forward(layer, Pass.RECOMPUTE) if again else writer.backward(layer)
+        before = again
     return (*steps, *writer.end())

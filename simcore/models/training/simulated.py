@@ -66,24 +66,52 @@ class ChunkFabric:
 
     def __init__(self, network: Network, groups: Groups, chunks: int, *, in_order: bool = False) -> None:
         self.network, self.groups, self.chunks, self.in_order = network, groups, chunks, in_order
-        self._urgent = self._others = 0
+        self._urgent = self._others = self._counter = 0
         self._busy: dict[int, list[float]] = {}
 
     def issue(self, issue: Issue) -> Event:
         """Start a collective now: an urgent one goes ahead of all that is queued, another one behind."""
-        self._urgent += issue.urgent
-        self._others += self.in_order and not issue.urgent
         self._busy[issue.key] = list(self.network.busy)
-        return self.network.issue(
+        done = self.network.issue(
             issue.collective,
             issue.size,
             self.groups.sizes(issue.axis),
             chunks=self.chunks,
             label=f"{issue.axis.value} {issue.collective.value}, layer {issue.layer + 1}, {issue.part.value}",
-            priority=float(self._urgent if issue.urgent else -self._others),
+            priority=self._priority(urgent=issue.urgent),
             queue=issue.axis.value,
             positions=self.groups.positions(issue.axis),
         )
+        return done if done.triggered or not issue.update else self._later(done, issue.update)
+
+    def _priority(self, *, urgent: bool) -> float:
+        """Return the priority of the next collective.
+
+        ASTRA-sim 1.0 has one counter, which an urgent collective counts up and another one down. So the others among
+        themselves keep their order, and one that follows an urgent one goes ahead of those before that.
+        """
+        if self.network.convention.own_loop:
+            self._counter += 1 if urgent else -1
+            return float(self._counter - 1 if urgent else self._counter + 1)
+        self._urgent += urgent
+        self._others += self.in_order and not urgent
+        return float(self._urgent if urgent else -self._others)
+
+    def _later(self, done: Event, seconds: float) -> Event:
+        """Return an event that fires so much later than another one."""
+        clock, late = self.network.clock, Event(self.network.clock)
+
+        def wait(_: Event) -> None:
+            after = clock.at(clock.now + seconds)
+            assert after.callbacks is not None
+            after.callbacks.append(arrive)
+
+        def arrive(_: Event) -> None:
+            late.succeed(clock.now)
+
+        assert done.callbacks is not None
+        done.callbacks.append(wait)
+        return late
 
     def limit(self, issue: Issue) -> tuple[int, ...]:
         """Return the dimensions of a collective's group that were busiest since its start."""

@@ -77,6 +77,9 @@ class Layer:
         published workloads, biases and norms are left out.
     activations : float or None
         What one NPU hands on to the next layer, for the whole batch [B]; None where nobody says.
+    update : float
+        What follows each of its collectives in ASTRA-sim 1.0 before it counts as done, the update of its weights [s]:
+        10 ns in all published texts. Only the convention ``astra-sim`` counts it.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Layer:
     weight_gradient: Phase
     parameters: float | None = None
     activations: float | None = None
+    update: float = 10e-9
 
     def phases(self) -> tuple[tuple[Pass, Phase], ...]:
         """Return the three passes with their names."""
@@ -248,6 +252,9 @@ class Workload:
     checkpoints : tuple of int
         Layers (from 0) whose input is kept for the backward pass, first layer among them: blocks start here. Where
         activations are recomputed, a block's forward pass runs again before its backward pass.
+    initiates : tuple of int
+        Layers (from 0) before whose backward pass the forward pass of all since their checkpoint runs again; empty for
+        the last layer of each block.
     times : Times or None
         Where compute times come from a profile, what it predicted; None for a constant rate and for times that a file
         brings.
@@ -273,6 +280,7 @@ class Workload:
     dp: int
     source: str = ""
     checkpoints: tuple[int, ...] = (0,)
+    initiates: tuple[int, ...] = ()
     times: Times | None = field(default=None, compare=False, repr=False)
     ep: int = 1
     groups: Groups | None = None

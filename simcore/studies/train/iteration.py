@@ -60,7 +60,8 @@ class Iteration:
         workload, scale = deployment.workload, self.compute_scale
         if self.zero:
             return zero3(workload, self.loop, recompute=self.recompute, compute_scale=scale)
-        return iteration(workload, self.loop, recompute=self.recompute, compute_scale=scale)
+        counted = self.settings.convention.own_loop and self.loop is Loop.SIMULATE
+        return iteration(workload, self.loop, recompute=self.recompute, compute_scale=scale, counted=counted)
 
     def runs(
         self, deployment: Deployment, *, transfers: bool = True

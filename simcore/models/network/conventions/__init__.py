@@ -45,8 +45,8 @@ def convention(name: str, place: str = "convention") -> Convention:
 
     Examples
     --------
-    >>> convention("astra-sim").startup
-    5e-09
+    >>> convention("ASTRA-sim").name
+    'astra-sim'
     """
     if name.lower() not in CONVENTIONS:
         raise unknown_name(place, name, CONVENTIONS)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from simcore.models.network.conventions.astra import NANOSECOND, WholeNanoseconds
+from simcore.models.network.conventions.astra import WholeNanoseconds
 
 
 @dataclass(frozen=True)
 class AstraSim1(WholeNanoseconds):
-    """Counts as ASTRA-sim 1.0 does: 1 ns is added to a message and to a phase, 5 ns to a run.
+    """Counts as ASTRA-sim 1.0 does: 1 ns is added to a message and to a phase.
 
     Examples
     --------
@@ -22,7 +22,7 @@ class AstraSim1(WholeNanoseconds):
     1502
     """
 
-    startup: ClassVar[float] = 5 * NANOSECOND
+    own_loop: ClassVar[bool] = True
     memory: ClassVar[int] = 500_000
     per_step: ClassVar[int] = 1
     per_phase: ClassVar[int] = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +13,9 @@ from simcore.models.network.conventions.astra import WholeNanoseconds
 class AstraSim2(WholeNanoseconds):
     """Counts as ASTRA-sim 2 does: 10 ns are added to a step and to a phase, and a schedule is never read.
 
-    With its model of congestion messages wait for links, one by one: `by_message`.
+    With its model of congestion messages wait for links, one by one: `by_message`. What followed is ASTRA-sim since
+    March 2024: where chunks do not divide a buffer, the last one is sent as a whole one too. Before, and in 1.0, it
+    was as large as what was left.
 
     Examples
     --------
@@ -29,6 +32,17 @@ class AstraSim2(WholeNanoseconds):
     per_step: ClassVar[int] = 10
     per_phase: ClassVar[int] = 10
     ring_directions: ClassVar[int] = 2
+
+    def cut(self, size: float, chunks: int) -> Sequence[float]:
+        """Return chunks of ``floor(size / chunks)`` whole bytes; what is left is sent as one more of these.
+
+        Examples
+        --------
+        >>> ASTRA_SIM_2.cut(11, 4)
+        [2, 2, 2, 2, 2, 2]
+        """
+        chunk = max(1, int(size) // chunks)
+        return [chunk] * -(-int(size) // chunk)
 
 
 ASTRA_SIM_2 = AstraSim2("astra-sim-2")

@@ -34,8 +34,9 @@ class Convention(ABC):
         Whether the schedule is ascending whatever its user asks for.
     by_message : bool
         Whether messages are simulated one by one, see `simcore.models.network.simulation.links`.
-    startup : float
-        What a run takes before its first phase [s].
+    own_loop : bool
+        Whether a training iteration is counted by the loop of ASTRA-sim 1.0, see
+        `simcore.models.training.program.CountedWriter`, and one counter gives its collectives their priority.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Convention(ABC):
     first_come: ClassVar[bool] = False
     mirrors_gathers: ClassVar[bool] = False
     always_ascending: ClassVar[bool] = False
-    startup: ClassVar[float] = 0.0
+    own_loop: ClassVar[bool] = False
     by_message: bool = False
 
     def __str__(self) -> str:

@@ -39,6 +39,8 @@ class CollectiveView:
         What an all-reduce does in each dimension.
     positions : Positions, optional
         Where the group's NPUs sit, as of `simcore.models.network.distances.spread`.
+    outer : frozenset of int
+        Dimensions along which its NPUs are no neighbours, because groups of neighbours lie between them.
     """
 
     collective: Collective
@@ -50,6 +52,7 @@ class CollectiveView:
     in_flight: int = 1
     optimization: Optimization = Optimization.LOCAL
     positions: Positions | None = None
+    outer: frozenset[int] = frozenset()
 
     @property
     def convention(self) -> Convention:

@@ -11,6 +11,7 @@ from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import Convention
 from simcore.models.network.schedulers.ascending import Ascending
 from simcore.models.network.schedulers.base import CollectiveView, Scheduler
+from simcore.models.network.schedulers.seen import Seen
 
 _MEBIBYTE = 1048576
 
@@ -32,7 +33,7 @@ class Greedy(Scheduler):
     Attributes
     ----------
     loads : list of Load
-        One per dimension, in the order the last chunk left them: a sort keeps ties as they were.
+        One per dimension as `Seen`, in the order the last chunk left them: a sort keeps ties as they were.
 
     References
     ----------
@@ -43,6 +44,7 @@ class Greedy(Scheduler):
         self.loads: list[Load] = []
         self._relative: list[float] = []  # bandwidths over that of the first dimension
         self._planned_at = -1.0
+        self._seen = Seen((), ())
 
     @abstractmethod
     def least_gap(self, equal: float, convention: Convention) -> float:
@@ -56,9 +58,10 @@ class Greedy(Scheduler):
         """Plan all chunks of a collective, adding to the loads."""
         if view.collective is Collective.ALL_TO_ALL or view.optimization is not Optimization.LOCAL:
             return Ascending().plan(view)
-        if view.now != self._planned_at:
-            self.loads = [Load(d) for d in range(len(view.groups))]
-            self._relative = [bandwidth / view.bandwidths[0] for bandwidth in view.bandwidths]
+        self._seen = Seen.by(view)
+        if view.now != self._planned_at or len(self.loads) != len(self._seen.real):
+            self.loads = [Load(d) for d in range(len(self._seen.real))]
+            self._relative = [view.bandwidths[d] / view.bandwidths[0] for d in self._seen.real]
             self._planned_at = view.now
         convention, equal = view.convention, view.equal_chunks()[0]
         left = convention.bytes(view.size)
@@ -76,14 +79,14 @@ class Greedy(Scheduler):
         self.loads.sort(key=lambda load: load.amount)
         if gather:
             self.loads.reverse()
-        used = [load for load in self.loads if view.groups[load.dimension] > 1]
+        used = [load for load in self.loads if self._seen.groups[load.dimension] > 1]
         gap = self._gap(view, used)
         if gap < self.least_gap(equal, convention):
             return self._even(view, min(left, equal))
         size = self.chunk(left, equal, gap, convention)
-        order = tuple(load.dimension for load in used)
+        order = [load.dimension for load in used]
         self._charge(view, used, order, size)
-        return ChunkPlan(size, order, fused=False)
+        return self._plan(size, order)
 
     def _gap(self, view: CollectiveView, used: Sequence[Load]) -> float:
         """Return the chunk [B] that would lift the first dimension's load to the last one's."""
@@ -91,13 +94,13 @@ class Greedy(Scheduler):
         if view.collective is not Collective.ALL_GATHER:
             last = self.loads[-1]
             d = first.dimension
-            n = view.groups[d]
+            n = self._seen.groups[d]
             difference = abs(last.amount - first.amount)
             return difference * self._relative[d] / ((n - 1) / n) * _MEBIBYTE
         d = last.dimension
-        gap = abs(last.amount - first.amount) * self._relative[d] / (view.groups[d] - 1) * _MEBIBYTE
+        gap = abs(last.amount - first.amount) * self._relative[d] / (self._seen.groups[d] - 1) * _MEBIBYTE
         for load in used[:-1]:
-            gap /= view.groups[load.dimension]
+            gap /= self._seen.groups[load.dimension]
         return gap
 
     def _even(self, view: CollectiveView, size: float) -> ChunkPlan:
@@ -109,17 +112,21 @@ class Greedy(Scheduler):
         gather = view.collective is Collective.ALL_GATHER
         mirrored = gather and view.convention.mirrors_gathers
         self.loads.sort(key=lambda load: load.dimension, reverse=mirrored)
-        order = [d for d, p in enumerate(view.groups) if p > 1]
+        order = [d for d, p in enumerate(self._seen.groups) if p > 1]
         if gather and not mirrored:
             order.reverse()
         self._charge(view, [self.loads[d] for d in order], order, size)
-        return ChunkPlan(size, tuple(order), fused=False)
+        return self._plan(size, order)
+
+    def _plan(self, size: float, order: Sequence[int]) -> ChunkPlan:
+        """Return a chunk that takes dimensions, as they are seen, in this order."""
+        return ChunkPlan(size, tuple(self._seen.real[d] for d in order), fused=False)
 
     def _charge(self, view: CollectiveView, loads: Sequence[Load], dimensions: Sequence[int], size: float) -> None:
         """Add the load of a chunk; the order of the operations decides ties, so it is the original's."""
         gather, share, relative = view.collective is Collective.ALL_GATHER, view.convention.share, self._relative
         for load, d in zip(loads, dimensions, strict=True):
-            n = view.groups[d]
+            n = self._seen.groups[d]
             if gather:
                 load.amount += ((size / _MEBIBYTE) * (n - 1)) / relative[d]
                 size *= n

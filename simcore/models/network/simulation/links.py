@@ -20,7 +20,7 @@ from simcore.engine import Clock
 from simcore.models.network.algorithms import Algorithm, steps
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import ASTRA_SIM_2_AWARE
-from simcore.models.network.conventions.astra import NANOSECOND, link_latency
+from simcore.models.network.conventions.astra import NANOSECOND, link_latency, messages
 from simcore.models.network.simulation.log import LoggedPhase
 from simcore.models.network.topology import Block, Dimension
 
@@ -71,11 +71,15 @@ class Messages:
         self._latency = link_latency(dimension)
         self._direct = collective is Collective.ALL_TO_ALL or algorithm is Algorithm.DIRECT
         self._ring = not self._direct and algorithm is Algorithm.RING
-        self._steps = [
-            (step.parts, step.of, step.distance, step.reduces)
-            for step in steps(algorithm, collective, self.n)
-            for _ in range(step.times)
-        ]
+        self._steps = [step.distance for step in steps(algorithm, collective, self.n) for _ in range(step.times)]
+        self._sizes = {
+            size: [
+                (message, reduced)
+                for step, message, reduced in messages(algorithm, collective, self.n, size)
+                for _ in range(step.times)
+            ]
+            for size in set(chunks)
+        }
         self._mirrored = not self._direct and not self._ring
         self._npus = 1 if self._alike() else self.n
         self._free: dict[tuple[int, int], int] = {}
@@ -121,9 +125,8 @@ class Messages:
     def _send(self, npu: int, chunk: int) -> None:
         """Send the messages of a chunk's step; what has arrived before it was waited for counts at once."""
         step = self._at_step[npu, chunk]
-        parts, of, distance, _ = self._steps[step]
-        size = self.chunks[chunk] * parts // of
-        for peer in self._peers(npu, distance):
+        size, _ = self._sizes[self.chunks[chunk]][step]
+        for peer in self._peers(npu, self._steps[step]):
             route = [self._link(*ends) for ends in self._route(npu, peer)]
             self._hop(route, size, peer if self._npus > 1 else npu, chunk, step)
         self._check(npu, chunk)
@@ -181,9 +184,8 @@ class Messages:
             return
         del self._received[npu, chunk, step]
         self._at_step[npu, chunk] = -1  # reducing: a message of the next step waits
-        delay = ASTRA_SIM_2_AWARE.per_step
-        if self._steps[step][3]:
-            delay += ASTRA_SIM_2_AWARE.reduction(self.chunks[chunk], self.n)
+        _, reduced = self._sizes[self.chunks[chunk]][step]
+        delay = ASTRA_SIM_2_AWARE.per_step + ASTRA_SIM_2_AWARE.reduction(reduced)
         self._later(delay, lambda: self._next(npu, chunk, step + 1))
 
     def _next(self, npu: int, chunk: int, step: int) -> None:

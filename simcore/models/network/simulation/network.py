@@ -16,7 +16,7 @@ from simcore.models.network.bandwidths import check_bandwidths
 from simcore.models.network.chunks import ChunkPlan, Optimization, phases, settled_by_dimension
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import PHYSICAL, Convention
-from simcore.models.network.distances import Positions, spread
+from simcore.models.network.distances import Positions, spread, strided
 from simcore.models.network.phase_costs import PhaseCosts
 from simcore.models.network.ports import exchanged, is_plain, ports
 from simcore.models.network.schedulers.ascending import Ascending
@@ -195,7 +195,8 @@ class Network:
             return done.succeed(self.clock.now)
         self.ran.setdefault(collective, set()).update(d for d, p in enumerate(sizes) if p > 1)
         at = spread(self.topology, positions)
-        chosen = self.plans(collective, size, sizes, chunks, at) if plans is None else list(plans)
+        outer = strided(positions)
+        chosen = self.plans(collective, size, sizes, chunks, at, outer) if plans is None else list(plans)
         queue = "" if self.convention.shares_links else queue
         issued = Issued(done, len(chosen), label, priority, count)
         served = [self._served(plan, collective, sizes, queue, at) for plan in chosen]
@@ -246,18 +247,30 @@ class Network:
         return clock.at(end)
 
     def plans(
-        self, collective: Collective, size: float, groups: Sequence[int], chunks: int, at: Positions | None = None
+        self,
+        collective: Collective,
+        size: float,
+        groups: Sequence[int],
+        chunks: int,
+        at: Positions | None = None,
+        outer: frozenset[int] = frozenset(),
     ) -> list[ChunkPlan]:
         """Return the chunks of a collective issued now and the order of dimensions that the schedule gives each."""
-        return planned(self._scheduler, self.view(collective, size, groups, chunks, at))
+        return planned(self._scheduler, self.view(collective, size, groups, chunks, at, outer))
 
     def view(
-        self, collective: Collective, size: float, groups: Sequence[int], chunks: int, at: Positions | None = None
+        self,
+        collective: Collective,
+        size: float,
+        groups: Sequence[int],
+        chunks: int,
+        at: Positions | None = None,
+        outer: frozenset[int] = frozenset(),
     ) -> CollectiveView:
         """Return what a schedule sees of a collective issued now."""
         chunks = min(chunks, max(1, int(size)))  # no chunk of less than a byte
         settings = self.cost, self.in_flight, self.optimization
-        return CollectiveView(collective, size, tuple(groups), chunks, self.clock.now, *settings, at)
+        return CollectiveView(collective, size, tuple(groups), chunks, self.clock.now, *settings, at, outer)
 
     def idle_copy(self, algorithms: Sequence[Algorithm]) -> Network:
         """Return such a network with nothing under way, with other algorithms, on a clock of its own."""

@@ -132,7 +132,7 @@ def simulate_collective(
         _, ran = fastest(
             lambda count: run_fastest(network, collective, size, sizes, count, positions), lambda one: one.clock.now
         )
-    time = convention.after(ran.clock.now, convention.startup) if ran.phases else 0.0
+    time = ran.clock.now if ran.phases else 0.0
     counts = len({phase.chunk for phase in ran.log}), ran.phases, ran.clock.events
     return _finished(collective, time, ran.busy, ran.sent, bandwidths, *counts, ran.log, ran.algorithms)
 
