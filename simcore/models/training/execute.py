@@ -61,6 +61,8 @@ class Span:
         Dimension (from 0) that held this collective up: its busiest.
     ties : tuple of int
         Other dimensions that were as busy, to `TIE`.
+    times : int
+        How many equal ones it stands for; its times are those of the first then.
     """
 
     start: float
@@ -70,11 +72,12 @@ class Span:
     axis: Axis | None = None
     dimension: int | None = None
     ties: tuple[int, ...] = ()
+    times: int = 1
 
     @property
     def seconds(self) -> float:
-        """How long [s]."""
-        return self.end - self.start
+        """How long, in all that it stands for [s]."""
+        return (self.end - self.start) * self.times
 
 
 @dataclass

@@ -8,7 +8,7 @@ at most p micro-batches, where GPipe holds those of all m.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simpy.events import Event
@@ -20,6 +20,7 @@ from simcore.models.network.mapping import Axis
 from simcore.models.network.transfers import TransferLeg
 from simcore.models.training.execute import Log, Runner, Span, finish
 from simcore.models.training.program import Loop, PipelineOrder, Step, Writer, backward_order, blocks
+from simcore.models.training.repeated import BACK, ONWARDS, Lane, Repeated
 from simcore.models.training.simulated import ChunkFabric
 from simcore.models.training.workload import Pass, StagePipeline, Workload
 from simcore.progress import counter
@@ -295,10 +296,15 @@ def run_pipeline(
     turns = [list(order(pipeline, stage.index)) for stage in stages]
     count = counter("turns of stages", sum(map(len, turns)))
     running = _Running(clock, workload, pipeline, stages, sizes, route, loop, recompute, compute_scale, count)
-    for stage, own in zip(stages, turns, strict=True):
-        clock.process(running.program(stage, own))
     logs = tuple(stage.runner.log for stage in stages)
-    finish(clock, logs)
+    repeated = Repeated([running.lane(*each) for each in zip(stages, turns, strict=True)], count)
+    if repeated.applies() and repeated.run():
+        for stage, state in zip(stages, repeated.states, strict=True):
+            stage.most, stage.fabric.network.ledger.events = state.most, repeated.events
+    else:
+        for stage, own in zip(stages, turns, strict=True):
+            clock.process(running.program(stage, own))
+        finish(clock, logs)
     ends = [log.end for log in logs if log.end is not None]
     return PipelineRun(max(ends), logs, tuple(stage.most for stage in stages))
 
@@ -339,6 +345,37 @@ class _Running:
                 self.count()
         yield from stage.runner.whole(writer.end())
 
+    def lane(self, stage: _Stage, order: Sequence[tuple[bool, int]]) -> Lane:
+        """Return a stage as turns that repeat."""
+        m, first = self.pipeline.micro_batches, stage.layers[0]
+        scales = self.loop, self.compute_scale / m, 1.0 / m
+
+        def steps(forward: bool) -> Iterator[Step]:
+            writer = Writer(self.workload, *scales)
+            if forward:
+                return (step for layer in stage.layers for step in writer.forward(layer))
+            return self._backward(writer, stage, summed=False)
+
+        def last() -> tuple[Iterator[Step], Iterator[Step]]:
+            writer = Writer(self.workload, *scales)
+            return self._backward(writer, stage, summed=True), writer.end()
+
+        again = backward_order(self.workload, stage.layers, recompute=self.recompute)
+        kind = (
+            tuple(replace(self.workload.layers[layer], name="") for layer in stage.layers),
+            tuple((layer - first, recomputed) for layer, recomputed in again),
+        )
+        legs = {}
+        for channel, step in ((ONWARDS, 1), (BACK, -1)):
+            there = stage.index + step
+            inside = 0 <= there < len(self.stages)
+            legs[channel] = self.route(stage.index, there, self._size(stage.index, there)) if inside else ()
+        return Lane(stage.index, stage.layers, order, stage.fabric, stage.runner.log, kind, steps, last, legs)
+
+    def _size(self, here: int, there: int) -> float:
+        """Return the bytes of a message between neighbours [B]."""
+        return self.sizes[min(here, there)] / self.pipeline.micro_batches
+
     def _backward(self, writer: Writer, stage: _Stage, *, summed: bool) -> Iterator[Step]:
         for layer, again in backward_order(self.workload, stage.layers, recompute=self.recompute):
             yield from writer.forward(layer, Pass.RECOMPUTE) if again else writer.backward(layer, summed=summed)
@@ -359,6 +396,5 @@ class _Running:
             return
         box = self.stages[there].activations if step == 1 else self.stages[there].gradients
         what = f"{'activations' if step == 1 else 'gradient'} of micro-batch {micro_batch + 1} to stage {there + 1}"
-        size = self.sizes[min(stage.index, there)] / self.pipeline.micro_batches
-        legs = self.route(stage.index, there, size)
-        stage.fabric.send(legs, "onwards" if step == 1 else "back", what, box[micro_batch])
+        legs = self.route(stage.index, there, self._size(stage.index, there))
+        stage.fabric.send(legs, ONWARDS if step == 1 else BACK, what, box[micro_batch])

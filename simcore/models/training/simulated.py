@@ -310,7 +310,7 @@ def run_of(log: Log, network: Network) -> IterationRun:
         _algorithms(network),
         tuple(network.log),
         tuple(network.transfers),
-        network.clock.events,
+        network.clock.events + network.ledger.events,
     )
 
 

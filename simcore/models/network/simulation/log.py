@@ -79,6 +79,8 @@ class Ledger:
         Per dimension, what all phases took, and what of it was latency [s].
     phases : int
         Phases served.
+    events : int
+        Events of what was simulated once for all its repetitions, on a clock of its own.
     log : list of LoggedPhase
         Phases in the order they ended.
     transfers : list of LoggedTransfer
@@ -89,6 +91,13 @@ class Ledger:
         self.record = record
         self.busy, self.sent = [0.0] * dimensions, [0.0] * dimensions
         self.served, self.latency = [0.0] * dimensions, [0.0] * dimensions
-        self.phases = 0
+        self.phases = self.events = 0
         self.log: list[LoggedPhase] = []
         self.transfers: list[LoggedTransfer] = []
+
+    def add(self, other: Ledger, times: int = 1) -> None:
+        """Count what another ledger counted, so many times; logs are left alone."""
+        for mine, theirs in ((self.busy, other.busy), (self.sent, other.sent),
+                             (self.served, other.served), (self.latency, other.latency)):  # fmt: skip
+            mine[:] = [here + times * there for here, there in zip(mine, theirs, strict=True)]
+        self.phases += times * other.phases

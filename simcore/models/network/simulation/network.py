@@ -6,7 +6,7 @@ with chunks x phases and never with the number of NPUs. Where NPUs differ, use `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from simpy.events import Event
 
@@ -271,6 +271,18 @@ class Network:
         chunks = min(chunks, max(1, int(size)))  # no chunk of less than a byte
         settings = self.cost, self.in_flight, self.optimization
         return CollectiveView(collective, size, tuple(groups), chunks, self.clock.now, *settings, at, outer)
+
+    def add(self, other: Network, times: int = 1) -> None:
+        """Count what ran on a copy of this network, so many times."""
+        self.ledger.add(other.ledger, times)
+        for collective, dimensions in other.ran.items():
+            self.ran.setdefault(collective, set()).update(dimensions)
+
+    def occupy(self, behind: Mapping[int, tuple[float, Mapping[str, float]]]) -> None:
+        """Begin with messages under way: per dimension, until when its links and each channel are taken [s]."""
+        for d, (free, channels) in behind.items():
+            self._server(d, "").links_free = free
+            self._channels.update({(d, channel): until for channel, until in channels.items()})
 
     def idle_copy(self, algorithms: Sequence[Algorithm]) -> Network:
         """Return such a network with nothing under way, with other algorithms, on a clock of its own."""
