@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from simcore.plots import COLOURS, STYLE
 from simcore.results import Table
+from simcore.units import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,11 +32,13 @@ def _runs(table: Table) -> Figure:
     models = list(dict.fromkeys(table.column("model")))
     figure = Figure(figsize=(7.4, 1.9 * len(models)), layout="constrained")
     for axes, model in zip(figure.subplots(len(models), 1), models, strict=True):
-        gpus = sorted({row["gpus"] for row in table if row["model"] == model})
-        for index, system in enumerate(SYSTEMS):
-            own = {row["gpus"]: row["predicted"] for row in table if row["model"] == model and row["system"] == system}
-            at = [place + 0.2 * (index - 1.5) for place, count in enumerate(gpus) if count in own]
-            axes.bar(at, list(own.values()), 0.19, color=COLOURS[index + 1], label=system)
+        rows = [row for row in table if row["model"] == model]
+        gpus = sorted({row["gpus"] for row in rows})
+        ran = [system for system in SYSTEMS if any(row["system"] == system for row in rows)]
+        for index, system in enumerate(ran):
+            own = {row["gpus"]: row["predicted"] for row in rows if row["system"] == system}
+            at = [place + 0.2 * (index - (len(ran) - 1) / 2) for place, count in enumerate(gpus) if count in own]
+            axes.bar(at, list(own.values()), 0.19, color=COLOURS[SYSTEMS.index(system) + 1], label=system)
         axes.set_xticks(range(len(gpus)), [f"{count} GPUs" for count in gpus])
         axes.set_ylabel("samples per s")
         axes.set_title(model, fontsize=8)
@@ -49,7 +52,7 @@ def _chain(table: Table) -> Figure:
     figure = Figure(figsize=(5.4, 2.4), layout="constrained")
     axes = figure.subplots()
     rates = table.column("predicted")
-    labels = [f"{row['step']}\n{row['gpus']} GPU, batch {row['batch']}" for row in table]
+    labels = [f"{row['step']}\n{counted(row['gpus'], 'GPU')}, batch {row['batch']}" for row in table]
     bars = axes.barh(labels, rates, 0.7, color=COLOURS[5])
     axes.bar_label(bars, [f"{rate:.1f} ({rate / rates[0]:.2f}x)" for rate in rates], padding=2)
     axes.set_xlim(0, 1.25 * max(rates))

@@ -19,6 +19,7 @@ from simcore.studies.evaluate.result import Evaluation
 from simcore.studies.evaluate.slapo_grids import grids
 from simcore.studies.evaluate.slapo_runs import DEVICE, FP16, NETWORK, USABLE, Runs, placed, steps_of
 from simcore.studies.evaluate.targets import SLAPO
+from simcore.units import format_si
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,9 +49,9 @@ class SlapoEvaluation(Evaluation):
         """Return the tables as they are, and how they were made."""
         blocks: list[Block] = [Headline(self.title)]
         for table in self.data.values():
-            rows = [[_cell(row[name]) for name in table.columns] for row in table]
+            rows = [[_cell(name, row[name], table.units.get(name, "")) for name in table.columns] for row in table]
             keys = sum(1 for name in table.columns if name in {"model", "system", "grid", "step", "gpus"})
-            columns = [Column(name.replace("_", " "), left=_is_text(table, name)) for name in table.columns]
+            columns = [Column(_title(table, name), left=_is_text(table, name)) for name in table.columns]
             blocks.append(Grid(columns, rows, keys=max(keys, 1)))
         return [*blocks, Sentences("", self.sentences())]
 
@@ -66,10 +67,23 @@ def _is_text(table: Table, name: str) -> bool:
     return any(isinstance(value, str) for value in table.column(name))
 
 
-def _cell(value: object) -> str:
+def _title(table: Table, name: str) -> str:
+    """Return the name of a column, with its unit where the cells have none."""
+    rate = " [samples/s]" if table.units.get(name) == "samples_per_s" else ""
+    return name.replace("_", " ") + rate
+
+
+_SHARES = {"mape", "fitted_mape", "best_loses"}
+
+
+def _cell(name: str, value: object, unit: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "NO"
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return "" if value is None else str(value)
+    if name in _SHARES:
+        return f"{value:.2%}"
+    return format_si(value, unit.replace("_per_", "/")) if unit in {"B", "s", "FLOP_per_s"} else f"{value:.4g}"
 
 
 def evaluate(request: EvaluateRequest) -> SlapoEvaluation:
