@@ -13,15 +13,15 @@ from simcore.results import Table, to_json
 
 
 def _kinds(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from simcore.readers.zoo import kinds
+    from simcore.readers.catalogue import catalogued
 
-    return items(kinds(), incomplete)
+    return items(list(catalogued()), incomplete)
 
 
 def _names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from simcore.readers.zoo import names
+    from simcore.readers.catalogue import catalogued
 
-    return items(names(ctx.params["kind"]), incomplete)
+    return items(catalogued().get(ctx.params["kind"], []), incomplete)
 
 
 @click.command("zoo")
@@ -40,11 +40,10 @@ def command(kind: str | None, name: str | None, as_json: bool) -> None:
       libra-4d  LIBRA's prices for four dimensions, ring and full-mesh links counted in both directions
       sc245     Links, switches and NICs of the SC'22 study; ring and full-mesh links counted once
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
-    from simcore.readers.catalogue import DIRECTIONS, entries, entry, kind_of
-    from simcore.readers.zoo import kinds, names
+    from simcore.readers.catalogue import DIRECTIONS, catalogued, entries, entry, kind_of
 
     if kind is None:
-        listing = {each: names(each) for each in kinds()}
+        listing = catalogued()
         lines = [f"{each}: {', '.join(listed)}" for each, listed in listing.items()]
         lines.append("Show one with: simcore zoo KIND NAME")
         click.echo(to_json(listing) if as_json else "\n".join(lines), nl=not as_json)

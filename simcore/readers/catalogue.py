@@ -7,8 +7,10 @@ from itertools import takewhile
 from typing import Any
 
 from simcore.documents import parse
-from simcore.errors import InputError, unknown_name
+from simcore.errors import InputError, by_name, unknown_name
 from simcore.files import csv_rows
+from simcore.models.cluster.policies.options import option_defaults
+from simcore.models.cluster.policies.registry import POLICIES, policy_class
 from simcore.readers.profile_json import parse_document
 from simcore.readers.read import InputFile, read_entry
 from simcore.readers.zoo import kinds, names
@@ -47,7 +49,10 @@ class ZooEntry:
 
     @property
     def summary(self) -> str:
-        """One line for a list: the description, of a network after its sizes."""
+        """One line for a list: the description, of a network after its sizes, of a policy with options and source."""
+        if self.kind == POLICY_KIND:
+            options = ", ".join((self.fields or {})["options"])
+            return f"{self.description}{f' Options: {options}.' if options else ''} Source: {self.source}"
         dimensions = (self.fields or {}).get("dimensions", []) if self.kind == "networks" else []
         sizes = " x ".join(str(each["size"]) for each in dimensions)
         return f"{sizes}: {self.description}" if sizes else self.description
@@ -76,6 +81,33 @@ DIRECTIONS = {
 """What a reader must know of the bandwidths of a kind."""
 
 
+POLICY_KIND = "policies"
+"""A kind without files: the scheduling policies, which are code."""
+
+
+def catalogued() -> dict[str, list[str]]:
+    """Return all kinds with the names of their entries.
+
+    Examples
+    --------
+    >>> "tiresias" in catalogued()["policies"]
+    True
+    """
+    listed = {kind: names(kind) for kind in kinds()} | {POLICY_KIND: sorted(POLICIES)}
+    return dict(sorted(listed.items()))
+
+
+def _policy(name: str) -> ZooEntry:
+    """Describe a policy by its class: the first line says what it does, ``Source:`` where the rule is from."""
+    policy = policy_class(name)
+    text = " ".join((policy.__doc__ or "").split("\n    Attributes\n")[0].split())
+    rule, _, source = text.partition("Source:")
+    options = {option: str(value) for option, value in option_defaults(policy).items()}
+    first, _, rest = rule.strip().partition(". ")
+    fields = {"rule": rest.strip(), "options": options}
+    return ZooEntry(POLICY_KIND, name, f"{first.removesuffix('.')}.", source.strip(), fields=fields)
+
+
 def entries(kind: str) -> list[ZooEntry]:
     """Return all entries of one kind, sorted by name.
 
@@ -90,7 +122,7 @@ def entries(kind: str) -> list[ZooEntry]:
     ['libra-3d', 'libra-4d', 'sc245']
     """
     kind = kind_of(kind)
-    return [entry(kind, name) for name in names(kind)]
+    return [entry(kind, name) for name in catalogued()[kind]]
 
 
 def entry(kind: str, name: str) -> ZooEntry:
@@ -107,8 +139,11 @@ def entry(kind: str, name: str) -> ZooEntry:
     'Ring'
     """
     kind = kind_of(kind)
-    if name.lower() not in {known.lower() for known in names(kind)}:
-        raise unknown_name("NAME", name, names(kind))
+    known = by_name(name, catalogued()[kind])
+    if known is None:
+        raise unknown_name("NAME", name, catalogued()[kind])
+    if kind == POLICY_KIND:
+        return _policy(known)
     file = read_entry(kind, name, "NAME", kind)
     read = {".json": _from_profile, ".csv": _from_csv}.get(file.path.suffix, _from_yaml)
     return read(kind, file)
@@ -116,11 +151,11 @@ def entry(kind: str, name: str) -> ZooEntry:
 
 def kind_of(wanted: str) -> str:
     """Return the kind that a word means: any case, one or many."""
-    for kind in kinds():
+    for kind in catalogued():
         one = f"{kind.removesuffix('ies')}y" if kind.endswith("ies") else kind.removesuffix("s")
         if wanted.lower() in {kind, one}:
             return kind
-    raise unknown_name("KIND", wanted, kinds())
+    raise unknown_name("KIND", wanted, catalogued())
 
 
 def _from_csv(kind: str, file: InputFile) -> ZooEntry:

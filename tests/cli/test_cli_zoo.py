@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from simcore.cli.main import run
 from simcore.cli.zoo import command
+from simcore.models.cluster.policies.registry import POLICIES
 from simcore.readers import zoo
 
 
@@ -57,6 +58,16 @@ def test_one_entry():
     document = json.loads(invoke("networks", "4D", "--json"))
     assert document["fields"]["dimensions"][3] == {"block": "Switch", "size": 8, "level": "Pod", "latency": "1 ns"}
     assert document["source"]
+
+
+def test_policies_with_options_and_sources():
+    lines = {line.split()[0]: line for line in invoke("policies").splitlines()[1:]}
+    assert list(lines) == sorted(POLICIES)
+    assert all("Source: " in line and not line.endswith("Source: ") for line in lines.values())
+    assert "Options: restart, thresholds. Source: Gu et al., NSDI 2019" in lines["tiresias"]
+    assert json.loads(invoke("policy", "TIRESIAS", "--json"))["fields"]["options"] == {
+        "restart": "-1.0", "thresholds": "18000",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", zoo.kinds())

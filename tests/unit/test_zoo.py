@@ -62,7 +62,7 @@ def test_the_order_of_gpu_types_is_the_files(tmp_path):
         ("gpus: [v100]", "found a list, expected a mapping"),
         ("gpus: {v100: 8, v100: 9}", "'v100' a second time"),
         ("name: a\ngpu: {v100: 8}", "found "),
-        ("gpus: {v100: 8}\nnodes: 3", "line 2: found 'nodes', expected one of name, source, gpus"),
+        ("gpus: {v100: 8}\nnodes: 3", "line 2, field 'nodes': found 3, expected a list"),
         ("gpus: {v100: 8", "broken YAML"),
         ("", "found an empty file"),
     ],

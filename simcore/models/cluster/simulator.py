@@ -18,10 +18,11 @@ from simcore.errors import RunError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.log import PlacementLog
+from simcore.models.cluster.node_room import NodeRoom
 from simcore.models.cluster.placement import Placement, class_gangs
 from simcore.models.cluster.placers import Packed, Placer
 from simcore.models.cluster.policy import Decision, Policy
-from simcore.models.cluster.room import Change, NodeRoom, Room
+from simcore.models.cluster.room import Change, Room
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
 from simcore.models.cluster.ties import TOLERANCE
@@ -123,8 +124,8 @@ class _Simulation:
         self._nodes: NodeRoom | None = None
         kinds = (cluster, self._free, trace.classes, self._view.class_index, gangs)
         if cluster.nodes:
-            self._nodes = NodeRoom(*kinds, placer or Packed())
-        self._view.open_room(self._nodes or Room(*kinds))
+            self._nodes = NodeRoom(*kinds, placer or Packed(), self._states.placement, elastic=not policy.gang)
+        self._view.open_room(self._nodes or Room(*kinds, self._states.placement))
         self._indices: dict[Placement, int] = {}
         self._clock = Clock(None if progress is None else lambda now: progress(now, self._finished))
 

@@ -227,9 +227,10 @@ class View:
         states = self._states
         left, placement = states.left[row], states.placement[row]
         if placement is not None:
-            worked = max(0.0, self.now - states.since[row] - states.delay[row])
-            left = max(0.0, left - worked / placement.step_time)
-        return left * self.gang(row).step_time
+            worked = self.now - states.since[row] - states.delay[row]
+            if worked > 0.0:
+                left = max(0.0, left - worked / placement.step_time)
+        return left * self.gangs[self.class_index[row]].step_time
 
     def _duration(self, row: int) -> float:
         return self._durations[row]

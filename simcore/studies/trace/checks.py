@@ -13,10 +13,10 @@ from simcore.errors import InputError, field, unknown_name
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, Trace, WorkUnit
 from simcore.models.cluster.metrics import oversubscription
+from simcore.models.cluster.node_room import NodeRoom
 from simcore.models.cluster.placement import Placement, class_gangs
 from simcore.models.cluster.placers import Placer
 from simcore.models.cluster.policy import Policy
-from simcore.models.cluster.room import NodeRoom
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
 

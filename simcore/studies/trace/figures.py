@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore import plots as style
-from simcore.models.cluster.policies.registry import POLICIES
+from simcore.models.cluster.policies.registry import EXPERIMENT
 from simcore.plots import Mark, digits, marks, new_figure, show_times, show_times_by_logarithm, time_unit
 from simcore.results import Table
 from simcore.units import times_as_long
@@ -30,7 +30,7 @@ LOGARITHMIC = 100.0
 
 def policy_marks(policies: Sequence[str]) -> dict[str, Mark]:
     """Return how each policy is drawn: in the same colour in every figure and run, whatever stands beside it."""
-    return marks(policies, list(POLICIES))
+    return marks(policies, EXPERIMENT)
 
 
 def jct_makespan(table: Table, caption: str) -> Figure:

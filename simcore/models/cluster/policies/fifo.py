@@ -9,8 +9,8 @@ from simcore.models.cluster.view import View
 class Fifo(StrictQueue):
     """One strict queue per GPU type and virtual cluster: the head starts when its full gang fits, and blocks the rest.
 
-    The order is row order. No back-fill, no preemption; a started job keeps its gang to its end. The rule is that of
-    YARN's capacity scheduler with gangs, as in Jeon et al., USENIX ATC 2019.
+    The order is row order. No back-fill, no preemption; a started job keeps its gang to its end. Source: YARN's
+    capacity scheduler with gangs, as in Jeon et al., USENIX ATC 2019.
     """
 
     def keys(self, view: View) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Collection
 from heapq import heappop, heappush
 from typing import Any
@@ -46,3 +47,31 @@ class StrictQueue(Policy):
                 while queue and room.start(queue[0][1]):
                     heappop(queue)
         return Decision(room.changes) if room is not None and room.changes else NOTHING
+
+
+class OpenQueue(StrictQueue):
+    """One queue per GPU type and virtual cluster, from which all jobs that fit start; a subclass writes `keys`."""
+
+    def decide(self, view: View) -> Decision:
+        """Start what fits, in order."""
+        touched = {number for row in view.finished for number in self._freed[self._pool[row]]}
+        for row in view.arrived:
+            insort(self._queues[self._pool[row]], (self._keys[row], row))
+            touched.add(self._pool[row])
+        room = view.room()
+        for number in sorted(touched):
+            self._queues[number] = _start(room, self._queues[number])
+        return Decision(room.changes) if room.changes else NOTHING
+
+
+def _start(room: Room, queue: list[tuple[Any, int]]) -> list[tuple[Any, int]]:
+    """Start what fits, and return what still waits; where a gang does not fit no larger one does."""
+    waits, least = [], float("inf")
+    for entry in queue:
+        size = room.size(entry[1])
+        if size < least:
+            if room.start(entry[1]):
+                continue
+            least = size
+        waits.append(entry)
+    return waits

@@ -18,7 +18,21 @@ POLICIES = {
     "fifo": "simcore.models.cluster.policies.fifo:Fifo",
     "easyscale-homo": "simcore.models.cluster.policies.easyscale.policy:EasyScaleHomo",
     "easyscale-heter": "simcore.models.cluster.policies.easyscale.policy:EasyScaleHeter",
+    "fifo-skip": "simcore.models.cluster.policies.fifo_skip:FifoSkip",
+    "easy-backfill": "simcore.models.cluster.policies.easy_backfill:EasyBackfill",
+    "conservative-backfill": "simcore.models.cluster.policies.conservative_backfill:ConservativeBackfill",
     "sjf": "simcore.models.cluster.policies.sjf:Sjf",
+    "qssf": "simcore.models.cluster.policies.qssf:Qssf",
+    "srtf": "simcore.models.cluster.policies.srtf:Srtf",
+    "srsf": "simcore.models.cluster.policies.srsf:Srsf",
+    "las": "simcore.models.cluster.policies.las:Las",
+    "tiresias": "simcore.models.cluster.policies.tiresias:Tiresias",
+    "gittins": "simcore.models.cluster.policies.gittins:Gittins",
+    "priority": "simcore.models.cluster.policies.priority:Priority",
+    "drf": "simcore.models.cluster.policies.drf:Drf",
+    "gavel": "simcore.models.cluster.policies.gavel:Gavel",
+    "themis": "simcore.models.cluster.policies.themis:Themis",
+    "optimus": "simcore.models.cluster.policies.optimus:Optimus",
 }
 
 
@@ -45,11 +59,27 @@ def find_policy(text: str, place: str = "policies") -> Policy:
     (True, EasyScaleHeter(max_waste=0.2, max_growth=4.0))
     """
     name, options = _split(text)
+    return with_options(policy_class(name, place), options, f"{place} {name}")
+
+
+def policy_class(name: str, place: str = "policies") -> type[Policy]:
+    """Return the class that a name without options means.
+
+    Raises
+    ------
+    InputError
+        If there is no such policy, or it is none.
+
+    Examples
+    --------
+    >>> policy_class("sjf").oracle
+    True
+    """
     policy = load(name, ENTRY_POINTS, POLICIES, place)
     if not (isinstance(policy, type) and issubclass(policy, Policy) and policy.decide is not Policy.decide):
         expected = "a class derived from simcore.cluster.Policy that has a method decide(view)"
         raise InputError(place, f"'{name}', which is no policy", expected)
-    return with_options(policy, options, f"{place} {name}")
+    return policy
 
 
 def listed(text: str) -> list[str]:

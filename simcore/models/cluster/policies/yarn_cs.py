@@ -14,6 +14,7 @@ class YarnCs(Policy):
 
     This is the serial baseline of the published figure, not a capacity scheduler: there is no packing. A job that
     arrives with an earlier row than the running one takes over, as in the published code; what was done is kept.
+    Source: artifact of EasyScale (SC'23).
     """
 
     def prepare(self, view: View) -> None:

@@ -27,7 +27,7 @@ class EasyScaleHeter(Policy):
     """Start new jobs on one GPU each, then grow running ones, the largest gain per GPU first, once per round.
 
     A job starts with its slowest proposal, one GPU that runs all its threads, and is never shrunk or preempted.
-    Heterogeneous jobs use all GPU types, the others their preferred one.
+    Heterogeneous jobs use all GPU types, the others their preferred one. Source: Li et al., SC 2023 (EasyScale).
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ class EasyScaleHeter(Policy):
 
 @dataclass
 class EasyScaleHomo(EasyScaleHeter):
-    """The same, with every job on its preferred GPU type."""
+    """EasyScale with every job on its preferred GPU type. Source: Li et al., SC 2023 (EasyScale)."""
 
     all_types: ClassVar[bool] = False
 

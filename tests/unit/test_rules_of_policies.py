@@ -1,0 +1,177 @@
+"""Three scenarios per policy, each small enough to work out by hand: when does every job start and end?"""
+
+import pytest
+import simcore
+from simcore.cluster import Cluster, Node, cluster_of_nodes
+from simcore.errors import InputError
+from simcore.models.cluster.policies.registry import POLICIES, find_policy
+from simcore.traces import durations
+
+
+def run(policy, gpus, jobs, more="", **how):
+    """Return (start, end) of jobs given as (submission, duration, GPUs, further columns...)."""
+    head = "name,submit_s,duration_s,gpus" + (f",{more}" if more else "")
+    text = "\n".join([head, *(f"j{i}," + ",".join(map(str, job)) for i, job in enumerate(jobs))])
+    cluster = gpus if isinstance(gpus, Cluster) else Cluster("c", ("v100",), (gpus,))
+    trace = durations.with_types(durations.read(text, "t"), cluster)
+    how = {"interval": "event", "startup_delay": 0.0, **how}
+    table = simcore.trace(trace, cluster=cluster, policies=[policy], **how).jobs
+    return list(zip(table.column("start_s"), table.column("end_s"), strict=True))
+
+
+BLOCKED = [(0, 10, 3), (1, 10, 2), (2, 5, 1), (3, 20, 1)]  # on 4 GPUs: the second waits for the first
+SCENARIOS = [
+    # the head blocks all behind it
+    ("fifo", 4, BLOCKED, [(0, 10), (10, 20), (10, 15), (10, 30)]),
+    ("fifo", 1, [(0, 5, 1), (0, 1, 1), (3, 1, 1)], [(0, 5), (5, 6), (6, 7)]),
+    # rows may stand in any order
+    ("fifo", 2, [(3, 5, 1), (0, 10, 1), (2, 1, 2)], [(11, 16), (0, 10), (10, 11)]),
+    # who fits is let past: the third at once, the fourth when the third is done
+    ("fifo-skip", 4, BLOCKED, [(0, 10), (10, 20), (2, 7), (7, 27)]),
+    ("fifo-skip", 2, [(0, 4, 1), (0, 4, 2), (1, 4, 1), (4, 4, 1)], [(0, 4), (8, 12), (1, 5), (4, 8)]),
+    ("fifo-skip", 2, [(0, 5, 2), (1, 5, 2), (2, 1, 1)], [(0, 5), (5, 10), (10, 11)]),
+    # the third ends before the head's reservation at 10; the fourth fits beside the head
+    ("easy-backfill", 4, BLOCKED, [(0, 10), (10, 20), (2, 7), (7, 27)]),
+    # on 3 GPUs the fourth would delay the head, which needs all three at 10
+    ("easy-backfill", 3, [(0, 10, 2), (1, 10, 3), (2, 5, 1), (3, 20, 1)], [(0, 10), (10, 20), (2, 7), (20, 40)]),
+    # a user who says too much keeps the third from starting
+    ("easy-backfill:estimate=user", 3, [(0, 10, 2, ""), (1, 10, 3, ""), (2, 5, 1, 50)],
+     [(0, 10), (10, 20), (20, 25)]),
+    # the fourth delays nobody before it: the third is planned at 20, when one GPU is left over
+    ("conservative-backfill", 3, [(0, 10, 2), (1, 10, 3), (2, 10, 2), (3, 7, 1)],
+     [(0, 10), (10, 20), (20, 30), (3, 10)]),
+    # EASY lets the last start at 3 and delay the third; conservative does not
+    ("easy-backfill", 3, [(0, 10, 2), (1, 10, 2), (2, 5, 3), (3, 20, 1)], [(0, 10), (10, 20), (23, 28), (3, 23)]),
+    ("conservative-backfill", 3, [(0, 10, 2), (1, 10, 2), (2, 5, 3), (3, 20, 1)],
+     [(0, 10), (10, 20), (20, 25), (25, 45)]),
+    ("conservative-backfill:depth=1", 4, BLOCKED, [(0, 10), (10, 20), (10, 15), (10, 30)]),
+    # shortest first, and the head blocks
+    ("sjf", 1, [(0, 10, 1), (1, 5, 1), (2, 3, 1)], [(0, 10), (13, 18), (10, 13)]),
+    ("sjf", 2, [(0, 10, 1), (1, 2, 2), (2, 3, 1)], [(0, 10), (10, 12), (12, 15)]),
+    ("sjf:estimate=user", 1, [(0, 10, 1, ""), (1, 5, 1, 1), (2, 3, 1, 9)], [(0, 10), (10, 15), (15, 18)]),
+    # least duration times GPUs first
+    ("qssf", 2, [(0, 4, 2), (1, 3, 2), (2, 5, 1)], [(0, 4), (9, 12), (4, 9)]),
+    ("qssf", 1, [(0, 4, 1), (1, 3, 1), (2, 2, 1)], [(0, 4), (6, 9), (4, 6)]),
+    ("qssf:estimate=user", 1, [(0, 4, 1, ""), (1, 3, 1, 1), (2, 2, 1, 2)], [(0, 4), (4, 7), (7, 9)]),
+    # a shorter job takes over; what was done is kept
+    ("srtf", 1, [(0, 10, 1), (1, 2, 1), (2, 3, 1)], [(0, 15), (1, 3), (3, 6)]),
+    # the running job has 2 s left when one of 3 comes
+    ("srtf", 1, [(0, 10, 1), (8, 3, 1)], [(0, 10), (10, 13)]),
+    # the gang of 2 does not fit beside the shortest; the longest does
+    ("srtf", 2, [(0, 10, 1), (0, 2, 1), (0, 4, 2)], [(0, 14), (0, 2), (2, 6)]),
+    # each restart costs 1 s
+    ("srtf:restart=1", 1, [(0, 10, 1), (1, 2, 1)], [(0, 13), (1, 3)]),
+    # 4 s on one GPU are less service than 3 s on two
+    ("srsf", 2, [(0, 3, 2), (0, 4, 1)], [(4, 7), (0, 4)]),
+    ("srtf", 2, [(0, 3, 2), (0, 4, 1)], [(0, 3), (3, 7)]),
+    ("srsf", 1, [(0, 10, 1), (1, 2, 1), (2, 3, 1)], [(0, 15), (1, 3), (3, 6)]),
+    # 12 GPU s are left of the first, the second has 5
+    ("srsf", 2, [(0, 10, 2), (4, 5, 1)], [(0, 15), (4, 9)]),
+    # the newcomer runs until it has as much, then they take turns of 2 s, by row
+    ("las:quantum=2", 1, [(0, 6, 1), (2, 2, 1)], [(0, 8), (2, 4)]),
+    ("las:quantum=1", 1, [(0, 2, 1), (0, 2, 1)], [(0, 3), (1, 4)]),
+    # by service the gang of 2 is done for longer after 2 s than the single job
+    ("las:quantum=2", 2, [(0, 4, 2), (0, 4, 1)], [(0, 8), (2, 6)]),
+    ("las:quantum=2,two_dimensional=no", 2, [(0, 4, 2), (0, 4, 1)], [(0, 6), (2, 8)]),
+    # the first falls to the second queue at 5 GPU s, and ends after the second job
+    ("tiresias:thresholds=5", 1, [(0, 10, 1), (1, 4, 1)], [(0, 14), (5, 9)]),
+    # within a queue nobody is stopped
+    ("tiresias:thresholds=100", 1, [(0, 10, 1), (1, 4, 1)], [(0, 10), (10, 14)]),
+    # a gang of 2 gets to 6 GPU s in 3 s
+    ("tiresias:thresholds=6", 2, [(0, 5, 2), (1, 2, 1)], [(0, 7), (3, 5)]),
+    # the higher priority takes over at once
+    ("priority", 1, [(0, 10, 1, 1), (2, 3, 1, 5)], [(0, 13), (2, 5)]),
+    ("priority", 1, [(0, 10, 1, 1), (2, 3, 1, 1)], [(0, 10), (10, 13)]),
+    # the gang of 2 does not fit beside the second job, and the third fills the gap until it does
+    ("priority", 2, [(0, 10, 2, ""), (2, 3, 1, 5), (3, 4, 1, -1)], [(0, 13), (2, 5), (3, 15)]),
+    # half of the jobs take 1, half 10: one that got 1 gives way to a new one
+    ("gittins:quantum=1", 1, [(0, 10, 1), (0, 1, 1)], [(0, 11), (1, 2)]),
+    ("gittins:quantum=1", 1, [(0, 2, 1), (0, 2, 1)], [(0, 2), (2, 4)]),
+    ("gittins:quantum=1", 1, [(0, 1, 1), (5, 10, 1), (7, 1, 1)], [(0, 1), (5, 16), (7, 8)]),
+    # bob's first job goes before ann's second
+    ("drf", 2, [(0, 5, 1, "ann"), (0, 5, 1, "ann"), (0, 5, 1, "bob")], [(0, 5), (5, 10), (0, 5)]),
+    ("drf", 4, [(0, 5, 2, "ann"), (0, 5, 2, "ann"), (0, 5, 1, "bob"), (0, 5, 1, "bob")],
+     [(0, 5), (5, 10), (0, 5), (0, 5)]),
+    # ann's head does not fit and blocks her alone
+    ("drf", 2, [(0, 5, 1, "bob"), (1, 5, 2, "ann"), (1, 5, 1, "ann"), (2, 5, 1, "bob")],
+     [(0, 5), (7, 12), (12, 17), (2, 7)]),
+    # at 0 both are treated alike; at 4 the other one has waited as long as it runs
+    ("themis:lease=4,filter=0.9", 1, [(0, 8, 1), (0, 4, 1)], [(0, 12), (4, 8)]),
+    ("themis:lease=2,filter=1", 1, [(0, 6, 1)], [(0, 6)]),
+    ("themis:lease=10,filter=0.5", 2, [(0, 6, 1), (0, 6, 1), (0, 6, 1)], [(0, 6), (0, 6), (6, 12)]),
+    # jobs take turns of a round
+    ("gavel:round=2", 1, [(0, 4, 1), (0, 4, 1)], [(0, 6), (2, 8)]),
+    ("gavel:round=2", 2, [(0, 4, 1), (0, 4, 1)], [(0, 4), (0, 4)]),
+    ("gavel:round=2", 1, [(0, 2, 1), (1, 2, 1)], [(0, 2), (2, 4)]),
+    # a job of 2 GPUs alone has both; a second one takes one of them at the next round
+    ("optimus:round=5", 2, [(0, 10, 2)], [(0, 10)]),
+    ("optimus:round=5", 2, [(0, 10, 2), (5, 10, 1)], [(0, 15), (5, 15)]),
+    ("optimus:round=5", 2, [(0, 10, 1), (0, 10, 1), (0, 10, 1)], [(0, 10), (0, 10), (10, 20)]),
+]  # fmt: skip
+
+
+def columns(policy, jobs):
+    if len(jobs[0]) == 3:
+        return ""
+    return {"priority": "priority", "drf": "user"}.get(policy, "estimate_s")
+
+
+@pytest.mark.parametrize(("policy", "gpus", "jobs", "expected"), SCENARIOS)
+def test_a_scenario(policy, gpus, jobs, expected):
+    assert run(policy, gpus, jobs, columns(policy, jobs)) == expected
+
+
+def test_every_policy_has_three_scenarios():
+    counts = {name: sum(case[0].split(":")[0] == name for case in SCENARIOS) for name in POLICIES}
+    elsewhere = {"yarn-cs", "easyscale-homo", "easyscale-heter"}  # test_policies.py
+    assert {name for name, count in counts.items() if count < 3} == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        ("sjf:estimate=guess", "option 'estimate': found 'guess', expected one of exact, noisy, user"),
+        ("sjf:noise=-1", "option 'noise': found -1, expected a number from 0 to 10"),
+        ("tiresias:thresholds=5/3", "option 'thresholds': found '5/3', expected growing numbers"),
+        ("tiresias:thresholds=x", "option 'thresholds'"),
+        ("las:quantum=0", "option 'quantum': found 0, expected a number of seconds above 0"),
+        ("themis:filter=2", "option 'filter': found 2"),
+        ("gavel:round=-1", "option 'round'"),
+        ("srtf:restart=1e10", "option 'restart'"),
+    ],
+)
+def test_options_that_make_no_sense(policy, message):
+    with pytest.raises(InputError, match=message):
+        find_policy(policy)
+
+
+def test_noise_is_repeatable_and_does_something():
+    jobs = [(0, 10 + row, 1) for row in range(30)]
+    first, again, other = (run(f"sjf:estimate=noisy,seed={seed}", 1, jobs) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_a_gang_of_first_rank_makes_room_on_fragmented_nodes():
+    """Two singles sit on two nodes of 2: a gang of 2 comes first, and one of them moves to the other's node."""
+    nodes = cluster_of_nodes("c", [Node("v100", 2), Node("v100", 2)])
+    jobs = [(0, 10, 2, 1), (0, 10, 1, 1), (0, 10, 1, 1)]
+    assert run("priority", nodes, jobs, "priority") == [(0, 10), (0, 10), (0, 10)]
+    jobs = [(0, 3, 1, 1), (0, 10, 2, 0), (1, 10, 1, 1), (4, 10, 2, 5)]
+    assert run("priority", nodes, jobs, "priority")[3] == (4, 14)
+
+
+def test_gavel_runs_jobs_on_the_type_where_they_are_fast():
+    """Two jobs on one GPU of each type: the one that gains 4 times there has the fast one."""
+    from simcore.cluster import JobClass, StepTimes, build_trace
+
+    cluster = Cluster("c", ("v100", "t4"), (1, 1))
+    kinds = [JobClass("steep", 1, 1, True, "v100"), JobClass("flat", 1, 1, True, "v100")]
+    times = StepTimes("s", {("steep", 1, "v100"): 1.0, ("steep", 1, "t4"): 4.0, ("flat", 1, "v100"): 1.0,
+                            ("flat", 1, "t4"): 1.0})  # fmt: skip
+    trace = build_trace("t", ["a", "b"], [0.0, 0.0], [8.0, 8.0], kinds)
+    result = simcore.trace(
+        trace, cluster=cluster, rates=times, policies=["gavel:round=100"], interval="event", startup_delay=0
+    )
+    assert result.jobs.column("end_s") == [8.0, 8.0]
+    assert result.jobs.column("gpu_seconds_v100") == [8.0, 0.0]
