@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from simcore.studies.trace import TraceRequest, TraceResult, trace
     from simcore.studies.train import TrainRequest, TrainResult, train
     from simcore.studies.validate import ValidateRequest, ValidateResult, validate
+    from simcore.studies.verify import VerifyRequest, VerifyResult, verify
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -54,6 +55,8 @@ __getattr__, __dir__ = attach(
         "TrainResult": "simcore.studies.train",
         "ValidateRequest": "simcore.studies.validate",
         "ValidateResult": "simcore.studies.validate",
+        "VerifyRequest": "simcore.studies.verify",
+        "VerifyResult": "simcore.studies.verify",
         "collective": "simcore.studies.collective",
         "evaluate": "simcore.studies.evaluate",
         "iteration": "simcore.studies.iteration",
@@ -69,6 +72,7 @@ __getattr__, __dir__ = attach(
         "trace": "simcore.studies.trace",
         "train": "simcore.studies.train",
         "validate": "simcore.studies.validate",
+        "verify": "simcore.studies.verify",
     },
 )
 
@@ -100,6 +104,8 @@ __all__ = [
     "TrainResult",
     "ValidateRequest",
     "ValidateResult",
+    "VerifyRequest",
+    "VerifyResult",
     "__version__",
     "collective",
     "evaluate",
@@ -116,4 +122,5 @@ __all__ = [
     "trace",
     "train",
     "validate",
+    "verify",
 ]

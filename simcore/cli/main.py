@@ -36,6 +36,7 @@ COMMANDS = {
     "memory": ("simcore.cli.memory", "Say whether a model's training fits on GPUs, and what makes it fit."),
     "search": ("simcore.cli.search", "Find the fastest layout of a model's training on GPUs that fits."),
     "schedule": ("simcore.cli.schedule", "Predict what each step of a training schedule changes."),
+    "verify": ("simcore.cli.verify", "Hold a torch module after a training schedule against the module itself."),
     "rates": ("simcore.cli.rates", "Predict a model's step times on profiled devices, as trace --rates reads them."),
     "validate": ("simcore.cli.validate", "Hold the model against measured rows, its error beside their noise."),
     "zoo": ("simcore.cli.zoo", "List and show the clusters, networks, rates and other data that simcore ships."),

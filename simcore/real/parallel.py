@@ -10,32 +10,23 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
-from torch.distributed.tensor import DTensor, Replicate, Shard
+from torch.distributed.tensor import DTensor
 from torch.distributed.tensor.debug import CommDebugMode
-from torch.distributed.tensor.parallel import (
-    ColwiseParallel,
-    PrepareModuleInput,
-    PrepareModuleOutput,
-    RowwiseParallel,
-    SequenceParallel,
-    loss_parallel,
-    parallelize_module,
-)
+from torch.distributed.tensor.parallel import loss_parallel
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from simcore.errors import InputError
-
-if TYPE_CHECKING:
-    from simcore.real.language import Gpt, Llama
+from simcore.real.language import Stack, Translator
+from simcore.real.schedule.shard import cut, kinds
 
 COLLECTIVES: Mapping[str, str] = {
     "all_reduce": "all-reduce", "all_gather_into_tensor": "all-gather", "reduce_scatter_tensor": "reduce-scatter",
@@ -103,7 +94,7 @@ def fake_ranks(count: int) -> Iterator[None]:
         distributed.destroy_process_group()
 
 
-def spread(module: Gpt | Llama, how: Spread) -> nn.Module:
+def spread(module: Stack, how: Spread) -> nn.Module:
     """Spread a model over the ranks of the process group, in place.
 
     Q, K and V, and both products before an activation, share one gathered input, as torchtitan has it. The table of
@@ -164,50 +155,25 @@ class _Seeing(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return operator(*args, **(kwargs or {}))
 
 
-def _share(module: Gpt | Llama, mesh: DeviceMesh, how: Spread) -> None:
+def _share(module: Stack, mesh: DeviceMesh, how: Spread) -> None:
     """Let ranks share a model, block by block."""
     policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32) if how.mixed else MixedPrecisionPolicy()
     shared: Any = fully_shard
     if not how.sharded:
         from torch.distributed._composable.replicate_with_fsdp import replicate as shared  # not in every release
-    for part in (*module.blocks, module):
+    for part in (*blocks_of(module), module):
         shared(part, mesh=mesh, mp_policy=policy)
 
 
-def _cut(module: Gpt | Llama, mesh: DeviceMesh, sequence: bool) -> None:
-    """Cut a model's products, and its activations along the sequence or not at all."""
-    rows = Shard(1) if sequence else Replicate()
-    plan: dict[str, Any] = {"tokens": RowwiseParallel(input_layouts=Replicate(), output_layouts=rows)}
-    for number, block in enumerate(module.blocks):
-        plan |= {f"blocks.{number}.{path}": style for path, style in _block_plan(block, rows, sequence).items()}
-    if sequence:
-        plan["norm"] = SequenceParallel()
-    tied = not hasattr(module, "output")
-    if not tied:
-        plan["output"] = ColwiseParallel(input_layouts=rows, output_layouts=Shard(-1), use_local_output=False)
-    parallelize_module(module, mesh, plan)
-    if tied:
-        _cut_around(cast("Gpt", module), mesh, rows, sequence)
+def blocks_of(module: nn.Module) -> list[nn.Module]:
+    """Return the blocks of a language model in the order in which they run; of any other module what it repeats."""
+    if not isinstance(module, Stack):
+        return [one for part in module.modules() if isinstance(part, nn.ModuleList | nn.Sequential) for one in part]
+    encoder = [*module.encoder.block] if isinstance(module, Translator) else []
+    return [*encoder, *module.block]
 
 
-def _block_plan(block: nn.Module, rows: Any, sequence: bool) -> dict[str, Any]:
-    """Return how each module of a block is cut."""
-    whole = PrepareModuleInput(input_layouts=(rows,), desired_input_layouts=(Replicate(),))
-    plan: dict[str, Any] = {"attention": whole, "network": whole}
-    for path, part in block.named_modules():
-        if isinstance(part, nn.Linear):
-            ends = path in {"attention.output", "network.down"}
-            plan[path] = RowwiseParallel(output_layouts=rows) if ends else ColwiseParallel()
-        elif path.startswith("norms.") and sequence:
-            plan[path] = SequenceParallel()
-    return plan
-
-
-def _cut_around(module: Gpt, mesh: DeviceMesh, rows: Any, sequence: bool) -> None:
-    """Cut what a GPT does with tables outside of modules: it adds positions, and its output layer is the embedding."""
-    whole = PrepareModuleOutput(output_layouts=rows, desired_output_layouts=Replicate(), use_local_output=False)
-    parallelize_module(module.norm, mesh, whole)
-    if sequence:
-        places = PrepareModuleInput(input_layouts=Replicate(), desired_input_layouts=Shard(0))
-        parallelize_module(module.positions, mesh, places)
-        parallelize_module(module.positions, mesh, SequenceParallel(sequence_dim=0, use_local_output=True))
+def _cut(module: Stack, mesh: DeviceMesh, sequence: bool) -> None:
+    """Cut all of a model's products, and its activations along the sequence or not at all."""
+    every = kinds(module)
+    cut(module, mesh, every, every, sequence=sequence)

@@ -18,14 +18,12 @@ from simcore.models.training.transformer import transformer_operators
 
 torch = pytest.importorskip("torch")
 
-from simcore.real import language as real  # noqa: E402  # needs torch
+from simcore.readers.schedules import parse_steps  # noqa: E402
+from simcore.real.language import language_model  # noqa: E402  # needs torch
+from simcore.real.schedule import apply  # noqa: E402
 
-STYLES = {
-    "eager": real.Style(),
-    "fused": real.Style(fused=True),
-    "recompute": real.Style(recompute=True),
-    "fused, recompute": real.Style(fused=True, recompute=True),
-}
+STYLES = {"eager": "", "fused": "sdpa", "recompute": "checkpoint", "fused, recompute": "sdpa,checkpoint"}
+"""Training schedules."""
 DTYPES = {2: torch.bfloat16, 4: torch.float32}
 
 # hidden, blocks, heads and the like; vocabulary last
@@ -41,7 +39,6 @@ MODELS = {
     "t5 large": ("t5", (1024, 24, 16, 64, 4096, 32128)),
     "t5 3B": ("t5", (1024, 24, 32, 128, 16384, 32128)),
 }
-CLASSES = {"gpt": real.Gpt, "bert": real.Bert, "llama": real.Llama, "t5": real.T5}
 SMALL = {
     "gpt": ((32, 2, 4, 50), {"dropout": 0.0}),
     "bert": ((32, 2, 4, 50), {"dropout": 0.0}),
@@ -63,6 +60,13 @@ class Given:
 
 
 GIVEN = Given()
+
+
+def module_of(kind, sizes, steps, **options):
+    """A torch module after a schedule's steps."""
+    module = language_model(getattr(language, kind)(*sizes, **options))
+    apply(module, parse_steps(steps).value)
+    return module
 
 
 def fake():
@@ -107,14 +111,16 @@ def both(name, style, element, dropout, blocks=None, given=GIVEN):
     old = torch.get_default_dtype()
     torch.set_default_dtype(DTYPES[element])
     try:
-        seen = tracked(kind, lambda: CLASSES[kind](*sizes, **options, style=style), given=given)
+        seen = tracked(kind, lambda: module_of(kind, sizes, style, **options), given=given)
     finally:
         torch.set_default_dtype(old)
     if kind == "t5":
         options["sequence"] = given.tokens
     model = getattr(language, kind)(*sizes, **options)
     batch = Batch(given.of(kind), given.sequences, element)
-    listed = eager_operators(model, batch, Share(fused=style.fused), device=Device.CPU, recompute=style.recompute)
+    listed = eager_operators(
+        model, batch, Share(fused="sdpa" in style), device=Device.CPU, recompute="checkpoint" in style
+    )
     return seen, listed.saved
 
 
@@ -148,7 +154,7 @@ def test_whole_models_keep_what_the_memory_tracker_sees(name, style):
 @pytest.mark.parametrize("kind", ["gpt", "bert", "llama", "t5"])
 def test_real_tensors_keep_what_fake_ones_do(kind, style):
     sizes, _ = SMALL[kind]
-    seen = [tracked(kind, lambda: CLASSES[kind](*sizes, style=STYLES[style]), each) for each in (fake, nullcontext)]
+    seen = [tracked(kind, lambda: module_of(kind, sizes, STYLES[style]), each) for each in (fake, nullcontext)]
     assert seen[0] == seen[1]
 
 
@@ -161,7 +167,7 @@ def whole(name, **options):
 def test_the_list_has_the_modules_parameters(name):
     kind, sizes = MODELS[name]
     with torch.device("meta"):
-        module = CLASSES[kind](*sizes)
+        module = module_of(kind, sizes, "")
     listed = eager_operators(whole(name), Batch(512, 1, 4)).parameters / 4
     assert listed == sum(one.numel() for one in module.parameters())
 
@@ -174,7 +180,7 @@ def test_how_a_model_is_run_changes_no_result(kind):
     made = {}
     for name, style in STYLES.items():
         torch.manual_seed(0)
-        module = CLASSES[kind](*sizes, **options, style=style)
+        module = module_of(kind, sizes, style, **options)
         logits = module(*numbers)
         logits.square().mean().backward()
         made[name] = [logits.detach(), *(one.grad for one in module.parameters())]
@@ -187,7 +193,7 @@ def test_how_a_model_is_run_changes_no_result(kind):
 def test_no_token_sees_a_later_one(kind, style):
     sizes, options = SMALL[kind]
     torch.manual_seed(0)
-    module = CLASSES[kind](*sizes, **options, style=STYLES[style])
+    module = module_of(kind, sizes, STYLES[style], **options)
     numbers = torch.randint(50, (1, 12))
     changed = torch.cat((numbers[:, :8], (numbers[:, 8:] + 1) % 50), 1)
     read = [numbers] if kind == "t5" else []
@@ -209,7 +215,7 @@ def flop_of(kind, sizes, style, **options):
     fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     fused_back = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
     with fake():
-        module = CLASSES[kind](*sizes, **options, style=style)
+        module = module_of(kind, sizes, style, **options)
         with FlopCounterMode(display=False, custom_mapping={fused: forward, fused_back: backward}) as counter:
             loss = loss_of(module, kind)
             first = counter.get_total_flops()

@@ -15,6 +15,7 @@ from simcore.models.training.parallel.collectives import collectives_of
 from simcore.models.training.parallel.layout import NUMBER_FORMATS, Layout, Recompute, Splitter
 from simcore.models.training.parallel.sharding import sharded_operators
 from simcore.models.training.workload import Pass
+from simcore.readers.schedules import parse_steps
 
 SEQUENCE, BATCH = 32, 2
 
@@ -40,19 +41,20 @@ def issued(model, layout, sequence=SEQUENCE):
     return counts, sizes
 
 
-def module_of(language, model, *, recompute=False):
-    style = language.Style(fused=True, recompute=recompute)
-    sizes = model.hidden, model.blocks, model.heads
-    if model.name == "gpt":
-        return language.Gpt(*sizes, model.vocabulary, SEQUENCE, dropout=0.0, style=style)
-    return language.Llama(*sizes, model.kv_heads, model.inner, model.vocabulary, style=style)
+def module_of(model, *, recompute=False):
+    from simcore.real.language import language_model
+    from simcore.real.schedule import apply
+
+    module = language_model(model)
+    apply(module, parse_steps("sdpa,checkpoint" if recompute else "sdpa").value)
+    return module
 
 
 def observed(model, layout, *, sequence=SEQUENCE, half=False):
     """Return counts and bytes by kind that torch's step of the same model has; nothing is allocated."""
     torch = pytest.importorskip("torch", reason="torch is not installed")
     pytest.importorskip("torch.testing._internal.distributed.fake_pg", reason="torch has no fake process group")
-    from simcore.real import language, parallel
+    from simcore.real import parallel
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.utils.checkpoint import set_checkpoint_early_stop
 
@@ -62,7 +64,7 @@ def observed(model, layout, *, sequence=SEQUENCE, half=False):
     again = layout.recompute is Recompute.FULL
     with warnings.catch_warnings(), parallel.fake_ranks(layout.gpus), FakeTensorMode():
         warnings.simplefilter("ignore")  # about views and hooks, which change no collective
-        module = module_of(language, model, recompute=again)
+        module = module_of(model, recompute=again)
         if half and layout.dp == 1:
             module = module.to(torch.bfloat16)
         numbers = torch.zeros(layout.micro_batch, sequence, dtype=torch.int64)

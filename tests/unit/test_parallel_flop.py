@@ -20,13 +20,16 @@ from simcore.models.training.architecture import (  # noqa: E402
     Share,
     Transformer,
 )
+from simcore.models.training.functions import Activation, Functions, Norm, Positions  # noqa: E402
 from simcore.models.training.operators import passes  # noqa: E402
 from simcore.models.training.parallel.layout import Layout  # noqa: E402
 from simcore.models.training.parallel.sharding import sharded_operators  # noqa: E402
 from simcore.models.training.traffic import all_calls, flop_of, forward_calls, totals  # noqa: E402
 from simcore.models.training.transformer import transformer_operators  # noqa: E402
 from simcore.readers.models import read_model  # noqa: E402
+from simcore.readers.schedules import parse_steps  # noqa: E402
 from simcore.real import attention, language  # noqa: E402
+from simcore.real.schedule import apply  # noqa: E402
 from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from torch.utils.checkpoint import set_checkpoint_early_stop  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count  # noqa: E402
@@ -45,6 +48,7 @@ GROUPED = replace(LLAMA, name="llama-3-8b", kv_heads=8, feed_forward=14336, voca
 T5_ENCODER = Transformer(
     "t5-base", hidden=768, blocks=12, heads=12, head_dim=64, feed_forward=3072, causal=False, dropout=0.1,
     around=Embedding(added=32 * 12, final_norm=True), sequence=512, vocabulary=32128, outputs=0,
+    functions=Functions(Norm.RMS, Activation.RELU, Positions.RELATIVE),
 )  # fmt: skip
 T5 = replace(T5_ENCODER, causal=True, outputs=None, sequence=None, encoder=T5_ENCODER)
 BERT = replace(
@@ -64,15 +68,11 @@ ATTENTION_ON_CPU = {
 """What the counter lacks: github.com/pytorch/pytorch/issues/195460."""
 
 
-def module_of(model, style):
-    sizes = model.hidden, model.blocks, model.heads
-    if model.name.startswith("gpt"):
-        return language.Gpt(*sizes, model.vocabulary, dropout=model.dropout, style=style)
-    if model.name.startswith("llama"):
-        kv_heads = model.kv_heads or model.heads
-        return language.Llama(*sizes, kv_heads, model.inner, model.vocabulary, style=style)
-    if model.name.startswith("t5"):
-        return language.T5(*sizes, model.head_dim, model.inner, model.vocabulary, model.dropout, style)
+def module_of(model, steps):
+    if not model.name.startswith("bert"):
+        module = language.language_model(model)
+        apply(module, parse_steps(steps).value)
+        return module
     return attention.Bert(pooler=False, hidden=model.hidden, blocks=model.blocks)
 
 
@@ -81,13 +81,13 @@ def tokens_of(model, sequence):
     return [torch.zeros(shape, dtype=torch.int64) for shape in (*shapes, (BATCH, sequence))]
 
 
-def counted(model, sequence, style=language.EAGER, *, backward=True):
+def counted(model, sequence, steps="", *, backward=True):
     """Return the parameters of torch's module, and the work of a step that torch counts [FLOP]."""
     counter = FlopCounterMode(display=False, custom_mapping=ATTENTION_ON_CPU)
     with ExitStack() as stack:
         stack.enter_context(FakeTensorMode())
         stack.enter_context(set_checkpoint_early_stop(False))
-        module, given = module_of(model, style), tokens_of(model, sequence)
+        module, given = module_of(model, steps), tokens_of(model, sequence)
         stack.enter_context(counter)
         out = module(*given)
         if backward:
@@ -119,7 +119,7 @@ def test_work_of_attention_in_one_kernel_is_that_of_torchs(name):
     """Its backward pass computes the scores again: 2.5 times the work."""
     model, sequence = replace(MODELS[name], dropout=0.0), 256
     work = totals(all_calls(listed(model, sequence, fused=True)), ELEMENT)[0]
-    assert work == counted(model, sequence, language.Style(fused=True))[1]
+    assert work == counted(model, sequence, "sdpa")[1]
     eager = totals(all_calls(listed(model, sequence)), ELEMENT)[0]
     scores = 2 * 2 * BATCH * sequence * sequence * model.query_width * model.blocks
     assert work - eager == scores / 2
@@ -130,7 +130,7 @@ def test_attention_with_learned_biases_is_no_kernel_of_its_own_on_a_cpu():
     model, sequence = replace(T5, dropout=0.0), 128
     eager = totals(all_calls(listed(model, sequence)), ELEMENT)[0]
     scores = 2 * 2 * BATCH * sequence * T5_ENCODER.sequence * model.query_width * model.blocks
-    assert counted(model, sequence, language.Style(fused=True))[1] == eager + scores / 2
+    assert counted(model, sequence, "sdpa")[1] == eager + scores / 2
 
 
 @pytest.mark.parametrize("name", ["gpt-2-medium", "llama-2-7b"])
@@ -145,7 +145,7 @@ def test_blocks_that_run_again_add_their_forward_work(name):
         for call in passes(one).forward
     )
     work = totals(all_calls(operators), ELEMENT)[0]
-    assert work + again == counted(model, sequence, language.Style(recompute=True))[1]
+    assert work + again == counted(model, sequence, "checkpoint")[1]
 
 
 MIXTRAL = Transformer(

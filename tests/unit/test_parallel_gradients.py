@@ -9,7 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from simcore.real.language import Gpt, Llama  # noqa: E402
+from simcore.models.training.language import gpt, llama  # noqa: E402
+from simcore.real.language import language_model  # noqa: E402
 from simcore.real.parallel import Spread, spread  # noqa: E402
 from torch import distributed  # noqa: E402
 
@@ -19,8 +20,8 @@ WAYS = {
     "sharded": Spread(data=2),
 }
 MAKERS = {
-    "gpt": lambda: Gpt(32, 2, 4, vocabulary=64, positions=16, dropout=0.0),
-    "llama": lambda: Llama(32, 2, 4, 2, 48, vocabulary=64),
+    "gpt": lambda: language_model(gpt(32, 2, 4, vocabulary=64, positions=16, dropout=0.0)),
+    "llama": lambda: language_model(llama(32, 2, 4, 2, 48, vocabulary=64)),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from simcore.errors import InputError, field
@@ -11,9 +10,6 @@ from simcore.studies.request import option
 
 MAX = "max"
 """Word for the largest batch that fits."""
-
-_DEGREE = re.compile(r"(tp|pp|cp|ep|dp)=([1-9][0-9]*)\Z")
-_ZERO = re.compile(r"zero([0-3])\Z")
 
 
 class ScheduleRequest(MachineRequest):
@@ -66,23 +62,3 @@ class ScheduleRequest(MachineRequest):
             if count < 1:
                 raise InputError(field("batch"), f"'{self.batch}'", "a whole number of at least 1, or max")
             object.__setattr__(self, "batch", count)
-
-    def degrees(self) -> dict[str, int]:
-        """Return the degrees of parallelism, and the stage of ZeRO, that are given.
-
-        Raises
-        ------
-        InputError
-            If the text names anything else, or one twice.
-        """
-        found: dict[str, int] = {}
-        for word in filter(None, (each.strip().lower() for each in self.parallel.split(","))):
-            degree, zero = _DEGREE.match(word), _ZERO.match("zero3" if word == "fsdp" else word)
-            if word == "dp":
-                continue
-            name, value = (degree[1], degree[2]) if degree else ("zero", zero[1]) if zero else ("", "")
-            if not name or name in found:
-                expected = "degrees such as tp=8 or pp=2,tp=4, zero1 to zero3, or dp, each once"
-                raise InputError(field("parallel"), f"'{word}'", expected)
-            found[name] = int(value)
-        return found

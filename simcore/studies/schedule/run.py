@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -17,6 +16,7 @@ from simcore.readers.models import read_model
 from simcore.readers.read import Read
 from simcore.readers.schedules import parse_steps, read_schedule
 from simcore.results import Provenance, versions
+from simcore.studies.deployment.degrees import degrees_of
 from simcore.studies.deployment.layouts import sized
 from simcore.studies.deployment.machine import machine_of, number_format
 from simcore.studies.deployment.words import by_reason, collectives_notes, with_options
@@ -57,7 +57,7 @@ def schedule(request: ScheduleRequest) -> ScheduleResult:
     chosen = machine_of(request, request.precision)
     model, sequence, notes = sized(read.value, request.sequence, request.encoder_sequence)
     study_of = _Study(model, sequence, chosen.machine, _base(request, chosen.machine))
-    counts = list(_complete(steps.value))
+    counts = list(steps.value.complete())
     names = ["unscheduled", *(steps.value.words(*pair) for pair in pairwise(counts))]
     rows = [study_of.after(steps.value.first(count), name, request.batch, request.gpus or 1)
             for count, name in zip(counts, names, strict=True)]  # fmt: skip
@@ -86,16 +86,6 @@ def schedule(request: ScheduleRequest) -> ScheduleResult:
     )  # fmt: skip
 
 
-def _complete(schedule: Schedule) -> Iterator[int]:
-    """Yield after how many steps results are those of the model: shards have their sums, which may come together."""
-    yield 0
-    names = [step.primitive.name for step in schedule.steps]
-    for count, name in enumerate(names, 1):
-        waits = name == "shard" or (name == "sync" and names[count : count + 1] == ["sync"])
-        if not waits or count == len(names):
-            yield count
-
-
 def _steps(request: ScheduleRequest) -> Read[Schedule]:
     if request.schedule is not None:
         return read_schedule(request.schedule, field("schedule"))
@@ -104,7 +94,7 @@ def _steps(request: ScheduleRequest) -> Read[Schedule]:
 
 def _base(request: ScheduleRequest, machine: Machine) -> Layout:
     """Return the layout before any step: every operator by itself, nothing recomputed."""
-    degrees, gpus = request.degrees(), machine.topology.npus
+    degrees, gpus = degrees_of(request.parallel), machine.topology.npus
     product = degrees.get("tp", 1) * degrees.get("pp", 1) * degrees.get("cp", 1)
     left = gpus // product
     if gpus % product or degrees.get("dp", left) != left:

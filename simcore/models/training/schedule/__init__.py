@@ -4,7 +4,7 @@ A step names a primitive and the modules that it is for. The steps are those of 
 """
 
 from simcore.models.training.schedule.paths import Pattern
-from simcore.models.training.schedule.primitive import Primitive, Setting
+from simcore.models.training.schedule.primitive import NotApplicable, Primitive, Setting, Value
 from simcore.models.training.schedule.schedule import Schedule, Step
 
-__all__ = ["Pattern", "Primitive", "Schedule", "Setting", "Step"]
+__all__ = ["NotApplicable", "Pattern", "Primitive", "Schedule", "Setting", "Step", "Value"]

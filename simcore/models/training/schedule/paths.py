@@ -43,6 +43,10 @@ class Pattern:
         words = path.split(".")
         return len(words) >= len(self.words) and all(map(_matches, self.words, words))
 
+    def names(self, path: str) -> bool:
+        """Say whether a module path is that of a module that the pattern names."""
+        return len(self.words) == path.count(".") + 1 and self.covers(path)
+
     def meets(self, path: str, number: int) -> bool:
         """Say whether it may name something in one repetition of a section, such as block 3."""
         return all(map(_matches, self.words, (*path.split("."), str(number))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from simcore.errors import SimcoreError
 from simcore.models.training.listing import Architecture
@@ -126,6 +126,19 @@ class Primitive(ABC):
             If it changes nothing here; the message says why.
         """
         return operators
+
+    def module(self, module: Any, value: Value) -> Any:
+        """Return the torch module that takes the place of one that the step names; it may be the same, changed.
+
+        What simcore's own primitives do to modules stands in `simcore.real.schedule`. One of a user's file has this
+        method, so that ``simcore verify`` can apply it.
+
+        Raises
+        ------
+        NotApplicable
+            If it changes nothing here; the message says why.
+        """
+        raise NotApplicable(f"{self.name} changes operator lists alone")
 
     def layout(self, layout: Layout, model: Architecture, value: Value) -> Layout:
         """Return the layout with what the step changes in it."""

@@ -92,6 +92,25 @@ class Schedule:
         """Return the schedule with its first steps alone; what a later one shards is whole before."""
         return Schedule(self.steps[:count], self.name, self.shards)
 
+    def complete(self) -> Iterator[int]:
+        """Yield after how many steps results are those of the model: shards have their sums, which may come together.
+
+        Examples
+        --------
+        >>> from simcore.models.training.schedule.primitives.attention import Sdpa
+        >>> from simcore.models.training.schedule.primitives.shard import Shard, Sync
+        >>> list(Schedule((Step(Shard()), Step(Shard()), Step(Sync()), Step(Sdpa()))).complete())
+        [0, 3, 4]
+        """
+        yield 0
+        names = [step.primitive.name for step in self.steps]
+        for count, name in enumerate(names, 1):
+            waits = (name == "shard" and "sync" in names[count:]) or (
+                name == "sync" and names[count : count + 1] == ["sync"]
+            )
+            if not waits or count == len(names):
+                yield count
+
     def words(self, start: int, end: int) -> str:
         """Return the steps from one place to another as text: of several alike, the first and how many more."""
         steps = self.steps[start:end]

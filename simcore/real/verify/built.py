@@ -1,0 +1,115 @@
+"""The module that is verified, and inputs for it; importing this module needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from simcore.errors import InputError, field
+from simcore.plugins import load
+from simcore.real.language import Stack, language_model
+from simcore.real.verify.case import Case
+
+NOISE = 0.02
+"""Spread of what is added to all weights of simcore's modules: a norm's bias of 0 would hide that it is left out."""
+
+CLOSEST = 2e-6
+"""Smallest input of a ReLU over the largest one, so that rounding in fp32 does not change its sign."""
+
+TRIES = 50
+"""Random weights that are tried for that."""
+
+
+@dataclass
+class Built:
+    """A module with inputs.
+
+    Attributes
+    ----------
+    module : nn.Module
+        The module.
+    inputs : tuple of Tensor
+        What it is called with.
+    """
+
+    module: nn.Module
+    inputs: tuple[Tensor, ...]
+
+    def to(self, dtype: torch.dtype, device: str) -> Built:
+        """Return the same in a number format, on a device."""
+        floats = [one.to(dtype) if one.is_floating_point() else one for one in self.inputs]
+        return Built(self.module.to(device, dtype), tuple(one.to(device) for one in floats))
+
+
+def built(case: Case) -> Built:
+    """Return the module of a case, the same on every rank, in fp64.
+
+    Raises
+    ------
+    InputError
+        If a user's function gives no module with inputs.
+    """
+    torch.manual_seed(case.seed)
+    if isinstance(case.model, str):
+        return _own(case.model).to(torch.float64, "cpu")
+    made = _language(case)
+    for _ in range(TRIES):
+        if _is_smooth(made):
+            break
+        made = _language(case)
+    return made
+
+
+def _is_smooth(made: Built) -> bool:
+    """Say whether no ReLU reads what is 0 but for rounding: its gradient would jump, whatever a schedule does."""
+    least = [1.0]
+
+    def note(_module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        sizes = given[0].abs()
+        least.append(float(sizes.min() / sizes.max()))
+
+    hooks = [one.register_forward_pre_hook(note) for one in made.module.modules() if isinstance(one, nn.ReLU)]
+    if hooks:
+        with torch.no_grad():
+            made.module.eval()(*made.inputs)
+    for hook in hooks:
+        hook.remove()
+    return min(least) > CLOSEST
+
+
+def _language(case: Case) -> Built:
+    assert not isinstance(case.model, str)
+    module = language_model(case.model).double()
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.add_(NOISE * torch.randn_like(weight))
+    lengths = [case.sequence]
+    if case.model.encoder is not None:
+        lengths.insert(0, case.model.encoder.sequence or case.sequence)
+    inputs = [torch.randint(case.model.vocabulary or 1, (case.batch, tokens)) for tokens in lengths]
+    return Built(module, tuple(inputs))
+
+
+def _own(spec: str) -> Built:
+    """Call a user's function."""
+    made = load(spec, "simcore.modules", {}, field("model"))()
+    expected = "a torch.nn.Module and its inputs: return module, (tensor, ...)"
+    if not (isinstance(made, Sequence) and len(made) == 2 and isinstance(made[0], nn.Module)):
+        raise InputError(field("model"), f"'{spec}', which returns {type(made).__name__}", expected)
+    module, inputs = made
+    tensors = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    if not all(isinstance(one, Tensor) for one in tensors):
+        raise InputError(field("model"), f"'{spec}', whose inputs are not all tensors", expected)
+    return Built(module, tensors)
+
+
+def entries(module: nn.Module) -> dict[str, nn.Module]:
+    """Return the modules that turn whole numbers into vectors: their outputs have the gradients that inputs lack."""
+    kinds = ("embedding", "encoder.embedding") if isinstance(module, Stack) else ()
+    paths = dict(module.named_modules())
+    if isinstance(module, Stack):
+        return {path: paths[path] for path in kinds if path in paths}
+    return {path: one for path, one in paths.items() if isinstance(one, nn.Embedding)}

@@ -1,0 +1,165 @@
+"""What ``simcore verify`` runs: the module, the steps, and how ranks share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from simcore.errors import InputError, field, unknown_name
+from simcore.models.training.architecture import Transformer
+from simcore.models.training.functions import Activation, Functions, Norm, Positions
+from simcore.models.training.schedule import Schedule
+from simcore.readers.models import read_model
+from simcore.readers.read import Read
+from simcore.readers.schedules import parse_steps, read_schedule
+from simcore.real.sizes import Sizes, resized
+from simcore.real.verify.case import Case, Ways, texts_of
+from simcore.studies.deployment.degrees import degrees_of
+from simcore.studies.verify.request import VerifyRequest
+
+FAMILIES = {
+    "bert": "bert-xlarge", "gpt": "gpt-neo-2.7b-slapo", "llama": "llama-7b", "opt": "opt-2.7b",
+    "roberta": "roberta-xlarge", "t5": "t5-3b",
+}  # fmt: skip
+"""Models of Slapo's artifact by the names that it has for them."""
+
+FUNCTIONS = {
+    "bert": Functions(types=True), "roberta": Functions(types=True), "opt": Functions(activation=Activation.RELU),
+    "t5": Functions(Norm.RMS, Activation.RELU, Positions.RELATIVE),
+}  # fmt: skip
+"""What families compute element by element, where a model does not say."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is run.
+
+    Attributes
+    ----------
+    name : str
+        Of the model, or the user's function.
+    case : Case
+        What is verified.
+    schedule : Schedule
+        All steps.
+    sha256 : mapping of str to str
+        Hash of every file that was read, by role.
+    """
+
+    name: str
+    case: Case
+    schedule: Schedule
+    sha256: dict[str, str]
+
+
+def inputs_of(request: VerifyRequest) -> Inputs:
+    """Read the model and the schedule of a request.
+
+    Raises
+    ------
+    InputError
+        If one is unknown or no language model, or the degrees do not make up the ranks.
+    """
+    steps = _steps(request)
+    ways, stages = ways_of(request, steps.value)
+    sha256 = {"schedule": steps.sha256}
+    model: Transformer | str = request.model
+    name = request.model
+    if ".py:" not in name:
+        name, model, sha256["model"] = _model(request)
+    if request.dropout == "seeded" and ways.tp > 1:
+        found = f"seeded beside tp={ways.tp}"
+        remedy = "Leave it out: each rank draws for its own heads, and no whole module draws so."
+        raise InputError(field("dropout"), found, "off with tensor parallelism", remedy)
+    if request.batch % ways.data:
+        found = f"{request.batch} sequences on {ways.data} ranks"
+        raise InputError(field("batch"), found, f"a multiple of {ways.data}")
+    case = Case(
+        model, texts_of(steps.value), ways, stages, request.batch, request.sequence, tuple(request.precision),
+        request.dropout == "seeded", request.device, request.seed,
+    )  # fmt: skip
+    return Inputs(name, case, steps.value, sha256)
+
+
+def _steps(request: VerifyRequest) -> Read[Schedule]:
+    if request.schedule is not None:
+        return read_schedule(request.schedule, field("schedule"))
+    return parse_steps(request.steps or "", field("steps"))
+
+
+def _model(request: VerifyRequest) -> tuple[str, Transformer, str]:
+    """Return the name, the small version and the hash of a model of the zoo."""
+    if request.model.endswith(".py"):
+        found = f"'{request.model}', a file alone"
+        raise InputError(field("model"), found, "FILE.py:FUNCTION", f"Write '{request.model}:' and the function in it.")
+    read = read_model(FAMILIES.get(request.model.lower(), request.model), field("model"))
+    model = read.value.transformer
+    if model is None:
+        raise unknown_name(field("model"), request.model, [*FAMILIES], "It is no language model.")
+    sizes = Sizes(request.blocks, request.heads, request.sequence, request.batch)
+    small = resized(_with_functions(model, "" if read.value.config is None else read.value.config.family), sizes)
+    if request.dropout == "off":
+        small = _without_dropout(small)
+    return read.name, small, read.sha256
+
+
+def _with_functions(model: Transformer, family: str) -> Transformer:
+    """Return a model with the functions of its family, where its file does not say them."""
+    functions = FUNCTIONS.get(family)
+    if model.functions is not None or functions is None:
+        return model
+    encoder = None if model.encoder is None else _with_functions(model.encoder, family)
+    return replace(model, functions=functions, encoder=encoder)
+
+
+def _without_dropout(model: Transformer) -> Transformer:
+    encoder = None if model.encoder is None else _without_dropout(model.encoder)
+    return replace(model, dropout=0.0, encoder=encoder)
+
+
+def ways_of(request: VerifyRequest, schedule: Schedule) -> tuple[Ways, tuple[int, ...]]:
+    """Return how ranks share a module, and the blocks of each stage.
+
+    Raises
+    ------
+    InputError
+        If the degrees do not make up the ranks, or are others than what steps need.
+    """
+    names = {step.primitive.name for step in schedule.steps}
+    stages = next((_stages(step.value) for step in schedule.steps if step.primitive.name == "cut"), ())
+    given = None if request.parallel is None else degrees_of(request.parallel)
+    pp = len(stages) or 1
+    ranks = request.ranks or (_product(given) if given else pp)
+    if given is None:
+        left, rest = divmod(ranks, pp)
+        if rest or not left:
+            raise InputError(field("ranks"), f"{ranks} for {pp} stages", f"a multiple of {pp}")
+        ways = Ways(left if "shard" in names else 1, pp, 1 if "shard" in names else left)
+    else:
+        ways = _given(request, given, ranks)
+    if ways.pp != pp:
+        found = f"{ways.pp} stages of a pipeline for {pp}"
+        raise InputError(
+            field("parallel"), found, "as many as a step cut names", f"Add a step cut of {ways.pp} stages."
+        )
+    return ways, stages
+
+
+def _given(request: VerifyRequest, given: dict[str, int], ranks: int) -> Ways:
+    tp, pp, zero = given.get("tp", 1), given.get("pp", 1), given.get("zero", 0)
+    known = {"tp", "pp", "zero", "dp"}
+    left = ranks // (tp * pp)
+    if set(given) - known or zero not in (0, 3) or (zero != 3 and given.get("dp", left) > 1 and left > 1):
+        found = f"'{request.parallel}' of {ranks} ranks"
+        raise InputError(field("parallel"), found, "tp, pp and zero3, which shards all weights over the other ranks")
+    if ranks != tp * pp * left or given.get("dp", left) != left:
+        found, expected = f"'{request.parallel}' of {ranks} ranks", "degrees whose product divides the ranks"
+        raise InputError(field("parallel"), found, expected)
+    return Ways(tp, pp, left)
+
+
+def _product(given: dict[str, int]) -> int:
+    return given.get("tp", 1) * given.get("pp", 1) * given.get("dp", 4 if given.get("zero") else 1)
+
+
+def _stages(value: object) -> tuple[int, ...]:
+    return tuple(int(word) for word in str(value).split("+"))

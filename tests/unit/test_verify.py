@@ -1,0 +1,248 @@
+"""Torch modules after a training schedule against the same modules before it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from simcore import verify  # noqa: E402 - what follows needs torch
+from simcore.errors import InputError, RunError  # noqa: E402
+from simcore.models.training.listing import operators_of  # noqa: E402
+from simcore.models.training.schedule.primitives.registry import PRIMITIVES  # noqa: E402
+from simcore.real.language import language_model  # noqa: E402
+from simcore.real.schedule.registry import OF_RANKS, TRANSFORMS  # noqa: E402
+from simcore.real.verify.finding import Finding, merged  # noqa: E402
+from simcore.studies.verify.inputs import FAMILIES, inputs_of  # noqa: E402
+from simcore.studies.verify.request import VerifyRequest  # noqa: E402
+
+gloo = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch has no gloo")
+
+STEPS = {
+    "bert": "sdpa,fuse_qkv,decompose,checkpoint=0.5", "roberta": "sdpa,checkpoint", "gpt": "sdpa,fuse_qkv",
+    "opt": "decompose,sdpa,block.1:checkpoint", "llama": "sdpa,fuse_qkv,checkpoint", "t5": "sdpa,checkpoint=0.5",
+}  # fmt: skip
+
+
+def small(model, **options):
+    """Verify with two blocks, short sequences and little else."""
+    return verify(model, **{"blocks": 2, "sequence": 6, "batch": 4, **options})
+
+
+@pytest.mark.parametrize("model", STEPS)
+def test_steps_change_no_output_and_no_gradient(model):
+    result = small(model, steps=STEPS[model])
+    assert result.equal, result.difference
+    names = {one.name for one in result.verified.findings}
+    module = language_model(inputs_of(VerifyRequest(model, steps="sdpa", blocks=2)).case.model)
+    assert {f"gradient of {path}" for path, _ in module.named_parameters()} <= names
+    assert {"output", "gradient of embedding"} <= names
+    assert [len(paths) > 0 for _, paths in result.verified.applied] == [True] * len(STEPS[model].split(","))
+
+
+@pytest.mark.parametrize("model", [*FAMILIES.values(), "gpt-1.3b", "opt-350m"])
+def test_parameters_of_a_small_version_are_the_operator_lists(model):
+    """By path, too: a step of a schedule names in both the same weights."""
+    case = inputs_of(VerifyRequest(model, steps="sdpa")).case
+    with torch.device("meta"):
+        module = language_model(case.model)
+    listed = {}
+    for one in operators_of(case.model, _batch(case)):
+        listed[_part(one.path)] = listed.get(_part(one.path), 0) + (one.weights + one.vectors) / 4
+    counted = {}
+    for path, weight in module.named_parameters():
+        counted[_part(path)] = counted.get(_part(path), 0) + weight.numel()
+    assert {path: count for path, count in listed.items() if count} == counted
+
+
+def _batch(case):
+    from simcore.models.training.architecture import Batch
+
+    return Batch(case.sequence, case.batch, 4)
+
+
+def _part(path):
+    """The module that a weight belongs to: those beside it in the same half of a block together."""
+    words = [word for word in path.split(".") if not word.isdigit()]
+    ends = {"embedding", "output", "attention", "cross_attention", "feed_forward"}
+    at = next((number for number, word in enumerate(words) if word in ends), 0)
+    return ".".join(words[: at + 1])
+
+
+@gloo
+@pytest.mark.parametrize(
+    ("model", "ranks", "options"),
+    [
+        ("bert", 3, {"steps": "shard,sync,sdpa,fuse_qkv,checkpoint=0.5"}),
+        ("t5", 3, {"steps": "shard,sync,sdpa"}),
+        ("gpt", 4, {"steps": "cut=1+1,shard,sync,sdpa"}),
+        ("llama", 4, {"steps": "sdpa,checkpoint", "parallel": "zero3"}),
+    ],
+    ids=["tp", "tp of t5", "pp and tp", "zero3"],
+)
+def test_ranks_that_share_a_module_compute_the_same(model, ranks, options):
+    result = small(model, ranks=ranks, precision="fp64", **options)
+    assert result.equal, result.difference
+    assert result.verified.missing == ()
+
+
+@gloo
+def test_a_sum_that_is_left_out_is_found_and_named():
+    steps = "block.*.attention:shard,block.*.feed_forward:shard,block.*.attention:sync,sdpa"
+    result = small("bert", ranks=3, precision="fp64", steps=steps)
+    assert not result.equal
+    assert result.first.name == "output"
+    assert result.first.relative > 0.01
+    assert "block.*.attention: sync" in result.breaking
+
+
+WRONG = """
+from simcore.training import Primitive
+
+
+class Halved(Primitive):
+    name, summary, paths = "halved", "scores are half of what they should be", ("block.*.attention",)
+
+    def module(self, module, value):
+        module.core.scale /= 2
+        return module
+
+
+class Detached(Primitive):
+    name, summary, paths = "detached", "a gradient is lost", ("block.1.feed_forward.norm",)
+
+    def module(self, module, value):
+        module.register_forward_hook(lambda module, given, made: made.detach())
+        return module
+
+
+class Gone(Primitive):
+    name, summary, paths = "gone", "a rank leaves", ("block.*",)
+
+    def module(self, module, value):
+        import os, torch
+        if torch.distributed.get_rank() == 1:
+            os._exit(0)
+        return module
+
+
+class Waits(Primitive):
+    name, summary, paths = "waits", "a rank waits for the others", ("block.*",)
+
+    def module(self, module, value):
+        import torch
+        if torch.distributed.get_rank() == 1:
+            torch.distributed.barrier()
+        return module
+
+
+class Listed(Primitive):
+    name, summary = "listed", "changes operator lists alone"
+    paths = ("block.*",)
+"""
+
+
+@pytest.fixture
+def wrong(tmp_path):
+    """A file of primitives that are wrong."""
+    file = tmp_path / "wrong.py"
+    file.write_text(WRONG)
+    return file
+
+
+def test_a_wrong_scale_is_found_and_named(wrong):
+    result = small("gpt", steps=f"checkpoint,{wrong}:Halved")
+    assert not result.equal
+    assert (result.first.name, result.first.precision) == ("output", "fp64")
+    assert result.breaking == "halved"
+
+
+def test_a_gradient_that_is_lost_is_found_though_outputs_are_equal(wrong):
+    result = small("gpt", steps=f"{wrong}:Detached", precision="fp64")
+    assert not result.equal
+    assert result.first.name != "output"
+    assert "gradient of block.1.feed_forward.norm.weight" in result.verified.missing
+
+
+@gloo
+def test_a_rank_that_leaves_or_waits_ends_the_run(wrong):
+    with pytest.raises(RunError, match="rank 1 ended without an answer"):
+        small("gpt", steps=f"{wrong}:Gone", ranks=3, batch=6, precision="fp64")
+    with pytest.raises(RunError, match=r"gave no answer within 5 s.*collective|rank 1 failed"):
+        small("gpt", steps=f"{wrong}:Waits", ranks=3, batch=6, precision="fp64", timeout=5.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": "block.*.atention:sdpa"}, "Did you mean block.*.attention?"),
+        ({"steps": "sdpa,sdpa"}, "attention is one kernel already"),
+        ({"steps": "checkpoint=1.5"}, "the share of blocks, from 0 to 1"),
+        ({"steps": "decompose", "model": "llama"}, "no product here adds a bias"),
+        ({"steps": "fuse_bias_gelu", "model": "opt"}, "fuse_bias_activation"),
+        ({"steps": "shard,sync"}, "a degree to cut by"),
+        ({"steps": "graph"}, "on a CPU"),
+        ({"steps": "cut=1+1", "ranks": 3}, "a multiple of 2"),
+        ({"steps": "sdpa", "ranks": 3, "batch": 4}, "a multiple of 3"),
+        ({"steps": "sdpa", "ranks": 4, "parallel": "tp=3"}, "divides the ranks"),
+        ({"steps": "shard,sync", "ranks": 3, "dropout": "seeded"}, "each rank draws for its own heads"),
+        ({}, "steps to verify"),
+        ({"steps": "sdpa", "schedule": "slapo-bert"}, "one of the two"),
+        ({"steps": "sdpa", "model": "resnet50"}, "no language model"),
+        ({"steps": "sdpa", "model": "brt"}, "Did you mean"),
+        ({"steps": "sdpa", "model": "mixtral-8x7b"}, "experts"),
+    ],
+)
+def test_bad_input_is_refused(options, message):
+    with pytest.raises(InputError) as caught:
+        small(**{"model": "bert", **options})
+    assert message in str(caught.value)
+
+
+def test_a_primitive_without_a_module_half_is_refused(wrong):
+    with pytest.raises(InputError, match="Define its method module"):
+        small("gpt", steps=f"{wrong}:Listed")
+
+
+def test_every_primitive_has_both_halves():
+    assert {*TRANSFORMS, *OF_RANKS} == set(PRIMITIVES)
+
+
+def test_masks_of_dropout_are_the_same_with_the_same_seed():
+    result = small("gpt", steps="sdpa,checkpoint", dropout="seeded")
+    assert result.equal, result.difference
+
+
+OWN = """
+import torch
+
+
+def build():
+    module = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.GELU(), torch.nn.Linear(8, 4))
+    return module, torch.randn(3, 4)
+
+
+def nothing():
+    return 3
+"""
+
+
+def test_a_module_of_the_users_own(tmp_path):
+    (tmp_path / "my.py").write_text(OWN)
+    result = verify(f"{tmp_path}/my.py:build", steps="0:decompose,2:checkpoint")
+    assert result.equal, result.difference
+    assert [one.name for one in result.verified.findings][:3] == ["output", "gradient of input", "gradient of 0.weight"]
+    with pytest.raises(InputError, match=r"return module, \(tensor, ...\)"):
+        verify(f"{tmp_path}/my.py:nothing", steps="0:decompose")
+    with pytest.raises(InputError, match="the path of a module"):
+        verify(f"{tmp_path}/my.py:build", steps="sdpa")
+
+
+def test_findings():
+    close, far = Finding("output", "fp32", 1e-6, 1.0), Finding("output", "fp32", 1e-3, 1.0, rank=2)
+    assert merged([[close], [far]], ["output"]) == [far]
+    assert not far.equal
+    assert not Finding("output", "fp64", math.nan, 1.0).equal
+    assert Finding("output", "fp64", 0.0, 0.0).equal
