@@ -73,6 +73,17 @@ def read(text: str, name: str) -> Trace:
     (['a', 'b'], [30.0, 60.0], 'x', True)
     """
     lines, columns = _quick(text) or _careful(text, name)
+    return build(name, lines, columns)
+
+
+def build(name: str, lines: Sequence[int], columns: dict[str, list[Any]]) -> Trace:
+    """Return a trace of columns: those of `COLUMNS` as numbers, others as text.
+
+    Raises
+    ------
+    InputError
+        If a name comes twice, or a column of `NUMBERS` holds none.
+    """
     names = columns.pop("name")
     _check_names(names, lines, name)
     submit, work = np.asarray(columns.pop("submit_s")), np.asarray(columns.pop("duration_s"))

@@ -8,11 +8,14 @@ from simcore.errors import InputError, by_name, did_you_mean, unknown_name
 from simcore.files import csv_rows, is_input
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
-from simcore.readers.read import Read, read_path
+from simcore.readers.read import InputFile, Read, read_path
 from simcore.traces import durations, easyscale, synthetic, table
 from simcore.traces.bundled import BUNDLED
+from simcore.traces.public.registry import PUBLIC, no_reader, recognised
 
 FORMATS = ("simcore", "easyscale")
+ENOUGH = 4
+"""Columns of simcore's own format from which a file is meant to be in it."""
 MOST_HEADER = 100_000
 """Characters at the beginning of a file among which the header is looked for."""
 
@@ -26,6 +29,7 @@ def read_trace(
     file_format: str | None = None,
     format_place: str = "file_format",
     cluster_place: str = "cluster",
+    keep_going: bool = False,
 ) -> Read[Trace]:
     """Read or generate a trace.
 
@@ -39,10 +43,12 @@ def read_trace(
         Gives a generator its GPU types and its load.
     seed : int
         Seed of a generator.
-    file_format : {'simcore', 'easyscale'}, optional
-        Format of a file; by default its header decides.
+    file_format : str, optional
+        Format of a file, one of `FORMATS` or `PUBLIC`; by default its header decides.
     format_place, cluster_place : str
         The fields that gave the format and the cluster, for messages.
+    keep_going : bool
+        Whether rows of a public trace that cannot run are left out, and counted in a note.
 
     Returns
     -------
@@ -75,14 +81,35 @@ def read_trace(
             hint or "Check the path.",
         )
     file = read_path(path, "trace", text if text in BUNDLED else "", most=None)
-    header, _ = csv_rows(file.text[:MOST_HEADER], file.name, "trace")
-    if file_format not in (None, *FORMATS):
-        raise unknown_name(format_place, str(file_format), FORMATS)
+    formats = (*FORMATS, *PUBLIC)
+    if file_format not in (None, *formats):
+        raise unknown_name(format_place, str(file_format), formats)
+    return file.of(_read(file, file_format, cluster, keep_going=keep_going))
+
+
+def _read(file: InputFile, file_format: str | None, cluster: Cluster, *, keep_going: bool) -> Trace:
+    """Read a file in the format that is given, or that its beginning tells."""
+    header = [] if file_format in PUBLIC else _header(file)
     if file_format == "easyscale" or (file_format is None and easyscale.matches(header)):
-        return file.of(easyscale.read(file.text, file.name))
+        return easyscale.read(file.text, file.name)
     if durations.matches(header):
-        return file.of(durations.with_types(durations.read(file.text, file.name), cluster))
-    return file.of(table.read(file.text, file.name))
+        return durations.with_types(durations.read(file.text, file.name), cluster)
+    own = len(set(table.COLUMNS) & set(header))
+    public = PUBLIC.get(file_format or "")
+    if file_format is None and own < ENOUGH:
+        public = recognised(file.text, header)
+        if public is None and own < ENOUGH - 1:
+            raise no_reader(file.text, header, file.name)
+    if public is None:
+        return table.read(file.text, file.name)
+    return durations.with_types(public.read(file.text, file.name, keep_going=keep_going), cluster)
+
+
+def _header(file: InputFile) -> list[str]:
+    """Return the first row of a table; nothing for a text that begins as none."""
+    if file.text.lstrip()[:1] in ("[", "{", ";"):
+        return []
+    return csv_rows(file.text[:MOST_HEADER], file.name, "trace")[0]
 
 
 def _spelt(text: str) -> str:

@@ -94,7 +94,8 @@ class TraceRequest(Request):
     file_format: str | None = option(
         default=None,
         flag="--format",
-        metavar="simcore|easyscale",
-        help="Format of TRACE; by default its header decides.",
+        metavar="NAME",
+        help="Format of TRACE: simcore, easyscale, or that of a public trace, such as philly; by default its header "
+        "decides.",
     )
     seed: int = option(default=0, least=0, help="Seed of a generated trace, and of random placement.")

@@ -145,6 +145,7 @@ def _inputs(request: TraceRequest) -> tuple[Read[Cluster], Read[Trace], Read[Ste
             file_format=request.file_format,
             format_place=field("file_format"),
             cluster_place=field("cluster"),
+            keep_going=request.keep_going,
         )
     if rates is None:
         rates = (

@@ -1,0 +1,32 @@
+"""Alibaba PAI-2020: the job table joined with the task table, which says how many GPUs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from simcore.traces.public.base import Format, Job, Unfit, kept, real, time
+
+
+def _job(row: Mapping[str, str]) -> Job:
+    if not row["start_time"] or not row["end_time"]:
+        raise Unfit("a job without a start or an end")
+    if not row.get("plan_gpu"):
+        raise Unfit("a job without GPUs")
+    count = real(row, "inst_num") if row.get("inst_num") else 1.0
+    gpus = math.ceil(real(row, "plan_gpu") / 100.0 * count - 1e-9)
+    more = kept(row, user="user", status="status", trace_gpu_type="gpu_type", plan_gpu="plan_gpu")
+    start = time(row, "start_time")
+    return Job(row["job_name"], start, time(row, "end_time") - start, gpus, more)
+
+
+PAI = Format(
+    "pai",
+    "Alibaba PAI-2020 (Weng et al., NSDI 2022), pai_job_table joined with pai_task_table by job_name",
+    ("job_name", "status", "start_time", "end_time", "plan_gpu"),
+    _job,
+    notes=(
+        "the trace has no submissions: a job counts as submitted when it started; shares of a GPU are rounded up to "
+        "whole GPUs of a job",
+    ),
+)

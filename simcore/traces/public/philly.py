@@ -1,0 +1,54 @@
+"""Microsoft's Philly: the published job log (JSON), and the table that Pollux's authors made of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from simcore.errors import InputError
+from simcore.traces.public.base import Format, Job, Rows, Unfit, kept, real, time
+
+
+def _table(row: Mapping[str, str]) -> Job:
+    gpus = int(real(row, "num_gpus"))
+    return Job("job", time(row, "timestamp"), real(row, "duration"), gpus, kept(row, vc="cluster"))
+
+
+def _log(text: str, name: str) -> Rows:
+    try:
+        jobs = json.loads(text)
+    except ValueError as error:
+        raise InputError(name, f"broken JSON ({error})", "the job log of Philly, a JSON list") from None
+    for number, job in enumerate(jobs, 1):
+        yield number, lambda job=job: _job(job)  # type: ignore[misc]
+
+
+def _job(job: Mapping[str, Any]) -> Job:
+    """Return a job whose work is what its attempts ran, together, on the largest gang that one of them had."""
+    attempts = job.get("attempts") or []
+    if not attempts:
+        raise Unfit("a job without an attempt")
+    duration, gpus = 0.0, 0
+    for attempt in attempts:
+        if not attempt.get("start_time") or not attempt.get("end_time"):
+            raise Unfit("an attempt without a start or an end")
+        duration += time(attempt, "end_time") - time(attempt, "start_time")
+        gpus = max(gpus, sum(len(node.get("gpus") or []) for node in attempt.get("detail") or []))
+    said = {key: str(job[key]) for key in ("vc", "user", "status") if job.get(key) is not None}
+    return Job(str(job.get("jobid", "job")), time(job, "submitted_time"), duration, gpus, said)
+
+
+TABLE = Format(
+    "philly",
+    "Microsoft Philly, as Pollux's artifact holds it (petuum/adaptdl, osdi21-artifact)",
+    ("timestamp", "duration", "num_gpus", "gpu_time", "cluster"),
+    _table,
+)
+LOG = Format(
+    "philly-log",
+    "Microsoft Philly's cluster_job_log (msr-fiddle/philly-traces)",
+    rows=_log,
+    recognises=lambda text: text.lstrip().startswith("[") and '"attempts"' in text[:100_000],
+    notes=("times are local, without a zone; a row is an entry of the list; work is what all attempts ran",),
+)
