@@ -43,3 +43,29 @@ def test_the_reference_itself_on_cases_worked_out_by_hand():
     assert phase(ring, "all-to-all", 4e6) == pytest.approx((4e-3, 2e-6))
     assert finished([ring], "all-reduce", 8e6, 2, 1)[0] == pytest.approx(2 * 6.006e-3)
     assert finished([ring], "all-reduce", 8e6, 2, 2)[0] == pytest.approx(12.006e-3)  # the second sends meanwhile
+
+
+@pytest.mark.parametrize("seed", range(0, 60, 7))
+def test_very_many_chunks_take_what_they_would_with_a_log(seed, monkeypatch):
+    dimensions, collective, size, chunks, in_flight = drawn(seed)
+    net = Topology("drawn", tuple(Dimension(Block(b), n, latency=h) for b, n, _, h in dimensions))
+    options = {"chunks": chunks, "in_flight": in_flight}
+    runs = []
+    for many in (10**9, 1):
+        monkeypatch.setattr("simcore.models.network.simulation.run.MANY", many)
+        bandwidths = [b for _, _, b, _ in dimensions]
+        runs.append(simulate_collective(Collective(collective), size, net, bandwidths, **options))
+    logged, alone = runs
+    for what in ("time", "busy", "sent", "utilisation", "occupied"):
+        assert getattr(alone, what) == pytest.approx(getattr(logged, what), rel=1e-12)
+    assert (alone.chunks, alone.phases, dict(alone.kinds)) == (logged.chunks, logged.phases, dict(logged.kinds))
+    assert callable(alone.logged)
+    assert alone.log == logged.log
+
+
+def test_a_hundred_thousand_chunks_keep_no_phase():
+    three = Topology("three", tuple(Dimension(block, 4, latency=1e-6) for block in Block))
+    run = simulate_collective(Collective.ALL_REDUCE, 1e11, three, [1e11] * 3, chunks=100_000)
+    assert (run.chunks, run.phases, run.events) == (100_000, 500_000, 500_000)
+    assert callable(run.logged)
+    assert len(run.kinds) == 5

@@ -95,10 +95,10 @@ class CollectiveOutcome(Result):
         """What a chunk phase costs."""
         return convention(self.request.convention)
 
-    @cached_property
+    @property
     def occupied(self) -> tuple[float, ...]:
         """How long at least one chunk is under way in each dimension [s]."""
-        return tuple(_union(self.run, d) for d in range(len(self.groups)))
+        return self.run.occupied
 
     @property
     def shared_ports(self) -> list[tuple[Port, tuple[int, ...], float]]:
@@ -127,19 +127,9 @@ class CollectiveOutcome(Result):
             (
                 d + 1, each.block.value, each.size, self.groups[d], self.bandwidths[d], each.latency, self.run.sent[d],
                 self.run.busy[d], self.occupied[d], self.run.utilisation[d], ascending[d],
-                sum(phase.dimension == d for phase in self.run.log),
+                sum(times for (dimension, *_), times in self.run.kinds.items() if dimension == d),
             )
             for d, each in enumerate(self.topology.dimensions)
         ]  # fmt: skip
         units = dict.fromkeys(("latency", "busy", "occupied", "ascending"), "s")
         return Table(columns, rows, units | {"bandwidth": "B_per_s", "sent": "B"})
-
-
-def _union(run: CollectiveRun, dimension: int) -> float:
-    """Return how long the phases of a dimension take, where they overlap once [s]."""
-    total, end = 0.0, float("-inf")
-    for start, stop in sorted((phase.start, phase.end) for phase in run.log if phase.dimension == dimension):
-        if stop > end:
-            total += stop - max(start, end)
-            end = stop
-    return total

@@ -191,19 +191,19 @@ def _folding(result: CollectiveOutcome, d: int) -> str:
         return f"chunks are {fold}"
     if ran is Algorithm.RING:
         return "chunks run a ring, because folding would send whole buffers"
-    rings, phases = 0, [each for each in result.run.log if each.dimension == d]
-    for each in phases:
-        cost = PHYSICAL.phase_cost(
-            result.topology.dimensions[d], result.bandwidths[d], Algorithm.HALVING_DOUBLING,
-            each.operation, p, each.size,
-        )  # fmt: skip
-        least = sum(step.times * each.size * step.parts / step.of for step in steps(Algorithm.RING, each.operation, p))
-        rings += cost.sent <= least * (1 + 1e-9)
-    if rings == len(phases):
+    rings = phases = 0
+    for (dimension, operation, size), times in result.run.kinds.items():
+        if dimension == d:
+            at = result.topology.dimensions[d], result.bandwidths[d], Algorithm.HALVING_DOUBLING
+            cost = PHYSICAL.phase_cost(*at, operation, p, size)
+            least = sum(step.times * size * step.parts / step.of for step in steps(Algorithm.RING, operation, p))
+            rings += times * (cost.sent <= least * (1 + 1e-9))
+            phases += times
+    if rings == phases:
         return "chunks of this size run a ring, because folding would send whole buffers"
     if rings == 0:
         return f"chunks of this size are {fold}, which takes fewer steps than a ring"
-    return f"{rings} of {len(phases)} chunk phases run a ring, the smaller ones are {fold}"
+    return f"{rings} of {phases} chunk phases run a ring, the smaller ones are {fold}"
 
 
 def _partly_connected(result: CollectiveOutcome, d: int) -> bool:

@@ -14,4 +14,6 @@ class Ascending(Scheduler):
     def plan(self, view: CollectiveView) -> list[ChunkPlan]:
         """Return equal chunks in the same order of dimensions."""
         order = view.default_order
-        return [ChunkPlan(size, order) for size in view.equal_chunks()]
+        sizes = view.equal_chunks()
+        plans = {size: ChunkPlan(size, order) for size in set(sizes)}
+        return [plans[size] for size in sizes]

@@ -7,6 +7,7 @@ with chunks x phases and never with the number of NPUs. Where NPUs differ, use `
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 
 from simpy.events import Event
 
@@ -22,6 +23,7 @@ from simcore.models.network.ports import exchanged, is_plain, ports
 from simcore.models.network.schedulers.ascending import Ascending
 from simcore.models.network.schedulers.base import CollectiveView, Scheduler
 from simcore.models.network.schedulers.check import made, planned
+from simcore.models.network.simulation.alone import Totals, run_alone
 from simcore.models.network.simulation.log import Ledger, LoggedPhase, LoggedTransfer
 from simcore.models.network.simulation.servers import (
     Chunk,
@@ -67,6 +69,8 @@ class Network:
         What a phase costs, by dimension, operation, group and size.
     ran : dict of Collective to set of int
         Collectives that were issued, and the dimensions (from 0) that they used.
+    totals : Totals or None
+        What a collective took that ran alone, see `run_alone`.
 
     Raises
     ------
@@ -109,6 +113,7 @@ class Network:
         self.ledger = Ledger(len(self.bandwidths), record)
         self.cost = PhaseCosts(topology, self.bandwidths, self.algorithms, convention)
         self.ran: dict[Collective, set[int]] = {}
+        self.totals: Totals | None = None
         self._scheduler = made(self.schedule)
         self._ports = {port: PortQueue(port.bandwidth) for port in ports(topology)}
         self._servers: dict[tuple[int, str], Server] = {}
@@ -136,6 +141,11 @@ class Network:
     def transfers(self) -> list[LoggedTransfer]:
         """Messages of `send`; empty unless `record`."""
         return self.ledger.transfers
+
+    @property
+    def ended(self) -> float:
+        """When what runs alone has ended, or else what the clock says [s]."""
+        return self.clock.now if self.totals is None else self.totals.end
 
     @property
     def phases(self) -> int:
@@ -207,6 +217,31 @@ class Network:
         for index, chunk in enumerate(served):
             Chunk(self.clock, self.ledger, issued, index, chunk).next()
         return done
+
+    def run_alone(
+        self,
+        collective: Collective,
+        size: float,
+        groups: Sequence[int],
+        chunks: int,
+        positions: Sequence[Sequence[int] | None] | None = None,
+        count: Callable[[], None] | None = None,
+    ) -> Totals | None:
+        """Run a collective of very many chunks that has this idle network for itself, see `alone`.
+
+        Parameters are those of `issue`. None where its chunks have a settled order, a port that they share, or a
+        convention that does not let them share links: then nothing has run.
+        """
+        sizes, at = tuple(groups), spread(self.topology, positions)
+        if not self.convention.shares_links or size <= 0 or all(p == 1 for p in sizes) or self._ports:
+            return None
+        plans = self.plans(collective, size, sizes, chunks, at, strided(positions))
+        if plans[0].lag is not None:
+            return None
+        self.ran.setdefault(collective, set()).update(d for d, p in enumerate(sizes) if p > 1)
+        journeys = [(self._served(plan, collective, sizes, "", at), len(list(equal))) for plan, equal in groupby(plans)]
+        self.totals = run_alone(journeys, len(sizes), self.in_flight, self.ledger, count)
+        return self.totals
 
     def send(self, leg: TransferLeg, channel: str, label: str = "") -> Event:
         """Send a message to one NPU along one dimension now.

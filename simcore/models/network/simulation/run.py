@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from itertools import product
 
 from simcore.engine import Clock
@@ -15,6 +17,7 @@ from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import ASTRA_SIM_2, PHYSICAL, Convention
 from simcore.models.network.schedulers.ascending import Ascending
 from simcore.models.network.schedulers.base import Scheduler
+from simcore.models.network.simulation.alone import MANY, Kind, Totals
 from simcore.models.network.simulation.links import Messages
 from simcore.models.network.simulation.log import LoggedPhase
 from simcore.models.network.simulation.network import Network
@@ -40,10 +43,14 @@ class CollectiveRun:
         Chunks it was cut into.
     phases, events : int
         Chunk phases and SimPy events.
-    log : tuple of LoggedPhase
-        Every phase, in the order they ended.
+    logged : tuple of LoggedPhase or callable
+        Every phase, or what simulates them: with very many chunks they are not kept.
     algorithms : tuple of Algorithm
         That ran, per dimension.
+    occupied : tuple of float
+        How long at least one chunk was under way in each dimension [s].
+    kinds : mapping of (int, Collective, float) to int
+        How often each phase was served: dimension (from 0), operation and input [B].
     """
 
     time: float
@@ -53,8 +60,15 @@ class CollectiveRun:
     chunks: int
     phases: int
     events: int
-    log: tuple[LoggedPhase, ...]
+    logged: tuple[LoggedPhase, ...] | Callable[[], tuple[LoggedPhase, ...]] = field(repr=False)
     algorithms: tuple[Algorithm, ...]
+    occupied: tuple[float, ...] = ()
+    kinds: Mapping[Kind, int] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def log(self) -> tuple[LoggedPhase, ...]:
+        """Every phase, in the order they ended."""
+        return self.logged() if callable(self.logged) else self.logged
 
 
 def simulate_collective(
@@ -130,11 +144,30 @@ def simulate_collective(
         ran = run_fastest(network, collective, size, sizes, settled_count(chunks), positions)
     else:
         _, ran = fastest(
-            lambda count: run_fastest(network, collective, size, sizes, count, positions), lambda one: one.clock.now
+            lambda count: run_fastest(network, collective, size, sizes, count, positions), lambda one: one.ended
         )
-    time = ran.clock.now if ran.phases else 0.0
-    counts = len({phase.chunk for phase in ran.log}), ran.phases, ran.clock.events
-    return _finished(collective, time, ran.busy, ran.sent, bandwidths, *counts, ran.log, ran.algorithms)
+    used = ran.busy, ran.sent, bandwidths
+    if ran.totals is None:
+        chunks_run, time = len({phase.chunk for phase in ran.log}), ran.clock.now if ran.phases else 0.0
+        return _finished(collective, time, *used, chunks_run, ran.phases, ran.clock.events, ran.log, ran.algorithms)
+    logged = partial(_logged, ran, collective, size, sizes, settled_count(chunks), positions)
+    counts = sum(ran.totals.kinds.values()), ran.ledger.events
+    whole = len(ran.plans(collective, size, sizes, settled_count(chunks)))
+    return _finished(collective, ran.ended, *used, whole, *counts, logged, ran.algorithms, ran.totals)
+
+
+def _logged(
+    network: Network,
+    collective: Collective,
+    size: float,
+    groups: Sequence[int],
+    chunks: int,
+    positions: Sequence[Sequence[int] | None] | None,
+) -> tuple[LoggedPhase, ...]:
+    """Run a collective on an idle copy of a network with a log of all its phases."""
+    copy = network.idle_copy(network.algorithms)
+    copy.clock.run(until=copy.issue(collective, size, groups, chunks=chunks, positions=positions))
+    return tuple(copy.log)
 
 
 def run_fastest(
@@ -166,8 +199,9 @@ def run_fastest(
     ran = [network.idle_copy(algorithms) for algorithms in choices]
     count = counter("chunks", chunks * len(ran))
     for copy in ran:
-        copy.clock.run(until=copy.issue(collective, size, groups, chunks=chunks, positions=positions, count=count))
-    return min(ran, key=lambda copy: copy.clock.now)
+        if chunks < MANY or copy.run_alone(collective, size, groups, chunks, positions, count) is None:
+            copy.clock.run(until=copy.issue(collective, size, groups, chunks=chunks, positions=positions, count=count))
+    return min(ran, key=lambda copy: copy.ended)
 
 
 def _finished(
@@ -179,12 +213,35 @@ def _finished(
     chunks: int,
     phases: int,
     events: int,
-    log: Sequence[LoggedPhase],
+    log: Sequence[LoggedPhase] | Callable[[], tuple[LoggedPhase, ...]],
     algorithms: tuple[Algorithm, ...],
+    totals: Totals | None = None,
 ) -> CollectiveRun:
+    if totals is None:
+        assert not callable(log)
+        totals = _totals(log, len(busy))
     utilisation = tuple(s / (b * time) if time > 0 else 0.0 for s, b in zip(sent, bandwidths, strict=True))
     ran = tuple(that_runs(each, collective) for each in algorithms)
-    return CollectiveRun(time, tuple(busy), tuple(sent), utilisation, chunks, phases, events, tuple(log), ran)
+    kept = log if callable(log) else tuple(log)
+    return CollectiveRun(
+        time, tuple(busy), tuple(sent), utilisation, chunks, phases, events, kept, ran, totals.occupied, totals.kinds
+    )
+
+
+def _totals(log: Sequence[LoggedPhase], dimensions: int) -> Totals:
+    """Sum up the phases of a log."""
+    kinds = dict(Counter((phase.dimension, phase.operation, phase.size) for phase in log))
+    return Totals(0.0, kinds, tuple(_union(log, d) for d in range(dimensions)))
+
+
+def _union(log: Sequence[LoggedPhase], dimension: int) -> float:
+    """Return how long the phases of a dimension take, where they overlap once [s]."""
+    total, end = 0.0, float("-inf")
+    for start, stop in sorted((phase.start, phase.end) for phase in log if phase.dimension == dimension):
+        if stop > end:
+            total += stop - max(start, end)
+            end = stop
+    return total
 
 
 def _check_messages(
