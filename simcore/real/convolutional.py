@@ -5,6 +5,8 @@ Layers follow the papers that the models of the zoo name as their source.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -57,6 +59,68 @@ class ResNet50(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return a score per class."""
         scores: Tensor = self.head(self.stages(self.stem(x)).mean((2, 3)))
+        return scores
+
+
+class WideBottleneck(nn.Module):
+    """A bottleneck block of torchvision's ResNet whose inner width is free; modules are named as torchvision's are."""
+
+    def __init__(self, inputs: int, width: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv3, self.bn3 = nn.Conv2d(width, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.relu1, self.relu2, self.relu = nn.ReLU(), nn.ReLU(), nn.ReLU()
+        projects = inputs != outputs or stride != 1
+        self.downsample = nn.Conv2d(inputs, outputs, 1, stride, bias=False) if projects else nn.Identity()
+        self.downsample_bn = nn.BatchNorm2d(outputs) if projects else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add the block's change to its input."""
+        change = self.relu2(self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x))))))
+        added: Tensor = self.relu(self.bn3(self.conv3(change)) + self.downsample_bn(self.downsample(x)))
+        return added
+
+
+class WideResNet(nn.Module):
+    """The Wide-ResNet of Slapo's artifact: torchvision's ResNet with a wide group, for images of 224 x 224.
+
+    Parameters
+    ----------
+    depths : sequence of int
+        Blocks of each stage.
+    base : int
+        Channels before the first stage; stage n makes 4 x 2^n times as many.
+    width : int
+        Inner width of the first stage, which doubles from stage to stage.
+    classes : int
+        Columns of the output.
+    """
+
+    def __init__(
+        self, depths: Sequence[int] = (6, 8, 46, 6), base: int = 64, width: int = 448, classes: int = 1000
+    ) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, base, 7, 2, 3, bias=False), nn.BatchNorm2d(base)
+        self.relu, self.max_pool = nn.ReLU(), nn.MaxPool2d(3, 2, 1)
+        inputs = base
+        for stage, depth in enumerate(depths):
+            outputs = base * 4 * 2**stage
+            blocks = []
+            for number in range(depth):
+                stride = 2 if stage and number == 0 else 1
+                blocks.append(WideBottleneck(inputs, width * 2**stage, outputs, stride))
+                inputs = outputs
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
+        self.stages = len(depths)
+        self.linear = nn.Linear(inputs, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a score per class."""
+        x = self.max_pool(self.relu(self.bn1(self.conv1(x))))
+        for stage in range(self.stages):
+            x = self.get_submodule(f"layer{stage + 1}")(x)
+        scores: Tensor = self.linear(x.mean((2, 3)))
         return scores
 
 

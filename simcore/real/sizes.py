@@ -39,6 +39,29 @@ class Sizes:
     vocabulary: int = 144
 
 
+@dataclass(frozen=True)
+class WideSizes:
+    """Sizes of a small Wide-ResNet.
+
+    Attributes
+    ----------
+    depths : tuple of int
+        Blocks of each stage.
+    base : int
+        Channels before the first stage.
+    width : int
+        Inner width of the first stage.
+    classes, side : int
+        Columns of the output, and height and width of an image.
+    """
+
+    depths: tuple[int, ...] = (2, 2, 2, 2)
+    base: int = 12
+    width: int = 24
+    classes: int = 12
+    side: int = 16
+
+
 def resized(model: Transformer, sizes: Sizes) -> Transformer:
     """Return a small version of a transformer, all functions and biases kept.
 

@@ -12,11 +12,15 @@ from simcore import verify  # noqa: E402 - what follows needs torch
 from simcore.errors import InputError, RunError  # noqa: E402
 from simcore.models.training.listing import operators_of  # noqa: E402
 from simcore.models.training.schedule.primitives.registry import PRIMITIVES  # noqa: E402
+from simcore.models.training.traffic import all_calls, totals  # noqa: E402
+from simcore.readers.models import read_model  # noqa: E402
+from simcore.real.convolutional import WideResNet  # noqa: E402
 from simcore.real.language import language_model  # noqa: E402
 from simcore.real.schedule.registry import OF_RANKS, TRANSFORMS  # noqa: E402
 from simcore.real.verify.finding import Finding, merged  # noqa: E402
 from simcore.studies.verify.inputs import FAMILIES, inputs_of  # noqa: E402
 from simcore.studies.verify.request import VerifyRequest  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 gloo = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch has no gloo")
 
@@ -42,7 +46,24 @@ def test_steps_change_no_output_and_no_gradient(model):
     assert [len(paths) > 0 for _, paths in result.verified.applied] == [True] * len(STEPS[model].split(","))
 
 
-@pytest.mark.parametrize("model", [*FAMILIES.values(), "gpt-1.3b", "opt-350m"])
+def test_a_wide_resnet_has_the_operator_lists_parameters_and_work():
+    model = read_model("wideresnet-2.4b").value
+    listed = operators_of(model.architecture, model.run(batch=2))
+    with torch.device("meta"):
+        module, images = WideResNet(), torch.empty(2, 3, 224, 224)
+    assert listed.parameters / model.element == sum(one.numel() for one in module.parameters())
+    with FlopCounterMode(display=False) as counter:
+        module(images).sum().backward()
+    assert totals(all_calls(listed), model.element)[0] == counter.get_total_flops()
+
+
+def test_a_wide_resnet_is_the_same_with_blocks_that_run_again():
+    result = small("wideresnet", steps="checkpoint")
+    assert result.equal, result.difference
+    assert dict(result.verified.applied)["checkpoint=1"] == tuple(f"layer{stage}.0" for stage in range(1, 5))
+
+
+@pytest.mark.parametrize("model", [*(each for each in FAMILIES.values() if "wide" not in each), "gpt-1.3b", "opt-350m"])
 def test_parameters_of_a_small_version_are_the_operator_lists(model):
     """By path, too: a step of a schedule names in both the same weights."""
     case = inputs_of(VerifyRequest(model, steps="sdpa")).case
@@ -79,8 +100,9 @@ def _part(path):
         ("t5", 3, {"steps": "shard,sync,sdpa"}),
         ("gpt", 4, {"steps": "cut=1+1,shard,sync,sdpa"}),
         ("llama", 4, {"steps": "sdpa,checkpoint", "parallel": "zero3"}),
+        ("wideresnet", 3, {"schedule": "slapo-wideresnet"}),
     ],
-    ids=["tp", "tp of t5", "pp and tp", "zero3"],
+    ids=["tp", "tp of t5", "pp and tp", "zero3", "channels"],
 )
 def test_ranks_that_share_a_module_compute_the_same(model, ranks, options):
     result = small(model, ranks=ranks, precision="fp64", **options)
@@ -189,8 +211,9 @@ def test_a_rank_that_leaves_or_waits_ends_the_run(wrong):
         ({"steps": "sdpa", "ranks": 4, "parallel": "tp=3"}, "divides the ranks"),
         ({"steps": "shard,sync", "ranks": 3, "dropout": "seeded"}, "each rank draws for its own heads"),
         ({}, "steps to verify"),
+        ({"steps": "sdpa", "ranks": 64, "batch": 64, "device": "cuda"}, "a GPU for each rank"),
         ({"steps": "sdpa", "schedule": "slapo-bert"}, "one of the two"),
-        ({"steps": "sdpa", "model": "resnet50"}, "no language model"),
+        ({"steps": "sdpa", "model": "resnet50"}, "no torch module"),
         ({"steps": "sdpa", "model": "brt"}, "Did you mean"),
         ({"steps": "sdpa", "model": "mixtral-8x7b"}, "experts"),
     ],
@@ -236,8 +259,10 @@ def test_a_module_of_the_users_own(tmp_path):
     assert [one.name for one in result.verified.findings][:3] == ["output", "gradient of input", "gradient of 0.weight"]
     with pytest.raises(InputError, match=r"return module, \(tensor, ...\)"):
         verify(f"{tmp_path}/my.py:nothing", steps="0:decompose")
-    with pytest.raises(InputError, match="the path of a module"):
+    with pytest.raises(InputError, match="Linear is no attention that is known"):
         verify(f"{tmp_path}/my.py:build", steps="sdpa")
+    with pytest.raises(InputError, match="the path of a module"):
+        verify(f"{tmp_path}/my.py:build", steps="layers.*:checkpoint")
 
 
 def test_findings():

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed._functional_collectives import AsyncCollectiveTensor
 from torch.distributed.tensor import DTensor
 from torch.nn import functional
 
@@ -155,7 +156,7 @@ def _fuse_end(half: Sublayer) -> None:
     norm = None if half.norm_first else half.norm
 
     def leave(x: Tensor, made: Tensor) -> Tensor:
-        return function(x, made, _local(last.bias), share if half.training else 0.0, norm)
+        return function(x, _arrived(made), _local(last.bias), share if half.training else 0.0, norm)
 
     object.__setattr__(half, "leave", leave)
 
@@ -181,6 +182,11 @@ def _ended(x: Tensor, made: Tensor, bias: Tensor | None, share: float, norm: nn.
 def _leave_bias(one: nn.Linear) -> None:
     """Let a product add no bias; its parameter stays where it is."""
     one.__class__ = WithoutBias
+
+
+def _arrived(one: Tensor) -> Tensor:
+    """Return a sum over ranks that is there: compiled code would take the promise of one for the sum."""
+    return one.clone() if isinstance(one, AsyncCollectiveTensor) else one
 
 
 def _local(one: Tensor | None) -> Tensor | None:

@@ -21,8 +21,11 @@ from torch.distributed.tensor.parallel import (
 from torch.nn import functional
 
 from simcore.errors import InputError, field
-from simcore.models.training.schedule import Pattern, Step
+from simcore.models.training.schedule import Step
+from simcore.real.convolutional import WideBottleneck
 from simcore.real.language import Attention, Embedding, FeedForward, Output
+from simcore.real.schedule.convolutions import CHANNELS, GATHER, IN, OUT, cut_layer
+from simcore.real.schedule.paths import patterns_of
 
 COLUMNS, ROWS, TABLE = "columns", "rows", "table"
 """How weights are cut: what a product makes, what it reads, and the rows of a table of tokens."""
@@ -57,11 +60,13 @@ def _own(part: nn.Module) -> Iterator[tuple[str, str]]:
         yield "tokens", TABLE
     elif isinstance(part, Output) and part.product is not None:
         yield "product", COLUMNS
+    elif isinstance(part, WideBottleneck):
+        yield from {"conv1": OUT, "bn1": CHANNELS, "relu1": "", "conv2": IN, "conv3": GATHER}.items()
 
 
 def parts_of(root: nn.Module, step: Step) -> list[str]:
     """Return the products and tables that a step shards or sums."""
-    patterns = [Pattern(each) for each in ((step.path,) if step.path else step.primitive.paths)]
+    patterns = patterns_of(root, step)
     return [path for path in kinds(root) if any(pattern.covers(path) for pattern in patterns)]
 
 
@@ -91,6 +96,11 @@ def cut(
     """
     ways = {path: kind for path, kind in kinds(root).items() if path in sharded}
     _check(root, ways, mesh.size())
+    with torch.no_grad():
+        for path, kind in ways.items():
+            if kind in {OUT, IN, GATHER, CHANNELS}:
+                cut_layer(root.get_submodule(path), mesh, kind, summed=path in summed)
+    ways = {path: kind for path, kind in ways.items() if kind in {COLUMNS, ROWS, TABLE}}
     rows = Shard(1) if sequence else Replicate()
     tied = _tied(root)
     if tied and ("embedding.tokens" in ways) != ("output.product" in ways):
@@ -127,8 +137,10 @@ def _check(root: nn.Module, ways: Mapping[str, str], ranks: int) -> None:
     """Refuse ranks that do not divide what is cut."""
     for path, kind in ways.items():
         part, parent = root.get_submodule(path), root.get_submodule(path.rpartition(".")[0])
-        weight: Any = part.weight
-        size = weight.shape[1 if kind == ROWS else 0]
+        weight: Any = getattr(part, "weight", None)
+        if weight is None:  # an activation works on what it is given
+            continue
+        size = weight.shape[1 if kind in {ROWS, IN} else 0]
         if isinstance(parent, Attention):
             size //= parent.width
         if size % ranks:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from simcore.errors import InputError, field
-from simcore.models.training.schedule import NotApplicable, Pattern, Schedule, Step
+from simcore.models.training.schedule import NotApplicable, Schedule, Step
 from simcore.models.training.schedule.paths import closest, modules
+from simcore.real.schedule.paths import patterns_of
 from simcore.real.schedule.registry import OF_RANKS, transform_of
 from simcore.real.schedule.replace import put
 
@@ -132,7 +133,7 @@ def _is_chosen(path: str, chosen: dict[str, set[int]]) -> bool:
 
 def _matched(root: nn.Module, step: Step) -> Iterator[str]:
     """Yield the paths that a step's patterns name."""
-    patterns = [Pattern(each) for each in ((step.path,) if step.path else step.primitive.paths)]
+    patterns = patterns_of(root, step)
     for path, _ in root.named_modules(remove_duplicate=False):
         if path and any(pattern.names(path) for pattern in patterns):
             yield path

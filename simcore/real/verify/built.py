@@ -9,8 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from simcore.errors import InputError, field
+from simcore.models.training.architecture import Transformer
 from simcore.plugins import load
+from simcore.real.convolutional import WideResNet
 from simcore.real.language import Stack, language_model
+from simcore.real.sizes import WideSizes
 from simcore.real.verify.case import Case
 
 NOISE = 0.02
@@ -55,11 +58,12 @@ def built(case: Case) -> Built:
     torch.manual_seed(case.seed)
     if isinstance(case.model, str):
         return _own(case.model).to(torch.float64, "cpu")
-    made = _language(case)
+    make = _images if isinstance(case.model, WideSizes) else _language
+    made = make(case)
     for _ in range(TRIES):
         if _is_smooth(made):
             break
-        made = _language(case)
+        made = make(case)
     return made
 
 
@@ -80,12 +84,28 @@ def _is_smooth(made: Built) -> bool:
     return min(least) > CLOSEST
 
 
-def _language(case: Case) -> Built:
-    assert not isinstance(case.model, str)
-    module = language_model(case.model).double()
+def _noisy(module: nn.Module) -> nn.Module:
+    """Return a module of fp64 with no parameter, and no statistics of a norm, at 0 or 1."""
+    module = module.double()
     with torch.no_grad():
         for weight in module.parameters():
             weight.add_(NOISE * torch.randn_like(weight))
+        for name, buffer in module.named_buffers():
+            if name.endswith(("running_mean", "running_var")):
+                buffer.add_(NOISE * torch.randn_like(buffer).abs())
+    return module
+
+
+def _images(case: Case) -> Built:
+    sizes = case.model
+    assert isinstance(sizes, WideSizes)
+    module = _noisy(WideResNet(sizes.depths, sizes.base, sizes.width, sizes.classes))
+    return Built(module, (torch.randn(case.batch, 3, sizes.side, sizes.side, dtype=torch.float64),))
+
+
+def _language(case: Case) -> Built:
+    assert isinstance(case.model, Transformer)
+    module = _noisy(language_model(case.model))
     lengths = [case.sequence]
     if case.model.encoder is not None:
         lengths.insert(0, case.model.encoder.sequence or case.sequence)

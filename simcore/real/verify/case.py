@@ -11,6 +11,7 @@ from simcore.errors import field as named
 from simcore.models.training.architecture import Transformer
 from simcore.models.training.schedule import Primitive, Schedule, Step, Value
 from simcore.models.training.schedule.primitives.registry import PRIMITIVES, primitive
+from simcore.real.sizes import WideSizes
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ class Case:
 
     Attributes
     ----------
-    model : Transformer or str
-        Sizes of a language model, or ``FILE.py:FUNCTION`` that builds a module with its inputs.
+    model : Transformer, WideSizes or str
+        Sizes of a language model, or of a Wide-ResNet, or ``FILE.py:FUNCTION`` that builds a module with its inputs.
     steps : tuple of StepText
         The schedule.
     ways : Ways
@@ -80,7 +81,7 @@ class Case:
     stages : tuple of int
         Blocks of each stage of the pipeline.
     batch, sequence : int
-        Sequences of a language model, and tokens of each.
+        Sequences or images, and tokens of a sequence.
     precisions : tuple of str
         Number formats.
     dropout : bool
@@ -91,7 +92,7 @@ class Case:
         Of weights and inputs.
     """
 
-    model: Transformer | str
+    model: Transformer | WideSizes | str
     steps: tuple[StepText, ...] = ()
     ways: Ways = Ways()
     stages: tuple[int, ...] = ()

@@ -86,6 +86,14 @@ def verified(case: Case, timeout: float = 300.0, told: Told = lambda *_: None) -
     return Verified(tuple(worst), applied, tuple(name for name in names if name not in there))
 
 
+def gpus() -> int:
+    """Return how many GPUs torch can use here."""
+    require_torch()
+    import torch
+
+    return torch.cuda.device_count()
+
+
 def _here(case: Case, told: Told) -> list[Any]:
     import torch
 

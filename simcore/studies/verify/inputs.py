@@ -11,14 +11,14 @@ from simcore.models.training.schedule import Schedule
 from simcore.readers.models import read_model
 from simcore.readers.read import Read
 from simcore.readers.schedules import parse_steps, read_schedule
-from simcore.real.sizes import Sizes, resized
+from simcore.real.sizes import Sizes, WideSizes, resized
 from simcore.real.verify.case import Case, Ways, texts_of
 from simcore.studies.deployment.degrees import degrees_of
 from simcore.studies.verify.request import VerifyRequest
 
 FAMILIES = {
     "bert": "bert-xlarge", "gpt": "gpt-neo-2.7b-slapo", "llama": "llama-7b", "opt": "opt-2.7b",
-    "roberta": "roberta-xlarge", "t5": "t5-3b",
+    "roberta": "roberta-xlarge", "t5": "t5-3b", "wideresnet": "wideresnet-2.4b",
 }  # fmt: skip
 """Models of Slapo's artifact by the names that it has for them."""
 
@@ -62,7 +62,7 @@ def inputs_of(request: VerifyRequest) -> Inputs:
     steps = _steps(request)
     ways, stages = ways_of(request, steps.value)
     sha256 = {"schedule": steps.sha256}
-    model: Transformer | str = request.model
+    model: Transformer | WideSizes | str = request.model
     name = request.model
     if ".py:" not in name:
         name, model, sha256["model"] = _model(request)
@@ -86,15 +86,17 @@ def _steps(request: VerifyRequest) -> Read[Schedule]:
     return parse_steps(request.steps or "", field("steps"))
 
 
-def _model(request: VerifyRequest) -> tuple[str, Transformer, str]:
+def _model(request: VerifyRequest) -> tuple[str, Transformer | WideSizes, str]:
     """Return the name, the small version and the hash of a model of the zoo."""
     if request.model.endswith(".py"):
         found = f"'{request.model}', a file alone"
         raise InputError(field("model"), found, "FILE.py:FUNCTION", f"Write '{request.model}:' and the function in it.")
     read = read_model(FAMILIES.get(request.model.lower(), request.model), field("model"))
     model = read.value.transformer
+    if read.name == FAMILIES["wideresnet"]:
+        return read.name, WideSizes((max(1, request.blocks // 2),) * 4), read.sha256
     if model is None:
-        raise unknown_name(field("model"), request.model, [*FAMILIES], "It is no language model.")
+        raise unknown_name(field("model"), request.model, [*FAMILIES], "It has no torch module.")
     sizes = Sizes(request.blocks, request.heads, request.sequence, request.batch)
     small = resized(_with_functions(model, "" if read.value.config is None else read.value.config.family), sizes)
     if request.dropout == "off":

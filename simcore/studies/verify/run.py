@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from itertools import pairwise
 
-from simcore.errors import RunError, SimcoreError
+from simcore.errors import InputError, RunError, SimcoreError, field
 from simcore.progress import tell
 from simcore.real.verify.case import Ways, texts_of
 from simcore.real.verify.launch import Verified, verified
@@ -15,6 +15,7 @@ from simcore.studies.request import study
 from simcore.studies.verify.inputs import Inputs, inputs_of
 from simcore.studies.verify.request import VerifyRequest
 from simcore.studies.verify.result import VerifyResult
+from simcore.units import counted
 
 
 @study(VerifyRequest)
@@ -32,6 +33,7 @@ def verify(request: VerifyRequest) -> VerifyResult:
     """
     started = time.process_time()
     given = inputs_of(request)
+    _check_device(given)
     found = verified(given.case, request.timeout, tell)
     return VerifyResult(
         name=given.name, device=request.device, ways=given.case.ways, schedule=given.schedule, verified=found,
@@ -43,6 +45,18 @@ def verify(request: VerifyRequest) -> VerifyResult:
         ),
         cpu_seconds=time.process_time() - started,
     )  # fmt: skip
+
+
+def _check_device(given: Inputs) -> None:
+    """Refuse ranks that have no GPU of their own."""
+    if given.case.device == "cpu":
+        return
+    from simcore.real.verify.launch import gpus
+
+    ranks, there = given.case.ways.ranks, gpus()
+    if ranks > there:
+        found = f"cuda for {counted(ranks, 'rank')}, and {counted(there, 'GPU')}"
+        raise InputError(field("device"), found, "a GPU for each rank", f"Leave {field('device')} out.")
 
 
 def _breaking(given: Inputs, timeout: float) -> str:
