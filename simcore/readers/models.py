@@ -13,10 +13,13 @@ from simcore.errors import InputError, field
 from simcore.files import read_yaml
 from simcore.models.compute.compute_model import PUBLISHED_RATE
 from simcore.models.training.architecture import ALL_BIASES, NO_BIASES, Batch, Embedding, Projection, Transformer
+from simcore.models.training.captured import CapturedModel
+from simcore.models.training.layered_model import LayeredModel
 from simcore.models.training.listing import Architecture, operators_of
+from simcore.readers.captured_models import CapturedFile, is_captured, read_captured
 from simcore.readers.config_fields import refuse_neighbours
 from simcore.readers.hugging_face import MOST_LAYERS, Config, read_config
-from simcore.readers.layered_models import is_layered, read_layered
+from simcore.readers.layered_models import LayeredFile, is_layered, read_layered
 from simcore.readers.quantities import Bytes, Entry, Flag, Rate, Real, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import is_layer_text, json_or_yaml, top_fields
@@ -272,8 +275,8 @@ def parse_model(path: Path, text: str) -> ModelInput:
     """
     fields = top_fields(text)
     refuse_neighbours(path, fields)
-    if is_layered(fields):
-        return _parse_layered(path, text)
+    if is_layered(fields) or is_captured(fields):
+        return _parse_layers(path, text, read_layered if is_layered(fields) else read_captured)
     model = _parser(fields)(path, text)
     if model.transformer is not None:
         _check_heads(path, model.transformer, {} if model.config is None else model.config.names)
@@ -286,8 +289,11 @@ def _parser(fields: set[str]) -> Callable[[Path, str], ModelInput]:
     return _parse_with_config if "config" in fields else _parse_own
 
 
-def _parse_layered(path: Path, text: str) -> ModelInput:
-    architecture, data = read_layered(path, text)
+def _parse_layers(
+    path: Path, text: str,
+    read: Callable[[Path, str], tuple[LayeredModel, LayeredFile] | tuple[CapturedModel, CapturedFile]],
+) -> ModelInput:  # fmt: skip
+    architecture, data = read(path, text)
     element = _element(path, data.bytes_per_element)
     # made once: what does not fit is said when the file is read
     operators_of(architecture, Batch(1, 1, element))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from simcore.models.training.architecture import Batch, Share, Transformer
+from simcore.models.training.captured import CapturedModel, captured_operators
 from simcore.models.training.layered import layered_operators
 from simcore.models.training.layered_model import LayeredModel
 from simcore.models.training.operators import OperatorList
 from simcore.models.training.transformer import transformer_operators
 
-Architecture = Transformer | LayeredModel
+Architecture = Transformer | LayeredModel | CapturedModel
 """The sizes of a model of any kind."""
 
 
@@ -17,7 +18,7 @@ def operators_of(model: Architecture, batch: Batch, tp: int = 1) -> OperatorList
 
     Parameters
     ----------
-    model : Transformer or LayeredModel
+    model : Transformer, LayeredModel or CapturedModel
         The sizes.
     batch : Batch
         What a replica processes.
@@ -34,6 +35,8 @@ def operators_of(model: Architecture, batch: Batch, tp: int = 1) -> OperatorList
     >>> operators_of(Transformer("gpt", hidden=64, blocks=2), Batch(16, 1)).parameters / 2
     98560.0
     """
+    if isinstance(model, CapturedModel):
+        return captured_operators(model, batch, tp)
     if isinstance(model, LayeredModel):
         return layered_operators(model, batch, tp)
     return transformer_operators(model, batch, Share(tp))

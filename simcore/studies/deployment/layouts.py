@@ -152,6 +152,8 @@ def deployed_on(
     base, space = _given(request, gpus, model, sequence, global_batch, open_all)
     form = number_format(request.precision, machine.profile, fsdp=request.fsdp)
     base = replace(as_software(base, request, machine.stack), number_format=form)
+    if not isinstance(model, Transformer):
+        base = replace(base, causal_half=False)  # what its layers multiply is known
     evaluator = Evaluator(model, sequence, machine, UNSCHEDULED if steps is None else steps.value)
     _check_precision(evaluator, base)
     hashes = {"model": read.sha256, **({} if steps is None else {"schedule": steps.sha256})}
@@ -221,12 +223,7 @@ def sized(source: ModelInput, given: int | None, read: int | None = None) -> tup
 
     A sample of a list of layers counts as one token.
 
-    Parameters
-    ----------
-    source : ModelInput
-        The model.
-    given, read : int or None
-        Tokens of a sequence, and of an encoder's, that were asked for.
+    `given` and `read` are the tokens of a sequence, and of an encoder's, that were asked for.
 
     Raises
     ------

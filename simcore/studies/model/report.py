@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from simcore.models.training.architecture import Transformer
+from simcore.models.training.captured import CapturedModel
 from simcore.models.training.layered_model import LayeredModel
 from simcore.readers.models import ModelInput
 from simcore.report import Block, Headline, Sentences, grid
@@ -68,7 +69,9 @@ def _headline(result: ModelOutcome) -> str:
     family = "" if config is None else f", family {config.family}"
     active = "" if not result.idle else f", {_short(result.active_parameters)} active per token"
     model = result.source.architecture
-    if isinstance(model, LayeredModel):
+    if isinstance(model, CapturedModel):
+        at = "captured of a torch module"
+    elif isinstance(model, LayeredModel):
         at = f"samples of {model.channels} x {model.height} x {model.width}"
     else:
         at = f"sequence {result.sequence:,}"

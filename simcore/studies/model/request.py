@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from simcore.errors import InputError, field
 from simcore.studies.deployment.request import CAUSAL
 from simcore.studies.request import Request, argument, option
 
@@ -13,7 +14,9 @@ class ModelRequest(Request):
 
     study = "model"
 
-    model: str | Path = argument(metavar="NAME|FILE", help="An entry of the zoo, or a file such as config.json.")
+    model: str | Path = argument(
+        metavar="NAME|FILE", help="An entry of the zoo, a file such as config.json, or FILE.py:NAME."
+    )
     sequence: int | None = option(
         default=None,
         least=1,
@@ -26,3 +29,26 @@ class ModelRequest(Request):
         default=None, least=1, help="Sequences or samples of a mini-batch, in place of the model's own number."
     )
     operators: bool = option(default=False, help="List the operators of the forward pass too.")
+    example: str | None = option(
+        kw_only=True, default=None, metavar="SHAPE,...",
+        help="Inputs of a module of FILE.py:NAME, samples first, such as 8x3x224x224, 4x128:int64 or mask=4x128:bool.",
+    )  # fmt: skip
+    keep_going: bool = option(
+        kw_only=True, default=False,
+        help="Count operators of a module that are not understood as the bytes that they read and write.",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.of_module and self.example is None:
+            remedy = f"Add {field('example')} 4x128:int64, for example."
+            raise InputError(field("example"), "nothing", "the shapes of the module's inputs", remedy)
+        for name, given in (("example", self.example), ("keep_going", self.keep_going)):
+            if given and not self.of_module:
+                remedy = f"Leave {field(name)} out."
+                raise InputError(field(name), f"it for {self.model}", "it for a module of FILE.py:NAME", remedy)
+
+    @property
+    def of_module(self) -> bool:
+        """Whether the model is a torch module."""
+        return str(self.model).rpartition(":")[0].endswith(".py")

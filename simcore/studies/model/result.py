@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from simcore.models.training.captured import CapturedModel
+from simcore.readers.captured_models import captured_text
 from simcore.report import Block
 from simcore.results import Table
 from simcore.studies.model.outcome import ModelOutcome
@@ -67,6 +69,14 @@ class ModelResult(ModelOutcome):
             "warnings": list(self.warnings),
             "provenance": self.provenance.as_dict(),
         }
+
+    def inputs(self) -> Mapping[str, str]:
+        """Return a captured model as the file that other commands take; nothing of others, which are files already."""
+        model = self.source.architecture
+        if not isinstance(model, CapturedModel):
+            return {}
+        text = captured_text(model, self.batch, self.source.element, f"captured of {self.name}")
+        return {"layers.yaml": text}
 
     def sentences(self) -> list[str]:
         """Return how work was counted, and which fields of the file were used and ignored."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
 
 from simcore.errors import field
+from simcore.models.compute.compute_model import PUBLISHED_RATE
 from simcore.models.training.architecture import Batch
 from simcore.models.training.listing import operators_of
 from simcore.models.training.operators import OperatorList
 from simcore.models.training.traffic import all_calls, forward_calls, totals
 from simcore.readers.models import ModelInput, read_model
+from simcore.readers.read import Read
 from simcore.results import Provenance, versions
 from simcore.studies.model.count import block_parameters, idle_parameters, parts_of, rows_of
 from simcore.studies.model.request import ModelRequest
@@ -39,7 +44,7 @@ def model(request: ModelRequest) -> ModelResult:
     (25557032, 8.178)
     """
     started = time.process_time()
-    read = read_model(request.model, field("model"))
+    read, said = _read(request)
     source = read.value
     sequence, warnings = _sequence(request, source)
     run = source.run(sequence, request.batch or source.batch or 1, request.causal)
@@ -60,7 +65,7 @@ def model(request: ModelRequest) -> ModelResult:
         bytes_forward=read_and_written,
         bytes_training=moved,
         operators=rows_of(listed, element) if request.operators else None,
-        warnings=tuple(warnings),
+        warnings=(*said, *warnings),
         provenance=Provenance(
             command=request.study,
             inputs=request.resolved(sequence=sequence, batch=samples).inputs(),
@@ -69,6 +74,27 @@ def model(request: ModelRequest) -> ModelResult:
         ),
         cpu_seconds=time.process_time() - started,
     )
+
+
+def _read(request: ModelRequest) -> tuple[Read[ModelInput], list[str]]:
+    """Return a model as it was read, or captured, and what to know of it."""
+    if not request.of_module:
+        return read_model(request.model, field("model")), []
+    from simcore.real.capture import capture  # which needs torch
+
+    spec = str(request.model)
+    got = capture(spec, request.example or "", keep_going=request.keep_going, place=field("model"))
+    said = [f"operators that are not understood, counted as the bytes that they move: {_named(got.unknown)}"]
+    unused = [f"parameters that no operator uses: {', '.join(got.unused)}"]
+    source = ModelInput(
+        got.model, got.element, PUBLISHED_RATE, None, got.batch, 1, None, spec, assumed=frozenset({"rate"})
+    )
+    digest = sha256(Path(spec.rpartition(":")[0]).read_bytes()).hexdigest()
+    return Read(source, spec, digest), [*(said if got.unknown else []), *(unused if got.unused else [])]
+
+
+def _named(unknown: Mapping[str, int]) -> str:
+    return ", ".join(f"aten.{name} ({count})" for name, count in unknown.items())
 
 
 def _sequence(request: ModelRequest, source: ModelInput) -> tuple[int | None, list[str]]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from simcore.errors import InputError, field
 from simcore.models.training.architecture import Share, Transformer
+from simcore.models.training.captured import CapturedModel
 from simcore.models.training.layered_model import LayeredModel
 from simcore.models.training.listing import Architecture
 from simcore.models.training.parallel.orders import FOLDED, MANY_CHUNKS, Pipelined
@@ -282,7 +283,7 @@ def _check_degrees(layout: Layout, model: Transformer, sequence: int) -> None:
     _check_pipeline(layout, model)
 
 
-def _check_layers(layout: Layout, model: LayeredModel) -> None:
+def _check_layers(layout: Layout, model: LayeredModel | CapturedModel) -> None:
     """Refuse degrees of parallelism that a list of layers does not have."""
     for name, why in (("cp", "sequence"), ("ep", "experts"), ("pp", "stages that send one size")):
         if getattr(layout, name) > 1:
