@@ -138,7 +138,7 @@ class Writer:
         self.workload, self.loop = workload, loop
         self._compute_scale, self._size_scale = compute_scale, size_scale
         self._keys = count()
-        self.pending: list[int] = []
+        self.pending: dict[int, int] = {}
 
     def compute(self, seconds: float, layer: int, part: Pass) -> Iterator[Step]:
         """Compute, unless it takes no time."""
@@ -197,12 +197,17 @@ class Writer:
         if self.loop is Loop.OVERLAP:
             yield Wait(weights.key)
         else:
-            self.pending.append(weights.key)
+            self.pending[layer] = weights.key
 
     def end(self) -> Iterator[Step]:
         """Wait for all that is still on its way."""
         while self.pending:
-            yield Wait(self.pending.pop(0))
+            yield Wait(self.pending.pop(next(iter(self.pending))))
+
+    def updated(self, layer: int) -> Iterator[Step]:
+        """Wait until the weights of a layer have been summed in the pass before."""
+        if layer in self.pending:
+            yield Wait(self.pending.pop(layer))
 
 
 class CountedWriter(Writer):
@@ -301,9 +306,15 @@ def backward_order(workload: Workload, layers: Sequence[int], *, recompute: bool
 
 
 def iteration(
-    workload: Workload, loop: Loop, *, recompute: bool = True, compute_scale: float = 1.0, counted: bool = False
+    workload: Workload,
+    loop: Loop,
+    *,
+    recompute: bool = True,
+    compute_scale: float = 1.0,
+    counted: bool = False,
+    passes: int = 1,
 ) -> tuple[Step, ...]:
-    """Write the program of one training iteration.
+    """Write the program of one training iteration, or of several that follow each other.
 
     Parameters
     ----------
@@ -317,6 +328,8 @@ def iteration(
         Factor on all compute.
     counted : bool
         Whether it is written as ASTRA-sim 1.0 counts it, see `CountedWriter`.
+    passes : int
+        Iterations. In all but the first the forward pass of a layer waits for its weights, no other does.
 
     Returns
     -------
@@ -336,12 +349,19 @@ def iteration(
     ['Compute', 'Compute', 'Issue', 'Compute', 'Issue', 'Wait', 'Wait']
     """
     writer = (CountedWriter if counted else Writer)(workload, loop, compute_scale)
+    steps = [step for _ in range(passes) for step in _pass(writer, recompute=recompute)]
+    return (*steps, *writer.end())
+
+
+def _pass(writer: Writer, *, recompute: bool) -> Iterator[Step]:
+    """Write one pass through all layers, forward and backward."""
+    workload, before = writer.workload, False
     layers = range(len(workload.layers))
-    steps: list[Step] = [step for layer in layers for step in writer.forward(layer)]
-    before = False
+    for layer in layers:
+        yield from writer.updated(layer)
+        yield from writer.forward(layer)
     for layer, again in backward_order(workload, layers, recompute=recompute):
         if again and not before:
-            steps += writer.tick(layer, Pass.RECOMPUTE)
-        steps += writer.forward(layer, Pass.RECOMPUTE) if again else writer.backward(layer)
+            yield from writer.tick(layer, Pass.RECOMPUTE)
+        yield from writer.forward(layer, Pass.RECOMPUTE) if again else writer.backward(layer)
         before = again
-    return (*steps, *writer.end())

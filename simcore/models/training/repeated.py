@@ -312,7 +312,7 @@ class Repeated:
 def _idle(fabric: ChunkFabric) -> ChunkFabric:
     """Return such a fabric with nothing under way, on a clock of its own."""
     network = fabric.network.idle_copy(fabric.network.algorithms)
-    return ChunkFabric(network, fabric.groups, fabric.chunks, in_order=fabric.in_order)
+    return ChunkFabric(network, fabric.groups, fabric.chunks, in_order=fabric.in_order, last_first=fabric.last_first)
 
 
 def _box(arrived: float, event: Event) -> Box:

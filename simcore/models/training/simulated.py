@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simpy.events import Event
 
@@ -40,12 +40,18 @@ class Settings:
         What a chunk phase costs.
     record : bool
         Whether to keep a log of all chunk phases.
+    in_flight : int
+        Chunk phases under way in a dimension at once.
+    last_first : bool
+        Whether a collective that nothing waits for soon goes ahead of all that is queued too.
     """
 
     chunks: int = 64
     schedule: type[Scheduler] = Ascending
     convention: Convention = PHYSICAL
     record: bool = False
+    in_flight: int = 1
+    last_first: bool = False
 
 
 class ChunkFabric:
@@ -62,10 +68,15 @@ class ChunkFabric:
     in_order : bool
         Whether collectives that are not urgent keep their order in every dimension, as on one communicator of NCCL.
         Else a chunk queues when it arrives at a dimension, and may overtake those of an earlier collective.
+    last_first : bool
+        As of `Settings`.
     """
 
-    def __init__(self, network: Network, groups: Groups, chunks: int, *, in_order: bool = False) -> None:
+    def __init__(
+        self, network: Network, groups: Groups, chunks: int, *, in_order: bool = False, last_first: bool = False
+    ) -> None:
         self.network, self.groups, self.chunks, self.in_order = network, groups, chunks, in_order
+        self.last_first = last_first
         self._urgent = self._others = self._counter = 0
         self._busy: dict[int, list[float]] = {}
 
@@ -78,7 +89,7 @@ class ChunkFabric:
             self.groups.sizes(issue.axis),
             chunks=self.chunks,
             label=f"{issue.axis.value} {issue.collective.value}, layer {issue.layer + 1}, {issue.part.value}",
-            priority=self._priority(urgent=issue.urgent),
+            priority=self._priority(urgent=issue.urgent or self.last_first),
             queue=issue.axis.value,
             positions=self.groups.positions(issue.axis),
         )
@@ -279,7 +290,7 @@ def run_iteration(
     clock = Clock()
     network = make_network(clock, topology, bandwidths, settings)
     log = Log("the NPU")
-    runner = Runner(clock, ChunkFabric(network, groups, settings.chunks), log)
+    runner = Runner(clock, ChunkFabric(network, groups, settings.chunks, last_first=settings.last_first), log)
     clock.process(runner.whole(tracked(steps, "steps of the iteration")))
     finish(clock, [log])
     return run_of(log, network)
@@ -293,6 +304,7 @@ def make_network(clock: Clock, topology: Topology, bandwidths: Sequence[float], 
         bandwidths,
         convention=settings.convention,
         schedule=settings.schedule,
+        in_flight=settings.in_flight,
         record=settings.record,
     )
 
@@ -312,6 +324,22 @@ def run_of(log: Log, network: Network) -> IterationRun:
         tuple(network.transfers),
         network.clock.events + network.ledger.events,
     )
+
+
+def mean_of(run: IterationRun, passes: int) -> IterationRun:
+    """Return what one of several passes took in the mean; logs stay as they are.
+
+    Examples
+    --------
+    >>> span = Span(1.0, 3.0, 0, Pass.FORWARD)
+    >>> twice = IterationRun(4.0, (span,), (2.0,), (8.0,), (2.0,), (0.0,), {}, (), (), 6)
+    >>> mean_of(twice, 2).time, mean_of(twice, 2).compute, mean_of(twice, 2).sent
+    (2.0, 1.0, (4.0,))
+    """
+    spans = tuple(replace(span, end=span.start + (span.end - span.start) / passes) for span in run.spans)
+    parts = (run.busy, run.sent, run.served, run.latency)
+    busy, sent, served, latency = (tuple(each / passes for each in part) for part in parts)
+    return replace(run, time=run.time / passes, spans=spans, busy=busy, sent=sent, served=served, latency=latency)
 
 
 def _algorithms(network: Network) -> dict[Collective, tuple[Algorithm | None, ...]]:

@@ -18,6 +18,7 @@ from simcore.models.training.simulated import (
     Settings,
     bound,
     make_network,
+    mean_of,
     run_iteration,
     run_of,
 )
@@ -46,6 +47,8 @@ class Iteration:
         Stage of ZeRO, 0 or 3.
     pipeline : Pipeline or None
         Stages and micro-batches; None for one stage.
+    passes : int
+        Iterations that follow each other; what is said of one is their mean.
     """
 
     settings: Settings
@@ -54,6 +57,7 @@ class Iteration:
     compute_scale: float
     zero: int = 0
     pipeline: Pipeline | None = None
+    passes: int = 1
 
     def steps(self, deployment: Deployment) -> tuple[Step, ...]:
         """Return the program of an NPU where there is one stage."""
@@ -61,7 +65,8 @@ class Iteration:
         if self.zero:
             return zero3(workload, self.loop, recompute=self.recompute, compute_scale=scale)
         counted = self.settings.convention.own_loop and self.loop is Loop.SIMULATE
-        return iteration(workload, self.loop, recompute=self.recompute, compute_scale=scale, counted=counted)
+        again = {"recompute": self.recompute, "counted": counted}
+        return iteration(workload, self.loop, compute_scale=scale, passes=self.passes, **again)
 
     def runs(
         self, deployment: Deployment, *, transfers: bool = True
@@ -86,13 +91,14 @@ class Iteration:
             single = run_iteration(
                 self.steps(deployment), deployment.topology, deployment.bandwidths, deployment.groups, self.settings
             )
-            return (single,), ()
+            return (single if self.passes == 1 or self.settings.record else mean_of(single, self.passes),), ()
         clock = Clock()
         networks = [
             make_network(clock, deployment.topology, deployment.bandwidths, self.settings)
             for _ in range(self.pipeline.stages)
         ]
-        fabrics = [ChunkFabric(network, deployment.groups, self.settings.chunks) for network in networks]
+        queued = {"last_first": self.settings.last_first}
+        fabrics = [ChunkFabric(network, deployment.groups, self.settings.chunks, **queued) for network in networks]
 
         def legs(source: int, target: int, size: float) -> Sequence[TransferLeg]:
             if not transfers:
@@ -129,6 +135,7 @@ class Iteration:
         if self.pipeline is not None or deployment.workload.pipeline is not None:
             return None, None, None
         least = bound(self.steps(deployment), deployment.topology, deployment.bandwidths, deployment.groups)
+        least /= self.passes
         if self.zero:
             return least, None, None
         whole, links = (

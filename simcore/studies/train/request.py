@@ -70,6 +70,15 @@ class TrainRequest(DeploymentRequest):
     convention: str = option(
         default="physical", choices=CONVENTIONS, help="What a chunk costs: by physics, or as ASTRA-sim counts it."
     )
+    in_flight: int = option(default=1, least=1, help="Chunks under way in a dimension at once.")
+    policy: str = option(
+        default="fifo",
+        choices=("fifo", "lifo"),
+        help="Where weight gradients queue: behind what waits, or ahead of it as what a layer waits for does.",
+    )
+    passes: int = option(
+        default=1, least=1, help="Iterations that follow each other; the report is of one in the mean."
+    )
     compute_scale: float = option(default=1.0, help="Factor on all compute.")
     recompute: str | bool | None = option(
         default=None,

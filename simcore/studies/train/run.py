@@ -191,13 +191,25 @@ def _iteration(request: TrainRequest) -> Iteration:
             scheduler(request.schedule, field("schedule")),
             convention(request.convention),
             False,
+            request.in_flight,
+            request.policy == "lifo",
         ),
         loop=loop,
         recompute=request.recompute == "full",
         compute_scale=scale,
         zero=zero,
         pipeline=_pipeline(request),
+        passes=_passes(request),
     )
+
+
+def _passes(request: TrainRequest) -> int:
+    """Return the number of iterations; several are of one stage whose weights every NPU holds."""
+    for name, value in (("stages", request.stages if request.stages > 1 else 0), ("zero", request.zero)):
+        if request.passes > 1 and value:
+            found = f"{request.passes} with {field(name)} {value}"
+            raise InputError(field("passes"), found, "1 beside it", "Leave one of them out.")
+    return request.passes
 
 
 def _pipeline(request: TrainRequest) -> Pipeline | None:
