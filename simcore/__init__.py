@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from simcore.studies.train import TrainRequest, TrainResult, train
     from simcore.studies.validate import ValidateRequest, ValidateResult, validate
     from simcore.studies.verify import VerifyRequest, VerifyResult, verify
+    from simcore.studies.workload import WorkloadRequest, WorkloadResult, workload
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -57,6 +58,8 @@ __getattr__, __dir__ = attach(
         "ValidateResult": "simcore.studies.validate",
         "VerifyRequest": "simcore.studies.verify",
         "VerifyResult": "simcore.studies.verify",
+        "WorkloadRequest": "simcore.studies.workload",
+        "WorkloadResult": "simcore.studies.workload",
         "collective": "simcore.studies.collective",
         "evaluate": "simcore.studies.evaluate",
         "iteration": "simcore.studies.iteration",
@@ -73,6 +76,7 @@ __getattr__, __dir__ = attach(
         "train": "simcore.studies.train",
         "validate": "simcore.studies.validate",
         "verify": "simcore.studies.verify",
+        "workload": "simcore.studies.workload",
     },
 )
 
@@ -106,6 +110,8 @@ __all__ = [
     "ValidateResult",
     "VerifyRequest",
     "VerifyResult",
+    "WorkloadRequest",
+    "WorkloadResult",
     "__version__",
     "collective",
     "evaluate",
@@ -123,4 +129,5 @@ __all__ = [
     "train",
     "validate",
     "verify",
+    "workload",
 ]

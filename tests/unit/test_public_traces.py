@@ -28,7 +28,7 @@ SWF = "; MaxNodes: 4\n; UnixStartTime: 0\n" + "\n".join(
 ROWS = {
     "philly": ("timestamp,duration,num_gpus,gpu_time,cluster\n2017-10-09 07:01:55,66.0,2,132.0,11cb48\n"
                "2017-10-09 07:00:55,6.0,1,6.0,6214e9\n2017-10-09 07:00:55,0.0,1,6.0,6214e9\n",
-               [("job@3", 0.0, 6.0, 1), ("job@2", 60.0, 66.0, 2)], {"vc": ["6214e9", "11cb48"]}),
+               [("job-3", 0.0, 6.0, 1), ("job-2", 60.0, 66.0, 2)], {"vc": ["6214e9", "11cb48"]}),
     "philly-log": (PHILLY_LOG, [("application_1", 0.0, 1200.0, 3)], {"user": ["u1"], "status": ["Pass"]}),
     "helios": ("job_id,user,vc,jobname,gpu_num,cpu_num,node_num,state,submit_time,start_time,end_time,duration,queue\n"
                "5,ub,vcA,x,8,40,1,COMPLETED,2020-04-01 00:00:10,2020-04-01 00:00:20,2020-04-01 00:01:20,60,10\n"
@@ -53,8 +53,8 @@ ROWS = {
              [("1", 1456.0, 926133.0, 4)], {"trace_model": ["resnet18"]}),
     "elasticflow": ("job_id,submit_time,iteration,model_name,ddl,batch_size,num_gpu,duration\n"
                     "0,3715485,2011,cifar10,3719996,4096,1,5644\n", [("0", 0.0, 5644.0, 1)], {}),
-    "shockwave": ("Transformer (batch size 16)\tpython3 x\ttranslation\t-step\t1\t82787\t2\taccordion\t1\t-1.0\t8749\t24\n",
-                  [("job-1", 24.0, 8749.0, 2)], {"mode": ["accordion"]}),
+    "shockwave": ("Transformer (batch size 16)\tpython3 x\ttranslation\t-step\t1\t82787\t2\taccordion\t1\t-1.0\t8749"
+                  "\t24\n", [("job-1", 24.0, 8749.0, 2)], {"mode": ["accordion"]}),
 }  # fmt: skip
 
 

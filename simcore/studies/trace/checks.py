@@ -282,15 +282,22 @@ def row_warnings(trace: Trace) -> list[str]:
 
 
 def overload_warnings(trace: Trace, cluster: Cluster, running: NDArray[np.float64]) -> list[str]:
-    """Warn of every GPU type that is asked for more GPU-seconds than it has while jobs arrive.
+    """Warn of each GPU type and virtual cluster that is asked for more GPU-seconds than it has while jobs arrive.
 
     Returns
     -------
     list of str
-        One line per type whose gang GPU-seconds, start-up included, exceed GPUs x submission span. A type that fewer
-        than `HANDFUL` jobs prefer has none.
+        One line per type and virtual cluster whose gang GPU-seconds, start-up included, exceed GPUs x submission span.
+        One that fewer than `HANDFUL` jobs ask for has none.
     """
     loads = oversubscription(trace, cluster, running, least=HANDFUL)
+    span = float(np.ptp(trace.submit))
+    work = np.array([job.max_parallelism for job in trace.classes])[trace.class_index] * running
+    vcs = np.array([job.vc for job in trace.classes])[trace.class_index]
+    for vc in cluster.vcs if cluster.divided and span else ():
+        there = sum(node.gpus for node in cluster.nodes if node.vc == vc)
+        if there and int((vcs == vc).sum()) >= HANDFUL:
+            loads[f"virtual cluster {vc}'s"] = float(work[vcs == vc].sum() / (there * span))
     return [
         f"{trace.name} asks for {load:.2f} times the GPU-seconds that the {gpu} GPUs have between the first and the "
         "last submission: queues grow until jobs stop arriving, and queueing delay depends on the length of the trace"

@@ -27,7 +27,7 @@ class Job:
     Attributes
     ----------
     name : str
-        Its name there.
+        Its name there; empty where it has none.
     submit, duration : float
         When it was submitted, and how long it held its GPUs [s].
     gpus : int
@@ -144,10 +144,17 @@ def _left_out(name: str, unfit: Mapping[str, Sequence[int]]) -> list[str]:
     ]
 
 
+def _name(name: str, line: int, counts: Mapping[str, int]) -> str:
+    if not name:
+        return f"job-{line}"
+    return name if counts[name] == 1 else f"{name}@{line}"
+
+
 def _trace(name: str, lines: list[int], jobs: list[Job], notes: list[str]) -> Trace:
     """Return a trace whose first submission is at 0, with names that are each unique."""
     counts = Counter(job.name for job in jobs)
-    names = [job.name if counts[job.name] == 1 else f"{job.name}@{line}" for job, line in zip(jobs, lines, strict=True)]
+    counts[""] = 0
+    names = [_name(job.name, line, counts) for job, line in zip(jobs, lines, strict=True)]
     twice = sum(count for count in counts.values() if count > 1)
     if twice:
         notes.append(f"{name}: {twice:,} rows share a name with others, and are called NAME@LINE")

@@ -12,7 +12,7 @@ from simcore.traces.public.base import Format, Job, Rows, Unfit, kept, real, tim
 
 def _table(row: Mapping[str, str]) -> Job:
     gpus = int(real(row, "num_gpus"))
-    return Job("job", time(row, "timestamp"), real(row, "duration"), gpus, kept(row, vc="cluster"))
+    return Job("", time(row, "timestamp"), real(row, "duration"), gpus, kept(row, vc="cluster"))
 
 
 def _log(text: str, name: str) -> Rows:
@@ -36,7 +36,7 @@ def _job(job: Mapping[str, Any]) -> Job:
         duration += time(attempt, "end_time") - time(attempt, "start_time")
         gpus = max(gpus, sum(len(node.get("gpus") or []) for node in attempt.get("detail") or []))
     said = {key: str(job[key]) for key in ("vc", "user", "status") if job.get(key) is not None}
-    return Job(str(job.get("jobid", "job")), time(job, "submitted_time"), duration, gpus, said)
+    return Job(str(job.get("jobid", "")), time(job, "submitted_time"), duration, gpus, said)
 
 
 TABLE = Format(
