@@ -7,10 +7,10 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -203,6 +203,28 @@ def measuring_progress() -> Callable[[float, float, str], None]:
         told = max(told, tenth)
 
     return show
+
+
+def announced(doing: str) -> Callable[[object, dict[str, Any]], AbstractContextManager[dict[str, Any]]]:
+    """Return the runtime of a study that says by ``announce`` what it does; it is shown on a terminal alone.
+
+    Parameters
+    ----------
+    doing : str
+        What is shown first.
+    """
+
+    @contextmanager
+    def told(_: object, __: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if not sys.stderr.isatty():
+            yield {}
+            return
+        from rich.console import Console
+
+        with Console(stderr=True).status(doing) as status:
+            yield {"announce": status.update}
+
+    return told
 
 
 @contextmanager

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
 import click
 
+from simcore.cli.console import announced
 from simcore.cli.options import StudyCommand
 from simcore.errors import field
 from simcore.numerals import parse_real
@@ -49,18 +47,6 @@ def read_shares(texts: Sequence[str]) -> tuple[float, ...]:
     return tuple(parse_real(each.strip(), field("sparsities")) for text in texts for each in text.split(","))
 
 
-@contextmanager
-def _told(_: BreakEvenRequest, __: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give, on a terminal, what shows what is measured."""
-    if not sys.stderr.isatty():
-        yield {}
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("measuring") as status:
-        yield {"announce": status.update}
-
-
 command.add_command(
     StudyCommand(
         "kernel matmul",
@@ -80,7 +66,7 @@ command.add_command(
         help=BREAK_EVEN,
         example="1024x1024x1024 --granularity 32x1",
         read={"sparsities": read_shares},
-        runtime=_told,
+        runtime=announced("measuring"),
         width=None,
     )
 )

@@ -38,6 +38,7 @@ COMMANDS = {
     "search": ("simcore.cli.search", "Find the fastest layout of a model's training on GPUs that fits."),
     "schedule": ("simcore.cli.schedule", "Predict what each step of a training schedule changes."),
     "verify": ("simcore.cli.verify", "Hold a torch module after a training schedule against the module itself."),
+    "elastic": ("simcore.cli.elastic", "Train a real model on processes that change, and compare it bit for bit."),
     "rates": ("simcore.cli.rates", "Predict a model's step times on profiled devices, as trace --rates reads them."),
     "validate": ("simcore.cli.validate", "Hold the model against measured rows, its error beside their noise."),
     "zoo": ("simcore.cli.zoo", "List and show the clusters, networks, rates and other data that simcore ships."),

@@ -133,6 +133,7 @@ OF_TORCH = {
     "simcore.calibrate.kernels.pit_triton",
     "simcore.real.attention",
     "simcore.real.convolutional",
+    "simcore.real.elastic.families",
     "simcore.real.language",
     "simcore.real.parallel",
     "simcore.real.recommendation",
