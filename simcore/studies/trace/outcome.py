@@ -14,6 +14,7 @@ from simcore.models.cluster import metrics
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.log import PlacementLog
+from simcore.models.cluster.quality import QUALITY, bounded_slowdown, quality
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
 from simcore.results import Result, Table
@@ -31,6 +32,22 @@ SUMMARY = (
     "mean_allocated_gpus",
     "utilisation",
 )
+WINNERS = {
+    "mean_jct_s": 1,
+    "median_jct_s": 1,
+    "p95_jct_s": 1,
+    "p99_jct_s": 1,
+    "mean_queueing_s": 1,
+    "p99_queueing_s": 1,
+    "makespan_s": 1,
+    "mean_bounded_slowdown": 1,
+    "worst_finish_time_fairness": 1,
+    "jain_slowdown": -1,
+    "utilisation_arrivals": -1,
+    "preemptions": 1,
+    "deadlines_met": -1,
+}
+"""Metrics by which policies are compared: 1 where less is better, -1 where more is."""
 MOST_TICKS = 10_000_000  # rows that allocation.csv may have: a year of ticks every 3 s
 
 
@@ -107,6 +124,48 @@ class TraceOutcome(Result):
             rows += own_rows if in_file is None else [own_rows[row] for row in in_file]
         return Table([*columns, *names], rows)
 
+    @cached_property
+    def groups(self) -> Table:
+        """A row per policy and virtual cluster, user and GPU type: jobs, completion times, queueing, GPU-hours."""
+        columns = ["policy", "group", "name", "jobs", "mean_jct_s", "p99_jct_s", "mean_queueing_s"]
+        columns += ["mean_bounded_slowdown", "gpu_hours"]
+        counted = submitted_in(self.window, self.trace)
+        classes = [self.trace.classes[index] for index in self.trace.class_index.tolist()]
+        kinds = {
+            "vc": [job.vc for job in classes],
+            "user": self.trace.more.get("user", ()),
+            "gpu_type": [job.gpu_type for job in classes],
+        }
+        rows: list[Sequence[Any]] = []
+        for run in self.runs:
+            slowdown = bounded_slowdown(run.times)
+            for kind, names in kinds.items():
+                there = np.array(names, dtype=object)[counted] if len(names) else np.array([])
+                for name in sorted({each for each in there.tolist() if each}):
+                    mine = counted[there == name]
+                    jct = run.times.jct[mine]
+                    rows.append(
+                        (run.policy, kind, name, len(mine), float(jct.mean()), float(np.percentile(jct, 99)),
+                         float(run.times.queueing[mine].mean()), float(slowdown[mine].mean()),
+                         float(run.times.gpu_seconds[mine].sum() / 3600.0))
+                    )  # fmt: skip
+        return Table(columns, rows)
+
+    @cached_property
+    def winners(self) -> Table:
+        """A row per metric: the best policy, the next one, and by how much it misses [1]."""
+        rows: list[Sequence[Any]] = []
+        for metric, sign in WINNERS.items():
+            values = [(sign * row[metric], row["policy"]) for row in self.table if row[metric] is not None]
+            if len(values) < 2:
+                continue
+            ordered = sorted(values, key=lambda pair: pair[0])
+            (best, first), (next_best, second) = ordered[:2]
+            tied = ", ".join(name for value, name in ordered if value == best)
+            gap = abs(next_best / best - 1.0) if best else None
+            rows.append((metric, tied if best == next_best else first, abs(best), second, abs(next_best), gap))
+        return Table(["metric", "winner", "value", "next", "next_value", "gap"], rows)
+
     def _own_columns(self) -> dict[str, Sequence[str]]:
         """Return columns on nodes, virtual clusters and users, for a trace of durations or a cluster with nodes."""
         if not (self.trace.by_submission or self.cluster.nodes):
@@ -170,6 +229,7 @@ def summarise(
     columns = [*SUMMARY]
     columns += [f"{column}_{t}" for column in ("mean_allocated_gpus", "utilisation") for t in cluster.types]
     columns += ["jct_improvement", "makespan_improvement", "rates", "rates_kinds", "utilisation_arrivals"]
+    columns += QUALITY
     counted = submitted_in(window, jobs)
     first, last = float(jobs.submit.min()), float(jobs.submit.max())
     counts = np.asarray(cluster.counts, dtype=np.float64)
@@ -189,6 +249,7 @@ def summarise(
             rates.name,
             " ".join(rates.kinds),
             float(metrics.mean_allocated(run.segments, first, last).sum() / counts.sum()) if last > first else None,
+            *quality(jobs, cluster, run.times, run.segments, counted),
         ]
         rows.append(row)
     return Table(columns, rows)

@@ -14,6 +14,14 @@ _SECONDS = (
     ("mean queueing [s]", "mean_queueing_s"),
     ("makespan [s]", "makespan_s"),
 )
+QUALITIES = (
+    ("p99 queueing [s]", "p99_queueing_s"),
+    ("mean bounded slowdown", "mean_bounded_slowdown"),
+    ("worst finish-time fairness", "worst_finish_time_fairness"),
+    ("Jain of slowdown", "jain_slowdown"),
+    ("preemptions", "preemptions"),
+    ("free GPUs while jobs wait", "idle_while_waiting_gpus"),
+)
 
 
 def report(result: TraceOutcome) -> list[Block]:
@@ -29,6 +37,7 @@ def report(result: TraceOutcome) -> list[Block]:
         ),
         *_window(result),
         _policies(result),
+        *_winners(result),
         *map(Text, baseline(result)),
     ]
 
@@ -52,11 +61,24 @@ def _window(result: TraceOutcome) -> list[Text]:
     return [Text(f"Jobs submitted, and GPUs allocated, from {start} to {end} s; the makespan is of all jobs.")]
 
 
+def _winners(result: TraceOutcome) -> list[Grid]:
+    """Name the winner per metric, where a trace of durations ran under several policies."""
+    if not result.trace.by_submission or len(result.runs) < 2:
+        return []
+    names = [Column(each, left=True, whole=True) for each in ("metric", "winner", "next")]
+    rows = [
+        (row["metric"], row["winner"], row["next"], f"{row['value']:,.4g}", _share(row["gap"]))
+        for row in result.winners
+    ]
+    return [Grid([*names, Column("value", whole=True), Column("next is off by", whole=True)], rows, wide=True)]
+
+
 def _policies(result: TraceOutcome) -> Grid:
     rows = list(result.table)
     lines = [
         ("jobs", *(f"{row['jobs']}" for row in rows)),
         *((label, *(f"{row[key]:,.1f}" for row in rows)) for label, key in _SECONDS),
+        *((label, *(f"{row[key]:,.4g}" for row in rows)) for label, key in QUALITIES if result.trace.by_submission),
         ("mean allocated GPUs", *(f"{row['mean_allocated_gpus']:.1f}  {row['utilisation']:4.0%}" for row in rows)),
         *(
             (f"  {t}", *(f"{row[f'mean_allocated_gpus_{t}']:.1f}  {row[f'utilisation_{t}']:4.0%}" for row in rows))

@@ -24,8 +24,11 @@ class TraceResult(TraceOutcome):
     keeps_timeline = False
 
     def tables(self) -> Mapping[str, Table]:
-        """Return a row per policy; a row per policy and job; a row per policy and tick."""
-        return {self.stem: self.table, "jobs": self.jobs, "allocation": self.allocation}
+        """Return a row per policy, per job, and per tick; of a trace of durations groups and winners too."""
+        tables = {self.stem: self.table, "jobs": self.jobs, "allocation": self.allocation}
+        if self.trace.by_submission:
+            tables |= {"groups": self.groups, "winners": self.winners}
+        return tables
 
     def sentences(self) -> list[str]:
         """Return how much of an improvement comes from the published baseline being serial."""

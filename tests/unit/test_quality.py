@@ -1,0 +1,61 @@
+"""What a run's quality amounts to, on jobs whose numbers a reader can work out."""
+
+import numpy as np
+import pytest
+import simcore
+from simcore.cluster import Cluster
+from simcore.models.cluster.quality import jain
+from simcore.traces import durations
+
+ONE = Cluster("c", ("v100",), (1,))
+TEXT = "name,submit_s,duration_s,gpus,user,deadline_s\na,0,10,1,ann,10\nb,0,30,1,bob,30\nc,5,20,1,ann,\n"
+
+
+@pytest.fixture(scope="module")
+def result():
+    trace = durations.with_types(durations.read(TEXT, "t"), ONE)
+    return simcore.trace(trace, cluster=ONE, policies=["fifo,srtf"], interval="event", startup_delay=0)
+
+
+def test_slowdown_fairness_and_deadlines(result):
+    fifo, srtf = result.table
+    # ends 10, 40, 60: slowdowns 1, 4/3, 55/20
+    assert fifo["mean_bounded_slowdown"] == pytest.approx((1 + 4 / 3 + 2.75) / 3)
+    assert fifo["jain_slowdown"] == pytest.approx(jain(1 / np.array([1, 4 / 3, 2.75])))
+    assert fifo["deadlines_met"] == 0.5
+    assert (fifo["preemptions"], srtf["preemptions"]) == (0, 0)
+    # c lives from 5 to 60: 3 jobs to 10, 2 to 40, 1 to 60
+    mean = (5 * 3 + 30 * 2 + 20) / 55
+    assert fifo["worst_finish_time_fairness"] == pytest.approx(
+        max(55 / (20 * mean), 40 / (30 * (5 * 2 + 15 + 60) / 40))
+    )
+    assert fifo["idle_while_waiting_gpus"] == 0.0
+    assert fifo["p99_queueing_s"] == pytest.approx(np.percentile([0, 10, 35], 99))
+
+
+def test_groups_and_winners(result):
+    groups = {(row["policy"], row["group"], row["name"]): row for row in result.groups}
+    ann = groups["fifo", "user", "ann"]
+    assert (ann["jobs"], ann["mean_jct_s"], ann["gpu_hours"]) == (2, 32.5, pytest.approx(30 / 3600))
+    assert groups["fifo", "gpu_type", "v100"]["jobs"] == 3
+    winners = {row["metric"]: row for row in result.winners}
+    # srtf: a to 10, c to 30, b to 60
+    assert winners["mean_jct_s"]["winner"] == "srtf"
+    assert winners["mean_jct_s"]["gap"] == pytest.approx((10 + 40 + 55) / (10 + 60 + 25) - 1)
+    assert winners["makespan_s"]["winner"] == "fifo, srtf"
+    assert {"groups", "winners"} <= set(result.tables())
+
+
+def test_preemptions_are_counted():
+    text = "name,submit_s,duration_s,gpus\na,0,10,1\nb,2,3,1\n"
+    trace = durations.with_types(durations.read(text, "t"), ONE)
+    (row,) = simcore.trace(trace, cluster=ONE, policies=["srtf:restart=1"], interval="event", startup_delay=0).table
+    assert (row["preemptions"], row["restarts"]) == (1, 1)
+
+
+def test_gpus_that_are_free_while_jobs_wait():
+    text = "name,submit_s,duration_s,gpus\na,0,10,3\nb,0,10,2\n"
+    four = Cluster("c", ("v100",), (4,))
+    trace = durations.with_types(durations.read(text, "t"), four)
+    (row,) = simcore.trace(trace, cluster=four, policies=["fifo"], interval="event", startup_delay=0).table
+    assert row["idle_while_waiting_gpus"] == 1.0
