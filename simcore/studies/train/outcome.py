@@ -16,6 +16,7 @@ from simcore.studies.deployment.intervals import Predicted
 from simcore.studies.train.deployment import Deployment, PartialGroup
 from simcore.studies.train.iteration import Iteration
 from simcore.studies.train.request import TrainRequest
+from simcore.studies.train.slow import Slow
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ class TrainOutcome(Predicted):
         Groups that cover part of a fully connected dimension.
     pipeline : PipelineReport or None
         Of several stages.
+    slow : Slow or None
+        A rank that the others wait for; all numbers are those of its own program.
     stage : StageExtras or None
         Where the layers are those of one stage of a pipeline, what `time` has beyond them.
     """
@@ -108,6 +111,7 @@ class TrainOutcome(Predicted):
     gains: tuple[float, ...]
     partial: tuple[PartialGroup, ...]
     pipeline: PipelineReport | None
+    slow: Slow | None = None
     stage: StageExtras | None = None
     fewer: tuple[int, float] | None = None
     sooner: float | None = None

@@ -87,10 +87,18 @@ def _iteration(result: TrainOutcome) -> Grid:
         ("time", format_si(result.time, "s", 7)),
         ("compute", format_si(result.run.compute, "s", 7)),
         ("exposed communication", f"{format_si(result.run.exposed, 's', 7)} ({exposed})"),
+        *_slow(result),
         *_stage(result),
         *(_pipeline(result) if result.pipeline is not None else _references(result)),
     ]
     return grid("iteration", "", left=(0, 1), rows=rows)
+
+
+def _slow(result: TrainOutcome) -> Iterator[tuple[str, str]]:
+    slow = result.slow
+    if slow is not None:
+        costs = format_si(result.time - slow.time_without, "s", 7)
+        yield f"without slow rank {slow.rank}", f"{format_si(slow.time_without, 's', 7)}: the others wait {costs}"
 
 
 def _stage(result: TrainOutcome) -> Iterator[tuple[str, str]]:

@@ -87,6 +87,11 @@ class TrainRequest(DeploymentRequest):
         help="Recompute activations block by block, compute and collectives of the forward pass "
         "(optimize --recompute: collectives only). By default with the loop simulate; bare it means full.",
     )
+    slow: str | None = option(
+        default=None,
+        metavar="rank=N,...",
+        help="A rank that the others wait for: rank=3,compute=1.2 or rank=3,bandwidth=0.5,dimension=2.",
+    )
     zero: int = option(default=0, help="Stage of ZeRO: 0 or 3.")
     stages: int = option(default=1, least=1, help="Pipeline stages, on the outermost dimensions.")
     micro_batches: int | None = option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,7 @@ class TrainResult(TrainOutcome):
             "dimensions": [dict(row) for row in self.dimensions],
             "layers": [dict(row) for row in self.layers],
             "pipeline": pipeline,
+            "slow": None if self.slow is None else asdict(self.slow) | _from_one(self.slow.dimension),
             "reasons": self.sentences(),
             "warnings": list(self.warnings),
             "events": run.events,
@@ -126,6 +128,10 @@ class TrainResult(TrainOutcome):
             how += f", profile {self.profile}"
         figure = draw(self.dimensions, parts, self.bound)
         return {self.stem: caption(figure, f"{budget}; {deployment.workload.title}; {how}")}
+
+
+def _from_one(dimension: int | None) -> dict[str, int | None]:
+    return {"dimension": None if dimension is None else dimension + 1}
 
 
 def _slices(run: IterationRun, deployment: Deployment, prefix: str) -> list[Slice]:

@@ -48,6 +48,7 @@ from simcore.studies.train.iteration import Iteration
 from simcore.studies.train.outcome import PipelineReport
 from simcore.studies.train.request import TrainRequest
 from simcore.studies.train.result import TrainResult
+from simcore.studies.train.slow import Slow, parse_slow
 from simcore.studies.train.warnings import warnings
 from simcore.units import LARGEST, SMALLEST
 
@@ -87,6 +88,9 @@ def train(request: TrainRequest) -> TrainResult:
     simulated = replace(asked, recompute=_recompute(request, workload), pipeline=pipeline)
     deployment = deploy(request, simulated.recompute, workload, named, degrees)
     simulated = _cut(request, simulated, deployment)
+    slow = _slow(request, simulated, deployment)
+    if slow is not None:
+        simulated, deployment = slow.on(simulated, deployment)
     started = time.process_time()
     runs, in_flight = simulated.runs(deployment)
     seconds = time.process_time() - started
@@ -119,6 +123,7 @@ def train(request: TrainRequest) -> TrainResult:
         between=interval_without_stack(terms, kernels, None),
         partial=tuple(partial),
         pipeline=report,
+        slow=slow,
         fewer=simulated.fewer_chunks(deployment) if request.chunks != AUTO and _is_latency(run) else None,
         sooner=simulated.sooner(deployment, iteration_time) if _is_latency(run) else None,
         warnings=(
@@ -147,6 +152,17 @@ def _cut(request: TrainRequest, simulated: Iteration, deployment: Deployment) ->
     settings = simulated.settings
     settled = is_settled(request.chunks, settings.schedule, settings.convention)
     return simulated if settled else simulated.cut(deployment)
+
+
+def _slow(request: TrainRequest, simulated: Iteration, deployment: Deployment) -> Slow | None:
+    """Return the rank that is slower than the others; with stages its place among them would count."""
+    if request.slow is None:
+        return None
+    if simulated.pipeline is not None or deployment.workload.pipeline is not None:
+        found = f"'{request.slow}' with pipeline stages"
+        raise InputError(field("slow"), found, "a workload of one stage", "Leave one of them out.")
+    slow = parse_slow(request.slow, deployment)
+    return replace(slow, time_without=simulated.time(deployment))
 
 
 def _is_latency(run: IterationRun) -> bool:
