@@ -84,6 +84,46 @@ def test_tensor_parallelism_sends_what_torch_sends(name, tp, sequence_parallel):
     assert issued(MODELS[name], layout) == observed(MODELS[name], layout)
 
 
+FEED_FORWARD = "block.*.feed_forward:shard,block.*.feed_forward:sync"
+
+
+@pytest.mark.parametrize("steps", ["shard,sync", FEED_FORWARD, f"{FEED_FORWARD},sdpa,checkpoint=0.5"])
+@pytest.mark.parametrize("name", MODELS)
+def test_steps_of_a_schedule_send_what_torch_sends(name, steps):
+    layout = replace(DTENSOR, tp=4, fused_attention=False)
+    schedule, counts = parse_steps(steps).value, Counter()
+    for section in schedule.operators(MODELS[name], SEQUENCE, schedule.layout(layout, MODELS[name])).sections:
+        for one in section.operators:
+            again = section.count * (2 if section.checkpointed else 1)
+            for sent in filter(None, (*one.before_forward, one.after_forward)):
+                counts[sent.collective.value] += again
+            for sent in filter(None, (*one.before_backward, one.after_input_gradient)):
+                counts[sent.collective.value] += section.count
+    assert scheduled(MODELS[name], schedule, 4) == counts
+
+
+def scheduled(model, schedule, tp):
+    """Return counts by kind that torch's step of a model after a schedule has."""
+    pytest.importorskip("torch", reason="torch is not installed")
+    pytest.importorskip("torch.testing._internal.distributed.fake_pg", reason="torch has no fake process group")
+    import torch
+    from simcore.real import parallel
+    from simcore.real.language import language_model
+    from simcore.real.schedule import apply
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.utils.checkpoint import set_checkpoint_early_stop
+
+    with warnings.catch_warnings(), parallel.fake_ranks(tp):
+        warnings.simplefilter("ignore")
+        mesh = init_device_mesh("cpu", (tp,))
+        with FakeTensorMode(), set_checkpoint_early_stop(False):
+            module, numbers = language_model(model), torch.zeros(BATCH, SEQUENCE, dtype=torch.int64)
+            apply(module, schedule, mesh)
+            cut_loss = any("output.product" in step.path or not step.path for step in schedule.steps[:1])
+            return parallel.sent_by_step(module, numbers, numbers, cut_loss=cut_loss).counts
+
+
 @pytest.mark.parametrize("dp", [2, 4, 8])
 @pytest.mark.parametrize("name", MODELS)
 def test_fsdp_sends_what_torch_sends(name, dp):

@@ -16,6 +16,7 @@ from simcore.models.training.traffic import all_calls, totals  # noqa: E402
 from simcore.readers.models import read_model  # noqa: E402
 from simcore.real.convolutional import WideResNet  # noqa: E402
 from simcore.real.language import language_model  # noqa: E402
+from simcore.real.schedule import fuse  # noqa: E402
 from simcore.real.schedule.registry import OF_RANKS, TRANSFORMS  # noqa: E402
 from simcore.real.verify.finding import Finding, merged  # noqa: E402
 from simcore.studies.verify.inputs import FAMILIES, inputs_of  # noqa: E402
@@ -224,6 +225,21 @@ def test_bad_input_is_refused(options, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("model", "steps"),
+    [
+        ("bert", "decompose,fuse_bias_gelu,fuse_bias_dropout_norm"),
+        ("llama", "fuse_bias_activation,fuse"),
+    ],
+)
+def test_fused_kernels_compute_the_same(model, steps, monkeypatch):
+    """Traced as for Inductor, which takes a C++ compiler ten seconds, and then run as they are."""
+    monkeypatch.setattr(fuse, "fuser", lambda device: fuse.WITHOUT)
+    result = small(model, steps=steps, precision="fp64", blocks=1)
+    assert result.equal, result.difference
+    assert "traced with aot_eager, which fuses nothing" in result.warnings[0]
+
+
 def test_a_primitive_without_a_module_half_is_refused(wrong):
     with pytest.raises(InputError, match="Define its method module"):
         small("gpt", steps=f"{wrong}:Listed")
@@ -249,6 +265,35 @@ def build():
 
 def nothing():
     return 3
+
+
+class Heads(torch.nn.Module):
+    def __init__(self, masked):
+        super().__init__()
+        self.qkv, self.output, self.masked = torch.nn.Linear(12, 36), torch.nn.Linear(12, 12), masked
+        self.register_buffer("mask", torch.ones(6, 6).triu(1) * -1e9)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).unflatten(-1, (9, 4)).transpose(1, 2).chunk(3, 1)
+        scores = torch.matmul(q, k.transpose(-2, -1)) / 2.0
+        if self.masked:
+            scores = scores + self.mask
+        return x + self.output((scores.softmax(dim=-1) @ v).transpose(1, 2).flatten(2))
+
+
+class Network(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.ModuleList(Heads(masked) for masked in (False, True))
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+def network():
+    return Network(), torch.randn(4, 6, 12)
 """
 
 
@@ -259,10 +304,26 @@ def test_a_module_of_the_users_own(tmp_path):
     assert [one.name for one in result.verified.findings][:3] == ["output", "gradient of input", "gradient of 0.weight"]
     with pytest.raises(InputError, match=r"return module, \(tensor, ...\)"):
         verify(f"{tmp_path}/my.py:nothing", steps="0:decompose")
-    with pytest.raises(InputError, match="Linear is no attention that is known"):
+    with pytest.raises(InputError, match="Linear has no softmax of scores between two products"):
         verify(f"{tmp_path}/my.py:build", steps="sdpa")
     with pytest.raises(InputError, match="the path of a module"):
         verify(f"{tmp_path}/my.py:build", steps="layers.*:checkpoint")
+
+
+def test_attention_of_the_users_own_becomes_one_call(tmp_path, monkeypatch):
+    (tmp_path / "my.py").write_text(OWN)
+    calls, call = [], torch.nn.functional.scaled_dot_product_attention
+
+    def counted(*given, **options):
+        calls.append(options)
+        return call(*given, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", counted)
+    result = verify(f"{tmp_path}/my.py:network", steps="sdpa,checkpoint", precision="fp64")
+    assert result.equal, result.difference
+    assert len(calls) == 2 * 2  # forward, and again in the backward pass
+    assert [sorted(each) for each in calls[:2]] == [["scale"], ["attn_mask", "scale"]]
+    assert calls[0]["scale"] == 0.5
 
 
 def test_findings():
