@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from simcore.calibrate.measure.device import require_torch
 from simcore.errors import InputError, field
@@ -101,20 +101,36 @@ def built(spec: str, place: str) -> Callable[[], nn.Module]:
     InputError
         If there is none, or it builds no module.
     """
-    torch, made = require_torch(), load(spec, "simcore.modules", {}, place)
+    torch, make = require_torch(), made_by(spec, place)
 
     def build() -> nn.Module:
-        try:
-            module = made if isinstance(made, torch.nn.Module) else made()
-        except Exception as error:
-            found = f"'{spec}', which fails: {type(error).__name__}: {error}"
-            raise InputError(place, found, "what returns a torch.nn.Module without arguments") from error
+        module = make()
         if isinstance(module, torch.nn.Module):
             return cast("nn.Module", module)
         found = f"'{spec}', which gives {type(module).__name__}"
         raise InputError(place, found, "a torch.nn.Module, or what returns one without arguments")
 
     return build
+
+
+def made_by(spec: str, place: str) -> Callable[[], Any]:
+    """Return what gives whatever a text such as ``my.py:build`` names, or what that returns.
+
+    Raises
+    ------
+    InputError
+        If there is none; and when it is called, if it fails.
+    """
+    torch, made = require_torch(), load(spec, "simcore.modules", {}, place)
+
+    def make() -> Any:
+        try:
+            return made if isinstance(made, torch.nn.Module) else made()
+        except Exception as error:
+            found = f"'{spec}', which fails: {type(error).__name__}: {error}"
+            raise InputError(place, found, "what returns a torch.nn.Module without arguments") from error
+
+    return make
 
 
 def capture(spec: str, example: str, *, keep_going: bool = False, place: str = "model") -> Captured:

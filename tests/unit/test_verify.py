@@ -267,6 +267,15 @@ def nothing():
     return 3
 
 
+class Words(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rows = torch.nn.Embedding(7, 4)
+
+    def forward(self, numbers):
+        return self.rows(numbers)
+
+
 class Heads(torch.nn.Module):
     def __init__(self, masked):
         super().__init__()
@@ -304,6 +313,16 @@ def test_a_module_of_the_users_own(tmp_path):
     assert [one.name for one in result.verified.findings][:3] == ["output", "gradient of input", "gradient of 0.weight"]
     with pytest.raises(InputError, match=r"return module, \(tensor, ...\)"):
         verify(f"{tmp_path}/my.py:nothing", steps="0:decompose")
+    result = verify(f"{tmp_path}/my.py:Words", steps="rows:checkpoint", example="numbers=3x5:int64", precision="fp64")
+    assert [one.name for one in result.verified.findings] == ["output", "gradient of rows", "gradient of rows.weight"]
+    with pytest.raises(InputError, match="or add example"):
+        verify(f"{tmp_path}/my.py:Words", steps="rows:checkpoint")
+    with pytest.raises(InputError, match="3 samples for 2 ranks"):
+        verify(f"{tmp_path}/my.py:build", steps="0:decompose", ranks=2)
+    with pytest.raises(InputError, match="shapes such as"):
+        verify(f"{tmp_path}/my.py:Words", steps="rows:checkpoint", example="3y5")
+    with pytest.raises(InputError, match="Leave it out"):
+        verify("bert", steps="sdpa", example="3x5")
     with pytest.raises(InputError, match="Linear has no softmax of scores between two products"):
         verify(f"{tmp_path}/my.py:build", steps="sdpa")
     with pytest.raises(InputError, match="the path of a module"):

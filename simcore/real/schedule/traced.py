@@ -76,7 +76,7 @@ def _replace(graph: fx.Graph, one: Found) -> None:
         rows = graph.call_method("transpose", (one.key, -2, -1))
     with graph.inserting_after(rows):
         call: Callable[..., Any] = functional.scaled_dot_product_attention
-        more = {"scale": one.scale, **({} if one.mask is None else {"attn_mask": one.mask})}
+        more: dict[str, Any] = {"scale": one.scale, **({} if one.mask is None else {"attn_mask": one.mask})}
         made = graph.call_function(call, (one.query, rows, one.value), more)
     one.context.replace_all_uses_with(made)
 

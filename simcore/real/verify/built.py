@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from simcore.errors import InputError, field
 from simcore.models.training.architecture import Transformer
-from simcore.plugins import load
+from simcore.real.capture import Given, made_by, parse_example
 from simcore.real.convolutional import WideResNet
 from simcore.real.language import Stack, language_model
 from simcore.real.sizes import WideSizes
@@ -36,15 +37,18 @@ class Built:
         The module.
     inputs : tuple of Tensor
         What it is called with.
+    names : tuple of str
+        Keywords of inputs, empty for one by its place; empty where all are.
     """
 
     module: nn.Module
     inputs: tuple[Tensor, ...]
+    names: tuple[str, ...] = ()
 
     def to(self, dtype: torch.dtype, device: str) -> Built:
         """Return the same in a number format, on a device."""
         floats = [one.to(dtype) if one.is_floating_point() else one for one in self.inputs]
-        return Built(self.module.to(device, dtype), tuple(one.to(device) for one in floats))
+        return Built(self.module.to(device, dtype), tuple(one.to(device) for one in floats), self.names)
 
 
 def built(case: Case) -> Built:
@@ -57,7 +61,9 @@ def built(case: Case) -> Built:
     """
     torch.manual_seed(case.seed)
     if isinstance(case.model, str):
-        return _own(case.model).to(torch.float64, "cpu")
+        own = _own(case.model, case.example).to(torch.float64, "cpu")
+        _check_samples(own, case.ways.data)
+        return own
     make = _images if isinstance(case.model, WideSizes) else _language
     made = make(case)
     for _ in range(TRIES):
@@ -113,10 +119,14 @@ def _language(case: Case) -> Built:
     return Built(module, tuple(inputs))
 
 
-def _own(spec: str) -> Built:
-    """Call a user's function."""
-    made = load(spec, "simcore.modules", {}, field("model"))()
-    expected = "a torch.nn.Module and its inputs: return module, (tensor, ...)"
+def _own(spec: str, example: str) -> Built:
+    """Return a user's module, with the inputs that its function returns or random ones of given shapes."""
+    made = deepcopy(made_by(spec, field("model"))())
+    if example:
+        module, given = made[0] if isinstance(made, Sequence) else made, parse_example(example)
+        if isinstance(module, nn.Module):
+            return Built(module, tuple(_random(one, module) for one in given), tuple(one.name for one in given))
+    expected = f"a torch.nn.Module and its inputs: return module, (tensor, ...), or add {field('example')}"
     if not (isinstance(made, Sequence) and len(made) == 2 and isinstance(made[0], nn.Module)):
         raise InputError(field("model"), f"'{spec}', which returns {type(made).__name__}", expected)
     module, inputs = made
@@ -124,6 +134,26 @@ def _own(spec: str) -> Built:
     if not all(isinstance(one, Tensor) for one in tensors):
         raise InputError(field("model"), f"'{spec}', whose inputs are not all tensors", expected)
     return Built(module, tensors)
+
+
+def _check_samples(own: Built, ranks: int) -> None:
+    """Refuse inputs whose samples do not go round among ranks."""
+    for one in own.inputs:
+        samples = one.shape[0] if one.dim() else 1
+        if samples % ranks:
+            found = f"{samples} samples for {ranks} ranks with samples of their own"
+            raise InputError(field("ranks"), found, f"a divisor of {samples}")
+
+
+def _random(given: Given, module: nn.Module) -> Tensor:
+    """Return an input of random numbers; whole ones are rows that every table of the module has."""
+    dtype = getattr(torch, given.dtype, None)
+    if not isinstance(dtype, torch.dtype):
+        raise InputError(field("example"), f"':{given.dtype}'", "a number format of torch, such as int64 or float32")
+    if dtype.is_floating_point:
+        return torch.randn(given.shape, dtype=dtype)
+    rows = min((one.num_embeddings for one in module.modules() if isinstance(one, nn.Embedding)), default=2)
+    return torch.randint(2 if dtype is torch.bool else rows, given.shape).to(dtype)
 
 
 def entries(module: nn.Module) -> dict[str, nn.Module]:

@@ -76,6 +76,9 @@ class Case:
         Sizes of a language model, or of a Wide-ResNet, or ``FILE.py:FUNCTION`` that builds a module with its inputs.
     steps : tuple of StepText
         The schedule.
+    example : str
+        Inputs of a user's module, as `simcore.real.capture.parse_example` reads them; empty where its function returns
+        them.
     ways : Ways
         How it is spread over ranks.
     stages : tuple of int
@@ -94,6 +97,7 @@ class Case:
 
     model: Transformer | WideSizes | str
     steps: tuple[StepText, ...] = ()
+    example: str = ""
     ways: Ways = Ways()
     stages: tuple[int, ...] = ()
     batch: int = 12

@@ -51,7 +51,7 @@ def run(case: Case, rank: int, told: Told) -> tuple[list[Finding], list[Applied]
             whole = built(case).to(DTYPES[precision], case.device)
             expected = _Run(case, whole, None).alone()
             names = list(expected)
-            scheduled = _Run(case, Built(copy.deepcopy(whole.module), whole.inputs), _mesh(case))
+            scheduled = _Run(case, Built(copy.deepcopy(whole.module), whole.inputs, whole.names), _mesh(case))
             applied = scheduled.scheduled()
             found += findings(expected, scheduled.tried(), precision, rank)
             told(precision)
@@ -69,7 +69,7 @@ class _Run:
     """A forward and a backward pass of a module."""
 
     def __init__(self, case: Case, given: Built, mesh: DeviceMesh | None) -> None:
-        self.case, self.module, self.mesh = case, given.module, mesh
+        self.case, self.module, self.names, self.mesh = case, given.module, given.names, mesh
         self.inputs = tuple(one.detach().requires_grad_() if one.is_floating_point() else one for one in given.inputs)
         self.module.train(case.dropout)
         self.gradients: dict[str, list[Tensor | None]] = {}
@@ -130,10 +130,14 @@ class _Run:
     def _passed(self, inputs: tuple[Tensor, ...], rank: int) -> list[Tensor]:
         """Return the outputs of some samples; their gradients are left where they arise."""
         torch.manual_seed(self.case.seed + 1 + rank)
-        outputs = floats(self.module(*inputs))
+        outputs = floats(self._called(inputs))
         losses = [self._loss(one, self._share(rank)(self._probe(one, at))) for at, one in enumerate(outputs)]
         torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
         return [_whole(one) for one in outputs]
+
+    def _called(self, inputs: tuple[Tensor, ...]) -> Any:
+        named = list(zip(self.names or [""] * len(inputs), inputs, strict=True))
+        return self.module(*(one for name, one in named if not name), **{name: one for name, one in named if name})
 
     def _probe(self, output: Tensor, at: int) -> Tensor:
         """Return what an output is multiplied with, so that each element has a gradient of its own."""

@@ -74,8 +74,8 @@ def inputs_of(request: VerifyRequest) -> Inputs:
         found = f"{request.batch} sequences on {ways.data} ranks"
         raise InputError(field("batch"), found, f"a multiple of {ways.data}")
     case = Case(
-        model, texts_of(steps.value), ways, stages, request.batch, request.sequence, tuple(request.precision),
-        request.dropout == "seeded", request.device, request.seed,
+        model, texts_of(steps.value), request.example or "", ways, stages, request.batch, request.sequence,
+        tuple(request.precision), request.dropout == "seeded", request.device, request.seed,
     )  # fmt: skip
     return Inputs(name, case, steps.value, sha256)
 

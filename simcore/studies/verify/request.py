@@ -17,8 +17,8 @@ class VerifyRequest(Request):
     study = "verify"
 
     model: str = argument(
-        metavar="MODEL|FILE.py:FUNCTION",
-        help="A language model of the zoo, in small sizes; or a function that returns a module and its inputs.",
+        metavar="MODEL|FILE.py:NAME",
+        help="A model of the zoo, in small sizes; or a module, or a function that returns one with its inputs.",
     )
     steps: str | None = option(
         kw_only=True, default=None, metavar="STEP,...", help="Steps in order, as simcore schedule takes them."
@@ -34,6 +34,10 @@ class VerifyRequest(Request):
         kw_only=True, default=None, metavar="TEXT",
         help="How ranks share it: tp=3, pp=2,tp=2 or zero3. By default what the steps need: tp for shard, pp for cut, "
         "zero3 for the rest.",
+    )  # fmt: skip
+    example: str | None = option(
+        kw_only=True, default=None, metavar="SHAPE,...",
+        help="Inputs of a module of one's own, samples first, where its function returns none, such as 4x128:int64.",
     )  # fmt: skip
     device: str = option(kw_only=True, default="cpu", choices=("cpu", "cuda"), help="Where it runs.")
     precision: Sequence[str] = option(
@@ -63,5 +67,7 @@ class VerifyRequest(Request):
         if self.steps is None and self.schedule is None:
             found = "nothing"
             raise InputError(field("steps"), found, "steps to verify", f"Add {field('steps')} sdpa,checkpoint.")
+        if self.example is not None and ".py:" not in str(self.model):
+            raise InputError(field("example"), f"it beside {self.model}", "FILE.py:NAME", "Leave it out.")
         if not self.timeout > 0:
             raise InputError(field("timeout"), f"{self.timeout:g}", "a time above 0 s")
