@@ -142,6 +142,26 @@ def test_a_policy_that_fails_is_no_bug_of_simcore(capsys):
     assert "which is yet to come" in refused(capsys, "mine.py:Late", status=1)
 
 
+GREEDY = """
+from simcore.cluster import Decision, Policy
+
+
+class Greedy(Policy):
+    def decide(self, view):
+        return Decision([(row, view.gang(row)) for row in view.waiting])
+"""
+
+
+def test_a_policy_that_hands_out_too_much_is_named_with_its_decision(capsys, folder):
+    (folder / "greedy.py").write_text(GREEDY)
+    err = refused(capsys, "greedy.py:Greedy", status=1)
+    assert re.search(
+        r"the policy greedy\.py:Greedy \(decide in greedy\.py, line 6\): the policy handed out more GPUs than there are at \S+ s: "
+        r"\{.*\} too many, by '\S+' gets \d+ \w+",
+        err,
+    )
+
+
 def test_the_options_of_easyscale_change_what_it_grants(capsys):
     assert cli("--policy", "easyscale-heter", "--policy", "easyscale-heter:max_growth=1", "--json") == 0
     default, still = json.loads(capsys.readouterr().out)["rows"]

@@ -279,7 +279,20 @@ class _Simulation:
             heappush(self._due, (finish - self._tolerance[row] * step_time, row, entry, finish))
         if min(free) < 0:
             over = {t: -n for t, n in zip(self._cluster.types, free, strict=True) if n < 0}
-            raise RunError(f"the policy handed out more GPUs than there are at {now} s: {over} too many")
+            raise RunError(
+                f"the policy handed out more GPUs than there are at {now} s: {over} too many, by {self._said(changes)}"
+            )
+
+    def _said(self, changes: Sequence[Change]) -> str:
+        """Return a decision for a message, its first changes."""
+        names, types = self._trace.names, self._cluster.types
+        said = []
+        for row, placement in changes[:3]:
+            held = zip(types, placement.gpus, strict=True) if placement is not None else ()
+            gpus = " + ".join(f"{number} {gpu}" for gpu, number in held if number)
+            said.append(f"'{names[row]}' gets {gpus or 'nothing'}")
+        more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
+        return ", ".join(said) + more
 
     def _advance(self, row: int, old: Placement, now: float) -> None:
         """Account for the time that a job spent on a placement, and take it away."""

@@ -194,8 +194,12 @@ def _simulate(
     """Simulate; what goes wrong inside a policy of the user's own is no bug of simcore."""
     try:
         return simulate(jobs, cluster, step_times, policy, **how)
-    except SimcoreError:
-        raise
+    except SimcoreError as error:
+        code = getattr(type(policy).decide, "__code__", None)
+        if type(policy).__module__.startswith("simcore.") or code is None:
+            raise
+        where = f"{Path(code.co_filename).name}, line {code.co_firstlineno}"
+        raise RunError(f"the policy {name} (decide in {where}): {error}") from error
     except Exception as error:
         if type(policy).__module__.startswith("simcore."):
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from simcore.models.cluster.policies.ranked import Ranked, quantum_error
@@ -36,6 +37,6 @@ class Las(Ranked):
         service = self._attained[row]
         return service if self.two_dimensional else service / view.job(row).max_parallelism
 
-    def again_at(self, view: View, running: list[int]) -> float | None:
+    def again_at(self, view: View, running: Collection[int]) -> float | None:
         """Look again after a quantum."""
         return view.now + self.quantum

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -46,7 +47,7 @@ class Ranked(Policy):
         """Return the ranks of some jobs."""
         return [self.rank(view, row) for row in rows]
 
-    def again_at(self, view: View, running: list[int]) -> float | None:
+    def again_at(self, view: View, running: Collection[int]) -> float | None:
         """Return when ranks will have changed by themselves, asked where jobs wait [s]."""
         return None
 
@@ -62,6 +63,7 @@ class Ranked(Policy):
         self._next: list[float | None] = [None] * room.pools
         self._time = [view.submitted[row] for row in range(len(view.class_index))]
         self._attained = view.attained
+        self._sizes = [room.sizes[index] for index in view.class_index]
 
     def decide(self, view: View) -> Decision:
         """Give the jobs of the best rank their gangs."""
@@ -79,7 +81,7 @@ class Ranked(Policy):
             if self._waiting[pool]:
                 self._share_out(view, room, pool)
             if self._waiting[pool]:
-                self._next[pool] = self.again_at(view, sorted(self._running[pool]))
+                self._next[pool] = self.again_at(view, self._running[pool])
         again = min((time for time in self._next if time is not None), default=None)
         return Decision(room.changes, again) if room.changes or again is not None else NOTHING
 
@@ -94,7 +96,6 @@ class Ranked(Policy):
         stopped = self._running[pool] - {row for _, row in kept}
         for row in sorted(stopped):
             room.stop(row)
-        kept.sort()
         moved: list[tuple[Any, int]] = []
         for entry in started:
             if not (room.start(entry[1]) or _make_room(room, entry, kept, moved)):
@@ -119,12 +120,12 @@ class Ranked(Policy):
         self, room: Room, pool: int, running: list[tuple[Any, int]]
     ) -> tuple[list[tuple[Any, int]], list[tuple[Any, int]]]:
         """Return the running jobs that stay and the waiting ones that start, by rank; these leave the waiting."""
-        left, kept, started = self._totals[pool], [], []
+        left, kept, started, sizes = self._totals[pool], [], [], self._sizes
         waiting = self._waiting[pool]
         heads = [(*queue[0], size) for size, queue in waiting.items()]
         heapify(heads)
         while left and (heads or running):
-            if heads and (not running or heads[0][:2] < running[-1]):
+            if heads and (not running or heads[0] < running[-1]):
                 rank, row, size = heappop(heads)
                 if size > left:
                     continue  # and so is all behind it, which has its size
@@ -137,8 +138,9 @@ class Ranked(Policy):
                     del waiting[size]
             else:
                 entry = running.pop()
-                if room.size(entry[1]) <= left:
-                    left -= room.size(entry[1])
+                size = sizes[entry[1]]
+                if size <= left:
+                    left -= size
                     kept.append(entry)
         return kept, started
 

@@ -18,3 +18,7 @@ class Srsf(Srtf):
     def rank(self, view: View, row: int) -> float:
         """Return the estimated remaining service [GPU s]."""
         return super().rank(view, row) * view.job(row).max_parallelism
+
+    def ranks(self, view: View, rows: list[int]) -> list[float]:
+        """Return the estimated remaining services of some jobs [GPU s]."""
+        return [each * self._sizes[row] for row, each in zip(rows, super().ranks(view, rows), strict=True)]

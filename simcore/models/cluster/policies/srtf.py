@@ -29,3 +29,10 @@ class Srtf(Ranked, Estimates):
     def rank(self, view: View, row: int) -> float:
         """Return the estimated remaining time [s]."""
         return self._factors[row] * self._remaining[row]
+
+    def ranks(self, view: View, rows: list[int]) -> list[float]:
+        """Return the estimated remaining times of some jobs [s]."""
+        left = self._remaining.of(rows)
+        if self.estimate == "exact":
+            return left
+        return [self._factors[row] * each for row, each in zip(rows, left, strict=True)]

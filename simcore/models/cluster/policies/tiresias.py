@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from simcore.errors import InputError
@@ -35,16 +37,38 @@ class Tiresias(Ranked):
             raise InputError("thresholds", f"'{self.thresholds}'", "growing numbers above 0 with / between")
         self._limits = limits
 
+    def prepare(self, view: View) -> None:
+        """Begin with no job."""
+        super().prepare(view)
+        # of running jobs: when they leave their queue, and their rank until then
+        self._leaves: dict[int, tuple[float, tuple[int, float]]] = {}
+
     def rank(self, view: View, row: int) -> tuple[int, float]:
         """Return the queue and the submission."""
+        known = self._leaves.get(row)
+        if known is not None and view.now < known[0]:
+            return known[1]
         return bisect_right(self._limits, self._attained[row] * (1.0 + REACHED)), self._time[row]
 
-    def again_at(self, view: View, running: list[int]) -> float | None:
+    def again_at(self, view: View, running: Collection[int]) -> float | None:
         """Look again when the first running job reaches a threshold."""
-        times = []
+        leaves, now, first = self._leaves, view.now, math.inf
         for row in running:
-            service = self._attained[row]
-            queue = bisect_right(self._limits, service * (1.0 + REACHED))
-            if queue < len(self._limits):
-                times.append(view.now + (self._limits[queue] - service) / view.job(row).max_parallelism)
-        return min(times, default=None)
+            known = leaves.get(row)
+            if known is None or known[0] <= now:
+                known = leaves[row] = self._leave(view, row)
+            first = min(first, known[0])
+        return first if first < math.inf else None
+
+    def _leave(self, view: View, row: int) -> tuple[float, tuple[int, float]]:
+        """Return when a running job leaves its queue, and its rank until then."""
+        service = self._attained[row]
+        queue = bisect_right(self._limits, service * (1.0 + REACHED))
+        when = math.inf
+        if queue < len(self._limits):
+            when = view.now + (self._limits[queue] - service) / self._sizes[row]
+        return when, (queue, self._time[row])
+
+    def _wait(self, view: View, row: int, size: int) -> None:
+        self._leaves.pop(row, None)
+        super()._wait(view, row, size)
