@@ -19,6 +19,7 @@ from simcore.cli.main import run
 from simcore.errors import InputError
 from simcore.readers import Read, zoo
 from simcore.readers.networks import read_any_network
+from simcore.readers.overheads import read_overheads
 from simcore.readers.read import InputFile, read_entry, read_path
 from simcore.readers.schedules import read_schedule
 from simcore.traces import bundled
@@ -34,6 +35,7 @@ KINDS = {
     "models": readers.read_model,
     "networks": read_any_network,  # read_network refuses those that a number of GPUs decides
     "operators": readers.read_timed_models,
+    "overheads": read_overheads,
     "profiles": readers.read_profile,
     "rates": readers.read_step_times,
     "references": readers.read_references,

@@ -24,7 +24,7 @@ OPEN = [
 ]
 """Networks whose nodes follow from the GPUs."""
 FIXED = [name for name in names("networks") if name not in OPEN]
-DESCRIBED = ("networks", "costs", "models", "groups", "references")
+DESCRIBED = ("networks", "costs", "models", "groups", "overheads", "references")
 FILES = [path for kind in DESCRIBED for path in sorted((ROOT / kind).iterdir())]
 
 

@@ -84,7 +84,20 @@ SLAPO = Family(
     (),
     "the evaluation of Slapo",
 )
-FAMILIES = (NETWORK, PIT, MEGATRON, SLAPO)
+EASYSCALE = Family(
+    "easyscale",
+    "simcore.studies.evaluate.easyscale",
+    {
+        "easyscale-fig10": "Memory and time of workers that share a V100, and of packed ones, beside the model",
+        "easyscale-fig11": "What context switches of workers cost",
+        "easyscale-fig12": "What determinism costs, by model and GPU",
+        "easyscale-fig13": "Mini-batches of the first workers and of the last over a step of DistributedDataParallel",
+    },
+    (),
+    (),
+    "the overheads of EasyScale",
+)
+FAMILIES = (NETWORK, PIT, MEGATRON, SLAPO, EASYSCALE)
 
 TARGETS: Mapping[str, Family] = {target: family for family in FAMILIES for target in family.titles}
 """All targets."""

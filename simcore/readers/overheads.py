@@ -1,0 +1,88 @@
+"""Files of what elastic workers cost: sharing, steps and determinism, measured or published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from simcore.files import read_yaml
+from simcore.models.cluster.overheads import Determinism, Overheads, Shared, SharedStep
+from simcore.readers.quantities import Bytes, Entry, Measure, NotEmpty, Strict, Time, Whole
+from simcore.readers.read import InputFile, Read, read_entry
+
+_Count = Annotated[Whole, Field(ge=1)]
+_Seconds = Annotated[Time, Field(gt=0)]
+
+
+class _Shared(Strict):
+    model: str
+    batch: _Count
+    system: Literal["sharing", "packing"]
+    workers: _Count
+    memory: Annotated[Bytes, Field(gt=0)]
+    time: _Seconds | None = None
+
+
+class _Step(Strict):
+    model: str
+    batch: _Count
+    workers: Annotated[Whole, Field(ge=2)]
+    unswitched: _Seconds
+    switched: _Seconds
+    last: _Seconds
+    ddp: _Seconds
+
+
+class _Determinism(Strict):
+    model: str
+    batch: _Count
+    gpu: str
+    none: _Seconds
+    d1: _Seconds
+    d2: _Seconds
+
+
+class _Overheads(Entry):
+    capacity: Annotated[Bytes, Field(gt=0)]
+    shrink: Annotated[Measure, Field(gt=0, le=1)]
+    sharing: Annotated[list[_Shared], NotEmpty]
+    steps: Annotated[list[_Step], NotEmpty]
+    determinism: Annotated[list[_Determinism], NotEmpty]
+
+
+def read_overheads(name_or_path: str | Path | InputFile, place: str = "overheads") -> Read[Overheads]:
+    """Read what elastic workers cost.
+
+    Parameters
+    ----------
+    name_or_path : str, Path or InputFile
+        A zoo name or the path of a YAML file.
+    place : str
+        The field that gave it, for messages.
+
+    Raises
+    ------
+    InputError
+        For an unknown name (with the closest one), or naming file, line and field.
+
+    Examples
+    --------
+    >>> round(read_overheads("easyscale").value.steps["electra"].switching, 4)
+    1.0197
+    """
+    file = read_entry("overheads", name_or_path, place, "overheads")
+    data = read_yaml(file.path, _Overheads, "overheads", file.text)
+    steps = [SharedStep(**row.model_dump()) for row in data.steps]
+    determinism = [Determinism(**row.model_dump()) for row in data.determinism]
+    return file.of(
+        Overheads(
+            name=file.name,
+            capacity=data.capacity,
+            shrink=data.shrink,
+            sharing=tuple(Shared(**row.model_dump()) for row in data.sharing),
+            steps={row.model: row for row in steps},
+            determinism={(row.model, row.gpu): row for row in determinism},
+        )
+    )
