@@ -4,6 +4,7 @@ import pytest
 from simcore import collective, train
 from simcore.models.network.conventions import ASTRA_SIM
 from simcore.models.network.mapping import Axis, Groups
+from simcore.models.network.schedulers import Themis
 from simcore.models.training.program import Issue
 from simcore.models.training.simulated import ChunkFabric
 from simcore.models.training.workload import Pass
@@ -115,3 +116,19 @@ def test_scaled_compute_is_truncated_where_it_is_counted(tmp_path):
     options = {"workload": path, "network": "Ring(2)@1GB/s", "compute_scale": 0.26, "budget": None}
     assert train(convention="astra-sim", **options).time * 1e9 == pytest.approx(3 * (2 + 1))
     assert train(**options).time * 1e9 == pytest.approx(3 * 2.6)
+
+
+def test_where_npu_0_comes_late_themis_finds_the_loads_of_the_collective_before():
+    net = parse_network("FC(4)@100GB/s x Ring(4)@90GB/s x Switch(4)@40GB/s", "network")
+    network = Network(Clock(), net.topology, net.bandwidths, convention=ASTRA_SIM, schedule=Themis)
+
+    def orders(at):
+        network.clock.run(until=at)
+        return [plan.order for plan in network.plans(Collective.ALL_REDUCE, 2**24, (4, 4, 4), 8)]
+
+    fresh = orders(1.0)
+    assert orders(2.0) == fresh
+    network.waited = True
+    found = orders(3.0)
+    assert found != fresh
+    assert orders(4.0) == fresh  # NPU 0 has come in the meantime

@@ -17,7 +17,8 @@ from tests.astra import SCHEDULES, network, rows, shared_network
 
 NANOSECOND = 1e-9
 GIGABYTE = 2**30  # what ASTRA-sim calls GB
-ASCENDING, THEMIS = 0.0001, 0.005
+PART = 0.0001
+"""What a part may be off, of the iteration: a nanosecond of the loop is no compute in ASTRA-sim."""
 ASTRA_SCHEDULES = {"ascending": Ascending, "offlineGreedy": Themis}
 
 
@@ -56,8 +57,7 @@ def test_all_published_iterations_are_there(shared):
 @pytest.mark.skipif(not ROWS, reason="the published numbers (../shared) are not on this machine")
 @pytest.mark.parametrize("row", ROWS, ids=_label)
 def test_iteration_time(row):
-    tolerance = ASCENDING if row["inter_dim_sched"] == "ascending" else THEMIS
-    assert simulated(row).time == pytest.approx(float(row["result_ns"]) * NANOSECOND, rel=tolerance)
+    assert simulated(row).time == pytest.approx(float(row["result_ns"]) * NANOSECOND, abs=1.01 * NANOSECOND)
 
 
 @pytest.mark.skipif(not FRESH, reason="the published numbers (../shared) are not on this machine")
@@ -69,8 +69,7 @@ def test_time_of_an_iteration_that_nothing_was_fitted_to(row):
     steps = iteration(workload, Loop.SIMULATE, recompute=recompute, compute_scale=scale, counted=True)
     settings = Settings(int(row["chunks"]), ASTRA_SCHEDULES[row["inter_dim_sched"]], ASTRA_SIM)
     run = run_iteration(steps, topology, bandwidths, map_parallelism(topology, workload.tp, workload.dp), settings)
-    tolerance = ASCENDING if row["inter_dim_sched"] == "ascending" else THEMIS
-    assert run.time * 1e9 == pytest.approx(float(row["result_ns"]), rel=tolerance)
+    assert run.time * 1e9 == pytest.approx(float(row["result_ns"]), abs=1.01)
 
 
 @pytest.mark.skipif(not ROWS, reason="the published numbers (../shared) are not on this machine")
@@ -78,8 +77,7 @@ def test_time_of_an_iteration_that_nothing_was_fitted_to(row):
 def test_parts_of_the_iteration(row):
     run = simulated(row)
     axes = run.exposed_by_axis()
-    # 0.1 % of the iteration: parts are smaller than the whole that they are parts of
-    within = (ASCENDING if row["inter_dim_sched"] == "ascending" else THEMIS) * run.time
+    within = PART * run.time
     assert run.compute == pytest.approx(float(row["compute_ns"]) * NANOSECOND, rel=1e-5)
     assert axes[Axis.TENSOR] == pytest.approx(float(row["mp_comm_ns"]) * NANOSECOND, abs=within)
     assert axes[Axis.DATA] == pytest.approx(float(row["dp_comm_ns"]) * NANOSECOND, abs=within)

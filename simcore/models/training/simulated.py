@@ -79,6 +79,7 @@ class ChunkFabric:
         self.last_first = last_first
         self._urgent = self._others = self._counter = 0
         self._busy: dict[int, list[float]] = {}
+        self._under_way: dict[int, Event] = {}
 
     def issue(self, issue: Issue) -> Event:
         """Start a collective now: an urgent one goes ahead of all that is queued, another one behind."""
@@ -93,7 +94,10 @@ class ChunkFabric:
             queue=issue.axis.value,
             positions=self.groups.positions(issue.axis),
         )
-        return done if done.triggered or not issue.update else self._later(done, issue.update)
+        if done.triggered:
+            return done
+        self._under_way[issue.key] = done if not issue.update else self._later(done, issue.update)
+        return self._under_way[issue.key]
 
     def _priority(self, *, urgent: bool) -> float:
         """Return the priority of the next collective.
@@ -127,6 +131,8 @@ class ChunkFabric:
     def limit(self, issue: Issue) -> tuple[int, ...]:
         """Return the dimensions of a collective's group that were busiest since its start."""
         network, groups = self.network, self.groups.sizes(issue.axis)
+        event = self._under_way.pop(issue.key, None)
+        network.waited |= event is not None and event.value == network.clock.now
         before = self._busy.pop(issue.key)
         since = {d: network.busy[d] - before[d] for d, group in enumerate(groups) if group > 1}
         return busiest(since)

@@ -41,6 +41,8 @@ class CollectiveView:
         Where the group's NPUs sit, as of `simcore.models.network.distances.spread`.
     outer : frozenset of int
         Dimensions along which its NPUs are no neighbours, because groups of neighbours lie between them.
+    waited : bool
+        Whether NPUs have waited for a collective before: NPU 0 is no longer the first to start the next one then.
     """
 
     collective: Collective
@@ -53,6 +55,7 @@ class CollectiveView:
     optimization: Optimization = Optimization.LOCAL
     positions: Positions | None = None
     outer: frozenset[int] = frozenset()
+    waited: bool = False
 
     @property
     def convention(self) -> Convention:

@@ -59,10 +59,21 @@ class Greedy(Scheduler):
         if view.collective is Collective.ALL_TO_ALL or view.optimization is not Optimization.LOCAL:
             return Ascending().plan(view)
         self._seen = Seen.by(view)
-        if view.now != self._planned_at or len(self.loads) != len(self._seen.real):
-            self.loads = [Load(d) for d in range(len(self._seen.real))]
-            self._relative = [view.bandwidths[d] / view.bandwidths[0] for d in self._seen.real]
-            self._planned_at = view.now
+        # ASTRA-sim's NPU 0 alone forgets loads: where another one comes first, it finds what the last collective left
+        found = view.waited and not view.convention.shares_links
+        if len(self.loads) != len(self._seen.real) or (view.now != self._planned_at and not found):
+            self._forget(view)
+        self._planned_at = view.now
+        plans = self._plans(view)
+        if found:
+            self._forget(view)
+        return plans
+
+    def _forget(self, view: CollectiveView) -> None:
+        self.loads = [Load(d) for d in range(len(self._seen.real))]
+        self._relative = [view.bandwidths[d] / view.bandwidths[0] for d in self._seen.real]
+
+    def _plans(self, view: CollectiveView) -> list[ChunkPlan]:
         convention, equal = view.convention, view.equal_chunks()[0]
         left = convention.bytes(view.size)
         plans: list[ChunkPlan] = []

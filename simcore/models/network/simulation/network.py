@@ -69,6 +69,8 @@ class Network:
         What a phase costs, by dimension, operation, group and size.
     ran : dict of Collective to set of int
         Collectives that were issued, and the dimensions (from 0) that they used.
+    waited : bool
+        Whether NPUs have waited for a collective, see `CollectiveView`; who runs a program says so.
     totals : Totals or None
         What a collective took that ran alone, see `run_alone`.
 
@@ -114,6 +116,7 @@ class Network:
         self.cost = PhaseCosts(topology, self.bandwidths, self.algorithms, convention)
         self.ran: dict[Collective, set[int]] = {}
         self.totals: Totals | None = None
+        self.waited = False
         self._scheduler = made(self.schedule)
         self._ports = {port: PortQueue(port.bandwidth) for port in ports(topology)}
         self._servers: dict[tuple[int, str], Server] = {}
@@ -305,7 +308,9 @@ class Network:
         """Return what a schedule sees of a collective issued now."""
         chunks = min(chunks, max(1, int(size)))  # no chunk of less than a byte
         settings = self.cost, self.in_flight, self.optimization
-        return CollectiveView(collective, size, tuple(groups), chunks, self.clock.now, *settings, at, outer)
+        return CollectiveView(
+            collective, size, tuple(groups), chunks, self.clock.now, *settings, at, outer, self.waited
+        )
 
     def add(self, other: Network, times: int = 1) -> None:
         """Count what ran on a copy of this network, so many times."""
