@@ -155,11 +155,11 @@ class Greedy(Policy):
 def test_a_policy_that_hands_out_too_much_is_named_with_its_decision(capsys, folder):
     (folder / "greedy.py").write_text(GREEDY)
     err = refused(capsys, "greedy.py:Greedy", status=1)
-    assert re.search(
-        r"the policy greedy\.py:Greedy \(decide in greedy\.py, line 6\): the policy handed out more GPUs than there are at \S+ s: "
-        r"\{.*\} too many, by '\S+' gets \d+ \w+",
-        err,
+    said = (
+        "the policy greedy.py:Greedy (decide in greedy.py, line 6): the policy handed out more GPUs than there are at "
     )
+    assert said in err
+    assert re.search(r"\{.*\} too many, by '\S+' gets \d+ \w+", err)
 
 
 def test_the_options_of_easyscale_change_what_it_grants(capsys):
