@@ -1,6 +1,6 @@
 """Elastic training in full: families x plans x levels x workers, faults one by one, and EasyScale's Figure 9.
 
-    python benchmarks/elastic.py matrix|faults|fig9
+    python benchmarks/elastic.py matrix [FAMILY ...]|faults|fig9
 
 Each prints one JSON line per run; `benchmarks/elastic.jsonl` holds those of one machine, with their date.
 """
@@ -46,8 +46,8 @@ def run(kind: str, job: Job, reference: object = None) -> object:
 
 
 def matrix() -> None:
-    """Run every family, plan, level and number of workers."""
-    for model in FAMILIES:
+    """Run every family, or those that are named, with every plan, level and number of workers."""
+    for model in sys.argv[2:] or FAMILIES:
         for workers, plans in PLANS.items():
             for level in ("D1", "D2"):
                 reference = None
