@@ -143,6 +143,17 @@ def test_any_number_of_tokens_and_sequences(name, style, given):
     assert listed == seen
 
 
+@pytest.mark.parametrize("name", ["gpt 350M", "bert large", "llama 8B, shared heads"])
+def test_a_share_of_blocks_that_run_again_keeps_its_share(name):
+    kind, (hidden, _, *rest) = MODELS[name]
+    seen = {
+        steps: tracked(kind, lambda: module_of(kind, (hidden, 2, *rest), f"sdpa,{steps}"))  # noqa: B023 - called at once
+        for steps in ("checkpoint=0", "checkpoint=0.5", "block.1:checkpoint", "checkpoint")
+    }
+    half = (seen["checkpoint=0"] + seen["checkpoint"]) / 2
+    assert seen["checkpoint=0.5"] == seen["block.1:checkpoint"] == half
+
+
 @pytest.mark.parametrize("style", ["eager", "fused", "recompute"])
 @pytest.mark.parametrize("name", MODELS)
 def test_whole_models_keep_what_the_memory_tracker_sees(name, style):

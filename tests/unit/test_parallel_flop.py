@@ -22,7 +22,7 @@ from simcore.models.training.architecture import (  # noqa: E402
 )
 from simcore.models.training.functions import Activation, Functions, Norm, Positions  # noqa: E402
 from simcore.models.training.operators import passes  # noqa: E402
-from simcore.models.training.parallel.layout import Layout  # noqa: E402
+from simcore.models.training.parallel.layout import NUMBER_FORMATS, Layout  # noqa: E402
 from simcore.models.training.parallel.sharding import sharded_operators  # noqa: E402
 from simcore.models.training.traffic import all_calls, flop_of, forward_calls, totals  # noqa: E402
 from simcore.models.training.transformer import transformer_operators  # noqa: E402
@@ -123,6 +123,15 @@ def test_work_of_attention_in_one_kernel_is_that_of_torchs(name):
     eager = totals(all_calls(listed(model, sequence)), ELEMENT)[0]
     scores = 2 * 2 * BATCH * sequence * sequence * model.query_width * model.blocks
     assert work - eager == scores / 2
+
+
+@pytest.mark.parametrize("steps", ["fuse_qkv,decompose", "sdpa,fuse_qkv"])
+def test_steps_of_a_schedule_have_the_work_and_the_parameters_of_torchs(steps):
+    model, sequence = replace(GPT, dropout=0.0, blocks=2), 64
+    layout = Layout(micro_batch=BATCH, fused_attention=False, number_format=NUMBER_FORMATS["fp32"])
+    operators = parse_steps(steps).value.operators(model, sequence, layout)
+    work = totals(all_calls(operators), ELEMENT)[0]
+    assert (operators.parameters / ELEMENT, work) == counted(model, sequence, steps)
 
 
 def test_attention_with_learned_biases_is_no_kernel_of_its_own_on_a_cpu():

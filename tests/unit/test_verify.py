@@ -210,7 +210,7 @@ def test_a_rank_that_leaves_or_waits_ends_the_run(wrong):
         ({"steps": "cut=1+1", "ranks": 3}, "a multiple of 2"),
         ({"steps": "sdpa", "ranks": 3, "batch": 4}, "a multiple of 3"),
         ({"steps": "sdpa", "ranks": 4, "parallel": "tp=3"}, "divides the ranks"),
-        ({"steps": "shard,sync", "ranks": 3, "dropout": "seeded"}, "each rank draws for its own heads"),
+        ({"steps": "shard,sync", "ranks": 3, "dropout": "seeded"}, "a rank draws for its own heads"),
         ({}, "steps to verify"),
         ({"steps": "sdpa", "ranks": 64, "batch": 64, "device": "cuda"}, "a GPU for each rank"),
         ({"steps": "sdpa", "schedule": "slapo-bert"}, "one of the two"),

@@ -96,23 +96,12 @@ def cut(
     """
     ways = {path: kind for path, kind in kinds(root).items() if path in sharded}
     _check(root, ways, mesh.size())
-    with torch.no_grad():
-        for path, kind in ways.items():
-            if kind in {OUT, IN, GATHER, CHANNELS}:
-                cut_layer(root.get_submodule(path), mesh, kind, summed=path in summed)
-    ways = {path: kind for path, kind in ways.items() if kind in {COLUMNS, ROWS, TABLE}}
-    rows = Shard(1) if sequence else Replicate()
-    tied = _tied(root)
-    if tied and ("embedding.tokens" in ways) != ("output.product" in ways):
-        found = "one of embedding and output, which share weights"
-        raise InputError(field("steps"), found, "shard for both or none", "Add output: shard and output: sync.")
-    plan = dict(_plan(root, ways, summed, rows))
+    shares = _shares_weights(root, ways)
+    plan = dict(_plan(root, ways, summed, Shard(1) if sequence else Replicate()))
     if sequence:
         plan |= _along_sequence(root)
     with torch.no_grad():
-        for path, kind in ways.items():
-            if not _is_summed(path, ways, summed):
-                _alone(root.get_submodule(path), mesh, kind)
+        _cut_alone(root, mesh, ways, summed)
     done: set[nn.Module] = set()
     for path, style in plan.items():
         part = root.get_submodule(path)
@@ -121,8 +110,28 @@ def cut(
         done.add(part)
     if sequence:
         _positions_along_sequence(root, mesh)
-    if tied and "output.product" in ways:
+    if shares:
         root.get_submodule("output.product").weight = root.get_submodule("embedding.tokens").weight
+
+
+def _cut_alone(root: nn.Module, mesh: DeviceMesh, ways: Mapping[str, str], summed: Collection[str]) -> None:
+    """Cut what torch has no style for: convolutions, and what computes with its own weights alone."""
+    for path, kind in ways.items():
+        if kind in {OUT, IN, GATHER, CHANNELS}:
+            cut_layer(root.get_submodule(path), mesh, kind, summed=path in summed)
+        elif kind and not _is_summed(path, ways, summed):
+            _alone(root.get_submodule(path), mesh, kind)
+
+
+def _shares_weights(root: nn.Module, ways: Mapping[str, str]) -> bool:
+    """Say whether the output layer has the embedding's weights, which are cut; then both are."""
+    there = ["embedding.tokens" in ways, "output.product" in ways]
+    if not _tied(root) or not any(there):
+        return False
+    if not all(there):
+        found = "one of embedding and output, which share weights"
+        raise InputError(field("steps"), found, "shard for both or none", "Add output: shard and output: sync.")
+    return True
 
 
 def _tied(root: nn.Module) -> bool:
@@ -164,23 +173,18 @@ def _first(path: str) -> str:
 
 def _plan(root: nn.Module, ways: Mapping[str, str], summed: Collection[str], rows: Any) -> Iterator[tuple[str, Any]]:
     """Yield torch's style of each part that is summed, and of the places where gradients are."""
-    places: dict[str, None] = {}
-    for path, kind in ways.items():
-        if not _is_summed(path, ways, summed):
-            continue
-        if kind == TABLE:
+    of_torch = [path for path, kind in ways.items() if kind in {COLUMNS, ROWS, TABLE}]
+    there = [path for path in of_torch if _is_summed(path, ways, summed)]
+    for path in there:
+        if ways[path] == TABLE:
             yield path, RowwiseParallel(input_layouts=Replicate(), output_layouts=rows)
-        elif kind == ROWS:
+        elif ways[path] == ROWS:
             yield path, RowwiseParallel(output_layouts=rows)
         else:
             logits = path.rpartition(".")[2] == "product" and not path.endswith("up.product")
             yield path, ColwiseParallel(output_layouts=Shard(-1), use_local_output=not logits)
-            places[_place(path)] = None
-    for place in places:
-        yield (
-            place,
-            PrepareModuleOutput(output_layouts=rows, desired_output_layouts=Replicate(), use_local_output=False),
-        )
+    shared = PrepareModuleOutput(output_layouts=rows, desired_output_layouts=Replicate(), use_local_output=False)
+    yield from ((_place(path), shared) for path in there if ways[path] == COLUMNS)
     for path, part in root.named_modules():
         if isinstance(part, Attention) and part.relative and f"{path}.query" in ways:
             yield f"{path}.core", PrepareModuleInput(

@@ -143,11 +143,7 @@ def _answers(readers: list[Any], deadline: float, timeout: float, told: Told, ca
     while waiting:
         ready = connection.wait(list(waiting.values()), max(0.0, deadline - time.monotonic()))
         if not ready:
-            ranks = ", ".join(map(str, waiting))
-            raise RunError(
-                f"rank {ranks} of {len(readers)} gave no answer within {timeout:g} s: a collective that some ranks do "
-                "not reach waits for ever. Look for a step that changes one rank alone, or give a longer timeout."
-            )
+            raise RunError(_late(list(waiting), len(readers), timeout))
         for rank in [rank for rank, reader in waiting.items() if reader in ready]:
             kind, answer = _received(waiting[rank], rank)
             if kind == "told":
@@ -163,6 +159,14 @@ def _answers(readers: list[Any], deadline: float, timeout: float, told: Told, ca
     return [answers[rank] for rank in sorted(answers)]
 
 
+def _late(ranks: list[int], count: int, timeout: float) -> str:
+    """Say that ranks gave no answer in time, and why that may be."""
+    return (
+        f"rank {', '.join(map(str, ranks))} of {count} gave no answer within {timeout:g} s: a collective that some "
+        "ranks do not reach waits for ever. Look for a step that changes one rank alone, or give a longer timeout."
+    )
+
+
 def _received(reader: Any, rank: int) -> tuple[str, Any]:
     try:
         kind, answer = reader.recv()
@@ -173,27 +177,14 @@ def _received(reader: Any, rank: int) -> tuple[str, Any]:
 
 def _rank(rank: int, case: Case, store: str, writers: list[Any], timeout: float) -> None:
     """Verify as one rank of several, and send what was found."""
-    from datetime import timedelta
-
-    import torch
-    from torch import distributed
-
     from simcore.real.verify.run import ScheduledError, run
 
     writer = writers[rank]
     for at, other in enumerate(writers):
         if at != rank:
             other.close()
-    torch.set_num_threads(1)
-    environment = _loopback()
-    os.environ.update(environment)
     try:
-        backend = "nccl" if case.device == "cuda" else "gloo"
-        if case.device == "cuda":
-            torch.cuda.set_device(rank)
-        distributed.init_process_group(
-            backend, init_method=store, rank=rank, world_size=case.ways.ranks, timeout=timedelta(seconds=timeout)
-        )
+        _join(rank, case, store, timeout)
         writer.send(("done", run(case, rank, lambda precision: writer.send(("told", precision)))))
     except ScheduledError as error:
         writer.send(("done", f"rank {rank}: {error}"))
@@ -201,7 +192,22 @@ def _rank(rank: int, case: Case, store: str, writers: list[Any], timeout: float)
         writer.send(("error", error))
     except Exception as error:
         writer.send(("error", RunError(f"rank {rank} failed: {type(error).__name__}: {error}")))
-    # the parent ends all ranks together: a rank that leaves would break what others still gather
+
+
+def _join(rank: int, case: Case, store: str, timeout: float) -> None:
+    """Become one of the ranks."""
+    from datetime import timedelta
+
+    import torch
+
+    torch.set_num_threads(1)
+    os.environ.update(_loopback())
+    if case.device == "cuda":
+        torch.cuda.set_device(rank)
+    torch.distributed.init_process_group(
+        "nccl" if case.device == "cuda" else "gloo", init_method=store, rank=rank, world_size=case.ways.ranks,
+        timeout=timedelta(seconds=timeout),
+    )  # fmt: skip
 
 
 def _loopback() -> Mapping[str, str]:

@@ -66,18 +66,23 @@ def inputs_of(request: VerifyRequest) -> Inputs:
     name = request.model
     if ".py:" not in name:
         name, model, sha256["model"] = _model(request)
-    if request.dropout == "seeded" and ways.tp > 1:
-        found = f"seeded beside tp={ways.tp}"
-        remedy = "Leave it out: each rank draws for its own heads, and no whole module draws so."
-        raise InputError(field("dropout"), found, "off with tensor parallelism", remedy)
-    if request.batch % ways.data:
-        found = f"{request.batch} sequences on {ways.data} ranks"
-        raise InputError(field("batch"), found, f"a multiple of {ways.data}")
+    _check(request, ways)
     case = Case(
         model, texts_of(steps.value), request.example or "", ways, stages, request.batch, request.sequence,
         tuple(request.precision), request.dropout == "seeded", request.device, request.seed,
     )  # fmt: skip
     return Inputs(name, case, steps.value, sha256)
+
+
+def _check(request: VerifyRequest, ways: Ways) -> None:
+    """Refuse masks of dropout that no whole module draws, and samples that do not go round."""
+    if request.dropout == "seeded" and ways.tp * ways.pp > 1:
+        found = f"seeded beside tp={ways.tp}, pp={ways.pp}"
+        remedy = "Leave it out: a rank draws for its own heads and micro-batches, and no whole module draws so."
+        raise InputError(field("dropout"), found, "off with tensor and pipeline parallelism", remedy)
+    if request.batch % ways.data:
+        found = f"{request.batch} sequences on {ways.data} ranks"
+        raise InputError(field("batch"), found, f"a multiple of {ways.data}")
 
 
 def _steps(request: VerifyRequest) -> Read[Schedule]:
