@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from simcore.studies.search import SearchRequest, SearchResult, search
     from simcore.studies.trace import TraceRequest, TraceResult, trace
     from simcore.studies.train import TrainRequest, TrainResult, train
+    from simcore.studies.tune import TuneRequest, TuneResult, tune
     from simcore.studies.validate import ValidateRequest, ValidateResult, validate
     from simcore.studies.verify import VerifyRequest, VerifyResult, verify
     from simcore.studies.workload import WorkloadRequest, WorkloadResult, workload
@@ -54,6 +55,8 @@ __getattr__, __dir__ = attach(
         "TraceResult": "simcore.studies.trace",
         "TrainRequest": "simcore.studies.train",
         "TrainResult": "simcore.studies.train",
+        "TuneRequest": "simcore.studies.tune",
+        "TuneResult": "simcore.studies.tune",
         "ValidateRequest": "simcore.studies.validate",
         "ValidateResult": "simcore.studies.validate",
         "VerifyRequest": "simcore.studies.verify",
@@ -74,6 +77,7 @@ __getattr__, __dir__ = attach(
         "sweep": "simcore.studies.iteration.sweep",
         "trace": "simcore.studies.trace",
         "train": "simcore.studies.train",
+        "tune": "simcore.studies.tune",
         "validate": "simcore.studies.validate",
         "verify": "simcore.studies.verify",
         "workload": "simcore.studies.workload",
@@ -106,6 +110,8 @@ __all__ = [
     "TraceResult",
     "TrainRequest",
     "TrainResult",
+    "TuneRequest",
+    "TuneResult",
     "ValidateRequest",
     "ValidateResult",
     "VerifyRequest",
@@ -127,6 +133,7 @@ __all__ = [
     "sweep",
     "trace",
     "train",
+    "tune",
     "validate",
     "verify",
     "workload",

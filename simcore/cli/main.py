@@ -39,6 +39,10 @@ COMMANDS = {
     "schedule": ("simcore.cli.schedule", "Predict what each step of a training schedule changes."),
     "verify": ("simcore.cli.verify", "Hold a torch module after a training schedule against the module itself."),
     "elastic": ("simcore.cli.elastic", "Train a real model on processes that change, and compare it bit for bit."),
+    "tune": (
+        "simcore.cli.tune",
+        "Find the fastest batch, recomputation and kernels of training, from few measurements.",
+    ),
     "rates": ("simcore.cli.rates", "Predict a model's step times on profiled devices, as trace --rates reads them."),
     "validate": ("simcore.cli.validate", "Hold the model against measured rows, its error beside their noise."),
     "zoo": ("simcore.cli.zoo", "List and show the clusters, networks, rates and other data that simcore ships."),

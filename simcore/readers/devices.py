@@ -29,6 +29,7 @@ class _DeviceFile(Entry):
     multiprocessors: Annotated[Whole, Field(ge=1)]
     l2: Bytes
     link_bandwidth: Bandwidth
+    host_bandwidth: Annotated[Bandwidth, Field(gt=0)] | None = None
     boost_clock: Frequency
     power: Annotated[Power, Field(gt=0)] | None = None
     network: str | None = None
@@ -106,6 +107,24 @@ def default_stack(device: str) -> str | None:
     if device.lower() not in zoo.names("devices"):
         return None
     return _device_file(device, "device")[1].stack
+
+
+def host_bandwidth(device: str) -> float | None:
+    """Return what a device sends to the memory of its host in one direction [B/s]; None where its sheet does not say.
+
+    Parameters
+    ----------
+    device : str
+        Name of a device of the zoo; of a device that is not there nobody says it.
+
+    Examples
+    --------
+    >>> host_bandwidth("v100-32gb"), host_bandwidth("my-gpu")
+    (16000000000.0, None)
+    """
+    if device.lower() not in zoo.names("devices"):
+        return None
+    return _device_file(device, "device")[1].host_bandwidth
 
 
 def _device_file(name_or_path: str | Path | InputFile, place: str) -> tuple[InputFile, _DeviceFile]:

@@ -30,6 +30,7 @@ from simcore.studies.request import Request, argument, descriptions, option, stu
 from simcore.studies.search import search
 from simcore.studies.trace import trace
 from simcore.studies.train import train
+from simcore.studies.tune import tune
 from simcore.studies.validate import validate as hold
 
 from tests import pages
@@ -159,6 +160,10 @@ FILE_CASES = {
     "validate-add": (hold, {"add": "iterations.csv"}),
     "validate-memory": (hold, {"memory": "runs.csv"}),
     "validate-collectives": (hold, {"collectives": "collectives.csv", "source": "me"}),
+    "tune": (
+        tune,
+        {"model": "opt-350m", "gpus": 8, "device": "v100-16gb", "sequence": 1024, "space": "few.yaml", "most": 2},
+    ),
     "derive": (derive, {"name": "mid", "sources": ["old.json", "new.json"], "sheet": "sheet.yaml"}),
     "calibrate-table": (calibrate, {"measurements": "table.csv", "device": "t4", "source": "me", "output": "t4.json"}),
     "calibrate-network": (calibrate, {"measurements": "collectives.csv", "network": "dgx-a100", "output": "net.json"}),
@@ -174,6 +179,7 @@ def files(tmp_path_factory):
     texts["table.csv"] = "\n".join([test_measurements.HEADER, *test_measurements.ROWS]) + "\n"
     rows = test_collective_tables.rows(device="a100_80gb")
     texts["collectives.csv"] = "\n".join([test_collective_tables.HEADER, *rows]) + "\n"
+    texts["few.yaml"] = "batch: [8, 16]\nratio: [0, 1]\nparallel: [zero3]\nkernels: [sdpa]\n"
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     test_derived.write(folder)

@@ -10,7 +10,7 @@ _DEGREE = re.compile(r"(tp|pp|cp|ep|dp)=([1-9][0-9]*)\Z")
 _ZERO = re.compile(r"zero([0-3])\Z")
 
 
-def degrees_of(text: str) -> dict[str, int]:
+def degrees_of(text: str, place: str = field("parallel")) -> dict[str, int]:
     """Return the degrees of parallelism, and the stage of ZeRO, that a text gives.
 
     Raises
@@ -31,6 +31,6 @@ def degrees_of(text: str) -> dict[str, int]:
         name, value = (degree[1], degree[2]) if degree else ("zero", zero[1]) if zero else ("", "")
         if not name or name in found:
             expected = "degrees such as tp=8 or pp=2,tp=4, zero1 to zero3, or dp, each once"
-            raise InputError(field("parallel"), f"'{word}'", expected)
+            raise InputError(place, f"'{word}'", expected)
         found[name] = int(value)
     return found

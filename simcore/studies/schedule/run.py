@@ -16,9 +16,9 @@ from simcore.readers.models import read_model
 from simcore.readers.read import Read
 from simcore.readers.schedules import parse_steps, read_schedule
 from simcore.results import Provenance, versions
-from simcore.studies.deployment.degrees import degrees_of
 from simcore.studies.deployment.layouts import sized
-from simcore.studies.deployment.machine import machine_of, number_format
+from simcore.studies.deployment.machine import machine_of
+from simcore.studies.deployment.spread import of_batch, unscheduled
 from simcore.studies.deployment.words import by_reason, collectives_notes, with_options
 from simcore.studies.request import study
 from simcore.studies.schedule.outcome import Stepped
@@ -56,7 +56,8 @@ def schedule(request: ScheduleRequest) -> ScheduleResult:
     steps, read = _steps(request), read_model(request.model, field("model"))
     chosen = machine_of(request, request.precision)
     model, sequence, notes = sized(read.value, request.sequence, request.encoder_sequence)
-    study_of = _Study(model, sequence, chosen.machine, _base(request, chosen.machine))
+    base = unscheduled(request.parallel, chosen.machine, request.precision, request.micro_batch)
+    study_of = _Study(model, sequence, chosen.machine, base)
     counts = list(steps.value.complete())
     names = ["unscheduled", *(steps.value.words(*pair) for pair in pairwise(counts))]
     rows = [study_of.after(steps.value.first(count), name, request.batch, request.gpus or 1)
@@ -92,24 +93,6 @@ def _steps(request: ScheduleRequest) -> Read[Schedule]:
     return parse_steps(request.steps or "", field("steps"))
 
 
-def _base(request: ScheduleRequest, machine: Machine) -> Layout:
-    """Return the layout before any step: every operator by itself, nothing recomputed."""
-    degrees, gpus = degrees_of(request.parallel), machine.topology.npus
-    product = degrees.get("tp", 1) * degrees.get("pp", 1) * degrees.get("cp", 1)
-    left = gpus // product
-    if gpus % product or degrees.get("dp", left) != left:
-        found = f"'{request.parallel}' on {gpus} GPUs"
-        raise InputError(field("parallel"), found, "degrees whose product divides the GPUs, the rest is DP")
-    stack = machine.stack
-    return Layout(
-        tp=degrees.get("tp", 1), cp=degrees.get("cp", 1), pp=degrees.get("pp", 1), ep=degrees.get("ep", 1), dp=left,
-        zero=degrees.get("zero", 0), micro_batch=request.micro_batch or 1, fused_attention=False,
-        number_format=number_format(request.precision, machine.profile),
-        overlap_tensor=stack is not None and stack.overlap_tensor,
-        stops_early=stack is not None and stack.stops_early,
-    )  # fmt: skip
-
-
 @dataclass(frozen=True)
 class _Study:
     """A model on a machine, and the layout before any step."""
@@ -133,16 +116,14 @@ class _Study:
         return Stepped(name, evaluation, fits(evaluation, self.machine.profile.device))
 
     def _of_batch(self, batch: int) -> Layout:
-        """Return the layout of a batch: one micro-batch of a replica, or those that a pipeline takes one by one."""
-        base = self.base
-        alone = base.pp == 1 and base.micro_batch == 1
-        size = batch // base.dp if alone else base.micro_batch
-        if not size or batch % (base.dp * size):
+        """Return the layout of a batch, see `of_batch`."""
+        base, layout = self.base, of_batch(self.base, batch)
+        if layout is None:
             step = base.dp * max(1, base.micro_batch)
             near = " or ".join(str(each) for each in (batch // step * step, (batch // step + 1) * step) if each)
             found, expected = f"{batch} on {base.dp} replicas", f"a multiple of {step}"
             raise InputError(field("batch"), found, expected, f"The nearest are {near}.")
-        return replace(base, micro_batch=size, micro_batches=batch // (base.dp * size))
+        return layout
 
     def _largest(self, evaluator: Evaluator) -> Evaluation:
         """Return the iteration of the largest micro-batch that fits; of one sequence where none does."""
