@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from simcore.calibrate.measure.device import require_torch
 from simcore.errors import InputError, field
@@ -93,8 +93,11 @@ def parse_example(text: str) -> tuple[Given, ...]:
     return tuple(made)
 
 
-def built(spec: str, place: str) -> Callable[[], nn.Module]:
-    """Return what builds the module that a text such as ``my.py:build`` names: a function, a class or a module.
+def built(spec: str, place: str) -> tuple[nn.Module, tuple[Given, ...]]:
+    """Return the module that a text such as ``my.py:build`` names, on meta tensors, and its inputs where it gives them.
+
+    It names a function or a class without arguments, or a module. A function may return its module with its inputs, as
+    ``simcore verify`` needs it.
 
     Raises
     ------
@@ -102,15 +105,15 @@ def built(spec: str, place: str) -> Callable[[], nn.Module]:
         If there is none, or it builds no module.
     """
     torch, make = require_torch(), made_by(spec, place)
-
-    def build() -> nn.Module:
+    with torch.device("meta"):
         module = make()
-        if isinstance(module, torch.nn.Module):
-            return cast("nn.Module", module)
+    module, inputs = module if isinstance(module, tuple) and len(module) == 2 else (module, ())
+    if not isinstance(module, torch.nn.Module):
         found = f"'{spec}', which gives {type(module).__name__}"
         raise InputError(place, found, "a torch.nn.Module, or what returns one without arguments")
-
-    return build
+    each = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
+    shapes = tuple(Given("", tuple(one.shape), str(one.dtype).removeprefix("torch.")) for one in each)
+    return module.to("meta").train(), shapes
 
 
 def made_by(spec: str, place: str) -> Callable[[], Any]:
@@ -133,15 +136,16 @@ def made_by(spec: str, place: str) -> Callable[[], Any]:
     return make
 
 
-def capture(spec: str, example: str, *, keep_going: bool = False, place: str = "model") -> Captured:
+def capture(spec: str, example: str | None, *, keep_going: bool = False, place: str = "model") -> Captured:
     """Capture the operators of a module.
 
     Parameters
     ----------
     spec : str
         ``FILE.py:NAME`` of a function without arguments that returns a `torch.nn.Module`, or of a class or a module.
-    example : str
-        Its inputs, see `parse_example`; those with as many samples as the first one grow with the batch.
+    example : str or None
+        Its inputs, see `parse_example`; None takes those that the function gives. Those with as many samples as the
+        first one grow with the batch.
     keep_going : bool
         Whether operators that are not understood are counted as the bytes that they read and write.
     place : str
@@ -153,10 +157,11 @@ def capture(spec: str, example: str, *, keep_going: bool = False, place: str = "
         If it cannot be exported, its operators are not understood, or they depend on the batch otherwise than in
         proportion.
     """
-    given, build, torch = parse_example(example), built(spec, place), require_torch()
-    with torch.device("meta"):
-        module = build()
-    module = module.to("meta").train()
+    module, inputs = built(spec, place)
+    given = inputs if example is None else parse_example(example)
+    if not given:
+        remedy = f"Add {field('example')} 4x128:int64, for example."
+        raise InputError(field("example"), "nothing", "the shapes of the module's inputs", remedy)
     batch = given[0].shape[0]
     sizes = {name: each.numel() for name, each in module.named_parameters()}
     one, two = (_recorded(module, given, times, spec, place) for times in (1, 2))

@@ -70,6 +70,9 @@ MODULES = """
         def forward(self, x):
             return x @ x.T
 
+    def with_inputs():
+        return Eager(), torch.zeros(4, 8, 16)
+
     def number():
         return 3
 """
@@ -139,6 +142,10 @@ def test_what_is_saved_is_what_autograd_saves_but_for_statistics(path, captured,
     assert out is not None
     # batch norm also keeps a mean and a spread of each channel
     assert bytes_ == pytest.approx(listed(captured[name]).saved, abs=2 * 4 * 8)
+
+
+def test_a_function_may_give_its_inputs(path, captured):
+    assert capture(f"{path}:with_inputs", None).model.sections == captured["Eager"].model.sections
 
 
 def test_equal_blocks_are_held_once(captured):

@@ -31,11 +31,12 @@ def cases(kind: str, *, full: bool) -> Iterator[Case]:
     for dtype in ("fp32",) if kind == "cpu" else ("fp32", "fp16"):
         for held_out, sizes in ((False, SIZES[kind]), (True, HELD_OUT[kind])):
             for size in sizes:
-                yield _case(kind, dtype, size, "attention", held_out)
-                yield _case(kind, dtype, size, "attention_backward", held_out)
+                yield case(kind, dtype, size, "attention", held_out)
+                yield case(kind, dtype, size, "attention_backward", held_out)
 
 
-def _case(kind: str, dtype: str, size: Size, kernel: str, held_out: bool) -> Case:
+def case(kind: str, dtype: str, size: Size, kernel: str, held_out: bool) -> Case:
+    """Return the case of attention of one size: samples, heads, queries, keys and the width of a head."""
     torch = require_torch()
     batch, heads, queries, keys, width = size
     attend = torch.nn.functional.scaled_dot_product_attention

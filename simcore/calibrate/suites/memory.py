@@ -56,13 +56,13 @@ def cases(kind: str, *, full: bool) -> Iterator[Case]:
     """Yield the memory-bound cases of a device, see `simcore.calibrate.suites.gemm.cases`; `full` adds larger masks."""
     dtypes = ["fp32", "bf16" if kind == "cpu" else "fp16"]
     for dtype in dtypes:
-        for operation in _operations():
+        for operation in operations():
             if operation.dtype in {None, dtype}:
                 for rows in SIZES[kind]:
                     yield _streaming(kind, dtype, operation, rows)
                 for rows in HELD_OUT[kind]:
                     yield _streaming(kind, dtype, operation, rows, held_out=True)
-        for operation in [*_activations(), *_losses()] if dtype == "fp32" or kind == "cuda" else []:
+        for operation in [*_activations(), *losses()] if dtype == "fp32" or kind == "cuda" else []:
             for rows in FEW[kind]:
                 yield _streaming(kind, dtype, operation, rows)
             for rows in FEW_HELD_OUT[kind]:
@@ -92,12 +92,13 @@ class Operation:
     dtype: str | None = None
 
 
-def _operations() -> list[Operation]:
+def operations() -> list[Operation]:
+    """Return kernels of transformers."""
     torch = require_torch()
     functional, aten = torch.nn.functional, torch.ops.aten
 
     def statistics(x: Any, g: Any) -> Inputs:
-        _, mean, rstd = aten.native_layer_norm(x, [WIDTH], None, None, 1e-5)
+        _, mean, rstd = aten.native_layer_norm(x, [x.shape[-1]], None, None, 1e-5)
         return x, g, mean, rstd
 
     def layer_norm_backward(x: Any, g: Any, mean: Any, rstd: Any) -> Any:
@@ -161,7 +162,7 @@ def _activations() -> list[Operation]:
     ]
 
 
-def _losses() -> list[Operation]:
+def losses() -> list[Operation]:
     """Return cross entropy of rows of scores, and its gradient: of the loss, and of the softmax behind it."""
     torch = require_torch()
     functional, aten = torch.nn.functional, torch.ops.aten

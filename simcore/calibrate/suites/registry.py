@@ -18,6 +18,9 @@ A suite is the module of this package that has its name. ``cases(kind, full=...)
 on a ``cpu`` or ``cuda`` device. A new suite is a new module and its name here.
 """
 
+NAMED = ("slapo",)
+"""Suites that run where they are named alone: they measure kernels of others, at sizes of their own."""
+
 ONE_STATE = ("launch", "step", "pit", "moe", "sequence")
 """Suites whose cases are in one state; those of all others are measured cold and warm."""
 
@@ -37,9 +40,9 @@ def known_suites(suites: Sequence[str]) -> tuple[str, ...]:
     """
     found = []
     for name in suites:
-        suite = by_name(name, SUITES)
+        suite = by_name(name, (*SUITES, *NAMED))
         if suite is None:
-            raise unknown_name(field("suites"), name, SUITES)
+            raise unknown_name(field("suites"), name, (*SUITES, *NAMED))
         found.append(suite)
     return tuple(dict.fromkeys(found))
 
@@ -52,7 +55,7 @@ def cases(device: str, suites: Sequence[str] = SUITES, *, full: bool = False) ->
     device : str
         ``cpu``, ``cuda`` or ``cuda:N``.
     suites : sequence of str
-        Of `SUITES`.
+        Of `SUITES` and `NAMED`.
     full : bool
         Whether to measure more shapes.
 
@@ -65,4 +68,5 @@ def cases(device: str, suites: Sequence[str] = SUITES, *, full: bool = False) ->
         module = importlib.import_module(f"simcore.calibrate.suites.{name}")
         with current(device):
             listed = list(module.cases(resolve_device(device).type, full=full))
-        yield from listed if name in ONE_STATE else (one for case in listed for one in case.in_both())
+        alone = name in ONE_STATE
+        yield from (one for case in listed for one in ((case,) if alone or case.host else case.in_both()))

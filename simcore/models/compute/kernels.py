@@ -334,7 +334,7 @@ ROWS = ("gather", "scatter", "embedding_bag", "embedding_bag_backward")
 FORMULA_OF: Mapping[str, str] = {
     "gemm": "gemm", **{name: name for name in CONVOLUTIONS}, **dict.fromkeys(MEMORY_BOUND, "stream"),
     **dict.fromkeys(ROWS, "rows"), "index": "index",
-    **dict.fromkeys(("launch", "graph", "eager", "first_touch"), "launch"),
+    **dict.fromkeys(("launch", "graph", "eager", "first_touch", "checkpoint"), "launch"),
     "attention": "attention", "attention_backward": "attention",
     "index-experts": "index", "index-sequence": "index",
     **{name: name for name in FORMULAS if name.startswith(("pit-", "index-"))},

@@ -40,9 +40,6 @@ class ModelRequest(Request):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.of_module and self.example is None:
-            remedy = f"Add {field('example')} 4x128:int64, for example."
-            raise InputError(field("example"), "nothing", "the shapes of the module's inputs", remedy)
         for name, given in (("example", self.example), ("keep_going", self.keep_going)):
             if given and not self.of_module:
                 remedy = f"Leave {field(name)} out."

@@ -83,7 +83,7 @@ def _read(request: ModelRequest) -> tuple[Read[ModelInput], list[str]]:
     from simcore.real.capture import capture  # which needs torch
 
     spec = str(request.model)
-    got = capture(spec, request.example or "", keep_going=request.keep_going, place=field("model"))
+    got = capture(spec, request.example, keep_going=request.keep_going, place=field("model"))
     said = [f"operators that are not understood, counted as the bytes that they move: {_named(got.unknown)}"]
     unused = [f"parameters that no operator uses: {', '.join(got.unused)}"]
     source = ModelInput(
