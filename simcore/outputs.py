@@ -191,6 +191,23 @@ def check_file(path: Path, *, option: str = "", force: bool = True) -> None:
     _check_place(path, place, "file")
 
 
+def check_own(path: Path, begins: str, *, option: str = "") -> None:
+    """Refuse to replace a file that does not begin as what simcore would write there; an empty one holds nothing.
+
+    Raises
+    ------
+    InputError
+        If it begins otherwise.
+    """
+    if not is_there(path) or is_device(path):
+        return
+    with writing(path, "file"), path.open("rb") as stream:
+        start = stream.read(len(begins.encode()))
+    if start and start != begins.encode():
+        found, expected = "a file that simcore did not write", "a file that may be replaced"
+        raise InputError(_place(path, option), found, expected, "Move it away, or choose another path.")
+
+
 def is_device(path: Path) -> bool:
     """Tell whether a path is a device or a pipe, such as ``/dev/stdout``: it is written to, never replaced."""
     return is_there(path) and (path.absolute().parent == Path("/dev") or not (path.is_file() or path.is_symlink()))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 import warnings
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette, which readers with any colour vision tell apart; every series also has a hatch or a dash
 COLOURS = ("#7f7f7f", "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
-MORE_COLOURS = ("#332288", "#882255", "#999933", "#661100")
-"""Four of Paul Tol's muted colours, for names that have no colour of their own."""
+MORE_COLOURS = ("#332288", "#882255", "#999933", "#661100", "#DDCC77", "#117733")
+"""Six of Paul Tol's muted colours, for names that have no colour of their own."""
 HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), "-.")
 
@@ -33,6 +34,7 @@ CAPTION = 17  # characters of a line under a figure, per inch
 CAPTION_SHARE = 1 / 6  # of the picture's height that a caption may take
 CAPTION_SIZE = 7.0  # [points]
 _LINE = 1.25  # height of a caption's line, of its size
+_DECADES = 1e3  # ratio of the ends of a logarithmic axis from which tens alone have a tick
 _APART = 2.5  # ratio of times on a logarithmic axis whose names stand beside each other
 _MARGIN = 6.0  # around a caption [points]
 
@@ -63,7 +65,9 @@ class Mark:
     dash: Any
 
 
-def marks(names: Iterable[str], own: Sequence[str] = ()) -> dict[str, Mark]:
+def marks(
+    names: Iterable[str], own: Sequence[str] = (), family: Callable[[str], str] = lambda name: name
+) -> dict[str, Mark]:
     """Return how each name is drawn. Its colour follows from the name alone, whatever stands beside it.
 
     Parameters
@@ -73,6 +77,8 @@ def marks(names: Iterable[str], own: Sequence[str] = ()) -> dict[str, Mark]:
     own : sequence of str
         Names that have a colour of their own, in the order of `COLOURS`: always give the same list. Any other name
         takes one of the colours that are left, by its letters.
+    family : callable
+        Gives what a name's colour follows from, such as the kernel of a variant.
 
     Examples
     --------
@@ -83,7 +89,8 @@ def marks(names: Iterable[str], own: Sequence[str] = ()) -> dict[str, Mark]:
     palette = (*COLOURS, *MORE_COLOURS)
     known = {name: index % len(palette) for index, name in enumerate(own)}
     left = range(len(own) if len(own) < len(palette) else 0, len(palette))
-    chosen = {name: known.get(name, left[zlib.crc32(name.encode()) % len(left)]) for name in dict.fromkeys(names)}
+    families = {name: family(name) for name in dict.fromkeys(names)}
+    chosen = {name: known.get(of, left[zlib.crc32(of.encode()) % len(left)]) for name, of in families.items()}
     earlier: dict[int, int] = {}
     found = {}
     for name in sorted(chosen):  # not in the order of the figure, which says nothing of a name
@@ -94,19 +101,36 @@ def marks(names: Iterable[str], own: Sequence[str] = ()) -> dict[str, Mark]:
     return {name: found[name] for name in chosen}
 
 
-KERNELS = ("dense", "csr", "bsr", "pit", "blocks", "gemm", "conv", "copy", "attention", "index", "launch", "rows")
+KERNELS = (
+    "dense", "csr", "bsr", "pit", "blocks", "gemm", "conv", "stream", "attention", "index", "launch", "rows", "moe",
+    "sequence",
+)  # fmt: skip
 """Families of kernels that have a colour of their own, the same in every figure."""
 
 
 def kernel_marks(names: Iterable[str]) -> dict[str, Mark]:
-    """Return how each family of kernels is drawn, see `marks`.
+    """Return how kernels are drawn, see `marks`; variants of one have its colour and another hatch.
 
     Examples
     --------
     >>> kernel_marks(["pit"])["pit"] == kernel_marks(["dense", "csr", "pit"])["pit"]
     True
+    >>> both = kernel_marks(["pit-k", "PIT with index"])
+    >>> both["pit-k"].colour == both["PIT with index"].colour, both["pit-k"] == both["PIT with index"]
+    (True, False)
     """
-    return marks(names, KERNELS)
+    return marks(names, KERNELS, kernel_family)
+
+
+def kernel_family(name: str) -> str:
+    """Return the kernel of which a name tells a variant, or the name.
+
+    Examples
+    --------
+    >>> kernel_family("direct_conv_weight_gradient"), kernel_family("CSR, conversion left out"), kernel_family("mine")
+    ('conv', 'csr', 'mine')
+    """
+    return next((word for word in re.split(r"[\W_]+", name.lower()) if word in KERNELS), name)
 
 
 @dataclass(frozen=True)
@@ -210,6 +234,33 @@ def show_times_by_logarithm(axes: Axes, shortest: float, longest: float, label: 
     axes.xaxis.set_major_formatter(FixedFormatter([text for _, text in ticks]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel(label)
+
+
+def show_times_by_tens(axes: Axes, which: Literal["x", "y"], longest: float, label: str) -> TimeUnit:
+    """Make an axis whose data are in seconds logarithmic, with 1, 2 and 5 of each ten of the unit at its ticks.
+
+    Parameters and result are those of `show_times`; a unit is no longer than a second.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    unit = time_unit(min(longest, 1.0))
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < _DECADES * low else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{float(f'{seconds / unit.seconds:.6g}'):,g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_label_text(f"{label} [{unit.name}]")
+    return unit
+
+
+def mark_beyond(axes: Axes, at: Sequence[float], low: float, high: float, y: Sequence[float], colour: str) -> None:
+    """Mark values that lie beyond the edges of x by arrows at the edge: ``<`` and ``>``."""
+    below = [row for x, row in zip(at, y, strict=True) if x < low]
+    above = [row for x, row in zip(at, y, strict=True) if x > high]
+    for edge, marker, rows in ((low, "<", below), (high, ">", above)):
+        if rows:  # a line without points that is not clipped lies at the picture's corner for the layout
+            axes.plot([edge] * len(rows), rows, marker, color=colour, markersize=4, linestyle="none", clip_on=False)
 
 
 def _named_times(low: float, high: float) -> list[tuple[float, str]]:

@@ -67,8 +67,6 @@ class Column:
         Whether cells are aligned left; numbers are aligned right.
     whole : bool
         Whether its cells are never broken into lines.
-    least : int
-        Characters that it has at least.
     short : mapping of str to str
         Words of its cells, to shorter ones for where there is little room.
     """
@@ -76,7 +74,6 @@ class Column:
     name: str
     left: bool = False
     whole: bool = False
-    least: int = 0
     short: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -92,17 +89,14 @@ class Grid:
         A cell for each column.
     title : str
         A line above; empty for none.
-    wide : bool
-        Whether it is as wide as it needs to be, so that nothing of it is cut or broken into lines.
     keys : int
         Columns that say what a row is of. Where there are some, a table that is too wide is set in several, one below
-        the other, each with these columns first; it has no rules.
+        the other, each with these columns first; it has no rules, and nothing of it is cut or broken into lines.
     """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[str]]
     title: str = ""
-    wide: bool = False
     keys: int = 0
 
 

@@ -43,7 +43,7 @@ class CalibrateCommand(StudyCommand):
             path = profile_path(request)
             kept = f"what was measured is kept in {path}: run the same command without --force to carry on"
             raise KeyboardInterrupt(f"interrupted; {kept if path.exists() else 'nothing was measured yet'}") from None
-        deliver(result, options, self.width, show)
+        deliver(result, options, show)
         if isinstance(result, CalibrateResult) and result.calibration.wrong:
             others = "what else was measured is in the profile"
             wrong = "; ".join(result.calibration.wrong)

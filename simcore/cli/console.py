@@ -45,6 +45,15 @@ def say_written(files: Sequence[Path], directory: Path | None = None) -> None:
     click.echo(f"simcore: wrote {one_line(names if directory is None else f'{directory}: {names}')}", err=True)
 
 
+WIDEST, USUAL = 110, 80
+"""Columns of a report at most, and where no terminal says how many."""
+
+
+def report_width() -> int:
+    """Return the columns that a report may take."""
+    return min(WIDEST, terminal_width() or USUAL)
+
+
 def terminal_width() -> int | None:
     """Return the columns of the terminal that is standard output; None for a file or a pipe, which has no width."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -64,7 +73,7 @@ def as_text(parts: Iterable[object], width: int) -> str:
 
 
 def render(blocks: Sequence[Block], width: int) -> str:
-    """Return a report as text of at most `width` columns, a blank line between two blocks; wide tables are not cut."""
+    """Return a report as text of at most `width` columns, a blank line between two blocks."""
     return "\n\n".join(_rendered(_printable(block), width) for block in blocks)
 
 
@@ -86,10 +95,13 @@ def _safe(text: str) -> str:
 
 
 def _rendered(block: Block, width: int) -> str:
-    if isinstance(block, Grid) and block.keys:
-        return _aligned(block, width)
-    if isinstance(block, Grid) and block.wide:
-        return _wide(block)
+    if isinstance(block, Grid):
+        block = _shortened(block) if width < _NARROW else block
+        if block.keys:
+            return _aligned(block, width)
+        least = _least(block)
+        if _taken(least) > width and len(least) > 2:
+            return "\n\n".join(_rendered(_of(block, columns), width) for columns in _folded(least, 1, width))
     if isinstance(block, Text) and block.hang:
         indent = " " * block.hang
         lines = block.text.splitlines()
@@ -106,7 +118,7 @@ def _plain(block: Block, width: int) -> str:
 
 def _parts(block: Block, width: int) -> Iterator[object]:
     if isinstance(block, Grid):
-        yield _rich(block, short=width < _NARROW)
+        yield _rich(block, width)
     elif isinstance(block, Headline):
         yield from filter(None, (block.text, block.under))
     elif isinstance(block, Sentences):
@@ -143,36 +155,78 @@ def _folded(widths: Sequence[int], keys: int, width: int) -> list[list[int]]:
     for count in range(1, len(values) + 1):
         each = ceil(len(values) / count)
         tables = [[*range(keys), *values[i : i + each]] for i in range(0, len(values), each)]
-        if all(sum(widths[i] + 2 for i in table) - 2 <= width for table in tables):
+        if all(_taken([widths[i] for i in table]) <= width for table in tables):
             break
     return tables
 
 
-def _wide(block: Grid) -> str:
-    """Return a table as wide as it needs to be."""
-    from rich.console import Console
-    from rich.measure import Measurement
-
-    # cells are texts: "[s]" in one is a unit, not a style
-    console, table = Console(markup=False, emoji=False, highlight=False), _rich(block)
-    return as_text([table], Measurement.get(console, console.options.update(width=10_000), table).maximum)
+def _taken(widths: Sequence[int]) -> int:
+    """Return the columns of a terminal that columns of a table take, with the space between them."""
+    return sum(widths) + 2 * (len(widths) - 1)
 
 
-def _rich(block: Grid, *, short: bool = False) -> Table:
+def _of(block: Grid, columns: Sequence[int]) -> Grid:
+    """Return a table with some of its columns alone."""
+    return replace(
+        block, columns=[block.columns[i] for i in columns], rows=[[row[i] for i in columns] for row in block.rows]
+    )
+
+
+def _texts(block: Grid) -> list[list[str]]:
+    """Return the cells of each column, its heading first."""
+    return [[column.name, *(row[i] for row in block.rows)] for i, column in enumerate(block.columns)]
+
+
+def _least(block: Grid) -> list[int]:
+    """Return the characters of each column in which nothing of it is cut: its longest word, or line if whole."""
+    return [
+        max((len(part) for text in texts for part in (text.splitlines() if column.whole else text.split())), default=1)
+        for column, texts in zip(block.columns, _texts(block), strict=True)
+    ]
+
+
+def _widths(natural: Sequence[int], least: Sequence[int], width: int) -> list[int]:
+    """Return the widths of columns that fit: the widest gives way first, none below what it needs.
+
+    Examples
+    --------
+    >>> _widths([4, 20, 12], [4, 8, 6], 30)
+    [4, 11, 11]
+    """
+    found = list(natural)
+    while _taken(found) > width:
+        wider = [i for i in range(len(found)) if found[i] > least[i]]
+        if not wider:
+            break
+        found[max(wider, key=lambda i: found[i])] -= 1
+    return found
+
+
+def _rich(block: Grid, width: int) -> Table:
     """Return a table of a report as one of rich."""
+    from rich.cells import cell_len
+
     table = plain_table(*(column.name for column in block.columns))
-    for column, shown in zip(block.columns, table.columns, strict=True):
+    natural = [max(cell_len(line) for text in texts for line in text.splitlines() or [""]) for texts in _texts(block)]
+    for column, shown, columns in zip(
+        block.columns, table.columns, _widths(natural, _least(block), width), strict=True
+    ):
         shown.justify = "left" if column.left else "right"
-        shown.no_wrap = column.whole
-        shown.min_width = column.least or None
+        shown.width = columns
     for row in block.rows:
-        table.add_row(*(_shortened(*pair) if short else pair[0] for pair in zip(row, block.columns, strict=True)))
+        table.add_row(*row)
     if block.title:
         table.title, table.title_justify = block.title, "left"
     return table
 
 
-def _shortened(cell: str, column: Column) -> str:
+def _shortened(block: Grid) -> Grid:
+    """Return a table with the shorter words of its columns, for where there is little room."""
+    rows = [[_shorter(*pair) for pair in zip(row, block.columns, strict=True)] for row in block.rows]
+    return replace(block, rows=rows)
+
+
+def _shorter(cell: str, column: Column) -> str:
     for word, shorter in column.short.items():
         cell = cell.replace(word, shorter)
     return cell
@@ -183,7 +237,7 @@ def plain_table(*columns: str, left: Container[int] = (0,)) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index in left else "right")
     return table

@@ -45,6 +45,5 @@ command.add_command(
         example="mlp --workers 4 --stages '4x1, 2x2'",
         read={"stages": read_stages},
         runtime=announced("training"),
-        width=None,
     )
 )

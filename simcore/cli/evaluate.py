@@ -32,7 +32,7 @@ easyscale-fig10 (sharing and packing a GPU), -fig11 (context switches), -fig12 (
 \b
 $ simcore evaluate network-fig12 --small
 Speed-up over an equal split of the 2D network
-network  workload  split              100     200     300     325     400     500     600   ...
+network  workload  split              100     200     300     325     400 ...
 ...
 """
 
@@ -48,7 +48,7 @@ class EvaluateCommand(StudyCommand):
             result: Result | None = None
             try:
                 result = self.result(request, options | {"state": points})
-                deliver(result, options, self.width)
+                deliver(result, options)
             except KeyboardInterrupt:
                 if kept is None:
                     raise
@@ -109,5 +109,4 @@ command = EvaluateCommand(
                  "cache until all are there.",
         ),
     ],
-    width=None,
 )  # fmt: skip

@@ -55,7 +55,6 @@ command.add_command(
         help=HELP,
         example="4096x4096x4096 --profile v100-16gb",
         directory=False,
-        width=None,
     )
 )
 command.add_command(
@@ -67,6 +66,5 @@ command.add_command(
         example="1024x1024x1024 --granularity 32x1",
         read={"sparsities": read_shares},
         runtime=announced("measuring"),
-        width=None,
     )
 )

@@ -11,7 +11,7 @@ Out of memory is a result: it names the rank, and the cheapest change that makes
 layout is chosen.
 
 \b
-$ simcore memory llama-2-7b --gpus 8 --device v100-32gb --precision fp16 --tp 2
+$ simcore memory llama-2-7b --gpus 8 --device v100-32gb --tp 2
 ...
 """
 

@@ -38,7 +38,7 @@ def write_layers(result: ModelResult, outputs: Mapping[str, Any]) -> list[Path]:
 
 
 command = StudyCommand(
-    "model", ModelRequest, "simcore.studies.model:model", help=HELP, example="bert-base", width=None,
+    "model", ModelRequest, "simcore.studies.model:model", help=HELP, example="bert-base",
     file=OutputFile("FILE", "A captured module, for train, memory, rates and schedule: YAML.",
                     "Replace FILE if it exists.", check_layers, write_layers),
 )  # fmt: skip

@@ -17,8 +17,8 @@ PerfPerCost (least iteration time x network cost); LOOP NoOverlap or Overlap.
 \b
 $ simcore optimize 4D 325 1T Perf Overlap
 4D, 325 GB/s per NPU, 1T (TP 128 x DP 8), Perf, Overlap
-dim   network            bottleneck of                                  GB/s    share      busy ...
-1     Ring 2 Tile        tensor-parallel all-reduce and all-gather   139.762   43.00%  51.86 ms ...
+dim   network                    bottleneck of        GB/s    share      busy
+1     Ring 2 Tile                tensor-parallel   139.762   43.00%  51.86 ms
 ...
 """
 
@@ -29,5 +29,4 @@ command = StudyCommand(
     help=HELP,
     example="4D 325 1T Perf Overlap",
     read={"caps": partial(limits, field("caps")), "minima": partial(limits, field("minima"))},
-    width=100,
 )

@@ -15,7 +15,7 @@ import click
 
 from simcore.cli.ascii import escaped_json, speaks_ascii
 from simcore.cli.completion import completer, positions_completer
-from simcore.cli.console import progress, render, say_written, terminal_width, warn
+from simcore.cli.console import progress, render, report_width, say_written, warn
 from simcore.cli.flags import names_of, spellings, with_values
 from simcore.cli.standard_input import standard_input
 from simcore.cli.values import Formats, kind_of, type_of
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from simcore.results import Result
     from simcore.studies.request import Description, Instead, Request
 
-WIDEST = 110
-"""Columns of a report where the terminal does not say."""
-_ENDLESS = 10_000
 _NUMBER = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
 _OUTPUTS = ("output", "timeline", "force", "figures", "captions", "as_json")
 
@@ -89,8 +86,6 @@ class StudyCommand(click.Command):
         What ``-o`` writes in place of it.
     show : callable, optional
         Prints the result in place of its report; gets the result and the other options.
-    width : int or None
-        Columns of the report at most; None for as many as the terminal has, or as it takes where there is none.
     """
 
     def __init__(
@@ -109,12 +104,11 @@ class StudyCommand(click.Command):
         directory: bool = True,
         file: OutputFile | None = None,
         show: Callable[[Result, dict[str, Any]], None] | None = None,
-        width: int | None = WIDEST,
         epilog: str | None = None,
     ) -> None:
         self.words = name
         self.request, self.study, self.example = request, study, example
-        self.read, self.runtime, self.show, self.width, self.file = read or {}, runtime, show, width, file
+        self.read, self.runtime, self.show, self.file = read or {}, runtime, show, file
         outputs = output_options(timeline=timeline, timeline_table=timeline_table, directory=directory, file=file)
         self.timeline_table = timeline_table
         super().__init__(
@@ -183,7 +177,7 @@ class StudyCommand(click.Command):
 
     def carry_out(self, request: Request, options: dict[str, Any]) -> None:
         """Run the study on a request, and write and print what it gives; `options` are no inputs."""
-        deliver(self.result(request, options), options, self.width, self.show, self.file)
+        deliver(self.result(request, options), options, self.show, self.file)
 
     def result(self, request: Request, options: dict[str, Any]) -> Result:
         """Run the study on a request."""
@@ -198,18 +192,16 @@ class StudyCommand(click.Command):
 def deliver(
     result: Result,
     outputs: dict[str, Any],
-    width: int | None = WIDEST,
     show: Callable[[Result, dict[str, Any]], None] | None = None,
     file: OutputFile | None = None,
 ) -> None:
     """Warn, write what was asked for, and print the result as JSON or as a report."""
     for warning in result.warnings:
         warn(warning)
-    most = width or _ENDLESS
     if outputs.get("as_json"):
         text = escaped_json(result.to_json()) if speaks_ascii(sys.stdout) else result.to_json()
     else:
-        text = "" if show is not None else render(result.report(), min(most, terminal_width() or most)) + "\n"
+        text = "" if show is not None else render(result.report(), report_width()) + "\n"
     _write(result, outputs, file)
     if text:
         click.echo(text, nl=False)

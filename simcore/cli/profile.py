@@ -117,7 +117,6 @@ command.add_command(
         help="Show the fits of profiles and their errors, on held-out shapes where there are any.",
         example="cpu",
         file=PLOT,
-        width=None,
     )
 )
 command.add_command(
@@ -128,7 +127,6 @@ command.add_command(
         help="Set the parameters of profiles side by side, in SI units.",
         example="v100-16gb a100-80gb",
         directory=False,
-        width=None,
     )
 )
 command.add_command(
@@ -140,7 +138,6 @@ command.add_command(
         example="a10 --from t4,a100-pcie-40gb",
         read={"sources": read_names},
         file=OutputFile("PATH", "The profile: JSON.", "Replace PATH if it exists.", check_profile, write_profile),
-        width=None,
     )
 )
 command.add_command(
@@ -152,7 +149,6 @@ command.add_command(
         example="cpu",
         runtime=_told,
         file=PLOT,
-        width=None,
         epilog=TIMES,
     )
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HELP = """Predict models' seconds per mini-batch on profiled devices.
 
 \b
-$ simcore rates --models bert,resnet50 --devices v100,p100,t4 --batch published -o rates.csv
+$ simcore rates --models bert --devices v100,t4 --batch published
 """
 
 

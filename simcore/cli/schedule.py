@@ -11,7 +11,7 @@ A step names a primitive, such as sdpa or checkpoint=0.25, and the modules that 
 the first step every operator runs by itself, and nothing is recomputed.
 
 \b
-$ simcore schedule gpt-1.3b --gpus 8 --device v100-32gb --parallel tp=8 --steps sdpa,fuse_bias_gelu,checkpoint=0.25
+$ simcore schedule gpt-1.3b --gpus 8 --device h100 --steps sdpa,checkpoint
 ...
 """
 

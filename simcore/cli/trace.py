@@ -13,8 +13,8 @@ synthetic:jobs=1000,load=0.9 (rigid jobs) or synthetic-elastic:jobs=1000,load=0.
 \b
 Examples:
   simcore trace --interval 60
-  simcore trace --policy fifo --policy easyscale-heter --rules corrected -o results
-  simcore trace my_trace.csv --cluster my_cluster.yaml --rates my_rates.csv --json
+  simcore trace --policy fifo --policy easyscale-heter --rules corrected
+  simcore trace mine.csv --cluster mine.yaml --rates rates.csv -o results
 """
 
 
@@ -26,5 +26,4 @@ command = StudyCommand(
     example="sc23 --interval 60",
     timeline=True,
     timeline_table=False,
-    width=None,
 )

@@ -22,19 +22,19 @@ HELP = """Predict a training iteration of a model on GPUs, or simulate one on a 
 MODEL alone is a model on GPUs: time, its parts, rates, and what every rank holds, before the run.
 
 \b
-$ simcore train llama-2-70b --gpus 64 --device h100 --tp 8 --pp 2 --global-batch 512
+$ simcore train llama-2-70b --gpus 64 --device h100 --global-batch 512
 
 With --sweep it is one at each value of an option, with what each step gains.
 
 \b
-$ simcore train llama-2-70b --gpus 2048 --device h100 --tp 8 --sweep nic=25,50,100,200
+$ simcore train llama-2-70b --gpus 2048 --device h100 --sweep nic=25,50,100
 
 NETWORK is 2D, 3D, 4D or a FILE, with bandwidths of one direction; BUDGET the bandwidth of one NPU in all, in
 one direction, in GB/s; WORKLOAD 17B, 175B, 1T or a FILE.
 
 \b
 $ simcore train 4D 325 1T
-4D, 325 GB/s per NPU; 1T (TP 128 x DP 8, optimizer workload); loop simulate with recomputation; ...
+4D, 325 GB/s per NPU; two blocks of 1T (TP 128 x DP 8, ...
 iteration
 time                    ...
 """

@@ -10,9 +10,9 @@ HELP = """Hold the model against measured rows: error and noise by source, and w
 Without a file it takes the public measurements that ship with simcore. One of the four files takes their place.
 
 \b
-$ simcore validate --rows training_iterations.csv.gz --source vtrain -o results
+$ simcore validate --rows iterations.csv.gz --source vtrain
 $ simcore validate --collectives collectives.csv.gz --json
-$ simcore validate --memory megatron_memory.csv.gz
+$ simcore validate --memory memory.csv.gz
 $ simcore validate --add mine.csv
 """
 

@@ -68,5 +68,4 @@ command = WorkloadCommand(
     "simcore.studies.workload:workload",
     help=HELP,
     example="week.csv --cluster philly.yaml",
-    width=None,
 )

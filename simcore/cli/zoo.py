@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from simcore.cli.completion import items
-from simcore.results import Table, to_json
+from simcore.cli.console import render, report_width
+from simcore.report import Column, Grid
+from simcore.results import to_json
+
+if TYPE_CHECKING:
+    from simcore.readers.catalogue import ZooEntry
+
+_DEEPEST = 12
+"""Columns by which lines that go on are moved in at most."""
 
 
 def _kinds(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -34,17 +43,15 @@ def command(kind: str | None, name: str | None, as_json: bool) -> None:
     Without arguments: all kinds and their entries. With KIND: its entries, a line each. With KIND and NAME: the entry.
 
     \b
-    $ simcore zoo costs
-    costs: show one with simcore zoo costs NAME
-      libra-3d  LIBRA's prices for three dimensions, ring and full-mesh links counted in both directions
-      libra-4d  LIBRA's prices for four dimensions, ring and full-mesh links counted in both directions
-      sc245     Links, switches and NICs of the SC'22 study; ring and full-mesh links counted once
+    $ simcore zoo groups
+    groups: show one with simcore zoo groups NAME
+      Group  The mean of the three language models of the SC'22 study
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
     from simcore.readers.catalogue import DIRECTIONS, catalogued, entries, entry, kind_of
 
     if kind is None:
         listing = catalogued()
-        lines = [f"{each}: {', '.join(listed)}" for each, listed in listing.items()]
+        lines = [_line("", f"{each}: ", ", ".join(listed)) for each, listed in listing.items()]
         lines.append("Show one with: simcore zoo KIND NAME")
         click.echo(to_json(listing) if as_json else "\n".join(lines), nl=not as_json)
     elif name is None:
@@ -54,22 +61,41 @@ def command(kind: str | None, name: str | None, as_json: bool) -> None:
         else:
             width = max((len(one.name) for one in listed), default=0)
             click.echo(f"{kind}: show one with simcore zoo {kind} NAME")
-            click.echo("\n".join(f"  {one.name:<{width}}  {one.summary}" for one in listed))
+            click.echo("\n".join(_line("", f"  {one.name:<{width}}  ", one.summary) for one in listed))
             if kind in DIRECTIONS:
-                click.echo(f"note: {DIRECTIONS[kind]}")
+                click.echo(_line("", "note: ", DIRECTIONS[kind]))
     else:
         one = entry(kind, name)
         if as_json:
             click.echo(to_json(one.as_dict()), nl=False)
             return
         click.echo(f"{one.name} ({one.kind})")
-        click.echo("\n".join(line for line in (one.description, *one.comments) if line))
+        click.echo("\n".join(_line("", "", line) for line in (one.description, *one.comments) if line))
         if one.source:
-            click.echo(f"source: {one.source}")
+            click.echo(_line("", "source: ", one.source))
         if one.kind in DIRECTIONS:
-            click.echo(f"note: {DIRECTIONS[one.kind]}")
+            click.echo(_line("", "note: ", DIRECTIONS[one.kind]))
         click.echo()
-        click.echo(repr(Table(one.header, one.rows)) if one.header else "\n".join(_lines(one.fields or {})))
+        click.echo(_table(one) if one.header else "\n".join(_lines(one.fields or {})))
+
+
+def _line(indent: str, key: str, text: str) -> str:
+    """Write a text behind its key in lines that fit the terminal, the further ones moved in as far as the text."""
+    moved = indent + " " * min(len(key), _DEEPEST)
+    return textwrap.fill(
+        text,
+        report_width(),
+        initial_indent=indent + key,
+        subsequent_indent=moved,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _table(one: ZooEntry) -> str:
+    """Write the rows of an entry; where they are too wide, in several tables that share the first columns."""
+    keys = max(1, min(3, len(one.header) - 1))
+    return render([Grid(list(map(Column, one.header)), one.rows, keys=keys)], report_width())
 
 
 def _lines(value: Any, indent: str = "") -> Iterator[str]:
@@ -77,11 +103,11 @@ def _lines(value: Any, indent: str = "") -> Iterator[str]:
     pairs = value.items() if isinstance(value, dict) else ((f"{index}", each) for index, each in enumerate(value, 1))
     for key, each in pairs:
         if isinstance(each, dict) and not any(isinstance(inner, dict | list) for inner in each.values()):
-            yield f"{indent}{key}: {', '.join(f'{name} {inner}' for name, inner in each.items())}"
+            yield _line(indent, f"{key}: ", ", ".join(f"{name} {inner}" for name, inner in each.items()))
         elif isinstance(each, list) and not any(isinstance(inner, dict | list) for inner in each):
-            yield f"{indent}{key}: {', '.join(str(inner) for inner in each)}"
+            yield _line(indent, f"{key}: ", ", ".join(str(inner) for inner in each))
         elif isinstance(each, dict | list):
             yield f"{indent}{key}:"
             yield from _lines(each, indent + "  ")
         else:
-            yield f"{indent}{key}: {each}"
+            yield _line(indent, f"{key}: ", str(each))

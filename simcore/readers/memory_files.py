@@ -10,6 +10,7 @@ from pathlib import Path
 from simcore.errors import InputError
 from simcore.models.training.parallel.search import USABLE
 from simcore.numerals import as_real
+from simcore.progress import tracked
 from simcore.readers.measured import read_rows
 from simcore.readers.memory_iterations import expressed_iteration
 from simcore.readers.memory_rows import OF_TESTS, Expressed, Row, Unexpressed, expressed
@@ -88,7 +89,8 @@ def read_memory(path: str | Path) -> MemoryRows:
     tests = GIB not in file.header
     _check(file.header, (*OF_TESTS, PEAK, STATE) if tests else OF_ITERATIONS, str(path))
     each = _of_test if tests else _of_iteration
-    found = tuple(made for where, row in file.rows() if (made := each(row, where)) is not None)
+    rows = tracked(list(file.rows()), "rows of memory")
+    found = tuple(made for where, row in rows if (made := each(row, where)) is not None)
     if not found:
         raise InputError(str(path), "no row with measured memory", f"numbers in the column {PEAK if tests else GIB}")
     return MemoryRows(found, file.sha256)

@@ -136,11 +136,11 @@ def read_workload(
     else:
         lowered = lower_on_profile(model.architecture, run, *degrees, profile, dtype, variant, model.dtype)
     cautions = (*model.cautions(sequence), *model.assumptions(batch, profiled=profile is not None))
-    setting = _setting(model, run, lowered)
+    setting = setting_of(model, run, lowered)
     return file.of(replace(lowered, cautions=cautions, setting=setting))
 
 
-def _setting(model: ModelInput, run: Batch, lowered: Workload) -> Setting:
+def setting_of(model: ModelInput, run: Batch, lowered: Workload) -> Setting:
     """Return what a workload was made for."""
     whole = model.architecture
     timed = whole.stack() if isinstance(whole, Transformer) and lowered.times is None else whole

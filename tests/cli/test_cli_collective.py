@@ -224,7 +224,7 @@ def test_without_a_network_or_anything_it_says_how_to_write_one(capsys):
 
 
 def test_nothing_is_cut_on_a_narrow_terminal(monkeypatch):
-    monkeypatch.setattr("simcore.cli.options.terminal_width", lambda: 80)
+    monkeypatch.setattr("simcore.cli.console.terminal_width", lambda: 80)
     lines = invoke("all-reduce", "1GiB", "--network", NETWORK).splitlines()
     assert max(map(len, lines)) <= 80
     assert "2     FC 8           8   140 GB/s   448 MiB   3.361 ms         41.6%" in lines

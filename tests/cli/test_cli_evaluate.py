@@ -44,7 +44,7 @@ def test_the_full_figure_names_the_references():
 @pytest.mark.parametrize("columns", [80, 100])
 def test_a_terminal_is_not_wider_than_it_is(target, columns, monkeypatch):
     whole = invoke(target)
-    monkeypatch.setattr("simcore.cli.options.terminal_width", lambda: columns)
+    monkeypatch.setattr("simcore.cli.console.terminal_width", lambda: columns)
     text = invoke(target)
     assert max(map(len, text.splitlines())) <= columns
     # whatever stands in the whole report stands in this one, and with it the columns that say what a row is
@@ -52,7 +52,7 @@ def test_a_terminal_is_not_wider_than_it_is(target, columns, monkeypatch):
 
 
 def test_columns_that_do_not_fit_are_set_below_the_others(monkeypatch):
-    monkeypatch.setattr("simcore.cli.options.terminal_width", lambda: 80)
+    monkeypatch.setattr("simcore.cli.console.terminal_width", lambda: 80)
     lines = invoke("network-fig12").splitlines()
     headers = [line.split() for line in lines if line.startswith("network ")]
     assert [header[:3] for header in headers] == [["network", "workload", "split"]] * 3

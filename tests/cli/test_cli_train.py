@@ -65,7 +65,7 @@ def test_it_prints_where_the_time_goes():
 
 def test_nothing_is_cut_on_a_narrow_terminal(monkeypatch):
     wide = invoke("4D", "325", "1T")
-    monkeypatch.setattr("simcore.cli.options.terminal_width", lambda: 80)
+    monkeypatch.setattr("simcore.cli.console.terminal_width", lambda: 80)
     narrow = invoke("4D", "325", "1T")
     assert max(map(len, narrow.splitlines())) <= 80
     words = [{word for word in text.split("events")[0].split() if "─" not in word} for text in (narrow, wide)]

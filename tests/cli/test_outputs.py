@@ -129,6 +129,21 @@ def test_force_loses_no_file_of_the_user(folder, capsys, command):
         assert not [each for each in names(folder / "out") if each.endswith((".png", ".pdf"))]
 
 
+def test_force_replaces_timelines_alone(folder, capsys):
+    """The CSV beside a trace is not named on the command line, so that one of the user's is easily overlooked."""
+    words = ("collective", "all-reduce", "1MB", "--network", "Ring(4)@100GB/s", "--timeline", "line.json")
+    for name in ("line.csv", "line.json"):
+        (folder / name).write_text("mine")
+        assert status(*words, "--force") == 2
+        assert f"--timeline {name}: found a file that simcore did not write" in capsys.readouterr().err
+        assert (folder / name).read_text() == "mine"
+        assert names(folder) == [name]
+        (folder / name).unlink()
+    for _ in range(2):
+        assert status(*words, "--force") == 0
+    assert names(folder) == ["line.csv", "line.json"]
+
+
 @pytest.mark.parametrize("command", [*DIRECTORIES, *FILES])
 def test_folders_above_an_output_are_not_made(folder, capsys, command):
     words = DIRECTORIES.get(command, FILES.get(command))

@@ -220,10 +220,24 @@ def test_a_result_has_every_face(ran, tmp_path):
     assert result.cpu_seconds >= 0
     report = result.report()
     assert any(isinstance(block, Headline | Grid) for block in report)
-    assert render(report, 100).strip()
+    for block in report:
+        assert_fits(block, 80)
     html = result._repr_html_()
     assert html.count("<table>") == sum(isinstance(block, Grid) for block in report)
     assert html.count("<h3>") == sum(isinstance(block, Headline) for block in report)
+
+
+def assert_fits(block, width):
+    """No line is wider, and no cell of a table is lost: what rich has no room for it drops."""
+    text = render([block], width)
+    assert text.strip()
+    assert [line for line in text.splitlines() if len(line) > width and len(line.split()) > 1] == []
+    if isinstance(block, Grid):
+        pairs = [pair for column in block.columns for pair in column.short.items()]
+        short = {word for pair in pairs for words in pair for word in words.split()}
+        cells = [column.name for column in block.columns] + [cell for row in block.rows for cell in row]
+        words = {word for cell in cells for word in cell.split()} - short
+        assert words - set(text.split()) == set()
 
 
 def test_a_result_writes_what_it_is(ran, tmp_path):

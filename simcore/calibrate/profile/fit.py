@@ -15,6 +15,7 @@ from simcore.models.compute.device import Device
 from simcore.models.compute.kernels import FORMULAS, Formula, Parameter, formula_of, has_formula, seconds_of
 from simcore.models.compute.profile import Fit, Sample, State
 from simcore.models.compute.unfitted import shortage
+from simcore.progress import tracked
 
 STARTS = (1.0, 0.1, 10.0)
 """Factors on every formula's starting point that are tried: the formulas have kinks, and kinks have local minima."""
@@ -66,7 +67,8 @@ def fit_all(samples: Iterable[Sample], device: Device) -> tuple[Fit, ...]:
     for sample in samples:
         if has_formula(sample.kernel, device):
             groups.setdefault((sample.kernel, sample.dtype, sample.state), []).append(sample)
-    return tuple(_fitted(group, device) for group in groups.values() if shortage(group, device) is None)
+    enough = [group for group in groups.values() if shortage(group, device) is None]
+    return tuple(_fitted(group, device) for group in tracked(enough, "fits"))
 
 
 def _fitted(samples: Sequence[Sample], device: Device) -> Fit:

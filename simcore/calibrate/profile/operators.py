@@ -38,6 +38,7 @@ from simcore.models.compute.operator_time import Harness, Link, OperatorTime
 from simcore.models.compute.predict import sizes_known
 from simcore.models.compute.profile import Errors, Fit, Sample
 from simcore.models.network.collectives import traffic
+from simcore.progress import tracked
 
 ROUNDS = (False, False, True, True)
 """Rounds of a fit, and whether what formulas miss by is learned in each."""
@@ -160,8 +161,10 @@ def known_from(rows: Sequence[OperatorTime], device: Device) -> Known:
         used = rows
         if number == len(ROUNDS):
             used = [one for one in rows if abs(math.log1p(known.miss(one))) < HICCUP]
-        fits = {key: _fitted(samples, device, learned) for key, samples in _parts(used, known, bounds=True).items()
-                if FORMULA_OF[key[0]] in FEATURES_OF and not _too_few(key, samples)}  # fmt: skip
+        groups = {key: samples for key, samples in _parts(used, known, bounds=True).items()
+                  if FORMULA_OF[key[0]] in FEATURES_OF and not _too_few(key, samples)}  # fmt: skip
+        what = f"fits, round {number} of {len(ROUNDS)}"
+        fits = {key: _fitted(samples, device, learned) for key, samples in tracked(groups.items(), what)}
         known = Known(device, fits, known.harness, len(rows) - len(used))
         known.harness = fit_harness(used, known)
     return known

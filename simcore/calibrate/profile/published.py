@@ -18,6 +18,7 @@ from simcore.models.compute.device import Device
 from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, TILES, seconds_of
 from simcore.models.compute.measurement import Measurement
 from simcore.models.compute.profile import Errors, Fit, Sample
+from simcore.progress import tracked
 
 ORIGIN = "published measurement"
 """Of the fits and of the profile."""
@@ -118,7 +119,8 @@ def fit_table(
         groups.setdefault((one.sample.kernel, one.sample.dtype), []).append(one)
     few = tuple(f"no fit of {kernel} {dtype}: {len(group)} rows of the {LEAST} that a fit takes at least"
                 for (kernel, dtype), group in groups.items() if len(group) < LEAST)  # fmt: skip
-    fitted = [fit_measurements(group, device) for group in groups.values() if len(group) >= LEAST]
+    enough = tracked([group for group in groups.values() if len(group) >= LEAST], "fits")
+    fitted = [fit_measurements(group, device) for group in enough]
     return tuple(fit for fit, _ in fitted), tuple(one for _, kept in fitted for one in kept), few
 
 

@@ -15,6 +15,12 @@ from simcore.models.compute.kernels import MEMORY_BOUND, ROWS, outside, seconds_
 from simcore.models.compute.profile import NOISY, Fit, KernelProfile, Shape, State
 from simcore.models.compute.unfitted import why_unfitted
 
+EXTRAPOLATED = (
+    "extrapolated beyond what was measured, where the expected error says little (done unasked for a model, for a "
+    "kernel by its shape only with --extrapolate)"
+)
+"""What is said of a shape outside the range of a profile."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -152,7 +158,7 @@ def predict(
             more = ", or run simcore calibrate --full" if fit.origin == "fitted" else ""
             remedy = f"Add {field('extrapolate')} to predict it all the same{more}."
             raise InputError(f"profile {profile.name}, {kernel} {dtype}", "; ".join(beyond), expected, remedy)
-        notes += (f"{kernel} {dtype}: extrapolated beyond what was measured, where the expected error says little",)
+        notes += (f"{kernel} {dtype}: {EXTRAPOLATED}",)
     if "width" in fit.ranges and "width" not in shape:
         notes += (f"{kernel} {dtype}: the width of its rows is not given, {USUAL_WIDTH:g} elements are assumed",)
     if fit.origin == SHEET:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from simcore.plots import STYLE
+from simcore.plots import STYLE, show_times
 from simcore.results import Table
 from simcore.timeline.slices import Slice
 
@@ -44,16 +44,14 @@ def draw(timeline: Sequence[Slice], dimensions: Table, time: float) -> Figure:
         for name, colour in _COLOURS.items():
             for row, track in enumerate(tracks):
                 bars = [
-                    (each.start * 1e6, (each.end - each.start) * 1e6)
-                    for each in timeline
-                    if (each.track, each.name) == (track, name)
+                    (each.start, each.end - each.start) for each in timeline if (each.track, each.name) == (track, name)
                 ]
                 # white gaps tell chunks apart as long as they are wider than a line
                 left.broken_barh(bars, (row - 0.35, 0.7), color=colour, linewidth=0)
         left.set_yticks(range(len(tracks)), tracks)
         left.invert_yaxis()
-        left.set_xlim(0, time * 1e6 or 1.0)
-        left.set_xlabel("time [us]")
+        left.set_xlim(0, time or 1.0)
+        show_times(left, "x", time, "time")
         shares = [100 * row["utilisation"] for row in dimensions]
         right.bar_label(right.barh(range(len(tracks)), shares, 0.7, color="#555555"), fmt="%.0f %%", padding=2)
         right.set_xlim(0, 1.3 * max(100.0, *shares))

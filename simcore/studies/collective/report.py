@@ -22,7 +22,7 @@ def report(result: CollectiveOutcome) -> list[Block]:
             f"{result.collective.value} of {_bytes(result.buffers.size)} ({result.buffers.meaning}) among "
             f"{_product(group)}, {result.schedule.name}, {chunks_words(result.run.chunks, tried=result.tried)}, "
             f"{request.in_flight} in flight, {request.convention}",
-            _held(result),
+            f"{_held(result)}\n{_network(result)}",
         ),
         _dimensions(result),
         Text(
@@ -45,6 +45,15 @@ def _held(result: CollectiveOutcome) -> str:
     if result.collective is Collective.REDUCE_SCATTER:
         return f"each NPU has a full buffer of {full} and ends with a shard of {shard}"
     return f"each NPU has a full buffer of {full}, a shard of {shard} of it for each NPU of the group"
+
+
+def _network(result: CollectiveOutcome) -> str:
+    """Say what the time depends on beside the buffers: latencies, and which algorithm each dimension runs."""
+    used = [(d, a) for d, a, group in zip(result.topology.dimensions, result.run.algorithms, result.groups, strict=True)
+            if group > 1]  # fmt: skip
+    latencies = ", ".join(dict.fromkeys(format_si(dimension.latency, "s") for dimension, _ in used)) or "none"
+    algorithms = ", ".join(dict.fromkeys(str(algorithm.value) for _, algorithm in used)) or "none"
+    return f"bandwidths are of one direction; latency of a link: {latencies}; algorithms: {algorithms}"
 
 
 def _dimensions(result: CollectiveOutcome) -> Grid:

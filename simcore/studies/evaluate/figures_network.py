@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simcore.plots import STYLE, caption
 from simcore.results import Row, Table
+from simcore.studies.evaluate.grid import PER_COST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,6 +80,8 @@ def _grid(table: Table, column: str, scale: float, label: str) -> Figure:
                     at = [row["budget"] / 1e9], [row[column] * scale]
                     handles[_FIXED] = axes.plot(*at, "*", color=_FIXED_COLOUR, markersize=10, zorder=5)[0]
             axes.set_title(f"{network}, {workload}")
+            if column != "cost":
+                _write_cost(axes, [row for row in drawn if (row["network"], row["workload"]) == (network, workload)])
             axes.grid(alpha=0.25, linewidth=0.5)
     # axes are shared: once all is drawn, one sets all
     grid[0, 0].set_xticks(range(0, 1001, 200))
@@ -92,6 +95,14 @@ def _grid(table: Table, column: str, scale: float, label: str) -> Figure:
     columns = len(handles) if len(workloads) > 1 else 2
     figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=columns, frameon=False)
     return figure
+
+
+def _write_cost(axes: Axes, rows: Sequence[Row]) -> None:
+    """Write into a panel what networks that are planned for performance per cost come to."""
+    costs = [row["cost"] / 1e6 for row in rows if row["allocation"] == PER_COST]
+    if costs:
+        text = f"{PER_COST} costs {min(costs):.3g} to {max(costs):.3g} M$"
+        axes.text(0.99, 0.03, text, transform=axes.transAxes, fontsize=6, ha="right", color=_LINES[PER_COST][0])
 
 
 def _line(axes: Axes, line: Sequence[Row], column: str, scale: float, colour: str, marker: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from simcore.plots import COLOURS, HATCHES, new_figure
+from simcore.plots import Mark, kernel_marks, new_figure, show_times_by_tens
 from simcore.results import Row, Table
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _FAMILIES = {
 
 
 def draw(name: str, tables: Mapping[str, Table]) -> Figure:
-    """Draw one figure: milliseconds on a logarithmic axis, a bar for each way.
+    """Draw one figure: time on a logarithmic axis, a bar for each way.
 
     Parameters
     ----------
@@ -38,7 +38,6 @@ def draw(name: str, tables: Mapping[str, Table]) -> Figure:
         Those of `simcore.studies.evaluate.pit.PitEvaluation`.
     """
     from matplotlib.patches import Patch
-    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
     panel, group = _KEYS[name]
     rows: list[Row] = [dict(row) for row in tables["points"]]
@@ -47,22 +46,21 @@ def draw(name: str, tables: Mapping[str, Table]) -> Figure:
     elif name == "sequence":
         rows = _with_index(rows)
     panels = list(dict.fromkeys(row[panel] if panel else "" for row in rows))
-    ways = list(dict.fromkeys(row["way"] for row in rows))
+    ways = kernel_marks(row["way"] for row in rows)
     figure = new_figure(3.2 * len(panels) + 1.0, 3.0)
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, key in zip(grid, panels, strict=True):
         _bars(axes, [row for row in rows if panel is None or row[panel] == key], group, ways)
         axes.set_title(f"{panel} {key}" if panel else "")
         axes.set_xlabel(_LABELS.get(group, group))
+    seconds = [row["seconds"] for row in rows if row["seconds"]]
     grid[0].set_yscale("log")
-    grid[0].set_ylim(bottom=min(row["seconds"] for row in rows if row["seconds"]) * 1e3 / 2)
-    grid[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    grid[0].yaxis.set_major_formatter(FormatStrFormatter("%g"))
-    grid[0].yaxis.set_minor_locator(NullLocator())
-    grid[0].set_ylabel("time [ms]")
+    grid[0].set_ylim(bottom=min(seconds) / 2)
+    show_times_by_tens(grid[0], "y", max(seconds), "time")
     # not the bars of one panel: a way that did not run there has none
-    looks = zip(ways, COLOURS, HATCHES, strict=False)
-    handles = [Patch(label=way, facecolor=colour, hatch=hatch, edgecolor="white") for way, colour, hatch in looks]
+    handles = [
+        Patch(label=way, facecolor=look.colour, hatch=look.hatch, edgecolor="white") for way, look in ways.items()
+    ]
     columns = min(len(ways), 2 * len(panels))  # as many as fit over so wide a figure
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False)
     return figure
@@ -89,12 +87,12 @@ def _with_index(points: list[Row]) -> list[Row]:
     ]
 
 
-def _bars(axes: Axes, rows: list[Row], group: str, ways: list[str]) -> None:
+def _bars(axes: Axes, rows: list[Row], group: str, ways: Mapping[str, Mark]) -> None:
     groups = list(dict.fromkeys(row[group] for row in rows))
     width = 0.8 / len(ways)
-    for number, way in enumerate(ways):
+    for number, (way, look) in enumerate(ways.items()):
         seconds = {row[group]: row["seconds"] for row in rows if row["way"] == way}
         at = [index + (number - (len(ways) - 1) / 2) * width for index, key in enumerate(groups) if seconds.get(key)]
-        heights = [seconds[key] * 1e3 for key in groups if seconds.get(key)]
-        axes.bar(at, heights, width, color=COLOURS[number], hatch=HATCHES[number], edgecolor="white")
+        heights = [seconds[key] for key in groups if seconds.get(key)]
+        axes.bar(at, heights, width, color=look.colour, hatch=look.hatch, edgecolor="white")
     axes.set_xticks(range(len(groups)), [f"{key:.3g}" if isinstance(key, float) else str(key) for key in groups])

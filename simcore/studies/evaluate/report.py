@@ -7,6 +7,7 @@ from itertools import takewhile
 
 from simcore.report import Block, Column, Grid, Headline, Text
 from simcore.results import Row, Table
+from simcore.studies.evaluate.grid import PER_COST
 from simcore.studies.evaluate.result import Evaluation
 
 _VALUES = {"fig12": ("speedup", 1.0, ".3f"), "fig13": ("cost", 1e-6, ".3f"), "fig14": ("perf_per_cost", 1.0, ".2f")}
@@ -31,8 +32,15 @@ def network_report(result: Evaluation) -> list[Block]:
     else:
         title = f"{result.title}, {_UNITS[name]}; * is not feasible"
         blocks = [Text(title, hang=2), _lines(tables[name], *_VALUES[name])]
+        if name != "fig13":  # a plan for performance per cost is nothing without its cost
+            plans = Table(tables[name].columns, [list(row.values()) for row in tables[name] if _is_per_cost(row)])
+            blocks += [Text(f"Network cost of {PER_COST} {_UNITS['fig13']}"), _lines(plans, *_VALUES["fig13"])]
         blocks += [Text("Geometric means over workloads and budgets"), _listed(list(_means(tables["summary"])))]
     return [*blocks, _listed(result.notes)] if result.notes else blocks
+
+
+def _is_per_cost(row: Row) -> bool:
+    return bool(row["allocation"] == PER_COST)
 
 
 def measured_report(result: Evaluation) -> list[Block]:

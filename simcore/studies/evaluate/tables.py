@@ -35,6 +35,10 @@ def perf_per_cost(point: Point, base: Point) -> float:
     return base.time * base.cost / (point.time * point.cost)
 
 
+def _cost(point: Point) -> float:
+    return point.cost
+
+
 @dataclass(frozen=True)
 class _Comparison:
     """A ratio to be averaged over workloads and budgets, beside published numbers where there are any."""
@@ -73,7 +77,7 @@ def figure12(points: Sequence[Point], references: References | None) -> dict[str
     bases = _Bases(points)
     published = references.speedup if references else {}
     compared = _Comparison(PERF, EQUAL, lambda p: speedup(p, bases.own(p)), published)
-    table = _table(points, {"speedup": lambda p: speedup(p, bases.first(p))})
+    table = _table(points, {"speedup": lambda p: speedup(p, bases.first(p)), "cost": _cost})
     return {"fig12": table, "summary": _summary(points, [compared])}
 
 
@@ -81,7 +85,7 @@ def figure13(points: Sequence[Point], references: References | None) -> dict[str
     """Tabulate network costs; parameters as for `figure12`."""
     bases = _Bases(points)
     compared = [_Comparison(name, EQUAL, lambda p: p.cost / bases.own(p).cost, {}) for name in (PERF, PER_COST)]
-    return {"fig13": _table(points, {"cost": lambda p: p.cost}), "summary": _summary(points, compared)}
+    return {"fig13": _table(points, {"cost": _cost}), "summary": _summary(points, compared)}
 
 
 def figure14(points: Sequence[Point], references: References | None) -> dict[str, Table]:
@@ -98,6 +102,7 @@ def figure14(points: Sequence[Point], references: References | None) -> dict[str
     ratios: dict[str, Ratio] = {
         "perf_per_cost": lambda p: perf_per_cost(p, bases.first(p)),
         "perf_per_cost_over_100": lambda p: perf_per_cost(p, bases.first(p, BUDGETS[0])),
+        "cost": _cost,
     }
     return {"fig14": _table(points, ratios), "summary": _summary(points, compared)}
 

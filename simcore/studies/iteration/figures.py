@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from simcore.models.training.parallel.evaluation import Evaluation
-from simcore.plots import COLOURS, STYLE
+from simcore.plots import COLOURS, STYLE, show_times
 from simcore.studies.deployment.figures import MOST_RANKS, draw_memory
 from simcore.timeline.slices import Slice
 
@@ -38,12 +38,11 @@ def draw(evaluation: Evaluation, capacity: float) -> Figure:
         figure = Figure(figsize=(7.4, 3.4), layout="constrained")
         left, right = figure.subplots(1, 2)
         parts = {name: seconds for name, seconds in evaluation.parts.items() if seconds > 0}
-        scale, unit = scaled(max(parts.values()))
-        bars = left.barh(list(parts), [scale * seconds for seconds in parts.values()], 0.7, color=COLOURS[5])
+        bars = left.barh(list(parts), list(parts.values()), 0.7, color=COLOURS[5])
         left.bar_label(bars, [f"{seconds / evaluation.time:.1%}" for seconds in parts.values()], padding=2)
-        left.set_xlim(0, 1.18 * scale * max(parts.values()))
+        left.set_xlim(0, 1.18 * max(parts.values()))
         left.invert_yaxis()
-        left.set_xlabel(f"time in an iteration [{unit}]")
+        show_times(left, "x", max(parts.values()), "time in an iteration")
         draw_memory(right, evaluation.memory, capacity)
         figure.legend(*right.get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return figure
@@ -61,37 +60,25 @@ def draw_stages(slices: Sequence[Slice], evaluation: Evaluation) -> Figure:
     left_out = [one.start for one in slices if one not in drawn and "micro-batch" in one.arguments]
     end = min(left_out, default=max(one.end for one in slices))
     drawn = [one for one in drawn if one.start < end]
-    scale, unit = scaled(end)
     tracks = list(dict.fromkeys(one.track for one in drawn))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 1.3 + 0.26 * len(tracks)), layout="constrained")
         axes = figure.subplots()
         for row, track in enumerate(tracks):
             own = [one for one in drawn if one.track == track]
-            spans = [(scale * one.start, scale * (min(one.end, end) - one.start)) for one in own]
+            spans = [(one.start, min(one.end, end) - one.start) for one in own]
             colours = [_TURNS[one.name] for one in own]
             axes.broken_barh(spans, (row - 0.4, 0.8), facecolors=colours, edgecolors="white", linewidth=0.3)
         axes.set_yticks(range(len(tracks)), tracks)
         axes.invert_yaxis()
         which = f", the first {MOST_DRAWN} of {layout.micro_batches:,} micro-batches" if some else ""
-        axes.set_xlabel(f"time [{unit}]{which}")
+        show_times(axes, "x", end, f"time{which}")
         names = [name for name in _TURNS if any(one.name == name for one in drawn)]
         figure.legend(
             handles=[Patch(facecolor=_TURNS[name], label=name) for name in names], loc="outside upper center",
             ncols=len(names), frameon=False,
         )  # fmt: skip
     return figure
-
-
-def scaled(seconds: float) -> tuple[float, str]:
-    """Return the factor to a handy unit of time, and the unit.
-
-    Examples
-    --------
-    >>> scaled(12.0), scaled(0.2)
-    ((1.0, 's'), (1000.0, 'ms'))
-    """
-    return (1.0, "s") if seconds >= 1 else (1e3, "ms")
 
 
 def _is_drawn(one: Slice, *, some: bool) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from simcore.models.compute.sparse.break_even import Edge, Timing, Trial, edges, fastest
+from simcore.models.compute.sparse.break_even import Edge, Trial, edges, fastest, tied
 from simcore.models.compute.sparse.tiles import Product
 from simcore.report import Block, Headline, Sentences, grid
 from simcore.results import Result, Table
@@ -16,7 +16,6 @@ from simcore.units import format_si
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_NONE = Timing(0.0)
 CALLED = {True: "included", False: "left out"}
 """What is said of the conversion: to CSR or BSR, or PIT's index."""
 
@@ -135,12 +134,7 @@ def _winners(best: Sequence[Trial]) -> list[str]:
     times = {"dense": best[0].dense, **{one.candidate: one.time(converted=True) for one in best}}
     name = min(times, key=lambda each: times[each].seconds)
     first = times[name]
-    tied = [
-        other
-        for other, time in times.items()
-        if other != name and Trial("", "", 0.0, time, _NONE, first).verdict(converted=False) == "tie"
-    ]
-    return [name, *tied]
+    return [name, *(other for other, time in times.items() if other != name and tied(time, first))]
 
 
 def _share(value: float | None, low: float) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from simcore.models.compute.sparse.break_even import Trial, fastest
 from simcore.models.compute.sparse.tiles import Product
-from simcore.plots import caption, kernel_marks, new_figure, time_unit
+from simcore.plots import caption, kernel_marks, new_figure, show_times_by_tens
 from simcore.studies.kernel.candidates import Compared
 
 if TYPE_CHECKING:
@@ -42,26 +42,18 @@ def draw(compared: Compared, block: tuple[int, int], product: Product) -> Figure
 
 
 def _lines(axes: Axes, compared: Compared, trials: Sequence[Trial], *, converted: bool) -> None:
-    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
-
     families = list(dict.fromkeys(one.candidate for one in trials))
     looks = kernel_marks(["dense", *families])
     dense = compared.dense
-    unit = time_unit(max(dense.seconds, *(one.time(converted=True).seconds for one in trials)))
-    scale = 1 / unit.seconds
-    ends = [dense.seconds * (1 + sign * dense.error) * scale for sign in (-1, 1)]
+    ends = [dense.seconds * (1 + sign * dense.error) for sign in (-1, 1)]
     axes.axhspan(*ends, color=looks["dense"].colour, alpha=0.2, linewidth=0)
-    axes.axhline(dense.seconds * scale, color=looks["dense"].colour, linestyle=looks["dense"].dash, label="dense")
+    axes.axhline(dense.seconds, color=looks["dense"].colour, linestyle=looks["dense"].dash, label="dense")
     for family in families:
         line = [(one.sparsity, one.time(converted=converted)) for one in trials if one.candidate == family]
         at, times = [sparsity for sparsity, _ in line], [time for _, time in line]
         look = looks[family]
-        axes.plot(at, [t.seconds * scale for t in times], color=look.colour, linestyle=look.dash, marker="o",
+        axes.plot(at, [t.seconds for t in times], color=look.colour, linestyle=look.dash, marker="o",
                   markersize=3, label=family)  # fmt: skip
-        low, high = ([t.seconds * (1 + sign * t.error) * scale for t in times] for sign in (-1, 1))
+        low, high = ([t.seconds * (1 + sign * t.error) for t in times] for sign in (-1, 1))
         axes.fill_between(at, low, high, color=look.colour, alpha=0.2, linewidth=0)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_ylabel(f"time [{unit.name}]")
+    show_times_by_tens(axes, "y", max(dense.seconds, *(one.time(converted=True).seconds for one in trials)), "time")

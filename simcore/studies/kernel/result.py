@@ -43,12 +43,15 @@ class KernelResult(Result):
         dense = {"name": "dense", "seconds": self.prediction.seconds, "expected_error": self.prediction.error}
         if self.selection is None:
             return [dense]
-        return [dense if one.work is None else _candidate(one, one.work) for one in self.selection.candidates]
+        rows = [dense if one.work is None else _candidate(one, one.work) for one in self.selection.candidates]
+        ties = self.selection.ties
+        return [row | {"tie": one in ties} for row, one in zip(rows, self.selection.candidates, strict=True)]
 
     def tables(self) -> Mapping[str, Table]:
         """Return the table of kernels."""
         columns = [
             "name", "seconds", "expected_error", "product_seconds", "index_seconds", "density", "share_of_dense_work",
+            "tie",
         ]  # fmt: skip
         rows = [[each.get(name) for name in columns] for each in self.candidates]
         return {"candidates": Table(columns, rows)}
@@ -57,7 +60,7 @@ class KernelResult(Result):
         """Return plain containers for JSON, in SI units."""
         candidates = self.candidates
         return {
-            **{("chosen" if key == "name" else key): value for key, value in candidates[0].items()},
+            **{("chosen" if key == "name" else key): value for key, value in candidates[0].items() if key != "tie"},
             "dense_seconds": self.prediction.seconds,
             "origin": self.prediction.origin,
             "state": self.prediction.state,

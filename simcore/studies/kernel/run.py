@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from simcore.errors import InputError, field
 from simcore.models.compute.device import DTYPES, lacks
-from simcore.models.compute.predict import predict
+from simcore.models.compute.predict import Prediction, predict
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.sparse.masks import RandomMask
 from simcore.models.compute.sparse.noise import noise
@@ -55,7 +55,7 @@ def matmul(request: MatmulRequest) -> KernelResult:
         warnings.append(f"gemm {request.dtype}: measured {dense.state} alone, which stands in for {request.state}")
     if request.sparsity > 0:
         mask = RandomMask(m, k, block[0], block[1], request.sparsity)
-        selection, more = _choose(device, product, mask, dense.seconds, request.extrapolate)
+        selection, more = _choose(device, product, mask, dense, extrapolate=request.extrapolate)
         warnings += more
     if selection is not None:
         warnings += [f"not considered: {reason}" for reason in selection.unpriced]
@@ -126,7 +126,7 @@ def check_block(block: tuple[int, ...], m: int, k: int) -> None:
 
 
 def _choose(
-    profile: KernelProfile, product: Product, mask: RandomMask, dense: float, extrapolate: bool
+    profile: KernelProfile, product: Product, mask: RandomMask, dense: Prediction, *, extrapolate: bool
 ) -> tuple[Selection | None, list[str]]:
     """Return the choice among sparse kernels and dense, None where there are no sparse ones, and notes on it."""
     table = tile_table(profile, product, mask)
@@ -140,6 +140,8 @@ def _choose(
         raise InputError(place, beyond, "a problem in the range that was measured", remedy)
     if beyond:
         notes.append(f"sparse kernels: extrapolated beyond what was measured ({beyond})")
-    selection = select(product, mask, table, index_cost=index_cost(profile, mask), dense_seconds=dense)
+    selection = select(
+        product, mask, table, index_cost=index_cost(profile, mask), dense_seconds=dense.seconds, dense_error=dense.error
+    )
     priced = (one.kernel for one in selection.candidates if one.kernel is not None)
     return selection, [*notes, *noise(profile, product.dtype, priced)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from simcore.plots import STYLE
+from simcore.plots import STYLE, show_times
 from simcore.results import Table
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ _PARTS = {
 }
 
 
-def draw(table: Table, steps: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Draw the bandwidth of each dimension, and what the iteration is spent on.
+def draw(table: Table, steps: Mapping[str, Mapping[str, float]], costs: Mapping[str, float]) -> Figure:
+    """Draw the bandwidth of each dimension, and what the iteration is spent on, over what the network costs.
 
     Parameters
     ----------
@@ -29,6 +29,8 @@ def draw(table: Table, steps: Mapping[str, Mapping[str, float]]) -> Figure:
         One row per dimension, as `simcore.studies.optimize.result.OptimizeResult.table` has them.
     steps : mapping
         Seconds of ``compute``, ``forward``, ``input_gradient`` and ``weight_gradient`` by the name of a split.
+    costs : mapping
+        What the network of each split costs [$].
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -52,15 +54,16 @@ def draw(table: Table, steps: Mapping[str, Mapping[str, float]]) -> Figure:
             frameon=False, loc="lower right", bbox_to_anchor=(1, 1)
         )  # looking for the best place may take seconds
         bottom = dict.fromkeys(steps, 0.0)
+        priced = [f"{name}\n${costs[name]:,.0f}" for name in steps]
         for part, (colour, hatch) in _PARTS.items():
-            heights = {name: 1e3 * step[part] for name, step in steps.items()}
+            heights = {name: step[part] for name, step in steps.items()}
             label = part.replace("_", " ")
             right.bar(
-                list(steps), list(heights.values()), bottom=list(bottom.values()), color=colour, hatch=hatch,
-                label=label, width=0.6, edgecolor="white",
+                priced, list(heights.values()), bottom=list(bottom.values()), color=colour, hatch=hatch, label=label,
+                width=0.6, edgecolor="white",
             )  # fmt: skip
             bottom = {name: bottom[name] + heights[name] for name in steps}
-        right.set_ylabel("iteration [ms]")
+        show_times(right, "y", max(bottom.values()), "iteration")
         right.margins(y=0.05)
         right.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

@@ -15,7 +15,7 @@ from simcore.studies.optimize.reasons import moved, reasons
 from simcore.units import counted, format_si
 
 _GIGABYTE = 1e9
-_LONG = 26
+_LONG = 17
 """Characters of a network's dimension from which its level has a line of its own."""
 
 
@@ -70,12 +70,12 @@ def _workloads(result: OptimizeOutcome) -> str:
 
 
 def _dimensions(result: OptimizeOutcome) -> Grid:
-    words = [word for each in result.plan.dimensions for label in each.bottleneck_of for word in label.split()]
     columns = [
         Column("dim", left=True),
         Column("network", left=True, whole=True),
-        Column("bottleneck of", left=True, least=max(map(len, words), default=0)),  # else the longest is cut
-        *map(Column, ("GB/s", "share", "busy", "1 GB/s more saves")),
+        Column("bottleneck of", left=True),
+        *(Column(name, whole=True) for name in ("GB/s", "share", "busy")),
+        Column("1 GB/s more saves"),
     ]
     rows = []
     for index, (dimension, split) in enumerate(zip(result.topology.dimensions, result.plan.dimensions, strict=True), 1):

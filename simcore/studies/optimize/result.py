@@ -95,7 +95,8 @@ class OptimizeResult(OptimizeOutcome):
         from simcore.studies.optimize.figures import draw
 
         steps = {"equal": self.plan.equal_split, "found": self.plan.step}
-        figure = draw(self.dimensions, {name: _split(step) for name, step in steps.items()})
+        costs = {"equal": self.plan.equal_split_cost, "found": self.plan.cost}
+        figure = draw(self.dimensions, {name: _split(step) for name, step in steps.items()}, costs)
         budget = f"{self.topology.name}, {format_si(self.plan.budget, 'B/s')} per NPU"
         names = " + ".join(each.title for each in self.workloads)
         profile = f", profile {self.profile}" if self.profile else ""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from simcore.errors import InputError, field
 from simcore.models.compute.device import Device
 from simcore.models.compute.profile import Fit, KernelProfile
+from simcore.progress import tracked
 from simcore.readers import zoo
 from simcore.readers.devices import read_device
 from simcore.readers.measurements import same_name
@@ -127,7 +128,7 @@ def _fits(sources: Sequence[KernelProfile], device: Device) -> tuple[list[Fit], 
     keys = dict.fromkeys(fit.key for each in sources for fit in measured_fits(each))
     fits, notes = [], []
     alone: dict[str, list[str]] = {}
-    for key in keys:
+    for key in tracked(keys, "kernels"):
         group = [(each, fit) for each in sources for fit in measured_fits(each) if fit.key == key]
         if computes(group[0][1]) and key[1] not in device.peaks:
             notes.append(f"no fit of {key[0]} {key[1]}: the sheet of {device.name} has no peak of {key[1]}")

@@ -64,12 +64,15 @@ class RatesResult(Result):
         What `simcore.trace` takes.
     fitted : tuple of Fitted
         What steps take beside their kernels; empty where no measured steps were given.
+    models : tuple of str
+        What each model is predicted with, in words: parameters, sequence, number format.
     """
 
     stem = "rates"
 
     rates: StepTimes
     fitted: tuple[Fitted, ...] = ()
+    models: tuple[str, ...] = ()
 
     @property
     def table(self) -> Table:
@@ -89,13 +92,14 @@ class RatesResult(Result):
         """Return plain containers for JSON."""
         return {
             **{name: [dict(row) for row in table] for name, table in self.tables().items()},
+            "models": list(self.models),
             "warnings": list(self.warnings),
             "provenance": self.provenance.as_dict(),
         }
 
     def sentences(self) -> list[str]:
-        """Return what the step times are predicted from."""
-        return [self.rates.note]
+        """Return what the step times are predicted from and with."""
+        return [self.rates.note, *self.models]
 
     def report(self) -> Sequence[Block]:
         """Return the step times, with what they are predicted from."""
@@ -104,7 +108,7 @@ class RatesResult(Result):
             for row in self.table
         ]
         columns = ("model", "batch size", "GPU type", "per mini-batch")
-        head = Headline(counted(len(rows), "step time"), self.rates.note)
+        head = Headline(counted(len(rows), "step time"), "\n".join(self.sentences()))
         return [head, grid(*columns, left=(0, 2), rows=rows)]
 
     def to_csv(self) -> str:
@@ -114,7 +118,7 @@ class RatesResult(Result):
             for one in self.fitted
         ]
         source = "Source: simcore rates, from the kernel profiles that the note names"
-        texts = (f"note: {self.rates.note}", *comments, *self.warnings, source)
+        texts = (f"note: {self.rates.note}", *self.models, *comments, *self.warnings, source)
         above = "".join(f"# {one_line(text)}\n" for text in texts)
         return f"{above}{csv_text(COLUMNS, [tuple(row.values()) for row in self.table])}"
 

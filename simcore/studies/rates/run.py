@@ -11,8 +11,9 @@ from simcore.models.network.mapping import Groups
 from simcore.models.training.closed_form import step_time
 from simcore.models.training.lowering import lower_on_profile
 from simcore.models.training.notes import notes_on
-from simcore.models.training.workload import Workload
+from simcore.models.training.workload import Setting, Workload, parameters_words
 from simcore.progress import tracked
+from simcore.readers.workloads import setting_of
 from simcore.results import Provenance, versions
 from simcore.studies.rates.inputs import NamedModel, check, devices_of, models_of
 from simcore.studies.rates.remainders import fit_remainders, measured_steps
@@ -55,6 +56,7 @@ def rates(request: RatesRequest) -> RatesResult:
     return RatesResult(
         rates=StepTimes("predicted", seconds, (FITTED if fitted else PREDICTED,), _note(devices, fitted)),
         fitted=tuple(fitted.values()),
+        models=kernels.words,
         warnings=kernels.warnings,
         provenance=Provenance(
             command=request.study,
@@ -92,12 +94,23 @@ class _Kernels:
         self.seconds: dict[Key, float] = {}
         self.workloads: dict[str, list[Workload]] = {gpu: [] for gpu in devices}
         self.long: dict[str, None] = {}
+        self.settings: dict[tuple[str, str], Setting] = {}
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to know of all predictions: of each GPU type once."""
         of_types = (f"{gpu}: {note}" for gpu, workloads in self.workloads.items() for note in notes_on(workloads))
         return (*self.long, *of_types)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What each model is predicted with, a line for all GPU types where they agree."""
+        lines: dict[str, list[str]] = {}
+        for (name, gpu), setting in self.settings.items():
+            lines.setdefault(f"{name}: {_words(setting)}", []).append(gpu)
+        return tuple(
+            line if len(on) == len(self.devices) else f"{line} on {', '.join(on)}" for line, on in lines.items()
+        )
 
     def __call__(self, name: str, batch: int, gpu: str) -> float:
         """Return the kernels of one mini-batch [s]."""
@@ -116,7 +129,14 @@ class _Kernels:
         profile, wanted = self.devices[gpu], request.dtype
         workload = lower_on_profile(model.architecture, run, 1, 1, profile, wanted, own_dtype=model.dtype)
         self.workloads[gpu].append(workload)
+        self.settings[name, gpu] = setting_of(model, run, workload)
         return minibatch_seconds(workload)
+
+
+def _words(setting: Setting) -> str:
+    """Say what a model is predicted with, but for its batch, which the table has."""
+    of = "" if setting.sequence is None else f" of {setting.sequence:,} tokens"
+    return f"{parameters_words(setting.parameters)}; {setting.noun}s{of}; {setting.precision}"
 
 
 def _note(devices: Mapping[str, KernelProfile], fitted: Mapping[str, Fitted]) -> str:

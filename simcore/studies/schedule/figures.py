@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simcore.plots import COLOURS, HATCHES, STYLE
+from simcore.plots import COLOURS, HATCHES, STYLE, show_times
 from simcore.studies.schedule.outcome import ScheduleOutcome
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ def draw(result: ScheduleOutcome) -> Figure:
             name for name in result.last.evaluation.parts if any(row.evaluation.parts[name] for row in result.rows)
         ]
         for index, name in enumerate(parts):
-            width = [1e3 * row.evaluation.parts[name] / row.evaluation.layout.global_batch for row in result.rows]
+            width = [row.evaluation.parts[name] / row.evaluation.layout.global_batch for row in result.rows]
             right.barh(
                 at, width, 0.7, left=start, label=name, color=COLOURS[index % len(COLOURS)],
                 hatch=HATCHES[index % len(HATCHES)], edgecolor="white", linewidth=0.3,
             )  # fmt: skip
             start = [one + more for one, more in zip(start, width, strict=True)]
-        right.set_xlabel("time of a sample [ms]")
+        show_times(right, "x", max(start), "time of a sample")
         figure.legend(*right.get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
     return figure

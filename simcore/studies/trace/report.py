@@ -33,13 +33,26 @@ def report(result: TraceOutcome) -> list[Block]:
     return [
         Headline(
             f"trace {result.trace.name}: {counted(len(result.trace), 'job')}, decided {decided}",
-            f"cluster {cluster.name}: {gpus}\nstep times: {times.name}{kinds}{': ' + times.note if times.note else ''}",
+            f"cluster {cluster.name}: {gpus}\nstep times: {times.name}{kinds}{': ' + times.note if times.note else ''}"
+            f"\n{_assumed(result)}",
         ),
         *_window(result),
         _policies(result),
         *_winners(result),
-        *map(Text, baseline(result)),
+        *map(Text, [f"Improvements are over {result.table[0]['policy']}.", *baseline(result)]),
     ]
+
+
+def _assumed(result: TraceOutcome) -> str:
+    """Say by which rules a run counts, and what a generated trace was drawn with."""
+    rules, seed = result.rules, result.provenance.seed
+    paid = "once per job" if rules.startup == "once" else "after every change"
+    drawn = [] if seed is None else [f"seed {seed}"]
+    return "; ".join([
+        f"rules: start-up delay {rules.startup_delay:g} s {paid}", f"assignment {rules.assignment}",
+        f"single-type speed-up {rules.single_type_speedup}", f"idle GPUs {rules.idle_gpus}",
+        f"order {rules.order}", f"makespan {rules.makespan}", *drawn,
+    ])  # fmt: skip
 
 
 def baseline(result: TraceOutcome) -> list[str]:
@@ -70,7 +83,7 @@ def _winners(result: TraceOutcome) -> list[Grid]:
         (row["metric"], row["winner"], row["next"], f"{row['value']:,.4g}", _share(row["gap"]))
         for row in result.winners
     ]
-    return [Grid([*names, Column("value", whole=True), Column("next is off by", whole=True)], rows, wide=True)]
+    return [Grid([*names, Column("value", whole=True), Column("next is off by", whole=True)], rows, keys=1)]
 
 
 def _policies(result: TraceOutcome) -> Grid:
@@ -79,17 +92,16 @@ def _policies(result: TraceOutcome) -> Grid:
         ("jobs", *(f"{row['jobs']}" for row in rows)),
         *((label, *(f"{row[key]:,.1f}" for row in rows)) for label, key in _SECONDS),
         *((label, *(f"{row[key]:,.4g}" for row in rows)) for label, key in QUALITIES if result.trace.by_submission),
-        ("mean allocated GPUs", *(f"{row['mean_allocated_gpus']:.1f}  {row['utilisation']:4.0%}" for row in rows)),
+        ("mean allocated GPUs", *(f"{row['mean_allocated_gpus']:.1f} {row['utilisation']:4.0%}" for row in rows)),
         *(
-            (f"  {t}", *(f"{row[f'mean_allocated_gpus_{t}']:.1f}  {row[f'utilisation_{t}']:4.0%}" for row in rows))
+            (f"  {t}", *(f"{row[f'mean_allocated_gpus_{t}']:.1f} {row[f'utilisation_{t}']:4.0%}" for row in rows))
             for t in result.cluster.types
         ),
-        ("GPUs allocated over arrivals", *(_share(row["utilisation_arrivals"]) for row in rows)),
-        (f"JCT improvement over {rows[0]['policy']}", *(_ratio(row["jct_improvement"]) for row in rows)),
-        (f"makespan improvement over {rows[0]['policy']}", *(_ratio(row["makespan_improvement"]) for row in rows)),
+        ("allocated over arrivals", *(_share(row["utilisation_arrivals"]) for row in rows)),
+        ("JCT improvement", *(_ratio(row["jct_improvement"]) for row in rows)),
+        ("makespan improvement", *(_ratio(row["makespan_improvement"]) for row in rows)),
     ]
-    columns = [Column("policy", left=True, whole=True), *(Column(row["policy"], whole=True) for row in rows)]
-    return Grid(columns, lines, wide=True)
+    return Grid([Column("policy", left=True), *(Column(row["policy"]) for row in rows)], lines, keys=1)
 
 
 def _share(value: float | None) -> str:

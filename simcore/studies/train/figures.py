@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from simcore.plots import STYLE
+from simcore.plots import STYLE, show_times
 from simcore.results import Table
 
 if TYPE_CHECKING:
@@ -46,16 +46,16 @@ def draw(dimensions: Table, parts: Mapping[str, float], bound: float | None) -> 
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
         start = 0.0
         for name, (colour, hatch) in _PARTS.items():
-            length = 1e3 * parts.get(name, 0.0)
+            length = parts.get(name, 0.0)
             if length > 0:
                 label = name if name == "compute" else f"waits for {name}"
                 left.barh(0, length, 0.5, start, color=colour, hatch=hatch, edgecolor="white", label=label)
             start += length
         if bound is not None:
-            left.axvline(1e3 * bound, color="black", linestyle="--", linewidth=1.0, label="no schedule beats")
+            left.axvline(bound, color="black", linestyle="--", linewidth=1.0, label="no schedule beats")
         left.set_yticks([])
         left.set_ylim(-0.6, 0.6)
-        left.set_xlabel("iteration [ms]")
+        show_times(left, "x", start, "iteration")
         entries = len(left.get_legend_handles_labels()[0])
         # of a pipeline there are more than one line of the figure holds
         figure.legend(loc="outside upper center", ncols=entries if entries <= _LEGEND else 3, frameon=False)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from simcore.plots import COLOURS, STYLE, caption, new_figure
+from simcore.plots import COLOURS, STYLE, caption, new_figure, show_times_by_tens
 from simcore.studies.validate.errors import error, judged
 from simcore.studies.validate.outcome import Measured
 from simcore.studies.validate.report import short
@@ -32,7 +32,6 @@ MOST = 30
 """Sources in the figure of errors."""
 
 _MARKERS = "osD^vPX*"
-_SCALES = {"iterations": (1.0, "s"), "collectives": (1e6, "µs")}
 _LONGEST = 34
 _BOXES = {"iterations": "#56B4E9", "collectives": "#009E73"}
 _NOISE = "#E69F00"
@@ -51,9 +50,8 @@ def scatter(tables: Sequence[Measured]) -> Figure:
 
 
 def _panel(axes: Axes, table: Measured) -> None:
-    scale, unit = _SCALES[table.what]
     rows = [row for row in table.rows if error(row) is not None]
-    times = [scale * float(time or 0) for row in rows for time in (row.measured, row.predicted)]
+    times = [float(time or 0) for row in rows for time in (row.measured, row.predicted)]
     ends = [min(times) / 1.5, max(times) * 1.5]
     for side in (1 - BAND, 1 + BAND):
         axes.plot(ends, [side * end for end in ends], color="#555555", linewidth=0.6, linestyle=(0, (3, 2)), zorder=3)
@@ -66,15 +64,17 @@ def _panel(axes: Axes, table: Measured) -> None:
         for fitted in (False, True):
             chosen = [row for row in of if row.fitted is fitted]
             axes.plot(
-                [scale * float(row.measured or 0) for row in chosen],
-                [scale * float(row.predicted or 0) for row in chosen],
+                [float(row.measured or 0) for row in chosen],
+                [float(row.predicted or 0) for row in chosen],
                 _MARKERS[index], color=colour, markersize=size, linestyle="none", markeredgewidth=0.6,
                 fillstyle="none" if fitted else "full", alpha=0.75, rasterized=True,
                 zorder=1.5 if name == OTHERS else 2,
             )  # fmt: skip
         axes.plot([], [], _MARKERS[index], color=colour, markersize=4, label=f"{name} ({len(of):,})")
-    axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, aspect="equal",
-             xlabel=f"measured [{unit}]", ylabel=f"predicted [{unit}]", title=table.what)  # fmt: skip
+    axes.set(xlim=ends, ylim=ends, title=table.what)
+    show_times_by_tens(axes, "x", ends[1], "measured")
+    show_times_by_tens(axes, "y", ends[1], "predicted")
+    axes.set_aspect("equal")
     axes.grid(alpha=0.25, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.legend(frameon=False, fontsize=7, loc="upper left", handletextpad=0.2)  # far above the diagonal

@@ -163,7 +163,11 @@ class MemoryValidation(Result):
         """Return the errors of each source, and why rows are not expressed."""
         rows, expressed = (sum(getattr(one, name) for one in self.peaks) for name in ("rows", "expressed"))
         blocks: list[Block] = [
-            Headline(f"{self.name}: {expressed:,} of {rows:,} measured rows expressed", "peak of one GPU's memory"),
+            Headline(
+                f"{self.name}: {expressed:,} of {rows:,} measured rows expressed",
+                "peak of one GPU's memory\nmodel, batch, sequence, precision and layout are those of each row; what "
+                "a row does not say is its software's usual",
+            ),
             _errors(self.peaks),
         ]
         if self.states:

@@ -42,10 +42,22 @@ def report(result: ValidateOutcome) -> list[Block]:
         total = each.total
         unit = "time of an iteration" if each.what == "iterations" else "time of a collective"
         text = f"{result.name}: {total.expressed:,} of {counted(total.rows, 'measured row')} expressed"
-        blocks += [Headline(text, unit), _by_source(each), *_by_group(each)]
+        blocks += [Headline(text, f"{unit}\n{_rests_on(each)}"), _by_source(each), *_by_group(each)]
         if each.total.expressed < each.total.rows:
             blocks.append(_reasons(each))
     return [*blocks, Sentences("", sentences(result))]
+
+
+def _rests_on(each: Measured) -> str:
+    """Say what predictions are made with: of which precisions the rows are, and where the rest is from."""
+    rows: dict[str, int] = {}
+    for row in each.rows:
+        rows[row.precision or "not said"] = rows.get(row.precision or "not said", 0) + 1
+    precisions = ", ".join(f"{name} ({count:,})" for name, count in sorted(rows.items()))
+    if each.what == "iterations":
+        given = "model, batch, sequence and layout are those of each row, device and network those of the zoo"
+        return f"{given}; what a row does not say is its software's usual; rows by precision: {precisions}"
+    return f"size and group are those of each row, lines those of the zoo; rows by number format: {precisions}"
 
 
 def sentences(result: ValidateOutcome) -> list[str]:

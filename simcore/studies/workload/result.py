@@ -102,7 +102,7 @@ class WorkloadResult(Result):
         said += [("longest [s]", f"{row['longest_s']:,.0f}"), ("mean gang", f"{row['mean_gang']:.2f}")]
         if row["load"] is not None:
             said.append(("load", f"{row['load']:.2f}"))
-        whole = Grid([Column("of all jobs", left=True, whole=True), Column("", whole=True)], said, wide=True)
+        whole = Grid([Column("of all jobs", left=True, whole=True), Column("", whole=True)], said, keys=1)
         headline = Headline(
             f"workload {self.trace.name}: {counted(len(self.trace), 'job')}", "\n".join(self.sentences())
         )
@@ -121,7 +121,7 @@ class WorkloadResult(Result):
             rows.append((*cells, *(("-" if row["load"] is None else f"{row['load']:.2f}",) if load else ())))
         if len(table) > MOST_SHOWN:
             rows.append((f"({len(table) - MOST_SHOWN:,} more)", *("",) * (3 + load)))
-        return Grid(columns, rows, wide=True)
+        return Grid(columns, rows, keys=1)
 
     def as_dict(self) -> dict[str, Any]:
         """Return all tables as plain containers, with warnings and provenance."""

@@ -39,6 +39,17 @@ class Timing:
         return Timing(total, (self.seconds * self.error + other.seconds * other.error) / total if total else 0.0)
 
 
+def tied(one: Timing, other: Timing) -> bool:
+    """Tell whether the difference of two times lies within their expected errors.
+
+    Examples
+    --------
+    >>> tied(Timing(1.0, 0.03), Timing(1.04, 0.04)), tied(Timing(1.0), Timing(1.04, 0.03))
+    (True, False)
+    """
+    return abs(other.seconds / one.seconds - 1) <= math.hypot(one.error, other.error)
+
+
 @dataclass(frozen=True)
 class Trial:
     """One kernel at one sparsity, beside the dense product.
@@ -83,10 +94,9 @@ class Trial:
         >>> one.verdict(converted=False), one.verdict(converted=True)
         ('tie', 'slower')
         """
-        gain = self.gain(converted=converted)
-        if abs(gain) <= self.margin(converted=converted):
+        if tied(self.time(converted=converted), self.dense):
             return "tie"
-        return "faster" if gain > 0 else "slower"
+        return "faster" if self.gain(converted=converted) > 0 else "slower"
 
 
 @dataclass(frozen=True)

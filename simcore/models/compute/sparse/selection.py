@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simcore.errors import InputError
+from simcore.models.compute.sparse.break_even import Timing, tied
 from simcore.models.compute.sparse.masks import Mask, RandomMask
 from simcore.models.compute.sparse.prices import TileTable
 from simcore.models.compute.sparse.tiles import Product, SparseKernel, Work
@@ -54,6 +55,11 @@ class Candidate:
         """The kernel's name; ``dense`` for the dense product."""
         return "dense" if self.kernel is None else self.kernel.name
 
+    @property
+    def timing(self) -> Timing:
+        """The total with its expected error, 0 where none is known."""
+        return Timing(self.total, self.error or 0.0)
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -84,6 +90,11 @@ class Selection:
         """The dense product, which is the fallback."""
         return next(one for one in self.candidates if one.kernel is None)
 
+    @property
+    def ties(self) -> tuple[Candidate, ...]:
+        """What differs from the fastest by no more than the expected errors."""
+        return tuple(one for one in self.candidates if one != self.best and tied(one.timing, self.best.timing))
+
     def explain(self) -> list[str]:
         """Say in lines what was chosen, then list every candidate, fastest first."""
         best, dense = self.best, self.dense
@@ -91,6 +102,9 @@ class Selection:
             lines = ["Chosen: dense, because no sparse kernel is predicted to be quicker, index included."]
         else:
             lines = [f"Chosen: {best.name}, predicted {dense.total / best.total:.2f} times as fast as dense."]
+        if self.ties:
+            names = ", ".join(one.name for one in self.ties)
+            lines.append(f"A tie with it, as the difference lies within the expected errors: {names}.")
         for one in self.candidates:
             line = f"{one.name}: {one.total * 1e3:.4g} ms"
             if one.work is not None:
@@ -114,6 +128,7 @@ def select(
     lookup: Lookup = "interpolate",
     sparse: Literal["a", "b"] = "a",
     dense_seconds: float | None = None,
+    dense_error: float | None = None,
 ) -> Selection:
     """Choose the fastest kernel for one product.
 
@@ -137,6 +152,8 @@ def select(
         Which matrix is sparse. Kernels for the other one are left out.
     dense_seconds : float, optional
         Time of the dense product [s]. By default it is the table's, scaled by the work.
+    dense_error : float, optional
+        Its expected relative error; None where none is known.
 
     Raises
     ------
@@ -159,7 +176,7 @@ def select(
         raise InputError("lookup", "bins at another shape", "the table's shape", "Interpolate instead.")
     if dense_seconds is None:
         dense_seconds = table.dense * product.flop / table.shape.flop
-    candidates, skipped, unpriced = [Candidate(None, None, dense_seconds)], [], list(table.unpriced)
+    candidates, skipped, unpriced = [Candidate(None, None, dense_seconds, error=dense_error)], [], list(table.unpriced)
     for entry in table.entries:
         kernel = entry.kernel
         if (kernel.axis == "n") != (sparse == "b"):
