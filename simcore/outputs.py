@@ -208,6 +208,40 @@ def check_own(path: Path, begins: str, *, option: str = "") -> None:
         raise InputError(_place(path, option), found, expected, "Move it away, or choose another path.")
 
 
+_TRACE, _TRACE_TABLE = '{"displayTimeUnit"', "track,name,start_s,end_s"
+"""What a timeline begins with, and its table: a file that begins otherwise is not replaced."""
+
+
+def check_timeline(path: Path, *, force: bool = True, place: str = "timeline", table: bool = True) -> None:
+    """Refuse a place where a timeline cannot be written, before any work is done for it.
+
+    Parameters
+    ----------
+    path : Path
+        Of the trace.
+    force : bool
+        Whether existing files are to be replaced.
+    place : str
+        What gave the path, for messages.
+    table : bool
+        Whether a CSV goes beside it.
+
+    Raises
+    ------
+    InputError
+        If the trace would have the name of the CSV, a file exists and `force` is false or it is no timeline, or nothing
+        can be written.
+    """
+    table = table and not is_device(path)
+    beside = path.with_suffix(".csv") if table and path.name not in {"", ".", ".."} else path
+    if table and path == beside and path.suffix == ".csv":
+        expected = f"a name for the trace, such as '{path.with_suffix('.json')}'"
+        raise InputError(place, f"'{path}'", expected, f"The same as CSV goes to '{beside}' beside it.")
+    for each, begins in ((path, _TRACE), *([(beside, _TRACE_TABLE)] if beside != path else [])):
+        check_file(each, option=place, force=force)
+        check_own(each, begins, option=place)
+
+
 def is_device(path: Path) -> bool:
     """Tell whether a path is a device or a pipe, such as ``/dev/stdout``: it is written to, never replaced."""
     return is_there(path) and (path.absolute().parent == Path("/dev") or not (path.is_file() or path.is_symlink()))

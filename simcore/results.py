@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from simcore._version import versions as versions
 from simcore.cells import describe
-from simcore.errors import CONTROL, InputError, MissingExtraError, one_line, unknown_name
+from simcore.errors import CONTROL, MissingExtraError, one_line, unknown_name
 from simcore.files import csv_text
-from simcore.outputs import atomic_directory, check_file, check_own, is_device, write_atomic
+from simcore.outputs import atomic_directory, check_timeline, is_device, write_atomic
 from simcore.plots import FIGURES, formats, save, without_caption
 from simcore.report import Block, Sentences, as_html, as_lines
 
@@ -203,40 +203,6 @@ class Timeline:
         for each, text in files.items():
             write_atomic(each, text)
         return list(files)
-
-
-_TRACE, _TRACE_TABLE = '{"displayTimeUnit"', "track,name,start_s,end_s"
-"""What a timeline begins with, and its table: a file that begins otherwise is not replaced."""
-
-
-def check_timeline(path: Path, *, force: bool = True, place: str = "timeline", table: bool = True) -> None:
-    """Refuse a place where a timeline cannot be written, before any work is done for it.
-
-    Parameters
-    ----------
-    path : Path
-        Of the trace.
-    force : bool
-        Whether existing files are to be replaced.
-    place : str
-        What gave the path, for messages.
-    table : bool
-        Whether a CSV goes beside it.
-
-    Raises
-    ------
-    InputError
-        If the trace would have the name of the CSV, a file exists and `force` is false or it is no timeline, or nothing
-        can be written.
-    """
-    table = table and not is_device(path)
-    beside = path.with_suffix(".csv") if table and path.name not in {"", ".", ".."} else path
-    if table and path == beside and path.suffix == ".csv":
-        expected = f"a name for the trace, such as '{path.with_suffix('.json')}'"
-        raise InputError(place, f"'{path}'", expected, f"The same as CSV goes to '{beside}' beside it.")
-    for each, begins in ((path, _TRACE), *([(beside, _TRACE_TABLE)] if beside != path else [])):
-        check_file(each, option=place, force=force)
-        check_own(each, begins, option=place)
 
 
 @dataclass(frozen=True, kw_only=True)

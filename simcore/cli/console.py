@@ -51,7 +51,8 @@ WIDEST, USUAL = 110, 80
 
 def report_width() -> int:
     """Return the columns that a report may take."""
-    return min(WIDEST, terminal_width() or USUAL)
+    width = terminal_width()
+    return USUAL if width is None else min(WIDEST, width)
 
 
 def terminal_width() -> int | None:

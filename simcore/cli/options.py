@@ -225,8 +225,7 @@ def _write(result: Result, outputs: Mapping[str, Any], file: OutputFile | None) 
 
 def check_outputs(outputs: Mapping[str, Any], *, timeline_table: bool = True, directory: bool = True) -> None:
     """Refuse places that cannot be written, before any work is done for them."""
-    from simcore.outputs import check_output, is_there
-    from simcore.results import check_timeline
+    from simcore.outputs import check_output, check_timeline, is_there
 
     force = outputs.get("force", False)
     timeline, output = outputs.get("timeline"), outputs.get("output")

@@ -32,7 +32,7 @@ class VerifyCommand(StudyCommand):
     def carry_out(self, request: VerifyRequest, options: dict[str, Any]) -> None:  # type: ignore[override]  # its own
         """Verify, and print what comes of it."""
         result: VerifyResult = self.result(request, options)  # type: ignore[assignment]  # the study's own
-        deliver(result, options, self.width)
+        deliver(result, options)
         if not result.equal:
             after = f" after {result.breaking}" if result.breaking else ""
             raise RunError(f"{result.difference}{after}. {REMEDY}")

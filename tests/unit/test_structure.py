@@ -77,10 +77,12 @@ MAY_IMPORT = {
     "simcore.results": ["_version", "cells", "errors", "files", "outputs", "plots", "report"],
     "simcore.loading": ["cells", "errors", "outputs", "report", "results"],
     "simcore.models": ["engine", "errors", "models", "numerals", "plugins", "progress", "units"],
-    "simcore.readers": ["documents", "errors", "files", "models", "numerals", "outputs", "readers", "units"],
+    "simcore.readers": [
+        "documents", "errors", "files", "models", "numerals", "outputs", "progress", "readers", "units",
+    ],
     "simcore.traces": ["errors", "files", "models", "numerals", "outputs", "readers", "traces", "units"],
     "simcore.timeline": ["errors", "files", "models", "outputs", "results", "timeline"],
-    "simcore.calibrate": ["calibrate", "errors", "models", "outputs", "readers", "units"],
+    "simcore.calibrate": ["calibrate", "errors", "models", "outputs", "progress", "readers", "units"],
     "simcore.real": ["calibrate", "errors", "models", "plugins", "real"],
     "simcore.studies": [
         "_version", "calibrate", "documents", "engine", "errors", "files", "models", "numerals", "outputs", "plots",
