@@ -201,3 +201,17 @@ def test_what_cannot_be_captured_is_refused(capsys, path, name, more, said):
 def test_a_model_of_the_zoo_needs_no_example(capsys):
     assert "Leave --example out" in refused(capsys, "model", "bert-base", "--example", "4x8")
     assert "Leave it out" in refused(capsys, "model", "bert-base", "-o", "layers.yaml")
+
+
+def test_the_wide_resnet_of_slapo_is_the_torch_module():
+    from simcore.models.training.listing import operators_of
+    from simcore.real.convolutional import WideResNet
+
+    with torch.device("meta"):
+        module, given = WideResNet(), torch.empty(2, 3, 224, 224)
+    with FlopCounterMode(display=False) as counter:
+        module(given).sum().backward()
+    model = read_model("wideresnet-2.4b").value
+    operators = operators_of(model.architecture, model.run(batch=2))
+    assert operators.parameters / 4 == sum(one.numel() for one in module.parameters())
+    assert totals(all_calls(operators), 4)[0] == counter.get_total_flops()
