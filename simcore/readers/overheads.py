@@ -50,6 +50,7 @@ class _Overheads(Entry):
     sharing: Annotated[list[_Shared], NotEmpty]
     steps: Annotated[list[_Step], NotEmpty]
     determinism: Annotated[list[_Determinism], NotEmpty]
+    rescale: _Seconds | None = None
 
 
 def read_overheads(name_or_path: str | Path | InputFile, place: str = "overheads") -> Read[Overheads]:
@@ -84,5 +85,6 @@ def read_overheads(name_or_path: str | Path | InputFile, place: str = "overheads
             sharing=tuple(Shared(**row.model_dump()) for row in data.sharing),
             steps={row.model: row for row in steps},
             determinism={(row.model, row.gpu): row for row in determinism},
+            rescale=data.rescale,
         )
     )

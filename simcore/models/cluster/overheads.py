@@ -114,6 +114,8 @@ class Overheads:
         Steps by model.
     determinism : mapping of (str, str) to Determinism
         Determinism by model and GPU type.
+    rescale : float or None
+        What a change of a job's GPUs takes [s]; None where it is not known.
     """
 
     name: str
@@ -122,6 +124,17 @@ class Overheads:
     sharing: tuple[Shared, ...]
     steps: Mapping[str, SharedStep]
     determinism: Mapping[tuple[str, str], Determinism]
+    rescale: float | None = None
+
+    def heterogeneous(self, model: str, gpu: str) -> float:
+        """Return what D2 costs beside D1 [1]; 1 where it is not known."""
+        row = self.determinism.get((model, gpu))
+        return 1.0 if row is None else row.d2 / row.d1
+
+    def memory(self, model: str, batch: int) -> float | None:
+        """Return the memory of workers that share a GPU, whatever their number [B]; None where it is not known."""
+        rows = (row for row in self.sharing if row.system == "sharing")
+        return next((row.memory for row in rows if (row.model, row.batch) == (model, batch)), None)
 
 
 def step_seconds(workers: int, first: float, last: float) -> float:

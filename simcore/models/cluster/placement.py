@@ -37,8 +37,15 @@ class Placement:
 
 
 def class_seconds(job: JobClass, cluster: Cluster, step_times: StepTimes) -> tuple[float | None, ...]:
-    """Return t_g [s] of a job class for every GPU type of a cluster, None where the step times have no entry."""
-    return tuple(step_times.seconds.get((job.model, job.batch_size, gpu)) for gpu in cluster.types)
+    """Return t_g [s] of a job class for every GPU type of a cluster, None where the step times have no entry.
+
+    Overheads make a heterogeneous job as slow as D2 is beside D1: step times of EasyScale hold under D1.
+    """
+    times = [step_times.seconds.get((job.model, job.batch_size, gpu)) for gpu in cluster.types]
+    if step_times.overheads is None or not job.heterogeneous:
+        return tuple(times)
+    factors = [step_times.overheads.heterogeneous(job.model, gpu) for gpu in cluster.types]
+    return tuple(None if t is None else t * factor for t, factor in zip(times, factors, strict=True))
 
 
 def gang(job: JobClass, cluster: Cluster, step_times: StepTimes) -> Placement:
@@ -103,7 +110,7 @@ def place(job: JobClass, gpus: Sequence[int], cluster: Cluster, step_times: Step
         if sum(gpus[h] * a for h, a in threads.items()) >= job.max_parallelism:
             break
     spread = tuple(threads.get(g, 0) for g in range(len(gpus)))
-    return Placement(tuple(gpus), spread, global_step_time(spread, seconds))
+    return Placement(tuple(gpus), spread, global_step_time(spread, seconds, step_times.last(job.model)))
 
 
 def class_gangs(trace: Trace, cluster: Cluster, step_times: StepTimes) -> list[Placement]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
+from simcore.models.cluster.overheads import Overheads, step_seconds
 
 Key = tuple[str, int, str]
 
@@ -27,6 +28,8 @@ class StepTimes:
         One line that is printed wherever a result that rests on them is printed.
     given : bool
         Whether they stand in no file, because the trace gives the durations of its jobs.
+    overheads : Overheads or None
+        What elastic workers cost beside these times; None for nothing.
 
     Examples
     --------
@@ -40,6 +43,12 @@ class StepTimes:
     kinds: tuple[str, ...] = ()
     note: str = ""
     given: bool = False
+    overheads: Overheads | None = None
+
+    def last(self, model: str) -> float:
+        """Return the last worker's mini-batch over that of the others on a GPU [1]; 1 where it is not known."""
+        step = None if self.overheads is None else self.overheads.steps.get(model)
+        return 1.0 if step is None else step.last / step.first
 
     @property
     def models(self) -> list[str]:
@@ -70,11 +79,11 @@ def same_everywhere(trace: Trace, cluster: Cluster) -> StepTimes:
     return StepTimes("none", seconds, note="a job runs for its duration on its gang, of whatever GPU type", given=True)
 
 
-def global_step_time(threads: Sequence[int], seconds: Sequence[float | None]) -> float:
+def global_step_time(threads: Sequence[int], seconds: Sequence[float | None], last: float = 1.0) -> float:
     """Return the time of one global mini-batch [s]: the slowest GPU, which runs its threads one after another.
 
     ``t = max_g A_g t_g`` over the GPU types, A_g threads (ESTs) per GPU of type g (EasyScale's simulator, no
-    communication).
+    communication). With overheads ``t = max_g (A_g - 1 + t_last / t_first) t_g``.
 
     Parameters
     ----------
@@ -82,10 +91,14 @@ def global_step_time(threads: Sequence[int], seconds: Sequence[float | None]) ->
         A_g, 0 for a type that is not used.
     seconds : sequence of float or None
         t_g [s]; None where there is no entry, allowed only where A_g is 0.
+    last : float
+        t_last / t_first of a GPU's last thread [1].
 
     Examples
     --------
     >>> global_step_time([3, 2, 0], [0.5, 1.0, None])
     2.0
     """
-    return max(a * t for a, t in zip(threads, seconds, strict=True) if a and t is not None)
+    used = [(a, t) for a, t in zip(threads, seconds, strict=True) if a and t is not None]
+    # without overheads a product: a sum of two would be rounded otherwise
+    return max(a * t if last == 1.0 else step_seconds(a, t, last * t) for a, t in used)

@@ -14,6 +14,7 @@ from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, Trace, WorkUnit
 from simcore.models.cluster.metrics import oversubscription
 from simcore.models.cluster.node_room import NodeRoom
+from simcore.models.cluster.overheads import Overheads
 from simcore.models.cluster.placement import Placement, class_gangs
 from simcore.models.cluster.placers import Placer
 from simcore.models.cluster.policy import Policy
@@ -161,6 +162,23 @@ def _check_class(
         if found is not None:
             place = f"{trace.place(row)}, field 'max_parallelism'"
             raise InputError(place, found, f"fewer, under {name}", "Make the job smaller, or the cluster simpler.")
+
+
+def check_memory(trace: Trace, overheads: Overheads) -> None:
+    """Refuse a job whose workers, sharing a GPU, need more memory than it has.
+
+    Raises
+    ------
+    InputError
+        Naming the job's line.
+    """
+    for row, index in enumerate(trace.class_index.tolist()):
+        job = trace.classes[index]
+        needed = overheads.memory(job.model, job.batch_size)
+        if needed is not None and needed > overheads.capacity:
+            found = f"{job.model}, whose workers need {needed / 2**30:.1f} GiB of a GPU"
+            expected = f"at most {overheads.capacity / 2**30:.1f} GiB, as {overheads.name} has"
+            raise InputError(f"{trace.place(row)}, field 'batch_size'", found, expected, "Take a smaller batch.")
 
 
 def _check_range(trace: Trace, values: NDArray[np.float64], what: str, low: float, high: float) -> None:

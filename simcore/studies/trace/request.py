@@ -56,6 +56,11 @@ class TraceRequest(Request):
         help="Seconds per mini-batch by model, batch size and GPU type.  "
         "[default: sc23-fitted; none are needed where work is counted in seconds]",
     )
+    overheads: str | Path = option(
+        default="none",
+        metavar="none|published|FILE",
+        help="What elastic workers cost beside these: the last of a GPU, D2, memory, a change of GPUs.",
+    )
     placement: str = option(
         default="packed",
         choices=("packed", "consolidated", "spread", "random", "buddy", "fragmentation"),

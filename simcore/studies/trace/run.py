@@ -25,12 +25,14 @@ from simcore.models.cluster.step_times import StepTimes, same_everywhere
 from simcore.progress import tell
 from simcore.readers import zoo
 from simcore.readers.clusters import read_cluster
+from simcore.readers.overheads import read_overheads
 from simcore.readers.read import Read
 from simcore.readers.step_times import read_step_times
 from simcore.results import Provenance, versions
 from simcore.studies.request import study
 from simcore.studies.trace.checks import (
     at_load,
+    check_memory,
     check_rounds,
     gang_seconds,
     overload_warnings,
@@ -72,8 +74,10 @@ def trace(request: TraceRequest) -> TraceResult:
     """
     interval = interval_of(request.interval)
     clusters, traces, times = _inputs(request)
-    cluster, jobs, step_times = clusters.value, traces.value, times.value
+    cluster, jobs = clusters.value, traces.value
+    step_times, overheads = _with_overheads(request, times, jobs)
     rules, policies = rules_of(request, jobs), policies_of(request.policies, jobs)
+    rules = _rescaled(request, rules, step_times)
     placer = find_placer(request.placement, field("placement"))
     jobs, left_out = runnable(jobs, cluster, step_times, policies, rules, placer, keep_going=request.keep_going)
     running = gang_seconds(jobs, cluster, step_times, rules.startup_delay)
@@ -105,7 +109,7 @@ def trace(request: TraceRequest) -> TraceResult:
         segments = metrics.cut_segments(log, len(cluster.types))
         runs.append(Run(name, log, segments, metrics.job_times(jobs, segments)))
     table = summarise(runs, jobs, cluster, step_times, rules, interval, window)
-    hashes = {"trace": traces.sha256, "cluster": clusters.sha256, "rates": times.sha256}
+    hashes = {"trace": traces.sha256, "cluster": clusters.sha256, "rates": times.sha256, "overheads": overheads}
     hashes |= {f"policy {name}": sha256(path.read_bytes()) for name in policies if (path := policy_file(name))}
     provenance = Provenance(
         command=request.study,
@@ -153,6 +157,26 @@ def _inputs(request: TraceRequest) -> tuple[Read[Cluster], Read[Trace], Read[Ste
         )
     times = Read(rates, rates.name, "") if isinstance(rates, StepTimes) else read_step_times(rates, field("rates"))
     return gpus, jobs, replace(times, value=_as_called(times.value, jobs.value))
+
+
+def _rescaled(request: TraceRequest, rules: Rules, step_times: StepTimes) -> Rules:
+    """Return the rules with what a change of GPUs takes, where overheads say so and nobody gave a start-up delay."""
+    delay = None if step_times.overheads is None else step_times.overheads.rescale
+    if delay is None or request.startup_delay is not None or isinstance(request.rules, Mapping | Rules):
+        return rules
+    return replace(rules, startup_delay=delay)
+
+
+def _with_overheads(request: TraceRequest, times: Read[StepTimes], jobs: Trace) -> tuple[StepTimes, str]:
+    """Return step times with what elastic workers cost, and the hash of its file; by default as they are."""
+    if str(request.overheads).lower() == "none":
+        return times.value, ""
+    published = str(request.overheads).lower() == "published"
+    read = read_overheads("easyscale" if published else request.overheads, field("overheads"))
+    check_memory(jobs, read.value)
+    note = f"with what elastic workers cost, of the overheads {read.name}{', published' if published else ''}"
+    said = f"{times.value.note}; {note}" if times.value.note else note
+    return replace(times.value, overheads=read.value, note=said), read.sha256
 
 
 def _as_called(times: StepTimes, jobs: Trace) -> StepTimes:

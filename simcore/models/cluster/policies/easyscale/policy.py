@@ -62,6 +62,7 @@ class EasyScaleHeter(Policy):
         """Find every class's proposals, and open a queue per type of the first GPU."""
         self._rules = view.rules
         self._seconds = [class_seconds(job, view.cluster, view.step_times) for job in view.classes]
+        self._last = [view.step_times.last(job.model) for job in view.classes]
         self._classes, self._cluster = view.classes, view.cluster
         self._first = [self._initial(index) for index in range(len(view.classes))]
         self._queues: list[list[int]] = [[] for _ in view.cluster.types]  # heaps of rows
@@ -99,7 +100,7 @@ class EasyScaleHeter(Policy):
         return _class_proposals(job, self._cluster, seconds, self._rules, self.all_types)
 
     def _placement(self, index: int, gpus: tuple[int, ...], threads: tuple[int, ...], speedup: float) -> Placement:
-        return Placement(gpus, threads, global_step_time(threads, self._seconds[index]), speedup)
+        return Placement(gpus, threads, global_step_time(threads, self._seconds[index], self._last[index]), speedup)
 
     def _next(self, index: int, now: Placement) -> list[tuple[Growth, Placement]]:
         key = (index, now.gpus, now.speedup)

@@ -1,0 +1,78 @@
+"""What elastic workers cost in the cluster study: steps, determinism, memory, a change of GPUs."""
+
+import pytest
+import simcore
+from simcore.errors import InputError
+from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.jobs import JobClass, build_trace
+from simcore.models.cluster.overheads import Determinism, Overheads, Shared, SharedStep
+from simcore.models.cluster.placement import class_seconds, place
+from simcore.models.cluster.step_times import StepTimes, global_step_time
+from simcore.studies.trace.checks import check_memory
+
+# t_first = (2 x 1.25 - 1.5) / 1 = 1.0
+STEP = SharedStep("bert", 8, 2, 1.2, 1.25, 1.5, 3.0)
+COSTS = Overheads(
+    "mine", 32.0, 0.9, (Shared("bert", 8, "sharing", 1, 40.0, 1.0), Shared("bert", 4, "sharing", 1, 30.0, 1.0)),
+    {"bert": STEP}, {("bert", "t4"): Determinism("bert", "t4", 8, 1.0, 2.0, 3.0)},
+)  # fmt: skip
+CLUSTER = Cluster("c", ("v100", "t4"), (2, 2))
+SECONDS = {("bert", 8, "v100"): 0.5, ("bert", 8, "t4"): 1.0}
+TIMES = StepTimes("mine", SECONDS, overheads=COSTS)
+
+
+def job(*, heterogeneous=False, batch=8):
+    return JobClass("bert", batch, 4, heterogeneous, "v100")
+
+
+def test_the_last_worker_of_a_gpu_takes_longer():
+    assert STEP.first == 1.0
+    assert TIMES.last("bert") == 1.5
+    assert TIMES.last("vgg19") == StepTimes("mine", SECONDS).last("bert") == 1.0
+    assert global_step_time([2, 0], [0.5, 1.0], 1.5) == 0.5 + 0.75
+    # two threads on each of two GPUs
+    assert place(job(), (2, 0), CLUSTER, TIMES).step_time == 1.25
+    assert place(job(), (2, 0), CLUSTER, StepTimes("mine", SECONDS)).step_time == 1.0
+
+
+def test_only_heterogeneous_jobs_pay_for_d2():
+    assert class_seconds(job(), CLUSTER, TIMES) == (0.5, 1.0)
+    assert class_seconds(job(heterogeneous=True), CLUSTER, TIMES) == (0.5, 1.5)
+
+
+def test_a_job_that_does_not_fit_a_gpu_is_refused():
+    fitting, large = (build_trace("t", ["a"], [0.0], [60.0], [job(batch=batch)]) for batch in (4, 8))
+    check_memory(fitting, COSTS)
+    with pytest.raises(InputError, match=r"bert, whose workers need .* GiB of a GPU, expected at most .* as mine has"):
+        check_memory(large, COSTS)
+
+
+def results(**inputs):
+    return simcore.trace(policies=["easyscale-homo", "easyscale-heter"], **inputs)
+
+
+def test_published_overheads_move_figures_14_and_15_and_none_is_the_default():
+    plain, costly = results(), results(overheads="published")
+    assert results(overheads="none").tables() == plain.tables()
+    assert [round(row["mean_jct_s"], 1) for row in plain.table] == [1068.2, 682.7]
+    assert [round(row["mean_jct_s"], 1) for row in costly.table] == [1228.3, 842.3]
+    assert [round(row["makespan_s"]) for row in costly.table] == [8220, 8280]
+    assert costly.provenance.sha256["overheads"]
+    assert "overheads easyscale, published" in costly.step_times.note
+    assert simcore.trace(**costly.provenance.inputs).tables() == costly.tables()
+
+
+def test_a_file_of_ones_own_says_what_a_change_of_gpus_takes(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "description: mine\nsource: nowhere\ncapacity: 16 GiB\nshrink: 0.9\nrescale: 90 s\n"
+        "sharing: [{model: bert, batch: 8, system: sharing, workers: 2, memory: 4 GiB, time: 1 s}]\n"
+        "steps: [{model: x, batch: 1, workers: 2, unswitched: 1 s, switched: 1 s, last: 1 s, ddp: 1 s}]\n"
+        "determinism: [{model: x, batch: 1, gpu: v100, none: 1 s, d1: 1 s, d2: 1 s}]\n"
+    )
+    assert results(overheads=path).rules.startup_delay == 90.0
+    given = results(overheads=str(path), startup_delay=5.0)
+    assert given.rules.startup_delay == 5.0
+    assert simcore.trace(**given.provenance.inputs).rules == given.rules
+    with pytest.raises(InputError, match="overheads: found 'publishd'"):
+        results(overheads="publishd")
