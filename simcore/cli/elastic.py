@@ -15,7 +15,7 @@ HELP = """Train a model with logical workers that share processes, and compare i
 The processes change between stages, through a checkpoint. Losses, weights and buffers are compared bit for bit.
 
 \b
-$ simcore elastic run mlp --workers 4 --stages "4x1, 2x2, 1x2+2x1@alt" --determinism D1
+$ simcore elastic run mlp --workers 4 --stages "4x1, 2x2, 1x2+2x1@alt"
 ...
 """
 

@@ -17,7 +17,7 @@ FILE is a trace of durations: simcore's own, or a public one such as Philly's or
 Examples:
   simcore workload philly.csv --keep-going
   simcore workload week.csv --cluster philly.yaml -o philly-week
-  simcore workload synthesise --like week.csv --jobs 100000 --seed 1 -o synthetic.csv
+  simcore workload synthesise --like week.csv --jobs 100000 -o synthetic.csv
 """
 
 SYNTHESISE = """Write a trace that is like another one.
