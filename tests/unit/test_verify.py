@@ -38,7 +38,7 @@ def small(model, **options):
 
 @pytest.mark.parametrize("model", STEPS)
 def test_steps_change_no_output_and_no_gradient(model):
-    result = small(model, steps=STEPS[model])
+    result = small(model, steps=STEPS[model], precision=("fp64", "fp32") if model == "bert" else "fp64")
     assert result.equal, result.difference
     names = {one.name for one in result.verified.findings}
     module = language_model(inputs_of(VerifyRequest(model, steps="sdpa", blocks=2)).case.model)
