@@ -26,7 +26,7 @@ def test_commands(shell):
     ("words", "expected"),
     [
         (("trace", "--pol"), ["--policy"]),
-        (("trace", "--policy", "fi"), ["fifo"]),
+        (("trace", "--policy", "fi"), ["fifo", "fifo-skip"]),
         (("trace", "--cluster", ""), names("clusters")),
         (("trace", "--rates", "sc23-f"), ["sc23-fitted"]),
         (("trace", "sc"), ["sc23"]),

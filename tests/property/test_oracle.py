@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcore.models.cluster import metrics
-from simcore.models.cluster.policies import POLICIES, find_policy
+from simcore.models.cluster.policies import find_policy
 from simcore.models.cluster.simulator import simulate
 
 from tests import oracle
 from tests.strategies import clusters, random_traces, rate_tables, rule_sets
 
 
-@pytest.mark.parametrize("policy", list(POLICIES))
+@pytest.mark.parametrize("policy", list(oracle.POLICIES))
 @settings(max_examples=200)
 @given(
     trace=random_traces(),
