@@ -37,9 +37,15 @@ def _shared() -> Path | None:
 
 @pytest.fixture(scope="session")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Folders that do not exist, one after another: pytest's own numbering lists all of them for each new one."""
+    """New folders, one after another: pytest's own numbering lists all of them for each new one."""
     folder = tmp_path_factory.mktemp("homes")
-    return (folder / str(number) for number in count())
+
+    def new(number: int) -> Path:
+        made = folder / str(number)
+        made.mkdir()
+        return made
+
+    return map(new, count())
 
 
 @pytest.fixture(autouse=True)
