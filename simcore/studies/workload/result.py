@@ -102,7 +102,7 @@ class WorkloadResult(Result):
         said += [("longest [s]", f"{row['longest_s']:,.0f}"), ("mean gang", f"{row['mean_gang']:.2f}")]
         if row["load"] is not None:
             said.append(("load", f"{row['load']:.2f}"))
-        whole = Grid([Column("of all jobs", left=True, whole=True), Column("", whole=True)], said, keys=1)
+        whole = Grid([Column("of all jobs", left=True, whole=True), Column("", whole=True)], said)
         headline = Headline(
             f"workload {self.trace.name}: {counted(len(self.trace), 'job')}", "\n".join(self.sentences())
         )
