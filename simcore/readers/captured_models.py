@@ -13,7 +13,7 @@ from simcore.files import read_yaml
 from simcore.models.training.captured import CapturedModel, CapturedOperator, CapturedSection, Size
 from simcore.models.training.operators import Operation
 from simcore.numerals import as_real
-from simcore.readers.quantities import Bytes, Entry, NotEmpty, QuantityError, Real, Strict, Whole
+from simcore.readers.quantities import Bytes, Entry, Flag, NotEmpty, QuantityError, Real, Strict, Whole
 
 _TERM = re.compile(r"(?P<number>[0-9.]+(?:e[+-]?[0-9]+)?)(?P<batch> b)?(?P<element> e)?\Z")
 _FIELDS = {(False, False): "fixed", (True, False): "batch", (False, True): "element", (True, True): "both"}
@@ -65,7 +65,7 @@ class _Operator(Strict):
     vectors: _Amount = 0.0
     saved: _Size = Size()
     output: _Size = Size()
-    input_gradient: bool = True
+    input_gradient: Flag = True
 
 
 class _Section(Strict):

@@ -91,7 +91,7 @@ def test_the_index_of_packed_sequences_is_shown_and_in_the_total(monkeypatch):
     assert times == [("padded", 2.0, 0.0, 2.0), ("packed", 2.0, 3.0, 5.0)] * 4
     figure = draw("sequence", {"points": Table(list(rows[0]), [list(row.values()) for row in rows])})
     heights = [bar.get_height() for bar in figure.axes[0].patches]
-    assert heights == [2e3] * 4 + [5e3] * 4 + [3e3] * 4
+    assert heights == [2.0] * 4 + [5.0] * 4 + [3.0] * 4
     assert [text.get_text() for text in figure.legends[0].texts] == ["padded", "packed with index", "index alone"]
     figure.canvas.draw()
     legend = figure.legends[0].get_window_extent()

@@ -9,7 +9,7 @@ from typing import Any
 
 from simcore.models.compute.kernels import outside, seconds_of
 from simcore.models.compute.measurement import Measurement
-from simcore.models.compute.predict import fit_for
+from simcore.models.compute.predict import fit_for, sizes_known
 from simcore.models.compute.profile import Errors, KernelProfile
 from simcore.results import Table
 
@@ -117,12 +117,13 @@ def against(profile: KernelProfile, file: str, rows: Sequence[Measurement], tabl
     for one in rows:
         sample, key = one.sample, (one.op, one.sample.dtype)
         fit, _ = fit_for(profile, sample.kernel, sample.dtype, sample.shape, sample.state)
+        shape = sizes_known(fit, sample.kernel, sample.shape)
         known = misses.setdefault(key, [])
         refused.setdefault(key, 0)
-        if outside(fit, sample.shape):
+        if outside(fit, shape):
             refused[key] += 1
             continue
-        predicted = seconds_of(fit, sample.shape, profile.device)
+        predicted = seconds_of(fit, shape, profile.device)
         known.append(predicted / sample.seconds - 1)
         # whether the fit saw a row is not known: profiles of published tables were fitted to all of theirs
         compared.append((*key, fit.formula, None, sample.seconds, predicted))
