@@ -21,7 +21,10 @@ def grid(column, networks=("2D", "3D"), workloads=("17B", "1T")):
                 ]
             rows.append((network, workload, "EqualBW", 325e9, 9.0, False))
     rows += [("DGX-like", workload, "DGX-like", 325e9, 1.5, True) for workload in workloads]
-    return Table(["network", "workload", "allocation", "budget", column, "feasible"], rows)
+    columns = ["network", "workload", "allocation", "budget", column, "feasible"]
+    return Table(
+        columns if column == "cost" else [*columns, "cost"], [(*row, 1e6)[: 6 + (column != "cost")] for row in rows]
+    )
 
 
 def pairs():
