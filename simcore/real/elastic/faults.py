@@ -84,7 +84,7 @@ def seeded(seed: int, points: Sequence[str], batches: int, processes: Sequence[i
     Examples
     --------
     >>> seeded(0, ["step"], 20, [4, 2])
-    (Fault(point='step', position=32, rank=1),)
+    (Fault(point='step', position=34, rank=1),)
     """
     generator = np.random.default_rng(seed)
     drawn = []
