@@ -98,7 +98,7 @@ def test_every_command_that_draws_takes_the_formats():
         studies = [command] if isinstance(command, StudyCommand) else [getattr(command, "model", None)]
         for study in filter(None, studies):
             options = {word for each in command.params for word in each.opts}
-            draws = "-o" in options and words not in {("calibrate",), ("rates",), ("profile", "derive")}
+            draws = "-o" in options and words not in FILES_ALONE
             assert ("--figures" in options) == draws, (words, study)
 
 
