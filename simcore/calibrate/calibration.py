@@ -95,22 +95,28 @@ def calibrate(
     def runs(case: Case) -> bool:
         return case.key not in skipped and (case.kernel, case.dtype) not in wrong
 
+    left = len(steps)
     try:
-        for place, (number, case) in enumerate(steps):
+        for place, (number, case) in enumerate(steps, 1):
             kernel = case.kernel, case.dtype
-            if store.passes(case.key) >= number or not runs(case):
+            if not runs(case):
+                continue
+            left -= 1
+            if store.passes(case.key) >= number:
                 continue
             if keeper.over:
                 break
-            keeper.next(case.key, sum(runs(later) for _, later in steps[place:]))
+            keeper.next(case.key, left + 1)
             again = case if number == 1 else replace(case, check=None)  # once is enough
             try:
                 store.add(time_case(again, device, REPEATS[full], BUDGET[full]))
             except Unmeasured as error:
                 skipped[case.key] = error.what, error.why  # not the error, whose frames hold the inputs
+                left = sum(runs(later) for _, later in steps[place:])
             except WrongOutput as error:
                 wrong[kernel] = str(error)
                 store.drop(*kernel)
+                left = sum(runs(later) for _, later in steps[place:])
     except BaseException:  # Ctrl-C above all: what was measured is what a later run carries on with
         if store.samples:
             store.write(fitted=False)

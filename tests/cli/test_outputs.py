@@ -11,6 +11,8 @@ from simcore.cli.main import COMMANDS, main, run
 from simcore.cli.options import StudyCommand
 from simcore.outputs import LISTING
 
+from tests.unit import test_derived
+
 MODEL = ("gpt-2-small", "--gpus", "8", "--device", "a100-80gb")
 NETWORK = ("--network", "Ring(4)@100GB/s")
 DIRECTORIES = {
@@ -20,9 +22,18 @@ DIRECTORIES = {
     "collective": ("collective", "all-reduce", "1MB", *NETWORK),
     "evaluate": ("evaluate", "network-table6"),
 }
+INPUTS = "../inputs"
 FILES = {
     "rates": ("rates", "--profile", "t4", "--model", "bert-base", "--batch", "4"),
-    "profile derive": ("profile", "derive", "a10", "--from", "t4,a100-pcie-40gb"),
+    "profile derive": (
+        "profile",
+        "derive",
+        "mid",
+        "--from",
+        f"{INPUTS}/old.json,{INPUTS}/new.json",
+        "--sheet",
+        f"{INPUTS}/sheet.yaml",
+    ),
     "profile show": ("profile", "show", "cpu"),
 }
 
@@ -35,8 +46,12 @@ def status(*args):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    """An empty folder; the profiles that are derived from lie beside it."""
+    for name in ("inputs", "work"):
+        (tmp_path / name).mkdir()
+    test_derived.write(tmp_path / "inputs")
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
 
 
 def names(folder):
@@ -177,7 +192,7 @@ def test_a_disk_that_fills(folder, capsys, monkeypatch, command, where):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 @pytest.mark.parametrize("command", ["rates", "profile derive"])
-def test_a_full_device(capsys, command):
+def test_a_full_device(folder, capsys, command):
     assert status(*FILES[command], "-o", "/dev/full") == 1
     assert "error: /dev/full: the system cannot write there" in capsys.readouterr().err
     assert not os.path.isfile("/dev/full")

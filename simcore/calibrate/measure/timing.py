@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from simcore.calibrate.measure.clocks import calls_in_a_row, cpu_calls, cuda_calls, cuda_warm, host_calls
@@ -56,7 +57,7 @@ class Case:
     tolerance: float | None = None
     host: bool = False
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Key of the sample it gives."""
         return Sample(self.kernel, self.dtype, self.shape, 0.0, state=self.state).key
