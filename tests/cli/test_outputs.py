@@ -22,6 +22,9 @@ DIRECTORIES = {
     "collective": ("collective", "all-reduce", "1MB", *NETWORK),
     "evaluate": ("evaluate", "network-table6"),
 }
+FILES_ALONE = {("calibrate",), ("rates",), ("profile", "derive"), ("model",)}
+"""Commands whose -o is a file without figures."""
+
 INPUTS = "../inputs"
 FILES = {
     "rates": ("rates", "--profile", "t4", "--model", "bert-base", "--batch", "4"),
