@@ -14,7 +14,7 @@ from simcore.readers.profiles import _SIZES  # noqa: E402
 
 from tests.tensors import one_thread  # noqa: E402, F401 - a fixture
 
-OPERATIONS = [*memory._operations(), *memory._activations(), *memory._losses()]
+OPERATIONS = [*memory.operations(), *memory._activations(), *memory.losses()]
 
 
 def wrong(output):
