@@ -98,7 +98,7 @@ def cases_of_networks():
     yield embedding._forward("cpu", "fp32", 256, 8, False)
     yield embedding._backward("cpu", "fp32", 256, 8, False)
     for kernel in ("attention", "attention_backward"):
-        yield attention._case("cpu", "fp32", (2, 3, 5, 7, 8), kernel, False)
+        yield attention.case("cpu", "fp32", (2, 3, 5, 7, 8), kernel, False)
 
 
 @pytest.mark.parametrize("case", list(cases_of_networks()), ids=lambda case: case.key)
