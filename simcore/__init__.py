@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simcore.studies.rates import RatesRequest, RatesResult, rates
     from simcore.studies.schedule import ScheduleRequest, ScheduleResult, schedule
     from simcore.studies.search import SearchRequest, SearchResult, search
+    from simcore.studies.share import ShareRequest, ShareResult, share
     from simcore.studies.trace import TraceRequest, TraceResult, trace
     from simcore.studies.train import TrainRequest, TrainResult, train
     from simcore.studies.tune import TuneRequest, TuneResult, tune
@@ -49,6 +50,8 @@ __getattr__, __dir__ = attach(
         "ScheduleResult": "simcore.studies.schedule",
         "SearchRequest": "simcore.studies.search",
         "SearchResult": "simcore.studies.search",
+        "ShareRequest": "simcore.studies.share",
+        "ShareResult": "simcore.studies.share",
         "SweepRequest": "simcore.studies.iteration.sweep",
         "SweepResult": "simcore.studies.iteration.sweep",
         "TraceRequest": "simcore.studies.trace",
@@ -73,6 +76,7 @@ __getattr__, __dir__ = attach(
         "rates": "simcore.studies.rates",
         "schedule": "simcore.studies.schedule",
         "search": "simcore.studies.search",
+        "share": "simcore.studies.share",
         "simulate": "simcore.models.network.sharing.jobs",
         "sweep": "simcore.studies.iteration.sweep",
         "trace": "simcore.studies.trace",
@@ -104,6 +108,8 @@ __all__ = [
     "ScheduleResult",
     "SearchRequest",
     "SearchResult",
+    "ShareRequest",
+    "ShareResult",
     "SweepRequest",
     "SweepResult",
     "TraceRequest",
@@ -129,6 +135,7 @@ __all__ = [
     "rates",
     "schedule",
     "search",
+    "share",
     "simulate",
     "sweep",
     "trace",

@@ -28,6 +28,7 @@ from simcore.studies.profile import compare, derive, show, validate
 from simcore.studies.rates import rates
 from simcore.studies.request import Request, argument, descriptions, option, study
 from simcore.studies.search import search
+from simcore.studies.share import share
 from simcore.studies.trace import trace
 from simcore.studies.train import train
 from simcore.studies.tune import tune
@@ -164,6 +165,7 @@ FILE_CASES = {
         tune,
         {"model": "opt-350m", "gpus": 8, "device": "v100-16gb", "sequence": 1024, "space": "few.yaml", "most": 2},
     ),
+    "share": (share, {"jobs": "jobs.yaml", "network": "4D", "budget": "325"}),
     "derive": (derive, {"name": "mid", "sources": ["old.json", "new.json"], "sheet": "sheet.yaml"}),
     "calibrate-table": (calibrate, {"measurements": "table.csv", "device": "t4", "source": "me", "output": "t4.json"}),
     "calibrate-network": (calibrate, {"measurements": "collectives.csv", "network": "dgx-a100", "output": "net.json"}),
@@ -180,6 +182,9 @@ def files(tmp_path_factory):
     rows = test_collective_tables.rows(device="a100_80gb")
     texts["collectives.csv"] = "\n".join([test_collective_tables.HEADER, *rows]) + "\n"
     texts["few.yaml"] = "batch: [8, 16]\nratio: [0, 1]\nparallel: [zero3]\nkernels: [sdpa]\n"
+    texts["jobs.yaml"] = (
+        "jobs:\n- {workload: 175B, tp: 16, positions: [all, all, all, 0-3]}\n- {workload: 17B, tp: 4}\n"
+    )
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     test_derived.write(folder)

@@ -211,7 +211,7 @@ def test_modules_are_short_and_say_what_they_are(path):
 def test_the_public_surface():
     verbs = [
         "collective", "evaluate", "iteration", "memory", "model", "optimize", "rates", "schedule", "search",
-        "sweep", "trace", "train", "tune", "validate", "verify", "workload",
+        "share", "sweep", "trace", "train", "tune", "validate", "verify", "workload",
     ]  # fmt: skip
     results = ["Evaluation", *(f"{verb.title()}Result" for verb in verbs if verb != "evaluate")]
     requests = [f"{verb.title()}Request" for verb in verbs]

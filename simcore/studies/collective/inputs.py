@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -12,14 +11,9 @@ from simcore.models.network.algorithms import DEFAULT_ALGORITHM, Algorithm
 from simcore.models.network.collectives import Collective
 from simcore.models.network.groups import check_rank, group_positions
 from simcore.models.network.topology import Topology
-from simcore.numerals import parse_whole
+from simcore.readers.ranks import listed
 from simcore.studies.inputs import choice
 from simcore.units import LARGEST, SMALLEST, parse
-
-_RANKS = re.compile(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?\Z")
-_EXAMPLE = "ranks such as 0-15 or 0,4,8-11"
-MOST_RANKS = 2**17
-"""Ranks of a group that are written out: it takes a second to see what box they fill."""
 
 
 @dataclass(frozen=True)
@@ -92,19 +86,7 @@ def parse_group(group: str | Sequence[int] | None, topology: Topology) -> tuple[
         return tuple(range(each.size) for each in topology.dimensions)
     if not isinstance(group, str):
         return group_positions(topology, group, field("group"))
-    members: list[int] = []
-    for part in group.split(","):
-        match = _RANKS.match(part)
-        if match is None:
-            raise InputError(field("group"), f"'{part}'", _EXAMPLE)
-        first, last = (parse_whole(rank, field("group"), _EXAMPLE) for rank in (match[1], match[2] or match[1]))
-        if last < first:
-            raise InputError(field("group"), f"'{part}'", _EXAMPLE, f"Write {last}-{first}.")
-        check_rank(topology, last, field("group"))  # before a range is written out
-        if len(members) + last - first >= MOST_RANKS:
-            remedy = f"Leave {field('group')} out for all NPUs, or choose a smaller network."
-            raise InputError(field("group"), f"more than {MOST_RANKS:,} ranks", f"{MOST_RANKS:,} at most", remedy)
-        members.extend(range(first, last + 1))
+    members = listed(group, field("group"), lambda last: check_rank(topology, last, field("group")))
     return group_positions(topology, members, field("group"))
 
 

@@ -21,7 +21,7 @@ from simcore.models.network.mapping import Axis
 from simcore.models.network.sharing.fabric import Array, JobFabric
 from simcore.models.network.sharing.job import Job, check_job
 from simcore.models.network.topology import Topology
-from simcore.models.training.execute import Log, Runner, finish
+from simcore.models.training.execute import Log, Runner, Span, finish
 from simcore.models.training.program import Issue, Step, iteration
 
 
@@ -39,6 +39,8 @@ class JobRun:
         Compute of one NPU [s].
     exposed : dict of Axis to float
         Waiting for collectives, by group [s].
+    spans : tuple of Span
+        What its NPUs did, in order of time.
     """
 
     name: str
@@ -46,6 +48,7 @@ class JobRun:
     end: float
     compute: float
     exposed: dict[Axis, float]
+    spans: tuple[Span, ...] = ()
 
     @property
     def time(self) -> float:
@@ -158,4 +161,4 @@ def _finished(job: Job, log: Log) -> JobRun:
     assert log.end is not None  # finish() has seen to that
     used = dict.fromkeys((Axis.TENSOR, Axis.DATA, *job.workload.axes()))
     exposed = {axis: log.total(axis=axis) for axis in used}
-    return JobRun(job.name, job.start, log.end, log.total(axis=None), exposed)
+    return JobRun(job.name, job.start, log.end, log.total(axis=None), exposed, tuple(log.spans))
