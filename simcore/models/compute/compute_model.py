@@ -13,6 +13,7 @@ from simcore.errors import InputError, field
 from simcore.models.compute.device import DTYPES, PAGE, lacks
 from simcore.models.compute.predict import Prediction, cold_share, predict_between, require_fits
 from simcore.models.compute.profile import KernelProfile
+from simcore.models.compute.sparse.statistics import Zeros
 
 PUBLISHED_RATE = 60 * 2.0**40
 """What an NPU of the published workloads achieves [FLOP/s]: the SC'22 submission 245 artifact and LIBRA."""
@@ -36,6 +37,8 @@ class KernelCall:
         Bytes of each operand, and bytes that were touched since it was [B]; empty where nobody knows.
     kept : float
         Bytes that it writes for a later pass of a step, and that a step takes from the system anew [B].
+    zeros : Zeros or None
+        Of a product, which operand holds zeros in blocks; None where none is known to.
     """
 
     kernel: str
@@ -44,6 +47,7 @@ class KernelCall:
     dtype: str | None = None
     operands: tuple[tuple[float, float], ...] = ()
     kept: float = 0.0
+    zeros: Zeros | None = None
 
     def size(self, name: str) -> float:
         """Return one of its sizes.

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from simcore.models.compute.compute_model import KernelCall
+from simcore.models.compute.sparse.statistics import Lengths, Pattern, Routing, Zeros
 from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Axis
 
@@ -106,6 +107,9 @@ class Operator(KernelCall):
         Whether its input has a gradient; that of the first layer, an image, has none.
     reuse : Reuse or None
         Where its operands are, which `simcore.models.training.reuse.placed` finds out.
+    mask : Lengths, Routing, Window, Bars or None
+        What is known of the mask of the positions that it computes: which hold a token, which expert each goes to, or
+        who attends to whom. Zeros of an operand are `zeros`.
     """
 
     path: str = ""
@@ -120,6 +124,7 @@ class Operator(KernelCall):
     before_backward: tuple[Communication, ...] = ()
     input_gradient: bool = True
     reuse: Reuse | None = None
+    mask: Lengths | Routing | Pattern | None = None
 
     @property
     def parameters(self) -> float:
@@ -243,7 +248,22 @@ def conv_output(size: int, kernel: int, stride: int, padding: int) -> int:
 
 
 def _linear(one: Operator) -> Passes:
-    return Passes((_call(one),), (_turned(one, "mkn"),), (_turned(one, "knm"), *_summed(one, one.vectors)))
+    inputs, weights = _turned(one, "mkn"), _turned(one, "knm")
+    if one.zeros is not None:
+        of_inputs, of_weights = _gradient_zeros(one.zeros)
+        inputs, weights = replace(inputs, zeros=of_inputs), replace(weights, zeros=of_weights)
+    return Passes((_call(one),), (inputs,), (weights, *_summed(one, one.vectors)))
+
+
+def _gradient_zeros(zeros: Zeros) -> tuple[Zeros, Zeros]:
+    """Return the zeros of a product's two gradients dA = dC B^T and dB = A^T dC.
+
+    Where a weight B is sparse, dA multiplies with it, and dB is wanted where the mask keeps it. Where an activation A
+    is, dA is wanted where it is not zero, and dB multiplies with it.
+    """
+    if zeros.operand == "b":
+        return zeros.turned("b"), zeros.as_operand("c")
+    return zeros.as_operand("c"), zeros.turned("a")
 
 
 def _conv(one: Operator) -> Passes:
@@ -353,7 +373,7 @@ _PASSES: Mapping[Operation, Callable[[Operator], Passes]] = {
 
 
 def _call(one: Operator) -> KernelCall:
-    return KernelCall(one.kernel, one.shape, one.work, one.dtype)
+    return KernelCall(one.kernel, one.shape, one.work, one.dtype, zeros=one.zeros)
 
 
 def _turned(one: Operator, order: str) -> KernelCall:
