@@ -216,7 +216,7 @@ def _opt(name: str, hidden: int, blocks: int, heads: int, *, words: int = 50272)
 def _encoder(name: str, hidden: int, blocks: int, heads: int, words: int, positions: int) -> Transformer:
     """Return an encoder of the kind of BERT that gives each token two numbers."""
     functions = Functions(Norm.LAYER, Activation.GELU, Positions.LEARNED, types=True)
-    around = Embedding(added=(positions + 2) * hidden, norm=2 * hidden)
+    around = Embedding(added=(positions + 2) * hidden, norm=hidden)
     return Transformer(
         name, hidden, blocks, heads=heads, biases=ALL_BIASES, vocabulary=words, outputs=2, causal=False, around=around,
         functions=functions,
@@ -261,7 +261,7 @@ def _of_bert(small: bool) -> tuple[DynamicCase, ...]:
     """Return BERT at the shares of positions of the prototype of PIT's sequence packing."""
     model, made = _bert(small=small), []
     for batch in (Batch(128, 8, 4),) if small else (Batch(128, 32, 4), Batch(2048, 4, 4)):
-        own = model if batch.sequence <= 512 else replace(model, around=Embedding(added=2050 * 768, norm=1536))
+        own = model if batch.sequence <= 512 else replace(model, around=Embedding(added=2050 * 768, norm=768))
         for share in (0.125, 0.25, 0.5, 0.875):
             name = f"BERT, batch {batch.sequences} x {batch.sequence}, {share:.0%} valid"
             made.append(_of_lengths(DynamicCase(10, name, own, batch), share))
