@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from simcore.models.cluster.view import View
     from simcore.readers.clusters import read_cluster
     from simcore.readers.step_times import read_step_times
+    from simcore.studies.workload import SynthesisedResult, SynthesiseRequest, synthesise
     from simcore.traces.sources import read_trace
 
 __getattr__, __dir__ = attach(
@@ -43,6 +44,8 @@ __getattr__, __dir__ = attach(
         "Policy": "simcore.models.cluster.policy",
         "Rules": "simcore.models.cluster.rules",
         "StepTimes": "simcore.models.cluster.step_times",
+        "SynthesiseRequest": "simcore.studies.workload",
+        "SynthesisedResult": "simcore.studies.workload",
         "Trace": "simcore.models.cluster.jobs",
         "View": "simcore.models.cluster.view",
         "WorkUnit": "simcore.models.cluster.jobs",
@@ -51,6 +54,7 @@ __getattr__, __dir__ = attach(
         "read_cluster": "simcore.readers.clusters",
         "read_step_times": "simcore.readers.step_times",
         "read_trace": "simcore.traces.sources",
+        "synthesise": "simcore.studies.workload",
     },
 )
 
@@ -67,6 +71,8 @@ __all__ = [
     "Policy",
     "Rules",
     "StepTimes",
+    "SynthesiseRequest",
+    "SynthesisedResult",
     "Trace",
     "View",
     "WorkUnit",
@@ -75,4 +81,5 @@ __all__ = [
     "read_cluster",
     "read_step_times",
     "read_trace",
+    "synthesise",
 ]

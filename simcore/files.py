@@ -17,6 +17,7 @@ from simcore.documents import Broken, parse
 from simcore.errors import CONTROL, InputError, did_you_mean, one_line, unknown_name
 from simcore.numerals import REAL, WHOLE
 from simcore.outputs import is_there
+from simcore.progress import counter
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -339,6 +340,8 @@ def csv_rows(text: str, path: str, what: str) -> tuple[list[str], Iterator[tuple
         raise InputError(path, "an empty file", f"a {what} table with a header line")
     reader = csv.reader((lines[n - 1] for n in numbers), strict=True)
 
+    count = counter(f"rows of the {what} table", len(numbers) - 1)
+
     def records() -> Iterator[tuple[int, list[str]]]:
         for taken, number in enumerate(numbers, 1):
             where = f"{path}, line {number}"
@@ -350,6 +353,8 @@ def csv_rows(text: str, path: str, what: str) -> tuple[list[str], Iterator[tuple
                 raise InputError(where, f"a broken row ({error})", "fields between commas") from None
             if reader.line_num != taken:
                 raise _open_quotes(where)
+            if count is not None and taken > 1:
+                count()
             yield number, [field.strip() for field in fields]
 
     rows = records()

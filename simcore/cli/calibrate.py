@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcore.cli.console import measuring_progress
+from simcore.cli.console import measuring_progress, report_width
 from simcore.cli.options import StudyCommand, deliver
 from simcore.errors import RunError
 from simcore.studies.calibrate.request import CalibrateRequest
@@ -55,7 +56,12 @@ def show(result: Result, _: dict[str, Any]) -> None:
     for block in result.report():
         for text in (getattr(block, "text", ""), getattr(block, "under", "")):
             if text:
-                click.echo(text)
+                click.echo("\n".join(map(_filled, text.splitlines())))
+
+
+def _filled(line: str) -> str:
+    """Break a line where it is wider than a report, no name or hash in two."""
+    return textwrap.fill(line, report_width(), break_long_words=False, break_on_hyphens=False)
 
 
 def read_suites(texts: Sequence[str]) -> tuple[str, ...]:
@@ -82,5 +88,6 @@ command = CalibrateCommand(
     help=HELP,
     read={"suites": read_suites},
     runtime=_told,
+    bar=False,
     directory=False,
 )

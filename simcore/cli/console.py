@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 AFTER = 1.0
-"""Seconds of a loop before a bar is shown [s]."""
+"""Seconds of a run before a bar is shown [s]."""
 EVERY = 0.1
 """Seconds between two looks at a bar [s]."""
 _NARROW = 90
@@ -260,63 +262,62 @@ def measuring_progress() -> Callable[[float, float, str], None]:
     return show
 
 
-def announced(doing: str) -> Callable[[object, dict[str, Any]], AbstractContextManager[dict[str, Any]]]:
-    """Return the runtime of a study that says by ``announce`` what it does; it is shown on a terminal alone.
-
-    Parameters
-    ----------
-    doing : str
-        What is shown first.
-    """
-
-    @contextmanager
-    def told(_: object, __: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        if not sys.stderr.isatty():
-            yield {}
-            return
-        from rich.console import Console
-
-        with Console(stderr=True).status(doing) as status:
-            yield {"announce": status.update}
-
-    return told
-
-
 @contextmanager
 def progress() -> Iterator[None]:
-    """Show on a terminal, from the first second of a loop on, how far it is and how long it will take yet."""
+    """Show on a terminal, from the first second of a run on, how far it is and how long it will take yet."""
     if not sys.stderr.isatty():
         yield
         return
-    with ExitStack() as stack:
-        yield from _shown(stack)
+    shown = _Shown()
+    try:
+        with watched(shown.tell):
+            yield
+    finally:
+        shown.end()
 
 
-def _shown(stack: ExitStack) -> Iterator[None]:
-    bar: Progress | None = None
-    tasks: dict[str, TaskID] = {}
-    last = time.monotonic()
+class _Shown:
+    """A bar that begins by itself after `AFTER` seconds, also where no loop has told anything yet."""
 
-    def show(what: str, done: int, total: int | None) -> None:
-        nonlocal bar, last
-        now = time.monotonic()
-        if now - last < (AFTER if bar is None else EVERY) and done != total:
-            return
-        last = now
-        if bar is None:
-            if done == total:  # over before anybody could look
-                return
-            bar = stack.enter_context(_bar())
-        name = printable(what)
-        if name not in tasks:
-            for each in tasks.values():
+    def __init__(self) -> None:
+        self._told: tuple[str, int, int | None] = ("working", 0, None)
+        self._bar: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._drawn = 0.0
+        self._lock = threading.RLock()  # a run tells from its own thread, the bar begins in the timer's
+        self._timer = threading.Timer(AFTER, self._begin)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def tell(self, what: str, done: int, total: int | None) -> None:
+        """Take what a loop tells, and draw it where the last time is long enough ago."""
+        with self._lock:
+            self._told = (what, done, total)
+            if self._bar is not None and (time.monotonic() - self._drawn >= EVERY or done == total):
+                self._draw(self._bar)
+
+    def end(self) -> None:
+        """Take the bar away."""
+        with self._lock:
+            self._timer.cancel()
+            if self._bar is not None:
+                self._bar.stop()
+
+    def _begin(self) -> None:
+        with self._lock:
+            if not self._timer.finished.is_set():  # the run has not ended meanwhile
+                self._bar = _bar()
+                self._bar.start()
+                self._draw(self._bar)
+
+    def _draw(self, bar: Progress) -> None:
+        what, done, total = self._told
+        name, self._drawn = printable(what), time.monotonic()
+        if name not in self._tasks:
+            for each in self._tasks.values():
                 bar.remove_task(each)
-            tasks.clear()
-            tasks[name] = bar.add_task(name, total=total)
-        bar.update(tasks[name], completed=done, total=total)
-
-    with watched(show):
-        yield
+            self._tasks = {name: bar.add_task(name, total=total)}
+        bar.update(self._tasks[name], completed=done, total=total)
 
 
 def _bar() -> Progress:
@@ -326,13 +327,24 @@ def _bar() -> Progress:
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
+        Task,
         TextColumn,
         TimeElapsedColumn,
-        TimeRemainingColumn,
     )
+    from rich.text import Text as Words
+
+    class Left(ProgressColumn):
+        """The time left if what is left takes as long as what is done; rich's own waits for a second step."""
+
+        def render(self, task: Task) -> Words:
+            if not task.total or not task.completed:
+                return Words("-:--:--")
+            left = (task.elapsed or 0.0) / task.completed * (task.total - task.completed)
+            return Words(str(timedelta(seconds=round(left))))
 
     columns = [TextColumn("{task.description}", markup=False), MofNCompleteColumn()]
-    columns += [TextColumn("for"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
+    columns += [TextColumn("for"), TimeElapsedColumn(), TextColumn("left"), Left()]
     if not speaks_ascii(sys.stderr):
         columns.insert(1, BarColumn())
     return Progress(*columns, console=Console(file=sys.stderr, force_terminal=True), transient=True)

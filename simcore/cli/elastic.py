@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import click
 
-from simcore.cli.console import announced
 from simcore.cli.options import StudyCommand
 from simcore.studies.elastic.request import ElasticRequest
 
@@ -44,6 +43,5 @@ command.add_command(
         help=HELP,
         example="mlp --workers 4 --stages '4x1, 2x2'",
         read={"stages": read_stages},
-        runtime=announced("training"),
     )
 )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import click
 
-from simcore.cli.console import announced
 from simcore.cli.options import StudyCommand
 from simcore.errors import field
 from simcore.numerals import parse_real
@@ -65,6 +64,5 @@ command.add_command(
         help=BREAK_EVEN,
         example="1024x1024x1024 --granularity 32x1",
         read={"sparsities": read_shares},
-        runtime=announced("measuring"),
     )
 )

@@ -86,6 +86,8 @@ class StudyCommand(click.Command):
         What ``-o`` writes in place of it.
     show : callable, optional
         Prints the result in place of its report; gets the result and the other options.
+    bar : bool
+        Whether a bar shows how far a run is. Measurements, which run by the clock, have a line of their own.
     """
 
     def __init__(
@@ -105,8 +107,9 @@ class StudyCommand(click.Command):
         file: OutputFile | None = None,
         show: Callable[[Result, dict[str, Any]], None] | None = None,
         epilog: str | None = None,
+        bar: bool = True,
     ) -> None:
-        self.words = name
+        self.words, self.bar = name, bar
         self.request, self.study, self.example = request, study, example
         self.read, self.runtime, self.show, self.file = read or {}, runtime, show, file
         outputs = output_options(timeline=timeline, timeline_table=timeline_table, directory=directory, file=file)
@@ -184,7 +187,7 @@ class StudyCommand(click.Command):
         module, _, function = self.study.partition(":")
         study = getattr(importlib.import_module(module), function)
         runtime = nullcontext({}) if self.runtime is None else self.runtime(request, options)
-        with progress(), runtime as more:
+        with progress() if self.bar else nullcontext(), runtime as more:
             result: Result = study.of(request, **more)
         return result
 

@@ -148,6 +148,7 @@ command.add_command(
         help=MEASURED,
         example="cpu",
         runtime=_told,
+        bar=False,
         file=PLOT,
         epilog=TIMES,
     )

@@ -50,7 +50,13 @@ ON_GPUS = ("gpus", "device", *OF_SWEEPS)
 
 
 class TrainCommand(click.Command):
-    """Two studies under one name: one argument is a model on GPUs, three are a workload on a network."""
+    """Studies under one name: one argument is a model on GPUs, or a sweep of it, three a workload on a network.
+
+    Attributes
+    ----------
+    studies : dict of str to StudyCommand
+        The command of each, by what it is of; that of a model on GPUs has no name.
+    """
 
     def __init__(self) -> None:
         self.model = StudyCommand(
@@ -64,6 +70,7 @@ class TrainCommand(click.Command):
             "train", SweepRequest, "simcore.studies.iteration.sweep:sweep", help=HELP,
             example="llama-2-7b --gpus 64 --device h100 --sweep nic=25,50",
         )  # fmt: skip
+        self.studies = {"": self.model, "a sweep": self.swept, "a workload": self.workload}
         known = {str(each.name): each for command in (self.swept, self.model) for each in command.params}
         both = {str(each.name): each for each in self.workload.params} | known
         arguments = click.Argument(

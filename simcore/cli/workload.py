@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
 
 import click
 
-from simcore.cli.options import StudyCommand
-from simcore.studies.workload.request import WorkloadRequest
+from simcore.cli.options import OutputFile, StudyCommand
+from simcore.outputs import check_file
+from simcore.studies.workload.request import SynthesiseRequest, WorkloadRequest
 
 HELP = """Say what a trace holds: jobs, users, VCs, gangs, durations, arrivals, load, and what is odd.
 
@@ -27,38 +30,50 @@ and in the same hours of the day.
 """
 
 
-@click.command("synthesise", help=SYNTHESISE)
-@click.option("--like", metavar="FILE", required=True, help="A trace of durations, simcore's own or a public one.")
-@click.option("--jobs", type=click.IntRange(1, 100_000_000), required=True, help="How many jobs.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random numbers.")
-@click.option("--format", "file_format", metavar="NAME", help="Format of FILE; by default its beginning decides.")
-@click.option("--keep-going", is_flag=True, help="Leave out rows that cannot run, and say how many.")
-@click.option("-o", "--output", metavar="OUT", required=True, help="The CSV file that is written.")
-@click.option("--force", is_flag=True, help="Replace OUT if it is there.")
-def synthesise(
-    like: str, jobs: int, seed: int, file_format: str | None, keep_going: bool, output: str, force: bool
-) -> None:
-    """Write a trace that is like another one."""
-    from pathlib import Path
+def check_trace(_: SynthesiseRequest, outputs: Mapping[str, Any]) -> None:
+    """Refuse a path that the trace cannot be written to."""
+    check_file(outputs["output"], option="-o", force=outputs["force"])
 
-    from simcore.outputs import check_file, write_atomic
-    from simcore.studies.workload.synthesise import trace_like
 
-    check_file(Path(output), option="-o", force=force)
-    text, notes = trace_like(like, jobs, seed, file_format=file_format, keep_going=keep_going)
-    for note in notes:
-        click.echo(f"simcore: warning: {note}", err=True)
-    write_atomic(Path(output), text)
-    click.echo(f"simcore: wrote {output}", err=True)
+def write_trace(result: Any, outputs: Mapping[str, Any]) -> list[Path]:
+    """Write the trace."""
+    result.write_trace(outputs["output"])
+    return [outputs["output"]]
+
+
+def show_trace(result: Any, outputs: dict[str, Any]) -> None:
+    """Print the trace where it goes to no file."""
+    if outputs["output"] is None:
+        click.echo(result.to_csv(), nl=False)
+
+
+synthesise = StudyCommand(
+    "workload synthesise",
+    SynthesiseRequest,
+    "simcore.studies.workload:synthesise",
+    help=SYNTHESISE,
+    example="--like week.csv --jobs 1000 -o longer.csv",
+    file=OutputFile("OUT", "CSV file; without it the trace is printed.", "Replace OUT if it exists.",
+                    check_trace, write_trace),
+    show=show_trace,
+)  # fmt: skip
 
 
 class WorkloadCommand(StudyCommand):
-    """``workload FILE``, and ``workload synthesise`` beside it."""
+    """``workload FILE``, and ``workload synthesise`` beside it.
+
+    Attributes
+    ----------
+    beside : dict of str to click.Command
+        Commands of their own, by their first word.
+    """
+
+    beside: ClassVar[Mapping[str, click.Command]] = {"synthesise": synthesise}
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> click.Context:
         """Hand over to the command that the first word names."""
-        if args and args[0] == "synthesise":
-            return synthesise.make_context("workload synthesise", args[1:], parent, **extra)
+        if args and args[0] in self.beside:
+            return self.beside[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
 

@@ -22,7 +22,7 @@ DIRECTORIES = {
     "collective": ("collective", "all-reduce", "1MB", *NETWORK),
     "evaluate": ("evaluate", "network-table6"),
 }
-FILES_ALONE = {("calibrate",), ("rates",), ("profile", "derive"), ("model",)}
+FILES_ALONE = {("calibrate",), ("rates",), ("profile", "derive"), ("model",), ("workload", "synthesise")}
 """Commands whose -o is a file without figures."""
 
 INPUTS = "../inputs"

@@ -1,13 +1,17 @@
 """Runs that take long tell how far they are: at a terminal a bar with the time left, elsewhere nothing."""
 
+import io
 import os
 import pty
 import subprocess
 import sys
 
 import pytest
+from simcore.cli import console
 from simcore.cli.main import run
 from simcore.progress import counter, tell, tracked, watched
+
+from tests.cli.every import JOBS, NEEDS_TORCH, RUNS, write_inputs
 
 GPT = ("gpt-1.3b", "--gpus", "8", "--device", "v100-32gb", "--precision", "fp16", "--global-batch", "32")
 # command, and what it counts
@@ -26,11 +30,23 @@ CASES = {
     "search": (("search", *GPT, "--tp", "2"), "layouts"),
     "rates": (("rates", "--profile", "t4", "--model", "bert-base", "--batch", "4,8"), "steps"),
     "validate": (("validate", "--source", "bloom"), "rows of iterations"),
+    "validate, memory": (RUNS["validate"], "rows of memory"),
+    "profile derive": (RUNS["profile derive"], "kernels"),
+    "tune": (RUNS["tune"], "cells"),
+    "verify": (RUNS["verify"], "number formats"),
+    "elastic run": (RUNS["elastic run"], "stages trained"),
+    "workload synthesise": (
+        ("workload", "synthesise", "--like", "quoted.csv", "--jobs", "20"), "rows of the trace table",
+    ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("command", CASES)
 def test_a_run_tells_how_far_it_is(command, capsys, tmp_path, monkeypatch):
+    if command in NEEDS_TORCH:
+        pytest.importorskip("torch", reason="torch is not installed")
+    write_inputs(tmp_path)
+    (tmp_path / "quoted.csv").write_text(JOBS.replace("ann", '"ann"'))  # which is read row by row
     monkeypatch.chdir(tmp_path)
     words, counted = CASES[command]
     seen = []
@@ -52,6 +68,7 @@ def test_nobody_watches():
 
 
 PROGRAM = """
+from simcore.cli import console
 from simcore.cli import console
 from simcore.cli.main import run
 console.AFTER = console.EVERY = 0.0
@@ -85,3 +102,29 @@ def test_a_bar_with_the_time_left_on_a_terminal_only(encoding, drawn):
     assert drawn in text
     assert drawn or text.isascii()
     assert out.startswith(b"{")
+
+
+def test_a_bar_begins_where_nothing_has_been_counted_yet(monkeypatch):
+    """A run that reads, or starts processes, for more than a second shows that it runs, and for how long."""
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setattr(console, "AFTER", 0.0)
+    monkeypatch.setattr(console, "EVERY", 0.0)
+    shown = console._Shown()
+    shown._timer.join()
+    assert "working" in screen.getvalue()
+    shown.tell("steps", 1, 4)
+    shown._bar.refresh()
+    shown.end()
+    assert "steps" in screen.getvalue()
+    assert "1/4" in screen.getvalue()
+
+
+def test_a_run_that_ends_at_once_shows_nothing(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", screen)
+    with console.progress():
+        tell("steps", 4, 4)
+    assert screen.getvalue() == ""

@@ -17,6 +17,7 @@ from simcore.models.compute.profile import Sample
 from simcore.models.compute.sparse.break_even import Timing, Trial, edges, fastest
 from simcore.models.compute.sparse.profiled import sample_seconds
 from simcore.plots import kernel_marks
+from simcore.progress import watched
 from simcore.readers.profiles import read_profile
 from simcore.studies.kernel import BreakEvenRequest
 
@@ -65,8 +66,9 @@ def test_csr_bsr_and_pit_are_measured_beside_one_dense_product(monkeypatch, tmp_
     monkeypatch.setattr("simcore.calibrate.measure.clocks.FLUSH", 2**16)
     seen = []
     request = BreakEvenRequest("64x48X32", granularity="16x1", sparsities=(0.5, 0.75), repeats=3)
-    result = break_even.of(request, announce=seen.append)
-    assert seen.count("dense") == 1
+    with watched(lambda *each: seen.append(each)):
+        result = break_even.of(request)
+    assert seen[-1] == ("sparsities measured", 2, 2)
     kernels = result.tables()["kernels"]
     assert {row["candidate"] for row in kernels} == {"csr", "bsr", "pit"}
     assert len({(row["dense_seconds"], row["dense_error"]) for row in kernels}) == 1

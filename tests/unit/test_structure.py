@@ -68,7 +68,7 @@ MAY_IMPORT = {
     "simcore.units": ["errors", "numerals"],
     "simcore.plugins": ["errors"],
     "simcore.outputs": ["errors"],
-    "simcore.files": ["documents", "errors", "numerals", "outputs"],
+    "simcore.files": ["documents", "errors", "numerals", "outputs", "progress"],
     "simcore.engine": [],
     "simcore.report": [],
     "simcore.progress": [],

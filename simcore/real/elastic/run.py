@@ -19,7 +19,8 @@ from simcore.real.elastic.setting import other_kernels
 from simcore.real.elastic.trainer import train
 from simcore.real.elastic.training import training_of
 
-Announce = Callable[[str], None]
+Told = Callable[[int], None]
+"""Called with how many stages are done."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _check_gpus(job: Job, gpus: int) -> None:
         raise InputError(field("workers"), found, "a GPU for each: the reference needs them", "Take fewer.")
 
 
-def train_job(job: Job, place: Place, announce: Announce = lambda _: None) -> Trained:
+def train_job(job: Job, place: Place, told: Told = lambda _: None) -> Trained:
     """Train the stages of a job, each on its own processes, from the checkpoint on where there is one.
 
     Raises
@@ -110,13 +111,13 @@ def train_job(job: Job, place: Place, announce: Announce = lambda _: None) -> Tr
     for number, stage in enumerate(job.plan):
         if done >= (number + 1) * job.batches:
             continue
-        announce(f"stage {stage.text}")
+        told(number)
         launch(job, train, (job, number, place), len(stage.processes), place.folder)
     state = checkpoint.read(place.checkpoint)
     return Trained(state["losses"], state["samples"], state["ends"])
 
 
-def train_reference(job: Job, folder: Path, announce: Announce = lambda _: None) -> Trained:
+def train_reference(job: Job, folder: Path) -> Trained:
     """Train a job with DistributedDataParallel, a process for each logical worker.
 
     Raises
@@ -126,7 +127,6 @@ def train_reference(job: Job, folder: Path, announce: Announce = lambda _: None)
     RunError
         If a process fails.
     """
-    announce(f"reference: {job.workers} processes of DistributedDataParallel")
     once = Job(**{**vars(job), "restarts": 0})
     launch(once, refer, (once, folder), job.workers, folder)
     state = require_torch().load(folder / FILE, weights_only=True)

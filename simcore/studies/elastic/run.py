@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 from simcore.errors import field
 from simcore.outputs import check_file
+from simcore.progress import tell
 from simcore.real.elastic.job import Job, Place
 from simcore.real.elastic.plan import parse_stages
 from simcore.real.elastic.run import check, compare, train_job, train_reference
@@ -20,11 +20,10 @@ from simcore.studies.request import study
 
 
 @study(ElasticRequest)
-def elastic(request: ElasticRequest, *, announce: Callable[[str], None] = lambda text: None) -> ElasticResult:
+def elastic(request: ElasticRequest) -> ElasticResult:
     """Train a model with logical workers that share processes, and compare it with a process for each, bit for bit.
 
-    Processes run under torch.distributed.elastic's agent. `elastic.of` also takes ``announce``, which is told what
-    runs.
+    Processes run under torch.distributed.elastic's agent.
 
     Raises
     ------
@@ -53,8 +52,11 @@ def elastic(request: ElasticRequest, *, announce: Callable[[str], None] = lambda
     check(job)
     with tempfile.TemporaryDirectory(prefix="simcore-elastic-") as folder:
         place = Place(Path(folder), _checkpoint(request, Path(folder)))
-        ours = train_job(job, place, announce)
-        reference = train_reference(job, Path(folder), announce)
+        parts = len(plan) + 1  # the stages, and the reference
+        ours = train_job(job, place, lambda done: tell("stages trained", done, parts))
+        tell("stages trained", parts - 1, parts)
+        reference = train_reference(job, Path(folder))
+        tell("stages trained", parts, parts)
     return ElasticResult(
         request=request,
         stages=tuple(compare(job, ours, reference)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as of_dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from simcore.models.compute.sparse.noise import noise
 from simcore.models.compute.sparse.profiled import index_cost, outside, tile_table
 from simcore.models.compute.sparse.selection import select
 from simcore.models.compute.sparse.tiles import Product
+from simcore.progress import tracked
 
 if TYPE_CHECKING:
     from simcore.studies.kernel.request import BreakEvenRequest
@@ -49,9 +50,7 @@ class Compared:
     warnings: list[str] = of_dataclass(default_factory=list)
 
 
-def measured(
-    request: BreakEvenRequest, product: Product, block: tuple[int, int], announce: Callable[[str], None]
-) -> Compared:
+def measured(request: BreakEvenRequest, product: Product, block: tuple[int, int]) -> Compared:
     """Time the dense product once, and CSR, BSR and PIT's kernels at each sparsity.
 
     Raises
@@ -71,15 +70,13 @@ def measured(
     bench = Bench(device, product.dtype, request.repeats, BUDGET, fused)
     shape = product.m, product.n, product.k
     with current(device):
-        announce("dense")
         dense = dense_product(bench, shape)
         found = Compared(device_name(device), Timing(dense.seconds, dense.spread), dense.repeats)
         if dense.spread > NOISY:
             found.warnings.append(f"dense: measured with a spread above the bound of {NOISY:.0%}")
         notes: dict[str, list[str]] = {}
-        for sparsity in request.sparsities:
+        for sparsity in tracked(request.sparsities, "sparsities measured"):
             for row in products(bench, shape, block, sparsity, dense):
-                announce(f"{row['way']} {row['tile']} at {sparsity:.4g}")
                 if row["way"] != "dense":
                     _keep(found, row, notes)
     found.warnings.extend(f"{why} at {', '.join(dict.fromkeys(at))}" for why, at in notes.items())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from simcore.errors import InputError, field
 from simcore.models.compute.device import DTYPES, lacks
@@ -22,11 +21,11 @@ FORMATS = ["fp32", "tf32", "fp16", "bf16"]
 
 
 @study(BreakEvenRequest)
-def break_even(request: BreakEvenRequest, *, announce: Callable[[str], None] = lambda text: None) -> BreakEvenResult:
+def break_even(request: BreakEvenRequest) -> BreakEvenResult:
     """Compare sparse kernels with the dense product over sparsity: measured here, or predicted from a profile.
 
     CSR, BSR and PIT's kernels are measured; a profile holds PIT's alone. A difference inside the expected error is
-    called a tie. `break_even.of` also takes ``announce``, which is told what is measured.
+    called a tie.
 
     Raises
     ------
@@ -54,7 +53,7 @@ def break_even(request: BreakEvenRequest, *, announce: Callable[[str], None] = l
         if request.dtype not in FORMATS:
             raise lacks("torch's sparse products", request.dtype, FORMATS)
         request = request.resolved(device=request.device or "cpu")
-        found, packages = measured(request, product, (height, width), announce), ["numpy", "torch"]
+        found, packages = measured(request, product, (height, width)), ["numpy", "torch"]
     else:
         profile, packages = _profile(request), ["numpy"]
         hashes = {"profile": profile.sha256}

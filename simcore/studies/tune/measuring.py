@@ -88,7 +88,7 @@ class OfFunction:
     def __call__(self, cell: Cell) -> float | None:
         """Measure a cell, or return what the log has of it."""
         if cell not in self.kept:
-            tell(f"measuring {cell}", len(self.kept))
+            tell("cells measured", len(self.kept))
             self.kept[cell] = self._measured(cell)
             if self.log is not None:
                 write_atomic(self.log, cells_text(self.kept))

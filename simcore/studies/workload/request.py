@@ -24,3 +24,19 @@ class WorkloadRequest(Request):
         default=None, flag="--format", metavar="NAME", help="Format of FILE; by default its beginning decides."
     )
     keep_going: bool = option(default=False, help="Leave out rows that cannot run, and say how many.")
+
+
+class SynthesiseRequest(Request):
+    """A trace, and how many jobs are drawn that are like those in it."""
+
+    study = "workload synthesise"
+
+    like: str | Path = option(
+        default="", metavar="FILE", help="A trace of durations: simcore's own, or a public one. Needed."
+    )
+    jobs: int | None = option(default=None, least=1, metavar="N", help="How many jobs, at most 100,000,000. Needed.")
+    seed: int = option(default=0, least=0, help="Of the random numbers.")
+    file_format: str | None = option(
+        default=None, flag="--format", metavar="NAME", help="Format of FILE; by default its beginning decides."
+    )
+    keep_going: bool = option(default=False, help="Leave out rows that cannot run, and say how many.")
