@@ -24,6 +24,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "train": ("train", "gpt-1.3b", *GPUS, "--tp", "2", "--pp", "2", "--loop", "simulate", "--chunks", "1"),
     "train, a sweep": ("train", "gpt-1.3b", *GPUS, "--tp", "2", "--pp", "1", "--sweep", "global-batch=8,16"),
     "train, a workload": ("train", "2D", "400", "17B", "--chunks", "4"),
+    "share": ("share", "two.yaml", "--network", "2D", "--budget", "325"),
     "collective": ("collective", "all-reduce", "1MB", "--network", "Ring(4)@200GB/s,500ns", "--chunks", "4"),
     "evaluate": ("evaluate", "network-fig12", "--small"),
     "calibrate": ("calibrate", "--from", "table.csv", "--device", "t4", "--source", "me"),
@@ -59,6 +60,10 @@ b,1060,60,3,x,bob
 c,8200,7200,2,y,ann
 """
 NODES = "nodes: [{type: v100, gpus: 4, vc: x}, {type: v100, gpus: 4, vc: y}]\n"
+TWO = """jobs:
+- {name: first, workload: 17B, tp: 4, positions: [all, 0-7]}
+- {name: second, workload: 17B, tp: 4, positions: [all, 8-15]}
+"""
 SPACE = "batch: [8, 16]\nratio: [0, 1]\nparallel: [zero3]\nkernels: [sdpa]\n"
 
 
@@ -69,7 +74,7 @@ def write_inputs(folder: Path) -> None:
     texts["table.csv"] = "\n".join([test_measurements.HEADER, *test_measurements.ROWS]) + "\n"
     rows = test_collective_tables.rows(device="a100_80gb")
     texts["collectives.csv"] = "\n".join([test_collective_tables.HEADER, *rows]) + "\n"
-    texts |= {"jobs.csv": JOBS, "nodes.yaml": NODES, "few.yaml": SPACE}
+    texts |= {"jobs.csv": JOBS, "nodes.yaml": NODES, "few.yaml": SPACE, "two.yaml": TWO}
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     test_derived.write(folder)
@@ -80,11 +85,8 @@ def commands(
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Every command that runs something, those below others and beside them too."""
     context = click.Context(main)
-    below = (
-        {}
-        if not isinstance(group, click.Group)
-        else {n: group.get_command(context, n) for n in group.list_commands(context)}
-    )
+    names = group.list_commands(context) if isinstance(group, click.Group) else ()
+    below = {name: group.get_command(context, name) for name in names}
     for name, each in (below | getattr(group, "beside", {})).items():
         if not isinstance(each, click.Group):
             yield (*words, name), each
