@@ -6,7 +6,9 @@ rate, as published workloads do, and `Profiled` predicts from what was measured 
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from dataclasses import field as of_dataclass
 from typing import Protocol
 
 from simcore.errors import InputError, field
@@ -106,6 +108,7 @@ class Profiled:
     profile: KernelProfile
     dtype: str
     extrapolate: bool = True
+    _known: dict[Hashable, Prediction] = of_dataclass(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def launch(self) -> float | None:
@@ -126,9 +129,14 @@ class Profiled:
         InputError
             As `simcore.models.compute.predict.predict` does.
         """
-        dtype, shape = operator.dtype or self.dtype, dict(operator.shape)
-        share = cold_share(operator.operands, self.profile.device)
-        found = predict_between(self.profile, operator.kernel, dtype, shape, share, extrapolate=self.extrapolate)
+        dtype, share = operator.dtype or self.dtype, cold_share(operator.operands, self.profile.device)
+        key = operator.kernel, dtype, operator.shape, share
+        if key not in self._known:  # equal kernels stand at many places of a model
+            shape = dict(operator.shape)
+            self._known[key] = predict_between(
+                self.profile, operator.kernel, dtype, shape, share, extrapolate=self.extrapolate
+            )
+        found = self._known[key]
         beside = self._beside(operator)
         return replace(found, seconds=found.seconds + beside) if beside else found
 

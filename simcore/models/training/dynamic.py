@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from simcore.errors import InputError
 from simcore.models.compute.sparse.composed import tokens_of
 from simcore.models.compute.sparse.statistics import Bars, Lengths, Pattern, Routing, Window, Zeros
-from simcore.models.training.architecture import ALL_BIASES, Batch, Embedding, Experts, Run, Transformer
+from simcore.models.training.architecture import ALL_BIASES, Batch, Embedding, Experts, Run, Share, Transformer
 from simcore.models.training.functions import Activation, Functions, Norm, Positions
 from simcore.models.training.operators import Operation, Operator, OperatorList, Section
 from simcore.models.training.transformer import transformer_operators
@@ -119,17 +119,19 @@ def dynamic_operators(case: DynamicCase) -> OperatorList:
 
     - ``zeros`` of products: of the weights in a block, and of what ``feed_forward.down`` reads.
     - ``mask`` of an operator: `Routing` from ``feed_forward.dispatch`` to ``feed_forward.combine``, a `Window` or
-      `Bars` from ``attention.scores`` to ``attention.context``, and `Lengths` wherever tokens go.
+      `Bars` of the core of attention, and `Lengths` wherever tokens go.
 
-    The shapes are those of the dense model: padded sequences, every key, and experts that share the tokens evenly.
+    The shapes are those of the dense model: padded sequences, every key, and experts that share the tokens evenly. The
+    core of attention is one kernel, but for positions that are added to scores.
 
     Examples
     --------
     >>> listed = dynamic_operators(dynamic_cases(14, small=True)[0])
     >>> next(one for one in listed if one.path == "block.0.feed_forward.up").zeros
-    Zeros(height=64, width=32, sparsity=0.5, operand='b')
+    Zeros(height=64, width=32, sparsity=0.5, operand='b', indexed=True)
     """
-    listed = transformer_operators(case.model, case.batch)
+    fused = case.routing is None  # relative positions are added to scores, which one kernel does not do
+    listed = transformer_operators(case.model, case.batch, Share(fused=fused))
     activation = case.model.kinds.activation.value
     return OperatorList(
         tuple(
@@ -180,13 +182,12 @@ def _marked(case: DynamicCase, one: Operator, activation: str, section: Section)
         one = replace(one, zeros=case.activations)
     if one.path.startswith(_ROUTED) and case.routing is not None:
         return replace(one, mask=case.routing)
-    if one.path in _ATTENDED and section.path and case.pattern is not None:
+    if one.path == "attention.fused" and section.path and case.pattern is not None:
         return replace(one, mask=case.pattern)
     return one if case.lengths is None or one.operation is Operation.UPDATE else replace(one, mask=case.lengths)
 
 
 _ROUTED = ("feed_forward.experts.", "feed_forward.dispatch", "feed_forward.combine")
-_ATTENDED = ("attention.scores", "attention.softmax", "attention.context")
 
 _RELU = Functions(Norm.LAYER, Activation.RELU, Positions.LEARNED)
 

@@ -38,6 +38,7 @@ class Operation(StrEnum):
     SPLIT = "split"
     ATTENTION = "attention"
     GATED = "gated activation"
+    INDEX = "index"
 
 
 @dataclass(frozen=True)
@@ -259,11 +260,12 @@ def _gradient_zeros(zeros: Zeros) -> tuple[Zeros, Zeros]:
     """Return the zeros of a product's two gradients dA = dC B^T and dB = A^T dC.
 
     Where a weight B is sparse, dA multiplies with it, and dB is wanted where the mask keeps it. Where an activation A
-    is, dA is wanted where it is not zero, and dB multiplies with it.
+    is, dA is wanted where it is not zero, and dB multiplies with it. The forward pass has found the non-zeros.
     """
+    found = replace(zeros, indexed=False)
     if zeros.operand == "b":
-        return zeros.turned("b"), zeros.as_operand("c")
-    return zeros.as_operand("c"), zeros.turned("a")
+        return found.turned("b"), replace(found, operand="c")
+    return replace(found, operand="c"), found.turned("a")
 
 
 def _conv(one: Operator) -> Passes:
@@ -342,6 +344,11 @@ def _lookup(one: Operator) -> Passes:
     return Passes((_call(one),), (), (*cleared, KernelCall("scatter", one.shape)))
 
 
+def _index(one: Operator) -> Passes:
+    """Of positions that a mask keeps: nothing of them has a gradient."""
+    return Passes((_call(one),))
+
+
 def _update(one: Operator) -> Passes:
     return Passes(weight_gradient=(_call(one),))
 
@@ -369,6 +376,7 @@ _PASSES: Mapping[Operation, Callable[[Operator], Passes]] = {
     Operation.SPLIT: _split,
     Operation.ATTENTION: _attention,
     Operation.GATED: _gated,
+    Operation.INDEX: _index,
 }
 
 

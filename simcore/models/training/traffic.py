@@ -46,6 +46,8 @@ def moved_bytes(call: KernelCall, element: int) -> float:
         return element * conv_elements(sizes)
     if "rows" in sizes:  # rows of a table, read and written
         return 2 * sizes["rows"] * sizes["width"]
+    if "micro" in sizes:  # of an index, a byte for each that is looked at
+        return sizes["elements"] + sizes["partial"] + sizes["micro"]
     if "queries" in sizes:  # queries and keys, and as much again: output and values
         return 2 * element * sizes["batch"] * sizes["heads"] * (sizes["queries"] + sizes["keys"]) * sizes["width"]
     m, n, k = sizes["m"], sizes["n"], sizes["k"]

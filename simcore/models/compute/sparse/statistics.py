@@ -34,6 +34,8 @@ class Zeros:
         Probability that a block is zero, 0 to 1.
     operand : {'a', 'b', 'c'}
         Which matrix is sparse: activations are A, weights are B.
+    indexed : bool
+        Whether the product must find the non-zeros; a gradient uses what the forward pass found.
 
     Raises
     ------
@@ -50,6 +52,7 @@ class Zeros:
     width: int
     sparsity: float
     operand: Operand = "b"
+    indexed: bool = True
 
     def __post_init__(self) -> None:
         RandomMask(1, 1, self.height, self.width, self.sparsity)  # refuses what is impossible
@@ -64,13 +67,9 @@ class Zeros:
         Examples
         --------
         >>> Zeros(32, 1, 0.9).turned("a")
-        Zeros(height=1, width=32, sparsity=0.9, operand='a')
+        Zeros(height=1, width=32, sparsity=0.9, operand='a', indexed=True)
         """
-        return Zeros(self.width, self.height, self.sparsity, operand)
-
-    def as_operand(self, operand: Operand) -> Zeros:
-        """Return the zeros of the same matrix as another operand."""
-        return replace(self, operand=operand)
+        return replace(self, height=self.width, width=self.height, operand=operand)
 
 
 @dataclass(frozen=True)

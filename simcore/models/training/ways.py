@@ -1,0 +1,343 @@
+"""Three ways to run a model whose masks are known while it runs: densely, by the best library, and by PIT.
+
+`as_run` rewrites an operator list whose operators carry statistics into the operators that a way runs. What packs,
+gathers, scatters and finds the positions is among them, so their prices come from the kernels that every model has.
+Products with zeros in an operand stay as they are: `simcore.models.compute.sparse.operator_prices` chooses for each.
+
+- Lengths. Densely all positions are computed, and padding is filled with zeros. By PIT the rows that hold a token are
+  gathered once before the products that follow each other, and scattered behind them.
+- Experts. Densely each is padded to the fullest. By PIT each multiplies its own rows. The library has a grouped
+  product.
+- Attention. Densely every key is multiplied under a mask. By PIT a block of queries gathers the keys that it sees.
+
+Symbols: h `hidden`, e bytes per element.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import groupby
+
+from simcore.models.compute.sparse.statistics import Lengths, Pattern, Routing
+from simcore.models.training.operator_maker import sizes_of
+from simcore.models.training.operators import Operation, Operator, OperatorList, Section
+
+BLOCKS = (32, 128)
+"""Queries in a row block of packed attention, as in PIT's kernels of the CPU."""
+
+INDEX = "index"
+"""Last part of the path of what only finds positions."""
+
+
+class Way(StrEnum):
+    """How sparse operators run."""
+
+    DENSE = "dense"
+    LIBRARY = "library"
+    PIT = "pit"
+
+
+@dataclass(frozen=True)
+class Masked:
+    """What a model's masks share, beside the statistics of its operators.
+
+    Attributes
+    ----------
+    element : int
+        Bytes per element [B].
+    hidden : int
+        Columns of a row, h.
+    causal : bool
+        Whether a query sees no later token.
+    block : int
+        Queries in a row block of packed attention; 0 where attention stays dense.
+    """
+
+    element: int
+    hidden: int
+    causal: bool = True
+    block: int = BLOCKS[0]
+
+
+def as_run(listed: OperatorList, way: Way, masked: Masked) -> OperatorList:
+    """Return the operators that a way runs.
+
+    Parameters
+    ----------
+    listed : OperatorList
+        With statistics, see `simcore.models.training.dynamic.dynamic_operators`.
+    way : Way
+        How. A library that has nothing for a mask runs it densely.
+    masked : Masked
+        What the masks share.
+
+    Returns
+    -------
+    OperatorList
+        Without `mask`; `zeros` are kept by PIT alone.
+
+    Examples
+    --------
+    >>> from simcore.models.training.dynamic import dynamic_cases, dynamic_operators
+    >>> case = dynamic_cases(10, small=True)[0]
+    >>> run = as_run(dynamic_operators(case), Way.PIT, Masked(4, case.model.hidden, causal=False))
+    >>> query = next(one for one in run if one.path == "block.0.attention.query")
+    >>> int(query.size("m")), case.lengths.valid
+    (128, 128)
+    """
+    sections = []
+    for at, section in enumerate(listed.sections):
+        made = list(_section(section, way, masked))
+        if way is Way.PIT and section.path and not any(one.path for one in listed.sections[:at]):
+            found = tuple(_found_once(section, masked))  # all blocks share what the first one finds
+            sections.append(Section("", found))
+        sections.append(replace(section, operators=tuple(made)))
+    return OperatorList(tuple(one for one in sections if one.operators))
+
+
+def _section(section: Section, way: Way, masked: Masked) -> Iterator[Operator]:
+    """Yield the operators of a section as they run, runs of the same kind of mask at a time."""
+    for kind, some in groupby(_with_masking(section.operators), _kind):
+        held = list(some)
+        if kind == "core":
+            for one in held:
+                yield from _core(one, way, masked)
+        elif kind == "experts":
+            yield from _experts(held, way, masked)
+        elif kind == "tokens":
+            yield from _tokens(held, way, masked, around=not section.path)
+        else:
+            yield from (_pruned(one, way, masked) for one in held)
+
+
+def _with_masking(operators: Sequence[Operator]) -> Iterator[Operator]:
+    """Yield operators, before each product with a sparse weight the one that puts the zeros there."""
+    for one in operators:
+        if one.zeros is not None and one.zeros.operand == "b":
+            moved = math.ceil(one.weights * 9 / 4)  # a weight is read and written, and a byte of the mask read
+            yield _moving(f"{one.path}.masked", "mul", moved)
+        yield one
+
+
+def _kind(one: Operator) -> str:
+    if one.operation is Operation.ATTENTION and one.mask is not None:
+        return "core"
+    if isinstance(one.mask, Routing):
+        return "experts"
+    return "tokens" if isinstance(one.mask, Lengths) else ""
+
+
+def _pruned(one: Operator, way: Way, masked: Masked) -> Operator:
+    """Return an operator without its mask; by PIT it keeps its zeros."""
+    return replace(one, mask=None, zeros=one.zeros if way is Way.PIT else None)
+
+
+def _tokens(held: Sequence[Operator], way: Way, masked: Masked, around: bool) -> Iterator[Operator]:
+    """Yield operators of tokens: of all positions, or of those that hold one, with what packs and unpacks them."""
+    lengths = held[0].mask
+    assert isinstance(lengths, Lengths)
+    plain = [_pruned(one, way, masked) for one in held]
+    embeds = any(one.operation is Operation.LOOKUP for one in held)
+    positions, row = lengths.sequences * lengths.longest, masked.element * masked.hidden
+    products = [one for one in held if one.operation is Operation.LINEAR]
+    if embeds or not products:
+        yield from plain
+        return
+    first = held[0].path.rpartition(".")[0]
+    qkv = products[0].path.endswith(".query")
+    outer = sum(one.output for one in products) if qkv else products[-1].output
+    width = max(1, round(outer / positions))
+    if way is not Way.PIT:
+        yield from plain
+        yield _moving(f"{first}.fill", "copy", 2 * positions * width)
+        return
+    inputs = 1 if qkv or around else 2
+    for number in range(inputs):
+        yield _rows(f"{first}.pack{number}", "gather", lengths.valid, row)
+    yield from (packed(one, lengths) for one in plain)
+    if qkv:
+        yield _moving(f"{first}.joined", "copy", 2 * lengths.valid * width)
+    yield _moving(f"{first}.cleared", "copy", positions * width)
+    yield _rows(f"{first}.unpack", "scatter", lengths.valid, width)
+
+
+def packed(one: Operator, lengths: Lengths) -> Operator:
+    """Return an operator of tokens on the positions alone that hold one.
+
+    Examples
+    --------
+    >>> norm = Operator("layer_norm", (("bytes", 800), ("width", 10)), operation=Operation.NORM, saved=400.0)
+    >>> some = packed(norm, Lengths(((2, 1), (8, 1)), 10))
+    >>> some.size("bytes"), some.saved
+    (400, 200.0)
+    """
+    names = {"m", "bytes", "rows"}
+
+    def scaled(name: str, size: float) -> float:
+        return max(1, round(size * lengths.share)) if name in names else size
+
+    shape = tuple((name, scaled(name, size)) for name, size in one.shape)
+    share = lengths.share
+    return replace(one, shape=shape, work=one.work * share, saved=one.saved * share, output=one.output * share)
+
+
+def _core(one: Operator, way: Way, masked: Masked) -> Iterator[Operator]:
+    """Yield the core of attention: under a mask, or block by block of queries with the keys that it sees."""
+    seen = one.mask
+    assert seen is not None
+    assert not isinstance(seen, Routing)
+    dense = way is not Way.PIT or not masked.block
+    if isinstance(seen, Lengths) and dense:
+        yield _pruned(one, way, masked)
+        return
+    if dense:
+        assert not isinstance(seen, Lengths)
+        shape = tuple((name, seen.columns(int(size)) if name == "keys" else size) for name, size in one.shape)
+        yield replace(one, shape=shape, mask=None)
+        return
+    sizes = {name: int(size) for name, size in one.shape}
+    yield _moving(f"{one.path}.cleared", "copy", one.output)
+    for samples, queries, keys, hidden in visible(seen, sizes["batch"], sizes["queries"], masked):
+        yield from _visible(one, samples * sizes["heads"], queries, keys, sizes["width"], hidden, masked)
+
+
+def visible(seen: Lengths | Pattern, batch: int, sequence: int, masked: Masked) -> Iterator[tuple[int, int, int, bool]]:
+    """Yield blocks of queries: samples that share one, its queries, the keys that they see, and if pairs are hidden.
+
+    Parameters
+    ----------
+    seen : Lengths, Window or Bars
+        A mask of each sample, or one of all.
+    batch, sequence : int
+        Samples, and the positions of each.
+    masked : Masked
+        How many queries are in a block.
+
+    Examples
+    --------
+    >>> list(visible(Lengths(((40, 1),), 64), 1, 64, Masked(4, 64)))
+    [(1, 32, 32, True), (1, 8, 40, True)]
+    """
+    if not isinstance(seen, Lengths):
+        for start, keys in zip(range(0, sequence, masked.block), seen.kept(sequence, masked.block), strict=True):
+            yield batch, min(masked.block, sequence - start), keys, True
+        return
+    for length in seen.each:
+        for start in range(0, length, masked.block):
+            stop = min(start + masked.block, length)
+            yield 1, stop - start, stop if masked.causal else length, masked.causal
+
+
+def _visible(
+    one: Operator, heads: int, queries: int, keys: int, width: int, hidden: bool, masked: Masked
+) -> Iterator[Operator]:
+    """Yield what one block of queries computes in so many heads of all its samples."""
+    e, path = masked.element, one.path
+    scores = heads * queries * keys
+    yield _rows(f"{path}.queries", "gather", heads * queries, e * width)
+    yield _rows(f"{path}.keys", "gather", heads * keys, e * width)
+    yield _product(f"{path}.scores", Operation.SCORES, (queries, keys, width), heads, e)
+    yield _moving(f"{path}.scale", "mul", 2 * e * scores)
+    if hidden:
+        yield _moving(f"{path}.hide", "copy", 2 * e * scores)
+    softmax = (("bytes", 2 * e * scores), ("width", keys))
+    yield Operator("softmax", softmax, path=f"{path}.softmax", operation=Operation.ELEMENTWISE,
+                   saved=float(e * scores), output=float(e * scores))  # fmt: skip
+    yield _rows(f"{path}.values", "gather", heads * keys, e * width)
+    yield _product(f"{path}.context", Operation.CONTEXT, (queries, width, keys), heads, e)
+    yield _rows(f"{path}.unpack", "scatter", heads * queries, e * width)
+
+
+def _experts(held: Sequence[Operator], way: Way, masked: Masked) -> Iterator[Operator]:
+    """Yield the experts' products: padded in one batch, expert by expert, or in a grouped product."""
+    by_name = {one.path.rpartition(".")[2]: one for one in held}
+    routing = held[0].mask
+    assert isinstance(routing, Routing)
+    up, down = by_name["up"], by_name["down"]
+    inner, activation = int(up.size("n")), by_name["activation"]
+    e, h, tokens, path = masked.element, masked.hidden, routing.routed, up.path.rpartition(".")[0]
+    counts = routing.tokens
+    sorted_ = (("elements", 0), ("partial", 0), ("micro", tokens), ("found", len(counts)))
+    yield Operator("index-experts", sorted_, dtype="bool", path=f"{path}.{INDEX}", operation=Operation.INDEX)
+    yield _rows(f"{path}.pack", "gather", tokens, e * h)
+    rows = len(counts) * routing.fullest if way is Way.DENSE else tokens
+    if way is Way.DENSE:
+        yield _moving(f"{path}.cleared", "copy", e * rows * h)
+        yield _rows(f"{path}.padded", "scatter", tokens, e * h)
+    groups: Iterable[tuple[int, int]] = [(routing.fullest, len(counts))] if way is Way.DENSE else [
+        (count, 1) for count in counts if count
+    ]  # fmt: skip
+    of_each = 1 / len(counts)
+    for number, (count, batch) in enumerate(groups):
+        share = of_each * batch
+        yield replace(up, shape=sizes_of(count, inner, h, batch), work=2.0 * count * batch * inner * h, mask=None,
+                      weights=up.weights * share, vectors=up.vectors * share, saved=float(e * count * batch * h),
+                      output=float(e * count * batch * inner),
+                      after_input_gradient=None if number else up.after_input_gradient)  # fmt: skip
+        if way is not Way.LIBRARY or number == 0:
+            elements = rows if way is Way.LIBRARY else count * batch
+            yield _activation(activation, elements, inner, e)
+        yield replace(down, shape=sizes_of(count, h, inner, batch), work=2.0 * count * batch * inner * h, mask=None,
+                      weights=down.weights * share, vectors=down.vectors * share, output=float(e * count * batch * h),
+                      saved=float(e * count * batch * inner))  # fmt: skip
+    if way is Way.DENSE:
+        yield _rows(f"{path}.unpadded", "gather", tokens, e * h)
+    elif way is Way.PIT:
+        yield _moving(f"{path}.joined", "copy", 2 * e * tokens * h)
+    yield _moving(f"{path}.cleared_output", "copy", e * tokens * h)
+    yield _rows(f"{path}.unpack", "scatter", tokens, e * h)
+    yield replace(by_name["combine"], kernel="mul", mask=None)
+
+
+def _activation(one: Operator, rows: int, inner: int, element: int) -> Operator:
+    size = element * rows * inner
+    return replace(one, shape=(("bytes", 2 * size),), saved=float(size), output=float(size), mask=None)
+
+
+def _found_once(section: Section, masked: Masked) -> Iterator[Operator]:
+    """Yield what finds the positions that all blocks compute: tokens in a batch, and keys of each block of queries."""
+    for mask in dict.fromkeys(one.mask for one in section.operators):
+        if isinstance(mask, Lengths):
+            positions = mask.sequences * mask.longest
+            shape = (("elements", 0), ("partial", 0), ("micro", positions), ("found", mask.valid))
+            yield Operator("index-sequence", shape, dtype="bool", path=f"tokens.{INDEX}", operation=Operation.INDEX)
+    for one in section.operators if masked.block else ():
+        if one.operation is Operation.ATTENTION and one.mask is not None and not isinstance(one.mask, Routing):
+            yield from _visible_index(one, one.mask, masked)
+
+
+def _visible_index(one: Operator, mask: Lengths | Pattern, masked: Masked) -> Iterator[Operator]:
+    """Yield what finds the keys of each block of queries, and the pairs among them that stay hidden."""
+    sizes = {name: int(size) for name, size in one.shape}
+    queries = sizes["queries"]
+    keys = queries if isinstance(mask, Lengths) else mask.columns(queries)
+    samples = mask.sequences if isinstance(mask, Lengths) else 1
+    blocks = math.ceil(queries / masked.block)
+    shape = (("elements", queries * keys), ("partial", queries * keys), ("micro", blocks * keys), ("found", keys))
+    for _ in range(samples):
+        yield Operator("index", shape, dtype="bool", path=f"attention.{INDEX}", operation=Operation.INDEX)
+    for _, rows, seen, _ in visible(mask, 1, queries, masked):
+        for _step in range(8):
+            yield Operator("copy", (("bytes", 2 * rows * seen),), dtype="fp32", path=f"attention.{INDEX}",
+                           operation=Operation.INDEX)  # fmt: skip
+
+
+def _rows(path: str, kernel: str, rows: int, width: int) -> Operator:
+    """Return a gather or scatter of rows of so many bytes [B]."""
+    shape = (("rows", max(1, rows)), ("width", width))
+    return Operator(kernel, shape, path=path, operation=Operation.ROUTE, output=float(rows * width))
+
+
+def _moving(path: str, kernel: str, moved: float) -> Operator:
+    """Return an operator that moves so many bytes [B]."""
+    return Operator(kernel, (("bytes", max(1, math.ceil(moved))),), path=path, operation=Operation.ROUTE,
+                    output=moved / 2)  # fmt: skip
+
+
+def _product(path: str, operation: Operation, sizes: tuple[int, int, int], batch: int, element: int) -> Operator:
+    m, n, k = sizes
+    return Operator("gemm", sizes_of(m, n, k, batch), 2.0 * batch * m * n * k, path=path, operation=operation,
+                    saved=float(element * batch * k * (m + n)), output=float(element * batch * m * n))  # fmt: skip
