@@ -70,8 +70,23 @@ def by_loop(x: Tensor, weights: Tensor, order: Tensor, ends: Tensor) -> Tensor:
     return out
 
 
-def by_padding(x: Tensor, weights: Tensor, order: Tensor, ends: Tensor) -> Tensor:
-    """Multiply in one batch, every expert padded with zeros to the most tokens that one has; see `by_loop`."""
+def padded_by_expert(x: Tensor, order: Tensor, ends: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Pad every expert's tokens with zeros to the most tokens that one has.
+
+    Parameters
+    ----------
+    x : Tensor, shape (tokens, inner)
+        Tokens.
+    order, ends : Tensor
+        From `route`.
+
+    Returns
+    -------
+    padded : Tensor, shape (experts, most, inner)
+        Tokens of each expert, and zeros.
+    expert, slot : Tensor of int, shape (tokens,)
+        Where each token of `order` stands in it.
+    """
     import torch
 
     starts = torch.cat([ends.new_zeros(1), ends[:-1]])
@@ -81,6 +96,12 @@ def by_padding(x: Tensor, weights: Tensor, order: Tensor, ends: Tensor) -> Tenso
     slot = torch.arange(len(order), device=x.device) - starts[expert]
     padded = x.new_zeros(len(ends), longest, x.shape[1])
     padded[expert, slot] = x.index_select(0, order)
+    return padded, expert, slot
+
+
+def by_padding(x: Tensor, weights: Tensor, order: Tensor, ends: Tensor) -> Tensor:
+    """Multiply in one batch, every expert padded with zeros to the most tokens that one has; see `by_loop`."""
+    padded, expert, slot = padded_by_expert(x, order, ends)
     out = x.new_zeros(x.shape[0], weights.shape[2])
     out[order] = (padded @ weights)[expert, slot]
     return out
