@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simcore.studies.iteration import IterationRequest, IterationResult, iteration
     from simcore.studies.iteration.sweep import SweepRequest, SweepResult, sweep
     from simcore.studies.memory import MemoryRequest, MemoryResult, memory
+    from simcore.studies.messages import MessagesRequest, MessagesResult, messages
     from simcore.studies.model import ModelRequest, ModelResult, model
     from simcore.studies.optimize import OptimizeRequest, OptimizeResult, optimize
     from simcore.studies.rates import RatesRequest, RatesResult, rates
@@ -40,6 +41,8 @@ __getattr__, __dir__ = attach(
         "LoadedResult": "simcore.loading",
         "MemoryRequest": "simcore.studies.memory",
         "MemoryResult": "simcore.studies.memory",
+        "MessagesRequest": "simcore.studies.messages",
+        "MessagesResult": "simcore.studies.messages",
         "ModelRequest": "simcore.studies.model",
         "ModelResult": "simcore.studies.model",
         "OptimizeRequest": "simcore.studies.optimize",
@@ -71,6 +74,7 @@ __getattr__, __dir__ = attach(
         "iteration": "simcore.studies.iteration",
         "load": "simcore.loading",
         "memory": "simcore.studies.memory",
+        "messages": "simcore.studies.messages",
         "model": "simcore.studies.model",
         "optimize": "simcore.studies.optimize",
         "rates": "simcore.studies.rates",
@@ -98,6 +102,8 @@ __all__ = [
     "LoadedResult",
     "MemoryRequest",
     "MemoryResult",
+    "MessagesRequest",
+    "MessagesResult",
     "ModelRequest",
     "ModelResult",
     "OptimizeRequest",
@@ -130,6 +136,7 @@ __all__ = [
     "iteration",
     "load",
     "memory",
+    "messages",
     "model",
     "optimize",
     "rates",

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from simcore.models.network.cost import CostModel, LevelCost, cost_coefficients, network_cost
     from simcore.models.network.mapping import Groups, map_parallelism
     from simcore.models.network.measured import CollectiveProfile
+    from simcore.models.network.messages.fabric import Fabric, FabricLink, Routing
+    from simcore.models.network.messages.of_topology import fabric_of
+    from simcore.models.network.messages.program import Program, Send, checked
+    from simcore.models.network.messages.simulate import simulate_sends
     from simcore.models.network.nccl import Span
     from simcore.models.network.schedulers.base import CollectiveView, Scheduler
     from simcore.models.network.schedulers.registry import SCHEDULERS, scheduler
@@ -60,6 +64,8 @@ __getattr__, __dir__ = attach(
         "Convention": "simcore.models.network.conventions",
         "CostModel": "simcore.models.network.cost",
         "Dimension": "simcore.models.network.topology",
+        "Fabric": "simcore.models.network.messages.fabric",
+        "FabricLink": "simcore.models.network.messages.fabric",
         "GroupCollective": "simcore.models.network.simulation.rank_programs",
         "Groups": "simcore.models.network.mapping",
         "Job": "simcore.models.network.sharing.job",
@@ -69,16 +75,21 @@ __getattr__, __dir__ = attach(
         "LoggedTransfer": "simcore.models.network.simulation.log",
         "Network": "simcore.models.network.simulation.network",
         "Optimization": "simcore.models.network.chunks",
+        "Program": "simcore.models.network.messages.program",
         "RanksRun": "simcore.models.network.simulation.ranks",
+        "Routing": "simcore.models.network.messages.fabric",
         "SCHEDULERS": "simcore.models.network.schedulers.registry",
         "Scheduler": "simcore.models.network.schedulers.base",
+        "Send": "simcore.models.network.messages.program",
         "SharedRun": "simcore.models.network.sharing.jobs",
         "Span": "simcore.models.network.nccl",
         "Topology": "simcore.models.network.topology",
         "bounds": "simcore.models.network.bounds",
+        "checked": "simcore.models.network.messages.program",
         "collective_time": "simcore.models.network.collectives",
         "convention": "simcore.models.network.conventions",
         "cost_coefficients": "simcore.models.network.cost",
+        "fabric_of": "simcore.models.network.messages.of_topology",
         "map_parallelism": "simcore.models.network.mapping",
         "network_cost": "simcore.models.network.cost",
         "network_for": "simcore.readers.cluster_networks",
@@ -91,6 +102,7 @@ __getattr__, __dir__ = attach(
         "simulate": "simcore.models.network.sharing.jobs",
         "simulate_collective": "simcore.models.network.simulation.run",
         "simulate_ranks": "simcore.models.network.simulation.ranks",
+        "simulate_sends": "simcore.models.network.messages.simulate",
         "traffic": "simcore.models.network.collectives",
     },
 )
@@ -110,6 +122,8 @@ __all__ = [
     "Convention",
     "CostModel",
     "Dimension",
+    "Fabric",
+    "FabricLink",
     "GroupCollective",
     "Groups",
     "Job",
@@ -119,15 +133,20 @@ __all__ = [
     "LoggedTransfer",
     "Network",
     "Optimization",
+    "Program",
     "RanksRun",
+    "Routing",
     "Scheduler",
+    "Send",
     "SharedRun",
     "Span",
     "Topology",
     "bounds",
+    "checked",
     "collective_time",
     "convention",
     "cost_coefficients",
+    "fabric_of",
     "map_parallelism",
     "network_cost",
     "network_for",
@@ -140,5 +159,6 @@ __all__ = [
     "simulate",
     "simulate_collective",
     "simulate_ranks",
+    "simulate_sends",
     "traffic",
 ]

@@ -50,7 +50,8 @@ from simcore.readers.step_times import read_step_times
 from simcore.readers.timed_models import read_timed_models
 from simcore.readers.workloads import read_workload, read_workloads
 from simcore.readers.zoo import ROOT
-from simcore.studies.collective.inputs import parse_algorithms, parse_group, parse_size
+from simcore.studies.buffers import parse_size
+from simcore.studies.collective.inputs import parse_algorithms, parse_group
 from simcore.studies.inputs import parse_budget
 from simcore.studies.kernel.run import sizes
 from simcore.traces import easyscale, table

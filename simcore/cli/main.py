@@ -23,6 +23,7 @@ COMMANDS = {
     "optimize": ("simcore.cli.optimize", "Find the best split of a network's bandwidth, with a certificate."),
     "train": ("simcore.cli.train", "Simulate a training iteration on a network, chunk by chunk."),
     "collective": ("simcore.cli.collective", "Simulate a collective on a network, chunk by chunk."),
+    "messages": ("simcore.cli.messages", "Simulate a collective message by message, on shared links."),
     "share": ("simcore.cli.share", "Run several training jobs on one network: who slows whom."),
     "evaluate": (
         "simcore.cli.evaluate",

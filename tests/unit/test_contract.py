@@ -22,6 +22,7 @@ from simcore.studies.iteration import iteration
 from simcore.studies.iteration.sweep import sweep
 from simcore.studies.kernel import break_even, matmul
 from simcore.studies.memory import memory
+from simcore.studies.messages import messages
 from simcore.studies.model import model
 from simcore.studies.optimize import optimize
 from simcore.studies.profile import compare, derive, show, validate
@@ -53,6 +54,12 @@ CASES = {
     "trace-elastic": (
         trace,
         {"trace": "synthetic-elastic:jobs=30,load=0.9", "rates": "sc23-measured", "startup_delay": 5},
+    ),
+    "messages": (messages, {"collective": "all-to-all", "size": "1MiB", "network": NETWORK, "group": "0-3,64,9"}),
+    "messages-hashed": (
+        messages,
+        {"collective": "all-gather", "size": 4096, "network": "Switch(4)@nic=50GB/s x Switch(4)@nic/2", "seed": 3,
+         "algorithm": "direct", "routing": "hashed"},
     ),
     "collective": (collective, {"collective": "all-reduce", "size": "1MiB", "network": NETWORK}),
     "evaluate": (evaluate, {"target": "network-fig12", "small": True}),

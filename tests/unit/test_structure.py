@@ -104,7 +104,12 @@ def test_models_know_no_file_format_and_no_console():
 
 def test_a_study_knows_no_other_study():
     studies = {below_studies(m) for m in MODULES} - {None}
-    shared = {"simcore.studies.deployment", "simcore.studies.inputs", "simcore.studies.request"}
+    shared = {
+        "simcore.studies.buffers",
+        "simcore.studies.deployment",
+        "simcore.studies.inputs",
+        "simcore.studies.request",
+    }
     for study in studies - shared:
         others = [each for each in studies - shared if each != study]
         assert offenders([study], others) == set()
@@ -218,7 +223,7 @@ def test_modules_are_short_and_say_what_they_are(path):
 
 def test_the_public_surface():
     verbs = [
-        "collective", "evaluate", "iteration", "memory", "model", "optimize", "rates", "schedule", "search",
+        "collective", "evaluate", "iteration", "memory", "messages", "model", "optimize", "rates", "schedule", "search",
         "share", "sweep", "trace", "train", "tune", "validate", "verify", "workload",
     ]  # fmt: skip
     results = ["Evaluation", *(f"{verb.title()}Result" for verb in verbs if verb != "evaluate")]

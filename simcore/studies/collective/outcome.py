@@ -15,7 +15,7 @@ from simcore.models.network.schedulers.base import Scheduler
 from simcore.models.network.simulation.run import CollectiveRun
 from simcore.models.network.topology import Port, Topology
 from simcore.results import Result, Table
-from simcore.studies.collective.inputs import Buffers
+from simcore.studies.buffers import Buffers
 from simcore.studies.collective.request import CollectiveRequest
 
 _ROUNDING = 1e-9

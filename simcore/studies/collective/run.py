@@ -14,7 +14,8 @@ from simcore.models.network.conventions import convention
 from simcore.models.network.schedulers.registry import SCHEDULERS, scheduler, scheduler_file
 from simcore.models.network.simulation.run import simulate_collective
 from simcore.results import Provenance, versions
-from simcore.studies.collective.inputs import buffers, parse_algorithms, parse_group, parse_size
+from simcore.studies.buffers import buffers, parse_size
+from simcore.studies.collective.inputs import parse_algorithms, parse_group
 from simcore.studies.collective.request import CollectiveRequest
 from simcore.studies.collective.result import CollectiveResult
 from simcore.studies.inputs import check_chunks, check_count, part_hash, refuse_convention, resolve_network
