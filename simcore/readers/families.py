@@ -7,7 +7,7 @@ config: ``num_key_value_heads | this.heads`` is the field, or where that is abse
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field
 
 from simcore.errors import InputError, shortened
 from simcore.files import read_yaml
+from simcore.models.training.functions import Norm, Positions
 from simcore.readers import zoo
 from simcore.readers.quantities import Entry, QuantityError, Real, Strict
 from simcore.readers.read import InputFile, Read, read_entry
@@ -55,6 +56,13 @@ class _Tower(Strict):
     like: str
 
 
+class _Functions(Strict):
+    activation: Formula | None = None
+    norm: Norm | None = None
+    positions: Positions | None = None
+    types: Formula | None = None
+
+
 class _FamilyFile(Entry):
     like: str | None = None
     refused: str | None = None
@@ -62,6 +70,7 @@ class _FamilyFile(Entry):
     tower: _Tower | None = None
     sizes: dict[str, Formula] = Field(default_factory=dict)
     encoder: dict[str, Formula] = Field(default_factory=dict)
+    functions: _Functions = _Functions()
     front: list[_Projection] | None = None
     back: list[_Projection] | None = None
     encoder_front: list[_Projection] | None = None
@@ -78,6 +87,9 @@ class Family:
         Its ``model_type``.
     sizes, encoder : mapping of str to str
         Expressions by size, and those in which an encoder differs; no expressions for no encoder.
+    functions : mapping of str to str
+        What it computes element by element: expressions of ``activation`` and ``types``, words of ``norm`` and
+        ``positions``. What is not there follows from the sizes, see `Transformer.kinds`.
     front, back, encoder_front : tuple
         Products before the blocks and after them, and before those of the encoder.
     text : str or None
@@ -100,6 +112,7 @@ class Family:
     tower: tuple[str, str] | None
     ignored: frozenset[str]
     refused: str | None = None
+    functions: Mapping[str, str] = field(default_factory=dict)
 
     def fields(self) -> set[str]:
         """Return all fields that its expressions read, nested ones with dots.
@@ -110,6 +123,7 @@ class Family:
         ['head_dim', 'hidden_size']
         """
         formulas = [*self.sizes.values(), *self.encoder.values()]
+        formulas += [self.functions[name] for name in ("activation", "types") if name in self.functions]
         for one in (*self.front, *self.back, *self.encoder_front):
             formulas += [one.inputs, one.outputs, one.bias, one.norm, one.when, one.times]
         return {name for formula in formulas for name in fields_in(formula)}
@@ -159,6 +173,7 @@ def _family(path: Path, text: str) -> Family:
         tower=None if own.tower is None else (own.tower.config, own.tower.like),
         ignored=frozenset(name for one in chain for name in one.ignored),
         refused=own.refused,
+        functions=_merged(one.functions.model_dump(exclude_none=True) for one in chain),
     )
 
 

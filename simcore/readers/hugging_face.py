@@ -16,6 +16,7 @@ from simcore.errors import InputError
 from simcore.models.training.architecture import Biases, Embedding, Experts, Latent, Projection, Run, Transformer
 from simcore.readers.config_fields import check_fields, check_positions, flat
 from simcore.readers.families import Family, family_of
+from simcore.readers.family_functions import functions_of
 from simcore.readers.sizes import Sizes, shown
 
 ELEMENT = {"float32": 4, "float": 4, "float16": 2, "half": 2, "bfloat16": 2, "float64": 8}
@@ -115,7 +116,7 @@ def read_config(path: Path, fields: Mapping[str, Any]) -> Config:
     used = ("model_type", *named, *text_part, *reader.used, *dtype)
     mappings = {one.partition(".")[0] for one in used if "." in one}
     ignored = tuple(name for name, _ in flat(fields, mappings) if name not in used)
-    notes = tuple(_notes(family, fields, architecture, element))
+    notes = (*_notes(family, fields, architecture, element), *sorted(reader.unknown))
     return Config(architecture, kind, element, context or architecture.sequence, names, used, ignored, notes, format_)
 
 
@@ -157,6 +158,7 @@ class _Reader:
         around = {"head": _head(fields), "text": text or {}}
         self.sizes = Sizes(family.sizes, fields, path, around)
         self.inner = Sizes({**family.sizes, **family.encoder}, fields, path, around)
+        self.unknown: set[str] = set()
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -232,7 +234,8 @@ class _Reader:
             around=around,
             sequence=sizes.count("sequence"),
         )
-        return replace(model, runs=self._runs(sizes, model))
+        functions = functions_of(self.family, sizes, model.kinds, self.unknown)
+        return replace(model, runs=self._runs(sizes, model), functions=functions)
 
     def _outputs(self, sizes: Sizes, outputs: int | None) -> int | None:
         """Return the columns of the output layer; the architecture may have none, or classify sequences or tokens."""

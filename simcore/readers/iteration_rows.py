@@ -177,7 +177,7 @@ def _model(row: Row) -> Transformer:
         activation = Activation.GELU if "grok" in name else Activation.SILU
         return _llama(row, Functions(Norm.RMS, activation, Positions.ROTARY))
     if name.startswith("nemotron4"):
-        return replace(_llama(row, Functions(Norm.LAYER, Activation.RELU, Positions.ROTARY)), gated=False)
+        return replace(_llama(row, Functions(Norm.LAYER, Activation.SQUARED_RELU, Positions.ROTARY)), gated=False)
     return gpt(row, SAILOR_HEADS.get(row["model"]) if "sailor" in row["source"] else None)
 
 

@@ -145,8 +145,12 @@ class Sizes:
         return bool(value)
 
     def field(self, size: str) -> Any:
-        """Return what an expression gives, of any kind."""
-        return self._evaluated(self.formulas.get(size, "None"))[0]
+        """Return what a size's expression gives, of any kind."""
+        return self.evaluated(self.formulas.get(size, "None"))
+
+    def evaluated(self, formula: str) -> Any:
+        """Return what an expression gives, of any kind; None where the config leaves it open."""
+        return self._evaluated(formula)[0]
 
     def _evaluated(self, formula: str) -> tuple[Any, list[str]]:
         """Evaluate an expression; also return the fields that it read."""

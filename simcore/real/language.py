@@ -23,8 +23,18 @@ if TYPE_CHECKING:
 BUCKETS = 32
 """Relative positions that T5 tells apart."""
 
+
+class SquaredReLU(nn.Module):
+    """The square of what is above 0, as in Nemotron."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return it for each element."""
+        return functional.relu(x).square()
+
+
 ACTIVATIONS: Mapping[Activation, type[nn.Module]] = {
     Activation.GELU: nn.GELU, Activation.SILU: nn.SiLU, Activation.RELU: nn.ReLU,
+    Activation.SQUARED_RELU: SquaredReLU,
 }  # fmt: skip
 """What stands between the products of a feed-forward network."""
 

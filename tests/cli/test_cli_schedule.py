@@ -111,6 +111,11 @@ def test_what_a_list_of_layers_does_not_have_is_refused(capsys, more, said):
     assert said in refused(capsys, *WIDE, *more)
 
 
+def test_gelu_is_not_fused_in_opt_whose_activation_is_relu(capsys):
+    given = ("schedule", "opt-2.7b", "--gpus", "8", "--device", "v100-32gb", "--parallel", "tp=8", "--steps")
+    assert "the activation of opt-2.7b is relu: fuse_bias_activation" in refused(capsys, *given, "fuse_bias_gelu")
+
+
 def test_a_decoder_reads_other_tokens_than_its_encoder():
     given = ("schedule", "t5-3b", "--gpus", "8", "--device", "v100-32gb", "--parallel", "tp=8", "--json")
     lengths = ("--sequence", "512"), ("--sequence", "512", "--encoder-sequence", "1024"), ("--sequence", "1024")

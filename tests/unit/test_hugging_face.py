@@ -445,3 +445,31 @@ def test_what_looks_like_a_size():
         assert SHAPES.search(name)
     for name in ("rms_norm_eps", "rope_theta", "hidden_act", "bos_token_id"):
         assert not SHAPES.search(name)
+
+
+@pytest.mark.parametrize(
+    ("fields", "activation"),
+    [
+        (LLAMA, "silu"),
+        ({**LLAMA, "hidden_act": "gelu_new"}, "gelu"),
+        ({**LLAMA, "model_type": "nemotron"}, "relu2"),
+        (GEMMA2, "gelu"),
+        ({**LLAMA, "hidden_act": "mish"}, "silu"),
+    ],
+)
+def test_the_activation_is_that_of_the_config_or_of_its_family(fields, activation):
+    config = read(fields)
+    assert config.architecture.kinds.activation == activation
+    said = [note for note in config.notes if "mish" in note]
+    assert said == (["the activation 'mish' is not known: silu stands in"] if "mish" in fields.values() else [])
+
+
+@pytest.mark.parametrize(
+    ("model", "activation", "kernel"),
+    [("opt-2.7b", "relu", "relu"), ("t5-3b", "relu", "relu"), ("bert-xlarge", "gelu", "gelu")],
+)
+def test_operator_lists_have_the_activation_of_the_model(model, activation, kernel):
+    one = read_model(model).value
+    listed = operators_of(one.architecture, Batch(16, 1))
+    assert one.architecture.kinds.activation == activation
+    assert {each.kernel for each in listed if each.path.endswith(".activation")} == {kernel}

@@ -269,7 +269,7 @@ class _Make(OperatorMaker):
         gate = self.memory(f"{path}.gate", "add", 3 * kept, Operation.GATE, saved=2 * kept, output=kept)
         return (
             self.linear(path + ".up", self.h, width, Cut.COLUMNS, bias=bias, saved=saved, back=back, experts=experts),
-            self.memory(f"{path}.activation", "gelu", 2 * kept, saved=kept),
+            self.memory(f"{path}.activation", model.kinds.activation.kernel, 2 * kept, saved=kept),
             *((gate,) if model.gated else ()),
             self.linear(f"{path}.down", inner, self.h, Cut.ROWS, bias=bias, saved=kept, experts=experts),
         )

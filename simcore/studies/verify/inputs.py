@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from simcore.errors import InputError, field, unknown_name
 from simcore.models.training.architecture import Transformer
-from simcore.models.training.functions import Activation, Functions, Norm, Positions
 from simcore.models.training.schedule import Schedule
 from simcore.readers.models import read_model
 from simcore.readers.read import Read
@@ -21,12 +20,6 @@ FAMILIES = {
     "roberta": "roberta-xlarge", "t5": "t5-3b", "wideresnet": "wideresnet-2.4b",
 }  # fmt: skip
 """Models of Slapo's artifact by the names that it has for them."""
-
-FUNCTIONS = {
-    "bert": Functions(types=True), "roberta": Functions(types=True), "opt": Functions(activation=Activation.RELU),
-    "t5": Functions(Norm.RMS, Activation.RELU, Positions.RELATIVE),
-}  # fmt: skip
-"""What families compute element by element, where a model does not say."""
 
 
 @dataclass(frozen=True)
@@ -103,19 +96,10 @@ def _model(request: VerifyRequest) -> tuple[str, Transformer | WideSizes, str]:
     if model is None:
         raise unknown_name(field("model"), request.model, [*FAMILIES], "It has no torch module.")
     sizes = Sizes(request.blocks, request.heads, request.sequence, request.batch)
-    small = resized(_with_functions(model, "" if read.value.config is None else read.value.config.family), sizes)
+    small = resized(model, sizes)
     if request.dropout == "off":
         small = _without_dropout(small)
     return read.name, small, read.sha256
-
-
-def _with_functions(model: Transformer, family: str) -> Transformer:
-    """Return a model with the functions of its family, where its file does not say them."""
-    functions = FUNCTIONS.get(family)
-    if model.functions is not None or functions is None:
-        return model
-    encoder = None if model.encoder is None else _with_functions(model.encoder, family)
-    return replace(model, functions=functions, encoder=encoder)
 
 
 def _without_dropout(model: Transformer) -> Transformer:

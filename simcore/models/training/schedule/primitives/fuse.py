@@ -184,7 +184,8 @@ def _kind(run: Sequence[Operator]) -> tuple[str, Operation]:
     """Return the kernel whose speed a fused one has, and the operation whose backward pass moves as much."""
     operations = {one.operation for one in run}
     if operations <= {Operation.SUM, Operation.ELEMENTWISE}:
-        return "gelu", Operation.ELEMENTWISE
+        activations = [one.kernel for one in run if one.operation is Operation.ELEMENTWISE]
+        return next(iter(activations), "gelu"), Operation.ELEMENTWISE
     return ("gelu", Operation.GATED) if Operation.GATE in operations else ("dropout", Operation.DROPOUT)
 
 
