@@ -16,14 +16,14 @@ from simcore.models.network.transfers import transfer_legs
 from simcore.models.training.pipeline import (
     Pipeline,
     PipelineOrder,
-    boundary_sizes,
     bubble,
+    chunk_turns,
     run_pipeline,
-    stage_layers,
     turns,
 )
 from simcore.models.training.program import Axis
 from simcore.models.training.simulated import ChunkFabric, Settings, make_network
+from simcore.models.training.stage_cut import boundary_sizes, stage_layers
 from simcore.models.training.workload import Layer, Pass, Phase, Workload
 
 GPIPE, ONE = PipelineOrder.GPIPE, PipelineOrder.ONE_F_ONE_B
@@ -110,7 +110,7 @@ def test_weight_gradients_are_summed_once():
 
 def test_a_deadlock_names_the_stages_and_what_they_wait_for():
     def backwards(pipeline, stage):
-        order = list(turns(pipeline, stage))
+        order = list(chunk_turns(pipeline, stage))
         return iter(order[::-1] if stage == 0 else order)
 
     with pytest.raises(RunError) as stop:
@@ -243,3 +243,33 @@ def test_transfers_that_wait_for_each_other_leave_idle_links_to_a_collective():
     clock.run()
     assert [each.start for each in network.transfers] == [0.0, 7.0, 14.0, 21.0]
     assert done.value == pytest.approx(4 * 1.0 + 2.0)
+
+
+@pytest.mark.parametrize(("stages", "micro_batches", "chunks"), [(2, 4, 2), (4, 8, 2), (4, 8, 3), (3, 6, 2)])
+def test_an_interleaved_pipeline_has_a_bubble_that_chunks_divide(stages, micro_batches, chunks):
+    work = balanced(stages * chunks, forward=1.0, backward=2.0)
+    run = simulated(work, Pipeline(stages, micro_batches, chunks=chunks))
+    share = bubble(stages, micro_batches, chunks)
+    assert run.time == pytest.approx((1 + share) * 3.0 * chunks, rel=1e-9)  # a block has 3 s of all micro-batches
+
+
+def test_chunks_go_round_the_stages():
+    network = []
+    run = simulated(balanced(4, activations=4.0), Pipeline(2, 4, chunks=2), bandwidth=1.0, networks=network)
+    # 3 boundaries of 4 B forwards and backwards: parts 0 -> 1 and 2 -> 3 leave stage 1 forwards, 1 -> 2 stage 2
+    sent = [sum(leg.size for leg in each.transfers) for each in network]
+    assert sent == [2 * 4.0 + 4.0, 4.0 + 2 * 4.0]
+    assert run.time > simulated(balanced(4), Pipeline(2, 4, chunks=2)).time
+
+
+def test_uneven_stages_wait_for_the_longest():
+    # a block has 3 s in all; the long stage works all the time, but for the fill and the drain of a short one before it
+    assert simulated(balanced(4), Pipeline(2, 6, blocks=(1, 3))).time == pytest.approx(1 / 6 + 9.0 + 2 / 6)
+    assert simulated(balanced(4), Pipeline(2, 6, blocks=(3, 1))).time == pytest.approx(9.0)
+    with pytest.raises(InputError, match="stage_layers: found 3, 2, 5 blocks in 2 parts, expected 4 blocks"):
+        simulated(balanced(4), Pipeline(2, 6, blocks=(3, 2)))
+
+
+def test_chunks_go_with_one_order_alone():
+    with pytest.raises(InputError, match="2 in the order GPipe"):
+        Pipeline(2, 4, GPIPE, chunks=2)

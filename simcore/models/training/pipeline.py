@@ -14,14 +14,14 @@ from typing import Any
 from simpy.events import Event
 
 from simcore.engine import Clock
-from simcore.errors import InputError, field
-from simcore.models.network.collectives import Collective
-from simcore.models.network.mapping import Axis
+from simcore.errors import InputError
 from simcore.models.network.transfers import TransferLeg
 from simcore.models.training.execute import Log, Runner, Span, finish
-from simcore.models.training.program import Loop, PipelineOrder, Step, Writer, backward_order, blocks
+from simcore.models.training.parallel.orders import Kind, Pipelined, turns_of
+from simcore.models.training.program import Loop, PipelineOrder, Step, Writer, backward_order
 from simcore.models.training.repeated import BACK, ONWARDS, Lane, Repeated
 from simcore.models.training.simulated import ChunkFabric
+from simcore.models.training.stage_cut import boundary_sizes, stage_layers
 from simcore.models.training.workload import Pass, StagePipeline, Workload
 from simcore.progress import counter
 
@@ -38,16 +38,34 @@ class Pipeline:
         Micro-batches m of an iteration.
     order : PipelineOrder
         Who comes when.
+    chunks : int
+        Model chunks v of each stage, which take turns; more than one in the order 1F1B only. Chunk c of stage s is
+        part c p + s of the model.
+    blocks : tuple of int
+        Blocks of each part of the model; empty for as many in each.
     """
 
     stages: int
     micro_batches: int
     order: PipelineOrder = PipelineOrder.ONE_F_ONE_B
+    chunks: int = 1
+    blocks: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, value in (("stages", self.stages), ("micro-batches", self.micro_batches)):
+        counts = (("stages", self.stages), ("micro-batches", self.micro_batches), ("chunks", self.chunks))
+        for name, value in counts:
             if value < 1:
                 raise InputError(f"pipeline, {name}", str(value), "a whole number of at least 1")
+        if self.chunks > 1 and self.order is not PipelineOrder.ONE_F_ONE_B:
+            found = f"{self.chunks} in the order {self.order.value}"
+            raise InputError("pipeline, chunks", found, "one, or the order 1F1B", "Leave one of them out.")
+
+    @property
+    def words(self) -> str:
+        """For reports."""
+        if self.chunks > 1:
+            return f"{self.order.value} interleaved, {self.chunks} model chunks a stage"
+        return self.order.value
 
 
 def bubble(stages: int, micro_batches: int, interleaved: int = 1) -> float:
@@ -142,72 +160,21 @@ def turns(pipeline: Pipeline, stage: int) -> Iterator[tuple[bool, int]]:
     yield from ((False, i) for i in range(m - ahead, m))
 
 
-def stage_layers(workload: Workload, stages: int) -> list[range]:
-    """Cut a workload into stages of whole blocks, as many in each.
+def chunk_turns(pipeline: Pipeline, stage: int) -> Iterator[tuple[bool, int, int]]:
+    """Yield what a stage does: (forward or backward, micro-batch, model chunk of the stage).
 
-    Raises
-    ------
-    InputError
-        If the blocks cannot be shared out evenly.
+    Examples
+    --------
+    >>> found = chunk_turns(Pipeline(2, 2, chunks=2), 1)
+    >>> "".join(f"{'F' if forward else 'B'}{chunk}{i}" for forward, i, chunk in found)
+    'F00F01F10B10F11B11B00B01'
     """
-    ranges = blocks(workload, range(len(workload.layers)))
-    if len(ranges) % stages:
-        expected = f"a number of stages that divides the {len(ranges)} blocks of workload '{workload.name}'"
-        fits = ", ".join(str(each) for each in range(1, len(ranges) + 1) if len(ranges) % each == 0)
-        remedy = f"Choose one of {fits}"
-        if len(ranges) == 2:
-            remedy += (
-                ". The zoo's workloads hold two blocks of their model, as published; for more stages copy the entry to "
-                "a file with the model's real number in field 'layers'"
-            )
-        raise InputError(field("stages"), str(stages), expected, f"{remedy}.")
-    each = len(ranges) // stages
-    return [range(ranges[i * each].start, ranges[(i + 1) * each - 1].stop) for i in range(stages)]
-
-
-def boundary_sizes(workload: Workload, parts: Sequence[range]) -> list[float]:
-    """Return the bytes that an NPU of each stage but the last hands on, for the whole batch [B].
-
-    They are the activations of the stage's last layer. A layer file need not say them; then they are what the last
-    forward collective in a tensor-parallel group leaves on each NPU.
-
-    Parameters
-    ----------
-    workload : Workload
-        All layers.
-    parts : sequence of range
-        Layers of each stage.
-
-    Raises
-    ------
-    InputError
-        If neither is known.
-    """
-    sizes = []
-    for layers in parts[:-1]:
-        last = workload.layers[layers[-1]]
-        size = _left_by_collective(workload) if last.activations is None else last.activations
-        if size is None:
-            raise InputError(
-                f"workload '{workload.name}'",
-                f"layer '{last.name}' at the end of a stage, without the size of its activations",
-                "the bytes that go from stage to stage, or a forward collective that tells them",
-                "Add activations=BYTES at the end of the layer's line.",
-            )
-        sizes.append(size)
-    return sizes
-
-
-def _left_by_collective(workload: Workload) -> float | None:
-    """Return what the last forward collective leaves on each NPU [B]; None where there is none."""
-    phases = [layer.forward for layer in workload.layers if layer.forward.collective is not None]
-    phases = [phase for phase in phases if phase.group in {None, Axis.TENSOR}]
-    if not phases:
-        return None
-    last = phases[-1]
-    if last.collective is Collective.ALL_GATHER:
-        return last.size * workload.tp
-    return last.size / workload.tp if last.collective is Collective.REDUCE_SCATTER else last.size
+    if pipeline.chunks == 1:
+        yield from ((forward, i, 0) for forward, i in turns(pipeline, stage))
+        return
+    size = Pipelined(pipeline.stages, pipeline.micro_batches, pipeline.chunks)
+    for turn in turns_of("interleaved", size)[stage]:
+        yield turn.kind is Kind.FORWARD, turn.micro_batch, turn.chunk
 
 
 @dataclass(frozen=True)
@@ -221,7 +188,7 @@ class PipelineRun:
     logs : tuple of Log
         What an NPU of each stage did.
     in_flight : tuple of int
-        Most micro-batches whose activations each stage held at once.
+        Most micro-batches whose activations each stage held at once, in each model chunk counted by itself.
     """
 
     time: float
@@ -231,14 +198,14 @@ class PipelineRun:
 
 @dataclass
 class _Stage:
-    """One stage, with a mailbox for each micro-batch from either side."""
+    """One stage, with a mailbox for each model chunk and micro-batch from either side."""
 
     index: int
-    layers: range
+    parts: tuple[range, ...]
     runner: Runner
     fabric: ChunkFabric
-    activations: list[Event]
-    gradients: list[Event]
+    activations: list[list[Event]]
+    gradients: list[list[Event]]
     in_flight: int = 0
     most: int = 0
 
@@ -253,7 +220,7 @@ def run_pipeline(
     loop: Loop = Loop.SIMULATE,
     recompute: bool = True,
     compute_scale: float = 1.0,
-    order: Callable[[Pipeline, int], Iterator[tuple[bool, int]]] = turns,
+    order: Callable[[Pipeline, int], Iterator[tuple[bool, int, int]]] = chunk_turns,
 ) -> PipelineRun:
     """Simulate one iteration of a pipeline, one NPU per stage.
 
@@ -286,19 +253,22 @@ def run_pipeline(
     RunError
         If the turns lead to a deadlock.
     """
-    parts = stage_layers(workload, pipeline.stages)
-    boxes = [[clock.event() for _ in range(pipeline.micro_batches)] for _ in range(2 * len(parts))]
+    parts = stage_layers(workload, pipeline.stages * pipeline.chunks, pipeline.blocks, pipeline.chunks)
+    boxes = [[[clock.event() for _ in range(pipeline.micro_batches)] for _ in range(2)] for _ in parts]
     stages = [
-        _Stage(i, layers, Runner(clock, fabric, Log(f"stage {i + 1}")), fabric, boxes[2 * i], boxes[2 * i + 1])
-        for i, (layers, fabric) in enumerate(zip(parts, fabrics, strict=True))
-    ]
+        _Stage(
+            i, tuple(parts[i :: pipeline.stages]), Runner(clock, fabric, Log(f"stage {i + 1}")), fabric,
+            [box[0] for box in boxes[i :: pipeline.stages]], [box[1] for box in boxes[i :: pipeline.stages]],
+        )
+        for i, fabric in zip(range(pipeline.stages), fabrics, strict=True)
+    ]  # fmt: skip
     sizes = boundary_sizes(workload, parts)
     turns = [list(order(pipeline, stage.index)) for stage in stages]
     count = counter("turns of stages", sum(map(len, turns)))
     running = _Running(clock, workload, pipeline, stages, sizes, route, loop, recompute, compute_scale, count)
     logs = tuple(stage.runner.log for stage in stages)
     repeated = Repeated([running.lane(*each) for each in zip(stages, turns, strict=True)], count)
-    if repeated.applies() and repeated.run():
+    if pipeline.chunks == 1 and repeated.applies() and repeated.run():
         for stage, state in zip(stages, repeated.states, strict=True):
             stage.most, stage.fabric.network.ledger.events = state.most, repeated.events
     else:
@@ -324,77 +294,83 @@ class _Running:
     compute_scale: float
     count: Callable[[], None] | None
 
-    def program(self, stage: _Stage, order: Sequence[tuple[bool, int]]) -> Generator[Event, Any, None]:
+    def program(self, stage: _Stage, order: Sequence[tuple[bool, int, int]]) -> Generator[Event, Any, None]:
         """Take the turns of a stage."""
         m = self.pipeline.micro_batches
         writer = Writer(self.workload, self.loop, self.compute_scale / m, 1.0 / m)
-        last = max((number for number, (forward, _) in enumerate(order) if not forward), default=-1)
-        for number, (forward, i) in enumerate(order):
+        last = {chunk: number for number, (forward, _, chunk) in enumerate(order) if not forward}
+        for number, (forward, i, chunk) in enumerate(order):
+            part = chunk * self.pipeline.stages + stage.index
             if forward:
-                yield from self._activations(stage, i)
+                yield from self._activations(stage, part, i)
                 stage.in_flight += 1
                 stage.most = max(stage.most, stage.in_flight)
-                yield from stage.runner.run(step for layer in stage.layers for step in writer.forward(layer))
-                self._send(stage, 1, i)
+                yield from stage.runner.run(step for layer in stage.parts[chunk] for step in writer.forward(layer))
+                self._send(stage, part, 1, i)
             else:
-                yield from self._gradient(stage, i)
-                yield from stage.runner.run(self._backward(writer, stage, summed=number == last))
+                yield from self._gradient(stage, part, i)
+                summed = number == last[chunk]
+                yield from stage.runner.run(self._backward(writer, stage.parts[chunk], summed=summed))
                 stage.in_flight -= 1
-                self._send(stage, -1, i)
+                self._send(stage, part, -1, i)
             if self.count is not None:
                 self.count()
         yield from stage.runner.whole(writer.end())
 
-    def lane(self, stage: _Stage, order: Sequence[tuple[bool, int]]) -> Lane:
-        """Return a stage as turns that repeat."""
-        m, first = self.pipeline.micro_batches, stage.layers[0]
+    def lane(self, stage: _Stage, order: Sequence[tuple[bool, int, int]]) -> Lane:
+        """Return a stage of one model chunk as turns that repeat."""
+        m, layers = self.pipeline.micro_batches, stage.parts[0]
         scales = self.loop, self.compute_scale / m, 1.0 / m
 
         def steps(forward: bool) -> Iterator[Step]:
             writer = Writer(self.workload, *scales)
             if forward:
-                return (step for layer in stage.layers for step in writer.forward(layer))
-            return self._backward(writer, stage, summed=False)
+                return (step for layer in layers for step in writer.forward(layer))
+            return self._backward(writer, layers, summed=False)
 
         def last() -> tuple[Iterator[Step], Iterator[Step]]:
             writer = Writer(self.workload, *scales)
-            return self._backward(writer, stage, summed=True), writer.end()
+            return self._backward(writer, layers, summed=True), writer.end()
 
-        again = backward_order(self.workload, stage.layers, recompute=self.recompute)
+        again = backward_order(self.workload, layers, recompute=self.recompute)
         kind = (
-            tuple(replace(self.workload.layers[layer], name="") for layer in stage.layers),
-            tuple((layer - first, recomputed) for layer, recomputed in again),
+            tuple(replace(self.workload.layers[layer], name="") for layer in layers),
+            tuple((layer - layers[0], recomputed) for layer, recomputed in again),
         )
-        legs = {}
-        for channel, step in ((ONWARDS, 1), (BACK, -1)):
-            there = stage.index + step
-            inside = 0 <= there < len(self.stages)
-            legs[channel] = self.route(stage.index, there, self._size(stage.index, there)) if inside else ()
-        return Lane(stage.index, stage.layers, order, stage.fabric, stage.runner.log, kind, steps, last, legs)
+        legs = {channel: self._legs(stage.index, step) for channel, step in ((ONWARDS, 1), (BACK, -1))}
+        turns = [(forward, i) for forward, i, _ in order]
+        return Lane(stage.index, layers, turns, stage.fabric, stage.runner.log, kind, steps, last, legs)
 
-    def _size(self, here: int, there: int) -> float:
-        """Return the bytes of a message between neighbours [B]."""
-        return self.sizes[min(here, there)] / self.pipeline.micro_batches
+    def _legs(self, part: int, step: int) -> Sequence[TransferLeg]:
+        """Return the route of a message from a part of the model to a neighbour; none beyond the ends."""
+        there, stages = part + step, self.pipeline.stages
+        if not 0 <= there <= len(self.sizes):
+            return ()
+        return self.route(part % stages, there % stages, self.sizes[min(part, there)] / self.pipeline.micro_batches)
 
-    def _backward(self, writer: Writer, stage: _Stage, *, summed: bool) -> Iterator[Step]:
-        for layer, again in backward_order(self.workload, stage.layers, recompute=self.recompute):
+    def _backward(self, writer: Writer, layers: range, *, summed: bool) -> Iterator[Step]:
+        for layer, again in backward_order(self.workload, layers, recompute=self.recompute):
             yield from writer.forward(layer, Pass.RECOMPUTE) if again else writer.backward(layer, summed=summed)
 
-    def _activations(self, stage: _Stage, micro_batch: int) -> Generator[Event, Any, None]:
-        if stage.index > 0:
-            what = f"the activations of micro-batch {micro_batch + 1} from stage {stage.index}"
-            yield from stage.runner.receive(stage.activations[micro_batch], what, stage.layers[0], Pass.FORWARD)
+    def _activations(self, stage: _Stage, part: int, micro_batch: int) -> Generator[Event, Any, None]:
+        if part > 0:
+            chunk, before = part // self.pipeline.stages, (part - 1) % self.pipeline.stages
+            what = f"the activations of micro-batch {micro_batch + 1} from stage {before + 1}"
+            box = stage.activations[chunk][micro_batch]
+            yield from stage.runner.receive(box, what, stage.parts[chunk][0], Pass.FORWARD)
 
-    def _gradient(self, stage: _Stage, micro_batch: int) -> Generator[Event, Any, None]:
-        if stage.index < len(self.stages) - 1:
-            what = f"the gradient of micro-batch {micro_batch + 1} from stage {stage.index + 2}"
-            yield from stage.runner.receive(stage.gradients[micro_batch], what, stage.layers[-1], Pass.INPUT_GRADIENT)
+    def _gradient(self, stage: _Stage, part: int, micro_batch: int) -> Generator[Event, Any, None]:
+        if part < len(self.sizes):
+            chunk, after = part // self.pipeline.stages, (part + 1) % self.pipeline.stages
+            what = f"the gradient of micro-batch {micro_batch + 1} from stage {after + 1}"
+            box = stage.gradients[chunk][micro_batch]
+            yield from stage.runner.receive(box, what, stage.parts[chunk][-1], Pass.INPUT_GRADIENT)
 
-    def _send(self, stage: _Stage, step: int, micro_batch: int) -> None:
-        there = stage.index + step
-        if not 0 <= there < len(self.stages):
+    def _send(self, stage: _Stage, part: int, step: int, micro_batch: int) -> None:
+        if not 0 <= part + step <= len(self.sizes):
             return
-        box = self.stages[there].activations if step == 1 else self.stages[there].gradients
-        what = f"{'activations' if step == 1 else 'gradient'} of micro-batch {micro_batch + 1} to stage {there + 1}"
-        legs = self.route(stage.index, there, self._size(stage.index, there))
-        stage.fabric.send(legs, ONWARDS if step == 1 else BACK, what, box[micro_batch])
+        chunk, to = divmod(part + step, self.pipeline.stages)
+        boxes = self.stages[to].activations if step == 1 else self.stages[to].gradients
+        what = f"{'activations' if step == 1 else 'gradient'} of micro-batch {micro_batch + 1} to stage {to + 1}"
+        channel = ONWARDS if step == 1 else BACK
+        stage.fabric.send(self._legs(part, step), channel, what, boxes[chunk][micro_batch])

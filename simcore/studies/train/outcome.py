@@ -45,8 +45,8 @@ class PipelineReport:
 
     @property
     def ideal_bubble(self) -> float:
-        """Share of the work that the fill and the drain of a balanced pipeline take: (p - 1) / m."""
-        return bubble(self.pipeline.stages, self.pipeline.micro_batches)
+        """Share of the work that the fill and the drain of a balanced pipeline take: (p - 1) / (m v)."""
+        return bubble(self.pipeline.stages, self.pipeline.micro_batches, self.pipeline.chunks)
 
     @property
     def transfers(self) -> tuple[float, ...]:

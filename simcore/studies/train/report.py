@@ -119,10 +119,12 @@ def _pipeline(result: TrainOutcome) -> Iterator[tuple[str, str]]:
     transfers = ", ".join(format_si(waited, "s") for waited in report.transfers)
     without = format_si(report.without_transfers, "s", 7)
     cut = report.pipeline
-    yield "pipeline", f"{cut.stages} stages, {cut.micro_batches} micro-batches, {cut.order.value}"
+    uneven = f", blocks {', '.join(map(str, cut.blocks))}" if cut.blocks else ""
+    yield "pipeline", f"{cut.stages} stages, {cut.micro_batches} micro-batches, {cut.words}{uneven}"
     yield "idle per stage", f"{idle}; a balanced pipeline: {report.ideal_bubble:.2%} of the work"
     yield "transfers per stage", f"{transfers}; without them the iteration takes {without}"
-    yield "micro-batches in flight", ", ".join(map(str, report.in_flight))
+    each = "micro-batches in flight" if cut.chunks == 1 else "passes of chunks in flight"
+    yield each, ", ".join(map(str, report.in_flight))
 
 
 def _references(result: TrainOutcome) -> Iterator[tuple[str, str]]:

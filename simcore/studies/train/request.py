@@ -98,6 +98,12 @@ class TrainRequest(DeploymentRequest):
         default=None, least=1, help="Micro-batches, a divisor of the batch; by default up to four per stage."
     )
     order: str = option(default="1F1B", choices=PipelineOrder, help="Order of micro-batches.")
+    vp: int | None = option(
+        default=None, least=1, help="Model chunks of each pipeline stage, interleaved; 1 if not given."
+    )
+    stage_layers: Sequence[int] | str | None = option(
+        default=None, metavar="N,N,...", help="Blocks of each stage, or model chunk, where they are uneven."
+    )
 
     def __post_init__(self) -> None:
         if str(self.convention).lower() == ASTRA_SIM_2_AWARE.name:

@@ -59,6 +59,8 @@ class TrainResult(TrainOutcome):
                 "stages": self.pipeline.pipeline.stages,
                 "micro_batches": self.pipeline.pipeline.micro_batches,
                 "order": self.pipeline.pipeline.order.value,
+                "chunks": self.pipeline.pipeline.chunks,
+                "blocks": list(self.pipeline.pipeline.blocks),
                 "ideal_bubble": self.pipeline.ideal_bubble,
                 "idle": list(self.pipeline.idle(self.time)),
                 "transfers": list(self.pipeline.transfers),
@@ -123,7 +125,7 @@ class TrainResult(TrainOutcome):
         how = f"loop {request.loop}, {self.schedule}, {request.convention}"
         if self.pipeline is not None:
             cut = self.pipeline.pipeline
-            how += f", {cut.stages} stages, {cut.micro_batches} micro-batches, {cut.order.value}"
+            how += f", {cut.stages} stages, {cut.micro_batches} micro-batches, {cut.words}"
         if self.profile:
             how += f", profile {self.profile}"
         figure = draw(self.dimensions, parts, self.bound)

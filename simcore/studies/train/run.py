@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Real
 
@@ -20,6 +20,7 @@ from simcore.models.training.program import Loop, PipelineOrder
 from simcore.models.training.simulated import IterationRun, Settings
 from simcore.models.training.terms import terms_of_workload
 from simcore.models.training.workload import Workload
+from simcore.numerals import parse_whole
 from simcore.readers.network_string import NetworkSpec
 from simcore.readers.networks import read_network
 from simcore.readers.read import Read
@@ -237,14 +238,34 @@ def _pipeline(request: TrainRequest) -> Pipeline | None:
     if stages > 1 and request.communicator is not None:
         found = f"{stages} pipeline stages beside it"
         raise InputError(field("communicator"), found, "one or the other", "Leave one out.")
-    alone = {"micro_batches": micro_batches, "order": None if order is PipelineOrder.ONE_F_ONE_B else order.value}
+    alone = {
+        "micro_batches": micro_batches,
+        "order": None if order is PipelineOrder.ONE_F_ONE_B else order.value,
+        "vp": request.vp,
+        "stage_layers": request.stage_layers,
+    }
     for name, value in alone.items():
         if stages == 1 and value is not None:
             found = f"{value} with one stage"
             raise InputError(field(name), found, "it only with a pipeline", f"Add {field('stages')}.")
     if stages == 1:
         return None
-    return Pipeline(stages, 4 * stages if micro_batches is None else micro_batches, order)
+    chunks = request.vp or 1
+    if chunks > 1 and order is not PipelineOrder.ONE_F_ONE_B:
+        found = f"{chunks} in the order {order.value}"
+        raise InputError(
+            field("vp"), found, f"the order {PipelineOrder.ONE_F_ONE_B.value}", f"Leave {field('vp')} out."
+        )
+    uneven = _uneven(request.stage_layers)
+    return Pipeline(stages, 4 * stages if micro_batches is None else micro_batches, order, chunks, uneven)
+
+
+def _uneven(given: Sequence[int] | str | None) -> tuple[int, ...]:
+    """Return the blocks of each stage or model chunk, empty where they are even."""
+    if given is None:
+        return ()
+    words = given.split(",") if isinstance(given, str) else given
+    return tuple(parse_whole(str(word).strip(), field("stage_layers"), "whole numbers such as 10,14") for word in words)
 
 
 def _in_micro_batches(pipeline: Pipeline, request: TrainRequest, workload: Workload) -> Pipeline:
