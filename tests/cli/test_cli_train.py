@@ -229,10 +229,10 @@ def test_a_schedule_that_the_convention_does_not_know_is_told_to_have_had_no_eff
 
 
 def test_conventions_that_train_takes_are_listed(capsys):
-    assert "expected one of physical, astra-sim, astra-sim-2.\n" in refusal(
+    assert "expected one of physical, astra-sim, astra-sim-2, astra-sim-2-2023.\n" in refusal(
         capsys, "4D", "325", "1T", "--convention", "foo"
     )
-    assert "Use physical, astra-sim or astra-sim-2." in refusal(
+    assert "astra-sim-2 or astra-sim-2-2023." in refusal(
         capsys, "4D", "325", "1T", "--convention", "ASTRA-sim-2-aware"
     )
 
@@ -427,7 +427,10 @@ def test_a_directory_of_results_is_the_same_twice(tmp_path):
         (["1T", "--network", FOUR, "--split", "optimal"], "Leave --split out."),
         (["4D", "325", "1T", "--loop", "Foo"], "NoOverlap, Overlap, simulate"),
         (["4D", "325", "1T", "--schedule", "thems"], "Did you mean 'themis'?"),
-        (["4D", "325", "1T", "--convention", "astra-sim-2-aware"], "Use physical, astra-sim or astra-sim-2."),
+        (
+            ["4D", "325", "1T", "--convention", "astra-sim-2-aware"],
+            "astra-sim-2 or astra-sim-2-2023.",
+        ),
         (["4D", "325", "1T", "--chunks", "0"], "--chunks: found 0"),
         (["4D", "325", "1T", "--compute-scale", "nan"], "a number above 0"),
         (["4D", "325", "1T", "--compute-scale", "-1"], "found -1.0, expected a number above 0"),

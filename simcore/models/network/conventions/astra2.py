@@ -15,7 +15,7 @@ class AstraSim2(WholeNanoseconds):
 
     With its model of congestion messages wait for links, one by one: `by_message`. What followed is ASTRA-sim since
     March 2024: where chunks do not divide a buffer, the last one is sent as a whole one too. Before, and in 1.0, it
-    was as large as what was left.
+    was as large as what was left: `whole_rest` is false then.
 
     Examples
     --------
@@ -32,6 +32,7 @@ class AstraSim2(WholeNanoseconds):
     per_step: ClassVar[int] = 10
     per_phase: ClassVar[int] = 10
     ring_directions: ClassVar[int] = 2
+    whole_rest: bool = True
 
     def cut(self, size: float, chunks: int) -> Sequence[float]:
         """Return chunks of ``floor(size / chunks)`` whole bytes; what is left is sent as one more of these.
@@ -41,9 +42,12 @@ class AstraSim2(WholeNanoseconds):
         >>> ASTRA_SIM_2.cut(11, 4)
         [2, 2, 2, 2, 2, 2]
         """
+        if not self.whole_rest:
+            return super().cut(size, chunks)
         chunk = max(1, int(size) // chunks)
         return [chunk] * -(-int(size) // chunk)
 
 
 ASTRA_SIM_2 = AstraSim2("astra-sim-2")
+ASTRA_SIM_2_2023 = AstraSim2("astra-sim-2-2023", whole_rest=False)
 ASTRA_SIM_2_AWARE = AstraSim2("astra-sim-2-aware", by_message=True)
