@@ -1,10 +1,11 @@
 """Whole transformer layers, step by step of a training schedule, beside what kernels of a profile say of them.
 
     simcore calibrate --suite slapo -o slapo.json
-    python benchmarks/slapo_layers.py slapo.json [-o layers.json] [--device cpu|cuda] [--rounds N]
+    python benchmarks/slapo_layers.py slapo.json [-o layers.json] [--device cpu|cuda] [--rounds N] [--shapes BxSxH,...]
 
-Four shapes and five steps each: eager, attention in one kernel, one product for Q, K and V, fused kernels (Inductor),
-and a recomputed layer. Layers run forward and back. No fit ever sees one. On a CPU it is the CPU time of one thread.
+Four shapes, or those given, and five steps each: eager, attention in one kernel, one product for Q, K and V, fused
+kernels (Inductor), and a recomputed layer. Layers run forward and back. No fit ever sees one. On a CPU it is the CPU
+time of one thread.
 All layers run in rounds one after another, as other load comes in bursts; the lower quartile of the rounds' medians
 counts. Prints each layer with its prediction, the mean of the absolute relative errors and the load of the machine.
 Exits with 1 above the goal.
@@ -138,6 +139,12 @@ def measured(layer: Layer, x: torch.Tensor) -> float:
     return statistics.median(times)
 
 
+def parsed(text: str) -> tuple[int, int, int]:
+    """Return the sizes of a text such as ``1x384x256``."""
+    sequences, tokens, hidden = map(int, text.split("x"))
+    return sequences, tokens, hidden
+
+
 def main() -> None:
     """Measure all layers, and print them beside their predictions."""
     parser = argparse.ArgumentParser()
@@ -145,12 +152,14 @@ def main() -> None:
     parser.add_argument("-o", type=Path)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--shapes", help="sequences x tokens x hidden size, such as 1x384x256,2x256x256")
     given = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)
     profile, load = read_profile(given.profile).value, os.getloadavg()[0]
     layers = []
-    for shape in SHAPES[given.device.partition(":")[0]]:
+    usual = SHAPES[given.device.partition(":")[0]]
+    for shape in map(parsed, given.shapes.split(",")) if given.shapes else usual:
         for level in range(len(STEPS)):
             layer = Layer(shape[2], level).to(given.device)
             layers.append((shape, level, layer, torch.randn(shape, device=given.device, requires_grad=True)))

@@ -153,6 +153,7 @@ OF_TORCH = {
     "simcore.real.schedule.paths",
     "simcore.real.schedule.replace",
     "simcore.real.schedule.shard",
+    "simcore.real.schedule.shard_own",
     "simcore.real.schedule.steps",
     "simcore.real.schedule.traced",
     "simcore.real.sparse.attention",
@@ -165,6 +166,7 @@ OF_TORCH = {
     "simcore.real.sparse.products",
     "simcore.real.verify.built",
     "simcore.real.verify.compare",
+    "simcore.real.verify.own_stages",
     "simcore.real.verify.run",
     "simcore.real.verify.stages",
 }

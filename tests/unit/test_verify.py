@@ -16,9 +16,12 @@ from simcore.models.training.traffic import all_calls, totals  # noqa: E402
 from simcore.readers.models import read_model  # noqa: E402
 from simcore.real.convolutional import WideResNet  # noqa: E402
 from simcore.real.language import language_model  # noqa: E402
+from simcore.real.parallel import fake_ranks  # noqa: E402
 from simcore.real.schedule import fuse  # noqa: E402
 from simcore.real.schedule.registry import OF_RANKS, TRANSFORMS  # noqa: E402
+from simcore.real.verify import launch  # noqa: E402
 from simcore.real.verify.finding import Finding, merged  # noqa: E402
+from simcore.real.verify.run import run  # noqa: E402
 from simcore.studies.verify.inputs import FAMILIES, inputs_of  # noqa: E402
 from simcore.studies.verify.request import VerifyRequest  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
@@ -327,6 +330,99 @@ def test_a_module_of_the_users_own(tmp_path):
         verify(f"{tmp_path}/my.py:build", steps="sdpa")
     with pytest.raises(InputError, match="the path of a module"):
         verify(f"{tmp_path}/my.py:build", steps="layers.*:checkpoint")
+
+
+SPREAD = """
+import torch
+from torch import nn
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rows, self.norm = nn.Embedding(24, 12), nn.LayerNorm(12)
+        self.up, self.down = nn.Linear(12, 24), nn.Linear(24, 12)
+        self.layers = nn.ModuleList([nn.Linear(12, 12) for _ in range(3)])
+
+    def forward(self, numbers):
+        x = self.rows(numbers)
+        x = x + self.down(nn.functional.gelu(self.up(self.norm(x))))
+        for layer in self.layers:
+            x = x + layer(x)
+        return x
+
+
+def build():
+    return Network(), torch.randint(24, (12, 5))
+
+
+def tied():
+    module = nn.Sequential(nn.Linear(12, 12), nn.GELU(), nn.Linear(12, 12))
+    module[2].weight = module[0].weight
+    return module, torch.randn(12, 12)
+
+"""
+PAIR = "up:shard=columns,down:shard=rows"
+
+
+@gloo
+@pytest.mark.parametrize(
+    ("ranks", "steps"),
+    [
+        (3, f"{PAIR},rows:shard,sync,layers.*:checkpoint"),
+        (4, f"{PAIR},up:sync,down:sync"),
+        (3, "layers.0:cut,layers.2:cut,layers.1:checkpoint"),
+    ],
+    ids=["tables too", "four ranks", "stages"],
+)
+def test_a_module_of_the_users_own_is_spread_over_ranks(tmp_path, ranks, steps):
+    (tmp_path / "my.py").write_text(SPREAD)
+    result = verify(f"{tmp_path}/my.py:build", steps=steps, ranks=ranks, precision="fp64")
+    assert result.equal, result.difference
+    assert len(result.verified.findings) == 15  # output, rows, and 13 parameters
+    assert result.verified.missing == ()
+
+
+@gloo
+def test_a_sum_that_a_module_of_the_users_own_lacks_is_found(tmp_path):
+    (tmp_path / "my.py").write_text(SPREAD)
+    result = verify(f"{tmp_path}/my.py:build", steps=f"{PAIR},down:sync", ranks=3, precision="fp64")
+    assert not result.equal
+    assert "norm" in result.first.name or "rows" in result.first.name
+
+
+@pytest.mark.parametrize(
+    ("name", "ranks", "steps", "message"),
+    [
+        ("build", 3, "up:shard,sync", "expected shard=columns or shard=rows"),
+        ("build", 3, "shard,sync", "without a path"),
+        ("build", 3, "norm:shard=rows", "norm is a LayerNorm"),
+        ("build", 3, "upp:shard=rows", "Did you mean up?"),
+        ("build", 3, "up:shard=across", "columns or rows"),
+        ("build", 3, f"{PAIR},norm:sync", "nothing is sharded"),
+        ("build", 5, f"{PAIR},sync", "a divisor of 24"),
+        ("build", None, f"{PAIR},sync", "a degree to cut by"),
+        ("tied", 3, "0:shard=columns,sync", "are those of 2 too"),
+        ("build", 2, "cut=1+1", "cut with the path of one module"),
+        ("build", 2, "layers.*:cut", "cut with the path of one module"),
+        ("build", 2, "layer.1:cut", "Did you mean layers.*?"),
+        ("build", 4, "layers.1:cut", "2, one for each stage"),
+        ("build", 6, f"layers.1:cut,{PAIR},sync", "2, one for each stage"),
+    ],
+)
+def test_what_cannot_be_spread_is_refused(tmp_path, monkeypatch, name, ranks, steps, message):
+    (tmp_path / "my.py").write_text(SPREAD)
+    monkeypatch.setattr(launch, "_on_ranks", refusal)
+    with pytest.raises(InputError) as caught:
+        verify(f"{tmp_path}/my.py:{name}", steps=steps, ranks=ranks, precision="fp64")
+    assert message in str(caught.value)
+
+
+def refusal(case, timeout, told):
+    """Find in one process what all ranks refuse: a fake process group stands for the others."""
+    with fake_ranks(case.ways.ranks):
+        run(case, 0, lambda precision: None)
+    return []
 
 
 def test_attention_of_the_users_own_becomes_one_call(tmp_path, monkeypatch):

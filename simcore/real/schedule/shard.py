@@ -95,7 +95,7 @@ def cut(
         If the ranks do not divide a size, or one of two modules that share weights is cut alone.
     """
     ways = {path: kind for path, kind in kinds(root).items() if path in sharded}
-    _check(root, ways, mesh.size())
+    check_sizes(root, ways, mesh.size())
     shares = _shares_weights(root, ways)
     plan = dict(_plan(root, ways, summed, Shard(1) if sequence else Replicate()))
     if sequence:
@@ -120,7 +120,7 @@ def _cut_alone(root: nn.Module, mesh: DeviceMesh, ways: Mapping[str, str], summe
         if kind in {OUT, IN, GATHER, CHANNELS}:
             cut_layer(root.get_submodule(path), mesh, kind, summed=path in summed)
         elif kind and not _is_summed(path, ways, summed):
-            _alone(root.get_submodule(path), mesh, kind)
+            cut_alone(root.get_submodule(path), mesh, kind)
 
 
 def _shares_weights(root: nn.Module, ways: Mapping[str, str]) -> bool:
@@ -142,7 +142,7 @@ def _tied(root: nn.Module) -> bool:
     return output.product.weight is embedding.tokens.weight
 
 
-def _check(root: nn.Module, ways: Mapping[str, str], ranks: int) -> None:
+def check_sizes(root: nn.Module, ways: Mapping[str, str], ranks: int) -> None:
     """Refuse ranks that do not divide what is cut."""
     for path, kind in ways.items():
         part, parent = root.get_submodule(path), root.get_submodule(path.rpartition(".")[0])
@@ -202,7 +202,7 @@ def _place(path: str) -> str:
     return f"{module}.{'memory' if cross else 'inputs'}"
 
 
-def _alone(part: nn.Module, mesh: DeviceMesh, kind: str) -> None:
+def cut_alone(part: nn.Module, mesh: DeviceMesh, kind: str) -> None:
     """Cut a part of a model that computes with its own weights alone."""
     ways = {COLUMNS: (Shard(0), Shard(0)), ROWS: (Shard(1), Replicate()), TABLE: (Shard(0), None)}[kind]
     for name, way in zip(("weight", "bias"), ways, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,8 +10,7 @@ from torch import nn
 
 from simcore.errors import InputError, field
 from simcore.models.training.schedule import NotApplicable, Schedule, Step
-from simcore.models.training.schedule.paths import closest, modules
-from simcore.real.schedule.paths import patterns_of
+from simcore.real.schedule.paths import patterns_of, refused
 from simcore.real.schedule.registry import OF_RANKS, transform_of
 from simcore.real.schedule.replace import put
 
@@ -77,12 +76,19 @@ def _cut_weights(root: nn.Module, schedule: Schedule, tensor: DeviceMesh | None,
     of_tensors = {at: step for at, step in enumerate(schedule.steps) if step.primitive.name in ("shard", "sync")}
     if not of_tensors:
         return
-    from simcore.real.schedule.shard import cut, parts_of
+    from simcore.real.schedule.shard import cut, kinds, parts_of
+    from simcore.real.schedule.shard_own import cut_own
 
     if tensor is None:
         found = "shard with one rank per tensor-parallel group"
         raise InputError(field("steps"), found, "a degree to cut by", f"Add {field('ranks')} 4.")
+    if not kinds(root):
+        done |= {at: Applied(str(of_tensors[at]), paths) for at, paths in cut_own(root, tensor, of_tensors).items()}
+        return
     chosen = {at: parts_of(root, step) for at, step in of_tensors.items()}
+    given = next((step for step in of_tensors.values() if step.value is not None), None)
+    if given is not None:
+        raise refused(root, given, ["how a product is cut is fixed here: leave the value out"])
     for at, step in of_tensors.items():
         if not chosen[at]:
             raise refused(root, step, ["tensor parallelism cuts nothing here"] if named(root, step) else [])
@@ -150,15 +156,3 @@ def _repetition(path: str) -> tuple[str, int | None]:
     words = path.split(".")
     at = next((at for at, word in enumerate(words) if word.isdigit()), None)
     return ("", None) if at is None else (".".join(words[:at]), int(words[at]))
-
-
-def refused(root: nn.Module, step: Step, reasons: Sequence[str]) -> InputError:
-    """Say why a step changes nothing."""
-    if reasons:
-        remedy = "Leave the step out, or name other modules."
-        return InputError(field("steps"), f"{step}: {'; '.join(reasons)}", "a step that changes something", remedy)
-    known = modules(path for path, _ in root.named_modules(remove_duplicate=False) if path)
-    near = closest(step.path, known)
-    remedy = f"Did you mean {near}?" if near else f"There are {', '.join(known[:6])}, ..."
-    paths = step.path or " or ".join(step.primitive.paths)
-    return InputError(field("steps"), f"'{paths}' of {step.primitive.name}", "the path of a module", remedy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,9 @@ from simcore.real.verify.built import Built, built, entries
 from simcore.real.verify.case import Case
 from simcore.real.verify.compare import DTYPES, GRADIENT, OUTPUT, findings
 from simcore.real.verify.finding import Finding
+
+if TYPE_CHECKING:
+    from simcore.real.verify.own_stages import OwnStage
 
 Told = Callable[[str], None]
 """Called with each number format that is done."""
@@ -73,8 +76,8 @@ class _Run:
         self.inputs = tuple(one.detach().requires_grad_() if one.is_floating_point() else one for one in given.inputs)
         self.module.train(case.dropout)
         self.gradients: dict[str, list[Tensor | None]] = {}
-        for path, one in entries(self.module).items():
-            one.register_forward_hook(self._watch(path))
+        self.stage: OwnStage | None = None
+        self.watching = [one.register_forward_hook(self._watch(path)) for path, one in entries(self.module).items()]
 
     def alone(self) -> dict[str, Tensor]:
         """Return outputs and gradients of the whole module, whose samples pass as they do on the ranks."""
@@ -89,7 +92,9 @@ class _Run:
         ways, mesh = self.case.ways, self.mesh
         tensor = mesh["tensor"] if mesh is not None and ways.tp > 1 else None
         applied = apply(self.module, self.case.schedule, tensor)
-        if mesh is not None and ways.pp > 1:
+        if mesh is not None and ways.pp > 1 and isinstance(self.case.model, str):
+            self._own_stage(mesh["pipeline"])
+        elif mesh is not None and ways.pp > 1:
             from simcore.real.verify.stages import stage_of
 
             self.module = stage_of(self.module, self.case.stages, mesh["pipeline"].get_local_rank())
@@ -97,6 +102,20 @@ class _Run:
             for part in (*blocks_of(self.module), self.module):
                 fully_shard(part, mesh=mesh["data"])
         return applied
+
+    def _own_stage(self, mesh: DeviceMesh) -> None:
+        """Keep of a user's module the stage of this rank; what is watched is watched there."""
+        from simcore.real.verify.own_stages import OwnStage
+
+        watched = [*entries(self.module)]
+        for hook in self.watching:
+            hook.remove()
+        self.stage = OwnStage(self.module, self.inputs, self.names, self.case.schedule, mesh)
+        self.module = self.stage.module
+        there = dict(self.module.named_modules())
+        for path in watched:
+            if path in there:
+                there[path].register_forward_hook(self._watch(path))
 
     def tried(self) -> dict[str, Tensor]:
         """Return outputs and gradients of the scheduled module, gathered from all ranks."""
@@ -110,7 +129,9 @@ class _Run:
     def _spread(self) -> dict[str, Tensor]:
         mesh = self.mesh
         at = 0 if mesh is None else mesh["data"].get_local_rank()
-        if mesh is not None and self.case.ways.pp > 1:
+        if self.stage is not None:
+            outputs = self.stage.run(self._probe)
+        elif mesh is not None and self.case.ways.pp > 1:
             from simcore.real.verify.stages import staged
 
             outputs = staged(self.module, self._part(at), self._probe, mesh["pipeline"], self._share(at))

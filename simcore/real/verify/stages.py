@@ -107,8 +107,8 @@ def staged(
     at, count, part = mesh.get_local_rank(), mesh.size(), module.forward
     assert isinstance(part, StageOf)
     stage = PipelineStage(module, at, count, inputs[0].device, group=mesh.get_group())
-    pieces = _pieces(len(inputs[0]), count)
-    runner = Schedule1F1B(stage, pieces, loss_fn=_loss, scale_grads=False)
+    pieces = micro_batches(len(inputs[0]), count)
+    runner = Schedule1F1B(stage, pieces, loss_fn=loss, scale_grads=False)
     more: dict[str, Any] = {"wanted": inputs[1]} if len(inputs) > 1 else {}
     last = at == count - 1
     target = part.part(share(probe(_shape(module, inputs), 0))) if last else None
@@ -125,11 +125,12 @@ def _shape(module: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
     return torch.empty(*tokens.shape, product.weight.shape[0], dtype=dtype, device=tokens.device)
 
 
-def _loss(output: Tensor, probe: Tensor) -> Tensor:
+def loss(output: Tensor, probe: Tensor) -> Tensor:
+    """Return the sum of an output's elements, each times a number of its own."""
     return (output * probe).sum()
 
 
-def _pieces(samples: int, stages: int) -> int:
+def micro_batches(samples: int, stages: int) -> int:
     """Return micro-batches: as many as divide the samples, two for each stage at most."""
     return max(pieces for pieces in range(1, 2 * stages + 1) if samples % pieces == 0)
 

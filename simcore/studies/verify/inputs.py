@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from simcore.errors import InputError, field, unknown_name
 from simcore.models.training.architecture import Transformer
-from simcore.models.training.schedule import Schedule
+from simcore.models.training.schedule import Schedule, Step
 from simcore.readers.models import read_model
 from simcore.readers.read import Read
 from simcore.readers.schedules import parse_steps, read_schedule
@@ -116,9 +117,11 @@ def ways_of(request: VerifyRequest, schedule: Schedule) -> tuple[Ways, tuple[int
         If the degrees do not make up the ranks, or are others than what steps need.
     """
     names = {step.primitive.name for step in schedule.steps}
-    stages = next((_stages(step.value) for step in schedule.steps if step.primitive.name == "cut"), ())
+    own = ".py:" in request.model
+    cuts = [step for step in schedule.steps if step.primitive.name == "cut"]
+    stages = () if own else next((_stages(step) for step in cuts), ())
     given = None if request.parallel is None else degrees_of(request.parallel)
-    pp = len(stages) or 1
+    pp = _own_stages(cuts) if own else len(stages) or 1
     ranks = request.ranks or (_product(given) if given else pp)
     if given is None:
         left, rest = divmod(ranks, pp)
@@ -131,6 +134,11 @@ def ways_of(request: VerifyRequest, schedule: Schedule) -> tuple[Ways, tuple[int
         found = f"{ways.pp} stages of a pipeline for {pp}"
         raise InputError(
             field("parallel"), found, "as many as a step cut names", f"Add a step cut of {ways.pp} stages."
+        )
+    if own and pp > 1 and ways.tp * ways.data > 1:
+        found = f"{ranks} ranks for {pp} stages of a module of your own"
+        raise InputError(
+            field("ranks"), found, f"{pp}, one for each stage", "Verify shard and cut one after the other."
         )
     return ways, stages
 
@@ -152,5 +160,17 @@ def _product(given: dict[str, int]) -> int:
     return given.get("tp", 1) * given.get("pp", 1) * given.get("dp", 4 if given.get("zero") else 1)
 
 
-def _stages(value: object) -> tuple[int, ...]:
-    return tuple(int(word) for word in str(value).split("+"))
+def _stages(step: Step) -> tuple[int, ...]:
+    """Return the blocks of each stage of a model of the zoo."""
+    if step.value is None:
+        raise InputError(field("steps"), "cut without a value", str(step.primitive.takes))
+    return tuple(int(word) for word in str(step.value).split("+"))
+
+
+def _own_stages(cuts: Sequence[Step]) -> int:
+    """Return how many stages a user's module has: one begins at the path of each step cut."""
+    for step in cuts:
+        if step.value is not None or not step.path or any(word == "*" for word in step.path.split(".")):
+            expected = "cut with the path of one module, at which a stage begins, such as layers.2:cut"
+            raise InputError(field("steps"), f"'{step}' of a module of your own", expected)
+    return len(cuts) + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from simcore.errors import InputError, field
@@ -24,9 +24,18 @@ class Shard(Primitive):
     name = "shard"
     summary = "weights are cut over the GPUs of tensor parallelism"
     paths = MODULES
+    takes = "columns or rows, of a product of a module of your own"
+
+    def checked(self, value: Value, options: Mapping[str, Value]) -> Value:
+        """Return how a product of a user's module is cut; None for a model of simcore, where Megatron-LM decides."""
+        if value not in (None, "columns", "rows"):
+            raise ValueError(f"no value, or {self.takes}")
+        return value
 
     def section(self, section: Section, inside: Collection[str], setting: Setting, value: Value) -> Section:
         """Return the modules' operators on one GPU, without what they send."""
+        if value is not None:
+            raise NotApplicable("how a product is cut is fixed here: leave the value out")
         if setting.layout.tp == 1:
             found = "shard with one GPU per tensor-parallel group"
             raise InputError(field("steps"), found, "a degree to cut by", f"Add {field('parallel')} tp=8.")

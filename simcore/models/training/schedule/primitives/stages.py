@@ -13,7 +13,10 @@ from simcore.models.training.schedule.primitive import NotApplicable, Primitive,
 
 
 class Cut(Primitive):
-    """Cuts the model into pipeline stages: its value is the blocks of each, such as ``12+12``."""
+    """Cuts the model into pipeline stages: its value is the blocks of each, such as ``12+12``.
+
+    In a module of a user's own it has no value, and a stage begins at its path.
+    """
 
     name = "cut"
     summary = "the model is cut into the stages of a pipeline"
@@ -22,10 +25,10 @@ class Cut(Primitive):
 
     def checked(self, value: Value, options: Mapping[str, Value]) -> Value:
         """Return the blocks of each stage."""
-        words = str(value).split("+")
-        if value is None or not all(word.isdigit() and int(word) for word in words):
+        words = [] if value is None else str(value).split("+")
+        if not all(word.isdigit() and int(word) for word in words):
             raise ValueError(str(self.takes))
-        return "+".join(words)
+        return "+".join(words) or None
 
     def section(self, section: Section, inside: Collection[str], setting: Setting, value: Value) -> Section:
         """Return the section as it is: a cut changes no operator."""
@@ -35,6 +38,8 @@ class Cut(Primitive):
 
     def layout(self, layout: Layout, model: Architecture, value: Value) -> Layout:
         """Return the layout with the blocks of each stage."""
+        if value is None:
+            raise InputError(field("steps"), "cut without a value", self.takes)
         stages = tuple(int(word) for word in str(value).split("+"))
         if layout.pp > 1 and (len(stages) != layout.chunks or sum(stages) != total_blocks(model)):
             found = f"cut={value}: {len(stages)} stages of {sum(stages)} blocks"
