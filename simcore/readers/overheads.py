@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from simcore.files import read_yaml
-from simcore.models.cluster.overheads import Determinism, Overheads, Shared, SharedStep
+from simcore.models.cluster.overheads import Determinism, Overheads, Shared, SharedStep, least_share
 from simcore.readers.quantities import Bytes, Entry, Measure, NotEmpty, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 
@@ -46,7 +46,7 @@ class _Determinism(Strict):
 
 class _Overheads(Entry):
     capacity: Annotated[Bytes, Field(gt=0)]
-    shrink: Annotated[Measure, Field(gt=0, le=1)]
+    shrink: Annotated[Measure, Field(gt=0, le=1)] | None = None
     sharing: Annotated[list[_Shared], NotEmpty]
     steps: Annotated[list[_Step], NotEmpty]
     determinism: Annotated[list[_Determinism], NotEmpty]
@@ -76,13 +76,14 @@ def read_overheads(name_or_path: str | Path | InputFile, place: str = "overheads
     file = read_entry("overheads", name_or_path, place, "overheads")
     data = read_yaml(file.path, _Overheads, "overheads", file.text)
     steps = [SharedStep(**row.model_dump()) for row in data.steps]
+    sharing = tuple(Shared(**row.model_dump()) for row in data.sharing)
     determinism = [Determinism(**row.model_dump()) for row in data.determinism]
     return file.of(
         Overheads(
             name=file.name,
             capacity=data.capacity,
-            shrink=data.shrink,
-            sharing=tuple(Shared(**row.model_dump()) for row in data.sharing),
+            shrink=least_share(sharing) if data.shrink is None else data.shrink,
+            sharing=sharing,
             steps={row.model: row for row in steps},
             determinism={(row.model, row.gpu): row for row in determinism},
             rescale=data.rescale,

@@ -2,11 +2,17 @@
 
 import pytest
 import simcore
+from hypothesis import given
+from hypothesis import strategies as st
 from simcore.errors import InputError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, build_trace
-from simcore.models.cluster.overheads import Determinism, Overheads, Shared, SharedStep
+from simcore.models.cluster.overheads import Determinism, Overheads, Shared, SharedStep, least_share, step_seconds
 from simcore.models.cluster.placement import class_seconds, place
+from simcore.models.cluster.policies.easyscale.proposals import proposals
+from simcore.models.cluster.policies.gavel import Gavel, speeds
+from simcore.models.cluster.rules import PUBLISHED
+from simcore.models.cluster.simulator import simulate
 from simcore.models.cluster.step_times import StepTimes, global_step_time
 from simcore.studies.trace.checks import check_memory
 
@@ -27,12 +33,57 @@ def job(*, heterogeneous=False, batch=8):
 
 def test_the_last_worker_of_a_gpu_takes_longer():
     assert STEP.first == 1.0
-    assert TIMES.last("bert") == 1.5
-    assert TIMES.last("vgg19") == StepTimes("mine", SECONDS).last("bert") == 1.0
-    assert global_step_time([2, 0], [0.5, 1.0], 1.5) == 0.5 + 0.75
+    assert TIMES.last("bert", "v100") == 1.5
+    assert TIMES.last("vgg19", "v100") == StepTimes("mine", SECONDS).last("bert", "v100") == 1.0
+    assert global_step_time([2, 0], [0.5, 1.0], [1.5, 1.5]) == 0.5 + 0.75
     # two threads on each of two GPUs
     assert place(job(), (2, 0), CLUSTER, TIMES).step_time == 1.25
     assert place(job(), (2, 0), CLUSTER, StepTimes("mine", SECONDS)).step_time == 1.0
+
+
+@given(
+    size=st.integers(1, 9),
+    seconds=st.tuples(*[st.floats(0.2, 3.0)] * 3),
+    last=st.tuples(*[st.floats(1.0, 2.5)] * 3),
+    counts=st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(1, 9)),
+)
+def test_easyscale_chooses_by_the_step_that_the_simulator_takes(size, seconds, last, counts):
+    """A claimed speed-up is the step of all threads on a reference GPU over that of the placement."""
+    whole = [step_seconds(size, 1.0, end) * t for t, end in zip(seconds, last, strict=True)]
+    found = proposals(size, tuple(whole[-1] / each for each in whole), counts, "best", "exact", last)
+    for threads, speedup in zip(found.threads.tolist(), found.speedup.tolist(), strict=True):
+        assert speedup == pytest.approx(whole[-1] / global_step_time(threads, seconds, last), rel=1e-9)
+    assert found.waste.min() > -1e-9
+
+
+@pytest.mark.parametrize("single", ["linear", "exact"])
+def test_last_workers_that_cost_nothing_change_no_bit(single):
+    power = (2.4, 24 / 17, 1.0)
+    plain, same = (proposals(7, power, (4, 4, 4), "worst", single, last) for last in (None, (1.0, 1.0, 1.0)))
+    assert all((getattr(plain, each) == getattr(same, each)).all() for each in ("gpus", "threads", "speedup", "waste"))
+
+
+def test_gavel_and_optimus_see_what_the_last_worker_costs():
+    trace = build_trace("t", ["a"], [0.0], [60.0], [job(heterogeneous=True)])
+    seen = {}
+
+    class Looking(Gavel):
+        def decide(self, view):
+            seen["speeds"] = speeds(view, 0, [4, 4]).tolist()
+            seen["gang"] = view.gang(0).step_time
+            return super().decide(view)
+
+    simulate(trace, Cluster("c", ("v100", "t4"), (4, 4)), TIMES, Looking(), interval=None, rules=PUBLISHED)
+    assert seen == {"speeds": [1 / (0.5 * 1.5), 1 / (1.5 * 1.5)], "gang": 0.5 * 1.5}
+
+
+def test_the_least_memory_of_a_packed_worker_is_that_of_a_row_that_runs():
+    rows = [
+        Shared("a", 1, "packing", k, memory, time)
+        for k, memory, time in ((1, 10.0, 1.0), (3, 27.0, 1.0), (4, 28.0, None))
+    ]
+    assert least_share(rows) == 0.9
+    assert least_share(rows[:1]) == least_share([]) == 1.0
 
 
 def test_only_heterogeneous_jobs_pay_for_d2():
@@ -55,7 +106,7 @@ def test_published_overheads_move_figures_14_and_15_and_none_is_the_default():
     plain, costly = results(), results(overheads="published")
     assert results(overheads="none").tables() == plain.tables()
     assert [round(row["mean_jct_s"], 1) for row in plain.table] == [1068.2, 682.7]
-    assert [round(row["mean_jct_s"], 1) for row in costly.table] == [1228.3, 842.3]
+    assert [round(row["mean_jct_s"], 1) for row in costly.table] == [1392.4, 773.1]
     assert [round(row["makespan_s"]) for row in costly.table] == [8220, 8280]
     assert costly.provenance.sha256["overheads"]
     assert "overheads easyscale, published" in costly.step_times.note

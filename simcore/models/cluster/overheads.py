@@ -5,8 +5,13 @@ Source: EasyScale (SC'23), sections 3 and 5; numbers of Figures 10 to 13 of its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ class Overheads:
     capacity : float
         What programs may use of the GPU on which workers share and are packed [B].
     shrink : float
-        Least memory of a packed worker over its usual memory: an allocator gives caches back under pressure.
+        m_min / m_1: least memory of a packed worker over its usual memory, as `least_share` finds it.
     sharing : tuple of Shared
         Sharing and packing.
     steps : mapping of str to SharedStep
@@ -116,6 +121,8 @@ class Overheads:
         Determinism by model and GPU type.
     rescale : float or None
         What a change of a job's GPUs takes [s]; None where it is not known.
+    gpus : tuple of str or None
+        GPU types that they hold for; None for all.
     """
 
     name: str
@@ -125,6 +132,16 @@ class Overheads:
     steps: Mapping[str, SharedStep]
     determinism: Mapping[tuple[str, str], Determinism]
     rescale: float | None = None
+    gpus: tuple[str, ...] | None = None
+
+    def holds(self, gpu: str) -> bool:
+        """Say whether these numbers are of a GPU type: those of one device never stand for another."""
+        return self.gpus is None or gpu in self.gpus
+
+    def last(self, model: str, gpu: str) -> float:
+        """Return ``t_last / t_first`` of a GPU's last worker [1]; 1 where it is not known."""
+        step = self.steps.get(model)
+        return step.last / step.first if step is not None and self.holds(gpu) else 1.0
 
     def heterogeneous(self, model: str, gpu: str) -> float:
         """Return what D2 costs beside D1 [1]; 1 where it is not known."""
@@ -137,16 +154,24 @@ class Overheads:
         return next((row.memory for row in rows if (row.model, row.batch) == (model, batch)), None)
 
 
-def step_seconds(workers: int, first: float, last: float) -> float:
+@overload
+def step_seconds(workers: int, first: float, last: float) -> float: ...
+@overload
+def step_seconds(workers: int, first: float, last: NDArray[np.float64]) -> NDArray[np.float64]: ...
+@overload
+def step_seconds(
+    workers: NDArray[np.int64], first: float, last: float | NDArray[np.float64]
+) -> NDArray[np.float64]: ...
+def step_seconds(workers: Any, first: Any, last: Any) -> Any:
     """Return the step of a GPU that runs its workers one after another [s].
 
     ``t = (A - 1) t_first + t_last``: the last worker copies gradients and sums them over GPUs.
 
     Parameters
     ----------
-    workers : int
+    workers : int or array of int
         A, at least 1.
-    first, last : float
+    first, last : float or array of float
         Mini-batch of each worker but the last, and of the last [s].
 
     Examples
@@ -157,11 +182,33 @@ def step_seconds(workers: int, first: float, last: float) -> float:
     return (workers - 1) * first + last
 
 
+def least_share(rows: Iterable[Shared]) -> float:
+    """Return ``m_min / m_1``: the least memory of a packed worker that is known to run, over that of one alone [1].
+
+    Rows in which memory is short show it: there, allocators have given caches back. So m_min is no less than what a
+    worker needs, and 1 where no such row is known.
+
+    Parameters
+    ----------
+    rows : iterable of Shared
+        Of which those of packed workers that run count.
+
+    Examples
+    --------
+    >>> least_share([Shared("a", 1, "packing", 1, 10.0, 1.0), Shared("a", 1, "packing", 3, 27.0, 1.0)])
+    0.9
+    """
+    ran = [row for row in rows if row.system == "packing" and row.time is not None]
+    alone = {(row.model, row.batch): row.memory for row in ran if row.workers == 1}
+    shares = [row.memory / row.workers / alone[row.model, row.batch] for row in ran if (row.model, row.batch) in alone]
+    return min(shares, default=1.0)
+
+
 def packed_memory(workers: int, one: float, capacity: float, shrink: float) -> float | None:
     """Return the memory of packed workers [B], or None where they do not fit.
 
     Each takes as much as one alone. Where that is more than there is, allocators give caches back, down to `shrink` of
-    it. Out of memory starts at ``k shrink m_1 > capacity``.
+    it. Out of memory starts at ``k m_min > capacity`` with ``m_min = shrink m_1``.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ import numpy as np
 from simcore.errors import RunError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, Trace
+from simcore.models.cluster.overheads import step_seconds
 from simcore.models.cluster.step_times import StepTimes, global_step_time
 
 
@@ -46,6 +47,11 @@ def class_seconds(job: JobClass, cluster: Cluster, step_times: StepTimes) -> tup
         return tuple(times)
     factors = [step_times.overheads.heterogeneous(job.model, gpu) for gpu in cluster.types]
     return tuple(None if t is None else t * factor for t, factor in zip(times, factors, strict=True))
+
+
+def class_last(job: JobClass, cluster: Cluster, step_times: StepTimes) -> tuple[float, ...]:
+    """Return t_last / t_first of a job class for every GPU type of a cluster [1], 1 where it is not known."""
+    return tuple(step_times.last(job.model, gpu) for gpu in cluster.types)
 
 
 def gang(job: JobClass, cluster: Cluster, step_times: StepTimes) -> Placement:
@@ -92,7 +98,7 @@ def place(job: JobClass, gpus: Sequence[int], cluster: Cluster, step_times: Step
     >>> placement.threads, placement.step_time
     ((2, 1), 1.0)
     """
-    seconds = class_seconds(job, cluster, step_times)
+    seconds, last = class_seconds(job, cluster, step_times), class_last(job, cluster, step_times)
     times: dict[int, float] = {}
     for g, (number, t) in enumerate(zip(gpus, seconds, strict=True)):
         if number and t is None:
@@ -103,14 +109,15 @@ def place(job: JobClass, gpus: Sequence[int], cluster: Cluster, step_times: Step
         if number and t is not None:
             times[g] = t
     # the step lasts a whole number of mini-batches of the type that is the last to finish; threads go to no other
-    ends = sorted((k * t, k, g) for g, t in times.items() for k in range(1, job.max_parallelism + 1))
+    counts = range(1, job.max_parallelism + 1)
+    ends = sorted((step_seconds(k, 1.0, last[g]) * t, k, g) for g, t in times.items() for k in counts)
     threads = dict.fromkeys(times, 0)
     for _, k, g in ends:
         threads[g] = k
         if sum(gpus[h] * a for h, a in threads.items()) >= job.max_parallelism:
             break
     spread = tuple(threads.get(g, 0) for g in range(len(gpus)))
-    return Placement(tuple(gpus), spread, global_step_time(spread, seconds, step_times.last(job.model)))
+    return Placement(tuple(gpus), spread, global_step_time(spread, seconds, last))
 
 
 def class_gangs(trace: Trace, cluster: Cluster, step_times: StepTimes) -> list[Placement]:

@@ -45,10 +45,9 @@ class StepTimes:
     given: bool = False
     overheads: Overheads | None = None
 
-    def last(self, model: str) -> float:
+    def last(self, model: str, gpu: str) -> float:
         """Return the last worker's mini-batch over that of the others on a GPU [1]; 1 where it is not known."""
-        step = None if self.overheads is None else self.overheads.steps.get(model)
-        return 1.0 if step is None else step.last / step.first
+        return 1.0 if self.overheads is None else self.overheads.last(model, gpu)
 
     @property
     def models(self) -> list[str]:
@@ -79,11 +78,13 @@ def same_everywhere(trace: Trace, cluster: Cluster) -> StepTimes:
     return StepTimes("none", seconds, note="a job runs for its duration on its gang, of whatever GPU type", given=True)
 
 
-def global_step_time(threads: Sequence[int], seconds: Sequence[float | None], last: float = 1.0) -> float:
+def global_step_time(
+    threads: Sequence[int], seconds: Sequence[float | None], last: Sequence[float] | None = None
+) -> float:
     """Return the time of one global mini-batch [s]: the slowest GPU, which runs its threads one after another.
 
     ``t = max_g A_g t_g`` over the GPU types, A_g threads (ESTs) per GPU of type g (EasyScale's simulator, no
-    communication). With overheads ``t = max_g (A_g - 1 + t_last / t_first) t_g``.
+    communication). With overheads ``t = max_g (A_g - 1 + L_g) t_g``, where ``L_g = t_last / t_first``.
 
     Parameters
     ----------
@@ -91,14 +92,16 @@ def global_step_time(threads: Sequence[int], seconds: Sequence[float | None], la
         A_g, 0 for a type that is not used.
     seconds : sequence of float or None
         t_g [s]; None where there is no entry, allowed only where A_g is 0.
-    last : float
-        t_last / t_first of a GPU's last thread [1].
+    last : sequence of float, optional
+        L_g of a GPU's last thread [1]; 1 by default.
 
     Examples
     --------
     >>> global_step_time([3, 2, 0], [0.5, 1.0, None])
     2.0
     """
-    used = [(a, t) for a, t in zip(threads, seconds, strict=True) if a and t is not None]
-    # without overheads a product: a sum of two would be rounded otherwise
-    return max(a * t if last == 1.0 else step_seconds(a, t, last * t) for a, t in used)
+    ends = [1.0] * len(threads) if last is None else last
+    # mini-batches first: for L = 1 they are A_g exactly, which a sum of times would not be
+    return max(
+        step_seconds(a, 1.0, end) * t for a, t, end in zip(threads, seconds, ends, strict=True) if a and t is not None
+    )

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.models.cluster.placement import Placement
+from simcore.models.cluster.placement import Placement, class_last, class_seconds
 from simcore.models.cluster.policies.ranked import quantum_error
 from simcore.models.cluster.policy import Decision, Policy
 from simcore.models.cluster.room import Room
+from simcore.models.cluster.step_times import global_step_time
 from simcore.models.cluster.view import View
 
 Floats = NDArray[np.float64]
@@ -119,12 +120,12 @@ class Gavel(Policy):
 
 def speeds(view: View, index: int, gpus: list[int]) -> Floats:
     """Return a class's speed on each GPU type, NaN where it may not run [steps/s]."""
-    job, times = view.classes[index], view.step_times.seconds
+    job = view.classes[index]
+    times, last = class_seconds(job, view.cluster, view.step_times), class_last(job, view.cluster, view.step_times)
     found = []
-    for gpu, count in zip(view.cluster.types, gpus, strict=True):
-        seconds = times.get((job.model, job.batch_size, gpu))
+    for gpu, count, seconds, end in zip(view.cluster.types, gpus, times, last, strict=True):
         able = (job.heterogeneous or gpu == job.gpu_type) and count >= job.max_parallelism
-        found.append(1.0 / seconds if able and seconds else np.nan)
+        found.append(1.0 / global_step_time([1], [seconds], [end]) if able and seconds else np.nan)
     return np.array(found)
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from simcore.errors import InputError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass
-from simcore.models.cluster.placement import Placement, class_seconds
+from simcore.models.cluster.overheads import step_seconds
+from simcore.models.cluster.placement import Placement, class_last, class_seconds
 from simcore.models.cluster.policies.easyscale.growth import MAX_GROWTH, MAX_WASTE, Growth, growth
 from simcore.models.cluster.policies.easyscale.proposals import MOST, Proposals, TooManyPlacements, for_rules
 from simcore.models.cluster.policy import Decision, Policy
@@ -53,7 +54,8 @@ class EasyScaleHeter(Policy):
     def refuses(self, job: JobClass, cluster: Cluster, step_times: StepTimes, rules: Rules) -> str | None:
         """Refuse a job with more placements than memory holds."""
         try:
-            _class_proposals(job, cluster, class_seconds(job, cluster, step_times), rules, self.all_types)
+            seconds, last = class_seconds(job, cluster, step_times), class_last(job, cluster, step_times)
+            _class_proposals(job, cluster, seconds, last, rules, self.all_types)
         except TooManyPlacements:
             return f"{job.max_parallelism:,} threads, which have more than {MOST:,} placements"
         return None
@@ -62,7 +64,7 @@ class EasyScaleHeter(Policy):
         """Find every class's proposals, and open a queue per type of the first GPU."""
         self._rules = view.rules
         self._seconds = [class_seconds(job, view.cluster, view.step_times) for job in view.classes]
-        self._last = [view.step_times.last(job.model) for job in view.classes]
+        self._last = [class_last(job, view.cluster, view.step_times) for job in view.classes]
         self._classes, self._cluster = view.classes, view.cluster
         self._first = [self._initial(index) for index in range(len(view.classes))]
         self._queues: list[list[int]] = [[] for _ in view.cluster.types]  # heaps of rows
@@ -96,8 +98,8 @@ class EasyScaleHeter(Policy):
 
     def _proposals(self, index: int) -> Proposals:
         """Return the proposals of a class."""
-        job, seconds = self._classes[index], self._seconds[index]
-        return _class_proposals(job, self._cluster, seconds, self._rules, self.all_types)
+        job, seconds, last = self._classes[index], self._seconds[index], self._last[index]
+        return _class_proposals(job, self._cluster, seconds, last, self._rules, self.all_types)
 
     def _placement(self, index: int, gpus: tuple[int, ...], threads: tuple[int, ...], speedup: float) -> Placement:
         return Placement(gpus, threads, global_step_time(threads, self._seconds[index], self._last[index]), speedup)
@@ -192,14 +194,24 @@ class _Wishes:
 
 
 def _class_proposals(
-    job: JobClass, cluster: Cluster, seconds: tuple[float | None, ...], rules: Rules, heterogeneous: bool
+    job: JobClass,
+    cluster: Cluster,
+    seconds: tuple[float | None, ...],
+    last: tuple[float, ...],
+    rules: Rules,
+    heterogeneous: bool,
 ) -> Proposals:
     """Proposals of a class: on all GPU types with a step time, or on the preferred one only."""
     if heterogeneous and job.heterogeneous:
         counts = cluster.counts
     else:
         counts = tuple(n if name == job.gpu_type else 0 for name, n in zip(cluster.types, cluster.counts, strict=True))
-    known = [t for t, n in zip(seconds, counts, strict=True) if n and t is not None]
-    reference = seconds[-1] if seconds[-1] is not None else known[-1]
-    capability = tuple(1.0 if t is None else reference / t for t in seconds)
-    return for_rules(job.max_parallelism, capability, counts, rules)
+    known = [g for g, (t, n) in enumerate(zip(seconds, counts, strict=True)) if n and t is not None]
+    reference = len(seconds) - 1 if seconds[-1] is not None else known[-1]
+    size, of_reference = job.max_parallelism, seconds[reference]
+    assert of_reference is not None
+    whole = [step_seconds(size, 1.0, each) for each in last]
+    capability = tuple(
+        1.0 if t is None else of_reference / t * (whole[reference] / w) for t, w in zip(seconds, whole, strict=True)
+    )
+    return for_rules(size, capability, counts, rules, last)

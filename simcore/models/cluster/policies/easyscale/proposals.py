@@ -5,6 +5,10 @@ speed of a GPU relative to the reference type, a placement's speed-up over one r
 ``P / max_{g used} (A_g / C_g)``, and its waste ``1 - speedup / sum_g n_g C_g``. This equals the overload-factor
 formula of EasyScale (SC'23) to rounding. A placement on one type has ``A = ceil(P / n)``; the published code then
 claims ``speedup = n C`` and no waste.
+
+Where the last thread of a GPU takes L times as long as another, a step of A threads takes A - 1 + L of them. Then
+``E_g(A) = P (A - 1 + L_g) / (P - 1 + L_g)`` stands in place of A, which is A itself for L = 1. C_g compares GPUs that
+run all P threads.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simcore.models.cluster.overheads import step_seconds
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.ties import TOLERANCE, descending_ranks
 
@@ -64,6 +69,7 @@ def proposals(
     counts: tuple[int, ...],
     assignment: str,
     single_type_speedup: str,
+    last: tuple[float, ...] | None = None,
 ) -> Proposals:
     """Return all placements of a job with their thread assignment, by descending speed-up.
 
@@ -72,13 +78,15 @@ def proposals(
     max_parallelism : int
         P, at least 1.
     capability : tuple of float, length G
-        C_g, relative to the reference type.
+        C_g, relative to the reference type, of a GPU that runs all threads.
     counts : tuple of int, length G
         GPUs of each type in the cluster; 0 for a type that the job may not use. Free GPUs play no part.
     assignment : {'worst', 'best'}
         See `Rules`.
     single_type_speedup : {'linear', 'exact'}
         See `Rules`.
+    last : tuple of float, length G, optional
+        L_g: the last thread of a GPU over the others; 1 by default.
 
     Raises
     ------
@@ -101,30 +109,41 @@ def proposals(
     >>> placements.gpus[-1].tolist(), float(placements.speedup[-1])
     ([0, 1], 1.0)
     """
-    candidate = _candidates(max_parallelism, capability, counts)
+    ends = np.ones(len(counts)) if last is None else np.asarray(last)
+    candidate = _candidates(max_parallelism, capability, counts, ends)
     index, gpus = _minimal_covers(max_parallelism, candidate, counts)
     gpus, threads = np.asfortranarray(gpus), np.asfortranarray(candidate[index])  # worked on column by column
     power = np.asarray(capability)
     used = gpus > 0
-    load = np.where(used, threads / power, 0.0).max(axis=1)
+    load = np.where(used, _seeming(threads, max_parallelism, ends) / power, 0.0).max(axis=1)
     speedup = max_parallelism / load
     total = gpus @ power
     single = used.sum(axis=1) == 1
     number = gpus.sum(axis=1)
     rounds = -(-max_parallelism // number)
     threads = np.where(single[:, None], np.where(used, rounds[:, None], 0), threads)
+    own_end = np.where(used, ends, 0.0).max(axis=1)  # of a placement on one type
     if single_type_speedup == "linear":
-        speedup = np.where(single, total, speedup)
+        # an equal share of threads, whole or not, and a last one for each GPU; without overheads a factor of 1
+        shares = max_parallelism - number + number * own_end
+        claimed = total * (step_seconds(max_parallelism, 1.0, own_end) / shares)
     else:
-        speedup = np.where(single, total * max_parallelism / (rounds * number), speedup)
+        claimed = total * max_parallelism / (_seeming(rounds, max_parallelism, own_end) * number)
+    speedup = np.where(single, claimed, speedup)
     waste = np.where(single & (single_type_speedup == "linear"), 0.0, 1.0 - speedup / total)
     if assignment == "best":
         threads = np.where(used, threads, 0)
     placement = _codes(np.column_stack((number, gpus)))
     order = np.lexsort((-_codes(threads), -placement, descending_ranks(speedup)))
-    first, last = _first_and_last(placement[order])
-    rows = order[first] if assignment == "best" else order[last]
+    first, final = _first_and_last(placement[order])
+    rows = order[first] if assignment == "best" else order[final]
     return Proposals(gpus[rows], threads[rows], speedup[rows], waste[rows], number[rows])
+
+
+def _seeming(threads: Ints, max_parallelism: int, last: Floats) -> Floats:
+    """Return ``E(A) = P (A - 1 + L) / (P - 1 + L)``: A threads as a share of a step of all P."""
+    seeming: Floats = max_parallelism * step_seconds(threads, 1.0, last) / step_seconds(max_parallelism, 1.0, last)
+    return seeming
 
 
 def _codes(rows: Ints) -> Ints:
@@ -151,9 +170,15 @@ def _first_and_last(codes: Ints) -> tuple[Ints, Ints]:
 _kept: dict[tuple[Any, ...], Proposals] = {}
 
 
-def for_rules(max_parallelism: int, capability: tuple[float, ...], counts: tuple[int, ...], rules: Rules) -> Proposals:
+def for_rules(
+    max_parallelism: int,
+    capability: tuple[float, ...],
+    counts: tuple[int, ...],
+    rules: Rules,
+    last: tuple[float, ...] | None = None,
+) -> Proposals:
     """Return `proposals` under a rule set; those that were asked for last are kept, up to `MOST` in all."""
-    asked = (max_parallelism, capability, counts, rules.assignment, rules.single_type_speedup)
+    asked = (max_parallelism, capability, counts, rules.assignment, rules.single_type_speedup, last)
     found = _kept.pop(asked, None)
     if found is None:
         found = proposals(*asked)
@@ -163,11 +188,12 @@ def for_rules(max_parallelism: int, capability: tuple[float, ...], counts: tuple
     return found
 
 
-def _candidates(max_parallelism: int, capability: tuple[float, ...], counts: tuple[int, ...]) -> Ints:
+def _candidates(max_parallelism: int, capability: tuple[float, ...], counts: tuple[int, ...], last: Floats) -> Ints:
     """Thread vectors A worth trying, shape (K, G): balanced ones, of all types or some, and single types.
 
     For every multiplier m = 1..P, each combination of floor(m C_g) and ceil(m C_g), kept on every subset of at least
-    two types unless all kept values exceed P; and A_g = m alone for each type.
+    two types unless all kept values exceed P; and A_g = m alone for each type. Where last threads take longer, the A_g
+    of which ``E_g(A_g) = m C_g`` are rounded.
     """
     present = [g for g, count in enumerate(counts) if count]
     multiples = np.arange(1, max_parallelism + 1)
@@ -177,6 +203,8 @@ def _candidates(max_parallelism: int, capability: tuple[float, ...], counts: tup
         alone[:, g] = multiples
         vectors.append(alone)
     scaled = multiples[:, None] * np.asarray(capability)
+    whole = step_seconds(max_parallelism, 1.0, last)
+    scaled = np.maximum(scaled * (whole / max_parallelism) + (1.0 - last), 0.0)
     # where m C is a whole number, rounding must not make floor and ceil its neighbours
     sides = (np.floor(scaled * (1.0 + TOLERANCE)), np.ceil(scaled * (1.0 - TOLERANCE)))
     for subset in (s for size in range(2, len(present) + 1) for s in combinations(present, size)):
