@@ -232,9 +232,7 @@ def test_conventions_that_train_takes_are_listed(capsys):
     assert "expected one of physical, astra-sim, astra-sim-2, astra-sim-2-2023.\n" in refusal(
         capsys, "4D", "325", "1T", "--convention", "foo"
     )
-    assert "astra-sim-2 or astra-sim-2-2023." in refusal(
-        capsys, "4D", "325", "1T", "--convention", "ASTRA-sim-2-aware"
-    )
+    assert "astra-sim-2 or astra-sim-2-2023." in refusal(capsys, "4D", "325", "1T", "--convention", "ASTRA-sim-2-aware")
 
 
 def test_part_of_a_full_mesh_is_warned_of_with_both_numbers():

@@ -55,6 +55,16 @@ def test_constants_that_are_fitted_to_the_grids_describe_them():
     assert (a["frontier"], b["frontier"]) == ("7 of 7", "7 of 7")
 
 
+def test_the_search_of_the_grids_is_shown_in_the_order_of_its_questions():
+    tables = evaluate("slapo-fig10").tables()
+    for grid, summary in zip("AB", tables["summary"], strict=True):
+        own = [row for row in tables["fig10"] if row["grid"] == grid]
+        tried = sorted((row["tried"], row["batch"], row["ratio"]) for row in own if row["tried"] is not None)
+        assert [number for number, *_ in tried] == [*range(1, summary["tried"] + 1)]
+        assert summary["tried"] <= 12
+        assert summary["best_is"] in [f"{batch}, {ratio:g}" for _, batch, ratio in tried]
+
+
 def test_published_runs_fit_in_memory_but_for_two():
     table = evaluate("slapo-fig7").tables()["fig7"]
     own = [row for row in table if row["model"] not in {"t5-3b", "wideresnet-2.4b"}]

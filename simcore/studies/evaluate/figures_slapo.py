@@ -89,7 +89,8 @@ def _grids(table: Table) -> Figure:
         own = [each for each in table if each["grid"] == name]
         for axes, column in zip(row, ("measured", "predicted"), strict=True):
             _map(axes, own, column)
-            axes.set_title(f"{own[0]['model']}, {column}", fontsize=8)
+            what = f"{column}; in which order simcore tune asks" if column == "measured" else column
+            axes.set_title(f"{own[0]['model']}, {what}", fontsize=8)
     return figure
 
 
@@ -106,6 +107,10 @@ def _map(axes: Axes, cells: list[Mapping[str, float | None]], column: str) -> No
     image = axes.imshow(values, aspect="auto", origin="lower", cmap="viridis")
     best = max((value, i, j) for i, row in enumerate(values) for j, value in enumerate(row) if value == value)
     axes.add_patch(Rectangle((best[2] - 0.5, best[1] - 0.5), 1, 1, fill=False, edgecolor=COLOURS[6], linewidth=1.6))
+    for cell in cells if column == "measured" else ():
+        if cell["tried"] is not None:
+            at = batches.index(cell["batch"]), ratios.index(cell["ratio"])
+            axes.text(*at, f"{cell['tried']}", ha="center", va="center", fontsize=6)
     axes.set_xticks(range(len(batches)), [f"{batch:g}" for batch in batches], fontsize=6)
     axes.set_yticks(range(len(ratios)), [f"{ratio:g}" for ratio in ratios], fontsize=6)
     axes.set_xlabel("batch")

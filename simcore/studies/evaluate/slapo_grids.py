@@ -9,6 +9,9 @@ import numpy as np
 
 from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.models.training.parallel.memory import LOGITS
+from simcore.models.training.parallel.search import capacity
+from simcore.models.training.tuning.cells import Asked, Cell, Guess
+from simcore.models.training.tuning.guided import predict_then_measure
 from simcore.readers.slapo import GridCell, read_grids
 from simcore.results import Table
 from simcore.studies.evaluate.slapo_runs import Runs
@@ -59,29 +62,42 @@ def grids(runs: Runs) -> tuple[dict[str, Table], list[str]]:
         own = [cell for cell in read.value if cell.grid == grid]
         made = [runs.of_cell(cell, rounding) for cell in own]
         fitted = fit(own, made)
-        times = iter(fitted.seconds)
-        for cell, one in zip(own, made, strict=True):
+        times, tried = iter(fitted.seconds), _tried(own, made, capacity(runs.machine(8).profile.device))
+        for cell, one, number in zip(own, made, tried, strict=True):
             again = cell.batch / next(times) if cell.rate else None
             cells.append((grid, cell.model, cell.batch, cell.ratio, cell.rate, cell.batch / one.time, again,
-                          one.worst.allocated))  # fmt: skip
-        summary.append((grid, own[0].model, own[0].parallel, rounding, *_errors(own, made, fitted)))
+                          one.worst.allocated, number))  # fmt: skip
+        measured = sum(number is not None for number in tried)
+        summary.append((grid, own[0].model, own[0].parallel, rounding, *_errors(own, made, fitted), measured))
     rates = dict.fromkeys(("measured", "predicted", "fitted"), "samples_per_s")
     return {
         "summary": Table(
             ["grid", "model", "parallel", "rounding", "cells", "mape", "best_is", "best_predicted", "best_loses",
-             "fitted_mape", "start", "rate", "logits", "usable", "frontier"],
+             "fitted_mape", "start", "rate", "logits", "usable", "frontier", "tried"],
             summary, {"start": "s", "rate": "FLOP_per_s", "logits": "B", "usable": "B"},
         ),
-        "fig10": Table(["grid", "model", "batch", "ratio", "measured", "predicted", "fitted", "allocated"], cells,
-                       {**rates, "allocated": "B"}),
+        "fig10": Table(
+            ["grid", "model", "batch", "ratio", "measured", "predicted", "fitted", "allocated", "tried"],
+            cells, {**rates, "allocated": "B"},
+        ),
     }, [
         "mape: from kernels and all-reduces that others measured on this GPU, nothing fitted.",
         "best loses: by how much the cell that is predicted to be best falls short of the measured best.",
         "fitted mape, start and rate: a time without work and one rate per grid. logits and usable: bytes of a logit, "
         "and memory. rounding: which blocks a share is. All of these were chosen on the grid itself.",
         "frontier: of 7 shares, how many have their largest batch right within one step of the grid.",
+        "tried: cells that predict-then-measure of simcore tune asks for, and in which order; it sees no others.",
         "Grid A: DeepSpeed's ZeRO-3 spends about 0.3 s of an iteration beside kernels, which nothing here knows.",
     ]  # fmt: skip
+
+
+def _tried(cells: Sequence[GridCell], made: Sequence[Evaluation], room: float) -> list[int | None]:
+    """Return when a search asks for each cell, from 1; None where it does not, and then it never sees the cell."""
+    at = {Cell(one.parallel, "sdpa", one.batch, one.ratio): one.rate for one in cells}
+    asked = Asked(at.__getitem__)
+    predict_then_measure([Guess.of(cell, one) for cell, one in zip(at, made, strict=True)], asked, room)
+    order = {cell: number for number, cell in enumerate(asked.rates, 1)}
+    return [order.get(cell) for cell in at]
 
 
 def _errors(cells: Sequence[GridCell], made: Sequence[Evaluation], fitted: Fitted) -> tuple[object, ...]:

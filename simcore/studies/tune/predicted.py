@@ -111,7 +111,7 @@ class Predictions:
 
     def guesses(self) -> list[Guess]:
         """Return them as strategies take them."""
-        return [_guess(cell, one) for cell, one in self.evaluations.items()]
+        return [Guess.of(cell, one) for cell, one in self.evaluations.items()]
 
 
 def predict(predictor: Predictor, space: Space) -> Predictions:
@@ -145,12 +145,6 @@ def _refuse(predictor: Predictor, cells: Sequence[Cell]) -> None:
     raise InputError(
         "batch", found, f"multiples of {step} with {cells[0].parallel}", f"Give {step}, such as {2 * step}."
     )
-
-
-def _guess(cell: Cell, one: Evaluation) -> Guess:
-    worst = one.worst
-    rest = worst.allocated - max(worst.loss, worst.block)
-    return Guess(cell, one.time, one.parts["recompute"], rest, worst.loss, worst.block)
 
 
 def lightest(predictor: Predictor, cells: Sequence[Cell]) -> str:

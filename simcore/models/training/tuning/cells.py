@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simcore.models.training.parallel.evaluation import Evaluation
 
 
 @dataclass(frozen=True, order=True)
@@ -61,6 +65,13 @@ class Guess:
     held: float
     loss: float = 0.0
     block: float = 0.0
+
+    @classmethod
+    def of(cls, cell: Cell, evaluation: Evaluation) -> Guess:
+        """Return what an evaluation says of a cell."""
+        worst = evaluation.worst
+        held = worst.allocated - max(worst.loss, worst.block)
+        return cls(cell, evaluation.time, evaluation.parts["recompute"], held, worst.loss, worst.block)
 
     @property
     def rate(self) -> float:
