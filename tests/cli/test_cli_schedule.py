@@ -116,6 +116,13 @@ def test_gelu_is_not_fused_in_opt_whose_activation_is_relu(capsys):
     assert "the activation of opt-2.7b is relu: fuse_bias_activation" in refused(capsys, *given, "fuse_bias_gelu")
 
 
+@pytest.mark.parametrize("schedule", ["half.yaml", "slapo-gpt"])
+def test_steps_of_training_are_no_order_of_dimensions(capsys, schedule):
+    given = refused(capsys, "train", "2D", "300", "gpt-1.3b", "--tp", "8", "--schedule", schedule)
+    assert "steps of training" in given
+    assert f"simcore train gpt-1.3b --gpus N --device NAME --network NETWORK --schedule {schedule}" in given
+
+
 def test_a_decoder_reads_other_tokens_than_its_encoder():
     given = ("schedule", "t5-3b", "--gpus", "8", "--device", "v100-32gb", "--parallel", "tp=8", "--json")
     lengths = ("--sequence", "512"), ("--sequence", "512", "--encoder-sequence", "1024"), ("--sequence", "1024")

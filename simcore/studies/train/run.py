@@ -12,6 +12,7 @@ from simcore.errors import InputError, field, written
 from simcore.models.network.chunk_counts import AUTO, is_settled, settled_count
 from simcore.models.network.conventions import convention
 from simcore.models.network.mapping import map_stages
+from simcore.models.network.schedulers.base import Scheduler
 from simcore.models.network.schedulers.registry import scheduler, scheduler_file
 from simcore.models.network.topology import Topology
 from simcore.models.training.notes import notes_on
@@ -25,6 +26,7 @@ from simcore.readers.network_string import NetworkSpec
 from simcore.readers.networks import read_network
 from simcore.readers.read import Read
 from simcore.readers.workloads import read_workload, workload_file
+from simcore.readers.zoo import names
 from simcore.results import Provenance, versions
 from simcore.studies.deployment.inputs import (
     Parallelism,
@@ -205,7 +207,7 @@ def _iteration(request: TrainRequest) -> Iteration:
     return Iteration(
         settings=Settings(
             settled_count(request.chunks),
-            scheduler(request.schedule, field("schedule")),
+            _scheduler(request),
             convention(request.convention),
             False,
             request.in_flight,
@@ -218,6 +220,16 @@ def _iteration(request: TrainRequest) -> Iteration:
         pipeline=_pipeline(request),
         passes=_passes(request),
     )
+
+
+def _scheduler(request: TrainRequest) -> type[Scheduler]:
+    """Return the order of dimensions; a schedule of training steps is for a model on GPUs, and refused."""
+    given = request.schedule
+    if isinstance(given, str) and (given.endswith((".yaml", ".yml")) or given in names("schedules")):
+        options = f"--gpus N --device NAME --network NETWORK --schedule {given}"
+        remedy = f"Give the model alone: simcore train {request.workload} {options}."
+        raise InputError(field("schedule"), f"'{given}', steps of training", "an order of dimensions per chunk", remedy)
+    return scheduler(given, field("schedule"))
 
 
 def _passes(request: TrainRequest) -> int:
