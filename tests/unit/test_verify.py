@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
 from simcore import verify  # noqa: E402 - what follows needs torch
+from simcore.calibrate.measure import compiler  # noqa: E402
 from simcore.errors import InputError, RunError  # noqa: E402
 from simcore.models.training.listing import operators_of  # noqa: E402
 from simcore.models.training.schedule.primitives.registry import PRIMITIVES  # noqa: E402
@@ -17,7 +18,6 @@ from simcore.readers.models import read_model  # noqa: E402
 from simcore.real.convolutional import WideResNet  # noqa: E402
 from simcore.real.language import language_model  # noqa: E402
 from simcore.real.parallel import fake_ranks  # noqa: E402
-from simcore.real.schedule import fuse  # noqa: E402
 from simcore.real.schedule.registry import OF_RANKS, TRANSFORMS  # noqa: E402
 from simcore.real.verify import launch  # noqa: E402
 from simcore.real.verify.finding import Finding, merged  # noqa: E402
@@ -237,7 +237,7 @@ def test_bad_input_is_refused(options, message):
 )
 def test_fused_kernels_compute_the_same(model, steps, monkeypatch):
     """Traced as for Inductor, which takes a C++ compiler ten seconds, and then run as they are."""
-    monkeypatch.setattr(fuse, "fuser", lambda device: fuse.WITHOUT)
+    monkeypatch.setattr(compiler, "fuser", lambda device: compiler.WITHOUT)
     result = small(model, steps=steps, precision="fp64", blocks=1)
     assert result.equal, result.difference
     assert "traced with aot_eager, which fuses nothing" in result.warnings[0]

@@ -14,7 +14,7 @@ from typing import Any
 from simcore.calibrate.measure.device import require_torch
 from simcore.calibrate.measure.tensors import random_tensor
 from simcore.calibrate.measure.timing import Case
-from simcore.calibrate.suites import attention, gemm, launch, memory, step
+from simcore.calibrate.suites import attention, fused, gemm, launch, memory, step
 from simcore.models.compute.device import DTYPES
 
 ROWS = {"cpu": (128, 256, 512), "cuda": (512, 2048, 4096, 8192, 16384)}
@@ -54,7 +54,8 @@ def cases(kind: str, *, full: bool) -> Iterator[Case]:
     """Yield the cases of a device, see `simcore.calibrate.suites.gemm.cases`; `full` changes nothing here."""
     known: set[str] = set()
     for dtype in ("fp32",) if kind == "cpu" else ("fp32", "fp16"):
-        for case in itertools.chain(_products(kind, dtype), _attention(kind, dtype), _moves(kind, dtype)):
+        compiled = fused.cases(kind, dtype, ROWS[kind], WIDTHS[kind], VOCABULARY[kind])
+        for case in itertools.chain(_products(kind, dtype), _attention(kind, dtype), _moves(kind, dtype), compiled):
             if case.key not in known:
                 known.add(case.key)
                 yield case

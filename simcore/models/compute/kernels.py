@@ -328,11 +328,14 @@ MEMORY_BOUND = (
 )  # fmt: skip
 """Memory-bound kernels; where a profile has no fit of one, ``copy`` stands in for it."""
 
+FUSED = ("fused_gelu", "fused_layer_norm", "fused_cross_entropy")
+"""Kernels that a compiler fuses, which move bytes too; nothing stands in for one."""
+
 ROWS = ("gather", "scatter", "embedding_bag", "embedding_bag_backward")
 """Kernels that move rows of a table."""
 
 FORMULA_OF: Mapping[str, str] = {
-    "gemm": "gemm", **{name: name for name in CONVOLUTIONS}, **dict.fromkeys(MEMORY_BOUND, "stream"),
+    "gemm": "gemm", **{name: name for name in CONVOLUTIONS}, **dict.fromkeys((*MEMORY_BOUND, *FUSED), "stream"),
     **dict.fromkeys(ROWS, "rows"), "index": "index",
     **dict.fromkeys(("launch", "graph", "eager", "first_touch", "checkpoint"), "launch"),
     "attention": "attention", "attention_backward": "attention",

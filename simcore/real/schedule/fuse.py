@@ -1,7 +1,7 @@
 """Kernels that move bytes, several in one; importing this module needs torch.
 
 The fuser is `torch.compile` with Inductor. Inductor writes C++ for a CPU; where there is no compiler for it,
-``aot_eager`` traces the same operators and fuses none, and `fuser` says so by name.
+``aot_eager`` traces the same operators and fuses none, and `simcore.calibrate.measure.compiler.fuser` says so by name.
 """
 
 from __future__ import annotations
@@ -16,30 +16,14 @@ from torch.distributed._functional_collectives import AsyncCollectiveTensor
 from torch.distributed.tensor import DTensor
 from torch.nn import functional
 
+from simcore.calibrate.measure import compiler
 from simcore.models.training.schedule import NotApplicable, Value
 from simcore.real.language import FeedForward, Sublayer
-
-INDUCTOR, WITHOUT = "inductor", "aot_eager"
-
-
-@cache
-def fuser(device: str) -> str:
-    """Return the backend of `torch.compile` that can run here: Inductor, or ``aot_eager`` where it has no compiler."""
-    try:
-        if device == "cpu":
-            from torch._inductor.cpp_builder import get_cpp_compiler
-
-            get_cpp_compiler()
-        else:
-            import triton  # noqa: F401 - Inductor writes its language for a GPU
-    except Exception:  # each release of torch raises another class
-        return WITHOUT
-    return INDUCTOR
 
 
 def compiled(function: Callable[..., Tensor], device: str) -> Callable[..., Tensor]:
     """Return a function whose kernels are fused; what it drops at random is what an eager run drops."""
-    return _compiled(function, fuser(device))
+    return _compiled(function, compiler.fuser(device))
 
 
 @cache
@@ -49,12 +33,12 @@ def _compiled(function: Callable[..., Tensor], backend: str) -> Callable[..., Te
 
 
 def _options(backend: str) -> dict[str, Any] | None:
-    return {"fallback_random": True} if backend == INDUCTOR else None
+    return {"fallback_random": True} if backend == compiler.INDUCTOR else None
 
 
 def fuse(module: nn.Module, value: Value) -> nn.Module:
     """Compile a module: each run of kernels that move bytes becomes one."""
-    backend = fuser(_device(module))
+    backend = compiler.fuser(_device(module))
     module.compile(backend=backend, options=_options(backend), dynamic=False)
     return module
 

@@ -91,8 +91,8 @@ def _warnings(given: Inputs) -> tuple[str, ...]:
     if not any(step.primitive.name.startswith("fuse") and step.primitive.name != "fuse_qkv"
                for step in given.schedule.steps):  # fmt: skip
         return ()
-    from simcore.real.schedule.fuse import WITHOUT, fuser
+    from simcore.calibrate.measure import compiler
 
-    if fuser(given.case.device) != WITHOUT:
+    if compiler.fuser(given.case.device) != compiler.WITHOUT:
         return ()
-    return (f"there is no compiler for Inductor: modules are traced with {WITHOUT}, which fuses nothing",)
+    return (f"there is no compiler for Inductor: modules are traced with {compiler.WITHOUT}, which fuses nothing",)
