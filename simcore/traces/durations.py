@@ -20,7 +20,7 @@ from simcore.readers.quantities import RealText, WholeText
 from simcore.traces.table import numbered_rows
 
 COLUMNS = ("name", "submit_s", "duration_s", "gpus")
-NUMBERS = ("priority", "deadline_s", "estimate_s", "cpus", "memory_b")
+NUMBERS = ("priority", "deadline_s", "estimate_s", "cpus", "memory_b", "global_batch")
 """Further columns that policies read as numbers; a field may be empty."""
 NO_MODEL = "job"
 """Model of the jobs of a trace that names none."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from simcore.errors import InputError, by_name, did_you_mean, unknown_name
 from simcore.files import csv_rows, is_input
+from simcore.models.cluster.applications import Application
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.readers.read import InputFile, Read, read_path
 from simcore.traces import durations, easyscale, synthetic, table
 from simcore.traces.bundled import BUNDLED
+from simcore.traces.public.base import Format
+from simcore.traces.public.pollux import POLLUX, with_applications
 from simcore.traces.public.registry import PUBLIC, no_reader, recognised
 
 FORMATS = ("simcore", "easyscale")
@@ -30,6 +34,7 @@ def read_trace(
     format_place: str = "file_format",
     cluster_place: str = "cluster",
     keep_going: bool = False,
+    applications: Mapping[str, Application] | None = None,
 ) -> Read[Trace]:
     """Read or generate a trace.
 
@@ -49,6 +54,8 @@ def read_trace(
         The fields that gave the format and the cluster, for messages.
     keep_going : bool
         Whether rows of a public trace that cannot run are left out, and counted in a note.
+    applications : mapping of str to Application, optional
+        Profiles of the applications that a workload of Pollux's names.
 
     Returns
     -------
@@ -84,10 +91,17 @@ def read_trace(
     formats = (*FORMATS, *PUBLIC)
     if file_format not in (None, *formats):
         raise unknown_name(format_place, str(file_format), formats)
-    return file.of(_read(file, file_format, cluster, keep_going=keep_going))
+    return file.of(_read(file, file_format, cluster, keep_going=keep_going, applications=applications))
 
 
-def _read(file: InputFile, file_format: str | None, cluster: Cluster, *, keep_going: bool) -> Trace:
+def _read(
+    file: InputFile,
+    file_format: str | None,
+    cluster: Cluster,
+    *,
+    keep_going: bool,
+    applications: Mapping[str, Application] | None,
+) -> Trace:
     """Read a file in the format that is given, or that its beginning tells."""
     header = [] if file_format in PUBLIC else _header(file)
     if file_format == "easyscale" or (file_format is None and easyscale.matches(header)):
@@ -102,7 +116,21 @@ def _read(file: InputFile, file_format: str | None, cluster: Cluster, *, keep_go
             raise no_reader(file.text, header, file.name)
     if public is None:
         return table.read(file.text, file.name)
+    if public is POLLUX:
+        public = _with_work(file, applications, cluster)
     return durations.with_types(public.read(file.text, file.name, keep_going=keep_going), cluster)
+
+
+def _with_work(file: InputFile, applications: Mapping[str, Application] | None, cluster: Cluster) -> Format:
+    """Return the format of a workload whose work is in profiles."""
+    if not applications:
+        expected = "the profiles of its applications"
+        remedy = "Give their folder by --rates FOLDER, or write name,submit_s,duration_s,gpus."
+        raise InputError(file.name, "a workload of Pollux's or Sia's, which says no durations", expected, remedy)
+    if not cluster.nodes:
+        remedy = "Write nodes into the cluster file."
+        raise InputError(f"cluster '{cluster.name}'", "no nodes", "nodes, on which the speed of jobs depends", remedy)
+    return with_applications(applications, cluster)
 
 
 def _header(file: InputFile) -> list[str]:

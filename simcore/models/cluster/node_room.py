@@ -198,14 +198,14 @@ class NodeRoom(Room):
         return held
 
     def _scatter(self, row: int, placement: Placement, now: float) -> Held:
-        """Give an elastic job GPUs of any nodes, the fullest first: it is no gang."""
+        """Give an elastic job GPUs where the placer says, or else of any nodes, the fullest first: it is no gang."""
         parts: list[tuple[Pool, Held]] = []
         for gpu, wanted in zip(self._cluster.types, placement.gpus, strict=True):
             pool = self._open(gpu, "") if wanted else None
             if wanted and (pool is None or pool.left < wanted):
                 raise RunError(f"the policy handed out more GPUs than there are at {now} s: {wanted} {gpu}")
             if pool is not None:
-                held = _loose(pool, wanted)
+                held = self._choose(pool, wanted) or _loose(pool, wanted)
                 pool.take(held)
                 parts.append((pool, held))
         self._scattered[row] = parts

@@ -178,6 +178,37 @@ class Spread(Placer):
         return tuple((node, count, 0) for node, count in sorted(taken.items()))
 
 
+class Freest(Placer):
+    """A gang on the node with the most free GPUs, all that it has, then on the next such node; the first on ties.
+
+    It keeps a gang on few nodes and leaves others whole for no one. Source: the placement of Tiresias and Optimus in
+    Pollux's artifact (Qiao et al., OSDI 2021).
+
+    Examples
+    --------
+    >>> pool = Pool([4, 4, 4])
+    >>> pool.take(((0, 1, 0),))
+    >>> Freest().choose(pool, 2), Freest().choose(pool, 10)
+    (((1, 2, 0),), ((1, 4, 0), (2, 4, 0), (0, 2, 0)))
+    """
+
+    def choose(self, pool: Pool, gpus: int) -> Held | None:
+        """Return the freest nodes."""
+        if pool.left < gpus:
+            return None
+        held, free = [], len(pool.at) - 1
+        nodes = pool.at[free]
+        while gpus:
+            while not nodes:
+                free -= 1
+                nodes = pool.at[free]
+            count = min(gpus, free)
+            held.append((lowest(nodes), count, 0))
+            nodes &= nodes - 1
+            gpus -= count
+        return tuple(held)
+
+
 class Random(Placer):
     """A gang on nodes in random order, from each as many GPUs as are free there.
 
@@ -277,6 +308,7 @@ PLACERS: dict[str, type[Placer]] = {
     "packed": Packed,
     "consolidated": Consolidated,
     "spread": Spread,
+    "freest": Freest,
     "random": Random,
     "buddy": Buddy,
     "fragmentation": Fragmentation,

@@ -16,6 +16,7 @@ import numpy as np
 from simcore.engine import Alarm, Clock, ProcessGenerator
 from simcore.errors import RunError
 from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.courses import Courses
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.log import PlacementLog
 from simcore.models.cluster.node_room import NodeRoom
@@ -120,7 +121,11 @@ class _Simulation:
             delay=[rules.startup_delay] * jobs,
             end=self._log.end,
         )
-        self._view = View(self._states, self._free, trace, gangs, cluster, step_times, rules, oracle=policy.oracle)
+        self._courses = Courses(trace, step_times, cluster) if step_times.applications else None
+        self._view = View(
+            self._states, self._free, trace, gangs, cluster, step_times, rules, oracle=policy.oracle,
+            courses=self._courses,
+        )  # fmt: skip
         self._nodes: NodeRoom | None = None
         kinds = (cluster, self._free, trace.classes, self._view.class_index, gangs)
         if cluster.nodes:
@@ -274,6 +279,12 @@ class _Simulation:
                     free[g] -= number
             index = self._indices.get(placement)
             log.placement.append(self._new_index(placement) if index is None else index)
+            if self._courses is not None:
+                held = log.nodes[entry]
+                assert held is not None
+                exact, finish = self._courses.start(row, held, now + states.delay[row])
+                heappush(self._due, (exact, row, entry, finish))
+                continue
             step_time = placement.step_time
             finish = now + states.delay[row] + states.left[row] * step_time
             heappush(self._due, (finish - self._tolerance[row] * step_time, row, entry, finish))
@@ -300,7 +311,10 @@ class _Simulation:
         elapsed = now - states.since[row]
         pause = min(states.delay[row], elapsed)
         states.delay[row] -= pause
-        states.left[row] -= (elapsed - pause) / old.step_time
+        if self._courses is not None:
+            self._courses.stop(row, now)
+        else:
+            states.left[row] -= (elapsed - pause) / old.step_time
         states.service[row] = states.service.get(row, 0.0) + sum(old.gpus) * elapsed
         self._release(old)
         if self._restart is not None:

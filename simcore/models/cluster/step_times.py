@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from simcore.models.cluster.applications import Application
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.overheads import Overheads, step_seconds
@@ -30,6 +31,8 @@ class StepTimes:
         Whether they stand in no file, because the trace gives the durations of its jobs.
     overheads : Overheads or None
         What elastic workers cost beside these times; None for nothing.
+    applications : mapping of str to Application
+        By model, what was measured by placement and epoch; `seconds` then says 1 s, as where durations are given.
 
     Examples
     --------
@@ -44,6 +47,7 @@ class StepTimes:
     note: str = ""
     given: bool = False
     overheads: Overheads | None = None
+    applications: Mapping[str, Application] = field(default_factory=dict)
 
     def last(self, model: str, gpu: str) -> float:
         """Return the last worker's mini-batch over that of the others on a GPU [1]; 1 where it is not known."""

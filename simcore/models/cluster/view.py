@@ -11,6 +11,7 @@ import numpy as np
 
 from simcore.errors import RunError
 from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.courses import Courses
 from simcore.models.cluster.jobs import JobClass, Trace
 from simcore.models.cluster.placement import Placement, place
 from simcore.models.cluster.room import Room
@@ -117,6 +118,7 @@ class View:
         rules: Rules,
         *,
         oracle: bool = False,
+        courses: Courses | None = None,
     ) -> None:
         self.now = 0.0
         self.free = free
@@ -127,7 +129,7 @@ class View:
         self.gangs = gangs
         self.class_index: Sequence[int] = trace.class_index.tolist()
         self.placement: Sequence[Placement | None] = states.placement
-        self._states, self._trace, self._oracle = states, trace, oracle
+        self._states, self._trace, self._oracle, self._courses = states, trace, oracle, courses
         self._active: list[int] = []
         self._looked_at = 0  # arrivals that _active knows of
         self._placements: dict[tuple[int, tuple[int, ...]], Placement] = {}
@@ -171,6 +173,27 @@ class View:
     def duration(self) -> JobColumn:
         """Seconds that each job runs on its gang in all, start-up excluded; only for ``oracle = True`` [s]."""
         return JobColumn(self._duration if self._oracle else _hidden)
+
+    def remaining_on(self, row: int, gpus: int) -> float:
+        """Return the seconds that a job still has to run on so many GPUs of its type; only for ``oracle = True``.
+
+        Of an application it is what a scheduler predicts: the time of a step on full nodes, times the steps that are
+        left after the present epoch.
+        """
+        if self._oracle and self._courses is not None:
+            return self._courses.predicted(row, gpus, self.now)
+        return self.remaining[row] / self.gang(row).step_time * self.on(row, gpus).step_time
+
+    def on(self, row: int, gpus: int) -> Placement:
+        """Return a job's placement on so many GPUs of its preferred type."""
+        if gpus == self.job(row).max_parallelism:
+            return self.gang(row)
+        own = self.cluster.types.index(self.job(row).gpu_type)
+        return self.place(row, [gpus if g == own else 0 for g in range(len(self.cluster.types))])
+
+    def most(self, row: int) -> int:
+        """Return the GPUs over which a job's batch can be divided: its maxP, or what its application allows."""
+        return self.job(row).max_parallelism if self._courses is None else self._courses.most(row)
 
     def numbers(self, name: str) -> Sequence[float]:
         """Return a column of the trace that is read as numbers, such as ``priority``; NaN where it says nothing."""
@@ -224,6 +247,8 @@ class View:
         return before if placement is None else before + sum(placement.gpus) * (self.now - states.since[row])
 
     def _remaining(self, row: int) -> float:
+        if self._courses is not None:
+            return self._courses.remaining(row, self.now)
         states = self._states
         left, placement = states.left[row], states.placement[row]
         if placement is not None:

@@ -63,7 +63,7 @@ class TraceRequest(Request):
     )
     placement: str = option(
         default="packed",
-        choices=("packed", "consolidated", "spread", "random", "buddy", "fragmentation"),
+        choices=("packed", "consolidated", "spread", "freest", "random", "buddy", "fragmentation"),
         help="Which nodes a gang gets, where the cluster has nodes.",
     )
     load: float | None = option(

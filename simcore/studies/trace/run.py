@@ -13,6 +13,7 @@ from typing import Any
 from simcore.errors import RunError, SimcoreError, field
 from simcore.files import sha256
 from simcore.models.cluster import metrics
+from simcore.models.cluster.applications import Application
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace, WorkUnit
 from simcore.models.cluster.log import PlacementLog
@@ -24,6 +25,7 @@ from simcore.models.cluster.simulator import simulate
 from simcore.models.cluster.step_times import StepTimes, same_everywhere
 from simcore.progress import tell
 from simcore.readers import zoo
+from simcore.readers.applications import read_applications
 from simcore.readers.clusters import read_cluster
 from simcore.readers.overheads import read_overheads
 from simcore.readers.read import Read
@@ -138,6 +140,7 @@ def _inputs(request: TraceRequest) -> tuple[Read[Cluster], Read[Trace], Read[Ste
     """Read what the request names; objects that were given stand for themselves."""
     source, cluster, rates = request.trace, request.cluster, request.rates
     gpus = Read(cluster, cluster.name, "") if isinstance(cluster, Cluster) else read_cluster(cluster, field("cluster"))
+    profiles = _profiles(rates, gpus.value)
     if isinstance(source, Trace):
         jobs = Read(source, source.name, "")
     else:
@@ -150,13 +153,28 @@ def _inputs(request: TraceRequest) -> tuple[Read[Cluster], Read[Trace], Read[Ste
             format_place=field("file_format"),
             cluster_place=field("cluster"),
             keep_going=request.keep_going,
+            applications=None if profiles is None else profiles.value,
         )
+    if profiles is not None:
+        note = "jobs run as fast as the profiles of their applications say, by nodes, batch and epoch"
+        times = replace(
+            same_everywhere(jobs.value, gpus.value), name=profiles.name, kinds=("measured",), note=note,
+            applications=profiles.value,
+        )  # fmt: skip
+        return gpus, jobs, Read(times, profiles.name, profiles.sha256)
     if rates is None:
         rates = (
             same_everywhere(jobs.value, gpus.value) if jobs.value.by_submission else STEP_TIMES[jobs.value.counted_in]
         )
     times = Read(rates, rates.name, "") if isinstance(rates, StepTimes) else read_step_times(rates, field("rates"))
     return gpus, jobs, replace(times, value=_as_called(times.value, jobs.value))
+
+
+def _profiles(rates: str | Path | StepTimes | None, cluster: Cluster) -> Read[dict[str, Application]] | None:
+    """Return the profiles of a folder that is given in place of step times."""
+    if rates is None or isinstance(rates, StepTimes) or not Path(rates).is_dir():
+        return None
+    return read_applications(Path(rates), cluster.types[0] if len(cluster.types) == 1 else "")
 
 
 def _rescaled(request: TraceRequest, rules: Rules, step_times: StepTimes) -> Rules:

@@ -13,20 +13,16 @@ from simcore.traces.public.muri import MURI
 from simcore.traces.public.openb import OPENB
 from simcore.traces.public.pai import PAI
 from simcore.traces.public.philly import LOG, TABLE
+from simcore.traces.public.pollux import POLLUX
 from simcore.traces.public.shockwave import SHOCKWAVE
 from simcore.traces.public.swf import SWF
 from simcore.traces.public.tiresias import TIRESIAS
 
 # a format that another one's columns are part of comes first
-_ALL = (LOG, TABLE, HELIOS, ACME, PAI, OPENB, ELASTICFLOW, MURI, TIRESIAS, SWF, SHOCKWAVE)
+_ALL = (LOG, TABLE, HELIOS, ACME, PAI, OPENB, ELASTICFLOW, MURI, TIRESIAS, SWF, SHOCKWAVE, POLLUX)
 PUBLIC: dict[str, Format] = {each.name: each for each in _ALL}
 
 KNOWN_BUT_NOT_READ = {
-    "Pollux's or Sia's workloads": (
-        ("name", "time", "application", "num_replicas", "batch_size"),
-        "Their work is in the applications' profiles. Write name,submit_s,duration_s,gpus with the time that each job "
-        "takes on its GPUs.",
-    ),
     "the job table of PAI-2020": (
         ("job_name", "inst_id", "user", "status", "start_time", "end_time"),
         "It does not say how many GPUs: join it with the task table by job_name, and keep plan_gpu and inst_num.",

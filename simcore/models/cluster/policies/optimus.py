@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import ClassVar
 
+from simcore.errors import InputError
 from simcore.models.cluster.placement import Placement
 from simcore.models.cluster.policies.ranked import quantum_error
 from simcore.models.cluster.policy import Decision, Policy
 from simcore.models.cluster.room import Change
 from simcore.models.cluster.view import View
+
+GROWTHS = ("gang", "batch")
 
 
 @dataclass
@@ -24,28 +27,35 @@ class Optimus(Policy):
     ----------
     round : float
         Time after which GPUs are handed out anew while there are jobs [s].
+    growth : str
+        ``gang``: a job grows up to its maxP. ``batch``: as far as its batch can be divided, unless it asks for one GPU.
     """
 
     gang: ClassVar[bool] = False
     oracle: ClassVar[bool] = True
     divided: ClassVar[bool] = False
     round: float = 60.0
+    growth: str = "gang"
 
     def __post_init__(self) -> None:
         if error := quantum_error("round", self.round):
             raise error
+        if self.growth not in GROWTHS:
+            raise InputError("growth", f"'{self.growth}'", f"one of {', '.join(GROWTHS)}")
 
     def decide(self, view: View) -> Decision:
         """Hand all GPUs out anew."""
         held = self._share_out(view)
         changes: list[Change] = []
+        starts: list[tuple[int, int, Placement]] = []
         for row in view.active:
             placement = held.get(row)
             if placement is not view.placement[row]:
                 if view.placement[row] is not None:
-                    changes.insert(0, (row, None))
+                    changes.append((row, None))
                 if placement is not None:
-                    changes.append((row, placement))
+                    starts.append((sum(placement.gpus), row, placement))
+        changes += [(row, placement) for _, row, placement in sorted(starts, key=lambda start: start[:2])]
         return Decision(changes, view.now + self.round if held else None)
 
     def _share_out(self, view: View) -> dict[int, Placement]:
@@ -56,7 +66,7 @@ class Optimus(Policy):
             gpu = types.index(view.job(row).gpu_type)
             if left[gpu]:
                 left[gpu] -= 1
-                held[row] = _on(view, row, 1)
+                held[row] = view.on(row, 1)
         gains = [gain for row in held if (gain := self._gain(view, row, 1)) is not None]
         heapify(gains)
         while gains:
@@ -65,22 +75,15 @@ class Optimus(Policy):
             if not left[gpu]:
                 continue
             left[gpu] -= 1
-            held[row] = _on(view, row, gpus + 1)
+            held[row] = view.on(row, gpus + 1)
             if (gain := self._gain(view, row, gpus + 1)) is not None:
                 heappush(gains, gain)
         return held
 
     def _gain(self, view: View, row: int, gpus: int) -> tuple[float, int, int] | None:
         """Return what one more GPU saves, the largest first; None if it saves nothing."""
-        if gpus >= view.job(row).max_parallelism:
+        most = view.job(row).max_parallelism
+        if gpus >= (view.most(row) if self.growth == "batch" and most > 1 else most):
             return None
-        steps = view.remaining[row] / view.gang(row).step_time
-        now, then = (steps * _on(view, row, number).step_time for number in (gpus, gpus + 1))
+        now, then = view.remaining_on(row, gpus), view.remaining_on(row, gpus + 1)
         return (then - now, row, gpus) if then < now else None
-
-
-def _on(view: View, row: int, gpus: int) -> Placement:
-    if gpus == view.job(row).max_parallelism:
-        return view.gang(row)
-    gpu = view.cluster.types.index(view.job(row).gpu_type)
-    return view.place(row, [gpus if g == gpu else 0 for g in range(len(view.cluster.types))])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from typing import Any
+from typing import Any, ClassVar
 
 from simcore.errors import InputError
 from simcore.models.cluster.policy import NOTHING, Decision, Policy
@@ -29,9 +29,12 @@ class Ranked(Policy):
     ----------
     restart : float
         Delay of a job that starts again [s]; below 0: as the rules say.
+    watches : bool
+        Whether ranks of running jobs are followed even while no job waits.
     """
 
     restart: float = -1.0
+    watches = False
 
     def __post_init__(self) -> None:
         if not self.restart <= 1e9:
@@ -48,7 +51,7 @@ class Ranked(Policy):
         return [self.rank(view, row) for row in rows]
 
     def again_at(self, view: View, running: Collection[int]) -> float | None:
-        """Return when ranks will have changed by themselves, asked where jobs wait [s]."""
+        """Return when ranks will have changed by themselves, asked where jobs wait, or where a policy `watches` [s]."""
         return None
 
     def prepare(self, view: View) -> None:
@@ -80,7 +83,7 @@ class Ranked(Policy):
             self._next[pool] = None
             if self._waiting[pool]:
                 self._share_out(view, room, pool)
-            if self._waiting[pool]:
+            if self._waiting[pool] or self.watches:
                 self._next[pool] = self.again_at(view, self._running[pool])
         again = min((time for time in self._next if time is not None), default=None)
         return Decision(room.changes, again) if room.changes or again is not None else NOTHING
