@@ -79,6 +79,12 @@ SCENARIOS = [
     ("tiresias:thresholds=100", 1, [(0, 10, 1), (1, 4, 1)], [(0, 10), (10, 14)]),
     # a gang of 2 gets to 6 GPU s in 3 s
     ("tiresias:thresholds=6", 2, [(0, 5, 2), (1, 2, 1)], [(0, 7), (3, 5)]),
+    # of two in the second queue the one that was submitted first goes first, or the one that came there first
+    ("tiresias:thresholds=5", 4, [(0, 10, 1), (1, 10, 3), (3, 4, 1)], [(0, 10), (1, 15), (3, 7)]),
+    ("tiresias:thresholds=5,within=entry", 4, [(0, 10, 1), (1, 10, 3), (3, 4, 1)], [(0, 12), (1, 13), (3, 7)]),
+    # without promotion the first job runs on; with it each goes back when it has waited as long as it ran
+    ("tiresias:thresholds=2", 1, [(0, 6, 1), (1, 10, 1)], [(0, 8), (2, 16)]),
+    ("tiresias:thresholds=2,promote=1", 1, [(0, 6, 1), (1, 10, 1)], [(0, 10), (2, 16)]),
     # the higher priority takes over at once
     ("priority", 1, [(0, 10, 1, 1), (2, 3, 1, 5)], [(0, 13), (2, 5)]),
     ("priority", 1, [(0, 10, 1, 1), (2, 3, 1, 1)], [(0, 10), (10, 13)]),
@@ -134,6 +140,8 @@ def test_every_policy_has_three_scenarios():
         ("sjf:noise=-1", "option 'noise': found -1, expected a number from 0 to 10"),
         ("tiresias:thresholds=5/3", "option 'thresholds': found '5/3', expected growing numbers"),
         ("tiresias:thresholds=x", "option 'thresholds'"),
+        ("tiresias:within=size", "option 'within': found 'size', expected one of submission, entry"),
+        ("tiresias:promote=-1", "option 'promote': found -1, expected a number from 0 to 1e+09"),
         ("las:quantum=0", "option 'quantum': found 0, expected a number of seconds above 0"),
         ("themis:filter=2", "option 'filter': found 2"),
         ("gavel:round=-1", "option 'round'"),

@@ -9,15 +9,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import RunError
-
-if TYPE_CHECKING:
-    from scipy.interpolate import LinearNDInterpolator
 
 Floats = NDArray[np.float64]
 Split = tuple[int, ...]
@@ -25,6 +21,8 @@ Split = tuple[int, ...]
 
 NEAR = 1e-8
 """What rounding may add to a quotient before it is rounded up."""
+FLAT = 1e-12
+"""Volume below which a simplex is none."""
 MOST_NODES = 16
 """Nodes from which more make no difference to what was measured."""
 
@@ -90,6 +88,33 @@ class Pace:
     before: list[int]
 
 
+class _Surface:
+    """Linear interpolation between points in space, on their Delaunay triangulation, as SciPy does it.
+
+    Points on a grid leave simplices without a volume, and beside them a point has two values: SciPy's search decides.
+    """
+
+    def __init__(self, points: Floats, values: Floats) -> None:
+        from scipy.interpolate import LinearNDInterpolator
+        from scipy.spatial import Delaunay
+
+        triangulation = Delaunay(points)
+        corners = points[triangulation.simplices]
+        edges = (corners[:, :3] - corners[:, 3:]).transpose(0, 2, 1)
+        sound = np.abs(np.linalg.det(edges)) > FLAT
+        # what SciPy computes when it is first asked, one by one, in seconds of a processor where BLAS has threads
+        transform = np.full((len(corners), 4, 3), math.nan)
+        transform[sound, :3] = np.linalg.inv(edges[sound])
+        transform[sound, 3] = corners[sound, 3]
+        triangulation._transform = transform  # type: ignore[attr-defined]
+        self._interpolator = LinearNDInterpolator(triangulation, values)
+
+    def at(self, *point: float) -> tuple[float, float] | None:
+        """Return both values at a point, None outside of all that was measured."""
+        step, sync = self._interpolator([point])[0]
+        return None if math.isnan(step) else (float(step), float(sync))
+
+
 @dataclass(frozen=True)
 class Application:
     """A model with what was measured of its training.
@@ -116,17 +141,17 @@ class Application:
     _times: dict[tuple[Split, int], tuple[float, float]] = field(default_factory=dict, repr=False, compare=False)
     _paces: dict[tuple[int, Split], Pace] = field(default_factory=dict, repr=False, compare=False)
 
-    @property
+    @cached_property
     def epochs(self) -> int:
         """Epochs of a training."""
         return min(len(each.progress) for each in self.validation.values())
 
-    @property
+    @cached_property
     def largest_local(self) -> int:
         """Most samples of a GPU at once."""
         return self.most_local or int(max(rows[:, 0].max() for rows in self.placements.values()))
 
-    @property
+    @cached_property
     def smallest_local(self) -> int:
         """Fewest samples of a GPU at once."""
         return int(min(rows[:, 0].min() for rows in self.placements.values()))
@@ -179,23 +204,21 @@ class Application:
         if rows is not None and rows[0, 0] <= local <= rows[-1, 0]:
             return (float(np.interp(local, rows[:, 0], rows[:, 1])), float(np.interp(local, rows[:, 0], rows[:, 2])))
         if rows is None:
-            step, sync = self._surface([[min(len(split), MOST_NODES), sum(split), local]])[0]
-            if not math.isnan(step):
-                return float(step), float(sync)
+            times = self._surface.at(min(len(split), MOST_NODES), sum(split), local)
+            if times is not None:
+                return times
         raise RunError(f"{self.name} was not measured with {local} samples of a GPU on nodes with {split} GPUs")
 
     @cached_property
-    def _surface(self) -> LinearNDInterpolator:
+    def _surface(self) -> _Surface:
         """Both times over nodes, GPUs and samples of all that was measured, means of placements that share these."""
-        from scipy.interpolate import LinearNDInterpolator
-
         sums: dict[tuple[float, float, float], list[Floats]] = {}
         for split, rows in self.placements.items():
             for row in rows:
                 sums.setdefault((len(split), sum(split), float(row[0])), []).append(row[1:])
         means = [[*key, *np.mean(sums[key], axis=0)] for key in sorted(sums)]
         table = np.concatenate([np.array(means), self.scalability])
-        return LinearNDInterpolator(table[:, :3], table[:, 3:])
+        return _Surface(table[:, :3], table[:, 3:])
 
     def predicted(self, batch: int, split: Split) -> float:
         """Return the time of a step of a global batch, as a scheduler predicts it [s].

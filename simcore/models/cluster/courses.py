@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simcore.models.cluster.applications import Application, Pace, Split, full_nodes
+from simcore.models.cluster.applications import Application, Pace, full_nodes
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.pools import Held
@@ -58,7 +58,9 @@ class Courses:
         self._epoch = [0] * len(trace)
         self._progress = [0.0] * len(trace)
         self._runs: list[_Run | None] = [None] * len(trace)
-        self._ends = {each.name: [0.0, *each.progress().tolist()] for each in self._applications}
+        self._ends: dict[str, list[float]] = {
+            each.name: [0.0, *each.progress().tolist()] for each in step_times.applications.values()
+        }
         self._predicted: dict[tuple[str, int, int], float] = {}
         self._left: dict[tuple[str, int], list[float]] = {}
 
@@ -125,8 +127,3 @@ class Courses:
     def most(self, row: int) -> int:
         """Return the GPUs beyond which a job's batch is too small to be divided further."""
         return max(1, self._batches[row] // self._applications[row].smallest_local)
-
-
-def alone_seconds(application: Application, batch: int, split: Split) -> int:
-    """Return how long a job runs on some nodes from its beginning to its end [s]."""
-    return application.pace(batch, split).before[-1]

@@ -52,8 +52,8 @@ class TraceRequest(Request):
     cluster: str | Path | Cluster = option(default="sc23", metavar="NAME|FILE", help="GPUs by type.")
     rates: str | Path | StepTimes | None = option(
         default=None,
-        metavar="NAME|FILE",
-        help="Seconds per mini-batch by model, batch size and GPU type.  "
+        metavar="NAME|FILE|FOLDER",
+        help="Seconds per mini-batch by model, batch size and GPU type, or a folder of profiles of applications.  "
         "[default: sc23-fitted; none are needed where work is counted in seconds]",
     )
     overheads: str | Path = option(

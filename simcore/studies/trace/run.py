@@ -25,9 +25,9 @@ from simcore.models.cluster.simulator import simulate
 from simcore.models.cluster.step_times import StepTimes, same_everywhere
 from simcore.progress import tell
 from simcore.readers import zoo
-from simcore.readers.applications import read_applications
 from simcore.readers.clusters import read_cluster
 from simcore.readers.overheads import read_overheads
+from simcore.readers.pollux import read_pollux
 from simcore.readers.read import Read
 from simcore.readers.step_times import read_step_times
 from simcore.results import Provenance, versions
@@ -157,11 +157,9 @@ def _inputs(request: TraceRequest) -> tuple[Read[Cluster], Read[Trace], Read[Ste
         )
     if profiles is not None:
         note = "jobs run as fast as the profiles of their applications say, by nodes, batch and epoch"
-        times = replace(
-            same_everywhere(jobs.value, gpus.value), name=profiles.name, kinds=("measured",), note=note,
-            applications=profiles.value,
-        )  # fmt: skip
-        return gpus, jobs, Read(times, profiles.name, profiles.sha256)
+        unit = same_everywhere(jobs.value, gpus.value)
+        paced = replace(unit, name=profiles.name, kinds=("measured",), note=note, applications=profiles.value)
+        return gpus, jobs, Read(paced, profiles.name, profiles.sha256)
     if rates is None:
         rates = (
             same_everywhere(jobs.value, gpus.value) if jobs.value.by_submission else STEP_TIMES[jobs.value.counted_in]
@@ -174,7 +172,7 @@ def _profiles(rates: str | Path | StepTimes | None, cluster: Cluster) -> Read[di
     """Return the profiles of a folder that is given in place of step times."""
     if rates is None or isinstance(rates, StepTimes) or not Path(rates).is_dir():
         return None
-    return read_applications(Path(rates), cluster.types[0] if len(cluster.types) == 1 else "")
+    return read_pollux(Path(rates), cluster.types[0] if len(cluster.types) == 1 else "")
 
 
 def _rescaled(request: TraceRequest, rules: Rules, step_times: StepTimes) -> Rules:

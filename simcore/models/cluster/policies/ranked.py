@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from typing import Any, ClassVar
+from typing import Any
 
 from simcore.errors import InputError
 from simcore.models.cluster.policy import NOTHING, Decision, Policy

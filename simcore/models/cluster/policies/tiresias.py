@@ -14,7 +14,6 @@ from simcore.models.cluster.policy import Decision
 from simcore.models.cluster.view import View
 from simcore.numerals import as_real
 
-
 ORDERS = ("submission", "entry")
 MOST_PROMOTE = 1e9
 
