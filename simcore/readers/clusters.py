@@ -10,6 +10,7 @@ from pydantic import Field
 from simcore.errors import InputError
 from simcore.files import read_yaml
 from simcore.models.cluster.cluster import Cluster, Node, cluster_of_nodes
+from simcore.readers.node_lists import read_nodes
 from simcore.readers.quantities import Bytes, Name, Real, Strict, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 
@@ -46,7 +47,7 @@ def read_cluster(name_or_path: str | Path | InputFile, place: str = "cluster") -
     Parameters
     ----------
     name_or_path : str, Path or InputFile
-        A zoo name or the path of a YAML file.
+        A zoo name, the path of a YAML file, or of a public list of nodes, see `read_nodes`.
     place : str
         The field that gave it, for messages.
 
@@ -61,6 +62,9 @@ def read_cluster(name_or_path: str | Path | InputFile, place: str = "cluster") -
     64
     """
     file = read_entry("clusters", name_or_path, place, "cluster")
+    listed = read_nodes(file)
+    if listed is not None:
+        return file.of(_checked(listed, str(file.path)))
     data = read_yaml(file.path, _ClusterFile, "cluster", file.text)
     where = f"{file.path}, field '{'nodes' if data.nodes else 'gpus'}'"
     name = data.name or file.path.stem
@@ -70,11 +74,16 @@ def read_cluster(name_or_path: str | Path | InputFile, place: str = "cluster") -
         cluster = Cluster(name, tuple(data.gpus), tuple(data.gpus.values()), data.source)
         if data.vcs:
             raise InputError(f"{file.path}, field 'vcs'", "quotas without nodes", "nodes too", "Write the nodes.")
+    return file.of(_checked(cluster, where))
+
+
+def _checked(cluster: Cluster, where: str) -> Cluster:
+    """Return a cluster that has GPUs, of types that no table has a column of."""
     if not cluster.gpus:
         raise InputError(where, "no GPUs", "at least one GPU", "Give a type a number, such as 'v100: 8'.")
     for gpu in sorted(RESERVED & set(cluster.types)):
         raise InputError(where, f"a GPU type '{gpu}'", "a name that is no column of a table", "Rename it.")
-    return file.of(cluster)
+    return cluster
 
 
 def _with_nodes(name: str, data: _ClusterFile, path: str) -> Cluster:

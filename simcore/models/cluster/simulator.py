@@ -33,6 +33,8 @@ from simcore.models.cluster.view import JobStates, View
 WORK_TOLERANCE = 1e-9
 # Times within this share of each other are one instant: rounding must not decide what comes first
 INSTANT = TOLERANCE
+# Until when what is due is done at a decision, over its time: twice an instant, for a tick may lie one before it
+REACHED = 1.0 + 2.0 * INSTANT
 # Decisions in a row that a policy may ask for while no job arrives or finishes: a million minutes are two years
 MOST_REPEATED = 1_000_000
 
@@ -144,17 +146,19 @@ class _Simulation:
     def _schedule(self) -> ProcessGenerator:
         """Run the one process: wake up, complete, admit, decide, and sleep until something happens."""
         alarm = Alarm(self._clock)
-        log, view, seen, due = self._log, self._view, self._seen, self._due
-        states, decide = self._states, self._policy.decide
-        jobs, forever = len(self._trace), math.inf
+        log, view, seen, due, version = self._log, self._view, self._seen, self._due, self._version
+        states, decide, jump = self._states, self._policy.decide, self._clock.jump
+        jobs, forever, event_driven = len(self._trace), math.inf, self._interval is None
         ahead: Decision | None = None  # decided already: nothing happens before it
+        rounds = 0
         asked = 0  # rounds in a row that the policy asked for, in which no job arrived or finished
         now = self._instant(seen[0])
         while True:
-            yield alarm.move(now)
-            log.rounds += 1
-            log.clock = view.now = now
-            if due and due[0][0] <= _reached(now):
+            if not jump(now):
+                yield alarm.move(now)
+            rounds += 1
+            view.now = now
+            if due and due[0][0] <= now * REACHED:
                 self._complete(now)
             if seen[states.arrived] <= now:
                 self._admit(now)
@@ -168,14 +172,22 @@ class _Simulation:
             view.arrived = view.finished = ()
             if changes:
                 self._apply(changes, now)
-                if again_at is not None and self._interval is None and again_at <= now:
+                if again_at is not None and event_driven and again_at <= now:
                     again_at = self._repeat(now)
             elif self._finished == jobs:
+                log.rounds, log.clock = rounds, now
                 return
-            wake = self._next_completion() if due else forever
-            if seen[states.arrived] < wake:
-                wake = seen[states.arrived]
-            ahead, wake = None, self._instant(wake)
+            wake = forever
+            if due:
+                first = due[0]
+                current = event_driven and version[first[1]] == first[2]
+                wake = first[0] if current else self._next_completion()
+            arrival = seen[states.arrived]
+            if arrival < wake:
+                wake = arrival
+            ahead = None
+            if event_driven and arrival <= wake * (1.0 + INSTANT):
+                wake = self._instant(wake)
             if again_at is not None:
                 ahead, wake = self._look_ahead(now, again_at, wake)
             if wake == forever:
@@ -226,15 +238,18 @@ class _Simulation:
 
     def _complete(self, now: float) -> None:
         due, version, placements, since = self._due, self._version, self._states.placement, self._states.since
-        ends, releases = self._log.end, self._log.release
+        ends, releases, free = self._log.end, self._log.release, self._free
         finished = []
-        while due and due[0][0] <= _reached(now):
+        reached = now * REACHED
+        while due and due[0][0] <= reached:
             _, row, entry, finish = heappop(due)
             if version[row] != entry:
                 continue
             placement = placements[row]
             assert placement is not None
-            self._release(placement)
+            for g, number in enumerate(placement.gpus):
+                if number:
+                    free[g] += number
             placements[row] = None
             since[row] = math.inf
             version[row] = -1
@@ -384,8 +399,3 @@ def _no_end(now: float) -> str:
 def _ticks(times: np.ndarray, interval: float) -> np.ndarray:
     """Index of the first tick at or after each time, at least 1: nothing is decided at time 0."""
     return np.maximum(np.ceil(times / interval * (1.0 - INSTANT)), 1.0)
-
-
-def _reached(now: float) -> float:
-    """Return until when what is due is done at a decision [s]: twice an instant, for a tick may lie one before it."""
-    return now * (1.0 + 2.0 * INSTANT)

@@ -33,10 +33,20 @@ class StrictQueue(Policy):
     def decide(self, view: View) -> Decision:
         """Start the heads that fit."""
         queues, pool, keys = self._queues, self._pool, self._keys
-        touched: Collection[int] = self._freed[pool[view.finished[0]]] if view.finished else ()
-        if len(view.finished) > 1 or view.arrived:
-            touched = {number for row in view.finished for number in self._freed[pool[row]]}
-            for row in view.arrived:
+        finished, arrived = view.finished, view.arrived
+        touched: Collection[int]
+        if len(arrived) == 1 and not finished:
+            row = arrived[0]
+            queue, entry = queues[pool[row]], (keys[row], row)
+            heappush(queue, entry)
+            if queue[0] is not entry:
+                return NOTHING  # the head did not fit before, and nothing is free since then
+            touched = (pool[row],)
+        elif len(finished) == 1 and not arrived:
+            touched = self._freed[pool[finished[0]]]
+        else:
+            touched = {number for row in finished for number in self._freed[pool[row]]}
+            for row in arrived:
                 heappush(queues[pool[row]], (keys[row], row))
                 touched.add(pool[row])
         room: Room | None = None
