@@ -16,6 +16,7 @@ import numpy as np
 from simcore.engine import Alarm, Clock, ProcessGenerator
 from simcore.errors import RunError
 from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.complaints import absent, no_end, starved, too_many
 from simcore.models.cluster.courses import Courses
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.log import PlacementLog
@@ -167,7 +168,7 @@ class _Simulation:
             else:
                 decision, asked = ahead, asked + 1
                 if asked > MOST_REPEATED:
-                    raise RunError(_no_end(now))
+                    raise RunError(no_end(now, MOST_REPEATED))
             changes, again_at = decision.changes, decision.again_at
             view.arrived = view.finished = ()
             if changes:
@@ -191,7 +192,7 @@ class _Simulation:
             if again_at is not None:
                 ahead, wake = self._look_ahead(now, again_at, wake)
             if wake == forever:
-                raise RunError(self._starved())
+                raise RunError(starved(self._trace, log.end))
             now = wake
 
     def _repeat(self, now: float) -> float | None:
@@ -280,7 +281,7 @@ class _Simulation:
             if old is not None:
                 self._advance(row, old, now)
             elif since[row] > now:
-                raise RunError(self._absent(row, now))
+                raise RunError(absent(self._trace, row, now, done=not math.isnan(log.end[row])))
             since[row] = now
             placements[row] = placement
             entry = self._version[row] = len(log.time)
@@ -304,21 +305,7 @@ class _Simulation:
             finish = now + states.delay[row] + states.left[row] * step_time
             heappush(self._due, (finish - self._tolerance[row] * step_time, row, entry, finish))
         if min(free) < 0:
-            over = {t: -n for t, n in zip(self._cluster.types, free, strict=True) if n < 0}
-            raise RunError(
-                f"the policy handed out more GPUs than there are at {now} s: {over} too many, by {self._said(changes)}"
-            )
-
-    def _said(self, changes: Sequence[Change]) -> str:
-        """Return a decision for a message, its first changes."""
-        names, types = self._trace.names, self._cluster.types
-        said = []
-        for row, placement in changes[:3]:
-            held = zip(types, placement.gpus, strict=True) if placement is not None else ()
-            gpus = " + ".join(f"{number} {gpu}" for gpu, number in held if number)
-            said.append(f"'{names[row]}' gets {gpus or 'nothing'}")
-        more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
-        return ", ".join(said) + more
+            raise RunError(too_many(self._trace, self._cluster, free, changes, now))
 
     def _advance(self, row: int, old: Placement, now: float) -> None:
         """Account for the time that a job spent on a placement, and take it away."""
@@ -374,26 +361,6 @@ class _Simulation:
         if self._interval is None or not math.isfinite(time):
             return math.inf
         return self._interval * math.ceil(time / self._interval * (1.0 - INSTANT))
-
-    def _absent(self, row: int, now: float) -> str:
-        done = self._log.end[row] == self._log.end[row]
-        return (
-            f"the policy placed '{self._trace.names[row]}' at {now} s, which {'is done' if done else 'is yet to come'}"
-        )
-
-    def _starved(self) -> str:
-        waiting = [row for row in range(len(self._trace)) if math.isnan(self._log.end[row])]
-        first = self._trace.names[waiting[0]]
-        return (
-            f"{len(waiting)} jobs wait for ever, '{first}' the first: nothing runs, and the policy starts none of them"
-        )
-
-
-def _no_end(now: float) -> str:
-    return (
-        f"the policy changed placements in {MOST_REPEATED:,} rounds in a row, up to {now:g} s, and no job arrived or "
-        "finished: does it take GPUs away before the start-up delay is over?"
-    )
 
 
 def _ticks(times: np.ndarray, interval: float) -> np.ndarray:
