@@ -19,7 +19,8 @@ from simcore.studies.train.request import TrainRequest
 
 HELP = """Predict a training iteration of a model on GPUs, or simulate one on a network, chunk by chunk.
 
-MODEL alone is a model on GPUs: time, its parts, rates, and what every rank holds, before the run.
+MODEL alone is a model on GPUs: time, its parts, rates, and what every rank holds, before the run. So is NETWORK BUDGET
+MODEL with --device, on that network under an equal split.
 
 \b
 $ simcore train llama-2-70b --gpus 64 --device h100 --global-batch 512
@@ -92,11 +93,12 @@ class TrainCommand(click.Command):
             command = self.swept if any(values.get(name) is not None for name in OF_SWEEPS) else self.model
         names = {str(each.name) for each in command.params}
         context = click.get_current_context()
+        arguments, written_out = _on_network(arguments, values) if on_gpus else (arguments, {})
         if on_gpus:
             given = {other for other in _SAME.values()
                      if context.get_parameter_source(other) is ParameterSource.COMMANDLINE}  # fmt: skip
             values |= {own: values[other] if other in given else None for own, other in _SAME.items()}
-            values = {name: value for name, value in values.items() if name not in _SAME.values()}
+            values = {name: value for name, value in values.items() if name not in _SAME.values()} | written_out
         for name in values:
             if name not in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
                 if on_gpus and name == "timeline":
@@ -111,6 +113,22 @@ class TrainCommand(click.Command):
         positions = [word for word in arguments if not word.startswith("-")]
         named = values["workload_instead"] is not None
         return values["network_instead"] is None and len(positions) + named == 1
+
+
+def _on_network(arguments: tuple[str, ...], values: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Return a model on GPUs of NETWORK BUDGET MODEL, and what that says: the network with an equal split, its GPUs."""
+    positions = [word for word in arguments if not word.startswith("-")]
+    if len(positions) != 3 or values["network_instead"] is not None or values.get("gpus") is not None:
+        return arguments, {}
+    from simcore.readers.network_string import network_text
+    from simcore.readers.networks import read_network
+    from simcore.studies.inputs import parse_budget
+
+    name, budget, model = positions
+    topology, whole = read_network(name, "NETWORK").value.topology, parse_budget(budget, "BUDGET")
+    each = whole / len(topology.dimensions)
+    text = network_text(topology, [each] * len(topology.dimensions), "NETWORK")
+    return (model,), {"network": text, "gpus": topology.npus}
 
 
 def _complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -141,6 +141,30 @@ def parse_network(text: str, place: str = "network") -> NetworkSpec:
     return _Line(text, place).read()
 
 
+def network_text(topology: Topology, bandwidths: Sequence[float], place: str = "network") -> str:
+    """Write a network with its bandwidths [B/s] as the line that `parse_network` reads.
+
+    Raises
+    ------
+    InputError
+        If several of its dimensions share a port, or rings have no rails: its bandwidths are no free choice.
+
+    Examples
+    --------
+    >>> network = parse_network("Ring(4)@200GB/s,500ns x FC(8)@50GB/s")
+    >>> network_text(network.topology, network.bandwidths)
+    'Ring(4)@200GB/s,500ns x FullyConnected(8)@50GB/s'
+    """
+    if any(one.port is not None or not one.rails for one in topology.dimensions):
+        found = f"{topology.name}, whose dimensions share ports"
+        raise InputError(place, found, "dimensions of their own, to split a budget over", "Leave the budget out.")
+    return " x ".join(
+        f"{one.block.value}({one.size})@{bandwidth / 1e9:.12g}GB/s"
+        + (f",{one.latency * 1e9:.12g}ns" if one.latency else "")
+        for one, bandwidth in zip(topology.dimensions, bandwidths, strict=True)
+    )
+
+
 class _Line:
     """A network written out, and how far it was read."""
 

@@ -120,7 +120,14 @@ def test_gelu_is_not_fused_in_opt_whose_activation_is_relu(capsys):
 def test_steps_of_training_are_no_order_of_dimensions(capsys, schedule):
     given = refused(capsys, "train", "2D", "300", "gpt-1.3b", "--tp", "8", "--schedule", schedule)
     assert "steps of training" in given
-    assert f"simcore train gpt-1.3b --gpus N --device NAME --network NETWORK --schedule {schedule}" in given
+    assert f"simcore train NETWORK BUDGET gpt-1.3b --device NAME --schedule {schedule}" in given
+
+
+def test_train_takes_a_schedule_on_a_network_with_a_budget():
+    given = ("--device", "v100-32gb", "--tp", "8", "--schedule", "slapo-gpt", "--json")
+    split = json.loads(printed("train", "2D", "300", "gpt-1.3b", *given))
+    text = "Ring(8)@150GB/s,1ns x Switch(128)@150GB/s,1ns"
+    assert split == json.loads(printed("train", "gpt-1.3b", "--gpus", "1024", "--network", text, *given))
 
 
 def test_a_decoder_reads_other_tokens_than_its_encoder():

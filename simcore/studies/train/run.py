@@ -226,8 +226,8 @@ def _scheduler(request: TrainRequest) -> type[Scheduler]:
     """Return the order of dimensions; a schedule of training steps is for a model on GPUs, and refused."""
     given = request.schedule
     if isinstance(given, str) and (given.endswith((".yaml", ".yml")) or given in names("schedules")):
-        options = f"--gpus N --device NAME --network NETWORK --schedule {given}"
-        remedy = f"Give the model alone: simcore train {request.workload} {options}."
+        form = f"simcore train NETWORK BUDGET {request.workload} --device NAME --schedule {given}"
+        remedy = f"Add a device: {form} is a model on GPUs."
         raise InputError(field("schedule"), f"'{given}', steps of training", "an order of dimensions per chunk", remedy)
     return scheduler(given, field("schedule"))
 
