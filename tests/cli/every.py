@@ -26,6 +26,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "train, a workload": ("train", "2D", "400", "17B", "--chunks", "4"),
     "share": ("share", "two.yaml", "--network", "2D", "--budget", "325"),
     "collective": ("collective", "all-reduce", "1MB", "--network", "Ring(4)@200GB/s,500ns", "--chunks", "4"),
+    "messages": ("messages", "all-reduce", "1MB", "--network", "Ring(4)@200GB/s,500ns"),
     "evaluate": ("evaluate", "network-fig12", "--small"),
     "calibrate": ("calibrate", "--from", "table.csv", "--device", "t4", "--source", "me"),
     "profile compare": ("profile", "compare", "cpu", "t4"),
