@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from simcore.errors import InputError
 from simcore.files import check_columns, csv_rows, validate
 from simcore.models.cluster.step_times import Key, StepTimes
+from simcore.readers.gavel import gavel_seconds
 from simcore.readers.quantities import RealText, Strict, WholeText
 from simcore.readers.read import InputFile, Read, read_entry
 
@@ -35,7 +36,7 @@ def read_step_times(name_or_path: str | Path | InputFile, place: str = "rates") 
     Parameters
     ----------
     name_or_path : str, Path or InputFile
-        A zoo name or the path of a CSV file.
+        A zoo name, the path of a CSV file, or of Gavel's throughputs (JSON).
     place : str
         The field that gave it, for messages.
 
@@ -50,6 +51,9 @@ def read_step_times(name_or_path: str | Path | InputFile, place: str = "rates") 
     'sc23-fitted (fitted)'
     """
     file = read_entry("rates", name_or_path, place, "rates")
+    if file.text.lstrip().startswith("{"):
+        note = "a step takes as long as Gavel measured for jobs that share their GPUs with no other"
+        return file.of(StepTimes(file.name, gavel_seconds(file), ("measured",), note))
     header, rows = csv_rows(file.text, str(file.path), "rates")
     check_columns(header, COLUMNS, OPTIONAL, str(file.path))
     seconds: dict[Key, float] = {}

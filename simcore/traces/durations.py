@@ -22,6 +22,9 @@ from simcore.traces.table import numbered_rows
 COLUMNS = ("name", "submit_s", "duration_s", "gpus")
 NUMBERS = ("priority", "deadline_s", "estimate_s", "cpus", "memory_b", "global_batch")
 """Further columns that policies read as numbers; a field may be empty."""
+CLASS_COLUMNS = ("model", "batch_size", "gpu_type", "vc", "heterogeneous")
+"""Further columns that make a job's class."""
+YES = ("yes", "true", "1")
 NO_MODEL = "job"
 """Model of the jobs of a trace that names none."""
 _PLAIN = re.compile(r"[0-9.]+(?:,[0-9.]+)*")
@@ -89,7 +92,7 @@ def build(name: str, lines: Sequence[int], columns: dict[str, list[Any]]) -> Tra
     submit, work = np.asarray(columns.pop("submit_s")), np.asarray(columns.pop("duration_s"))
     numbers = {key: _numbers(columns[key], lines, name, key) for key in NUMBERS if key in columns}
     class_index, classes = _classes(columns.pop("gpus"), columns)
-    hidden = ("model", "gpu_type", "batch_size")
+    hidden = ("model", "gpu_type", "batch_size", "heterogeneous")
     trace = Trace(
         name,
         names,
@@ -182,16 +185,17 @@ def _classes(
     gpus: Sequence[Any], columns: Mapping[str, Sequence[Any]]
 ) -> tuple[NDArray[np.int64], tuple[JobClass, ...]]:
     """Return each job's class and the distinct ones; a job without a GPU type has an empty one, see `with_types`."""
-    kinds = [columns[key] for key in ("model", "batch_size", "gpu_type", "vc") if key in columns]
+    places = [key for key in CLASS_COLUMNS if key in columns]
+    kinds = [columns[key] for key in places]
     keys = list(zip(gpus, *kinds, strict=True))
     distinct = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-    places = [key for key in ("model", "batch_size", "gpu_type", "vc") if key in columns]
     classes = []
     for size, *rest in distinct:
         said = dict(zip(places, map(str, rest), strict=True))
         batch = int(said.get("batch_size") or 1)
         model = said.get("model") or NO_MODEL
-        classes.append(JobClass(model, batch, int(str(size)), False, said.get("gpu_type", ""), said.get("vc", "")))
+        anywhere = said.get("heterogeneous", "").lower() in YES
+        classes.append(JobClass(model, batch, int(str(size)), anywhere, said.get("gpu_type", ""), said.get("vc", "")))
     index = np.array(list(map(distinct.__getitem__, keys)), dtype=np.int64)
     return index, tuple(classes)
 

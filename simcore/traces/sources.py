@@ -10,10 +10,12 @@ from simcore.files import csv_rows, is_input
 from simcore.models.cluster.applications import Application
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
+from simcore.models.cluster.step_times import StepTimes
 from simcore.readers.read import InputFile, Read, read_path
 from simcore.traces import durations, easyscale, synthetic, table
 from simcore.traces.bundled import BUNDLED
 from simcore.traces.public.base import Format
+from simcore.traces.public.gavel import GAVEL, with_throughputs
 from simcore.traces.public.pollux import POLLUX, with_applications
 from simcore.traces.public.registry import PUBLIC, no_reader, recognised
 
@@ -35,6 +37,7 @@ def read_trace(
     cluster_place: str = "cluster",
     keep_going: bool = False,
     applications: Mapping[str, Application] | None = None,
+    step_times: StepTimes | None = None,
 ) -> Read[Trace]:
     """Read or generate a trace.
 
@@ -56,6 +59,8 @@ def read_trace(
         Whether rows of a public trace that cannot run are left out, and counted in a note.
     applications : mapping of str to Application, optional
         Profiles of the applications that a workload of Pollux's names.
+    step_times : StepTimes, optional
+        What a step of a job of Gavel's takes.
 
     Returns
     -------
@@ -91,7 +96,9 @@ def read_trace(
     formats = (*FORMATS, *PUBLIC)
     if file_format not in (None, *formats):
         raise unknown_name(format_place, str(file_format), formats)
-    return file.of(_read(file, file_format, cluster, keep_going=keep_going, applications=applications))
+    return file.of(
+        _read(file, file_format, cluster, keep_going=keep_going, applications=applications, step_times=step_times)
+    )
 
 
 def _read(
@@ -101,6 +108,7 @@ def _read(
     *,
     keep_going: bool,
     applications: Mapping[str, Application] | None,
+    step_times: StepTimes | None,
 ) -> Trace:
     """Read a file in the format that is given, or that its beginning tells."""
     header = [] if file_format in PUBLIC else _header(file)
@@ -113,11 +121,17 @@ def _read(
     if file_format is None and own < ENOUGH:
         public = recognised(file.text, header)
         if public is None and own < ENOUGH - 1:
-            raise no_reader(file.text, header, file.name)
+            raise no_reader(header, file.name)
     if public is None:
         return table.read(file.text, file.name)
     if public is POLLUX:
         public = _with_work(file, applications, cluster)
+    if public is GAVEL:
+        if step_times is None:
+            expected = "the throughputs of its jobs"
+            remedy = "Give them by --rates FILE.json, or write name,submit_s,duration_s,gpus."
+            raise InputError(file.name, "a trace of Gavel's, which says no durations", expected, remedy)
+        public = with_throughputs(step_times, cluster)
     return durations.with_types(public.read(file.text, file.name, keep_going=keep_going), cluster)
 
 

@@ -141,6 +141,11 @@ def _inputs(request: TraceRequest) -> tuple[Read[Cluster], Read[Trace], Read[Ste
     source, cluster, rates = request.trace, request.cluster, request.rates
     gpus = Read(cluster, cluster.name, "") if isinstance(cluster, Cluster) else read_cluster(cluster, field("cluster"))
     profiles = _profiles(rates, gpus.value)
+    times: Read[StepTimes] | None = None
+    if isinstance(rates, StepTimes):
+        times = Read(rates, rates.name, "")
+    elif rates is not None and profiles is None:
+        times = read_step_times(rates, field("rates"))
     if isinstance(source, Trace):
         jobs = Read(source, source.name, "")
     else:
@@ -154,17 +159,17 @@ def _inputs(request: TraceRequest) -> tuple[Read[Cluster], Read[Trace], Read[Ste
             cluster_place=field("cluster"),
             keep_going=request.keep_going,
             applications=None if profiles is None else profiles.value,
+            step_times=None if times is None else times.value,
         )
+    unit = same_everywhere(jobs.value, gpus.value)
     if profiles is not None:
         note = "jobs run as fast as the profiles of their applications say, by nodes, batch and epoch"
-        unit = same_everywhere(jobs.value, gpus.value)
         paced = replace(unit, name=profiles.name, kinds=("measured",), note=note, applications=profiles.value)
         return gpus, jobs, Read(paced, profiles.name, profiles.sha256)
-    if rates is None:
-        rates = (
-            same_everywhere(jobs.value, gpus.value) if jobs.value.by_submission else STEP_TIMES[jobs.value.counted_in]
-        )
-    times = Read(rates, rates.name, "") if isinstance(rates, StepTimes) else read_step_times(rates, field("rates"))
+    if times is None and jobs.value.by_submission:
+        times = Read(unit, unit.name, "")
+    elif times is None:
+        times = read_step_times(STEP_TIMES[jobs.value.counted_in], field("rates"))
     return gpus, jobs, replace(times, value=_as_called(times.value, jobs.value))
 
 

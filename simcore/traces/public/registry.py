@@ -8,6 +8,7 @@ from simcore.errors import InputError
 from simcore.traces.public.acme import ACME
 from simcore.traces.public.base import Format
 from simcore.traces.public.elasticflow import ELASTICFLOW
+from simcore.traces.public.gavel import GAVEL
 from simcore.traces.public.helios import HELIOS
 from simcore.traces.public.muri import MURI
 from simcore.traces.public.openb import OPENB
@@ -19,7 +20,7 @@ from simcore.traces.public.swf import SWF
 from simcore.traces.public.tiresias import TIRESIAS
 
 # a format that another one's columns are part of comes first
-_ALL = (LOG, TABLE, HELIOS, ACME, PAI, OPENB, ELASTICFLOW, MURI, TIRESIAS, SWF, SHOCKWAVE, POLLUX)
+_ALL = (LOG, TABLE, HELIOS, ACME, PAI, OPENB, ELASTICFLOW, MURI, TIRESIAS, SWF, SHOCKWAVE, POLLUX, GAVEL)
 PUBLIC: dict[str, Format] = {each.name: each for each in _ALL}
 
 KNOWN_BUT_NOT_READ = {
@@ -42,16 +43,12 @@ def recognised(text: str, header: Sequence[str]) -> Format | None:
     return next((each for each in PUBLIC.values() if each.matches(text, header)), None)
 
 
-def no_reader(text: str, header: Sequence[str], name: str) -> InputError:
+def no_reader(header: Sequence[str], name: str) -> InputError:
     """Return what is said of a file that no reader takes: what it looks like, the nearest format, how to convert it."""
     columns = f"the columns {', '.join(header[:8])}" + (", ..." if len(header) > 8 else "")
     for what, (theirs, remedy) in KNOWN_BUT_NOT_READ.items():
         if set(theirs) <= set(header):
             return InputError(name, f"{what}, by {columns}", "a trace that says how long jobs run", remedy)
-    first = text[:100_000].split("\n", 1)[0]
-    if first.count("\t") in (6, 7, 8, 9, 10):
-        remedy = "Work is in steps there. Write name,submit_s,duration_s,gpus with the time that each job takes."
-        return InputError(name, "a trace of Gavel's, by its tabs", "a trace that says how long jobs run", remedy)
     shared = {each.name: len(set(each.columns) & set(header)) / len(each.columns) for each in _ALL if each.columns}
     nearest = max(shared, key=lambda key: (shared[key], key))
     missing = [column for column in PUBLIC[nearest].columns if column not in header]
