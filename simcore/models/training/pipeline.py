@@ -8,7 +8,7 @@ at most p micro-batches, where GPipe holds those of all m.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simpy.events import Event
@@ -170,7 +170,8 @@ def chunk_turns(pipeline: Pipeline, stage: int) -> Iterator[tuple[bool, int, int
     'F00F01F10B10F11B11B00B01'
     """
     if pipeline.chunks == 1:
-        yield from ((forward, i, 0) for forward, i in turns(pipeline, stage))
+        for forward, i in turns(pipeline, stage):
+            yield forward, i, 0
         return
     size = Pipelined(pipeline.stages, pipeline.micro_batches, pipeline.chunks)
     for turn in turns_of("interleaved", size)[stage]:
@@ -204,8 +205,8 @@ class _Stage:
     parts: tuple[range, ...]
     runner: Runner
     fabric: ChunkFabric
-    activations: list[list[Event]]
-    gradients: list[list[Event]]
+    activations: list[list[Event]] = field(default_factory=list)
+    gradients: list[list[Event]] = field(default_factory=list)
     in_flight: int = 0
     most: int = 0
 
@@ -254,14 +255,10 @@ def run_pipeline(
         If the turns lead to a deadlock.
     """
     parts = stage_layers(workload, pipeline.stages * pipeline.chunks, pipeline.blocks, pipeline.chunks)
-    boxes = [[[clock.event() for _ in range(pipeline.micro_batches)] for _ in range(2)] for _ in parts]
     stages = [
-        _Stage(
-            i, tuple(parts[i :: pipeline.stages]), Runner(clock, fabric, Log(f"stage {i + 1}")), fabric,
-            [box[0] for box in boxes[i :: pipeline.stages]], [box[1] for box in boxes[i :: pipeline.stages]],
-        )
+        _Stage(i, tuple(parts[i :: pipeline.stages]), Runner(clock, fabric, Log(f"stage {i + 1}")), fabric)
         for i, fabric in zip(range(pipeline.stages), fabrics, strict=True)
-    ]  # fmt: skip
+    ]
     sizes = boundary_sizes(workload, parts)
     turns = [list(order(pipeline, stage.index)) for stage in stages]
     count = counter("turns of stages", sum(map(len, turns)))
@@ -272,6 +269,9 @@ def run_pipeline(
         for stage, state in zip(stages, repeated.states, strict=True):
             stage.most, stage.fabric.network.ledger.events = state.most, repeated.events
     else:
+        for stage in stages:
+            for boxes in (stage.activations, stage.gradients):
+                boxes += [[clock.event() for _ in range(pipeline.micro_batches)] for _ in stage.parts]
         for stage, own in zip(stages, turns, strict=True):
             clock.process(running.program(stage, own))
         finish(clock, logs)
