@@ -26,6 +26,7 @@ TARGET is network-fig12 (speed-up), network-fig13 (cost), network-fig14 (perform
 (slowdown on a split made for another workload) or network-table6 (four splits of 325 GB/s);
 pit-fig15 (sparse matrix products), pit-fig16 (the cost of gathering), pit-fig17 (building an index), pit-moe
 (mixture of experts) or pit-sequence (padded against packed);
+pit-fig8 to pit-fig14 (dynamic sparse models: dense, the best library and PIT, measured here and predicted);
 megatron-selene (training iterations of GPTs from 22 billion parameters to a trillion, beside measured ones);
 easyscale-fig10 (sharing and packing a GPU), -fig11 (context switches), -fig12 (determinism), -fig13 (the last worker).
 

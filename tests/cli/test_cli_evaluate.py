@@ -72,7 +72,7 @@ def test_columns_that_do_not_fit_are_set_below_the_others(monkeypatch):
     ("args", "end"),
     [
         ([], "For example: simcore evaluate network-fig12 --small.\n"),
-        (["fig12"], "Did you mean 'network-fig12' or 'easyscale-fig12'?\n"),
+        (["fig12"], "Did you mean 'network-fig12' or 'pit-fig12' or 'easyscale-fig12'?\n"),
         (["fig15"], "Did you mean 'network-fig15' or 'pit-fig15'?\n"),
         (["netwrk-fig14"], "Did you mean 'network-fig14'?\n"),
         (

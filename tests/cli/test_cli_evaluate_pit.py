@@ -39,7 +39,10 @@ def test_measured_tables(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["pit-fig14"], "Did you mean 'pit-fig17'?"),
+        (["pit-fig18"], "Did you mean 'pit-fig8'?"),
+        (["pit-fig15", "--predict", "t4"], "--predict: found pit-fig15"),
+        (["pit-fig9", "--small", "--predict", "a100-80gb"], "Add --extrapolate to scale it"),
+        (["pit-fig8", "--predict", "none"], "--predict: found 'none'"),
         (["pit-moe", "--resolve"], "--resolve: found pit-moe"),
         (["network-fig12", "--device", "cpu"], "--device: found network-fig12"),
     ],

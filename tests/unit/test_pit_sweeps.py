@@ -185,7 +185,7 @@ def test_targets(target, monkeypatch, tmp_path):
 
 
 def test_bad_targets_and_devices():
-    with pytest.raises(InputError, match="Did you mean 'pit-fig17'"):
-        evaluate("pit-fig14")
+    with pytest.raises(InputError, match="Did you mean 'pit-fig8'"):
+        evaluate("pit-fig18")
     with pytest.raises(InputError, match="device: found 'tpu'"):
         evaluate("pit-moe", device="tpu")

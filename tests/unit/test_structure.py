@@ -159,6 +159,8 @@ OF_TORCH = {
     "simcore.real.sparse.attention",
     "simcore.real.sparse.choice",
     "simcore.real.sparse.functions",
+    "simcore.real.sparse.libraries",
+    "simcore.real.sparse.measure",
     "simcore.real.sparse.models",
     "simcore.real.sparse.operators",
     "simcore.real.sparse.pit",

@@ -78,6 +78,7 @@ class Operators(TorchFunctionMode):
     def __init__(self, stopwatch: Stopwatch | None = None) -> None:
         super().__init__()
         self.stopwatch = stopwatch or Stopwatch()
+        self._counts: dict[str, int] = {}
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -110,6 +111,12 @@ class Operators(TorchFunctionMode):
                 query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
             )
         return self.attention(query, key, value, mask, query.shape[-1] ** -0.5 if scale is None else scale)
+
+    def number(self, operator: str) -> tuple[str, int]:
+        """Return which operator of its kind this is in the pass."""
+        number = self._counts.get(operator, 0)
+        self._counts[operator] = number + 1
+        return operator, number
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return ``x weight^T + bias``."""

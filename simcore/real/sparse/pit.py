@@ -78,12 +78,11 @@ class PitOperators(Operators):
     def __init__(self, sites: dict[tuple[str, int], Site], choose: Chooser, stopwatch: Stopwatch | None = None) -> None:
         super().__init__(stopwatch)
         self.sites, self.choose = sites, choose
-        self._counts: dict[str, int] = {}
         self._kept: dict[tuple[Any, ...], tuple[Tensor, Any]] = {}
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Multiply by a sparse input or a sparse weight."""
-        number = self._number("linear")
+        number = self.number("linear")
         rows = x.reshape(-1, x.shape[-1])
         site = self.sites.get(number) or self._look(number, "linear", rows.detach(), weight.detach())
         kernel = site.choice.kernel
@@ -100,7 +99,7 @@ class PitOperators(Operators):
 
     def product(self, a: Tensor, b: Tensor) -> Tensor:
         """Multiply by a sparse left matrix, or by each of a batch of them."""
-        number = self._number("product")
+        number = self.number("product")
         if a.ndim < 2 or b.ndim != a.ndim or a.shape[:-2] != b.shape[:-2]:
             return torch.matmul(a, b)
         site = self.sites.get(number) or self._look(number, "product", a.detach().flatten(0, -2), b.detach())
@@ -116,7 +115,7 @@ class PitOperators(Operators):
 
     def attention(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: float) -> Tensor:
         """Attend to what is visible."""
-        number = self._number("attention")
+        number = self.number("attention")
         site = self.sites.get(number)
         if site is None or not site.sparse:
             site = self._look_at_mask(number, q, mask)
@@ -129,7 +128,7 @@ class PitOperators(Operators):
 
     def tokenwise(self, function: Rows, valid: Tensor, *rows: Tensor) -> Tensor:
         """Apply a function to rows that hold a token, packed."""
-        number = self._number("tokenwise")
+        number = self.number("tokenwise")
         site = self.sites.get(number)
         if site is None or not site.sparse:
             site = self._look_at_padding(number, valid)
@@ -142,18 +141,12 @@ class PitOperators(Operators):
 
     def routed(self, x: Tensor, choice: Tensor, up: Tensor, down: Tensor) -> Tensor:
         """Sort rows by expert, and multiply expert by expert without padding."""
-        number = self._number("routed")
+        number = self.number("routed")
         if number not in self.sites:
             most = int(torch.bincount(choice, minlength=len(up)).max()) if len(choice) else 1
             self.sites[number] = Site("routed", "routing", 1 - len(choice) / max(most * len(up), 1), ROUTED)
         order, ends = self.stopwatch.of(lambda: route(choice, len(up)))
         return by_expert(x, up, down, order, ends)
-
-    def _number(self, operator: str) -> tuple[str, int]:
-        """Return which operator of its kind this is in the pass."""
-        number = self._counts.get(operator, 0)
-        self._counts[operator] = number + 1
-        return operator, number
 
     def _once(self, operator: str, mask: Tensor, block: int, build: Any) -> Any:
         """Return an index that all operators of a pass share which have the same mask."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from simcore.errors import by_name
 from simcore.studies.evaluate.targets import TARGETS
 from simcore.studies.request import Request, argument, option
@@ -17,7 +19,9 @@ class EvaluateRequest(Request):
 
     target: str = argument(default="", metavar="TARGET", help="What to evaluate, such as network-fig12 or pit-fig15.")
     small: bool = option(
-        default=False, flag="--small/--full", help="Only the first subplot (PIT: sizes of 256), or all."
+        default=False,
+        flag="--small/--full",
+        help="Only the first subplot (PIT: sizes of 256, or small models), or all.",
     )
     resolve: bool = option(default=False, help="Solve every budget for itself, not only 100 GB/s.")
     engine: str = option(
@@ -25,6 +29,14 @@ class EvaluateRequest(Request):
     )
     device: str | None = option(
         default=None, metavar="DEVICE", help="What pit-... measures: cpu (by default), cuda or cuda:N."
+    )
+
+    predict: Sequence[str] = option(
+        default=(), metavar="NAME,...", many=True,
+        help="Profiles of devices for which pit-fig8 to pit-fig14 are predicted beside what is measured here.",
+    )  # fmt: skip
+    extrapolate: bool = option(
+        default=False, help="Predict devices outside the class of PIT's published tiles, scaled by the dense product."
     )
 
     def __post_init__(self) -> None:

@@ -62,6 +62,22 @@ PIT = Family(
     (),
     "a target that is measured: pit-...",
 )
+PIT_MODELS = Family(
+    "pit",
+    "simcore.studies.evaluate.pit_models",
+    {
+        "pit-fig8": "Switch-base, inference: experts",
+        "pit-fig9": "OPT, inference: padded batches and zeros behind ReLU",
+        "pit-fig10": "BERT, inference: batches of unequal lengths",
+        "pit-fig11": "Longformer, inference: window and global tokens",
+        "pit-fig12": "Museformer, inference: fine and coarse attention",
+        "pit-fig13": "OPT, training: batches of unequal lengths",
+        "pit-fig14": "BERT pruned in training: blocks of weights",
+    },
+    ("device", "predict", "extrapolate"),
+    (),
+    "a model of PIT: pit-fig8 to pit-fig14",
+)
 MEGATRON = Family(
     "megatron",
     "simcore.studies.evaluate.megatron",
@@ -97,7 +113,7 @@ EASYSCALE = Family(
     (),
     "the overheads of EasyScale",
 )
-FAMILIES = (NETWORK, PIT, MEGATRON, SLAPO, EASYSCALE)
+FAMILIES = (NETWORK, PIT, PIT_MODELS, MEGATRON, SLAPO, EASYSCALE)
 
 TARGETS: Mapping[str, Family] = {target: family for family in FAMILIES for target in family.titles}
 """All targets."""

@@ -1,0 +1,96 @@
+"""Figures of PIT's models: every way computes the same, is summed up and predicted; no test looks at milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from simcore.models.compute.device import Device  # noqa: E402 - what follows needs torch
+from simcore.models.compute.sparse.statistics import Bars, Lengths, Routing, Window, Zeros  # noqa: E402
+from simcore.models.training.dynamic import dynamic_cases  # noqa: E402
+from simcore.real.sparse.measure import LIBRARIES, Clocked, needed_bytes, peak_bytes, ways  # noqa: E402
+from simcore.studies.evaluate import evaluate  # noqa: E402
+from simcore.studies.evaluate.targets import PIT_MODELS  # noqa: E402
+
+from tests.tensors import one_thread  # noqa: E402, F401 - a fixture
+from tests.unit.test_pitify import POSITIONS, tiny  # noqa: E402
+
+CASES = {
+    8: replace(tiny(8), routing=Routing((20, 5, 1))),
+    9: replace(tiny(9), lengths=Lengths.of([9, 3], POSITIONS)),
+    10: replace(tiny(10), lengths=Lengths.of([9, 3], POSITIONS)),
+    11: replace(tiny(11), pattern=Window(4, 1)),
+    12: replace(tiny(12), pattern=Bars(3, (1, 3))),
+    13: replace(tiny(13), lengths=Lengths.of([9, 3], POSITIONS)),
+    14: replace(tiny(14), weights=Zeros(6, 4, 0.7)),
+}
+QUICK = Clocked(repeats=3, budget=0.0, compiled=False)
+HERE = Device("here", "cpu", 1, 1e9, 0.0, 0.0)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr("simcore.calibrate.measure.clocks.FLUSH", 2**16)
+    monkeypatch.setattr("simcore.studies.evaluate.pit_models.dynamic_cases", lambda figure, small: (CASES[figure],))
+
+
+@pytest.mark.parametrize("figure", CASES)
+def test_every_way_that_runs_computes_what_the_dense_model_does(figure):
+    rows = list(ways(CASES[figure], QUICK, HERE))
+    assert [row["way"] for row in rows] == ["dense", *LIBRARIES[figure], "pit"]
+    ran = [row for row in rows if row["total_seconds"]]
+    assert all(row["error"] <= 1e-5 and row["repeats"] >= 3 and row["memory_bytes"] > 0 for row in ran)
+    assert all(row["note"] for row in rows if row not in ran)
+    assert {"dense", "pit"} <= {row["way"] for row in ran}
+    left_out = {11: {"flex"}, 12: {"flex"}, 8: {"grouped"}, 14: {"bsr 32"}}  # these features are no 16 bytes
+    assert {row["way"] for row in rows if row not in ran} <= left_out.get(figure, set())
+
+
+def test_a_way_that_computes_something_else_is_not_timed(monkeypatch):
+    monkeypatch.setattr("simcore.real.sparse.pit.by_expert", lambda x, up, down, order, ends: x * 0)
+    pit = list(ways(CASES[8], QUICK, HERE))[-1]
+    assert pit["total_seconds"] is None
+    assert "of the largest value, 1e-05 is allowed" in pit["note"]
+
+
+def test_a_case_beyond_the_memory_is_refused_by_name():
+    large = dynamic_cases(9)[1]
+    assert needed_bytes(large) > 100e9  # 30 billion parameters
+    (row,) = ways(large, QUICK, HERE)
+    assert row["case"] == "OPT-30B"
+    assert row["note"].startswith("not measured: it needs 12")
+    assert row["note"].endswith("the device has 1 GB")
+
+
+def test_memory_is_that_of_what_is_alive():
+    x = torch.ones(1000)
+    assert peak_bytes(lambda: (x + 1) + (x + 2), "cpu") == 3 * 4000
+    assert peak_bytes(lambda: [x.view(10, 100) for _ in range(3)], "cpu") == 0
+
+
+@pytest.mark.parametrize("target", PIT_MODELS.titles)
+def test_a_figure_has_its_tables_and_says_what_is_missing(target):
+    result = evaluate(target, small=True)
+    (row,) = result.tables()["summary"]
+    assert row["total"] == pytest.approx(row["pit"] + row["index"])
+    assert row["speedup"] == row["dense"] / row["total"]
+    assert row["fastest"] in {"dense", "pit", *LIBRARIES[int(target[7:])]}
+    said = " ".join(result.notes)
+    assert "2:4 sparsity and varlen attention are not there on a CPU" in said
+    assert "up to 5.9 times" in said
+    assert result.report()
+    (figure,) = result.figures().values()
+    assert len(figure.axes[0].patches) == 3 - (row["library_seconds"] is None)
+
+
+def test_other_devices_are_predicted_beside():
+    result = evaluate("pit-fig14", small=True, predict=["cpu,v100-32gb"])
+    rows = list(result.tables()["predicted"])
+    assert [(row["device"], row["way"]) for row in rows if row["total_seconds"]] == [
+        ("cpu", "dense"), ("cpu", "pit"), ("v100-32gb", "dense"), ("v100-32gb", "pit"),
+    ]  # fmt: skip
+    assert {row["note"] for row in rows if row["way"] == "library"} != {""}
+    assert evaluate(**result.provenance.inputs).provenance.inputs == result.provenance.inputs
