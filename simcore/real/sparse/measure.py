@@ -237,7 +237,7 @@ def peak_bytes(run: Callable[[], Any], device: str) -> int:
         return most
     with _Peak() as peak:
         run()
-    return peak.most
+    return int(peak.most)
 
 
 class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
