@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from simcore.studies.search import SearchRequest, SearchResult, search
     from simcore.studies.share import ShareRequest, ShareResult, share
     from simcore.studies.trace import TraceRequest, TraceResult, trace
+    from simcore.studies.trace.sweep import TraceSweepRequest, TraceSweepResult, trace_sweep
     from simcore.studies.train import TrainRequest, TrainResult, train
     from simcore.studies.tune import TuneRequest, TuneResult, tune
     from simcore.studies.validate import ValidateRequest, ValidateResult, validate
@@ -59,6 +60,8 @@ __getattr__, __dir__ = attach(
         "SweepResult": "simcore.studies.iteration.sweep",
         "TraceRequest": "simcore.studies.trace",
         "TraceResult": "simcore.studies.trace",
+        "TraceSweepRequest": "simcore.studies.trace.sweep",
+        "TraceSweepResult": "simcore.studies.trace.sweep",
         "TrainRequest": "simcore.studies.train",
         "TrainResult": "simcore.studies.train",
         "TuneRequest": "simcore.studies.tune",
@@ -84,6 +87,7 @@ __getattr__, __dir__ = attach(
         "simulate": "simcore.models.network.sharing.jobs",
         "sweep": "simcore.studies.iteration.sweep",
         "trace": "simcore.studies.trace",
+        "trace_sweep": "simcore.studies.trace.sweep",
         "train": "simcore.studies.train",
         "tune": "simcore.studies.tune",
         "validate": "simcore.studies.validate",
@@ -120,6 +124,8 @@ __all__ = [
     "SweepResult",
     "TraceRequest",
     "TraceResult",
+    "TraceSweepRequest",
+    "TraceSweepResult",
     "TrainRequest",
     "TrainResult",
     "TuneRequest",
@@ -146,6 +152,7 @@ __all__ = [
     "simulate",
     "sweep",
     "trace",
+    "trace_sweep",
     "train",
     "tune",
     "validate",

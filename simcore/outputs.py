@@ -72,6 +72,17 @@ def _listed(folder: Path) -> str:
     return "".join(f"{_hash(each)}  {each.name}\n" for each in sorted(folder.iterdir()))
 
 
+def listing_of(files: Mapping[str, str]) -> str:
+    """Return the text of `LISTING` for files by name, whose texts are given.
+
+    Examples
+    --------
+    >>> listing_of({"a.txt": ""}).split()[1]
+    'a.txt'
+    """
+    return "".join(f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n" for name, text in sorted(files.items()))
+
+
 def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 

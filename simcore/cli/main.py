@@ -19,6 +19,7 @@ from simcore.outputs import refused
 # name -> (module, one line of help): `simcore --help` lists the commands without importing any of them
 COMMANDS = {
     "trace": ("simcore.cli.trace", "Run a trace of training jobs through cluster schedulers."),
+    "sweep": ("simcore.cli.sweep", "Run a study at many values and seeds, on all cores or on a cluster."),
     "workload": ("simcore.cli.workload", "Say what a trace holds: jobs, users, gangs, durations, load."),
     "optimize": ("simcore.cli.optimize", "Find the best split of a network's bandwidth, with a certificate."),
     "train": ("simcore.cli.train", "Simulate a training iteration on a network, chunk by chunk."),

@@ -31,6 +31,7 @@ from simcore.studies.request import Request, argument, descriptions, option, stu
 from simcore.studies.search import search
 from simcore.studies.share import share
 from simcore.studies.trace import trace
+from simcore.studies.trace.sweep import trace_sweep
 from simcore.studies.train import train
 from simcore.studies.tune import tune
 from simcore.studies.validate import validate as hold
@@ -60,6 +61,15 @@ CASES = {
         messages,
         {"collective": "all-gather", "size": 4096, "network": "Switch(4)@nic=50GB/s x Switch(4)@nic/2", "seed": 3,
          "algorithm": "direct", "routing": "hashed"},
+    ),
+    "trace-seeds": (
+        trace,
+        {"trace": "synthetic:jobs=20,load=0.9", "policies": "fifo,srtf", "interval": "event", "seeds": 3},
+    ),
+    "trace-sweep": (
+        trace_sweep,
+        {"trace": "sc23", "policies": ["fifo", "easyscale-heter"], "vary": ("load=0.5,1",), "resample": "jobs",
+         "seeds": 2},
     ),
     "collective": (collective, {"collective": "all-reduce", "size": "1MiB", "network": NETWORK}),
     "evaluate": (evaluate, {"target": "network-fig12", "small": True}),

@@ -104,12 +104,7 @@ def test_models_know_no_file_format_and_no_console():
 
 def test_a_study_knows_no_other_study():
     studies = {below_studies(m) for m in MODULES} - {None}
-    shared = {
-        "simcore.studies.buffers",
-        "simcore.studies.deployment",
-        "simcore.studies.inputs",
-        "simcore.studies.request",
-    }
+    shared = {f"simcore.studies.{name}" for name in ("buffers", "deployment", "inputs", "parallel", "request")}
     for study in studies - shared:
         others = [each for each in studies - shared if each != study]
         assert offenders([study], others) == set()
@@ -232,8 +227,9 @@ def test_the_public_surface():
     ]  # fmt: skip
     results = ["Evaluation", *(f"{verb.title()}Result" for verb in verbs if verb != "evaluate")]
     requests = [f"{verb.title()}Request" for verb in verbs]
+    swept = ["TraceSweepRequest", "TraceSweepResult", "trace_sweep"]
     assert sorted(simcore.__all__) == sorted(
-        ["__version__", "LoadedResult", "load", "simulate", *verbs, *results, *requests]
+        ["__version__", "LoadedResult", "load", "simulate", *verbs, *results, *requests, *swept]
     )
     for name in simcore.__all__:
         assert getattr(simcore, name) is not None

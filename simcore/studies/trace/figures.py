@@ -33,7 +33,7 @@ def policy_marks(policies: Sequence[str]) -> dict[str, Mark]:
     return marks(policies, EXPERIMENT)
 
 
-def jct_makespan(table: Table, caption: str) -> Figure:
+def jct_makespan(table: Table, caption: str, intervals: Table | None = None) -> Figure:
     """Draw mean JCT and makespan per policy as two bar charts, each bar with its value and its ratio to the first.
 
     Parameters
@@ -42,8 +42,11 @@ def jct_makespan(table: Table, caption: str) -> Figure:
         Columns policy, mean_jct_s and makespan_s; the first row is the baseline.
     caption : str
         What was simulated, printed under the bars.
+    intervals : Table, optional
+        Columns policy, metric, mean, low and high: bars are then means over seeds, with their intervals.
     """
     policies = table.column("policy")
+    spread = {(row["policy"], row["metric"]): row for row in intervals or ()}
     drawn = policy_marks(policies)
     names = [_broken(policy) for policy in policies]
     longest = max(len(line) for name in names for line in name.splitlines())
@@ -53,17 +56,21 @@ def jct_makespan(table: Table, caption: str) -> Figure:
         (panels[0], "mean_jct_s", "Mean job completion time"),
         (panels[1], "makespan_s", "Makespan"),
     ):
-        values = table.column(column)
+        values = [spread[policy, column]["mean"] for policy in policies] if spread else table.column(column)
+        tops = [spread[policy, column]["high"] for policy in policies] if spread else values
         unit = time_unit(max(values))
         for i, (policy, value) in enumerate(zip(policies, values, strict=True)):
             mark = drawn[policy]
             axes.bar(
                 i, value / unit.seconds, width=0.68, color=mark.colour, hatch=mark.hatch, edgecolor="black", lw=0.7
             )
+            if spread:
+                one = spread[policy, column]
+                axes.vlines(i, max(0.0, one["low"]) / unit.seconds, one["high"] / unit.seconds, color="black", lw=1.2)
             ratio = "" if i == 0 or not value else f"\n{times_as_long(values[0] / value)}"
             axes.annotate(
                 f"{digits(value / unit.seconds)}{ratio}",
-                (i, value / unit.seconds),
+                (i, tops[i] / unit.seconds),
                 ha="center",
                 va="bottom",
                 fontsize=8,
@@ -75,10 +82,11 @@ def jct_makespan(table: Table, caption: str) -> Figure:
         axes.yaxis.set_major_formatter("{x:,g}")
         axes.set_xticks(range(len(policies)), names, fontsize=9)
         axes.set_xlim(-0.75, len(policies) - 0.25)
-        axes.set_ylim(0, max(values) * 1.18 / unit.seconds or 1.0)  # everything may be done at once
+        axes.set_ylim(0, max(tops) * 1.18 / unit.seconds or 1.0)  # everything may be done at once
         _plain(axes)
     ratios = f"; ratios: improvement over {policies[0]}" if len(policies) > 1 else ""
-    return style.caption(figure, f"{caption}{ratios}")
+    seeds = f"; means of {intervals[0]['seeds']} seeds, lines are 95 % confidence intervals" if intervals else ""
+    return style.caption(figure, f"{caption}{ratios}{seeds}")
 
 
 def trace_alloc(allocation: Table, gpus: int, caption: str, origin: float = 0.0) -> Figure:

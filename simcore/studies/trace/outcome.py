@@ -12,12 +12,14 @@ import numpy as np
 from simcore.errors import InputError, field
 from simcore.models.cluster import metrics
 from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.intervals import Interval, mean_interval, within_noise
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.log import PlacementLog
 from simcore.models.cluster.quality import QUALITY, bounded_slowdown, quality
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
 from simcore.results import Result, Table
+from simcore.studies.trace.seeds import apart, over_seeds
 from simcore.studies.trace.window import Window, submitted_in
 
 SUMMARY = (
@@ -81,6 +83,10 @@ class TraceOutcome(Result):
         The rule set.
     window : (float, float) or None
         Between which times the numbers of `table` are taken [s]; None for the whole run.
+    samples : tuple of Table
+        The table of each seed, that of `table` first; empty where one seed ran.
+    varied : tuple of str
+        What differs from seed to seed.
     """
 
     table: Table
@@ -91,6 +97,18 @@ class TraceOutcome(Result):
     interval: float | None
     rules: Rules
     window: Window | None = None
+    samples: tuple[Table, ...] = ()
+    varied: tuple[str, ...] = ()
+
+    @cached_property
+    def intervals(self) -> Table:
+        """A row per policy and metric: the mean over seeds and its 95 % confidence interval."""
+        return over_seeds(self.samples or (self.table,))
+
+    def mean_over_seeds(self, policy: str, metric: str) -> Interval:
+        """Return one metric of a policy over seeds."""
+        tables = self.samples or (self.table,)
+        return mean_interval([row[metric] for table in tables for row in table if row["policy"] == policy])
 
     @cached_property
     def jobs(self) -> Table:
@@ -153,18 +171,33 @@ class TraceOutcome(Result):
 
     @cached_property
     def winners(self) -> Table:
-        """A row per metric: the best policy, the next one, and by how much it misses [1]."""
+        """A row per metric: the best policy, the next one, by how much it misses [1], and whether that is noise.
+
+        With seeds the values are means over them. The difference of the two is taken seed by seed.
+        """
         rows: list[Sequence[Any]] = []
+        tables = self.samples or (self.table,)
         for metric, sign in WINNERS.items():
-            values = [(sign * row[metric], row["policy"]) for row in self.table if row[metric] is not None]
-            if len(values) < 2:
+            there = [policy for policy in self.table.column("policy") if self._says(policy, metric)]
+            if len(there) < 2:
                 continue
+            values = [(sign * self.mean_over_seeds(policy, metric).mean, policy) for policy in there]
             ordered = sorted(values, key=lambda pair: pair[0])
             (best, first), (next_best, second) = ordered[:2]
             tied = ", ".join(name for value, name in ordered if value == best)
             gap = abs(next_best / best - 1.0) if best else None
-            rows.append((metric, tied if best == next_best else first, abs(best), second, abs(next_best), gap))
-        return Table(["metric", "winner", "value", "next", "next_value", "gap"], rows)
+            off = apart(tables, metric, first, second)
+            rows.append(
+                (metric, tied if best == next_best else first, abs(best), second, abs(next_best), gap, len(tables),
+                 off.low, off.high, within_noise(off))
+            )  # fmt: skip
+        columns = ["metric", "winner", "value", "next", "next_value", "gap", "seeds"]
+        return Table([*columns, "difference_low", "difference_high", "within_noise"], rows)
+
+    def _says(self, policy: str, metric: str) -> bool:
+        """Tell whether a policy has a metric in every run."""
+        rows = [row for table in self.samples or (self.table,) for row in table if row["policy"] == policy]
+        return all(row[metric] is not None for row in rows)
 
     def _own_columns(self) -> dict[str, Sequence[str]]:
         """Return columns on nodes, virtual clusters and users, for a trace of durations or a cluster with nodes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simcore.report import Block, Column, Grid, Headline, Text
+from simcore.results import Row
 from simcore.studies.trace.outcome import TraceOutcome
 from simcore.units import counted, times_as_long
 
@@ -37,6 +38,7 @@ def report(result: TraceOutcome) -> list[Block]:
             f"\n{_assumed(result)}",
         ),
         *_window(result),
+        *_seeds(result),
         _policies(result),
         *_winners(result),
         *map(Text, [f"Improvements are over {result.table[0]['policy']}.", *baseline(result)]),
@@ -47,7 +49,8 @@ def _assumed(result: TraceOutcome) -> str:
     """Say by which rules a run counts, and what a generated trace was drawn with."""
     rules, seed = result.rules, result.provenance.seed
     paid = "once per job" if rules.startup == "once" else "after every change"
-    drawn = [] if seed is None else [f"seed {seed}"]
+    last = None if seed is None or not result.samples else seed + len(result.samples) - 1
+    drawn = [] if seed is None else [f"seed {seed}" if last is None else f"seeds {seed} to {last}"]
     return "; ".join([
         f"rules: start-up delay {rules.startup_delay:g} s {paid}", f"assignment {rules.assignment}",
         f"single-type speed-up {rules.single_type_speedup}", f"idle GPUs {rules.idle_gpus}",
@@ -74,34 +77,69 @@ def _window(result: TraceOutcome) -> list[Text]:
     return [Text(f"Jobs submitted, and GPUs allocated, from {start} to {end} s; the makespan is of all jobs.")]
 
 
+def _seeds(result: TraceOutcome) -> list[Text]:
+    """Say what differs from seed to seed, and what stands behind a number."""
+    if not result.samples:
+        return []
+    return [
+        Text(
+            f"{len(result.samples)} seeds vary {' and '.join(result.varied)}. Numbers are means over seeds, ± half of "
+            "their 95 % confidence interval (Student's t). Jobs, groups and figures over time are of the first seed."
+        )
+    ]
+
+
 def _winners(result: TraceOutcome) -> list[Grid]:
-    """Name the winner per metric, where a trace of durations ran under several policies."""
-    if not result.trace.by_submission or len(result.runs) < 2:
+    """Name the winner per metric, where a trace of durations or several seeds ran under several policies."""
+    if not (result.trace.by_submission or result.samples) or len(result.runs) < 2:
         return []
     names = [Column(each, left=True, whole=True) for each in ("metric", "winner", "next")]
+    noise = {True: "within noise", False: "clear", None: ""}
     rows = [
-        (row["metric"], row["winner"], row["next"], f"{row['value']:,.4g}", _share(row["gap"]))
+        (row["metric"], row["winner"], row["next"], f"{row['value']:,.4g}", _share(row["gap"]),
+         *((noise[row["within_noise"]],) if result.samples else ()))
         for row in result.winners
-    ]
-    return [Grid([*names, Column("value", whole=True), Column("next is off by", whole=True)], rows, keys=1)]
+    ]  # fmt: skip
+    columns = [*names, Column("value", whole=True), Column("next is off by", whole=True)]
+    return [Grid([*columns, *([Column("which is", left=True)] if result.samples else [])], rows, keys=1)]
 
 
 def _policies(result: TraceOutcome) -> Grid:
     rows = list(result.table)
     lines = [
         ("jobs", *(f"{row['jobs']}" for row in rows)),
-        *((label, *(f"{row[key]:,.1f}" for row in rows)) for label, key in _SECONDS),
-        *((label, *(f"{row[key]:,.4g}" for row in rows)) for label, key in QUALITIES if result.trace.by_submission),
-        ("mean allocated GPUs", *(f"{row['mean_allocated_gpus']:.1f} {row['utilisation']:4.0%}" for row in rows)),
+        *((label, *(_said(result, row, key, ",.1f") for row in rows)) for label, key in _SECONDS),
         *(
-            (f"  {t}", *(f"{row[f'mean_allocated_gpus_{t}']:.1f} {row[f'utilisation_{t}']:4.0%}" for row in rows))
-            for t in result.cluster.types
+            (label, *(_said(result, row, key, ",.4g") for row in rows))
+            for label, key in QUALITIES
+            if result.trace.by_submission and rows[0][key] is not None
         ),
-        ("allocated over arrivals", *(_share(row["utilisation_arrivals"]) for row in rows)),
-        ("JCT improvement", *(_ratio(row["jct_improvement"]) for row in rows)),
-        ("makespan improvement", *(_ratio(row["makespan_improvement"]) for row in rows)),
+        ("mean allocated GPUs", *(_held(result, row, "") for row in rows)),
+        *((f"  {t}", *(_held(result, row, f"_{t}") for row in rows)) for t in result.cluster.types),
+        ("allocated over arrivals", *(_share(_mean(result, row, "utilisation_arrivals")) for row in rows)),
+        ("JCT improvement", *(_ratio(_mean(result, row, "jct_improvement")) for row in rows)),
+        ("makespan improvement", *(_ratio(_mean(result, row, "makespan_improvement")) for row in rows)),
     ]
     return Grid([Column("policy", left=True), *(Column(row["policy"]) for row in rows)], lines, keys=1)
+
+
+def _said(result: TraceOutcome, row: Row, key: str, how: str) -> str:
+    """Write a metric; over seeds its mean, and half the width of its confidence interval."""
+    if not result.samples or row[key] is None:
+        return "-" if row[key] is None else f"{row[key]:{how}}"
+    interval = result.mean_over_seeds(row["policy"], key)
+    return f"{interval.mean:{how}} ±{interval.half:{'.2g' if interval.half and interval.half < 100 else ',.0f'}}"
+
+
+def _mean(result: TraceOutcome, row: Row, key: str) -> float | None:
+    """Return a metric, over seeds its mean."""
+    return row[key] if row[key] is None or not result.samples else result.mean_over_seeds(row["policy"], key).mean
+
+
+def _held(result: TraceOutcome, row: Row, gpu: str) -> str:
+    """Write the mean of allocated GPUs, and which share of the GPUs they are."""
+    gpus, share = (_mean(result, row, f"{key}{gpu}") for key in ("mean_allocated_gpus", "utilisation"))
+    return f"{gpus:.1f} {share:4.0%}"
 
 
 def _share(value: float | None) -> str:

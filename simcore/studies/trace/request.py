@@ -103,4 +103,17 @@ class TraceRequest(Request):
         help="Format of TRACE: simcore, easyscale, or that of a public trace, such as philly; by default its header "
         "decides.",
     )
-    seed: int = option(default=0, least=0, help="Seed of a generated trace, and of random placement.")
+    resample: str | None = option(
+        default=None,
+        choices=("jobs", "days"),
+        help="Draw the jobs, or the days, of TRACE anew with replacement, by the seed.",
+    )
+    seed: int = option(
+        default=0, least=0, help="Seed of a generated or resampled trace, of random placement and of noisy estimates."
+    )
+    seeds: int = option(
+        default=1,
+        least=1,
+        metavar="N",
+        help="Run with N seeds, from --seed on, and give each metric with its 95 % confidence interval.",
+    )

@@ -24,10 +24,17 @@ class TraceResult(TraceOutcome):
     keeps_timeline = False
 
     def tables(self) -> Mapping[str, Table]:
-        """Return a row per policy, per job, and per tick; of a trace of durations groups and winners too."""
+        """Return a row per policy, per job, and per tick; of a trace of durations groups and winners too.
+
+        With seeds there are winners and a row per policy and metric. Jobs and ticks are those of the first seed.
+        """
         tables = {self.stem: self.table, "jobs": self.jobs, "allocation": self.allocation}
         if self.trace.by_submission:
-            tables |= {"groups": self.groups, "winners": self.winners}
+            tables |= {"groups": self.groups}
+        if self.trace.by_submission or self.samples:
+            tables |= {"winners": self.winners}
+        if self.samples:
+            tables |= {"intervals": self.intervals}
         return tables
 
     def sentences(self) -> list[str]:
@@ -41,8 +48,10 @@ class TraceResult(TraceOutcome):
     def as_dict(self) -> dict[str, Any]:
         """Return rows, what was simulated, warnings and provenance as plain containers."""
         cluster, times = self.cluster, self.step_times
+        over = {"varied": list(self.varied), "intervals": [dict(row) for row in self.intervals]} if self.samples else {}
         return {
             "rows": [dict(row) for row in self.table],
+            **over,
             "trace": {"name": self.trace.name, "jobs": len(self.trace)},
             "cluster": {"name": cluster.name, "gpus": dict(zip(cluster.types, cluster.counts, strict=True))},
             "step_times": {"name": times.name, "kinds": list(times.kinds), "note": times.note},
@@ -60,7 +69,7 @@ class TraceResult(TraceOutcome):
         queues = {run.policy: metrics.queue_length(self.trace, run.segments) for run in self.runs}
         queues = {policy: (time - origin, waiting) for policy, (time, waiting) in queues.items()}
         return {
-            "jct_makespan": jct_makespan(self.table, text),
+            "jct_makespan": jct_makespan(self.table, text, self.intervals if self.samples else None),
             "trace_alloc": trace_alloc(self.allocation, self.cluster.gpus, text, origin),
             "jct_cdf": jct_cdf({run.policy: run.times.jct for run in self.runs}, text),
             "queue_length": queue_length(queues, text),

@@ -23,7 +23,7 @@ from simcore.models.cluster.policy import Policy
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.simulator import simulate
 from simcore.models.cluster.step_times import StepTimes, same_everywhere
-from simcore.progress import tell
+from simcore.progress import tell, tracked
 from simcore.readers import zoo
 from simcore.readers.clusters import read_cluster
 from simcore.readers.overheads import read_overheads
@@ -45,9 +45,11 @@ from simcore.studies.trace.checks import (
 from simcore.studies.trace.outcome import Run, summarise
 from simcore.studies.trace.request import SWITCHES, TraceRequest
 from simcore.studies.trace.result import TraceResult
+from simcore.studies.trace.seeds import varied, with_seed
 from simcore.studies.trace.settings import interval_of, policies_of, rules_of
 from simcore.studies.trace.window import find_window
 from simcore.traces.bundled import BUNDLED
+from simcore.traces.resampled import resampled
 from simcore.traces.sources import read_trace
 
 _NUMBER = re.compile(r"\s*[-+]?([0-9.]+([eE][-+]?[0-9]+)?|inf|nan)\s*\Z", re.IGNORECASE)
@@ -74,11 +76,27 @@ def trace(request: TraceRequest) -> TraceResult:
     >>> [round(jct, 4) for jct in result.table.column("mean_jct_s")]
     [8898.9656, 1068.2315]
     """
+    started = time.process_time()
+    first = _run(request)
+    if request.seeds == 1:
+        return first
+    what = varied(request, first.cluster, policies_of(request.policies, first.trace))
+    if not what:
+        said = "no seed changes anything here: there is one run. Draw the trace anew (resample), or generate one"
+        return replace(first, warnings=(*first.warnings, said))
+    later = range(request.seed + 1, request.seed + request.seeds)
+    samples = [first.table, *(_run(request.resolved(seed=seed)).table for seed in tracked(later, "seeds"))]
+    return replace(first, samples=tuple(samples), varied=tuple(what), cpu_seconds=time.process_time() - started)
+
+
+def _run(request: TraceRequest) -> TraceResult:
+    """Run the policies with one seed."""
     interval = interval_of(request.interval)
     clusters, traces, times = _inputs(request)
     cluster, jobs = clusters.value, traces.value
     step_times, overheads = _with_overheads(request, times, jobs)
     rules, policies = rules_of(request, jobs), policies_of(request.policies, jobs)
+    policies = {name: with_seed(policy, request.seed) for name, policy in policies.items()}
     rules = _rescaled(request, rules, step_times)
     placer = find_placer(request.placement, field("placement"))
     jobs, left_out = runnable(jobs, cluster, step_times, policies, rules, placer, keep_going=request.keep_going)
@@ -118,7 +136,7 @@ def trace(request: TraceRequest) -> TraceResult:
         inputs=_resolved(request, interval, rules, policies, step_times),
         sha256={role: digest for role, digest in hashes.items() if digest},
         counts={f"{kind}_{run.policy}": getattr(run.log, kind) for run in runs for kind in ("events", "rounds")},
-        seed=None if traces.sha256 or isinstance(request.trace, Trace) else request.seed,
+        seed=request.seed if varied(request, cluster, policies) else None,
         versions=versions("numpy", "simpy"),
     )
     return TraceResult(
@@ -161,6 +179,8 @@ def _inputs(request: TraceRequest) -> tuple[Read[Cluster], Read[Trace], Read[Ste
             applications=None if profiles is None else profiles.value,
             step_times=None if times is None else times.value,
         )
+    if request.resample is not None:
+        jobs = replace(jobs, value=resampled(jobs.value, request.resample, request.seed, field("resample")))
     unit = same_everywhere(jobs.value, gpus.value)
     if profiles is not None:
         note = "jobs run as fast as the profiles of their applications say, by nodes, batch and epoch"

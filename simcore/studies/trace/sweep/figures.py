@@ -1,0 +1,77 @@
+"""The figure of a sweep: metrics over the first axis of numbers, a line for each combination of the other values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simcore.models.cluster.policies.registry import EXPERIMENT
+from simcore.plots import STYLE, caption, marks, new_figure, show_times
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from simcore.studies.trace.sweep.outcome import TraceSweepOutcome, Values
+
+_LEFT, _RIGHT = "mean_jct_s", "utilisation_arrivals"
+
+
+def draw(result: TraceSweepOutcome) -> Figure:
+    """Draw mean JCT and utilisation; without an axis of numbers each combination has its place."""
+    import matplotlib
+
+    names = list(result.axes)
+    axis = next((name for name in names if len(result.axes[name]) > 1 and _numeric(result.axes[name])), None)
+    place = None if axis is None else names.index(axis)
+    lines: dict[str, list[Values]] = {}
+    for values in result.settings:
+        others = [_word(each) for index, each in enumerate(values) if index != place]
+        lines.setdefault("" if place is None else ", ".join(others), []).append(values)
+    drawn = marks(lines, EXPERIMENT)
+    with matplotlib.rc_context(STYLE):
+        figure = new_figure(8.0, 3.6)
+        panels: Any = figure.subplots(1, 2)
+        for axes, metric in zip(panels, (_LEFT, _RIGHT), strict=True):
+            tops = [0.0]
+            for name, settings in lines.items():
+                points = [(values, result.over_seeds(values, metric)) for values in settings]
+                there = [(index, values, each) for index, (values, each) in enumerate(points) if each is not None]
+                x = [values[place] if place is not None else index for index, values, _ in there]
+                y = [each.mean for _, _, each in there]
+                error = [each.half or 0.0 for _, _, each in there]
+                tops += [mean + half for mean, half in zip(y, error, strict=True)]
+                mark = drawn[name]
+                style = {"color": mark.colour, "capsize": 3, "lw": 1.4, "marker": "o", "ms": 3.5}
+                axes.errorbar(x, y, error, label=name, ls=mark.dash if place is not None else "none", **style)
+            axes.grid(axis="y", color="0.88", linewidth=0.6)
+            axes.set_axisbelow(True)
+            if metric == _LEFT:
+                show_times(axes, "y", max(tops), "mean job completion time")
+                axes.set_ylim(0, 1.05 * max(tops) or 1.0)
+            else:
+                axes.set_ylabel("allocated GPUs while jobs arrive, share")
+                axes.set_ylim(0, 1.05)
+            if place is None:
+                labels = [", ".join(map(_word, values)) for values in result.settings]
+                axes.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
+                axes.set_xlim(-0.5, len(labels) - 0.5)
+            else:
+                axes.set_xlabel(
+                    f"{names[place].replace('_', '-')}{' [s]' if axis in ('interval', 'startup_delay') else ''}"
+                )
+        if place is not None and len(lines) > 1:
+            figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
+    seeds = (
+        f"{result.seeds} seeds, bars are 95 % confidence intervals"
+        if result.varied and result.seeds > 1
+        else "one seed"
+    )
+    inputs = result.provenance.inputs
+    return caption(figure, f"trace {_word(inputs['trace'])} on cluster {_word(inputs['cluster'])}; {seeds}")
+
+
+def _numeric(values: tuple[Any, ...]) -> bool:
+    return all(isinstance(each, float | int) for each in values)
+
+
+def _word(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,124 @@
+"""``simcore sweep trace``: every combination of some options' values, over seeds, on all cores or on a cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from simcore.errors import InputError, field
+from simcore.files import sha256
+from simcore.models.cluster.policies.registry import policy_file
+from simcore.progress import tell
+from simcore.results import Provenance, to_json, versions
+from simcore.studies.parallel import checked_jobs, in_parallel
+from simcore.studies.request import study
+from simcore.studies.trace.run import trace
+from simcore.studies.trace.seeds import NO_METRICS
+from simcore.studies.trace.sweep.inputs import Cell, axes_of, cells_of
+from simcore.studies.trace.sweep.kept import Kept
+from simcore.studies.trace.sweep.request import TraceSweepRequest
+from simcore.studies.trace.sweep.result import TraceSweepResult
+
+RELATIVE = ("jct_improvement", "makespan_improvement")
+"""Columns of a summary that compare it with another policy's, of which a run of one has none."""
+
+
+@study(TraceSweepRequest)
+def trace_sweep(
+    request: TraceSweepRequest,
+    *,
+    jobs: int | str | None = 1,
+    keep: str | Path | Kept | None = None,
+) -> TraceSweepResult:
+    """Run a trace at every combination of some options' values, each over the same seeds.
+
+    `trace_sweep.of` also takes ``jobs``, the processes or a dask cluster, see `simcore.studies.parallel.in_parallel`,
+    and ``keep``, the folder in which finished runs are kept and from which a sweep goes on.
+
+    Raises
+    ------
+    InputError
+        If an option cannot be varied, a value is wrong, or the folder is that of another sweep.
+    RunError
+        If a policy of the user's own fails, or no cluster answers.
+
+    Examples
+    --------
+    >>> result = trace_sweep("synthetic:jobs=20", vary="policy=fifo,srtf", interval="event", seeds=3)
+    >>> [(row["policy"], row["seeds"]) for row in result.table if row["metric"] == "mean_jct_s"]
+    [('fifo', 3), ('srtf', 3)]
+    """
+    started = time.process_time()
+    checked_jobs(jobs)
+    axes = axes_of(request)
+    cells, what = cells_of(request, axes)
+    said = requested(request)
+    kept = keep if isinstance(keep, Kept) else Kept(None if keep is None else Path(keep), said)
+    if kept.folder is not None:
+        _check_files(request)
+    done = {cell.key: run for cell in cells if (run := kept.read(cell.key)) is not None}
+    left = [cell for cell in cells if cell.key not in done]
+    tell("runs", len(cells) - len(left), len(cells))
+    with closing(in_parallel(run_cell, left, jobs)) as finished:
+        for number, run in finished:
+            kept.add(left[number].key, run)
+            done[left[number].key] = run
+            tell("runs", len(done), len(cells))
+    runs = [done[cell.key] for cell in cells]
+    first = [run for cell, run in zip(cells, runs, strict=True) if cell.seed == request.seed]
+    warnings = dict.fromkeys(warning for run in first for warning in run["warnings"])
+    if request.seeds > 1 and not what:
+        warnings["no seed changes anything here: there is one run of each. Draw the trace anew (resample)"] = None
+    return TraceSweepResult(
+        request_text=said,
+        axes=axes,
+        cells=tuple((cell.values, cell.seed) for cell in cells),
+        rows=tuple(run["row"] for run in runs),
+        varied=tuple(what),
+        seeds=request.seeds,
+        warnings=tuple(warnings),
+        provenance=Provenance(
+            command=request.study,
+            inputs=request.inputs(),
+            sha256={role: digest for run in runs for role, digest in run["sha256"].items()},
+            counts={"runs": len(cells)},
+            seed=request.seed if what else None,
+            versions=versions("numpy", "scipy", "simpy"),
+        ),
+        cpu_seconds=time.process_time() - started,
+    )
+
+
+def run_cell(cell: Cell) -> dict[str, Any]:
+    """Run one policy with one seed; plain containers, as they are kept and cross to other processes."""
+    result = trace.of(cell.request)
+    row = {
+        name: value for name, value in result.table[0].items() if name not in NO_METRICS and name not in RELATIVE
+    }  # fmt: skip
+    return {"row": row, "warnings": list(result.warnings), "sha256": dict(result.provenance.sha256)}
+
+
+def requested(request: TraceSweepRequest) -> str:
+    """Return a sweep as text, with the hashes of the files that it names: the same text is the same sweep."""
+    inputs = request.inputs()
+    return to_json({"inputs": inputs, "sha256": _hashes(inputs), "versions": versions("numpy", "simpy")})
+
+
+def _hashes(inputs: Mapping[str, Any]) -> dict[str, str]:
+    policies = [text for each in inputs["policies"] if isinstance(each, str) for text in each.split(",")]
+    files = {name: inputs[name] for name in ("trace", "cluster", "rates", "overheads") if isinstance(inputs[name], str)}
+    paths = {name: Path(text) for name, text in files.items()}
+    paths |= {f"policy {text}": path for text in policies if (path := policy_file(text)) is not None}
+    return {role: sha256(path.read_bytes()) for role, path in paths.items() if path.is_file()}
+
+
+def _check_files(request: TraceSweepRequest) -> None:
+    """Refuse to keep runs of objects in memory, which a later run cannot tell from others."""
+    for name, value in request.inputs().items():
+        if isinstance(value, dict) and set(value) == {"in_memory"}:
+            raise InputError(
+                field(name), f"'{value['in_memory']}' in memory", "a name or a file", "Write it to a file."
+            )
