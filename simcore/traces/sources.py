@@ -129,7 +129,7 @@ def _read(
     if public is GAVEL:
         if step_times is None:
             expected = "the throughputs of its jobs"
-            remedy = "Give them by --rates FILE.json, or write name,submit_s,duration_s,gpus."
+            remedy = "Give them to simcore trace by --rates FILE.json, or write name,submit_s,duration_s,gpus."
             raise InputError(file.name, "a trace of Gavel's, which says no durations", expected, remedy)
         public = with_throughputs(step_times, cluster)
     return durations.with_types(public.read(file.text, file.name, keep_going=keep_going), cluster)
@@ -139,7 +139,7 @@ def _with_work(file: InputFile, applications: Mapping[str, Application] | None, 
     """Return the format of a workload whose work is in profiles."""
     if not applications:
         expected = "the profiles of its applications"
-        remedy = "Give their folder by --rates FOLDER, or write name,submit_s,duration_s,gpus."
+        remedy = "Give their folder to simcore trace by --rates FOLDER, or write name,submit_s,duration_s,gpus."
         raise InputError(file.name, "a workload of Pollux's or Sia's, which says no durations", expected, remedy)
     if not cluster.nodes:
         remedy = "Write nodes into the cluster file."
