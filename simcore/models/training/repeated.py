@@ -9,7 +9,7 @@ clock, with whatever the stage has on its links.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -113,6 +113,39 @@ class _State:
     waits: dict[tuple[bool, int | None], float] = field(default_factory=dict)
 
 
+class _Way:
+    """How the messages of a stage leave in one direction."""
+
+    __slots__ = ("_channel", "_leg", "_links", "_sent")
+
+    def __init__(self, channel: str, state: _State, leg: TransferLeg | None) -> None:
+        self._channel, self._leg, self._sent = channel, leg, state.sent
+        self._links = _Links() if leg is None else state.links.setdefault(leg.dimension, _Links())
+
+    def send(self, now: float) -> Box:
+        """Send a message when a turn has ended."""
+        leg, links, channel = self._leg, self._links, self._channel
+        if leg is None:
+            return Box(now, now, None)
+        start = max(now, links.channels.get(channel, 0.0), links.free)
+        links.free = max(now, links.free) + leg.work
+        links.channels[channel] = start + leg.duration
+        self._sent[channel] += 1
+        return Box(start + leg.duration + leg.latency, now, leg.dimension)
+
+
+def _arrival(state: _State, forward: bool, now: float, box: Box) -> float:
+    """Return when a stage has its message, and note how long it waited for one that was under way."""
+    arrived, left, dimension = box
+    if arrived <= now:
+        return now
+    since = max(now, left)
+    if arrived > since:
+        key = forward, dimension
+        state.waits[key] = state.waits.get(key, 0.0) + (arrived - since)
+    return arrived
+
+
 class Repeated:
     """A pipeline without a clock.
 
@@ -131,7 +164,8 @@ class Repeated:
         self._tails: dict[Any, _Last] = {}
         kinds = {lane.kind: number for number, lane in enumerate(lanes)}
         self._kinds = [kinds[lane.kind] for lane in lanes]  # a number: programs are long to compare
-        self._boxes: dict[tuple[int, str, int], Box] = {}
+        self._boxes: list[dict[tuple[bool, int], Box]] = [{} for _ in lanes]
+        self._ready, self._waiting = deque[int](), set[int]()
 
     def applies(self) -> bool:
         """Say whether turns repeat: nothing but messages is on the links of messages, and the last turn is backward.
@@ -150,9 +184,10 @@ class Repeated:
 
     def run(self) -> bool:
         """Take all turns; say no where they wait for each other for ever."""
-        ready = deque(range(len(self.lanes)))
-        while ready:
-            ready.extend(self._advance(ready.popleft()))
+        going = [self._go(index) for index in range(len(self.lanes))]
+        self._ready = deque(range(len(self.lanes)))
+        while self._ready:
+            next(going[self._ready.popleft()], None)
         if any(state.position < len(lane.turns) for lane, state in zip(self.lanes, self.states, strict=True)):
             return False
         for index in range(len(self.lanes)):
@@ -183,64 +218,51 @@ class Repeated:
             self.events += clock.events
         return self._known[key]
 
-    def _advance(self, index: int) -> list[int]:
-        """Take turns of a stage until one waits for a message that has not left, and return who may go on."""
-        lane, state = self.lanes[index], self.states[index]
-        times = {forward: self._turn(lane, forward).seconds for forward in (True, False)}
-        woken, last = [], len(lane.turns) - 1
-        while state.position <= last:
-            forward, batch = lane.turns[state.position]
-            if not self._begin(index, forward, batch):
-                break
-            step = 1 if forward else -1
-            channel = ONWARDS if forward else BACK
-            if state.position == last:
+    def _go(self, index: int) -> Iterator[None]:
+        """Take the turns of a stage, and stop at each message that has not left yet: who sends it lets it go on.
+
+        All turns of all stages pass here, so that little is looked up in the loop.
+        """
+        lane, state, last = self.lanes[index], self.states[index], len(self.lanes[index].turns) - 1
+        seconds = {forward: self._turn(lane, forward).seconds for forward in (True, False)}
+        ends = {True: index == 0, False: index == len(self.lanes) - 1}  # where no message comes from
+        ways = {True: self._way(index, ONWARDS), False: self._way(index, BACK)}
+        inbox, count, now = self._boxes[index], self.count, 0.0
+        for position, (forward, batch) in enumerate(lane.turns):
+            if not ends[forward]:
+                key = forward, batch
+                while key not in inbox:
+                    self._waiting.add(index)
+                    yield
+                now = _arrival(state, forward, now, inbox.pop(key))
+            way = ways[forward]
+            if position == last:
+                state.now = now
                 box = self._last(index)
             else:
+                now += seconds[forward]
                 state.counts[forward] += 1
-                state.now += times[forward]
-                box = self._send(index, channel)
-            state.held += step
-            state.most = max(state.most, state.held)
-            if box is not None:
-                self._boxes[index + step, channel, batch] = box
-                woken.append(index + step)
+                box = None if way is None else way.send(now)
+            state.held += 1 if forward else -1
+            if state.held > state.most:
+                state.most = state.held
             state.position += 1
-            if self.count is not None:
-                self.count()
-        return list(dict.fromkeys(woken))
+            if box is not None:
+                there = index + 1 if forward else index - 1
+                self._boxes[there][forward, batch] = box
+                if there in self._waiting:
+                    self._waiting.remove(there)
+                    self._ready.append(there)
+            if count is not None:
+                count()
 
-    def _begin(self, index: int, forward: bool, batch: int) -> bool:
-        """Wait for the message of a turn, if it has left."""
-        if index == (0 if forward else len(self.lanes) - 1):
-            return True
-        box = self._boxes.pop((index, ONWARDS if forward else BACK, batch), None)
-        if box is None:
-            return False
-        state, (arrived, left, dimension) = self.states[index], box
-        if arrived > state.now:
-            key = forward, dimension
-            since = max(state.now, left)
-            if arrived > since:
-                state.waits[key] = state.waits.get(key, 0.0) + (arrived - since)
-            state.now = arrived
-        return True
-
-    def _send(self, index: int, channel: str) -> Box | None:
-        """Send a message when a turn has ended."""
-        lane, state = self.lanes[index], self.states[index]
+    def _way(self, index: int, channel: str) -> _Way | None:
+        """Return how messages of a stage leave; None where there is nobody to send them to."""
         if not 0 <= index + (1 if channel == ONWARDS else -1) < len(self.lanes):
             return None
-        legs, now = lane.legs[channel], state.now
-        if not legs:
-            return Box(now, now, None)
-        leg = legs[0]
-        links = state.links.setdefault(leg.dimension, _Links())
-        start = max(now, links.channels.get(channel, 0.0), links.free)
-        links.free = max(now, links.free) + leg.work
-        links.channels[channel] = start + leg.duration
-        state.sent[channel] += 1
-        return Box(start + leg.duration + leg.latency, now, leg.dimension)
+        legs = self.lanes[index].legs[channel]
+        state = self.states[index]
+        return _Way(channel, state, legs[0] if legs else None)
 
     def _last(self, index: int) -> Box | None:
         """Simulate the last turn of a stage, with the collectives that outlive it."""
