@@ -200,7 +200,8 @@ def _unpriced(compute: SparseProfiled, listed: OperatorList) -> str:
 def _timed(case: DynamicCase, listed: OperatorList, way: Way, compute: SparseProfiled, block: int) -> WayTime:
     """Return what the operators of a way take, and the choices among them."""
     masked = Masked(case.batch.element, case.model.hidden, case.model.causal, block)
-    run = placed(as_run(listed, way, masked), case.batch.element)
+    run = as_run(listed, way, masked)
+    run = placed(run if case.training else _unsaved(run), case.batch.element, training=case.training)
     workload, costs = lower(run, compute, 1, 1, name=case.name, launch=compute.base.launch or 0.0)
     forward = _sum(one for one in costs if one.direction is Pass.FORWARD)
     backward = _sum(one for one in costs if one.direction is not Pass.FORWARD and one.path != UPDATE)
@@ -220,6 +221,16 @@ def _timed(case: DynamicCase, listed: OperatorList, way: Way, compute: SparsePro
         mean_error(costs), tuple(notes_on([replace(workload, times=about)])),
         {path: one for path, one in chosen.items() if one is not None}, block,
     )  # fmt: skip
+
+
+def _unsaved(listed: OperatorList) -> OperatorList:
+    """Return operators that keep nothing for a backward pass."""
+    return OperatorList(
+        tuple(
+            replace(section, operators=tuple(replace(one, saved=0.0) for one in section.operators))
+            for section in listed.sections
+        )
+    )
 
 
 def _sum(costs: Iterable[KernelTime]) -> float:

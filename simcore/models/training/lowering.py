@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from simcore.errors import InputError
 from simcore.models.compute.compute_model import ComputeModel, ConstantRate, KernelCall, element_of, profiled
@@ -24,6 +24,9 @@ from simcore.models.training.listing import Architecture, operators_of
 from simcore.models.training.operators import Communication, Operator, OperatorList, Section, passes
 from simcore.models.training.reuse import placed, reused
 from simcore.models.training.workload import KernelTime, Layer, Pass, Phase, Times, Workload
+
+if TYPE_CHECKING:
+    from simcore.models.training.masked import Masks
 
 Variant = Literal["optimizer", "evaluation"]
 """Where the weight gradients are summed: after each layer (optimizer) or all at once in the first (evaluation)."""
@@ -206,6 +209,7 @@ def lower_on_profile(
     dtype: str | None = None,
     variant: Variant = "optimizer",
     own_dtype: str | None = None,
+    masks: Masks | None = None,
 ) -> Workload:
     """Write the layers of a model on a profiled device.
 
@@ -222,6 +226,8 @@ def lower_on_profile(
         TF32 has that of fp32. Adam's state stays fp32. By default `own_dtype`, or one as wide as the batch's elements.
     own_dtype : str, optional
         Number format that the model's file names. Where the profile lacks it, one as wide takes its place, with a note.
+    masks : Masks, optional
+        Sparse weights and sequences of different lengths, and how the model runs under them.
 
     Raises
     ------
@@ -231,18 +237,20 @@ def lower_on_profile(
     element, own = element_of(dtype, batch.element), batch.element
     caution = f"{element} B per element ({dtype}) in place of the model's {own} B; Adam's state in fp32"
     kept = dtype or (own_dtype if own_dtype in profile.dtypes else None)
-    compute = profiled(profile, element, kept)
-    listed = placed(operators_of(model, replace(batch, element=element), tp), element)
-    workload, costs = lower(
-        listed, compute, tp, dp, name=model.name, variant=variant, source=model.source, launch=compute.launch or 0.0
-    )
-    other = own_dtype is not None and dtype is None and compute.dtype != own_dtype
-    lacked = (f"{profile.name} has no {own_dtype}, the model's number format: {compute.dtype} takes its place",)
-    host = () if compute.launch is not None else (NO_LAUNCH,)
+    dense = profiled(profile, element, kept)
+    listed = operators_of(model, replace(batch, element=element), tp)
+    compute: ComputeModel = dense
+    if masks is not None:
+        listed, compute = masks.run(listed, model, batch.sequences, element), masks.prices(dense)
+    run, launch = placed(listed, element), dense.launch or 0.0
+    workload, costs = lower(run, compute, tp, dp, name=model.name, variant=variant, source=model.source, launch=launch)
+    other = own_dtype is not None and dtype is None and dense.dtype != own_dtype
+    lacked = (f"{profile.name} has no {own_dtype}, the model's number format: {dense.dtype} takes its place",)
+    host = () if dense.launch is not None else (NO_LAUNCH,)
     cautions = (*((caution,) if element != own else ()), *(lacked if other else ()), *host)
     about = f"{profile.name} ({profile.origin})"
     complete = not isinstance(model, Transformer) or model.vocabulary is not None
-    return replace(workload, times=Times(about, compute.dtype, costs, cautions, complete))
+    return replace(workload, times=Times(about, dense.dtype, costs, cautions, complete))
 
 
 def whole_nanoseconds(seconds: float) -> float:

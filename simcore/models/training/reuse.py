@@ -23,7 +23,7 @@ _ONE_OF_THREE = {Operation.ELEMENTWISE, Operation.NORM, Operation.GATE}
 """Operations whose backward pass reads one operand of the forward pass, reads a gradient and writes another."""
 
 
-def placed(listed: OperatorList, element: int) -> OperatorList:
+def placed(listed: OperatorList, element: int, *, training: bool = True) -> OperatorList:
     """Return an operator list that knows how many bytes lie between two uses of what each operator touches.
 
     No distance is longer than all that a step touches. Equal blocks, which are held once, have that of the middle one.
@@ -34,6 +34,8 @@ def placed(listed: OperatorList, element: int) -> OperatorList:
         The operators, the update among them.
     element : int
         Bytes per element [B].
+    training : bool
+        Whether gradients are computed and weights updated; otherwise a pass touches each weight once.
 
     Examples
     --------
@@ -44,7 +46,7 @@ def placed(listed: OperatorList, element: int) -> OperatorList:
     >>> [one.reuse.since_forward for one in placed(OperatorList((Section("", (wide, wide)),)), element=4)]
     [384.0, 0.0]
     """
-    touched = OF_ADAM * listed.parameters + listed.saved
+    touched = (OF_ADAM if training else 1) * listed.parameters + listed.saved
     after = 0.0
     sections: list[Section] = []
     for section in reversed(listed.sections):

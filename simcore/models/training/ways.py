@@ -23,13 +23,17 @@ from itertools import groupby
 
 from simcore.models.compute.sparse.statistics import Lengths, Pattern, Routing
 from simcore.models.training.operator_maker import sizes_of
-from simcore.models.training.operators import Operation, Operator, OperatorList, Section
+from simcore.models.training.operators import Communication, Operation, Operator, OperatorList, Section
 
 BLOCKS = (32, 128)
 """Queries in a row block of packed attention, as in PIT's kernels of the CPU."""
 
 INDEX = "index"
 """Last part of the path of what only finds positions."""
+
+
+_UNFUSED = ("scale", "split", "scores", "softmax", "scores_dropout", "context", "merge")
+"""Operators of attention whose scores are in memory."""
 
 
 class Way(StrEnum):
@@ -105,6 +109,9 @@ def _section(section: Section, way: Way, masked: Masked) -> Iterator[Operator]:
         if kind == "core":
             for one in held:
                 yield from _core(one, way, masked)
+        elif kind == "unfused core":
+            for one in held:
+                yield from _by_length(one, way, masked)
         elif kind == "experts":
             yield from _experts(held, way, masked)
         elif kind == "tokens":
@@ -125,6 +132,8 @@ def _with_masking(operators: Sequence[Operator]) -> Iterator[Operator]:
 def _kind(one: Operator) -> str:
     if one.operation is Operation.ATTENTION and one.mask is not None:
         return "core"
+    if isinstance(one.mask, Lengths) and one.path.rpartition(".")[2] in _UNFUSED:
+        return "unfused core"
     if isinstance(one.mask, Routing):
         return "experts"
     return "tokens" if isinstance(one.mask, Lengths) else ""
@@ -174,14 +183,60 @@ def packed(one: Operator, lengths: Lengths) -> Operator:
     >>> some.size("bytes"), some.saved
     (400, 200.0)
     """
+    return _scaled(one, lengths.share)
+
+
+def _scaled(one: Operator, share: float) -> Operator:
+    """Return an operator on a share of its rows; what it sends is of those rows too."""
     names = {"m", "bytes", "rows"}
 
     def scaled(name: str, size: float) -> float:
-        return max(1, round(size * lengths.share)) if name in names else size
+        return max(1, round(size * share)) if name in names else size
 
-    shape = tuple((name, scaled(name, size)) for name, size in one.shape)
-    share = lengths.share
-    return replace(one, shape=shape, work=one.work * share, saved=one.saved * share, output=one.output * share)
+    def sent(comm: Communication | None) -> Communication | None:
+        return None if comm is None else replace(comm, size=comm.size * share)
+
+    def all_sent(comms: tuple[Communication, ...]) -> tuple[Communication, ...]:
+        return tuple(replace(comm, size=comm.size * share) for comm in comms)
+
+    return replace(
+        one, shape=tuple((name, scaled(name, size)) for name, size in one.shape), work=one.work * share,
+        saved=one.saved * share, output=one.output * share, after_forward=sent(one.after_forward),
+        after_input_gradient=sent(one.after_input_gradient), before_forward=all_sent(one.before_forward),
+        before_backward=all_sent(one.before_backward),
+    )  # fmt: skip
+
+
+def _by_length(one: Operator, way: Way, masked: Masked) -> Iterator[Operator]:
+    """Yield an operator of attention whose scores are in memory: by PIT, sequences of one length at a time."""
+    lengths = one.mask
+    assert isinstance(lengths, Lengths)
+    if way is not Way.PIT:
+        yield _pruned(one, way, masked)
+    elif one.operation in {Operation.SCORES, Operation.CONTEXT}:
+        yield from (_of_length(one, length, number, lengths) for length, number in lengths.counts)
+    elif one.path.rpartition(".")[2] in {"softmax", "scores_dropout"}:
+        pairs = sum(number * length**2 for length, number in lengths.counts)
+        yield _scaled(_pruned(one, way, masked), pairs / (lengths.sequences * lengths.longest**2))
+    else:
+        yield packed(_pruned(one, way, masked), lengths)
+
+
+def _of_length(one: Operator, length: int, number: int, lengths: Lengths) -> Operator:
+    """Return a product of activations of the sequences of one length; keys beyond a window are not multiplied."""
+    keys = min(int(one.size("n" if one.operation is Operation.SCORES else "k")), length)
+    batch = max(1, round(one.size("batch") * number / lengths.sequences))
+    width = int(one.size("k" if one.operation is Operation.SCORES else "n"))
+    shape = sizes_of(length, keys, width, batch) if one.operation is Operation.SCORES else sizes_of(
+        length, width, keys, batch)  # fmt: skip
+    share = math.prod(size for _, size in shape) / math.prod(size for _, size in one.shape)
+    first = length == lengths.counts[0][0]
+    return replace(
+        one, shape=shape, work=one.work * share, saved=one.saved * share, output=one.output * share, mask=None,
+        after_forward=one.after_forward if first else None, before_forward=one.before_forward if first else (),
+        before_backward=one.before_backward if first else (),
+        after_input_gradient=one.after_input_gradient if first else None,
+    )  # fmt: skip
 
 
 def _core(one: Operator, way: Way, masked: Masked) -> Iterator[Operator]:

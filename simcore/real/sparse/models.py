@@ -39,13 +39,10 @@ class MaskedCore(nn.Module):
         super().__init__()
         self.scale, self.bar = scale, bar
 
-    def forward(
-        self, q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None, later: Tensor | None = None
-    ) -> Tensor:
-        """Return for each head what its queries take; pairs of `later` are hidden."""
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, *, seen: Tensor | None = None) -> Tensor:
+        """Return for each head what its queries take; `seen` says which keys each query sees, None all."""
         if self.bar:
             k, v = (torch.cat([each, _means(each, self.bar)], 2) for each in (k, v))
-        seen = None if later is None else ~later
         return functional.scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=self.scale)
 
 
@@ -67,10 +64,10 @@ class SparseBlock(Block):
         self.attention.core = MaskedCore(self.attention.width**-0.5, pattern.bar if isinstance(pattern, Bars) else 0)
 
     def forward(self, x: Tensor, other: Tensor | None = None, **given: Any) -> Tensor:
-        """Return rows of the same width; ``valid`` says which hold a token, ``later`` which keys are hidden."""
-        valid, later = given["valid"], given["later"]
+        """Return rows of the same width; ``valid`` says which hold a token, ``seen`` which keys are."""
+        valid, seen = given["valid"], given["seen"]
         q, k, v = (self.attention._split(one) for one in tokenwise(self._projected, valid, x).chunk(3, -1))
-        context = self.attention.core(q, k, v, later=later).transpose(1, 2).flatten(2)
+        context = self.attention.core(q, k, v, seen=seen).transpose(1, 2).flatten(2)
         return tokenwise(self._rest, valid, x, context)
 
     def _projected(self, rows: Tensor) -> Tensor:
@@ -100,6 +97,7 @@ class SparseStack(Stack):
         self.block = nn.ModuleList(SparseBlock(model, pattern) for _ in range(model.blocks))
         self.pattern, self.causal = pattern, model.causal
         self.rows = model.vocabulary is None
+        self._patterns: dict[int, Tensor] = {}  # the mask of the pattern, by tokens
 
     def forward(self, numbers: Tensor, valid: Tensor | None = None) -> Tensor:
         """Return what is made of tokens, zeros at positions that hold none.
@@ -118,23 +116,25 @@ class SparseStack(Stack):
             found, expected = " x ".join(map(str, valid.shape)), " x ".join(map(str, shape))
             raise InputError("valid", found, f"{expected}, as the tokens", "Say for each position if it holds a token.")
         x = numbers if self.rows else self.embedding(numbers)
-        later = self._hidden(shape[1], None if full else valid)
+        seen = self._seen(shape[1], None if full else valid)
         for block in self.block:
-            x = block(x, valid=valid, later=later)
+            x = block(x, valid=valid, seen=seen)
         return x if self.rows else tokenwise(self.output, valid, x)
 
-    def _hidden(self, tokens: int, valid: Tensor | None) -> Tensor | None:
-        """Return which keys are hidden from each query, of shape (1 or batch, 1, queries, keys)."""
+    def _seen(self, tokens: int, valid: Tensor | None) -> Tensor | None:
+        """Return which keys each query sees, of shape (1 or batch, 1, queries, keys): one mask for all blocks."""
         seen = None
         device = self.embedding.tokens.weight.device
         if self.pattern is not None:
-            seen = torch.from_numpy(self.pattern.mask(tokens)).to(device)
+            if tokens not in self._patterns:
+                self._patterns = {tokens: torch.from_numpy(self.pattern.mask(tokens)).to(device)}
+            seen = self._patterns[tokens]
         elif self.causal:
             seen = torch.ones(tokens, tokens, dtype=torch.bool, device=device).tril_()
         if valid is not None:
             pairs = valid[:, :, None] & valid[:, None, :]
             seen = pairs if seen is None else pairs & seen
-        return None if seen is None else ~(seen[None, None] if seen.ndim == 2 else seen[:, None])
+        return None if seen is None else (seen[None, None] if seen.ndim == 2 else seen[:, None])
 
 
 class RoutedFeedForward(Sublayer):

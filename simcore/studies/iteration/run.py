@@ -11,6 +11,7 @@ from simcore.errors import InputError, field
 from simcore.models.network.chunk_counts import AUTO, fastest, is_settled, settled_count
 from simcore.models.network.conventions import PHYSICAL
 from simcore.models.network.schedulers.ascending import Ascending
+from simcore.models.training.masked import MaskedOperators
 from simcore.models.training.parallel.changes import best_change
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, Machine
 from simcore.models.training.parallel.layout import Layout
@@ -22,6 +23,7 @@ from simcore.models.training.terms import Interval, Kernels
 from simcore.results import Provenance, versions
 from simcore.studies.deployment.intervals import interval_of_stack, interval_without_stack
 from simcore.studies.deployment.layouts import Deployed, chosen, deployed, settled_inputs
+from simcore.studies.deployment.masks import masks_of
 from simcore.studies.deployment.words import by_reason, collectives_notes
 from simcore.studies.inputs import check_chunks
 from simcore.studies.iteration.request import IterationRequest
@@ -53,7 +55,7 @@ def iteration(request: IterationRequest) -> IterationResult:
     check_chunks(field("chunks"), request.chunks)
     tokens = None if request.tokens is None else token_count(request.tokens)
     started = time.process_time()
-    deployment = deployed(request)
+    deployment = _masked(request, deployed(request))
     evaluation, found = chosen(deployment)
     tried, deployment = deployment.evaluator, _alone(deployment, evaluation.layout)
     device = deployment.evaluator.machine.profile.device
@@ -86,6 +88,18 @@ def iteration(request: IterationRequest) -> IterationResult:
         ),
         cpu_seconds=time.process_time() - started,
     )
+
+
+def _masked(request: IterationRequest, deployment: Deployed) -> Deployed:
+    """Return a deployment whose operators run under the masks that the request names."""
+    machine = deployment.evaluator.machine
+    masks, hashes = masks_of(request, deployment.model, deployment.sequence, machine.profile)
+    if masks is None:
+        return deployment
+    operators = MaskedOperators(deployment.evaluator.schedule, masks)
+    evaluator = Evaluator(deployment.model, deployment.sequence, machine._replace(tiles=masks.tiles), operators)
+    notes = (*deployment.notes, masks.words)
+    return replace(deployment, evaluator=evaluator, sha256={**deployment.sha256, **hashes}, notes=notes)
 
 
 def _interval(evaluator: Evaluator, evaluation: Evaluation, terms: Mapping[str, float], kernels: Kernels) -> Interval:

@@ -69,3 +69,20 @@ class RatesRequest(Request):
         metavar="TEXT",
         help="Number format of the kernels, such as fp16; by default one as wide as the model's elements.",
     )
+    sparsity: str | None = option(
+        default=None,
+        metavar="S@HxW",
+        help="Share of zero blocks in the blocks' weights (outputs x inputs), and a block's rows x columns: 0.9@32x1.",
+    )
+    lengths: str | Path | None = option(
+        default=None,
+        metavar="FILE",
+        help="Histogram of sequence lengths: length,count or length,share, a line each.",
+    )
+    kernels: str = option(
+        default="pit", choices=("dense", "pit"), help="How sparse weights and short sequences run: dense, or by PIT."
+    )
+    extrapolate: bool = option(
+        default=False,
+        help="Let published sparse kernels of V100 stand for a device that has none, scaled by its products.",
+    )

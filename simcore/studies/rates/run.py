@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from simcore.models.cluster.step_times import Key, StepTimes
 from simcore.models.compute.profile import KernelProfile
@@ -15,6 +15,7 @@ from simcore.models.training.workload import Setting, Workload, parameters_words
 from simcore.progress import tracked
 from simcore.readers.workloads import setting_of
 from simcore.results import Provenance, versions
+from simcore.studies.deployment.masks import masks_of
 from simcore.studies.rates.inputs import NamedModel, check, devices_of, models_of
 from simcore.studies.rates.remainders import fit_remainders, measured_steps
 from simcore.studies.rates.request import RatesRequest
@@ -54,14 +55,16 @@ def rates(request: RatesRequest) -> RatesResult:
         key: fitted[key[0]].remainder.step(kernels(*key)) if fitted else kernels(*key) for key in tracked(keys, "steps")
     }
     return RatesResult(
-        rates=StepTimes("predicted", seconds, (FITTED if fitted else PREDICTED,), _note(devices, fitted)),
+        rates=StepTimes(
+            "predicted", seconds, (FITTED if fitted else PREDICTED,), _note(devices, fitted, kernels.masks)
+        ),
         fitted=tuple(fitted.values()),
         models=kernels.words,
         warnings=kernels.warnings,
         provenance=Provenance(
             command=request.study,
             inputs=request.resolved(devices=tuple(devices)).inputs(),
-            sha256={**{gpu: profile.sha256 for gpu, profile in devices.items()}, **hashes, **more},
+            sha256={**{gpu: profile.sha256 for gpu, profile in devices.items()}, **hashes, **more, **kernels.hashes},
             versions=versions("numpy"),
         ),
         cpu_seconds=time.process_time() - started,
@@ -95,6 +98,8 @@ class _Kernels:
         self.workloads: dict[str, list[Workload]] = {gpu: [] for gpu in devices}
         self.long: dict[str, None] = {}
         self.settings: dict[tuple[str, str], Setting] = {}
+        self.hashes: dict[str, str] = {}
+        self.masks: dict[str, None] = {}
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -127,7 +132,10 @@ class _Kernels:
             self.long[f"{model.architecture.name}: sequences of {taken:,} tokens, the longest that it takes"] = None
         run = model.run(request.sequence, batch)
         profile, wanted = self.devices[gpu], request.dtype
-        workload = lower_on_profile(model.architecture, run, 1, 1, profile, wanted, own_dtype=model.dtype)
+        masks, self.hashes = masks_of(request, model.architecture, run.sequence, profile)
+        if masks is not None:
+            self.masks[masks.words] = None
+        workload = lower_on_profile(model.architecture, run, 1, 1, profile, wanted, own_dtype=model.dtype, masks=masks)
         self.workloads[gpu].append(workload)
         self.settings[name, gpu] = setting_of(model, run, workload)
         return minibatch_seconds(workload)
@@ -139,7 +147,7 @@ def _words(setting: Setting) -> str:
     return f"{parameters_words(setting.parameters)}; {setting.noun}s{of}; {setting.precision}"
 
 
-def _note(devices: Mapping[str, KernelProfile], fitted: Mapping[str, Fitted]) -> str:
+def _note(devices: Mapping[str, KernelProfile], fitted: Mapping[str, Fitted], masks: Iterable[str]) -> str:
     """Return the line that is printed wherever a result that rests on the table is."""
     used = ", ".join(f"{profile.name} (sha256 {profile.sha256})" for profile in devices.values())
     beside = ""
@@ -147,4 +155,5 @@ def _note(devices: Mapping[str, KernelProfile], fitted: Mapping[str, Fitted]) ->
         where = ", ".join(dict.fromkeys(gpu for one in fitted.values() for _, gpu in one.steps))
         source = next(iter(fitted.values())).source
         beside = f"; beside kernels one constant per model, fitted to the steps of {source} on {where}"
-    return f"predicted from kernel profiles {used}, not measured as steps{beside}"
+    under = "".join(f"; {words}" for words in masks)
+    return f"predicted from kernel profiles {used}, not measured as steps{beside}{under}"

@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from simcore.models.compute.compute_model import KernelCall, Profiled
+from simcore.models.compute.device import DTYPES
 from simcore.models.compute.predict import Prediction
 from simcore.models.compute.sparse.masks import RandomMask
-from simcore.models.compute.sparse.prices import TileTable
+from simcore.models.compute.sparse.prices import PricedEntry, TileTable
 from simcore.models.compute.sparse.profiled import index_cost, outside, tile_table
 from simcore.models.compute.sparse.selection import IndexCost, Selection, select
+from simcore.models.compute.sparse.statistics import Zeros
 from simcore.models.compute.sparse.tiles import Product, SparseKernel, Work
 
 NO_INDEX = "left out, as nobody measured or published what it takes there"
@@ -70,6 +72,16 @@ class SparseProfiled:
     base: Profiled
     table: TileTable | None = None
 
+    @property
+    def dtype(self) -> str:
+        """Number format of all calls that bring none."""
+        return self.base.dtype
+
+    @property
+    def launch(self) -> float | None:
+        """What the host takes to launch a kernel [s], see `simcore.models.compute.compute_model.Profiled.launch`."""
+        return self.base.launch
+
     def seconds(self, operator: KernelCall) -> Prediction:
         """Predict one call; the index of a product with zeros is in it where the call must find it.
 
@@ -120,11 +132,30 @@ class SparseProfiled:
             return None
         dense = self.base.seconds(operator) if dense is None else dense
         batch = dict(operator.shape).get("batch", 1)
+        if self.table is None:
+            table = self._laid_out(table, operator.zeros, product)
         own = self.table is None and operator.zeros.indexed
         return select(
             product, mask, table, index_cost=self._index(mask) if own else None,
             dense_seconds=dense.seconds / batch, dense_error=dense.error,
         )  # fmt: skip
+
+    def _laid_out(self, table: TileTable, zeros: Zeros, product: Product) -> TileTable:
+        """Return a table in which an exchanged product also reads its second matrix and writes its output transposed.
+
+        Kernels that gather while they load read any layout.
+        """
+        if zeros.operand == "a":
+            return table
+        moved = 2 * DTYPES[product.dtype] * (product.k + product.m) * product.n
+        turned = self.base.seconds(KernelCall("copy", (("bytes", moved),), dtype=product.dtype)).seconds
+
+        def price(of_entry: PricedEntry) -> PricedEntry:
+            return replace(of_entry, price=lambda kernel, one, work: of_entry.price(kernel, one, work) + turned)
+
+        return replace(
+            table, entries=tuple(price(one) if isinstance(one, PricedEntry) else one for one in table.entries)
+        )
 
     def _table(self, product: Product, mask: RandomMask) -> TileTable | None:
         if self.table is None:

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from simcore.models.compute.compute_model import KernelCall, Profiled
 from simcore.models.compute.device import DTYPES
-from simcore.models.compute.predict import SHEET
+from simcore.models.compute.predict import SHEET, Prediction
+from simcore.models.compute.sparse.operator_prices import SparseProfiled
+from simcore.models.compute.sparse.prices import TileTable
 from simcore.models.network.mapping import Axis
 from simcore.models.training.operators import Communication, Operation, Operator, Section, passes
 from simcore.models.training.parallel.stack import MOVED, Stack, joined
@@ -62,32 +64,44 @@ class KernelClock:
         The same device with that of all other kernels.
     stack : Stack, optional
         What the software reaches of it.
+    tiles : TileTable, optional
+        Published sparse kernels, where the device has none of its own.
     """
 
-    def __init__(self, compute: Profiled, others: Profiled, stack: Stack | None = None) -> None:
+    def __init__(
+        self, compute: Profiled, others: Profiled, stack: Stack | None = None, tiles: TileTable | None = None
+    ) -> None:
         self.compute, self.others, self.stack = compute, others, stack
+        self._sparse = SparseProfiled(others, tiles)
         self.launch = (compute.launch or 0.0) if stack is None else stack.launch
-        self._known: dict[tuple[str, object, bool], tuple[float, float]] = {}
+        self._known: dict[tuple[object, ...], tuple[float, float]] = {}
         self._timed: dict[tuple[object, ...], Timed] = {}
         self.notes: dict[str, None] = {}
 
     def seconds(self, call: KernelCall, *, weights: bool) -> tuple[float, float]:
         """Return the time of a call, and how far off it may be [s]; 0 where nobody measured."""
-        key = call.kernel, call.shape, weights
+        key = call.kernel, call.shape, weights, call.zeros
         found = self._known.get(key)
         if found is None:
-            made = (self.compute if weights else self.others).seconds(call)
+            made = self.predicted(call, weights=weights)
             self.notes.update(dict.fromkeys(made.notes))
             seconds = made.seconds / self._reached(call, made.origin)
             found = seconds, seconds * (made.error or 0.0)
             self._known[key] = found
         return found
 
+    def predicted(self, call: KernelCall, *, weights: bool) -> Prediction:
+        """Return the prediction of a call; products with zeros and indices have prices of their own."""
+        dense = self.compute if weights else self.others
+        if call.zeros is None and call.dtype != "bool":
+            return dense.seconds(call)
+        return replace(self._sparse, base=dense).seconds(call)
+
     def timed(self, one: Operator) -> Timed:
         """Return what an operator's kernels take."""
         key = (
             one.operation, one.kernel, one.shape, one.work, one.dtype, one.weights, one.vectors, one.output,
-            one.input_gradient,
+            one.input_gradient, one.zeros,
         )  # fmt: skip
         found = self._timed.get(key)
         if found is None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from simcore.models.compute.compute_model import KernelCall, profiled
 from simcore.models.compute.predict import ESTIMATED
 from simcore.models.compute.profile import KernelProfile
+from simcore.models.compute.sparse.prices import TileTable
 from simcore.models.network.measured import CollectiveProfile
 from simcore.models.network.ports import widened
 from simcore.models.network.topology import Topology
@@ -64,6 +65,8 @@ class Machine(NamedTuple):
     spread : float
         Standard deviation of what one rank computes, over the mean: see
         `simcore.models.training.parallel.stack.slowest`.
+    tiles : TileTable, optional
+        Published sparse kernels, where the device has none of its own.
     """
 
     profile: KernelProfile
@@ -72,6 +75,7 @@ class Machine(NamedTuple):
     collectives: CollectiveProfile | None = None
     stack: Stack | None = None
     spread: float = 0.0
+    tiles: TileTable | None = None
 
 
 @dataclass(frozen=True)
@@ -214,7 +218,7 @@ class Evaluator:
         if form.name not in self._clocks:
             products = profiled(self.machine.profile, 1 if form.products == "fp8" else form.element, form.products)
             others = profiled(self.machine.profile, form.element, form.others)
-            self._clocks[form.name] = KernelClock(products, others, self.machine.stack)
+            self._clocks[form.name] = KernelClock(products, others, self.machine.stack, self.machine.tiles)
         return self._clocks[form.name]
 
     def kernel_notes(self, layout: Layout) -> list[str]:

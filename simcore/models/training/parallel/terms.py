@@ -51,8 +51,8 @@ def _calls(evaluator: Evaluator, evaluation: Evaluation) -> Iterator[tuple[Predi
     for section in evaluator.operators(layout).sections:
         for one in section.operators:
             every = passes(one)
-            timed = clock.compute if one.operation is Operation.LINEAR else clock.others
+            weights = one.operation is Operation.LINEAR
             for call in (*every.forward, *every.input_gradient, *every.weight_gradient):
-                yield timed.seconds(call), section.count * layout.micro_batches
+                yield clock.predicted(call, weights=weights), section.count * layout.micro_batches
     update = adam_update(evaluation.worst.parameters, 1)
     yield clock.others.seconds(KernelCall(update.kernel, update.shape, dtype="fp32")), 1
