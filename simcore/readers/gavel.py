@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 
+from simcore.documents import Broken, parse_json
 from simcore.errors import InputError
 from simcore.models.cluster.step_times import Key
 from simcore.numerals import as_real
@@ -48,9 +48,9 @@ def gavel_seconds(file: InputFile) -> dict[Key, float]:
         If the file is no JSON, or not of this form.
     """
     try:
-        types = json.loads(file.text)
-    except ValueError as error:
-        raise InputError(file.name, f"broken JSON ({error})", "Gavel's throughputs") from None
+        types = parse_json(file.text).data
+    except Broken as broken:
+        raise broken.error(str(file.path), "Gavel's throughputs, a JSON file") from None
     expected = 'Gavel\'s throughputs: {GPU type: {"(\'JOB TYPE\', GPUS)": {"null": steps per second}}}'
     seconds: dict[Key, float] = {}
     for gpu, jobs in types.items() if isinstance(types, dict) else ():
@@ -58,9 +58,9 @@ def gavel_seconds(file: InputFile) -> dict[Key, float]:
             match = _JOB.fullmatch(name)
             alone = as_real(values.get(ALONE)) if isinstance(values, dict) else None
             if match is None or alone is None or alone < 0.0:
-                raise InputError(f"{file.name}, field '{gpu}', field '{name}'", "no throughput", expected)
+                raise InputError(f"{file.path}, field '{gpu}', field '{name}'", "no throughput", expected)
             if alone > 0.0:
                 seconds[gavel_model(match[1], int(match[2])), gavel_batch(match[1]), str(gpu)] = 1.0 / alone
     if not seconds:
-        raise InputError(file.name, "no throughputs", expected)
+        raise InputError(str(file.path), "no throughputs", expected)
     return seconds

@@ -247,7 +247,7 @@ MATMUL = ("kernel", "matmul", "64x64x64")
         (("profile", "compare", "t4", "t4"), "each profile once"),
         (("profile", "show", "t4", "v100-16gb", "-o", "fit.png"), "2 profiles"),
         (("profile", "show", "cpu", "-o", "fit.jpg"), "ends in .png, .pdf, .svg"),
-        (("evaluate", "pit-fig14"), "network-fig14"),
+        (("evaluate", "pit-fig24"), "pit-fig14"),
         ((*RATES, "--batch", "4", "--device", "a", "--device", "b"), "one each"),
         (("optimize", "4D", "325", "1T", "Perf", "Overlap", "--profile", "p101"), "Did you mean 'p100'"),
         (("optimize", "4D", "325", "1T", "Perf", "Overlap", "--dtype", "fp16"), "Add --profile"),

@@ -64,9 +64,9 @@ def test_policies_with_options_and_sources():
     lines = {line.split()[0]: line for line in invoke("policies").splitlines()[1:]}
     assert list(lines) == sorted(POLICIES)
     assert all("Source: " in line and not line.endswith("Source: ") for line in lines.values())
-    assert "Options: restart, thresholds. Source: Gu et al., NSDI 2019" in lines["tiresias"]
+    assert "Options: restart, thresholds, within, promote. Source: Gu et al., NSDI 2019" in lines["tiresias"]
     assert json.loads(invoke("policy", "TIRESIAS", "--json"))["fields"]["options"] == {
-        "restart": "-1.0", "thresholds": "18000",
+        "restart": "-1.0", "thresholds": "18000", "within": "submission", "promote": "0.0",
     }  # fmt: skip
 
 
