@@ -59,3 +59,16 @@ def test_gpus_that_are_free_while_jobs_wait():
     trace = durations.with_types(durations.read(text, "t"), four)
     (row,) = simcore.trace(trace, cluster=four, policies=["fifo"], interval="event", startup_delay=0).table
     assert row["idle_while_waiting_gpus"] == 1.0
+
+
+def test_delays_hold_gpus_that_do_no_work(tmp_path):
+    """A job of 100 s on 2 GPUs waits for one of 10 s at 50 s: 5 s to start each, 7 s to start again."""
+    path = tmp_path / "two.csv"
+    path.write_text("name,submit_s,duration_s,gpus\nlong,0,100,2\nshort,50,10,2\n")
+    how = {"cluster": Cluster("c", ("v100",), (2,)), "interval": "event", "startup_delay": 5}
+    (row,) = simcore.trace(path, policies="srtf:restart=7", **how).table
+    assert row["preemptions"] == 1
+    assert row["delay_gpu_hours"] == pytest.approx((5 + 5 + 7) * 2 / 3600)
+    assert row["useful_share"] == pytest.approx(110 / (110 + 17))
+    (alone,) = simcore.trace(path, policies="fifo", **how).table
+    assert alone["delay_gpu_hours"] == pytest.approx(2 * 5 * 2 / 3600)

@@ -23,6 +23,10 @@ class PlacementLog:
         Completion of each job [s], and the decision at which its GPUs were free again [s]; NaN before that.
     nodes : list of Held or None
         What every change holds on which nodes; empty where the cluster has none.
+    paused : dict of int to float
+        Start-up and restart delays that jobs held GPUs through before their last placement [GPU s].
+    delay : list of float
+        Delay with which each job's last placement began [s].
     clock : float
         Time of the last decision [s].
     rounds, events : int
@@ -36,6 +40,8 @@ class PlacementLog:
     end: list[float] = field(default_factory=list)
     release: list[float] = field(default_factory=list)
     nodes: list[Held | None] = field(default_factory=list)
+    paused: dict[int, float] = field(default_factory=dict)
+    delay: list[float] = field(default_factory=list)
     clock: float = 0.0
     rounds: int = 0
     events: int = 0

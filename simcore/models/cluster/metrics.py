@@ -129,6 +129,19 @@ def makespan(trace: Trace, log: PlacementLog, rules: Rules, interval: float | No
     return float(max(log.end) - trace.submit.min())
 
 
+def delayed(log: PlacementLog, segments: Segments) -> Floats:
+    """Return what each job's start-up and restart delays took: GPUs held that did no work [GPU s], shape (J,).
+
+    A job's work is kept when it loses its GPUs, so nothing else is lost.
+    """
+    spent = np.zeros(len(log.end))
+    spent[list(log.paused)] = list(log.paused.values())
+    last = np.append(segments.row[1:] != segments.row[:-1], True)
+    rows, length = segments.row[last], (segments.end - segments.start)[last]
+    spent[rows] += np.minimum(np.asarray(log.delay)[rows], length) * segments.gpus[last].sum(axis=1)
+    return spent
+
+
 def mean_allocated(segments: Segments, start: float, end: float) -> Floats:
     """Return the time average of allocated GPUs by type from `start` to `end` [s]; a GPU is held until its release."""
     length = np.clip(np.minimum(segments.release, end) - np.maximum(segments.start, start), 0.0, None)

@@ -142,6 +142,7 @@ class _Simulation:
         self._clock.process(self._schedule())
         self._clock.run()
         self._log.events = self._clock.events
+        self._log.delay = self._states.delay
         return self._log
 
     def _schedule(self) -> ProcessGenerator:
@@ -313,6 +314,8 @@ class _Simulation:
         elapsed = now - states.since[row]
         pause = min(states.delay[row], elapsed)
         states.delay[row] -= pause
+        if pause:
+            self._log.paused[row] = self._log.paused.get(row, 0.0) + pause * sum(old.gpus)
         if self._courses is not None:
             self._courses.stop(row, now)
         else:

@@ -262,13 +262,14 @@ def summarise(
     columns = [*SUMMARY]
     columns += [f"{column}_{t}" for column in ("mean_allocated_gpus", "utilisation") for t in cluster.types]
     columns += ["jct_improvement", "makespan_improvement", "rates", "rates_kinds", "utilisation_arrivals"]
-    columns += QUALITY
+    columns += [*QUALITY, "delay_gpu_hours", "useful_share"]
     counted = submitted_in(window, jobs)
     first, last = float(jobs.submit.min()), float(jobs.submit.max())
     counts = np.asarray(cluster.counts, dtype=np.float64)
     rows: list[list[Any]] = []
     for run in runs:
         jct, queueing = run.times.jct[counted], run.times.queueing[counted]
+        delays = metrics.delayed(run.log, run.segments)
         held = metrics.mean_allocated(run.segments, *(window or (jobs.origin, run.log.clock)))
         share = np.divide(held, counts, out=np.zeros_like(held), where=counts > 0)
         median, p95, p99 = np.percentile(jct, [50, 95, 99]).tolist()
@@ -283,6 +284,8 @@ def summarise(
             " ".join(rates.kinds),
             float(metrics.mean_allocated(run.segments, first, last).sum() / counts.sum()) if last > first else None,
             *quality(jobs, cluster, run.times, run.segments, counted),
+            float(delays[counted].sum() / 3600.0),
+            float(1.0 - delays[counted].sum() / run.times.gpu_seconds[counted].sum()),
         ]
         rows.append(row)
     return Table(columns, rows)

@@ -21,6 +21,8 @@ QUALITIES = (
     ("worst finish-time fairness", "worst_finish_time_fairness"),
     ("Jain of slowdown", "jain_slowdown"),
     ("preemptions", "preemptions"),
+    ("GPU-hours of delays", "delay_gpu_hours"),
+    ("deadlines met", "deadlines_met"),
     ("free GPUs while jobs wait", "idle_while_waiting_gpus"),
 )
 
