@@ -38,6 +38,8 @@ def test_what_a_script_needs():
         "Policy",
         "Rules",
         "StepTimes",
+        "SynthesiseRequest",
+        "SynthesisedResult",
         "Trace",
         "View",
         "WorkUnit",
@@ -46,6 +48,7 @@ def test_what_a_script_needs():
         "read_cluster",
         "read_step_times",
         "read_trace",
+        "synthesise",
     ]
 
 

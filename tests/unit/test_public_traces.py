@@ -11,6 +11,7 @@ from simcore.errors import InputError
 from simcore.traces.public.registry import PUBLIC
 
 CLUSTER = Cluster("c", ("v100",), (64,))
+TIMES = '"start_time": "2017-10-07 01:12:00", "end_time": "2017-10-07 01:22:00"'
 PHILLY_LOG = """[
 {"status": "Pass", "vc": "ee9e8c", "jobid": "application_1", "submitted_time": "2017-10-07 01:11:39", "user": "u1",
  "attempts": [
@@ -144,3 +145,19 @@ def test_files_as_they_were_published(file, shared, tmp_path):
     left_out = sum(int(note.split(": ")[1].split()[0].replace(",", "")) for note in trace.notes if "left out" in note)
     assert len(trace) + left_out == rows  # every row is read or reported
     assert FILES[file] in (0, len(trace))
+
+
+@pytest.mark.parametrize(
+    ("job", "reason"),
+    [
+        ("1", "a job that is no mapping"),
+        ('{"attempts": 5}', "'attempts' that is no list"),
+        ('{"attempts": [5]}', "an attempt that is no mapping"),
+        (f'{{"attempts": [{{{TIMES}, "detail": 7}}]}}', "'detail' that is no list"),
+        (f'{{"attempts": [{{{TIMES}, "detail": [5]}}]}}', "a node that is no mapping"),
+    ],
+)  # fmt: skip
+def test_a_log_of_philly_that_is_none_is_refused_by_name(tmp_path, job, reason):
+    (tmp_path / "log").write_text(f"[{job}]")
+    with pytest.raises(InputError, match=reason):
+        read_trace(tmp_path / "log", cluster=CLUSTER, file_format="philly-log")

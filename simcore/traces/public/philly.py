@@ -18,23 +18,39 @@ def _table(row: Mapping[str, str]) -> Job:
 def _log(text: str, name: str) -> Rows:
     try:
         jobs = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(name, f"broken JSON ({error})", "the job log of Philly, a JSON list") from None
+    if not isinstance(jobs, list):
+        raise InputError(name, "no list", "the job log of Philly, a JSON list of jobs")
     for number, job in enumerate(jobs, 1):
         yield number, lambda job=job: _job(job)  # type: ignore[misc]
 
 
+def _mapped(value: object, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise Unfit(f"{'an' if what == 'attempt' else 'a'} {what} that is no mapping")
+    return value
+
+
+def _listed(values: Mapping[str, Any], name: str) -> list[Any]:
+    listed = values.get(name) or []
+    if not isinstance(listed, list):
+        raise Unfit(f"'{name}' that is no list")
+    return listed
+
+
 def _job(job: Mapping[str, Any]) -> Job:
     """Return a job whose work is what its attempts ran, together, on the largest gang that one of them had."""
-    attempts = job.get("attempts") or []
+    attempts = _listed(_mapped(job, "job"), "attempts")
     if not attempts:
         raise Unfit("a job without an attempt")
     duration, gpus = 0.0, 0
-    for attempt in attempts:
+    for attempt in (_mapped(each, "attempt") for each in attempts):
         if not attempt.get("start_time") or not attempt.get("end_time"):
             raise Unfit("an attempt without a start or an end")
         duration += time(attempt, "end_time") - time(attempt, "start_time")
-        gpus = max(gpus, sum(len(node.get("gpus") or []) for node in attempt.get("detail") or []))
+        nodes = (_mapped(node, "node") for node in _listed(attempt, "detail"))
+        gpus = max(gpus, sum(len(_listed(node, "gpus")) for node in nodes))
     said = {key: str(job[key]) for key in ("vc", "user", "status") if job.get(key) is not None}
     return Job(str(job.get("jobid", "")), time(job, "submitted_time"), duration, gpus, said)
 
