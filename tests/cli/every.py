@@ -18,6 +18,7 @@ from tests.unit import test_collective_tables, test_derived, test_measurements
 GPUS = ("--gpus", "8", "--device", "v100-32gb", "--precision", "fp16")
 RUNS: dict[str, tuple[str, ...]] = {
     "trace": ("trace", "--policy", "fifo"),
+    "sweep trace": ("sweep", "trace", "synthetic:jobs=8", "--vary", "policy=fifo,srtf", "--seeds", "2"),
     "workload": ("workload", "jobs.csv", "--cluster", "nodes.yaml"),
     "workload synthesise": ("workload", "synthesise", "--like", "jobs.csv", "--jobs", "20"),
     "optimize": ("optimize", "2D", "325", "17B"),
