@@ -12,7 +12,8 @@ from simcore.files import read_yaml
 from simcore.models.network.graph import Node
 from simcore.models.network.messages.fabric import Fabric, FabricLink
 from simcore.models.network.messages.shapes import dragonfly, fat_tree, rail_optimised, torus
-from simcore.readers.quantities import Bandwidth, Entry, Flag, Measure, NotEmpty, Strict, Time, Whole
+from simcore.numerals import as_whole
+from simcore.readers.quantities import Bandwidth, Entry, Flag, Measure, Name, NotEmpty, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_path
 
 MOST_NPUS, MOST_LINKS = 4096, 200_000
@@ -25,8 +26,8 @@ _Positive = Annotated[Bandwidth, Field(gt=0)]
 
 
 class _Link(Strict):
-    start: str | int = Field(alias="from")
-    end: str | int = Field(alias="to")
+    start: Name = Field(alias="from")
+    end: Name = Field(alias="to")
     bandwidth: _Positive
     latency: Time = 0.0
     cost: _Count = 1
@@ -166,11 +167,11 @@ def _links(file: InputFile, data: _Links) -> Fabric:
     return Fabric(file.path.stem, data.npus, tuple(links.values()), source=data.source)
 
 
-def _node(end: str | int, npus: int, place: str) -> Node:
+def _node(end: str, npus: int, place: str) -> Node:
     """Return an NPU, or the name of a switch."""
-    number = int(end) if isinstance(end, int) or end.isdecimal() else None
+    number = as_whole(end)
     if number is None:
-        return str(end)
+        return end
     if not 0 <= number < npus:
         raise InputError(place, f"NPU {number}", f"0 to {npus - 1}, or the name of a switch", "Count from 0.")
     return number

@@ -37,7 +37,7 @@ class _Job(Strict):
     dp: _Degree | None = None
     sequence: _Degree | None = None
     batch: _Degree | None = None
-    positions: Annotated[list[str | int], NotEmpty] | None = None
+    positions: Annotated[list[Name], NotEmpty] | None = None
     iterations: Annotated[Whole, Field(ge=1, le=10_000)] = 1
     start: Time = 0.0
     loop: Literal["simulate", "Overlap", "NoOverlap"] = "simulate"
@@ -125,7 +125,7 @@ def _named(where: str) -> Iterator[None]:
         raise InputError(place, said.found, said.expected, said.remedy, said.pointer) from None
 
 
-def _positions(given: Sequence[str | int] | None, topology: Topology, where: str) -> tuple[Sequence[int], ...]:
+def _positions(given: Sequence[str] | None, topology: Topology, where: str) -> tuple[Sequence[int], ...]:
     """Return where a job sits along each dimension; everywhere where nothing is said."""
     whole = tuple(range(dimension.size) for dimension in topology.dimensions)
     if given is None:
@@ -146,7 +146,7 @@ def _positions(given: Sequence[str | int] | None, topology: Topology, where: str
             if last >= size:
                 raise InputError(at, f"position {last}", f"0 to {size - 1}", "Positions are counted from 0.")
 
-        taken.append(tuple(listed(str(entry), at, check, "positions")))
+        taken.append(tuple(listed(entry, at, check, "positions")))
     return tuple(taken)
 
 

@@ -44,6 +44,7 @@ def test_what_a_script_needs():
         *("map_parallelism", "network_cost", "network_for", "parse_network", "place", "read_costs", "read_network"),
         *("scheduler", "simulate", "simulate_collective", "simulate_ranks", "traffic"),
         *("CollectiveProfile", "Span", "read_collective_profile"),
+        *("Fabric", "FabricLink", "Program", "Routing", "Send", "checked", "fabric_of", "simulate_sends"),
     }
 
 
