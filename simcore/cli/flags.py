@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simcore.studies.request import Description
@@ -52,3 +52,20 @@ def names_of(
         else:
             names[name] = spellings(name, each)[0].partition("/")[0]
     return lambda name: names.get(name, name)
+
+
+def with_brackets(text: str, default: Any, limits: str) -> str:
+    """Return a help text with the default and the limits of its values at the end.
+
+    Examples
+    --------
+    >>> with_brackets("How many.", 4, "at least 1"), with_brackets("Delay.  [default: 20]", None, "above 0")
+    ('How many.  [default: 4; at least 1]', 'Delay.  [default: 20; above 0]')
+    """
+    text, bracket, said = text.partition("  [default: ")
+    said = said.removesuffix("]")
+    if not bracket and default not in (None, (), ""):
+        said = ", ".join(map(str, default)) if isinstance(default, tuple) else str(default)
+    parts = [f"default: {said}"] if said else []
+    parts += [limits] if limits else []
+    return f"{text}  [{'; '.join(parts)}]" if parts else text

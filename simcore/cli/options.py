@@ -16,7 +16,7 @@ import click
 from simcore.cli.ascii import escaped_json, speaks_ascii
 from simcore.cli.completion import completer, positions_completer
 from simcore.cli.console import progress, render, report_width, say_written, warn
-from simcore.cli.flags import names_of, spellings, with_values
+from simcore.cli.flags import names_of, spellings, with_brackets, with_values
 from simcore.cli.standard_input import standard_input
 from simcore.cli.values import Formats, kind_of, type_of
 from simcore.errors import InputError, closest_option
@@ -313,6 +313,8 @@ def _option(name: str, description: Description, hint: str, default: Any) -> cli
     (flag, *others), text = spellings(name, description), description.help
     if kind == "bool":
         both = flag if default is False or "/" in flag else f"{flag}/--no-{flag.removeprefix('--')}"
+        if default is True and "[default" not in text:
+            text += f"  [default: {both.partition('/')[0].removeprefix('--')}]"
         return click.Option([both, name], is_flag=True, default=None, help=text)
     words = "|".join(description.choices)
     metavar = description.metavar or (words if 0 < len(words) <= 40 else None)
@@ -321,8 +323,7 @@ def _option(name: str, description: Description, hint: str, default: Any) -> cli
     if description.choices and metavar != words:
         or_else = f", or {description.beside}" if description.beside else ""
         text = f"{text.rstrip('.')}: {', '.join(description.choices)}{or_else}."
-    if default not in (None, (), "") and "[default" not in text:
-        text += f"  [default: {', '.join(map(str, default)) if isinstance(default, tuple) else default}]"
+    text = with_brackets(text, default, description.limits)
     # what click shows as a default would be given as a value; what a field is by default, its request says
     return click.Option(
         [flag, *others, name], type=type_of(kind, description), multiple=description.many, metavar=metavar, help=text,

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 class Whole(click.types.IntParamType):
-    """A whole number; how small it may be, the request checks, so that every caller reads the same.
+    """A whole number; between which it may be, the request checks, so that every caller reads the same.
 
     Parameters
     ----------
-    least : int or None
+    least : float or None
         The smallest, for the message where a word is no number at all.
     words : sequence of str
         What it may be beside a number, in any case.
     """
 
-    def __init__(self, least: int | None = None, words: Sequence[str] = ()) -> None:
+    def __init__(self, least: float | None = None, words: Sequence[str] = ()) -> None:
         self.least, self.words = least, words
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -67,9 +67,9 @@ class Formats(click.ParamType[Any]):
 
 
 def _no_number(
-    word: str, noun: str, least: int | None, param: click.Parameter | None, words: Sequence[str] = ()
+    word: str, noun: str, least: float | None, param: click.Parameter | None, words: Sequence[str] = ()
 ) -> InputError:
-    expected = asked_for(word.strip(), noun if least is None else f"{noun} of at least {least}")
+    expected = asked_for(word.strip(), noun if least is None else f"{noun} of at least {least:g}")
     place = "arguments" if param is None else param.opts[0]
     return InputError(place, f"'{shortened(word, 60)}'", " or ".join([*words, expected]))
 

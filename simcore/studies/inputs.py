@@ -6,13 +6,13 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from simcore.errors import InputError, unknown_name, written
+from simcore.errors import InputError, unknown_name
 from simcore.files import sha256
-from simcore.models.network.chunk_counts import AUTO, COUNTS, is_settled
+from simcore.models.network.chunk_counts import AUTO, COUNTS, MOST_CHUNKS, is_settled
 from simcore.models.network.conventions.base import Convention
 from simcore.models.network.ports import is_plain, ports
 from simcore.models.network.topology import Topology
@@ -31,8 +31,6 @@ _AMOUNT = re.compile(r"\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*(k|[KMGTP]i?)?B?\s*\Z")
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
-MOST_CHUNKS = 2**20
-"""Chunks that are simulated at most."""
 LITTLE_LATENCY = 0.1
 """Share of the time from which latency is worth a word."""
 
@@ -102,38 +100,8 @@ def choice(place: str, value: str, members: Iterable[Choice]) -> Choice:
     raise unknown_name(place, str(value), [member.value for member in by_value.values()])
 
 
-def check_count(option: str, number: int, most: int | None = MOST_CHUNKS) -> None:
-    """Refuse what is no whole number, is below 1, or is beyond what a simulation ends with.
-
-    Parameters
-    ----------
-    option : str
-        What gave the number.
-    number : int
-        For example of chunks.
-    most : int or None
-        The largest that is allowed.
-
-    Raises
-    ------
-    InputError
-        Naming the option.
-
-    Examples
-    --------
-    >>> check_count("--chunks", 2.5)
-    Traceback (most recent call last):
-        ...
-    simcore.errors.InputError: --chunks: found 2.5, expected a whole number from 1 to 1,048,576.
-    """
-    whole = isinstance(number, Integral) and not isinstance(number, bool)
-    if not whole or not 1 <= number <= (math.inf if most is None else most):
-        limits = "of at least 1" if most is None else f"from 1 to {most:,}"
-        raise InputError(option, written(number), f"a whole number {limits}")
-
-
 def check_chunks(place: str, chunks: int | str) -> None:
-    """Refuse what is neither ``auto`` nor a number of chunks.
+    """Refuse a text that is not ``auto``; a request has looked at numbers.
 
     Raises
     ------
@@ -148,11 +116,8 @@ def check_chunks(place: str, chunks: int | str) -> None:
         ...
     simcore.errors.InputError: --chunks: found '8', expected auto, or a whole number from 1 to 1,048,576.
     """
-    if isinstance(chunks, str):
-        if chunks == AUTO:
-            return
+    if isinstance(chunks, str) and chunks != AUTO:
         raise InputError(place, f"'{chunks}'", f"{AUTO}, or a whole number from 1 to {MOST_CHUNKS:,}")
-    check_count(place, chunks)
 
 
 def chunks_words(count: int, *, tried: bool) -> str:

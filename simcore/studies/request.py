@@ -11,7 +11,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Concatenate, Generic, Literal, ParamSpec, TypeVar, dataclass_transform
 
@@ -61,8 +61,10 @@ class Description:
         What it may be beside these words, such as ``FILE.py:CLASS``; empty for nothing else. The run checks it.
     bare : str
         What the option means without a value; empty where it needs one.
-    least : int or None
-        The smallest whole number that it may be.
+    least, most : float or None
+        The smallest and the largest number that it may be.
+    above, below : float or None
+        What a number has to be above, and below, where it may not be these themselves.
     metavar : str
         What stands for the value in the command's help.
     flag : str
@@ -81,7 +83,7 @@ class Description:
     help: str
     unit: str = ""
     choices: tuple[str, ...] = ()
-    least: int | None = None
+    least: float | None = None
     metavar: str = ""
     flag: str = ""
     positional: bool = False
@@ -90,6 +92,35 @@ class Description:
     scripts_only: bool = False
     beside: str = ""
     bare: str = ""
+    most: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    @property
+    def limits(self) -> str:
+        """Between which numbers it is, in words; empty for any.
+
+        Examples
+        --------
+        >>> Description("", least=1).limits, Description("", least=0, below=1).limits, Description("", above=0).limits
+        ('at least 1', 'from 0 to below 1', 'above 0')
+        """
+        low = f"above {self.above:,.15g}" if self.above is not None else ""
+        if self.least is not None:
+            closed = self.most is not None or self.below is not None
+            low = f"{'from' if closed else 'at least'} {self.least:,.15g}"
+        high = f"{self.most:,.15g}" if self.most is not None else ""
+        high = f"below {self.below:,.15g}" if self.below is not None else high
+        return f"{low} to {high}" if low and high else low or (f"at most {high}" if self.most is not None else high)
+
+    def within(self, number: float) -> bool:
+        """Tell whether a number is one that it may be; NaN is none."""
+        return (
+            (self.least is None or number >= self.least)
+            and (self.most is None or number <= self.most)
+            and (self.above is None or number > self.above)
+            and (self.below is None or number < self.below)
+        )
 
 
 def argument(
@@ -115,7 +146,10 @@ def option(
     default: Any,
     unit: str = "",
     choices: type[StrEnum] | Iterable[str] = (),
-    least: int | None = None,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
     metavar: str = "",
     flag: str = "",
     many: bool = False,
@@ -131,7 +165,7 @@ def option(
     """
     described = Description(
         help, unit, _words(choices), least, metavar, flag, many=many, scripts_only=scripts_only, beside=beside,
-        bare=bare,
+        bare=bare, most=most, above=above, below=below,
     )  # fmt: skip
     return dataclasses.field(default=default, kw_only=kw_only, metadata={"description": described})
 
@@ -149,7 +183,7 @@ class Request:
     Raises
     ------
     InputError
-        If a value is none of a field's choices, below its least, or stands for an object that was given in memory.
+        If a value is none of a field's choices, outside its limits, or stands for an object that was given in memory.
 
     Examples
     --------
@@ -169,8 +203,9 @@ class Request:
         dataclasses.dataclass(frozen=True)(cls)
 
     def __post_init__(self) -> None:
-        for each in descriptions(type(self)):
-            object.__setattr__(self, each, _checked(each, getattr(self, each), descriptions(type(self))[each]))
+        types = hints(type(self))
+        for name, each in descriptions(type(self)).items():
+            object.__setattr__(self, name, _checked(name, getattr(self, name), each, types[name]))
 
     def inputs(self) -> dict[str, Any]:
         """Return all fields as plain containers for JSON; what a study resolved has been put in with `resolved`."""
@@ -221,28 +256,39 @@ def plain(value: Any) -> Any:
     return {_MEMORY: str(getattr(value, "name", type(value).__name__))}
 
 
-def _checked(name: str, value: Any, description: Description) -> Any:
+def _checked(name: str, value: Any, description: Description, hint: str) -> Any:
     """Return a field's value as the run takes it, or refuse it by name."""
     if isinstance(value, Mapping) and set(value) == {_MEMORY}:
         found = f"'{value[_MEMORY]}', which was given in memory"
         raise InputError(field(name), found, "the object itself, a name or a file", "Give it again.")
     if description.many and value is not None and not isinstance(value, Mapping):
         one = isinstance(value, str | Path) or not isinstance(value, Iterable)
-        return tuple(_one(name, each, description) for each in ((value,) if one else value))
-    return value if value is None else _one(name, value, description)
+        return tuple(_one(name, each, description, hint) for each in ((value,) if one else value))
+    nothing = value is None and ("None" in hint or not description.limits)
+    return value if nothing else _one(name, value, description, hint)
 
 
-def _one(name: str, value: Any, description: Description) -> Any:
+def _one(name: str, value: Any, description: Description, hint: str) -> Any:
     if description.choices and (isinstance(value, str) or value.__class__.__module__ == "builtins"):
         by_lower = {word.lower(): word for word in description.choices}
         if str(value).lower() not in by_lower:
             if description.beside:
-                return value
+                return _limited(name, value, description, hint)
             raise unknown_name(field(name), str(value), description.choices)
         return by_lower[str(value).lower()]
-    least = description.least
-    if least is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < least):
-        raise InputError(field(name), written(value), f"a whole number of at least {least}")
+    return _limited(name, value, description, hint)
+
+
+def _limited(name: str, value: Any, description: Description, hint: str) -> Any:
+    """Return a value that is within its field's limits, or refuse it; the run reads text."""
+    if not description.limits or (isinstance(value, str) and "str" in hint):
+        return value
+    whole = "float" not in hint
+    number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    if not number or not description.within(value):
+        of = "" if description.least is None or " to " in description.limits else "of "
+        expected = f"{'a whole number' if whole else 'a number'} {of}{description.limits}"
+        raise InputError(field(name), written(value), expected)
     return value
 
 
@@ -302,7 +348,8 @@ def _documented(text: str, request: type[Request]) -> str:
         words = "{" + ", ".join(map(repr, each.choices)) + "}" if closed else hints(request)[name]
         fallback = defaults(request).get(name, dataclasses.MISSING)
         stated = "" if fallback is dataclasses.MISSING else f", default {fallback!r}"
-        lines += [f"{name} : {words}{stated}", f"    {each.help}" + (f" [{each.unit}]" if each.unit else "")]
+        said = f" {each.limits[:1].upper()}{each.limits[1:]}." if each.limits else ""
+        lines += [f"{name} : {words}{stated}", f"    {each.help}{said}" + (f" [{each.unit}]" if each.unit else "")]
     head, heading, tail = _sections(text)
     return "\n".join([head, "", *lines, *(["", heading + tail] if heading else [])])
 

@@ -133,7 +133,7 @@ def test_an_elastic_job_without_any_gpu_of_its_type(capsys, folder, policy):
         (["--interval", "nan"], "--interval: found nan"),
         (["--interval", "text"], "--interval: found 'text'"),
         (["--interval", ""], "--interval: found ''"),
-        (["--startup-delay", "-1"], "--startup-delay: found -1.0, expected a number of seconds from 0"),
+        (["--startup-delay", "-1"], "--startup-delay: found -1.0, expected a number from 0 to 1,000,000,000"),
         (["--startup-delay", "nan"], "--startup-delay: found nan"),
         (["--startup-delay", "1e308"], "--startup-delay: found 1e+308"),
         (["--seed", "-1"], "--seed: found -1, expected a whole number of at least 0."),

@@ -87,7 +87,7 @@ def test_how_many_operators_are_listed():
         (("--dp", "5"), "--dp: found 5, expected a divisor of 64 GPUs. The nearest that do are 4 or 8."),
         (("--tp", "8", "--pp", "2", "--micro-batch", "3", "--global-batch", "512"), "The nearest are 504 or 516;"),
         (("--micro-batch", "3", "--global-batch", "512"), "--global-batch: found 512 with micro-batches of 3"),
-        (("--zero", "4"), "--zero: found 4, expected 0, 1, 2 or 3."),
+        (("--zero", "4"), "--zero: found 4, expected a whole number from 0 to 3."),
         (("--precision", "fp8", "--device", "a100-80gb"), "--precision: found 'fp8', expected one that a100-80gb has"),
         (("--tp", "0"), "--tp: found 0, expected a whole number of at least 1."),
     ],

@@ -202,13 +202,13 @@ def test_nothing_that_is_there_is_replaced_without_force(tmp_path):
 
 def test_help_and_reference_tell_the_times_that_the_code_holds():
     said = " ".join(run("calibrate", "--help").split())
-    assert f"[default: {plan.TIME_LIMIT[False]:g}, full: {plan.TIME_LIMIT[True]:g}]" in said
+    assert f"[default: {plan.TIME_LIMIT[False]:g}, full: {plan.TIME_LIMIT[True]:g}; above 0]" in said
     assert f"Some of {', '.join(SUITES)};" in said
     usual, most = plan.VALIDATION_SECONDS
     said = " ".join(run("profile", "validate", "--help").split())
     assert f"{usual} s on a CPU core: {plan.PASSES} passes of some {plan.PASS_SECONDS} s" in said
     assert f"up to {plan.EXTRA_PASSES} more are made. After {most} s nothing is begun" in said
-    assert f"[default: {most:g}]" in said
+    assert f"[default: {most:g}; above 0]" in said
     docs = Path(__file__).resolve().parents[2] / "docs" / "reference"
     page = " ".join((docs / "cli-profile.md").read_text(encoding="utf-8").split())
     assert f"some {plan.PASS_SECONDS} s a pass on a CPU core, so {usual} to {most} s" in page
@@ -229,8 +229,8 @@ MATMUL = ("kernel", "matmul", "64x64x64")
         ((*MATMUL, "--profile", "t5"), "'t5'"),
         ((*MATMUL, "--profile", "t4", "--dtype", "bf16"), "one of fp32, fp16"),
         ((*MATMUL, "--profile", "t4", "--dtype", "int8"), "'int8'"),
-        ((*MATMUL, "--profile", "t4", "--sparsity", "1.5"), "a share from 0 to 1"),
-        ((*MATMUL, "--profile", "t4", "--sparsity", "nan"), "a share from 0 to 1"),
+        ((*MATMUL, "--profile", "t4", "--sparsity", "1.5"), "a number from 0 to 1"),
+        ((*MATMUL, "--profile", "t4", "--sparsity", "nan"), "a number from 0 to 1"),
         ((*MATMUL, "--profile", "t4", "--granularity", "32"), "2 whole numbers"),
         (("kernel", "matmul", "9999x64x64", "--profile", "cpu"), "--extrapolate"),
         (("profile", "validate", "t4"), "nothing that was held out"),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import pytest
 from simcore.cli.main import run
+from simcore.cli.options import StudyCommand
+from simcore.models.cluster.rules import RULES
 from simcore.progress import watched
+from simcore.results import Result
+from simcore.studies.request import defaults
 
 from tests.cli.every import NEEDS_TORCH, RUNS, commands, studies, write_inputs
 from tests.cli.test_widths import too_wide
@@ -30,29 +35,35 @@ class Ran:
     err: bytes
     files: list[str]
     told: dict[str, tuple[int, int | None]] = field(default_factory=dict)
+    result: Result | None = None
 
 
-@pytest.fixture(scope="module", params=RUNS)
-def ran(request, tmp_path_factory):
-    name = request.param
-    if name in NEEDS_TORCH:
-        pytest.importorskip("torch", reason="torch is not installed")
-    folder, told = tmp_path_factory.mktemp("every"), {}
+@pytest.fixture(autouse=True)
+def usual_width():
+    """Leave the width as it is."""
+
+
+def ran(name, folder):
+    """Run a command in a folder where the files are that it reads."""
     write_inputs(folder)
+    told, results, study = {}, [], StudyCommand.result
     before = {each.name for each in folder.iterdir()}
-    shown = tmp_path_factory.mktemp("shown")
+    shown = folder.parent / "shown"
+    shown.mkdir()
     streams = {each: (shown / each).open("w", encoding="ascii") for each in ("stdout", "stderr")}
     with pytest.MonkeyPatch.context() as patch, watched(lambda what, *each: told.update({what: each})):
         patch.chdir(folder)
         patch.setenv("COLUMNS", "80")
         for each, stream in streams.items():
             patch.setattr(sys, each, stream)
+        patch.setattr(StudyCommand, "result", lambda *given: results.append(study(*given)) or results[-1])
         with pytest.raises(SystemExit) as stop:
             run(list(RUNS[name]))
     for stream in streams.values():
         stream.close()
     out, err = ((shown / each).read_bytes() for each in streams)
-    return name, Ran(stop.value.code, out, err, sorted({each.name for each in folder.iterdir()} - before), told)
+    files = sorted({each.name for each in folder.iterdir()} - before)
+    return Ran(stop.value.code, out, err, files, told, next(iter(results), None))
 
 
 def test_every_command_has_a_run():
@@ -61,20 +72,64 @@ def test_every_command_has_a_run():
     assert set(studies()) <= set(RUNS)
 
 
-def test_it_ends_well(ran):
-    _, done = ran
+@pytest.mark.parametrize("name", RUNS)
+def test_a_command(name, tmp_path):
+    """One run, of which everything is checked that holds for all commands."""
+    if name in NEEDS_TORCH:
+        pytest.importorskip("torch", reason="torch is not installed")
+    (tmp_path / "in").mkdir()
+    done = ran(name, tmp_path / "in")
     assert done.status == 0, done.err.decode()
+    prints_ascii_in_80_columns(name, done)
+    tells_how_far_it_is(name, done)
+    if name in studies():
+        runs_with_the_defaults_of_its_help(name, done)
+        shows_in_a_notebook(done.result)
 
 
-def test_it_prints_ascii_in_80_columns(ran):
-    name, done = ran
+def prints_ascii_in_80_columns(name, done):
     assert (done.out + done.err).isascii()
     assert name in PRINTS_A_FILE or too_wide(done.out.decode()) == []
 
 
-def test_what_may_take_long_tells_how_far_it_is(ran):
+def tells_how_far_it_is(name, done):
     """With a number of all, from which the time left follows; a search knows none."""
-    name, done = ran
     assert bool(done.told) == (name not in AT_ONCE)
     for what, (last, total) in done.told.items():
         assert total == (None if what == "linear programs" else last)
+
+
+SAID = re.compile(r"  \[default: ([^;\]]*)")
+IN_WORDS = {
+    "those of --parallel, or 1": 1, "quick": False, "250, full: 560": None, "180": None,
+    "NAME in the zoo": "sheet.yaml", "cpu": None, "20": None,
+    "sc23-fitted": None, "published": None,
+}  # fmt: skip
+"""What a default in words is in a run: a delay and a limit in seconds stand in none."""
+
+
+def runs_with_the_defaults_of_its_help(name, done):
+    command = studies()[name]
+    inputs, own = done.result.provenance.inputs, defaults(command.request)
+    named = {word.partition("=")[0] for word in RUNS[name]}
+    given = named | {f"--{word}" for word in named}  # --vary takes an option's name
+    for option in command.params:
+        stated = SAID.search(getattr(option, "help", None) or "")
+        if stated is None or option.name not in own or given & {*option.opts, *option.secondary_opts}:
+            continue
+        said, value = stated[1], inputs[option.name]
+        several = isinstance(value, list | tuple)
+        words = {", ".join(map(str, value)), "x".join(map(str, value))} if several else {str(value)}
+        if isinstance(value, bool):
+            words = {option.opts[0].removeprefix("--")} if value else set()
+        words |= {rules for rules, of in RULES.items() if asdict(of) == value}
+        same = said in words or (said == "all but slapo" and value == list(own[option.name]))
+        assert same or IN_WORDS[said] == value, (option.name, said, value)
+
+
+def shows_in_a_notebook(result):
+    assert 1 <= len(repr(result).splitlines()) <= 40
+    assert "<h3>" in result._repr_html_() or "<table>" in result._repr_html_()
+    for name, table in result.tables().items():
+        assert len(set(table.columns)) == len(table.columns)
+        assert list(result.to_pandas(name).columns) == list(table.columns)

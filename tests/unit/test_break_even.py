@@ -96,7 +96,7 @@ def test_the_command():
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ({"sparsities": (1.0,)}, "sparsities: found 1.0, expected shares from 0 to below 1"),
+        ({"sparsities": (1.0,)}, "sparsities: found 1.0, expected a number from 0 to below 1"),
         ({"sparsities": ()}, "sparsities: found none"),
         ({"granularity": "2048x1"}, "granularity: found '2048x1', expected a block within 1024x1024"),
         ({"device": "cpu"}, "device: found 'cpu', expected nothing beside profile"),

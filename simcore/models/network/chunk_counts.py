@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 AUTO = "auto"
 """The number of chunks that is fastest."""
+MOST_CHUNKS = 2**20
+"""Chunks that are simulated at most."""
 PUBLISHED = 64
 """What ASTRA-sim's published evaluations cut a collective into, and what is tried at most."""
 COUNTS = tuple(2**power for power in range(PUBLISHED.bit_length()))

@@ -52,6 +52,7 @@ class CalibrateRequest(Request):
     limit: float | None = option(
         default=None,
         flag="--time-limit",
+        above=0,
         metavar="SECONDS",
         unit="s",
         help=f"Begin nothing after so long.  [default: {TIME_LIMIT[False]:g}, full: {TIME_LIMIT[True]:g}]",

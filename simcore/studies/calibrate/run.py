@@ -9,7 +9,7 @@ from pathlib import Path
 from simcore.calibrate.calibration import Calibration
 from simcore.calibrate.calibration import calibrate as measure
 from simcore.calibrate.measure.device import require_torch, resolve_device
-from simcore.calibrate.plan import TIME_LIMIT, Progress
+from simcore.calibrate.plan import Progress
 from simcore.calibrate.suites.registry import SUITES, known_suites
 from simcore.errors import InputError, field
 from simcore.models.compute.unfitted import unfitted
@@ -98,9 +98,6 @@ def _check(request: CalibrateRequest) -> None:
             raise InputError(field(name), found, f"{field('measurements')} beside it", "Leave it out.")
     if request.network is not None and request.rest is not None:
         raise InputError(field("rest"), f"'{request.rest}'", f"nothing beside {field('network')}", "Leave it out.")
-    if request.limit is not None and not request.limit > 0:
-        usual = " or ".join(f"{seconds:g}" for seconds in TIME_LIMIT.values())
-        raise InputError(field("limit"), f"{request.limit:g}", "seconds above 0", f"Leave it out for {usual}.")
 
 
 def _check_measures_nothing(request: CalibrateRequest) -> None:

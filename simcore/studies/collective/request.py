@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simcore.models.network.algorithms import Algorithm
-from simcore.models.network.chunk_counts import AUTO
+from simcore.models.network.chunk_counts import AUTO, MOST_CHUNKS
 from simcore.models.network.chunks import Optimization
 from simcore.models.network.collectives import Collective
 from simcore.models.network.conventions import CONVENTIONS
@@ -35,6 +35,8 @@ class CollectiveRequest(Request):
         default=AUTO,
         choices=(AUTO,),
         beside="COUNT",
+        least=1,
+        most=MOST_CHUNKS,
         metavar="auto|COUNT",
         help="Into how many the buffer is cut; auto takes the fastest of 1, 2, 4, ... 64, by ASTRA-sim's "
         "conventions 64.",
@@ -42,7 +44,7 @@ class CollectiveRequest(Request):
     schedule: str | type[Scheduler] = option(
         default="ascending", choices=SCHEDULERS, beside="FILE.py:CLASS", help="Order of dimensions per chunk."
     )
-    in_flight: int = option(default=1, help="Chunks under way in a dimension at once.")
+    in_flight: int = option(default=1, least=1, most=MOST_CHUNKS, help="Chunks under way in a dimension at once.")
     group: str | Sequence[int] | None = option(
         default=None, metavar="RANKS", help="Ranks that take part: 0-15 or 0,4,8; by default all."
     )

@@ -18,7 +18,7 @@ from simcore.studies.buffers import buffers, parse_size
 from simcore.studies.collective.inputs import parse_algorithms, parse_group
 from simcore.studies.collective.request import CollectiveRequest
 from simcore.studies.collective.result import CollectiveResult
-from simcore.studies.inputs import check_chunks, check_count, part_hash, refuse_convention, resolve_network
+from simcore.studies.inputs import check_chunks, part_hash, refuse_convention, resolve_network
 from simcore.studies.request import study
 
 
@@ -40,7 +40,6 @@ def collective(request: CollectiveRequest) -> CollectiveResult:
     kind, schedule = Collective(request.collective), scheduler(request.schedule, field("schedule"))
     counted, optimization = convention(request.convention), Optimization(request.collective_opt)
     check_chunks(field("chunks"), request.chunks)
-    check_count(field("in_flight"), request.in_flight)
     size = parse_size(request.size)
     named, hashes = resolve_network(request.network, field("network"))
     topology, bandwidths = named.topology, named.bandwidths or ()

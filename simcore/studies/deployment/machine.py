@@ -62,8 +62,6 @@ def machine_of(request: MachineRequest, precision: str | None = None, *, stand_i
     """
     assert request.device is not None
     spread = request.stragglers or 0.0
-    if not 0 <= spread < 1:
-        raise InputError(field("stragglers"), f"{spread:g}", "a share from 0 to below 1, such as 0.01")
     profile = read_gpu(request.device, field("device"))
     network = _network(request, profile.value.device.name, stand_in=stand_in)
     spec, network_hash = resolve_network(network, field("network"), request.gpus)

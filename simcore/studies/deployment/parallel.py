@@ -62,7 +62,11 @@ class LayoutRequest(Request):
         kw_only=True, default=None, help="Cut along the sequence what TP leaves whole; by default with TP above 1."
     )
     zero: int | None = option(
-        kw_only=True, default=None, least=0, help="Stage of ZeRO: 1 shards the optimizer, 2 gradients, 3 weights too."
+        kw_only=True,
+        default=None,
+        least=0,
+        most=3,
+        help="Stage of ZeRO: 1 shards the optimizer, 2 gradients, 3 weights too.",
     )
     fsdp: bool = option(kw_only=True, default=False, help="Fully sharded data parallelism: the same as --zero 3.")
     precision: str | None = option(
@@ -111,8 +115,6 @@ class LayoutRequest(Request):
         for name in ("stage_layers", "expert_load"):
             object.__setattr__(self, name, _numbers(name, getattr(self, name), whole=name == "stage_layers"))
         super().__post_init__()
-        if self.zero is not None and self.zero > 3:
-            raise InputError(field("zero"), str(self.zero), "0, 1, 2 or 3")
         if self.fsdp and self.zero not in (None, 3):
             raise InputError(
                 field("fsdp"), f"it beside {field('zero')} {self.zero}", "one of the two", "Leave one out."
@@ -158,6 +160,8 @@ class MachineRequest(Request):
     stragglers: float | None = option(
         kw_only=True,
         default=None,
+        least=0,
+        below=1,
         metavar="SHARE",
         help="Spread of what a rank computes, such as 0.01: the slowest of all ranks makes the others wait.",
     )

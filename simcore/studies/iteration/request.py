@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simcore.models.network.chunk_counts import AUTO
+from simcore.models.network.chunk_counts import AUTO, MOST_CHUNKS
 from simcore.studies.deployment.parallel import ParallelRequest
 from simcore.studies.request import option
 
@@ -28,6 +28,8 @@ class IterationRequest(ParallelRequest):
         default=AUTO,
         choices=(AUTO,),
         beside="COUNT",
+        least=1,
+        most=MOST_CHUNKS,
         metavar="auto|COUNT",
         help="Into how many each collective is cut where it is simulated; auto takes the fastest of 1, 2, 4, ... 64.",
     )

@@ -28,7 +28,7 @@ class MatmulRequest(_OfFormat):
 
     shape: str | Sequence[int] = argument(metavar="MxNxK", help="Sizes of the product of MxK and KxN.")
     profile: str | Path | KernelProfile = option(default="", metavar="NAME|FILE", help="The device. Needed.")
-    sparsity: float = option(default=0.0, help="Share of the first matrix's blocks that are zero.")
+    sparsity: float = option(default=0.0, least=0, most=1, help="Share of the first matrix's blocks that are zero.")
     granularity: str | Sequence[int] = option(default="1x1", metavar="HxW", help="Shape of such a block.")
     state: State = option(default="cold", choices=STATES, help="Where the operands are: in memory, or in a cache.")
     extrapolate: bool = option(default=False, help="Predict shapes outside the measured range, and say so.")
@@ -52,7 +52,7 @@ class BreakEvenRequest(_OfFormat):
         default=None, metavar="NAME|FILE", help="Predict from a profile instead; measure nothing."
     )
     sparsities: Sequence[float] = option(
-        default=SPARSITIES, flag="--sparsity", many=True, metavar="S,S,...",
+        default=SPARSITIES, flag="--sparsity", many=True, metavar="S,S,...", least=0, below=1,
         help="Shares of zero blocks at which kernels are compared; between them the break-even is interpolated.",
     )  # fmt: skip
     repeats: int = option(default=9, least=3, help="Timed calls of each kernel, where it is measured.")

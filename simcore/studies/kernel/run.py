@@ -103,9 +103,6 @@ def sizes(value: str | Sequence[int], count: int, place: str, example: str) -> t
 def _check_zeros(sparsity: float, block: tuple[int, ...], m: int, k: int) -> None:
     """Refuse zeros that the first matrix, of m x k, cannot have."""
     place, shown = field("granularity"), "x".join(map(str, block))
-    if not 0 <= sparsity <= 1:
-        remedy = "0.95 means that 95 % are zero."
-        raise InputError(field("sparsity"), f"{sparsity:g}", "a share from 0 to 1", remedy)
     check_block(block, m, k)
     if sparsity == 0 and block != (1, 1):
         found, remedy = f"'{shown}' for a matrix without zeros", f"Add {field('sparsity')} 0.95."

@@ -57,6 +57,7 @@ class ValidateRequest(Request):
     limit: float | None = option(
         default=None,
         flag="--time-limit",
+        above=0,
         metavar="SECONDS",
         unit="s",
         help=f"Begin nothing after so long, for each profile.  [default: {VALIDATION_SECONDS[1]:g}]",

@@ -106,9 +106,6 @@ def validate(request: ValidateRequest, *, progress: Progress | None = None) -> V
 def _check_limit(request: ValidateRequest) -> None:
     if request.limit is None:
         return
-    if not request.limit > 0:
-        remedy = f"Leave it out for {VALIDATION_SECONDS[1]:g}."
-        raise InputError(field("limit"), f"{request.limit:g}", "seconds above 0", remedy)
     for name in ("stored", "measurements"):
         if getattr(request, name):
             remedy = f"Leave one of the two out: {field(name)} measures nothing."

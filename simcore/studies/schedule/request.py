@@ -29,7 +29,7 @@ class ScheduleRequest(MachineRequest):
         help="How it is spread over the GPUs: tp=8, pp=2,tp=4, zero3, or dp. What is not given is data parallelism.",
     )  # fmt: skip
     batch: int | str | None = option(
-        kw_only=True, default=None, metavar="N|max",
+        kw_only=True, default=None, least=1, metavar="N|max",
         help="Sequences of an iteration; max is the largest that fits after each step. By default one for each GPU.",
     )  # fmt: skip
     micro_batch: int | None = option(

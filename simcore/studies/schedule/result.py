@@ -26,7 +26,7 @@ class ScheduleResult(ScheduleOutcome):
     def tables(self) -> Mapping[str, Table]:
         """Return the iteration after each step: rates, parts of the time, memory by kind."""
         parts = list(self.last.evaluation.parts)
-        kinds = [kind.replace(" ", "_") for kind in KINDS]
+        kinds = [f"{kind.replace(' ', '_')}_memory" for kind in KINDS]  # the optimizer has a time too
         names = [part.replace(" ", "_").replace("-", "_") for part in parts]
         columns = ["step", "batch", "micro_batch", "time", "samples", "work", "fits", *names, *kinds, "allocated",
                    "reserved"]  # fmt: skip

@@ -30,8 +30,6 @@ ENOUGH = 5
 """Times as long as the mean GPU-second's job runs, for a generated load that becomes steady."""
 HANDFUL = 20
 """Jobs of a GPU type from which their demand is a load."""
-LEAST_LOAD = 1e-6
-"""Least load that submissions are stretched to [1]."""
 
 
 def runnable(
@@ -251,10 +249,8 @@ def at_load(trace: Trace, cluster: Cluster, running: NDArray[np.float64], load: 
     Raises
     ------
     InputError
-        If the load is no number above 0, or all jobs are submitted at once.
+        If all jobs are submitted at once.
     """
-    if isinstance(load, bool) or not LEAST_LOAD <= load <= 1 / LEAST_LOAD:
-        raise InputError(field("load"), f"{load}", f"a number from {LEAST_LOAD:g} to {1 / LEAST_LOAD:,.0f}")
     span, first = float(np.ptp(trace.submit)), float(trace.submit.min())
     if not span:
         raise InputError(field("load"), "jobs that are submitted all at once", "jobs submitted over a time")

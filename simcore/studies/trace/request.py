@@ -19,6 +19,11 @@ SWITCHES = ("assignment", "single_type_speedup", "idle_gpus", "startup", "order"
 """Fields that each change one rule of the rule set."""
 
 
+SHORTEST_INTERVAL, LONGEST_INTERVAL = 1e-6, 1e9  # [s]
+LEAST_LOAD = 1e-6
+"""Load that submissions are stretched to at least; its reciprocal is the largest."""
+
+
 class TraceRequest(Request):
     """A trace of training jobs under several scheduling policies."""
 
@@ -33,7 +38,8 @@ class TraceRequest(Request):
         default=60.0,
         unit="s",
         metavar="SECONDS|event",
-        help="Decide at multiples of this, or at every arrival and completion.",
+        help=f"Decide at multiples of this, from {SHORTEST_INTERVAL:g} to {LONGEST_INTERVAL:,.0f}, or at every arrival "
+        "and completion.",
     )
     policies: tuple[str | Policy, ...] = option(
         default=(),
@@ -41,7 +47,7 @@ class TraceRequest(Request):
         many=True,
         metavar="NAME[:OPTION=VALUE,...]|FILE.py:CLASS",
         help="A policy; repeat, or put commas between; the first is the one to improve on.  "
-        "[default: yarn-cs, fifo, easyscale-homo, easyscale-heter]",
+        "[default: yarn-cs, fifo, easyscale-homo, easyscale-heter; fifo where TRACE gives durations]",
     )
     window: str | Sequence[float] | None = option(
         default=None,
@@ -68,6 +74,8 @@ class TraceRequest(Request):
     )
     load: float | None = option(
         default=None,
+        least=LEAST_LOAD,
+        most=1 / LEAST_LOAD,
         metavar="X",
         help="Stretch the submissions of TRACE until all GPU-seconds are so many times GPUs x their time.",
     )
@@ -94,7 +102,7 @@ class TraceRequest(Request):
         default=None, choices=("dictionary", "submission"), help="Order in which policies see jobs."
     )
     startup_delay: float | None = option(
-        default=None, unit="s", metavar="SECONDS", help="Start-up delay.  [default: 20]"
+        default=None, least=0, most=LONGEST_INTERVAL, unit="s", metavar="SECONDS", help="Start-up delay.  [default: 20]"
     )
     file_format: str | None = option(
         default=None,

@@ -13,9 +13,7 @@ from simcore.models.cluster.policies.registry import EXPERIMENT, find_policy, li
 from simcore.models.cluster.policy import Policy
 from simcore.models.cluster.rules import RULES, Rules
 from simcore.numerals import of_float
-from simcore.studies.trace.request import SWITCHES, TraceRequest
-
-SHORTEST_INTERVAL, LONGEST_INTERVAL = 1e-6, 1e9  # [s]
+from simcore.studies.trace.request import LONGEST_INTERVAL, SHORTEST_INTERVAL, SWITCHES, TraceRequest
 
 
 def policies_of(given: Sequence[str | Policy], trace: Trace) -> dict[str, Policy]:

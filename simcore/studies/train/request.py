@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from simcore.errors import InputError, field
-from simcore.models.network.chunk_counts import AUTO
+from simcore.models.network.chunk_counts import AUTO, MOST_CHUNKS
 from simcore.models.network.conventions import ASTRA_SIM_2_AWARE
 from simcore.models.network.conventions import CONVENTIONS as ALL_CONVENTIONS
 from simcore.models.network.schedulers.base import Scheduler
@@ -14,6 +14,7 @@ from simcore.models.network.schedulers.registry import SCHEDULERS
 from simcore.models.training.program import Loop, PipelineOrder
 from simcore.studies.deployment.request import RECOMPUTE, DeploymentRequest, in_words
 from simcore.studies.request import Instead, argument, option
+from simcore.units import LARGEST, SMALLEST
 
 CONVENTIONS = tuple(name for name in ALL_CONVENTIONS if name != ASTRA_SIM_2_AWARE.name)
 """What a chunk may cost in an iteration, where several collectives and dimensions are busy at once."""
@@ -60,6 +61,8 @@ class TrainRequest(DeploymentRequest):
         default=AUTO,
         choices=(AUTO,),
         beside="COUNT",
+        least=1,
+        most=MOST_CHUNKS,
         metavar="auto|COUNT",
         help="Into how many each collective is cut; auto takes the fastest of 1, 2, 4, ... 64, by ASTRA-sim's "
         "conventions 64.",
@@ -70,7 +73,7 @@ class TrainRequest(DeploymentRequest):
     convention: str = option(
         default="physical", choices=CONVENTIONS, help="What a chunk costs: by physics, or as ASTRA-sim counts it."
     )
-    in_flight: int = option(default=1, least=1, help="Chunks under way in a dimension at once.")
+    in_flight: int = option(default=1, least=1, most=MOST_CHUNKS, help="Chunks under way in a dimension at once.")
     policy: str = option(
         default="fifo",
         choices=("fifo", "lifo"),
@@ -79,7 +82,9 @@ class TrainRequest(DeploymentRequest):
     passes: int = option(
         default=1, least=1, help="Iterations that follow each other; the report is of one in the mean."
     )
-    compute_scale: float = option(default=1.0, help="Factor on all compute.")
+    compute_scale: float = option(
+        default=1.0, least=SMALLEST, most=LARGEST, help="Factor on all compute: 0.5 is half of it."
+    )
     recompute: str | bool | None = option(
         default=None,
         choices=RECOMPUTE,
@@ -92,7 +97,7 @@ class TrainRequest(DeploymentRequest):
         metavar="rank=N,...",
         help="A rank that the others wait for: rank=3,compute=1.2 or rank=3,bandwidth=0.5,dimension=2.",
     )
-    zero: int = option(default=0, help="Stage of ZeRO: 0 or 3.")
+    zero: int = option(default=0, least=0, most=3, help="Stage of ZeRO: 0 or 3.")
     stages: int = option(default=1, least=1, help="Pipeline stages, on the outermost dimensions.")
     micro_batches: int | None = option(
         default=None, least=1, help="Micro-batches, a divisor of the batch; by default up to four per stage."

@@ -6,7 +6,6 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from numbers import Real
 
 from simcore.errors import InputError, field, written
 from simcore.models.network.chunk_counts import AUTO, is_settled, settled_count
@@ -53,7 +52,6 @@ from simcore.studies.train.request import TrainRequest
 from simcore.studies.train.result import TrainResult
 from simcore.studies.train.slow import Slow, parse_slow
 from simcore.studies.train.warnings import warnings
-from simcore.units import LARGEST, SMALLEST
 
 
 @study(TrainRequest)
@@ -195,10 +193,6 @@ def _recompute(request: TrainRequest, workload: Workload) -> bool:
 def _iteration(request: TrainRequest) -> Iteration:
     """Return what is simulated, whatever network and workload; inputs that do not go together are refused."""
     scale, zero = request.compute_scale, request.zero
-    if isinstance(scale, bool) or not isinstance(scale, Real) or not SMALLEST <= scale <= LARGEST:
-        expected = f"a number above 0, from {SMALLEST:g} to {LARGEST:g}"
-        remedy = "1 is compute as it is, 0.5 half of it, and 1e-9 leaves next to none."
-        raise InputError(field("compute_scale"), written(scale), expected, remedy)
     if zero not in (0, 3):
         expected = "0 or 3: stages 1 and 2 send what plain data parallelism sends"
         raise InputError(field("zero"), written(zero), expected)

@@ -54,6 +54,7 @@ class VerifyRequest(Request):
     timeout: float = option(
         kw_only=True,
         default=300.0,
+        above=0,
         unit="s",
         metavar="SECONDS",
         help="After so long, ranks that have not answered are ended.",
@@ -69,5 +70,3 @@ class VerifyRequest(Request):
             raise InputError(field("steps"), found, "steps to verify", f"Add {field('steps')} sdpa,checkpoint.")
         if self.example is not None and ".py:" not in str(self.model):
             raise InputError(field("example"), f"it beside {self.model}", "FILE.py:NAME", "Leave it out.")
-        if not self.timeout > 0:
-            raise InputError(field("timeout"), f"{self.timeout:g}", "a time above 0 s")

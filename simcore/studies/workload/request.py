@@ -34,7 +34,7 @@ class SynthesiseRequest(Request):
     like: str | Path = option(
         default="", metavar="FILE", help="A trace of durations: simcore's own, or a public one. Needed."
     )
-    jobs: int | None = option(default=None, least=1, metavar="N", help="How many jobs, at most 100,000,000. Needed.")
+    jobs: int | None = option(default=None, least=1, most=100_000_000, metavar="N", help="How many jobs. Needed.")
     seed: int = option(default=0, least=0, help="Of the random numbers.")
     file_format: str | None = option(
         default=None, flag="--format", metavar="NAME", help="Format of FILE; by default its beginning decides."

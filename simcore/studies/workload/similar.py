@@ -22,8 +22,6 @@ from simcore.studies.workload.run import ANY, DAY, HOUR
 from simcore.traces.sources import read_trace
 
 Floats = NDArray[np.float64]
-MOST = 100_000_000
-"""Jobs that are drawn at most."""
 SHOWN = 10
 """Jobs that a report lists."""
 
@@ -121,8 +119,6 @@ def synthesise(request: SynthesiseRequest) -> SynthesisedResult:
 def _jobs(request: SynthesiseRequest) -> int:
     if request.jobs is None:
         raise InputError(field("jobs"), "nothing", "how many jobs are drawn", f"Add {field('jobs')} N.")
-    if request.jobs > MOST:
-        raise InputError(field("jobs"), f"{request.jobs:,}", f"at most {MOST:,}", "Take fewer.")
     return request.jobs
 
 
