@@ -120,7 +120,7 @@ class Family:
         Examples
         --------
         >>> sorted(read_family("mixtral").value.fields())[:2]
-        ['head_dim', 'hidden_size']
+        ['head_dim', 'hidden_act']
         """
         formulas = [*self.sizes.values(), *self.encoder.values()]
         formulas += [self.functions[name] for name in ("activation", "types") if name in self.functions]

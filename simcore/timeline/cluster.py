@@ -6,8 +6,9 @@ never overlap.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,14 @@ import numpy as np
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.metrics import Segments, queue_length
+from simcore.models.cluster.stays import Stay, on_gpus
 
 MICROSECONDS = 1e6
 
 
-def cluster_timeline(trace: Trace, cluster: Cluster, runs: Sequence[tuple[str, Segments]]) -> dict[str, Any]:
+def cluster_timeline(
+    trace: Trace, cluster: Cluster, runs: Sequence[tuple[str, Segments]], on_nodes: Sequence[Sequence[Stay]] = ()
+) -> dict[str, Any]:
     """Return a timeline: a process per policy, a track per GPU, counters for the queue and the allocated GPUs.
 
     Parameters
@@ -28,6 +32,8 @@ def cluster_timeline(trace: Trace, cluster: Cluster, runs: Sequence[tuple[str, S
         What was simulated.
     runs : sequence of (str, Segments)
         Policy names and their segments.
+    on_nodes : sequence of sequence of Stay
+        Per policy, who is on which node; empty where the cluster has none.
 
     Returns
     -------
@@ -37,16 +43,39 @@ def cluster_timeline(trace: Trace, cluster: Cluster, runs: Sequence[tuple[str, S
     events: list[dict[str, Any]] = []
     for pid, (policy, segments) in enumerate(runs, 1):
         events.append({"ph": "M", "pid": pid, "name": "process_name", "args": {"name": policy}})
-        for tid, name in enumerate(_gpu_names(cluster), 1):
+        names = _gpus_of_nodes(cluster) if on_nodes else _gpu_names(cluster)
+        for tid, name in enumerate(names, 1):
             events.append({"ph": "M", "pid": pid, "tid": tid, "name": "thread_name", "args": {"name": name}})
             events.append({"ph": "M", "pid": pid, "tid": tid, "name": "thread_sort_index", "args": {"sort_index": tid}})
-        events += ({"pid": pid, **slice_} for slice_ in _slices(trace, cluster, segments))
+        found = _on_nodes(trace, cluster, on_nodes[pid - 1]) if on_nodes else _slices(trace, cluster, segments)
+        events += ({"pid": pid, **slice_} for slice_ in found)
         events += ({"pid": pid, **sample} for sample in _counters(trace, cluster, segments))
     return {"displayTimeUnit": "ms", "traceEvents": events}
 
 
 def _gpu_names(cluster: Cluster) -> list[str]:
     return [f"{t} {i}" for t, n in zip(cluster.types, cluster.counts, strict=True) for i in range(n)]
+
+
+def _gpus_of_nodes(cluster: Cluster) -> list[str]:
+    return [f"node {number} {node.type} {gpu}" for number, node in enumerate(cluster.nodes) for gpu in range(node.gpus)]
+
+
+def _on_nodes(trace: Trace, cluster: Cluster, found: Sequence[Stay]) -> Iterator[dict[str, Any]]:
+    """Give every stay GPUs of its node: the lowest ones that are free."""
+    first = [0, *accumulate(node.gpus for node in cluster.nodes)]
+    for stay, parts in on_gpus(found, cluster.nodes):
+        start, end = (round(time * MICROSECONDS) for time in (stay.start, stay.end))
+        for gpu in sorted({gpu for low, high in parts for gpu in range(math.floor(low), math.ceil(high))}):
+            yield {
+                "ph": "X",
+                "tid": first[stay.node] + gpu + 1,
+                "name": trace.names[stay.row],
+                "cat": trace.classes[trace.class_index[stay.row]].model,
+                "ts": start,
+                "dur": end - start,
+                "args": {"gpus": stay.gpus, "node": stay.node},
+            }
 
 
 def _slices(trace: Trace, cluster: Cluster, segments: Segments) -> Iterator[dict[str, Any]]:

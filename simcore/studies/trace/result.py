@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from simcore.models.cluster import metrics
+from simcore.models.cluster.stays import stays
 from simcore.report import Block
 from simcore.results import Table, Timeline
 from simcore.studies.trace.outcome import TraceOutcome
@@ -61,7 +62,10 @@ class TraceResult(TraceOutcome):
         }
 
     def figures(self) -> Mapping[str, Figure]:
-        """Draw ``jct_makespan`` (Figure 14), ``trace_alloc`` (Figure 15), ``jct_cdf`` and ``queue_length``."""
+        """Draw ``jct_makespan`` (Figure 14), ``trace_alloc`` (Figure 15), ``jct_cdf`` and ``queue_length``.
+
+        A cluster with nodes has ``gantt`` too.
+        """
         from simcore.studies.trace.figures import jct_cdf, jct_makespan, queue_length, trace_alloc
 
         text = self._caption()
@@ -73,14 +77,26 @@ class TraceResult(TraceOutcome):
             "trace_alloc": trace_alloc(self.allocation, self.cluster.gpus, text, origin),
             "jct_cdf": jct_cdf({run.policy: run.times.jct for run in self.runs}, text),
             "queue_length": queue_length(queues, text),
+            **self._on_nodes(text),
         }
+
+    def _on_nodes(self, text: str) -> Mapping[str, Figure]:
+        """Draw who runs on which node and when, where the cluster has nodes."""
+        from simcore.studies.trace.gantt import gantt
+
+        nodes = self.cluster.nodes
+        if not nodes:
+            return {}
+        return {"gantt": gantt({run.policy: stays(run.log) for run in self.runs}, nodes, text, self.trace.origin)}
 
     def timeline(self) -> Timeline:
         """Return what runs on which GPU, for ui.perfetto.dev."""
         from simcore.timeline.cluster import cluster_timeline
 
         runs = [(run.policy, run.segments) for run in self.runs]
-        return Timeline(json.dumps(cluster_timeline(self.trace, self.cluster, runs), separators=(",", ":")) + "\n")
+        found = [stays(run.log) for run in self.runs] if self.cluster.nodes else ()
+        document = cluster_timeline(self.trace, self.cluster, runs, found)
+        return Timeline(json.dumps(document, separators=(",", ":")) + "\n")
 
     def _caption(self) -> str:
         decided = "at every event" if self.interval is None else f"every {self.interval:g} s"
