@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from simcore.models.compute.sparse.regret import selection_regret
     from simcore.models.compute.sparse.selection import Candidate, Selection, select
     from simcore.models.compute.sparse.tiles import Product, SparseKernel, Work
+    from simcore.models.training.dynamic import DynamicCase, dynamic_cases
+    from simcore.models.training.dynamic_times import predict_dynamic
     from simcore.readers.profiles import read_profile
     from simcore.studies.calibrate import calibrate
     from simcore.studies.kernel import break_even, matmul
@@ -37,6 +39,7 @@ __getattr__, __dir__ = attach(
     {
         "Candidate": "simcore.models.compute.sparse.selection",
         "Device": "simcore.models.compute.device",
+        "DynamicCase": "simcore.models.training.dynamic",
         "Errors": "simcore.models.compute.profile",
         "Fit": "simcore.models.compute.profile",
         "KernelProfile": "simcore.models.compute.profile",
@@ -54,9 +57,11 @@ __getattr__, __dir__ = attach(
         "compare": "simcore.studies.profile",
         "coverage": "simcore.models.compute.sparse.masks",
         "derive": "simcore.studies.profile",
+        "dynamic_cases": "simcore.models.training.dynamic",
         "index_cost": "simcore.models.compute.sparse.profiled",
         "matmul": "simcore.studies.kernel",
         "predict": "simcore.models.compute.predict",
+        "predict_dynamic": "simcore.models.training.dynamic_times",
         "read_profile": "simcore.readers.profiles",
         "select": "simcore.models.compute.sparse.selection",
         "selection_regret": "simcore.models.compute.sparse.regret",
@@ -69,6 +74,7 @@ __getattr__, __dir__ = attach(
 __all__ = [
     "Candidate",
     "Device",
+    "DynamicCase",
     "Errors",
     "Fit",
     "KernelProfile",
@@ -86,9 +92,11 @@ __all__ = [
     "compare",
     "coverage",
     "derive",
+    "dynamic_cases",
     "index_cost",
     "matmul",
     "predict",
+    "predict_dynamic",
     "read_profile",
     "select",
     "selection_regret",
