@@ -13,7 +13,7 @@ from tests.pages import DOCS, ROOT, steps
 
 # the modules whose `__all__` is public, as docs/reference/python-api.md says
 PUBLIC = ("simcore", "simcore.network", "simcore.training", "simcore.cluster", "simcore.kernels")
-PUBLIC += ("simcore.calibrate.kernels", "simcore.readers", "simcore.errors")
+PUBLIC += ("simcore.calibrate.kernels", "simcore.real.sparse", "simcore.readers", "simcore.errors")
 GUIDES = [str(page.relative_to(ROOT)) for page in sorted((DOCS / "how-to").glob("*.md"))]
 
 
