@@ -38,6 +38,10 @@ def test_groups_and_winners(result):
     ann = groups["fifo", "user", "ann"]
     assert (ann["jobs"], ann["mean_jct_s"], ann["gpu_hours"]) == (2, 32.5, pytest.approx(30 / 3600))
     assert groups["fifo", "gpu_type", "v100"]["jobs"] == 3
+    # ann's jobs hold the GPU for 30 s of 60; a meets its deadline and c has none
+    assert (ann["utilisation"], ann["useful_share"], ann["delay_gpu_hours"]) == (0.5, 1.0, 0.0)
+    assert (ann["deadlines_met"], ann["preemptions"], groups["fifo", "user", "bob"]["deadlines_met"]) == (1.0, 0, 0.0)
+    assert groups["fifo", "gpu_type", "v100"]["utilisation"] == 1.0
     winners = {row["metric"]: row for row in result.winners}
     # srtf: a to 10, c to 30, b to 60
     assert winners["mean_jct_s"]["winner"] == "srtf"

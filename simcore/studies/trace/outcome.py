@@ -15,10 +15,12 @@ from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.intervals import Interval, mean_interval, within_noise
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.log import PlacementLog
-from simcore.models.cluster.quality import QUALITY, bounded_slowdown, quality
+from simcore.models.cluster.quality import QUALITY, quality
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
 from simcore.results import Result, Table
+from simcore.studies.trace.groups import group_table
+from simcore.studies.trace.one_run import Run
 from simcore.studies.trace.seeds import apart, over_seeds
 from simcore.studies.trace.window import Window, submitted_in
 
@@ -51,16 +53,6 @@ WINNERS = {
 }
 """Metrics by which policies are compared: 1 where less is better, -1 where more is."""
 MOST_TICKS = 10_000_000  # rows that allocation.csv may have: a year of ticks every 3 s
-
-
-@dataclass(frozen=True)
-class Run:
-    """One policy's run: what happened, and what it amounts to."""
-
-    policy: str
-    log: PlacementLog
-    segments: metrics.Segments
-    times: metrics.JobTimes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,30 +136,8 @@ class TraceOutcome(Result):
 
     @cached_property
     def groups(self) -> Table:
-        """A row per policy and virtual cluster, user and GPU type: jobs, completion times, queueing, GPU-hours."""
-        columns = ["policy", "group", "name", "jobs", "mean_jct_s", "p99_jct_s", "mean_queueing_s"]
-        columns += ["mean_bounded_slowdown", "gpu_hours"]
-        counted = submitted_in(self.window, self.trace)
-        classes = [self.trace.classes[index] for index in self.trace.class_index.tolist()]
-        kinds = {
-            "vc": [job.vc for job in classes],
-            "user": self.trace.more.get("user", ()),
-            "gpu_type": [job.gpu_type for job in classes],
-        }
-        rows: list[Sequence[Any]] = []
-        for run in self.runs:
-            slowdown = bounded_slowdown(run.times)
-            for kind, names in kinds.items():
-                there = np.array(names, dtype=object)[counted] if len(names) else np.array([])
-                for name in sorted({each for each in there.tolist() if each}):
-                    mine = counted[there == name]
-                    jct = run.times.jct[mine]
-                    rows.append(
-                        (run.policy, kind, name, len(mine), float(jct.mean()), float(np.percentile(jct, 99)),
-                         float(run.times.queueing[mine].mean()), float(slowdown[mine].mean()),
-                         float(run.times.gpu_seconds[mine].sum() / 3600.0))
-                    )  # fmt: skip
-        return Table(columns, rows)
+        """A row per policy and virtual cluster, user and GPU type, see `group_table`."""
+        return group_table(self.runs, self.trace, self.cluster, self.window)
 
     @cached_property
     def winners(self) -> Table:

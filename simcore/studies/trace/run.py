@@ -42,7 +42,8 @@ from simcore.studies.trace.checks import (
     runnable,
     steady_warnings,
 )
-from simcore.studies.trace.outcome import Run, summarise
+from simcore.studies.trace.one_run import Run
+from simcore.studies.trace.outcome import summarise
 from simcore.studies.trace.request import SWITCHES, TraceRequest
 from simcore.studies.trace.result import TraceResult
 from simcore.studies.trace.seeds import varied, with_seed
