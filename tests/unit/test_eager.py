@@ -7,17 +7,19 @@ CPU's. Activations are counted when the loss is there; the numbers of tokens and
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from simcore.models.training import language
 from simcore.models.training.architecture import Batch, Share
 from simcore.models.training.eager import Device, eager_operators
+from simcore.models.training.functions import Activation
 from simcore.models.training.operators import passes
 from simcore.models.training.transformer import transformer_operators
 
 torch = pytest.importorskip("torch")
 
+from simcore.readers.models import read_model  # noqa: E402
 from simcore.readers.schedules import parse_steps  # noqa: E402
 from simcore.real.language import language_model  # noqa: E402  # needs torch
 from simcore.real.schedule import apply  # noqa: E402
@@ -122,6 +124,44 @@ def both(name, style, element, dropout, blocks=None, given=GIVEN):
         model, batch, Share(fused="sdpa" in style), device=Device.CPU, recompute="checkpoint" in style
     )
     return seen, listed.saved
+
+
+def schedule_and_list(kind, model, style, given):
+    """The activations of a model's module and of its list, on a CPU in fp32."""
+
+    def make():
+        module = language_model(model)
+        apply(module, parse_steps(style).value)
+        return module
+
+    listed = eager_operators(
+        model, Batch(given.of(kind), given.sequences, 4), Share(fused="sdpa" in style), device=Device.CPU,
+        recompute="checkpoint" in style,
+    )  # fmt: skip
+    return tracked(kind, make, given=given), listed.saved
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("gated", [False, True], ids=["plain", "gated"])
+@pytest.mark.parametrize("activation", Activation)
+@pytest.mark.parametrize("kind", ["gpt", "t5"])
+def test_every_activation_keeps_what_the_memory_tracker_sees(kind, activation, gated, style):
+    """OPT is a GPT with ReLU, whose result the next product keeps; a squared ReLU keeps what it squares beside it."""
+    sizes, options = SMALL[kind]
+    given = Given(2, 24, 12)
+    read = {"sequence": given.tokens} if kind == "t5" else {}
+    model = getattr(language, kind)(*sizes, **options, **read)
+    changed = {"functions": replace(model.kinds, activation=activation), "gated": gated}
+    encoder = None if model.encoder is None else replace(model.encoder, **changed)
+    seen, listed = schedule_and_list(kind, replace(model, encoder=encoder, **changed), STYLES[style], given)
+    assert listed == seen
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_opt_keeps_what_the_memory_tracker_sees(style):
+    model = replace(read_model("opt-2.7b").value.architecture, blocks=2, dropout=0.0)
+    seen, listed = schedule_and_list("gpt", model, STYLES[style], Given(2, 24))
+    assert listed == seen
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
