@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from simcore.errors import InputError
 from simcore.files import read_yaml
 from simcore.models.cluster.overheads import Determinism, Overheads, Shared, SharedStep, least_share
+from simcore.readers.profiles import read_profile
 from simcore.readers.quantities import Bytes, Entry, Measure, NotEmpty, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 
@@ -32,7 +34,7 @@ class _Step(Strict):
     unswitched: _Seconds
     switched: _Seconds
     last: _Seconds
-    ddp: _Seconds
+    ddp: _Seconds | None = None
 
 
 class _Determinism(Strict):
@@ -59,14 +61,15 @@ def read_overheads(name_or_path: str | Path | InputFile, place: str = "overheads
     Parameters
     ----------
     name_or_path : str, Path or InputFile
-        A zoo name or the path of a YAML file.
+        A zoo name, the path of a YAML file, or a profile that ``simcore calibrate --suite easyscale`` wrote.
     place : str
         The field that gave it, for messages.
 
     Raises
     ------
     InputError
-        For an unknown name (with the closest one), or naming file, line and field.
+        For an unknown name (with the closest one), or naming file, line and field; or if nothing of elastic workers was
+        measured into a profile.
 
     Examples
     --------
@@ -74,6 +77,8 @@ def read_overheads(name_or_path: str | Path | InputFile, place: str = "overheads
     1.0197
     """
     file = read_entry("overheads", name_or_path, place, "overheads")
+    if file.path.suffix not in {".yaml", ".yml"} and file.text.lstrip().startswith("{"):
+        return file.of(_of_profile(file, place))
     data = read_yaml(file.path, _Overheads, "overheads", file.text)
     steps = [SharedStep(**row.model_dump()) for row in data.steps]
     sharing = tuple(Shared(**row.model_dump()) for row in data.sharing)
@@ -88,4 +93,23 @@ def read_overheads(name_or_path: str | Path | InputFile, place: str = "overheads
             determinism={(row.model, row.gpu): row for row in determinism},
             rescale=data.rescale,
         )
+    )
+
+
+def _of_profile(file: InputFile, place: str) -> Overheads:
+    """Return what was measured on one device; a CPU's numbers hold for the type ``cpu``, whatever the file's name."""
+    profile = read_profile(file, place).value
+    costs = profile.elastic
+    if costs is None:
+        found, expected = "a profile without costs of elastic workers", "one that has them"
+        raise InputError(str(file.path), found, expected, "Add them: simcore calibrate --suite easyscale -o FILE.")
+    return Overheads(
+        name=profile.name,
+        capacity=profile.device.memory,
+        shrink=least_share(costs.sharing),
+        sharing=costs.sharing,
+        steps={row.model: row for row in costs.steps},
+        determinism={},
+        rescale=costs.rescale,
+        gpus=("cpu" if profile.device.kind == "cpu" else profile.name,),
     )

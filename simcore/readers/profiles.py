@@ -24,6 +24,7 @@ from simcore.models.compute.profile import Fit, KernelProfile, Sample, State
 from simcore.models.compute.sparse.composed import COMPOSED
 from simcore.readers import zoo
 from simcore.readers.devices import read_device
+from simcore.readers.elastic_costs import ElasticSchema
 from simcore.readers.profile_json import parse_document
 from simcore.readers.quantities import Entry, Flag, Measure, Real, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
@@ -139,6 +140,7 @@ class _Profile(Strict):
     fingerprint: dict[str, str]
     fits: list[_Fit]
     samples: list[_Sample]
+    elastic: ElasticSchema | None = None
     sha256: str
 
 

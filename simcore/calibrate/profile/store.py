@@ -58,6 +58,7 @@ class Store:
                 raise InputError(str(self.path), f"a profile with {field} '{found}'", f"'{here}'", remedy)
         self.samples = {sample.key: sample for sample in earlier.samples}
         self.fits = earlier.fits
+        self.profile = replace(self.profile, elastic=earlier.elastic)
         self._parts = {sample.key: _split(sample) for sample in earlier.samples}
 
     def passes(self, key: str) -> int:

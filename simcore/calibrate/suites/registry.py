@@ -18,8 +18,11 @@ A suite is the module of this package that has its name. ``cases(kind, full=...)
 on a ``cpu`` or ``cuda`` device. A new suite is a new module and its name here.
 """
 
-NAMED = ("slapo",)
-"""Suites that run where they are named alone: they measure kernels of others, at sizes of their own."""
+WORKERS = "easyscale"
+"""What measures logical workers of elastic training: whole trainings, which are no cases of kernels."""
+
+NAMED = ("slapo", WORKERS)
+"""Suites that run where they are named alone: they measure kernels of others at sizes of their own, or no kernels."""
 
 ONE_STATE = ("launch", "step", "pit", "moe", "sequence")
 """Suites whose cases are in one state; those of all others are measured cold and warm."""
@@ -64,7 +67,7 @@ def cases(device: str, suites: Sequence[str] = SUITES, *, full: bool = False) ->
     InputError
         If a suite or the device is unknown.
     """
-    for name in known_suites(suites):
+    for name in (each for each in known_suites(suites) if each != WORKERS):
         module = importlib.import_module(f"simcore.calibrate.suites.{name}")
         with current(device):
             listed = list(module.cases(resolve_device(device).type, full=full))

@@ -6,7 +6,7 @@ Source: EasyScale (SC'23), sections 3 and 5; numbers of Figures 10 to 13 of its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
@@ -56,8 +56,10 @@ class SharedStep:
         Mini-batch without context switches, and with them: the mean over all workers [s].
     last : float
         Mini-batch of the last worker, which copies gradients and sums them over GPUs [s].
-    ddp : float
-        Step of DistributedDataParallel with a GPU for each worker [s].
+    ddp : float or None
+        Step of DistributedDataParallel with a GPU for each worker [s]; None where it was not measured.
+    copy : float or None
+        Copy of the gradients of one worker, part of its mini-batch [s]; None where it was not measured.
     """
 
     model: str
@@ -66,7 +68,8 @@ class SharedStep:
     unswitched: float
     switched: float
     last: float
-    ddp: float
+    ddp: float | None = None
+    copy: float | None = None
 
     @property
     def switching(self) -> float:
@@ -99,6 +102,54 @@ class Determinism:
     none: float
     d1: float
     d2: float
+
+
+@dataclass(frozen=True)
+class ElasticCosts:
+    """What logical workers cost on the one device that a profile is of, as it was measured.
+
+    Attributes
+    ----------
+    sharing : tuple of Shared
+        Memory and time of workers that share a process, and of packed ones.
+    steps : tuple of SharedStep
+        Steps by model.
+    rescale : float
+        A change of processes: from the last mini-batch on some to the first on others [s].
+    """
+
+    sharing: tuple[Shared, ...]
+    steps: tuple[SharedStep, ...]
+    rescale: float
+
+    def as_document(self) -> dict[str, Any]:
+        """Return plain containers for JSON; units stand in the names of the fields."""
+        return {
+            "sharing": [_with_units(row) for row in self.sharing],
+            "steps": [_with_units(row) for row in self.steps],
+            "rescale_s": self.rescale,
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> ElasticCosts:
+        """Build them of a document that was checked before."""
+        sharing = tuple(Shared(**_without_units(row)) for row in document["sharing"])
+        return cls(
+            sharing, tuple(SharedStep(**_without_units(row)) for row in document["steps"]), document["rescale_s"]
+        )
+
+
+_UNITS = {"memory": "memory_B", **{name: f"{name}_s" for name in ("time", "unswitched", "switched", "last", "ddp",
+                                                                  "copy")}}  # fmt: skip
+_PLAIN = {value: key for key, value in _UNITS.items()}
+
+
+def _with_units(row: Shared | SharedStep) -> dict[str, Any]:
+    return {_UNITS.get(key, key): value for key, value in asdict(row).items() if value is not None}
+
+
+def _without_units(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {_PLAIN.get(key, key): value for key, value in row.items()}
 
 
 @dataclass(frozen=True)

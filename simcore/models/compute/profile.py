@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
+from simcore.models.cluster.overheads import ElasticCosts
 from simcore.models.compute.correction import Correction
 from simcore.models.compute.device import Device
 
@@ -218,6 +219,8 @@ class KernelProfile:
         One line each.
     schema : int
         Version of the format.
+    elastic : ElasticCosts or None
+        What logical workers of elastic training cost on it; None where that was not measured.
 
     Examples
     --------
@@ -235,6 +238,7 @@ class KernelProfile:
     description: str = ""
     source: str = ""
     schema: int = SCHEMA
+    elastic: ElasticCosts | None = None
 
     def fit(self, kernel: str, dtype: str, state: State = "cold") -> Fit | None:
         """Return the fit of one kernel in a state, else that in the other state, or None."""
@@ -282,6 +286,8 @@ class KernelProfile:
             "fits": [_fit_document(fit) for fit in self.fits],
             "samples": [_stated(_plain(sample)) for sample in self.samples],
         }
+        if self.elastic is not None:
+            document["elastic"] = self.elastic.as_document()
         return {**document, "sha256": content_hash(document)}
 
     @classmethod
@@ -291,7 +297,9 @@ class KernelProfile:
         fits = map(_fit_of, document["fits"])
         rest = {key: document[key] for key in ("name", "origin", "fingerprint", "description", "source", "schema")}
         samples = tuple(Sample(**{**sample, "passes": tuple(sample["passes"])}) for sample in document["samples"])
-        return cls(device=Device(**fields), fits=tuple(fits), samples=samples, **rest)
+        found = document.get("elastic")
+        elastic = None if found is None else ElasticCosts.from_document(found)
+        return cls(device=Device(**fields), fits=tuple(fits), samples=samples, elastic=elastic, **rest)
 
 
 _UNITS = {

@@ -114,8 +114,8 @@ class Trainer:
         for parameter, part in zip(self.parameters, torch.split(mean, self.sizes), strict=True):
             parameter.grad = part.view_as(parameter)
         self.optimizer.step()
-        self._note(said, arrivals)
         self.faults.reach("step", self.position)
+        self._note(said, arrivals)
 
     def _computed(self, arrivals: list[int]) -> tuple[torch.Tensor, list[tuple[float, list[int]]]]:
         """Run the logical workers of this process in turn; returns their gradients, and their losses and samples."""

@@ -37,8 +37,8 @@ class CalibrateRequest(Request):
         flag="--suite",
         many=True,
         metavar="NAME,NAME,...",
-        help=f"Some of {', '.join(SUITES)}; the last three are sparse kernels. slapo runs where it is named.  "
-        "[default: all but slapo]",
+        help=f"Some of {', '.join(SUITES)}; the last three are sparse kernels. slapo, and easyscale (logical "
+        "workers), run where they are named.  [default: all but slapo and easyscale]",
     )
     full: bool = option(
         default=False, flag="--full/--quick", help="More or fewer shapes and repeats.  [default: quick]"

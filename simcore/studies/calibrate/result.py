@@ -13,6 +13,7 @@ from simcore.models.compute.profile import Fit, KernelProfile
 from simcore.models.compute.sparse.noise import MeasuredTiles, measured_tiles
 from simcore.report import Block, Headline, Text
 from simcore.results import Result, Table
+from simcore.studies.calibrate.elastic import lines_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,7 @@ class CalibrateResult(Result):
             "skipped": list(calibration.skipped),
             "wrong": list(calibration.wrong),
             "errors": [dict(row) for row in self.tables()["errors"]],
+            **({} if profile.elastic is None else {"elastic": profile.elastic.as_document()}),
             "warnings": list(self.warnings),
             "provenance": self.provenance.as_dict(),
         }
@@ -77,7 +79,7 @@ class CalibrateResult(Result):
         profile = self.profile
         written = f"{len(profile.samples)} samples, {len(profile.fits)} fits, sha256 {profile.sha256}"
         head = Headline(f"{self.path}: {written}", "\n".join(self.sentences()))
-        lines = [_line(each) for each in self._kernels()]
+        lines = [*map(_line, self._kernels()), *lines_of(self.calibration)]
         return [head, Text("\n".join(lines))] if lines else [head]
 
     def _kernels(self) -> list[Fit | MeasuredTiles]:

@@ -10,12 +10,13 @@ from simcore.calibrate.calibration import Calibration
 from simcore.calibrate.calibration import calibrate as measure
 from simcore.calibrate.measure.device import require_torch, resolve_device
 from simcore.calibrate.plan import Progress
-from simcore.calibrate.suites.registry import SUITES, known_suites
+from simcore.calibrate.suites.registry import SUITES, WORKERS, known_suites
 from simcore.errors import InputError, field
 from simcore.models.compute.unfitted import unfitted
 from simcore.outputs import check_file
 from simcore.results import Provenance, versions
 from simcore.studies.calibrate.collectives import CollectivesResult, of_collectives
+from simcore.studies.calibrate.elastic import with_workers
 from simcore.studies.calibrate.request import CalibrateRequest
 from simcore.studies.calibrate.result import CalibrateResult
 from simcore.studies.calibrate.table import of_table
@@ -59,6 +60,8 @@ def calibrate(request: CalibrateRequest, *, progress: Progress | None = None) ->
         limit=request.limit,
         progress=progress,
     )
+    if WORKERS in request.suites:
+        measured = with_workers(request, path, measured, progress)
     profile = measured.profile
     return CalibrateResult(
         calibration=measured,

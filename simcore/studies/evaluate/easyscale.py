@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simcore.errors import InputError
 from simcore.errors import field as named
@@ -168,8 +168,8 @@ def _determinism(overheads: Overheads) -> Made:
 
 def _synchronisation(overheads: Overheads) -> Made:
     """Figure 13: a mini-batch of the first workers and of the last over a step of DistributedDataParallel."""
-    rows = [
-        (step.model, step.batch, step.switched / step.ddp, step.last / step.ddp, step.first / step.ddp,
+    rows: list[tuple[Any, ...]] = [
+        (step.model, step.batch, *(_over_ddp(step, each) for each in (step.switched, step.last, step.first)),
          step_seconds(step.workers, step.first, step.last), step.workers * step.switched)
         for step in _steps(overheads)
     ]  # fmt: skip
@@ -185,6 +185,12 @@ def _synchronisation(overheads: Overheads) -> Made:
 
 def _steps(overheads: Overheads) -> list[SharedStep]:
     return list(overheads.steps.values())
+
+
+def _over_ddp(step: SharedStep, seconds: float) -> float:
+    """Return a time over the step of DistributedDataParallel, which every published row has."""
+    assert step.ddp is not None
+    return seconds / step.ddp
 
 
 _TARGETS = {

@@ -162,6 +162,29 @@ def _check_class(
             raise InputError(place, found, f"fewer, under {name}", "Make the job smaller, or the cluster simpler.")
 
 
+def check_types(overheads: Overheads, cluster: Cluster) -> None:
+    """Refuse what was measured on a device that the cluster has none of.
+
+    Raises
+    ------
+    InputError
+        Naming both.
+    """
+    if not any(overheads.holds(gpu) for gpu in cluster.types):
+        assert overheads.gpus is not None
+        found = f"'{overheads.name}', which was measured on the type {', '.join(overheads.gpus)}"
+        expected = f"costs of {' or '.join(cluster.types)}, which {cluster.name} has"
+        raise InputError(field("overheads"), found, expected, "One device's costs never stand for another's.")
+
+
+def costless(trace: Trace, overheads: Overheads | None) -> list[str]:
+    """Say of which models the overheads know no step, so that sharing costs their jobs nothing."""
+    if overheads is None:
+        return []
+    models = sorted({trace.classes[index].model for index in trace.class_index.tolist()} - overheads.steps.keys())
+    return [f"overheads {overheads.name} have no step of {', '.join(models)}: sharing costs nothing"] if models else []
+
+
 def check_memory(trace: Trace, overheads: Overheads) -> None:
     """Refuse a job whose workers, sharing a GPU, need more memory than it has.
 
@@ -172,7 +195,7 @@ def check_memory(trace: Trace, overheads: Overheads) -> None:
     """
     for row, index in enumerate(trace.class_index.tolist()):
         job = trace.classes[index]
-        needed = overheads.memory(job.model, job.batch_size)
+        needed = overheads.memory(job.model, job.batch_size) if overheads.holds(job.gpu_type) else None
         if needed is not None and needed > overheads.capacity:
             found = f"{job.model}, whose workers need {needed / 2**30:.1f} GiB of a GPU"
             expected = f"at most {overheads.capacity / 2**30:.1f} GiB, as {overheads.name} has"

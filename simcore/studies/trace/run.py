@@ -36,6 +36,8 @@ from simcore.studies.trace.checks import (
     at_load,
     check_memory,
     check_rounds,
+    check_types,
+    costless,
     gang_seconds,
     overload_warnings,
     row_warnings,
@@ -95,7 +97,7 @@ def _run(request: TraceRequest) -> TraceResult:
     interval = interval_of(request.interval)
     clusters, traces, times = _inputs(request)
     cluster, jobs = clusters.value, traces.value
-    step_times, overheads = _with_overheads(request, times, jobs)
+    step_times, overheads = _with_overheads(request, times, jobs, cluster)
     rules, policies = rules_of(request, jobs), policies_of(request.policies, jobs)
     policies = {name: with_seed(policy, request.seed) for name, policy in policies.items()}
     rules = _rescaled(request, rules, step_times)
@@ -112,6 +114,7 @@ def _run(request: TraceRequest) -> TraceResult:
         *left_out,
         *(row_warnings(jobs) if rules.order == "dictionary" and str(request.trace) not in BUNDLED else ()),
         *overload_warnings(jobs, cluster, running),
+        *costless(jobs, step_times.overheads),
         *(() if traces.sha256 or isinstance(request.trace, Trace) else steady_warnings(jobs, running)),
         *(f"{name} knows how much work remains, which no real scheduler does" for name in oracles),
     ]
@@ -209,12 +212,15 @@ def _rescaled(request: TraceRequest, rules: Rules, step_times: StepTimes) -> Rul
     return replace(rules, startup_delay=delay)
 
 
-def _with_overheads(request: TraceRequest, times: Read[StepTimes], jobs: Trace) -> tuple[StepTimes, str]:
+def _with_overheads(
+    request: TraceRequest, times: Read[StepTimes], jobs: Trace, cluster: Cluster
+) -> tuple[StepTimes, str]:
     """Return step times with what elastic workers cost, and the hash of its file; by default as they are."""
     if str(request.overheads).lower() == "none":
         return times.value, ""
     published = str(request.overheads).lower() == "published"
     read = read_overheads("easyscale" if published else request.overheads, field("overheads"))
+    check_types(read.value, cluster)
     check_memory(jobs, read.value)
     note = f"with what elastic workers cost, of the overheads {read.name}{', published' if published else ''}"
     said = f"{times.value.note}; {note}" if times.value.note else note
