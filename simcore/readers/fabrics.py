@@ -110,6 +110,11 @@ def _check_npus(file: InputFile, npus: int) -> None:
         raise InputError(str(file.path), f"{npus:,} NPUs", f"2 to {MOST_NPUS:,}", "Make it smaller.")
 
 
+def _check_links(file: InputFile, links: int) -> None:
+    if links > MOST_LINKS:
+        raise InputError(str(file.path), f"{links:,} links", f"{MOST_LINKS:,} at most", "Make it smaller.")
+
+
 def _torus(file: InputFile) -> Fabric:
     data = read_yaml(file.path, _Torus, "network", file.text)
     wrap = data.wrap if isinstance(data.wrap, list) else [data.wrap] * len(data.sizes)
@@ -127,12 +132,14 @@ def _torus(file: InputFile) -> Fabric:
 def _fat_tree(file: InputFile) -> Fabric:
     data = read_yaml(file.path, _FatTree, "network", file.text)
     _check_npus(file, data.leaves * data.npus)
+    _check_links(file, 2 * data.leaves * (data.npus + data.spines))
     return fat_tree(data.leaves, data.npus, data.spines, data.bandwidth, data.latency, data.oversubscription)
 
 
 def _rails(file: InputFile) -> Fabric:
     data = read_yaml(file.path, _Rails, "network", file.text)
     _check_npus(file, data.nodes * data.gpus)
+    _check_links(file, 2 * data.gpus * (2 * data.nodes + data.spines))
     return rail_optimised(
         data.nodes, data.gpus, data.node_bandwidth, data.bandwidth, data.latency, data.spines, data.oversubscription
     )
@@ -141,6 +148,8 @@ def _rails(file: InputFile) -> Fabric:
 def _dragonfly(file: InputFile) -> Fabric:
     data = read_yaml(file.path, _Dragonfly, "network", file.text)
     _check_npus(file, data.groups * data.routers * data.npus)
+    within = data.routers * (2 * data.npus + data.routers - 1)
+    _check_links(file, data.groups * (within + data.groups - 1))
     return dragonfly(
         data.groups, data.routers, data.npus, data.bandwidth, data.local, data.between, data.latency
     )  # fmt: skip
@@ -151,8 +160,7 @@ _MAKERS = {"torus": _torus, "fat-tree": _fat_tree, "rail-optimised": _rails, "dr
 
 def _links(file: InputFile, data: _Links) -> Fabric:
     _check_npus(file, data.npus)
-    if len(data.links) > MOST_LINKS:
-        raise InputError(str(file.path), f"{len(data.links):,} links", f"{MOST_LINKS:,} at most", "Make it smaller.")
+    _check_links(file, len(data.links))
     links: dict[tuple[Node, Node], FabricLink] = {}
     for number, entry in enumerate(data.links):
         place = f"{file.path}, field 'links.{number}'"

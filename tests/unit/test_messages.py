@@ -14,6 +14,7 @@ from simcore.models.network.messages.patterns import program_of
 from simcore.models.network.messages.program import checked
 from simcore.models.network.messages.shapes import torus
 from simcore.models.network.messages.simulate import simulate_sends
+from simcore.readers.fabrics import read_fabric
 
 from tests.cli.commands import printed
 
@@ -207,3 +208,24 @@ def test_links_of_ones_own(tmp_path):
             messages("all-gather", "1GB", network=path, group=group)
     with pytest.raises(InputError, match="all-reduce"):
         messages("all-reduse", "1GB", network=path)
+
+
+@pytest.mark.parametrize(("size", "bytes_", "latency", "seconds"), [("1kB", 1e3, "1 s", 1.0), ("1 B", 1, "1e9 s", 1e9)])
+def test_messages_far_shorter_than_the_time_by_then_end(tmp_path, size, bytes_, latency, seconds):
+    text = f"npus: 2\nlinks: [{{from: 0, to: 1, bandwidth: 9 GB/s, latency: {latency}}}]\n"
+    result = messages("all-reduce", size, network=file(tmp_path, text))
+    assert result.time == pytest.approx(2 * (seconds + bytes_ / 2 / (9 * GB)), rel=1e-12)  # halves, there and back
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{shape: fat-tree, leaves: 2048, npus: 2, spines: 4096, bandwidth: 1 GB/s}",
+        "{shape: rail-optimised, nodes: 1, gpus: 4096, spines: 4096, bandwidth: 1 GB/s, node_bandwidth: 1 GB/s}",
+        "{shape: dragonfly, groups: 4096, routers: 1, npus: 1, bandwidth: 1 GB/s, local: 1 GB/s, between: 1 GB/s}",
+        "{shape: dragonfly, groups: 2, routers: 2048, npus: 1, bandwidth: 1 GB/s, local: 1 GB/s, between: 1 GB/s}",
+    ],
+)
+def test_a_shape_has_as_many_links_as_may_be_written_out(tmp_path, text):
+    with pytest.raises(InputError, match=r"fabric.yaml: found [0-9,]+ links, expected 200,000 at most"):
+        read_fabric(file(tmp_path, text))

@@ -129,14 +129,14 @@ class _Messages:
                 self.starts[index] = now
                 heapq.heappush(waiting, (now + float(self.latency[index]), index))
             begin = []
-            until = float((left / rates).min()) + now if len(flowing) else np.inf
-            following = min(until, waiting[0][0] if waiting else np.inf)
+            ends = left / rates + now
+            following = min(float(ends.min(initial=np.inf)), waiting[0][0] if waiting else np.inf)
             left = left - rates * (following - now)
             now = following
             arrived = []
             while waiting and waiting[0][0] <= now:
                 arrived.append(heapq.heappop(waiting)[1])
-            done = left <= self.sizes[flowing] * _ROUNDING
+            done = (ends <= now) | (left <= self.sizes[flowing] * _ROUNDING)  # what the clock cannot tell from now is over
             ended = [*flowing[done].tolist(), *(index for index in arrived if self.sizes[index] == 0)]
             flows = [index for index in arrived if self.sizes[index] > 0]
             flowing = np.concatenate([flowing[~done], np.array(flows, dtype=np.intp)])
