@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,13 @@ from simcore.readers.read import InputFile, Read, read_path
 
 PLACEMENTS = ("placement", "local_bsz", "step_time", "sync_time")
 SCALABILITY = ("num_nodes", "num_replicas", "local_bsz", "step_time", "sync_time")
+LEAST = {
+    "placement": 1.0, "num_nodes": 1.0, "num_replicas": 1.0, "local_bsz": 1.0, "step_time": 1e-9, "sync_time": 0.0,
+    "progress": 0.0, "iteration": 0.0, "grad_sqr": 0.0, "grad_var": 0.0,
+}  # fmt: skip
+"""Of what is read of a column; a column that is not here may hold any number."""
+MOST = 1e18
+"""Of any number."""
 VALIDATION = ("progress", "iteration", "metric", "grad_sqr", "grad_var")
 MOST_LOCAL = {"yolov3": 8}
 """Samples of a GPU at once that the artifact's code allows an application, where that is fewer than were measured."""
@@ -78,21 +86,39 @@ def _table(file: InputFile, columns: tuple[str, ...]) -> Floats:
         where = f"{file.name}, line {line}"
         if len(fields) != len(header):
             raise InputError(where, f"{len(fields)} fields", f"{len(header)}: {', '.join(header)}")
-        values.append([parse_real(fields[place], f"{where}, field '{header[place]}'") for place in places])
+        values.append([_number(fields[place], header[place], where) for place in places])
     if not values:
         raise InputError(file.name, "no rows", f"rows of {', '.join(columns)}")
     return np.array(values)
+
+
+def _number(text: str, column: str, where: str) -> float:
+    """Return a number of a column, which is within what the column may hold."""
+    number = parse_real(text, f"{where}, field '{column}'")
+    least = LEAST.get(column, -math.inf)
+    if not least <= number <= MOST:
+        raise InputError(f"{where}, field '{column}'", f"{number:g}", f"a number from {least:g} to {MOST:g}")
+    return number
 
 
 def _placements(file: InputFile) -> Mapping[Split, Floats]:
     """Return samples of a GPU and times by placement: ``44`` is 4 GPUs on each of two nodes."""
     by_split: dict[Split, list[list[float]]] = {}
     for number, *rest in _table(file, PLACEMENTS).tolist():
-        digits = str(parse_whole(f"{number:.0f}", f"{file.name}, field 'placement'"))
+        place = f"{file.name}, field 'placement'"
+        digits = str(parse_whole(f"{number:g}" if number % 1 else f"{number:.0f}", place))
+        if "0" in digits:
+            raise InputError(place, digits, "a digit from 1 for each node", "Leave out nodes without GPUs.")
         by_split.setdefault(tuple(map(int, digits)), []).append(rest)
     return {split: np.array(sorted(rows)) for split, rows in by_split.items()}
 
 
 def _validation(file: InputFile) -> Validation:
     progress, iteration, _, sqr, var = _table(file, VALIDATION).T
+    if (np.diff(progress, prepend=0.0) <= 0).any():
+        raise InputError(
+            f"{file.name}, field 'progress'", "progress that stands still or goes back", "more in each row"
+        )
+    if (sqr + var <= 0).any():
+        raise InputError(f"{file.name}, fields 'grad_sqr' and 'grad_var'", "an epoch with 0 for both", "one above 0")
     return Validation(progress, iteration, sqr, var)

@@ -167,3 +167,45 @@ def test_remaining_work_and_what_a_scheduler_predicts():
     assert courses.predicted(0, 2, 130.0) == 1.25 * (200 - 150)
     assert courses.predicted(0, 1, 190.0) == 2.0  # the last epoch counts as one step
     assert courses.remaining(0, 187.0) == pytest.approx(125.573, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        (
+            "placements.csv",
+            "\n1,4,",
+            "\n-1,4,",
+            "line 2, field 'placement': found -1, expected a number from 1 to 1e+18",
+        ),
+        ("placements.csv", "\n1,4,", "\n10,4,", "field 'placement': found 10, expected a digit from 1 for each node"),
+        ("placements.csv", "\n1,4,", "\n1.5,4,", "field 'placement': found '1.5', expected a whole number"),
+        ("placements.csv", "1,4,0.5,", "1,0,0.5,", "line 2, field 'local_bsz': found 0, expected a number from 1 to"),
+        ("placements.csv", "1,4,0.5,", "1,4,0,", "line 2, field 'step_time': found 0, expected a number from 1e-09 to"),
+        (
+            "scalability.csv",
+            "4,8,4,2,1.5",
+            "4,8,4,2,-1",
+            "line 2, field 'sync_time': found -1, expected a number from 0",
+        ),
+        ("validation-8.csv", "200.4173", "100.3", "field 'progress': found progress that stands still or goes back"),
+        ("validation-8.csv", "200,0,1,0", "200,0,0,0", "found an epoch with 0 for both, expected one above 0"),
+        ("validation-8.csv", "200,0,1,0", "200,0,1,-1", "line 3, field 'grad_var': found -1, expected a number from 0"),
+    ],
+)
+def test_numbers_that_no_profile_holds(tmp_path, name, old, new, message):
+    folder = write_folder(tmp_path / "profiles")
+    text = (folder / "net" / name).read_text()
+    assert old in text
+    (folder / "net" / name).write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_pollux(folder)
+
+
+def test_nothing_lies_between_placements_on_a_line(tmp_path):
+    folder = write_folder(tmp_path / "profiles")
+    table = "num_nodes,num_replicas,local_bsz,step_time,sync_time\n4,8,4,2,1.5\n"
+    (folder / "net" / "scalability.csv").write_text(table)
+    (folder / "net" / "placements.csv").write_text("placement,local_bsz,step_time,sync_time\n1,4,1,0\n1,8,2,0\n")
+    with pytest.raises(RunError, match=r"was not measured with 8 samples of a GPU on nodes with \(1, 1\) GPUs"):
+        read_pollux(folder).value["net"].step_times((1, 1), 8)

@@ -204,21 +204,25 @@ class Application:
         if rows is not None and rows[0, 0] <= local <= rows[-1, 0]:
             return (float(np.interp(local, rows[:, 0], rows[:, 1])), float(np.interp(local, rows[:, 0], rows[:, 2])))
         if rows is None:
-            times = self._surface.at(min(len(split), MOST_NODES), sum(split), local)
+            times = self._surface and self._surface.at(min(len(split), MOST_NODES), sum(split), local)
             if times is not None:
                 return times
         raise RunError(f"{self.name} was not measured with {local} samples of a GPU on nodes with {split} GPUs")
 
     @cached_property
-    def _surface(self) -> _Surface:
-        """Both times over nodes, GPUs and samples of all that was measured, means of placements that share these."""
+    def _surface(self) -> _Surface | None:
+        """Both times over nodes, GPUs and samples of all that was measured, means of placements that share these.
+
+        None where what was measured does not span a volume: nothing lies between it.
+        """
         sums: dict[tuple[float, float, float], list[Floats]] = {}
         for split, rows in self.placements.items():
             for row in rows:
                 sums.setdefault((len(split), sum(split), float(row[0])), []).append(row[1:])
         means = [[*key, *np.mean(sums[key], axis=0)] for key in sorted(sums)]
         table = np.concatenate([np.array(means), self.scalability])
-        return _Surface(table[:, :3], table[:, 3:])
+        spans = np.linalg.matrix_rank(table[:, :3] - table[0, :3]) == table[:, :3].shape[1]
+        return _Surface(table[:, :3], table[:, 3:]) if spans else None
 
     def predicted(self, batch: int, split: Split) -> float:
         """Return the time of a step of a global batch, as a scheduler predicts it [s].

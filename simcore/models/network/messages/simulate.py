@@ -136,7 +136,9 @@ class _Messages:
             arrived = []
             while waiting and waiting[0][0] <= now:
                 arrived.append(heapq.heappop(waiting)[1])
-            done = (ends <= now) | (left <= self.sizes[flowing] * _ROUNDING)  # what the clock cannot tell from now is over
+            done = (ends <= now) | (
+                left <= self.sizes[flowing] * _ROUNDING
+            )  # what the clock cannot tell from now is over
             ended = [*flowing[done].tolist(), *(index for index in arrived if self.sizes[index] == 0)]
             flows = [index for index in arrived if self.sizes[index] > 0]
             flowing = np.concatenate([flowing[~done], np.array(flows, dtype=np.intp)])
