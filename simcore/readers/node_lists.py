@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from simcore.errors import InputError
-from simcore.files import csv_rows
+from simcore.files import check_columns, csv_rows
 from simcore.models.cluster.cluster import Cluster, Node, cluster_of_nodes
 from simcore.numerals import parse_real, parse_whole
 from simcore.readers.read import InputFile
@@ -13,6 +13,8 @@ from simcore.readers.read import InputFile
 HELIOS_GPUS = 8
 """GPUs of a node of Helios."""
 MOST_OF_NODE, MOST_NODES = 1024, 1_000_000
+MOST_AMOUNT = 1e12
+"""Thousandths of a core, or MiB, of a node."""
 
 Fields = Mapping[str, str]
 
@@ -29,8 +31,10 @@ def read_nodes(file: InputFile) -> Cluster | None:
 
     Examples
     --------
-    XX
-    (16,)
+    >>> from pathlib import Path
+    >>> nodes = read_nodes(InputFile(Path("helios.csv"), "helios.csv", "vc,node num\nvision,2\n", ""))
+    >>> [node.gpus for node in nodes.nodes], nodes.nodes[0].vc
+    ([8, 8], 'vision')
     """
     first = file.text.lstrip().split("\n", 1)[0]
     header = [name.strip() for name in first.split(",")]
@@ -39,14 +43,15 @@ def read_nodes(file: InputFile) -> Cluster | None:
         return None
     about, _, make = known
     header, rows = csv_rows(file.text, file.name, "node")
+    check_columns(header, known[1], None, file.name)
     nodes: list[Node] = []
     without = 0
     for line, fields in rows:
         where = f"{file.name}, line {line}"
-        if len(fields) < len(header):
-            found = f"{len(fields)} fields"
-            raise InputError(where, found, f"{len(header)}: {', '.join(header)}", "Complete the row.")
-        made = make(dict(zip(header, fields, strict=False)), where)
+        if len(fields) != len(header):
+            found, remedy = f"{len(fields)} fields", "Give a row as many fields as the header has."
+            raise InputError(where, found, f"{len(header)}: {', '.join(header)}", remedy)
+        made = make(dict(zip(header, fields, strict=True)), where)
         without += not made
         nodes += made
         if len(nodes) > MOST_NODES:
@@ -62,15 +67,26 @@ def _count(row: Fields, column: str, where: str, most: int) -> int:
     return number
 
 
+def _amount(row: Fields, column: str, where: str) -> float:
+    number = parse_real(row[column], f"{where}, field '{column}'")
+    if not 0 <= number <= MOST_AMOUNT:
+        raise InputError(f"{where}, field '{column}'", f"{number:g}", f"0 to {MOST_AMOUNT:g}")
+    return number
+
+
+def _type(row: Fields, column: str, where: str) -> str:
+    if not row[column]:
+        raise InputError(f"{where}, field '{column}'", "nothing", "the type of the GPUs")
+    return row[column]
+
+
 def _openb(row: Fields, where: str) -> list[Node]:
     gpus = _count(row, "gpu", where, MOST_OF_NODE)
     if not gpus:
         return []
-    if not row["model"]:
-        raise InputError(f"{where}, field 'model'", "nothing", "the type of the GPUs")
-    cores = parse_real(row["cpu_milli"], f"{where}, field 'cpu_milli'") / 1000.0
-    memory = parse_real(row["memory_mib"], f"{where}, field 'memory_mib'") * 2.0**20
-    return [Node(row["model"], gpus, cpus=cores, memory=memory)]
+    cores = _amount(row, "cpu_milli", where) / 1000.0
+    memory = _amount(row, "memory_mib", where) * 2.0**20
+    return [Node(_type(row, "model", where), gpus, cpus=cores, memory=memory)]
 
 
 def _helios(row: Fields, where: str) -> list[Node]:
@@ -79,7 +95,7 @@ def _helios(row: Fields, where: str) -> list[Node]:
 
 def _philly(row: Fields, where: str) -> list[Node]:
     gpus = _count(row, "number of GPUs", where, MOST_OF_NODE)
-    return [Node(row["single GPU mem"], gpus)] if gpus else []
+    return [Node(_type(row, "single GPU mem", where), gpus)] if gpus else []
 
 
 _LISTS: Sequence[tuple[str, tuple[str, ...], Callable[[Fields, str], list[Node]]]] = (

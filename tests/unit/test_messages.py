@@ -229,3 +229,17 @@ def test_messages_far_shorter_than_the_time_by_then_end(tmp_path, size, bytes_, 
 def test_a_shape_has_as_many_links_as_may_be_written_out(tmp_path, text):
     with pytest.raises(InputError, match=r"fabric.yaml: found [0-9,]+ links, expected 200,000 at most"):
         read_fabric(file(tmp_path, text))
+
+
+@pytest.mark.parametrize("kind", ["all-reduce", "reduce-scatter", "all-gather", "all-to-all"])
+def test_a_program_of_too_many_places_is_refused_at_once(tmp_path, kind):
+    text = f"{{collective: {kind}, npus: 2000, chunks: 200000, sends: [{{from: 0, to: 1, chunk: 1}}]}}"
+    with pytest.raises(InputError, match="found 200,000 chunks for 2,000 NPUs, expected 2,000,000 at most, multiplied"):
+        messages(file(tmp_path, text), "1kB", network="Switch(4)@9GB/s")
+
+
+def test_two_sends_have_no_name_in_common(tmp_path):
+    sends = "[{from: 0, to: 1, chunk: 0, id: a}, {from: 1, to: 0, chunk: 1, id: a}]"
+    text = f"{{collective: all-gather, npus: 2, chunks: 2, sends: {sends}}}"
+    with pytest.raises(InputError, match="send 2 'a' of chunk 1 from 1 to 0: found a second send of this name"):
+        messages(file(tmp_path, text), "1kB", network="Switch(2)@9GB/s")

@@ -203,8 +203,8 @@ class Application:
         rows = self.placements.get(split)
         if rows is not None and rows[0, 0] <= local <= rows[-1, 0]:
             return (float(np.interp(local, rows[:, 0], rows[:, 1])), float(np.interp(local, rows[:, 0], rows[:, 2])))
-        if rows is None:
-            times = self._surface and self._surface.at(min(len(split), MOST_NODES), sum(split), local)
+        if rows is None and self._surface is not None:
+            times = self._surface.at(min(len(split), MOST_NODES), sum(split), local)
             if times is not None:
                 return times
         raise RunError(f"{self.name} was not measured with {local} samples of a GPU on nodes with {split} GPUs")

@@ -15,6 +15,8 @@ from simcore.models.network.collectives import Collective
 
 MOST_SENDS = 200_000
 """Sends of a program: beyond that it takes minutes."""
+MOST_PLACES = 2_000_000
+"""NPUs x chunks of a buffer: what is followed of who holds what."""
 
 
 @dataclass(frozen=True)
@@ -158,12 +160,19 @@ def _check_numbers(program: Program, place: str) -> None:
     if program.npus < 2 or program.chunks < program.npus or program.chunks % program.npus:
         found = f"{program.chunks} chunks for {program.npus} NPUs"
         raise InputError(place, found, "at least two NPUs, and as many chunks for each", "Give a multiple.")
+    if program.npus * program.chunks > MOST_PLACES:
+        found = f"{program.chunks:,} chunks for {program.npus:,} NPUs"
+        raise InputError(place, found, f"{MOST_PLACES:,} at most, multiplied", "Give fewer chunks.")
     if len(program.sends) > MOST_SENDS:
         raise InputError(
             place, f"{len(program.sends):,} sends", f"{MOST_SENDS:,} at most", "Send several chunks at once."
         )
+    names = set[str]()
     for index, send in enumerate(program.sends):
         where = f"{place}, {said(program, index)}"
+        if send.name in names:
+            raise InputError(where, "a second send of this name", "each name once", "Rename one.")
+        names |= {send.name} - {""}
         for npu in (send.source, send.target):
             if not 0 <= npu < program.npus:
                 raise InputError(where, f"NPU {npu}", f"0 to {program.npus - 1}", "NPUs are counted from 0.")
