@@ -233,7 +233,7 @@ def show_times_by_logarithm(axes: Axes, shortest: float, longest: float, label: 
     axes.xaxis.set_major_locator(FixedLocator([at for at, _ in ticks]))
     axes.xaxis.set_major_formatter(FixedFormatter([text for _, text in ticks]))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel(label)
+    axes.set_xlabel(f"{label}, logarithmic")
 
 
 def show_times_by_tens(axes: Axes, which: Literal["x", "y"], longest: float, label: str) -> TimeUnit:
@@ -250,7 +250,7 @@ def show_times_by_tens(axes: Axes, which: Literal["x", "y"], longest: float, lab
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < _DECADES * low else (1,)))
     axis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{float(f'{seconds / unit.seconds:.6g}'):,g}"))
     axis.set_minor_locator(NullLocator())
-    axis.set_label_text(f"{label} [{unit.name}]")
+    axis.set_label_text(f"{label}, logarithmic [{unit.name}]")
     return unit
 
 

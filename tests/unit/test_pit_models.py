@@ -84,6 +84,8 @@ def test_a_figure_has_its_tables_and_says_what_is_missing(target):
     assert result.report()
     (figure,) = result.figures().values()
     assert len(figure.axes[0].patches) == 3 - (row["library_seconds"] is None)
+    assert figure.axes[0].get_xscale() == "linear"
+    assert figure.axes[0].get_xlim()[0] == 0.0  # where bars begin
 
 
 def test_other_devices_are_predicted_beside():

@@ -85,20 +85,20 @@ def test_a_caption_is_taken_as_it_is_and_fits(tmp_path):
     assert any("$\\frac$" in text for text in texts(figure))
 
 
-def test_the_legend_of_measured_kernels_shows_the_bars_it_names():
-    """BSR did not run in the first panel; its entry still looks like its bars."""
+def test_the_legend_of_measured_kernels_shows_the_points_it_names():
+    """BSR did not run in the first panel; its entry still looks like its points."""
     from simcore.studies.evaluate import figures_pit as pit
 
     rows = [("1x1", 0.5, "pit", 1e-3), ("1x1", 0.5, "csr", 2e-3)]
     rows += [("16x16", 0.5, way, seconds) for way, seconds in (("pit", 1e-3), ("csr", 2e-3), ("bsr", 3e-3))]
     figure = pit.draw("fig17", {"points": Table(["granularity", "sparsity", "way", "seconds"], rows)})
-    bars = figure.axes[1].patches
     entries = dict(
-        zip((text.get_text() for text in figure.legends[0].texts), figure.legends[0].get_patches(), strict=True)
+        zip((text.get_text() for text in figure.legends[0].texts), figure.legends[0].get_lines(), strict=True)
     )
     assert list(entries) == ["pit", "csr", "bsr"]
-    for bar, entry in zip(bars, entries.values(), strict=True):
-        assert (bar.get_facecolor(), bar.get_hatch()) == (entry.get_facecolor(), entry.get_hatch())
+    for points, entry in zip(figure.axes[1].lines, entries.values(), strict=True):
+        assert (points.get_color(), points.get_marker()) == (entry.get_color(), entry.get_marker())
+    assert len({entry.get_marker() for entry in entries.values()}) == 3
 
 
 def test_the_legend_of_a_pipelines_iteration_is_not_cut_off():

@@ -159,7 +159,7 @@ def test_collectives_are_judged_the_same_way(monkeypatch, tmp_path):
     ((key, errors),) = found.groups
     assert key == ("nccl-tests", "a100", "float", "all_reduce")
     assert (errors.rows, errors.mape, errors.noise) == (2, pytest.approx(0.1), pytest.approx(1 / 11))
-    assert found.figures()["scatter"].axes[0].get_xlabel() == "measured [us]"
+    assert found.figures()["scatter"].axes[0].get_xlabel() == "measured, logarithmic [us]"
 
 
 def test_without_a_file_the_rows_that_ship_are_taken(monkeypatch, predicting, file, tmp_path):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import TYPE_CHECKING
 
-from simcore.plots import Mark, kernel_marks, new_figure, show_times_by_tens
+from simcore.plots import kernel_marks, new_figure, show_times_by_tens
 from simcore.results import Row, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# what is one subplot, and what is one group of bars in it
+# what is one subplot, and what is one group of points in it
 _KEYS = {
     "fig15": ("granularity", "sparsity"),
     "fig16": (None, "sparsity"),
@@ -26,9 +27,11 @@ _FAMILIES = {
     "total": "PIT with index",
 }  # fmt: skip
 
+_SHAPES = "osD^vPX*<>"
+
 
 def draw(name: str, tables: Mapping[str, Table]) -> Figure:
-    """Draw one figure: time on a logarithmic axis, a bar for each way.
+    """Draw one figure: time on a logarithmic axis, where no bar can begin at 0, and so a point for each way.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ def draw(name: str, tables: Mapping[str, Table]) -> Figure:
     tables : mapping of str to Table
         Those of `simcore.studies.evaluate.pit.PitEvaluation`.
     """
-    from matplotlib.patches import Patch
+    from matplotlib.lines import Line2D
 
     panel, group = _KEYS[name]
     rows: list[Row] = [dict(row) for row in tables["points"]]
@@ -46,20 +49,21 @@ def draw(name: str, tables: Mapping[str, Table]) -> Figure:
     elif name == "sequence":
         rows = _with_index(rows)
     panels = list(dict.fromkeys(row[panel] if panel else "" for row in rows))
-    ways = kernel_marks(row["way"] for row in rows)
+    looks = kernel_marks(row["way"] for row in rows)
+    ways = {way: (look.colour, shape) for (way, look), shape in zip(looks.items(), cycle(_SHAPES), strict=False)}
     figure = new_figure(3.2 * len(panels) + 1.0, 3.0)
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, key in zip(grid, panels, strict=True):
-        _bars(axes, [row for row in rows if panel is None or row[panel] == key], group, ways)
+        _points(axes, [row for row in rows if panel is None or row[panel] == key], group, ways)
         axes.set_title(f"{panel} {key}" if panel else "")
         axes.set_xlabel(_LABELS.get(group, group))
     seconds = [row["seconds"] for row in rows if row["seconds"]]
     grid[0].set_yscale("log")
-    grid[0].set_ylim(bottom=min(seconds) / 2)
+    grid[0].set_ylim(min(seconds) / 2, 2 * max(seconds))
     show_times_by_tens(grid[0], "y", max(seconds), "time")
-    # not the bars of one panel: a way that did not run there has none
+    # not the points of one panel: a way that did not run there has none
     handles = [
-        Patch(label=way, facecolor=look.colour, hatch=look.hatch, edgecolor="white") for way, look in ways.items()
+        Line2D([], [], color=colour, marker=shape, ls="none", label=way) for way, (colour, shape) in ways.items()
     ]
     columns = min(len(ways), 2 * len(panels))  # as many as fit over so wide a figure
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False)
@@ -87,12 +91,13 @@ def _with_index(points: list[Row]) -> list[Row]:
     ]
 
 
-def _bars(axes: Axes, rows: list[Row], group: str, ways: Mapping[str, Mark]) -> None:
+def _points(axes: Axes, rows: list[Row], group: str, ways: Mapping[str, tuple[str, str]]) -> None:
     groups = list(dict.fromkeys(row[group] for row in rows))
     width = 0.8 / len(ways)
-    for number, (way, look) in enumerate(ways.items()):
+    for number, (way, (colour, shape)) in enumerate(ways.items()):
         seconds = {row[group]: row["seconds"] for row in rows if row["way"] == way}
         at = [index + (number - (len(ways) - 1) / 2) * width for index, key in enumerate(groups) if seconds.get(key)]
         heights = [seconds[key] for key in groups if seconds.get(key)]
-        axes.bar(at, heights, width, color=look.colour, hatch=look.hatch, edgecolor="white")
+        axes.plot(at, heights, shape, color=colour, markersize=5)
+    axes.set_xlim(-0.5, len(groups) - 0.5)
     axes.set_xticks(range(len(groups)), [f"{key:.3g}" if isinstance(key, float) else str(key) for key in groups])

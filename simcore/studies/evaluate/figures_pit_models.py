@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simcore.plots import kernel_marks, new_figure, show_times_by_tens
+from simcore.plots import kernel_marks, new_figure, show_times
 from simcore.results import Table
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ BARS = {"dense": "dense", "library_seconds": "library, conversion left out", "to
 
 
 def draw(summary: Table) -> Figure:
-    """Draw the time of one pass on a logarithmic axis.
+    """Draw the time of one pass as bars that begin at 0.
 
     Parameters
     ----------
@@ -36,8 +36,6 @@ def draw(summary: Table) -> Figure:
     axes.invert_yaxis()
     known = [row[column] for row in rows for column in BARS if row[column]]
     if known:
-        axes.set_xscale("log")
-        axes.set_xlim(left=min(known) / 2)
-        show_times_by_tens(axes, "x", max(known), "time of one pass")
+        show_times(axes, "x", max(known), "time of one pass")
     figure.legend(loc="outside upper center", ncols=len(BARS), frameon=False)
     return figure

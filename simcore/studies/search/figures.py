@@ -34,8 +34,8 @@ def draw(result: SearchOutcome) -> Figure:
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.set_major_formatter("{x:g}")
             axis.set_minor_formatter("")
-        axes.set_xlabel("memory of the worst GPU [GiB]")
-        axes.set_ylabel("iteration [s]")
+        axes.set_xlabel("memory of the worst GPU, logarithmic [GiB]")
+        axes.set_ylabel("iteration, logarithmic [s]")
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
         said = "no layout fits" if best is None else f"best: {degrees(best.layout)}; {details(best.layout)}"
         caption(figure, f"{result.name} on {result.gpus} x {result.device}: {said}")
