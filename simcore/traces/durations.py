@@ -224,6 +224,6 @@ def with_types(trace: Trace, cluster: Cluster) -> Trace:
         else:
             row = int(np.flatnonzero(trace.class_index == index)[0])
             listed = ", ".join(gpu for gpu in cluster.types if gpu in types)
-            remedy = "Add a column gpu_type to the trace."
+            remedy = "Say it in a column gpu_type, or in what the trace's format calls it."
             raise InputError(f"{trace.place(row)}, field 'gpu_type'", "no type", f"one of {listed}", remedy)
     return replace(trace, classes=tuple(classes))

@@ -101,6 +101,17 @@ def test_a_gang_that_never_fits(capsys, folder, policy):
     assert f"under {policy}, expected at most the 32 of cluster 'sc23'. It can never start." in text
 
 
+def test_a_gang_that_never_fits_is_named_by_the_column_of_its_file(capsys, folder):
+    (folder / "t.csv").write_text("name,submit_s,duration_s,gpus,gpu_type\na,0,60,33,v100\n")
+    assert "field 'gpus': found a job that needs 33 v100" in refused(capsys, folder, "trace", "t.csv")
+
+
+def test_model_chunks_that_do_not_divide_the_blocks_are_refused_as_a_product(capsys, folder):
+    text = refused(capsys, folder, "train", "4D", "325", "1T", "--stages", "2", "--vp", "2")
+    assert "found 2 stages x 2 model chunks = 4, expected a product that divides the 2 blocks" in text
+    assert "Choose stages and --vp whose product is one of 1, 2." in text
+
+
 @pytest.mark.parametrize("policy", ["easyscale-homo", "easyscale-heter"])
 def test_an_elastic_job_without_any_gpu_of_its_type(capsys, folder, policy):
     (folder / "t.csv").write_text(HEADER + "a,0,bert,33,8,320,no,v100\n")

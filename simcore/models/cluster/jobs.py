@@ -122,6 +122,20 @@ class Trace:
         return f"{self.name}{line}, job '{self.names[row]}'"
 
     @property
+    def gang_column(self) -> str:
+        """Return the column that says how many GPUs a job takes at once, for messages.
+
+        Examples
+        --------
+        >>> job = JobClass("bert", 8, 4, True, "v100")
+        >>> build_trace("one", ["a"], [0.0], [64.0], [job]).gang_column
+        'max_parallelism'
+        >>> build_trace("one", ["a"], [0.0], [64.0], [job], counted_in=WorkUnit.GANG_SECONDS).gang_column
+        'gpus'
+        """
+        return "gpus" if self.counted_in is WorkUnit.GANG_SECONDS else "max_parallelism"
+
+    @property
     def origin(self) -> float:
         """From when times of results are averaged and drawn: 0, or the first submission of a trace of durations [s]."""
         return float(self.submit.min()) if self.by_submission else 0.0

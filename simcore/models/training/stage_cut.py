@@ -40,9 +40,11 @@ def stage_layers(workload: Workload, stages: int, uneven: Sequence[int] = (), ch
         ends = list(accumulate(uneven))
         return [range(ranges[end - n].start, ranges[end - 1].stop) for end, n in zip(ends, uneven, strict=True)]
     if len(ranges) % stages:
-        expected = f"a number of stages that divides the {len(ranges)} blocks of workload '{workload.name}'"
+        counted = "a number of stages" if chunks == 1 else "a product"
+        expected = f"{counted} that divides the {len(ranges)} blocks of workload '{workload.name}'"
         fits = ", ".join(str(each) for each in range(1, len(ranges) + 1) if len(ranges) % each == 0)
-        remedy = f"Choose one of {fits}"
+        choice = "" if chunks == 1 else f"stages and {field('vp')} whose product is "
+        remedy = f"Choose {choice}one of {fits}"
         if len(ranges) == 2:
             remedy += (
                 ". The zoo's workloads hold two blocks of their model, as published; for more stages copy the entry to "

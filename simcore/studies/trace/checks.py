@@ -158,7 +158,7 @@ def _check_class(
             fits.check(trace, row, job, cluster)
         found = policy.refuses(job, cluster, step_times, rules)
         if found is not None:
-            place = f"{trace.place(row)}, field 'max_parallelism'"
+            place = f"{trace.place(row)}, field '{trace.gang_column}'"
             raise InputError(place, found, f"fewer, under {name}", "Make the job smaller, or the cluster simpler.")
 
 
@@ -246,7 +246,7 @@ def _check_step_times(
 def _check_fit(trace: Trace, row: int, job: JobClass, cluster: Cluster, name: str, policy: Policy) -> None:
     there = cluster.counts[cluster.types.index(job.gpu_type)]
     if policy.gang:
-        needed, field = job.max_parallelism, "max_parallelism"
+        needed, field = job.max_parallelism, trace.gang_column
     else:
         there = cluster.gpus if job.heterogeneous and policy.all_types else there
         needed, field = 1, "gpu_type"
