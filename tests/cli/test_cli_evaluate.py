@@ -73,7 +73,7 @@ def test_columns_that_do_not_fit_are_set_below_the_others(monkeypatch):
     [
         ([], "For example: simcore evaluate network-fig12 --small.\n"),
         (["fig12"], "Did you mean 'network-fig12' or 'pit-fig12' or 'easyscale-fig12'?\n"),
-        (["fig15"], "Did you mean 'network-fig15' or 'pit-fig15'?\n"),
+        (["fig15"], "Did you mean 'network-fig15' or 'pit-fig15' or 'easyscale-fig15'?\n"),
         (["netwrk-fig14"], "Did you mean 'network-fig14'?\n"),
         (
             ["network-fig12", "17B"],

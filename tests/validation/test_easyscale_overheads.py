@@ -1,11 +1,14 @@
-"""Figures 10 to 13 of EasyScale: published numbers, and what the model makes of them."""
+"""Figures 9 to 15 of EasyScale: published numbers, what the model makes of them, and what runs give."""
 
 import csv
 import json
 
 import pytest
+from simcore import trace
+from simcore.errors import InputError
 from simcore.models.cluster.overheads import packed_memory, step_seconds
 from simcore.readers.overheads import read_overheads
+from simcore.real.elastic.setting import other_kernels
 from simcore.studies.evaluate.run import evaluate
 
 from tests.cli.commands import printed
@@ -91,3 +94,36 @@ def test_the_command_draws_and_prints(tmp_path):
     assert (tmp_path / "o" / "result.svg").exists()
     for target in ("fig11", "fig12", "fig13"):
         assert list(evaluate(f"easyscale-{target}").figures()) == ["result"]
+
+
+def test_the_trace_experiment_is_that_of_the_trace_study():
+    table = evaluate("easyscale-fig14").tables()["fig14"]
+    for overheads, column in (("none", "mean_jct"), ("published", "mean_jct_with_costs")):
+        made = trace(overheads=overheads).table
+        assert made.column("policy") == table.column("policy")
+        assert made.column("mean_jct_s") == pytest.approx(table.column(column), rel=1e-12)
+        assert made.column("makespan_s") == table.column(column.replace("mean_jct", "makespan"))
+    assert table.column("reference_mean_jct") == [8905.0, None, 1070.5, 676.7]
+
+
+def test_allocated_gpus_are_those_of_the_trace_study():
+    data = evaluate("easyscale-fig15").tables()
+    mean = dict(zip(*(trace().table.column(name) for name in ("policy", "mean_allocated_gpus")), strict=True))
+    assert {row["policy"]: row["mean_gpus"] for row in data["fig15"]} == pytest.approx(
+        {policy: mean[policy] for policy in ("easyscale-homo", "easyscale-heter")}
+    )
+    with pytest.raises(InputError, match="it has one size"):
+        evaluate("easyscale-fig14", small=True)
+
+
+def test_losses_of_figure_9_are_equal_where_they_should_be():
+    pytest.importorskip("torch")
+    result = evaluate("easyscale-fig9", small=True)
+    equal = {(row["level"], row["stage"]): row["losses_equal"] for row in result.tables()["fig9"]}
+    first, second, other = "4x1", "2x2", "1x2+2x1@alt"
+    if not other_kernels():
+        pytest.skip("the CPU has no AVX2, and with it no second kernel set")
+    assert [equal["D1", stage] for stage in (first, second, other)] == [True, True, False]
+    assert [equal["D2", stage] for stage in (first, second, other)] == [True, True, True]
+    assert equal["D0", first]
+    assert len(result.tables()["points"]) == 60

@@ -21,6 +21,7 @@ def draw(result: ElasticOutcome) -> Figure:
         axes = figure.subplots()
         last = [row[-1] for row in result.differences]
         axes.plot(range(len(last)), last, color=COLOURS[5], lw=1.0)
+        axes.margins(y=0.3)  # so that no peak reaches the names of stages
         for number, stage in enumerate(result.stages):
             start = number * request.batches
             axes.axvline(start, color=COLOURS[0], lw=0.6, ls=":")

@@ -24,6 +24,9 @@ REFERENCE = "easyscale"
 FITTED = (2, 3, 4)
 """Workers whose rows Figure 10's constants are fitted to."""
 
+POINTS = "points"
+"""Table of what a figure's lines are drawn through: too long to be printed."""
+
 Made = tuple[dict[str, Table], list[str]]
 
 
@@ -33,7 +36,7 @@ class EasyScaleEvaluation(Evaluation):
     def report(self) -> Sequence[Block]:
         """Return the tables as they are, and how they were made."""
         blocks: list[Block] = [Headline(self.title)]
-        for table in self.data.values():
+        for table in (table for name, table in self.data.items() if name != POINTS):
             texts = [isinstance(table[0][name], str) for name in table.columns]
             names = [name.replace("_", " ") + _unit(table, name) for name in table.columns]
             columns = [Column(name, left=text) for name, text in zip(names, texts, strict=True)]
@@ -59,7 +62,9 @@ def _cell(value: object, unit: str | None) -> str:
         return "yes" if value else "no"
     if not isinstance(value, float):
         return str(value)
-    return f"{value / 2**20:,.2f}" if unit == "B" else f"{value:.4f}"
+    if unit == "B":
+        return f"{value / 2**20:,.2f}"
+    return f"{value:.4f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.2e}"
 
 
 def evaluate(request: EvaluateRequest) -> EasyScaleEvaluation:

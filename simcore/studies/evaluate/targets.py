@@ -113,7 +113,19 @@ EASYSCALE = Family(
     (),
     "the overheads of EasyScale",
 )
-FAMILIES = (NETWORK, PIT, PIT_MODELS, MEGATRON, SLAPO, EASYSCALE)
+EASYSCALE_RUNS = Family(
+    "easyscale",
+    "simcore.studies.evaluate.easyscale_runs",
+    {
+        "easyscale-fig9": "Losses of elastic training minus those of DistributedDataParallel, by level of determinism",
+        "easyscale-fig14": "Mean JCT and makespan of the trace, published and ours, without costs and with them",
+        "easyscale-fig15": "Allocated GPUs of the trace over time, without what elastic workers cost and with it",
+    },
+    (),
+    (),
+    "the runs of EasyScale",
+)
+FAMILIES = (NETWORK, PIT, PIT_MODELS, MEGATRON, SLAPO, EASYSCALE_RUNS, EASYSCALE)
 
 TARGETS: Mapping[str, Family] = {target: family for family in FAMILIES for target in family.titles}
 """All targets."""
