@@ -117,7 +117,9 @@ def _validation(file: InputFile) -> Validation:
     progress, iteration, _, sqr, var = _table(file, VALIDATION).T
     if (np.diff(progress, prepend=0.0) <= 0).any():
         raise InputError(
-            f"{file.name}, field 'progress'", "progress that stands still or goes back", "more in each row"
+            f"{file.name}, field 'progress'",
+            "progress that stands still or goes back",
+            "more than 0 in the first row, and more in each row",
         )
     if (sqr + var <= 0).any():
         raise InputError(f"{file.name}, fields 'grad_sqr' and 'grad_var'", "an epoch with 0 for both", "one above 0")
