@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from simcore.studies.schedule import ScheduleRequest, ScheduleResult, schedule
     from simcore.studies.search import SearchRequest, SearchResult, search
     from simcore.studies.share import ShareRequest, ShareResult, share
+    from simcore.studies.sparse import SparseRequest, SparseResult, sparse
     from simcore.studies.trace import TraceRequest, TraceResult, trace
     from simcore.studies.trace.sweep import TraceSweepRequest, TraceSweepResult, trace_sweep
     from simcore.studies.train import TrainRequest, TrainResult, train
@@ -56,6 +57,8 @@ __getattr__, __dir__ = attach(
         "SearchResult": "simcore.studies.search",
         "ShareRequest": "simcore.studies.share",
         "ShareResult": "simcore.studies.share",
+        "SparseRequest": "simcore.studies.sparse",
+        "SparseResult": "simcore.studies.sparse",
         "SweepRequest": "simcore.studies.iteration.sweep",
         "SweepResult": "simcore.studies.iteration.sweep",
         "TraceRequest": "simcore.studies.trace",
@@ -85,6 +88,7 @@ __getattr__, __dir__ = attach(
         "search": "simcore.studies.search",
         "share": "simcore.studies.share",
         "simulate": "simcore.models.network.sharing.jobs",
+        "sparse": "simcore.studies.sparse",
         "sweep": "simcore.studies.iteration.sweep",
         "trace": "simcore.studies.trace",
         "trace_sweep": "simcore.studies.trace.sweep",
@@ -120,6 +124,8 @@ __all__ = [
     "SearchResult",
     "ShareRequest",
     "ShareResult",
+    "SparseRequest",
+    "SparseResult",
     "SweepRequest",
     "SweepResult",
     "TraceRequest",
@@ -150,6 +156,7 @@ __all__ = [
     "search",
     "share",
     "simulate",
+    "sparse",
     "sweep",
     "trace",
     "trace_sweep",

@@ -41,6 +41,7 @@ COMMANDS = {
     "search": ("simcore.cli.search", "Find the fastest layout of a model's training on GPUs that fits."),
     "schedule": ("simcore.cli.schedule", "Predict what each step of a training schedule changes."),
     "verify": ("simcore.cli.verify", "Hold a torch module after a training schedule against the module itself."),
+    "sparse": ("simcore.cli.sparse", "Find where a torch module is sparse, and what PIT's kernels save there."),
     "elastic": ("simcore.cli.elastic", "Train a real model on processes that change, and compare it bit for bit."),
     "tune": (
         "simcore.cli.tune",

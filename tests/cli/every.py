@@ -46,6 +46,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "verify": (
         "verify", "gpt", "--steps", "sdpa", "--blocks", "2", "--sequence", "6", "--batch", "4", "--precision", "fp32",
     ),
+    "sparse": ("sparse", "sparse_module.py:build", "--example", "64x32", "--repeats", "3"),
     "elastic run": ("elastic", "run", "mlp", "--workers", "1", "--stages", "1x1", "--batches", "1"),
     "tune": ("tune", "opt-350m", *GPUS, "--sequence", "1024", "--space", "few.yaml"),
     "rates": ("rates", "--profile", "t4", "--model", "bert-base", "--batch", "4,8"),
@@ -54,7 +55,7 @@ RUNS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """A run of each command, in a folder with the files of `write_inputs`."""
 
-NEEDS_TORCH = ("verify", "elastic run")
+NEEDS_TORCH = ("verify", "sparse", "elastic run")
 
 JOBS = """name,submit_s,duration_s,gpus,vc,user
 a,1000,3600,1,x,ann
@@ -68,6 +69,17 @@ TWO = """jobs:
 """
 SPACE = "batch: [8, 16]\nratio: [0, 1]\nparallel: [zero3]\nkernels: [sdpa]\n"
 
+MODULE = """from torch import nn
+
+def build():
+    made = nn.Sequential(nn.Linear(32, 128), nn.ReLU(), nn.Linear(128, 32))
+    nn.init.constant_(made[0].bias[8:], -9.0)  # most neurons never fire
+    return made
+
+def dense():
+    return nn.Sequential(nn.Linear(32, 32), nn.GELU())
+"""
+
 
 def write_inputs(folder: Path) -> None:
     """Write the files that `RUNS` reads; those of a page of the documentation among them."""
@@ -76,7 +88,7 @@ def write_inputs(folder: Path) -> None:
     texts["table.csv"] = "\n".join([test_measurements.HEADER, *test_measurements.ROWS]) + "\n"
     rows = test_collective_tables.rows(device="a100_80gb")
     texts["collectives.csv"] = "\n".join([test_collective_tables.HEADER, *rows]) + "\n"
-    texts |= {"jobs.csv": JOBS, "nodes.yaml": NODES, "few.yaml": SPACE, "two.yaml": TWO}
+    texts |= {"jobs.csv": JOBS, "nodes.yaml": NODES, "few.yaml": SPACE, "two.yaml": TWO, "sparse_module.py": MODULE}
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     test_derived.write(folder)

@@ -153,6 +153,7 @@ OF_TORCH = {
     "simcore.real.schedule.traced",
     "simcore.real.sparse.attention",
     "simcore.real.sparse.choice",
+    "simcore.real.sparse.found",
     "simcore.real.sparse.functions",
     "simcore.real.sparse.libraries",
     "simcore.real.sparse.measure",
@@ -223,7 +224,7 @@ def test_modules_are_short_and_say_what_they_are(path):
 def test_the_public_surface():
     verbs = [
         "collective", "evaluate", "iteration", "memory", "messages", "model", "optimize", "rates", "schedule", "search",
-        "share", "sweep", "trace", "train", "tune", "validate", "verify", "workload",
+        "share", "sparse", "sweep", "trace", "train", "tune", "validate", "verify", "workload",
     ]  # fmt: skip
     results = ["Evaluation", *(f"{verb.title()}Result" for verb in verbs if verb != "evaluate")]
     requests = [f"{verb.title()}Request" for verb in verbs]

@@ -61,7 +61,7 @@ def built(case: Case) -> Built:
     """
     torch.manual_seed(case.seed)
     if isinstance(case.model, str):
-        own = _own(case.model, case.example).to(torch.float64, "cpu")
+        own = own_module(case.model, case.example).to(torch.float64, "cpu")
         _check_samples(own, case.ways.data)
         return own
     make = _images if isinstance(case.model, WideSizes) else _language
@@ -119,8 +119,14 @@ def _language(case: Case) -> Built:
     return Built(module, tuple(inputs))
 
 
-def _own(spec: str, example: str) -> Built:
-    """Return a user's module, with the inputs that its function returns or random ones of given shapes."""
+def own_module(spec: str, example: str) -> Built:
+    """Return a user's module, with the inputs that its function returns or random ones of given shapes.
+
+    Raises
+    ------
+    InputError
+        If it gives no module, or no inputs where no shapes are given.
+    """
     made = deepcopy(made_by(spec, field("model"))())
     if example:
         module, given = made[0] if isinstance(made, Sequence) else made, parse_example(example)

@@ -1,0 +1,192 @@
+"""Where a module is dynamically sparse, and what PIT's kernels save there: each operator is timed by itself.
+
+A module runs once on its example. Each operator with a sparse operand is kept with its operands, then timed dense and
+by PIT on these, index included.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from simcore.calibrate.measure.timing import time_callable
+from simcore.errors import InputError
+from simcore.models.compute.profile import NOISY, Sample
+from simcore.real.sparse.choice import Chooser, by_profile, least_covered
+from simcore.real.sparse.measure import Clocked
+from simcore.real.sparse.operators import Operators, Stopwatch
+from simcore.real.sparse.pit import PitOperators, Site
+
+Told = Callable[[str, int, int], None]
+"""Called with what is counted, how many are done, and how many there are."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A sparse operator of a module, as it was on the example.
+
+    Attributes
+    ----------
+    module : str
+        Path of the module that calls it; empty for the whole.
+    site : Site
+        The operator, its sparse operand, and the kernel with its reason.
+    dense, pit, index : float
+        One call dense and by PIT, the index in it [s], and the index alone [s].
+    spread : float
+        Interquartile range over median, the larger of the two.
+    """
+
+    module: str
+    site: Site
+    dense: float
+    pit: float
+    index: float
+    spread: float
+
+    @property
+    def gain(self) -> float:
+        """How many times as fast as dense, index included."""
+        return self.dense / self.pit
+
+    @property
+    def noisy(self) -> bool:
+        """Whether times spread too much to be believed."""
+        return self.spread > NOISY
+
+
+class _Recorder(PitOperators):
+    """Notes the operands of each sparse operator, and the module that calls it."""
+
+    def __init__(self, choose: Chooser, where: Callable[[], str]) -> None:
+        super().__init__({}, choose)
+        self._where = where
+        self.calls: dict[tuple[str, int], tuple[str, tuple[Any, ...]]] = {}
+
+    def linear(self, *args: Any, **named: Any) -> Tensor:
+        """Note a linear layer."""
+        return self._noted("linear", (*args, *named.values()), super().linear)
+
+    def product(self, *args: Any) -> Tensor:
+        """Note a product."""
+        return self._noted("product", args, super().product)
+
+    def attention(self, *args: Any) -> Tensor:
+        """Note an attention."""
+        return self._noted("attention", args, super().attention)
+
+    def tokenwise(self, *args: Any) -> Tensor:
+        """Note a function of rows."""
+        return self._noted("tokenwise", args, super().tokenwise)
+
+    def routed(self, *args: Any) -> Tensor:
+        """Note rows that are sent to experts."""
+        return self._noted("routed", args, super().routed)
+
+    def _noted(self, kind: str, args: tuple[Any, ...], run: Callable[..., Tensor]) -> Tensor:
+        key = kind, self._counts.get(kind, 0)
+        made = run(*args)
+        if key in self.sites and self.sites[key].sparse:
+            self.calls[key] = self._where(), args
+        return made
+
+
+def find_sparse(
+    module: nn.Module, given: tuple[Tensor, ...], clocked: Clocked, dtype: str, told: Told = lambda *_: None
+) -> tuple[Found, ...]:
+    """Find the sparse operators of a module, and time each dense and by PIT.
+
+    Parameters
+    ----------
+    module : Module
+        Any torch module.
+    given : tuple of Tensor
+        Its inputs.
+    clocked : Clocked
+        How to time, and by which profile kernels are chosen.
+    dtype : str
+        Number format of its products.
+    told : callable
+        See `Told`.
+
+    Returns
+    -------
+    tuple of Found
+        In the order in which they run; empty where none is sparse.
+    """
+    choose = by_profile(clocked.profile) if clocked.profile else least_covered
+    with _paths(module) as where, torch.no_grad():
+        recorder = _Recorder(choose, where)
+        with recorder:
+            module(*given)
+    found = []
+    for done, ((kind, number), (path, args)) in enumerate(recorder.calls.items()):
+        told("sparse operators", done, len(recorder.calls))
+        found.append(_timed(kind, recorder.sites[kind, number], path, args, choose, clocked, dtype))
+    told("sparse operators", len(found), len(found))
+    return tuple(found)
+
+
+def number_format(module: nn.Module, name: str, place: str) -> str:
+    """Return the number format of a module's parameters.
+
+    Raises
+    ------
+    InputError
+        If PIT's kernels have none of it.
+    """
+    known = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
+    first = next((one for one in module.parameters() if one.is_floating_point()), None)
+    if first is None or first.dtype not in known:
+        found = f"'{name}' with parameters of {'no numbers' if first is None else first.dtype}"
+        raise InputError(place, found, "float32, float16 or bfloat16", "Convert it: module.float().")
+    return known[first.dtype]
+
+
+@contextmanager
+def _paths(module: nn.Module) -> Iterator[Callable[[], str]]:
+    """Yield what tells which module runs, innermost first."""
+    stack = [""]
+    hooks = []
+    for name, part in module.named_modules():
+        hooks.append(part.register_forward_pre_hook(lambda *_, name=name: stack.append(name)))
+        hooks.append(part.register_forward_hook(lambda *_: stack.pop() and None))
+    try:
+        yield lambda: stack[-1]
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _timed(
+    kind: str, site: Site, path: str, args: tuple[Any, ...], choose: Chooser, clocked: Clocked, dtype: str
+) -> Found:
+    """Time one operator on its own operands."""
+    stopwatch = Stopwatch(clocked.device)
+    apart: list[float] = []
+
+    def dense() -> Any:
+        with torch.no_grad():
+            return getattr(Operators(stopwatch), kind)(*args)
+
+    def pit() -> Any:
+        with torch.no_grad():
+            made = getattr(PitOperators({(kind, 0): site}, choose, stopwatch), kind)(*args)
+        apart.append(stopwatch.read())
+        return made
+
+    def timed(run: Callable[[], Any]) -> Sample:
+        return time_callable(
+            lambda _: (), run, device=clocked.device, dtype=dtype, repeats=clocked.repeats, budget=clocked.budget,
+            rotate=1,
+        )  # fmt: skip
+
+    slow, fast = timed(dense), timed(pit)
+    index = statistics.median(apart[-fast.repeats :])
+    return Found(path, site, slow.seconds, fast.seconds, index, max(slow.spread, fast.spread))
