@@ -32,5 +32,5 @@ def draw(table: Table) -> Figure:
     axes.invert_yaxis()
     axes.set_xlim(0, 1.05 * longest)
     show_times(axes, "x", longest, "time of one call")
-    axes.legend(frameon=False, loc="lower right")
+    figure.legend(frameon=False, loc="outside upper center", ncols=2)
     return figure
