@@ -55,6 +55,11 @@ class FabricLink:
     cost: int = 1
 
 
+def both_ways(start: Node, end: Node, bandwidth: float, latency: float, cost: int = 1) -> tuple[FabricLink, FabricLink]:
+    """Return a link and the one back."""
+    return FabricLink(start, end, bandwidth, latency, cost), FabricLink(end, start, bandwidth, latency, cost)
+
+
 @dataclass(frozen=True)
 class Route:
     """How a message gets from one NPU to another.

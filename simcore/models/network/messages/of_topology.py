@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simcore.models.network.graph import Node, link_graph
-from simcore.models.network.messages.fabric import Fabric, FabricLink, Routing
+from simcore.models.network.messages.fabric import Fabric, FabricLink, Routing, both_ways
 from simcore.models.network.ports import ports
 from simcore.models.network.topology import Port, Topology, coordinates
 
@@ -58,16 +58,12 @@ def fabric_of(
     return Fabric(topology.name, topology.npus, tuple(links), routing, seed, topology.source)
 
 
-def _both(start: Node, end: Node, bandwidth: float, latency: float) -> list[FabricLink]:
-    return [FabricLink(start, end, bandwidth, latency), FabricLink(end, start, bandwidth, latency)]
-
-
 def _one_switch(topology: Topology, dimension: int, bandwidth: float) -> list[FabricLink]:
     """Return the links of a switch that joins the NPUs of all places in the inner dimensions."""
     links = []
     for npu in range(topology.npus):
         name = _switch(f"{dimension}", topology, npu, range(dimension + 1))
-        links += _both(npu, name, bandwidth, topology.dimensions[dimension].latency)
+        links += both_ways(npu, name, bandwidth, topology.dimensions[dimension].latency)
     return links
 
 
@@ -92,11 +88,11 @@ def _tree(topology: Topology, port: Port, dimensions: Sequence[int], bandwidths:
     links: dict[tuple[Node, Node], FabricLink] = {}
     for npu in range(topology.npus):
         under: Node = f"{port.name}:{npu}"
-        made = _both(npu, under, port.bandwidth, 0.0)
+        made = [*both_ways(npu, under, port.bandwidth, 0.0)]
         npus = 1
         for level, (dimension, joined) in enumerate(levels, 1):
             above = _switch(f"{port.name} level {level}", topology, npu, joined)
-            made += _both(under, above, npus * bandwidths[dimension], topology.dimensions[dimension].latency)
+            made += both_ways(under, above, npus * bandwidths[dimension], topology.dimensions[dimension].latency)
             under, npus = above, _product(topology, joined)
         links |= {(link.start, link.end): link for link in made}
     return list(links.values())

@@ -7,14 +7,10 @@ from itertools import product
 from math import prod
 
 from simcore.models.network.graph import Node
-from simcore.models.network.messages.fabric import Fabric, FabricLink
+from simcore.models.network.messages.fabric import Fabric, FabricLink, both_ways
 
 BETWEEN_GROUPS = 3
 """Cost of a link between groups of a dragonfly: a route over two of them never is the shortest."""
-
-
-def _both(start: Node, end: Node, bandwidth: float, latency: float, cost: int = 1) -> tuple[FabricLink, FabricLink]:
-    return FabricLink(start, end, bandwidth, latency, cost), FabricLink(end, start, bandwidth, latency, cost)
 
 
 def torus(sizes: Sequence[int], wrap: Sequence[bool], bandwidth: float, latency: float) -> Fabric:
@@ -43,7 +39,7 @@ def torus(sizes: Sequence[int], wrap: Sequence[bool], bandwidth: float, latency:
             if size == 1 or (at[d] == size - 1 and not wrap[d]):
                 continue
             there = here + ((at[d] + 1) % size - at[d]) * steps[d]
-            for link in _both(here, there, bandwidth, latency):
+            for link in both_ways(here, there, bandwidth, latency):
                 links.setdefault((link.start, link.end), link)
     kind = "torus" if all(wrap) else "mesh" if not any(wrap) else "torus, partly open"
     return Fabric(f"{kind} {'x'.join(map(str, sizes))}", prod(sizes), tuple(links.values()))
@@ -73,9 +69,9 @@ def fat_tree(
     up = npus * bandwidth / (spines * oversubscription)
     for leaf in range(leaves):
         for npu in range(leaf * npus, (leaf + 1) * npus):
-            links += _both(npu, f"leaf {leaf}", bandwidth, latency)
+            links += both_ways(npu, f"leaf {leaf}", bandwidth, latency)
         for spine in range(spines):
-            links += _both(f"leaf {leaf}", f"spine {spine}", up, latency)
+            links += both_ways(f"leaf {leaf}", f"spine {spine}", up, latency)
     return Fabric(f"fat tree of {leaves} leaves x {npus}", leaves * npus, tuple(links))
 
 
@@ -111,11 +107,11 @@ def rail_optimised(
     """
     links: list[FabricLink] = []
     for node, gpu in product(range(nodes), range(gpus)):
-        links += _both(node * gpus + gpu, f"node {node}", node_bandwidth, latency)
-        links += _both(node * gpus + gpu, f"rail {gpu}", bandwidth, latency)
+        links += both_ways(node * gpus + gpu, f"node {node}", node_bandwidth, latency)
+        links += both_ways(node * gpus + gpu, f"rail {gpu}", bandwidth, latency)
     for rail, spine in product(range(gpus), range(spines)):
         up = nodes * bandwidth / (spines * oversubscription)
-        links += _both(f"rail {rail}", f"spine {spine}", up, latency)
+        links += both_ways(f"rail {rail}", f"spine {spine}", up, latency)
     return Fabric(f"{gpus} rails of {nodes} nodes", nodes * gpus, tuple(links))
 
 
@@ -148,11 +144,11 @@ def dragonfly(
             here = f"router {group}.{router}"
             first = (group * routers + router) * npus
             for npu in range(first, first + npus):
-                links += _both(npu, here, bandwidth, latency)
+                links += both_ways(npu, here, bandwidth, latency)
             for other in range(router + 1, routers):
-                links += _both(here, f"router {group}.{other}", local, latency)
+                links += both_ways(here, f"router {group}.{other}", local, latency)
     for group, other in product(range(groups), repeat=2):
         if group < other:  # the k-th other group is at router k mod routers, on both sides
             ends = f"router {group}.{(other - 1) % routers}", f"router {other}.{group % routers}"
-            links += _both(*ends, between, latency, BETWEEN_GROUPS)
+            links += both_ways(*ends, between, latency, BETWEEN_GROUPS)
     return Fabric(f"dragonfly of {groups} groups x {routers} x {npus}", groups * routers * npus, tuple(links))
