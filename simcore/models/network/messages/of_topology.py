@@ -60,7 +60,7 @@ def fabric_of(
 
 def _one_switch(topology: Topology, dimension: int, bandwidth: float) -> list[FabricLink]:
     """Return the links of a switch that joins the NPUs of all places in the inner dimensions."""
-    links = []
+    links: list[FabricLink] = []
     for npu in range(topology.npus):
         name = _switch(f"{dimension}", topology, npu, range(dimension + 1))
         links += both_ways(npu, name, bandwidth, topology.dimensions[dimension].latency)
