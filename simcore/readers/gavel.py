@@ -48,7 +48,7 @@ def gavel_seconds(file: InputFile) -> dict[Key, float]:
         If the file is no JSON, or not of this form.
     """
     try:
-        types = parse_json(file.text).data
+        types = parse_json(file.text)
     except Broken as broken:
         raise broken.error(str(file.path), "Gavel's throughputs, a JSON file") from None
     expected = 'Gavel\'s throughputs: {GPU type: {"(\'JOB TYPE\', GPUS)": {"null": steps per second}}}'

@@ -138,7 +138,7 @@ def test_progress_shows_the_time_left(capsys):
     [
         ({"suites": ()}, "suites: found none"),
         ({"suites": "gem"}, "suites: found 'gem'.*Did you mean 'gemm'"),
-        ({"limit": 0.0}, "limit: found 0, expected seconds above 0"),
+        ({"limit": 0.0}, "limit: found 0.0, expected a number above 0"),
         ({"device": "tpu"}, "device: found 'tpu'"),
     ],
 )
