@@ -34,6 +34,7 @@ CASES = {
     "profile derive": (RUNS["profile derive"], "kernels"),
     "tune": (RUNS["tune"], "cells"),
     "verify": (RUNS["verify"], "number formats"),
+    "sparse": (RUNS["sparse"], "sparse operators"),
     "elastic run": (RUNS["elastic run"], "stages trained"),
     "workload synthesise": (
         ("workload", "synthesise", "--like", "quoted.csv", "--jobs", "20"), "rows of the trace table",

@@ -6,13 +6,14 @@ pytest.importorskip("torch")
 
 import simcore
 from simcore.errors import InputError
+from simcore.real.sparse.pit import PitOperators
 
 from tests.cli.every import MODULE
 
 MORE = """
 import torch
 from torch import nn
-from simcore.real.sparse import routed
+from simcore.real.sparse import routed, tokenwise
 
 
 class Experts(nn.Module):
@@ -31,6 +32,19 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.experts(self.first(x))
+
+
+class Padded(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.feed_forward = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8))
+
+    def forward(self, x, valid):
+        return tokenwise(self.feed_forward, valid, x)
+
+
+def padded():
+    return Padded(), (torch.randn(2, 6, 8), torch.arange(6) < torch.tensor([[6], [2]]))
 
 
 def experts():
@@ -63,6 +77,21 @@ def test_experts_are_found_with_inputs_of_the_function(folder):
     (row,) = result.table
     assert (row["module"], row["operator"], row["kernel"]) == ("experts", "routed", "packed rows")
     assert "forward and backward" in result.sentences()[1]
+
+
+def test_kernels_inside_a_packed_function_are_chosen_once_and_not_in_each_timed_call(folder, monkeypatch):
+    looked = []
+    look = PitOperators._look
+    monkeypatch.setattr(PitOperators, "_look", lambda self, *args: looked.append(args[0]) or look(self, *args))
+    result = simcore.sparse("more.py:padded", repeats=9)
+    assert "tokenwise" in result.table.column("operator")
+    # each linear layer: when it is found, when its packed function is timed, and in the whole module
+    assert len(looked) == 3 * 2
+
+
+def test_inputs_that_do_not_fit_are_refused(folder):
+    with pytest.raises(InputError, match="example: found inputs with which"):
+        simcore.sparse("own.py:build", example="8x33")
 
 
 def test_a_module_without_sparse_operators_is_refused_with_what_was_looked_for(folder):

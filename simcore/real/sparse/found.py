@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from simcore.calibrate.measure.failures import is_lost, reason
 from simcore.calibrate.measure.timing import time_callable
 from simcore.errors import InputError
 from simcore.models.compute.profile import NOISY, Sample
@@ -149,6 +150,24 @@ def number_format(module: nn.Module, name: str, place: str) -> str:
     return known[first.dtype]
 
 
+def check_inputs(module: nn.Module, given: tuple[Tensor, ...], name: str, place: str) -> None:
+    """Refuse inputs that a module does not take, by running it as it is.
+
+    Raises
+    ------
+    InputError
+        If it fails, with what it says.
+    """
+    try:
+        with torch.no_grad():
+            module(*given)
+    except Exception as error:  # a module fails in a type of its own
+        if is_lost(error):
+            raise
+        found = f"inputs with which '{name}' fails: {reason(error)}"
+        raise InputError(place, found, "inputs that fit the module", "Give other shapes or number formats.") from error
+
+
 @contextmanager
 def _paths(module: nn.Module) -> Iterator[Callable[[], str]]:
     """Yield what tells which module runs, innermost first."""
@@ -170,6 +189,7 @@ def _timed(
     """Time one operator on its own operands."""
     stopwatch = Stopwatch(clocked.device)
     apart: list[float] = []
+    sites = {(kind, 0): site}  # kept from call to call, so that what a tokenwise function calls is looked at once
 
     def dense() -> Any:
         with torch.no_grad():
@@ -177,7 +197,7 @@ def _timed(
 
     def pit() -> Any:
         with torch.no_grad():
-            made = getattr(PitOperators({(kind, 0): site}, choose, stopwatch), kind)(*args)
+            made = getattr(PitOperators(sites, choose, stopwatch), kind)(*args)
         apart.append(stopwatch.read())
         return made
 

@@ -34,7 +34,7 @@ def sparse(request: SparseRequest) -> SparseResult:
     """
     started = time.process_time()
     torch = require_torch()
-    from simcore.real.sparse.found import find_sparse, number_format
+    from simcore.real.sparse.found import check_inputs, find_sparse, number_format
     from simcore.real.sparse.measure import Clocked, module_ways
     from simcore.real.sparse.operators import LOOKED_FOR
     from simcore.real.verify.built import own_module
@@ -44,6 +44,7 @@ def sparse(request: SparseRequest) -> SparseResult:
     own = own_module(request.model, request.example)
     module, given = own.module.to(request.device).eval(), tuple(one.to(request.device) for one in own.inputs)
     dtype = number_format(module, request.model, field("model"))
+    check_inputs(module, given, request.model, field("example" if request.example else "model"))
     profile = _profile(request)
     clocked = Clocked(request.device, request.repeats, BUDGET, profile)
     found = find_sparse(module, given, clocked, dtype, tell)
