@@ -126,7 +126,7 @@ def test_nothing_is_begun_once_the_time_is_over(monkeypatch, rounds, passes, sha
 
 
 def test_a_limit_is_seconds_of_a_measurement(profile_file):
-    with pytest.raises(InputError, match="limit: found 0.0, expected a number above 0"):
+    with pytest.raises(InputError, match=r"limit: found 0\.0, expected a number above 0"):
         validate(profile_file, limit=0.0)
     with pytest.raises(InputError, match="limit: found given, expected nothing beside stored"):
         validate(profile_file, limit=9.0, stored=True)

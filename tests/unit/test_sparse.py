@@ -97,5 +97,7 @@ def test_inputs_that_do_not_fit_are_refused(folder):
 def test_a_module_without_sparse_operators_is_refused_with_what_was_looked_for(folder):
     with pytest.raises(InputError, match="zeros in what a linear layer or a matrix product reads"):
         simcore.sparse("own.py:dense", example="8x32")
+    with pytest.raises(InputError, match="example: found an input with a name, x"):
+        simcore.sparse("own.py:build", example="x=64x32")
     with pytest.raises(InputError, match="or add example"):
         simcore.sparse("own.py:build")

@@ -42,13 +42,17 @@ def sparse(request: SparseRequest) -> SparseResult:
     torch.manual_seed(request.seed)
     _check_device(request)
     own = own_module(request.model, request.example)
+    if any(own.names):
+        found = f"an input with a name, {next(name for name in own.names if name)}"
+        remedy = "Leave its name out, or let the function take it in its place."
+        raise InputError(field("example"), found, "inputs in the order in which the module takes them", remedy)
     module, given = own.module.to(request.device).eval(), tuple(one.to(request.device) for one in own.inputs)
     dtype = number_format(module, request.model, field("model"))
     check_inputs(module, given, request.model, field("example" if request.example else "model"))
     profile = _profile(request)
     clocked = Clocked(request.device, request.repeats, BUDGET, profile)
-    found = find_sparse(module, given, clocked, dtype, tell)
-    if not found:
+    operators = find_sparse(module, given, clocked, dtype, tell)
+    if not operators:
         remedy = "Give inputs that are sparse where yours are: return module, (tensor, ...)."
         raise InputError(field("model"), f"'{request.model}', without a sparse operator", LOOKED_FOR, remedy)
     blank: Row = {"total_seconds": None, **UNMEASURED, "memory_bytes": None, "error": None}
@@ -57,7 +61,7 @@ def sparse(request: SparseRequest) -> SparseResult:
     return SparseResult(
         request=request,
         dtype=dtype,
-        found=found,
+        found=operators,
         whole={row["way"]: row for row in rows},
         profile="" if profile is None else profile.name,
         provenance=Provenance(
