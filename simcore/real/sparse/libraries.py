@@ -43,13 +43,13 @@ class LibraryOperators(Operators):
         self, library: Library, sites: Mapping[tuple[str, int], Site], stopwatch: Stopwatch | None = None
     ) -> None:
         super().__init__(stopwatch)
-        self.library, self.sites = library, sites
+        self.kind, self.sites = library, sites
         self._kept: dict[int, tuple[Tensor, Any]] = {}
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Multiply by a sparse input or weight."""
         site = self.sites.get(self.number("linear"))
-        if site is None or not site.sparse or self.library not in {"csr", "bsr 32"}:
+        if site is None or not site.sparse or self.kind not in {"csr", "bsr 32"}:
             return functional.linear(x, weight, bias)
         rows = x.reshape(-1, x.shape[-1])
         if site.operand == "input":
@@ -62,13 +62,13 @@ class LibraryOperators(Operators):
     def _converted(self, matrix: Tensor) -> Tensor:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sparse (CSR|BSR) tensor support is in beta", UserWarning)
-            return matrix.to_sparse_csr() if self.library == "csr" else matrix.to_sparse_bsr((32, 32))
+            return matrix.to_sparse_csr() if self.kind == "csr" else matrix.to_sparse_bsr((32, 32))
 
     def attention(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: float) -> Tensor:
         """Attend under a mask by flex attention, or head by head by sampled products."""
-        if self.library == "flex":
+        if self.kind == "flex":
             return _flex(q, k, v, self._once(mask, lambda: _block_mask(mask)), scale)
-        if self.library != "csr" or len(mask) != 1:
+        if self.kind != "csr" or len(mask) != 1:
             return super().attention(q, k, v, mask, scale)
         seen = self._once(mask, lambda: self._converted(mask[0].to(q.dtype)))
         heads = [
@@ -85,7 +85,7 @@ class LibraryOperators(Operators):
 
     def tokenwise(self, function: Rows, valid: Tensor, *rows: Tensor) -> Tensor:
         """Apply a function to jagged rows; what it calls is left to the library as well."""
-        if self.library != "jagged":
+        if self.kind != "jagged":
             return super().tokenwise(function, valid, *rows)
         logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)  # it warns torch's own code of torch
         at, offsets = self._once(valid, lambda: _jagged(valid))
@@ -97,13 +97,13 @@ class LibraryOperators(Operators):
 
     def routed(self, x: Tensor, choice: Tensor, up: Tensor, down: Tensor) -> Tensor:
         """Run experts one after another on the rows that chose them, or by grouped products of sorted rows."""
-        if self.library == "loop":
+        if self.kind == "loop":
             out = x.new_zeros(len(x), down.shape[2])
             for number, (first, second) in enumerate(zip(up, down, strict=True)):
                 at = (choice == number).nonzero()[:, 0]
                 out = out.index_copy(0, at, functional.relu(x.index_select(0, at) @ first) @ second)
             return out
-        if self.library != "grouped":
+        if self.kind != "grouped":
             return super().routed(x, choice, up, down)
         multiply = grouped_product()
         if multiply is None:
