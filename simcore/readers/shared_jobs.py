@@ -24,6 +24,8 @@ from simcore.readers.workloads import read_workload, workload_file
 
 MOST = 64
 """Jobs of a file."""
+LATEST = 1e6
+"""When a job starts at the latest [s]: by then a clock still tells times of 1e-10 s apart."""
 EVERYWHERE = "all"
 
 _Degree = Annotated[Whole, Field(ge=1)]
@@ -39,7 +41,7 @@ class _Job(Strict):
     batch: _Degree | None = None
     positions: Annotated[list[Name], NotEmpty] | None = None
     iterations: Annotated[Whole, Field(ge=1, le=10_000)] = 1
-    start: Time = 0.0
+    start: Annotated[Time, Field(le=LATEST)] = 0.0
     loop: Literal["simulate", "Overlap", "NoOverlap"] = "simulate"
     recompute: Literal["none", "full"] | None = None
     compute_scale: Annotated[Real, Field(gt=0)] = 1.0
@@ -84,8 +86,8 @@ def read_shared_jobs(
     InputError
         Naming file, job and field; also for a workload that cannot be read, and positions that the network has not.
     """
-    file = path if isinstance(path, InputFile) else read_path(Path(path), "file of jobs", str(path))
-    data = read_yaml(file.path, _JobsFile, "file of jobs", file.text)
+    file = path if isinstance(path, InputFile) else read_path(Path(path), "jobs", str(path))
+    data = read_yaml(file.path, _JobsFile, "jobs", file.text)
     if len(data.jobs) > MOST:
         raise InputError(f"{place_of}, {file.path}", f"{len(data.jobs)} jobs", f"{MOST} at most", "Split the file.")
     names = [entry.name or f"job {number}" for number, entry in enumerate(data.jobs, 1)]

@@ -79,6 +79,7 @@ def test_the_command_prints_what_python_gives(tmp_path):
         ("loop: never", "loop"),
         ("tp: 3", "3"),
         ("start: 5", "without a unit"),
+        ("start: 1e18 s", "field 'jobs.0.start': found '1e18 s', expected a number of at most 1e+06"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(tmp_path, job, message):
