@@ -58,6 +58,18 @@ def test_measured_rows_may_be_piped_in(monkeypatch, capsys):
     assert status(monkeypatch, ["validate", "--collectives", "-"], data) == 0, capsys.readouterr().err
 
 
+SQUARE = b"npus: 2\nlinks: [{from: 0, to: 1, bandwidth: 1 GB/s}]\n"
+SWAP = b"collective: all-gather\nnpus: 2\nchunks: 2\nsends: [{from: 0, to: 1, chunk: 0}, {from: 1, to: 0, chunk: 1}]\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "data"),
+    [(("-", "1GB", "--network", "Switch(2)@1GB/s"), SWAP), (("all-gather", "1GB", "--network", "-"), SQUARE)],
+)
+def test_sends_and_links_may_be_piped_in(words, data, monkeypatch, capsys):
+    assert status(monkeypatch, ["messages", *words], data) == 0, capsys.readouterr().err
+
+
 def test_twice_is_refused(monkeypatch, capsys):
     assert status(monkeypatch, ["trace", "-", "--cluster", "-"], b"") == 2
     err = capsys.readouterr().err

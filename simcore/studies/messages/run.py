@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from simcore.errors import InputError, field, unknown_name
+from simcore.files import is_input
 from simcore.models.network.algorithms import Algorithm
 from simcore.models.network.collectives import Collective
 from simcore.models.network.messages.fabric import Fabric, Routing
@@ -75,7 +76,7 @@ def messages(request: MessagesRequest) -> MessagesResult:
 def _fabric(request: MessagesRequest) -> tuple[Fabric, dict[str, str]]:
     """Return the network link by link, and the hash of its file."""
     given, routing = request.network, Routing(request.routing)
-    if not (isinstance(given, str) and is_network_string(given)) and Path(given).is_file():
+    if not (isinstance(given, str) and is_network_string(given)) and is_input(Path(given)):
         file = read_path(Path(given), "network", str(given))
         if top_fields(file.text) & FIELDS:
             read = read_fabric(file)
@@ -92,7 +93,7 @@ def _program(request: MessagesRequest, kind: Collective | None, fabric: Fabric) 
     """Return the sends, and the hash of their file."""
     if kind is None:
         path = Path(request.collective)
-        if not path.is_file() and path.suffix not in (".yaml", ".yml", ".json"):
+        if not is_input(path) and path.suffix not in (".yaml", ".yml", ".json"):
             raise unknown_name(field("collective"), str(request.collective), [each.value for each in Collective])
         read = read_program(path)
         return read.value, {"collective": read.sha256}
