@@ -278,14 +278,22 @@ def _named_times(low: float, high: float) -> list[tuple[float, str]]:
 def caption(figure: Figure, text: str) -> Figure:
     """Write under a figure what it shows, in lines that fit, as it is: a dollar sign in a name begins no formula.
 
-    A text that would take more than `CAPTION_SHARE` of the picture is cut off; the files beside the figure say it all.
+    A text that would take more than `CAPTION_SHARE` of the picture ends after the last sentence that fits whole; where
+    not even the first does, it is cut off. The files beside the figure say it all.
     """
     width = int(CAPTION * figure.get_figwidth())
     room = 72.0 * figure.get_figheight() * CAPTION_SHARE - _MARGIN
     lines = max(1, int(room / (CAPTION_SIZE * _LINE)))
-    wrapped = textwrap.wrap(one_line(text), width, break_on_hyphens=False, max_lines=lines, placeholder=" ...")
+    sentences = re.split(r"(?<=[.!?])\s+(?=[A-Z])", one_line(text))
+    shortened = (" ".join(sentences[:count]) for count in range(len(sentences), 0, -1))
+    fitting = (wrapped for each in shortened if len(wrapped := _wrap(each, width)) <= lines)
+    wrapped = next(fitting, None) or _wrap(sentences[0], width, lines)
     figure.supxlabel("\n".join(wrapped), fontsize=CAPTION_SIZE, parse_math=False)
     return figure
+
+
+def _wrap(text: str, width: int, lines: int | None = None) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False, max_lines=lines, placeholder=" ...")
 
 
 def without_caption(figure: Figure) -> Figure:
