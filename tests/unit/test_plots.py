@@ -203,7 +203,7 @@ def test_a_caption_takes_at_most_a_sixth_of_the_picture(height):
 
 def test_a_caption_ends_with_a_whole_sentence_where_one_fits():
     figure = new_figure(12.0, 3.0)
-    caption(figure, "Medians of 3.5 ms. One thread. " + "a long word " * 1000)
+    caption(figure, "Medians of 3.5 ms. One thread. " + "A long word " * 1000)
     assert figure._supxlabel.get_text() == "Medians of 3.5 ms. One thread."
 
 
