@@ -44,6 +44,7 @@ def whole(value):
 def compared(rank, folder):
     """Run on each rank: write how far losses and gradients of spread models are from those of whole ones."""
     warnings.simplefilter("ignore")
+    torch.set_num_threads(1)  # the ranks share the cores
     distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
     apart = {}
     for name, make in MAKERS.items():

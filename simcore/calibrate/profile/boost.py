@@ -101,23 +101,25 @@ def _limits(column: Reals) -> Reals:
 def _questions(bins: Whole, left: Reals, limits: list[int], levels: int) -> list[tuple[int, int]]:
     """Return for each level the feature and the limit that split its nodes best."""
     node = np.zeros(len(left), np.int64)
+    tried = np.arange(BINS) < np.asarray(limits)[:, None]
     questions: list[tuple[int, int]] = []
     for level in range(levels):
-        gains = [_gains(node, bins[:, j], left, 1 << level)[:count] for j, count in enumerate(limits)]
-        feature = max(range(len(gains)), key=lambda j: float(gains[j].max(initial=0.0)))
-        at = int(gains[feature].argmax())
+        gains = np.where(tried, _gains(node, bins, left, 1 << level), -1.0)
+        feature, at = (int(each) for each in np.unravel_index(gains.argmax(), gains.shape))
         questions.append((feature, at))
         node = 2 * node + (bins[:, feature] > at)
     return questions
 
 
-def _gains(node: Whole, column: Whole, left: Reals, nodes: int) -> Reals:
-    """Return for every limit of one feature how much less is missed if all nodes split there."""
-    key = node * BINS + column
-    total = np.bincount(key, left, nodes * BINS).reshape(nodes, BINS).cumsum(1)
-    count = np.bincount(key, minlength=nodes * BINS).reshape(nodes, BINS).cumsum(1)
-    above, rest = total[:, -1:] - total, count[:, -1:] - count
-    gains: Reals = (total**2 / (count + PRIOR) + above**2 / (rest + PRIOR)).sum(0)
+def _gains(node: Whole, bins: Whole, left: Reals, nodes: int) -> Reals:
+    """Return for every feature (rows) and each of its limits how much less is missed if all nodes split there."""
+    features = bins.shape[1]
+    keys = ((np.arange(features) * nodes + node[:, None]) * BINS + bins).ravel()
+    shape, size = (features, nodes, BINS), features * nodes * BINS
+    total = np.bincount(keys, np.repeat(left, features), size).reshape(shape).cumsum(2)
+    count = np.bincount(keys, minlength=size).reshape(shape).cumsum(2)
+    above, rest = total[..., -1:] - total, count[..., -1:] - count
+    gains: Reals = (total**2 / (count + PRIOR) + above**2 / (rest + PRIOR)).sum(1)
     return gains
 
 
