@@ -8,15 +8,13 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from simcore.documents import Broken, parse
 from simcore.errors import CONTROL, InputError, did_you_mean, one_line, unknown_name
 from simcore.numerals import REAL, WHOLE
-from simcore.outputs import is_there
+from simcore.piping import piped_as
 from simcore.progress import counter
 
 if TYPE_CHECKING:
@@ -29,37 +27,6 @@ MOST_BYTES = 64 * 2**20
 PROSE = frozenset({"description", "source", "note"})
 """Fields whose texts may have several lines."""
 _LINES = str.maketrans("", "", "\r\n\t")
-
-
-STANDARD_INPUT = "-"
-"""The path by which commands mean what is piped into them."""
-_PIPED: ContextVar[bytes | None] = ContextVar("piped", default=None)
-
-
-@contextmanager
-def piped(data: bytes) -> Iterator[None]:
-    """Let the path ``-`` be a file of these bytes in the block, which may be read more than once.
-
-    Examples
-    --------
-    >>> with piped(b"dimensions: []"):
-    ...     is_input(Path("-")), read_bytes(Path("-"), "network")
-    (True, b'dimensions: []')
-    """
-    token = _PIPED.set(data)
-    try:
-        yield
-    finally:
-        _PIPED.reset(token)
-
-
-def _piped(path: Path) -> bytes | None:
-    return _PIPED.get() if str(path) == STANDARD_INPUT else None
-
-
-def is_input(path: Path) -> bool:
-    """Tell whether an input file is there: something with this path, or what is piped in."""
-    return _piped(path) is not None or is_there(path)
 
 
 def sha256(data: bytes) -> str:
@@ -85,7 +52,7 @@ def read_bytes(path: Path, what: str, most: int | None = MOST_BYTES) -> bytes:
         If there is no such file, it cannot be read, or it is too large.
     """
     expected = f"a {what} file"
-    given = _piped(path)
+    given = piped_as(path)
     if given is not None:
         if most is not None and len(given) > most:
             raise InputError(str(path), f"more than {most >> 20} MiB", f"{expected} of at most that", "Check the pipe.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -60,17 +60,17 @@ def words_for(name: str, description: Description | None) -> list[str]:
     return words + [each for folder in ZOO.get(name, ()) for each in names(folder)]
 
 
-def completer(name: str, description: Description | None = None) -> Completer:
-    """Return what completes the value of an option; behind a comma a further one begins."""
+def completer(name: str, description: Description | None = None, *, files: bool) -> Completer:
+    """Return what completes the value of an option, files too where `files`; behind a comma a further one begins."""
 
     def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return items(words_for(name, description), incomplete, files=takes_file(name, description))
+        return items(words_for(name, description), incomplete, files=files)
 
     return complete
 
 
-def positions_completer(places: Mapping[str, Description]) -> Completer:
-    """Return what completes arguments: how many stand there says which field the next one is."""
+def positions_completer(places: Mapping[str, Description], files: Collection[str]) -> Completer:
+    """Return what completes arguments: how many stand there says which field the next one is, some of `files`."""
 
     def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
         before = [word for word in ctx.params.get("arguments") or () if not word.startswith("-")]
@@ -78,7 +78,7 @@ def positions_completer(places: Mapping[str, Description]) -> Completer:
         if not names or (len(before) >= len(names) and not places[names[-1]].many):
             return []
         name = names[min(len(before), len(names) - 1)]
-        return items(words_for(name, places[name]), incomplete, files=takes_file(name, places[name]))
+        return items(words_for(name, places[name]), incomplete, files=name in files)
 
     return complete
 
@@ -94,9 +94,3 @@ def items(words: Sequence[str], incomplete: str, *, files: bool = False) -> list
     head, comma, last = incomplete.rpartition(",")
     found = [CompletionItem(f"{head}{comma}{word}") for word in words if word.lower().startswith(last.lower())]
     return found or ([CompletionItem(incomplete, type="file")] if files else [])
-
-
-def takes_file(name: str, description: Description | None) -> bool:
-    """Tell whether a field may be the path of a file."""
-    shown = "" if description is None else f"{description.metavar} {description.beside} {description.help}".upper()
-    return name in ZOO or "FILE" in shown

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simcore.cli.console import warn
-from simcore.cli.options import StudyCommand, deliver
+from simcore.cli.options import StudyCommand, deliver, output_path
 from simcore.cli.values import Whole
 from simcore.studies.evaluate.request import EvaluateRequest
 from simcore.studies.evaluate.targets import EXAMPLE, NETWORK
@@ -105,7 +105,7 @@ command = EvaluateCommand(
     extra=[
         click.Option(["--jobs"], type=Whole(1), help="Processes of the simulation; by default one per core."),
         click.Option(
-            ["--state"], type=click.Path(path_type=Path), metavar="FILE",
+            ["--state"], callback=output_path, metavar="FILE",
             help="Keep finished points of the simulation here, to go on from; by default beside -o, or in a "
                  "cache until all are there.",
         ),

@@ -17,7 +17,7 @@ from simcore.cli.ascii import escaped_json, speaks_ascii
 from simcore.cli.completion import completer, positions_completer
 from simcore.cli.console import progress, render, report_width, say_written, warn
 from simcore.cli.flags import names_of, spellings, with_brackets, with_values
-from simcore.cli.standard_input import standard_input
+from simcore.cli.standard_input import check_written, standard_input
 from simcore.cli.values import Formats, kind_of, type_of
 from simcore.errors import InputError, closest_option
 from simcore.plots import FIGURES, FORMATS
@@ -146,7 +146,7 @@ class StudyCommand(click.Command):
         called = names_of(fields, replaced, options)
         try:
             given = self._given(fields, values, arguments, positions, replaced)
-            with standard_input(fields, given):
+            with standard_input(self.request, given):
                 self._finish(given, {name: values[name] for name in values if name not in fields}, outputs)
         except InputError as error:
             raise error.renamed(called) from None
@@ -246,8 +246,9 @@ def check_outputs(outputs: Mapping[str, Any], *, timeline_table: bool = True, di
             raise InputError(f"--timeline {timeline}", "the directory of -o, or one above", "a file of its own")
 
 
-def _path(_: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
+def output_path(_: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
     """Return the path of an output; an empty text would be the working directory."""
+    check_written(value, parameter.opts[0])
     if value is not None and not value.strip():
         expected = "the path of a directory" if "-o" in parameter.opts else "the path of a file"
         raise InputError(parameter.opts[0], "an empty name", expected)
@@ -265,12 +266,12 @@ def output_options(
     options = []
     if timeline:
         text = f"Trace for ui.perfetto.dev{', and the same as CSV beside it' if timeline_table else ''}."
-        options.append(click.Option(["--timeline"], callback=_path, metavar="FILE", help=text))
+        options.append(click.Option(["--timeline"], callback=output_path, metavar="FILE", help=text))
     if file is not None:
-        options.append(click.Option(["-o", "output"], callback=_path, metavar=file.metavar, help=file.help))
+        options.append(click.Option(["-o", "output"], callback=output_path, metavar=file.metavar, help=file.help))
     elif directory:
         text = "New directory for JSON, CSV and figures."
-        options.append(click.Option(["-o", "--output"], callback=_path, metavar="DIR", help=text))
+        options.append(click.Option(["-o", "--output"], callback=output_path, metavar="DIR", help=text))
     if (directory and file is None) or (file is not None and file.draws):
         text = f"Formats of the figures, of {', '.join(FORMATS)}.  [default: {','.join(FIGURES)}]"
         options.append(click.Option(["--figures"], type=Formats(), metavar="FORMAT,...", help=text))
@@ -287,28 +288,34 @@ def output_options(
 
 def parameters(request: type[Request]) -> list[click.Parameter]:
     """Return the parameters of a request: one argument that takes all positions, and an option per further field."""
-    from simcore.studies.request import defaults, descriptions, hints
+    from simcore.studies.request import defaults, descriptions, file_fields, hints
 
     declared: list[click.Parameter] = []
-    fields, fallbacks = descriptions(request), defaults(request)
+    fields, fallbacks, types = descriptions(request), defaults(request), hints(request)
+    reading = file_fields(request)
+    # a shell completes files too that are written, and that hold a class or a function
+    paths = reading | {name for name, each in fields.items() if each.written or "FILE" in each.metavar + each.beside}
     places = [_metavar(name, each) for name, each in fields.items() if each.positional]
     if places:
-        by_position = positions_completer({name: each for name, each in fields.items() if each.positional})
+        by_position = positions_completer({name: each for name, each in fields.items() if each.positional}, paths)
         declared.append(click.Argument(["arguments"], nargs=-1, metavar=" ".join(places), shell_complete=by_position))
     for name, each in fields.items():
         if each.instead is not None:
             flags = [each.instead.flag, f"{name}_instead"]
             declared.append(
                 click.Option(
-                    flags, metavar=each.instead.metavar, help=each.instead.help, shell_complete=completer(name)
+                    flags,
+                    metavar=each.instead.metavar,
+                    help=each.instead.help,
+                    shell_complete=completer(name, files=name in reading),
                 )
             )
         if not each.positional and not each.scripts_only:
-            declared.append(_option(name, each, hints(request)[name], fallbacks.get(name)))
+            declared.append(_option(name, each, types[name], fallbacks.get(name), files=name in paths))
     return declared
 
 
-def _option(name: str, description: Description, hint: str, default: Any) -> click.Option:
+def _option(name: str, description: Description, hint: str, default: Any, *, files: bool) -> click.Option:
     kind = kind_of(hint.split(" | "), description)
     (flag, *others), text = spellings(name, description), description.help
     if kind == "bool":
@@ -327,7 +334,7 @@ def _option(name: str, description: Description, hint: str, default: Any) -> cli
     # what click shows as a default would be given as a value; what a field is by default, its request says
     return click.Option(
         [flag, *others, name], type=type_of(kind, description), multiple=description.many, metavar=metavar, help=text,
-        default=None, shell_complete=completer(name, description),
+        default=None, shell_complete=completer(name, description, files=files),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 from simcore.cli.completion import items, words_for
 from simcore.cli.flags import flag_of
 from simcore.cli.options import StudyCommand
+from simcore.cli.standard_input import standard_input
 from simcore.errors import InputError
 from simcore.studies.iteration.request import IterationRequest
 from simcore.studies.iteration.sweep.request import SweepRequest
@@ -125,7 +126,8 @@ def _on_network(arguments: tuple[str, ...], values: dict[str, Any]) -> tuple[tup
     from simcore.studies.inputs import parse_budget
 
     name, budget, model = positions
-    topology, whole = read_network(name, "NETWORK").value.topology, parse_budget(budget, "BUDGET")
+    with standard_input(TrainRequest, {"network": name, "workload": model}):
+        topology, whole = read_network(name, "NETWORK").value.topology, parse_budget(budget, "BUDGET")
     each = whole / len(topology.dimensions)
     text = network_text(topology, [each] * len(topology.dimensions), "NETWORK")
     return (model,), {"network": text, "gpus": topology.npus}

@@ -48,7 +48,7 @@ def read_lengths(path: str | Path | InputFile, longest: int) -> Read[Lengths]:
 
     Examples
     --------
-    >>> from simcore.files import piped
+    >>> from simcore.piping import piped
     >>> with piped(b"length,share\n32,0.75\n128,0.25\n"):
     ...     read_lengths("-", 128).value.share
     0.4375

@@ -15,13 +15,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from simcore.errors import InputError, unknown_name
-from simcore.files import STANDARD_INPUT, read_yaml, validate
+from simcore.files import read_yaml, validate
 from simcore.models.compute.convolution import CONVOLUTIONS
 from simcore.models.compute.correction import FEATURES_OF, Correction, count_features
 from simcore.models.compute.device import DTYPES, Device
 from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, formulas_of, gemm_seconds
 from simcore.models.compute.profile import Fit, KernelProfile, Sample, State
 from simcore.models.compute.sparse.composed import COMPOSED
+from simcore.piping import STANDARD_INPUT
 from simcore.readers import zoo
 from simcore.readers.devices import read_device
 from simcore.readers.elastic_costs import ElasticSchema

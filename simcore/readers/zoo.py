@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from simcore.errors import InputError, did_you_mean
-from simcore.files import is_input
+from simcore.piping import is_input
 
 ROOT = Path(__file__).parents[1] / "zoo"
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from simcore.errors import InputError, MissingExtraError, RunError, field
 from simcore.numerals import as_whole
+from simcore.piping import piped, what_is_piped
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -60,10 +61,11 @@ def in_parallel(
         return
     with _cluster(wanted) if isinstance(wanted, str) else nullcontext():
         pool: Generator[tuple[int, Done], None, None] | None = None
+        given = what_is_piped()  # another process has a standard input of its own
         try:
             with _deaf_children():
                 pool = Parallel(n_jobs=workers, return_as="generator_unordered")(
-                    delayed(_numbered)(function, number, item) for number, item in enumerate(items)
+                    delayed(_numbered)(function, number, item, given) for number, item in enumerate(items)
                 )
             for number, done in pool:  # noqa: UP028 - yield from would close the pool too, and not quietly
                 yield number, done
@@ -146,5 +148,6 @@ def _deaf_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _numbered(function: Callable[[Item], Done], number: int, item: Item) -> tuple[int, Done]:
-    return number, function(item)
+def _numbered(function: Callable[[Item], Done], number: int, item: Item, given: bytes | None) -> tuple[int, Done]:
+    with nullcontext() if given is None else piped(given):
+        return number, function(item)

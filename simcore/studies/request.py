@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from numbers import Integral, Real
@@ -23,6 +24,7 @@ R = TypeVar("R", bound="Request")
 T = TypeVar("T")
 
 _MEMORY = "in_memory"
+_PATH = re.compile(r"\bPath\b")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +80,8 @@ class Description:
         An option that gives the argument by name.
     scripts_only : bool
         Whether the command line has no option for it.
+    written : bool
+        Whether its path is that of a file that is written, not read.
     """
 
     help: str
@@ -95,6 +99,7 @@ class Description:
     most: float | None = None
     above: float | None = None
     below: float | None = None
+    written: bool = False
 
     @property
     def limits(self) -> str:
@@ -156,6 +161,7 @@ def option(
     scripts_only: bool = False,
     beside: str = "",
     bare: str = "",
+    written: bool = False,
     kw_only: Literal[True] = True,
 ) -> Any:
     """Declare a field that is given by name, see `Description`.
@@ -165,7 +171,7 @@ def option(
     """
     described = Description(
         help, unit, _words(choices), least, metavar, flag, many=many, scripts_only=scripts_only, beside=beside,
-        bare=bare, most=most, above=above, below=below,
+        bare=bare, most=most, above=above, below=below, written=written,
     )  # fmt: skip
     return dataclasses.field(default=default, kw_only=kw_only, metadata={"description": described})
 
@@ -227,6 +233,23 @@ def hints(request: type[Request]) -> Mapping[str, str]:
     """Return the type of each field as it is written, those of its bases among them."""
     fields = dataclasses.fields(request)  # type: ignore[arg-type]  # the same
     return {each.name: getattr(each.type, "__name__", str(each.type)) for each in fields}
+
+
+def file_fields(request: type[Request]) -> frozenset[str]:
+    """Return the fields that may be the path of a file that is read: ``Path`` stands in their type.
+
+    Examples
+    --------
+    >>> class Brew(Request):
+    ...     recipe: str | Path = argument(help="What is brewed.")
+    ...     log: str | Path | None = option(default=None, written=True, help="Where it is noted.")
+    >>> sorted(file_fields(Brew))
+    ['recipe']
+    """
+    types = hints(request)
+    return frozenset(
+        name for name, each in descriptions(request).items() if _PATH.search(types[name]) and not each.written
+    )
 
 
 def defaults(request: type[Request]) -> Mapping[str, Any]:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from simcore.errors import InputError, by_name, did_you_mean, unknown_name
-from simcore.files import csv_rows, is_input
+from simcore.files import csv_rows
 from simcore.models.cluster.applications import Application
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.step_times import StepTimes
+from simcore.piping import is_input
 from simcore.readers.read import InputFile, Read, read_path
 from simcore.traces import durations, easyscale, synthetic, table
 from simcore.traces.bundled import BUNDLED

@@ -1,13 +1,20 @@
 """``-`` is what is piped in, wherever a command takes a file; once per command."""
 
 import io
+import json
 from types import SimpleNamespace
 
 import pytest
+from simcore.cli.flags import spellings
 from simcore.cli.main import run
-from simcore.cli.options import standard_input
+from simcore.cli.options import output_path
+from simcore.cli.standard_input import standard_input
 from simcore.readers.zoo import ROOT
+from simcore.studies.request import descriptions, file_fields
+from simcore.studies.trace.request import TraceRequest
 from simcore.traces.bundled import BUNDLED
+
+from tests.cli.every import NEEDS_TORCH, RUNS, studies, write_inputs
 
 # command with - in it, and the file that is piped in
 CASES = {
@@ -88,5 +95,103 @@ def test_what_is_wrong_in_it_is_said(monkeypatch, capsys):
 
 def test_a_word_that_is_no_file_reads_nothing(monkeypatch, capsys):
     assert status(monkeypatch, ["optimize", "2D", "-", "17B"], b"") == 2
-    with standard_input({}, {"seed": "-"}):
+    with standard_input(TraceRequest, {"seed": "-"}):
         pass
+
+
+BESIDE = {
+    ("optimize", "training_schedule"): ("optimize", "2D", "325", "gpt-1.3b", "--device", "v100-32gb"),
+    ("profile validate", "measurements"): ("profile", "validate", "cpu"),
+    ("schedule", "schedule"): ("schedule", "gpt-1.3b", "--gpus", "8", "--device", "v100-32gb"),
+    ("verify", "schedule"): ("verify", "gpt"),
+    **{("validate", name): ("validate",) for name in ("add", "collectives", "rows")},
+}
+"""Runs in which a file may be given that the command's own in `RUNS` excludes."""
+
+READING = [(name, field) for name, each in studies().items() for field in sorted(file_fields(each.request))]
+WRITING = [
+    (name, option.opts[0])
+    for name, each in studies().items()
+    for option in each.params
+    if option.callback is output_path or getattr(descriptions(each.request).get(option.name), "written", False)
+]
+
+
+def with_dash(name, field):
+    """Return a command line in which a field is given as ``-``, in place of what it is in the command's own run."""
+    command = studies()[name]
+    fields, words = descriptions(command.request), list(BESIDE.get((name, field), RUNS[name]))
+    if fields[field].positional:
+        place = len(command.words.split()) + [each for each in fields if fields[each].positional].index(field)
+        given = place < len(words) and not words[place].startswith("-")
+        return [*words[:place], "-", *words[place + given :]]
+    flags = spellings(field, fields[field])
+    at = next((words.index(each) + 1 for each in flags if each in words), None)
+    return [*words, flags[0], "-"] if at is None else [*words[:at], "-", *words[at + 1 :]]
+
+
+def test_options_that_write_are_known():
+    assert {option for _, option in WRITING} == {"-o", "--timeline", "--state", "--checkpoint", "--log"}
+
+
+@pytest.mark.parametrize(("name", "field"), READING)
+def test_garbage_is_refused_by_every_field_that_takes_a_file(name, field, tmp_path, monkeypatch, capsys):
+    if name in NEEDS_TORCH:
+        pytest.importorskip("torch", reason="torch is not installed")
+    write_inputs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    code, err = status(monkeypatch, with_dash(name, field), b"\x00garb: [age,\n"), capsys.readouterr().err
+    assert code == 2, err
+    assert err.startswith(("simcore: error: -:", "simcore: error: -,")), err
+
+
+def test_a_field_that_takes_no_file_reads_nothing():
+    """Neither ``FILE`` inside another word nor an entry of the zoo makes a field one."""
+    fields = {name: file_fields(each.request) for name, each in studies().items()}
+    assert {"stored", "limit", "device"}.isdisjoint(fields["profile validate"])
+    assert {"devices", "names"}.isdisjoint(fields["rates"])
+    assert {"checkpoint", "log", "output"}.isdisjoint(set().union(*fields.values()))
+
+
+@pytest.mark.parametrize(("name", "option"), WRITING)
+def test_nothing_is_written_to_it(name, option, tmp_path, monkeypatch, capsys):
+    write_inputs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert status(monkeypatch, [*RUNS[name], option, "-"], b"") == 2
+    found = "found '-', which is standard input, expected a path that can be written"
+    assert f"simcore: error: {option}: {found}" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+SENDS = b"""collective: all-gather
+npus: 2
+chunks: 2
+sends:
+- {from: 0, to: 1, chunk: 0}
+- {from: 1, to: 0, chunk: 1}
+"""
+
+
+def test_files_that_were_once_missed(tmp_path, monkeypatch, capsys):
+    write_inputs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sends.yaml").write_bytes(SENDS)
+    for file, words in {
+        "sends.yaml": ("messages", "-", "1MB", "--network", "Ring(2)@50GB/s"),
+        "two.yaml": ("share", "-", "--network", "2D", "--budget", "325"),
+        "few.yaml": ("tune", "opt-350m", *RUNS["memory"][2:8], "--sequence", "1024", "--space", "-"),
+        "table.csv": ("profile", "validate", "t4", "--measurements", "-"),
+        "runs.csv": ("validate", "--memory", "-"),
+    }.items():
+        assert status(monkeypatch, words, (tmp_path / file).read_bytes()) == 0, (words, capsys.readouterr().err)
+
+
+def test_a_sweep_hands_it_to_its_processes_and_keeps_its_runs_apart(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ("sweep", "trace", "-", "--vary", "policy=fifo,srtf", "--seeds", "1", "-o", "out")
+    (*head, last) = BUNDLED["sc23"].read_bytes().splitlines(keepends=True)
+    assert status(monkeypatch, (*words, "--jobs", "2"), b"".join([*head, last])) == 0, capsys.readouterr().err
+    assert json.loads((tmp_path / "out" / "contents.json").read_bytes())["provenance"]["sha256"]["trace"]
+    assert status(monkeypatch, words, b"".join(head)) == 2
+    assert "simcore: error: -o out" in capsys.readouterr().err

@@ -3,7 +3,6 @@
 import pytest
 from simcore import rates
 from simcore.errors import InputError
-from simcore.files import piped
 from simcore.kernels import read_profile
 from simcore.models.compute.sparse.statistics import Lengths, Zeros
 from simcore.models.training.architecture import Batch, Transformer
@@ -11,6 +10,7 @@ from simcore.models.training.listing import operators_of
 from simcore.models.training.lowering import lower_on_profile
 from simcore.models.training.masked import Masks
 from simcore.models.training.ways import Way
+from simcore.piping import piped
 from simcore.readers.lengths import read_lengths
 from simcore.studies.deployment.masks import parse_sparsity
 from simcore.studies.iteration import iteration

@@ -68,7 +68,8 @@ MAY_IMPORT = {
     "simcore.units": ["errors", "numerals"],
     "simcore.plugins": ["errors"],
     "simcore.outputs": ["errors"],
-    "simcore.files": ["documents", "errors", "numerals", "outputs", "progress"],
+    "simcore.piping": ["outputs"],
+    "simcore.files": ["documents", "errors", "numerals", "piping", "progress"],
     "simcore.engine": [],
     "simcore.report": [],
     "simcore.progress": [],
@@ -78,15 +79,16 @@ MAY_IMPORT = {
     "simcore.loading": ["cells", "errors", "outputs", "report", "results"],
     "simcore.models": ["engine", "errors", "models", "numerals", "plugins", "progress", "units"],
     "simcore.readers": [
-        "documents", "errors", "files", "models", "numerals", "outputs", "progress", "readers", "units",
+        "documents", "errors", "files", "models", "numerals", "outputs", "piping", "progress", "readers", "units",
     ],
-    "simcore.traces": ["errors", "files", "models", "numerals", "outputs", "readers", "traces", "units"],
+    "simcore.traces": ["errors", "files", "models", "numerals", "outputs", "piping", "readers", "traces", "units"],
     "simcore.timeline": ["errors", "files", "models", "outputs", "results", "timeline"],
     "simcore.calibrate": ["calibrate", "errors", "models", "outputs", "progress", "readers", "units"],
     "simcore.real": ["calibrate", "errors", "models", "plugins", "real"],
     "simcore.studies": [
-        "_version", "calibrate", "documents", "engine", "errors", "files", "models", "numerals", "outputs", "plots",
-        "plugins", "progress", "readers", "real", "report", "results", "studies", "timeline", "traces", "units",
+        "_version", "calibrate", "documents", "engine", "errors", "files", "models", "numerals", "outputs", "piping",
+        "plots", "plugins", "progress", "readers", "real", "report", "results", "studies", "timeline", "traces",
+        "units",
     ],
 }  # fmt: skip
 

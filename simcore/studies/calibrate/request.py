@@ -47,6 +47,7 @@ class CalibrateRequest(Request):
         default=None,
         flag="-o",
         metavar="PATH",
+        written=True,
         help="The profile; one that is there is carried on with. By default it is named after the device.",
     )
     limit: float | None = option(

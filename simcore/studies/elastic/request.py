@@ -34,5 +34,8 @@ class ElasticRequest(Request):
     seed: int = option(default=0, least=0, help="Of weights, data order, dropout and augmentation.")
     loader_workers: int = option(default=0, least=0, help="Processes that load data for each logical worker.")
     checkpoint: str | Path | None = option(
-        default=None, metavar="FILE", help="Keep the checkpoint here; one of the same run is carried on with."
+        default=None,
+        metavar="FILE",
+        written=True,
+        help="Keep the checkpoint here; one of the same run is carried on with.",
     )

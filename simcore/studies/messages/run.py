@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from simcore.errors import InputError, field, unknown_name
-from simcore.files import is_input
 from simcore.models.network.algorithms import Algorithm
 from simcore.models.network.collectives import Collective
 from simcore.models.network.messages.fabric import Fabric, Routing
@@ -16,6 +15,7 @@ from simcore.models.network.messages.of_topology import fabric_of
 from simcore.models.network.messages.patterns import program_of
 from simcore.models.network.messages.program import MOST_SENDS, Checked, checked
 from simcore.models.network.messages.simulate import simulate_sends
+from simcore.piping import is_input_file
 from simcore.readers.fabrics import FIELDS, MOST_NPUS, read_fabric
 from simcore.readers.network_string import is_network_string
 from simcore.readers.programs import read_program
@@ -76,7 +76,7 @@ def messages(request: MessagesRequest) -> MessagesResult:
 def _fabric(request: MessagesRequest) -> tuple[Fabric, dict[str, str]]:
     """Return the network link by link, and the hash of its file."""
     given, routing = request.network, Routing(request.routing)
-    if not (isinstance(given, str) and is_network_string(given)) and is_input(Path(given)):
+    if not (isinstance(given, str) and is_network_string(given)) and is_input_file(Path(given)):
         file = read_path(Path(given), "network", str(given))
         if top_fields(file.text) & FIELDS:
             read = read_fabric(file)
@@ -93,7 +93,7 @@ def _program(request: MessagesRequest, kind: Collective | None, fabric: Fabric) 
     """Return the sends, and the hash of their file."""
     if kind is None:
         path = Path(request.collective)
-        if not is_input(path) and path.suffix not in (".yaml", ".yml", ".json"):
+        if not is_input_file(path) and path.suffix not in (".yaml", ".yml", ".json"):
             raise unknown_name(field("collective"), str(request.collective), [each.value for each in Collective])
         read = read_program(path)
         return read.value, {"collective": read.sha256}

@@ -9,16 +9,15 @@ from simcore.calibrate.plan import VALIDATION_SECONDS
 from simcore.models.compute.profile import KernelProfile
 from simcore.studies.request import Request, argument, option
 
-Profiles = str | Path | KernelProfile | Sequence[str | Path | KernelProfile]
-"""One profile or several: the profile itself, its name in the zoo, or a file."""
-
 
 class ShowRequest(Request):
     """Profiles whose fits are shown."""
 
     study = "profile show"
 
-    files: Profiles = argument(metavar="FILE...", many=True, help="Profiles: names of the zoo or files.")
+    files: str | Path | KernelProfile | Sequence[str | Path | KernelProfile] = argument(
+        metavar="FILE...", many=True, help="Profiles: names of the zoo or files."
+    )
 
 
 class CompareRequest(Request):
@@ -26,7 +25,9 @@ class CompareRequest(Request):
 
     study = "profile compare"
 
-    files: Profiles = argument(metavar="FILE...", many=True, help="Two profiles or more: names of the zoo or files.")
+    files: str | Path | KernelProfile | Sequence[str | Path | KernelProfile] = argument(
+        metavar="FILE...", many=True, help="Two profiles or more: names of the zoo or files."
+    )
 
 
 class DeriveRequest(Request):
@@ -35,7 +36,7 @@ class DeriveRequest(Request):
     study = "profile derive"
 
     name: str = argument(metavar="NAME", help="What the device is called.")
-    sources: Profiles = option(
+    sources: str | Path | KernelProfile | Sequence[str | Path | KernelProfile] = option(
         default=(), flag="--from", many=True, metavar="NAME,NAME,...", help="Profiles of measured devices, two or more."
     )
     sheet: str | Path | None = option(
@@ -48,7 +49,9 @@ class ValidateRequest(Request):
 
     study = "profile validate"
 
-    files: Profiles = argument(metavar="FILE...", many=True, help="Profiles: names of the zoo or files.")
+    files: str | Path | KernelProfile | Sequence[str | Path | KernelProfile] = argument(
+        metavar="FILE...", many=True, help="Profiles: names of the zoo or files."
+    )
     device: str = option(default="cpu", metavar="cpu|cuda|cuda:N", help="Where to measure.")
     stored: bool = option(default=False, help="Take the errors that the profile holds; measure nothing.")
     measurements: str | Path | None = option(

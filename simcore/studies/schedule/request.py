@@ -21,7 +21,7 @@ class ScheduleRequest(MachineRequest):
         kw_only=True, default=None, metavar="STEP,...",
         help="Steps in order, such as sdpa,fuse_bias_gelu,checkpoint=0.25 or block.0-11.attention:sdpa.",
     )  # fmt: skip
-    schedule: str | None = option(
+    schedule: str | Path | None = option(
         kw_only=True, default=None, metavar="NAME|FILE", help="A schedule of the zoo or a file, in place of steps."
     )
     parallel: str = option(

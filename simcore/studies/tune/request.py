@@ -36,7 +36,7 @@ class TuneRequest(MachineRequest):
         help="A function that measures a cell: it gives samples per second, or None where memory runs out.",
     )  # fmt: skip
     log: str | Path | None = option(
-        kw_only=True, default=None, metavar="FILE",
+        kw_only=True, default=None, metavar="FILE", written=True,
         help="Where to keep what the function measured, cell by cell; a search that was interrupted goes on from it.",
     )  # fmt: skip
     most: int | None = option(kw_only=True, default=None, least=1, help="How many cells may be measured.")

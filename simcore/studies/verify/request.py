@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from simcore.errors import InputError, field
 from simcore.studies.request import Request, argument, option
@@ -23,7 +24,7 @@ class VerifyRequest(Request):
     steps: str | None = option(
         kw_only=True, default=None, metavar="STEP,...", help="Steps in order, as simcore schedule takes them."
     )
-    schedule: str | None = option(
+    schedule: str | Path | None = option(
         kw_only=True, default=None, metavar="NAME|FILE", help="A schedule of the zoo or a file, in place of steps."
     )
     ranks: int | None = option(

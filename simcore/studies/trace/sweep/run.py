@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from simcore.errors import InputError, field
-from simcore.files import sha256
+from simcore.files import read_bytes, sha256
 from simcore.models.cluster.policies.registry import policy_file
+from simcore.piping import is_input_file
 from simcore.progress import tell
 from simcore.results import Provenance, to_json, versions
 from simcore.studies.parallel import checked_jobs, in_parallel
@@ -112,7 +113,7 @@ def _hashes(inputs: Mapping[str, Any]) -> dict[str, str]:
     files = {name: inputs[name] for name in ("trace", "cluster", "rates", "overheads") if isinstance(inputs[name], str)}
     paths = {name: Path(text) for name, text in files.items()}
     paths |= {f"policy {text}": path for text in policies if (path := policy_file(text)) is not None}
-    return {role: sha256(path.read_bytes()) for role, path in paths.items() if path.is_file()}
+    return {role: sha256(read_bytes(path, role, None)) for role, path in paths.items() if is_input_file(path)}
 
 
 def _check_files(request: TraceSweepRequest) -> None:
