@@ -286,8 +286,8 @@ def caption(figure: Figure, text: str) -> Figure:
     lines = max(1, int(room / (CAPTION_SIZE * _LINE)))
     sentences = re.split(r"(?<=[.!?])\s+(?=[A-Z])", one_line(text))
     shortened = (" ".join(sentences[:count]) for count in range(len(sentences), 0, -1))
-    fitting = (wrapped for each in shortened if len(wrapped := _wrap(each, width)) <= lines)
-    wrapped = next(fitting, None) or _wrap(sentences[0], width, lines)
+    broken = (_wrap(each, width) for each in shortened)
+    wrapped = next((each for each in broken if len(each) <= lines), None) or _wrap(sentences[0], width, lines)
     figure.supxlabel("\n".join(wrapped), fontsize=CAPTION_SIZE, parse_math=False)
     return figure
 
