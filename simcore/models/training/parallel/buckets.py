@@ -161,26 +161,42 @@ def passed(gathered: Sequence[float], sent: Sequence[float], spent: Sequence[flo
     return late, [max(0.0, max(0.0, end) + each - late) for end, each in zip(ends, sent, strict=True)]
 
 
-def lag(late: list[float], outward: Sequence[float], sums: Sequence[float]) -> None:
+def lag(late: list[float], last: Sequence[float], back: float, sums: Sequence[float]) -> None:
     """Make queues as late as those before them let them be: sums reach a dimension through the inner ones [s].
+
+    A bucket enters the inner dimension when the one before it has left that, on its way back too. So of whole buckets
+    that are left, an outer dimension sees nothing before then. Of the one under way it has what is on its way outwards.
 
     Parameters
     ----------
     late : list of float
         What is left in each queue [s], innermost first; it is changed.
-    outward : sequence of float
-        What of that is on its way outwards [s].
+    last : sequence of float
+        What the last bucket takes in each queue [s]; those before it are taken for as large. It is 0 where buckets are
+        so small that many are left.
+    back : float
+        The share of a sum in an inner dimension that comes on its way back.
     sums : sequence of float
         What the same sums take in each queue [s].
 
     Examples
     --------
+    Reduce-scatters of 2 s in the inner dimension and 3 s in the outer one, then an all-reduce in place of two of them:
+
     >>> late = [4.0, 1.0]
-    >>> lag(late, late, [2.0, 3.0])
+    >>> lag(late, [2.0, 3.0], 0.0, [2.0, 3.0])
     >>> late
     [4.0, 6.0]
+    >>> late = [6.0, 1.0]
+    >>> lag(late, [4.0, 6.0], 0.5, [4.0, 6.0])
+    >>> late
+    [6.0, 8.0]
     """
-    for at, (left, whole) in enumerate(zip(outward, sums, strict=True)):
+    for at, (bucket, whole) in enumerate(zip(last, sums, strict=True)):
+        left = late[at]
         if left > 0 and whole:
+            under_way = left % bucket if bucket else 0.0
+            outward = max(0.0, under_way - back * bucket)
             for after in range(at + 1, len(late)):
-                late[after] = max(late[after], left * sums[after] / whole)
+                each = sums[after] / whole
+                late[after] = max(late[after], max(under_way, outward * each) + (left - under_way) * each)

@@ -352,6 +352,9 @@ class Evaluator:
 def _waiting(times: ChunkTimes, waits: Waits) -> ChunkTimes:
     """Return what a chunk takes with what its turns wait for replicas."""
     times.forward.data = waits.forward
+    if waits.alone:
+        there, back, whole = map(min, times.alone or waits.alone, waits.alone)
+        times = replace(times, alone=(there, back, whole))
     apart = waits.input_gradient + waits.weight_gradient
     if not apart:
         times.backward.data = waits.backward

@@ -145,8 +145,13 @@ def is_played(layout: Layout, chunks: Sequence[ChunkTimes], totals: Sequence[flo
         return True
     if layout.vp > 1 and (layout.order == "looped" or len({one.blocks for one in distinct}) > 1):
         return True
+    if layout.order == "interleaved":
+        there, back = [one.forward.total for one in distinct], [one.backward.total for one in distinct]
+        waited = layout.pp * (max(there) - min(there) + max(back) - min(back))
+        if waited > UNEVEN * layout.micro_batches * max(totals):
+            return True
     if message.links and chunks[0].alone:
-        late = sum(max(0.0, message.links - alone) for one in chunks for alone in one.alone)
+        late = sum(max(0.0, message.links - alone) for one in chunks for alone in one.alone[::2])
         if late > UNEVEN / 2 * sum(totals):
             return True
     return message.channel > min(min(one.forward.total, stage_times(one).input_gradient) for one in distinct)

@@ -141,12 +141,16 @@ class Waits(NamedTuple):
     ----------
     forward, input_gradient, weight_gradient, backward : float
         Of each kind of turn; the last is of one that makes both gradients.
+    alone : tuple of float
+        How late their first gathers may start where messages use their links, see
+        `simcore.models.training.parallel.stages.StageTimes`. Empty where messages use others.
     """
 
     forward: float
     input_gradient: float
     weight_gradient: float
     backward: float
+    alone: tuple[float, float, float] | tuple[()] = ()
 
 
 SPLIT = frozenset({"zero-bubble", *FOLDED})
@@ -181,8 +185,9 @@ class Replicas:
         others = (
             (Axis.TENSOR, layout.tp), (Axis.CONTEXT, layout.cp), (Axis.EXPERT, layout.ep),
         )  # fmt: skip
-        self._costs = costs
+        self._costs, self._times = costs, times
         axes = (Axis.DATA, Axis.EXPERT_DATA) if layout.ep > 1 else (Axis.DATA,)
+        self._beside = layout.pp > 1 and not placement.beside_messages.isdisjoint(axes)
         shared = placement.shared(axes, [axis for axis, degree in others if degree > 1]) if layout.overlap else ()
         apart = placement.resources if layout.ep > 1 else shared  # two groups may lie in two dimensions
         alone = tuple(d for d in placement.resources if d not in apart)
@@ -228,10 +233,11 @@ class Replicas:
         there = root + self._walked(layout, chunk, Kind.FORWARD)
         back = chunk[::-1]
         together = self._walked(layout, back, Kind.BACKWARD)
+        alone = self._alone(layout, back) if self._beside else ()
         if not split:
-            return Waits(there, 0.0, 0.0, together)
+            return Waits(there, 0.0, 0.0, together, alone)
         given, weights = (self._walked(layout, back, kind) for kind in (Kind.INPUT_GRADIENT, Kind.WEIGHT_GRADIENT))
-        return Waits(there, given, weights, together)
+        return Waits(there, given, weights, together, alone)
 
     def _walked(self, layout: Layout, chunk: Sequence[Run], kind: Kind) -> float:
         """Return what a turn waits for gathers that start a repetition ahead, and for scatters after them [s].
@@ -265,6 +271,23 @@ class Replicas:
             self._end(layout, chunk, queued)
         return lost + max(queued)
 
+    def _alone(self, layout: Layout, back: Sequence[Run]) -> tuple[float, float, float]:
+        """Return how late the first gather of each turn may start, as of `Waits` [s].
+
+        A forward pass starts with one. A backward pass does so but for what stands around the blocks, behind which it
+        gathers the first block's weights.
+        """
+        first = next((at for at, one in enumerate(back) if self._costs[one.section].path), None)
+        if first is None:
+            return 0.0, math.inf, math.inf
+        gather = self._first_gather(back[first:]) if layout.overlap else 0.0
+        given, both = (
+            math.fsum(one.times * (self._times[one.section].backward.total - less * self._times[one.section].backward.weight_gradient)
+                      for one in back[:first])
+            for less in (1, 0)
+        )  # fmt: skip
+        return 0.0, max(0.0, given - gather), max(0.0, both - gather)
+
     def _one_by_one(self, chunk: Sequence[Run], kind: Kind) -> float:
         """Return what a turn waits for where nothing overlaps [s]."""
         gathers, scatters = kind is not Kind.WEIGHT_GRADIENT, kind in GRADIENTS
@@ -285,7 +308,7 @@ class Replicas:
     def _end(self, layout: Layout, chunk: Sequence[Run], queued: list[float]) -> None:
         """Add what is scattered at the end of a turn to what is left of others; it is changed."""
         if layout.ep == 1:  # with experts two groups send, whose shares of a queue are not known
-            lag(queued, queued, [view.sums[chunk[-1].section] for view in self._views])
+            lag(queued, len(queued) * [0.0], 0.0, [view.sums[chunk[-1].section] for view in self._views])
         around = [one for one in chunk if not self._costs[one.section].path]
         for at, view in enumerate(self._views):
             queued[at] += math.fsum(one.times * view.sums[one.section] for one in around)

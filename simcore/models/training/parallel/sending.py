@@ -134,10 +134,10 @@ def _bounds(pipeline: Pipeline, queues: Queues) -> tuple[Ends, Ends]:
     """Return the least and the most that is added to an iteration.
 
     A pipeline fills from its first rank and drains to it. A later rank has as much more time for its weights and its
-    gradients, where the order of turns does not use that itself. The least is what the first rank's first and last
+    gradients, where the order of turns does not use that itself: the passes before it, with the messages after them. The least is what the first rank's first and last
     chunk add. The most has no idle time between turns.
     """
-    layout, chunks = pipeline.layout, pipeline.chunks
+    layout, chunks, message = pipeline.layout, pipeline.chunks, pipeline.message.seconds
     start = end = spare_forward = spare_backward = 0.0
     least, update = Ends(0.0, 0.0), pipeline.updates[0]
     spent = {key: (one.forward.total, one.backward.total) for key, one in {id(one): one for one in chunks}.items()}
@@ -156,8 +156,8 @@ def _bounds(pipeline: Pipeline, queues: Queues) -> tuple[Ends, Ends]:
             summed = max(0.0, *(one.summed for one in sent[0]))
             least = Ends(gathered + (summed + updated), updated)  # summed as below
         there, back = spent[kinds[0]]
-        spare_forward += there
-        spare_backward += 0.0 if layout.order in PLAYED else back
+        spare_forward += there + message
+        spare_backward += 0.0 if layout.order in PLAYED else back + message
     return least, Ends(start + end, min(update, end))
 
 
@@ -276,11 +276,7 @@ def _latest(layout: Layout, left: list[float], sent: Sequence[Sequence[Queue]]) 
     """
     if len(left) > 1 and layout.ep == 1 and any(queue.last for queue in sent[0]):
         back = 0.0 if layout.zero else 0.5  # the share of a sum that is on its way back
-        outward = [
-            max(0.0, late - back * queue.last, (1 - back) * late if late > queue.last else 0.0)
-            for late, queue in zip(left, sent[0], strict=True)
-        ]
-        lag(left, outward, [sum(queue.sums for queue in view) for view in zip(*sent, strict=True)])
+        lag(left, [queue.last for queue in sent[0]], back, [sum(queue.sums for queue in view) for view in zip(*sent)])
     return max(left, default=0.0)
 
 

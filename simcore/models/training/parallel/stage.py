@@ -213,7 +213,7 @@ class ChunkTimes:
     blocks: int
     scattered: float = 0.0
     hidden: float = 0.0
-    alone: tuple[float, float] | tuple[()] = ()
+    alone: tuple[float, float, float] | tuple[()] = ()
 
 
 def chunk_times(
@@ -244,31 +244,40 @@ def chunk_times(
 
 def _alone(
     layout: Layout, chunk: Sequence[Held], sections: Sequence[SectionCost], placement: Placement
-) -> tuple[float, float] | tuple[()]:
-    """Return what a chunk's passes compute before their first collective on links of messages [s], if there are any."""
+) -> tuple[float, float, float] | tuple[()]:
+    """Return how far a chunk's turns get before their first collective on links of messages [s], if there are any."""
     beside = placement.beside_messages if layout.pp > 1 else None
     if not beside:
         return ()
-    if Axis.DATA in beside and layout.zero == 3 and layout.replicas > 1:
-        return 0.0, 0.0  # weights are gathered first of all
     held = [(sections[one.section], again) for one, again in recomputed(layout, chunk, sections)]
     full = layout.recompute is Recompute.FULL
-    back: list[PassCost] = []
+    given, both = list[PassCost](), list[PassCost]()
     for one, again in reversed(held):  # of blocks the last ones come first, and the first ones are recomputed
-        back += [one.again if full else one.core] if again else []
-        back.append(one.input_gradient)
-        back.append(one.weight_gradient)
-    return _before([one.forward for one, _ in held], placement), _before(back, placement)
+        passes = [*([one.again if full else one.core] if again else ()), one.input_gradient]
+        given += passes
+        both += [*passes, one.weight_gradient]
+    there, back, whole = (_before(passes, placement) for passes in ([one.forward for one, _ in held], given, both))
+    return there, back, whole
 
 
 def _before(passes: Sequence[PassCost], placement: Placement) -> float:
-    """Return what kernels take before the first collective on links of messages that they wait for [s]."""
+    """Return how late the first collective on links of messages may start, so that its passes take no longer [s].
+
+    Kernels come before it, and collectives on other links. One that hides behind kernels may start later by what they
+    take longer than it.
+    """
     spent, beside = 0.0, placement.beside_messages
     for one in passes:
+        left = one.kernels
         for sent, kernels in one.hidden:
+            seconds = math.fsum(map(placement.seconds, sent))
             if any(each.axis in beside for each in sent):
-                return spent + max(0.0, kernels - sum(map(placement.seconds, sent)))
-        spent += one.kernels
-        if any(sent.axis in beside for sent in one.blocking):
-            return spent
+                return spent + max(0.0, kernels - seconds)
+            spent += max(min(left, kernels), seconds)
+            left = max(0.0, left - kernels)
+        spent += left
+        for each in one.blocking:
+            if each.axis in beside:
+                return spent
+            spent += placement.seconds(each)
     return math.inf

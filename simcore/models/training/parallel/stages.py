@@ -47,15 +47,15 @@ class StageTimes:
     hidden : float
         How much less both gradients take in one turn.
     alone : tuple of float
-        How long a forward pass, and one that makes gradients of inputs, compute before their first collective on links
-        that messages use. Empty where there is none.
+        How late the first collective on links that messages use may start, so that the turn takes no longer: of a
+        forward pass, of one that makes gradients of inputs, and of one that makes both. Empty where there is none.
     """
 
     forward: float
     input_gradient: float
     weight_gradient: float
     hidden: float = 0.0
-    alone: tuple[float, float] | tuple[()] = ()
+    alone: tuple[float, float, float] | tuple[()] = ()
 
     def of(self, kind: Kind) -> float:
         """Return the time of a turn [s].
@@ -390,10 +390,8 @@ def _run(
 
 
 def _until(stages: Sequence[StageTimes]) -> list[float]:
-    """Return what turns compute before their first collective, in the order of `_KINDS` and stages [s]."""
-    by_kind = [stage.alone or (math.inf, math.inf) for stage in stages]
-    return [
-        *(math.inf if kind is Kind.WEIGHT_GRADIENT else both[kind is not Kind.FORWARD]
-          for kind in _KINDS for both in by_kind),
-        math.inf,
-    ]  # fmt: skip
+    """Return how late the first collective of turns may start, in the order of `_KINDS` and stages [s]."""
+    known = [stage.alone or 3 * (math.inf,) for stage in stages]
+    places = {Kind.FORWARD: 0, Kind.INPUT_GRADIENT: 1, Kind.BACKWARD: 2}
+    of_kinds = (each[places[kind]] if kind in places else math.inf for kind in _KINDS for each in known)
+    return [*of_kinds, math.inf]
