@@ -178,11 +178,12 @@ def _of_rank(
         Whether a message follows its last turn.
     """
     turns, there, left = _turns_of_a_kind(layout), 0.0, list[float]()
-    for view in zip(*sent, strict=True):
+    for at, view in enumerate(zip(*sent, strict=True)):
         back = gathers = sums = 0.0
-        for queue, (forward, backward) in zip(view, spent, strict=False):
+        for queue, own, (forward, backward) in zip(view, sent, spent, strict=False):
             there = max(there, gathers + queue.gathered)
-            gathers += queue.gathers - turns * (forward - queue.forward - queue.message)
+            longest = max([one.gathers for one in own[at:]])  # it may wait for outer ones, see `_ready`
+            gathers += longest - turns * (forward - queue.forward - queue.message)
             back = max(back, sums + queue.summed + (queue.message if sends else 0.0))
             sums += queue.sums - turns * (backward - queue.backward - queue.message)
         left.append(back)
@@ -227,14 +228,24 @@ def _played(pipeline: Pipeline, queues: Queues) -> Ends:
 
 
 def _ready(layout: Layout, queues: Queues, used: Sequence[Used]) -> list[float]:
-    """Return by rank and chunk in one row when its first forward pass can start [s]."""
+    """Return by rank and chunk in one row when its first forward pass can start [s].
+
+    Weights come to an inner dimension through the outer ones. So those of a chunk begin there no sooner than an outer
+    one has passed on those of the chunk before it. What turns have used of the inner one by then counts once.
+    """
     ready = [0.0] * layout.chunks
     for rank, (sent, blocked) in enumerate(zip(queues, used, strict=True)):
-        for view, around in zip(zip(*sent, strict=True), blocked, strict=True):
-            gathers = 0.0
-            for place, (queue, (before, _)) in enumerate(zip(view, around, strict=True), rank * layout.vp):
-                ready[place] = max(ready[place], gathers + queue.gathered + before)
-                gathers += queue.gathers
+        passed = len(blocked) * [0.0]  # by queue, what those of earlier chunks take without other turns
+        for at, own in enumerate(sent):
+            place, before = rank * layout.vp + at, [around[at][0] for around in blocked]
+            done = list[float]()
+            for queue, gathers, used_before in zip(own, passed, before, strict=True):
+                ready[place] = max(ready[place], gathers + queue.gathered + used_before)
+                done.append(gathers + queue.gathers)
+            passed = [
+                max([one + blocks - mine for one, blocks in zip(done[view:], before[view:], strict=True)])
+                for view, mine in enumerate(before)
+            ]
     return ready
 
 
