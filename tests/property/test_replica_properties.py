@@ -17,11 +17,11 @@ from simcore.models.training.workload import Pass
 from tests.deployments import drawn
 
 SEEDS = {
-    "one chunk a rank": (7, 14, 48),
-    "several chunks a rank": (6, 55, 56, 61, 68),
-    "looped": (1, 6, 9, 11, 15),
+    "one chunk a rank": (7, 14, 48, 5019),
+    "several chunks a rank": (6, 55, 56, 61, 68, 5011),
+    "looped": (1, 6, 9, 11, 15, 9032),
     "split backward passes": (0, 4, 12, 23, 30, 35),
-    "shared dimensions": (2, 17, 21, 39),
+    "shared dimensions": (2, 17, 21, 39, 9000, 9011),
 }
 """Numbers of draws, most of which the closed form missed by 2 to 27 % before it followed the order of the turns."""
 

@@ -281,11 +281,9 @@ class Replicas:
         if first is None:
             return 0.0, math.inf, math.inf
         gather = self._first_gather(back[first:]) if layout.overlap else 0.0
-        given, both = (
-            math.fsum(one.times * (self._times[one.section].backward.total - less * self._times[one.section].backward.weight_gradient)
-                      for one in back[:first])
-            for less in (1, 0)
-        )  # fmt: skip
+        times = [(one.times, self._times[one.section].backward) for one in back[:first]]
+        both = math.fsum(count * each.total for count, each in times)
+        given = both - math.fsum(count * each.weight_gradient for count, each in times)
         return 0.0, max(0.0, given - gather), max(0.0, both - gather)
 
     def _one_by_one(self, chunk: Sequence[Run], kind: Kind) -> float:

@@ -134,8 +134,8 @@ def _bounds(pipeline: Pipeline, queues: Queues) -> tuple[Ends, Ends]:
     """Return the least and the most that is added to an iteration.
 
     A pipeline fills from its first rank and drains to it. A later rank has as much more time for its weights and its
-    gradients, where the order of turns does not use that itself: the passes before it, with the messages after them. The least is what the first rank's first and last
-    chunk add. The most has no idle time between turns.
+    gradients, where the order of turns does not use that itself: the passes before it, with the messages after them.
+    The least is what the first rank's first and last chunk add. The most has no idle time between turns.
     """
     layout, chunks, message = pipeline.layout, pipeline.chunks, pipeline.message.seconds
     start = end = spare_forward = spare_backward = 0.0
@@ -287,7 +287,8 @@ def _latest(layout: Layout, left: list[float], sent: Sequence[Sequence[Queue]]) 
     """
     if len(left) > 1 and layout.ep == 1 and any(queue.last for queue in sent[0]):
         back = 0.0 if layout.zero else 0.5  # the share of a sum that is on its way back
-        lag(left, [queue.last for queue in sent[0]], back, [sum(queue.sums for queue in view) for view in zip(*sent)])
+        sums = [sum(queue.sums for queue in view) for view in zip(*sent, strict=True)]
+        lag(left, [queue.last for queue in sent[0]], back, sums)
     return max(left, default=0.0)
 
 
