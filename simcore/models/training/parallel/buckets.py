@@ -105,25 +105,29 @@ def gathered_late(pieces: Sequence[Piece], bucket: float) -> float:
     return max(late, sent_by_now - start) if filled else late
 
 
-def last_bucket(pieces: Sequence[Piece], bucket: float) -> float:
-    """Return what the last bucket of a backward pass takes [s].
+def buckets_of(pieces: Sequence[Piece], bucket: float) -> tuple[tuple[int, float], ...]:
+    """Return the buckets of a backward pass, the last one first: how many, and what each takes [s].
 
     Examples
     --------
-    >>> last_bucket([Piece(5, 2.0, 10.0, 1.0)], 20.0), last_bucket([Piece(5, 2.0, 10.0, 1.0)], 50.0)
-    (1.0, 5.0)
+    >>> buckets_of([Piece(5, 2.0, 10.0, 1.0)], 20.0), buckets_of([Piece(5, 2.0, 10.0, 1.0)], 10.0)
+    (((1, 1.0), (1, 2.0), (1, 2.0)), ((5, 1.0),))
     """
-    filled = waiting = last = 0.0
+    filled = waiting = 0.0
+    found = list[tuple[int, float]]()
     for count, _, size, sent in pieces:
         if size >= bucket and not filled:
-            last = sent
+            found.append((count, sent))
             continue
         for _ in range(count):
             filled += size
             waiting += sent
             if filled >= bucket:
-                last, filled, waiting = waiting, 0.0, 0.0
-    return waiting or last
+                found.append((1, waiting))
+                filled = waiting = 0.0
+    if waiting:
+        found.append((1, waiting))
+    return tuple(found[::-1])
 
 
 def left_after(left: float, sent: float, seconds: float, times: int) -> float:
@@ -161,7 +165,7 @@ def passed(gathered: Sequence[float], sent: Sequence[float], spent: Sequence[flo
     return late, [max(0.0, max(0.0, end) + each - late) for end, each in zip(ends, sent, strict=True)]
 
 
-def lag(late: list[float], last: Sequence[float], back: float, sums: Sequence[float]) -> None:
+def lag(late: list[float], buckets: Sequence[Sequence[tuple[int, float]]], back: float, sums: Sequence[float]) -> None:
     """Make queues as late as those before them let them be: sums reach a dimension through the inner ones [s].
 
     A bucket enters the inner dimension when the one before it has left that, on its way back too. So of whole buckets
@@ -171,9 +175,9 @@ def lag(late: list[float], last: Sequence[float], back: float, sums: Sequence[fl
     ----------
     late : list of float
         What is left in each queue [s], innermost first; it is changed.
-    last : sequence of float
-        What the last bucket takes in each queue [s]; those before it are taken for as large. It is 0 where buckets are
-        so small that many are left.
+    buckets : sequence of sequence of (int, float)
+        What they take in each queue, the last ones first, see `buckets_of`; none where they are so small that all that
+        is left is of whole ones.
     back : float
         The share of a sum in an inner dimension that comes on its way back.
     sums : sequence of float
@@ -181,22 +185,35 @@ def lag(late: list[float], last: Sequence[float], back: float, sums: Sequence[fl
 
     Examples
     --------
-    Reduce-scatters of 2 s in the inner dimension and 3 s in the outer one, then an all-reduce in place of two of them:
+    Reduce-scatters that take 2 s in the inner dimension and 3 s in the outer one, then all-reduces of twice as many:
 
     >>> late = [4.0, 1.0]
-    >>> lag(late, [2.0, 3.0], 0.0, [2.0, 3.0])
+    >>> lag(late, [[(2, 2.0)], []], 0.0, [2.0, 3.0])
     >>> late
     [4.0, 6.0]
     >>> late = [6.0, 1.0]
-    >>> lag(late, [4.0, 6.0], 0.5, [4.0, 6.0])
+    >>> lag(late, [[(2, 4.0)], []], 0.5, [4.0, 6.0])
     >>> late
     [6.0, 8.0]
+    >>> late = [7.0, 1.0]
+    >>> lag(late, [[(2, 4.0)], []], 0.5, [4.0, 6.0])
+    >>> late
+    [7.0, 9.0]
     """
-    for at, (bucket, whole) in enumerate(zip(last, sums, strict=True)):
-        left = late[at]
-        if left > 0 and whole:
-            under_way = left % bucket if bucket else 0.0
-            outward = max(0.0, under_way - back * bucket)
+    for at, (known, whole) in enumerate(zip(buckets, sums, strict=True)):
+        if late[at] > 0 and whole:
+            under_way, outward = _under_way(late[at], known, back)
             for after in range(at + 1, len(late)):
                 each = sums[after] / whole
-                late[after] = max(late[after], max(under_way, outward * each) + (left - under_way) * each)
+                beyond = outward * each / (1 - back)  # all that an outer dimension has to do follows the way there
+                late[after] = max(late[after], max(under_way, beyond) + (late[at] - under_way) * each)
+
+
+def _under_way(left: float, buckets: Sequence[tuple[int, float]], back: float) -> tuple[float, float]:
+    """Return what is left of the bucket under way, and what of that is on its way outwards [s]."""
+    for count, each in buckets:
+        if count * each > left:
+            under_way = left % each
+            return under_way, max(0.0, under_way - back * each)
+        left -= count * each
+    return 0.0, 0.0

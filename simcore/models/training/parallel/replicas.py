@@ -19,9 +19,9 @@ from simcore.models.network.mapping import Axis
 from simcore.models.training.operators import Communication
 from simcore.models.training.parallel.buckets import (
     Piece,
+    buckets_of,
     gathered_late,
     lag,
-    last_bucket,
     left_after,
     passed,
     summed_late,
@@ -120,8 +120,9 @@ class Queue(NamedTuple):
         gradients have none.
     message : float
         For how long a message to the next stage uses them [s].
-    last : float
-        What its last bucket of sums takes, where others use the same links [s].
+    buckets : tuple of (int, float)
+        Its buckets of sums, where others use the same links, see
+        `simcore.models.training.parallel.buckets.buckets_of`.
     """
 
     gathered: float
@@ -131,7 +132,7 @@ class Queue(NamedTuple):
     forward: float
     backward: float
     message: float
-    last: float = 0.0
+    buckets: tuple[tuple[int, float], ...] = ()
 
 
 class Waits(NamedTuple):
@@ -306,7 +307,7 @@ class Replicas:
     def _end(self, layout: Layout, chunk: Sequence[Run], queued: list[float]) -> None:
         """Add what is scattered at the end of a turn to what is left of others; it is changed."""
         if layout.ep == 1:  # with experts two groups send, whose shares of a queue are not known
-            lag(queued, len(queued) * [0.0], 0.0, [view.sums[chunk[-1].section] for view in self._views])
+            lag(queued, len(queued) * [()], 0.0, [view.sums[chunk[-1].section] for view in self._views])
         around = [one for one in chunk if not self._costs[one.section].path]
         for at, view in enumerate(self._views):
             queued[at] += math.fsum(one.times * view.sums[one.section] for one in around)
@@ -376,17 +377,20 @@ class _View:
             gathered = gathered_late([self._piece(one, free, self.gathers) for one in chunk], layout.bucket)
         free = self.seconds(layout, Kind.WEIGHT_GRADIENT if apart else Kind.BACKWARD)
         back = [self._piece(one, free, self.sums) for one in reversed(chunk)]
-        forward, backward, last = self._of_others(layout, chunk, back) if self._busy else (0.0, 0.0, 0.0)
-        return Queue(gathered, gathers, summed_late(back, layout.bucket), sums, forward, backward, self.message, last)
+        forward, backward = self._of_others(layout, chunk) if self._busy else (0.0, 0.0)
+        return Queue(
+            gathered, gathers, summed_late(back, layout.bucket), sums, forward, backward, self.message,
+            buckets_of(back, layout.bucket) if self._busy else (),
+        )  # fmt: skip
 
-    def _of_others(self, layout: Layout, chunk: Sequence[Run], back: Sequence[Piece]) -> tuple[float, float, float]:
-        """Return for how long turns use these links forward and backward, and the last bucket of sums [s]."""
+    def _of_others(self, layout: Layout, chunk: Sequence[Run]) -> tuple[float, float]:
+        """Return for how long turns use these links forward and backward [s]."""
         full, forward, backward = layout.recompute is Recompute.FULL, 0.0, 0.0
         for section, times, again in chunk:
             used = self._used[section]
             forward += times * used[0]
             backward += times * (used[1] + (used[2 + full] if again else 0.0))
-        return forward, backward, last_bucket(back, layout.bucket)
+        return forward, backward
 
     def _piece(self, one: Run, seconds: Sequence[tuple[float, float]], sent: Sequence[float]) -> Piece:
         return Piece(one.times, seconds[one.section][one.again], self._sizes[one.section], sent[one.section])

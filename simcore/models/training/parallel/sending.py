@@ -285,10 +285,11 @@ def _latest(layout: Layout, left: list[float], sent: Sequence[Sequence[Queue]]) 
     sent : sequence of sequence of Queue
         What each chunk sends.
     """
-    if len(left) > 1 and layout.ep == 1 and any(queue.last for queue in sent[0]):
+    if len(left) > 1 and layout.ep == 1 and any(queue.buckets for queue in sent[0]):
         back = 0.0 if layout.zero else 0.5  # the share of a sum that is on its way back
-        sums = [sum(queue.sums for queue in view) for view in zip(*sent, strict=True)]
-        lag(left, [queue.last for queue in sent[0]], back, sums)
+        views = list(zip(*sent, strict=True))  # the first chunk goes back last
+        buckets = [[each for queue in view for each in queue.buckets] for view in views]
+        lag(left, buckets, back, [sum(queue.sums for queue in view) for view in views])
     return max(left, default=0.0)
 
 
