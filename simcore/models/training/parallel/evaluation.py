@@ -26,9 +26,10 @@ from simcore.models.training.parallel.layout import Layout, Recompute, check_lay
 from simcore.models.training.parallel.memory import RankMemory, rank_memories
 from simcore.models.training.parallel.pipelining import pipeline_parts, with_messages
 from simcore.models.training.parallel.placement import Placement
-from simcore.models.training.parallel.replicas import SHARDED, Replicas, Run, Waits, runs_of
+from simcore.models.training.parallel.replicas import Replicas, Waits
 from simcore.models.training.parallel.sending import Pipeline, ends
 from simcore.models.training.parallel.sharding import UNSCHEDULED, Scheduling, block_input, sharded_operators
+from simcore.models.training.parallel.shared_weights import SHARDED, Run, runs_of
 from simcore.models.training.parallel.stack import Stack, slowest
 from simcore.models.training.parallel.stage import (
     BlockTimes,

@@ -11,128 +11,19 @@ backward pass ends, as FSDP2 keeps its root.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Axis
-from simcore.models.training.operators import Communication
-from simcore.models.training.parallel.buckets import (
-    Piece,
-    buckets_of,
-    gathered_late,
-    lag,
-    left_after,
-    passed,
-    summed_late,
-)
-from simcore.models.training.parallel.costs import PassCost, SectionCost
+from simcore.models.training.parallel.buckets import lag, left_after, passed
+from simcore.models.training.parallel.costs import SectionCost
 from simcore.models.training.parallel.counted import GRADIENTS
 from simcore.models.training.parallel.layout import Layout, Recompute
 from simcore.models.training.parallel.orders import FOLDED, Kind
 from simcore.models.training.parallel.placement import Placement
-from simcore.models.training.parallel.stage import BlockTimes, Held, recomputed
-
-SHARDED = 3
-"""Stage of ZeRO that shards weights."""
-
-
-class Run(NamedTuple):
-    """Equal repetitions of a section in a model chunk.
-
-    Attributes
-    ----------
-    section : int
-        Index in the model's list.
-    times : int
-        Repetitions.
-    again : bool
-        Whether they are recomputed.
-    """
-
-    section: int
-    times: int
-    again: bool
-
-
-def runs_of(layout: Layout, chunk: Sequence[Held], sections: Sequence[SectionCost]) -> Iterator[Run]:
-    """Yield the repetitions of a chunk in the order of the model, those that are recomputed apart."""
-    for held, again in recomputed(layout, chunk, sections):
-        if again:
-            yield Run(held.section, again, True)
-        if held.count > again:
-            yield Run(held.section, held.count - again, False)
-
-
-def sums(layout: Layout, cost: SectionCost) -> tuple[Communication, ...]:
-    """Return what sums the gradients of one repetition over the GPUs that hold the same weights.
-
-    Examples
-    --------
-    >>> from simcore.models.training.parallel.costs import PassCost
-    >>> idle = PassCost()
-    >>> block = SectionCost("block", 1, idle, idle, idle, idle, dense=1e6, experts=0.0)
-    >>> [(one.collective.value, one.size) for one in sums(Layout(dp=4), block)]
-    [('all-reduce', 4000000.0)]
-    """
-    collective = Collective.REDUCE_SCATTER if layout.zero else Collective.ALL_REDUCE
-    size = layout.number_format.gradient
-    return tuple(Communication(collective, size * parameters, axis) for axis, parameters, _ in _owned(layout, cost))
-
-
-def gathers(layout: Layout, cost: SectionCost) -> tuple[Communication, ...]:
-    """Return what gathers the weights of one repetition from their shards."""
-    size = layout.number_format.element
-    return tuple(
-        Communication(Collective.ALL_GATHER, size * parameters / group, axis)
-        for axis, parameters, group in _owned(layout, cost)
-    )
-
-
-def _owned(layout: Layout, cost: SectionCost) -> Iterator[tuple[Axis, float, int]]:
-    """Yield the groups that sum gradients, with the parameters that they share and their sizes."""
-    dense, experts = (cost.dense, cost.experts) if layout.ep > 1 else (cost.dense + cost.experts, 0.0)
-    for axis, parameters, group in (
-        (Axis.DATA, dense, layout.replicas), (Axis.EXPERT_DATA, experts, layout.replicas // layout.ep),
-    ):  # fmt: skip
-        if parameters and group > 1:
-            yield axis, parameters, group
-
-
-def gradient_bytes(layout: Layout, cost: SectionCost) -> float:
-    """Return the gradients of one repetition [B]: they fill buckets."""
-    return layout.number_format.gradient * (cost.dense + cost.experts)
-
-
-class Queue(NamedTuple):
-    """What a model chunk sends once an iteration, as some dimensions see it.
-
-    Attributes
-    ----------
-    gathered, gathers : float
-        When its first forward pass can start, after its first bucket starts to be gathered, see `gathered_late`, and
-        what all its buckets take [s].
-    summed, sums : float
-        When its last sum ends, after the last turn that makes gradients, see `summed_late`, and what all of them
-        take [s].
-    forward, backward : float
-        For how long collectives that compute waits for use the same links, in a turn of each kind [s]. Weight
-        gradients have none.
-    message : float
-        For how long a message to the next stage uses them [s].
-    buckets : tuple of (int, float)
-        Its buckets of sums, where others use the same links, see
-        `simcore.models.training.parallel.buckets.buckets_of`.
-    """
-
-    gathered: float
-    gathers: float
-    summed: float
-    sums: float
-    forward: float
-    backward: float
-    message: float
-    buckets: tuple[tuple[int, float], ...] = ()
+from simcore.models.training.parallel.replica_views import Queue, View
+from simcore.models.training.parallel.shared_weights import Run
+from simcore.models.training.parallel.stage import BlockTimes
 
 
 class Waits(NamedTuple):
@@ -192,9 +83,9 @@ class Replicas:
         shared = placement.shared(axes, [axis for axis, degree in others if degree > 1]) if layout.overlap else ()
         apart = placement.resources if layout.ep > 1 else shared  # two groups may lie in two dimensions
         alone = tuple(d for d in placement.resources if d not in apart)
-        self._views = [_View(layout, placement, costs, times, message, (d,), busy=d in shared) for d in apart]
+        self._views = [View(layout, placement, costs, times, message, (d,), busy=d in shared) for d in apart]
         if alone:
-            self._views.append(_View(layout, placement, costs, times, message, alone, busy=False))
+            self._views.append(View(layout, placement, costs, times, message, alone, busy=False))
         self._queues: dict[tuple[int, float, Recompute, bool, bool], tuple[Queue, ...]] = {}
         self._waits: dict[tuple[int, Recompute, bool, bool], Waits] = {}
 
@@ -318,91 +209,3 @@ class Replicas:
             if one.times > 1:
                 yield one.times - 1, one, one.section
             yield 1, one, chunk[at + 1].section if at + 1 < len(chunk) else None
-
-
-class _View:
-    """What replicas send as some dimensions see it; parameters as of `Replicas`.
-
-    Parameters
-    ----------
-    dimensions : tuple of int
-        Dimensions, from 0, and shared ports behind them: of `Placement.resources`.
-    busy : bool
-        Whether collectives of other groups take time of their links.
-
-    Attributes
-    ----------
-    gathers, sums : list of float
-        What those of a repetition of each section take [s].
-    """
-
-    def __init__(
-        self, layout: Layout, placement: Placement, costs: Sequence[SectionCost], times: Sequence[BlockTimes],
-        message: float, dimensions: tuple[int, ...], *, busy: bool,
-    ) -> None:  # fmt: skip
-        self._busy, self._seconds = busy, dict[tuple[bool, Kind], list[tuple[float, float]]]()
-
-        def seconds(sent: Iterable[Communication]) -> float:
-            return placement.seconds_on(dimensions, sent)
-
-        def used(one: PassCost) -> float:
-            return seconds((*one.blocking, *(each for sent, _ in one.hidden for each in sent))) if busy else 0.0
-
-        self._sizes = [gradient_bytes(layout, one) for one in costs]
-        self.sums = [seconds(sums(layout, one)) for one in costs]
-        self.gathers = [seconds(gathers(layout, one)) if layout.zero else 0.0 for one in costs]
-        self._times = times
-        own = [d for d in dimensions if any(placement.uses(axis)[d] for axis in (Axis.DATA, Axis.EXPERT_DATA))]
-        self.message = placement.message_work(own, message) if layout.pp > 1 and layout.overlap else 0.0
-        self._used = [(used(one.forward), used(one.input_gradient), used(one.core), used(one.again)) for one in costs]
-
-    def seconds(self, layout: Layout, kind: Kind) -> Sequence[tuple[float, float]]:
-        """Return for how long a repetition of each section leaves the links free [s], and the same recomputed."""
-        key = layout.recompute is Recompute.FULL, kind
-        if key not in self._seconds:
-            self._seconds[key] = [
-                _free(time, used, kind, full=key[0]) for time, used in zip(self._times, self._used, strict=True)
-            ]
-        return self._seconds[key]
-
-    def queue(self, layout: Layout, chunk: Sequence[Run], *, apart: bool) -> Queue:
-        """As of `Replicas`."""
-        gathers = sum([times * self.gathers[section] for section, times, _ in chunk]) if layout.zero else 0.0
-        sums = sum([times * self.sums[section] for section, times, _ in chunk])
-        if not layout.overlap:
-            return Queue(gathers, gathers, sums, sums, 0.0, 0.0, 0.0)
-        gathered = -math.inf
-        if layout.zero:
-            free = self.seconds(layout, Kind.FORWARD)
-            gathered = gathered_late([self._piece(one, free, self.gathers) for one in chunk], layout.bucket)
-        free = self.seconds(layout, Kind.WEIGHT_GRADIENT if apart else Kind.BACKWARD)
-        back = [self._piece(one, free, self.sums) for one in reversed(chunk)]
-        forward, backward = self._of_others(layout, chunk) if self._busy else (0.0, 0.0)
-        return Queue(
-            gathered, gathers, summed_late(back, layout.bucket), sums, forward, backward, self.message,
-            buckets_of(back, layout.bucket) if self._busy else (),
-        )  # fmt: skip
-
-    def _of_others(self, layout: Layout, chunk: Sequence[Run]) -> tuple[float, float]:
-        """Return for how long turns use these links forward and backward [s]."""
-        full, forward, backward = layout.recompute is Recompute.FULL, 0.0, 0.0
-        for section, times, again in chunk:
-            used = self._used[section]
-            forward += times * used[0]
-            backward += times * (used[1] + (used[2 + full] if again else 0.0))
-        return forward, backward
-
-    def _piece(self, one: Run, seconds: Sequence[tuple[float, float]], sent: Sequence[float]) -> Piece:
-        return Piece(one.times, seconds[one.section][one.again], self._sizes[one.section], sent[one.section])
-
-
-def _free(time: BlockTimes, used: Sequence[float], kind: Kind, *, full: bool) -> tuple[float, float]:
-    """Return for how long a turn's repetition leaves links free [s], and the same where it is recomputed."""
-    if kind is Kind.FORWARD:
-        return (max(0.0, time.forward.total - used[0]),) * 2
-    weights = time.backward.weight_gradient
-    if kind is Kind.WEIGHT_GRADIENT:
-        return weights, weights
-    given = max(0.0, time.backward.total - (0.0 if kind is Kind.BACKWARD else weights) - used[1])
-    again = time.full if full else time.selective
-    return given, given + max(0.0, again.total - used[2 + full])

@@ -17,7 +17,9 @@ from simcore.models.training.parallel.counted import Counted, around_of, gradien
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.orders import Pipelined
 from simcore.models.training.parallel.pipelining import PHASES, PLAYED, is_played, stages_of, totals_of
-from simcore.models.training.parallel.replicas import SPLIT, Queue, Replicas, Run
+from simcore.models.training.parallel.replica_views import Queue
+from simcore.models.training.parallel.replicas import SPLIT, Replicas
+from simcore.models.training.parallel.shared_weights import Run
 from simcore.models.training.parallel.stage import ChunkTimes
 from simcore.models.training.parallel.stages import Sent, ends_of, seconds_of
 

@@ -28,7 +28,7 @@ from simcore.models.training.parallel.evaluation import Evaluator
 from simcore.models.training.parallel.layout import Layout, Recompute, check_layout, total_blocks
 from simcore.models.training.parallel.orders import FOLDED, Kind, Pipelined, Turn, turns_of
 from simcore.models.training.parallel.placement import Placement
-from simcore.models.training.parallel.replicas import SHARDED, Run, gathers, gradient_bytes, runs_of, sums
+from simcore.models.training.parallel.shared_weights import SHARDED, Run, gathers, gradient_bytes, runs_of, sums
 from simcore.models.training.parallel.stage import chunks_of, chunks_of_ranks
 from simcore.models.training.program import Compute, Issue, Step, Wait
 from simcore.models.training.simulated import ChunkFabric, Settings, make_network

@@ -16,7 +16,8 @@ from simcore.models.training.parallel.evaluation import Evaluation, Evaluator
 from simcore.models.training.parallel.layout import Layout, Recompute, total_blocks
 from simcore.models.training.parallel.pipelining import messages
 from simcore.models.training.parallel.placement import Placement
-from simcore.models.training.parallel.replicas import SHARDED, SPLIT, Run, gathers, gradient_bytes, runs_of, sums
+from simcore.models.training.parallel.replicas import SPLIT
+from simcore.models.training.parallel.shared_weights import SHARDED, Run, gathers, gradient_bytes, runs_of, sums
 from simcore.models.training.parallel.stage import chunks_of, chunks_of_ranks, recomputed
 from simcore.models.training.workload import Pass, Phase
 
@@ -148,7 +149,7 @@ class _Compiling:
         self.fixed -= times * kernels
 
     def _gradients(self) -> None:
-        """Add what replicas send, as `simcore.models.training.parallel.replicas` counts it."""
+        """Add what replicas send, as `simcore.models.training.parallel.shared_weights` counts it."""
         layout = self.layout
         cut = chunks_of(self.costs, layout.chunk_layers(total_blocks(self.evaluator.model)))
         chunks = [list(runs_of(layout, chunk, self.costs)) for chunk in cut]
