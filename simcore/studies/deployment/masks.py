@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Protocol
 
 from simcore.errors import InputError, field
 from simcore.models.compute.profile import KernelProfile
@@ -17,28 +15,9 @@ from simcore.models.training.ways import Way
 from simcore.numerals import as_real
 from simcore.readers.lengths import read_lengths
 from simcore.readers.tile_tables import read_tile_table
+from simcore.studies.deployment.masked import MaskedRequest
 
 _BLOCKS = re.compile(r"\s*([0-9]{1,9})\s*x\s*([0-9]{1,9})\s*\Z")
-
-
-class MaskedRequest(Protocol):
-    """A request with masks."""
-
-    @property
-    def sparsity(self) -> str | None:
-        """Share and shape of the blocks of zeros in weights."""
-
-    @property
-    def lengths(self) -> str | Path | None:
-        """A histogram of sequence lengths."""
-
-    @property
-    def kernels(self) -> str:
-        """How sparse operators run."""
-
-    @property
-    def extrapolate(self) -> bool:
-        """Whether published tiles may stand for a device of another class."""
 
 
 def parse_sparsity(text: str, place: str = "sparsity") -> Zeros:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from simcore.models.network.chunk_counts import AUTO, MOST_CHUNKS
+from simcore.studies.deployment.masked import MaskedRequest
 from simcore.studies.deployment.parallel import ParallelRequest
 from simcore.studies.request import option
 
@@ -12,7 +11,7 @@ LOOPS = ("closed", "simulate")
 """How an iteration is timed."""
 
 
-class IterationRequest(ParallelRequest):
+class IterationRequest(MaskedRequest, ParallelRequest):
     """A training iteration of a model on GPUs."""
 
     study = "iteration"
@@ -35,21 +34,4 @@ class IterationRequest(ParallelRequest):
     )
     tokens: float | str | None = option(
         default=None, metavar="COUNT", help="Say how long training on so many tokens takes: 300B, 2T."
-    )
-    sparsity: str | None = option(
-        default=None,
-        metavar="S@HxW",
-        help="Share of zero blocks in the blocks' weights (outputs x inputs), and a block's rows x columns: 0.9@32x1.",
-    )
-    lengths: str | Path | None = option(
-        default=None,
-        metavar="FILE",
-        help="Histogram of sequence lengths: length,count or length,share, a line each.",
-    )
-    kernels: str = option(
-        default="pit", choices=("dense", "pit"), help="How sparse weights and short sequences run: dense, or by PIT."
-    )
-    extrapolate: bool = option(
-        default=False,
-        help="Let published sparse kernels of V100 stand for a device that has none, scaled by its products.",
     )

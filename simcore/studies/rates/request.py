@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simcore.models.compute.profile import KernelProfile
-from simcore.studies.request import Request, option
+from simcore.studies.deployment.masked import MaskedRequest
+from simcore.studies.request import option
 
 if TYPE_CHECKING:
     from simcore.models.cluster.step_times import StepTimes
@@ -16,7 +17,7 @@ PUBLISHED = "published"
 """In place of batch sizes: those that were published of each model."""
 
 
-class RatesRequest(Request):
+class RatesRequest(MaskedRequest):
     """Models whose mini-batches are predicted on some devices."""
 
     study = "rates"
@@ -68,21 +69,4 @@ class RatesRequest(Request):
         default=None,
         metavar="TEXT",
         help="Number format of the kernels, such as fp16; by default one as wide as the model's elements.",
-    )
-    sparsity: str | None = option(
-        default=None,
-        metavar="S@HxW",
-        help="Share of zero blocks in the blocks' weights (outputs x inputs), and a block's rows x columns: 0.9@32x1.",
-    )
-    lengths: str | Path | None = option(
-        default=None,
-        metavar="FILE",
-        help="Histogram of sequence lengths: length,count or length,share, a line each.",
-    )
-    kernels: str = option(
-        default="pit", choices=("dense", "pit"), help="How sparse weights and short sequences run: dense, or by PIT."
-    )
-    extrapolate: bool = option(
-        default=False,
-        help="Let published sparse kernels of V100 stand for a device that has none, scaled by its products.",
     )
