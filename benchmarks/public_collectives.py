@@ -16,10 +16,12 @@ from typing import NamedTuple
 import yaml
 from simcore.calibrate.collectives.table import fit_rows
 from simcore.models.network.measured import CollectiveProfile
+from simcore.models.network.mesh import Mesh
 from simcore.models.network.nccl import Span
 from simcore.readers.collective_profiles import profile_document
 from simcore.readers.collective_rows import CollectiveRow
 from simcore.readers.collective_tables import read_collectives
+from simcore.readers.networks import read_any_network
 from simcore.readers.zoo import ROOT
 from simcore.studies.validate.collectives import interval_of, state_of
 
@@ -42,18 +44,20 @@ class Source:
     devices: tuple[str, ...]
     bandwidths: tuple[float, float]
     derived: str = ""
+    mesh: Mesh | None = None
 
 
+DGX_V100 = read_any_network("dgx-v100").value.mesh
 VTRAIN, STAS = "vTrain VIA-Research/vTrain@", "stas00/ml-engineering@"
 SOURCES = (
     Source(
         "v100-32gb", "Collectives among 8 V100-32GB in a cube mesh of NVLink, and messages between two nodes",
         "Aceso microsoft/SuperScaler@", "MIT", ("v100_32gb",), (150e9, 6.25e9),
         "Of collectives between nodes nothing was measured: messages alone were. Steps and efficiency of the others "
-        "are assumed as NCCL's tuning model has them.",
+        "are assumed as NCCL's tuning model has them.", DGX_V100,
     ),
     Source("v100", "All-reduces among 2 to 8 V100 in a cube mesh of NVLink", VTRAIN, "MIT", ("v100",),
-           (150e9, 6.25e9), NOT_MEASURED + "Kinds other than all-reduces are derived from it."),
+           (150e9, 6.25e9), NOT_MEASURED + "Kinds other than all-reduces are derived from it.", DGX_V100),
     Source("a100", "All-reduces among 2 to 8 A100 on NVLink switches", VTRAIN, "MIT", ("a100",),
            (300e9, 25e9), NOT_MEASURED + "Kinds other than all-reduces are derived from it."),
     Source("a100-nccl-tests", "All-reduces among 8 A100 on NVLink switches", STAS, "CC BY-SA 4.0, facts alone",
@@ -83,7 +87,7 @@ def rows_of(source: Source, rows: Sequence[CollectiveRow]) -> list[CollectiveRow
 
 def fitted(source: Source, rows: Sequence[CollectiveRow], folds: int = FOLDS) -> CollectiveProfile:
     """Fit the profile of a source to rows."""
-    profile = fit_rows(source.name, rows, *source.bandwidths, folds=folds)
+    profile = fit_rows(source.name, rows, *source.bandwidths, mesh=source.mesh, folds=folds)
     return replace(
         profile, devices=source.devices, source=rows[0].source, licence=source.licence, derived=source.derived
     )

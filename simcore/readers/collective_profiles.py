@@ -61,6 +61,7 @@ class CollectivesSchema(Entry):
     near: Bandwidth
     far: Bandwidth
     shares: dict[WholeText, _Positive] = Field(default_factory=dict)
+    offered: dict[WholeText, _Positive] = Field(default_factory=dict)
     lines: Annotated[list[_Line], NotEmpty]
     curves: list[_Curve] = Field(default_factory=list)
     offsets: dict[str, dict[WholeText, Annotated[Whole, Field(ge=0)]]] = Field(default_factory=dict)
@@ -102,7 +103,7 @@ def profile_of(schema: CollectivesSchema, name: str, place: str, sha256: str = "
     curves = tuple(_curve(one, f"{place}, field 'curves.{index}'") for index, one in enumerate(schema.curves))
     return CollectiveProfile(
         schema.name or name, (schema.near, schema.far), {kind: tuple(each) for kind, each in lines.items()}, curves,
-        dict(schema.shares), tuple(schema.devices), schema.source, schema.licence, schema.derived,
+        dict(schema.shares), dict(schema.offered), tuple(schema.devices), schema.source, schema.licence, schema.derived,
         {word: dict(each) for word, each in schema.offsets.items()}, sha256,
     )  # fmt: skip
 
@@ -126,11 +127,16 @@ def profile_document(profile: CollectiveProfile, description: str) -> dict[str, 
         **({"derived": profile.derived} if profile.derived else {}),
         "devices": list(profile.devices),
         "near": f"{profile.bandwidths[0] / 1e9:.10g} GB/s", "far": f"{profile.bandwidths[1] / 1e9:.10g} GB/s",
-        "shares": {str(near): float(f"{share:.4g}") for near, share in profile.shares.items()},
+        "shares": _rounded(profile.shares),
+        **({"offered": _rounded(profile.offered)} if profile.offered else {}),
         "lines": [_line_document(kind, one) for kind in KINDS for one in profile.lines.get(kind, ())],
         "curves": [_curve_document(one) for one in profile.curves if one.sizes],
         **({"offsets": offsets} if offsets else {}),
     }  # fmt: skip
+
+
+def _rounded(shares: Mapping[int, float]) -> dict[str, float]:
+    return {str(near): float(f"{share:.4g}") for near, share in shares.items()}
 
 
 def _plain(number: float) -> float | int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from simcore.errors import InputError, did_you_mean, shortened
 from simcore.models.network.measured import CollectiveProfile
+from simcore.models.network.mesh import Mesh
 from simcore.models.network.topology import Block, Dimension, Port, Topology
 from simcore.numerals import MOST_DIGITS, as_real, as_whole
 from simcore.units import parse
@@ -53,6 +54,8 @@ class NetworkSpec:
         The same of its bandwidths, where they are used.
     collectives : CollectiveProfile or None
         What collectives take on it, where that was measured.
+    mesh : Mesh or None
+        Links between the GPUs of a node, where they are no switch.
     """
 
     topology: Topology
@@ -60,6 +63,7 @@ class NetworkSpec:
     notes: tuple[str, ...] = ()
     of_bandwidth: tuple[str, ...] = ()
     collectives: CollectiveProfile | None = None
+    mesh: Mesh | None = None
 
 
 def check_npus(sizes: Sequence[int], place: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from pydantic import Field, WrapValidator
 from simcore.errors import InputError, unknown_name
 from simcore.files import read_yaml
 from simcore.models.network.measured import CollectiveProfile
+from simcore.models.network.mesh import MOST_GPUS, Mesh
 from simcore.models.network.topology import Block, Dimension, Port, Topology
 from simcore.readers.collective_profiles import CollectivesSchema, profile_of, read_collective_profile
 from simcore.readers.network_string import NetworkSpec, check_npus
@@ -45,9 +47,15 @@ class _Dimension(Strict):
     rails: Flag = True
 
 
+class _Mesh(Strict):
+    link: Annotated[Bandwidth, Field(gt=0)]
+    links: Annotated[list[list[Annotated[Whole, Field(ge=0)]]], NotEmpty]
+
+
 class _Network(Entry):
     dimensions: Annotated[list[_Dimension], NotEmpty]
     ports: dict[str, Annotated[Bandwidth, Field(gt=0)]] = Field(default_factory=dict)
+    mesh: _Mesh | None = None
     collectives: Annotated[CollectivesSchema, WrapValidator(_or_name)] | None = None
 
 
@@ -118,8 +126,8 @@ def read_any_network(name_or_path: str | Path | InputFile, place: str = "network
     dimensions = (_dimension(entry, data.ports) for entry in data.dimensions)
     topology = Topology(file.path.stem, tuple(dimensions), data.source or str(file.path))
     known = tuple(bandwidth for bandwidth in fixed if bandwidth is not None)
-    collectives = _collectives(file, data)
-    return file.of(NetworkSpec(topology, known if len(known) == len(fixed) else None, collectives=collectives))
+    bandwidths = known if len(known) == len(fixed) else None
+    return file.of(NetworkSpec(topology, bandwidths, collectives=_collectives(file, data), mesh=_mesh(file, data)))
 
 
 def _dimension(entry: _Dimension, ports: Mapping[str, float]) -> Dimension:
@@ -160,6 +168,28 @@ def _check_level(place: str, index: int, entry: _Dimension) -> None:
     if not entry.rails and (index == 0 or entry.block != "Switch"):
         found = "false in the innermost dimension" if index == 0 else f"false of a {entry.block}"
         raise InputError(f"{place}.rails'", found, "a Switch outside others", "Leave it out.")
+
+
+def _mesh(file: InputFile, data: _Network) -> Mesh | None:
+    """Return the links between the GPUs of a node, if the file has them and they are a mesh of its nodes."""
+    if data.mesh is None:
+        return None
+    place, links = f"{file.path}, field 'mesh.links'", data.mesh.links
+    size = data.dimensions[0].size
+    if not 2 <= size <= MOST_GPUS:
+        found = f"it beside nodes of {size or 'any number of'} GPUs"
+        raise InputError(place, found, f"nodes of 2 to {MOST_GPUS} GPUs", "Leave it out.")
+    expected = f"{size} rows of {size} numbers, the links from each GPU of a node to each of them"
+    if len(links) != size or any(len(row) != size for row in links):
+        lengths = ", ".join(str(each) for each in sorted({len(row) for row in links}))
+        raise InputError(place, f"{len(links)} rows of {lengths} numbers", expected)
+    for a, b in combinations_with_replacement(range(size), 2):
+        if a == b and links[a][a]:
+            raise InputError(place, f"{links[a][a]} links from GPU {a} to itself", "0")
+        if links[a][b] != links[b][a]:
+            found = f"{links[a][b]} links from GPU {a} to GPU {b}, and {links[b][a]} back"
+            raise InputError(place, found, "as many, as a link carries both directions")
+    return Mesh(tuple(tuple(row) for row in links), data.mesh.link)
 
 
 def _collectives(file: InputFile, data: _Network) -> CollectiveProfile | None:

@@ -11,6 +11,7 @@ from simcore.calibrate.collectives.table import fit_rows
 from simcore.models.network.nccl import Span
 from simcore.readers.collective_profiles import read_collective_profile
 from simcore.readers.collective_tables import read_collectives
+from simcore.readers.networks import read_any_network
 from simcore.studies.validate.collectives import held_against_collectives, state_of
 
 TABLE = "data/measured/collectives.csv.gz"
@@ -57,10 +58,13 @@ def test_sizes_that_were_held_out(rows, names):
     assert statistics.fmean(each for name in names for each in held_out(rows, name, folds)) < TOGETHER[names]
 
 
+@pytest.mark.parametrize("name", ["a100", "v100"])
 @pytest.mark.parametrize("near", range(3, 8))
-def test_groups_of_a100_that_were_held_out(rows, near):
-    known, own = of_profile(rows, "a100")
-    profile = fit_rows("a100", [row for row in own if row.span.near != near], *known.bandwidths, folds=0)
+def test_groups_that_were_held_out(rows, name, near):
+    known, own = of_profile(rows, name)
+    mesh = read_any_network("dgx-v100").value.mesh if name == "v100" else None
+    seen = [row for row in own if row.span.near != near]
+    profile = fit_rows(name, seen, *known.bandwidths, mesh=mesh, folds=0)
     assert statistics.fmean(off(profile, [row]) for row in own if row.span.near == near) < 0.12
 
 

@@ -154,8 +154,8 @@ def _spread(samples: Sequence[Sample]) -> dict[tuple[str, Span, str], float]:
 
 def _fitted(name: str, samples: Sequence[Sample], known: Fitting) -> CollectiveProfile:
     single = medians(samples)
-    shares = _shares(single, known) if known.mesh else {}
-    bare = CollectiveProfile(name, (known.near, known.far), {}, shares=shares)
+    shares = _shares(single, known) if known.uneven or known.mesh is not None else {}
+    bare = CollectiveProfile(name, (known.near, known.far), {}, shares=shares, offered=_offered(known))
     of_kind = {kind: [one for one in single if one.kind == kind] for kind in dict.fromkeys(one.kind for one in single)}
     lines = {
         kind: fit_lines(kind, own, bare, known) for kind, own in of_kind.items()
@@ -198,6 +198,15 @@ def _shares(single: Sequence[Sample], known: Fitting) -> dict[int, float]:
         rates = [2 * (near - 1) / near * one.size / one.seconds for one in own if one.size * LARGE >= largest > 0]
         shares[near] = statistics.median(rates) / known.near
     return shares
+
+
+def _offered(known: Fitting) -> dict[int, float]:
+    """Return the share of the bandwidth in a node that its mesh offers to groups that its links join."""
+    mesh = known.mesh
+    if mesh is None:
+        return {}
+    offered = {gpus: mesh.bus_bandwidth(gpus) / known.near for gpus in range(2, mesh.gpus + 1)}
+    return {gpus: share for gpus, share in offered.items() if share}
 
 
 def _curve(profile: CollectiveProfile, group: tuple[str, Span, str], own: Sequence[Sample], rows: int) -> Curve:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from simcore.models.network.mesh import Mesh
 from simcore.models.network.nccl import Span
 
 
@@ -40,8 +41,10 @@ class Fitting:
     ----------
     near, far : float
         Bandwidth of a GPU within its node, and between nodes [B/s].
-    mesh : bool
-        Whether small groups find fewer links, as in a cube mesh.
+    uneven : bool
+        Whether groups of other sizes find another bandwidth, as in a cube mesh.
+    mesh : Mesh or None
+        Links between the GPUs of a node, where they are known.
     nvls : int
         GPUs in a node from which switches reduce; 0 where they do not.
     far_efficiency : float
@@ -50,6 +53,7 @@ class Fitting:
 
     near: float
     far: float
-    mesh: bool = False
+    uneven: bool = False
+    mesh: Mesh | None = None
     nvls: int = 0
     far_efficiency: float = 0.92

@@ -13,6 +13,7 @@ from simcore.calibrate.collectives.samples import Fitting, Sample
 from simcore.calibrate.collectives.states import slower
 from simcore.models.network.collectives import Collective
 from simcore.models.network.measured import CollectiveProfile
+from simcore.models.network.mesh import Mesh
 from simcore.models.network.nccl import Span
 from simcore.readers.collective_rows import CollectiveRow
 
@@ -32,7 +33,7 @@ _CUT = {Collective.ALL_GATHER.value, Collective.ALL_TO_ALL.value, Collective.RED
 
 
 def fit_rows(
-    name: str, rows: Sequence[CollectiveRow], near: float, far: float, *, folds: int = FOLDS
+    name: str, rows: Sequence[CollectiveRow], near: float, far: float, *, mesh: Mesh | None = None, folds: int = FOLDS
 ) -> CollectiveProfile:
     """Fit a profile to rows that can be fitted.
 
@@ -44,6 +45,8 @@ def fit_rows(
         Of one device, an all-reduce among them.
     near, far : float
         Bandwidth of a GPU within its node, and between nodes [B/s].
+    mesh : Mesh, optional
+        Links between the GPUs of a node, where they are no switch.
     folds : int
         See `simcore.calibrate.collectives.fit.fit_collectives`.
     """
@@ -54,7 +57,7 @@ def fit_rows(
         Sample(row.kind, span, row.size, seconds, "unaligned" if slow else row.state)
         for row, (span, seconds), slow in zip(rows, spans, late, strict=True)
     ]
-    known = Fitting(near, far, mesh=_is_mesh(samples), nvls=_nvls(rows))
+    known = Fitting(near, far, uneven=_is_uneven(samples), mesh=mesh, nvls=_nvls(rows))
     profile = fit_collectives(name, samples, known, folds=folds)
     return replace(profile, devices=tuple(dict.fromkeys(row.device for row in rows)), offsets=_offsets(rows, late))
 
@@ -68,7 +71,7 @@ def _offsets(rows: Sequence[CollectiveRow], late: Sequence[bool]) -> dict[str, d
     return offsets_of(seen) if any(one.slow for one in seen) else {}
 
 
-def _is_mesh(samples: Sequence[Sample]) -> bool:
+def _is_uneven(samples: Sequence[Sample]) -> bool:
     """Return whether groups of other sizes find another bandwidth in a node."""
     rates: dict[int, list[float]] = defaultdict(list)
     for one in samples:

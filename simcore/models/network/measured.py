@@ -73,8 +73,10 @@ class CollectiveProfile:
     curves : tuple of Curve
         What was measured.
     shares : mapping of int to float
-        Share of the bandwidth within a node that groups of so many GPUs find; empty where all find the same. A mesh
-        of links gives few to a small group.
+        Share of the bandwidth within a node that groups of so many GPUs reached; empty where all find the same.
+    offered : mapping of int to float
+        Share of it that a mesh of links offers to groups of so many GPUs, see `simcore.models.network.mesh.Mesh`;
+        empty where none is known.
     devices : tuple of str
         Names of the device in tables of measurements.
     source, licence : str
@@ -93,6 +95,7 @@ class CollectiveProfile:
     lines: Mapping[str, tuple[Line, ...]]
     curves: tuple[Curve, ...] = ()
     shares: Mapping[int, float] = field(default_factory=dict)
+    offered: Mapping[int, float] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
     source: str = ""
     licence: str = ""
@@ -114,11 +117,20 @@ class CollectiveProfile:
         )
 
     def share(self, near: int) -> float:
-        """Return the share of a node's bandwidth that a group finds, between measured numbers of GPUs by logarithms."""
-        if not self.shares or near < 2:
-            return 1.0
-        known = sorted(self.shares)
-        return _between([math.log(one) for one in known], [self.shares[one] for one in known], math.log(near))
+        """Return the share of a node's bandwidth that a group finds.
+
+        Groups that were measured have their own. Of others a known mesh says what it offers, and measured groups how
+        much of it is reached. Without a mesh shares lie between those of measured groups. Numbers of GPUs are compared
+        by logarithms.
+        """
+        if near in self.shares or near < 2:
+            return self.shares.get(near, 1.0)
+        offer = self.offered.get(near)
+        if offer is None:
+            return _at(self.shares, near)
+        # faster than the links of the first GPUs: such a group lies elsewhere, and says nothing of others
+        reached = {one: self.shares[one] / self.offered[one] for one in self.shares if one in self.offered}
+        return offer * _at({one: each for one, each in reached.items() if each <= 1}, near)
 
     def timing(self, kind: str, span: Span, bandwidths: Sequence[float] = (), state: str = "") -> Timing:
         """Return what a collective in a group takes as a function of its size.
@@ -172,6 +184,18 @@ class CollectiveProfile:
         if kind not in self.lines:
             return "derived"
         return "measured" if any(one.span == span for one in measured) else "scaled"
+
+
+def _at(values: Mapping[int, float], gpus: int) -> float:
+    """Return a value between those of known numbers of GPUs, and 1 where none is known.
+
+    Examples
+    --------
+    >>> _at({2: 1.0, 8: 3.0}, 4), _at({}, 4)
+    (2.0, 1.0)
+    """
+    known = sorted(values)
+    return _between([math.log(one) for one in known], [values[one] for one in known], math.log(gpus)) if known else 1.0
 
 
 def _between(places: Sequence[float], values: Sequence[float], at: float) -> float:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from simcore.errors import InputError, field
 from simcore.models.network.measured import CollectiveProfile
+from simcore.models.network.mesh import Mesh
 from simcore.outputs import check_file
 from simcore.report import Block, Headline, Text
 from simcore.results import Provenance, Result, Table, versions
@@ -126,7 +127,7 @@ def of_collectives(request: CalibrateRequest, path: Path) -> CollectivesResult:
     device = _device(request, table.rows, () if known is None else known.devices)
     rows, warnings = checked(table, device, near, far, Path(request.measurements))
     _check_nodes(rows, network.value, device)
-    fitted = fit_rows(network.value.topology.name, rows, near, far)
+    fitted = fit_rows(network.value.topology.name, rows, near, far, mesh=network.value.mesh)
     source = request.source or usual_source(rows) or Path(request.measurements).name
     derived = "What of it was not measured is derived from an all-reduce, and between nodes assumed."
     profile = replace(fitted, source=source, derived=derived)
@@ -201,5 +202,10 @@ def _document(spec: NetworkSpec, profile: CollectiveProfile, description: str) -
     ]  # fmt: skip
     return {
         "description": f"{spec.topology.name} with {description}", "source": spec.topology.source,
-        "dimensions": dimensions, "collectives": profile_document(profile, description),
+        "dimensions": dimensions, **({} if spec.mesh is None else {"mesh": _links(spec.mesh)}),
+        "collectives": profile_document(profile, description),
     }  # fmt: skip
+
+
+def _links(mesh: Mesh) -> dict[str, Any]:
+    return {"link": f"{mesh.bandwidth / 1e9:.10g} GB/s", "links": [list(row) for row in mesh.links]}
