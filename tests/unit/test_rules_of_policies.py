@@ -1,10 +1,17 @@
 """Three scenarios per policy, each small enough to work out by hand: when does every job start and end?"""
 
+import math
+import random
+from itertools import combinations
+
+import numpy as np
 import pytest
 import simcore
 from simcore.cluster import Cluster, Node, cluster_of_nodes
 from simcore.errors import InputError
+from simcore.models.cluster.policies.finish_time_fairness import least_worst
 from simcore.models.cluster.policies.registry import POLICIES, find_policy
+from simcore.models.cluster.policies.themis import auction
 from simcore.traces import durations
 
 
@@ -105,6 +112,16 @@ SCENARIOS = [
     ("themis:lease=4,filter=0.9", 1, [(0, 8, 1), (0, 4, 1)], [(0, 12), (4, 8)]),
     ("themis:lease=2,filter=1", 1, [(0, 6, 1)], [(0, 6)]),
     ("themis:lease=10,filter=0.5", 2, [(0, 6, 1), (0, 6, 1), (0, 6, 1)], [(0, 6), (0, 6), (6, 12)]),
+    # all bid: without a lease of 8 s the second would end after 14 in place of 6 s, the first after 16 in place of 8.
+    # The second wins and pays half of its lease, since the first would halve its rho. At 4 s the third has more to gain
+    ("themis:lease=8,filter=0", 1, [(0, 8, 1), (0, 6, 1), (1, 1, 1)], [(7, 15), (0, 7), (4, 5)]),
+    # two singles gain 1.5 times each, more together than the gang's 2 times
+    ("themis:lease=5,filter=0", 2, [(0, 5, 2), (0, 10, 1), (0, 10, 1)], [(10, 15), (0, 10), (0, 10)]),
+    # two equal jobs on one GPU have half of the time each
+    ("finish-time-fairness:round=2", 1, [(0, 4, 1), (0, 4, 1)], [(0, 6), (2, 8)]),
+    ("finish-time-fairness:round=2", 2, [(0, 4, 1), (0, 4, 1)], [(0, 4), (0, 4)]),
+    # alone on half of the GPUs each would take 4 s; the single needs all of the time for it, the gang half of it
+    ("finish-time-fairness:round=2", 2, [(0, 2, 2), (0, 4, 1)], [(2, 4), (0, 6)]),
     # jobs take turns of a round
     ("gavel:round=2", 1, [(0, 4, 1), (0, 4, 1)], [(0, 6), (2, 8)]),
     ("gavel:round=2", 2, [(0, 4, 1), (0, 4, 1)], [(0, 4), (0, 4)]),
@@ -183,3 +200,43 @@ def test_gavel_runs_jobs_on_the_type_where_they_are_fast():
     )
     assert result.jobs.column("end_s") == [8.0, 8.0]
     assert result.jobs.column("gpu_seconds_v100") == [8.0, 0.0]
+
+
+def test_an_auction_is_won_by_the_best_set_and_paid_for():
+    """All sets of jobs are tried; a winner keeps what the others have with it over what they would have without."""
+    dice = random.Random(3)
+    for _ in range(200):
+        jobs = range(dice.randint(1, 7))
+        gains = [dice.uniform(0.01, 2.0) for _ in jobs]
+        sizes = [dice.choice([1, 2, 2, 4, 8]) for _ in jobs]
+        offered = dice.randint(1, 16)
+        sets = [each for number in range(len(jobs) + 1) for each in combinations(jobs, number)]
+        fitting = [each for each in sets if sum(sizes[job] for job in each) <= offered]
+        best = max(fitting, key=lambda each: sum(gains[job] for job in each))
+        won = auction(gains, sizes, offered)
+        assert tuple(won) == best
+        for job, kept in won.items():
+            without = max(sum(gains[other] for other in each) for each in fitting if job not in each)
+            with_it = sum(gains[other] for other in best if other != job)
+            assert kept == pytest.approx(math.exp(with_it - without))
+
+
+def test_a_program_makes_the_largest_finish_time_fairness_least():
+    """With one GPU type nobody gets more without the worst getting less; on two types the program agrees with it."""
+    dice = np.random.default_rng(4)
+    for _ in range(50):
+        jobs = int(dice.integers(1, 8))
+        sizes, counts = dice.choice([1.0, 2.0, 4.0], jobs), np.array([float(dice.integers(4, 9))])
+        since, left, alone = dice.uniform(0.0, 9.0, jobs), dice.uniform(1.0, 9.0, jobs), dice.uniform(10.0, 90.0, jobs)
+        one = np.ones((jobs, 1))
+        share = least_worst(since, left, alone, one, one > 0, sizes, counts)[:, 0]
+        rho = (since + left / share) / alone
+        assert share.max() <= 1.0 + 1e-9
+        assert sizes @ share <= counts[0] * (1 + 1e-9)
+        if sizes.sum() > counts[0]:
+            less = share < 1.0 - 1e-9  # of them nobody is better off than another
+            assert sizes @ share == pytest.approx(counts[0])
+            assert rho[less] == pytest.approx(np.full(less.sum(), rho[less].max()))
+        two = np.ones((jobs, 2))
+        spread = least_worst(since, left, alone, two, two > 0, sizes, np.array([counts[0] / 2, counts[0] / 2]))
+        assert spread.sum(axis=1) == pytest.approx(share, abs=2e-3)

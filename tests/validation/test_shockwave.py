@@ -10,7 +10,7 @@ from simcore.cluster import Node, cluster_of_nodes
 TRACE = "120_0.2_5_100_40_25_0,0.5,0.5_0.6,0.3,0.09,0.01_multigpu_dynamic"
 OURS = {
     "max_min_fairness": ("gavel:round=120", -0.0401, -0.1161),
-    "finish_time_fairness": ("themis:lease=120", -0.3266, 0.2750),
+    "finish_time_fairness": ("finish-time-fairness:round=120", -0.0955, 0.1630),
 }
 
 

@@ -51,7 +51,7 @@ class Gavel(Policy):
         """Begin with no round."""
         self._received: dict[int, list[float]] = {}
         self._until = -1.0
-        self._shares: dict[int, Floats] = {}
+        self._shares: dict[int, Floats] = {}  # of each active job, by GPU type
 
     def decide(self, view: View) -> Decision:
         """Solve where jobs came or went, and begin a round where one is over."""
@@ -72,13 +72,28 @@ class Gavel(Policy):
         return Decision(room.changes, self._until)
 
     def _solve(self, view: View, active: list[int]) -> dict[int, Floats]:
-        """Return the shares of time of each class, virtual clusters apart."""
-        jobs = Counter(view.class_index[row] for row in active)
+        """Return the shares of time of each job, virtual clusters apart."""
         shares: dict[int, Floats] = {}
-        for vc in sorted({view.classes[index].vc for index in jobs}):
-            mine = Counter({index: number for index, number in jobs.items() if view.classes[index].vc == vc})
-            shares |= max_min(view, mine, gpus_of(view, vc))
+        for vc in sorted({view.job(row).vc for row in active}):
+            mine = [row for row in active if view.job(row).vc == vc]
+            shares |= self.shares(view, mine, gpus_of(view, vc))
         return shares
+
+    def shares(self, view: View, rows: list[int], gpus: list[int]) -> dict[int, Floats]:
+        """Return by job the share of time on every GPU type, -1 where it may not run.
+
+        Parameters
+        ----------
+        view : View
+            The present.
+        rows : list of int
+            Active jobs of one virtual cluster.
+        gpus : list of int
+            GPUs of each type that they may use.
+        """
+        index = view.class_index
+        of_class = max_min(view, Counter(index[row] for row in rows), gpus)
+        return {row: of_class[index[row]] for row in rows}
 
     def _run(self, view: View, room: Room, rows: list[int], *, fresh: bool) -> None:
         """Hand GPUs out by priority: at a fresh round all of them, within one those that are free."""
@@ -104,11 +119,11 @@ class Gavel(Policy):
                 self._received[row][k] += 1.0
 
     def _may(self, view: View, row: int, k: int) -> bool:
-        return bool(self._shares[view.class_index[row]][k] >= 0.0)
+        return bool(self._shares[row][k] >= 0.0)
 
     def _priority(self, view: View, row: int, k: int) -> float:
         """Return the share of time over the share of rounds received on a type."""
-        share = max(0.0, float(self._shares[view.class_index[row]][k]))
+        share = max(0.0, float(self._shares[row][k]))
         return share / (self._received[row][k] + 1e-3)
 
     def _on(self, view: View, row: int, k: int) -> Placement:

@@ -31,6 +31,7 @@ POLICIES = {
     "priority": "simcore.models.cluster.policies.priority:Priority",
     "drf": "simcore.models.cluster.policies.drf:Drf",
     "gavel": "simcore.models.cluster.policies.gavel:Gavel",
+    "finish-time-fairness": "simcore.models.cluster.policies.finish_time_fairness:FinishTimeFairness",
     "themis": "simcore.models.cluster.policies.themis:Themis",
     "optimus": "simcore.models.cluster.policies.optimus:Optimus",
 }

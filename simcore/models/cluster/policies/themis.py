@@ -1,30 +1,41 @@
-"""Themis: GPUs go to the jobs that are treated worst, by finish-time fairness."""
+"""Themis: GPUs whose lease is over are auctioned among the jobs that are treated worst, by finish-time fairness."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+
+import numpy as np
 
 from simcore.errors import InputError
 from simcore.models.cluster.policies.ranked import quantum_error
 from simcore.models.cluster.policy import NOTHING, Decision, Policy
+from simcore.models.cluster.room import Room
 from simcore.models.cluster.view import View
+
+LEAST_KEPT = math.exp(-1.0)
+"""Share of a lease that a winner keeps at least: what the mechanism guarantees where GPUs can be divided."""
 
 
 @dataclass
 class Themis(Policy):
-    """The jobs whose finish-time fairness is worst run for a lease; then all GPUs are handed out anew.
+    """GPUs are leased; those whose lease is over are auctioned among the jobs whose finish-time fairness is worst.
 
     Finish-time fairness is rho = (time since submission + remaining time) / (time alone on 1/n of the GPUs), with n the
-    active jobs of the pool. Of the active jobs the share 1 - `filter` with the largest rho is offered GPUs first, the
-    least remaining service first; then the others, the largest rho first. This is the partial allocation of the paper
-    without bids: all jobs tell the truth. Source: Mahajan et al., NSDI 2020.
+    active jobs of the GPU type and virtual cluster. Whenever GPUs are free or their lease is over while jobs wait, the
+    share 1 - `filter` of these jobs with the largest rho is asked for bids. A bid is the rho with the gang for a lease,
+    and without it: a lease later. The gangs go to those by whom the product of 1 / rho is largest. A winner pays for
+    the others: it keeps the share of its lease by which that product of the others is smaller than without it, at
+    least 1 / e. The paper takes GPUs for it, which a gang cannot give up. What is left over goes to the jobs that were
+    not asked, the largest rho first. A job that wins again keeps its GPUs. All tell the truth. Source: Mahajan et al.,
+    NSDI 2020, section 5.1; partial allocation: Cole, Gkatzelis and Goel, EC 2013.
 
     Attributes
     ----------
     lease : float
-        Time after which GPUs are handed out anew while jobs wait [s].
+        Time for which a winner holds its GPUs while others wait [s].
     filter : float
         The fairness knob f, 0 to 1.
     """
@@ -41,42 +52,105 @@ class Themis(Policy):
 
     def prepare(self, view: View) -> None:
         """Begin with no lease."""
-        self._until = -math.inf
+        self._until: dict[int, float] = {}  # end of the lease of running jobs [s]
 
     def decide(self, view: View) -> Decision:
-        """Hand out what is free, and at the end of a lease everything."""
-        room, waiting = view.room(), view.waiting
+        """Auction what is free, or whose lease is over."""
+        for row in view.finished:
+            self._until.pop(row, None)
+        room, waiting, running = view.room(), view.waiting, view.running
         if not waiting:
             return NOTHING
-        running = view.running if view.now >= self._until * (1.0 - 1e-12) else []
-        if running or not view.running:
-            self._until = view.now + self.lease
-        ranked = self._ranked(view, sorted([*waiting, *running]))
-        mine = set(running)
-        left = [room.total(pool) for pool in range(room.pools)]
-        for row in view.running if not running else ():
-            left[room.pool_of(row)] -= room.size(row)
-        chosen = []
-        for row in ranked:
-            if room.size(row) <= left[room.pool_of(row)]:
-                left[room.pool_of(row)] -= room.size(row)
-                chosen.append(row)
-        for row in sorted(mine.difference(chosen)):
-            room.stop(row)
-        for row in chosen:
-            if row not in mine:
-                room.start(row)
-        return Decision(room.changes, self._until if self._until > view.now else view.now + self.lease)
+        for pool in sorted({room.pool_of(row) for row in waiting}):
+            mine = [row for row in running if room.pool_of(row) == pool]
+            self._sell(view, room, pool, mine, [row for row in waiting if room.pool_of(row) == pool])
+        later = [until for until in self._until.values() if until > view.now * (1.0 + 1e-12)]
+        return Decision(room.changes, min(later, default=None))
 
-    def _ranked(self, view: View, rows: list[int]) -> list[int]:
-        """Return jobs in the order in which they are offered GPUs."""
-        unfair = sorted(rows, key=lambda row: (-self.rho(view, row, len(rows)), row))
-        first = max(1, math.ceil((1.0 - self.filter) * len(rows) - 1e-9))
-        service = sorted(unfair[:first], key=lambda row: view.remaining[row] * view.job(row).max_parallelism)
-        return [*service, *unfair[first:]]
+    def _sell(self, view: View, room: Room, pool: int, running: list[int], waiting: list[int]) -> None:
+        """Auction the GPUs of one type and virtual cluster."""
+        over = {row for row in running if self._until[row] <= view.now * (1.0 + 1e-12)}
+        ended = sum(room.size(row) for row in over)
+        held = sum(room.size(row) for row in running) - ended
+        offered = min(room.total(pool) - held, room.left(pool) + ended)
+        if offered < min(room.size(row) for row in waiting):
+            return  # nobody who waits could have it
+        active = len(running) + len(waiting)
+        unfair = sorted([*over, *waiting], key=lambda row: (-self.rho(view, row, active), row))
+        asked = max(1, math.ceil((1.0 - self.filter) * len(unfair) - 1e-9))
+        leases = self._won(view, room, unfair[:asked], offered)
+        left = offered - sum(room.size(row) for row in leases)
+        for row in unfair[asked:]:
+            if room.size(row) <= left:
+                left -= room.size(row)
+                leases[row] = self.lease
+        for row in sorted(over.difference(leases)):
+            room.stop(row)
+            del self._until[row]
+        for row, lease in leases.items():
+            if row in over or room.start(row):
+                self._until[row] = view.now + lease
+        for row in unfair:  # where nodes are fragmented
+            if row not in self._until and room.start(row):
+                self._until[row] = view.now + self.lease
+
+    def _won(self, view: View, room: Room, rows: list[int], offered: int) -> dict[int, float]:
+        """Return the winners of an auction with their leases [s]."""
+        finish = [view.now - view.submitted[row] + view.remaining[row] for row in rows]
+        won = auction([math.log1p(self.lease / time) for time in finish], [room.size(row) for row in rows], offered)
+        return {rows[place]: self.lease * max(LEAST_KEPT, kept) for place, kept in won.items()}
 
     def rho(self, view: View, row: int, active: int) -> float:
         """Return the finish-time fairness of a job if it ran from now on [1]."""
         gpus = view.cluster.counts[view.cluster.types.index(view.job(row).gpu_type)]
         alone = view.duration[row] * max(1.0, view.job(row).max_parallelism * active / gpus)
         return (view.now - view.submitted[row] + view.remaining[row]) / alone
+
+
+def auction(gains: Sequence[float], sizes: Sequence[int], offered: int) -> dict[int, float]:
+    """Return who wins, with the share that each keeps: the partial allocation mechanism on gangs.
+
+    The winners are the set that fits and whose gains have the largest sum, found by dynamic programming over the GPUs.
+    With S the sum of the winners' gains, and S' the largest without job i, it keeps exp(S - gain of i - S').
+
+    Parameters
+    ----------
+    gains : sequence of float, length J
+        Logarithm of rho without the gang over rho with it, above 0.
+    sizes : sequence of int, length J
+        GPUs of each gang.
+    offered : int
+        GPUs.
+
+    Examples
+    --------
+    One GPU, and a job that gains 2 times where the other gains 1.5 times: the first keeps 1 / 1.5.
+
+    >>> {job: round(kept, 3) for job, kept in auction([math.log(2.0), math.log(1.5)], [1, 1], 1).items()}
+    {0: 0.667}
+    """
+    if sum(sizes) <= offered:
+        return dict.fromkeys(range(len(sizes)), 1.0)
+    unit = math.gcd(*sizes)
+    weights, width = [size // unit for size in sizes], offered // unit + 1
+    after = np.zeros((len(gains) + 1, width))  # the largest sum of the jobs from each on, by GPUs
+    for place in range(len(gains) - 1, -1, -1):
+        after[place] = _with_one(after[place + 1], gains[place], weights[place])
+    best, left, won = float(after[0, -1]), width - 1, dict[int, float]()
+    before = np.zeros(width)
+    for place, (gain, weight) in enumerate(zip(gains, weights, strict=True)):
+        following = after[place + 1]
+        if weight <= left and gain + following[left - weight] >= after[place, left] * (1.0 - 1e-12):
+            left -= weight
+            without = float((before + following[::-1]).max())
+            won[place] = min(1.0, math.exp(best - gain - without))
+        before = _with_one(before, gain, weight)
+    return won
+
+
+def _with_one(sums: np.ndarray, gain: float, weight: int) -> np.ndarray:
+    """Return the largest sums, by GPUs, if one more job may be among the winners."""
+    more = sums.copy()
+    if weight < len(sums):
+        np.maximum(sums[weight:], sums[: len(sums) - weight] + gain, out=more[weight:])
+    return more
