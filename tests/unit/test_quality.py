@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import simcore
 from simcore.cluster import Cluster
+from simcore.errors import InputError
 from simcore.models.cluster.quality import jain
 from simcore.traces import durations
 
@@ -54,7 +55,52 @@ def test_preemptions_are_counted():
     text = "name,submit_s,duration_s,gpus\na,0,10,1\nb,2,3,1\n"
     trace = durations.with_types(durations.read(text, "t"), ONE)
     (row,) = simcore.trace(trace, cluster=ONE, policies=["srtf:restart=1"], interval="event", startup_delay=0).table
-    assert (row["preemptions"], row["restarts"]) == (1, 1)
+    assert [row[name] for name in ("preemptions", "starts", "restarts", "rescales")] == [1, 2, 1, 0]
+
+
+def test_changes_of_gpus_are_no_restarts():
+    """A job of 2 GPUs alone has both; a second one takes one of them at the next round."""
+    text = "name,submit_s,duration_s,gpus\na,0,10,2\nb,5,10,1\n"
+    two = Cluster("c", ("v100",), (2,))
+    trace = durations.with_types(durations.read(text, "t"), two)
+    (row,) = simcore.trace(trace, cluster=two, policies=["optimus:round=5"], interval="event", startup_delay=0).table
+    assert [row[name] for name in ("preemptions", "starts", "restarts", "rescales")] == [0, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("cost", "ends"),
+    [
+        (None, [13.0, 13.0, 15.0]),  # as --startup says, and as the policy's own option
+        (4, [17.0, 17.0, 15.0]),  # for all but the one that says it itself
+        ("4,srtf=1", [14.0, 17.0, 15.0]),
+        ({"priority": 3}, [13.0, 16.0, 15.0]),
+    ],
+)
+def test_a_restart_costs_by_policy(cost, ends):
+    """A job of 10 s is stopped once, for 3 s."""
+    text = "name,submit_s,duration_s,gpus,priority\na,0,10,1,0\nb,2,3,1,1\n"
+    trace = durations.with_types(durations.read(text, "t"), ONE)
+    result = simcore.trace(
+        trace, cluster=ONE, policies=["srtf", "priority", "srsf:restart=2"], interval="event", startup_delay=0,
+        restart_cost=cost,
+    )  # fmt: skip
+    assert [max(run.log.end) for run in result.runs] == ends
+
+
+@pytest.mark.parametrize(
+    ("cost", "message"),
+    [
+        ("las=5", "found 'las', expected one of srsf, srtf"),
+        ("srtf=-1", "found 'srtf=-1', expected a number of seconds from 0"),
+        ("srtf=1,srtf=2", "found srtf twice"),
+        ("srsf=1", "found srsf beside the policy srsf:restart=2, expected one of the two"),
+        ({"srtf": True}, "found 'srtf=True'"),
+        (float("nan"), "found 'nan'"),
+    ],
+)
+def test_restart_costs_that_make_no_sense(cost, message):
+    with pytest.raises(InputError, match=message):
+        simcore.trace("synthetic:jobs=3", policies=["srtf", "srsf:restart=2"], restart_cost=cost)
 
 
 def test_gpus_that_are_free_while_jobs_wait():

@@ -54,7 +54,7 @@ def finish_time_fairness(trace: Trace, cluster: Cluster, times: JobTimes) -> Flo
 
 
 def preemptions(segments: Segments, jobs: int) -> Ints:
-    """Return how often each job lost its GPUs before it was done."""
+    """Return how often each job lost its GPUs before it was done; it started again as often."""
     lost = ~segments.gpus.any(axis=1)
     return np.bincount(segments.row[lost], minlength=jobs)
 
@@ -94,7 +94,9 @@ QUALITY = (
     "worst_finish_time_fairness",
     "jain_slowdown",
     "preemptions",
+    "starts",
     "restarts",
+    "rescales",
     "idle_while_waiting_gpus",
     "deadlines_met",
 )
@@ -117,7 +119,9 @@ def quality(
         float(fairness.max(initial=-math.inf)),
         jain(1.0 / slowdown),
         int(lost.sum()),
-        int(times.rescales[rows].sum() - lost.sum()),
+        len(rows),
+        int(lost.sum()),
+        int(times.rescales[rows].sum() - 2 * lost.sum()),
         idle_while_waiting(trace, segments, cluster.gpus),
         deadlines_met(trace, times, rows),
     )

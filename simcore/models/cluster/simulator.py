@@ -48,6 +48,7 @@ def simulate(
     *,
     interval: float | None,
     rules: Rules,
+    restart: float | None = None,
     placer: Placer | None = None,
     progress: Callable[[float, int], None] | None = None,
 ) -> PlacementLog:
@@ -68,6 +69,8 @@ def simulate(
         A round in which nothing happened is skipped, unless the policy asks for it.
     rules : Rules
         Start-up rules; a policy has its own part of them.
+    restart : float, optional
+        Delay of a job that starts again, or whose placement changes [s]; by default as the policy or the rules say.
     placer : Placer, optional
         Chooses nodes, where the cluster has some; by default `Packed`.
     progress : callable, optional
@@ -84,7 +87,7 @@ def simulate(
         If the policy hands out more GPUs than there are, places a job that is not there, leaves jobs waiting for ever,
         or decides for ever.
     """
-    return _Simulation(trace, cluster, step_times, policy, interval, rules, placer, progress).run()
+    return _Simulation(trace, cluster, step_times, policy, interval, rules, restart, placer, progress).run()
 
 
 class _Simulation:
@@ -96,6 +99,7 @@ class _Simulation:
         policy: Policy,
         interval: float | None,
         rules: Rules,
+        restart: float | None,
         placer: Placer | None,
         progress: Callable[[float, int], None] | None,
     ) -> None:
@@ -103,8 +107,10 @@ class _Simulation:
         self._trace, self._cluster, self._policy, self._rules = trace, cluster, policy, rules
         self._interval = interval
         self._restart = rules.startup_delay if rules.startup == "every-change" else None
-        if policy.restart_s is not None:
-            self._restart = policy.restart_s
+        if restart is None:
+            restart = policy.restart_s
+        if restart is not None:
+            self._restart = restart
         gangs = class_gangs(trace, cluster, step_times)
         steps = trace.steps([gang.step_time for gang in gangs])
         self._tolerance: list[float] = ([0.0] * jobs) if interval is None else (steps * WORK_TOLERANCE).tolist()

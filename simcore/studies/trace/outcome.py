@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as field_of
 from functools import cached_property
 from typing import Any
 
@@ -73,6 +74,8 @@ class TraceOutcome(Result):
         Scheduling interval [s]; None for event-driven decisions.
     rules : Rules
         The rule set.
+    restart_costs : mapping of str to float
+        Delay of a job that starts again, by policy, where it was given beside the rules [s].
     window : (float, float) or None
         Between which times the numbers of `table` are taken [s]; None for the whole run.
     samples : tuple of Table
@@ -88,6 +91,7 @@ class TraceOutcome(Result):
     runs: tuple[Run, ...]
     interval: float | None
     rules: Rules
+    restart_costs: Mapping[str, float] = field_of(default_factory=dict)
     window: Window | None = None
     samples: tuple[Table, ...] = ()
     varied: tuple[str, ...] = ()

@@ -21,6 +21,8 @@ QUALITIES = (
     ("worst finish-time fairness", "worst_finish_time_fairness"),
     ("Jain of slowdown", "jain_slowdown"),
     ("preemptions", "preemptions"),
+    ("restarts after them", "restarts"),
+    ("other changes of GPUs", "rescales"),
     ("GPU-hours of delays", "delay_gpu_hours"),
     ("deadlines met", "deadlines_met"),
     ("free GPUs while jobs wait", "idle_while_waiting_gpus"),
@@ -54,7 +56,9 @@ def _assumed(result: TraceOutcome) -> str:
     last = None if seed is None or not result.samples else seed + len(result.samples) - 1
     drawn = [] if seed is None else [f"seed {seed}" if last is None else f"seeds {seed} to {last}"]
     return "; ".join([
-        f"rules: start-up delay {rules.startup_delay:g} s {paid}", f"assignment {rules.assignment}",
+        f"rules: start-up delay {rules.startup_delay:g} s {paid}",
+        *(f"restart of {name} {seconds:g} s" for name, seconds in result.restart_costs.items()),
+        f"assignment {rules.assignment}",
         f"single-type speed-up {rules.single_type_speedup}", f"idle GPUs {rules.idle_gpus}",
         f"order {rules.order}", f"makespan {rules.makespan}", *drawn,
     ])  # fmt: skip

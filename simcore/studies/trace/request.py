@@ -20,6 +20,8 @@ SWITCHES = ("assignment", "single_type_speedup", "idle_gpus", "startup", "order"
 
 
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 1e-6, 1e9  # [s]
+MOST_SEEDS = 10_000
+"""Seeds of one run; a sweep has as many at most, too."""
 LEAST_LOAD = 1e-6
 """Load that submissions are stretched to at least; its reciprocal is the largest."""
 
@@ -104,6 +106,13 @@ class TraceRequest(Request):
     startup_delay: float | None = option(
         default=None, least=0, most=LONGEST_INTERVAL, unit="s", metavar="SECONDS", help="Start-up delay.  [default: 20]"
     )
+    restart_cost: str | float | Mapping[str, float] | None = option(
+        default=None,
+        unit="s",
+        metavar="SECONDS|POLICY=SECONDS,...",
+        help="Delay of a job that starts again, or changes its GPUs, under all policies or under each named one.  "
+        "[default: as the policy or --startup says]",
+    )
     file_format: str | None = option(
         default=None,
         flag="--format",
@@ -122,6 +131,7 @@ class TraceRequest(Request):
     seeds: int = option(
         default=1,
         least=1,
+        most=MOST_SEEDS,
         metavar="N",
         help="Run with N seeds, from --seed on, and give each metric with its 95 % confidence interval.",
     )

@@ -49,7 +49,7 @@ from simcore.studies.trace.outcome import summarise
 from simcore.studies.trace.request import SWITCHES, TraceRequest
 from simcore.studies.trace.result import TraceResult
 from simcore.studies.trace.seeds import varied, with_seed
-from simcore.studies.trace.settings import interval_of, policies_of, rules_of
+from simcore.studies.trace.settings import interval_of, policies_of, restart_costs, rules_of
 from simcore.studies.trace.window import find_window
 from simcore.traces.bundled import BUNDLED
 from simcore.traces.resampled import resampled
@@ -100,7 +100,7 @@ def _run(request: TraceRequest) -> TraceResult:
     step_times, overheads = _with_overheads(request, times, jobs, cluster)
     rules, policies = rules_of(request, jobs), policies_of(request.policies, jobs)
     policies = {name: with_seed(policy, request.seed) for name, policy in policies.items()}
-    rules = _rescaled(request, rules, step_times)
+    rules, costs = _rescaled(request, rules, step_times), restart_costs(request.restart_cost, policies)
     placer = find_placer(request.placement, field("placement"))
     jobs, left_out = runnable(jobs, cluster, step_times, policies, rules, placer, keep_going=request.keep_going)
     running = gang_seconds(jobs, cluster, step_times, rules.startup_delay)
@@ -128,8 +128,9 @@ def _run(request: TraceRequest) -> TraceResult:
         report = _reporter(f"jobs under {name}", len(jobs))
         nodes = placer([jobs.classes[index].max_parallelism for index in jobs.class_index.tolist()], request.seed)
         log = _simulate(
-            jobs, cluster, step_times, name, policy, interval=interval, rules=rules, placer=nodes, progress=report
-        )
+            jobs, cluster, step_times, name, policy, interval=interval, rules=rules, restart=costs.get(name),
+            placer=nodes, progress=report,
+        )  # fmt: skip
         segments = metrics.cut_segments(log, len(cluster.types))
         runs.append(Run(name, log, segments, metrics.job_times(jobs, segments)))
     table = summarise(runs, jobs, cluster, step_times, rules, interval, window)
@@ -151,6 +152,7 @@ def _run(request: TraceRequest) -> TraceResult:
         runs=tuple(runs),
         interval=interval,
         rules=rules,
+        restart_costs=costs,
         window=window,
         warnings=tuple(warnings),
         provenance=provenance,

@@ -112,6 +112,17 @@ def policy_name(text: str) -> str:
     return (by_name(name, POLICIES) or name) + text[len(name) :]
 
 
+def bare_name(text: str) -> str:
+    """Return what names a policy, without its options.
+
+    Examples
+    --------
+    >>> bare_name("tiresias:thresholds=5,within=entry"), bare_name("mine.py:Mine:a=1")
+    ('tiresias', 'mine.py:Mine')
+    """
+    return _split(text)[0]
+
+
 def policy_file(text: str) -> Path | None:
     """Return the file that defines the policy that a text names, None for one that no file defines.
 

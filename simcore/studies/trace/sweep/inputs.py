@@ -26,9 +26,21 @@ OWN_VALUES: Mapping[str, tuple[Any, ...]] = {
     "rules": tuple(RULES),
 }
 """Values of an option that is varied without any being given."""
-VARIED = (POLICY, "load", "interval", "placement", "cluster", "rates", "overheads", "rules", "window", *SWITCHES)
+VARIED = (
+    POLICY,
+    "load",
+    "interval",
+    "placement",
+    "cluster",
+    "rates",
+    "overheads",
+    "rules",
+    "window",
+    "restart_cost",
+    *SWITCHES,
+)
 """Options that can be varied."""
-_NUMBERS = ("load", "startup_delay")
+_NUMBERS = ("load", "startup_delay", "restart_cost")
 MOST_RUNS = 1_000_000
 
 
