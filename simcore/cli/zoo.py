@@ -17,7 +17,7 @@ from simcore.results import to_json
 if TYPE_CHECKING:
     from simcore.readers.catalogue import ZooEntry
 
-_DEEPEST = 12
+_DEEPEST = 13
 """Columns by which lines that go on are moved in at most."""
 
 
@@ -47,21 +47,22 @@ def command(kind: str | None, name: str | None, as_json: bool) -> None:
     groups: show one with simcore zoo groups NAME
       Group  The mean of the three language models of the SC'22 study
     """  # noqa: D301 - click reads the backspace character as "keep these line breaks"; a raw one it would print
-    from simcore.readers.catalogue import DIRECTIONS, catalogued, entries, entry, kind_of
+    from simcore.readers.catalogue import DIRECTIONS, catalogued, entries, entry, kind_of, listed
 
     if kind is None:
         listing = catalogued()
-        lines = [_line("", f"{each}: ", ", ".join(listed)) for each, listed in listing.items()]
+        lines = [_line("", f"{each}: ", ", ".join(names)) for each, names in listing.items()]
         lines.append("Show one with: simcore zoo KIND NAME")
         click.echo(to_json(listing) if as_json else "\n".join(lines), nl=not as_json)
     elif name is None:
-        kind, listed = kind_of(kind), entries(kind)
+        kind = kind_of(kind)
         if as_json:
-            click.echo(to_json({"kind": kind, "entries": {one.name: one.description for one in listed}}), nl=False)
+            click.echo(to_json(listed(kind)), nl=False)
         else:
-            width = max((len(one.name) for one in listed), default=0)
+            found = entries(kind)
+            width = max((len(one.name) for one in found), default=0)
             click.echo(f"{kind}: show one with simcore zoo {kind} NAME")
-            click.echo("\n".join(_line("", f"  {one.name:<{width}}  ", one.summary) for one in listed))
+            click.echo("\n".join(line for one in found for line in _listed(one, width)))
             if kind in DIRECTIONS:
                 click.echo(_line("", "note: ", DIRECTIONS[kind]))
     else:
@@ -77,6 +78,16 @@ def command(kind: str | None, name: str | None, as_json: bool) -> None:
             click.echo(_line("", "note: ", DIRECTIONS[one.kind]))
         click.echo()
         click.echo(_table(one) if one.header else "\n".join(_lines(one.fields or {})))
+
+
+def _listed(one: ZooEntry, width: int) -> Iterator[str]:
+    """Write an entry in a list: a line, and below it what else its kind shows there."""
+    if not one.below:
+        yield _line("", f"  {one.name:<{width}}  ", one.summary)
+        return
+    yield f"  {one.name}"
+    for key, text in (("rule", one.summary), *one.below):
+        yield _line("", f"    {key + ':':<9}", text)
 
 
 def _line(indent: str, key: str, text: str) -> str:

@@ -49,13 +49,18 @@ class ZooEntry:
 
     @property
     def summary(self) -> str:
-        """One line for a list: the description, of a network after its sizes, of a policy with options and source."""
-        if self.kind == POLICY_KIND:
-            options = ", ".join((self.fields or {})["options"])
-            return f"{self.description}{f' Options: {options}.' if options else ''} Source: {self.source}"
+        """One line for a list: the description, of a network after its sizes."""
         dimensions = (self.fields or {}).get("dimensions", []) if self.kind == "networks" else []
         sizes = " x ".join(str(each["size"]) for each in dimensions)
         return f"{sizes}: {self.description}" if sizes else self.description
+
+    @property
+    def below(self) -> tuple[tuple[str, str], ...]:
+        """Lines for a list under that of the entry, each with its key: of a policy options and source."""
+        if self.kind != POLICY_KIND:
+            return ()
+        options = ", ".join(f"{name}={value}" for name, value in (self.fields or {})["options"].items())
+        return (*((("options", options),) if options else ()), ("source", self.source))
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain containers for JSON."""
@@ -95,6 +100,16 @@ def catalogued() -> dict[str, list[str]]:
     """
     listed = {kind: names(kind) for kind in kinds()} | {POLICY_KIND: sorted(POLICIES)}
     return dict(sorted(listed.items()))
+
+
+def listed(kind: str) -> dict[str, Any]:
+    """Return a kind with its entries as plain containers for JSON; of policies options and sources too."""
+    found = entries(kind)
+    document: dict[str, Any] = {"kind": kind, "entries": {one.name: one.description for one in found}}
+    if kind == POLICY_KIND:
+        document["options"] = {one.name: (one.fields or {})["options"] for one in found}
+        document["sources"] = {one.name: one.source for one in found}
+    return document
 
 
 def _policy(name: str) -> ZooEntry:

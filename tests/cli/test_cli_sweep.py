@@ -28,9 +28,25 @@ def test_the_same_command_goes_on_and_another_is_refused(tmp_path, capsys):
     folder = str(tmp_path / "out")
     first = printed(*SWEEP, "-o", folder)
     assert printed(*SWEEP, "-o", folder) == first
-    assert "another sweep" in refused(capsys, *SWEEP, "--seeds", "2", "-o", folder)
-    printed(*SWEEP, "--seeds", "2", "-o", folder, "--force")
-    assert len(list((tmp_path / "out" / "runs").iterdir())) == 8
+    another = [*SWEEP, "--load", "0.9", "-o", folder]
+    another[another.index("policy=fifo,srtf,load=0.5,1")] = "policy=fifo,srtf"
+    printed(*another)  # the load varies in the sweep before
+    error = refused(capsys, *another, "--placement", "spread")
+    assert "the directory of another sweep, which differs in placement" in error
+    printed(*another, "--placement", "spread", "--force")
+    assert len(list((tmp_path / "out" / "runs").iterdir())) == 2
+
+
+def test_more_seeds_and_values_join_the_runs_that_are_kept(tmp_path):
+    """A sweep grows by seeds and values: finished runs stay as they are, and numbers are those of a sweep at once."""
+    folder = tmp_path / "out"
+    printed(*SWEEP, "-o", str(folder))
+    kept = {path.name: path.stat().st_mtime_ns for path in (folder / "runs").iterdir()}
+    larger = [*SWEEP[:-1], "policy=fifo,srtf,las,load=0.5,1,1.2", "--seeds", "2"]
+    text = printed(*larger, "-o", str(folder))
+    assert len(list((folder / "runs").iterdir())) == 18
+    assert {name: (folder / "runs" / name).stat().st_mtime_ns for name in kept} == kept
+    assert text == printed(*larger)
 
 
 def test_words_that_are_wrong_are_refused(capsys):

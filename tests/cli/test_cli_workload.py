@@ -71,6 +71,15 @@ def test_a_trace_like_another(folder, capsys):
         (("none.csv",), "'none.csv', which is no file"),
         (("jobs.csv", "--format", "phily"), "Did you mean 'philly'?"),
         (("jobs.csv", "--cluster", "none"), "'none', which is no file"),
+        (
+            ("synthesise",),
+            "--like: found nothing, expected a trace of durations and how many jobs are drawn. Add --like",
+        ),
+        (("synthesise", "--jobs", "5"), "--like: found nothing, expected a trace of durations. Add --like FILE."),
+        (
+            ("synthesise", "--like", "jobs.csv"),
+            "--jobs: found nothing, expected how many jobs are drawn. Add --jobs N.",
+        ),
         (("synthesise", "--like", "jobs.csv", "--jobs", "0", "-o", "x.csv"), "--jobs"),
         (("synthesise", "--like", "jobs.csv", "--jobs", "5", "-o", "jobs.csv"), "jobs.csv"),
         (("synthesise", "--like", "none.csv", "--jobs", "5", "-o", "x.csv"), "'none.csv', which is no file"),

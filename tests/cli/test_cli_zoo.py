@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
@@ -61,10 +62,18 @@ def test_one_entry():
 
 
 def test_policies_with_options_and_sources():
-    lines = {line.split()[0]: line for line in invoke("policies").splitlines()[1:]}
-    assert list(lines) == sorted(POLICIES)
-    assert all("Source: " in line and not line.endswith("Source: ") for line in lines.values())
-    assert "Options: restart, thresholds, within, promote. Source: Gu et al., NSDI 2019" in lines["tiresias"]
+    lines = invoke("policies").splitlines()[1:]
+    heads = [place for place, line in enumerate(lines) if not line.startswith("    ")]
+    assert [lines[place].strip() for place in heads] == sorted(POLICIES)
+    below = dict(zip(sorted(POLICIES), map(slice, heads, [*heads[1:], None]), strict=True))
+    texts = {name: " ".join(" ".join(lines[part]).split()) for name, part in below.items()}
+    assert all(re.search(r"rule: .+ source: \w", text) for text in texts.values())
+    options = "options: restart=-1.0, thresholds=18000, within=submission, promote=0.0 source: Gu et al., NSDI 2019"
+    assert options in texts["tiresias"]
+    assert "options:" not in texts["fifo"]
+    document = json.loads(invoke("policies", "--json"))
+    assert list(document["options"]) == list(document["sources"]) == list(document["entries"]) == sorted(POLICIES)
+    assert document["options"]["themis"] == {"lease": "600.0", "filter": "0.8"}
     assert json.loads(invoke("policy", "TIRESIAS", "--json"))["fields"]["options"] == {
         "restart": "-1.0", "thresholds": "18000", "within": "submission", "promote": "0.0",
     }  # fmt: skip

@@ -11,7 +11,7 @@ from simcore.studies.request import descriptions
 from simcore.studies.trace import trace
 from simcore.studies.trace.sweep import TraceSweepRequest, trace_sweep
 from simcore.studies.trace.sweep.inputs import axes_of, cells_of
-from simcore.studies.trace.sweep.kept import RUNS
+from simcore.studies.trace.sweep.kept import REQUEST, RUNS, others_than
 
 SMALL = {"trace": "synthetic:jobs=12", "interval": "event", "vary": "policy=fifo,srtf,load=0.5,1.5", "seeds": 3}
 
@@ -100,12 +100,38 @@ def test_a_run_that_was_cut_short_is_made_again(tmp_path):
 
 def test_the_folder_of_another_sweep_is_refused(tmp_path):
     trace_sweep.of(TraceSweepRequest(**SMALL), keep=tmp_path / "out")
-    with pytest.raises(InputError, match="another sweep"):
-        trace_sweep.of(TraceSweepRequest(**(SMALL | {"seeds": 2})), keep=tmp_path / "out")
+    with pytest.raises(InputError, match="another sweep, which differs in startup-delay"):
+        trace_sweep.of(TraceSweepRequest(**(SMALL | {"startup_delay": 3.0})), keep=tmp_path / "out")
+    said = (tmp_path / "out" / REQUEST).read_text()
+    assert others_than(said, said) == []
+    assert others_than(said, said.replace('"simpy": ', '"simpy": "0", "SimPy": ')) == ["versions"]
+    assert others_than("{}", said) == ["how it is written down"]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="no sweep"):
         trace_sweep.of(TraceSweepRequest(**SMALL), keep=tmp_path / "mine")
+
+
+def test_a_file_that_changed_since_is_not_mixed_with_its_runs(tmp_path):
+    clusters = [tmp_path / name for name in ("small.yaml", "large.yaml")]
+    for path, gpus in zip(clusters, (32, 64), strict=True):
+        path.write_text(f"gpus: {{v100: {gpus}}}\n")
+    how = {"policies": "fifo", "interval": "event", "seeds": 1, "vary": "cluster=" + ",".join(map(str, clusters))}
+    trace_sweep.of(TraceSweepRequest("synthetic:jobs=5", **how), keep=tmp_path / "out")
+    clusters[1].write_text("gpus: {v100: 128}\n")
+    with pytest.raises(InputError, match=r"the content of cluster .*large\.yaml"):
+        trace_sweep.of(TraceSweepRequest("synthetic:jobs=5", **how), keep=tmp_path / "out")
+
+
+def test_restart_costs_reach_the_runs_of_their_policies():
+    """The same runs as one by one, whose table has the GPU-hours of delays."""
+    how = {"interval": "event", "startup_delay": 0.0, "policies": "fifo,srtf,las:quantum=600"}
+    costs = {"restart_cost": "srtf=30,las=60"}
+    rows = trace_sweep("synthetic:jobs=60,load=9", vary="startup", **how, **costs).runs
+    alone = trace("synthetic:jobs=60,load=9", startup="once", **how, **costs).table
+    found = [row["delay_gpu_hours"] for row in rows if row["startup"] == "once"]
+    assert found == alone.column("delay_gpu_hours")
+    assert found[0] == 0.0 < min(found[1:])
 
 
 def test_processes_give_the_numbers_of_one():

@@ -31,8 +31,8 @@ class SynthesiseRequest(Request):
 
     study = "workload synthesise"
 
-    like: str | Path = option(
-        default="", metavar="FILE", help="A trace of durations: simcore's own, or a public one. Needed."
+    like: str | Path | None = option(
+        default=None, metavar="FILE", help="A trace of durations: simcore's own, or a public one. Needed."
     )
     jobs: int | None = option(default=None, least=1, most=100_000_000, metavar="N", help="How many jobs. Needed.")
     seed: int = option(default=0, least=0, help="Of the random numbers.")

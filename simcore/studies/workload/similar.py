@@ -90,11 +90,9 @@ def synthesise(request: SynthesiseRequest) -> SynthesisedResult:
         If the trace or the number of jobs is not given, the trace is malformed, or does not say how long jobs run.
     """
     started = time.process_time()
-    jobs = _jobs(request)
-    if not str(request.like):
-        raise InputError(field("like"), "nothing", "a trace of durations", f"Add {field('like')} FILE.")
+    like, jobs = _given(request)
     read = read_trace(
-        request.like,
+        like,
         field("like"),
         cluster=ANY,
         file_format=request.file_format,
@@ -116,10 +114,16 @@ def synthesise(request: SynthesiseRequest) -> SynthesisedResult:
     )
 
 
-def _jobs(request: SynthesiseRequest) -> int:
-    if request.jobs is None:
-        raise InputError(field("jobs"), "nothing", "how many jobs are drawn", f"Add {field('jobs')} N.")
-    return request.jobs
+def _given(request: SynthesiseRequest) -> tuple[str | Path, int]:
+    """Return the trace and the number of jobs, or say what is missing and how to give it."""
+    like = request.like if request.like is not None and str(request.like).strip() else None
+    if like is not None and request.jobs is not None:
+        return like, request.jobs
+    missing = [("like", "FILE", "a trace of durations")] if like is None else []
+    missing += [("jobs", "N", "how many jobs are drawn")] if request.jobs is None else []
+    expected = " and ".join(what for _, _, what in missing)
+    remedy = " and ".join(f"{field(name)} {value}" for name, value, _ in missing)
+    raise InputError(field(missing[0][0]), "nothing", expected, f"Add {remedy}.")
 
 
 def _drawn(trace: Trace, jobs: int, seed: int) -> Table:

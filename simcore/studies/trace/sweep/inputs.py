@@ -17,6 +17,7 @@ from simcore.numerals import as_real
 from simcore.studies.request import defaults, descriptions, plain
 from simcore.studies.trace.request import SWITCHES, TraceRequest
 from simcore.studies.trace.seeds import varied
+from simcore.studies.trace.settings import restart_costs
 from simcore.studies.trace.sweep.request import TraceSweepRequest
 
 POLICY = "policy"
@@ -186,12 +187,15 @@ def cells_of(request: TraceSweepRequest, axes: Mapping[str, tuple[Any, ...]]) ->
         count *= len(values)
     if count > MOST_RUNS:
         raise InputError(field("vary"), f"{count:,} runs", f"at most {MOST_RUNS:,}", "Vary less, or take fewer seeds.")
+    costs = restart_costs(request.restart_cost, {} if "restart_cost" in axes else _by_name(request, axes))
     clusters: dict[str, Cluster] = {}
     cells, what = [], dict[str, None]()
     for values in product(*axes.values()):
         one = {("policies" if name == POLICY else name): value for name, value in zip(axes, values, strict=True)}
         if POLICY in axes:
             one["policies"] = (one["policies"],)
+        if "restart_cost" not in axes:
+            one["restart_cost"] = costs.get(_label((own | one)["policies"][0]))
         asked = TraceRequest(**(own | one))
         given = asked.cluster
         if not isinstance(given, Cluster):
@@ -204,6 +208,16 @@ def cells_of(request: TraceSweepRequest, axes: Mapping[str, tuple[Any, ...]]) ->
         changes = varied(asked, cluster, chosen)
         what |= dict.fromkeys(changes)
         for seed in range(request.seed, request.seed + (request.seeds if changes else 1)):
-            shown = tuple(each.label() if isinstance(each, Policy) else each for each in values)
+            shown = tuple(_label(each) if isinstance(each, Policy) else each for each in values)
             cells.append(Cell(shown, seed, asked.resolved(seed=seed)))
     return cells, list(what)
+
+
+def _by_name(request: TraceSweepRequest, axes: Mapping[str, tuple[Any, ...]]) -> dict[str, Policy]:
+    """Return all policies of a sweep by their names."""
+    given = axes.get(POLICY) or _policies(request, ())
+    return {_label(one): one if isinstance(one, Policy) else find_policy(one, field("policies")) for one in given}
+
+
+def _label(policy: str | Policy) -> str:
+    return policy.label() if isinstance(policy, Policy) else policy

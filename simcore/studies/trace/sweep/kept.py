@@ -1,4 +1,4 @@
-"""Finished runs of a sweep in its folder, a file each, so that an interrupted sweep goes on where it was."""
+"""Finished runs of a sweep in its folder, a file each: it goes on where it was, and grows by values and seeds."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from simcore.outputs import LISTING, check_output, is_there, listing_of, write_a
 
 REQUEST = "request.json"
 """The file of a sweep's folder that says of which sweep it is."""
+GROWS = {"vary", "seed", "seeds", "policies"}
+"""Fields of a request that may differ from those of the sweep whose folder it goes on with."""
 RUNS = "runs"
 """The folder of finished runs in it."""
 
@@ -63,12 +65,16 @@ class Kept:
                 raise InputError(place, "a directory that holds no sweep", "a new one", "Choose another path.")
             return
         check_output(folder, force=True, option=field("output"))
-        if force or read_text(folder / REQUEST, "request") != self.request:
-            if not force:
+        before = read_text(folder / REQUEST, "request")
+        if force or before != self.request:
+            differs = others_than(before, self.request)
+            if differs and not force:
+                found = f"the directory of another sweep, which differs in {', '.join(differs)}"
                 remedy = "Choose another, or add --force to start anew in it."
-                raise InputError(place, "another sweep's directory", "a new one, or that of this sweep", remedy)
-            with writing(place, "directory"):
-                shutil.rmtree(folder / RUNS, ignore_errors=True)
+                raise InputError(place, found, "a new one, or that of a sweep with other values or seeds", remedy)
+            if force:
+                with writing(place, "directory"):
+                    shutil.rmtree(folder / RUNS, ignore_errors=True)
             write_atomic(folder / REQUEST, self.request)
             kept = (folder / LISTING).read_text(encoding="utf-8").splitlines()
             others = "".join(f"{line}\n" for line in kept if not line.endswith(f"  {REQUEST}"))
@@ -94,3 +100,27 @@ class Kept:
     def finished(self) -> int:
         """How many runs are kept."""
         return 0 if self.folder is None else sum(1 for _ in (self.folder / RUNS).glob("*.json"))
+
+
+def others_than(before: str, request: str) -> list[str]:
+    """Return in what a sweep differs from one before so that runs of both do not belong together.
+
+    Seeds, policies and the values of options that vary in either of them may differ: more runs join those that are
+    kept. A file must not have changed since, nor the versions of simcore and what it computes with.
+
+    Parameters
+    ----------
+    before, request : str
+        Sweeps as text, as they stand in `REQUEST`.
+    """
+    try:
+        old, new = parse_json(before), parse_json(request)
+        varies = {name for each in (old, new) for name in each["varies"]}
+        may = GROWS | varies
+        inputs, hashes = ([each[part] for each in (old, new)] for part in ("inputs", "sha256"))
+        differs = [name for name in inputs[1] if name not in may and inputs[0].get(name) != inputs[1][name]]
+        changed = [name for name in hashes[1] if hashes[0].get(name, hashes[1][name]) != hashes[1][name]]
+        versions = ["versions"] if old["versions"] != new["versions"] else []
+    except (Broken, KeyError, TypeError, AttributeError):
+        return ["how it is written down"]
+    return [*(name.replace("_", "-") for name in differs), *(f"the content of {name}" for name in changed), *versions]

@@ -10,7 +10,7 @@ from typing import Any
 
 from simcore.errors import InputError, field
 from simcore.files import read_bytes, sha256
-from simcore.models.cluster.policies.registry import policy_file
+from simcore.models.cluster.policies.registry import listed, policy_file
 from simcore.piping import is_input_file
 from simcore.progress import tell
 from simcore.results import Provenance, to_json, versions
@@ -18,8 +18,9 @@ from simcore.studies.parallel import checked_jobs, in_parallel
 from simcore.studies.request import study
 from simcore.studies.trace.run import trace
 from simcore.studies.trace.seeds import NO_METRICS
-from simcore.studies.trace.sweep.inputs import Cell, axes_of, cells_of
+from simcore.studies.trace.sweep.inputs import POLICY, Cell, axes_of, cells_of
 from simcore.studies.trace.sweep.kept import Kept
+from simcore.studies.trace.sweep.outcome import Values
 from simcore.studies.trace.sweep.request import TraceSweepRequest
 from simcore.studies.trace.sweep.result import TraceSweepResult
 
@@ -104,15 +105,20 @@ def run_cell(cell: Cell) -> dict[str, Any]:
 
 def requested(request: TraceSweepRequest) -> str:
     """Return a sweep as text, with the hashes of the files that it names: the same text is the same sweep."""
-    inputs = request.inputs()
-    return to_json({"inputs": inputs, "sha256": _hashes(inputs), "versions": versions("numpy", "simpy")})
+    inputs, axes = request.inputs(), axes_of(request)
+    said = {"inputs": inputs, "varies": sorted(axes), "sha256": _hashes(inputs, axes)}
+    return to_json(said | {"versions": versions("numpy", "simpy")})
 
 
-def _hashes(inputs: Mapping[str, Any]) -> dict[str, str]:
-    policies = [text for each in inputs["policies"] if isinstance(each, str) for text in each.split(",")]
-    files = {name: inputs[name] for name in ("trace", "cluster", "rates", "overheads") if isinstance(inputs[name], str)}
-    paths = {name: Path(text) for name, text in files.items()}
-    paths |= {f"policy {text}": path for text in policies if (path := policy_file(text)) is not None}
+def _hashes(inputs: Mapping[str, Any], axes: Mapping[str, Values]) -> dict[str, str]:
+    """Return the hashes of the files that a sweep reads, by what they are and how they are called."""
+    texts = [text for each in inputs["policies"] if isinstance(each, str) for text in listed(each)]
+    files = ("trace", "cluster", "rates", "overheads")
+    named = [(name, text) for name in files for text in axes.get(name, (inputs[name],))]
+    paths = {f"{name} {text}": Path(text) for name, text in named if isinstance(text, str)}
+    paths |= {
+        f"policy {text}": path for text in axes.get(POLICY, texts) if (path := policy_file(str(text))) is not None
+    }
     return {role: sha256(read_bytes(path, role, None)) for role, path in paths.items() if is_input_file(path)}
 
 
