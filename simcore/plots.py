@@ -101,6 +101,13 @@ def marks(
     return {name: found[name] for name in chosen}
 
 
+def bare_axes(axes: Axes) -> None:
+    """Leave out the frame above and to the right, and draw lines of the y axis' grid behind everything."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="0.88", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
 KERNELS = (
     "dense", "csr", "bsr", "pit", "blocks", "gemm", "conv", "stream", "attention", "index", "launch", "rows", "moe",
     "sequence",

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore import plots as style
-from simcore.models.cluster.policies.registry import EXPERIMENT
-from simcore.plots import Mark, digits, marks, new_figure, show_times, show_times_by_logarithm, time_unit
+from simcore.models.cluster.policies.registry import POLICIES, bare_name
+from simcore.plots import Mark, bare_axes, digits, marks, new_figure, show_times, show_times_by_logarithm, time_unit
 from simcore.results import Table
 from simcore.units import times_as_long
 
@@ -30,7 +30,7 @@ LOGARITHMIC = 100.0
 
 def policy_marks(policies: Sequence[str]) -> dict[str, Mark]:
     """Return how each policy is drawn: in the same colour in every figure and run, whatever stands beside it."""
-    return marks(policies, EXPERIMENT)
+    return marks(policies, tuple(POLICIES), bare_name)
 
 
 def jct_makespan(table: Table, caption: str, intervals: Table | None = None) -> Figure:
@@ -83,7 +83,7 @@ def jct_makespan(table: Table, caption: str, intervals: Table | None = None) -> 
         axes.set_xticks(range(len(policies)), names, fontsize=9)
         axes.set_xlim(-0.75, len(policies) - 0.25)
         axes.set_ylim(0, max(tops) * 1.18 / unit.seconds or 1.0)  # everything may be done at once
-        _plain(axes)
+        bare_axes(axes)
     ratios = f"; ratios: improvement over {policies[0]}" if len(policies) > 1 else ""
     seeds = f"; means of {intervals[0]['seeds']} seeds, lines are 95 % confidence intervals" if intervals else ""
     return style.caption(figure, f"{caption}{ratios}{seeds}")
@@ -168,7 +168,7 @@ def jct_cdf(jct: Mapping[str, Floats], caption: str) -> Figure:
     axes.set_ylim(0, 1.02)
     _legend(axes)
     axes.grid(axis="x", color="0.93", linewidth=0.6)
-    _plain(axes)
+    bare_axes(axes)
     return style.caption(figure, caption)
 
 
@@ -191,7 +191,7 @@ def _steps(lines: Mapping[str, tuple[Floats, Ints]]) -> tuple[Figure, Any]:
     show_times(axes, "x", longest, "time")
     axes.set_xlim(0, 1.02 * longest or 1.0)
     _legend(axes)
-    _plain(axes)
+    bare_axes(axes)
     return figure, axes
 
 
@@ -222,9 +222,19 @@ def _line(mark: Mark) -> dict[str, Any]:
     return {"color": mark.colour, "linestyle": mark.dash, "lw": 1.4}
 
 
+def columns_of(labels: Sequence[str]) -> int:
+    """Return how many labels of a legend stand beside each other over a figure, at most 4.
+
+    Examples
+    --------
+    >>> columns_of(["fifo", "srtf"]), columns_of(["tiresias:thresholds=3600/7200,within=entry"])
+    (4, 2)
+    """
+    return max(1, min(4, int(110 / (max(map(len, labels)) + 8))))
+
+
 def _legend(axes: Any) -> None:
-    widest = max(len(text) for text in axes.get_legend_handles_labels()[1])
-    columns = max(1, min(4, int(110 / (widest + 8))))
+    columns = columns_of(axes.get_legend_handles_labels()[1])
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False, fontsize=9)
 
 
@@ -233,9 +243,3 @@ def _broken(policy: str) -> str:
     name, _, options = policy.partition(":")
     lines = [name.replace("-", "-\n", 1) if len(name) > 9 else name]
     return "\n".join([*lines, *options.split(",")] if options else lines)
-
-
-def _plain(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="0.88", linewidth=0.6)
-    axes.set_axisbelow(True)

@@ -145,7 +145,7 @@ class TraceOutcome(Result):
 
     @cached_property
     def winners(self) -> Table:
-        """A row per metric: the best policy, the next one, by how much it misses [1], and whether that is noise.
+        """A row per metric: the best policies, the next one, by how much it misses [1], and whether that is noise.
 
         With seeds the values are means over them. The difference of the two is taken seed by seed.
         """
@@ -157,13 +157,18 @@ class TraceOutcome(Result):
                 continue
             values = [(sign * self.mean_over_seeds(policy, metric).mean, policy) for policy in there]
             ordered = sorted(values, key=lambda pair: pair[0])
-            (best, first), (next_best, second) = ordered[:2]
+            best, first = ordered[0]
             tied = ", ".join(name for value, name in ordered if value == best)
+            later = [pair for pair in ordered if pair[0] != best]
+            if not later:
+                rows.append((metric, tied, abs(best), *[None] * 3, len(tables), *[None] * 3))
+                continue
+            next_best, second = later[0]
             gap = abs(next_best / best - 1.0) if best else None
             off = apart(tables, metric, first, second)
             rows.append(
-                (metric, tied if best == next_best else first, abs(best), second, abs(next_best), gap, len(tables),
-                 off.low, off.high, within_noise(off))
+                (metric, tied, abs(best), second, abs(next_best), gap, len(tables), off.low, off.high,
+                 within_noise(off))
             )  # fmt: skip
         columns = ["metric", "winner", "value", "next", "next_value", "gap", "seeds"]
         return Table([*columns, "difference_low", "difference_high", "within_noise"], rows)

@@ -102,7 +102,7 @@ def _winners(result: TraceOutcome) -> list[Grid]:
     names = [Column(each, left=True, whole=True) for each in ("metric", "winner", "next")]
     noise = {True: "within noise", False: "clear", None: ""}
     rows = [
-        (row["metric"], row["winner"], row["next"], f"{row['value']:,.4g}", _share(row["gap"]),
+        (row["metric"], row["winner"], row["next"] or "-", f"{row['value']:,.4g}", _share(row["gap"]),
          *((noise[row["within_noise"]],) if result.samples else ()))
         for row in result.winners
     ]  # fmt: skip

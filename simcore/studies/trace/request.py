@@ -110,8 +110,8 @@ class TraceRequest(Request):
         default=None,
         unit="s",
         metavar="SECONDS|POLICY=SECONDS,...",
-        help="Delay of a job that starts again, or changes its GPUs, under all policies or under each named one.  "
-        "[default: as the policy or --startup says]",
+        help="Delay of a job that starts again, or changes its GPUs, under all policies or each named one; without it "
+        "the policy's option or --startup says.",
     )
     file_format: str | None = option(
         default=None,

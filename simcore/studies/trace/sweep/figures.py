@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simcore.models.cluster.policies.registry import EXPERIMENT
-from simcore.plots import STYLE, caption, marks, new_figure, show_times
+from simcore.plots import STYLE, bare_axes, caption, new_figure, show_times
+from simcore.studies.trace.figures import columns_of, policy_marks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from simcore.studies.trace.sweep.outcome import TraceSweepOutcome, Values
 
+IN_SECONDS = ("interval", "startup_delay", "restart_cost")
 _LEFT, _RIGHT = "mean_jct_s", "utilisation_arrivals"
 
 
@@ -26,7 +27,7 @@ def draw(result: TraceSweepOutcome) -> Figure:
     for values in result.settings:
         others = [_word(each) for index, each in enumerate(values) if index != place]
         lines.setdefault("" if place is None else ", ".join(others), []).append(values)
-    drawn = marks(lines, EXPERIMENT)
+    drawn = policy_marks(list(lines))
     with matplotlib.rc_context(STYLE):
         figure = new_figure(8.0, 3.6)
         panels: Any = figure.subplots(1, 2)
@@ -42,8 +43,7 @@ def draw(result: TraceSweepOutcome) -> Figure:
                 mark = drawn[name]
                 style = {"color": mark.colour, "capsize": 3, "lw": 1.4, "marker": "o", "ms": 3.5}
                 axes.errorbar(x, y, error, label=name, ls=mark.dash if place is not None else "none", **style)
-            axes.grid(axis="y", color="0.88", linewidth=0.6)
-            axes.set_axisbelow(True)
+            bare_axes(axes)
             if metric == _LEFT:
                 show_times(axes, "y", max(tops), "mean job completion time")
                 axes.set_ylim(0, 1.05 * max(tops) or 1.0)
@@ -55,11 +55,10 @@ def draw(result: TraceSweepOutcome) -> Figure:
                 axes.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
                 axes.set_xlim(-0.5, len(labels) - 0.5)
             else:
-                axes.set_xlabel(
-                    f"{names[place].replace('_', '-')}{' [s]' if axis in ('interval', 'startup_delay') else ''}"
-                )
+                axes.set_xlabel(f"{names[place].replace('_', '-')}{' [s]' if axis in IN_SECONDS else ''}")
         if place is not None and len(lines) > 1:
-            figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
+            handles, labels = panels[0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside upper center", ncols=columns_of(labels), frameon=False)
     seeds = (
         f"{result.seeds} seeds, bars are 95 % confidence intervals"
         if result.varied and result.seeds > 1
