@@ -6,6 +6,7 @@ Nothing is taken from a folder that simcore did not write: `CONTENTS` says what 
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -151,7 +152,7 @@ def _table(path: Path, columns: Sequence[Mapping[str, Any]]) -> Table:
     """Read one table, each column as its kind says."""
     names, units = [each["name"] for each in columns], {each["name"]: each["unit"] for each in columns if each["unit"]}
     with _as_written(path):
-        header, *rows = csv.reader(_read(path).splitlines())
+        header, *rows = csv.reader(io.StringIO(_read(path), newline=""))
         if header != [one_line(name) for name in with_units(names, units)]:
             raise ValueError(header)
         cells = zip(*rows, strict=True) if rows else [()] * len(columns)

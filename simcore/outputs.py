@@ -1,7 +1,8 @@
 """Writing whole or not at all: files and directories that appear under their name only when they are complete.
 
 What simcore did not write it does not delete: a directory of results lists its files with their hashes, and only those
-that are still as they were written are replaced. Folders above an output are not made.
+that are still as they were written are replaced. A file alone is replaced where it bears the mark of what simcore would
+write there. Folders above an output are not made.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -175,7 +177,7 @@ def _check_own(path: Path, place: str) -> None:
             raise _foreign(changed, "a file that was changed since simcore wrote it")
 
 
-def check_file(path: Path, *, option: str = "", force: bool = True) -> None:
+def check_file(path: Path, *, option: str = "", force: bool = True, own: str = "") -> None:
     """Refuse a path that no file can be written to, before any work is done for it.
 
     Parameters
@@ -186,11 +188,13 @@ def check_file(path: Path, *, option: str = "", force: bool = True) -> None:
         The option that gave the path, for messages.
     force : bool
         Whether an existing file is to be replaced.
+    own : str, optional
+        What simcore writes there, of `MARKS`; without it any file may be replaced.
 
     Raises
     ------
     InputError
-        If it is a directory, lies where nothing can be written, or exists and `force` is false.
+        If it is a directory, lies where nothing can be written, exists and `force` is false, or is another's.
     """
     place = _place(path, option)
     if path.name in {"", ".", ".."} or (is_there(path) and path.is_dir()):
@@ -199,28 +203,53 @@ def check_file(path: Path, *, option: str = "", force: bool = True) -> None:
         return
     if is_there(path) and not force:
         raise InputError(place, "a file that exists", "a new file", "Choose another, or add --force to replace it.")
+    if own:
+        check_own(path, own, option=option)
     _check_place(path, place, "file")
 
 
-def check_own(path: Path, begins: str, *, option: str = "") -> None:
-    """Refuse to replace a file that does not begin as what simcore would write there; an empty one holds nothing.
+MARKS: Mapping[str, re.Pattern[bytes]] = {
+    "captured model": re.compile(rb"\Adescription: '?captured of "),
+    "cells": re.compile(rb"\Aparallel,kernels,batch,ratio,samples_per_s\r?\n"),
+    "checkpoint": re.compile(rb"\Asimcore elastic checkpoint "),
+    "collectives": re.compile(rb'"collectives of [^"\n]* fitted to \d+ rows"'),
+    "figure": re.compile(rb"Software\0simcore|/Creator \(simcore\)|<dc:title>simcore</dc:title>"),
+    "profile": re.compile(rb'\A\{\n  "schema": \d+,\n  "name": '),
+    "step times": re.compile(rb"^# Source: simcore rates, ", re.MULTILINE),
+    "timeline": re.compile(rb'\A\{"displayTimeUnit"'),
+    "timeline table": re.compile(rb"\Atrack,name,start_s,end_s"),
+    "trace": re.compile(rb"\A# Source: simcore workload synthesise, "),
+}
+"""What tells a file that simcore wrote from another's, by kind; it stands in the first or the last 64 KiB."""
+_END = 1 << 16
+
+
+def check_own(path: Path, own: str, *, option: str = "") -> None:
+    """Refuse to replace a file without the mark of what simcore would write there; an empty one holds nothing.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    own : str
+        What simcore writes there, of `MARKS`.
+    option : str
+        The option that gave the path, for messages.
 
     Raises
     ------
     InputError
-        If it begins otherwise.
+        If it is another's.
     """
-    if not is_there(path) or is_device(path):
+    if not path.exists() or is_device(path):
         return
     with writing(path, "file"), path.open("rb") as stream:
-        start = stream.read(len(begins.encode()))
-    if start and start != begins.encode():
+        start = stream.read(_END)
+        stream.seek(max(0, path.stat().st_size - _END))
+        end = stream.read()
+    if start and not any(map(MARKS[own].search, (start, end))):
         found, expected = "a file that simcore did not write", "a file that may be replaced"
         raise InputError(_place(path, option), found, expected, "Move it away, or choose another path.")
-
-
-_TRACE, _TRACE_TABLE = '{"displayTimeUnit"', "track,name,start_s,end_s"
-"""What a timeline begins with, and its table: a file that begins otherwise is not replaced."""
 
 
 def check_timeline(path: Path, *, force: bool = True, place: str = "timeline", table: bool = True) -> None:
@@ -248,9 +277,8 @@ def check_timeline(path: Path, *, force: bool = True, place: str = "timeline", t
     if table and path == beside and path.suffix == ".csv":
         expected = f"a name for the trace, such as '{path.with_suffix('.json')}'"
         raise InputError(place, f"'{path}'", expected, f"The same as CSV goes to '{beside}' beside it.")
-    for each, begins in ((path, _TRACE), *([(beside, _TRACE_TABLE)] if beside != path else [])):
-        check_file(each, option=place, force=force)
-        check_own(each, begins, option=place)
+    for each, own in ((path, "timeline"), *([(beside, "timeline table")] if beside != path else [])):
+        check_file(each, option=place, force=force, own=own)
 
 
 def is_device(path: Path) -> bool:

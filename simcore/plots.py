@@ -357,7 +357,7 @@ def drawn(figure: Figure, kind: str) -> bytes:
 
 
 _METADATA: dict[str, dict[str, str | None]] = {
-    "png": {"Software": None},
+    "png": {"Software": "simcore"},
     "pdf": {"CreationDate": None, "Creator": "simcore", "Producer": None},
     "svg": {"Date": None, "Creator": "simcore"},
 }

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simcore.cli.console import warn
-from simcore.cli.options import StudyCommand, deliver, output_path
+from simcore.cli.options import StudyCommand, deliver
+from simcore.cli.outputs import output_path
 from simcore.cli.values import Whole
 from simcore.studies.evaluate.request import EvaluateRequest
 from simcore.studies.evaluate.targets import EXAMPLE, NETWORK

@@ -16,41 +16,60 @@ from simcore.cli.ascii import speak_ascii
 from simcore.errors import InputError, SimcoreError, closest_option, one_line, unknown_name
 from simcore.outputs import refused
 
-# name -> (module, one line of help): `simcore --help` lists the commands without importing any of them
-COMMANDS = {
-    "trace": ("simcore.cli.trace", "Run a trace of training jobs through cluster schedulers."),
-    "sweep": ("simcore.cli.sweep", "Run a study at many values and seeds, on all cores or on a cluster."),
-    "workload": ("simcore.cli.workload", "Say what a trace holds: jobs, users, gangs, durations, load."),
-    "optimize": ("simcore.cli.optimize", "Find the best split of a network's bandwidth, with a certificate."),
-    "train": ("simcore.cli.train", "Simulate a training iteration on a network, chunk by chunk."),
-    "collective": ("simcore.cli.collective", "Simulate a collective on a network, chunk by chunk."),
-    "messages": ("simcore.cli.messages", "Simulate a collective message by message, on shared links."),
-    "share": ("simcore.cli.share", "Run several training jobs on one network: who slows whom."),
-    "evaluate": (
-        "simcore.cli.evaluate",
-        "Reproduce figures of the network study or of Megatron-LM, or measure those of PIT.",
-    ),
-    "calibrate": ("simcore.cli.calibrate", "Measure the kernels of this machine and fit a profile to them."),
-    "profile": ("simcore.cli.profile", "Show, compare, validate and derive kernel profiles."),
-    "kernel": (
-        "simcore.cli.kernel",
-        "Predict one kernel on a profiled device, and say from which sparsity sparse ones pay.",
-    ),
-    "model": ("simcore.cli.model", "Show what is read of a model: parameters and work per token."),
-    "memory": ("simcore.cli.memory", "Say whether a model's training fits on GPUs, and what makes it fit."),
-    "search": ("simcore.cli.search", "Find the fastest layout of a model's training on GPUs that fits."),
-    "schedule": ("simcore.cli.schedule", "Predict what each step of a training schedule changes."),
-    "verify": ("simcore.cli.verify", "Hold a torch module after a training schedule against the module itself."),
-    "sparse": ("simcore.cli.sparse", "Find where a torch module is sparse, and what PIT's kernels save there."),
-    "elastic": ("simcore.cli.elastic", "Train a real model on processes that change, and compare it bit for bit."),
-    "tune": (
-        "simcore.cli.tune",
-        "Find the fastest batch, recomputation and kernels of training, from few measurements.",
-    ),
-    "rates": ("simcore.cli.rates", "Predict a model's step times on profiled devices, as trace --rates reads them."),
-    "validate": ("simcore.cli.validate", "Hold the model against measured rows, its error beside their noise."),
-    "zoo": ("simcore.cli.zoo", "List and show the clusters, networks, rates and other data that simcore ships."),
+# job -> name -> (module, one line of help): `simcore --help` lists the commands without importing any of them
+GROUPS = {
+    "Jobs on a cluster": {
+        "trace": ("simcore.cli.trace", "Run a trace of training jobs through cluster schedulers."),
+        "sweep": ("simcore.cli.sweep", "Run a study at many values and seeds, on all cores or on a cluster."),
+        "workload": ("simcore.cli.workload", "Say what a trace holds: jobs, users, gangs, durations, load."),
+    },
+    "Collectives and networks": {
+        "collective": ("simcore.cli.collective", "Simulate a collective on a network, chunk by chunk."),
+        "messages": ("simcore.cli.messages", "Simulate a collective message by message, on shared links."),
+        "optimize": ("simcore.cli.optimize", "Find the best split of a network's bandwidth, with a certificate."),
+        "share": ("simcore.cli.share", "Run several training jobs on one network: who slows whom."),
+    },
+    "Training of a model": {
+        "model": ("simcore.cli.model", "Show what is read of a model: parameters and work per token."),
+        "memory": ("simcore.cli.memory", "Say whether a model's training fits on GPUs, and what makes it fit."),
+        "search": ("simcore.cli.search", "Find the fastest layout of a model's training on GPUs that fits."),
+        "train": (
+            "simcore.cli.train",
+            "Predict a training iteration of a model on GPUs, or of a workload on a network.",
+        ),
+        "schedule": ("simcore.cli.schedule", "Predict what each step of a training schedule changes."),
+        "tune": (
+            "simcore.cli.tune",
+            "Find the fastest batch, recomputation and kernels of training, from few measurements.",
+        ),
+    },
+    "Kernels and step times": {
+        "calibrate": ("simcore.cli.calibrate", "Measure the kernels of this machine and fit a profile to them."),
+        "profile": ("simcore.cli.profile", "Show, compare, validate and derive kernel profiles."),
+        "kernel": (
+            "simcore.cli.kernel",
+            "Predict one kernel on a profiled device, and say from which sparsity sparse ones pay.",
+        ),
+        "rates": (
+            "simcore.cli.rates",
+            "Predict a model's step times on profiled devices, as trace --rates reads them.",
+        ),
+    },
+    "Modules that run on this machine": {
+        "verify": ("simcore.cli.verify", "Hold a torch module after a training schedule against the module itself."),
+        "sparse": ("simcore.cli.sparse", "Find where a torch module is sparse, and what PIT's kernels save there."),
+        "elastic": ("simcore.cli.elastic", "Train a real model on processes that change, and compare it bit for bit."),
+    },
+    "What ships, and what it was held against": {
+        "zoo": ("simcore.cli.zoo", "List and show the clusters, networks, rates and other data that simcore ships."),
+        "validate": ("simcore.cli.validate", "Hold the model against measured rows, its error beside their noise."),
+        "evaluate": (
+            "simcore.cli.evaluate",
+            "Reproduce published figures: of networks, Megatron-LM, Slapo, PIT and EasyScale.",
+        ),
+    },
 }
+COMMANDS = {name: each for group in GROUPS.values() for name, each in group.items()}
 
 
 COMPLETE = "_SIMCORE_COMPLETE"
@@ -80,9 +99,11 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands from the table, importing nothing."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        """Write the commands by what they are for, from the table, importing nothing."""
+        width = max(map(len, COMMANDS))
+        for job, group in GROUPS.items():
+            with formatter.section(job):
+                formatter.write_dl([(name.ljust(width), text) for name, (_, text) in group.items()])
 
 
 @click.group(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simcore.cli.options import OutputFile, StudyCommand
+from simcore.cli.options import StudyCommand
+from simcore.cli.outputs import OutputFile
 from simcore.errors import InputError
-from simcore.outputs import check_file, write_atomic
+from simcore.outputs import write_atomic
 from simcore.studies.model.request import ModelRequest
 
 if TYPE_CHECKING:
@@ -25,20 +25,18 @@ bert-base: 108.5 million parameters; sequence 384
 
 
 def check_layers(request: ModelRequest, outputs: Mapping[str, Any]) -> None:
-    """Refuse a file that cannot be written, or is that of a model which has one already."""
+    """Refuse the file of a model which has one already."""
     if not request.of_module:
         raise InputError("-o", f"it for {request.model}", "it for a module of FILE.py:NAME", "Leave it out.")
-    check_file(outputs["output"], option="-o", force=outputs["force"])
 
 
-def write_layers(result: ModelResult, outputs: Mapping[str, Any]) -> list[Path]:
+def write_layers(result: ModelResult, outputs: Mapping[str, Any]) -> None:
     """Write the captured operators."""
     write_atomic(outputs["output"], result.inputs()["layers.yaml"])
-    return [outputs["output"]]
 
 
 command = StudyCommand(
     "model", ModelRequest, "simcore.studies.model:model", help=HELP, example="bert-base",
     file=OutputFile("FILE", "A captured module, for train, memory, rates and schedule: YAML.",
-                    "Replace FILE if it exists.", check_layers, write_layers),
+                    "captured model", write_layers, check=check_layers),
 )  # fmt: skip

@@ -7,8 +7,6 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,10 +15,11 @@ from simcore.cli.ascii import escaped_json, speaks_ascii
 from simcore.cli.completion import completer, positions_completer
 from simcore.cli.console import progress, render, report_width, say_written, warn
 from simcore.cli.flags import names_of, spellings, with_brackets, with_values
-from simcore.cli.standard_input import check_written, standard_input
-from simcore.cli.values import Formats, kind_of, type_of
+from simcore.cli.outputs import OutputFile, check_outputs, output_options
+from simcore.cli.standard_input import standard_input
+from simcore.cli.values import kind_of, type_of
 from simcore.errors import InputError, closest_option
-from simcore.plots import FIGURES, FORMATS
+from simcore.plots import FIGURES
 
 if TYPE_CHECKING:
     from simcore.results import Result
@@ -28,30 +27,6 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
 _OUTPUTS = ("output", "timeline", "force", "figures", "captions", "as_json")
-
-
-@dataclass(frozen=True)
-class OutputFile:
-    """What ``-o`` writes in place of a directory with everything.
-
-    Attributes
-    ----------
-    metavar, help, replaced : str
-        For the command's help: of ``-o``, and of ``--force``.
-    check : callable
-        Refuses a request and the options of outputs, before any work is done for them.
-    write : callable
-        Writes a result as these options say, and gives the files.
-    draws : bool
-        Whether it is a figure.
-    """
-
-    metavar: str
-    help: str
-    replaced: str
-    check: Callable[[Any, Mapping[str, Any]], None]
-    write: Callable[[Any, Mapping[str, Any]], list[Path]]
-    draws: bool = False
 
 
 class StudyCommand(click.Command):
@@ -175,7 +150,7 @@ class StudyCommand(click.Command):
         options = {name: value for name, value in extra.items() if not name.endswith("_instead")} | outputs
         request = self.request(**given)
         if self.file is not None and outputs["output"] is not None:
-            self.file.check(request, outputs)
+            self.file.refuse(request, outputs)
         self.carry_out(request, options)
 
     def carry_out(self, request: Request, options: dict[str, Any]) -> None:
@@ -216,7 +191,8 @@ def _write(result: Result, outputs: Mapping[str, Any], file: OutputFile | None) 
     """Write what was asked for, and say what was written where."""
     output = outputs.get("output")
     if output is not None and file is not None:
-        say_written(file.write(result, outputs))
+        file.write(result, outputs)
+        say_written(file.paths(outputs))
     elif output is not None:
         how = {"figures": outputs["figures"] or FIGURES, "captions": outputs["captions"]}
         say_written(result.write(output, force=outputs["force"], **how), output)
@@ -224,66 +200,6 @@ def _write(result: Result, outputs: Mapping[str, Any], file: OutputFile | None) 
         timeline = result.timeline()
         assert timeline is not None  # only commands whose results have one have the option
         say_written(timeline.write(outputs["timeline"]))
-
-
-def check_outputs(outputs: Mapping[str, Any], *, timeline_table: bool = True, directory: bool = True) -> None:
-    """Refuse places that cannot be written, before any work is done for them."""
-    from simcore.outputs import check_output, check_timeline, is_there
-
-    force = outputs.get("force", False)
-    timeline, output = outputs.get("timeline"), outputs.get("output")
-    if outputs.get("figures") is not None and output is None:
-        raise InputError("--figures", "it without -o", "an output that the figures are part of", "Add -o.")
-    # a folder that -o makes is not there yet
-    new = output is not None and timeline is not None and not is_there(output) and timeline.parent == output
-    if timeline is not None and not new:
-        check_timeline(timeline, force=force, place="--timeline", table=timeline_table)
-    if directory and output is not None:
-        check_output(output, force=force, option="-o")
-    if timeline is not None and output is not None:
-        above = output.absolute()
-        if timeline.absolute() in (above, *above.parents):
-            raise InputError(f"--timeline {timeline}", "the directory of -o, or one above", "a file of its own")
-
-
-def output_path(_: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
-    """Return the path of an output; an empty text would be the working directory."""
-    check_written(value, parameter.opts[0])
-    if value is not None and not value.strip():
-        expected = "the path of a directory" if "-o" in parameter.opts else "the path of a file"
-        raise InputError(parameter.opts[0], "an empty name", expected)
-    return None if value is None else Path(value)
-
-
-def output_options(
-    *,
-    timeline: bool = False,
-    timeline_table: bool = True,
-    directory: bool = True,
-    file: OutputFile | None = None,
-) -> list[click.Option]:
-    """Return the options that say where a result goes, the same for every command."""
-    options = []
-    if timeline:
-        text = f"Trace for ui.perfetto.dev{', and the same as CSV beside it' if timeline_table else ''}."
-        options.append(click.Option(["--timeline"], callback=output_path, metavar="FILE", help=text))
-    if file is not None:
-        options.append(click.Option(["-o", "output"], callback=output_path, metavar=file.metavar, help=file.help))
-    elif directory:
-        text = "New directory for JSON, CSV and figures."
-        options.append(click.Option(["-o", "--output"], callback=output_path, metavar="DIR", help=text))
-    if (directory and file is None) or (file is not None and file.draws):
-        text = f"Formats of the figures, of {', '.join(FORMATS)}.  [default: {','.join(FIGURES)}]"
-        options.append(click.Option(["--figures"], type=Formats(), metavar="FORMAT,...", help=text))
-        text = "Figures of -o without the lines under them."
-        options.append(
-            click.Option(["--no-captions", "captions"], is_flag=True, flag_value=False, default=True, help=text)
-        )
-    options.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, in SI units."))
-    if timeline or directory or file is not None:
-        text = "Replace what simcore wrote there before; other files stay." if file is None else file.replaced
-        options.append(click.Option(["--force"], is_flag=True, help=text))
-    return options
 
 
 def parameters(request: type[Request]) -> list[click.Parameter]:

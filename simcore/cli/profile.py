@@ -11,9 +11,10 @@ import click
 
 from simcore.calibrate.plan import EXTRA_PASSES, PASS_SECONDS, PASSES, SAME_SPEED, VALIDATION_SECONDS
 from simcore.cli.console import measuring_progress
-from simcore.cli.options import OutputFile, StudyCommand
+from simcore.cli.options import StudyCommand
+from simcore.cli.outputs import OutputFile
 from simcore.errors import InputError
-from simcore.outputs import check_file, write_atomic
+from simcore.outputs import write_atomic
 from simcore.plots import FIGURES, FORMATS, drawn, without_caption
 from simcore.studies.profile.request import CompareRequest, DeriveRequest, ShowRequest, ValidateRequest
 
@@ -53,27 +54,28 @@ def plot_files(output: Path, figures: Sequence[str] | None) -> dict[str, Path]:
     return {kind: output}
 
 
-def check_plot(request: ShowRequest | ValidateRequest, outputs: Mapping[str, Any]) -> None:
-    """Refuse a plot of several profiles, or one that cannot be written."""
+def check_plot(request: ShowRequest | ValidateRequest, _: Mapping[str, Any]) -> None:
+    """Refuse a plot of several profiles."""
     assert isinstance(request.files, tuple)
     if len(request.files) > 1:
         found = f"{len(request.files)} profiles"
         raise InputError("-o", found, "one, whose plot it is", "Run the command for each profile.")
-    for path in plot_files(outputs["output"], outputs["figures"]).values():
-        check_file(path, option="-o", force=outputs["force"])
 
 
-def save_plot(result: Result, outputs: Mapping[str, Any]) -> list[Path]:
+def plot_paths(outputs: Mapping[str, Any]) -> list[Path]:
+    """Return the files of a plot."""
+    return list(plot_files(outputs["output"], outputs["figures"]).values())
+
+
+def save_plot(result: Result, outputs: Mapping[str, Any]) -> None:
     """Write the figure of one profile."""
     figures = list(result.figures().values())
     if not figures:
         name = next(iter(result.provenance.sha256))
         raise InputError(f"profile {name}", "no samples", "a measured profile", "Calibrate a device.")
-    files = plot_files(outputs["output"], outputs["figures"])
-    for kind, path in files.items():
+    for kind, path in plot_files(outputs["output"], outputs["figures"]).items():
         figure = figures[0] if outputs["captions"] else without_caption(figures[0])
         write_atomic(path, drawn(figure, kind))
-    return list(files.values())
 
 
 @contextmanager
@@ -93,20 +95,14 @@ def read_names(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.strip() for text in texts for name in text.split(","))
 
 
-def check_profile(_: DeriveRequest, outputs: Mapping[str, Any]) -> None:
-    """Refuse a path that the profile cannot be written to."""
-    check_file(outputs["output"], option="-o", force=outputs["force"])
-
-
-def write_profile(result: Any, outputs: Mapping[str, Any]) -> list[Path]:
+def write_profile(result: Any, outputs: Mapping[str, Any]) -> None:
     """Write the profile."""
     result.write_profile(outputs["output"])
-    return [outputs["output"]]
 
 
 PLOT = OutputFile(
     "PATH", "Plot measured against predicted: FILE.png, .pdf or .svg; without an end, as --figures says.",
-    "Replace the plot if it exists.", check_plot, save_plot, draws=True,
+    "figure", save_plot, plot_paths, check_plot, draws=True,
 )  # fmt: skip
 
 command.add_command(
@@ -137,7 +133,7 @@ command.add_command(
         help="Derive the profile of a GPU that nobody measured: measured ones, scaled by data sheets.",
         example="a10 --from t4,a100-pcie-40gb",
         read={"sources": read_names},
-        file=OutputFile("PATH", "The profile: JSON.", "Replace PATH if it exists.", check_profile, write_profile),
+        file=OutputFile("PATH", "The profile: JSON.", "profile", write_profile),
     )
 )
 command.add_command(

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcore.cli.options import OutputFile, StudyCommand
+from simcore.cli.options import StudyCommand
+from simcore.cli.outputs import OutputFile
 from simcore.errors import field
 from simcore.numerals import parse_whole
-from simcore.outputs import check_file, is_there
+from simcore.outputs import is_there
 from simcore.studies.rates.request import PUBLISHED, RatesRequest
 
 if TYPE_CHECKING:
@@ -59,15 +60,9 @@ def read_batches(texts: Sequence[str]) -> tuple[int | str, ...]:
     return tuple(parse_whole(part, field("batches"), expected) for part in parts)
 
 
-def check_csv(_: RatesRequest, outputs: Mapping[str, Any]) -> None:
-    """Refuse a path that the table cannot be written to."""
-    check_file(outputs["output"], option="-o", force=outputs["force"])
-
-
-def write_csv(result: RatesResult, outputs: Mapping[str, Any]) -> list[Path]:
+def write_csv(result: RatesResult, outputs: Mapping[str, Any]) -> None:
     """Write the table."""
     result.write_csv(outputs["output"])
-    return [outputs["output"]]
 
 
 def show(result: Any, outputs: dict[str, Any]) -> None:
@@ -88,6 +83,6 @@ command = StudyCommand(
         "batches": read_batches,
         **dict.fromkeys(("models", "devices", "profiles", "names", "fit_on"), read_list),
     },
-    file=OutputFile("PATH", "CSV file that trace --rates reads.", "Replace FILE if it exists.", check_csv, write_csv),
+    file=OutputFile("PATH", "CSV file that trace --rates reads.", "step times", write_csv),
     show=show,
 )

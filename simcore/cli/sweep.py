@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simcore.cli.options import StudyCommand, check_outputs, deliver
+from simcore.cli.options import StudyCommand, deliver
+from simcore.cli.outputs import check_outputs
 from simcore.studies.trace.sweep.request import TraceSweepRequest
 from simcore.units import counted
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import click
 
-from simcore.cli.options import OutputFile, StudyCommand
-from simcore.outputs import check_file
+from simcore.cli.options import StudyCommand
+from simcore.cli.outputs import OutputFile
 from simcore.studies.workload.request import SynthesiseRequest, WorkloadRequest
 
 HELP = """Say what a trace holds: jobs, users, VCs, gangs, durations, arrivals, load, and what is odd.
@@ -30,15 +29,9 @@ and in the same hours of the day.
 """
 
 
-def check_trace(_: SynthesiseRequest, outputs: Mapping[str, Any]) -> None:
-    """Refuse a path that the trace cannot be written to."""
-    check_file(outputs["output"], option="-o", force=outputs["force"])
-
-
-def write_trace(result: Any, outputs: Mapping[str, Any]) -> list[Path]:
+def write_trace(result: Any, outputs: Mapping[str, Any]) -> None:
     """Write the trace."""
     result.write_trace(outputs["output"])
-    return [outputs["output"]]
 
 
 def show_trace(result: Any, outputs: dict[str, Any]) -> None:
@@ -53,10 +46,9 @@ synthesise = StudyCommand(
     "simcore.studies.workload:synthesise",
     help=SYNTHESISE,
     example="--like week.csv --jobs 1000 -o longer.csv",
-    file=OutputFile("OUT", "CSV file; without it the trace is printed.", "Replace OUT if it exists.",
-                    check_trace, write_trace),
+    file=OutputFile("OUT", "CSV file; without it the trace is printed.", "trace", write_trace),
     show=show_trace,
-)  # fmt: skip
+)
 
 
 class WorkloadCommand(StudyCommand):

@@ -27,6 +27,7 @@ CLASS_COLUMNS = ("model", "batch_size", "gpu_type", "vc", "heterogeneous")
 YES = ("yes", "true", "1")
 NO_MODEL = "job"
 """Model of the jobs of a trace that names none."""
+_COMMENTS = re.compile(r"(?:#[^\n]*\n)+")
 _PLAIN = re.compile(r"[0-9.]+(?:,[0-9.]+)*")
 
 Floats = NDArray[np.float64]
@@ -111,10 +112,15 @@ def build(name: str, lines: Sequence[int], columns: dict[str, list[Any]]) -> Tra
 
 
 def _quick(text: str) -> tuple[Sequence[int], dict[str, list[Any]]] | None:
-    """Split a table without quotes, comments, blanks and numbers with a sign or an exponent; None for any other.
+    """Split a table without quotes, blanks and numbers with a sign or an exponent; None for any other.
+
+    Comments may stand above its header.
 
     A trace has millions of rows: this takes a tenth of the time of a look at each field.
     """
+    comments = _COMMENTS.match(text)
+    above = 0 if comments is None else comments[0].count("\n")
+    text = text if comments is None else text[comments.end() :]
     if any(sign in text for sign in '"# \t\r') or "\n\n" in text or text.startswith("\n") or not is_plain(text):
         return None
     header, _, body = text.removesuffix("\n").partition("\n")
@@ -134,7 +140,7 @@ def _quick(text: str) -> tuple[Sequence[int], dict[str, list[Any]]] | None:
         except ValueError:
             return None
     right = min(columns["duration_s"]) > 0 and min(columns["gpus"]) >= 1 and all(columns["name"])
-    return (range(2, len(cells) // len(fields) + 2), columns) if right else None
+    return (range(above + 2, above + len(cells) // len(fields) + 2), columns) if right else None
 
 
 def _equal_rows(body: str, fields: int) -> bool:

@@ -11,6 +11,8 @@ from pathlib import Path
 import click
 from simcore.cli.main import main
 from simcore.cli.options import StudyCommand
+from simcore.cli.outputs import output_path
+from simcore.studies.request import descriptions
 
 from tests import pages
 from tests.unit import test_collective_tables, test_derived, test_measurements
@@ -115,3 +117,13 @@ def studies() -> dict[str, StudyCommand]:
         own = getattr(command, "studies", {"": command})
         found |= {f"{name}, {of}" if of else name: each for of, each in own.items() if isinstance(each, StudyCommand)}
     return found
+
+
+def writing() -> list[tuple[str, str]]:
+    """Every study, with each of its options that names what is written."""
+    return [
+        (name, option.opts[0])
+        for name, each in studies().items()
+        for option in each.params
+        if option.callback is output_path or getattr(descriptions(each.request).get(str(option.name)), "written", False)
+    ]

@@ -7,7 +7,8 @@ import sys
 from dataclasses import asdict, dataclass, field
 
 import pytest
-from simcore.cli.main import run
+import simcore
+from simcore.cli.main import COMMANDS, GROUPS, run
 from simcore.cli.options import StudyCommand
 from simcore.models.cluster.rules import RULES
 from simcore.progress import watched
@@ -85,6 +86,7 @@ def test_a_command(name, tmp_path):
     if name in studies():
         runs_with_the_defaults_of_its_help(name, done)
         shows_in_a_notebook(done.result)
+        is_read_back(done.result, tmp_path / "kept")
 
 
 def prints_ascii_in_80_columns(name, done):
@@ -133,3 +135,23 @@ def shows_in_a_notebook(result):
     for name, table in result.tables().items():
         assert len(set(table.columns)) == len(table.columns)
         assert list(result.to_pandas(name).columns) == list(table.columns)
+
+
+def is_read_back(result, folder):
+    """Figures are files beside it: `tests/unit/test_contract.py` draws them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(result), "figures", lambda _: {})
+        result.write(folder)
+    again = simcore.load(folder)
+    assert again.tables() == result.tables()
+    assert again.to_json() == result.to_json()
+    assert (again.sentences(), again.warnings, again.inputs()) == (result.sentences(), result.warnings, result.inputs())
+
+
+def test_the_help_lists_commands_by_what_they_are_for(capsys):
+    with pytest.raises(SystemExit):
+        run(["--help"])
+    text = capsys.readouterr().out
+    listed = re.findall(r"^  ([a-z]+) {2,}[A-Z]", text, re.MULTILINE)
+    assert listed == list(COMMANDS)
+    assert [f"\n{job}:\n" in text for job in GROUPS] == [True] * len(GROUPS)

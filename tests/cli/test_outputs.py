@@ -7,10 +7,12 @@ import sys
 
 import click
 import pytest
+from simcore import plots
 from simcore.cli.main import COMMANDS, main, run
 from simcore.cli.options import StudyCommand
-from simcore.outputs import LISTING
+from simcore.outputs import LISTING, check_own
 
+from tests.cli.every import NEEDS_TORCH, RUNS, studies, write_inputs, writing
 from tests.unit import test_derived
 
 MODEL = ("gpt-2-small", "--gpus", "8", "--device", "a100-80gb")
@@ -160,6 +162,68 @@ def test_force_replaces_timelines_alone(folder, capsys):
     for _ in range(2):
         assert status(*words, "--force") == 0
     assert names(folder) == ["line.csv", "line.json"]
+
+
+RUNS_THAT_WRITE = {
+    ("model", "-o"): ("model", "sparse_module.py:dense", "--example", "64x32"),
+    ("tune", "--log"): (*RUNS["tune"], "--measure", "measure.py:rate"),
+    ("evaluate", "--state"): ("evaluate", "network-fig12", "--small", "--engine", "simulate"),
+}
+"""Runs in which something is written, where a command's own in `RUNS` writes nothing there."""
+
+
+def writes(name, option, folder, monkeypatch):
+    """Return the run of a command that writes something, in a folder with what it reads."""
+    words = RUNS_THAT_WRITE.get((name, option), RUNS[name])
+    if name in NEEDS_TORCH or name == "model":
+        pytest.importorskip("torch", reason="torch is not installed")
+    write_inputs(folder)
+    (folder / "measure.py").write_text("def rate(batch, ratio, parallel, kernels):\n    return 1.0\n")
+    monkeypatch.chdir(folder)
+    return words
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize(("name", "option"), writing())
+def test_no_command_replaces_a_file_of_another(name, option, force, tmp_path, monkeypatch, capsys):
+    words = writes(name, option, tmp_path, monkeypatch)
+    forced = [each for each in studies()[name].params if "--force" in each.opts]
+    mine = "mine.png" if name.startswith("profile") and name != "profile derive" else "mine"
+    (tmp_path / mine).write_text("- simcore: buy milk")
+    before = names(tmp_path)
+    assert status(*words, option, mine, *(("--force",) if force and forced else ())) == 2
+    err = capsys.readouterr().err
+    assert mine in err
+    assert ", expected " in err
+    assert (tmp_path / mine).read_text() == "- simcore: buy milk"
+    assert names(tmp_path) == before
+
+
+SINGLE = [name for name, each in studies().items() if each.file is not None]
+
+
+@pytest.mark.parametrize("name", [*SINGLE, "calibrate"])
+def test_a_file_of_its_own_is_replaced_by_force_alone(name, tmp_path, monkeypatch, capsys):
+    words = (*writes(name, "-o", tmp_path, monkeypatch), "-o", "own.svg" if "profile" in name else "own")
+    assert status(*words) == 0, capsys.readouterr().err
+    written = next(path for path in tmp_path.iterdir() if path.stem == "own")
+    first = written.read_bytes()
+    if name == "calibrate":  # one that is there may hold what would be written
+        words = (*words[:-2], "--source", "another", *words[-2:])
+    assert status(*words) == 2
+    assert "found a file that exists, expected a new file. Choose another, or add --force to" in capsys.readouterr().err
+    assert written.read_bytes() == first
+    own = studies()[name].file
+    check_own(written, "profile" if own is None else own.own)  # as --force does
+    if name in ("rates", "workload synthesise"):
+        assert status(*words, "--force") == 0, capsys.readouterr().err
+        assert "simcore: wrote own" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", plots.FORMATS)
+def test_figures_bear_their_mark(kind, folder):
+    assert status(*FILES["profile show"], "-o", f"fit.{kind}") == 0
+    check_own(folder / f"fit.{kind}", "figure")
 
 
 @pytest.mark.parametrize("command", [*DIRECTORIES, *FILES])

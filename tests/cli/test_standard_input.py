@@ -7,14 +7,13 @@ from types import SimpleNamespace
 import pytest
 from simcore.cli.flags import spellings
 from simcore.cli.main import run
-from simcore.cli.options import output_path
 from simcore.cli.standard_input import standard_input
 from simcore.readers.zoo import ROOT
 from simcore.studies.request import descriptions, file_fields
 from simcore.studies.trace.request import TraceRequest
 from simcore.traces.bundled import BUNDLED
 
-from tests.cli.every import NEEDS_TORCH, RUNS, studies, write_inputs
+from tests.cli.every import NEEDS_TORCH, RUNS, studies, write_inputs, writing
 
 # command with - in it, and the file that is piped in
 CASES = {
@@ -109,12 +108,6 @@ BESIDE = {
 """Runs in which a file may be given that the command's own in `RUNS` excludes."""
 
 READING = [(name, field) for name, each in studies().items() for field in sorted(file_fields(each.request))]
-WRITING = [
-    (name, option.opts[0])
-    for name, each in studies().items()
-    for option in each.params
-    if option.callback is output_path or getattr(descriptions(each.request).get(option.name), "written", False)
-]
 
 
 def with_dash(name, field):
@@ -131,7 +124,7 @@ def with_dash(name, field):
 
 
 def test_options_that_write_are_known():
-    assert {option for _, option in WRITING} == {"-o", "--timeline", "--state", "--checkpoint", "--log"}
+    assert {option for _, option in writing()} == {"-o", "--timeline", "--state", "--checkpoint", "--log"}
 
 
 @pytest.mark.parametrize(("name", "field"), READING)
@@ -153,7 +146,7 @@ def test_a_field_that_takes_no_file_reads_nothing():
     assert {"checkpoint", "log", "output"}.isdisjoint(set().union(*fields.values()))
 
 
-@pytest.mark.parametrize(("name", "option"), WRITING)
+@pytest.mark.parametrize(("name", "option"), writing())
 def test_nothing_is_written_to_it(name, option, tmp_path, monkeypatch, capsys):
     write_inputs(tmp_path)
     monkeypatch.chdir(tmp_path)

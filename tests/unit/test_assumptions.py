@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from simcore import evaluate, iteration, memory, model, optimize, search, train
+from simcore import evaluate, iteration, memory, model, optimize, schedule, search, share, train, tune
 from simcore.errors import InputError
 from simcore.readers.profiles import read_profile
 from simcore.readers.workloads import read_workload
@@ -57,6 +57,24 @@ def test_heads_of_layouts_say_what_runs():
             assert part in text
 
 
+def test_heads_of_searches_models_and_shared_networks_say_what_runs(tmp_path):
+    given = {"gpus": 8, "device": "v100-32gb", "precision": "fp16"}
+    scheduled = head(schedule("gpt-1.3b", steps="sdpa", batch=16, **given))
+    for part in ("1.316 billion parameters", "batch 16", "2,048", "fp16"):
+        assert part in scheduled
+    tuned = head(tune("opt-350m", sequence=1024, most=1, **given))
+    for part in ("331.2 million parameters", "1,024", "fp16"):
+        assert part in tuned
+    shown = head(model("gpt-1.3b", sequence=1024))
+    for part in ("1.316 billion parameters", "sequence 1,024", "batch 1", "2 B each"):
+        assert part in shown
+    (tmp_path / "two.yaml").write_text("jobs:\n- {workload: 17B, tp: 4}\n- {workload: 17B, tp: 4}\n", encoding="utf-8")
+    shared = head(share(tmp_path / "two.yaml", network="2D", budget="325"))
+    words = "two blocks of 17B, TP 4 x DP 256; 434.7 million parameters; 32 sequences of 256 tokens per replica"
+    for part in (words, "2 B per element at 65.97 TFLOP/s", "325 GB/s per NPU"):
+        assert part in " ".join(shared.split())
+
+
 def test_an_assumed_batch_or_rate_is_a_warning(tmp_path):
     path = config(tmp_path)
     for result in (
@@ -72,12 +90,13 @@ def test_an_assumed_batch_or_rate_is_a_warning(tmp_path):
 
 def test_an_assumed_global_batch_is_a_warning_that_repeats():
     given = {"gpus": 8, "device": "v100-32gb"}
-    for study in (iteration, memory, search):
+    for study in (iteration, memory, search, schedule):
         result = study("gpt-1.3b", **given)
         assert any("a global batch of 8 sequences is assumed" in each for each in result.warnings)
         again = study(**result.provenance.inputs)
         assert again.as_dict() == result.as_dict()
-        assert not any("is assumed" in each for each in study("gpt-1.3b", global_batch=8, **given).warnings)
+        batch = {"batch" if study is schedule else "global_batch": 8}
+        assert not any("is assumed" in each for each in study("gpt-1.3b", **batch, **given).warnings)
 
 
 def test_what_recomputation_is_stands_beside_both_numbers():

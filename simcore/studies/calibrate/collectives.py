@@ -119,7 +119,7 @@ def of_collectives(request: CalibrateRequest, path: Path) -> CollectivesResult:
     assert request.measurements is not None
     assert request.network is not None
     started = time.process_time()
-    check_file(path, option=field("output"))
+    check_file(path, option=field("output"), own="collectives")
     network = read_any_network(request.network, field("network"))
     near, far = _bandwidths(network.value, str(request.network))
     table = read_collectives(request.measurements, "" if request.device == DEVICE else request.device)
@@ -132,7 +132,7 @@ def of_collectives(request: CalibrateRequest, path: Path) -> CollectivesResult:
     derived = "What of it was not measured is derived from an all-reduce, and between nodes assumed."
     profile = replace(fitted, source=source, derived=derived)
     document = _document(network.value, profile, f"collectives of {device} fitted to {len(rows)} rows")
-    write_anew(path, json.dumps(document, indent=1) + "\n", force=request.force)
+    write_anew(path, json.dumps(document, indent=1) + "\n", force=request.force, own="collectives")
     return CollectivesResult(
         network=network.value.topology.name,
         profile=profile,

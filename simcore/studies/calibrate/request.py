@@ -58,4 +58,4 @@ class CalibrateRequest(Request):
         unit="s",
         help=f"Begin nothing after so long.  [default: {TIME_LIMIT[False]:g}, full: {TIME_LIMIT[True]:g}]",
     )
-    force: bool = option(default=False, help="Start anew instead.")
+    force: bool = option(default=False, help="Start anew instead; a file that simcore did not write stays.")

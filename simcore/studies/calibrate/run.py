@@ -49,7 +49,7 @@ def calibrate(request: CalibrateRequest, *, progress: Progress | None = None) ->
     require_torch()
     resolve_device(request.device)
     path = profile_path(request)
-    check_file(path, option=field("output"))
+    check_file(path, option=field("output"), own="profile" if request.force else "")
     started = time.process_time()
     measured = measure(
         request.device,

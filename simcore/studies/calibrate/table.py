@@ -47,7 +47,7 @@ def of_table(request: CalibrateRequest, path: Path) -> CalibrateResult:
     assert request.measurements is not None
     started = time.process_time()
     device = read_device(request.device, field("device")).value
-    check_file(path, option=field("output"))
+    check_file(path, option=field("output"), own="profile")
     table = read_table(request.measurements, device, field("measurements"))
     start = None
     if isinstance(table.value, OperatorTimes):
@@ -65,7 +65,7 @@ def of_table(request: CalibrateRequest, path: Path) -> CalibrateResult:
     mark = {"device": device.name, "rows": rows.partition(" ")[0], "table": table.sha256}
     fits = (*named, *_unmeasured(named, rest), *_unmeasured((*named, *rest), _sheet(device)))
     profile = KernelProfile(path.stem, device, ORIGIN, fits, samples, mark, f"{device.name}, from {rows}", source)
-    write_anew(path, profile_text(profile), force=request.force)
+    write_anew(path, profile_text(profile), force=request.force, own="profile")
     return CalibrateResult(
         calibration=Calibration(profile, None, 0, ()),
         path=path,

@@ -26,7 +26,7 @@ from simcore.readers.read import Read
 from simcore.readers.schedules import read_schedule
 from simcore.studies.deployment.machine import as_software, machine_of, number_format
 from simcore.studies.deployment.parallel import LayoutRequest, ParallelRequest
-from simcore.units import counted
+from simcore.studies.deployment.words import assumed_batch
 
 LONGEST = 4096
 """Tokens of a sequence where neither the request nor the model says how many, and at most by default."""
@@ -146,7 +146,7 @@ def deployed_on(
         raise InputError(field("device"), found, expected, "Add memory to its file, such as 80 GB.")
     global_batch = request.global_batch or gpus
     if request.global_batch is None:
-        notes = (*notes, f"a global batch of {counted(gpus, 'sequence')} is assumed, one per GPU, as nobody gives one")
+        notes = (*notes, assumed_batch(gpus))
     steps = None if request.training_schedule is None else read_schedule(
         request.training_schedule, field("training_schedule"))  # fmt: skip
     base, space = _given(request, gpus, model, sequence, global_batch, open_all)

@@ -75,6 +75,11 @@ def each_words(sequence: int) -> str:
     return "samples" if sequence == 1 else f"sequence {sequence:,}"
 
 
+def parameters_of(model: Architecture) -> float:
+    """Return how many parameters a model has, with its output layer."""
+    return operators_of(model, Batch(1, 1, 1)).parameters
+
+
 def model_words(model: Architecture) -> str:
     """Say how many parameters a model has, with its output layer.
 
@@ -84,7 +89,18 @@ def model_words(model: Architecture) -> str:
     >>> model_words(Transformer("gpt", hidden=4096, blocks=32))
     '6.443 billion parameters'
     """
-    return parameters_words(operators_of(model, Batch(1, 1, 1)).parameters)
+    return parameters_words(parameters_of(model))
+
+
+def assumed_batch(gpus: int) -> str:
+    """Say which global batch is taken where nobody gives one.
+
+    Examples
+    --------
+    >>> assumed_batch(8)
+    'a global batch of 8 sequences is assumed, one per GPU, as nobody gives one'
+    """
+    return f"a global batch of {counted(gpus, 'sequence')} is assumed, one per GPU, as nobody gives one"
 
 
 def details(layout: Layout) -> str:

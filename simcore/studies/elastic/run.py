@@ -10,6 +10,7 @@ from pathlib import Path
 from simcore.errors import field
 from simcore.outputs import check_file
 from simcore.progress import tell
+from simcore.real.elastic.checkpoint import previous
 from simcore.real.elastic.job import Job, Place
 from simcore.real.elastic.plan import parse_stages
 from simcore.real.elastic.run import check, compare, train_job, train_reference
@@ -79,6 +80,7 @@ def _checkpoint(request: ElasticRequest, folder: Path) -> Path:
         return folder / "checkpoint"
     path = Path(request.checkpoint)
     check_file(path, option=field("checkpoint"))
+    check_file(previous(path), option=field("checkpoint"), own="checkpoint")
     return path
 
 

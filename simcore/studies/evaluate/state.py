@@ -83,10 +83,11 @@ class State:
         for number, line in enumerate(whole.splitlines(), 1):
             point = _point(line)
             if point is None:
-                expected = "a finished point, as simcore evaluate --engine simulate writes it"
-                raise InputError(f"{path}, line {number}", line[:60], expected, "Choose another file.")
+                raise _strange(path, number, line)
             self.times[point[0]] = point[1]
         if cut:  # the writer was stopped in the middle of a line; another file in this one's place would not be locked
+            if not cut.startswith(_BEGINS[: len(cut)]):
+                raise _strange(path, text.count("\n") + 1, cut)
             with writing(path, "file"):
                 os.truncate(path, path.stat().st_size - len(cut.encode()))
 
@@ -119,6 +120,15 @@ class State:
                     self.path.unlink()
         self._lock.close()
         self._lock = None
+
+
+_BEGINS = '{"key": '
+"""What a line of a state file begins with."""
+
+
+def _strange(path: Path, number: int, line: str) -> InputError:
+    expected = "a finished point, as simcore evaluate --engine simulate writes it"
+    return InputError(f"{path}, line {number}", line[:60], expected, "Choose another file.")
 
 
 def _point(line: str) -> tuple[str, Timed] | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from simcore.models.compute.expected import class_name, errors_by_class
 from simcore.models.compute.profile import Errors, KernelProfile
 from simcore.models.compute.sparse.noise import measured_tiles
-from simcore.outputs import write_atomic
+from simcore.outputs import check_file, write_atomic
 from simcore.readers.profile_json import profile_text
 from simcore.report import Block
 from simcore.results import Result, Table
@@ -103,7 +103,8 @@ class DeriveResult(Result):
         return of_profile(self.profile, tables["fits"], tables["sizes"])
 
     def write_profile(self, path: Path) -> None:
-        """Write a profile file."""
+        """Write a profile file; one that simcore did not write is not replaced."""
+        check_file(path, own="profile")
         write_atomic(path, profile_text(self.profile))
 
 

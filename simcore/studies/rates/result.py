@@ -11,7 +11,7 @@ from simcore.errors import one_line
 from simcore.files import csv_text
 from simcore.models.cluster.step_times import StepTimes
 from simcore.models.training.remainder import Remainder
-from simcore.outputs import write_atomic
+from simcore.outputs import check_file, write_atomic
 from simcore.report import Block, Headline, grid
 from simcore.results import Result, Table
 from simcore.units import counted, format_si
@@ -128,6 +128,7 @@ class RatesResult(Result):
         Raises
         ------
         InputError
-            If the place cannot be written.
+            If the place cannot be written, or holds a file that simcore did not write.
         """
+        check_file(Path(path), own="step times")
         write_atomic(Path(path), self.to_csv())

@@ -48,6 +48,8 @@ class ScheduleOutcome(Result, ABC):
         Of the model, the GPU and the network.
     sequence : int
         Tokens of a sequence.
+    parameters : float
+        Of the model, with its output layer.
     schedule : Schedule
         All steps.
     rows : tuple of Stepped
@@ -66,6 +68,7 @@ class ScheduleOutcome(Result, ABC):
     device: str
     network: str
     sequence: int
+    parameters: float
     schedule: Schedule
     rows: tuple[Stepped, ...]
     largest: bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simcore.models.training.parallel.memory import KINDS
+from simcore.models.training.workload import parameters_words
 from simcore.report import Block, Column, Grid, Headline, Sentences
 from simcore.studies.deployment.words import degrees, each_words, gib, stack_words
 from simcore.studies.schedule.outcome import ScheduleOutcome, Stepped
@@ -18,7 +19,8 @@ def report(result: ScheduleOutcome) -> list[Block]:
     batch = "the largest batch that fits" if result.largest else f"batch {layout.global_batch:,}"
     micro = "" if layout.pp == 1 else f" in micro-batches of {layout.micro_batch}"
     under = (
-        f"{degrees(layout)}, ZeRO {layout.zero}; {layout.number_format.name}, {batch}{micro}\n"
+        f"{parameters_words(result.parameters)}, {layout.number_format.name}, {batch}{micro}\n"
+        f"{degrees(layout)}, ZeRO {layout.zero}\n"
         f"{stack_words(result.stack)}"
     )
     return [

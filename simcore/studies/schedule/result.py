@@ -49,6 +49,7 @@ class ScheduleResult(ScheduleOutcome):
         """Return plain containers for JSON, in SI units."""
         return {
             "model": self.name, "device": self.device, "network": self.network, "sequence": self.sequence,
+            "parameters": self.parameters,
             "stack": stack_dict(self.stack), "capacity": self.capacity, "peak": self.peak,
             "speedup": self.speedup, "largest": self.largest, "steps": [self._row(row) for row in self.rows],
             "warnings": list(self.warnings), "provenance": self.provenance.as_dict(),

@@ -19,7 +19,7 @@ from simcore.results import Provenance, versions
 from simcore.studies.deployment.layouts import sized
 from simcore.studies.deployment.machine import machine_of
 from simcore.studies.deployment.spread import of_batch, unscheduled
-from simcore.studies.deployment.words import by_reason, collectives_notes, with_options
+from simcore.studies.deployment.words import assumed_batch, by_reason, collectives_notes, parameters_of, with_options
 from simcore.studies.request import study
 from simcore.studies.schedule.outcome import Stepped
 from simcore.studies.schedule.request import MAX, ScheduleRequest
@@ -69,6 +69,7 @@ def schedule(request: ScheduleRequest) -> ScheduleResult:
         device=device.name,
         network=chosen.machine.topology.name,
         sequence=sequence,
+        parameters=parameters_of(model),
         schedule=steps.value,
         rows=tuple(rows),
         largest=request.batch == MAX,
@@ -77,6 +78,7 @@ def schedule(request: ScheduleRequest) -> ScheduleResult:
         stack=chosen.machine.stack,
         warnings=(
             *(with_options(note) for note in (*notes, *chosen.notes)),
+            *([assumed_batch(layout.global_batch)] if request.batch is None else []),
             *by_reason(last.kernel_notes(layout)), *collectives_notes(last.placement(layout)),
         ),
         provenance=Provenance(

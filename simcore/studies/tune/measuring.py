@@ -11,7 +11,7 @@ from typing import Any
 
 from simcore.errors import InputError, RunError, field
 from simcore.models.training.tuning.cells import Cell, Measure
-from simcore.outputs import write_atomic
+from simcore.outputs import check_file, write_atomic
 from simcore.plugins import load
 from simcore.progress import tell
 from simcore.readers.read import InputFile, read_path
@@ -82,6 +82,7 @@ class OfFunction:
     def __post_init__(self) -> None:
         self.kept: dict[Cell, float | None] = {}
         if self.log is not None and self.log.exists():
+            check_file(self.log, option=field("log"), own="cells")
             self.kept = read_measured_cells(read_path(self.log, "measurement"), "dp", "").value
         self.taken = len(self.kept)
 

@@ -26,6 +26,8 @@ class TuneOutcome(Result, ABC):
         Of the model, the GPU and the network.
     gpus, sequence : int
         GPUs, and tokens of a sequence.
+    parameters : float
+        Of the model, with its output layer.
     space : Space
         What could be chosen.
     strategy, source : str
@@ -47,6 +49,7 @@ class TuneOutcome(Result, ABC):
     network: str
     gpus: int
     sequence: int
+    parameters: float
     space: Space
     strategy: str
     source: str

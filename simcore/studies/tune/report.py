@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from simcore.models.training.tuning.cells import Cell
+from simcore.models.training.workload import parameters_words
 from simcore.report import Block, Column, Grid, Headline, Sentences
-from simcore.studies.deployment.words import gib, stack_words
+from simcore.studies.deployment.words import each_words, gib, stack_words
 from simcore.studies.tune.outcome import TuneOutcome
 from simcore.units import format_si
 
@@ -18,8 +19,10 @@ SOURCES = {"table": "a table", "function": "a function", "model": "the model its
 
 def report(result: TuneOutcome) -> list[Block]:
     """Return what was tried, a map of the best cell's spread and kernels, and what was found."""
-    head = f"{result.name}, sequence {result.sequence:,}, on {result.gpus} {result.device}, network {result.network}"
-    under = f"{result.strategy}, measured by {SOURCES[result.source]}; {stack_words(result.stack)}"
+    head = f"{result.name}, {each_words(result.sequence)}, on {result.gpus} {result.device}, network {result.network}"
+    layout = result.predictions.evaluations[result.best].layout
+    under = f"{parameters_words(result.parameters)}, {layout.number_format.name}\n"
+    under += f"{result.strategy}, measured by {SOURCES[result.source]}; {stack_words(result.stack)}"
     blocks: list[Block] = [Headline(head, under)]
     if result.rates:
         blocks += [_tried(result), _map(result)]

@@ -43,9 +43,10 @@ class TuneResult(TuneOutcome):
         """Return plain containers for JSON, in SI units."""
         return {
             "model": self.name, "device": self.device, "network": self.network, "gpus": self.gpus,
-            "sequence": self.sequence, "stack": stack_dict(self.stack), "capacity": self.capacity,
-            "strategy": self.strategy, "source": self.source, "cells": self.cells, "measured_cells": len(self.rates),
-            "undivided_cells": self.predictions.undivided, "rounding": self.space.rounding,
+            "sequence": self.sequence, "parameters": self.parameters, "stack": stack_dict(self.stack),
+            "capacity": self.capacity, "strategy": self.strategy, "source": self.source, "cells": self.cells,
+            "measured_cells": len(self.rates), "undivided_cells": self.predictions.undivided,
+            "rounding": self.space.rounding,
             "best": {**asdict(self.best), "samples_per_second": self.rate}, "prediction_error": self.error,
             "certificate": None if self.certificate is None else asdict(self.certificate),
             "tried": [dict(row) for row in self.tables()["tried"]],

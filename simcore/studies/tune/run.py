@@ -19,7 +19,7 @@ from simcore.readers.spaces import read_space
 from simcore.results import Provenance, versions
 from simcore.studies.deployment.layouts import sized
 from simcore.studies.deployment.machine import machine_of
-from simcore.studies.deployment.words import by_reason, collectives_notes, gib, with_options
+from simcore.studies.deployment.words import by_reason, collectives_notes, gib, parameters_of, with_options
 from simcore.studies.inputs import bandwidth, part_hash
 from simcore.studies.request import study
 from simcore.studies.tune.certificate import Certificate, certify
@@ -70,7 +70,8 @@ def tune(request: TuneRequest) -> TuneResult:
     best = plan.cell if plan is not None else max(rates, key=lambda cell: rates[cell] or 0.0)
     return TuneResult(
         name=read.name, device=chosen.machine.profile.device.name, network=chosen.machine.topology.name,
-        gpus=chosen.machine.topology.npus, sequence=sequence, space=space, strategy=strategy, source=_source(request),
+        gpus=chosen.machine.topology.npus, sequence=sequence,
+        parameters=parameters_of(model), space=space, strategy=strategy, source=_source(request),
         predictions=predictions, rates=rates, capacity=predictor.capacity, certificate=plan,
         stack=chosen.machine.stack,
         warnings=(*(with_options(note) for note in (*notes, *chosen.notes)), *_notes(predictor, best)),

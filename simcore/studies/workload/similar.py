@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.errors import InputError, field
+from simcore.errors import InputError, field, one_line
 from simcore.models.cluster.jobs import Trace, WorkUnit
-from simcore.outputs import write_atomic
+from simcore.outputs import check_file, write_atomic
 from simcore.report import Block, Column, Grid, Headline
 from simcore.results import Provenance, Result, Table, versions
 from simcore.studies.request import study
@@ -64,7 +64,8 @@ class SynthesisedResult(Result):
 
     def to_csv(self) -> str:
         """Return the trace in simcore's format of durations."""
-        return self.table.to_csv()
+        source = f"Source: simcore workload synthesise, like {self.like}, seed {self.provenance.seed}"
+        return f"# {one_line(source)}\n{self.table.to_csv()}"
 
     def write_trace(self, path: str | Path) -> None:
         """Write the trace, which ``simcore trace`` and ``simcore workload`` read.
@@ -72,8 +73,9 @@ class SynthesisedResult(Result):
         Raises
         ------
         InputError
-            If the place cannot be written.
+            If the place cannot be written, or holds a file that simcore did not write.
         """
+        check_file(Path(path), own="trace")
         write_atomic(Path(path), self.to_csv())
 
 
