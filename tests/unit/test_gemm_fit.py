@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 from simcore.calibrate.profile.fit import fit_kernel
-from simcore.models.compute.device import Device
+from simcore.models.compute.device import FRESH, Device
 from simcore.models.compute.expected import distance, expected_error
-from simcore.models.compute.kernels import FRESH, gemm_seconds, seconds_of
+from simcore.models.compute.kernels import gemm_seconds, seconds_of
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Errors, Fit, KernelProfile, Sample
 from simcore.readers.profiles import read_profile

@@ -7,7 +7,7 @@ from simcore.errors import InputError
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from simcore.calibrate.kernels.pit import batched, k_axis, kept, m_axis, n_axis, row_block_index, whole_blocks  # noqa: E402
+from simcore.calibrate.kernels.pit import batched, index_of, k_axis, kept, m_axis, n_axis, row_block_index, whole_blocks  # noqa: E402
 from simcore.calibrate.suites import moe, sequence  # noqa: E402 - these need torch
 
 from tests.tensors import TOLERANCE, integers, one_thread, random_mask  # noqa: E402, F401 - a fixture
@@ -95,8 +95,22 @@ def test_whole_blocks(sparsity, dtype):
     a, b = integers((37, 64), dtype, 1) * mask, integers((64, 19), dtype, 2)
     index = row_block_index(kept(mask, 1, 16), 8)
     assert torch.equal(whole_blocks(a, b, index, 8, 16), a @ b)
-    with pytest.raises(InputError, match="a multiple of the block's 24 columns"):
-        whole_blocks(a, b, index, 8, 24)
+    for width in (24, 100):  # blocks that the right edge cuts, and one that is wider than the matrix
+        index = [each.flip(0) for each in index_of(mask, "block", 8, width)]
+        assert torch.equal(whole_blocks(a, b, index, 8, width), a @ b)
+
+
+@pytest.mark.parametrize("lying", [False, True])
+@pytest.mark.parametrize("tile", [(1, 1), (3, 5), (8, 1), (32, 64), (1, 16), (100, 100)], ids=str)
+def test_blocks_that_hold_something_are_those_of_a_loop(tile, lying):
+    """Of masks in rows and in columns, also where a view begins within a word, and where edges cut blocks."""
+    mask = random_mask((67, 90), (1, 1), 0.97)
+    mask = mask.T.contiguous().T if lying else mask
+    for each in (mask, mask[3:, :64], mask[:, 5:], mask[:0], mask[1:2].flatten()[3:].view(-1, 1)):
+        found = kept(each, *tile)
+        down, across = (range(0, size, step) for size, step in zip(each.shape, tile, strict=True))
+        wanted = [[bool(each[i : i + tile[0], j : j + tile[1]].any()) for j in across] for i in down]
+        assert found.tolist() == wanted
 
 
 def test_blocks_are_counted_as_the_model_counts_them():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simcore.errors import InputError
+from simcore.models.compute.sparse.tiles import Axis
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,15 +33,34 @@ def kept(mask: Tensor, height: int, width: int) -> Tensor:
     -------
     Tensor of bool, shape (ceil(rows / height), ceil(columns / width))
     """
+    if width > 1:
+        mask = _any_rows(mask.T, width).T
+    return _any_rows(mask, height) if height > 1 else mask
+
+
+def _any_rows(mask: Tensor, height: int) -> Tensor:
+    """Return which columns of each block of rows hold a True; the last block may be cut.
+
+    ``any`` reduces byte by byte on a CPU. The largest byte is found many at a time down the columns of a matrix, and
+    the largest word of eight of them along its rows. Both are above 0 where a byte is.
+    """
+    import torch
     import torch.nn.functional as nn
 
     rows, columns = mask.shape
-    down, across = -(-rows // height), -(-columns // width)
-    if (down * height, across * width) != (rows, columns):
-        mask = nn.pad(mask, (0, across * width - columns, 0, down * height - rows))
-    if width > 1:
-        mask = mask.reshape(down * height, across, width).any(2)
-    return mask.reshape(down, height, across).any(1) if height > 1 else mask
+    if mask.T.is_contiguous() and height % 8 == 0:  # along the rows of what lies in memory
+        added = -rows % height
+        lying = mask.T.view(torch.uint8)
+        if added or lying.storage_offset() % 8:
+            lying = nn.pad(lying, (0, added))
+        words = lying.flatten().view(torch.int64).view(columns, lying.shape[1] // height, height // 8)
+        return words.amax(2).ne(0).T
+    whole = rows // height
+    bytes_ = mask.view(torch.uint8)
+    found = bytes_[: whole * height].reshape(whole, height, columns).amax(1)
+    if whole * height < rows:
+        found = torch.cat([found, bytes_[whole * height :].amax(0, keepdim=True)])
+    return found.ne(0)
 
 
 def block_mask(
@@ -82,9 +102,67 @@ def row_block_index(mask: Tensor, block: int) -> Index:
     """
     import torch
 
-    touched = kept(mask, block, 1)
+    touched = kept(mask, block, 1).contiguous()  # what lies transposed is listed many times more slowly
     columns = touched.nonzero()[:, 1]
-    return list(torch.split(columns, touched.sum(1).tolist()))
+    return list(torch.split(columns, touched.sum(1, dtype=torch.int32).tolist()))
+
+
+def index_of(mask: Tensor, axis: Axis, high: int, wide: int) -> Index:
+    """Return the index that a kernel needs, see `multiply`.
+
+    Parameters
+    ----------
+    mask : Tensor of bool, shape (rows, columns)
+        Where the sparse matrix is not zero.
+    axis : {'k', 'm', 'n', 'block'}
+        What is packed.
+    high, wide : int
+        Rows and columns of a micro-tile of A; on the n-axis `wide` are its rows in B [elements].
+
+    Returns
+    -------
+    list of Tensor
+        Kept micro-tiles of each row block on the k-axis and for whole blocks, of each block of k elsewhere.
+
+    Examples
+    --------
+    >>> import torch
+    >>> mask = torch.tensor([[True, False, False], [True, False, True]])
+    >>> [each.tolist() for each in index_of(mask, "k", 1, 1)], [each.tolist() for each in index_of(mask, "m", 1, 3)]
+    ([[0], [0, 2]], [[0, 1]])
+    """
+    if axis == "block":
+        return row_block_index(kept(mask, 1, wide), high)
+    return row_block_index(mask.T if axis == "m" else mask, high if axis == "k" else wide)
+
+
+def multiply(a: Tensor, b: Tensor, index: Index, axis: Axis, high: int, wide: int) -> Tensor:
+    """Multiply by the kernel that packs an axis.
+
+    Parameters
+    ----------
+    a, b : Tensor, shape (m, k) and (k, n)
+        The sparse matrix is `b` on the n-axis, and `a` elsewhere.
+    index : list of Tensor
+        From `index_of`.
+    axis, high, wide
+        As they were given there.
+
+    Returns
+    -------
+    Tensor, shape (m, n)
+
+    Examples
+    --------
+    >>> import torch
+    >>> a = torch.tensor([[0.0, 2.0], [0.0, 0.0]])
+    >>> multiply(a, torch.eye(2), index_of(a != 0, "m", 1, 2), "m", 1, 2)
+    tensor([[0., 2.],
+            [0., 0.]])
+    """
+    if axis == "block":
+        return whole_blocks(a, b, index, high, wide)
+    return {"k": k_axis, "m": m_axis, "n": n_axis}[axis](a, b, index, high if axis == "k" else wide)
 
 
 def k_axis(a: Tensor, b: Tensor, index: Index, block: int) -> Tensor:
@@ -120,7 +198,7 @@ def whole_blocks(a: Tensor, b: Tensor, index: Index, block: int, width: int) -> 
     Parameters
     ----------
     a, b : Tensor
-        See `k_axis`; k must be a multiple of `width`.
+        See `k_axis`. Blocks at the right edge of `a` may be cut; they are multiplied by themselves.
     index : list of Tensor
         From `row_block_index` of the mask of blocks: ``kept(mask, 1, width)``.
     block, width : int
@@ -131,16 +209,21 @@ def whole_blocks(a: Tensor, b: Tensor, index: Index, block: int, width: int) -> 
     Tensor, shape (m, n)
     """
     _check(a, b)
-    if a.shape[1] % width:
-        raise InputError("matmul, k", str(a.shape[1]), f"a multiple of the block's {width} columns")
     out = a.new_zeros(a.shape[0], b.shape[1])
-    by_block = b.view(-1, width * b.shape[1])
+    count = a.shape[1] // width
+    edge = count * width
+    by_block = b[:edge].reshape(count, width * b.shape[1])
     for number, blocks in enumerate(index):
-        if len(blocks):
-            rows = slice(number * block, (number + 1) * block)
-            by_width = a[rows].reshape(-1, a.shape[1] // width, width)
-            left = by_width.index_select(1, blocks).flatten(1)
-            out[rows] = left @ by_block.index_select(0, blocks).view(-1, b.shape[1])
+        if not len(blocks):
+            continue
+        rows = slice(number * block, (number + 1) * block)
+        whole = blocks if edge == a.shape[1] else blocks[blocks < count]
+        if len(whole):
+            by_width = a[rows, :edge].reshape(-1, count, width)
+            left = by_width.index_select(1, whole).flatten(1)
+            out[rows] = left @ by_block.index_select(0, whole).view(-1, b.shape[1])
+        if len(whole) < len(blocks):
+            out[rows] += a[rows, edge:] @ b[edge:]
     return out
 
 
@@ -189,15 +272,17 @@ def n_axis(a: Tensor, b: Tensor, index: Index, block: int) -> Tensor:
     Returns
     -------
     Tensor, shape (m, n)
+        It lies column by column, as columns are what is added to: to add to them row by row reads a line of the cache
+        for each element.
     """
     _check(a, b)
-    out = _sums(a, b)
+    out = _sums(b.T, a.T)
     for number, columns in enumerate(index):
         if len(columns):
             inner = slice(number * block, (number + 1) * block)
-            part = a[:, inner] @ b[inner].index_select(1, columns)
-            out.index_add_(1, columns, part.to(out.dtype))
-    return out.to(a.dtype)
+            part = b[inner].index_select(1, columns).T @ a[:, inner].T
+            out.index_add_(0, columns, part.to(out.dtype))
+    return out.to(a.dtype).T
 
 
 def batched(a: Tensor, b: Tensor, mask: Tensor, axis: str, block: int) -> Tensor:
@@ -233,9 +318,9 @@ def batched(a: Tensor, b: Tensor, mask: Tensor, axis: str, block: int) -> Tensor
         return out
     if axis not in {"k", "m"}:
         raise InputError("axis", f"'{axis}'", "b, k or m")
-    multiply = k_axis if axis == "k" else m_axis
+    kernel: tuple[Axis, int, int] = ("k", block, 1) if axis == "k" else ("m", 1, block)
     for one, (left, right, where) in enumerate(zip(a, b, mask, strict=True)):
-        out[one] = multiply(left, right, row_block_index(where if axis == "k" else where.T, block), block)
+        out[one] = multiply(left, right, index_of(where, *kernel), *kernel)
     return out
 
 

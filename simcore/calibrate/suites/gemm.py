@@ -30,7 +30,7 @@ LONG = {
 }
 """Fitted too: one short side each, so that long ones are in range within a fraction of a second, and what is bound by
 reading a matrix or by writing the product is not read off squares. On the CPU one output is fresh memory in every
-format (`simcore.models.compute.kernels.FRESH`) by a margin: at the very bound it depends on what ran before."""
+format (`simcore.models.compute.device.FRESH`) by a margin: at the very bound it depends on what ran before."""
 
 SKINNY = ((1, 1024, 1024), (4, 1024, 1024), (1024, 1, 1024), (16, 1024, 1024), (32, 512, 2048), (1024, 64, 1024),
           (1024, 1024, 64), (129, 129, 513))  # fmt: skip

@@ -7,6 +7,8 @@ several tiles, and the table of a tile is filled at its own micro-tile. The inde
 
 from __future__ import annotations
 
+import math
+import random
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,7 +21,8 @@ from simcore.calibrate.measure.tensors import random_tensor
 from simcore.calibrate.measure.timing import Case, Inputs
 from simcore.calibrate.suites.gemm import check_product, product
 from simcore.errors import MissingExtraError
-from simcore.models.compute.sparse.tiles import SparseKernel
+from simcore.models.compute.device import FRESH
+from simcore.models.compute.sparse.tiles import Axis, SparseKernel
 
 KERNELS = {
     "cpu": (
@@ -36,31 +39,49 @@ KERNELS = {
 }  # fmt: skip
 """Kernels that are measured, by kind of device."""
 
-MASKS = (
-    ((32, 1), 0.5), ((1, 64), 0.95), ((32, 64), 0.5), ((128, 1), 0.95), ((1, 64), 0.5), ((32, 1), 0.99),
-    ((32, 64), 0.9), ((1, 1), 0.99), ((32, 1), 0.9), ((1, 64), 0.99), ((128, 1), 0.8), ((32, 64), 0.98),
-)  # fmt: skip
-"""Granularities and sparsities that the CPU's fits see."""
+GRANULARITIES = ((32, 1), (128, 1), (1, 64), (32, 64), (1, 1), (8, 8), (32, 128))
+"""What the CPU's fits see, in turn."""
 
-SHAPES = {
-    "cpu": (((1024, 1024, 1024), range(12)), ((1000, 600, 576), range(0, 12, 2)), ((512, 768, 1024), range(1, 12, 3)),
-            ((256, 256, 4096), (6,)), ((256, 4096, 256), (6,)), ((4096, 256, 256), (6,))),
-    "cuda": (((4096, 4096, 4096), ()), ((2048, 2048, 2048), ())),
-}  # fmt: skip
-"""Shapes m, n, k that the fits see, and on the CPU which of `MASKS` at each."""
+SIDES = (64, 4096)
+"""Least and largest side of the CPU's problems."""
+
+SPARSITIES = (0.3, 0.995)
+"""The same of their sparsity."""
+
+DRAWN = 20
+"""How many are drawn for each kernel: sides log-uniformly, and so the share of blocks that are kept."""
+
+MOST = 1024**3
+"""Products m n k that are drawn at most: they take milliseconds, so that many fit into a calibration."""
+
+LEAST_KEPT = 8
+"""Blocks of a mask that a drawn problem keeps at least: of fewer their number says too little."""
+
+SEED = 29
+"""Of the draw: the same problems in every calibration."""
+
+ENDS = (
+    ((64, 64, 64), (1, 1), 0.3), ((4096, 64, 4096), (32, 1), 0.995), ((64, 4096, 4096), (8, 8), 0.98),
+    ((4096, 4096, 64), (1, 64), 0.9), ((2304, 2304, 2304), (32, 128), 0.98),
+)  # fmt: skip
+"""Shapes m, n, k, granularities and sparsities at the ends of the range, fitted for one kernel of each axis."""
+
+SHAPES = {"cuda": ((4096, 4096, 4096), (2048, 2048, 2048))}
+"""Shapes m, n, k of a tile's table on CUDA."""
 
 TABLE = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99)
 """Sparsities of a tile's own micro-tile at which its table is filled on CUDA."""
 
 UNSEEN_SHAPES = {
-    "cpu": ((768, 640, 896), (384, 1024, 768), (896, 448, 640)),
+    "cpu": ((768, 640, 896), (384, 1024, 768), (896, 448, 640), (900, 1300, 2900), (150, 2500, 700),
+            (2800, 120, 1900)),
     "cuda": ((3072, 3072, 3072), (1536, 6144, 1536), (3072, 768, 6144)),
-}
+}  # fmt: skip
 UNSEEN_MASKS = (
-    ((16, 1), 0.93), ((16, 1), 0.97), ((64, 1), 0.7), ((64, 1), 0.96), ((1, 32), 0.85), ((1, 128), 0.7),
-    ((1, 128), 0.96), ((64, 64), 0.7), ((16, 32), 0.85), ((64, 128), 0.93),
+    ((16, 1), 0.93), ((16, 1), 0.97), ((64, 1), 0.7), ((64, 1), 0.96), ((1, 32), 0.85), ((1, 128), 0.4),
+    ((1, 128), 0.96), ((64, 64), 0.7), ((16, 32), 0.992), ((64, 128), 0.93),
 )  # fmt: skip
-"""Shapes, granularities and sparsities that no fit sees, not even one at a time: a third of the masks per shape."""
+"""Shapes, granularities and sparsities that no fit sees, not even one at a time: each mask at one shape."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +120,7 @@ def cases(kind: str, *, full: bool) -> Iterator[Case]:
         for kernel in KERNELS[kind]:
             for number, problem in enumerate(fitted(kind, kernel)):
                 yield multiplication(kind, dtype, kernel, problem)
-                if dtype == "fp32" and number % 3 == 0:
+                if dtype == "fp32" and (kind == "cpu" or number % 3 == 0):
                     yield index(kind, kernel, problem)
         for problem in held_out(kind):
             yield product(kind, dtype, problem.m, problem.n, problem.k, held_out=True)
@@ -118,13 +139,39 @@ def dtypes(kind: str, full: bool) -> tuple[str, ...]:
 
 def fitted(kind: str, kernel: SparseKernel) -> Iterator[Problem]:
     """Yield the problems that a kernel's cost is fitted on."""
-    for shape, chosen in SHAPES[kind]:
-        if kind == "cuda":
-            for sparsity in TABLE:
-                yield Problem(*shape, *kernel.micro, sparsity)
-        for place in chosen:
-            (height, width), sparsity = MASKS[place]
-            yield Problem(*shape, height, width, sparsity)
+    if kind == "cuda":
+        yield from (Problem(*shape, *kernel.micro, sparsity) for shape in SHAPES[kind] for sparsity in TABLE)
+        return
+    yield from drawn(kernel.axis)
+    if kernel == next(one for one in KERNELS[kind] if one.axis == kernel.axis):
+        yield from (Problem(*shape, *granularity, sparsity) for shape, granularity, sparsity in ENDS)
+
+
+def drawn(axis: Axis) -> list[Problem]:
+    """Return random problems over the whole range, whose mask keeps some blocks.
+
+    Examples
+    --------
+    >>> found = drawn("k")
+    >>> len(found), max(one.m * one.n * one.k for one in found) <= MOST
+    (20, True)
+    """
+    chance = random.Random(SEED)
+    found: list[Problem] = []
+    while len(found) < DRAWN:
+        m, n, k = (round(_log_uniform(chance, *SIDES)) for _ in "mnk")
+        height, width = GRANULARITIES[len(found) % len(GRANULARITIES)]
+        share = _log_uniform(chance, 1 - SPARSITIES[1], 1 - SPARSITIES[0])
+        rows, columns = (k, n) if axis == "n" else (m, k)
+        kept = share * (rows / height) * (columns / width)
+        near = 0.7 < 4 * m * n / FRESH["cpu"] < 1.5  # at the very bound it depends on what ran before
+        if m * n * k <= MOST and kept >= LEAST_KEPT and not near:
+            found.append(Problem(m, n, k, height, width, round(1 - share, 4)))
+    return found
+
+
+def _log_uniform(chance: random.Random, low: float, high: float) -> float:
+    return math.exp(chance.uniform(math.log(low), math.log(high)))
 
 
 def held_out(kind: str) -> Iterator[Problem]:
@@ -194,9 +241,7 @@ def build(kind: str, kernel: SparseKernel, mask: Any) -> Any:
         if axis == "block":
             return build_index(mask, high, wide)
         return build_index(mask.T if axis == "m" else mask, high if axis == "k" else wide)
-    if axis == "block":
-        return pit.row_block_index(pit.kept(mask, 1, wide), high)
-    return pit.row_block_index(mask.T if axis == "m" else mask, high if axis == "k" else wide)
+    return pit.index_of(mask, axis, high, wide)
 
 
 def multiply(kind: str, kernel: SparseKernel, dtype: str, a: Any, b: Any, index: Any) -> Any:
@@ -209,9 +254,7 @@ def multiply(kind: str, kernel: SparseKernel, dtype: str, a: Any, b: Any, index:
         options = {"whole": True} if axis == "block" else {}
         precision = "tf32" if dtype == "tf32" else "ieee"
         return run(a, b, index, (high, wide, kernel.tile_n), precision=precision, **options)
-    if axis == "block":
-        return pit.whole_blocks(a, b, index, high, wide)
-    return {"k": pit.k_axis, "m": pit.m_axis, "n": pit.n_axis}[axis](a, b, index, high if axis == "k" else wide)
+    return pit.multiply(a, b, index, axis, high, wide)
 
 
 def _shape(problem: Problem, kernel: SparseKernel) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +19,11 @@ forms, E4M3 and E5M2."""
 
 FAR = 96 * 2**20
 """Bytes written between two calls that make a call on a CPU cold [B], which is how cold calls are measured."""
+
+
+FRESH: Mapping[str, float] = {"cpu": 2**25, "cuda": math.inf}
+"""Outputs as large [B] are fresh pages in every call, which the system clears first: 32 MiB is the most that glibc
+keeps for the next call, torch's allocator keeps all of a GPU's memory."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import get_args
 
 from simcore.models.compute.convolution import CONVOLUTIONS, as_product, direct_conv_seconds, is_depthwise
-from simcore.models.compute.device import DTYPES, Device
+from simcore.models.compute.device import DTYPES, FRESH, Device
 from simcore.models.compute.profile import Fit, Shape
 from simcore.models.compute.sparse.packed import layout_counts, packed_of
 from simcore.models.compute.sparse.tiles import Axis
@@ -25,10 +25,6 @@ TILES: Mapping[str, tuple[tuple[int, int], ...]] = {
     "cpu": ((8, 16),),
 }
 """Output tiles BM x BN that a library chooses from; for a CPU what its kernels round sizes up to at the edges."""
-
-FRESH: Mapping[str, float] = {"cpu": 2**25, "cuda": math.inf}
-"""Outputs as large [B] are fresh pages in every call, which the system clears first: 32 MiB is the most that glibc
-keeps for the next call, torch's allocator keeps all of a GPU's memory."""
 
 
 @dataclass(frozen=True)
@@ -123,13 +119,19 @@ def rows_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> flo
 
 
 def index_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
-    """Return the time to find a mask's non-zero micro-tiles [s]: ``t0 + a elements + b partial + c micro + d found``.
+    """Return the time to find a mask's non-zero micro-tiles [s].
+
+    ::
+
+        t = t0 + a elements + b partial + c micro + d found + g groups
 
     `elements` are reduced along the rows of the micro-tiles (0 for those one wide), the `partial` results along their
-    columns (0 for those one high), `micro` results are scanned, and the indices of those `found` are written.
+    columns (0 for those one high), `micro` results are scanned, and the indices of those `found` are written. Kernels
+    made of library calls also want a list for each of their `groups`; a fit of others has no such cost.
     """
     parts = {"elements": "element", "partial": "partial", "micro": "micro_tile", "found": "entry"}
-    return p["t0"] + math.fsum(shape[count] * p[cost] for count, cost in parts.items())
+    listed = shape.get("groups", 0) * p.get("group", 0.0)
+    return p["t0"] + math.fsum(shape[count] * p[cost] for count, cost in parts.items()) + listed
 
 
 def conv_seconds(gradient: str, shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
@@ -277,8 +279,9 @@ _LAUNCH = Formula({"t0": _T0, "node": Parameter(1e-6, 1e-9, 1e-2)}, launch_secon
 
 def _packed(axis: Axis) -> Formula:
     """Return the formula of a sparse kernel made of library calls."""
-    speeds = dict.fromkeys(("left", "right", "out", "stream"), Parameter(1e10, 1e8, 1e13))
-    parameters = {"t0": _T0, "group": _T0, "rate": Parameter(1e11, 1e8, 1e16), **speeds}
+    speeds = dict.fromkeys(("left", "right", "out", "stream", "fresh"), Parameter(1e10, 1e8, 1e13))
+    row = _ROWS.parameters["row"]
+    parameters = {"t0": _T0, "group": _T0, "row": row, "rate": Parameter(1e11, 1e8, 1e16), **speeds}
     return Formula(parameters, partial(packed_of, axis), _sparse_measures)
 
 
@@ -292,7 +295,7 @@ def _layout(axis: Axis) -> Formula:
         mask = "k", "n" if axis == "n" else "m"
         return {"elements of the mask": shape[mask[0]] * shape[mask[1]], **_granularity_of(shape)}
 
-    return Formula(_INDEX.parameters, seconds, measures)
+    return Formula({**_INDEX.parameters, "group": Parameter(1e-6, 1e-15, 1e-3)}, seconds, measures)
 
 
 def _sparse_measures(shape: Shape) -> dict[str, float]:

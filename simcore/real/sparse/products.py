@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from simcore.calibrate.kernels.pit import Index, k_axis, m_axis, row_block_index
+from simcore.calibrate.kernels.pit import Index, index_of, multiply
 
 KILLING = {"ReluBackward0", "ThresholdBackward0", "SoftmaxBackward0", "SafeSoftmaxBackward0"}
 """What multiplies the gradient by its own output, or by zero where its output is zero."""
@@ -42,11 +42,13 @@ class Kernel:
         """Return the columns of a micro-tile of the m-axis, of a matrix of so many columns."""
         return columns if self.axis == "rows" else self.block
 
+    def packs(self, columns: int) -> tuple[Literal["k", "m"], int, int]:
+        """Return the axis, and the rows and columns of a micro-tile of a matrix of so many columns."""
+        return ("k", self.block, 1) if self.axis == "k" else ("m", 1, self.width(columns))
+
     def index(self, mask: Tensor) -> Index:
-        """Return the micro-tiles that hold a True, see `simcore.calibrate.kernels.pit.row_block_index`."""
-        if self.axis == "k":
-            return row_block_index(mask, self.block)
-        return row_block_index(mask.T, self.width(mask.shape[1]))
+        """Return the micro-tiles that hold a True, see `simcore.calibrate.kernels.pit.index_of`."""
+        return index_of(mask, *self.packs(mask.shape[1]))
 
 
 def product(a: Tensor, b: Tensor, index: Index, kernel: Kernel, *, unread: bool = False) -> Tensor:
@@ -108,9 +110,7 @@ class _Product(torch.autograd.Function):
     def forward(ctx: Any, a: Tensor, b: Tensor, index: Index, kernel: Kernel, unread: bool) -> Tensor:
         ctx.save_for_backward(a, b)
         ctx.index, ctx.kernel, ctx.unread = index, kernel, unread
-        if kernel.axis == "k":
-            return k_axis(a, b, index, kernel.block)
-        return m_axis(a, b, index, kernel.width(a.shape[1]))
+        return multiply(a, b, index, *kernel.packs(a.shape[1]))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:

@@ -183,6 +183,50 @@ def packed_tiles(mask: Mask | RandomMask, micro: tuple[int, int], pack: int) -> 
     return float(np.ceil(held.sum(axis=1) / pack).sum()), float(held.mean())
 
 
+def covered(mask: Mask | RandomMask, micro: tuple[int, int]) -> float:
+    """Return how many elements lie in micro-tiles that hold a non-zero, expected or counted.
+
+    ::
+
+        E = sum over micro-tiles of h w (1 - s^(r c))
+
+    A micro-tile of h x w elements touches r x c blocks. Those that an edge cuts hold a non-zero less often, and fewer
+    elements, so that E is less than the share of kept micro-tiles times all elements.
+
+    Parameters
+    ----------
+    mask : array of bool, shape (rows, columns), or RandomMask
+        Where the non-zeros are.
+    micro : tuple of (int, int)
+        Height and width of a micro-tile [elements].
+
+    Examples
+    --------
+    >>> covered(RandomMask(4, 6, 1, 1, 0.5), (2, 1))
+    18.0
+    """
+    height, width = micro
+    if isinstance(mask, RandomMask):
+        down = _lengths(mask.rows, height, mask.height)
+        across = _lengths(mask.columns, width, mask.width)
+        return math.fsum(
+            many * each * high * wide * (1 - mask.sparsity ** (rows * columns))
+            for (rows, high), many in down.items()
+            for (columns, wide), each in across.items()
+        )
+    held = _any_in_blocks(mask, height, width)
+    heights, widths = (
+        np.minimum(step, size - np.arange(0, size, step)) for step, size in zip(micro, mask.shape, strict=True)
+    )
+    return float(heights @ held @ widths)
+
+
+def _lengths(length: int, tile: int, block: int) -> Counter[tuple[int, int]]:
+    """Return how many tiles along one dimension touch so many blocks and are so long; the last may be cut."""
+    spans = ((start, min(start + tile, length)) for start in range(0, length, tile))
+    return Counter(((stop - 1) // block - start // block + 1, stop - start) for start, stop in spans)
+
+
 def _any_in_blocks(mask: Mask, height: int, width: int) -> Mask:
     """Return which blocks of a matrix hold a non-zero. Blocks at the lower and right edge may be cut."""
     rows = np.logical_or.reduceat(mask, np.arange(0, mask.shape[0], height), axis=0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from simcore.models.compute.device import DTYPES, Device
+from simcore.models.compute.device import DTYPES, FRESH, Device
 from simcore.models.compute.sparse.masks import RandomMask
 from simcore.models.compute.sparse.tiles import Axis, Product, SparseKernel, Work
 
@@ -53,42 +53,49 @@ def packed_seconds(kernel: SparseKernel, product: Product, work: Work, p: Mappin
 
     ::
 
-        t = t0 + e m n / stream + G (group + 2 M N K / rate + e (M K / left + K N / right + M N / out))
+        t = t0 + e m n / clear + group G + row x + 2 F / rate + e (L / left + B / right + C / out)
 
-    G is the number of groups. A group multiplies M x K by K x N on average, where the axis names the packed size: K on
-    the k-axis, M on the m-axis, N on the n-axis. e is bytes per element and `rate` is in [FLOP/s]. `left`, `right` and
-    `out` [B/s] are the speeds at which bytes of the three operands move. `stream` [B/s] is the speed at which the whole
-    output is cleared. `group` [s] is the cost of a group's calls. The time is linear in the packed size, so averages
-    are exact.
+    e is bytes per element. G groups hold a non-zero. With c elements of the sparse matrix in kept micro-tiles, of which
+    there are x, and f the share of groups that hold a non-zero:
+
+    ======  =====  =========  =====  =======
+    axis    F      L          B      C
+    ======  =====  =========  =====  =======
+    k       c n    c          x n    f m n
+    block   c n    c          w x n  f m n
+    m       c n    c          f k n  x n
+    n       c m    f m k      c      x m
+    ======  =====  =========  =====  =======
+
+    F is multiplied, at `rate` [FLOP/s]. L, B and C are the elements of A, B and the output that move, at `left`,
+    `right` and `out` [B/s]. x rows are begun elsewhere in memory, at `row` [s] each. Blocks are w columns wide. `group`
+    [s] is the cost of a group's calls. The output is cleared at `stream` [B/s], and where it is as large as `FRESH`, at
+    `fresh` [B/s].
 
     The formula is fitted to sparse products. The fit of a dense product would not do: it knows nothing of operands that
     were just gathered and are still in the cache.
 
     Examples
     --------
-    >>> p = {"t0": 0.0, "group": 0.0, "rate": 1e9, "left": 1e30, "right": 1e30, "out": 1e30, "stream": 1e30}
+    >>> p = dict.fromkeys(("left", "right", "out", "stream", "fresh"), 1e30) | {"t0": 0.0, "group": 0.0, "row": 0.0}
     >>> kernel, product = SparseKernel("k", 32, 1, 1), Product(64, 100, 50)
     >>> work = kernel.work(product, RandomMask(64, 100, 1, 1, 0.0))
-    >>> round(packed_seconds(kernel, product, work, p) * 1e9 / product.flop, 6)
+    >>> round(packed_seconds(kernel, product, work, {**p, "rate": 1e9}) * 1e9 / product.flop, 6)
     1.0
     """
-    groups = work.groups
-    if groups <= 0:
-        return p["t0"] + DTYPES[product.dtype] * product.m * product.n / p["stream"]
-    e, axis = DTYPES[product.dtype], kernel.axis
-    length = {"k": product.k, "block": product.k, "m": product.m, "n": product.n}[axis]
-    tile_m, tile_k = min(kernel.tile_m, product.m), min(kernel.tile_k, product.k)
-    blocks = product.m / tile_m if axis in {"k", "block"} else product.k / tile_k  # one at the edge by its share
-    packed = min(work.density * length * blocks / groups, length)
-    m, n, k = {
-        "k": (tile_m, product.n, packed),
-        "block": (tile_m, product.n, packed),
-        "m": (packed, product.n, tile_k),
-        "n": (product.m, packed, tile_k),
-    }[axis]
-    moved = m * k / p["left"] + k * n / p["right"] + m * n / p["out"]
-    each = p["group"] + 2 * m * n * k / p["rate"] + e * moved
-    return p["t0"] + e * product.m * product.n / p["stream"] + groups * each
+    e, axis, m, k, n = DTYPES[product.dtype], kernel.axis, product.m, product.k, product.n
+    output = e * m * n
+    cleared = p["t0"] + output / p["fresh" if output >= FRESH["cpu"] else "stream"]
+    counts = index_counts(kernel, product, work)
+    found, some = counts["found"], work.groups / counts["groups"]
+    by_rows = (work.covered, min(kernel.tile_k, k) * found * n if axis == "block" else found * n, some * m * n)
+    left, right, out = {
+        "k": by_rows, "block": by_rows, "m": (work.covered, some * k * n, found * n),
+        "n": (some * m * k, work.covered, found * m),
+    }[axis]  # fmt: skip
+    multiplied = 2 * work.covered * (m if axis == "n" else n)
+    moved = left / p["left"] + right / p["right"] + out / p["out"]
+    return cleared + work.groups * p["group"] + found * p["row"] + multiplied / p["rate"] + e * moved
 
 
 def packed_of(axis: Axis, shape: Mapping[str, float], p: Mapping[str, float], dtype: str, device: Device) -> float:
@@ -109,9 +116,11 @@ def index_counts(kernel: SparseKernel, product: Product, work: Work) -> dict[str
     rows, columns = (product.k, product.n) if kernel.axis == "n" else (product.m, product.k)
     across = -(-columns // wide)
     micro = -(-rows // high) * across
+    groups = -(-product.m // kernel.tile_m) if kernel.axis in {"k", "block"} else -(-product.k // kernel.tile_k)
     return {
         "elements": rows * columns if wide > 1 else 0,
         "partial": rows * across if high > 1 else 0,
         "micro": micro,
         "found": micro * work.density,
+        "groups": groups,
     }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simcore.errors import InputError
-from simcore.models.compute.sparse.masks import Mask, RandomMask, expected_tiles, packed_tiles
+from simcore.models.compute.sparse.masks import Mask, RandomMask, covered, expected_tiles, packed_tiles
 
 Axis = Literal["k", "m", "n", "block"]
 """The axis that is packed. ``block`` packs none and multiplies whole tiles that hold a non-zero."""
@@ -109,7 +109,7 @@ class SparseKernel:
         tiles, density = packed_tiles(mask, (height, width), pack)
         groups, _ = packed_tiles(mask, (height, width), max(product.m, product.k, product.n))
         others = math.ceil(product.m / self.tile_m) if self.axis == "n" else math.ceil(product.n / self.tile_n)
-        return Work(tiles * others, self.all_tiles(product), density, groups)
+        return Work(tiles * others, self.all_tiles(product), density, groups, covered(mask, (height, width)))
 
     def share_at(self, product: Product, density: float) -> float:
         """Return the share of tiles of a mask whose micro-tiles are kept independently of each other.
@@ -151,12 +151,15 @@ class Work:
         Share of micro-tiles with a non-zero, 0 to 1. One minus it is PIT's covered sparsity.
     groups : float
         Row blocks that hold a non-zero, expected or counted. On the m- and n-axis they are blocks of k.
+    covered : float
+        Elements of the sparse matrix in micro-tiles with a non-zero, expected or counted.
     """
 
     tiles: float
     all_tiles: int
     density: float
     groups: float = 0.0
+    covered: float = 0.0
 
     @property
     def share(self) -> float:
