@@ -67,6 +67,11 @@ def test_zeros_behind_relu_are_found_with_the_path_of_the_layer(folder):
     assert row["zeros"] > 0.8
     assert 0 <= row["index"] < row["pit"]
     assert row["gain"] == row["dense"] / row["pit"]
+    covered = {each["tile"]: each["covered"] for each in result.as_dict()["granularity"]}
+    assert list(covered) == ["1x1", "32x1", "128x1", "1x32", "1x128", "32x64", "whole rows"]
+    assert covered["1x1"] == pytest.approx(1 - row["zeros"])
+    assert covered["1x1"] <= covered["32x1"] <= covered["128x1"] <= 1  # larger tiles cover more
+    assert "hold a non-zero" in result.report()[2].text
     ways = {each["way"]: each for each in result.module}
     assert ways["pit"]["error"] <= 1e-5
     assert "PIT speeds up" in result.sentences()[0]
@@ -76,6 +81,7 @@ def test_experts_are_found_with_inputs_of_the_function(folder):
     result = simcore.sparse("more.py:experts", repeats=3, backward=True)
     (row,) = result.table
     assert (row["module"], row["operator"], row["kernel"]) == ("experts", "routed", "packed rows")
+    assert not list(result.granularity)  # a routing is no matrix
     assert "forward and backward" in result.sentences()[1]
 
 
@@ -85,6 +91,8 @@ def test_kernels_inside_a_packed_function_are_chosen_once_and_not_in_each_timed_
     monkeypatch.setattr(PitOperators, "_look", lambda self, *args: looked.append(args[0]) or look(self, *args))
     result = simcore.sparse("more.py:padded", repeats=9)
     assert "tokenwise" in result.table.column("operator")
+    rows = [each for each in result.granularity if each["operand"] == "padding"]
+    assert next(each["covered"] for each in rows if each["tile"] == "1x1") == 8 / 12
     # each linear layer: when it is found, when its packed function is timed, and in the whole module
     assert len(looked) == 3 * 2
 

@@ -7,7 +7,7 @@ by PIT on these, index included.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from simcore.calibrate.kernels.pit import kept
 from simcore.calibrate.measure.failures import is_lost, reason
 from simcore.calibrate.measure.timing import time_callable
+from simcore.calibrate.suites.pit import KERNELS
 from simcore.errors import InputError
 from simcore.models.compute.profile import NOISY, Sample
 from simcore.real.sparse.choice import Chooser, by_profile, least_covered
@@ -42,6 +44,9 @@ class Found:
         One call dense and by PIT, the index in it [s], and the index alone [s].
     spread : float
         Interquartile range over median, the larger of the two.
+    covered : mapping of str to float
+        Share of the micro-tiles or blocks of each shape that hold a non-zero, see `granularity`; empty for experts,
+        whose routing is no matrix.
     """
 
     module: str
@@ -50,6 +55,7 @@ class Found:
     pit: float
     index: float
     spread: float
+    covered: Mapping[str, float]
 
     @property
     def gain(self) -> float:
@@ -209,4 +215,51 @@ def _timed(
 
     slow, fast = timed(dense), timed(pit)
     index = statistics.median(apart[-fast.repeats :])
-    return Found(path, site, slow.seconds, fast.seconds, index, max(slow.spread, fast.spread))
+    mask = _mask(site, args)
+    covered = {} if mask is None else granularity(mask)
+    return Found(path, site, slow.seconds, fast.seconds, index, max(slow.spread, fast.spread), covered)
+
+
+def granularity(mask: Tensor) -> dict[str, float]:
+    """Return which share of the micro-tiles and blocks of PIT's kernels hold a non-zero, and of whole rows.
+
+    A share near that of the elements says that zeros lie together in such tiles; one near 1 says that they do not.
+
+    Parameters
+    ----------
+    mask : Tensor of bool, shape (rows, columns)
+        Where the sparse operand is not zero.
+
+    Returns
+    -------
+    dict of str to float
+        By shape, such as ``32x1``; ``1x1`` are the elements.
+
+    Examples
+    --------
+    >>> mask = torch.zeros(64, 64, dtype=torch.bool)
+    >>> mask[:, 3] = True
+    >>> found = granularity(mask)
+    >>> found["1x1"], found["32x1"], found["1x32"], found["whole rows"]
+    (0.015625, 0.015625, 0.5, 1.0)
+    """
+    sizes = [(1, 1), *(kernel.micro for kernel in KERNELS["cpu"] if kernel.axis != "n")]
+    shares = {f"{high}x{wide}": float(kept(mask, high, wide).double().mean()) for high, wide in sizes}
+    return {**shares, "whole rows": float(mask.any(1).double().mean())}
+
+
+def _mask(site: Site, args: tuple[Any, ...]) -> Tensor | None:
+    """Return where the sparse operand of a call is not zero, as a matrix; of padding a row for each position."""
+    if site.operand == "input":
+        operand: Tensor = args[0]
+        return operand.flatten(0, -2) != 0
+    if site.operand == "weight":
+        weight: Tensor = args[1]
+        return weight != 0
+    if site.operand == "mask":
+        mask: Tensor = args[3]
+        return mask.flatten(0, 1)
+    if site.operand == "padding":
+        valid: Tensor = args[1]
+        return valid.flatten()[:, None]
+    return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from simcore.report import Block, Column, Grid, Headline, Sentences
+from simcore.report import Block, Column, Grid, Headline, Sentences, Text
 from simcore.results import Result, Table
 from simcore.studies.sparse.request import SparseRequest
 from simcore.units import counted, format_si
@@ -57,6 +57,16 @@ class SparseResult(Result):
         return Table(columns, rows, dict.fromkeys(("dense", "pit", "index"), "s"))
 
     @cached_property
+    def granularity(self) -> Table:
+        """A row per sparse operator and shape of a micro-tile or block: the share of them that hold a non-zero."""
+        rows = [
+            (one.module, one.site.operator, one.site.operand, tile, share)
+            for one in self.found
+            for tile, share in one.covered.items()
+        ]
+        return Table(["module", "operator", "operand", "tile", "covered"], rows)
+
+    @cached_property
     def module(self) -> Table:
         """A row per way of the whole module: its time with the index, the index, peak memory and largest difference."""
         rows = [
@@ -68,8 +78,8 @@ class SparseResult(Result):
         return Table(columns, rows, {"time": "s", "index": "s", "memory": "B"})
 
     def tables(self) -> Mapping[str, Table]:
-        """Return operators and the whole module."""
-        return {self.stem: self.table, "module": self.module}
+        """Return operators, their granularity, and the whole module."""
+        return {self.stem: self.table, "granularity": self.granularity, "module": self.module}
 
     def sentences(self) -> list[str]:
         """Return what to do with it."""
@@ -108,9 +118,25 @@ class SparseResult(Result):
                 f"kernels chosen by {chosen}; PIT with its index, found anew at each call; one thread's time on a CPU",
             ),
             Grid(columns, rows),
+            *self._granularity(),
             Sentences("Why these kernels", why),
             Sentences("", self.sentences()),
         ]
+
+    def _granularity(self) -> Sequence[Block]:
+        """Return which share of the micro-tiles of each operator is covered; nothing where all are experts."""
+        seen = [one for one in self.found if one.covered]
+        if not seen:
+            return ()
+        rows = [
+            (one.module or "(whole)", f"{one.site.operator}, {one.site.operand}",
+             *(f"{share:.1%}" for share in one.covered.values()))
+            for one in seen
+        ]  # fmt: skip
+        columns = [*(Column(name, left=True) for name in ("module", "operator")),
+                   *(Column(name, whole=True) for name in seen[0].covered)]  # fmt: skip
+        title = Text("Share of the micro-tiles and blocks of each shape that hold a non-zero")
+        return (title, Grid(columns, rows, keys=2))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain containers, in SI units, for JSON."""
@@ -119,6 +145,7 @@ class SparseResult(Result):
             "device": self.request.device,
             "dtype": self.dtype,
             "operators": [dict(row) for row in self.table],
+            "granularity": [dict(row) for row in self.granularity],
             "module": [dict(row) for row in self.module],
             "reasons": self.sentences(),
             "warnings": list(self.warnings),
