@@ -52,14 +52,14 @@ class Gavel(Policy):
         self._received: dict[int, list[float]] = {}
         self._until = -1.0
         self._shares: dict[int, Floats] = {}  # of each active job, by GPU type
+        self._gpus = {vc: gpus_of(view, vc) for vc in {job.vc for job in view.classes}}
 
     def decide(self, view: View) -> Decision:
         """Solve where jobs came or went, and begin a round where one is over."""
         for row in view.finished:
             self._received.pop(row, None)
         active = view.active
-        if view.arrived or view.finished:
-            self._shares = self._solve(view, active)
+        self._solve(view, active)
         for row in view.arrived:
             self._received[row] = [0.0] * len(view.cluster.types)
         if not active:
@@ -71,13 +71,14 @@ class Gavel(Policy):
         self._run(view, room, active if fresh else view.waiting, fresh=fresh)
         return Decision(room.changes, self._until)
 
-    def _solve(self, view: View, active: list[int]) -> dict[int, Floats]:
-        """Return the shares of time of each job, virtual clusters apart."""
-        shares: dict[int, Floats] = {}
-        for vc in sorted({view.job(row).vc for row in active}):
+    def _solve(self, view: View, active: list[int]) -> None:
+        """Find the shares of time of the jobs of each virtual cluster in which jobs came or went."""
+        for row in view.finished:
+            self._shares.pop(row, None)
+        for vc in sorted({view.job(row).vc for row in (*view.arrived, *view.finished)}):
             mine = [row for row in active if view.job(row).vc == vc]
-            shares |= self.shares(view, mine, gpus_of(view, vc))
-        return shares
+            if mine:
+                self._shares |= self.shares(view, mine, self._gpus[vc])
 
     def shares(self, view: View, rows: list[int], gpus: list[int]) -> dict[int, Floats]:
         """Return by job the share of time on every GPU type, -1 where it may not run.
@@ -98,10 +99,10 @@ class Gavel(Policy):
     def _run(self, view: View, room: Room, rows: list[int], *, fresh: bool) -> None:
         """Hand GPUs out by priority: at a fresh round all of them, within one those that are free."""
         types = range(len(view.cluster.types))
-        left = {vc: gpus_of(view, vc) for vc in {view.job(row).vc for row in rows}}
+        left = {vc: list(gpus) for vc, gpus in self._gpus.items()}
         for row in view.running if not fresh else ():
             for k, number in enumerate(_gpus(view, row)):
-                left.setdefault(view.job(row).vc, gpus_of(view, view.job(row).vc))[k] -= number
+                left[view.job(row).vc][k] -= number
         wishes = [(-self._priority(view, row, k), row, k) for row in rows for k in types if self._may(view, row, k)]
         chosen: dict[int, int] = {}
         for _, row, k in sorted(wishes):
