@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore import plots as style
-from simcore.models.cluster.policies.registry import POLICIES, bare_name
+from simcore.models.cluster.policies.registry import EXPERIMENT, POLICIES, bare_name
 from simcore.plots import Mark, bare_axes, digits, marks, new_figure, show_times, show_times_by_logarithm, time_unit
 from simcore.results import Table
 from simcore.units import times_as_long
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+_WIDEST = 12.0  # picture whose panels stand beside each other, not one above the other [inch]
 _CHARACTER = 0.2  # width of a character under a bar, in both panels [inch]
 MOST_STEPS = 1000
 """Changes of a line that are drawn; a line with more shows means over `MEANS` equal spans of time."""
@@ -28,9 +29,16 @@ LOGARITHMIC = 100.0
 """Longest over shortest time from which an axis of completion times is logarithmic."""
 
 
+_COMPARED = (
+    *EXPERIMENT, "sjf", "srtf", "tiresias", "las", "gavel", "themis", "easy-backfill", "optimus", "gittins",
+    "finish-time-fairness",
+)  # fmt: skip
+"""Policies that are often compared: each has a colour that none of the others has."""
+
+
 def policy_marks(policies: Sequence[str]) -> dict[str, Mark]:
     """Return how each policy is drawn: in the same colour in every figure and run, whatever stands beside it."""
-    return marks(policies, tuple(POLICIES), bare_name)
+    return marks(policies, tuple(dict.fromkeys((*_COMPARED, *POLICIES))), bare_name)
 
 
 def jct_makespan(table: Table, caption: str, intervals: Table | None = None) -> Figure:
@@ -50,8 +58,10 @@ def jct_makespan(table: Table, caption: str, intervals: Table | None = None) -> 
     drawn = policy_marks(policies)
     names = [_broken(policy) for policy in policies]
     longest = max(len(line) for name in names for line in name.splitlines())
-    figure = new_figure(max(7.5, len(policies) * max(1.9, _CHARACTER * longest)), 3.9)
-    panels: Sequence[Axes] = figure.subplots(1, 2)
+    width = max(7.5, len(policies) * max(1.9, _CHARACTER * longest))
+    beside = width <= _WIDEST
+    figure = new_figure(width, 3.9) if beside else new_figure(width / 2, 7.2)
+    panels: Sequence[Axes] = figure.subplots(1, 2) if beside else figure.subplots(2, 1)
     for axes, column, title in (
         (panels[0], "mean_jct_s", "Mean job completion time"),
         (panels[1], "makespan_s", "Makespan"),

@@ -99,15 +99,16 @@ def _winners(result: TraceOutcome) -> list[Grid]:
     """Name the winner per metric, where a trace of durations or several seeds ran under several policies."""
     if not (result.trace.by_submission or result.samples) or len(result.runs) < 2:
         return []
-    names = [Column(each, left=True, whole=True) for each in ("metric", "winner", "next")]
+    names = [Column(each, left=True, whole=True) for each in ("metric", "winner")]
     noise = {True: "within noise", False: "clear", None: ""}
     rows = [
-        (row["metric"], row["winner"], row["next"] or "-", f"{row['value']:,.4g}", _share(row["gap"]),
-         *((noise[row["within_noise"]],) if result.samples else ()))
+        (row["metric"], row["winner"], f"{row['value']:,.4g}", _share(row["gap"]),
+         *((noise[row["within_noise"]],) if result.samples else ()), row["next"] or "-")
         for row in result.winners
     ]  # fmt: skip
     columns = [*names, Column("value", whole=True), Column("next is off by", whole=True)]
-    return [Grid([*columns, *([Column("which is", left=True)] if result.samples else [])], rows, keys=1)]
+    columns += [Column("which is", left=True)] if result.samples else []
+    return [Grid([*columns, Column("next", left=True, whole=True)], rows, keys=1)]
 
 
 def _policies(result: TraceOutcome) -> Grid:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from simcore.studies.trace.sweep.outcome import TraceSweepOutcome, Values
 
 IN_SECONDS = ("interval", "startup_delay", "restart_cost")
+_STEP = 0.01
+"""By which lines are beside each other, of the axis."""
 _LEFT, _RIGHT = "mean_jct_s", "utilisation_arrivals"
 
 
@@ -33,10 +35,11 @@ def draw(result: TraceSweepOutcome) -> Figure:
         panels: Any = figure.subplots(1, 2)
         for axes, metric in zip(panels, (_LEFT, _RIGHT), strict=True):
             tops = [0.0]
-            for name, settings in lines.items():
+            for number, (name, settings) in enumerate(lines.items()):
                 points = [(values, result.over_seeds(values, metric)) for values in settings]
                 there = [(index, values, each) for index, (values, each) in enumerate(points) if each is not None]
-                x = [values[place] if place is not None else index for index, values, _ in there]
+                x = [_beside(float(values[place]), number, len(lines), result.axes[names[place]])
+                     if place is not None else index for index, values, _ in there]  # fmt: skip
                 y = [each.mean for _, _, each in there]
                 error = [each.half or 0.0 for _, _, each in there]
                 tops += [mean + half for mean, half in zip(y, error, strict=True)]
@@ -58,7 +61,8 @@ def draw(result: TraceSweepOutcome) -> Figure:
                 axes.set_xlabel(f"{names[place].replace('_', '-')}{' [s]' if axis in IN_SECONDS else ''}")
         if place is not None and len(lines) > 1:
             handles, labels = panels[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside upper center", ncols=columns_of(labels), frameon=False)
+            figure.legend(handles, labels, loc="outside upper center", ncols=columns_of(labels), frameon=False,
+                          handlelength=4)  # fmt: skip
     seeds = (
         f"{result.seeds} seeds, bars are 95 % confidence intervals"
         if result.varied and result.seeds > 1
@@ -66,6 +70,17 @@ def draw(result: TraceSweepOutcome) -> Figure:
     )
     inputs = result.provenance.inputs
     return caption(figure, f"trace {_word(inputs['trace'])} on cluster {_word(inputs['cluster'])}; {seeds}")
+
+
+def _beside(x: float, number: int, lines: int, values: tuple[Any, ...]) -> float:
+    """Move the points of a line by a little, so that intervals of several lines do not hide each other.
+
+    Examples
+    --------
+    >>> [_beside(0.5, number, 3, (0.5, 1.5)) for number in range(3)]
+    [0.49, 0.5, 0.51]
+    """
+    return x + _STEP * float(max(values) - min(values)) * (number - (lines - 1) / 2)
 
 
 def _numeric(values: tuple[Any, ...]) -> bool:
