@@ -15,7 +15,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from simcore.readers.iteration_rows import BLOOM_FIRST
 from simcore.readers.measured import read_rows
 from simcore.readers.stacks import read_stacks
 from simcore.studies.validate.iterations import held
@@ -102,13 +101,12 @@ def line_of(of: Sequence[Held]) -> tuple[str, float]:
 def ranked(pairs: Sequence[tuple[Row, Held]]) -> tuple[int, int]:
     """Return of how many pairs of configurations the quicker one is named right, and how many pairs there are.
 
-    Pairs are of one model, batch and number of GPUs, by the same code; repeats count by their median.
+    Pairs are of one model, batch and number of GPUs; repeats count by their median.
     """
     groups: dict[tuple[str, ...], dict[tuple[str, ...], list[Held]]] = defaultdict(lambda: defaultdict(list))
     for row, one in pairs:
         same = tuple(row[name] for name in ("layers", "hidden", "gpus", "global_batch", "seq_len"))
-        first = str(row["note"].startswith(BLOOM_FIRST))
-        groups[*same, first][tuple(row[name] for name in ("tp", "pp", "micro_batch", "dp"))].append(one)
+        groups[same][tuple(row[name] for name in ("tp", "pp", "micro_batch", "dp"))].append(one)
     right = compared = 0
     for group in groups.values():
         times = [

@@ -16,6 +16,7 @@ from simcore.models.training.architecture import Batch, Embedding, Experts, Tran
 from simcore.models.training.functions import Activation, Functions, Norm, Positions
 from simcore.models.training.listing import operators_of
 from simcore.models.training.parallel.layout import Layout, NumberFormat, Recompute, Splitter
+from simcore.numerals import as_real
 from simcore.outputs import is_there
 from simcore.readers.devices import default_network
 from simcore.readers.iteration_software import FRAMEWORKS, NEMO, OTHER, OTHER_ATTENTION, SOFTWARE, Software
@@ -135,19 +136,34 @@ def _attention(software: Software, profile: str) -> float | None:
 
 
 def _stack(row: Row, software: Software, profile: str) -> str:
-    """Return the name of a row's stack: its software, that of its day where it changed, device, number format."""
+    """Return the name of a row's stack: its software, whether widths fit tiles, device, number format."""
     name = software.stack
     if name == "nemo" and row["framework"] and "NeMo" not in row["framework"]:
         name = row["framework"].lower()
-    if name.endswith("bigscience") and row["note"].startswith(BLOOM_FIRST):
+    if name.endswith("bigscience") and profile.startswith("a100") and not is_aligned(row):
         name += "-first"
     if "8" not in row["precision"]:
         return f"{name}-{profile}"
     return f"{name}-{profile}-fp8" + ("-rowwise" if "rowwise" in row["precision"] else "")
 
 
-BLOOM_FIRST = "02-20"
-"""Day of BLOOM's grid after which its code was changed: the same sizes take 20 % less from the next day on."""
+ALIGNED = 64
+"""An A100 multiplies fastest where widths are multiples of so many elements of 16 bits.
+
+They are 128 B, as NVIDIA's guide to matrix products has it. BLOOM's source names its first grid, 14,400 wide on 8
+GPUs, as an example of tiles that do not fit.
+"""
+
+
+def is_aligned(row: Row) -> bool:
+    """Return whether the part of a model's width that a GPU has is a multiple of `ALIGNED`.
+
+    Examples
+    --------
+    >>> is_aligned({"hidden": "13824", "tp": "8"}), is_aligned({"hidden": "14400", "tp": "8"})
+    (True, False)
+    """
+    return (as_real(row["hidden"]) or 0.0) % (ALIGNED * (as_real(row["tp"]) or 1.0)) == 0
 
 
 def _device(row: Row) -> tuple[str, str]:

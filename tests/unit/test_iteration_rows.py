@@ -132,12 +132,13 @@ def test_sailor_counts_embedding_and_output_as_layers():
 
 
 @pytest.mark.parametrize(
-    ("day", "ending", "form"),
-    [("02-20", "-first", DEEPSPEED_FP16), ("02-21", "", DEEPSPEED_FP16), ("02-28", "", DEEPSPEED_BF16)],
+    ("day", "form"), [("02-20", DEEPSPEED_FP16), ("02-21", DEEPSPEED_FP16), ("02-28", DEEPSPEED_BF16)]
 )
-def test_days_of_bloom(day, ending, form):
+@pytest.mark.parametrize(("hidden", "ending"), [("4096", ""), ("3104", "-first")])
+def test_days_and_widths_of_bloom(day, form, hidden, ending):
+    """Half of 3,104 is no multiple of 64, so that its products do not fill the tiles of an A100, whatever the day."""
     found = told(GPT, source="bigscience-workshop/bigscience@0", precision="fp16/bf16", note=f"{day}; a run",
-                 interconnect="4x Omni-Path 100 Gb/s per node")  # fmt: skip
+                 hidden=hidden, tp="2", interconnect="4x Omni-Path 100 Gb/s per node")  # fmt: skip
     assert found.stack == f"megatron-deepspeed-bigscience{ending}-a100-80gb"
     assert found.layout.number_format == form
     assert found.network == "jean-zay-a100"
