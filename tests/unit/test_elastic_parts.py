@@ -127,7 +127,7 @@ def test_a_checkpoint_is_whole_or_the_one_before(tmp_path):
     save(path, STATE, faults, 4)
     save(path, STATE | {"position": 10}, faults, 9)
     assert (read(path)["position"], read(previous(path))["position"]) == (10, 5)
-    assert check(path, JOB) == 10
+    assert check(path, JOB)["position"] == 10
     full = Faults([Fault("full", 14)], 0, tmp_path)
     with pytest.raises(OSError, match="space") as error:
         save(path, STATE | {"position": 15}, full, 14)
@@ -135,6 +135,8 @@ def test_a_checkpoint_is_whole_or_the_one_before(tmp_path):
     assert latest(path, JOB)["position"] == 10
     save(path, STATE | {"position": 15}, Faults([Fault("truncated", 14)], 0, tmp_path), 14)
     assert latest(path, JOB)["position"] == 10  # what is cut short is not taken
+    save(path, STATE | {"position": 20}, Faults([], 0, tmp_path), 19)
+    assert (read(path)["position"], read(previous(path))["position"]) == (20, 10)  # nor put in the place of a whole one
     assert sorted(each.name for each in tmp_path.iterdir()) == [
         "c",
         "c.previous",
@@ -145,7 +147,7 @@ def test_a_checkpoint_is_whole_or_the_one_before(tmp_path):
 
 def test_checkpoints_that_cannot_be_taken_up_are_refused_with_what_to_do(tmp_path):
     path = tmp_path / "c"
-    assert check(path, JOB) == 0
+    assert check(path, JOB) is None
     save(path, STATE, Faults([], 0, tmp_path), 4)
     with pytest.raises(InputError, match=r"a checkpoint of another run, expected .* delete it to start anew"):
         check(path, Job("mlp", 4, parse_stages(["4x1"], 4), seed=1))

@@ -80,7 +80,8 @@ def test_d0_differs_after_the_first_restart_and_not_before(references, tmp_path)
 
 def test_no_fault_changes_a_bit(references, tmp_path):
     plan = parse_stages(["2x2, 4x1, 1x4"], 4)
-    faults = seeded(1, POINTS, BATCHES, [len(stage.processes) for stage in plan])
+    # a process of the second stage dies before all meet, and the last checkpoint is cut short, among them
+    faults = seeded(0, POINTS, BATCHES, [len(stage.processes) for stage in plan])
     job = Job("mlp", 4, plan, batches=BATCHES, restarts=len(faults), faults=faults)
     ours = train_job(job, Place(tmp_path, tmp_path / "checkpoint"))
     assert len(list(tmp_path.glob("fault-*"))) == len(faults) == 9  # all have happened

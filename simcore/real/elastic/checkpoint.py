@@ -37,7 +37,7 @@ def save(path: Path, state: dict[str, Any], faults: Faults, position: int) -> No
     scratch = path.with_name(f".{path.name}.new")
     try:
         _flushed(scratch, faults.written(scratch, data, position))
-        if path.exists():
+        if path.exists() and _whole(path):  # else the one before is the only whole one
             path.replace(previous(path))
         scratch.replace(path)
     finally:
@@ -68,14 +68,27 @@ def read(path: Path) -> dict[str, Any]:
     OSError
         If it cannot be read.
     """
+    state: dict[str, Any] = require_torch().load(io.BytesIO(_payload(path)), map_location="cpu", weights_only=True)
+    return state
+
+
+def _payload(path: Path) -> bytes:
+    """Return what a whole checkpoint holds, still in bytes."""
     data = path.read_bytes()
     head, payload = data[: len(_MAGIC) + _HASH + 1], data[len(_MAGIC) + _HASH + 1 :]
     if not head.startswith(_MAGIC):
         raise Damaged("a file that is no checkpoint of simcore")
     if head[len(_MAGIC) : -1].decode("ascii", "replace") != sha256(payload).hexdigest():
         raise Damaged(f"a checkpoint that was cut short or changed, of {len(data):,} bytes")
-    state: dict[str, Any] = require_torch().load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-    return state
+    return payload
+
+
+def _whole(path: Path) -> bool:
+    try:
+        _payload(path)
+    except Damaged:
+        return False
+    return True
 
 
 def latest(path: Path, job: Job) -> dict[str, Any] | None:
@@ -91,8 +104,8 @@ def latest(path: Path, job: Job) -> dict[str, Any] | None:
     return None
 
 
-def check(path: Path, job: Job) -> int:
-    """Return the mini-batches that a checkpoint holds which a user gives; 0 where there is none yet.
+def check(path: Path, job: Job) -> dict[str, Any] | None:
+    """Return what a checkpoint holds which a user gives; None where there is none yet.
 
     Raises
     ------
@@ -100,7 +113,7 @@ def check(path: Path, job: Job) -> int:
         If it is of another run, cut short, or no checkpoint.
     """
     if not path.exists():
-        return 0
+        return None
     try:
         state = read(path)
     except Damaged as error:
@@ -112,4 +125,4 @@ def check(path: Path, job: Job) -> int:
     if state["identity"] != job.identity:
         found, remedy = "a checkpoint of another run", "Name another file, or delete it to start anew."
         raise InputError(str(path), found, _EXPECTED, remedy)
-    return int(state["position"])
+    return state

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from simcore.calibrate.measure.device import require_torch, resolve_device
-from simcore.errors import InputError, field
+from simcore.errors import InputError, RunError, field
 from simcore.real.elastic import checkpoint
 from simcore.real.elastic.data import epoch_length
 from simcore.real.elastic.job import Job, Place
 from simcore.real.elastic.launch import launch
+from simcore.real.elastic.plan import Stage
 from simcore.real.elastic.reference import FILE, refer
 from simcore.real.elastic.setting import other_kernels
 from simcore.real.elastic.trainer import train
@@ -107,14 +108,25 @@ def train_job(job: Job, place: Place, told: Told = lambda _: None) -> Trained:
     RunError
         If processes die more often than they may, or the disk is full.
     """
-    done = checkpoint.check(place.checkpoint, job)
+    state = checkpoint.check(place.checkpoint, job)
+    done = 0 if state is None else state["position"]
     for number, stage in enumerate(job.plan):
         if done >= (number + 1) * job.batches:
             continue
         told(number)
-        launch(job, train, (job, number, place), len(stage.processes), place.folder)
-    state = checkpoint.read(place.checkpoint)
+        state = _staged(job, number, stage, place)
+    assert state is not None  # a plan has a stage
     return Trained(state["losses"], state["samples"], state["ends"])
+
+
+def _staged(job: Job, number: int, stage: Stage, place: Place) -> dict[str, Any]:
+    """Train a stage, again from the checkpoint before where that of its end was cut short, and return its state."""
+    for _ in range(job.restarts + 1):
+        launch(job, train, (job, number, place), len(stage.processes), place.folder)
+        state = checkpoint.latest(place.checkpoint, job)
+        if state is not None and state["position"] == (number + 1) * job.batches:
+            return state
+    raise RunError(f"the checkpoint at the end of stage '{stage.text}' was cut short {job.restarts + 1} times")
 
 
 def train_reference(job: Job, folder: Path) -> Trained:

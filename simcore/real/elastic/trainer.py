@@ -41,7 +41,7 @@ def train(job: Job, number: int, place: Place) -> None:
     rank = int(os.environ["RANK"])
     settle(job, alternative=job.plan[number].processes[rank].alternative)
     faults = Faults(job.faults, rank, place.folder)
-    faults.reach("rendezvous", number * job.batches)
+    faults.reach("rendezvous", (number + 1) * job.batches - 1)  # at whatever mini-batch of the stage it is due
     meet(job)
     try:
         Trainer(job, number, rank, place, faults).run()
