@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from simcore.models.training.listing import Family
 from simcore.readers.quantities import Measure, Strict, Whole
 
 _Positive = Annotated[Measure, Field(gt=0)]
@@ -31,9 +32,20 @@ class _SharedStep(Strict):
     copy_s: _Positive
 
 
+class _Determinism(Strict):
+    model: str
+    batch: _Size
+    gpu: str
+    none_s: _Positive
+    d1_s: _Positive
+    d2_s: _Positive
+    family: Family
+
+
 class ElasticSchema(Strict):
-    """Memory and steps of workers that share a process, of packed ones, and the time of a change of processes."""
+    """Memory and steps of workers that share a process, of packed ones, a change of processes, and determinism."""
 
     sharing: list[_Shared]
     steps: list[_SharedStep]
     rescale_s: _Positive
+    determinism: list[_Determinism] = Field(default_factory=list)

@@ -10,6 +10,7 @@ from pydantic import Field
 from simcore.errors import InputError
 from simcore.files import read_yaml
 from simcore.models.cluster.overheads import Determinism, Overheads, Shared, SharedStep, least_share
+from simcore.models.training.listing import Family
 from simcore.readers.profiles import read_profile
 from simcore.readers.quantities import Bytes, Entry, Measure, NotEmpty, Strict, Time, Whole
 from simcore.readers.read import InputFile, Read, read_entry
@@ -44,6 +45,7 @@ class _Determinism(Strict):
     none: _Seconds
     d1: _Seconds
     d2: _Seconds
+    family: Family | Literal[""] = ""
 
 
 class _Overheads(Entry):
@@ -53,6 +55,7 @@ class _Overheads(Entry):
     steps: Annotated[list[_Step], NotEmpty]
     determinism: Annotated[list[_Determinism], NotEmpty]
     rescale: _Seconds | None = None
+    memory_gpus: Annotated[list[str], NotEmpty] | None = None
 
 
 def read_overheads(name_or_path: str | Path | InputFile, place: str = "overheads") -> Read[Overheads]:
@@ -92,6 +95,7 @@ def read_overheads(name_or_path: str | Path | InputFile, place: str = "overheads
             steps={row.model: row for row in steps},
             determinism={(row.model, row.gpu): row for row in determinism},
             rescale=data.rescale,
+            memory_gpus=None if data.memory_gpus is None else tuple(data.memory_gpus),
         )
     )
 
@@ -109,7 +113,7 @@ def _of_profile(file: InputFile, place: str) -> Overheads:
         shrink=least_share(costs.sharing),
         sharing=costs.sharing,
         steps={row.model: row for row in costs.steps},
-        determinism={},
+        determinism={(row.model, row.gpu): row for row in costs.determinism},
         rescale=costs.rescale,
         gpus=("cpu" if profile.device.kind == "cpu" else profile.name,),
     )

@@ -7,7 +7,10 @@ import pytest
 import simcore
 from simcore.cluster import Cluster
 from simcore.errors import InputError
-from simcore.models.cluster.overheads import ElasticCosts, Shared, SharedStep
+from simcore.models.cluster.jobs import JobClass
+from simcore.models.cluster.overheads import Determinism, ElasticCosts, Shared, SharedStep
+from simcore.models.cluster.placement import class_last, class_seconds
+from simcore.models.cluster.step_times import StepTimes
 from simcore.readers.overheads import read_overheads
 from simcore.readers.profile_json import profile_text
 from simcore.readers.profiles import read_profile
@@ -18,13 +21,15 @@ COSTS = ElasticCosts(
     (Shared("mlp", 4, "sharing", 1, 2e8, 1e-3), Shared("mlp", 4, "packing", 2, 4e8, 6e-4)),
     (SharedStep("mlp", 4, 4, 9e-4, 1e-3, 3e-3, copy=1e-5),),
     0.4,
+    (Determinism("mlp", 4, "cpu", 1e-3, 1.1e-3, 2.2e-3, "mlp"),),
 )
 TRACE = "name,submit_s,model,batch_size,max_parallelism,samples,heterogeneous,gpu_type\na,0,mlp,4,4,40000,no,cpu\n"
 RATES = "model,batch_size,gpu_type,seconds_per_minibatch,kind\nmlp,4,cpu,0.001,measured\n"
 
 
 def test_costs_are_the_same_after_json():
-    assert ElasticCosts.from_document(json.loads(json.dumps(COSTS.as_document()))) == COSTS
+    for costs in (COSTS, replace(COSTS, determinism=())):
+        assert ElasticCosts.from_document(json.loads(json.dumps(costs.as_document()))) == costs
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +53,9 @@ def test_a_profile_holds_what_was_measured(profile):
     assert {(row.system, row.workers) for row in costs.sharing} == {
         ("sharing", 1), ("sharing", 4), ("packing", 1), ("packing", 2),
     }  # fmt: skip
+    (levels,) = costs.determinism
+    assert (levels.model, levels.gpu, levels.family) == ("mlp", "cpu", "mlp")
+    assert min(levels.none, levels.d1, levels.d2) > 0
     memory = {(row.system, row.workers): row.memory for row in costs.sharing}
     assert memory["packing", 2] > 1.5 * memory["sharing", 4]  # a process more, against workers in one
 
@@ -70,6 +78,26 @@ def test_a_trace_takes_them_for_its_own_device_alone(profile, tmp_path):
         simcore.trace(policies="fifo", overheads=str(profile))
     with pytest.raises(InputError, match="calibrate --suite easyscale"):
         read_overheads(_without(profile, tmp_path))
+
+
+def test_a_cpus_numbers_feed_no_gpu():
+    """The zoo's CPU beside a V100: its costs reach jobs on the type cpu alone; a cluster without one refuses them."""
+    costs = read_overheads("cpu").value
+    assert costs.gpus == ("cpu",)
+    assert {row.family for row in costs.determinism.values()} == {"convolution", "transformer", "mlp"}
+    seconds = {(model, 4, gpu): 0.5 for model in costs.steps for gpu in ("cpu", "v100")}
+    times, cluster = StepTimes("mine", seconds, overheads=costs), Cluster("c", ("cpu", "v100"), (1, 1))
+    for model in costs.steps:
+        job = JobClass(model, 4, 4, True, "v100")
+        on_cpu, on_gpu = class_seconds(job, cluster, times)
+        assert on_cpu == 0.5 * costs.heterogeneous(model, "cpu") != 0.5 == on_gpu
+        assert class_last(job, cluster, times) == (costs.last(model, "cpu"), 1.0)
+        assert costs.last(model, "cpu") > 1.0
+        packed = replace(times, workers="packing")
+        assert packed.most_workers(model, 4, "v100") is None
+        assert packed.most_workers(model, 4, "cpu") > 0
+    with pytest.raises(InputError, match="One device's costs never stand for another's"):
+        simcore.trace(policies="fifo", overheads="cpu")
 
 
 def _without(profile, folder):

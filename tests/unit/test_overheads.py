@@ -1,5 +1,7 @@
 """What elastic workers cost in the cluster study: steps, determinism, memory, a change of GPUs."""
 
+from dataclasses import replace
+
 import pytest
 import simcore
 from hypothesis import given
@@ -9,12 +11,14 @@ from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, build_trace
 from simcore.models.cluster.overheads import Determinism, Overheads, Shared, SharedStep, least_share, step_seconds
 from simcore.models.cluster.placement import class_seconds, place
+from simcore.models.cluster.placers import find_placer
 from simcore.models.cluster.policies.easyscale.proposals import proposals
 from simcore.models.cluster.policies.gavel import Gavel, speeds
 from simcore.models.cluster.rules import PUBLISHED
 from simcore.models.cluster.simulator import simulate
 from simcore.models.cluster.step_times import StepTimes, global_step_time
-from simcore.studies.trace.checks import check_memory
+from simcore.readers.overheads import read_overheads
+from simcore.studies.trace.checks import runnable
 
 # t_first = (2 x 1.25 - 1.5) / 1 = 1.0
 STEP = SharedStep("bert", 8, 2, 1.2, 1.25, 1.5, 3.0)
@@ -22,6 +26,7 @@ COSTS = Overheads(
     "mine", 32.0, 0.9, (Shared("bert", 8, "sharing", 1, 40.0, 1.0), Shared("bert", 4, "sharing", 1, 30.0, 1.0)),
     {"bert": STEP}, {("bert", "t4"): Determinism("bert", "t4", 8, 1.0, 2.0, 3.0)},
 )  # fmt: skip
+PUBLISHED_COSTS = read_overheads("easyscale").value
 CLUSTER = Cluster("c", ("v100", "t4"), (2, 2))
 SECONDS = {("bert", 8, "v100"): 0.5, ("bert", 8, "t4"): 1.0}
 TIMES = StepTimes("mine", SECONDS, overheads=COSTS)
@@ -91,11 +96,71 @@ def test_only_heterogeneous_jobs_pay_for_d2():
     assert class_seconds(job(heterogeneous=True), CLUSTER, TIMES) == (0.5, 1.5)
 
 
+@pytest.mark.parametrize(("gpu", "factor"), [("t4", 1.5), ("v100", 1.0)])
+def test_d2_costs_a_model_without_a_row_what_its_family_pays_on_that_gpu(gpu, factor):
+    rows = (("bert", 2.0, 3.0, "transformer"), ("electra", 1.0, 1.5, "transformer"), ("vgg19", 1.0, 4.0, "convolution"))
+    levels = {(m, "t4"): Determinism(m, 8, "t4", 1.0, d1, d2, family) for m, d1, d2, family in rows}
+    costs = replace(
+        COSTS, determinism=levels, families={"gpt": "transformer", "resnet50": "convolution", "dlrm": "mlp"}
+    )
+    assert costs.heterogeneous("gpt", gpu) == factor
+    assert costs.heterogeneous("vgg19", "t4") == costs.heterogeneous("resnet50", "t4") == 4.0
+    assert costs.heterogeneous("dlrm", "t4") == 1.0
+    assert replace(costs, gpus=("cpu",)).heterogeneous("vgg19", "t4") == 1.0  # numbers of a CPU
+
+
+def test_the_zoo_says_which_family_a_model_is_of(tmp_path):
+    """gpt-125m has no row in the published numbers: its heterogeneous jobs are as slow as bert, electra and Swin."""
+    header = "model,batch_size,gpu_type,seconds_per_minibatch,kind\n"
+    gpus = ("v100", "p100", "t4")
+    (tmp_path / "rates.csv").write_text(header + "".join(f"gpt-125m,8,{gpu},0.5,measured\n" for gpu in gpus))
+    head = "name,submit_s,model,batch_size,max_parallelism,samples,heterogeneous,gpu_type\n"
+    (tmp_path / "jobs.csv").write_text(f"{head}a,0,gpt-125m,8,1,4000,yes,t4\n")
+    files = {"trace": tmp_path / "jobs.csv", "rates": tmp_path / "rates.csv", "policies": "fifo", "startup_delay": 0}
+    plain, slowed = (simcore.trace(**files, interval="event", overheads=each) for each in ("none", "published"))
+    rows = PUBLISHED_COSTS.determinism
+    kin = [rows[model, "t4"].d2 / rows[model, "t4"].d1 for model in ("bert", "electra", "swintransformer")]
+    assert slowed.table[0]["mean_jct_s"] == pytest.approx(plain.table[0]["mean_jct_s"] * sum(kin) / 3, rel=1e-9)
+
+
 def test_a_job_that_does_not_fit_a_gpu_is_refused():
-    fitting, large = (build_trace("t", ["a"], [0.0], [60.0], [job(batch=batch)]) for batch in (4, 8))
-    check_memory(fitting, COSTS)
-    with pytest.raises(InputError, match=r"bert, whose workers need .* GiB of a GPU, expected at most .* as mine has"):
-        check_memory(large, COSTS)
+    trace = build_trace("t", ["a", "b"], [0.0] * 2, [60.0] * 2, [job(batch=4), job(batch=8)])
+    times = replace(TIMES, seconds=SECONDS | {("bert", 4, "v100"): 0.5})
+    inputs = {"cluster": Cluster("c", ("v100",), (4,)), "step_times": times, "policies": {"gavel": Gavel()},
+              "rules": PUBLISHED, "placer": find_placer("packed", "placement")}  # fmt: skip
+    kept, left_out = runnable(trace, **inputs, keep_going=True)
+    assert list(kept.names) == ["a"]
+    assert "bert, of which one worker needs" in left_out[1]
+    with pytest.raises(InputError, match=r"bert, of which one worker needs .* GiB, expected at most the .* of a v100"):
+        runnable(trace, **inputs)
+
+
+def packed(tmp_path, size, policy="easyscale-homo", gpu="v100", **options):
+    head = "name,submit_s,model,batch_size,max_parallelism,samples,heterogeneous,gpu_type\n"
+    (tmp_path / "jobs.csv").write_text(f"{head}first,0,resnet50,32,{size},64000,no,{gpu}\n")
+    given = {"workers": "packing", "overheads": "published"} | options
+    return simcore.trace(tmp_path / "jobs.csv", policies=policy, **given)
+
+
+def test_seven_packed_workers_of_resnet50_run_and_eight_do_not(tmp_path):
+    assert packed(tmp_path, 7).table[0]["mean_jct_s"] > 0
+    with pytest.raises(InputError, match=r"'first', field 'max_parallelism': found resnet50, whose 8 packed workers"):
+        packed(tmp_path, 8)
+    # they share a process, have a GPU each, or run where nobody measured memory
+    packed(tmp_path, 8, workers="sharing")
+    packed(tmp_path, 8, policy="fifo")
+    packed(tmp_path, 8, gpu="t4")
+    with pytest.raises(InputError, match="found 'packing', expected costs that say what a worker needs"):
+        packed(tmp_path, 7, overheads="none")
+
+
+def test_step_times_know_how_many_workers_a_gpu_holds():
+    times = StepTimes("mine", SECONDS, overheads=PUBLISHED_COSTS, workers="packing")
+    held = [times.most_workers(*each) for each in (("resnet50", 32, "v100"), ("shufflenetv2", 512, "v100"))]
+    assert held == [7, 1]
+    assert times.most_workers("resnet50", 32, "t4") is times.most_workers("resnet50", 64, "v100") is None
+    assert replace(times, workers="sharing").most_workers("resnet50", 32, "v100") is None
+    assert StepTimes("mine", SECONDS).most_workers("resnet50", 32, "v100") is None
 
 
 def results(**inputs):

@@ -6,7 +6,7 @@ Source: EasyScale (SC'23), sections 3 and 5; numbers of Figures 10 to 13 of its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ class Determinism:
         Samples of a mini-batch.
     none, d1, d2 : float
         Without determinism, under D1, and under D1 and D2 [s].
+    family : str
+        What the model is built of, a `simcore.models.training.listing.Family`; empty where nobody says.
     """
 
     model: str
@@ -102,6 +104,12 @@ class Determinism:
     none: float
     d1: float
     d2: float
+    family: str = ""
+
+    @property
+    def factor(self) -> float:
+        """D2 over D1 [1]: what pinned kernels cost a job that is deterministic anyway."""
+        return self.d2 / self.d1
 
 
 @dataclass(frozen=True)
@@ -116,35 +124,43 @@ class ElasticCosts:
         Steps by model.
     rescale : float
         A change of processes: from the last mini-batch on some to the first on others [s].
+    determinism : tuple of Determinism
+        Mini-batches by level; empty where the device has no pinned kernel set.
     """
 
     sharing: tuple[Shared, ...]
     steps: tuple[SharedStep, ...]
     rescale: float
+    determinism: tuple[Determinism, ...] = ()
 
     def as_document(self) -> dict[str, Any]:
         """Return plain containers for JSON; units stand in the names of the fields."""
+        levels = {"determinism": [_with_units(row) for row in self.determinism]} if self.determinism else {}
         return {
             "sharing": [_with_units(row) for row in self.sharing],
             "steps": [_with_units(row) for row in self.steps],
+            **levels,
             "rescale_s": self.rescale,
         }
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> ElasticCosts:
         """Build them of a document that was checked before."""
-        sharing = tuple(Shared(**_without_units(row)) for row in document["sharing"])
         return cls(
-            sharing, tuple(SharedStep(**_without_units(row)) for row in document["steps"]), document["rescale_s"]
+            sharing=tuple(Shared(**_without_units(row)) for row in document["sharing"]),
+            steps=tuple(SharedStep(**_without_units(row)) for row in document["steps"]),
+            rescale=document["rescale_s"],
+            determinism=tuple(Determinism(**_without_units(row)) for row in document.get("determinism", ())),
         )
 
 
-_UNITS = {"memory": "memory_B", **{name: f"{name}_s" for name in ("time", "unswitched", "switched", "last", "ddp",
-                                                                  "copy")}}  # fmt: skip
+_UNITS = {"memory": "memory_B"} | {
+    name: f"{name}_s" for name in ("time", "unswitched", "switched", "last", "ddp", "copy", "none", "d1", "d2")
+}
 _PLAIN = {value: key for key, value in _UNITS.items()}
 
 
-def _with_units(row: Shared | SharedStep) -> dict[str, Any]:
+def _with_units(row: Shared | SharedStep | Determinism) -> dict[str, Any]:
     return {_UNITS.get(key, key): value for key, value in asdict(row).items() if value is not None}
 
 
@@ -174,6 +190,10 @@ class Overheads:
         What a change of a job's GPUs takes [s]; None where it is not known.
     gpus : tuple of str or None
         GPU types that they hold for; None for all.
+    memory_gpus : tuple of str or None
+        Of these the ones that `capacity` is of; None for all.
+    families : mapping of str to str
+        Family of models of which `determinism` has no row.
     """
 
     name: str
@@ -184,6 +204,8 @@ class Overheads:
     determinism: Mapping[tuple[str, str], Determinism]
     rescale: float | None = None
     gpus: tuple[str, ...] | None = None
+    memory_gpus: tuple[str, ...] | None = None
+    families: Mapping[str, str] = field(default_factory=dict)
 
     def holds(self, gpu: str) -> bool:
         """Say whether these numbers are of a GPU type: those of one device never stand for another."""
@@ -195,14 +217,40 @@ class Overheads:
         return step.last / step.first if step is not None and self.holds(gpu) else 1.0
 
     def heterogeneous(self, model: str, gpu: str) -> float:
-        """Return what D2 costs beside D1 [1]; 1 where it is not known."""
+        """Return what D2 costs beside D1 [1]: of the model, else the mean of its family on that GPU; 1 if unknown."""
+        if not self.holds(gpu):
+            return 1.0
         row = self.determinism.get((model, gpu))
-        return 1.0 if row is None else row.d2 / row.d1
+        if row is not None:
+            return row.factor
+        kin = [each.factor for each in self.determinism.values()
+               if each.gpu == gpu and each.family and each.family == self.families.get(model)]  # fmt: skip
+        return sum(kin) / len(kin) if kin else 1.0
 
-    def memory(self, model: str, batch: int) -> float | None:
-        """Return the memory of workers that share a GPU, whatever their number [B]; None where it is not known."""
-        rows = (row for row in self.sharing if row.system == "sharing")
-        return next((row.memory for row in rows if (row.model, row.batch) == (model, batch)), None)
+    def memory(self, model: str, batch: int, system: str = "sharing") -> float | None:
+        """Return m_1 [B]: of workers that share a process, whatever their number, or of one packed worker alone.
+
+        None where it is not known.
+        """
+        rows = [row for row in self.sharing if (row.model, row.batch, row.system) == (model, batch, system)]
+        if not rows:
+            return None
+        if system == "sharing":
+            return max(row.memory for row in rows)
+        fewest = min(rows, key=lambda row: row.workers)
+        return fewest.memory / fewest.workers
+
+    def most_workers(self, model: str, batch: int, gpu: str, system: str) -> int | None:
+        """Return how many workers of a model fit one GPU: none or any number that shares, or so many that are packed.
+
+        None for any number, and where memory is not known.
+        """
+        one = self.memory(model, batch, system)
+        if one is None or not self.holds(gpu) or (self.memory_gpus is not None and gpu not in self.memory_gpus):
+            return None
+        if system == "sharing":
+            return None if one <= self.capacity else 0
+        return packed_workers(one, self.capacity, self.shrink)
 
 
 @overload
@@ -255,6 +303,26 @@ def least_share(rows: Iterable[Shared]) -> float:
     return min(shares, default=1.0)
 
 
+def packed_workers(one: float, capacity: float, shrink: float) -> int:
+    """Return how many packed workers a GPU holds: the largest k with ``k m_min <= capacity``, ``m_min = shrink m_1``.
+
+    Parameters
+    ----------
+    one : float
+        m_1, memory of one worker [B].
+    capacity : float
+        Of the GPU [B].
+    shrink : float
+        Least over usual memory.
+
+    Examples
+    --------
+    >>> packed_workers(10.0, 32.0, 0.9), packed_workers(40.0, 32.0, 0.9)
+    (3, 0)
+    """
+    return int(capacity // (shrink * one))
+
+
 def packed_memory(workers: int, one: float, capacity: float, shrink: float) -> float | None:
     """Return the memory of packed workers [B], or None where they do not fit.
 
@@ -277,4 +345,4 @@ def packed_memory(workers: int, one: float, capacity: float, shrink: float) -> f
     >>> [packed_memory(workers, 10.0, 32.0, 0.9) for workers in (1, 3, 4)]
     [10.0, 30.0, None]
     """
-    return None if workers * shrink * one > capacity else min(workers * one, capacity)
+    return None if workers > packed_workers(one, capacity, shrink) else min(workers * one, capacity)

@@ -31,6 +31,8 @@ class StepTimes:
         Whether they stand in no file, because the trace gives the durations of its jobs.
     overheads : Overheads or None
         What elastic workers cost beside these times; None for nothing.
+    workers : {'sharing', 'packing'}
+        How a job's workers lie on one GPU, which decides how many its memory holds.
     applications : mapping of str to Application
         By model, what was measured by placement and epoch; `seconds` then says 1 s, as where durations are given.
 
@@ -47,11 +49,16 @@ class StepTimes:
     note: str = ""
     given: bool = False
     overheads: Overheads | None = None
+    workers: str = "sharing"
     applications: Mapping[str, Application] = field(default_factory=dict)
 
     def last(self, model: str, gpu: str) -> float:
         """Return the last worker's mini-batch over that of the others on a GPU [1]; 1 where it is not known."""
         return 1.0 if self.overheads is None else self.overheads.last(model, gpu)
+
+    def most_workers(self, model: str, batch: int, gpu: str) -> int | None:
+        """Return how many workers of a model the memory of one GPU holds; None for any number, or if unknown."""
+        return None if self.overheads is None else self.overheads.most_workers(model, batch, gpu, self.workers)
 
     @property
     def models(self) -> list[str]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from simcore.models.training.architecture import Batch, Share, Transformer
 from simcore.models.training.captured import CapturedModel, captured_operators
 from simcore.models.training.layered import layered_operators
 from simcore.models.training.layered_model import LayeredModel
-from simcore.models.training.operators import OperatorList
+from simcore.models.training.operators import Operation, OperatorList
 from simcore.models.training.transformer import transformer_operators
 
 Architecture = Transformer | LayeredModel | CapturedModel
 """The sizes of a model of any kind."""
+
+Family = Literal["transformer", "convolution", "mlp"]
+"""What a model is built of: attention, else convolutions, else products alone."""
 
 
 def operators_of(model: Architecture, batch: Batch, tp: int = 1) -> OperatorList:
@@ -40,3 +45,17 @@ def operators_of(model: Architecture, batch: Batch, tp: int = 1) -> OperatorList
     if isinstance(model, LayeredModel):
         return layered_operators(model, batch, tp)
     return transformer_operators(model, batch, Share(tp))
+
+
+def family_of(model: Architecture) -> Family:
+    """Return the family of a model.
+
+    Examples
+    --------
+    >>> family_of(Transformer("gpt", hidden=64, blocks=2))
+    'transformer'
+    """
+    held = {operator.operation for operator in operators_of(model, Batch(1, 1))}
+    if held & {Operation.SCORES, Operation.ATTENTION}:
+        return "transformer"
+    return "convolution" if Operation.CONV in held else "mlp"

@@ -60,4 +60,9 @@ def lines_of(calibration: Calibration) -> list[str]:
         f"{1e3 * (row.time or 0.0):.2f} ms a mini-batch"
         for row in costs.sharing
     ]
-    return [*steps, *memory, f"  a change of processes: {costs.rescale:.2f} s"]
+    levels = [
+        f"  {row.model:12} pinned kernels (D2) over D1 {row.factor:.3f}, D1 over none {row.d1 / row.none:.3f}: "
+        f"{1e3 * row.d2:.2f}, {1e3 * row.d1:.2f} and {1e3 * row.none:.2f} ms a mini-batch"
+        for row in costs.determinism
+    ]
+    return [*steps, *memory, *levels, f"  a change of processes: {costs.rescale:.2f} s"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,20 +100,21 @@ def _losses(request: EvaluateRequest) -> _Made:
     workers = 4
     plan = parse_stages(STAGES, workers)
     rows, lines = [], {}
-    parts = 2 * len(LEVELS)
+    each = len(STAGES) + 1  # the stages, and the reference
+    parts = each * len(LEVELS)
     for number, level in enumerate(LEVELS):
         job = Job(model=model, workers=workers, plan=plan, batches=batches, determinism=level)
         with tempfile.TemporaryDirectory(prefix="simcore-fig9-") as folder:
-            tell("trainings", 2 * number, parts)
-            ours = train_job(job, Place(Path(folder), Path(folder) / "checkpoint"))
-            tell("trainings", 2 * number + 1, parts)
+            place = Place(Path(folder), Path(folder) / "checkpoint")
+            ours = train_job(job, place, partial(_told, each * number, parts))
+            _told(each * number, parts, len(STAGES))
             reference = train_reference(job, Path(folder))
         rows += [
             (level, one.stage, one.losses_equal, one.weights_equal, one.buffers_equal, one.max_loss_difference)
             for one in compare(job, ours, reference)
         ]
         lines[level] = [mine[-1] - theirs[-1] for mine, theirs in zip(ours.losses, reference.losses, strict=True)]
-    tell("trainings", parts, parts)
+    _told(parts, parts, 0)
     points = [
         (batch, STAGES[batch // batches], *(lines[level][batch] for level in LEVELS))
         for batch in range(len(STAGES) * batches)
@@ -125,6 +127,11 @@ def _losses(request: EvaluateRequest) -> _Made:
     )
     data = {"fig9": Table(columns, rows), POINTS: Table(["batch", "stage", *LEVELS], points)}
     return _Made(data, {"model": model, "workers": workers, "batches": batches}, notes, {}, ("numpy", "torch"))
+
+
+def _told(before: int, parts: int, done: int) -> None:
+    """Tell how many stages and references are trained; the time that is left follows from those."""
+    tell("stages trained", before + done, parts)
 
 
 def _trace(request: EvaluateRequest) -> _Made:

@@ -152,6 +152,7 @@ def _check_class(
         place = f"{trace.place(row)}, field 'gpu_type'"
         raise unknown_name(place, job.gpu_type, cluster.types, f"Or add the type to cluster '{cluster.name}'.")
     _check_step_times(trace, row, job, cluster, step_times, policies)
+    _check_memory(trace, row, job, cluster, step_times, policies)
     for name, policy in policies.items():
         _check_fit(trace, row, job, cluster, name, policy)
         if policy.gang:
@@ -181,25 +182,26 @@ def costless(trace: Trace, overheads: Overheads | None) -> list[str]:
     """Say of which models the overheads know no step, so that sharing costs their jobs nothing."""
     if overheads is None:
         return []
-    models = sorted({trace.classes[index].model for index in trace.class_index.tolist()} - overheads.steps.keys())
+    models = sorted({job.model for job in _classes(trace)} - overheads.steps.keys())
     return [f"overheads {overheads.name} have no step of {', '.join(models)}: sharing costs nothing"] if models else []
 
 
-def check_memory(trace: Trace, overheads: Overheads) -> None:
-    """Refuse a job whose workers, sharing a GPU, need more memory than it has.
+def _classes(trace: Trace) -> list[JobClass]:
+    """Return the classes that jobs have."""
+    return [trace.classes[index] for index in np.unique(trace.class_index).tolist()]
 
-    Raises
-    ------
-    InputError
-        Naming the job's line.
-    """
-    for row, index in enumerate(trace.class_index.tolist()):
-        job = trace.classes[index]
-        needed = overheads.memory(job.model, job.batch_size) if overheads.holds(job.gpu_type) else None
-        if needed is not None and needed > overheads.capacity:
-            found = f"{job.model}, whose workers need {needed / 2**30:.1f} GiB of a GPU"
-            expected = f"at most {overheads.capacity / 2**30:.1f} GiB, as {overheads.name} has"
-            raise InputError(f"{trace.place(row)}, field 'batch_size'", found, expected, "Take a smaller batch.")
+
+def boundless(trace: Trace, step_times: StepTimes) -> list[str]:
+    """Say of which models memory is not known at a job's batch size, so that any number is packed on a GPU."""
+    if step_times.overheads is None or step_times.workers == "sharing":
+        return []
+    unknown = sorted({
+        job.model
+        for job in _classes(trace)
+        if step_times.overheads.memory(job.model, job.batch_size, step_times.workers) is None
+    })  # fmt: skip
+    said = f"overheads {step_times.overheads.name} have no memory of packed workers at each batch size of"
+    return [f"{said} {', '.join(unknown)}: there any number fits a GPU"] if unknown else []
 
 
 def _check_range(trace: Trace, values: NDArray[np.float64], what: str, low: float, high: float) -> None:
@@ -225,9 +227,7 @@ def _check_step_times(
             f"a batch size of {job.model} in the step times {step_times.name}: {sizes}",
             "Change it, or add rows to the step times (--rates FILE).",
         )
-    everywhere = job.heterogeneous and any(policy.all_types for policy in policies.values())
-    needed = [t for t, n in zip(cluster.types, cluster.counts, strict=True) if n] if everywhere else [job.gpu_type]
-    for gpu in needed:
+    for gpu in _types_of(job, cluster, policies):
         if (job.model, job.batch_size, gpu) not in step_times.seconds:
             raise InputError(
                 f"step times {step_times.name}",
@@ -241,6 +241,36 @@ def _check_step_times(
                 f"{step_times.seconds[job.model, job.batch_size, gpu]:g} s per mini-batch",
                 f"{FASTEST:g} to {SLOWEST:g} s",
             )
+
+
+def _types_of(job: JobClass, cluster: Cluster, policies: Mapping[str, Policy]) -> list[str]:
+    """Return the GPU types that a job may run on under some of the policies."""
+    if job.heterogeneous and any(policy.all_types for policy in policies.values()):
+        return [gpu for gpu, number in zip(cluster.types, cluster.counts, strict=True) if number]
+    return [job.gpu_type]
+
+
+def _check_memory(
+    trace: Trace, row: int, job: JobClass, cluster: Cluster, step_times: StepTimes, policies: Mapping[str, Policy]
+) -> None:
+    """Refuse a job whose workers on one GPU need more memory than it has: one in a gang, else all of them."""
+    workers = 1 if all(policy.gang for policy in policies.values()) else job.max_parallelism
+    costs = step_times.overheads
+    for gpu in _types_of(job, cluster, policies) if costs is not None else ():
+        most = step_times.most_workers(job.model, job.batch_size, gpu)
+        if costs is None or most is None or workers <= most:
+            continue
+        one = costs.memory(job.model, job.batch_size, step_times.workers)
+        assert one is not None
+        there = f"the {costs.capacity / 2**30:.1f} GiB of a {gpu} in {costs.name}"
+        if step_times.workers == "packing" and most:
+            place = f"{trace.place(row)}, field '{trace.gang_column}'"
+            found = f"{job.model}, whose {workers} packed workers need {workers * costs.shrink * one / 2**30:.1f} GiB"
+            remedy = "Take fewer, a smaller batch, or workers that share; --keep-going leaves the job out."
+            raise InputError(place, found, f"at most {most}, which fit {there}", remedy)
+        found = f"{job.model}, of which one worker needs {one / 2**30:.1f} GiB"
+        remedy = "Take a smaller batch; --keep-going leaves the job out."
+        raise InputError(f"{trace.place(row)}, field 'batch_size'", found, f"at most {there}", remedy)
 
 
 def _check_fit(trace: Trace, row: int, job: JobClass, cluster: Cluster, name: str, policy: Policy) -> None:

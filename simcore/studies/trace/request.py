@@ -69,6 +69,11 @@ class TraceRequest(Request):
         metavar="none|published|FILE",
         help="What elastic workers cost beside these: the last of a GPU, D2, memory, a change of GPUs.",
     )
+    workers: str = option(
+        default="sharing",
+        choices=("sharing", "packing"),
+        help="How workers lie on one GPU: they share a process, or have one each, which its memory must hold.",
+    )
     placement: str = option(
         default="packed",
         choices=("packed", "consolidated", "spread", "freest", "random", "buddy", "fragmentation"),

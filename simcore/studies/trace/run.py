@@ -10,13 +10,14 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
-from simcore.errors import RunError, SimcoreError, field
+from simcore.errors import InputError, RunError, SimcoreError, field
 from simcore.files import sha256
 from simcore.models.cluster import metrics
 from simcore.models.cluster.applications import Application
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace, WorkUnit
 from simcore.models.cluster.log import PlacementLog
+from simcore.models.cluster.overheads import Overheads
 from simcore.models.cluster.placers import find_placer
 from simcore.models.cluster.policies.registry import policy_file
 from simcore.models.cluster.policy import Policy
@@ -34,7 +35,7 @@ from simcore.results import Provenance, versions
 from simcore.studies.request import study
 from simcore.studies.trace.checks import (
     at_load,
-    check_memory,
+    boundless,
     check_rounds,
     check_types,
     costless,
@@ -115,6 +116,7 @@ def _run(request: TraceRequest) -> TraceResult:
         *(row_warnings(jobs) if rules.order == "dictionary" and str(request.trace) not in BUNDLED else ()),
         *overload_warnings(jobs, cluster, running),
         *costless(jobs, step_times.overheads),
+        *boundless(jobs, step_times),
         *(() if traces.sha256 or isinstance(request.trace, Trace) else steady_warnings(jobs, running)),
         *(f"{name} knows how much work remains, which no real scheduler does" for name in oracles),
     ]
@@ -219,14 +221,29 @@ def _with_overheads(
 ) -> tuple[StepTimes, str]:
     """Return step times with what elastic workers cost, and the hash of its file; by default as they are."""
     if str(request.overheads).lower() == "none":
+        if request.workers != "sharing":
+            remedy = f"Give {field('overheads')} published, or a file."
+            raise InputError(field("workers"), f"'{request.workers}'", "costs that say what a worker needs", remedy)
         return times.value, ""
     published = str(request.overheads).lower() == "published"
     read = read_overheads("easyscale" if published else request.overheads, field("overheads"))
     check_types(read.value, cluster)
-    check_memory(jobs, read.value)
     note = f"with what elastic workers cost, of the overheads {read.name}{', published' if published else ''}"
     said = f"{times.value.note}; {note}" if times.value.note else note
-    return replace(times.value, overheads=read.value, note=said), read.sha256
+    costs = replace(read.value, families=_families(jobs, read.value))
+    return replace(times.value, overheads=costs, workers=request.workers, note=said), read.sha256
+
+
+def _families(jobs: Trace, overheads: Overheads) -> dict[str, str]:
+    """Return the families of models of heterogeneous jobs of which the overheads know no determinism, by the zoo."""
+    from simcore.models.training.listing import family_of
+    from simcore.readers.models import read_model
+
+    known = {model for model, _ in overheads.determinism}
+    asked = {job.model for job in jobs.classes if job.heterogeneous} - known
+    entries = {model: zoo.entry_of("models", model) for model in sorted(asked)}
+    there = set(zoo.names("models"))
+    return {model: family_of(read_model(name).value.architecture) for model, name in entries.items() if name in there}
 
 
 def _as_called(times: StepTimes, jobs: Trace) -> StepTimes:

@@ -35,6 +35,7 @@ VARIED = (
     "cluster",
     "rates",
     "overheads",
+    "workers",
     "rules",
     "window",
     "restart_cost",
