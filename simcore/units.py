@@ -46,13 +46,30 @@ _EXAMPLE = {"time": "500 ns", "bytes": "1 GiB", "bandwidth": "325 GB/s", "rate":
             "frequency": "1530 MHz", "power": "250 W"}  # fmt: skip
 _PLAIN = {"time": "s", "bytes": "B", "bandwidth": "B/s", "rate": "FLOP/s", "work": "FLOP", "frequency": "Hz",
           "power": "W"}  # fmt: skip
-_BITS = re.compile(r"([kKMGT]?)(?:b/s|bps|bit/s)\Z")
-_BITS_REMEDY = "Bandwidth is counted in bytes: divided by 8 it is"
+_BITS = re.compile(r"([kKMGT]?)(?:[bB]its?|bp?)(?:/?s)?\Z")
 _QUANTITY = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*([^\s\d]\S*)?\s*\Z")
 LEAST_BANDWIDTH = 1e6
 """No link of today is as slow [B/s]: less is a slip of the unit, such as GB/s that were taken for B/s."""
 SMALLEST, LARGEST = 1e-30, 1e30
 """Size of a quantity in its SI unit, where it is not 0: far beyond all machines, and products of several are finite."""
+
+
+def bits_remedy(text: str, kind: str = "bandwidth") -> str:
+    """Say what an amount of bits is in bytes, or in bytes per second; nothing of other text.
+
+    Examples
+    --------
+    >>> bits_remedy("400 Gbit/s"), bits_remedy("400Gbps") == bits_remedy("400Gbit")
+    ('Bandwidth is counted in bytes: divided by 8 it is 50 GB/s.', True)
+    >>> bits_remedy("8 Mb", "bytes"), bits_remedy("400 GB/s")
+    ('Sizes are counted in bytes: divided by 8 it is 1 MB.', '')
+    """
+    match = _QUANTITY.match(text)
+    bits = _BITS.match(match[2] or "") if match else None
+    if match is None or bits is None:
+        return ""
+    what, per = ("Bandwidth is", "/s") if kind == "bandwidth" else ("Sizes are", "")
+    return f"{what} counted in bytes: divided by 8 it is {float(match[1]) / 8:g} {bits[1]}B{per}."
 
 
 def parse(text: str, kind: str, place: str) -> float:
@@ -97,9 +114,8 @@ def parse(text: str, kind: str, place: str) -> float:
         remedy = f"Add the unit: '{number} {_EXAMPLE[kind].split()[1]}' or '{number} {_PLAIN[kind]}'."
         raise InputError(place, f"'{text}' without a unit", expected, remedy)
     if unit not in units:
-        bits = kind == "bandwidth" and _BITS.match(unit)
-        remedy = f"{_BITS_REMEDY} {float(number) / 8:g} {bits[1]}B/s." if bits else did_you_mean(unit, units)
-        raise InputError(place, f"unit '{unit}'", expected, remedy)
+        bits = bits_remedy(text, kind) if kind in ("bandwidth", "bytes") else ""
+        raise InputError(place, f"unit '{unit}'", expected, bits or did_you_mean(unit, units))
     exact = _exact(number)
     value = float(exact * units[unit]) if exact is not None else math.inf
     if value and not SMALLEST <= abs(value) <= LARGEST:

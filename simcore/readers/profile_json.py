@@ -52,6 +52,8 @@ def parse_document(path: Path, text: str) -> dict[str, Any]:
         If the file is truncated, of another schema version, or edited.
     """
     expected = f"a kernel profile of schema {SCHEMA}"
+    if not text.strip():
+        raise InputError(str(path), "an empty file", expected, "Name a file that simcore calibrate wrote.")
     try:
         document = parse_json(text)
     except Broken as broken:

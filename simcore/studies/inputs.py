@@ -18,7 +18,7 @@ from simcore.models.network.ports import is_plain, ports
 from simcore.models.network.topology import Topology
 from simcore.numerals import as_real
 from simcore.readers.network_string import NetworkSpec, is_network_string, parse_network
-from simcore.units import LARGEST, LEAST_BANDWIDTH, SMALLEST, counted, format_si, parse
+from simcore.units import LARGEST, LEAST_BANDWIDTH, SMALLEST, bits_remedy, counted, format_si, parse
 
 if TYPE_CHECKING:
     from simcore.models.compute.profile import KernelProfile
@@ -83,6 +83,9 @@ def _too_little(value: float | str, place: str) -> InputError:
 
 def _rate_for(text: str) -> str:
     """Return the remedy where a bandwidth has the unit of a size, or none for other text."""
+    bits = bits_remedy(text)
+    if bits:
+        return bits
     match = _AMOUNT.match(text)
     return f"A bandwidth is per second: write '{match[1]} {match[2] or 'G'}B/s'." if match else ""
 
@@ -150,7 +153,7 @@ def device_profile(profile: str | Path | KernelProfile, place: str) -> KernelPro
 
 
 def resolve_network(
-    network: str | Path, place: str = "--network", gpus: int | None = None
+    network: str | Path, place: str = "--network", gpus: int | None = None, *, more: str = ""
 ) -> tuple[NetworkSpec, dict[str, str]]:
     """Return a network that has its bandwidths, and the hash of the file it came from, if any.
 
@@ -162,6 +165,8 @@ def resolve_network(
         The field that gave it, for messages.
     gpus : int, optional
         How many NPUs it is to have; networks whose nodes follow from them are refused without.
+    more : str
+        What else would give bandwidths, for messages.
 
     Raises
     ------
@@ -182,7 +187,7 @@ def resolve_network(
         )
         found = f"network {topology.name}, which has dimensions without bandwidth"
         expected = "a network with the bandwidth of each dimension"
-        remedy = f'Write bandwidths into its file, or write it out with them: {place} "{text}".'
+        remedy = f'Write bandwidths into its file, or write it out with them: {place} "{text}". {more}'.rstrip()
         raise InputError(place, found, expected, remedy)
     return read.value, {} if written_out else {"network": read.sha256}
 

@@ -202,6 +202,38 @@ def test_commands(capsys, folder, args, message):
     assert message in refused(capsys, folder, *args)
 
 
+BITS = "counted in bytes: divided by 8 it is"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("optimize 2D 400Gbit 17B", f"BUDGET: found '400Gbit', expected a bandwidth above 0, * {BITS} 50 GB/s."),
+        ("optimize 2D 400Gbps 17B", f"BUDGET: found unit 'Gbps', * {BITS} 50 GB/s."),
+        ("train gpt-1.3b --gpus 8 --device h100 --nic 400Gbit", f"--nic: found '400Gbit', * {BITS} 50 GB/s."),
+        ("collective all-reduce 8Mbit --network Ring(4)@1GB/s", f"SIZE: found unit 'Mbit', * Sizes are {BITS} 1 MB."),
+        (
+            "collective all-reduce 1MB --network Ring(4)@8Gb/s",
+            f"--network, column 9: found unit 'Gb/s', * {BITS} 1 GB/s.",
+        ),
+        ("kernel matmul 8x8x8 --profile cpu --dtype fp12", "--dtype: found 'fp12', expected one of fp64, fp32, *"),
+        ("profile show empty", "empty: found an empty file, expected a kernel profile of schema 1. *"),
+        (
+            "share two.yaml --network 2D",
+            "--network: found network 2D, which has dimensions without * Or give --budget.",
+        ),
+    ],
+)
+def test_units_and_files_that_are_easily_mistaken(capsys, folder, words, message):
+    (folder / "empty").write_text("")
+    (folder / "two.yaml").write_text("jobs: [{workload: 17B, tp: 4}, {workload: 17B, tp: 4}]\n")
+    begin, _, end = message.partition(" *")
+    assert cli(*words.split()) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"simcore: error: {begin}")
+    assert end.strip() in err
+
+
 def test_no_command_shows_the_help(capsys):
     assert cli() == 2
     assert "Usage: simcore" in capsys.readouterr().err

@@ -85,9 +85,9 @@ class Device:
 
 
 def lacks(place: str, dtype: str, known: Mapping[str, object] | list[str]) -> InputError:
-    """Return the error for a number format that a device, or a profile of it, does not have."""
+    """Return the error for a number format that a device or a profile lacks, or simcore, which has no place."""
     return InputError(
-        f"{mark('dtype')}, {place}",
+        f"{mark('dtype')}, {place}" if place else mark("dtype"),
         f"'{dtype}'",
         f"one of {', '.join(known) or 'none'}",
         "Choose one of these, or calibrate.",

@@ -20,6 +20,10 @@ SCHEMA = 1
 NOISY = 0.25
 """Bound on the median relative spread of a kernel's samples above which its fit is marked as noisy."""
 
+BEYOND_OF_MODELS = "Kernels of a model outside the measured range are predicted, and a warning names them."
+BEYOND_BY_SHAPE = "Predict shapes outside the measured range, and say so; without it they are refused."
+"""The rule for what no profile measured, as every command says it that predicts from one."""
+
 Shape = Mapping[str, float]
 
 State = Literal["cold", "warm"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simcore.errors import InputError, field
+from simcore.models.compute.profile import BEYOND_OF_MODELS
 from simcore.studies.deployment.request import CAUSAL, in_words
 from simcore.studies.request import Instead, Request, argument, option
 
@@ -134,7 +135,7 @@ class MachineRequest(Request):
         kw_only=True,
         default=None,
         metavar="NAME|FILE",
-        help="The GPU: a device or kernel profile of the zoo, or a file.",
+        help=f"The GPU: a device or kernel profile of the zoo, or a file. {BEYOND_OF_MODELS}",
     )
     network: str | Path | None = option(
         kw_only=True,

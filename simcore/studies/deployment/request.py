@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simcore.models.compute.profile import BEYOND_OF_MODELS
 from simcore.studies.request import Request, option
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class DeploymentRequest(Request):
         kw_only=True,
         default=None,
         metavar="NAME|FILE",
-        help="Compute times from a kernel profile, not a constant rate.",
+        help=f"Compute times from a kernel profile, not a constant rate. {BEYOND_OF_MODELS}",
     )
     dtype: str | None = option(
         kw_only=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simcore.errors import by_name
+from simcore.models.compute.profile import BEYOND_OF_MODELS
 from simcore.studies.evaluate.targets import TARGETS
 from simcore.studies.request import Request, argument, option
 
@@ -33,7 +34,8 @@ class EvaluateRequest(Request):
 
     predict: Sequence[str] = option(
         default=(), metavar="NAME,...", many=True,
-        help="Profiles of devices for which pit-fig8 to pit-fig14 are predicted beside what is measured here.",
+        help="Profiles of devices for which pit-fig8 to pit-fig14 are predicted beside what is measured here. "
+        + BEYOND_OF_MODELS,
     )  # fmt: skip
     extrapolate: bool = option(
         default=False, help="Predict devices outside the class of PIT's published tiles, scaled by the dense product."

@@ -73,7 +73,7 @@ def _profile(request: BreakEvenRequest) -> KernelProfile:
         remedy = "Leave one of the two out: a profile measures nothing."
         raise InputError(field("device"), f"'{request.device}'", f"nothing beside {field('profile')}", remedy)
     if request.dtype not in DTYPES:
-        raise lacks("simcore", request.dtype, DTYPES)
+        raise lacks("", request.dtype, DTYPES)
     assert request.profile is not None
     return device_profile(request.profile, field("profile"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simcore.errors import by_name
 from simcore.models.compute.device import DTYPES
-from simcore.models.compute.profile import STATES, KernelProfile, State
+from simcore.models.compute.profile import BEYOND_BY_SHAPE, STATES, KernelProfile, State
 from simcore.studies.request import Request, argument, option
 
 
@@ -31,7 +31,7 @@ class MatmulRequest(_OfFormat):
     sparsity: float = option(default=0.0, least=0, most=1, help="Share of the first matrix's blocks that are zero.")
     granularity: str | Sequence[int] = option(default="1x1", metavar="HxW", help="Shape of such a block.")
     state: State = option(default="cold", choices=STATES, help="Where the operands are: in memory, or in a cache.")
-    extrapolate: bool = option(default=False, help="Predict shapes outside the measured range, and say so.")
+    extrapolate: bool = option(default=False, help=BEYOND_BY_SHAPE)
 
 
 SPARSITIES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
@@ -56,4 +56,4 @@ class BreakEvenRequest(_OfFormat):
         help="Shares of zero blocks at which kernels are compared; between them the break-even is interpolated.",
     )  # fmt: skip
     repeats: int = option(default=9, least=3, help="Timed calls of each kernel, where it is measured.")
-    extrapolate: bool = option(default=False, help="Predict shapes outside the measured range, and say so.")
+    extrapolate: bool = option(default=False, help=BEYOND_BY_SHAPE)

@@ -44,7 +44,7 @@ def matmul(request: MatmulRequest) -> KernelResult:
     block = sizes(request.granularity, 2, field("granularity"), "32x1")
     _check_zeros(request.sparsity, block, m, k)
     if request.dtype not in DTYPES:
-        raise lacks("simcore", request.dtype, DTYPES)
+        raise lacks("", request.dtype, DTYPES)
     device = device_profile(request.profile, field("profile"))
     product = Product(m, k, n, request.dtype)
     started = time.process_time()

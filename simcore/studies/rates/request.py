@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simcore.models.compute.profile import KernelProfile
+from simcore.models.compute.profile import BEYOND_OF_MODELS, KernelProfile
 from simcore.studies.deployment.masked import MaskedRequest
 from simcore.studies.request import option
 
@@ -37,7 +37,7 @@ class RatesRequest(MaskedRequest):
         flag="--profiles, --profile",
         many=True,
         metavar="NAME|FILE,...",
-        help="Profiles of the devices, where they are not those of their names.",
+        help=f"Profiles of the devices, where they are not those of their names. {BEYOND_OF_MODELS}",
     )
     batches: Sequence[int | str] = option(
         default=(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from dataclasses import field as field_of
 from itertools import pairwise
 
 from simcore.errors import InputError, field
@@ -103,10 +104,14 @@ class _Study:
     sequence: int
     machine: Machine
     base: Layout
+    evaluators: dict[int, Evaluator] = field_of(default_factory=dict)
 
     def evaluator(self, steps: Schedule) -> Evaluator:
-        """Return what evaluates layouts under some steps."""
-        return Evaluator(self.model, self.sequence, self.machine, steps)
+        """Return what evaluates layouts under some steps, and knows what is to be said of those that it evaluated."""
+        count = len(steps.steps)  # the first of one schedule
+        if count not in self.evaluators:
+            self.evaluators[count] = Evaluator(self.model, self.sequence, self.machine, steps)
+        return self.evaluators[count]
 
     def after(self, steps: Schedule, name: str, batch: int | str | None, gpus: int) -> Stepped:
         """Return an iteration after some steps."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simcore.models.compute.profile import BEYOND_OF_MODELS
 from simcore.studies.request import Request, argument, option
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ class ShareRequest(Request):
         "network's.",
     )
     profile: str | Path | KernelProfile | None = option(
-        default=None, metavar="NAME|FILE", help="Compute times from a kernel profile, not a constant rate."
+        default=None,
+        metavar="NAME|FILE",
+        help=f"Compute times from a kernel profile, not a constant rate. {BEYOND_OF_MODELS}",
     )
     dtype: str | None = option(
         default=None, metavar="TEXT", help="Number format of the profile's kernels, such as fp16, and of all elements."

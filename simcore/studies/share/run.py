@@ -11,6 +11,7 @@ from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.sharing.job import Job
 from simcore.models.network.sharing.jobs import simulate
 from simcore.models.network.topology import Topology
+from simcore.models.training.notes import notes_on
 from simcore.progress import tracked
 from simcore.readers.networks import read_network
 from simcore.readers.profiles import read_profile
@@ -47,7 +48,7 @@ def share(request: ShareRequest) -> ShareResult:
         alone=tuple(one.jobs[0].time for one in alone),
         beside=_beside(jobs, topology, bandwidths),
         compute="" if profile is None else f"profile {profile.name}",
-        warnings=(*notes, *(f"{job.name}: {said}" for job in jobs for said in job.workload.cautions)),
+        warnings=(*notes, *_warnings(jobs)),
         provenance=Provenance(
             command=request.study,
             inputs=request.resolved(
@@ -66,10 +67,17 @@ def share(request: ShareRequest) -> ShareResult:
     )
 
 
+def _warnings(jobs: Sequence[Job]) -> list[str]:
+    """Return what is to be said of each job's file, and of compute that a profile predicted."""
+    of_files = [f"{job.name}: {said}" for job in jobs for said in job.workload.cautions]
+    cautions = {said for job in jobs for said in job.workload.cautions}
+    return [*of_files, *(note for note in notes_on([job.workload for job in jobs]) if note not in cautions)]
+
+
 def _network(request: ShareRequest) -> tuple[Topology, tuple[float, ...], dict[str, str], tuple[str, ...]]:
     """Return a network with its bandwidths, the hash of its file, and what is to be said of it."""
     if request.budget is None:
-        named, hashes = resolve_network(request.network, field("network"))
+        named, hashes = resolve_network(request.network, field("network"), more=f"Or give {field('budget')}.")
         return named.topology, named.bandwidths or (), hashes, (*named.notes, *named.of_bandwidth)
     budget = parse_budget(request.budget, field("budget"))
     if not str(request.network).strip():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simcore.models.compute.profile import BEYOND_OF_MODELS
 from simcore.studies.request import Request, argument, option
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class SparseRequest(Request):
     profile: str | Path | KernelProfile | None = option(
         default=None,
         metavar="NAME|FILE",
-        help="Chooses kernels by predicted times, dense among them; without it the one that covers least.",
+        help="Chooses kernels by predicted times, dense among them; without it the one that covers least. "
+        + BEYOND_OF_MODELS,
     )
     backward: bool = option(default=False, help="Time backward passes of the whole module too.")
     repeats: int = option(default=15, least=3, most=1000, help="Timed calls of each operator at most.")
