@@ -49,7 +49,7 @@ def read_schedule(name_or_path: str | Path, place: str = "schedule") -> Read[Sch
     file = read_entry("schedules", name_or_path, place, "schedule")
     data = read_yaml(file.path, _Schedule, "schedule", json_or_yaml(file, "schedule"))
     steps = tuple(_entry(each, f"{file.path}, field 'steps[{number}]'") for number, each in enumerate(data.steps))
-    return file.of(Schedule(steps, file.name))
+    return file.of(Schedule(steps, f"schedule '{file.name}'"))
 
 
 def parse_steps(text: str, place: str = "steps") -> Read[Schedule]:

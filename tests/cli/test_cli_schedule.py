@@ -123,6 +123,18 @@ def test_steps_of_training_are_no_order_of_dimensions(capsys, schedule):
     assert f"simcore train NETWORK BUDGET gpt-1.3b --device NAME --schedule {schedule}" in given
 
 
+@pytest.mark.parametrize(
+    "given",
+    [("train", "4D", "325", "175B"), ("optimize", "4D", "325", "175B"), ("search", "175B", "--gpus", "8"),
+     ("memory", "175B", "--gpus", "8")],
+    ids=lambda given: given[0],
+)  # fmt: skip
+def test_a_schedule_that_no_layout_can_have_says_which_step(capsys, given):
+    """The model 175B is its blocks alone, without the embedding that the schedule of BERT shards."""
+    said = refused(capsys, *given, "--device", "h100", "--schedule", "slapo-bert")
+    assert "schedule 'slapo-bert': found 'embedding' of shard, expected the path of a module. There are block.*" in said
+
+
 def test_train_takes_a_schedule_on_a_network_with_a_budget():
     given = ("--device", "v100-32gb", "--tp", "8", "--schedule", "slapo-gpt", "--json")
     split = json.loads(printed("train", "2D", "300", "gpt-1.3b", *given))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from simcore.errors import InputError
 from simcore.models.training.architecture import ALL_BIASES, Transformer
+from simcore.models.training.functions import Activation, Functions
 from simcore.models.training.operators import Operation
 from simcore.models.training.parallel.layout import Layout, Recompute
 from simcore.models.training.parallel.sharding import sharded_operators
@@ -78,6 +79,12 @@ def test_a_fused_gate_is_computed_again_so_that_less_is_kept():
     before, after = made("", model=llama), made("fuse_bias_activation", model=llama)
     assert before.saved - after.saved == 2 * 2 * 2 * 32 * 160  # blocks x bytes x tokens x width
     assert [one.operation for one in after if "gate" in one.path] == [Operation.GATED] * 2
+
+
+def test_a_fused_gate_behind_relu_keeps_what_it_kept():
+    functions = Functions(activation=Activation.RELU)
+    reglu = Transformer("reglu", hidden=64, blocks=2, heads=8, gated=True, feed_forward=160, functions=functions)
+    assert made("", model=reglu).saved == made("fuse_bias_activation", model=reglu).saved
 
 
 @pytest.mark.parametrize(("share", "rounding", "blocks"), [

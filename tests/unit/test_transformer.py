@@ -9,10 +9,12 @@ from simcore.errors import InputError
 from simcore.models.compute.compute_model import ConstantRate
 from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch, Transformer
+from simcore.models.training.functions import Activation, Functions
 from simcore.models.training.listing import operators_of
 from simcore.models.training.lowering import LAYERS, lower, lower_at_rate, whole_nanoseconds
 from simcore.models.training.operators import OperatorList
 from simcore.models.training.transformer import transformer_operators
+from simcore.readers.models import read_model
 
 TOY = Transformer("toy", hidden=8, blocks=1)
 BATCH = Batch(sequence=4, sequences=4)
@@ -144,3 +146,19 @@ def test_cross_attention_keeps_keys_and_values_of_all_tokens_that_the_encoder_re
     (own, first), (again, second) = kept
     assert own == again == first == 2 * 2 * 16 * 8  # Q and K, 2 B per element
     assert second == 2 * (16 + 48) * 8
+
+
+def test_relu_keeps_its_output_alone_which_the_next_product_keeps():
+    batch = Batch(512, 4)
+    gelu, relu = (
+        Transformer("gpt", hidden=1024, blocks=1, heads=16, dropout=0.1, functions=Functions(activation=each))
+        for each in (Activation.GELU, Activation.RELU)
+    )
+    assert transformer_operators(gelu, batch).saved - transformer_operators(relu, batch).saved == 8 * 512 * 4 * 1024
+
+
+def test_the_output_layer_keeps_what_it_reads():
+    """OPT-350M's logits come from vectors of 512 columns, half as many as its blocks have."""
+    model = read_model("opt-350m").value.architecture
+    kept = {one.path: one.saved for one in transformer_operators(model, Batch(96, 1))}
+    assert (kept["output.project"], kept["output.product"]) == (2 * 96 * 1024, 2 * 96 * 512)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from simcore.models.training.architecture import WHOLE, Batch, Share, Transformer
-from simcore.models.training.functions import Activation, Norm, Positions
+from simcore.models.training.functions import Norm, Positions
 from simcore.models.training.operator_maker import HEAD_WIDTH
 from simcore.models.training.operators import Operation, Operator, OperatorList, Section
 from simcore.models.training.transformer import transformer_operators
@@ -240,14 +240,12 @@ class Eager:
     def elementwise(self, one: Operator) -> float:
         """Keep the input or the output.
 
-        ReLU needs its output alone, which the next product keeps. Cross entropy keeps the logarithm of the softmax, the
-        number of each token's class, the loss and the sum of the classes' weights.
+        Cross entropy keeps the logarithm of the softmax, the number of each token's class, the loss and the sum of the
+        classes' weights.
         """
         if one.path.endswith("output.softmax"):
             rows = one.saved / (self.batch.element * one.size("width"))
             return one.saved + INDEX * rows + 2 * self.batch.element
-        if one.path.endswith(".activation") and self.model.kinds.activation is Activation.RELU:
-            return 0.0
         return one.saved
 
 

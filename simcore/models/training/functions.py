@@ -32,6 +32,17 @@ class Activation(StrEnum):
         """
         return "relu" if self is Activation.RELU else "gelu"
 
+    @property
+    def keeps_input(self) -> bool:
+        """Whether its gradient needs its input; that of ReLU needs its output alone, which the next product keeps.
+
+        Examples
+        --------
+        >>> Activation.GELU.keeps_input, Activation.RELU.keeps_input
+        (True, False)
+        """
+        return self is not Activation.RELU
+
 
 class Positions(StrEnum):
     """How a transformer knows the order of its tokens.

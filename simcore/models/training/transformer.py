@@ -55,7 +55,8 @@ def transformer_operators(model: Transformer, batch: Batch, share: Share = WHOLE
     References
     ----------
     Saved activations: Korthikanti et al., Reducing Activation Recomputation in Large Transformer Models, MLSys 2023,
-    whose ``s b h (10 + 24 / t + 5 a s / (h t))`` per block (2 B per element, dropout, 4 h) this is.
+    whose ``s b h (10 + 24 / t + 5 a s / (h t))`` per block (2 B per element, dropout, 4 h, GELU) this is. Of ReLU
+    PyTorch keeps the output alone, which the next product keeps as its input: ``8 s b h / t`` less.
 
     Examples
     --------
@@ -265,11 +266,11 @@ class _Make(OperatorMaker):
         """Return two products with an activation between them, in each of some experts."""
         model, routed = self.model, experts.routed(self.n)
         kept = self.e * routed * inner // self.tp
-        width = inner * (2 if model.gated else 1)
+        width, activation = inner * (2 if model.gated else 1), model.kinds.activation
         gate = self.memory(f"{path}.gate", "add", 3 * kept, Operation.GATE, saved=2 * kept, output=kept)
         return (
             self.linear(path + ".up", self.h, width, Cut.COLUMNS, bias=bias, saved=saved, back=back, experts=experts),
-            self.memory(f"{path}.activation", model.kinds.activation.kernel, 2 * kept, saved=kept),
+            self.memory(f"{path}.activation", activation.kernel, 2 * kept, saved=kept if activation.keeps_input else 0),
             *((gate,) if model.gated else ()),
             self.linear(f"{path}.down", inner, self.h, Cut.ROWS, bias=bias, saved=kept, experts=experts),
         )
@@ -347,7 +348,7 @@ class _Make(OperatorMaker):
                 "gemm", sizes_of(n, columns, h), gemm_flop(n, h, model.columns, tp),
                 path="output.product", operation=Operation.LINEAR,
                 weights=float(e * h * (model.outputs or 0) / tp), vectors=e * columns * float(model.biases.head),
-                saved=self.activations, output=float(logits), after_input_gradient=self.summed,
+                saved=float(e * n * h), output=float(logits), after_input_gradient=self.summed,
             ),
             self.memory("output.softmax", "softmax", 2 * logits, saved=logits, width=columns),
         )  # fmt: skip

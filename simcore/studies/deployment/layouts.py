@@ -183,10 +183,7 @@ def chosen(deployment: Deployed) -> tuple[Evaluation, Found | None]:
     layouts = list(itertools.islice(deployment.layouts(), MOST_LAYOUTS))
     found = search_layouts(deployment.evaluator, layouts)
     if found.smallest is None:
-        refuse(deployment)
-        degrees = f"{deployment.gpus} GPUs and a global batch of {deployment.global_batch}"
-        remedy = f"Leave degrees out, or choose another {field('global_batch')}."
-        raise InputError("layout", degrees, "some layout of these degrees that can be run", remedy)
+        raise refused(deployment, found)
     return (found.best[0] if found.best else found.smallest), found
 
 
@@ -338,6 +335,22 @@ def _check_batch(request: LayoutRequest, global_batch: int, replicas: int) -> No
             field("global_batch"), found, f"a multiple of {replicas * size}",
             f"The nearest are {near}; or choose another {field('micro_batch')}.",
         )  # fmt: skip
+
+
+def refused(deployment: Deployed, found: Found) -> InputError:
+    """Return why no layout can be run: degrees that do not fit, or else what most layouts are refused for.
+
+    Raises
+    ------
+    InputError
+        As `refuse`.
+    """
+    refuse(deployment)
+    if found.why is not None:
+        return found.why
+    degrees = f"{deployment.gpus} GPUs and a global batch of {deployment.global_batch}, {found.tried} layouts"
+    remedy = f"Leave degrees out, or choose another {field('global_batch')}."
+    return InputError("layout", degrees, "some layout of these degrees that can be run", remedy)
 
 
 def refuse(deployment: Deployed) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 
 from simcore.models.training.parallel.evaluation import Evaluation
 from simcore.models.training.parallel.memory import LOGITS
-from simcore.models.training.parallel.search import capacity
 from simcore.models.training.tuning.cells import Asked, Cell, Guess
 from simcore.models.training.tuning.guided import predict_then_measure
 from simcore.readers.slapo import GridCell, read_grids
@@ -18,6 +17,9 @@ from simcore.studies.evaluate.slapo_runs import Runs
 
 ROUNDING = {"A": "head", "B": "uniform"}
 """Which blocks a share stands for, by grid: chosen on the grids themselves (in sample)."""
+
+GPUS = {"A": "v100-16gb", "B": "v100-32gb"}
+"""The GPU of the zoo whose memory a grid ran in, by grid; the kernels of both are those of `Runs.machine`."""
 
 LOGIT_BYTES = (4, 6, 8, 10)
 """Bytes of a logit that the frontier of memory is fitted with [B]."""
@@ -62,7 +64,7 @@ def grids(runs: Runs) -> tuple[dict[str, Table], list[str]]:
         own = [cell for cell in read.value if cell.grid == grid]
         made = [runs.of_cell(cell, rounding) for cell in own]
         fitted = fit(own, made)
-        times, tried = iter(fitted.seconds), _tried(own, made, capacity(runs.machine(8).profile.device))
+        times, tried = iter(fitted.seconds), _tried(own, made, runs.room(GPUS[grid]))
         for cell, one, number in zip(own, made, tried, strict=True):
             again = cell.batch / next(times) if cell.rate else None
             cells.append((grid, cell.model, cell.batch, cell.ratio, cell.rate, cell.batch / one.time, again,
@@ -86,7 +88,8 @@ def grids(runs: Runs) -> tuple[dict[str, Table], list[str]]:
         "fitted mape, start and rate: a time without work and one rate per grid. logits and usable: bytes of a logit, "
         "and memory. rounding: which blocks a share is. All of these were chosen on the grid itself.",
         "frontier: of 7 shares, how many have their largest batch right within one step of the grid.",
-        "tried: cells that predict-then-measure of simcore tune asks for, and in which order; it sees no others.",
+        "tried: cells that predict-then-measure of simcore tune asks for, and in which order; it sees no others. It is "
+        "told the memory of the grid's GPU: 16 GB for A, 32 GB for B.",
         "Grid A: DeepSpeed's ZeRO-3 spends about 0.3 s of an iteration beside kernels, which nothing here knows.",
     ]  # fmt: skip
 

@@ -9,6 +9,7 @@ from simcore.models.training.architecture import Transformer
 from simcore.models.training.listing import Architecture
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator, Machine
 from simcore.models.training.parallel.layout import NUMBER_FORMATS, Layout, NumberFormat
+from simcore.models.training.parallel.search import capacity
 from simcore.models.training.schedule import Schedule, Step
 from simcore.models.training.schedule.primitives import primitive
 from simcore.readers.models import read_model
@@ -59,6 +60,12 @@ class Runs:
             self.sha256[f"devices/{DEVICE}"] = device.sha256
             self.sha256 |= {f"networks/{NETWORK}": each for each in network.values()}
         return self._machines[gpus]
+
+    def room(self, name: str) -> float:
+        """Return what programs may use of the memory of a GPU of the zoo [B]."""
+        device = read_gpu(name)
+        self.sha256[f"devices/{name}"] = device.sha256
+        return capacity(device.value.device)
 
     def model(self, name: str) -> Architecture:
         """Return a model of the zoo."""

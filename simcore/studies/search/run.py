@@ -11,7 +11,7 @@ from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.search import capacity, search_layouts
 from simcore.progress import tracked
 from simcore.results import Provenance, versions
-from simcore.studies.deployment.layouts import MOST_LAYOUTS, Deployed, deployed, refuse
+from simcore.studies.deployment.layouts import MOST_LAYOUTS, Deployed, deployed, refused
 from simcore.studies.deployment.words import by_reason, collectives_notes, collectives_words, with_options
 from simcore.studies.request import study
 from simcore.studies.search.reasons import distinct, reasons
@@ -42,7 +42,7 @@ def search(request: SearchRequest) -> SearchResult:
     layouts = _layouts(deployment)
     found = search_layouts(evaluator, tracked(layouts, "layouts"))
     if found.smallest is None:
-        _refuse(deployment, len(layouts))
+        raise refused(deployment, found)
     device = evaluator.machine.profile.device
     most, listed = capacity(device), distinct(found, request.top)
     form = deployment.base.number_format
@@ -94,11 +94,3 @@ def _kernels(deployment: Deployed, best: tuple[Evaluation, ...]) -> list[str]:
     for one in best:
         evaluator.evaluate(one.layout)
     return by_reason(evaluator.kernel_notes(deployment.base))
-
-
-def _refuse(deployment: Deployed, tried: int) -> None:
-    """Say what is wrong where no layout can be run."""
-    refuse(deployment)
-    found = f"{deployment.gpus} GPUs and a global batch of {deployment.global_batch}"
-    remedy = f"Leave degrees out, or choose another {field('global_batch')}."
-    raise InputError("layout", f"{found}, {tried} layouts", "some layout of these degrees that can be run", remedy)

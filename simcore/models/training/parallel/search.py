@@ -152,7 +152,9 @@ class Found:
     misfits : int
         Layouts that need more memory than there is.
     refused : dict of str to int
-        Layouts that cannot be run, by reason.
+        Layouts that cannot be run, by the place of what is wrong.
+    why : InputError or None
+        What most of these were refused for, the first of equals.
     smallest : Evaluation or None
         What needs least memory.
     points : tuple of Tried
@@ -162,6 +164,7 @@ class Found:
     best: tuple[Evaluation, ...]
     misfits: int = 0
     refused: dict[str, int] = field(default_factory=dict)
+    why: InputError | None = None
     smallest: Evaluation | None = None
     points: tuple[Tried, ...] = ()
 
@@ -183,7 +186,7 @@ def search_layouts(evaluator: Evaluator, layouts: Iterable[Layout]) -> Found:
     """
     most = capacity(evaluator.machine.profile.device)
     good: list[tuple[Tried, Evaluation]] = []
-    points, refused = list[Tried](), dict[str, int]()
+    points, refused, reasons = list[Tried](), dict[str, int](), dict[str, list[InputError]]()
     smallest, least = None, float("inf")
     with _no_cycles():
         for layout in layouts:
@@ -191,6 +194,7 @@ def search_layouts(evaluator: Evaluator, layouts: Iterable[Layout]) -> Found:
                 one = evaluator.evaluate(layout)
             except InputError as error:
                 refused[error.place] = refused.get(error.place, 0) + 1
+                reasons.setdefault(str(error), []).append(error)
                 continue
             points.append(Tried(layout, one.time, one.worst.reserved))
             if points[-1].reserved < least:
@@ -201,7 +205,8 @@ def search_layouts(evaluator: Evaluator, layouts: Iterable[Layout]) -> Found:
                     good = sorted(good, key=_rank)[:KEPT]
     misfits = sum(one.reserved > most for one in points)
     best = tuple(one for _, one in sorted(good, key=_rank)[:KEPT])
-    return Found(best, misfits, refused, smallest, tuple(points))
+    why = max(reasons.values(), key=len)[0] if reasons else None
+    return Found(best, misfits, refused, why, smallest, tuple(points))
 
 
 @contextmanager

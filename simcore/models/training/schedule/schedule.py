@@ -84,6 +84,11 @@ class Schedule:
     whole: bool = False
 
     @property
+    def place(self) -> str:
+        """Where its steps stand, for messages."""
+        return self.name or named("steps")
+
+    @property
     def shards(self) -> bool:
         """Whether tensor parallelism cuts only what steps shard, rather than all of the model."""
         return self.whole or any(step.primitive.name in _FIRST for step in self.steps)
@@ -151,11 +156,11 @@ class Schedule:
             listed = sharded_operators(model, sequence, uncut, routed=routed)
         whole, sections = listed.sections, listed.sections
         for step in self._of_tensors(True):
-            sections = tuple(_applied(step, sections, setting, strict=not routed))
+            sections = tuple(_applied(step, sections, setting, self.place, strict=not routed))
         if self.shards:
-            _check_sums(sections, whole, setting)
+            _check_sums(sections, whole, setting, self.place)
         for step in self._of_tensors(False):
-            sections = tuple(_applied(step, sections, setting, strict=not routed))
+            sections = tuple(_applied(step, sections, setting, self.place, strict=not routed))
         return OperatorList(sections)
 
     def _of_tensors(self, wanted: bool) -> Iterator[Step]:
@@ -163,7 +168,9 @@ class Schedule:
         return (step for step in self.steps if (step.primitive.name in _FIRST) is wanted)
 
 
-def _applied(step: Step, sections: Sequence[Section], setting: Setting, *, strict: bool) -> Iterator[Section]:
+def _applied(
+    step: Step, sections: Sequence[Section], setting: Setting, place: str, *, strict: bool
+) -> Iterator[Section]:
     """Yield sections after one step; those of which it changes only some repetitions are split."""
     reasons: dict[str, None] = {}
     made: list[Section] = []
@@ -181,7 +188,7 @@ def _applied(step: Step, sections: Sequence[Section], setting: Setting, *, stric
                     reasons[str(error)] = None
             made.append(part)
     if strict and not touched and (reasons or not any(_inside(patterns, section) for section in sections)):
-        raise _refused(step, sections, reasons)
+        raise _refused(step, sections, reasons, place)
     yield from made
 
 
@@ -223,22 +230,22 @@ def _meets(patterns: Sequence[Pattern], path: str, number: int) -> bool:
     return any(pattern.meets(path, number) for pattern in patterns)
 
 
-def _refused(step: Step, sections: Sequence[Section], reasons: Mapping[str, None]) -> InputError:
+def _refused(step: Step, sections: Sequence[Section], reasons: Mapping[str, None], place: str) -> InputError:
     """Say why a step changes nothing."""
     if reasons:
         remedy = "Leave the step out, or name other modules."
-        return InputError(named("steps"), f"{step}: {'; '.join(reasons)}", "a step that changes something", remedy)
+        return InputError(place, f"{step}: {'; '.join(reasons)}", "a step that changes something", remedy)
     listed = OperatorList(tuple(replace(section, count=1) if section.path else section for section in sections))
     known = modules(one.path for one in listed)
     near = closest(step.path, known)
     remedy = f"Did you mean {near}?" if near else f"There are {', '.join(known[:6])}, ..."
-    return InputError(named("steps"), f"'{step.path}' of {step.primitive.name}", "the path of a module", remedy)
+    return InputError(place, f"'{step.path}' of {step.primitive.name}", "the path of a module", remedy)
 
 
-def _check_sums(sections: Sequence[Section], whole: Sequence[Section], setting: Setting) -> None:
+def _check_sums(sections: Sequence[Section], whole: Sequence[Section], setting: Setting, place: str) -> None:
     """Refuse a schedule whose sharded modules lack a sum, so that results would be wrong."""
     if not isinstance(setting.model, Transformer):
-        _check_channels(sections, whole, setting)
+        _check_channels(sections, whole, setting, place)
     for section in sections:
         for one in section.operators:
             uncut, cut = form_of(whole, section, one.path), setting.cut_form(section, one.path)
@@ -246,10 +253,10 @@ def _check_sums(sections: Sequence[Section], whole: Sequence[Section], setting: 
                 continue
             path = f"{section.path}.*.{one.path}" if section.path else one.path
             found = f"shard of {path}, whose partial results nothing sums"
-            raise InputError(named("steps"), found, "a step sync for what is sharded", f"Add {path}: sync.")
+            raise InputError(place, found, "a step sync for what is sharded", f"Add {path}: sync.")
 
 
-def _check_channels(sections: Sequence[Section], whole: Sequence[Section], setting: Setting) -> None:
+def _check_channels(sections: Sequence[Section], whole: Sequence[Section], setting: Setting, place: str) -> None:
     """Refuse a schedule that shards some of the layers of a block alone, which hand each other cut channels."""
     for section in sections:
         is_cut = {
@@ -263,4 +270,4 @@ def _check_channels(sections: Sequence[Section], whole: Sequence[Section], setti
             first = next(path for path, done in is_cut.items() if done)
             found = f"shard of {section.path}.*.{first}, but not of {left}"
             expected = "a shard of all layers that hand each other the channels of one GPU"
-            raise InputError(named("steps"), found, expected, f"Add {section.path}.*.{left}: shard.")
+            raise InputError(place, found, expected, f"Add {section.path}.*.{left}: shard.")

@@ -153,7 +153,7 @@ def merged(run: Sequence[Operator]) -> Operator:
     """Return one kernel for a run of them.
 
     What one hands to the next is neither written nor read. A norm needs its input for its gradient, so that is written.
-    An activation before a gate is computed again from its input, so what it makes is not kept.
+    An activation that keeps its input is computed again from it before a gate, so what it makes is not kept.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def merged(run: Sequence[Operator]) -> Operator:
         moved -= 2 * before.output
         if after.operation is Operation.NORM:
             moved += after.saved
-        elif after.operation is Operation.GATE:
+        elif after.operation is Operation.GATE and before.saved:
             saved -= before.output
     last = run[-1]
     kernel, operation = _kind(run)

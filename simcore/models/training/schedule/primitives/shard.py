@@ -38,7 +38,7 @@ class Shard(Primitive):
             raise NotApplicable("how a product is cut is fixed here: leave the value out")
         if setting.layout.tp == 1:
             found = "shard with one GPU per tensor-parallel group"
-            raise InputError(field("steps"), found, "a degree to cut by", f"Add {field('parallel')} tp=8.")
+            raise InputError(field("steps"), found, "a degree to cut by", "Choose a TP above 1, such as 8.")
         cut = {path: form for path in inside if (form := setting.cut_form(section, path)) is not None}
         made = tuple(silent(cut.get(one.path, one)) if one.path in inside else one for one in section.operators)
         if made == section.operators:
