@@ -11,8 +11,9 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 from simcore.models.compute.device import Device  # noqa: E402 - what follows needs torch
 from simcore.models.compute.sparse.statistics import Bars, Lengths, Routing, Window, Zeros  # noqa: E402
 from simcore.models.training.dynamic import dynamic_cases  # noqa: E402
+from simcore.readers.profiles import read_profile  # noqa: E402
 from simcore.real.sparse.measure import LIBRARIES, Clocked, needed_bytes, peak_bytes, ways  # noqa: E402
-from simcore.studies.evaluate import evaluate  # noqa: E402
+from simcore.studies.evaluate import evaluate, pit_models  # noqa: E402
 from simcore.studies.evaluate.targets import PIT_MODELS  # noqa: E402
 
 from tests.tensors import one_thread  # noqa: E402, F401 - a fixture
@@ -86,6 +87,15 @@ def test_a_figure_has_its_tables_and_says_what_is_missing(target):
     assert len(figure.axes[0].patches) == 3 - (row["library_seconds"] is None)
     assert figure.axes[0].get_xscale() == "linear"
     assert figure.axes[0].get_xlim()[0] == 0.0  # where bars begin
+
+
+def test_kernels_are_chosen_by_a_profile_of_the_device_at_hand():
+    shipped = read_profile("cpu").value
+    here = replace(shipped, name="here", fingerprint={**shipped.fingerprint, "device": "this one"})
+    bare = replace(here, name="bare", samples=())
+    assert pit_models._own_profile([shipped, bare, here], "this one", "cpu") is here
+    assert pit_models._own_profile([bare], "this one", "cpu").name == "cpu"
+    assert pit_models._own_profile([bare], "this one", "cuda") is None
 
 
 def test_other_devices_are_predicted_beside():

@@ -54,6 +54,21 @@ def test_packed_products_multiply_the_positions_that_hold_a_token():
     assert packed["block.0.feed_forward.up"] == case.lengths.valid
 
 
+def test_a_library_packs_rows_and_leaves_attention_dense():
+    case = case_of(10)
+    dense, library, pit = (run(case, way, 0) for way in (Way.DENSE, Way.LIBRARY, Way.PIT))
+    assert [one.path for one in library] == [one.path for one in pit]
+    assert [one.shape for one in library] == [one.shape for one in pit]
+    of_attention = [one.shape for one in dense if one.kernel == "attention"]
+    assert [one.shape for one in library if one.kernel == "attention"] == of_attention
+    blocks = run(case, Way.LIBRARY)  # row blocks of attention are PIT's
+    assert [one.path for one in blocks] == [one.path for one in library]
+    found = predict_dynamic(case, CPU)
+    assert found.ways[Way.LIBRARY].index > 0
+    assert "library: what jagged tensors cost beside their kernels" in " ".join(found.ways[Way.LIBRARY].notes)
+    assert found.ways[Way.PIT].seconds <= found.ways[Way.LIBRARY].seconds < found.ways[Way.DENSE].seconds
+
+
 def test_a_full_batch_multiplies_as_much_packed_as_padded():
     full = replace(case_of(10), lengths=Lengths(((128, 8),), 128))
     assert work(run(full, Way.PIT, 0)) == work(run(full, Way.DENSE))
@@ -105,7 +120,7 @@ def test_predicted_on_a_profile_with_sparse_kernels(case):
     assert (pit.backward > 0, pit.update > 0) == (case.training, case.training and case.model.vocabulary is not None)
     assert 0 <= pit.index < pit.forward
     assert dense.index == 0 or case.routing is not None
-    assert (Way.LIBRARY in found.ways) == (case.routing is not None)
+    assert (Way.LIBRARY in found.ways) == (case.routing is not None or case.lengths is not None)
     assert found.ways[found.fastest].seconds == min(one.seconds for one in found.ways.values())
     if case.lengths is not None and case.lengths.share < 0.5:
         assert found.fastest is Way.PIT

@@ -21,8 +21,11 @@ from simcore.models.training.reuse import placed
 from simcore.models.training.ways import BLOCKS, INDEX, Masked, Way, as_run
 from simcore.models.training.workload import KernelTime, Pass, Times
 
-NO_LIBRARY = "no library has it: the profile has no CSR, BSR, packed sequences or masked attention"
+NO_LIBRARY = "no library has it: the profile has no CSR, BSR or masked attention"
 """Why a way of the library is missing."""
+
+JAGGED = "library: what jagged tensors cost beside their kernels was not measured and is left out"
+"""Note on packed rows of a library, whose every call passes through Python."""
 
 UPDATE = "optimizer.update"
 """Path of what updates the weights."""
@@ -89,8 +92,9 @@ class DynamicPrediction:
 
     @property
     def fastest(self) -> Way:
-        """The way with the smallest time, index included; at equal times the first of dense, library and PIT."""
-        return min(self.ways, key=lambda way: self.ways[way].seconds)
+        """The way with the smallest time, index included; at equal times the first of dense, PIT and library."""
+        order = [way for way in (Way.DENSE, Way.PIT, Way.LIBRARY) if way in self.ways]
+        return min(order, key=lambda way: self.ways[way].seconds)
 
 
 def predict_dynamic(
@@ -123,16 +127,15 @@ def predict_dynamic(
     >>> from simcore.models.training.dynamic import dynamic_cases
     >>> found = predict_dynamic(dynamic_cases(10, small=True)[0], read_profile("cpu").value)
     >>> found.fastest.value, sorted(way.value for way in found.missing)
-    ('pit', ['library'])
+    ('pit', [])
     """
     base = profiled(profile, case.batch.element, case.dtype, extrapolate=extrapolate)
-    own = any(one.kernel.startswith("pit-") for one in profile.samples)
-    compute = SparseProfiled(base, None if own else table)
+    compute = SparseProfiled(base, None if has_own_kernels(profile) else table)
     listed = dynamic_operators(case)
     ways: dict[Way, WayTime] = {}
     missing: dict[Way, str] = {}
     for way in Way:
-        if way is Way.LIBRARY and case.routing is None:
+        if way is Way.LIBRARY and case.routing is None and case.lengths is None:
             missing[way] = NO_LIBRARY
         elif way is Way.PIT and (why := _unpriced(compute, listed)):
             missing[way] = why
@@ -140,6 +143,11 @@ def predict_dynamic(
             tried = [_timed(case, listed, way, compute, block) for block in _blocks(case, way)]
             ways[way] = min(tried, key=lambda one: one.seconds)
     return DynamicPrediction(case, profile.name, ways, missing)
+
+
+def has_own_kernels(profile: KernelProfile) -> bool:
+    """Say whether sparse kernels were measured for a profile."""
+    return any(one.kernel.startswith("pit-") for one in profile.samples)
 
 
 def _blocks(case: DynamicCase, way: Way) -> tuple[int, ...]:
@@ -169,7 +177,7 @@ def published_table(
     InputError
         If the device is of another class, and nothing may be extrapolated.
     """
-    if any(one.kernel.startswith("pit-") for one in profile.samples):
+    if has_own_kernels(profile):
         return None
     known = list(devices)
     if profile.device.name in known:
@@ -215,10 +223,11 @@ def _timed(case: DynamicCase, listed: OperatorList, way: Way, compute: SparsePro
         for one in costs if one.call.zeros is not None and one.direction is Pass.FORWARD
     )  # fmt: skip
     about = Times(compute.base.profile.name, compute.base.dtype, costs)
+    jagged = (JAGGED,) if way is Way.LIBRARY and case.lengths is not None else ()
     return WayTime(
         way, forward, backward if case.training else 0.0,
         _sum(one for one in costs if one.path == UPDATE) if case.training else 0.0, index,
-        mean_error(costs), tuple(notes_on([replace(workload, times=about)])),
+        mean_error(costs), (*notes_on([replace(workload, times=about)]), *jagged),
         {path: one for path, one in chosen.items() if one is not None}, block,
     )  # fmt: skip
 

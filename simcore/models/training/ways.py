@@ -5,7 +5,8 @@ gathers, scatters and finds the positions is among them, so their prices come fr
 Products with zeros in an operand stay as they are: `simcore.models.compute.sparse.operator_prices` chooses for each.
 
 - Lengths. Densely all positions are computed, and padding is filled with zeros. By PIT the rows that hold a token are
-  gathered once before the products that follow each other, and scattered behind them.
+  gathered once before the products that follow each other, and scattered behind them. The library does so too, with
+  jagged tensors, but for attention, which stays dense.
 - Experts. Densely each is padded to the fullest. By PIT each multiplies its own rows. The library has a grouped
   product.
 - Attention. Densely every key is multiplied under a mask. By PIT a block of queries gathers the keys that it sees.
@@ -95,8 +96,8 @@ def as_run(listed: OperatorList, way: Way, masked: Masked) -> OperatorList:
     sections = []
     for at, section in enumerate(listed.sections):
         made = list(_section(section, way, masked))
-        if way is Way.PIT and section.path and not any(one.path for one in listed.sections[:at]):
-            found = tuple(_found_once(section, masked))  # all blocks share what the first one finds
+        if way is not Way.DENSE and section.path and not any(one.path for one in listed.sections[:at]):
+            found = tuple(_found_once(section, way, masked))  # all blocks share what the first one finds
             sections.append(Section("", found))
         sections.append(replace(section, operators=tuple(made)))
     return OperatorList(tuple(one for one in sections if one.operators))
@@ -159,7 +160,7 @@ def _tokens(held: Sequence[Operator], way: Way, masked: Masked, around: bool) ->
     qkv = products[0].path.endswith(".query")
     outer = sum(one.output for one in products) if qkv else products[-1].output
     width = max(1, round(outer / positions))
-    if way is not Way.PIT:
+    if way is Way.DENSE:
         yield from plain
         yield _moving(f"{first}.fill", "copy", 2 * positions * width)
         return
@@ -352,14 +353,14 @@ def _activation(one: Operator, rows: int, inner: int, element: int) -> Operator:
     return replace(one, shape=(("bytes", 2 * size),), saved=float(size), output=float(size), mask=None)
 
 
-def _found_once(section: Section, masked: Masked) -> Iterator[Operator]:
+def _found_once(section: Section, way: Way, masked: Masked) -> Iterator[Operator]:
     """Yield what finds the positions that all blocks compute: tokens in a batch, and keys of each block of queries."""
     for mask in dict.fromkeys(one.mask for one in section.operators):
         if isinstance(mask, Lengths):
             positions = mask.sequences * mask.longest
             shape = (("elements", 0), ("partial", 0), ("micro", positions), ("found", mask.valid))
             yield Operator("index-sequence", shape, dtype="bool", path=f"tokens.{INDEX}", operation=Operation.INDEX)
-    for one in section.operators if masked.block else ():
+    for one in section.operators if masked.block and way is Way.PIT else ():
         if one.operation is Operation.ATTENTION and one.mask is not None and not isinstance(one.mask, Routing):
             yield from _visible_index(one, one.mask, masked)
 

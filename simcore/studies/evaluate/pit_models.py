@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simcore.errors import field
 from simcore.models.compute.profile import NOISY, KernelProfile
 from simcore.models.training.dynamic import DynamicCase, dynamic_cases
-from simcore.models.training.dynamic_times import predict_dynamic, published_table
+from simcore.models.training.dynamic_times import has_own_kernels, predict_dynamic, published_table
 from simcore.progress import tell
 from simcore.readers.profiles import read_profile
 from simcore.readers.tile_tables import read_tile_table
@@ -111,11 +111,12 @@ def evaluate(request: EvaluateRequest) -> ModelEvaluation:
     target, device = request.target, request.device or "cpu"
     kind = resolve_device(device).type
     cases = dynamic_cases(int(target.removeprefix("pit-fig")), small=request.small)
-    devices = [name for text in request.predict for name in str(text).split(",")]
-    predicted = [row for name in devices for row in _predicted(name, cases, extrapolate=request.extrapolate)]
+    names = [name for text in request.predict for name in str(text).split(",")]
+    profiles = [device_profile(name, field("predict")) for name in names]
+    predicted = [row for one in profiles for row in _predicted(one, cases, extrapolate=request.extrapolate)]
     from simcore.real.sparse.measure import Clocked, ways
 
-    profile = read_profile("cpu").value if kind == "cpu" else None
+    profile = _own_profile(profiles, device_name(device), kind)
     budget = 0.2 if request.small else 2.0
     clocked = Clocked(device, 5 if request.small else 7, budget, profile, compiled=not request.small)
     points: list[dict[str, Any]] = []
@@ -138,6 +139,12 @@ def evaluate(request: EvaluateRequest) -> ModelEvaluation:
             request.study, request.resolved(device=device).inputs(), hashes, seed=0, versions=versions("numpy", "torch")
         ),
     )
+
+
+def _own_profile(profiles: Sequence[KernelProfile], device: str, kind: str) -> KernelProfile | None:
+    """Return what kernels are chosen by: a profile of the device at hand, else on a CPU the one that simcore has."""
+    own = (one for one in profiles if one.fingerprint.get("device") == device and has_own_kernels(one))
+    return next(own, read_profile("cpu").value if kind == "cpu" else None)
 
 
 def _notes(
@@ -183,9 +190,8 @@ def _summed_up(points: Sequence[Row]) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _predicted(name: str, cases: Sequence[DynamicCase], *, extrapolate: bool) -> Iterator[dict[str, Any]]:
+def _predicted(profile: KernelProfile, cases: Sequence[DynamicCase], *, extrapolate: bool) -> Iterator[dict[str, Any]]:
     """Yield what each way of each case takes on a profiled device, or why it has no prediction."""
-    profile = device_profile(name, field("predict"))
     for case in cases:
         zeros = case.weights is not None or case.activations is not None
         table = published_table(profile, *read_tile_table(), extrapolate=extrapolate) if zeros else None
