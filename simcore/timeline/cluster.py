@@ -16,6 +16,7 @@ import numpy as np
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.metrics import Segments, queue_length
+from simcore.models.cluster.pools import DIGITS
 from simcore.models.cluster.stays import Stay, on_gpus
 
 MICROSECONDS = 1e6
@@ -133,18 +134,19 @@ def _counters(trace: Trace, cluster: Cluster, segments: Segments) -> Iterator[di
     for time, waiting in zip(*(column.tolist() for column in queue_length(trace, segments)), strict=True):
         yield {"ph": "C", "name": "queued jobs", "ts": round(time * MICROSECONDS), "args": {"jobs": waiting}}
     for g, name in enumerate(cluster.types):
-        steps = [(float(t), int(n)) for t, n in zip(segments.start, segments.gpus[:, g], strict=True)]
-        steps += [(float(t), -int(n)) for t, n in zip(segments.release, segments.gpus[:, g], strict=True)]
-        total = 0
+        held = segments.gpus[:, g].tolist()
+        steps = list(zip(segments.start.tolist(), held, strict=True))
+        steps += [(time, -number) for time, number in zip(segments.release.tolist(), held, strict=True)]
+        total: float = 0
         for time, change in _sums(steps):
-            total += change
+            total = round(total + change, DIGITS)
             yield {"ph": "C", "name": f"allocated {name}", "ts": round(time * MICROSECONDS), "args": {"GPUs": total}}
 
 
-def _sums(steps: list[tuple[float, int]]) -> Iterator[tuple[float, int]]:
+def _sums(steps: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
     """Sum the steps of each time, in order of time."""
     steps.sort()
-    pending = 0
+    pending: float = 0
     for i, (time, change) in enumerate(steps):
         pending += change
         if i + 1 == len(steps) or steps[i + 1][0] != time:

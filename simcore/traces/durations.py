@@ -15,6 +15,7 @@ from simcore.errors import InputError
 from simcore.files import csv_rows, is_plain
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass, Trace, WorkUnit
+from simcore.models.cluster.pools import DIGITS
 from simcore.numerals import REAL, as_real, asked_for
 from simcore.readers.quantities import RealText, WholeText
 from simcore.traces.table import numbered_rows
@@ -22,7 +23,7 @@ from simcore.traces.table import numbered_rows
 COLUMNS = ("name", "submit_s", "duration_s", "gpus")
 NUMBERS = ("priority", "deadline_s", "estimate_s", "cpus", "memory_b", "global_batch")
 """Further columns that policies read as numbers; a field may be empty."""
-CLASS_COLUMNS = ("model", "batch_size", "gpu_type", "vc", "heterogeneous")
+CLASS_COLUMNS = ("model", "batch_size", "gpu_type", "vc", "heterogeneous", "gpu_share")
 """Further columns that make a job's class."""
 YES = ("yes", "true", "1")
 NO_MODEL = "job"
@@ -92,7 +93,9 @@ def build(name: str, lines: Sequence[int], columns: dict[str, list[Any]]) -> Tra
     _check_names(names, lines, name)
     submit, work = np.asarray(columns.pop("submit_s")), np.asarray(columns.pop("duration_s"))
     numbers = {key: _numbers(columns[key], lines, name, key) for key in NUMBERS if key in columns}
-    class_index, classes = _classes(columns.pop("gpus"), columns)
+    gpus = columns.pop("gpus")
+    _check_shares(gpus, columns.get("gpu_share", ()), lines, name)
+    class_index, classes = _classes(gpus, columns)
     hidden = ("model", "gpu_type", "batch_size", "heterogeneous")
     trace = Trace(
         name,
@@ -176,6 +179,21 @@ def _check_names(names: Sequence[Any], lines: Sequence[int], name: str) -> None:
         seen[one] = line
 
 
+def _check_shares(gpus: Sequence[Any], shares: Sequence[Any], lines: Sequence[int], name: str) -> None:
+    """Refuse a share that is none in 1/1000 of a GPU, or of several GPUs."""
+    asked: dict[tuple[Any, str], int] = {}
+    for number, text, line in zip(gpus, shares, lines, strict=bool(shares)):
+        asked.setdefault((number, str(text)), line)
+    for (number, text), line in asked.items():
+        where = f"{name}, line {line}, field 'gpu_share'"
+        share = as_real(text) if text else 1.0
+        if share is None or not 0.0 < share <= 1.0 or round(share, DIGITS) != share:
+            raise InputError(where, f"'{text}'", "a number above 0 and up to 1, in 1/1000, or nothing")
+        if share < 1.0 and int(number) != 1:
+            remedy = "A job of several GPUs takes whole ones."
+            raise InputError(where, f"a share of {share:g} with {number} GPUs", "1 GPU", remedy)
+
+
 def _numbers(values: Sequence[Any], lines: Sequence[int], name: str, key: str) -> Floats:
     """Read a column of numbers; an empty field is NaN."""
     numbers = []
@@ -201,18 +219,15 @@ def _classes(
         batch = int(said.get("batch_size") or 1)
         model = said.get("model") or NO_MODEL
         anywhere = said.get("heterogeneous", "").lower() in YES
-        classes.append(JobClass(model, batch, int(str(size)), anywhere, said.get("gpu_type", ""), said.get("vc", "")))
+        share = float(said.get("gpu_share") or 1.0)
+        gpu, vc = said.get("gpu_type", ""), said.get("vc", "")
+        classes.append(JobClass(model, batch, int(str(size)), anywhere, gpu, vc, share))
     index = np.array(list(map(distinct.__getitem__, keys)), dtype=np.int64)
     return index, tuple(classes)
 
 
 def with_types(trace: Trace, cluster: Cluster) -> Trace:
-    r"""Return a trace in which each job has a GPU type: where it says none, the only one that it may use.
-
-    Raises
-    ------
-    InputError
-        If a job says no type, and its virtual cluster or the cluster has several.
+    r"""Return a trace in which a job that says no GPU type has the only one that it may use, where there is one alone.
 
     Examples
     --------
@@ -221,15 +236,10 @@ def with_types(trace: Trace, cluster: Cluster) -> Trace:
     'v100'
     """
     classes = []
-    for index, job in enumerate(trace.classes):
+    for job in trace.classes:
         types = {node.type for node in cluster.nodes if not cluster.divided or node.vc == job.vc} or set(cluster.types)
-        if job.gpu_type or (cluster.divided and job.vc not in cluster.vcs):
-            classes.append(job if job.gpu_type else replace(job, gpu_type=cluster.types[0]))
-        elif len(types) == 1:
-            classes.append(replace(job, gpu_type=min(types)))
+        if job.gpu_type or len(types) > 1:
+            classes.append(job)
         else:
-            row = int(np.flatnonzero(trace.class_index == index)[0])
-            listed = ", ".join(gpu for gpu in cluster.types if gpu in types)
-            remedy = "Say it in a column gpu_type, or in what the trace's format calls it."
-            raise InputError(f"{trace.place(row)}, field 'gpu_type'", "no type", f"one of {listed}", remedy)
+            classes.append(replace(job, gpu_type=min(types)))
     return replace(trace, classes=tuple(classes))

@@ -127,9 +127,13 @@ def test_a_type_that_is_not_said_is_the_only_one(folder):
     (folder / "c.yaml").write_text("nodes: [{type: v100, gpus: 1, vc: a}, {type: t4, gpus: 1, vc: b}]")
     (folder / "t.csv").write_text("name,submit_s,duration_s,gpus,vc\na,0,5,1,a\nb,0,5,1,b\n")
     assert simcore.trace("t.csv", cluster="c.yaml", **AT_ONCE).jobs.column("gpu_type") == ["v100", "t4"]
-    (folder / "c.yaml").write_text("gpus: {v100: 1, t4: 1}")
-    with pytest.raises(InputError, match=re.escape("field 'gpu_type': found no type, expected one of v100, t4")):
-        simcore.trace("t.csv", cluster="c.yaml", **AT_ONCE)
+    # where there are several any will do, without nodes and with them
+    for cluster in ("gpus: {v100: 1, t4: 1}", "nodes: [{type: v100, gpus: 1}, {type: t4, gpus: 1}]"):
+        (folder / "c.yaml").write_text(cluster)
+        jobs = simcore.trace("t.csv", cluster="c.yaml", **AT_ONCE).jobs
+        assert jobs.column("gpu_type") == ["", ""]
+        assert (jobs.column("gpu_seconds_v100"), jobs.column("gpu_seconds_t4")) == ([5.0, 0.0], [0.0, 5.0])
+        assert jobs.column("nodes") == ["0:1", "1:1"]
 
 
 def test_a_load_stretches_submissions(folder):
@@ -233,8 +237,9 @@ def test_placement_by_name(folder):
     (folder / "c.yaml").write_text("nodes: [{type: v100, gpus: 4, count: 2}]")
     found = {
         name: simcore.trace("t.csv", cluster="c.yaml", placement=name, **AT_ONCE).jobs.column("nodes")
-        for name in ("packed", "consolidated", "spread", "buddy", "fragmentation")
+        for name in ("packed", "consolidated", "spread", "buddy", "fragmentation", "fragmentation-aware")
     }
+    assert found["fragmentation"] == found["fragmentation-aware"]
     assert found["packed"] == found["buddy"] == found["fragmentation"] == ["0:2", "0:2", "1:3"]
     assert found["spread"] == ["0:1 1:1", "0:1 1:1", "0:2 1:1"]
     assert found["consolidated"] == ["0:2", "0:2", "1:3"]

@@ -83,6 +83,39 @@ class Cluster:
         """Whether nodes belong to virtual clusters."""
         return any(node.vc for node in self.nodes)
 
+    def types_of(self, text: str, vc: str | None = None) -> tuple[str, ...]:
+        """Return the GPU types that a job may run on, in the order of the cluster.
+
+        Parameters
+        ----------
+        text : str
+            A type, several with ``|`` between, or nothing for all.
+        vc : str, optional
+            The job's virtual cluster: only types of its nodes count, where nodes belong to some.
+
+        Examples
+        --------
+        >>> small = Cluster("small", ("v100", "p100", "t4"), (4, 2, 2))
+        >>> small.types_of("t4"), small.types_of("t4|v100"), small.types_of("")
+        (('t4',), ('v100', 't4'), ('v100', 'p100', 't4'))
+        """
+        if text in self.types:
+            return (text,)
+        named = text.split("|") if text else self.types
+        there = {node.type for node in self.nodes if node.vc == vc} if self.divided and vc is not None else self.types
+        return tuple(gpu for gpu in self.types if gpu in named and gpu in there)
+
+    def gpus_of(self, text: str) -> int:
+        """Return how many GPUs there are of the types that a job may run on.
+
+        Examples
+        --------
+        >>> Cluster("small", ("v100", "p100", "t4"), (4, 2, 2)).gpus_of("t4|v100")
+        6
+        """
+        able = self.types_of(text)
+        return sum(number for gpu, number in zip(self.types, self.counts, strict=True) if gpu in able)
+
 
 def cluster_of_nodes(
     name: str, nodes: Sequence[Node], *, source: str = "", quotas: Sequence[tuple[str, int]] = ()

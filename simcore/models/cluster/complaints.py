@@ -10,7 +10,7 @@ from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.room import Change
 
 
-def too_many(trace: Trace, cluster: Cluster, free: Sequence[int], changes: Sequence[Change], now: float) -> str:
+def too_many(trace: Trace, cluster: Cluster, free: Sequence[float], changes: Sequence[Change], now: float) -> str:
     """Say which GPUs are handed out beyond those there are, and the first changes of the decision."""
     over = {gpu: -left for gpu, left in zip(cluster.types, free, strict=True) if left < 0}
     said = []

@@ -67,7 +67,7 @@ class Courses:
     def start(self, row: int, held: Held, when: float) -> tuple[float, float]:
         """Begin to work on some nodes, and return the exact end of the last epoch and the counted one [s]."""
         application = self._applications[row]
-        pace = application.pace(self._batches[row], tuple(count for _, count, _ in held))
+        pace = application.pace(self._batches[row], tuple(int(count) for _, count, _ in held))
         epoch = self._epoch[row]
         exact = (self._ends[application.name][epoch + 1] - self._progress[row]) / pace.rate[epoch]
         run = self._runs[row] = _Run(pace, when, exact, round(exact))

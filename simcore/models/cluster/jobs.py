@@ -50,9 +50,16 @@ class JobClass:
     heterogeneous : bool
         Whether the job may run on several GPU types at once.
     gpu_type : str
-        Preferred type; the only one for a job that is not heterogeneous.
+        Preferred type; the only one for a job that is not heterogeneous. ``a|b`` is a list of types of which any will
+        do, and nothing stands for all, see `Cluster.types_of`.
     vc : str
         Virtual cluster that the job belongs to; empty where there are none.
+    share : float
+        Part of its one GPU that the job takes, in 1/1000; 1 for a job of whole GPUs.
+    cpus : float
+        Processor cores that it needs of its nodes; 0 where they are not counted.
+    memory : float
+        Main memory that it needs of its nodes [B]; 0 where it is not counted.
     """
 
     model: str
@@ -61,6 +68,20 @@ class JobClass:
     heterogeneous: bool
     gpu_type: str
     vc: str = ""
+    share: float = 1.0
+    cpus: float = 0.0
+    memory: float = 0.0
+
+    @property
+    def gpus(self) -> float:
+        """GPUs of the gang: a whole number, or the share of one.
+
+        Examples
+        --------
+        >>> JobClass("bert", 8, 4, True, "v100").gpus, JobClass("bert", 8, 1, False, "v100", share=0.25).gpus
+        (4, 0.25)
+        """
+        return self.max_parallelism if self.share == 1.0 else self.share
 
     @property
     def global_batch(self) -> int:
@@ -134,6 +155,12 @@ class Trace:
         'gpus'
         """
         return "gpus" if self.counted_in is WorkUnit.GANG_SECONDS else "max_parallelism"
+
+    @property
+    def gpus(self) -> Floats:
+        """GPUs of each job's gang, shape (J,)."""
+        sizes: Floats = np.array([job.gpus for job in self.classes], dtype=np.float64)[self.class_index]
+        return sizes
 
     @property
     def origin(self) -> float:

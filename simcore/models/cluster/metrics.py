@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.log import PlacementLog
+from simcore.models.cluster.pools import DIGITS
 from simcore.models.cluster.rules import Rules
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Gpus = NDArray[np.number[Any]]
 
 
 @dataclass(frozen=True)
@@ -29,15 +32,15 @@ class Segments:
         From, and to the next change or the completion [s].
     release : array of float, shape (S,)
         When the GPUs were free again [s]: the decision after `end`.
-    gpus : array of int, shape (S, G)
-        GPUs held; all 0 where the job waits again after a preemption.
+    gpus : array, shape (S, G)
+        GPUs held, whole numbers where no job shares one; all 0 where the job waits again after a preemption.
     """
 
     row: Ints
     start: Floats
     end: Floats
     release: Floats
-    gpus: Ints
+    gpus: Gpus
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def cut_segments(log: PlacementLog, types: int) -> Segments:
     placed = np.frombuffer(log.placement, dtype=np.int64)
     order = np.argsort(rows, kind="stable")
     row, start, index = rows[order], time[order], placed[order]
-    table = np.array([*(p.gpus for p in log.placements), (0,) * types], dtype=np.int64)  # the last row serves index -1
+    table: Gpus = np.array([*(p.gpus for p in log.placements), (0,) * types])  # the last row serves index -1
     last = np.append(row[1:] != row[:-1], True)
     following = np.append(start[1:], 0.0)
     end = np.where(last, np.asarray(log.end)[row], following)
@@ -151,7 +154,7 @@ def mean_allocated(segments: Segments, start: float, end: float) -> Floats:
 
 def allocation(
     log: PlacementLog, segments: Segments, interval: float | None, rules: Rules, origin: float = 0.0
-) -> tuple[Floats, Ints]:
+) -> tuple[Floats, Gpus]:
     """Return the GPUs allocated by each decision.
 
     With an interval there is a row for every tick after `origin` [s], else one for every decision that changed GPUs.
@@ -161,8 +164,8 @@ def allocation(
     -------
     clock : array of float, shape (T,)
         Time of the decision [s].
-    gpus : array of int, shape (T, G)
-        Allocated from then on.
+    gpus : array, shape (T, G)
+        Allocated from then on; whole numbers where no job shares a GPU.
     """
     if interval is not None:
         first, last = math.ceil(origin / interval - 1e-9), round(log.clock / interval)
@@ -172,10 +175,10 @@ def allocation(
     else:
         clock = np.unique(np.concatenate((segments.start, segments.release)))
         at, back = (np.searchsorted(clock, t) for t in (segments.start, segments.release))
-    change = np.zeros((len(clock), segments.gpus.shape[1]), dtype=np.int64)
+    change = np.zeros((len(clock), segments.gpus.shape[1]), dtype=segments.gpus.dtype)
     np.add.at(change, at, segments.gpus)
     np.subtract.at(change, back, segments.gpus)
-    gpus = np.cumsum(change, axis=0)
+    gpus = np.cumsum(change, axis=0).round(DIGITS)
     if rules.makespan == "published":
         busy = gpus.any(axis=1)
         latest = np.maximum.accumulate(np.where(busy, np.arange(len(gpus)), -1))
@@ -203,7 +206,9 @@ def queue_length(trace: Trace, segments: Segments) -> tuple[Floats, Ints]:
 
 
 def oversubscription(trace: Trace, cluster: Cluster, gang_seconds: Floats, *, least: int = 1) -> dict[str, float]:
-    """Return gang GPU-seconds over GPUs x submission span, by preferred type; above 1 queues grow.
+    """Return gang GPU-seconds over GPUs x submission span, by what types jobs ask for; above 1 queues grow.
+
+    Of jobs that may run on several types all count that can run on no other type, as on those types.
 
     Parameters
     ----------
@@ -217,12 +222,14 @@ def oversubscription(trace: Trace, cluster: Cluster, gang_seconds: Floats, *, le
     span = float(np.ptp(trace.submit)) if len(trace) else 0.0
     if span <= 0.0:
         return {}
-    sizes = np.array([c.max_parallelism for c in trace.classes])[trace.class_index]
-    wanted = np.array([cluster.types.index(c.gpu_type) for c in trace.classes])[trace.class_index]
-    work = np.bincount(wanted, weights=sizes * gang_seconds, minlength=len(cluster.types))
-    many = np.bincount(wanted, minlength=len(cluster.types)) >= least
-    return {
-        t: float(w / (n * span))
-        for t, n, w, some in zip(cluster.types, cluster.counts, work, many, strict=True)
-        if n and some
-    }
+    asked = [cluster.types_of(job.gpu_type) for job in trace.classes]
+    work = np.bincount(trace.class_index, weights=trace.gpus * gang_seconds, minlength=len(asked))
+    jobs = np.bincount(trace.class_index, minlength=len(asked))
+    order = {types: place for place, types in enumerate(dict.fromkeys([*((gpu,) for gpu in cluster.types), *asked]))}
+    loads: dict[str, float] = {}
+    for types in order:
+        mine = np.array([set(each) <= set(types) for each in asked])
+        there = cluster.gpus_of("|".join(types))
+        if there and int(jobs[mine].sum()) >= least:
+            loads["|".join(types)] = float(work[mine].sum() / (there * span))
+    return loads

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 
 from simcore.errors import RunError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass
 from simcore.models.cluster.placement import Placement
 from simcore.models.cluster.placers import Placer
-from simcore.models.cluster.pools import Held, Pool
+from simcore.models.cluster.pools import DIGITS, Held, Pool, lowest_bits
 from simcore.models.cluster.room import Change, Room
 from simcore.models.cluster.sketch import Sketch
 
@@ -27,7 +28,7 @@ class NodeRoom(Room):
     def __init__(
         self,
         cluster: Cluster,
-        free: Sequence[int],
+        free: Sequence[float],
         classes: Sequence[JobClass],
         class_index: Sequence[int],
         gangs: Sequence[Placement],
@@ -42,6 +43,7 @@ class NodeRoom(Room):
         self._placer, self._choose, self._cluster = placer, placer.choose, cluster
         self._by_key: dict[tuple[str, str], Pool] = {}
         self._nodes = [self._open(*key) for key in self._keys]
+        self._gang_sizes = [job.max_parallelism for job in classes]
         self.held: dict[int, Held] = {}
         self._scattered: dict[int, list[tuple[Pool, Held]]] = {}
 
@@ -62,7 +64,7 @@ class NodeRoom(Room):
             self._undo()
         self.changes = []
 
-    def left(self, pool: int) -> int:
+    def left(self, pool: int) -> float:
         """Return how many GPUs of a pool are free now."""
         nodes = self._nodes[pool]
         return nodes.left if nodes is not None else 0
@@ -74,7 +76,7 @@ class NodeRoom(Room):
         if placement is not None:
             return self._start_elsewhere(row, placement)
         index = self._class_index[row]
-        number, size = self.pool[index], self.sizes[index]
+        number, size = self.pool[index], self._gang_sizes[index]
         nodes = self._nodes[number]
         if nodes is None or nodes.left < size or (self._used and not self._within(number, size)):
             return False
@@ -91,7 +93,7 @@ class NodeRoom(Room):
 
     def _start_elsewhere(self, row: int, placement: Placement) -> bool:
         index = self._class_index[row]
-        number, size = self.pool[index], sum(placement.gpus)
+        number, size = self.pool[index], int(sum(placement.gpus))
         gpu = next(t for t, wanted in zip(self._cluster.types, placement.gpus, strict=True) if wanted)
         nodes = self._open(gpu, self._vcs[number])
         if nodes is None or nodes.left < size or not self._within(number, size):
@@ -100,22 +102,25 @@ class NodeRoom(Room):
         if held is None:
             return False
         self._elsewhere[row] = nodes
-        self._set(row, number, size, held)
+        self._set(row, index, held)
         self.journal.append((row, None, held, nodes))
         self.changes.append((row, placement))
         return True
 
-    def _within(self, number: int, size: int) -> bool:
+    def _within(self, number: int, size: float) -> bool:
         """Tell whether so many more GPUs keep the quota of a pool's VC."""
         quota = self.quota[number]
-        return quota is None or self._used[self._vcs[number]] + size <= quota
+        return quota is None or round(self._used[self._vcs[number]] + size, DIGITS) <= quota
 
-    def _count(self, number: int, size: int) -> None:
+    def _count(self, number: int, size: float) -> None:
         """Count GPUs against the quota of a pool's VC."""
         if self.quota[number] is not None:
-            self._used[self._vcs[number]] += size
+            vc = self._vcs[number]
+            self._used[vc] = round(self._used[vc] + size, DIGITS)
 
-    def _find(self, number: int, size: int) -> Held | None:
+    def _find(self, index: int) -> Held | None:
+        """Return what a class of jobs would get now."""
+        number, size = self.pool[index], self._gang_sizes[index]
         nodes = self._nodes[number]
         return None if nodes is None or not self._within(number, size) else self._choose(nodes, size)
 
@@ -125,9 +130,17 @@ class NodeRoom(Room):
 
     def sketch(self, pool: int) -> Sketch:
         """Return a copy of what is free in a pool, to try on what will fit later."""
-        nodes, quota = self._nodes[pool], self.quota[pool]
-        left = self.left(pool) if quota is None else quota - self._used[self._vcs[pool]]
-        return Sketch(left, 0) if nodes is None else Sketch(left, nodes.left, deepcopy(nodes), self._choose)
+        nodes = self._nodes[pool]
+        copy = None if nodes is None else _Copy(deepcopy(nodes), self._choose, self._gang_of)
+        return Sketch(self._allowed(pool), self.left(pool), self.size, copy)
+
+    def _allowed(self, pool: int) -> float:
+        """Return the free GPUs that the quota of a pool's VC allows."""
+        quota = self.quota[pool]
+        return self.left(pool) if quota is None else round(quota - self._used[self._vcs[pool]], DIGITS)
+
+    def _gang_of(self, row: int) -> int:
+        return self._gang_sizes[self._class_index[row]]
 
     def held_by(self, row: int) -> Held:
         """Return what a running job holds, as a sketch takes it."""
@@ -148,7 +161,7 @@ class NodeRoom(Room):
 
     def fits_empty(self, index: int) -> bool:
         """Tell whether a class of jobs fits when nothing else runs; asked before the run."""
-        return self._find(self.pool[index], self.sizes[index]) is not None
+        return self._find(index) is not None
 
     def nodes_of(self, index: int) -> list[int]:
         """Return the GPUs of each node that a class of jobs may use."""
@@ -162,8 +175,8 @@ class NodeRoom(Room):
         else:
             self._clear(row)
 
-    def settle(self, changes: Sequence[Change], now: float) -> list[Held | None]:
-        """Make a decision hold, and return what each change holds.
+    def settle(self, changes: Sequence[Change], now: float) -> tuple[Sequence[Change], list[Held | None]]:
+        """Make a decision hold, and return its changes and what each holds.
 
         Raises
         ------
@@ -173,7 +186,7 @@ class NodeRoom(Room):
         if changes is self.changes:
             found = [after for _, _, after, _ in self.journal]
             self.journal.clear()
-            return found
+            return changes, found
         if self.journal:
             self._undo()
         for row, _ in changes:
@@ -181,26 +194,33 @@ class NodeRoom(Room):
                 self._gather(row)
             elif row in self.held:
                 self._clear(row)
-        return [None if placement is None else self._settle_one(row, placement, now) for row, placement in changes]
+        settled = [
+            (None, None) if placement is None else self._settle_one(row, placement, now) for row, placement in changes
+        ]
+        return [(row, one) for (row, _), (one, _) in zip(changes, settled, strict=True)], [held for _, held in settled]
 
-    def _settle_one(self, row: int, placement: Placement, now: float) -> Held:
+    def _settle_one(self, row: int, placement: Placement, now: float) -> tuple[Placement, Held]:
         """Find nodes for what a policy handed out without asking for room."""
         index = self._class_index[row]
         if self._elastic or placement is not self._gangs[index]:
-            return self._scatter(row, placement, now)
-        held = self._find(self.pool[index], self.sizes[index])
+            return placement, self._scatter(row, placement, now)
+        held = self._find(index)
         if held is None:
-            raise RunError(
-                f"the policy placed a gang of {self.sizes[index]} GPUs at {now} s, and no nodes are free for it: "
-                "ask view.room() whether a gang fits"
-            )
-        self._set(row, self.pool[index], self.sizes[index], held)
-        return held
+            raise self._no_nodes(row, now)
+        self._set(row, index, held)
+        return placement, held
+
+    def _no_nodes(self, row: int, now: float) -> RunError:
+        return RunError(
+            f"the policy placed a gang of {self.size(row)} GPUs at {now} s, and no nodes are free for it: "
+            "ask view.room() whether a gang fits"
+        )
 
     def _scatter(self, row: int, placement: Placement, now: float) -> Held:
         """Give an elastic job GPUs where the placer says, or else of any nodes, the fullest first: it is no gang."""
         parts: list[tuple[Pool, Held]] = []
-        for gpu, wanted in zip(self._cluster.types, placement.gpus, strict=True):
+        for gpu, gpus in zip(self._cluster.types, placement.gpus, strict=True):
+            wanted = int(gpus)
             pool = self._open(gpu, "") if wanted else None
             if wanted and (pool is None or pool.left < wanted):
                 raise RunError(f"the policy handed out more GPUs than there are at {now} s: {wanted} {gpu}")
@@ -215,12 +235,13 @@ class NodeRoom(Room):
         for pool, held in self._scattered.pop(row):
             pool.give(held)
 
-    def _set(self, row: int, number: int, size: int, held: Held) -> None:
+    def _set(self, row: int, index: int, held: Held) -> None:
+        number = self.pool[index]
         nodes = self._elsewhere.get(row, self._nodes[number])
         assert nodes is not None
         nodes.take(held)
         self.held[row] = held
-        self._count(number, size)
+        self._count(number, self.sizes[index])
 
     def _clear(self, row: int) -> None:
         index = self._class_index[row]
@@ -242,8 +263,7 @@ class NodeRoom(Room):
         else:
             if pool is not None:
                 self._elsewhere[row] = pool
-            index = self._class_index[row]
-            self._set(row, self.pool[index], self.sizes[index], before)
+            self._set(row, self._class_index[row], before)
 
 
 def _loose(pool: Pool, wanted: int) -> Held:
@@ -251,16 +271,35 @@ def _loose(pool: Pool, wanted: int) -> Held:
     for node in sorted((n for n in pool.members if pool.free[n]), key=lambda n: (pool.free[n], n)):
         slots = getattr(pool, "slots", None)
         count = min(wanted, pool.free[node])
-        held.append((node, count, _some(slots[node], count) if slots else 0))
+        held.append((node, count, lowest_bits(slots[node], count) if slots else 0))
         wanted -= count
         if not wanted:
             break
     return tuple(held)
 
 
-def _some(slots: int, count: int) -> int:
-    taken = 0
-    for _ in range(count):
-        lowest = slots & -slots
-        taken, slots = taken | lowest, slots ^ lowest
-    return taken
+@dataclass
+class _Copy:
+    """A copy of a pool for a sketch.
+
+    Attributes
+    ----------
+    nodes : Pool
+        The copy.
+    choose : callable
+        The placer's choice among its nodes.
+    size : callable
+        From a row to the GPUs of its gang.
+    """
+
+    nodes: Pool
+    choose: Callable[[Pool, int], Held | None]
+    size: Callable[[int], int]
+
+    def fits(self, row: int) -> Held | None:
+        """Return what a job's gang would get, None if it does not fit."""
+        return self.choose(self.nodes, self.size(row))
+
+    def move(self, row: int, held: Held, sign: int) -> None:
+        """Take what a job holds, or with a sign of 1 give it back."""
+        (self.nodes.give if sign > 0 else self.nodes.take)(held)

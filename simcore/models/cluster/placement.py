@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,8 +21,8 @@ class Placement:
 
     Attributes
     ----------
-    gpus : tuple of int
-        GPUs held of each type.
+    gpus : tuple of float
+        GPUs held of each type; below 1 where a job shares one.
     threads : tuple of int
         A_g: threads on each GPU of a type.
     step_time : float
@@ -31,7 +31,7 @@ class Placement:
         Claimed speed-up over one reference GPU with all threads.
     """
 
-    gpus: tuple[int, ...]
+    gpus: tuple[float, ...]
     threads: tuple[int, ...]
     step_time: float
     speedup: float = 1.0
@@ -57,26 +57,37 @@ def class_last(job: JobClass, cluster: Cluster, step_times: StepTimes) -> tuple[
 def gang(job: JobClass, cluster: Cluster, step_times: StepTimes) -> Placement:
     """Return the rigid placement: one GPU of the preferred type for each of the maxP threads.
 
+    Of a job that may run on several types it is the placement on the first of them.
+
     Examples
     --------
     >>> step_times = StepTimes("mine", {("bert", 8, "t4"): 0.5})
     >>> gang(JobClass("bert", 8, 4, False, "t4"), Cluster("c", ("v100", "t4"), (4, 4)), step_times).gpus
     (0, 4)
     """
-    preferred = cluster.types.index(job.gpu_type)
-    gpus = tuple(job.max_parallelism if g == preferred else 0 for g in range(len(cluster.types)))
-    return place(job, gpus, cluster, step_times)
+    return place(job, only(job.gpus, cluster.types_of(job.gpu_type, job.vc)[0], cluster), cluster, step_times)
 
 
-def place(job: JobClass, gpus: Sequence[int], cluster: Cluster, step_times: StepTimes) -> Placement:
+def only(gpus: float, gpu_type: str, cluster: Cluster) -> tuple[float, ...]:
+    """Return so many GPUs of one type, and none of the others.
+
+    Examples
+    --------
+    >>> only(2, "t4", Cluster("c", ("v100", "t4"), (4, 4)))
+    (0, 2)
+    """
+    return tuple(gpus if name == gpu_type else 0 for name in cluster.types)
+
+
+def place(job: JobClass, gpus: Sequence[float], cluster: Cluster, step_times: StepTimes) -> Placement:
     """Return the placement of a job on any GPUs, its maxP threads spread so that the step is the shortest.
 
     Parameters
     ----------
     job : JobClass
         Whose.
-    gpus : sequence of int
-        GPUs of each type, at least one in all.
+    gpus : sequence of float
+        GPUs of each type, at least one in all, or the job's share of one.
     cluster, step_times : Cluster, StepTimes
         The GPU types, and the seconds per mini-batch on each that is used.
 
@@ -114,7 +125,7 @@ def place(job: JobClass, gpus: Sequence[int], cluster: Cluster, step_times: Step
     threads = dict.fromkeys(times, 0)
     for _, k, g in ends:
         threads[g] = k
-        if sum(gpus[h] * a for h, a in threads.items()) >= job.max_parallelism:
+        if sum(gpus[h] * a for h, a in threads.items()) >= job.gpus:
             break
     spread = tuple(threads.get(g, 0) for g in range(len(gpus)))
     return Placement(tuple(gpus), spread, global_step_time(spread, seconds, last))
@@ -124,7 +135,11 @@ def class_gangs(trace: Trace, cluster: Cluster, step_times: StepTimes) -> list[P
     """Return the gang of each class of a trace; for a class that no job has, a placement without GPUs."""
     used = np.bincount(trace.class_index, minlength=len(trace.classes)) > 0
     nothing = (0,) * len(cluster.types)
-    return [
-        gang(job, cluster, step_times) if some else Placement(nothing, nothing, math.nan)
-        for job, some in zip(trace.classes, used, strict=True)
-    ]
+    gangs: dict[JobClass, Placement] = {}  # cores and memory change no speed
+    found = []
+    for job, some in zip(trace.classes, used.tolist(), strict=True):
+        kind = replace(job, cpus=0.0, memory=0.0)
+        if some and kind not in gangs:
+            gangs[kind] = gang(kind, cluster, step_times)
+        found.append(gangs[kind] if some else Placement(nothing, nothing, math.nan))
+    return found

@@ -12,7 +12,8 @@ from typing import ClassVar
 import numpy as np
 
 from simcore.errors import by_name, unknown_name
-from simcore.models.cluster.pools import CellPool, Held, Pool, lowest
+from simcore.models.cluster.pools import PARTS, CellPool, Held, Pool, State, lowest
+from simcore.models.cluster.shared_pool import Offer, as_list
 
 
 class Placer:
@@ -22,16 +23,19 @@ class Placer:
     ----------
     pool_type : type of Pool
         What the placer must know of a pool.
+    one_node : bool
+        Whether a gang that is no larger than a node is on one node, or waits.
     """
 
     pool_type: ClassVar[type[Pool]] = Pool
+    one_node: ClassVar[bool] = False
 
-    def __init__(self, gangs: Sequence[int] = (), seed: int = 0) -> None:
+    def __init__(self, gangs: Sequence[float] = (), seed: int = 0) -> None:
         """Begin a run.
 
         Parameters
         ----------
-        gangs : sequence of int
+        gangs : sequence of float
             GPUs of each job of the trace, for a placer that looks at what is asked for.
         seed : int
             For a placer that draws random numbers.
@@ -40,6 +44,14 @@ class Placer:
     def choose(self, pool: Pool, gpus: int) -> Held | None:
         """Return which GPUs a gang gets, None if it does not fit now."""
         raise NotImplementedError
+
+    def choose_share(self, offer: Offer, parts: int) -> Held | None:
+        """Return the GPU of which a job gets so many parts in 1/1000, None if none has them free.
+
+        The fullest GPU that fits, the first node on ties; where no shared one fits the placer chooses a free one.
+        """
+        shared = _fullest(offer, parts)
+        return self.choose(offer, 1) if shared is None else shared
 
 
 class Packed(Placer):
@@ -55,6 +67,8 @@ class Packed(Placer):
     >>> Packed().choose(pool, 2), Packed().choose(pool, 18)
     (((1, 2, 0),), ((0, 8, 0), (2, 8, 0), (1, 2, 0)))
     """
+
+    one_node = True
 
     def choose(self, pool: Pool, gpus: int) -> Held | None:
         """Return the best fit."""
@@ -87,9 +101,10 @@ class Packed(Placer):
 class Fragmentation(Packed):
     """A gang on the node where it leaves the fewest GPUs that the gangs of the trace cannot use.
 
-    With p_m the share of gangs of m GPUs, a node with f free GPUs wastes ``F(f) = f sum of p_m over m > f``. The node
-    with the least ``F(f - g) - F(f)`` is taken, then that with the fewest left over, then the first. Gangs larger than
-    a node count as a whole node. Weng et al., USENIX ATC 2023 (fragmentation gradient descent), for whole GPUs.
+    With p_m the share of jobs that ask for m GPUs, a node wastes ``F = sum of p_m w_m``. Where m does not fit, w_m is
+    all that is free there. Where it fits, w_m is what is free of GPUs that have less than min(m, 1) free. The node with
+    the least growth of F is taken, then that with the fewest left over, then the first. Gangs larger than a node count
+    as a whole node. Weng et al., USENIX ATC 2023 (fragmentation gradient descent), by GPUs alone.
 
     Examples
     --------
@@ -101,27 +116,71 @@ class Fragmentation(Packed):
     (((0, 1, 0),), ((1, 1, 0),))
     """
 
-    def __init__(self, gangs: Sequence[int] = (), seed: int = 0) -> None:
+    def __init__(self, gangs: Sequence[float] = (), seed: int = 0) -> None:
         self._gangs = np.asarray(gangs or [1])
-        self._wasted: dict[int, list[float]] = {}
+        self._asked: dict[int, list[tuple[int, float]]] = {}
+        self._wasted: dict[tuple[int, State], float] = {}
+        self._best: dict[tuple[int, int, State], tuple[float, int, int] | None] = {}
 
     def choose(self, pool: Pool, gpus: int) -> Held | None:
         """Return the node on which least is wasted."""
         if gpus > pool.largest:
             return self._several(pool, gpus)
-        wasted = self._of(pool.largest)
         able = [
-            (round(wasted[free - gpus] - wasted[free], 9), free)
-            for free in range(gpus, pool.largest + 1)
-            if pool.at[free]
+            (self._growth(pool.largest, state, (state[0] - gpus, state[1])), state[0], lowest(nodes))
+            for state, nodes in pool.states.items()
+            if state[0] >= gpus
         ]
-        return ((lowest(pool.at[min(able)[1]]), gpus, 0),) if able else None
+        return ((min(able)[2], gpus, 0),) if able else None
 
-    def _of(self, largest: int) -> list[float]:
-        if largest not in self._wasted:
-            sizes = np.minimum(self._gangs, largest)
-            self._wasted[largest] = [free * float((sizes > free).mean()) for free in range(largest + 1)]
-        return self._wasted[largest]
+    def choose_share(self, offer: Offer, parts: int) -> Held | None:
+        """Return the GPU on which least is wasted, the fullest on ties."""
+        able = [
+            (*best[:2], lowest(nodes), best[2])
+            for state, nodes in offer.states.items()
+            if (best := self._best_of(offer.largest, state, parts)) is not None
+        ]
+        if not able:
+            return None
+        _, _, node, free = min(able)
+        return ((node, 1, 0 if free == PARTS else offer.gpu_with(node, free)),)
+
+    def _best_of(self, largest: int, state: State, parts: int) -> tuple[float, int, int] | None:
+        """Return of the GPUs of a node that fit the least growth of what is wasted, what is left, and what was free."""
+        key = (largest, parts, state)
+        if key not in self._best:
+            free, shared = state
+            able = {each for each in shared if each >= parts} | ({PARTS} if free else set())
+            options = [
+                (self._growth(largest, state, _with_share(state, each, each - parts)), each - parts, each)
+                for each in able
+            ]
+            self._best[key] = min(options) if options else None
+        return self._best[key]
+
+    def _growth(self, largest: int, before: State, after: State) -> float:
+        return round(self._waste(largest, after) - self._waste(largest, before), 9)
+
+    def _waste(self, largest: int, state: State) -> float:
+        """Return F of a node [GPUs]."""
+        key = (largest, state)
+        if key not in self._wasted:
+            free, shared = state
+            all_free = PARTS * free + sum(shared)
+            total = 0.0
+            for asked, often in self._demand(largest):
+                fits = free * PARTS >= asked or (asked < PARTS and max(shared, default=0) >= asked)
+                total += often * (sum(each for each in shared if each < min(asked, PARTS)) if fits else all_free)
+            self._wasted[key] = total / PARTS
+        return self._wasted[key]
+
+    def _demand(self, largest: int) -> list[tuple[int, float]]:
+        """Return what jobs ask for [1/1000 GPU] and how often."""
+        if largest not in self._asked:
+            sizes, counts = np.unique(np.minimum(self._gangs, largest), return_counts=True)
+            often = (counts / counts.sum()).tolist()
+            self._asked[largest] = [(round(PARTS * size), p) for size, p in zip(sizes.tolist(), often, strict=True)]
+        return self._asked[largest]
 
 
 class Consolidated(Packed):
@@ -136,6 +195,8 @@ class Consolidated(Packed):
     >>> Packed().choose(pool, 4), Consolidated().choose(pool, 4)
     (None, ((0, 3, 0), (1, 1, 0)))
     """
+
+    one_node = False
 
     def choose(self, pool: Pool, gpus: int) -> Held | None:
         """Return the fewest nodes."""
@@ -177,6 +238,10 @@ class Spread(Placer):
             taken[node] = taken.get(node, 0) + 1
         return tuple((node, count, 0) for node, count in sorted(taken.items()))
 
+    def choose_share(self, offer: Offer, parts: int) -> Held | None:
+        """Return a GPU that is free, or else the emptiest shared one."""
+        return self.choose(offer, 1) or _emptiest(offer, parts)
+
 
 class Freest(Placer):
     """A gang on the node with the most free GPUs, all that it has, then on the next such node; the first on ties.
@@ -208,6 +273,10 @@ class Freest(Placer):
             gpus -= count
         return tuple(held)
 
+    def choose_share(self, offer: Offer, parts: int) -> Held | None:
+        """Return a GPU that is free, or else the emptiest shared one."""
+        return self.choose(offer, 1) or _emptiest(offer, parts)
+
 
 class Random(Placer):
     """A gang on nodes in random order, from each as many GPUs as are free there.
@@ -218,7 +287,7 @@ class Random(Placer):
     9
     """
 
-    def __init__(self, gangs: Sequence[int] = (), seed: int = 0) -> None:
+    def __init__(self, gangs: Sequence[float] = (), seed: int = 0) -> None:
         self._random = np.random.default_rng(seed)
 
     def choose(self, pool: Pool, gpus: int) -> Held | None:
@@ -234,6 +303,19 @@ class Random(Placer):
             if not gpus:
                 break
         return tuple(held)
+
+    def choose_share(self, offer: Offer, parts: int) -> Held | None:
+        """Return the fullest GPU that fits of a random node."""
+        able = [
+            (nodes, min((each for each in shared if each >= parts), default=PARTS))
+            for (free, shared), nodes in offer.states.items()
+            if free or max(shared, default=0) >= parts
+        ]
+        if not able:
+            return None
+        nodes = sorted((node, free) for group, free in able for node in as_list(group))
+        node, free = nodes[int(self._random.integers(len(nodes)))]
+        return ((node, 1, 0 if free == PARTS else offer.gpu_with(node, free)),)
 
 
 class Buddy(Placer):
@@ -254,6 +336,7 @@ class Buddy(Placer):
     """
 
     pool_type = CellPool
+    one_node = True
 
     def choose(self, pool: Pool, gpus: int) -> Held | None:
         """Return cells."""
@@ -270,6 +353,36 @@ class Buddy(Placer):
             return tuple(held)
         cell = _best_cell(pool, rest, {node for node, _, _ in held})
         return None if cell is None else (*held, cell)
+
+
+def _fullest(offer: Offer, parts: int) -> Held | None:
+    """Return the shared GPU on which the fewest parts are left over, the first node on ties."""
+    able = []
+    for (_, shared), nodes in offer.states.items():
+        free = next((each for each in shared if each >= parts), None)
+        if free is not None:
+            able.append((free, lowest(nodes)))
+    return _gpu(offer, *min(able)) if able else None
+
+
+def _emptiest(offer: Offer, parts: int) -> Held | None:
+    """Return the shared GPU with the most free parts that fits, the first node on ties."""
+    able = [
+        (-shared[-1], lowest(nodes)) for (_, shared), nodes in offer.states.items() if shared and shared[-1] >= parts
+    ]
+    return _gpu(offer, -min(able)[0], min(able)[1]) if able else None
+
+
+def _gpu(offer: Offer, free: int, node: int) -> Held:
+    return ((node, 1, offer.gpu_with(node, free)),)
+
+
+def _with_share(state: State, before: int, after: int) -> State:
+    """Return what is free on a node once one of its GPUs has other free parts."""
+    free, shared = state[0] - (before == PARTS), list(state[1])
+    if before < PARTS:
+        shared.remove(before)
+    return free, tuple(sorted([*shared, after]))
 
 
 def _best_cell(pool: CellPool, gpus: int, taken: set[int]) -> tuple[int, int, int] | None:
@@ -312,6 +425,7 @@ PLACERS: dict[str, type[Placer]] = {
     "random": Random,
     "buddy": Buddy,
     "fragmentation": Fragmentation,
+    "fragmentation-aware": Fragmentation,
 }
 
 

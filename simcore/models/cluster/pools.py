@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-Held = tuple[tuple[int, int, int], ...]
+Held = tuple[tuple[int, float, int], ...]
 """What a job holds: node, GPUs there, and which of its GPUs as bits; 0 where it does not matter."""
+State = tuple[int, tuple[int, ...]]
+"""What is free on a node: whole GPUs, and of each GPU that is shared the free parts, ascending."""
+PARTS = 1000
+"""Parts of a GPU that shares are counted in."""
+DIGITS = 3
+"""Digits behind the point to which sums of shares are rounded, so that they are exact."""
 
 
 class Pool:
@@ -55,10 +61,16 @@ class Pool:
         """Nodes of the largest size that are free altogether."""
         return self.at[self.largest]
 
+    @property
+    def states(self) -> dict[State, int]:
+        """By what is free on them, the nodes."""
+        return {(free, ()): nodes for free, nodes in enumerate(self.at) if nodes}
+
     def take(self, held: Held) -> None:
         """Hand GPUs out."""
         free, at = self.free, self.at
-        for node, gpus, _ in held:
+        for node, count, _ in held:
+            gpus = int(count)
             before, bit = free[node], 1 << node
             at[before] ^= bit
             free[node] = after = before - gpus
@@ -68,7 +80,8 @@ class Pool:
     def give(self, held: Held) -> None:
         """Take GPUs back."""
         free, at = self.free, self.at
-        for node, gpus, _ in held:
+        for node, count, _ in held:
+            gpus = int(count)
             before, bit = free[node], 1 << node
             at[before] ^= bit
             free[node] = after = before + gpus
@@ -111,3 +124,18 @@ def lowest(nodes: int) -> int:
     2
     """
     return (nodes & -nodes).bit_length() - 1
+
+
+def lowest_bits(slots: int, count: int) -> int:
+    """Return the first bits of a set.
+
+    Examples
+    --------
+    >>> bin(lowest_bits(0b1101, 2))
+    '0b101'
+    """
+    taken = 0
+    for _ in range(count):
+        first = slots & -slots
+        taken, slots = taken | first, slots ^ first
+    return taken

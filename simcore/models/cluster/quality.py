@@ -39,9 +39,9 @@ def finish_time_fairness(trace: Trace, cluster: Cluster, times: JobTimes) -> Flo
 
     Above 1 a job is served worse than by an equal part of the cluster (Mahajan et al., NSDI 2020).
     """
-    sizes = np.array([job.max_parallelism for job in trace.classes], dtype=np.float64)[trace.class_index]
-    counts = dict(zip(cluster.types, cluster.counts, strict=True))
-    gpus = np.array([counts.get(job.gpu_type, 1) for job in trace.classes], dtype=np.float64)[trace.class_index]
+    sizes = trace.gpus
+    there = [cluster.gpus_of(job.gpu_type) or 1 for job in trace.classes]
+    gpus = np.array(there, dtype=np.float64)[trace.class_index]
     instants = np.unique(np.concatenate((trace.submit, times.end)))
     came = np.searchsorted(np.sort(trace.submit), instants, side="right")
     went = np.searchsorted(np.sort(times.end), instants, side="right")

@@ -6,7 +6,9 @@ Nothing of it holds until the decision is returned, so that a policy may also tr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass
@@ -15,8 +17,40 @@ from simcore.models.cluster.pools import Held, Pool
 from simcore.models.cluster.sketch import Sketch
 
 Change = tuple[int, Placement | None]
+Entry = tuple[Any, int]
+"""What orders a job in a queue, and its row."""
+
 Undo = tuple[int, Held | None, Held | None, Pool | None]
 """A job, what it held before and after, and the pool if it is not that of its gang."""
+
+
+class Misfits:
+    """Jobs of one pool that did not fit in a decision: what asks for as many GPUs does not fit either.
+
+    Parameters
+    ----------
+    size : callable
+        From a row to the GPUs of its gang.
+
+    Examples
+    --------
+    Row 0 is a gang of 3, row 1 one of 4, row 2 one of 2:
+
+    >>> misfits = Misfits([3, 4, 2].__getitem__)
+    >>> misfits.add(0)
+    >>> 1 in misfits, 2 in misfits
+    (True, False)
+    """
+
+    def __init__(self, size: Callable[[int], float]) -> None:
+        self._size, self._least = size, math.inf
+
+    def add(self, row: int) -> None:
+        """Say that a job does not fit."""
+        self._least = min(self._least, self._size(row))
+
+    def __contains__(self, row: int) -> bool:
+        return self._size(row) >= self._least
 
 
 class Room:
@@ -46,7 +80,7 @@ class Room:
     def __init__(
         self,
         cluster: Cluster,
-        free: Sequence[int],
+        free: Sequence[float],
         classes: Sequence[JobClass],
         class_index: Sequence[int],
         gangs: Sequence[Placement],
@@ -54,7 +88,7 @@ class Room:
     ) -> None:
         self._free, self._class_index, self._gangs = free, class_index, gangs
         self._placement = placement
-        self.sizes = [job.max_parallelism for job in classes]
+        self.sizes = [job.gpus for job in classes]
         keys = [(job.gpu_type, job.vc if cluster.vcs else "") for job in classes]
         numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
         self.pool = [numbers[key] for key in keys]
@@ -67,8 +101,8 @@ class Room:
         self._divided, self._counts = cluster.divided, cluster.counts
         quotas = dict(cluster.quotas)
         self.quota = [quotas.get(vc) for vc in self._vcs]
-        self._used = dict.fromkeys(quotas, 0)
-        self._left: list[int] = []
+        self._used: dict[str, float] = dict.fromkeys(quotas, 0)
+        self._left: list[float] = []
         self.changes: list[Change] = []
         self.journal: list[Undo] = []
 
@@ -97,7 +131,11 @@ class Room:
 
     def sketch(self, pool: int) -> Sketch:
         """Return a copy of what is free in a pool, to try on what will fit later."""
-        return Sketch(self.left(pool), self.left(pool))
+        return Sketch(self.left(pool), self.left(pool), self.size)
+
+    def misfits(self) -> Misfits:
+        """Return a list of jobs of one pool that did not fit, for one decision."""
+        return Misfits(self.size)
 
     def held_by(self, row: int) -> Held:
         """Return what a running job holds, as a sketch takes it."""
@@ -119,11 +157,11 @@ class Room:
         """Return the pool of a job."""
         return self.pool[self._class_index[row]]
 
-    def size(self, row: int) -> int:
+    def size(self, row: int) -> float:
         """Return the GPUs of a job's gang."""
         return self.sizes[self._class_index[row]]
 
-    def left(self, pool: int) -> int:
+    def left(self, pool: int) -> float:
         """Return how many GPUs of a pool are free now."""
         return self._left[self._type_of[pool]]
 
@@ -138,6 +176,22 @@ class Room:
         left[gpu] -= size
         self.changes.append((row, self._gangs[index]))
         return True
+
+    def start_in_order(self, queue: Sequence[Entry]) -> list[Entry]:
+        """Start the jobs of a queue of one pool that fit, in order, and return what still waits.
+
+        Where a gang does not fit no larger one does.
+        """
+        waits: list[Entry] = []
+        least, sizes, class_index = math.inf, self.sizes, self._class_index
+        for entry in queue:
+            size = sizes[class_index[entry[1]]]
+            if size < least:
+                if self.start(entry[1]):
+                    continue
+                least = size
+            waits.append(entry)
+        return waits
 
     def _start_elsewhere(self, row: int, placement: Placement) -> bool:
         if any(wanted > left for wanted, left in zip(placement.gpus, self._left, strict=True)):

@@ -18,12 +18,14 @@ from simcore.errors import RunError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.complaints import absent, no_end, starved, too_many
 from simcore.models.cluster.courses import Courses
+from simcore.models.cluster.demand_room import on_nodes, open_room
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.log import PlacementLog
 from simcore.models.cluster.node_room import NodeRoom
 from simcore.models.cluster.placement import Placement, class_gangs
 from simcore.models.cluster.placers import Packed, Placer
 from simcore.models.cluster.policy import Decision, Policy
+from simcore.models.cluster.pools import DIGITS
 from simcore.models.cluster.room import Change, Room
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
@@ -104,6 +106,7 @@ class _Simulation:
         progress: Callable[[float, int], None] | None,
     ) -> None:
         jobs = len(trace)
+        cluster = on_nodes(cluster, trace.classes)
         self._trace, self._cluster, self._policy, self._rules = trace, cluster, policy, rules
         self._interval = interval
         self._restart = rules.startup_delay if rules.startup == "every-change" else None
@@ -118,7 +121,7 @@ class _Simulation:
         order = np.lexsort((np.arange(jobs), seen))
         self._seen: list[float] = [*seen[order].tolist(), math.inf]
         self._finished = 0
-        self._free = list(cluster.counts)
+        self._free: list[float] = list(cluster.counts)
         self._due: list[tuple[float, int, int, float]] = []  # heap of (due, row, version, finish)
         self._version = [-1] * jobs  # entry of the log that placed the job last
         self._log = PlacementLog(end=[math.nan] * jobs, release=[math.nan] * jobs)
@@ -138,7 +141,9 @@ class _Simulation:
         self._nodes: NodeRoom | None = None
         kinds = (cluster, self._free, trace.classes, self._view.class_index, gangs)
         if cluster.nodes:
-            self._nodes = NodeRoom(*kinds, placer or Packed(), self._states.placement, elastic=not policy.gang)
+            self._nodes = open_room(
+                *kinds, placer or Packed(), self._states.placement, self._view.on_type, elastic=not policy.gang
+            )
         self._view.open_room(self._nodes or Room(*kinds, self._states.placement))
         self._indices: dict[Placement, int] = {}
         self._clock = Clock(None if progress is None else lambda now: progress(now, self._finished))
@@ -257,7 +262,7 @@ class _Simulation:
             assert placement is not None
             for g, number in enumerate(placement.gpus):
                 if number:
-                    free[g] += number
+                    free[g] = round(free[g] + number, DIGITS)
             placements[row] = None
             since[row] = math.inf
             version[row] = -1
@@ -282,7 +287,8 @@ class _Simulation:
         log, states, free = self._log, self._states, self._free
         placements, since = states.placement, states.since
         if self._nodes is not None:
-            log.nodes += self._nodes.settle(changes, now)
+            changes, held = self._nodes.settle(changes, now)
+            log.nodes += held
         for row, placement in changes:
             old = placements[row]
             if old is not None:
@@ -299,13 +305,13 @@ class _Simulation:
                 continue
             for g, number in enumerate(placement.gpus):
                 if number:
-                    free[g] -= number
+                    free[g] = round(free[g] - number, DIGITS)
             index = self._indices.get(placement)
             log.placement.append(self._new_index(placement) if index is None else index)
             if self._courses is not None:
-                held = log.nodes[entry]
-                assert held is not None
-                exact, finish = self._courses.start(row, held, now + states.delay[row])
+                nodes = log.nodes[entry]
+                assert nodes is not None
+                exact, finish = self._courses.start(row, nodes, now + states.delay[row])
                 heappush(self._due, (exact, row, entry, finish))
                 continue
             step_time = placement.step_time
@@ -335,7 +341,7 @@ class _Simulation:
         free = self._free
         for g, number in enumerate(placement.gpus):
             if number:
-                free[g] += number
+                free[g] = round(free[g] + number, DIGITS)
 
     def _new_index(self, placement: Placement) -> int:
         index = self._indices[placement] = len(self._log.placements)

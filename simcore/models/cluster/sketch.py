@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from simcore.models.cluster.pools import Held, Pool
+from simcore.models.cluster.pools import DIGITS, Held
+
+
+class OnPaper(Protocol):
+    """Nodes of which a sketch keeps a copy."""
+
+    def fits(self, row: int) -> Held | None:
+        """Return what a job's gang would get, None if it does not fit."""
+
+    def move(self, row: int, held: Held, sign: int) -> None:
+        """Take what a job holds, or with a sign of 1 give it back."""
 
 
 @dataclass
@@ -14,48 +25,49 @@ class Sketch:
 
     Attributes
     ----------
-    left : int
+    left : float
         Free GPUs that the quota allows.
-    free : int
+    free : float
         Free GPUs.
-    nodes : Pool or None
+    size : callable
+        From a row to the GPUs of its gang.
+    nodes : OnPaper or None
         The nodes, where there are some.
-    choose : callable, optional
-        The placer's choice among them.
 
     Examples
     --------
-    >>> sketch = Sketch(4, 4)
-    >>> held = sketch.fits(3)
-    >>> sketch.take(held)
-    >>> sketch.fits(2) is None
+    Row 0 is a gang of 3, row 1 one of 2:
+
+    >>> sketch = Sketch(4, 4, [3, 2].__getitem__)
+    >>> held = sketch.fits(0)
+    >>> sketch.take(0, held)
+    >>> sketch.fits(1) is None
     True
     """
 
-    left: int
-    free: int
-    nodes: Pool | None = None
-    choose: Callable[[Pool, int], Held | None] | None = None
+    left: float
+    free: float
+    size: Callable[[int], float]
+    nodes: OnPaper | None = None
 
-    def fits(self, size: int) -> Held | None:
-        """Return what a gang would get, None if it does not fit."""
+    def fits(self, row: int) -> Held | None:
+        """Return what a job's gang would get, None if it does not fit."""
+        size = self.size(row)
         if size > min(self.left, self.free):
             return None
-        return ((0, size, 0),) if self.nodes is None or self.choose is None else self.choose(self.nodes, size)
+        return ((0, size, 0),) if self.nodes is None else self.nodes.fits(row)
 
-    def take(self, held: Held) -> None:
-        """Take a gang."""
-        self._move(held, -1)
-        if self.nodes is not None:
-            self.nodes.take(held)
+    def take(self, row: int, held: Held) -> None:
+        """Take what a job holds."""
+        self._move(row, held, -1)
 
-    def give(self, held: Held) -> None:
-        """Give a gang back."""
-        self._move(held, 1)
-        if self.nodes is not None:
-            self.nodes.give(held)
+    def give(self, row: int, held: Held) -> None:
+        """Give back what a job held."""
+        self._move(row, held, 1)
 
-    def _move(self, held: Held, sign: int) -> None:
+    def _move(self, row: int, held: Held, sign: int) -> None:
         gpus = sign * sum(count for _, count, _ in held)
-        self.left += gpus
-        self.free += gpus
+        self.left = round(self.left + gpus, DIGITS)
+        self.free = round(self.free + gpus, DIGITS)
+        if self.nodes is not None:
+            self.nodes.move(row, held, sign)

@@ -9,6 +9,11 @@ from operator import attrgetter
 
 from simcore.models.cluster.cluster import Node
 from simcore.models.cluster.log import PlacementLog
+from simcore.models.cluster.pools import PARTS
+from simcore.models.cluster.shared_pool import as_list
+
+Parts = list[tuple[int, int]]
+"""Stretches of a node's GPUs, in 1/1000 of a GPU from 0."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class Stay:
         How many it holds there.
     start, end : float
         From, and until its GPUs are free again [s].
+    slots : int
+        Which GPUs of the node, as bits; 0 where it is not known.
     """
 
     row: int
@@ -32,6 +39,7 @@ class Stay:
     gpus: float
     start: float
     end: float
+    slots: int = 0
 
 
 def stays(log: PlacementLog) -> list[Stay]:
@@ -63,14 +71,15 @@ def stays(log: PlacementLog) -> list[Stay]:
 def _until(log: PlacementLog, entry: int, end: float) -> Iterator[Stay]:
     start = log.time[entry]
     if end > start:
-        for node, gpus, _ in log.nodes[entry] or ():
-            yield Stay(log.row[entry], node, gpus, start, end)
+        for node, gpus, slots in log.nodes[entry] or ():
+            yield Stay(log.row[entry], node, gpus, start, end, slots)
 
 
 def on_gpus(found: Sequence[Stay], nodes: Sequence[Node]) -> list[tuple[Stay, list[tuple[float, float]]]]:
     """Return which part of its node each stay has: GPUs as stretches from 0 to those of the node, the lowest free ones.
 
-    The simulation knows how many GPUs of a node a job holds, and of most placements not which.
+    The simulation knows how many GPUs of a node a job holds, and of most placements not which. A share lies within its
+    GPU, in pieces where what is free there is.
 
     Examples
     --------
@@ -78,37 +87,48 @@ def on_gpus(found: Sequence[Stay], nodes: Sequence[Node]) -> list[tuple[Stay, li
     >>> [parts for _, parts in on_gpus(two, [Node("v100", 2)])]
     [[(0.0, 1.0)], [(1.0, 2.0)], [(1.0, 2.0)]]
     """
-    free = [[(0.0, float(node.gpus))] for node in nodes]
+    free: list[Parts] = [[(0, PARTS * node.gpus)] for node in nodes]
     ends: list[tuple[float, int, int]] = []
-    placed: list[tuple[Stay, list[tuple[float, float]]]] = []
+    placed: list[tuple[Stay, Parts]] = []
     for number, stay in enumerate(found):
         while ends and ends[0][0] <= stay.start:
             _, node, gone = heappop(ends)
             free[node] = _joined([*free[node], *placed[gone][1]])
-        parts, free[stay.node] = _lowest(free[stay.node], stay.gpus)
+        mine = as_list(stay.slots) or range(nodes[stay.node].gpus)
+        parts, free[stay.node] = _lowest(free[stay.node], round(PARTS * stay.gpus), mine)
         heappush(ends, (stay.end, stay.node, number))
         placed.append((stay, parts))
-    return placed
+    return [(stay, [(low / PARTS, high / PARTS) for low, high in parts]) for stay, parts in placed]
 
 
-def _lowest(
-    free: Sequence[tuple[float, float]], gpus: float
-) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-    """Take so many GPUs from the lowest stretches; return what is taken and what is left."""
-    taken, left = [], []
+def _lowest(free: Parts, wanted: int, gpus: Sequence[int]) -> tuple[Parts, Parts]:
+    """Take so many parts of some GPUs from the lowest stretches; return what is taken and what is left."""
+    taken: Parts = []
+    for gpu in gpus:
+        for low, high in free:
+            first = max(low, PARTS * gpu)
+            last = min(high, PARTS * (gpu + 1), first + wanted)
+            if last > first:
+                taken.append((first, last))
+                wanted -= last - first
+    return _joined(taken), _without(free, taken)
+
+
+def _without(free: Parts, taken: Parts) -> Parts:
+    """Return stretches without others that lie in them, both in order."""
+    left: Parts = []
     for low, high in free:
-        size = min(high - low, gpus)
-        if size > 0:
-            taken.append((low, low + size))
-            gpus -= size
-        if low + size < high:
-            left.append((low + size, high))
-    return taken, left
+        for first, last in taken:
+            if low <= first < high:
+                left.append((low, first))
+                low = last
+        left.append((low, high))
+    return [(low, high) for low, high in left if low < high]
 
 
-def _joined(parts: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def _joined(parts: Parts) -> Parts:
     """Return stretches in order, those that touch as one."""
-    joined: list[tuple[float, float]] = []
+    joined: Parts = []
     for low, high in sorted(parts):
         if joined and joined[-1][1] == low:
             joined[-1] = joined[-1][0], high

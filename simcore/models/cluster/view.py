@@ -13,7 +13,7 @@ from simcore.errors import RunError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.courses import Courses
 from simcore.models.cluster.jobs import JobClass, Trace
-from simcore.models.cluster.placement import Placement, place
+from simcore.models.cluster.placement import Placement, only, place
 from simcore.models.cluster.room import Room
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
@@ -90,8 +90,8 @@ class View:
     ----------
     now : float
         The clock [s].
-    free : sequence of int
-        Free GPUs of each type, in the order of ``cluster.types``.
+    free : sequence of float
+        Free GPUs of each type, in the order of ``cluster.types``; whole numbers where no job shares a GPU.
     arrived, finished : sequence of int
         Rows of the jobs that arrived and that finished since the last decision, for policies that keep books. The GPUs
         of finished jobs are free already.
@@ -110,7 +110,7 @@ class View:
     def __init__(
         self,
         states: JobStates,
-        free: Sequence[int],
+        free: Sequence[float],
         trace: Trace,
         gangs: Sequence[Placement],
         cluster: Cluster,
@@ -132,7 +132,7 @@ class View:
         self._states, self._trace, self._oracle, self._courses = states, trace, oracle, courses
         self._active: list[int] = []
         self._looked_at = 0  # arrivals that _active knows of
-        self._placements: dict[tuple[int, tuple[int, ...]], Placement] = {}
+        self._placements: dict[tuple[int, tuple[float, ...]], Placement] = {}
 
     def open_room(self, room: Room) -> None:
         """Say what gangs are taken from; the simulator does."""
@@ -188,8 +188,8 @@ class View:
         """Return a job's placement on so many GPUs of its preferred type."""
         if gpus == self.job(row).max_parallelism:
             return self.gang(row)
-        own = self.cluster.types.index(self.job(row).gpu_type)
-        return self.place(row, [gpus if g == own else 0 for g in range(len(self.cluster.types))])
+        job = self.job(row)
+        return self.place(row, only(gpus, self.cluster.types_of(job.gpu_type, job.vc)[0], self.cluster))
 
     def most(self, row: int) -> int:
         """Return the GPUs over which a job's batch can be divided: its maxP, or what its application allows."""
@@ -231,14 +231,21 @@ class View:
         return self.classes[self.class_index[row]]
 
     def gang(self, row: int) -> Placement:
-        """Return a job's gang."""
+        """Return a job's gang; of one that may run on several types that on the first, see `Room.start`."""
         return self.gangs[self.class_index[row]]
 
-    def place(self, row: int, gpus: Sequence[int]) -> Placement:
+    def place(self, row: int, gpus: Sequence[float]) -> Placement:
         """Return a job's placement on any GPUs of each type, its threads spread so that the step is the shortest."""
-        key = (self.class_index[row], tuple(gpus))
+        return self._placed(self.class_index[row], tuple(gpus))
+
+    def on_type(self, index: int, gpu_type: str) -> Placement:
+        """Return the gang of a class on GPUs of one type."""
+        return self._placed(index, only(self.classes[index].gpus, gpu_type, self.cluster))
+
+    def _placed(self, index: int, gpus: tuple[float, ...]) -> Placement:
+        key = (index, gpus)
         if key not in self._placements:
-            self._placements[key] = place(self.classes[key[0]], gpus, self.cluster, self.step_times)
+            self._placements[key] = place(self.classes[index], gpus, self.cluster, self.step_times)
         return self._placements[key]
 
     def _attained(self, row: int) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from simcore.errors import InputError, field, unknown_name
 from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.demand_room import open_room
 from simcore.models.cluster.jobs import JobClass, Trace, WorkUnit
 from simcore.models.cluster.metrics import oversubscription
 from simcore.models.cluster.node_room import NodeRoom
@@ -113,7 +114,7 @@ class _Fits:
         self.room: NodeRoom | None = None
         if cluster.nodes:
             nothing: list[Placement] = []
-            self.room = NodeRoom(cluster, cluster.counts, trace.classes, [], nothing, placer())
+            self.room = open_room(cluster, cluster.counts, trace.classes, [], nothing, placer())
 
     def check(self, trace: Trace, row: int, job: JobClass, cluster: Cluster) -> None:
         """Refuse a gang that no nodes can hold."""
@@ -123,13 +124,34 @@ class _Fits:
         whose = f"VC '{job.vc}'" if cluster.vcs else f"cluster '{cluster.name}'"
         there = f"{whose} has {len(sizes)} nodes of {', '.join(map(str, sorted(set(sizes), reverse=True)))}"
         quota = dict(cluster.quotas).get(job.vc)
-        there = f"{there} GPUs" if sizes else f"{whose} has no {job.gpu_type}"
+        there = f"{there} GPUs{_most_of(job, cluster)}" if sizes else f"{whose} has no {_types(job)}"
         raise InputError(
             f"{trace.place(row)}, field 'gpus'",
-            f"a job that needs {job.max_parallelism} {job.gpu_type} at once",
+            f"a job that needs {job.gpus:g} {_types(job)} at once{_beside(job.cpus, job.memory)}",
             f"what fits: {there}" + (f", and a quota of {quota}" if quota is not None else ""),
             "It can never start. Make it smaller, or the cluster larger, or leave it out with --keep-going.",
         )
+
+
+def _types(job: JobClass) -> str:
+    """Say of which type a job's GPUs are."""
+    return job.gpu_type or "GPUs"
+
+
+def _beside(cpus: float, memory: float) -> str:
+    """Say what a job needs beside GPUs, or a node has."""
+    said = [f"{cpus:g} cores"] if cpus else []
+    said += [f"{memory / 2**30:.4g} GiB of memory"] if memory else []
+    return f", with {' and '.join(said)}" if said else ""
+
+
+def _most_of(job: JobClass, cluster: Cluster) -> str:
+    """Say the most cores and memory of a node that a job may use, as far as it asks for them."""
+    able = cluster.types_of(job.gpu_type, job.vc)
+    nodes = [node for node in cluster.nodes if node.type in able and (not cluster.divided or node.vc == job.vc)]
+    cpus = max(node.cpus for node in nodes) if job.cpus else 0.0
+    memory = max(node.memory for node in nodes) if job.memory else 0.0
+    return _beside(cpus, memory) and f"{_beside(cpus, memory)} at most"
 
 
 def _check_class(
@@ -148,12 +170,14 @@ def _check_class(
         if not job.vc:
             raise InputError(place, "no virtual cluster", f"one of {', '.join(cluster.vcs)}", "Add a column vc.")
         raise unknown_name(place, job.vc, cluster.vcs, f"Or add it to cluster '{cluster.name}'.")
-    if job.gpu_type not in cluster.types:
-        place = f"{trace.place(row)}, field 'gpu_type'"
-        raise unknown_name(place, job.gpu_type, cluster.types, f"Or add the type to cluster '{cluster.name}'.")
+    for gpu in job.gpu_type.split("|") if job.gpu_type not in ("", *cluster.types) else ():
+        if gpu not in cluster.types:
+            place = f"{trace.place(row)}, field 'gpu_type'"
+            raise unknown_name(place, gpu, cluster.types, f"Or add the type to cluster '{cluster.name}'.")
     _check_step_times(trace, row, job, cluster, step_times, policies)
     _check_memory(trace, row, job, cluster, step_times, policies)
     for name, policy in policies.items():
+        _check_rigid(trace, row, job, cluster, name, policy)
         _check_fit(trace, row, job, cluster, name, policy)
         if policy.gang:
             fits.check(trace, row, job, cluster)
@@ -161,6 +185,18 @@ def _check_class(
         if found is not None:
             place = f"{trace.place(row)}, field '{trace.gang_column}'"
             raise InputError(place, found, f"fewer, under {name}", "Make the job smaller, or the cluster simpler.")
+
+
+def _check_rigid(trace: Trace, row: int, job: JobClass, cluster: Cluster, name: str, policy: Policy) -> None:
+    """Refuse a share of a GPU, or several types, where jobs grow and shrink."""
+    if policy.gang:
+        return
+    if job.share < 1.0:
+        found = f"{job.share:g} of a GPU under {name}, whose jobs grow by whole GPUs"
+        raise InputError(f"{trace.place(row)}, field 'gpu_share'", found, "1, or nothing", f"Leave {name} out.")
+    if len(cluster.types_of(job.gpu_type, job.vc)) > 1:
+        found = f"several types under {name}, whose jobs have one"
+        raise InputError(f"{trace.place(row)}, field 'gpu_type'", found, "one type", f"Leave {name} out.")
 
 
 def check_types(overheads: Overheads, cluster: Cluster) -> None:
@@ -247,7 +283,8 @@ def _types_of(job: JobClass, cluster: Cluster, policies: Mapping[str, Policy]) -
     """Return the GPU types that a job may run on under some of the policies."""
     if job.heterogeneous and any(policy.all_types for policy in policies.values()):
         return [gpu for gpu, number in zip(cluster.types, cluster.counts, strict=True) if number]
-    return [job.gpu_type]
+    own = cluster.types_of(job.gpu_type, job.vc)
+    return [gpu for gpu in own if cluster.gpus_of(gpu) or len(own) == 1]
 
 
 def _check_memory(
@@ -274,16 +311,17 @@ def _check_memory(
 
 
 def _check_fit(trace: Trace, row: int, job: JobClass, cluster: Cluster, name: str, policy: Policy) -> None:
-    there = cluster.counts[cluster.types.index(job.gpu_type)]
+    there = max(map(cluster.gpus_of, cluster.types_of(job.gpu_type, job.vc)), default=0)
+    needed: float
     if policy.gang:
-        needed, field = job.max_parallelism, trace.gang_column
+        needed, field = job.gpus, trace.gang_column
     else:
         there = cluster.gpus if job.heterogeneous and policy.all_types else there
         needed, field = 1, "gpu_type"
     if needed > there:
         raise InputError(
             f"{trace.place(row)}, field '{field}'",
-            f"a job that needs {needed} {job.gpu_type} at once under {name}",
+            f"a job that needs {needed:g} {_types(job)} at once under {name}",
             f"at most the {there} of cluster '{cluster.name}'",
             "It can never start. Make it smaller, or the cluster larger (--cluster FILE).",
         )
@@ -307,8 +345,7 @@ def at_load(trace: Trace, cluster: Cluster, running: NDArray[np.float64], load: 
     span, first = float(np.ptp(trace.submit)), float(trace.submit.min())
     if not span:
         raise InputError(field("load"), "jobs that are submitted all at once", "jobs submitted over a time")
-    sizes = np.array([job.max_parallelism for job in trace.classes])[trace.class_index]
-    stretch = float(sizes @ running) / (cluster.gpus * span * load)
+    stretch = float(trace.gpus @ running) / (cluster.gpus * span * load)
     note = f"{trace.name}: submissions are {stretch:.6g} times as far apart, for a load of {load:g}"
     submit = first + (trace.submit - first) * stretch
     return replace(trace, submit=submit, notes=(*trace.notes, note))
@@ -327,8 +364,7 @@ def check_rounds(trace: Trace, cluster: Cluster, running: NDArray[np.float64], i
     """
     if interval is None:
         return
-    sizes = np.array([job.max_parallelism for job in trace.classes])[trace.class_index]
-    busy = float(trace.submit.min()) + float((sizes * running).sum()) / cluster.gpus
+    busy = float(trace.submit.min()) + float((trace.gpus * running).sum()) / cluster.gpus
     rounds = max(busy, float((trace.submit + running).max())) / interval
     if rounds > MOST_ROUNDS:
         found = f"{interval:g} s, which makes about {rounds:.2g} rounds"
@@ -359,18 +395,34 @@ def overload_warnings(trace: Trace, cluster: Cluster, running: NDArray[np.float6
     """
     loads = oversubscription(trace, cluster, running, least=HANDFUL)
     span = float(np.ptp(trace.submit))
-    work = np.array([job.max_parallelism for job in trace.classes])[trace.class_index] * running
+    work = trace.gpus * running
     vcs = np.array([job.vc for job in trace.classes])[trace.class_index]
     for vc in cluster.vcs if cluster.divided and span else ():
         there = sum(node.gpus for node in cluster.nodes if node.vc == vc)
         if there and int((vcs == vc).sum()) >= HANDFUL:
             loads[f"virtual cluster {vc}'s"] = float(work[vcs == vc].sum() / (there * span))
+    said = {("GPU", f"the {gpu} GPUs"): load for gpu, load in loads.items()} | _of_nodes(trace, cluster, running, span)
     return [
-        f"{trace.name} asks for {load:.2f} times the GPU-seconds that the {gpu} GPUs have between the first and the "
-        "last submission: queues grow until jobs stop arriving, and queueing delay depends on the length of the trace"
-        for gpu, load in loads.items()
+        f"{trace.name} asks for {load:.2f} times the {what}-seconds that {whose} have between the first and the last "
+        "submission: queues grow until jobs stop arriving, and queueing delay depends on the length of the trace"
+        for (what, whose), load in said.items()
         if load > 1.0
     ]
+
+
+def _of_nodes(
+    trace: Trace, cluster: Cluster, running: NDArray[np.float64], span: float
+) -> dict[tuple[str, str], float]:
+    """Return the load on cores and memory of nodes, where jobs ask for them and all nodes say how much they have."""
+    loads = {}
+    for what, asked, there in (
+        ("core", [job.cpus for job in trace.classes], [node.cpus for node in cluster.nodes]),
+        ("byte", [job.memory for job in trace.classes], [node.memory for node in cluster.nodes]),
+    ):
+        if span and any(asked) and all(there):
+            load = float(np.array(asked)[trace.class_index] @ running) / (sum(there) * span)
+            loads[what, "the nodes"] = load
+    return loads
 
 
 def steady_warnings(trace: Trace, running: NDArray[np.float64]) -> list[str]:
@@ -378,7 +430,7 @@ def steady_warnings(trace: Trace, running: NDArray[np.float64]) -> list[str]:
 
     The time is the mean running time, weighted by GPU-seconds: about as long takes the warm-up.
     """
-    work = np.array([job.max_parallelism for job in trace.classes])[trace.class_index] * running
+    work = trace.gpus * running
     held, span = float(work @ running / work.sum()), float(np.ptp(trace.submit))
     if span >= held:
         return []

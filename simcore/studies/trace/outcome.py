@@ -16,6 +16,7 @@ from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.intervals import Interval, mean_interval, within_noise
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.log import PlacementLog
+from simcore.models.cluster.pools import DIGITS
 from simcore.models.cluster.quality import QUALITY, quality
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
@@ -115,7 +116,7 @@ class TraceOutcome(Result):
         own = self._own_columns()
         columns += own
         names = [f"trace_{name}" if name in columns else name for name in self.trace.more if name not in own]
-        kinds = [(job.model, job.batch_size, job.max_parallelism, job.gpu_type) for job in self.trace.classes]
+        kinds = [(job.model, job.batch_size, job.gpus, job.gpu_type) for job in self.trace.classes]
         given = [
             (*kinds[kind], *more)
             for kind, *more in zip(
@@ -191,7 +192,7 @@ class TraceOutcome(Result):
         nodes = [""] * len(self.trace)
         for row, held in zip(log.row, log.nodes, strict=False):
             if held:
-                nodes[row] = " ".join([f"{node}:{gpus}" for node, gpus, _ in held])
+                nodes[row] = " ".join([f"{node}:{gpus:g}" for node, gpus, _ in held])
         return nodes
 
     @cached_property
@@ -215,7 +216,7 @@ class TraceOutcome(Result):
         for run in self.runs:
             clock, gpus = metrics.allocation(run.log, run.segments, self.interval, self.rules, origin)
             for at, held in zip(clock.tolist(), gpus.tolist(), strict=True):
-                rows.append((run.policy, at - early, at, *held, sum(held)))
+                rows.append((run.policy, at - early, at, *held, round(sum(held), DIGITS)))
         return Table(["policy", "time_s", "clock_s", *self.cluster.types, "total"], rows)
 
 

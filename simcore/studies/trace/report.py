@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from simcore.report import Block, Column, Grid, Headline, Text
 from simcore.results import Row
 from simcore.studies.trace.outcome import TraceOutcome
@@ -38,8 +40,8 @@ def report(result: TraceOutcome) -> list[Block]:
     return [
         Headline(
             f"trace {result.trace.name}: {counted(len(result.trace), 'job')}, decided {decided}",
-            f"cluster {cluster.name}: {gpus}\nstep times: {times.name}{kinds}{': ' + times.note if times.note else ''}"
-            f"\n{_assumed(result)}",
+            f"cluster {cluster.name}: {gpus}\n{_needs(result)}step times: {times.name}{kinds}"
+            f"{': ' + times.note if times.note else ''}\n{_assumed(result)}",
         ),
         *_window(result),
         *_seeds(result),
@@ -47,6 +49,21 @@ def report(result: TraceOutcome) -> list[Block]:
         *_winners(result),
         *map(Text, [f"Improvements are over {result.table[0]['policy']}.", *baseline(result)]),
     ]
+
+
+def _needs(result: TraceOutcome) -> str:
+    """Say what jobs ask for beside whole GPUs of one type, in a line; nothing where they ask for nothing else."""
+    trace, cluster = result.trace, result.cluster
+    of_class = np.bincount(trace.class_index, minlength=len(trace.classes)).tolist()
+    jobs = list(zip(trace.classes, of_class, strict=True))
+    share = sum(number for job, number in jobs if job.share < 1.0)
+    several = sum(number for job, number in jobs if len(cluster.types_of(job.gpu_type, job.vc)) > 1)
+    kept = [what for what, there in (("cores", any(job.cpus for job in trace.classes)),
+                                     ("memory", any(job.memory for job in trace.classes))) if there]  # fmt: skip
+    said = [f"{counted(share, 'job')} of {len(trace):,} share a GPU"] if share else []
+    said += [f"{several:,} may run on several GPU types"] if several else []
+    said += [f"nodes give {' and '.join(kept)} too"] if kept else []
+    return f"jobs: {'; '.join(said)}\n" if said else ""
 
 
 def _assumed(result: TraceOutcome) -> str:

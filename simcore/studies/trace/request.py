@@ -76,7 +76,16 @@ class TraceRequest(Request):
     )
     placement: str = option(
         default="packed",
-        choices=("packed", "consolidated", "spread", "freest", "random", "buddy", "fragmentation"),
+        choices=(
+            "packed",
+            "consolidated",
+            "spread",
+            "freest",
+            "random",
+            "buddy",
+            "fragmentation",
+            "fragmentation-aware",
+        ),
         help="Which nodes a gang gets, where the cluster has nodes.",
     )
     load: float | None = option(

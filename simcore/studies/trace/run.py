@@ -15,6 +15,7 @@ from simcore.files import sha256
 from simcore.models.cluster import metrics
 from simcore.models.cluster.applications import Application
 from simcore.models.cluster.cluster import Cluster
+from simcore.models.cluster.demand_room import on_nodes, with_needs
 from simcore.models.cluster.jobs import Trace, WorkUnit
 from simcore.models.cluster.log import PlacementLog
 from simcore.models.cluster.overheads import Overheads
@@ -97,7 +98,8 @@ def _run(request: TraceRequest) -> TraceResult:
     """Run the policies with one seed."""
     interval = interval_of(request.interval)
     clusters, traces, times = _inputs(request)
-    cluster, jobs = clusters.value, traces.value
+    jobs = with_needs(traces.value, clusters.value)
+    cluster = on_nodes(clusters.value, jobs.classes)
     step_times, overheads = _with_overheads(request, times, jobs, cluster)
     rules, policies = rules_of(request, jobs), policies_of(request.policies, jobs)
     policies = {name: with_seed(policy, request.seed) for name, policy in policies.items()}
@@ -128,7 +130,7 @@ def _run(request: TraceRequest) -> TraceResult:
     runs = []
     for name, policy in policies.items():
         report = _reporter(f"jobs under {name}", len(jobs))
-        nodes = placer([jobs.classes[index].max_parallelism for index in jobs.class_index.tolist()], request.seed)
+        nodes = placer([jobs.classes[index].gpus for index in jobs.class_index.tolist()], request.seed)
         log = _simulate(
             jobs, cluster, step_times, name, policy, interval=interval, rules=rules, restart=costs.get(name),
             placer=nodes, progress=report,

@@ -50,7 +50,7 @@ def workload(request: WorkloadRequest) -> WorkloadResult:
     if jobs.counted_in is WorkUnit.SAMPLES:
         found = "work in samples, whose durations follow from step times"
         raise InputError(field("trace"), found, "a trace of durations", "Run it with simcore trace.")
-    sizes = np.array([job.max_parallelism for job in jobs.classes], dtype=np.float64)[jobs.class_index]
+    sizes = jobs.gpus
     gpus = None if cluster is None else cluster.value
     return WorkloadResult(
         trace=jobs,
@@ -84,7 +84,7 @@ def _keys(jobs: Trace, sizes: Floats) -> dict[str, Sequence[object]]:
         "user": jobs.more.get("user", ()),
         "vc": [job.vc for job in classes] if any(job.vc for job in jobs.classes) else (),
         "gpu_type": [job.gpu_type for job in classes],
-        "gang": sizes.astype(int).tolist(),
+        "gang": [job.gpus for job in classes],
         "status": jobs.more.get("status", ()),
         "hour": hours.tolist(),
     }
@@ -128,7 +128,7 @@ def _odd(jobs: Trace, sizes: Floats) -> Table:
     checks = {
         f"run for more than {LONG / DAY:.0f} days": jobs.work > LONG,
         "run for less than 1 s": jobs.work < 1.0,
-        "have a gang that is no power of 2": np.log2(sizes) % 1.0 != 0.0,
+        "have a gang that is no power of 2": (sizes >= 1.0) & (np.log2(sizes) % 1.0 != 0.0),
         "are submitted at the instant of another job": np.append(np.diff(jobs.submit) == 0.0, False),
     }
     rows = []

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from simcore.models.cluster.policies.easy_backfill import EasyBackfill
+from simcore.models.cluster.pools import DIGITS
 from simcore.models.cluster.room import Room
 from simcore.models.cluster.view import View
 
@@ -28,7 +29,7 @@ class ConservativeBackfill(EasyBackfill):
 
     def _fill(self, view: View, room: Room, number: int) -> None:
         queue, ends = self._queues[number], self._ends[number]
-        plan = _Plan(view.now, room.total(number) - sum(map(room.size, ends)))
+        plan = _Plan(view.now, round(room.total(number) - sum(map(room.size, ends)), DIGITS))
         for row, end in ends.items():
             plan.free(max(end, view.now), room.size(row))
         waits: list[tuple[int, int]] = []
@@ -50,7 +51,7 @@ class ConservativeBackfill(EasyBackfill):
 class _Plan:
     """Free GPUs from now on, as a step function."""
 
-    def __init__(self, now: float, free: int) -> None:
+    def __init__(self, now: float, free: float) -> None:
         self.times, self.left = [now], [free]
 
     def _cut(self, time: float) -> int:
@@ -61,18 +62,18 @@ class _Plan:
         self.left.insert(place + 1, self.left[place])
         return place + 1
 
-    def free(self, time: float, size: int) -> None:
+    def free(self, time: float, size: float) -> None:
         """Say that GPUs are free from a time on."""
         for place in range(self._cut(time), len(self.left)):
-            self.left[place] += size
+            self.left[place] = round(self.left[place] + size, DIGITS)
 
-    def take(self, time: float, length: float, size: int) -> None:
+    def take(self, time: float, length: float, size: float) -> None:
         """Plan a job."""
         first, last = self._cut(time), self._cut(time + length)
         for place in range(first, last):
-            self.left[place] -= size
+            self.left[place] = round(self.left[place] - size, DIGITS)
 
-    def earliest(self, size: int, length: float) -> float:
+    def earliest(self, size: float, length: float) -> float:
         """Return the first time from which so many GPUs stay free for so long."""
         start = 0
         for place, left in enumerate(self.left):

@@ -33,7 +33,7 @@ class Drf(Policy):
         """Return the share of the cluster that each job takes, by resource."""
         nodes = view.cluster.nodes
         totals = [sum(node.cpus for node in nodes), sum(node.memory for node in nodes)]
-        shares = [[view.job(row).max_parallelism / view.cluster.gpus] for row in range(len(view.class_index))]
+        shares = [[view.job(row).gpus / view.cluster.gpus] for row in range(len(view.class_index))]
         for name, total in zip(RESOURCES, totals, strict=True):
             for share, wanted in zip(shares, view.numbers(name), strict=True):
                 share.append(0.0 if not total or math.isnan(wanted) else wanted / total)

@@ -57,21 +57,21 @@ class EasyBackfill(Estimates, OpenQueue):
     def _backfill(self, view: View, room: Room, number: int) -> list[tuple[int, int]]:
         """Start jobs behind the head, and return those that wait."""
         queue, ends = self._queues[number], self._ends[number]
-        head = room.size(queue[0][1])
-        at, then = reserve(room, number, queue[0][1], ends, view.now)
-        waits, least = [], float("inf")
+        head = queue[0][1]
+        at, then = reserve(room, number, head, ends, view.now)
+        waits, misfits = [], room.misfits()
         for entry in queue[1:]:
-            row = entry[1]
-            size, mark = room.size(row), room.mark()
-            if size >= least or not room.start(row):
-                least = min(least, size)
+            row, mark = entry[1], room.mark()
+            if row in misfits or not room.start(row):
+                misfits.add(row)
                 waits.append(entry)
                 continue
             end = view.now + self._lengths[row]
             if end > at:
-                then.take(room.held_by(row))
+                held = room.held_by(row)
+                then.take(row, held)
                 if then.fits(head) is None:
-                    then.give(room.held_by(row))
+                    then.give(row, held)
                     room.back(mark)
                     waits.append(entry)
                     continue
@@ -81,10 +81,10 @@ class EasyBackfill(Estimates, OpenQueue):
 
 def reserve(room: Room, number: int, row: int, ends: dict[int, float], now: float) -> tuple[float, Sketch]:
     """Return when a gang will fit by the estimated ends of running jobs [s], and what is free then without it."""
-    sketch, at, size = room.sketch(number), now, room.size(row)
+    sketch, at = room.sketch(number), now
     for other, end in sorted(ends.items(), key=lambda item: (item[1], item[0])):
-        if end > at and sketch.fits(size) is not None:
+        if end > at and sketch.fits(row) is not None:
             break
         at = max(end, at)
-        sketch.give(room.held_by(other))
+        sketch.give(other, room.held_by(other))
     return at, sketch

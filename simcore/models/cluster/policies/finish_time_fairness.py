@@ -39,7 +39,7 @@ class FinishTimeFairness(Gavel):
     def shares(self, view: View, rows: list[int], gpus: list[int]) -> dict[int, Floats]:
         """Return by job the share of time on every GPU type, -1 where it may not run."""
         counts = np.array(gpus, dtype=np.float64)
-        sizes = np.array([view.job(row).max_parallelism for row in rows], dtype=np.float64)
+        sizes = np.array([view.job(row).gpus for row in rows], dtype=np.float64)
         speed = self._speeds(view, rows, gpus)
         able = ~np.isnan(speed)
         worth = np.where(able, speed, 0.0)

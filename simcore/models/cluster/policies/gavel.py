@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.models.cluster.placement import Placement, class_last, class_seconds
+from simcore.models.cluster.placement import Placement, class_last, class_seconds, only
 from simcore.models.cluster.policies.ranked import quantum_error
 from simcore.models.cluster.policy import Decision, Policy
+from simcore.models.cluster.pools import DIGITS
 from simcore.models.cluster.room import Room
 from simcore.models.cluster.step_times import global_step_time
 from simcore.models.cluster.view import View
@@ -101,14 +103,15 @@ class Gavel(Policy):
         types = range(len(view.cluster.types))
         left = {vc: list(gpus) for vc, gpus in self._gpus.items()}
         for row in view.running if not fresh else ():
+            mine = left[view.job(row).vc]
             for k, number in enumerate(_gpus(view, row)):
-                left[view.job(row).vc][k] -= number
+                mine[k] = round(mine[k] - number, DIGITS)
         wishes = [(-self._priority(view, row, k), row, k) for row in rows for k in types if self._may(view, row, k)]
         chosen: dict[int, int] = {}
         for _, row, k in sorted(wishes):
-            size, free = view.job(row).max_parallelism, left[view.job(row).vc]
+            size, free = view.job(row).gpus, left[view.job(row).vc]
             if row not in chosen and size <= free[k]:
-                free[k] -= size
+                free[k] = round(free[k] - size, DIGITS)
                 chosen[row] = k
         kept = {row for row, k in chosen.items() if view.placement[row] is self._on(view, row, k)}
         for row in rows:
@@ -131,21 +134,21 @@ class Gavel(Policy):
         job = view.job(row)
         if view.cluster.types[k] == job.gpu_type:
             return view.gang(row)
-        return view.place(row, [job.max_parallelism if g == k else 0 for g in range(len(view.cluster.types))])
+        return view.place(row, only(job.gpus, view.cluster.types[k], view.cluster))
 
 
-def speeds(view: View, index: int, gpus: list[int]) -> Floats:
+def speeds(view: View, index: int, gpus: Sequence[float]) -> Floats:
     """Return a class's speed on each GPU type, NaN where it may not run [steps/s]."""
     job = view.classes[index]
     times, last = class_seconds(job, view.cluster, view.step_times), class_last(job, view.cluster, view.step_times)
-    found = []
+    own, found = view.cluster.types_of(job.gpu_type, job.vc), []
     for gpu, count, seconds, end in zip(view.cluster.types, gpus, times, last, strict=True):
-        able = (job.heterogeneous or gpu == job.gpu_type) and count >= job.max_parallelism
+        able = (job.heterogeneous or gpu in own) and count >= job.gpus
         found.append(1.0 / global_step_time([1], [seconds], [end]) if able and seconds else np.nan)
     return np.array(found)
 
 
-def gpus_of(view: View, vc: str) -> list[int]:
+def gpus_of(view: View, vc: str) -> list[float]:
     """Return the GPUs of each type that a virtual cluster may use."""
     cluster = view.cluster
     if not cluster.divided:
@@ -153,12 +156,12 @@ def gpus_of(view: View, vc: str) -> list[int]:
     return [sum(node.gpus for node in cluster.nodes if (node.type, node.vc) == (gpu, vc)) for gpu in cluster.types]
 
 
-def _gpus(view: View, row: int) -> tuple[int, ...]:
+def _gpus(view: View, row: int) -> tuple[float, ...]:
     placement = view.placement[row]
     return placement.gpus if placement is not None else ()
 
 
-def max_min(view: View, jobs: Counter[int], gpus: list[int]) -> dict[int, Floats]:
+def max_min(view: View, jobs: Counter[int], gpus: Sequence[float]) -> dict[int, Floats]:
     """Return by class the share of time of each of its jobs on every GPU type, -1 where it may not run.
 
     Parameters
@@ -167,7 +170,7 @@ def max_min(view: View, jobs: Counter[int], gpus: list[int]) -> dict[int, Floats
         Gives classes, GPUs and step times.
     jobs : Counter of int
         Active jobs of each class.
-    gpus : list of int
+    gpus : sequence of float
         GPUs of each type that they may use.
     """
     from scipy.optimize import linprog
@@ -182,7 +185,7 @@ def max_min(view: View, jobs: Counter[int], gpus: list[int]) -> dict[int, Floats
     equal = np.array([np.nansum(row * counts * ok) / (counts * ok).sum() for row, ok in zip(speed, able, strict=True)])
     rows, types = able.shape
     worth = np.where(able, speed, 0.0) / equal[:, None]
-    sizes = np.array([view.classes[index].max_parallelism * jobs[index] for index in classes], dtype=np.float64)
+    sizes = np.array([view.classes[index].gpus * jobs[index] for index in classes], dtype=np.float64)
     columns = rows * types
     matrix = np.zeros((2 * rows + types, columns + 1))
     for row in range(rows):

@@ -31,7 +31,7 @@ class Gittins(Las):
     def prepare(self, view: View) -> None:
         """Learn the distribution."""
         super().prepare(view)
-        services = [view.duration[row] * view.job(row).max_parallelism for row in range(len(view.class_index))]
+        services = [view.duration[row] * view.job(row).gpus for row in range(len(view.class_index))]
         self._at, self._index = gittins_index(np.array(services))
 
     def rank(self, view: View, row: int) -> float:

@@ -35,7 +35,7 @@ class Las(Ranked):
     def rank(self, view: View, row: int) -> float:
         """Return the attained service [GPU s or s]."""
         service = self._attained[row]
-        return service if self.two_dimensional else service / view.job(row).max_parallelism
+        return service if self.two_dimensional else service / view.job(row).gpus
 
     def again_at(self, view: View, running: Collection[int]) -> float | None:
         """Look again after a quantum."""

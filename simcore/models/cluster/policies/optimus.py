@@ -47,7 +47,7 @@ class Optimus(Policy):
         """Hand all GPUs out anew."""
         held = self._share_out(view)
         changes: list[Change] = []
-        starts: list[tuple[int, int, Placement]] = []
+        starts: list[tuple[float, int, Placement]] = []
         for row in view.active:
             placement = held.get(row)
             if placement is not view.placement[row]:

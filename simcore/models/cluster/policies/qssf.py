@@ -19,4 +19,4 @@ class Qssf(Estimates, StrictQueue):
 
     def keys(self, view: View) -> list[float]:
         """Return estimated service [GPU s]."""
-        return [s * view.job(row).max_parallelism for row, s in enumerate(self.durations(view))]
+        return [s * view.job(row).gpus for row, s in enumerate(self.durations(view))]

@@ -70,18 +70,5 @@ class OpenQueue(StrictQueue):
             touched.add(self._pool[row])
         room = view.room()
         for number in sorted(touched):
-            self._queues[number] = _start(room, self._queues[number])
+            self._queues[number] = room.start_in_order(self._queues[number])
         return Decision(room.changes) if room.changes else NOTHING
-
-
-def _start(room: Room, queue: list[tuple[Any, int]]) -> list[tuple[Any, int]]:
-    """Start what fits, and return what still waits; where a gang does not fit no larger one does."""
-    waits, least = [], float("inf")
-    for entry in queue:
-        size = room.size(entry[1])
-        if size < least:
-            if room.start(entry[1]):
-                continue
-            least = size
-        waits.append(entry)
-    return waits

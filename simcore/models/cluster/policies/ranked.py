@@ -10,6 +10,7 @@ from typing import Any
 
 from simcore.errors import InputError
 from simcore.models.cluster.policy import NOTHING, Decision, Policy
+from simcore.models.cluster.pools import DIGITS
 from simcore.models.cluster.room import Room
 from simcore.models.cluster.view import View
 
@@ -60,7 +61,7 @@ class Ranked(Policy):
         self._pool = [room.pool[index] for index in view.class_index]
         self._running: list[set[int]] = [set() for _ in range(room.pools)]
         # of each pool, by size of the gang, heaps of (rank, row)
-        self._waiting: list[dict[int, list[tuple[Any, int]]]] = [{} for _ in range(room.pools)]
+        self._waiting: list[dict[float, list[tuple[Any, int]]]] = [{} for _ in range(room.pools)]
         self._totals = [room.total(pool) for pool in range(room.pools)]
         self._freed = room.rivals()
         self._next: list[float | None] = [None] * room.pools
@@ -88,7 +89,7 @@ class Ranked(Policy):
         again = min((time for time in self._next if time is not None), default=None)
         return Decision(room.changes, again) if room.changes or again is not None else NOTHING
 
-    def _wait(self, view: View, row: int, size: int) -> None:
+    def _wait(self, view: View, row: int, size: float) -> None:
         heappush(self._waiting[self._pool[row]].setdefault(size, []), (self.rank(view, row), row))
 
     def _share_out(self, view: View, room: Room, pool: int) -> None:
@@ -123,7 +124,8 @@ class Ranked(Policy):
         self, room: Room, pool: int, running: list[tuple[Any, int]]
     ) -> tuple[list[tuple[Any, int]], list[tuple[Any, int]]]:
         """Return the running jobs that stay and the waiting ones that start, by rank; these leave the waiting."""
-        left, kept, started, sizes = self._totals[pool], [], [], self._sizes
+        left: float = self._totals[pool]
+        kept, started, sizes = [], [], self._sizes
         waiting = self._waiting[pool]
         heads = [(*queue[0], size) for size, queue in waiting.items()]
         heapify(heads)
@@ -134,7 +136,7 @@ class Ranked(Policy):
                     continue  # and so is all behind it, which has its size
                 heappop(waiting[size])
                 started.append((rank, row))
-                left -= size
+                left = round(left - size, DIGITS)
                 if waiting[size]:
                     heappush(heads, (*waiting[size][0], size))
                 else:
@@ -143,7 +145,7 @@ class Ranked(Policy):
                 entry = running.pop()
                 size = sizes[entry[1]]
                 if size <= left:
-                    left -= size
+                    left = round(left - size, DIGITS)
                     kept.append(entry)
         return kept, started
 

@@ -17,7 +17,7 @@ class Srsf(Srtf):
 
     def rank(self, view: View, row: int) -> float:
         """Return the estimated remaining service [GPU s]."""
-        return super().rank(view, row) * view.job(row).max_parallelism
+        return super().rank(view, row) * view.job(row).gpus
 
     def ranks(self, view: View, rows: list[int]) -> list[float]:
         """Return the estimated remaining services of some jobs [GPU s]."""

@@ -12,6 +12,7 @@ import numpy as np
 from simcore.errors import InputError
 from simcore.models.cluster.policies.ranked import quantum_error
 from simcore.models.cluster.policy import NOTHING, Decision, Policy
+from simcore.models.cluster.pools import DIGITS, PARTS
 from simcore.models.cluster.room import Room
 from simcore.models.cluster.view import View
 
@@ -72,17 +73,17 @@ class Themis(Policy):
         over = {row for row in running if self._until[row] <= view.now * (1.0 + 1e-12)}
         ended = sum(room.size(row) for row in over)
         held = sum(room.size(row) for row in running) - ended
-        offered = min(room.total(pool) - held, room.left(pool) + ended)
+        offered = round(min(room.total(pool) - held, room.left(pool) + ended), DIGITS)
         if offered < min(room.size(row) for row in waiting):
             return  # nobody who waits could have it
         active = len(running) + len(waiting)
         unfair = sorted([*over, *waiting], key=lambda row: (-self.rho(view, row, active), row))
         asked = max(1, math.ceil((1.0 - self.filter) * len(unfair) - 1e-9))
         leases = self._won(view, room, unfair[:asked], offered)
-        left = offered - sum(room.size(row) for row in leases)
+        left = round(offered - sum(room.size(row) for row in leases), DIGITS)
         for row in unfair[asked:]:
             if room.size(row) <= left:
-                left -= room.size(row)
+                left = round(left - room.size(row), DIGITS)
                 leases[row] = self.lease
         for row in sorted(over.difference(leases)):
             room.stop(row)
@@ -94,16 +95,17 @@ class Themis(Policy):
             if row not in self._until and room.start(row):
                 self._until[row] = view.now + self.lease
 
-    def _won(self, view: View, room: Room, rows: list[int], offered: int) -> dict[int, float]:
+    def _won(self, view: View, room: Room, rows: list[int], offered: float) -> dict[int, float]:
         """Return the winners of an auction with their leases [s]."""
         finish = [view.now - view.submitted[row] + view.remaining[row] for row in rows]
-        won = auction([math.log1p(self.lease / time) for time in finish], [room.size(row) for row in rows], offered)
+        sizes = [round(PARTS * room.size(row)) for row in rows]
+        won = auction([math.log1p(self.lease / time) for time in finish], sizes, round(PARTS * offered))
         return {rows[place]: self.lease * max(LEAST_KEPT, kept) for place, kept in won.items()}
 
     def rho(self, view: View, row: int, active: int) -> float:
         """Return the finish-time fairness of a job if it ran from now on [1]."""
-        gpus = view.cluster.counts[view.cluster.types.index(view.job(row).gpu_type)]
-        alone = view.duration[row] * max(1.0, view.job(row).max_parallelism * active / gpus)
+        gpus = view.cluster.gpus_of(view.job(row).gpu_type)
+        alone = view.duration[row] * max(1.0, view.job(row).gpus * active / gpus)
         return (view.now - view.submitted[row] + view.remaining[row]) / alone
 
 
@@ -118,9 +120,9 @@ def auction(gains: Sequence[float], sizes: Sequence[int], offered: int) -> dict[
     gains : sequence of float, length J
         Logarithm of rho without the gang over rho with it, above 0.
     sizes : sequence of int, length J
-        GPUs of each gang.
+        GPUs of each gang, or its 1/1000 of a GPU.
     offered : int
-        GPUs.
+        The same of what is auctioned.
 
     Examples
     --------

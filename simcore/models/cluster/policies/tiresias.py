@@ -110,7 +110,7 @@ class Tiresias(Ranked):
             when = view.now + (self._limits[rank[0]] - service) / self._sizes[row]
         return when, rank
 
-    def _wait(self, view: View, row: int, size: int) -> None:
+    def _wait(self, view: View, row: int, size: float) -> None:
         self._leaves.pop(row, None)
         super()._wait(view, row, size)
         ran = self._service(row) / size

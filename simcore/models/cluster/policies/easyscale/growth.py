@@ -37,15 +37,15 @@ class Growth:
     gpu: int
     number: int
     gain: float
-    gpus: tuple[int, ...]
+    gpus: tuple[float, ...]
     threads: tuple[int, ...]
-    returned: tuple[int, ...]
+    returned: tuple[float, ...]
     speedup: float
 
 
 def growth(
     proposals: Proposals,
-    gpus: tuple[int, ...],
+    gpus: tuple[float, ...],
     speedup: float,
     rules: Rules,
     *,
@@ -64,7 +64,7 @@ def growth(
     ----------
     proposals : Proposals
         What the job may ask for at all.
-    gpus : tuple of int
+    gpus : tuple of float
         GPUs of each type that it holds.
     speedup : float
         Its claimed speed-up on them.

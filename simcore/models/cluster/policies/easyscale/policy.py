@@ -69,7 +69,7 @@ class EasyScaleHeter(Policy):
         self._first = [self._initial(index) for index in range(len(view.classes))]
         self._queues: list[list[int]] = [[] for _ in view.cluster.types]  # heaps of rows
         self._wishes = _Wishes(len(view.cluster.types))
-        self._grown: dict[tuple[int, tuple[int, ...], float], list[tuple[Growth, Placement]]] = {}
+        self._grown: dict[tuple[int, tuple[float, ...], float], list[tuple[Growth, Placement]]] = {}
 
     def decide(self, view: View) -> Decision:
         """Start what fits in row order, then grant growth."""
@@ -101,7 +101,7 @@ class EasyScaleHeter(Policy):
         job, seconds, last = self._classes[index], self._seconds[index], self._last[index]
         return _class_proposals(job, self._cluster, seconds, last, self._rules, self.all_types)
 
-    def _placement(self, index: int, gpus: tuple[int, ...], threads: tuple[int, ...], speedup: float) -> Placement:
+    def _placement(self, index: int, gpus: tuple[float, ...], threads: tuple[int, ...], speedup: float) -> Placement:
         return Placement(gpus, threads, global_step_time(threads, self._seconds[index], self._last[index]), speedup)
 
     def _next(self, index: int, now: Placement) -> list[tuple[Growth, Placement]]:
@@ -161,7 +161,7 @@ class _Wishes:
         self._number[slot] = self._giving[slot] = 0
         self._unused.append(slot)
 
-    def grant(self, free: list[int]) -> list[tuple[int, Placement]]:
+    def grant(self, free: list[float]) -> list[tuple[int, Placement]]:
         """Grant by descending gain, ties by row, then type; each job once, while the GPUs last.
 
         GPUs that a granted job returns can be granted again by the same pass.
