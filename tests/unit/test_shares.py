@@ -7,7 +7,7 @@ import pytest
 import simcore
 from simcore.cluster import Cluster, Decision, JobClass, Node, Policy, StepTimes, read_trace
 from simcore.errors import InputError, RunError
-from simcore.models.cluster.placers import Fragmentation
+from simcore.models.cluster.fragmentation import Fragmentation
 from simcore.models.cluster.shared_pool import Ask, SharedPool
 from simcore.models.cluster.stays import on_gpus, stays
 

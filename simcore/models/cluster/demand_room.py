@@ -11,8 +11,8 @@ from simcore.errors import InputError, RunError
 from simcore.models.cluster.cluster import Cluster, Node, cluster_of_nodes
 from simcore.models.cluster.jobs import JobClass, Trace
 from simcore.models.cluster.node_room import NodeRoom
+from simcore.models.cluster.packing import Placer
 from simcore.models.cluster.placement import Placement
-from simcore.models.cluster.placers import Placer
 from simcore.models.cluster.pools import DIGITS, PARTS, Held, Pool
 from simcore.models.cluster.room import Entry, Misfits
 from simcore.models.cluster.shared_pool import MILLI, Ask, Copy, SharedPool

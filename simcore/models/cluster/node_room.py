@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from simcore.errors import RunError
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import JobClass
+from simcore.models.cluster.packing import Placer
 from simcore.models.cluster.placement import Placement
-from simcore.models.cluster.placers import Placer
 from simcore.models.cluster.pools import DIGITS, Held, Pool, lowest_bits
 from simcore.models.cluster.room import Change, Room
 from simcore.models.cluster.sketch import Sketch

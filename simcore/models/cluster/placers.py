@@ -7,180 +7,14 @@ fit. A gang is taken whole or not at all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 
 from simcore.errors import by_name, unknown_name
-from simcore.models.cluster.pools import PARTS, CellPool, Held, Pool, State, lowest
+from simcore.models.cluster.fragmentation import Fragmentation
+from simcore.models.cluster.packing import Packed, Placer, emptiest
+from simcore.models.cluster.pools import PARTS, CellPool, Held, Pool, lowest
 from simcore.models.cluster.shared_pool import Offer, as_list
-
-
-class Placer:
-    """Base of all placers: a subclass writes `choose`.
-
-    Attributes
-    ----------
-    pool_type : type of Pool
-        What the placer must know of a pool.
-    one_node : bool
-        Whether a gang that is no larger than a node is on one node, or waits.
-    """
-
-    pool_type: ClassVar[type[Pool]] = Pool
-    one_node: ClassVar[bool] = False
-
-    def __init__(self, gangs: Sequence[float] = (), seed: int = 0) -> None:
-        """Begin a run.
-
-        Parameters
-        ----------
-        gangs : sequence of float
-            GPUs of each job of the trace, for a placer that looks at what is asked for.
-        seed : int
-            For a placer that draws random numbers.
-        """
-
-    def choose(self, pool: Pool, gpus: int) -> Held | None:
-        """Return which GPUs a gang gets, None if it does not fit now."""
-        raise NotImplementedError
-
-    def choose_share(self, offer: Offer, parts: int) -> Held | None:
-        """Return the GPU of which a job gets so many parts in 1/1000, None if none has them free.
-
-        The fullest GPU that fits, the first node on ties; where no shared one fits the placer chooses a free one.
-        """
-        shared = _fullest(offer, parts)
-        return self.choose(offer, 1) if shared is None else shared
-
-
-class Packed(Placer):
-    """A gang on the one node where the fewest GPUs are left over, the first such node on ties.
-
-    A gang that is larger than a node gets whole free nodes, the first ones, and its remainder is packed as a small
-    gang. So a gang waits rather than be torn apart. Hu et al., SC 2021, call it consolidated placement.
-
-    Examples
-    --------
-    >>> pool = Pool([8, 8, 8])
-    >>> pool.take(((1, 5, 0),))
-    >>> Packed().choose(pool, 2), Packed().choose(pool, 18)
-    (((1, 2, 0),), ((0, 8, 0), (2, 8, 0), (1, 2, 0)))
-    """
-
-    one_node = True
-
-    def choose(self, pool: Pool, gpus: int) -> Held | None:
-        """Return the best fit."""
-        largest = pool.largest
-        if gpus > largest:
-            return self._several(pool, gpus)
-        at = pool.at
-        for free in range(gpus, largest + 1):
-            nodes = at[free]
-            if nodes:
-                return (((nodes & -nodes).bit_length() - 1, gpus, 0),)
-        return None
-
-    def _several(self, pool: Pool, gpus: int) -> Held | None:
-        count, rest = divmod(gpus, pool.largest)
-        nodes, held = pool.whole, []
-        if nodes.bit_count() < count:
-            return None
-        for _ in range(count):
-            held.append((lowest(nodes), pool.largest, 0))
-            nodes &= nodes - 1
-        if not rest:
-            return tuple(held)
-        pool.take(tuple(held))
-        last = self.choose(pool, rest)
-        pool.give(tuple(held))
-        return None if last is None else (*held, *last)
-
-
-class Fragmentation(Packed):
-    """A gang on the node where it leaves the fewest GPUs that the gangs of the trace cannot use.
-
-    With p_m the share of jobs that ask for m GPUs, a node wastes ``F = sum of p_m w_m``. Where m does not fit, w_m is
-    all that is free there. Where it fits, w_m is what is free of GPUs that have less than min(m, 1) free. The node with
-    the least growth of F is taken, then that with the fewest left over, then the first. Gangs larger than a node count
-    as a whole node. Weng et al., USENIX ATC 2023 (fragmentation gradient descent), by GPUs alone.
-
-    Examples
-    --------
-    Gangs of 4 are most, so a single GPU goes where it spoils no place for four:
-
-    >>> pool = Pool([8, 8])
-    >>> pool.take(((0, 4, 0), (1, 2, 0)))
-    >>> Packed().choose(pool, 1), Fragmentation([4, 4, 4, 1]).choose(pool, 1)
-    (((0, 1, 0),), ((1, 1, 0),))
-    """
-
-    def __init__(self, gangs: Sequence[float] = (), seed: int = 0) -> None:
-        self._gangs = np.asarray(gangs or [1])
-        self._asked: dict[int, list[tuple[int, float]]] = {}
-        self._wasted: dict[tuple[int, State], float] = {}
-        self._best: dict[tuple[int, int, State], tuple[float, int, int] | None] = {}
-
-    def choose(self, pool: Pool, gpus: int) -> Held | None:
-        """Return the node on which least is wasted."""
-        if gpus > pool.largest:
-            return self._several(pool, gpus)
-        able = [
-            (self._growth(pool.largest, state, (state[0] - gpus, state[1])), state[0], lowest(nodes))
-            for state, nodes in pool.states.items()
-            if state[0] >= gpus
-        ]
-        return ((min(able)[2], gpus, 0),) if able else None
-
-    def choose_share(self, offer: Offer, parts: int) -> Held | None:
-        """Return the GPU on which least is wasted, the fullest on ties."""
-        able = [
-            (*best[:2], lowest(nodes), best[2])
-            for state, nodes in offer.states.items()
-            if (best := self._best_of(offer.largest, state, parts)) is not None
-        ]
-        if not able:
-            return None
-        _, _, node, free = min(able)
-        return ((node, 1, 0 if free == PARTS else offer.gpu_with(node, free)),)
-
-    def _best_of(self, largest: int, state: State, parts: int) -> tuple[float, int, int] | None:
-        """Return of the GPUs of a node that fit the least growth of what is wasted, what is left, and what was free."""
-        key = (largest, parts, state)
-        if key not in self._best:
-            free, shared = state
-            able = {each for each in shared if each >= parts} | ({PARTS} if free else set())
-            options = [
-                (self._growth(largest, state, _with_share(state, each, each - parts)), each - parts, each)
-                for each in able
-            ]
-            self._best[key] = min(options) if options else None
-        return self._best[key]
-
-    def _growth(self, largest: int, before: State, after: State) -> float:
-        return round(self._waste(largest, after) - self._waste(largest, before), 9)
-
-    def _waste(self, largest: int, state: State) -> float:
-        """Return F of a node [GPUs]."""
-        key = (largest, state)
-        if key not in self._wasted:
-            free, shared = state
-            all_free = PARTS * free + sum(shared)
-            total = 0.0
-            for asked, often in self._demand(largest):
-                fits = free * PARTS >= asked or (asked < PARTS and max(shared, default=0) >= asked)
-                total += often * (sum(each for each in shared if each < min(asked, PARTS)) if fits else all_free)
-            self._wasted[key] = total / PARTS
-        return self._wasted[key]
-
-    def _demand(self, largest: int) -> list[tuple[int, float]]:
-        """Return what jobs ask for [1/1000 GPU] and how often."""
-        if largest not in self._asked:
-            sizes, counts = np.unique(np.minimum(self._gangs, largest), return_counts=True)
-            often = (counts / counts.sum()).tolist()
-            self._asked[largest] = [(round(PARTS * size), p) for size, p in zip(sizes.tolist(), often, strict=True)]
-        return self._asked[largest]
 
 
 class Consolidated(Packed):
@@ -240,7 +74,7 @@ class Spread(Placer):
 
     def choose_share(self, offer: Offer, parts: int) -> Held | None:
         """Return a GPU that is free, or else the emptiest shared one."""
-        return self.choose(offer, 1) or _emptiest(offer, parts)
+        return self.choose(offer, 1) or emptiest(offer, parts)
 
 
 class Freest(Placer):
@@ -275,7 +109,7 @@ class Freest(Placer):
 
     def choose_share(self, offer: Offer, parts: int) -> Held | None:
         """Return a GPU that is free, or else the emptiest shared one."""
-        return self.choose(offer, 1) or _emptiest(offer, parts)
+        return self.choose(offer, 1) or emptiest(offer, parts)
 
 
 class Random(Placer):
@@ -353,36 +187,6 @@ class Buddy(Placer):
             return tuple(held)
         cell = _best_cell(pool, rest, {node for node, _, _ in held})
         return None if cell is None else (*held, cell)
-
-
-def _fullest(offer: Offer, parts: int) -> Held | None:
-    """Return the shared GPU on which the fewest parts are left over, the first node on ties."""
-    able = []
-    for (_, shared), nodes in offer.states.items():
-        free = next((each for each in shared if each >= parts), None)
-        if free is not None:
-            able.append((free, lowest(nodes)))
-    return _gpu(offer, *min(able)) if able else None
-
-
-def _emptiest(offer: Offer, parts: int) -> Held | None:
-    """Return the shared GPU with the most free parts that fits, the first node on ties."""
-    able = [
-        (-shared[-1], lowest(nodes)) for (_, shared), nodes in offer.states.items() if shared and shared[-1] >= parts
-    ]
-    return _gpu(offer, -min(able)[0], min(able)[1]) if able else None
-
-
-def _gpu(offer: Offer, free: int, node: int) -> Held:
-    return ((node, 1, offer.gpu_with(node, free)),)
-
-
-def _with_share(state: State, before: int, after: int) -> State:
-    """Return what is free on a node once one of its GPUs has other free parts."""
-    free, shared = state[0] - (before == PARTS), list(state[1])
-    if before < PARTS:
-        shared.remove(before)
-    return free, tuple(sorted([*shared, after]))
 
 
 def _best_cell(pool: CellPool, gpus: int, taken: set[int]) -> tuple[int, int, int] | None:

@@ -22,8 +22,8 @@ from simcore.models.cluster.demand_room import on_nodes, open_room
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.log import PlacementLog
 from simcore.models.cluster.node_room import NodeRoom
+from simcore.models.cluster.packing import Packed, Placer
 from simcore.models.cluster.placement import Placement, class_gangs
-from simcore.models.cluster.placers import Packed, Placer
 from simcore.models.cluster.policy import Decision, Policy
 from simcore.models.cluster.pools import DIGITS
 from simcore.models.cluster.room import Change, Room

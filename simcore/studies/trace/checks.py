@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +12,10 @@ from simcore.errors import InputError, field, unknown_name
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.demand_room import open_room
 from simcore.models.cluster.jobs import JobClass, Trace, WorkUnit
-from simcore.models.cluster.metrics import oversubscription
 from simcore.models.cluster.node_room import NodeRoom
 from simcore.models.cluster.overheads import Overheads
+from simcore.models.cluster.packing import Placer
 from simcore.models.cluster.placement import Placement, class_gangs
-from simcore.models.cluster.placers import Placer
 from simcore.models.cluster.policy import Policy
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
@@ -27,10 +25,6 @@ LATEST = 1e12  # submission [s]
 MOST_WORK = 1e18  # samples, or seconds
 FASTEST, SLOWEST = 1e-12, 1e9  # mini-batch [s]
 MOST_ROUNDS = 1e9
-ENOUGH = 5
-"""Times as long as the mean GPU-second's job runs, for a generated load that becomes steady."""
-HANDFUL = 20
-"""Jobs of a GPU type from which their demand is a load."""
 
 
 def runnable(
@@ -334,23 +328,6 @@ def gang_seconds(trace: Trace, cluster: Cluster, step_times: StepTimes, startup_
     return running
 
 
-def at_load(trace: Trace, cluster: Cluster, running: NDArray[np.float64], load: float) -> Trace:
-    """Return the same jobs submitted faster or slower, so that they ask for `load` times the GPU-seconds there are.
-
-    Raises
-    ------
-    InputError
-        If all jobs are submitted at once.
-    """
-    span, first = float(np.ptp(trace.submit)), float(trace.submit.min())
-    if not span:
-        raise InputError(field("load"), "jobs that are submitted all at once", "jobs submitted over a time")
-    stretch = float(trace.gpus @ running) / (cluster.gpus * span * load)
-    note = f"{trace.name}: submissions are {stretch:.6g} times as far apart, for a load of {load:g}"
-    submit = first + (trace.submit - first) * stretch
-    return replace(trace, submit=submit, notes=(*trace.notes, note))
-
-
 def check_rounds(trace: Trace, cluster: Cluster, running: NDArray[np.float64], interval: float | None) -> None:
     """Refuse an interval that cuts the run into more rounds than it ends with.
 
@@ -381,63 +358,4 @@ def row_warnings(trace: Trace) -> list[str]:
     return [
         f"{trace.place(row)}, is submitted before the job above it, and policies see jobs by row. "
         "Sort the trace, or give --order submission"
-    ]
-
-
-def overload_warnings(trace: Trace, cluster: Cluster, running: NDArray[np.float64]) -> list[str]:
-    """Warn of each GPU type and virtual cluster that is asked for more GPU-seconds than it has while jobs arrive.
-
-    Returns
-    -------
-    list of str
-        One line per type and virtual cluster whose gang GPU-seconds, start-up included, exceed GPUs x submission span.
-        One that fewer than `HANDFUL` jobs ask for has none.
-    """
-    loads = oversubscription(trace, cluster, running, least=HANDFUL)
-    span = float(np.ptp(trace.submit))
-    work = trace.gpus * running
-    vcs = np.array([job.vc for job in trace.classes])[trace.class_index]
-    for vc in cluster.vcs if cluster.divided and span else ():
-        there = sum(node.gpus for node in cluster.nodes if node.vc == vc)
-        if there and int((vcs == vc).sum()) >= HANDFUL:
-            loads[f"virtual cluster {vc}'s"] = float(work[vcs == vc].sum() / (there * span))
-    said = {("GPU", f"the {gpu} GPUs"): load for gpu, load in loads.items()} | _of_nodes(trace, cluster, running, span)
-    return [
-        f"{trace.name} asks for {load:.2f} times the {what}-seconds that {whose} have between the first and the last "
-        "submission: queues grow until jobs stop arriving, and queueing delay depends on the length of the trace"
-        for (what, whose), load in said.items()
-        if load > 1.0
-    ]
-
-
-def _of_nodes(
-    trace: Trace, cluster: Cluster, running: NDArray[np.float64], span: float
-) -> dict[tuple[str, str], float]:
-    """Return the load on cores and memory of nodes, where jobs ask for them and all nodes say how much they have."""
-    loads = {}
-    for what, asked, there in (
-        ("core", [job.cpus for job in trace.classes], [node.cpus for node in cluster.nodes]),
-        ("byte", [job.memory for job in trace.classes], [node.memory for node in cluster.nodes]),
-    ):
-        if span and any(asked) and all(there):
-            load = float(np.array(asked)[trace.class_index] @ running) / (sum(there) * span)
-            loads[what, "the nodes"] = load
-    return loads
-
-
-def steady_warnings(trace: Trace, running: NDArray[np.float64]) -> list[str]:
-    """Warn of a generated load whose jobs arrive for less time than its GPU-seconds are held in one piece.
-
-    The time is the mean running time, weighted by GPU-seconds: about as long takes the warm-up.
-    """
-    work = trace.gpus * running
-    held, span = float(work @ running / work.sum()), float(np.ptp(trace.submit))
-    if span >= held:
-        return []
-    if len(trace) < HANDFUL or not span:
-        return [f"{trace.name}: jobs are too few for a steady load"]
-    more = f"jobs={float(f'{ENOUGH * held / span * len(trace):.2g}'):.0f}"
-    return [
-        f"{trace.name}: jobs arrive for {span:,.0f} s, and the mean GPU-second belongs to a job of {held:,.0f} s, so "
-        f"the load is never steady. Give more jobs, about {more}, and --window steady"
     ]

@@ -35,17 +35,15 @@ from simcore.readers.step_times import read_step_times
 from simcore.results import Provenance, versions
 from simcore.studies.request import study
 from simcore.studies.trace.checks import (
-    at_load,
     boundless,
     check_rounds,
     check_types,
     costless,
     gang_seconds,
-    overload_warnings,
     row_warnings,
     runnable,
-    steady_warnings,
 )
+from simcore.studies.trace.loads import at_load, overload_warnings, steady_warnings
 from simcore.studies.trace.one_run import Run
 from simcore.studies.trace.outcome import summarise
 from simcore.studies.trace.request import SWITCHES, TraceRequest
