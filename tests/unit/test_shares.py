@@ -43,7 +43,7 @@ def test_a_share_goes_to_the_fullest_gpu_that_fits(run):
     assert jobs.column("gpu_seconds_t4") == [5.0, 12.0, 12.0, 2.5, 5.0]
     assert result.table.column("mean_allocated_gpus") == [36.5 / 30]
     assert result.allocation.column("total") == [2.0, 1.5, 2.0, 1.0, 0.4, 0.0]
-    assert "jobs: 4 jobs of 5 share a GPU" in str(result)
+    assert "jobs: 4 of 5 share a GPU" in str(result)
 
 
 def test_shares_are_drawn_within_their_gpu(run):

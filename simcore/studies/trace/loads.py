@@ -70,9 +70,9 @@ def _of_nodes(
         ("core", [job.cpus for job in trace.classes], [node.cpus for node in cluster.nodes]),
         ("byte", [job.memory for job in trace.classes], [node.memory for node in cluster.nodes]),
     ):
-        if span and any(asked) and all(there):
-            load = float(np.array(asked)[trace.class_index] @ running) / (sum(there) * span)
-            loads[what, "the nodes"] = load
+        wanted = np.array(asked)[trace.class_index]
+        if span and all(there) and np.count_nonzero(wanted) >= HANDFUL:
+            loads[what, "the nodes"] = float(wanted @ running) / (sum(there) * span)
     return loads
 
 

@@ -60,7 +60,7 @@ def _needs(result: TraceOutcome) -> str:
     several = sum(number for job, number in jobs if len(cluster.types_of(job.gpu_type, job.vc)) > 1)
     kept = [what for what, there in (("cores", any(job.cpus for job in trace.classes)),
                                      ("memory", any(job.memory for job in trace.classes))) if there]  # fmt: skip
-    said = [f"{counted(share, 'job')} of {len(trace):,} share a GPU"] if share else []
+    said = [f"{share:,} of {len(trace):,} share a GPU"] if share else []
     said += [f"{several:,} may run on several GPU types"] if several else []
     said += [f"nodes give {' and '.join(kept)} too"] if kept else []
     return f"jobs: {'; '.join(said)}\n" if said else ""
