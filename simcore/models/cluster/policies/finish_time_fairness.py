@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -36,7 +37,7 @@ class FinishTimeFairness(Gavel):
         self._spent: dict[int, float] = {}  # what was done so far took alone [s]
         self._before: dict[int, tuple[float, float]] = {}  # remaining, and the equal part, at the last program
 
-    def shares(self, view: View, rows: list[int], gpus: list[int]) -> dict[int, Floats]:
+    def shares(self, view: View, rows: list[int], gpus: Sequence[float]) -> dict[int, Floats]:
         """Return by job the share of time on every GPU type, -1 where it may not run."""
         counts = np.array(gpus, dtype=np.float64)
         sizes = np.array([view.job(row).gpus for row in rows], dtype=np.float64)
@@ -51,7 +52,7 @@ class FinishTimeFairness(Gavel):
         found = least_worst(since, left, alone, worth, able, sizes, counts)
         return {row: np.where(able[place], found[place], -1.0) for place, row in enumerate(rows)}
 
-    def _speeds(self, view: View, rows: list[int], gpus: list[int]) -> Floats:
+    def _speeds(self, view: View, rows: list[int], gpus: Sequence[float]) -> Floats:
         """Return the speed of each job on each type over that of its gang, NaN where it may not run."""
         index = view.class_index
         of_class = {

@@ -82,7 +82,7 @@ class Gavel(Policy):
             if mine:
                 self._shares |= self.shares(view, mine, self._gpus[vc])
 
-    def shares(self, view: View, rows: list[int], gpus: list[int]) -> dict[int, Floats]:
+    def shares(self, view: View, rows: list[int], gpus: Sequence[float]) -> dict[int, Floats]:
         """Return by job the share of time on every GPU type, -1 where it may not run.
 
         Parameters
@@ -91,7 +91,7 @@ class Gavel(Policy):
             The present.
         rows : list of int
             Active jobs of one virtual cluster.
-        gpus : list of int
+        gpus : sequence of float
             GPUs of each type that they may use.
         """
         index = view.class_index
