@@ -165,6 +165,8 @@ def _place(place: str, path: tuple[str | int, ...], lines: Mapping[tuple[str | i
     return f"{where}, field '{field}'" if field else where
 
 
+_MARK = re.compile(r"\[key\]\Z|(function-\w+|list|dict|tuple)\[.*\]\Z")
+"""What pydantic puts into the place of an error that is no field: a key that is wrong itself, one of several types."""
 _CLOSE = 0.7
 """How much alike two names of fields must be for a suggestion: of two that differ in a word each means its own."""
 _EXPECTED = {
@@ -198,7 +200,7 @@ def _translated(
     found_errors = error.errors(include_url=False)
     # a field that is not known is what a missing one was meant to be, most likely
     first = next((one for one in found_errors if one["type"] == "extra_forbidden"), found_errors[0])
-    path = tuple(part for part in first["loc"] if part != "[key]")  # pydantic's mark of a key that is wrong itself
+    path = tuple(part for part in first["loc"] if not _MARK.match(str(part)))
     kind, where = first["type"], _place(place, path, lines)
     if kind == "extra_forbidden":
         where = where.removesuffix(f", field '{'.'.join(str(part) for part in path)}'")

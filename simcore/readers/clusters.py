@@ -15,6 +15,7 @@ from simcore.readers.quantities import Bytes, Name, Real, Strict, Whole
 from simcore.readers.read import InputFile, Read, read_entry
 
 MOST = 10_000_000  # GPUs of a type: beyond any cluster, and little enough to count exactly in every table
+MOST_TYPES = 1000  # tables have a column or two of each
 MOST_NODES, MOST_OF_NODE = 1_000_000, 1024
 RESERVED = {"policy", "time_s", "clock_s", "total"}  # columns that stand beside the GPU types' in allocation.csv
 
@@ -81,6 +82,9 @@ def _checked(cluster: Cluster, where: str) -> Cluster:
     """Return a cluster that has GPUs, of types that no table has a column of."""
     if not cluster.gpus:
         raise InputError(where, "no GPUs", "at least one GPU", "Give a type a number, such as 'v100: 8'.")
+    if len(cluster.types) > MOST_TYPES:
+        expected = f"at most {MOST_TYPES:,}"
+        raise InputError(where, f"{len(cluster.types):,} GPU types", expected, "Give GPUs that are alike one name.")
     for gpu in sorted(RESERVED & set(cluster.types)):
         raise InputError(where, f"a GPU type '{gpu}'", "a name that is no column of a table", "Rename it.")
     return cluster

@@ -235,9 +235,9 @@ def with_types(trace: Trace, cluster: Cluster) -> Trace:
     >>> with_types(trace, Cluster("c", ("v100",), (8,))).classes[0].gpu_type
     'v100'
     """
-    classes = []
+    classes, divided = [], cluster.divided
     for job in trace.classes:
-        types = {node.type for node in cluster.nodes if not cluster.divided or node.vc == job.vc} or set(cluster.types)
+        types = {node.type for node in cluster.nodes if not divided or node.vc == job.vc} or set(cluster.types)
         if job.gpu_type or len(types) > 1:
             classes.append(job)
         else:

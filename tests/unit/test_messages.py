@@ -186,6 +186,7 @@ LINK = "- {from: 0, to: 1, bandwidth: 1 GB/s}\n"
         ("npus: 2\nlinks:\n- {from: 0, to: 1, bandwidth: 1}", "without a unit"),
         ("shape: pyramid", "shape"),
         ("shape: torus\nsizes: [4, 4]\nwrap: [true]\nbandwidth: 1 GB/s", "1 entries"),
+        ("shape: torus\nsizes: [4]\nwrap: maybe\nbandwidth: 1 GB/s", "line 3, field 'wrap': found 'maybe'"),
         ("shape: torus\nsizes: [4096, 4096]\nbandwidth: 1 GB/s", "16,777,216 NPUs"),
     ],
 )  # fmt: skip

@@ -36,6 +36,10 @@ def test_rows_made_by_hand(name, tmp_path):
     [
         ("sn,cpu_milli,memory_mib,gpu,model\nn0,32000,262144,x,G2\n", "nodes.csv, line 2, field 'gpu': found 'x'"),
         ("sn,cpu_milli,memory_mib,gpu,model\nn0,32000,262144,2,\n", "line 2, field 'model': found nothing"),
+        (
+            "sn,cpu_milli,memory_mib,gpu,model\n" + "".join(f"n,1,1,1,M{each}\n" for each in range(1001)),
+            "nodes.csv: found 1,001 GPU types, expected at most 1,000. Give GPUs that are alike one name.",
+        ),
         ("sn,cpu_milli,memory_mib,gpu,model\nn0,32000\n", "line 2: found 2 fields, expected 5: sn, cpu_milli"),
         ("sn,cpu_milli,memory_mib,gpu,model\nn0,32000,1,0,\n", "nodes.csv: found no GPUs"),
         ("sn,cpu_milli,memory_mib,gpu,model\nn0,-5,1,2,G2\n", "field 'cpu_milli': found -5, expected 0 to 1e+12"),

@@ -164,7 +164,9 @@ def test_every_policy_has_three_scenarios():
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_policy_says_its_rule_and_its_source(policy):
-    rule, _, source = " ".join(policy_class(policy).__doc__.split("\n    Attributes\n")[0].split()).partition("Source: ")
+    rule, _, source = " ".join(policy_class(policy).__doc__.split("\n    Attributes\n")[0].split()).partition(
+        "Source: "
+    )
     assert rule.count(".") >= 1
     assert re.search(r"(19|20)\d\d|SC'23", source)
 

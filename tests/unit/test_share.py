@@ -5,6 +5,7 @@ import json
 import pytest
 from simcore import share
 from simcore.errors import InputError
+from simcore.progress import watched
 
 from tests.cli.commands import printed
 
@@ -97,3 +98,14 @@ def test_two_jobs_of_one_name_and_no_network_are_refused(tmp_path):
         share(path)
     with pytest.raises(InputError, match="network: found nothing"):
         share(path, budget="325")
+
+
+def test_iterations_are_told_of_each_run(tmp_path):
+    told = []
+    with watched(lambda what, done, total: told.append((what, done, total))):
+        share(write(tmp_path, "name: a, iterations: 2", "name: b, iterations: 3"), network=RING)
+    runs = {"all jobs": 5, "a alone": 2, "b alone": 3, "a and b": 5}
+    assert [each for each in told if each[1] == each[2]] == [
+        (f"iterations of {who}", count, count) for who, count in runs.items()
+    ]
+    assert len(told) == sum(runs.values())

@@ -9,10 +9,10 @@ from itertools import combinations
 from simcore.errors import InputError, field
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.network.sharing.job import Job
-from simcore.models.network.sharing.jobs import simulate
+from simcore.models.network.sharing.jobs import SharedRun, simulate
 from simcore.models.network.topology import Topology
 from simcore.models.training.notes import notes_on
-from simcore.progress import tracked
+from simcore.progress import counter
 from simcore.readers.networks import read_network
 from simcore.readers.profiles import read_profile
 from simcore.readers.shared_jobs import read_shared_jobs
@@ -37,8 +37,8 @@ def share(request: ShareRequest) -> ShareResult:
     profile = _profile(request)
     read, of_workloads = read_shared_jobs(request.jobs, topology, field("jobs"), profile=profile, dtype=request.dtype)
     jobs = read.value
-    together = simulate(jobs, topology, bandwidths)
-    alone = [simulate([job], topology, bandwidths) for job in jobs]
+    together = _simulated(jobs, topology, bandwidths, "all jobs")
+    alone = [_simulated([job], topology, bandwidths, f"{job.name} alone") for job in jobs]
     return ShareResult(
         request=request,
         topology=topology,
@@ -98,10 +98,16 @@ def _profile(request: ShareRequest) -> KernelProfile | None:
     return given if isinstance(given, KernelProfile) else read_profile(given, field("profile")).value
 
 
+def _simulated(jobs: Sequence[Job], topology: Topology, bandwidths: Sequence[float], who: str) -> SharedRun:
+    """Run some jobs, and tell how many of their iterations are done."""
+    return simulate(jobs, topology, bandwidths, counter(f"iterations of {who}", sum(job.iterations for job in jobs)))
+
+
 def _beside(jobs: Sequence[Job], topology: Topology, bandwidths: Sequence[float]) -> dict[tuple[int, int], float]:
     """Return how long each job runs with one other alone beside it [s], by its number and the other's."""
     times = {}
-    for first, second in tracked(list(combinations(range(len(jobs)), 2)), "pairs of jobs"):
-        pair = simulate([jobs[first], jobs[second]], topology, bandwidths)
+    for first, second in combinations(range(len(jobs)), 2):
+        names = f"{jobs[first].name} and {jobs[second].name}"
+        pair = _simulated([jobs[first], jobs[second]], topology, bandwidths, names)
         times[first, second], times[second, first] = (one.time for one in pair.jobs)
     return times

@@ -6,7 +6,7 @@ use at the same time is shared max-min fairly; jobs on disjoint links do not not
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +75,12 @@ class SharedRun:
     changes: int
 
 
-def simulate(jobs: Sequence[Job], topology: Topology, bandwidths: Sequence[float]) -> SharedRun:
+def simulate(
+    jobs: Sequence[Job],
+    topology: Topology,
+    bandwidths: Sequence[float],
+    progress: Callable[[], None] | None = None,
+) -> SharedRun:
     """Run several jobs on one network.
 
     Parameters
@@ -86,6 +91,8 @@ def simulate(jobs: Sequence[Job], topology: Topology, bandwidths: Sequence[float
         The network.
     bandwidths : sequence of float
         Bandwidth of one NPU into each dimension [B/s], innermost first.
+    progress : callable, optional
+        Called at the end of each iteration of a job.
 
     Returns
     -------
@@ -143,17 +150,21 @@ def simulate(jobs: Sequence[Job], topology: Topology, bandwidths: Sequence[float
     for job, program, fabric in zip(jobs, programs, fabrics, strict=True):
         fabric.bind(clock, network)
         logs.append(Log(job.name))
-        clock.process(_run(clock, Runner(clock, fabric, logs[-1]), job, program))
+        clock.process(_run(clock, Runner(clock, fabric, logs[-1]), job, program, progress))
     finish(clock, logs)
     runs = tuple(_finished(job, log) for job, log in zip(jobs, logs, strict=True))
     carried = network.carried.tolist()
     return SharedRun(runs, {link: carried[number] for link, number in index.items()}, network.changes)
 
 
-def _run(clock: Clock, runner: Runner, job: Job, program: Sequence[Step]) -> Generator[Event, object, None]:
+def _run(
+    clock: Clock, runner: Runner, job: Job, program: Sequence[Step], progress: Callable[[], None] | None
+) -> Generator[Event, object, None]:
     yield clock.at(job.start)
     for _ in range(job.iterations):
         yield from runner.run(program)
+        if progress is not None:
+            progress()
     yield from runner.whole(())
 
 
