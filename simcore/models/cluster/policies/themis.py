@@ -59,12 +59,16 @@ class Themis(Policy):
         """Auction what is free, or whose lease is over."""
         for row in view.finished:
             self._until.pop(row, None)
-        room, waiting, running = view.room(), view.waiting, view.running
+        room, active = view.room(), view.active
+        waiting = [row for row in active if view.placement[row] is None]
         if not waiting:
             return NOTHING
-        for pool in sorted({room.pool_of(row) for row in waiting}):
-            mine = [row for row in running if room.pool_of(row) == pool]
-            self._sell(view, room, pool, mine, [row for row in waiting if room.pool_of(row) == pool])
+        pools: dict[int, tuple[list[int], list[int]]] = {room.pool_of(row): ([], []) for row in waiting}
+        for row in active:
+            if room.pool_of(row) in pools:
+                pools[room.pool_of(row)][view.placement[row] is None].append(row)
+        for pool, (running, mine) in sorted(pools.items()):
+            self._sell(view, room, pool, running, mine)
         later = [until for until in self._until.values() if until > view.now * (1.0 + 1e-12)]
         return Decision(room.changes, min(later, default=None))
 
