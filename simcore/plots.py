@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette, which readers with any colour vision tell apart; every series also has a hatch or a dash
 COLOURS = ("#7f7f7f", "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
+GREY, SKY, ORANGE, GREEN, PINK, BLUE, RED, YELLOW = COLOURS
+INK, LINE, FILL, PALE = "#222222", "#555555", "#BBBBBB", "#EEEEEE"
+"""Greys: of outlines and thin lines, of lines behind data, of large areas, of bands."""
 MORE_COLOURS = ("#332288", "#882255", "#999933", "#661100", "#DDCC77", "#117733")
 """Six of Paul Tol's muted colours, for names that have no colour of their own."""
 HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--")

@@ -13,9 +13,9 @@ from simcore.cli.options import StudyCommand
 from simcore.outputs import LISTING, check_own
 
 from tests.cli.every import NEEDS_TORCH, RUNS, studies, write_inputs, writing
-from tests.unit import test_derived
 
-MODEL = ("gpt-2-small", "--gpus", "8", "--device", "a100-80gb")
+INPUTS = "../inputs"
+MODEL = ("gpt-125m", "--gpus", "8", "--device", "a100-80gb")
 NETWORK = ("--network", "Ring(4)@100GB/s")
 DIRECTORIES = {
     "trace": ("trace", "--policy", "fifo"),
@@ -24,10 +24,28 @@ DIRECTORIES = {
     "collective": ("collective", "all-reduce", "1MB", *NETWORK),
     "evaluate": ("evaluate", "network-table6"),
 }
+MORE_DIRECTORIES = {
+    "messages": ("messages", "all-reduce", "1MB", *NETWORK),
+    "memory": ("memory", *MODEL),
+    "schedule": ("schedule", *MODEL, "--steps", "sdpa"),
+    "kernel break-even": (
+        "kernel",
+        "break-even",
+        "1024x1024x1024",
+        "--granularity",
+        "32x1",
+        "--profile",
+        "cpu",
+        "--sparsity",
+        "0.5,0.9",
+    ),
+    "share": ("share", f"{INPUTS}/two.yaml", "--network", "2D", "--budget", "325"),
+    "workload": ("workload", f"{INPUTS}/jobs.csv"),
+}
+"""Those whose full disks are left out: what writes them is the same. A sweep has a folder of its own kind."""
 FILES_ALONE = {("calibrate",), ("rates",), ("profile", "derive"), ("model",), ("workload", "synthesise")}
 """Commands whose -o is a file without figures."""
 
-INPUTS = "../inputs"
 FILES = {
     "rates": ("rates", "--profile", "t4", "--model", "bert-base", "--batch", "4"),
     "profile derive": (
@@ -54,7 +72,7 @@ def folder(tmp_path, monkeypatch):
     """An empty folder; the profiles that are derived from lie beside it."""
     for name in ("inputs", "work"):
         (tmp_path / name).mkdir()
-    test_derived.write(tmp_path / "inputs")
+    write_inputs(tmp_path / "inputs")
     monkeypatch.chdir(tmp_path / "work")
     return tmp_path / "work"
 
@@ -63,13 +81,14 @@ def names(folder):
     return sorted(each.name for each in folder.iterdir())
 
 
-@pytest.mark.parametrize("command", DIRECTORIES)
+@pytest.mark.parametrize("command", [*DIRECTORIES, *MORE_DIRECTORIES])
 def test_a_directory_is_said_and_figures_come_in_the_formats_asked_for(folder, capsys, command):
-    assert status(*DIRECTORIES[command], "-o", "out", "--figures", "SVG,png,svg") == 0
+    words = (DIRECTORIES | MORE_DIRECTORIES)[command]
+    assert status(*words, "-o", "out", "--figures", "SVG,png,svg") == 0
     found = names(folder / "out")
     assert f"simcore: wrote out: {', '.join(each for each in found if each != LISTING)}" in capsys.readouterr().err
     kinds = {each.rpartition(".")[2] for each in found}
-    assert {"json", "csv"} <= kinds <= {"json", "csv", "sha256", "svg", "png"}
+    assert {"json", "csv"} <= kinds <= {"json", "csv", "yaml", "sha256", "svg", "png"}
     if command != "evaluate":  # a table alone
         assert {"svg", "png"} <= kinds
 
@@ -132,15 +151,15 @@ def test_formats_that_are_refused(folder, capsys):
     assert names(folder) == []
 
 
-@pytest.mark.parametrize("command", [*DIRECTORIES, *FILES])
+@pytest.mark.parametrize("command", [*DIRECTORIES, *MORE_DIRECTORIES, *FILES])
 def test_force_loses_no_file_of_the_user(folder, capsys, command):
     """Notes beside results stay, and a folder that simcore did not write is not touched."""
-    words = DIRECTORIES.get(command, FILES.get(command))
+    words = (DIRECTORIES | MORE_DIRECTORIES | FILES)[command]
     (folder / "mine").mkdir()
     (folder / "mine" / "notes.txt").write_text("mine")
     assert status(*words, "-o", "mine", "--force") == (2 if command != "profile show" else 0)
     assert names(folder / "mine") == ["notes.txt"]
-    if command in DIRECTORIES:
+    if command not in FILES:
         assert "a directory that simcore did not write" in capsys.readouterr().err
         assert status(*words, "-o", "out") == 0
         (folder / "out" / "notes.txt").write_text("mine")

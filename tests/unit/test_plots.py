@@ -1,10 +1,14 @@
+import itertools
+import re
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 import simcore
 import simcore.cluster
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from simcore import plots
 from simcore.models.cluster.jobs import JobClass, build_trace
 from simcore.plots import CAPTION, CAPTION_SHARE, COLOURS, caption, marks, new_figure, save, show_times, time_unit
 from simcore.results import Table
@@ -253,3 +257,33 @@ def test_names_with_options_stand_beside_each_other():
     for axes in figure.axes:
         boxes = [label.get_window_extent(canvas.get_renderer()) for label in axes.get_xticklabels()]
         assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
+
+def test_colours_stand_in_one_table():
+    root = Path(plots.__file__).parent
+    found = [path for path in root.rglob("*.py") if re.search(r"[\"']#[0-9a-fA-F]{3,8}[\"']", path.read_text("utf-8"))]
+    assert found == [root / "plots.py"]
+
+
+# Machado, Oliveira and Fernandes 2009, severity 1
+BLINDNESS = {
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def as_seen(colour, matrix):
+    """Return CIE Lab of a colour, as eyes of a kind see it."""
+    rgb = np.array(_rgb([colour]))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    linear = np.clip(np.array(matrix) @ linear, 0, 1)
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ linear
+    x, y, z = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in xyz / [0.9505, 1.0, 1.089])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("eyes", BLINDNESS)
+def test_colours_of_the_table_are_told_apart_by_all_eyes(eyes):
+    seen = [as_seen(colour, BLINDNESS[eyes]) for colour in COLOURS]
+    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 9  # 2 is just noticeable

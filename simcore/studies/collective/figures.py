@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from simcore.plots import STYLE, show_times
+from simcore.plots import BLUE, GREEN, LINE, ORANGE, SKY, STYLE, show_times
 from simcore.results import Table
 from simcore.timeline.slices import Slice
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 # from Okabe and Ito's palette, which colour-blind readers tell apart
 _COLOURS = {
-    "reduce-scatter": "#0072B2",
-    "all-reduce": "#E69F00",
-    "all-gather": "#56B4E9",
-    "all-to-all": "#009E73",
+    "reduce-scatter": BLUE,
+    "all-reduce": ORANGE,
+    "all-gather": SKY,
+    "all-to-all": GREEN,
 }
 
 
@@ -53,7 +53,7 @@ def draw(timeline: Sequence[Slice], dimensions: Table, time: float) -> Figure:
         left.set_xlim(0, time or 1.0)
         show_times(left, "x", time, "time")
         shares = [100 * row["utilisation"] for row in dimensions]
-        right.bar_label(right.barh(range(len(tracks)), shares, 0.7, color="#555555"), fmt="%.0f %%", padding=2)
+        right.bar_label(right.barh(range(len(tracks)), shares, 0.7, color=LINE), fmt="%.0f %%", padding=2)
         right.set_xlim(0, 1.3 * max(100.0, *shares))
         right.set_xlabel("utilisation [%]")
         shown = {each.name for each in timeline}

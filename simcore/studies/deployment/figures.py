@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from simcore.models.training.parallel.memory import KINDS, RankMemory
-from simcore.plots import COLOURS, HATCHES
+from simcore.plots import COLOURS, HATCHES, LINE, RED
 from simcore.studies.deployment.words import GIB
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ def draw_memory(axes: Axes, memory: Sequence[RankMemory], capacity: float) -> No
             continue
         colour, hatch = COLOURS[index % len(COLOURS)], HATCHES[index % len(HATCHES)]
         if kind == "reserved beyond":
-            colour, hatch = "#FFFFFF", "..."
-        axes.bar(labels, heights, 0.7, bottom, label=kind, color=colour, hatch=hatch, edgecolor="#444444", lw=0.4)
+            colour, hatch = "white", "..."
+        axes.bar(labels, heights, 0.7, bottom, label=kind, color=colour, hatch=hatch, edgecolor=LINE, lw=0.4)
         bottom = [low + high for low, high in zip(bottom, heights, strict=True)]
-    axes.axhline(capacity / GIB, color="#D55E00", linestyle="--", linewidth=1.2, label="capacity")
+    axes.axhline(capacity / GIB, color=RED, linestyle="--", linewidth=1.2, label="capacity")
     axes.set_xlabel("pipeline stage" if len(memory) <= MOST_RANKS else f"pipeline stage, the first {MOST_RANKS}")
     axes.set_ylabel("memory of a GPU [GiB]")
     axes.set_ylim(0, 1.08 * max(*bottom, capacity / GIB))

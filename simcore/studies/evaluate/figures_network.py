@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from simcore.plots import STYLE, caption
+from simcore.plots import BLUE, LINE, ORANGE, RED, SKY, STYLE, caption
 from simcore.results import Row, Table
 from simcore.studies.evaluate.grid import PER_COST
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 # from Okabe and Ito's palette, which colour-blind readers tell apart; markers differ as well
 _LINES = {
-    "EqualBW": ("#555555", "o"),
-    "PerfOptBW": ("#0072B2", "s"),
-    "PerfPerCostOptBW": ("#E69F00", "^"),
+    "EqualBW": (LINE, "o"),
+    "PerfOptBW": (BLUE, "s"),
+    "PerfPerCostOptBW": (ORANGE, "^"),
 }
 _FIXED = "DGX-like"
-_FIXED_COLOUR = "#CC3311"
-_BARS = {"17B": ("#56B4E9", ""), "175B": ("#0072B2", "//"), "1T": ("#E69F00", ".."), "mean": ("#555555", "")}
+_FIXED_COLOUR = RED
+_BARS = {"17B": (SKY, ""), "175B": (BLUE, "//"), "1T": (ORANGE, ".."), "mean": (LINE, "")}
 _AXES = {
     "fig12": ("speedup", 1.0, "speed-up over\nEqualBW on 2D"),
     "fig13": ("cost", 1e-6, "network cost [M$]"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from simcore.plots import STYLE, show_times
+from simcore.plots import BLUE, FILL, LINE, ORANGE, SKY, STYLE, show_times
 from simcore.results import Table
 
 if TYPE_CHECKING:
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 # from Okabe and Ito's palette, which colour-blind readers tell apart; hatches differ as well
 _PARTS = {
-    "compute": ("#BBBBBB", ""),
-    "forward": ("#0072B2", "//"),
-    "input_gradient": ("#56B4E9", ".."),
-    "weight_gradient": ("#E69F00", "xx"),
+    "compute": (FILL, ""),
+    "forward": (BLUE, "//"),
+    "input_gradient": (SKY, ".."),
+    "weight_gradient": (ORANGE, "xx"),
 }
 
 
@@ -44,10 +44,10 @@ def draw(table: Table, steps: Mapping[str, Mapping[str, float]], costs: Mapping[
         labels = [f"{shape}\n{level}" for shape, level in zip(shapes, levels, strict=True)]
         labels = [f"{number}: {label}" for number, label in enumerate(labels, 1)]
         bandwidths = [row["bandwidth"] / 1e9 for row in table]
-        bars = left.bar(labels, bandwidths, color="#0072B2")
+        bars = left.bar(labels, bandwidths, color=BLUE)
         left.tick_params(axis="x", labelsize=7)
         left.bar_label(bars, [f"{value:.4g}" for value in bandwidths], padding=1)
-        left.axhline(sum(bandwidths) / len(bandwidths), color="#555555", linestyle="--", linewidth=0.8, label="equal")
+        left.axhline(sum(bandwidths) / len(bandwidths), color=LINE, linestyle="--", linewidth=0.8, label="equal")
         left.margins(y=0.1)
         left.set_ylabel("bandwidth [GB/s per NPU]")
         left.legend(

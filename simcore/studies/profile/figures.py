@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from simcore.plots import kernel_family, kernel_marks, mark_beyond, new_figure, show_times_by_tens
+from simcore.plots import INK, LINE, PALE, kernel_family, kernel_marks, mark_beyond, new_figure, show_times_by_tens
 from simcore.results import Table
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
     dtypes = list(dict.fromkeys(table.column("dtype")))
     figure = new_figure(9.0, max(3.6, 1.2 + 0.22 * len(kernels)))
     left, right = figure.subplots(1, 2)
-    right.axvspan(-100 * BAND, 100 * BAND, color="#eeeeee")
-    right.axvline(0, color="#555555", linewidth=0.8)
+    right.axvspan(-100 * BAND, 100 * BAND, color=PALE)
+    right.axvline(0, color=LINE, linewidth=0.8)
     for (family, dtype, fitted), rows in _alike(table).items():
         style = {
             "color": families[family].colour, "markersize": 4, "linestyle": "none",
@@ -51,7 +51,7 @@ def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
         left.plot([row["measured"] for row in rows], [row["predicted"] for row in rows], **style)
         _errors(right, rows, kernels, style)
     ends = [min(table.column("measured")), max(table.column("measured"))]
-    left.plot(ends, ends, color="#555555", linewidth=0.8)
+    left.plot(ends, ends, color=LINE, linewidth=0.8)
     show_times_by_tens(left, "x", ends[1], "measured")
     show_times_by_tens(left, "y", ends[1], "predicted")
     label = f"predicted / measured - 1 [%]\nband: {BAND:.0%} to either side; < and >: beyond {FAR:.0%}"
@@ -61,7 +61,7 @@ def draw(table: Table, name: str, notes: Sequence[str] = ()) -> Figure:
     for family, look in families.items():
         left.plot([], [], "s", color=look.colour, markersize=4, label=family)
     for position, dtype in enumerate(dtypes):
-        left.plot([], [], FORMATS[position % len(FORMATS)], color="#333333", markersize=4, label=dtype)
+        left.plot([], [], FORMATS[position % len(FORMATS)], color=INK, markersize=4, label=dtype)
     left.legend(frameon=False, fontsize=7, loc="upper left")  # looking for the best place may take seconds
     held_out = table.column("held_out")
     if set(held_out) == {None}:

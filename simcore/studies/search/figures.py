@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simcore.plots import STYLE, caption, new_figure
+from simcore.plots import BLUE, GREY, ORANGE, RED, STYLE, caption, new_figure
 from simcore.studies.deployment.words import GIB, degrees, details
 from simcore.studies.search.outcome import SearchOutcome
 
@@ -21,14 +21,14 @@ def draw(result: SearchOutcome) -> Figure:
     with matplotlib.rc_context(STYLE):
         figure = new_figure(5.6, 3.6)
         axes = figure.subplots()
-        for fit, marker, colour, label in ((True, "o", "#0072B2", "fits"), (False, "x", "#999999", "does not fit")):
+        for fit, marker, colour, label in ((True, "o", BLUE, "fits"), (False, "x", GREY, "does not fit")):
             chosen = [one for one in points if (one.reserved <= result.capacity) is fit]
             x, y = [one.reserved / GIB for one in chosen], [one.time for one in chosen]
             axes.scatter(x, y, 9, colour, marker=marker, label=label, linewidths=0.7, alpha=0.6, rasterized=True)
-        axes.axvline(result.capacity / GIB, color="#D55E00", linestyle="--", linewidth=1, label="capacity")
+        axes.axvline(result.capacity / GIB, color=RED, linestyle="--", linewidth=1, label="capacity")
         if best is not None:
             x, y = [best.worst.reserved / GIB], [best.time]
-            axes.scatter(x, y, 90, "#E69F00", marker="*", label="best", edgecolors="black", linewidths=0.6, zorder=3)
+            axes.scatter(x, y, 90, ORANGE, marker="*", label="best", edgecolors="black", linewidths=0.6, zorder=3)
         for scale, axis in ((axes.set_xscale, axes.xaxis), (axes.set_yscale, axes.yaxis)):
             scale("log")
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simcore.plots import new_figure, show_times
+from simcore.plots import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, YELLOW, new_figure, show_times
 from simcore.results import Table
 from simcore.timeline.slices import Slice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# from Okabe and Ito's palette, which colour-blind readers tell apart
-_COLOURS = ("#999999", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
+_COLOURS = (GREY, BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW)
 _WRITTEN = 12
 """Jobs up to which each cell of the right part has its number."""
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from simcore.plots import STYLE, show_times
+from simcore.plots import BLUE, FILL, GREEN, LINE, ORANGE, PINK, RED, SKY, STYLE, YELLOW, show_times
 from simcore.results import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# from Okabe and Ito's palette, which colour-blind readers tell apart; hatches differ as well
+# hatches differ as well
 _PARTS = {
-    "compute": ("#BBBBBB", ""),
-    "tensor-parallel": ("#0072B2", "//"),
-    "data-parallel": ("#E69F00", "xx"),
-    "expert-parallel": ("#009E73", "++"),
-    "expert-data-parallel": ("#F0E442", "--"),
-    "all-NPU": ("#D55E00", "oo"),
-    "pipeline": ("#56B4E9", "\\\\"),
-    "other stages": ("#CC79A7", ".."),
+    "compute": (FILL, ""),
+    "tensor-parallel": (BLUE, "//"),
+    "data-parallel": (ORANGE, "xx"),
+    "expert-parallel": (GREEN, "++"),
+    "expert-data-parallel": (YELLOW, "--"),
+    "all-NPU": (RED, "oo"),
+    "pipeline": (SKY, "\\\\"),
+    "other stages": (PINK, ".."),
 }
 _LEGEND = 4
 """Entries of a legend that fit beside one another."""
@@ -61,7 +61,7 @@ def draw(dimensions: Table, parts: Mapping[str, float], bound: float | None) -> 
         figure.legend(loc="outside upper center", ncols=entries if entries <= _LEGEND else 3, frameon=False)
         labels = [f"{row['dimension']}: {row['block']} {row['npus']}" for row in dimensions]
         shares = [100 * row["utilisation"] for row in dimensions]
-        right.bar_label(right.barh(labels, shares, 0.7, color="#555555"), fmt="%.1f %%", padding=2)
+        right.bar_label(right.barh(labels, shares, 0.7, color=LINE), fmt="%.1f %%", padding=2)
         right.invert_yaxis()
         right.set_xlim(0, 1.3 * max(1.0, *shares))
         right.set_xlabel("utilisation [%]")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from simcore.plots import COLOURS, STYLE, caption, new_figure, show_times_by_tens
+from simcore.plots import COLOURS, GREEN, INK, LINE, ORANGE, PALE, SKY, STYLE, caption, new_figure, show_times_by_tens
 from simcore.studies.validate.errors import error, judged
 from simcore.studies.validate.outcome import Measured
 from simcore.studies.validate.report import short
@@ -33,8 +33,8 @@ MOST = 30
 
 _MARKERS = "osD^vPX*"
 _LONGEST = 34
-_BOXES = {"iterations": "#56B4E9", "collectives": "#009E73"}
-_NOISE = "#E69F00"
+_BOXES = {"iterations": SKY, "collectives": GREEN}
+_NOISE = ORANGE
 
 
 def scatter(tables: Sequence[Measured]) -> Figure:
@@ -54,10 +54,10 @@ def _panel(axes: Axes, table: Measured) -> None:
     times = [float(time or 0) for row in rows for time in (row.measured, row.predicted)]
     ends = [min(times) / 1.5, max(times) * 1.5]
     for side in (1 - BAND, 1 + BAND):
-        axes.plot(ends, [side * end for end in ends], color="#555555", linewidth=0.6, linestyle=(0, (3, 2)), zorder=3)
+        axes.plot(ends, [side * end for end in ends], color=LINE, linewidth=0.6, linestyle=(0, (3, 2)), zorder=3)
     axes.fill_between(ends, [(1 - BAND) * end for end in ends], [(1 + BAND) * end for end in ends],
-                      color="#dddddd", linewidth=0)  # fmt: skip
-    axes.plot(ends, ends, color="#222222", linewidth=0.8, zorder=3)
+                      color=PALE, linewidth=0)  # fmt: skip
+    axes.plot(ends, ends, color=INK, linewidth=0.8, zorder=3)
     for index, (name, of) in enumerate(_coloured(rows).items()):
         colour = COLOURS[0] if name == OTHERS else COLOURS[index + 1]
         size = 3.5 if len(of) < 300 else 2
@@ -100,8 +100,8 @@ def errors(tables: Sequence[Measured]) -> Figure:
     with matplotlib.rc_context(STYLE):
         figure = new_figure(7.2, 1.6 + 0.25 * len(drawn))
         axes = figure.subplots()
-        axes.axvspan(-100 * BAND, 100 * BAND, color="#eeeeee", linewidth=0)
-        axes.axvline(0, color="#555555", linewidth=0.8)
+        axes.axvspan(-100 * BAND, 100 * BAND, color=PALE, linewidth=0)
+        axes.axvline(0, color=LINE, linewidth=0.8)
         for position, one in enumerate(drawn):
             _noise(axes, position, one)
             _box(axes, position, one)
@@ -173,8 +173,8 @@ def _box(axes: Axes, position: int, one: _Line) -> None:
     ends, (first, middle, third) = (
         [quantile(ranked, share) for share in shares] for shares in ((0.05, 0.95), (0.25, 0.5, 0.75))
     )
-    axes.plot(ends, [position, position], "|-", color="#222222", linewidth=0.8, markersize=5)
-    edge: dict[str, Any] = {"edgecolor": "#222222", "linewidth": 0.8, "zorder": 2.5}
+    axes.plot(ends, [position, position], "|-", color=INK, linewidth=0.8, markersize=5)
+    edge: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.8, "zorder": 2.5}
     axes.barh(position, third - first, left=first, height=0.45, color=_BOXES[one.what], **edge)
     axes.plot([middle, middle], [position - 0.22, position + 0.22], color="black", linewidth=1.6, zorder=3)
 
@@ -182,9 +182,7 @@ def _box(axes: Axes, position: int, one: _Line) -> None:
 def _legend(figure: Figure, tables: Collection[str]) -> None:
     from matplotlib.patches import Patch
 
-    boxes = [
-        Patch(facecolor=colour, edgecolor="#222222", label=what) for what, colour in _BOXES.items() if what in tables
-    ]
+    boxes = [Patch(facecolor=colour, edgecolor=INK, label=what) for what, colour in _BOXES.items() if what in tables]
     noise = [
         Patch(facecolor=_NOISE, alpha=0.55, label="noise of equal rows"),
         Patch(facecolor="none", edgecolor=_NOISE, label="noise, published"),
@@ -198,4 +196,4 @@ def _far(axes: Axes, each: Sequence[Sequence[float]]) -> None:
         for side, marker in ((-1, "<"), (1, ">")):
             beyond = sum(side * value > FAR for value in off)
             if beyond > 0.05 * len(off):
-                axes.plot(side * 98.5 * FAR, position, marker, color="#222222", markersize=3.5)
+                axes.plot(side * 98.5 * FAR, position, marker, color=INK, markersize=3.5)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.plots import bare_axes, caption, new_figure, show_times_by_logarithm
+from simcore.plots import BLUE, GREEN, ORANGE, SKY, bare_axes, caption, new_figure, show_times_by_logarithm
 from simcore.results import Table
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def durations(seconds: NDArray[np.float64], text: str) -> Figure:
     figure = new_figure(7.0, 3.9)
     axes: Any = figure.subplots()
     ordered = np.sort(seconds)
-    axes.step(ordered, np.arange(1, len(ordered) + 1) / len(ordered), where="post", color="#0072B2", lw=1.4)
+    axes.step(ordered, np.arange(1, len(ordered) + 1) / len(ordered), where="post", color=BLUE, lw=1.4)
     show_times_by_logarithm(axes, float(ordered[0]), float(max(ordered[-1], 1.01 * ordered[0])), "duration")
     axes.set_ylabel("share of jobs")
     axes.set_ylim(0, 1.02)
@@ -33,8 +33,8 @@ def gangs(table: Table, text: str) -> Figure:
     axes: Any = figure.subplots()
     places = np.arange(len(table))
     jobs = np.array(table.column("jobs"), dtype=np.float64)
-    axes.bar(places - 0.2, jobs / jobs.sum(), 0.4, color="#56B4E9", label="jobs")
-    axes.bar(places + 0.2, table.column("share"), 0.4, color="#E69F00", label="GPU-hours")
+    axes.bar(places - 0.2, jobs / jobs.sum(), 0.4, color=SKY, label="jobs")
+    axes.bar(places + 0.2, table.column("share"), 0.4, color=ORANGE, label="GPU-hours")
     axes.set_xticks(places, [str(gang) for gang in table.column("gang")])
     axes.set_xlabel("gang [GPUs]")
     axes.set_ylabel("share")
@@ -49,7 +49,7 @@ def arrivals(table: Table, text: str) -> Figure:
 
     figure = new_figure(7.0, 3.9)
     axes: Any = figure.subplots()
-    axes.bar(table.column("hour"), table.column("jobs"), 0.8, color="#009E73")
+    axes.bar(table.column("hour"), table.column("jobs"), 0.8, color=GREEN)
     axes.set_xlim(-0.6, 23.6)
     axes.set_xticks(range(0, 24, 3))
     axes.set_xlabel("hour of the day, from the first submission")
