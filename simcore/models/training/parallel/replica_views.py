@@ -60,18 +60,26 @@ class View:
 
     Attributes
     ----------
+    busy : bool
+        As given.
+    on : callable
+        What collectives take there, one after the other [s].
     gathers, sums : list of float
         What those of a repetition of each section take [s].
+    message : float
+        For how long a message to the next stage uses the links [s].
     """
 
     def __init__(
         self, layout: Layout, placement: Placement, costs: Sequence[SectionCost], times: Sequence[BlockTimes],
         message: float, dimensions: tuple[int, ...], *, busy: bool,
     ) -> None:  # fmt: skip
-        self._busy, self._seconds = busy, dict[tuple[bool, Kind], list[tuple[float, float]]]()
+        self.busy, self._seconds = busy, dict[tuple[bool, Kind], list[tuple[float, float]]]()
 
         def seconds(sent: Iterable[Communication]) -> float:
             return placement.seconds_on(dimensions, sent)
+
+        self.on = seconds
 
         def used(one: PassCost) -> float:
             return seconds((*one.blocking, *(each for sent, _ in one.hidden for each in sent))) if busy else 0.0
@@ -105,10 +113,10 @@ class View:
             gathered = gathered_late([self._piece(one, free, self.gathers) for one in chunk], layout.bucket)
         free = self.seconds(layout, Kind.WEIGHT_GRADIENT if apart else Kind.BACKWARD)
         back = [self._piece(one, free, self.sums) for one in reversed(chunk)]
-        forward, backward = self._of_others(layout, chunk) if self._busy else (0.0, 0.0)
+        forward, backward = self._of_others(layout, chunk) if self.busy else (0.0, 0.0)
         return Queue(
             gathered, gathers, summed_late(back, layout.bucket), sums, forward, backward, self.message,
-            buckets_of(back, layout.bucket) if self._busy else (),
+            buckets_of(back, layout.bucket) if self.busy else (),
         )  # fmt: skip
 
     def _of_others(self, layout: Layout, chunk: Sequence[Run]) -> tuple[float, float]:

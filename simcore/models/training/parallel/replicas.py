@@ -18,6 +18,7 @@ from simcore.models.network.mapping import Axis
 from simcore.models.training.parallel.buckets import lag, left_after, passed
 from simcore.models.training.parallel.costs import SectionCost
 from simcore.models.training.parallel.counted import GRADIENTS
+from simcore.models.training.parallel.flowing import Flowing
 from simcore.models.training.parallel.layout import Layout, Recompute
 from simcore.models.training.parallel.orders import FOLDED, Kind
 from simcore.models.training.parallel.placement import Placement
@@ -86,6 +87,7 @@ class Replicas:
         self._views = [View(layout, placement, costs, times, message, (d,), busy=d in shared) for d in apart]
         if alone:
             self._views.append(View(layout, placement, costs, times, message, alone, busy=False))
+        self.flowing = Flowing(layout, placement, costs, self._views) if len(self._views) > 1 else None
         self._queues: dict[tuple[int, float, Recompute, bool, bool], tuple[Queue, ...]] = {}
         self._waits: dict[tuple[int, Recompute, bool, bool], Waits] = {}
 
@@ -145,6 +147,8 @@ class Replicas:
         """
         if not layout.overlap:
             return self._one_by_one(chunk, kind)
+        if self.flowing is not None:
+            return self.flowing.waits(layout, chunk, kind)
         views, scatters = [(each, each.seconds(layout, kind)) for each in self._views], kind in GRADIENTS
         lost = self._first_gather(chunk) if kind is not Kind.WEIGHT_GRADIENT else 0.0
         queued = len(views) * [0.0]  # what is left of scatters when a repetition starts
