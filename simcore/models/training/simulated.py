@@ -302,8 +302,10 @@ def run_iteration(
     return run_of(log, network)
 
 
-def make_network(clock: Clock, topology: Topology, bandwidths: Sequence[float], settings: Settings) -> Network:
-    """Return the dimensions as one NPU sees them, on a clock."""
+def make_network(
+    clock: Clock, topology: Topology, bandwidths: Sequence[float], settings: Settings, *, interrupts: bool = False
+) -> Network:
+    """Return the dimensions as one NPU sees them, on a clock; `interrupts` is as of `Network`."""
     return Network(
         clock,
         topology,
@@ -312,6 +314,7 @@ def make_network(clock: Clock, topology: Topology, bandwidths: Sequence[float], 
         schedule=settings.schedule,
         in_flight=settings.in_flight,
         record=settings.record,
+        interrupts=interrupts,
     )
 
 

@@ -32,6 +32,7 @@ from simcore.models.network.simulation.servers import (
     ServedPhase,
     Server,
     SettledOrder,
+    YieldingServer,
 )
 from simcore.models.network.topology import Topology
 from simcore.models.network.transfers import TransferLeg
@@ -62,6 +63,8 @@ class Network:
         Per dimension; by default that of its block.
     record : bool
         Whether to keep a `log` of all phases.
+    interrupts : bool
+        Whether a phase of higher priority interrupts what is being served.
 
     Attributes
     ----------
@@ -102,6 +105,7 @@ class Network:
         optimization: Optimization = Optimization.LOCAL,
         algorithms: Sequence[Algorithm] | None = None,
         record: bool = False,
+        interrupts: bool = False,
     ) -> None:
         if not (convention.shares_links or is_plain(topology)):
             raise ValueError(f"the convention {convention} knows neither shared ports nor levels without rails")
@@ -118,6 +122,7 @@ class Network:
         self.totals: Totals | None = None
         self.waited = False
         self._scheduler = made(self.schedule)
+        self._serving = YieldingServer if interrupts else Server
         self._ports = {port: PortQueue(port.bandwidth) for port in ports(topology)}
         self._servers: dict[tuple[int, str], Server] = {}
         self._channels: dict[tuple[int, str], float] = {}
@@ -185,7 +190,8 @@ class Network:
             For the log.
         priority : float
             Of two phases that wait for a dimension the higher goes first, equal ones in order of arrival. What is
-            being served is not interrupted. Last in, first out: a number that grows with each collective.
+            being served is interrupted where the network `interrupts`. Last in, first out: a number that grows with
+            each collective.
         queue : str
             ASTRA-sim's conventions give groups that split a dimension a queue of their own: a name for it, such as
             ``"dp"``. By physics they share the links, and the name is ignored.
@@ -343,7 +349,7 @@ class Network:
         if server is None:
             port = self.topology.dimensions[dimension].port
             shared = None if port is None else self._ports[port]
-            server = Server(self.clock, self.ledger, self.convention, self.in_flight, dimension, shared)
+            server = self._serving(self.clock, self.ledger, self.convention, self.in_flight, dimension, shared)
             self._servers[dimension, queue] = server
         return server
 

@@ -188,7 +188,7 @@ class Server:
         if self.queue:
             self._serve(heappop(self.queue)[2])
 
-    def _serve(self, chunk: Chunk) -> None:
+    def _serve(self, chunk: Chunk) -> Event:
         clock, ledger, cost = self.clock, self.ledger, chunk.phase.cost
         self.under_way += 1
         ledger.phases += 1
@@ -210,3 +210,55 @@ class Server:
             event = clock.at(end)
         assert event.callbacks is not None
         event.callbacks.append(chunk.ended)
+        return event
+
+
+class YieldingServer(Server):
+    """A dimension that interrupts a phase for one of higher priority, and sends the rest of it later.
+
+    So what the higher priority waits for does not depend on how long the chunks of others are. Behind a port that
+    others share, phases are not interrupted.
+    """
+
+    __slots__ = ("serving",)
+
+    def __init__(
+        self, clock: Clock, ledger: Ledger, convention: Convention, in_flight: int, dimension: int,
+        port: PortQueue | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(clock, ledger, convention, in_flight, dimension, port)
+        self.serving: tuple[Chunk, Event, float] | None = None  # what began last, and when its bytes have left
+
+    def enter(self, chunk: Chunk) -> None:
+        """Serve a chunk's phase now, in place of one of lower priority, or queue it."""
+        super().enter(chunk)
+        if self.queue and self.serving is not None and self.port is None:
+            under_way, event, until = self.serving
+            left = until - self.clock.now
+            if left > 0 and -self.queue[0][0] > under_way.issued.priority:
+                self._interrupt(under_way, event, left)
+                self._serve(heappop(self.queue)[2])
+
+    def _interrupt(self, chunk: Chunk, event: Event, left: float) -> None:
+        """Put a phase back into the queue, ahead of its equals, with what it has not sent yet."""
+        assert event.callbacks is not None
+        event.callbacks.remove(chunk.ended)
+        phase, d = chunk.phase, self.dimension
+        rest = min(left, phase.cost.work)  # it may not have begun, behind a message
+        cost = phase.cost._replace(work=rest, sent=phase.cost.sent * rest / phase.cost.work)
+        self.under_way -= 1
+        self.links_free -= rest
+        ledger = self.ledger
+        ledger.phases -= 1
+        ledger.busy[d] -= rest
+        ledger.sent[d] -= cost.sent
+        ledger.served[d] -= rest + cost.latency
+        ledger.latency[d] -= phase.latency
+        chunk.phase = phase._replace(cost=cost)
+        heappush(self.queue, (-chunk.issued.priority, -self.arrivals, chunk))
+
+    def _serve(self, chunk: Chunk) -> Event:
+        before = self.links_free
+        event = super()._serve(chunk)
+        self.serving = chunk, event, max(before, self.clock.now) + chunk.phase.cost.work
+        return event

@@ -354,8 +354,8 @@ def _waiting(times: ChunkTimes, waits: Waits) -> ChunkTimes:
     """Return what a chunk takes with what its turns wait for replicas."""
     times.forward.data = waits.forward
     if waits.alone:
-        there, back, whole = map(min, times.alone or waits.alone, waits.alone)
-        times = replace(times, alone=(there, back, whole))
+        there, back, whole, weights = map(min, times.alone or waits.alone, waits.alone)
+        times = replace(times, alone=(there, back, whole, weights))
     apart = waits.input_gradient + waits.weight_gradient
     if not apart:
         times.backward.data = waits.backward

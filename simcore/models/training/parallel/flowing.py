@@ -114,9 +114,7 @@ class Flowing:
                     for legs in self._sums[one.section].values():
                         fluid.issue(legs)
                 state = [late, *fluid.waiting()]
-                if len(known) == len(state) and all(
-                    abs(a - b) <= settled for a, b in zip(state, known, strict=True)
-                ):
+                if len(known) == len(state) and all(abs(a - b) <= settled for a, b in zip(state, known, strict=True)):
                     lost += (count - 1 - at) * late
                     break
                 known = state

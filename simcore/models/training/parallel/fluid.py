@@ -1,4 +1,4 @@
-"""Collectives as fluids: what has passed one dimension goes on to the next one, so that none waits for whole collectives.
+"""Collectives as fluids: what has passed one dimension goes on to the next one at once.
 
 It is what chunks come to that are ever smaller. A dimension serves collectives in the order in which they were issued,
 and those that have not reached it let later ones go ahead. Collectives that compute waits for go first: they leave a
@@ -54,7 +54,7 @@ class Flow:
         The way that its bytes take.
     """
 
-    __slots__ = ("legs", "left")
+    __slots__ = ("left", "legs")
 
     def __init__(self, legs: Sequence[Leg]) -> None:
         self.legs = [leg for leg in legs if leg.seconds > 0]

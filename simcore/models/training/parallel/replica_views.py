@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from simcore.models.network.mapping import Axis
 from simcore.models.training.operators import Communication
-from simcore.models.training.parallel.buckets import Piece, buckets_of, gathered_late, summed_late
+from simcore.models.training.parallel.buckets import Piece, gathered_late, summed_late
 from simcore.models.training.parallel.costs import PassCost, SectionCost
 from simcore.models.training.parallel.layout import Layout, Recompute
 from simcore.models.training.parallel.orders import Kind
@@ -33,9 +33,6 @@ class Queue(NamedTuple):
         gradients have none.
     message : float
         For how long a message to the next stage uses them [s].
-    buckets : tuple of (int, float)
-        Its buckets of sums, where others use the same links, see
-        `simcore.models.training.parallel.buckets.buckets_of`.
     """
 
     gathered: float
@@ -45,7 +42,6 @@ class Queue(NamedTuple):
     forward: float
     backward: float
     message: float
-    buckets: tuple[tuple[int, float], ...] = ()
 
 
 class View:
@@ -114,10 +110,7 @@ class View:
         free = self.seconds(layout, Kind.WEIGHT_GRADIENT if apart else Kind.BACKWARD)
         back = [self._piece(one, free, self.sums) for one in reversed(chunk)]
         forward, backward = self._of_others(layout, chunk) if self.busy else (0.0, 0.0)
-        return Queue(
-            gathered, gathers, summed_late(back, layout.bucket), sums, forward, backward, self.message,
-            buckets_of(back, layout.bucket) if self.busy else (),
-        )  # fmt: skip
+        return Queue(gathered, gathers, summed_late(back, layout.bucket), sums, forward, backward, self.message)
 
     def _of_others(self, layout: Layout, chunk: Sequence[Run]) -> tuple[float, float]:
         """Return for how long turns use these links forward and backward [s]."""

@@ -11,14 +11,14 @@ backward pass ends, as FSDP2 keeps its root.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from simcore.models.network.mapping import Axis
-from simcore.models.training.parallel.buckets import lag, left_after, passed
+from simcore.models.training.parallel.buckets import left_after
 from simcore.models.training.parallel.costs import SectionCost
 from simcore.models.training.parallel.counted import GRADIENTS
-from simcore.models.training.parallel.flowing import Flowing
+from simcore.models.training.parallel.flowing import Flowing, ahead
 from simcore.models.training.parallel.layout import Layout, Recompute
 from simcore.models.training.parallel.orders import FOLDED, Kind
 from simcore.models.training.parallel.placement import Placement
@@ -35,7 +35,7 @@ class Waits(NamedTuple):
     forward, input_gradient, weight_gradient, backward : float
         Of each kind of turn; the last is of one that makes both gradients.
     alone : tuple of float
-        How late their first gathers may start where messages use their links, see
+        How late their first collectives may start where messages use their links, see
         `simcore.models.training.parallel.stages.StageTimes`. Empty where messages use others.
     """
 
@@ -43,7 +43,7 @@ class Waits(NamedTuple):
     input_gradient: float
     weight_gradient: float
     backward: float
-    alone: tuple[float, float, float] | tuple[()] = ()
+    alone: tuple[float, float, float, float] | tuple[()] = ()
 
 
 SPLIT = frozenset({"zero-bubble", *FOLDED})
@@ -127,11 +127,10 @@ class Replicas:
         there = root + self._walked(layout, chunk, Kind.FORWARD)
         back = chunk[::-1]
         together = self._walked(layout, back, Kind.BACKWARD)
-        alone = self._alone(layout, back) if self._beside else ()
-        if not split:
-            return Waits(there, 0.0, 0.0, together, alone)
-        given, weights = (self._walked(layout, back, kind) for kind in (Kind.INPUT_GRADIENT, Kind.WEIGHT_GRADIENT))
-        return Waits(there, given, weights, together, alone)
+        given = weights = 0.0
+        if split:
+            given, weights = (self._walked(layout, back, kind) for kind in (Kind.INPUT_GRADIENT, Kind.WEIGHT_GRADIENT))
+        return Waits(there, given, weights, together, self._alone(layout, back, weights) if self._beside else ())
 
     def _walked(self, layout: Layout, chunk: Sequence[Run], kind: Kind) -> float:
         """Return what a turn waits for gathers that start a repetition ahead, and for scatters after them [s].
@@ -149,38 +148,42 @@ class Replicas:
             return self._one_by_one(chunk, kind)
         if self.flowing is not None:
             return self.flowing.waits(layout, chunk, kind)
-        views, scatters = [(each, each.seconds(layout, kind)) for each in self._views], kind in GRADIENTS
+        (view,), scatters = self._views, kind in GRADIENTS
         lost = self._first_gather(chunk) if kind is not Kind.WEIGHT_GRADIENT else 0.0
-        queued = len(views) * [0.0]  # what is left of scatters when a repetition starts
-        for count, one, following in self._ahead(chunk):
-            section, sends = one.section, scatters and bool(self._costs[one.section].path)
-            sent = [view.sums[section] if sends else 0.0 for view, _ in views]
-            spent = [seconds[section][one.again] for _, seconds in views]
+        seconds, queued = view.seconds(layout, kind), 0.0  # what is left of scatters when a repetition starts
+        for count, one, following in ahead(chunk):
+            sent = view.sums[one.section] if scatters and self._costs[one.section].path else 0.0
+            spent = seconds[one.section][one.again]
             if kind is Kind.WEIGHT_GRADIENT or following is None or not self._costs[following].path:
-                queued = [left_after(*each, count) for each in zip(queued, sent, spent, strict=True)]
+                queued = left_after(queued, sent, spent, count)
                 continue
-            for times in (1, count - 1)[: min(count, 2)]:  # each of the others waits as long as the second one
-                gathered = [left + view.gathers[following] for left, (view, _) in zip(queued, views, strict=True)]
-                late, queued = passed(gathered, sent, spent)
-                lost += times * late
-        if scatters:
-            self._end(layout, chunk, queued)
-        return lost + max(queued)
+            gathered = view.gathers[following]
+            lost += max(0.0, queued + gathered - spent) + (count - 1) * max(0.0, sent + gathered - spent)
+            queued = sent
+        around = [one for one in chunk if scatters and not self._costs[one.section].path]
+        return lost + queued + math.fsum(one.times * view.sums[one.section] for one in around)
 
-    def _alone(self, layout: Layout, back: Sequence[Run]) -> tuple[float, float, float]:
-        """Return how late the first gather of each turn may start, as of `Waits` [s].
+    def _alone(self, layout: Layout, back: Sequence[Run], waited: float) -> tuple[float, float, float, float]:
+        """Return how late the first collective of each turn may start, as of `Waits` [s].
 
-        A forward pass starts with one. A backward pass does so but for what stands around the blocks, behind which it
-        gathers the first block's weights.
+        A forward pass starts with a gather. A backward pass does so but for what stands around the blocks, behind which
+        it gathers the first block's weights. Scatters of a turn of weight gradients, which `waited` for them, may start
+        so late that the links of messages are busy with them up to its end.
         """
+        turn = waited + math.fsum(one.times * self._times[one.section].backward.weight_gradient for one in back)
+        sums = max(
+            [math.fsum(one.times * view.sums[one.section] for one in back) for view in self._views if view.message],
+            default=-math.inf,
+        )
+        scattered = max(0.0, turn - sums)
         first = next((at for at, one in enumerate(back) if self._costs[one.section].path), None)
         if first is None:
-            return 0.0, math.inf, math.inf
+            return 0.0, math.inf, math.inf, scattered
         gather = self._first_gather(back[first:]) if layout.overlap else 0.0
         times = [(one.times, self._times[one.section].backward) for one in back[:first]]
         both = math.fsum(count * each.total for count, each in times)
         given = both - math.fsum(count * each.weight_gradient for count, each in times)
-        return 0.0, max(0.0, given - gather), max(0.0, both - gather)
+        return 0.0, max(0.0, given - gather), max(0.0, both - gather), scattered
 
     def _one_by_one(self, chunk: Sequence[Run], kind: Kind) -> float:
         """Return what a turn waits for where nothing overlaps [s]."""
@@ -198,18 +201,3 @@ class Replicas:
         """Return what the first repetition waits for its weights, which nothing hides [s]."""
         first = chunk[0].section
         return max(view.gathers[first] for view in self._views) if self._costs[first].path else 0.0
-
-    def _end(self, layout: Layout, chunk: Sequence[Run], queued: list[float]) -> None:
-        """Add what is scattered at the end of a turn to what is left of others; it is changed."""
-        if layout.ep == 1:  # with experts two groups send, whose shares of a queue are not known
-            lag(queued, len(queued) * [()], 0.0, [view.sums[chunk[-1].section] for view in self._views])
-        around = [one for one in chunk if not self._costs[one.section].path]
-        for at, view in enumerate(self._views):
-            queued[at] += math.fsum(one.times * view.sums[one.section] for one in around)
-
-    def _ahead(self, chunk: Sequence[Run]) -> Iterator[tuple[int, Run, int | None]]:
-        """Yield runs of one repetition or of many, with the section whose gather is issued as each of them starts."""
-        for at, one in enumerate(chunk):
-            if one.times > 1:
-                yield one.times - 1, one, one.section
-            yield 1, one, chunk[at + 1].section if at + 1 < len(chunk) else None

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from simcore.models.training.parallel.counted import Counted, around_of, gradients_apart
-from simcore.models.training.parallel.flowing import FirstTurn, Flowing, LastTurn
-from simcore.models.training.parallel.fluid import Window
+from simcore.models.training.parallel.flowing import Flowing
+from simcore.models.training.parallel.flows import Flows, Queues, Used
 from simcore.models.training.parallel.layout import Layout
-from simcore.models.training.parallel.orders import Kind, Pipelined
+from simcore.models.training.parallel.orders import Pipelined
 from simcore.models.training.parallel.pipelining import PHASES, PLAYED, is_played, stages_of, totals_of
 from simcore.models.training.parallel.replica_views import Queue
 from simcore.models.training.parallel.replicas import SPLIT, Replicas
@@ -24,17 +24,8 @@ from simcore.models.training.parallel.shared_weights import Run
 from simcore.models.training.parallel.stage import ChunkTimes
 from simcore.models.training.parallel.stages import Sent, ends_of, seconds_of
 
-Queues = Sequence[Sequence[Sequence[Queue]]]
-"""By rank, model chunk and queue."""
-
 ROUNDS = 3
 """Rounds of p micro-batches that are played: those before and after them send nothing."""
-
-UNSURE = 0.005
-"""Share of an iteration that may be left open before sums flow from one dimension to the other."""
-
-Used = Sequence[Sequence[tuple[float, float]]]
-"""By queue and chunk, see `_used`."""
 
 NOTHING = Queue(-math.inf, 0.0, -math.inf, 0.0, 0.0, 0.0, 0.0)
 """What a chunk sends that sends nothing."""
@@ -93,15 +84,22 @@ def ends(pipeline: Pipeline, replicas: Replicas | None, runs: Sequence[Sequence[
     """
     if replicas is None:
         nothing: Queues = [[(NOTHING,)] for _ in pipeline.of_rank]
-        return _bounds(pipeline, nothing, _Flows(pipeline, nothing, None, runs))[1]
+        return _bounds(pipeline, nothing, _flows(pipeline, nothing, None, runs))[1]
     queues = _queues(pipeline, replicas, runs)
-    flows = _Flows(pipeline, queues, replicas.flowing if pipeline.layout.overlap else None, runs)
+    flows = _flows(pipeline, queues, replicas.flowing if pipeline.layout.overlap else None, runs)
     if pipeline.layout.order in PLAYED and pipeline.layout.pp > 1:
         return _played(pipeline, queues, flows)
     least, most = _bounds(pipeline, queues, flows)
     if most.late <= least.late or not (len(queues[0]) > 1 or _is_played(pipeline)):
         return most
     return _played(pipeline, queues, flows)
+
+
+def _flows(
+    pipeline: Pipeline, queues: Queues, flowing: Flowing | None, runs: Sequence[Sequence[Run]]
+) -> Flows:  # fmt: skip
+    spent = 0.0 if flowing is None else max(totals_of(pipeline.chunks, pipeline.of_rank))
+    return Flows(pipeline.layout, pipeline.of_rank, queues, flowing, runs, pipeline.layout.micro_batches * spent)
 
 
 def _is_played(pipeline: Pipeline) -> bool:
@@ -138,141 +136,7 @@ def _whole(queues: Sequence[Queue]) -> Queue:
     return Queue(gathers, gathers, sums, sums, 0.0, 0.0, 0.0)
 
 
-class _Flows:
-    """What a rank waits for before its first turns and after its last one, where some dimensions may wait for others.
-
-    It is no less than what the dimension takes that has most to do, and no more than what all of them take one after
-    the other. Where that leaves more than `UNSURE` of an iteration open, bytes flow from one to the other.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Its turns.
-    queues : sequence of sequence of sequence of Queue
-        What each rank's chunks send.
-    flowing : Flowing or None
-        The dimensions; None where sums see but one.
-    runs : sequence of sequence of Run
-        The repetitions of each model chunk.
-    """
-
-    def __init__(
-        self, pipeline: Pipeline, queues: Queues, flowing: Flowing | None, runs: Sequence[Sequence[Run]]
-    ) -> None:
-        self._layout, self._of_rank, self._queues, self._runs = pipeline.layout, pipeline.of_rank, queues, runs
-        self._flowing = flowing
-        self._open = UNSURE * pipeline.layout.micro_batches * max(totals_of(pipeline.chunks, pipeline.of_rank))
-
-    def unsure(self, rank: int) -> float:
-        """Return how much longer a rank may wait for weights than for the dimension that has most to do [s]."""
-        if self._flowing is None:
-            return 0.0
-        each = [sum([queue.gathers for queue in view]) for view in zip(*self._queues[rank], strict=True)]
-        return sum(each) - max(each)
-
-    @property
-    def any_unsure(self) -> bool:
-        """Whether what some rank waits for is not sure."""
-        return any(self.unsure(rank) > self._open for rank in range(len(self._queues)))
-
-    def before_one(self, rank: int, there: float) -> float:
-        """Return when the forward pass of a rank's only chunk can start [s], which is `there` at the earliest."""
-        if self._flowing is None or self.unsure(rank) <= self._open:
-            return there
-        turn = FirstTurn(self._runs[self._of_rank[rank][0]], Window(0.0, ()))
-        return self._flowing.ready(self._layout, [turn])[0]
-
-    def before_all(self, rank: int, ready: list[float], used: Used, spent: Sequence[float]) -> list[float]:
-        """Return when the first forward pass of each chunk of a rank can start [s].
-
-        Parameters
-        ----------
-        rank : int
-            Which one.
-        ready : list of float
-            When each dimension by itself lets it [s].
-        used : sequence of sequence of (float, float)
-            See `_used`.
-        spent : sequence of float
-            By chunk, what the turns before its first one take [s].
-        """
-        if self._flowing is None or self.unsure(rank) <= self._open:
-            return ready
-        runs = [self._runs[chunk] for chunk in self._of_rank[rank]]
-        turns = [FirstTurn(runs[0], Window(0.0, ()))]
-        for chunk in range(1, len(runs)):
-            gap = spent[chunk] - spent[chunk - 1] - self._flowing.seconds(self._layout, runs[chunk - 1], Kind.FORWARD)
-            sent = self._queues[rank][chunk - 1]
-            busy = [view[chunk][0] - view[chunk - 1][0] - one.forward for view, one in zip(used, sent, strict=True)]
-            turns.append(FirstTurn(runs[chunk], _between(gap, busy)))
-        return self._flowing.ready(self._layout, turns)
-
-    def most(self, left: Sequence[float]) -> float:
-        """Return what is left at most [s]."""
-        return max(left) if self._flowing is None else sum([max(0.0, one) for one in left])
-
-    def after_one(self, rank: int, left: Sequence[float], *, sends: bool) -> float:
-        """Return what is left after the backward pass of a rank's only chunk, which a message may follow [s]."""
-        if self._is_sure(left):
-            return max(left)
-        sent = self._queues[rank][0]
-        turn = LastTurn(self._runs[self._of_rank[rank][0]], Kind.BACKWARD, Window(0.0, ()))
-        return self._flow([turn], [one.message if sends else 0.0 for one in sent])
-
-    def after_all(
-        self, rank: int, left: Sequence[float], end: float, by_chunk: Sequence[float], used: Used, apart: Sequence[bool]
-    ) -> float:
-        """Return what is left after a rank's last turn, where turns are played [s].
-
-        Parameters
-        ----------
-        rank : int
-            Which one.
-        left : sequence of float
-            What is left in each dimension by itself [s].
-        end : float
-            When its last turn ends [s].
-        by_chunk : sequence of float
-            When the last turn that makes gradients of each chunk ends [s].
-        used : sequence of sequence of (float, float)
-            See `_used`.
-        apart : sequence of bool
-            By chunk, whether that turn makes no other gradients.
-        """
-        if self._flowing is None or self._is_sure(left):
-            return max(left)
-        sent, order = self._queues[rank], sorted(range(len(by_chunk)), key=by_chunk.__getitem__)
-        runs = [self._runs[chunk] for chunk in self._of_rank[rank]]
-        kinds = [Kind.WEIGHT_GRADIENT if one else Kind.BACKWARD for one in apart]
-        turns, rest = list[LastTurn](), list[float]()
-        for at, chunk in enumerate(order):
-            busy, following = [view[chunk][1] for view in used], order[at + 1 : at + 2]
-            until = end
-            for one in following:
-                until = by_chunk[one] - self._flowing.seconds(self._layout, runs[one], kinds[one])
-                own = [0.0 if apart[one] else queue.backward for queue in sent[one]]
-                busy = [a - view[one][1] - b for a, view, b in zip(busy, used, own, strict=True)]
-            gap = until - by_chunk[chunk]
-            turns.append(LastTurn(runs[chunk], kinds[chunk], _between(gap, busy)))
-            rest = [max(0.0, each - max(0.0, gap)) for each in busy]
-        return self._flow(turns, rest)
-
-    def _is_sure(self, left: Sequence[float]) -> bool:
-        return self._flowing is None or self.most(left) - max(left) <= self._open
-
-    def _flow(self, turns: Sequence[LastTurn], messages: Sequence[float]) -> float:
-        assert self._flowing is not None  # else all is sure
-        return self._flowing.left(self._layout, turns, messages)
-
-
-def _between(seconds: float, busy: Sequence[float]) -> Window:
-    """Return turns that take so long, and each dimension for so long of that [s]."""
-    if seconds <= 0:
-        return Window(0.0, ())
-    return Window(seconds, tuple([min(1.0, max(0.0, 1 - each / seconds)) for each in busy]))
-
-
-def _bounds(pipeline: Pipeline, queues: Queues, flows: _Flows) -> tuple[Ends, Ends]:
+def _bounds(pipeline: Pipeline, queues: Queues, flows: Flows) -> tuple[Ends, Ends]:
     """Return the least and the most that is added to an iteration.
 
     A pipeline fills from its first rank and drains to it. A later rank has as much more time for its weights and its
@@ -358,7 +222,7 @@ def _size(layout: Layout) -> Pipelined:
     return Pipelined(p, many, layout.vp)
 
 
-def _played(pipeline: Pipeline, queues: Queues, flows: _Flows) -> Ends:
+def _played(pipeline: Pipeline, queues: Queues, flows: Flows) -> Ends:
     """Return what is added where all turns are played."""
     layout = pipeline.layout
     size, stages = _size(layout), stages_of(pipeline.chunks)

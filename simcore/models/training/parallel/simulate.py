@@ -82,7 +82,7 @@ def simulate(evaluator: Evaluator, layout: Layout, settings: Settings | None = N
     count = counter("turns of ranks", sum(map(len, ranks)))
     running = _Running(clock, layout, placement, evaluator.message_bytes(layout), count)
     for rank, (own, turns) in enumerate(zip(chunks_of_ranks(layout), ranks, strict=True)):
-        network = make_network(clock, placement.topology, placement.bandwidths, settings)
+        network = make_network(clock, placement.topology, placement.bandwidths, settings, interrupts=True)
         fabric = ChunkFabric(network, placement.groups, settings.chunks, in_order=True)
         log = Log(f"rank {rank}")
         runs = [list(runs_of(layout, cut[chunk], costs)) for chunk in own]

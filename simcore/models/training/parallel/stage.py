@@ -213,7 +213,7 @@ class ChunkTimes:
     blocks: int
     scattered: float = 0.0
     hidden: float = 0.0
-    alone: tuple[float, float, float] | tuple[()] = ()
+    alone: tuple[float, float, float, float] | tuple[()] = ()
 
 
 def chunk_times(
@@ -244,7 +244,7 @@ def chunk_times(
 
 def _alone(
     layout: Layout, chunk: Sequence[Held], sections: Sequence[SectionCost], placement: Placement
-) -> tuple[float, float, float] | tuple[()]:
+) -> tuple[float, float, float, float] | tuple[()]:
     """Return how far a chunk's turns get before their first collective on links of messages [s], if there are any."""
     beside = placement.beside_messages if layout.pp > 1 else None
     if not beside:
@@ -257,7 +257,7 @@ def _alone(
         given += passes
         both += [*passes, one.weight_gradient]
     there, back, whole = (_before(passes, placement) for passes in ([one.forward for one, _ in held], given, both))
-    return there, back, whole
+    return there, back, whole, math.inf
 
 
 def _before(passes: Sequence[PassCost], placement: Placement) -> float:

@@ -48,14 +48,14 @@ class StageTimes:
         How much less both gradients take in one turn.
     alone : tuple of float
         How late the first collective on links that messages use may start, so that the turn takes no longer: of a
-        forward pass, of one that makes gradients of inputs, and of one that makes both. Empty where there is none.
+        forward pass, and of one that makes gradients of inputs, of both and of weights. Empty where there is none.
     """
 
     forward: float
     input_gradient: float
     weight_gradient: float
     hidden: float = 0.0
-    alone: tuple[float, float, float] | tuple[()] = ()
+    alone: tuple[float, float, float, float] | tuple[()] = ()
 
     def of(self, kind: Kind) -> float:
         """Return the time of a turn [s].
@@ -391,7 +391,6 @@ def _run(
 
 def _until(stages: Sequence[StageTimes]) -> list[float]:
     """Return how late the first collective of turns may start, in the order of `_KINDS` and stages [s]."""
-    known = [stage.alone or 3 * (math.inf,) for stage in stages]
-    places = {Kind.FORWARD: 0, Kind.INPUT_GRADIENT: 1, Kind.BACKWARD: 2}
-    of_kinds = (each[places[kind]] if kind in places else math.inf for kind in _KINDS for each in known)
-    return [*of_kinds, math.inf]
+    known = [stage.alone or 4 * (math.inf,) for stage in stages]
+    places = {Kind.FORWARD: 0, Kind.INPUT_GRADIENT: 1, Kind.BACKWARD: 2, Kind.WEIGHT_GRADIENT: 3}
+    return [*(each[places[kind]] for kind in _KINDS for each in known), math.inf]
