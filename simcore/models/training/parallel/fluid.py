@@ -54,16 +54,17 @@ class Flow:
         The way that its bytes take.
     """
 
-    __slots__ = ("left", "legs")
+    __slots__ = ("at", "left", "legs")
 
     def __init__(self, legs: Sequence[Leg]) -> None:
         self.legs = [leg for leg in legs if leg.seconds > 0]
         self.left = [1.0] * len(self.legs)  # the share that has not passed each leg
+        self.at = 0  # the first leg that some of it has not passed
 
     @property
     def done(self) -> bool:
         """Whether all of it has arrived."""
-        return not self.left or self.left[-1] <= 0
+        return self.at == len(self.legs)
 
 
 class Fluid:
@@ -124,26 +125,30 @@ class Fluid:
         room, moving = list(free), list[tuple[Flow, int, float, bool]]()
         for flow in self._flows:
             before = coming = 0.0
-            for at, (leg, left) in enumerate(zip(flow.legs, flow.left, strict=True)):
-                if left <= 0:
-                    continue
-                rate = max(0.0, room[leg.dimension]) / leg.seconds
-                behind = left - before  # what has come and waits
-                follows = behind <= NONE_LEFT and rate >= coming
+            lefts = flow.left
+            for at in range(flow.at, len(lefts)):
+                dimension, seconds = flow.legs[at]
+                left, share = lefts[at], room[dimension]
+                rate = share / seconds if share > 0 else 0.0
+                follows = left - before <= NONE_LEFT and rate >= coming
                 if follows:
                     rate = coming
-                elif rate > coming:
-                    most = min(most, behind / (rate - coming))
+                elif rate > coming and (left - before) / (rate - coming) < most:
+                    most = (left - before) / (rate - coming)
                 if rate > 0:
-                    room[leg.dimension] -= rate * leg.seconds
-                moving.append((flow, at, rate, follows))
+                    room[dimension] = share - rate * seconds
+                    moving.append((flow, at, rate, follows))
                 before, coming = left, rate
             if max(room) <= NONE_LEFT:
                 break
         ended = False
         for flow, at, rate, follows in moving:
             left = flow.left[at - 1] if follows and at else flow.left[at] - rate * most
-            flow.left[at] = left if left > NONE_LEFT else 0.0
+            if left > NONE_LEFT:
+                flow.left[at] = left
+                continue
+            flow.left[at] = 0.0
+            flow.at = at + 1
             ended = ended or flow.done
         if ended:
             self._flows = [flow for flow in self._flows if not flow.done]

@@ -5,7 +5,8 @@ of a model chunk: kernels, collectives that they wait for, collectives beside th
 of all groups share the links of the dimensions that they use, and so do messages between stages.
 
 With 1,024 chunks and without latency it takes what the closed form says within 1 %. What replicas send keeps the order
-in which it is issued, as on one communicator of NCCL. Each model chunk has buckets of its own, as in frameworks.
+in which it is issued, as on one communicator of NCCL. What compute waits for interrupts it, so that the length of its
+chunks does not matter. Each model chunk has buckets of its own, as in frameworks.
 """
 
 from __future__ import annotations
