@@ -184,3 +184,11 @@ def test_provenance_is_plain():
     document = json.loads(to_json(provenance.as_dict()))
     assert list(document) == ["command", "inputs", "sha256", "counts", "seed", "versions"]
     assert set(document["versions"]) == {"simcore", "python", "numpy"}
+
+
+def test_a_cell_that_looks_like_an_end_of_line_is_read_back(tmp_path):
+    path = tmp_path / "jobs.csv"
+    path.write_text("name,submit_s,duration_s,gpus,note\na,0,60,1,x\u2028y\nb,1,60,1,x\x0cy\n", encoding="utf-8")
+    result = simcore.trace(path, policies="fifo")
+    result.write(tmp_path / "out", figures=("svg",))
+    assert simcore.load(tmp_path / "out").tables() == result.tables()
