@@ -52,7 +52,7 @@ def restart_costs(given: str | float | Mapping[str, float] | None, policies: Map
     >>> restart_costs("30,srtf=0", run)
     {'fifo': 30.0, 'srtf': 0.0}
     """
-    known = {bare_name(name) for name in policies}
+    known = sorted({bare_name(name) for name in policies})
     for_all, costs = None, dict[str, float]()
     for name, seconds in _each_cost(given):
         if not name:
