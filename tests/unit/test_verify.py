@@ -361,6 +361,35 @@ def tied():
     module[2].weight = module[0].weight
     return module, torch.randn(12, 12)
 
+
+class Masked(Network):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(12, 24, bias=False)
+        self.head.weight = self.rows.weight
+
+    def forward(self, numbers, keep):
+        x = self.rows(numbers)
+        for layer in self.layers:
+            x = torch.tanh(layer(x)) * keep[..., None]
+        return self.head(x)
+
+
+class Residual(Network):
+    def forward(self, x):
+        made = x
+        for layer in self.layers:
+            made = x + layer(made)
+        return made
+
+
+def masked():
+    return Masked(), (torch.randint(24, (12, 5)), torch.randint(2, (12, 5)))
+
+
+def residual():
+    return Residual(), torch.randn(12, 12)
+
 """
 PAIR = "up:shard=columns,down:shard=rows"
 
@@ -381,6 +410,24 @@ def test_a_module_of_the_users_own_is_spread_over_ranks(tmp_path, ranks, steps):
     assert result.equal, result.difference
     assert len(result.verified.findings) == 15  # output, rows, and 13 parameters
     assert result.verified.missing == ()
+
+
+@gloo
+def test_stages_share_a_tied_weight_and_an_input(tmp_path):
+    """Table and head are one tensor in the first stage and in the last, and every stage reads the mask."""
+    (tmp_path / "my.py").write_text(SPREAD)
+    result = verify(f"{tmp_path}/my.py:masked", steps="layers.1:cut,layers.2:cut", precision="fp64")
+    assert result.equal, result.difference
+    names = {finding.name for finding in result.verified.findings}
+    assert {"gradient of rows.weight", "gradient of layers.2.bias"} <= names
+    assert result.verified.missing == ()
+
+
+@gloo
+def test_a_tensor_that_passes_over_a_stage_is_refused(tmp_path):
+    (tmp_path / "my.py").write_text(SPREAD)
+    with pytest.raises(InputError, match="a tensor with a gradient passes over a stage"):
+        verify(f"{tmp_path}/my.py:residual", steps="layers.1:cut,layers.2:cut", precision="fp64")
 
 
 @gloo

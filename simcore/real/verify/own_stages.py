@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -56,8 +57,13 @@ class OwnStage:
         if not isinstance(made, Tensor):
             found = f"cut of {type(module).__name__}, which returns {type(made).__name__}"
             raise InputError(field("steps"), found, "a module that returns one tensor", "Leave the step out.")
-        self.shape = made
+        self.shape, self.group = made, mesh.get_group()
+        names = {id(one): path for path, one in module.named_parameters()}
+        shared = dict(module.named_parameters(remove_duplicate=False))
+        self.first_names = {path: names[id(one)] for path, one in shared.items() if path != names[id(one)]}
+        self._tied = {first: torch.zeros_like(shared[first]) for first in sorted({*self.first_names.values()})}
         first = [one.detach()[: len(one) // self.pieces] for one in inputs]
+        _hand_on_inputs(module)
         try:
             pipe = pipeline(
                 module, mb_args=self._by_place(first), mb_kwargs=self._by_name(first),
@@ -75,14 +81,43 @@ class OwnStage:
         given = self._by_place(self.inputs) if self.at == 0 else ()
         named: dict[str, Any] = {**self._by_name(self.inputs)} if self.at == 0 else {}
         last = self.at == self.count - 1
-        made = runner.step(*given, target=probe(self.shape, 0) if last else None, **named)
+        try:
+            made = runner.step(*given, target=probe(self.shape, 0) if last else None, **named)
+        except Exception as error:
+            if "skip connections" not in str(error):  # torch has no public class for it
+                raise
+            found = "cut where a tensor with a gradient passes over a stage, of which torch runs no backward pass"
+            expected = "stages that read what the stage before makes"
+            raise InputError(field("steps"), found, expected, "Cut elsewhere, or into fewer stages.") from error
+        self._sum_tied()
         return [made.detach()] if last else []
+
+    def _sum_tied(self) -> None:
+        """Sum over stages the gradients of parameters that stand under several names, such as a table and a head."""
+        own = [(path, one) for path, one in self.module.named_parameters() if one.grad is not None]
+        for first, zeros in self._tied.items():
+            mine = [one for path, one in own if self.first_names.get(path, path) == first]
+            total = sum((one.grad for one in mine if one.grad is not None), zeros)
+            torch.distributed.all_reduce(total, group=self.group)
+            for one in mine:
+                one.grad = total
 
     def _by_place(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return tuple(one for name, one in zip(self.names, inputs, strict=True) if not name)
 
     def _by_name(self, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
         return {name: one for name, one in zip(self.names, inputs, strict=True) if name}
+
+
+def _hand_on_inputs(module: nn.Module) -> None:
+    """Let the first stage hand on inputs that later stages read: a pipeline's stages read what stages have made."""
+    forward = module.forward
+
+    @functools.wraps(forward)
+    def handed_on(*given: Tensor, **named: Tensor) -> Any:
+        return forward(*(one.clone() for one in given), **{name: one.clone() for name, one in named.items()})
+
+    object.__setattr__(module, "forward", handed_on)
 
 
 def _samples(inputs: Sequence[Tensor]) -> int:

@@ -198,8 +198,9 @@ class _Run:
             if parts:
                 whole = torch.cat(parts)
                 found[path] = self._gathered(whole) if self.mesh is not None and ways.data > 1 else whole
+        first = {} if self.stage is None else self.stage.first_names
         for path, one in self.module.named_parameters():
-            found |= self._parameter(path, one.grad)
+            found |= {first.get(name, name): each for name, each in self._parameter(path, one.grad).items()}
         return found
 
     def _input(self, gradient: Tensor) -> Tensor:
