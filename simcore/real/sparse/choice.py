@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from simcore.models.compute.predict import predict
+from simcore.models.compute.predict import EXTRAPOLATED, predict
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.sparse.composed import composed_seconds
 from simcore.models.compute.sparse.prices import PricedEntry
@@ -132,7 +132,9 @@ def _fastest(
     )  # fmt: skip
     best = chosen.best.kernel
     kernel = None if best is None else Kernel("rows") if best == whole else _kernel(best)
-    return Choice(kernel, chosen.explain()[0], chosen)
+    beyond = any(note.endswith(EXTRAPOLATED) for note in dense.notes)
+    why = "The dense product is extrapolated beyond what was measured. " if beyond else ""
+    return Choice(kernel, why + chosen.explain()[0], chosen)
 
 
 def _kernel(best: SparseKernel) -> Kernel:
