@@ -1,12 +1,15 @@
 """``simcore elastic run``: its JSON, its figure, and what it refuses."""
 
 import json
+from functools import partial
 
 import pytest
+from simcore.errors import RunError
 from simcore.real.elastic.checkpoint import save
 from simcore.real.elastic.faults import Faults
 from simcore.real.elastic.job import Job
 from simcore.real.elastic.plan import parse_stages
+from simcore.studies.elastic import elastic
 
 from tests.cli.commands import printed, refused
 
@@ -44,6 +47,28 @@ def pooled():
     return Pooled(), data(40, 1, 4, 4)
 
 
+def frozen():
+    module = nn.Linear(4, 4)
+    return module.requires_grad_(False), data(40, 4)
+
+
+class Idle(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.used, self.idle = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.used(x)
+
+
+def idle():
+    return Idle(), data(40, 4)
+
+
+def failing():
+    return nn.Linear(3, 4), data(40, 4)
+
+
 def few():
     return nn.Linear(4, 4), data(5, 4)
 
@@ -79,10 +104,29 @@ def test_a_model_of_ones_own_with_everything_that_is_written(mine, tmp_path):
     assert (tmp_path / "kept").stat().st_mtime_ns == held
 
 
-def test_an_operator_that_is_not_deterministic_is_named(mine, capsys):
+@pytest.fixture
+def once(monkeypatch):
+    """Let no process be started again: what fails does so each time."""
+    monkeypatch.setattr("simcore.studies.elastic.run.Job", partial(Job, restarts=0))
+
+
+def test_an_operator_that_is_not_deterministic_is_named(mine, once, capsys):
     message = refused(capsys, *RUN, "mine.py:pooled", "--workers", "2", "--stages", "2x1", "--batches", "1")
     assert "whose operator max_unpooling2d" in message
     assert "deterministic operators under D1. Replace it, or take --determinism D0." in message
+
+
+def test_parameters_without_a_gradient_are_named(mine, once, capsys):
+    message = refused(capsys, *RUN, "mine.py:idle", "--workers", "2", "--stages", "1x2", "--batches", "1")
+    assert "'mine.py:idle', in which no gradient reaches idle.weight, idle.bias, expected a gradient of each" in message
+
+
+def test_a_model_that_fails_says_why_in_a_line(mine, once):
+    with pytest.raises(RunError) as error:
+        elastic("mine.py:failing", workers=2, stages="1x2", batches=1)
+    assert str(error.value).startswith("a process of 'mine.py:failing' failed once, with RuntimeError: ")
+    assert "shapes cannot be multiplied" in str(error.value)
+    assert "Traceback" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +140,10 @@ def test_an_operator_that_is_not_deterministic_is_named(mine, capsys):
         (["mlp", "--device", "cuda"], "--device: found 'cuda', but torch sees no CUDA device"),
         (["mpl"], "MODEL: found 'mpl', expected one of resnet18, mlp, transformer. Did you mean 'mlp'?"),
         (["mine.py:few"], "MODEL: found 5 samples, 4 for each of 4 logical workers, expected data for one mini-batch"),
+        (
+            ["mine.py:frozen"],
+            "MODEL: found 'mine.py:frozen', a module without parameters that are trained, expected one",
+        ),
         (["mine.py:nothing"], "MODEL: found 'mine.py:nothing', which returns Linear, expected a function that returns"),
         (["mine.py:broken"], "MODEL: found 'mine.py:broken', which fails: ValueError: no weights"),
         (

@@ -2,17 +2,20 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 from simcore import trace
 from simcore.errors import InputError
 from simcore.models.cluster.overheads import packed_memory, step_seconds
+from simcore.models.cluster.policies.registry import EXPERIMENT
 from simcore.readers.overheads import read_overheads
 from simcore.real.elastic.setting import other_kernels
 from simcore.studies.evaluate.run import evaluate
 
 from tests.cli.commands import printed
 
+DOCS = Path(__file__).parents[2] / "docs"
 PUBLISHED = read_overheads("easyscale").value
 
 
@@ -104,11 +107,23 @@ def test_the_trace_experiment_is_that_of_the_trace_study():
         assert made.column("mean_jct_s") == pytest.approx(table.column(column), rel=1e-12)
         assert made.column("makespan_s") == table.column(column.replace("mean_jct", "makespan"))
     assert table.column("reference_mean_jct") == [8905.0, None, 1070.5, 676.7]
+    shown = [(row["policy"], f"{row['mean_jct']:,.1f}", f"{row['mean_jct_with_costs']:,.1f}",
+              f"{row['makespan']:,.0f}", f"{row['makespan_with_costs']:,.0f}") for row in table]  # fmt: skip
+    assert shown == documented(4)
+
+
+def documented(columns):
+    """Rows of the reference's tables of Figures 14 and 15, which have so many columns behind the policy."""
+    lines = (DOCS / "reference" / "cli-trace.md").read_text(encoding="utf-8").splitlines()
+    rows = (tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines)
+    return [row for row in rows if row[0] in EXPERIMENT and len(row) == columns + 1]
 
 
 def test_allocated_gpus_are_those_of_the_trace_study():
     data = evaluate("easyscale-fig15").tables()
     mean = dict(zip(*(trace().table.column(name) for name in ("policy", "mean_allocated_gpus")), strict=True))
+    shown = [(row["policy"], f"{row['mean_gpus']:.1f}", f"{row['mean_gpus_with_costs']:.1f}") for row in data["fig15"]]
+    assert shown == documented(2)
     assert {row["policy"]: row["mean_gpus"] for row in data["fig15"]} == pytest.approx(
         {policy: mean[policy] for policy in ("easyscale-homo", "easyscale-heter")}
     )

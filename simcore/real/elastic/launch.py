@@ -16,11 +16,15 @@ from typing import Any
 
 from simcore.errors import InputError, RunError, field
 from simcore.real.elastic.job import Job
-from simcore.real.elastic.trainer import NO_ROOM
+from simcore.real.elastic.trainer import NO_ROOM, UNREACHED
 
 PRELOADED = ["torch", "torch.distributed", "torch.nn.parallel", "torch._dynamo", "simcore.real.elastic.reference"]
 """What the server of processes imports once; its children begin with it. Optimizers import torch._dynamo."""
 
+_LOGS = ("torch.distributed.elastic", "torch.multiprocessing")
+"""Loggers that tell of processes which died and are started again."""
+
+_UNREACHED = re.compile(rf"{UNREACHED} ([^\n]+)")
 _NONDETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
 
 
@@ -68,7 +72,9 @@ def launch(job: Job, entry: Callable[..., None], arguments: tuple[Any, ...], pro
             elastic_launch(config, entry)(*arguments)
         except ChildFailedError as error:
             failure = error.get_first_failure()[1]
-            raise _failed(job, failure.exitcode, str(failure.message)) from None
+            said = failure.message  # of an exception the agent has its text and its traceback
+            message = said["message"] if isinstance(said, dict) else said
+            raise _failed(job, failure.exitcode, str(message)) from None
 
 
 def _failed(job: Job, status: int, message: str) -> Exception:
@@ -78,27 +84,35 @@ def _failed(job: Job, status: int, message: str) -> Exception:
         text = f"'{job.model}', whose operator {found[1]} is not deterministic"
         remedy = f"Replace it, or take {field('determinism')} D0."
         return InputError(field("model"), text, f"deterministic operators under {job.determinism}", remedy)
+    found = _UNREACHED.search(message)
+    if found is not None:
+        text = f"'{job.model}', in which no gradient reaches {found[1]}"
+        remedy = "Use them in the loss, or set requires_grad of them to False."
+        return InputError(field("model"), text, "a gradient of each parameter that is trained", remedy)
     if status == NO_ROOM:
         return RunError("the disk is full: a checkpoint cannot be written. Make room, or name another place for it.")
     said = f"signal {-status}" if status < 0 else message.strip().splitlines()[-1]
-    return RunError(f"a process of '{job.model}' failed {job.restarts + 1} times, the last time with {said}")
+    times = f"{job.restarts + 1} times, the last time" if job.restarts else "once,"
+    return RunError(f"a process of '{job.model}' failed {times} with {said}")
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the agent's log and warnings away from the user, one thread in its children, and our signal handlers."""
-    log = logging.getLogger("torch.distributed.elastic")
-    level, threads = log.level, os.environ.get("OMP_NUM_THREADS")
+    levels = {log: log.level for log in map(logging.getLogger, _LOGS)}
+    threads = os.environ.get("OMP_NUM_THREADS")
     main = threading.current_thread() is threading.main_thread()
     handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)} if main else {}
-    log.setLevel(logging.CRITICAL)
+    for log in levels:
+        log.setLevel(logging.CRITICAL)
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        log.setLevel(level)
+        for log, level in levels.items():
+            log.setLevel(level)
         for each, handler in handlers.items():
             signal.signal(each, handler)
         os.environ.pop("OMP_NUM_THREADS", None) if threads is None else os.environ.update(OMP_NUM_THREADS=threads)

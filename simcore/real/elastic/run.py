@@ -76,6 +76,9 @@ def check(job: Job) -> None:
     torch = require_torch()
     resolve_device(job.device)
     training = training_of(job.model, job.seed)
+    if not any(each.requires_grad for each in training.module.parameters()):
+        found, remedy = f"'{job.model}', a module without parameters that are trained", "Set requires_grad of some."
+        raise InputError(field("model"), found, "one at least", remedy)
     samples = len(training.dataset)
     if not epoch_length(samples, job.workers, job.batch):
         found = f"{samples} samples, {job.batch} for each of {job.workers} logical workers"

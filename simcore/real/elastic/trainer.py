@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 NO_ROOM = errno.ENOSPC
 """Exit status of a process that found the disk full."""
 
+UNREACHED = "no gradient reaches"
+"""What a process says, with their names behind it, of parameters that are trained and get no gradient."""
+
 
 def train(job: Job, number: int, place: Place) -> None:
     """Train one stage of a job in this process, from the checkpoint on.
@@ -106,6 +109,8 @@ class Trainer:
         rows, said = self._computed(arrivals)
         for hook in hooks:
             hook.remove()
+        if hooks and len(arrivals) < len(self.parameters):
+            raise RuntimeError(f"{UNREACHED} {self._unreached(arrivals)}")
         self.faults.reach("backward", self.position)
         everyone = self._gathered(rows)
         self.faults.reach("gather", self.position)
@@ -141,6 +146,10 @@ class Trainer:
             )
             for number, parameter in enumerate(self.parameters)
         ]
+
+    def _unreached(self, arrivals: list[int]) -> str:
+        names = [name for name, each in self.module.named_parameters() if each.requires_grad]
+        return ", ".join(name for number, name in enumerate(names) if number not in arrivals)
 
     def _gathered(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the gradients of all logical workers, which every process sends to the others."""
