@@ -36,6 +36,13 @@ class OwnStage:
     mesh : DeviceMesh
         The stages.
 
+    Attributes
+    ----------
+    module : nn.Module
+        What this rank runs; its paths are those of the user's module.
+    first_names : dict of str to str
+        Of parameters that stand under several paths, the first one by each other.
+
     Raises
     ------
     InputError
@@ -58,9 +65,9 @@ class OwnStage:
             found = f"cut of {type(module).__name__}, which returns {type(made).__name__}"
             raise InputError(field("steps"), found, "a module that returns one tensor", "Leave the step out.")
         self.shape, self.group = made, mesh.get_group()
-        names = {id(one): path for path, one in module.named_parameters()}
+        firsts = {id(one): path for path, one in module.named_parameters()}
         shared = dict(module.named_parameters(remove_duplicate=False))
-        self.first_names = {path: names[id(one)] for path, one in shared.items() if path != names[id(one)]}
+        self.first_names = {path: firsts[id(one)] for path, one in shared.items() if path != firsts[id(one)]}
         self._tied = {first: torch.zeros_like(shared[first]) for first in sorted({*self.first_names.values()})}
         first = [one.detach()[: len(one) // self.pieces] for one in inputs]
         _hand_on_inputs(module)
