@@ -131,7 +131,10 @@ def _parts(block: Block, width: int) -> Iterator[object]:
 
 
 def _aligned(block: Grid, width: int) -> str:
-    """Return a table without rules; one of more than `width` columns in several that all have the first `keys`."""
+    """Return a table without rules; one of more than `width` columns in several that all have the first `keys`.
+
+    From the second one on they leave out rows that have nothing there.
+    """
     cells: list[Sequence[str]] = [[column.name for column in block.columns], *block.rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(block.columns))]
     left, keys = [column.left for column in block.columns], block.keys
@@ -139,9 +142,9 @@ def _aligned(block: Grid, width: int) -> str:
         "\n".join(
             "  ".join(row[i].ljust(widths[i]) if left[i] else row[i].rjust(widths[i]) for i in columns).rstrip()
             for row in cells
-            if any(row[i] for i in columns[keys:])
+            if not number or any(row[i] for i in columns[keys:])
         )
-        for columns in _folded(widths, keys, width)
+        for number, columns in enumerate(_folded(widths, keys, width))
     )
 
 

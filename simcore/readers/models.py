@@ -247,6 +247,9 @@ def read_model(name_or_path: str | Path | InputFile, place: str = "model") -> Re
     >>> model.architecture.name, model.architecture.blocks, model.run(batch=4).tokens
     ('bert-base', 12, 1536)
     """
+    if isinstance(name_or_path, str) and name_or_path.endswith(".py"):
+        remedy = f"Name a function or a class in it: {name_or_path}:build."
+        raise InputError(place, f"'{name_or_path}'", "a file of Python with the name of a torch module", remedy)
     file = read_entry("models", name_or_path, place, "model")
     text = json_or_yaml(file, "model")
     if is_layer_text(text):

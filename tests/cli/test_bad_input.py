@@ -251,7 +251,7 @@ def test_no_command_shows_the_help(capsys):
         ("gpus: {v100: 8}\nnodes: 3", "c.yaml, line 2, field 'nodes': found 3, expected a list."),
         ("gpus: {v100: 8}\nracks: 3", "c.yaml, line 2: found 'racks', expected one of name, source, gpus, nodes, vcs."),
         ("gpus: {v100: 8, v100: 9}", "c.yaml, line 1: found 'v100' a second time"),
-        ("gpus: {t4: 64}", "field 'gpu_type': found 'v100', expected one of t4. Or add the type to cluster 'c'."),
+        ("gpus: {t4: 64}", "field 'gpu_type': found 'v100', expected one of t4. Name a cluster that has it with"),
     ],
 )
 def test_clusters(capsys, folder, text, message):

@@ -186,3 +186,10 @@ def test_a_file_that_names_no_sequence_says_what_was_taken(config, capsys):
     result = CliRunner().invoke(main, ["model", config(mistral)], catch_exceptions=False)
     assert "names no sequence: 2,048 tokens are taken; --sequence gives others" in result.stderr
     assert "sequence 2,048" in result.stdout
+
+
+def test_a_file_of_python_needs_the_name_of_a_module(capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(["model", "mine.py"])
+    assert stop.value.code == 2
+    assert "Name a function or a class in it: mine.py:build." in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """``simcore workload``: what it counts, what it writes, what it refuses."""
 
+import gzip
 import json
 
 import pytest
@@ -90,3 +91,21 @@ def test_what_it_refuses(args, message, capsys):
     err = capsys.readouterr().err
     assert message in err
     assert "internal" not in err
+
+
+def test_the_gangs_with_most_work_are_shown_in_the_order_of_their_sizes(capsys, folder):
+    rows = "".join(f"j{n},{n},{60 * n},{n},x,ann\n" for n in range(1, 14))
+    (folder / "jobs.csv").write_text(JOBS.splitlines()[0] + "\n" + rows)
+    cli("jobs.csv")
+    _, gangs = capsys.readouterr().out.split("gangs [GPUs]")
+    lines = gangs.splitlines()[1:]
+    assert [line.split()[0] for line in lines[:10]] == [str(n) for n in range(4, 14)]
+    assert lines[10] == "(3 more)"
+
+
+def test_a_packed_trace_says_how_to_unpack_it(capsys, folder):
+    (folder / "jobs.csv.gz").write_bytes(gzip.compress(JOBS.encode()))
+    cli("jobs.csv.gz", status=2)
+    assert (
+        "found a file packed by gzip, expected a trace file of text. Unpack it with gunzip." in capsys.readouterr().err
+    )

@@ -68,3 +68,10 @@ def test_a_table_that_is_too_wide_loses_nothing():
         assert max(map(len, text.splitlines())) <= width
         assert all(number in text for number in numbers)
         assert all(word in text for word in long.split())
+
+
+def test_a_row_that_has_a_name_alone_is_printed_once():
+    columns = [Column("what", left=True), *(Column(f"number {i}", whole=True) for i in range(3))]
+    for width in (30, 80):
+        text = render([Grid(columns, [["first", "1", "2", "3"], ["(4 more)", "", "", ""]], keys=1)], width)
+        assert text.count("(4 more)") == 1

@@ -89,7 +89,7 @@ def test_a_row_that_cannot_run_is_refused_or_counted(name, message, tmp_path, mo
         read_trace("trace", cluster=CLUSTER)
     notes = read_trace("trace", cluster=CLUSTER, keep_going=True).value.notes
     line, reason = re.match(r"trace, (line \d+): found (.*?)(?:, expected.*)?$", message).groups()
-    assert any("1 rows are left out" in note and note.endswith(f"{line}: {reason}") for note in notes)
+    assert any("1 row is left out" in note and note.endswith(f"{line}: {reason}") for note in notes)
 
 
 def test_a_deadline_is_shifted_with_the_times(tmp_path):

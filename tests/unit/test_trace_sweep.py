@@ -163,3 +163,12 @@ def test_where_no_cluster_answers_it_is_said(monkeypatch):
 def test_other_words_for_processes_are_refused(jobs):
     with pytest.raises(InputError, match="dask://HOST"):
         checked_jobs(jobs)
+
+
+def test_a_head_names_no_cluster_where_clusters_vary_and_equal_policies_tie():
+    result = trace_sweep("synthetic:jobs=4,load=0.01", policies="fifo,sjf", interval="event", seeds=2,
+                         vary=("cluster=sc23,v100-4096",))  # fmt: skip
+    assert result.where == ""
+    assert result.report()[0].text.startswith("sweep of trace synthetic:jobs=4,load=0.01: 4 settings")
+    assert "With cluster v100-4096 fifo and sjf have the same mean JCT, " in " ".join(result.sentences())
+    assert trace_sweep(**SMALL).where == " on cluster sc23"

@@ -111,3 +111,12 @@ def test_columns_that_are_missing_or_doubled(tmp_path, header, message):
     (tmp_path / "t.csv").write_text(header)
     with pytest.raises(InputError, match=message):
         simcore.trace(tmp_path / "t.csv", policies=["fifo"])
+
+
+def test_a_file_that_is_stretched_to_a_load_says_so_where_it_is_never_steady(tmp_path):
+    rows = "".join(f"j{n},{100 * n},{5 * (n + 1)},1\n" for n in range(30))
+    (tmp_path / "jobs.csv").write_text(f"name,submit_s,duration_s,gpus\n{rows}")
+    cluster = Cluster("c", ("gpu",), (100,))
+    said = simcore.trace(tmp_path / "jobs.csv", cluster=cluster, policies=["fifo"], load=0.9).warnings
+    assert any("the load is never steady. Take a longer trace, of about " in each for each in said)
+    assert not simcore.trace(tmp_path / "jobs.csv", cluster=cluster, policies=["fifo"]).warnings

@@ -279,7 +279,7 @@ def _standing_in(
         products = profile.fit("gemm", dtype, state)
         if products is not None and products.origin == SHEET:
             return _of_sheet(products, kernel), "the peak of its products"
-        return products, "products of as much work"
+        return products, "a product of as much work"
     if kernel not in CONVOLUTIONS:
         return None, ""
     forward = profile.fit("conv", dtype, state)

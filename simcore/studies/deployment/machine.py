@@ -152,7 +152,9 @@ def _network(request: MachineRequest, device: str, *, stand_in: bool) -> str:
     if usual is None and stand_in:
         return STAND_IN.format(request.gpus)
     if usual is None:
-        remedy = f'Give one: {field("network")} dgx-h100, or "Switch(8)@50GB/s,2us".'
+        remedy = (
+            f'Give one, such as {field("network")} "Switch(8)@50GB/s,2us"; simcore zoo networks lists those that ship.'
+        )
         raise InputError(field("network"), "nothing", f"a network, as no usual one of {device} is known", remedy)
     return usual
 

@@ -187,7 +187,8 @@ def collectives_notes(placement: Placement) -> list[str]:
     said: dict[str, list[str]] = {}
     for collective, axis, timing in placement.used():
         span = placement.span(axis)
-        where = f"{collective.value} of {span.near} GPUs" + (f" x {span.nodes} nodes" if span.nodes > 1 else "")
+        beyond = f" x {span.nodes} nodes" if span.nodes > 1 else ""
+        where = f"{collective.value} of {counted(span.near, 'GPU')}{beyond}"
         reason = _REASONS.get(timing.basis, "")
         if not reason and (collective, axis) in placement.beyond:
             reason = "some sizes are beyond those measured, lines of algorithms scale them"

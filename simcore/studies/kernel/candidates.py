@@ -134,7 +134,8 @@ def _priced(
     beyond = "; ".join(outside(profile, product, mask))
     if beyond and not request.extrapolate:
         remedy = (
-            f"Add {field('extrapolate')} to predict it all the same, or name other values of {field('sparsities')}."
+            f"Add {field('extrapolate')} to predict it all the same, or name a product, blocks and values of "
+            f"{field('sparsities')} within these bounds."
         )
         place = f"profile {profile.name}, sparse kernels {product.dtype}"
         raise InputError(place, beyond, "a problem in the range that was measured", remedy)

@@ -70,7 +70,7 @@ def _headline(result: ModelOutcome) -> str:
     active = "" if not result.idle else f", {_short(result.active_parameters)} active per token"
     model = result.source.architecture
     if isinstance(model, CapturedModel):
-        at = "captured of a torch module"
+        at = "captured from a torch module"
     elif isinstance(model, LayeredModel):
         at = f"samples of {model.channels} x {model.height} x {model.width}"
     else:

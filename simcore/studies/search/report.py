@@ -81,7 +81,7 @@ def _because(each: Reason, best: Evaluation) -> str:
     slower = each.result.time - best.time
     if slower <= 0:
         return f"as fast, {gib(each.result.worst.reserved)} GiB"
-    return f"{slower / best.time:.1%} slower: {each.grows} takes {format_si(each.seconds, 's')} more"
+    return f"{slower / best.time:.1%} slower: {format_si(each.seconds, 's')} more of {each.grows}"
 
 
 def sentences(result: SearchOutcome) -> list[str]:

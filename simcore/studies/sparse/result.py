@@ -83,7 +83,7 @@ class SparseResult(Result):
 
     def sentences(self) -> list[str]:
         """Return what to do with it."""
-        quick = [one for one in self.found if one.gain > 1 and not one.noisy]
+        quick = [one for one in self.found if one.gain > 1 and not one.noisy and _kernel(one) != "dense"]
         said = [f"PIT speeds up {len(quick)} of {counted(len(self.found), 'sparse operator')}, index included."]
         dense, pit = (self.whole[way]["total_seconds"] for way in ("dense", "pit"))
         if dense and pit:

@@ -25,6 +25,8 @@ LATEST = 1e12  # submission [s]
 MOST_WORK = 1e18  # samples, or seconds
 FASTEST, SLOWEST = 1e-12, 1e9  # mini-batch [s]
 MOST_ROUNDS = 1e9
+_ALIKE = 0.8
+"""Types and virtual clusters that are less alike are two: an A100 is no misspelt V100."""
 
 
 def runnable(
@@ -148,6 +150,11 @@ def _most_of(job: JobClass, cluster: Cluster) -> str:
     return _beside(cpus, memory) and f"{_beside(cpus, memory)} at most"
 
 
+def _elsewhere() -> str:
+    """Say what helps against a type or a virtual cluster that the cluster lacks."""
+    return f"Name a cluster that has it with {field('cluster')}, or leave out such jobs with {field('keep_going')}."
+
+
 def _check_class(
     trace: Trace,
     row: int,
@@ -163,11 +170,11 @@ def _check_class(
         place = f"{trace.place(row)}, field 'vc'"
         if not job.vc:
             raise InputError(place, "no virtual cluster", f"one of {', '.join(cluster.vcs)}", "Add a column vc.")
-        raise unknown_name(place, job.vc, cluster.vcs, f"Or add it to cluster '{cluster.name}'.")
+        raise unknown_name(place, job.vc, cluster.vcs, _elsewhere(), _ALIKE)
     for gpu in job.gpu_type.split("|") if job.gpu_type not in ("", *cluster.types) else ():
         if gpu not in cluster.types:
             place = f"{trace.place(row)}, field 'gpu_type'"
-            raise unknown_name(place, gpu, cluster.types, f"Or add the type to cluster '{cluster.name}'.")
+            raise unknown_name(place, gpu, cluster.types, _elsewhere(), _ALIKE)
     _check_step_times(trace, row, job, cluster, step_times, policies)
     _check_memory(trace, row, job, cluster, step_times, policies)
     for name, policy in policies.items():

@@ -52,7 +52,8 @@ def overload_warnings(trace: Trace, cluster: Cluster, running: NDArray[np.float6
         there = sum(node.gpus for node in cluster.nodes if node.vc == vc)
         if there and int((vcs == vc).sum()) >= HANDFUL:
             loads[f"virtual cluster {vc}'s"] = float(work[vcs == vc].sum() / (there * span))
-    said = {("GPU", f"the {gpu} GPUs"): load for gpu, load in loads.items()} | _of_nodes(trace, cluster, running, span)
+    said = {("GPU", f"the {gpu.replace('|', ', ')} GPUs"): load for gpu, load in loads.items()}
+    said |= _of_nodes(trace, cluster, running, span)
     return [
         f"{trace.name} asks for {load:.2f} times the {what}-seconds that {whose} have between the first and the last "
         "submission: queues grow until jobs stop arriving, and queueing delay depends on the length of the trace"
@@ -76,10 +77,19 @@ def _of_nodes(
     return loads
 
 
-def steady_warnings(trace: Trace, running: NDArray[np.float64]) -> list[str]:
-    """Warn of a generated load whose jobs arrive for less time than its GPU-seconds are held in one piece.
+def steady_warnings(trace: Trace, running: NDArray[np.float64], *, generated: bool) -> list[str]:
+    """Warn of a load whose jobs arrive for less time than its GPU-seconds are held in one piece.
 
     The time is the mean running time, weighted by GPU-seconds: about as long takes the warm-up.
+
+    Parameters
+    ----------
+    trace : Trace
+        Its jobs, at a load that was asked for.
+    running : array of float, shape (J,)
+        Running time of each job on its gang, start-up included [s].
+    generated : bool
+        Whether the jobs are drawn; of a file that was stretched there are no more.
     """
     work = trace.gpus * running
     held, span = float(work @ running / work.sum()), float(np.ptp(trace.submit))
@@ -87,8 +97,13 @@ def steady_warnings(trace: Trace, running: NDArray[np.float64]) -> list[str]:
         return []
     if len(trace) < HANDFUL or not span:
         return [f"{trace.name}: jobs are too few for a steady load"]
-    more = f"jobs={float(f'{ENOUGH * held / span * len(trace):.2g}'):.0f}"
+    enough = float(f"{ENOUGH * held / span * len(trace):.2g}")
+    remedy = (
+        f"Give more jobs, about jobs={enough:.0f}, and --window steady"
+        if generated
+        else f"Take a longer trace, of about {enough:,.0f} jobs: simcore workload synthesise draws one like it"
+    )
     return [
         f"{trace.name}: jobs arrive for {span:,.0f} s, and the mean GPU-second belongs to a job of {held:,.0f} s, so "
-        f"the load is never steady. Give more jobs, about {more}, and --window steady"
+        f"the load is never steady. {remedy}"
     ]

@@ -119,7 +119,7 @@ def _winners(result: TraceOutcome) -> list[Grid]:
     names = [Column(each, left=True, whole=True) for each in ("metric", "winner")]
     noise = {True: "within noise", False: "clear", None: ""}
     rows = [
-        (row["metric"], row["winner"], f"{row['value']:,.4g}", _share(row["gap"]),
+        (row["metric"], row["winner"], f"{row['value']:{_digits(row['metric'])}}", _share(row["gap"]),
          *((noise[row["within_noise"]],) if result.samples else ()), row["next"] or "-")
         for row in result.winners
     ]  # fmt: skip
@@ -131,10 +131,10 @@ def _winners(result: TraceOutcome) -> list[Grid]:
 def _policies(result: TraceOutcome) -> Grid:
     rows = list(result.table)
     lines = [
-        ("jobs", *(f"{row['jobs']}" for row in rows)),
+        ("jobs", *(f"{row['jobs']:,}" for row in rows)),
         *((label, *(_said(result, row, key, ",.1f") for row in rows)) for label, key in _SECONDS),
         *(
-            (label, *(_said(result, row, key, ",.4g") for row in rows))
+            (label, *(_said(result, row, key, _digits(key)) for row in rows))
             for label, key in QUALITIES
             if result.trace.by_submission and rows[0][key] is not None
         ),
@@ -145,6 +145,11 @@ def _policies(result: TraceOutcome) -> Grid:
         ("makespan improvement", *(_ratio(_mean(result, row, "makespan_improvement")) for row in rows)),
     ]
     return Grid([Column("policy", left=True), *(Column(row["policy"]) for row in rows)], lines, keys=1)
+
+
+def _digits(metric: str) -> str:
+    """Return how a metric is written: seconds to a tenth, all others in four digits."""
+    return ",.1f" if metric.endswith("_s") else ",.4g"
 
 
 def _said(result: TraceOutcome, row: Row, key: str, how: str) -> str:

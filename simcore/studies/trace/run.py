@@ -109,6 +109,7 @@ def _run(request: TraceRequest) -> TraceResult:
     if request.load is not None:
         jobs = at_load(jobs, cluster, running, request.load)
     check_rounds(jobs, cluster, running, interval)
+    generated = not (traces.sha256 or isinstance(request.trace, Trace))
     oracles = [name for name in policies if policies[name].oracle]
     warnings = [
         *jobs.notes,
@@ -117,7 +118,7 @@ def _run(request: TraceRequest) -> TraceResult:
         *overload_warnings(jobs, cluster, running),
         *costless(jobs, step_times.overheads),
         *boundless(jobs, step_times),
-        *(() if traces.sha256 or isinstance(request.trace, Trace) else steady_warnings(jobs, running)),
+        *(steady_warnings(jobs, running, generated=generated) if generated or request.load is not None else ()),
         *(f"{name} knows how much work remains, which no real scheduler does" for name in oracles),
     ]
     if rules.order == "submission" and not jobs.by_submission:

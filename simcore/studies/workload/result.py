@@ -101,7 +101,7 @@ class WorkloadResult(Result):
         ]
         said += [("longest [s]", f"{row['longest_s']:,.0f}"), ("mean gang", f"{row['mean_gang']:.2f}")]
         if row["load"] is not None:
-            said.append(("load", f"{row['load']:.2f}"))
+            said.append(("load", _load(row["load"])))
         whole = Grid([Column("of all jobs", left=True, whole=True), Column("", whole=True)], said)
         headline = Headline(
             f"workload {self.trace.name}: {counted(len(self.trace), 'job')}", "\n".join(self.sentences())
@@ -116,9 +116,10 @@ class WorkloadResult(Result):
             *(Column(each, whole=True) for each in ("jobs", "GPU-hours", "share", *(("load",) if load else ()))),
         ]
         rows = []
-        for row in list(table)[:MOST_SHOWN]:
+        least = sorted((row["gpu_hours"] for row in table), reverse=True)[:MOST_SHOWN][-1]
+        for row in [row for row in table if row["gpu_hours"] >= least][:MOST_SHOWN]:
             cells = (str(row[name]) or "-", f"{row['jobs']:,}", f"{row['gpu_hours']:,.1f}", f"{row['share']:.1%}")
-            rows.append((*cells, *(("-" if row["load"] is None else f"{row['load']:.2f}",) if load else ())))
+            rows.append((*cells, *((_load(row["load"]),) if load else ())))
         if len(table) > MOST_SHOWN:
             rows.append((f"({len(table) - MOST_SHOWN:,} more)", *("",) * (3 + load)))
         return Grid(columns, rows, keys=1)
@@ -142,3 +143,16 @@ class WorkloadResult(Result):
             "gangs": gangs(self.groups["gang"], text),
             "arrivals": arrivals(self.groups["hour"], text),
         }
+
+
+def _load(load: float | None) -> str:
+    """Write a load; one that two decimals do not show gets two digits.
+
+    Examples
+    --------
+    >>> _load(1.452), _load(0.00231), _load(None)
+    ('1.45', '0.0023', '-')
+    """
+    if load is None:
+        return "-"
+    return f"{load:.2f}" if load >= 0.1 or not load else f"{load:.2g}"

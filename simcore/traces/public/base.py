@@ -16,6 +16,7 @@ from simcore.files import csv_rows
 from simcore.models.cluster.jobs import NEAR, Trace
 from simcore.numerals import as_real, as_whole
 from simcore.traces.durations import build
+from simcore.units import counted
 
 _ZONE = re.compile(r"([+-][0-9]{2}):?([0-9]{2})$")
 
@@ -139,7 +140,8 @@ def _check(job: Job) -> None:
 
 def _left_out(name: str, unfit: Mapping[str, Sequence[int]]) -> list[str]:
     return [
-        f"{name}: {len(lines):,} rows are left out, the first in line {lines[0]}: {reason}"
+        f"{name}: {counted(len(lines), 'row')} {'is' if len(lines) == 1 else 'are'} left out, the first in line "
+        f"{lines[0]}: {reason}"
         for reason, lines in unfit.items()
     ]
 

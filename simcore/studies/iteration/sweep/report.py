@@ -57,7 +57,7 @@ def _under(result: SweepOutcome) -> Iterator[str]:
 
 def _grid(result: SweepOutcome) -> Grid:
     priced = any(point.cost is not None for point in result.points)
-    names = ["time", "tokens/s", "gain", "exposed", "share", "GiB", *(["network"] if priced else [])]
+    names = ["time", "tokens/s", "gain", "exposed", "exposed share", "GiB", *(["network"] if priced else [])]
     columns = [Column(label(result.name)), *map(Column, names), Column("layout", left=True)]
     rows = []
     for point, gain in zip(result.points, result.gains, strict=True):

@@ -69,7 +69,7 @@ def draw(result: TraceSweepOutcome) -> Figure:
         else "one seed"
     )
     inputs = result.provenance.inputs
-    return caption(figure, f"trace {_word(inputs['trace'])} on cluster {_word(inputs['cluster'])}; {seeds}")
+    return caption(figure, f"trace {_word(inputs['trace'])}{result.where}; {seeds}")
 
 
 def _beside(x: float, number: int, lines: int, values: tuple[Any, ...]) -> float:

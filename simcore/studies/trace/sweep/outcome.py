@@ -57,6 +57,11 @@ class TraceSweepOutcome(Result, ABC):
         return None if None in found else mean_interval([float(each) for each in found if each is not None])
 
     @property
+    def where(self) -> str:
+        """The cluster of all runs, for a head: `` on cluster sc23``; empty where clusters are what varies."""
+        return "" if "cluster" in self.axes else f" on cluster {named(self.provenance.inputs['cluster'])}"
+
+    @property
     def metrics(self) -> list[str]:
         """Names of the metrics, of all combinations; clusters may differ in their GPU types."""
         return list(dict.fromkeys(name for row in self.rows for name in row))

@@ -74,6 +74,8 @@ class TraceSweepResult(TraceSweepOutcome):
         off = difference(one, two) if len(one) == len(two) else mean_interval([two[0] - one[0]])
         noise = {True: "within noise", False: "beyond noise", None: "of one run"}[within_noise(off)]
         head = f"With {where} " if where else ""
+        if not off.mean and not off.half:
+            return f"{head}{first[place]} and {second[place]} have the same mean JCT, {least:,.1f} s, at every seed."
         text = (
             f"{head}{first[place]} has the least mean JCT, {least:,.1f} s; {second[place]} takes {off.mean:,.1f} s more"
         )
@@ -92,7 +94,7 @@ class TraceSweepResult(TraceSweepOutcome):
             (*map(_text, values), *(_said(self.over_seeds(values, metric)) for _, metric in SHOWN))
             for values in self.settings
         ]
-        head = Headline(f"sweep of trace {named(inputs['trace'])} on cluster {named(inputs['cluster'])}: {runs}")
+        head = Headline(f"sweep of trace {named(inputs['trace'])}{self.where}: {runs}")
         return [head, Text(self._how()), Grid(columns, rows, keys=len(self.axes)), Sentences("", self.sentences())]
 
     def _how(self) -> str:
