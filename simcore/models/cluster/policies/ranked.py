@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
@@ -151,17 +152,34 @@ class Ranked(Policy):
 
 
 def _make_room(room: Room, entry: tuple[Any, int], kept: list[tuple[Any, int]], moved: list[tuple[Any, int]]) -> bool:
-    """Start a job in place of running ones of later rank, the last first; undo it if that is not enough."""
-    mark, taken = room.mark(), 0
-    while taken < len(kept) and kept[-1 - taken] > entry:
-        taken += 1
-        room.stop(kept[-taken][1])
-        if room.start(entry[1]):
-            moved += kept[len(kept) - taken :]
-            del kept[len(kept) - taken :]
-            return True
-    room.back(mark)
-    return False
+    """Start a job in place of the fewest running ones of later rank, the last first; undo it if all are not enough.
+
+    What fits still fits where more is free. So twice as many are stopped each time, and the fewest found by halves: a
+    start is tried a few times, not once for each of many small jobs.
+    """
+    mark, later = room.mark(), kept[: bisect_right(kept, entry) - len(kept) - 1 : -1]
+
+    def fits(count: int) -> bool:
+        """Start the job where so many are stopped."""
+        room.back(min(room.mark(), mark + count))
+        for _, row in later[room.mark() - mark : count]:
+            room.stop(row)
+        return room.start(entry[1])
+
+    few, enough = 0, min(1, len(later))
+    while few < enough and not fits(enough):
+        few, enough = enough, min(2 * enough, len(later))
+    if few == enough:
+        room.back(mark)
+        return False
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        few, enough = (few, middle) if fits(middle) else (middle, enough)
+    if room.mark() != mark + enough + 1:
+        fits(enough)
+    moved += kept[len(kept) - enough :]
+    del kept[len(kept) - enough :]
+    return True
 
 
 def quantum_error(name: str, value: float) -> InputError | None:
