@@ -26,7 +26,8 @@ MOST_BYTES = 64 * 2**20
 """Of any input file but a trace."""
 PROSE = frozenset({"description", "source", "note"})
 """Fields whose texts may have several lines."""
-_GZIP = b"\x1f\x8b"
+PACKED = b"\x1f\x8b"
+"""What a file that gzip packed begins with."""
 _LINES = str.maketrans("", "", "\r\n\t")
 
 
@@ -86,7 +87,7 @@ def read_text(path: Path, what: str) -> str:
 
 def decode(data: bytes, path: Path, what: str) -> str:
     """Return the bytes of a file as text (a byte-order mark is dropped), or say where they are no UTF-8."""
-    if data.startswith(_GZIP):
+    if data.startswith(PACKED):
         raise InputError(str(path), "a file packed by gzip", f"a {what} file of text", "Unpack it with gunzip.")
     try:
         return data.decode("utf-8-sig")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simcore.errors import InputError
-from simcore.files import MOST_BYTES, csv_rows, decode, read_bytes, sha256
+from simcore.files import MOST_BYTES, PACKED, csv_rows, decode, read_bytes, sha256
 from simcore.models.compute.convolution import CONVOLUTIONS, as_product
 from simcore.models.compute.device import Device
 from simcore.numerals import as_real
@@ -33,8 +33,6 @@ UNITS: Mapping[str, tuple[float, str, str]] = {
     "us": (1e-6, "microseconds", "milliseconds or nanoseconds"),
 }
 """Seconds per unit [s], its name, and what it may be mistaken for."""
-
-_PACKED = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def read_rows(path: str | Path) -> Rows:
 
 
 def _unpacked(data: bytes, path: Path) -> bytes:
-    if not data.startswith(_PACKED):
+    if not data.startswith(PACKED):
         return data
     import io
 

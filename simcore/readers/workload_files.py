@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from simcore.errors import InputError, field
+from simcore.files import PACKED
 from simcore.readers.read import InputFile, read_entry
 from simcore.readers.sniff import is_foreign_network, top_fields
 
@@ -57,7 +58,7 @@ def _binary(path: Path) -> InputError | None:
             start = file.read(1 << 16)
     except OSError:
         return None
-    if start.startswith(b"\x1f\x8b"):
+    if start.startswith(PACKED):
         if any(word in _unpacked(path) for word in _TRACE_WORDS):
             return InputError(str(path), "a trace of PyTorch, packed by gzip", _WANTED, _TRACE_REMEDY)
         return InputError(str(path), "a file packed by gzip", _WANTED, "Unpack it with gunzip.")

@@ -81,6 +81,10 @@ def test_rows_of_a_trace(capsys, folder, row, message):
         (b"\n  \n# note\n", "t.csv: found an empty file"),
         (HEADER.encode(), "t.csv: found a header and no jobs, expected at least one job. Add a row per job."),
         (bytes(range(256)), "t.csv: found bytes that are not UTF-8 text (offset 128)"),
+        (
+            b"\x1f\x8b\x08\x00",
+            "t.csv: found a file packed by gzip, expected a trace file of text. Unpack",
+        ),
         (b"a\x00b,c\n1,2\n", "t.csv: found the columns a\\x00b, c, expected a trace in simcore's format, or one of"),
         (HEADER.replace("model", "modell").encode(), "found no column 'model', expected the columns name, submit_s"),
         (HEADER.replace("model,", "").encode(), "t.csv, header: found no column 'model'"),

@@ -265,7 +265,7 @@ def test_what_says_how_to_measure_does_not_go_with_a_table(tmp_path):
     assert "expected --from beside it" in refusal("calibrate", "--source", "me")
     (tmp_path / "p.json").write_text("kept")
     said = refusal("calibrate", "--from", table, "--device", "t4", "-o", tmp_path / "p.json")
-    assert "a file that exists" in said
+    assert "a file that simcore did not write" in said
     assert (tmp_path / "p.json").read_text() == "kept"
     assert "--stored: found given" in refusal("profile", "validate", "t4", "--stored", "--measurements", table)
 
