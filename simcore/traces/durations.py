@@ -227,7 +227,7 @@ def _classes(
 
 
 def with_types(trace: Trace, cluster: Cluster) -> Trace:
-    r"""Return a trace in which a job that says no GPU type has the only one that it may use, where there is one alone.
+    r"""Return a trace in which a job that can run on one type says it, and lists of types are in the cluster's order.
 
     Examples
     --------
@@ -235,11 +235,13 @@ def with_types(trace: Trace, cluster: Cluster) -> Trace:
     >>> with_types(trace, Cluster("c", ("v100",), (8,))).classes[0].gpu_type
     'v100'
     """
-    classes, divided = [], cluster.divided
-    for job in trace.classes:
-        types = {node.type for node in cluster.nodes if not divided or node.vc == job.vc} or set(cluster.types)
-        if job.gpu_type or len(types) > 1:
-            classes.append(job)
-        else:
-            classes.append(replace(job, gpu_type=min(types)))
-    return replace(trace, classes=tuple(classes))
+    return replace(trace, classes=tuple(_typed(job, cluster) for job in trace.classes))
+
+
+def _typed(job: JobClass, cluster: Cluster) -> JobClass:
+    own = cluster.types_of(job.gpu_type, job.vc)
+    if not job.gpu_type:
+        own = own or cluster.types
+        return replace(job, gpu_type=own[0]) if len(own) == 1 else job
+    known = set(job.gpu_type.split("|")) <= set(cluster.types)
+    return replace(job, gpu_type="|".join(own)) if own and known else job

@@ -261,3 +261,23 @@ def test_a_program_makes_the_largest_finish_time_fairness_least():
         two = np.ones((jobs, 2))
         spread = least_worst(since, left, alone, two, two > 0, sizes, np.array([counts[0] / 2, counts[0] / 2]))
         assert spread.sum(axis=1) == pytest.approx(share, abs=2e-3)
+
+
+def test_an_auction_of_many_shares_has_a_table_that_is_bounded(monkeypatch):
+    gains, sizes = [0.5, 0.4, 0.3, 0.2], [333, 1000, 8000, 501]
+    exact = auction(gains, sizes, 9500)
+    monkeypatch.setattr("simcore.models.cluster.policies.themis.MOST_SUMS", 500)
+    coarse = auction(gains, sizes, 9500)
+    assert sum(sizes[job] for job in coarse) <= 9500
+    assert set(exact) == set(coarse) == {0, 1, 2}
+
+
+def test_themis_takes_the_gpus_of_the_jobs_own_virtual_cluster(tmp_path):
+    rows = ["r,0,600,2,x,t4", "long,0,1000,2,x,t4", "short,10,700,1,x,t4"]
+    (tmp_path / "t.csv").write_text("name,submit_s,duration_s,gpus,vc,gpu_type\n" + "".join(f"{r}\n" for r in rows))
+    starts = []
+    for other in (1, 64):  # GPUs that these jobs cannot use
+        (tmp_path / "c.yaml").write_text(f"nodes: [{{type: t4, gpus: 2, vc: x}}, {{type: t4, gpus: {other}, vc: y}}]")
+        how = {"cluster": tmp_path / "c.yaml", "policies": ["themis:filter=1,lease=100"], "interval": "event"}
+        starts.append(simcore.trace(tmp_path / "t.csv", **how).jobs.column("end_s"))
+    assert starts[0] == starts[1]

@@ -10,6 +10,7 @@ from simcore.errors import InputError, RunError
 from simcore.models.cluster.fragmentation import Fragmentation
 from simcore.models.cluster.shared_pool import Ask, SharedPool
 from simcore.models.cluster.stays import on_gpus, stays
+from simcore.traces import durations
 
 HEADER = "name,submit_s,duration_s,gpus,gpu_share,gpu_type,cpus,memory_b\n"
 AT_ONCE = {"interval": "event", "startup_delay": 0}
@@ -143,7 +144,7 @@ def test_overload_is_said_of_types_cores_and_memory(run):
     said = [warning.split(" have ")[0] for warning in run(rows, nodes).warnings]
     assert said == [
         "t.csv asks for 6.36 times the GPU-seconds that the t4 GPUs",
-        "t.csv asks for 4.24 times the GPU-seconds that the v100|t4 GPUs",
+        "t.csv asks for 4.24 times the GPU-seconds that the v100, t4 GPUs",
         "t.csv asks for 25.42 times the core-seconds that the nodes",
         "t.csv asks for 3.18 times the byte-seconds that the nodes",
     ]
@@ -171,7 +172,50 @@ def test_a_trace_of_openb_keeps_shares_and_types(tmp_path):
     )
     trace = read_trace(tmp_path / "t.csv", cluster=Cluster("c", ("P100", "T4"), (1, 1))).value
     assert trace.classes == (
-        JobClass("job", 1, 1, False, "T4|P100", share=0.46),
+        JobClass("job", 1, 1, False, "P100|T4", share=0.46),
         JobClass("job", 1, 1, False, ""),
     )
     assert trace.more["gpu_share"] == ["0.46", ""]
+
+
+@pytest.mark.parametrize("placement", ["packed", "buddy", "fragmentation"])
+def test_a_share_of_types_that_its_virtual_cluster_lacks_is_left_out(tmp_path, placement):
+    (tmp_path / "t.csv").write_text(
+        "name,submit_s,duration_s,gpus,gpu_share,vc,gpu_type\na,0,10,1,0.5,x,v100\nb,0,10,1,0.5,x,t4\n"
+    )
+    (tmp_path / "c.yaml").write_text("nodes: [{type: t4, gpus: 2, vc: x}, {type: v100, gpus: 2, vc: y}]")
+    how = {"cluster": tmp_path / "c.yaml", "placement": placement}
+    with pytest.raises(InputError, match="VC 'x' has no v100"):
+        simcore.trace(tmp_path / "t.csv", **how)
+    assert simcore.trace(tmp_path / "t.csv", keep_going=True, **how).jobs.column("name") == ["b"]
+
+
+def test_a_list_of_one_type_is_that_type_and_lists_have_no_order(run):
+    rows = ["a,0,10,2,,t4|t4,,", "b,0,10,2,,t4,,", "c,0,10,2,,v100,,"]
+    jobs = run(rows, "gpus: {t4: 2, v100: 2}").jobs
+    assert (jobs.column("end_s"), jobs.column("gpu_type")) == ([10.0, 20.0, 10.0], ["t4", "t4", "v100"])
+    jobs = run(["a,0,10,2,,t4|v100,,", "b,0,10,2,,v100|t4,,"], "gpus: {t4: 2, v100: 2, p100: 2}").jobs
+    assert jobs.column("gpu_type") == ["t4|v100", "t4|v100"]
+
+
+def test_types_that_a_virtual_cluster_lacks_do_not_count(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "name,submit_s,duration_s,gpus,vc,gpu_type\na,0,10,2,x,t4|v100\nb,0,10,2,x,t4\nc,0,10,2,y,v100\n"
+    )
+    (tmp_path / "c.yaml").write_text("nodes: [{type: t4, gpus: 2, vc: x}, {type: v100, gpus: 2, vc: y}]")
+    result = simcore.trace(tmp_path / "t.csv", cluster=tmp_path / "c.yaml", **AT_ONCE)
+    assert result.jobs.column("end_s") == [10.0, 20.0, 10.0]
+
+
+def test_traces_given_as_objects_have_their_only_type():
+    trace = durations.read(HEADER + "a,0,10,3,,,,\nb,0,10,3,,t4,,\n", "t")
+    result = simcore.trace(trace, cluster=Cluster("c", ("t4",), (4,)), **AT_ONCE)
+    assert result.jobs.column("end_s") == [10.0, 20.0]
+
+
+@pytest.mark.parametrize("policy", ["gavel", "finish-time-fairness"])
+@pytest.mark.parametrize("placement", ["packed", "consolidated", "spread"])
+def test_rounds_are_not_asked_on_types_whose_nodes_lack_cores(run, policy, placement):
+    nodes = "nodes: [{type: v100, gpus: 4, cpus: 4}, {type: t4, gpus: 4, cpus: 16}]"
+    jobs = run(["a,0,10,4,,,8,", "b,0,10,4,,,8,"], nodes, policies=[policy], placement=placement).jobs
+    assert (jobs.column("nodes"), jobs.column("end_s")) == (["1:4", "1:4"], [10.0, 20.0])

@@ -192,6 +192,10 @@ class DemandRoom(NodeRoom):
     def _capacity(self, pool: int) -> int:
         return sum(self.nodes_in(pool))
 
+    def fits_on(self, index: int, gpu: str) -> bool:
+        """Tell whether the gang of a class fits on GPUs of one type when nothing else runs; asked before the run."""
+        return self._find(index, replace(self._asks[index], types=(gpu,))) is not None
+
     def nodes_of(self, index: int) -> list[int]:
         """Return the GPUs of each node that a class of jobs may use."""
         return self.nodes_in(self.pool[index])
@@ -258,7 +262,8 @@ class DemandRoom(NodeRoom):
     def _fit(self, lot: SharedPool, ask: Ask) -> Held | None:
         """Return what the placer chooses."""
         if ask.shares:
-            chosen = self._placer.choose_share(lot.offer(ask), ask.parts)
+            offer = lot.offer(ask)
+            chosen = self._placer.choose_share(offer, ask.parts) if offer.members else None
             return None if chosen is None else lot.hold(ask, chosen)
         one_node = self._placer.one_node and ask.gpus <= lot.largest_of(ask.types)
         for each in [ask] if one_node else [replace(ask, types=(gpu,)) for gpu in ask.types]:

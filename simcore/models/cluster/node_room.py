@@ -163,6 +163,13 @@ class NodeRoom(Room):
         """Tell whether a class of jobs fits when nothing else runs; asked before the run."""
         return self._find(index) is not None
 
+    def fits_on(self, index: int, gpu: str) -> bool:
+        """Tell whether the gang of a class fits on GPUs of one type when nothing else runs; asked before the run."""
+        number = self.pool[index]
+        nodes = self._open(gpu, self._vcs[number])
+        fits = nodes is not None and self._within(number, self._gang_sizes[index])
+        return fits and nodes is not None and self._choose(nodes, self._gang_sizes[index]) is not None
+
     def nodes_of(self, index: int) -> list[int]:
         """Return the GPUs of each node that a class of jobs may use."""
         nodes = self._nodes[self.pool[index]]

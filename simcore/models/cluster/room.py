@@ -98,7 +98,7 @@ class Room:
         self._types = [places.get(job.gpu_type, -1) for job in classes]
         self._type_of = [places.get(gpu, -1) for gpu, _ in self._keys]
         self._vcs = [vc for _, vc in self._keys]
-        self._divided, self._counts = cluster.divided, cluster.counts
+        self._divided, self._counts, self._cluster_types = cluster.divided, cluster.counts, cluster.types
         quotas = dict(cluster.quotas)
         self.quota = [quotas.get(vc) for vc in self._vcs]
         self._used: dict[str, float] = dict.fromkeys(quotas, 0)
@@ -125,6 +125,10 @@ class Room:
         """Return the GPUs that jobs of a pool may hold at once: all of it, or the quota."""
         quota = self.quota[pool]
         return self._capacity(pool) if quota is None else min(quota, self._capacity(pool))
+
+    def fits_on(self, index: int, gpu: str) -> bool:
+        """Tell whether the gang of a class fits on GPUs of one type when nothing else runs; asked before the run."""
+        return self.sizes[index] <= self._counts[self._cluster_types.index(gpu)]
 
     def _capacity(self, pool: int) -> int:
         return self._counts[self._type_of[pool]]

@@ -133,6 +133,7 @@ class View:
         self._active: list[int] = []
         self._looked_at = 0  # arrivals that _active knows of
         self._placements: dict[tuple[int, tuple[float, ...]], Placement] = {}
+        self._fitting: dict[tuple[int, str], bool] = {}
 
     def open_room(self, room: Room) -> None:
         """Say what gangs are taken from; the simulator does."""
@@ -241,6 +242,13 @@ class View:
     def on_type(self, index: int, gpu_type: str) -> Placement:
         """Return the gang of a class on GPUs of one type."""
         return self._placed(index, only(self.classes[index].gpus, gpu_type, self.cluster))
+
+    def fits(self, index: int, gpu_type: str) -> bool:
+        """Tell whether the gang of a class fits on one GPU type when nothing else runs: first asked in `prepare`."""
+        key = (index, gpu_type)
+        if key not in self._fitting:
+            self._fitting[key] = self._room.fits_on(index, gpu_type)
+        return self._fitting[key]
 
     def _placed(self, index: int, gpus: tuple[float, ...]) -> Placement:
         key = (index, gpus)

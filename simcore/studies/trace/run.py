@@ -52,6 +52,7 @@ from simcore.studies.trace.seeds import varied, with_seed
 from simcore.studies.trace.settings import interval_of, policies_of, restart_costs, rules_of
 from simcore.studies.trace.window import find_window
 from simcore.traces.bundled import BUNDLED
+from simcore.traces.durations import with_types
 from simcore.traces.resampled import resampled
 from simcore.traces.sources import read_trace
 
@@ -174,7 +175,7 @@ def _inputs(request: TraceRequest) -> tuple[Read[Cluster], Read[Trace], Read[Ste
     elif rates is not None and profiles is None:
         times = read_step_times(rates, field("rates"))
     if isinstance(source, Trace):
-        jobs = Read(source, source.name, "")
+        jobs = Read(with_types(source, gpus.value), source.name, "")
     else:
         jobs = read_trace(
             source,

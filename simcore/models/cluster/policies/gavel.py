@@ -55,6 +55,8 @@ class Gavel(Policy):
         self._until = -1.0
         self._shares: dict[int, Floats] = {}  # of each active job, by GPU type
         self._gpus = {vc: gpus_of(view, vc) for vc in {job.vc for job in view.classes}}
+        for index, job in enumerate(view.classes):  # while nothing runs
+            speeds(view, index, self._gpus[job.vc])
 
     def decide(self, view: View) -> Decision:
         """Solve where jobs came or went, and begin a round where one is over."""
@@ -144,6 +146,7 @@ def speeds(view: View, index: int, gpus: Sequence[float]) -> Floats:
     own, found = view.cluster.types_of(job.gpu_type, job.vc), []
     for gpu, count, seconds, end in zip(view.cluster.types, gpus, times, last, strict=True):
         able = (job.heterogeneous or gpu in own) and count >= job.gpus
+        able = able and (own == (gpu,) or view.fits(index, gpu))
         found.append(1.0 / global_step_time([1], [seconds], [end]) if able and seconds else np.nan)
     return np.array(found)
 

@@ -16,6 +16,8 @@ from simcore.models.cluster.pools import DIGITS, PARTS
 from simcore.models.cluster.room import Room
 from simcore.models.cluster.view import View
 
+MOST_SUMS = 2**24
+"""Sums that an auction's table holds at most: 128 MiB."""
 LEAST_KEPT = math.exp(-1.0)
 """Share of a lease that a winner keeps at least: what the mechanism guarantees where GPUs can be divided."""
 
@@ -25,13 +27,13 @@ class Themis(Policy):
     """GPUs are leased; those whose lease is over are auctioned among the jobs whose finish-time fairness is worst.
 
     Finish-time fairness is rho = (time since submission + remaining time) / (time alone on 1/n of the GPUs), with n the
-    active jobs of the GPU type and virtual cluster. Whenever GPUs are free or their lease is over while jobs wait, the
-    share 1 - `filter` of these jobs with the largest rho is asked for bids. A bid is the rho with the gang for a lease,
-    and without it: a lease later. The gangs go to those by whom the product of 1 / rho is largest. A winner pays for
-    the others: it keeps the share of its lease by which that product of the others is smaller than without it, at
-    least 1 / e. The paper takes GPUs for it, which a gang cannot give up. What is left over goes to the jobs that were
-    not asked, the largest rho first. A job that wins again keeps its GPUs. All tell the truth. Source: Mahajan et al.,
-    NSDI 2020, section 5.1; partial allocation: Cole, Gkatzelis and Goel, EC 2013.
+    active jobs of the GPU type and virtual cluster, and its GPUs. Whenever GPUs are free or their lease is over while
+    jobs wait, the share 1 - `filter` of these jobs with the largest rho is asked for bids. A bid is the rho with the
+    gang for a lease, and without it: a lease later. The gangs go to those by whom the product of 1 / rho is largest. A
+    winner pays for the others: it keeps the share of its lease by which that product of the others is smaller than
+    without it, at least 1 / e. The paper takes GPUs for it, which a gang cannot give up. What is left over goes to the
+    jobs that were not asked, the largest rho first. A job that wins again keeps its GPUs. All tell the truth. Source:
+    Mahajan et al., NSDI 2020, section 5.1; partial allocation: Cole, Gkatzelis and Goel, EC 2013.
 
     Attributes
     ----------
@@ -80,8 +82,8 @@ class Themis(Policy):
         offered = round(min(room.total(pool) - held, room.left(pool) + ended), DIGITS)
         if offered < min(room.size(row) for row in waiting):
             return  # nobody who waits could have it
-        active = len(running) + len(waiting)
-        unfair = sorted([*over, *waiting], key=lambda row: (-self.rho(view, row, active), row))
+        active, there = len(running) + len(waiting), room.total(pool)
+        unfair = sorted([*over, *waiting], key=lambda row: (-self.rho(view, row, active, there), row))
         asked = max(1, math.ceil((1.0 - self.filter) * len(unfair) - 1e-9))
         leases = self._won(view, room, unfair[:asked], offered)
         left = round(offered - sum(room.size(row) for row in leases), DIGITS)
@@ -106,9 +108,8 @@ class Themis(Policy):
         won = auction([math.log1p(self.lease / time) for time in finish], sizes, round(PARTS * offered))
         return {rows[place]: self.lease * max(LEAST_KEPT, kept) for place, kept in won.items()}
 
-    def rho(self, view: View, row: int, active: int) -> float:
-        """Return the finish-time fairness of a job if it ran from now on [1]."""
-        gpus = view.cluster.gpus_of(view.job(row).gpu_type)
+    def rho(self, view: View, row: int, active: int, gpus: int) -> float:
+        """Return the finish-time fairness of a job if it ran from now on, beside so many active jobs on GPUs [1]."""
         alone = view.duration[row] * max(1.0, view.job(row).gpus * active / gpus)
         return (view.now - view.submitted[row] + view.remaining[row]) / alone
 
@@ -118,6 +119,9 @@ def auction(gains: Sequence[float], sizes: Sequence[int], offered: int) -> dict[
 
     The winners are the set that fits and whose gains have the largest sum, found by dynamic programming over the GPUs.
     With S the sum of the winners' gains, and S' the largest without job i, it keeps exp(S - gain of i - S').
+
+    GPUs are counted in the largest unit that divides all gangs. Where the table would hold more than `MOST_SUMS` the
+    unit is larger, and gangs are rounded up to it: the winners fit, and may not be the best.
 
     Parameters
     ----------
@@ -137,8 +141,8 @@ def auction(gains: Sequence[float], sizes: Sequence[int], offered: int) -> dict[
     """
     if sum(sizes) <= offered:
         return dict.fromkeys(range(len(sizes)), 1.0)
-    unit = math.gcd(*sizes)
-    weights, width = [size // unit for size in sizes], offered // unit + 1
+    unit = max(math.gcd(*sizes), math.ceil(offered * (len(sizes) + 1) / MOST_SUMS))
+    weights, width = [-(-size // unit) for size in sizes], offered // unit + 1
     after = np.zeros((len(gains) + 1, width))  # the largest sum of the jobs from each on, by GPUs
     for place in range(len(gains) - 1, -1, -1):
         after[place] = _with_one(after[place + 1], gains[place], weights[place])
