@@ -28,8 +28,8 @@ class _NodeEntry(Strict):
     count: Annotated[Whole, Field(ge=1, le=MOST_NODES)] = 1
     vc: Name = ""
     rack: Name = ""
-    cpus: Annotated[Real, Field(ge=0)] = 0.0
-    memory: Bytes = 0.0
+    cpus: Annotated[Real, Field(gt=0)] = 0.0
+    memory: Annotated[Bytes, Field(gt=0)] = 0.0
 
 
 class _ClusterFile(Strict):

@@ -93,6 +93,8 @@ def test_a_restart_costs_by_policy(cost, ends):
         ("las=5", "found 'las', expected one of srsf, srtf"),
         ("srtf=-1", "found 'srtf=-1', expected a number of seconds from 0"),
         ("srtf=1,srtf=2", "found srtf twice"),
+        ("1,srtf=3,2", "found seconds for all policies twice, expected them once"),
+        ("=3", "found '=3', expected a number of seconds from 0"),
         ("srsf=1", "found srsf beside the policy srsf:restart=2, expected one of the two"),
         ({"srtf": True}, "found 'srtf=True'"),
         (float("nan"), "found 'nan'"),

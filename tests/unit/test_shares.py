@@ -219,3 +219,9 @@ def test_rounds_are_not_asked_on_types_whose_nodes_lack_cores(run, policy, place
     nodes = "nodes: [{type: v100, gpus: 4, cpus: 4}, {type: t4, gpus: 4, cpus: 16}]"
     jobs = run(["a,0,10,4,,,8,", "b,0,10,4,,,8,"], nodes, policies=[policy], placement=placement).jobs
     assert (jobs.column("nodes"), jobs.column("end_s")) == (["1:4", "1:4"], [10.0, 20.0])
+
+
+@pytest.mark.parametrize("what", ["cpus: 0", "memory: 0 GiB"])
+def test_a_node_without_cores_or_memory_is_refused_as_none_said_means_any(run, what):
+    with pytest.raises(InputError, match=f"{what.split(':')[0]}.*found .*0.*, expected .*0"):
+        run(["a,0,10,1,,,4,1e9"], f"nodes: [{{type: t4, gpus: 2, {what}}}]")

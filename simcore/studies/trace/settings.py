@@ -56,6 +56,9 @@ def restart_costs(given: str | float | Mapping[str, float] | None, policies: Map
     for_all, costs = None, dict[str, float]()
     for name, seconds in _each_cost(given):
         if not name:
+            if for_all is not None:
+                what, remedy = "seconds for all policies twice", "Name a policy beside one of them."
+                raise InputError(field("restart_cost"), what, "them once", remedy)
             for_all = seconds
             continue
         own = by_name(name, known)
@@ -85,7 +88,8 @@ def _each_cost(given: str | float | Mapping[str, float] | None) -> Iterator[tupl
     if isinstance(given, Mapping):
         pairs = given.items()
     elif isinstance(given, str):
-        pairs = [(name.strip(), seconds) for name, _, seconds in (each.rpartition("=") for each in given.split(","))]
+        split = [(each, each.rpartition("=")) for each in given.split(",")]
+        pairs = [(name.strip(), seconds) if name.strip() else ("", each) for each, (name, _, seconds) in split]
     elif given is not None:
         pairs = [("", given)]
     for name, seconds in pairs:
