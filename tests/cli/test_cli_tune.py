@@ -160,3 +160,11 @@ def test_a_cell_without_a_row_and_a_pipeline_that_is_certified(capsys, space, tm
     with pytest.raises(SystemExit):
         run(["tune", "gpt-1.3x", "--gpus", "8", "--device", "v100-32gb"])
     assert "gpt-1.3b" in capsys.readouterr().err
+
+
+def test_all_maps_of_a_figure_have_one_scale_of_colours(tmp_path):
+    (tmp_path / "space.yaml").write_text("batch: [16, 32]\nratio: [0, 1]\nparallel: [zero3, tp=8]\nkernels: [sdpa]\n")
+    result = tune("gpt-1.3b", gpus=8, device="v100-32gb", sequence=1024, space=tmp_path / "space.yaml")
+    images = [image for axes in result.figures()["tune"].axes for image in axes.get_images()]
+    assert len(images) == 2
+    assert len({image.get_clim() for image in images}) == 1

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def draw(result: ElasticOutcome) -> Figure:
     """Draw the last logical worker's loss minus the reference's over mini-batches, with the stages' borders."""
     import matplotlib
+    from matplotlib.ticker import MaxNLocator
 
     request = result.request
     with matplotlib.rc_context(STYLE):
@@ -22,6 +23,8 @@ def draw(result: ElasticOutcome) -> Figure:
         last = [row[-1] for row in result.differences]
         axes.plot(range(len(last)), last, color=COLOURS[5], lw=1.0)
         axes.margins(y=0.3)  # so that no peak reaches the names of stages
+        if not any(last):  # all is zero: no scale is better than one of its own making
+            axes.set_yticks([0.0])
         for number, stage in enumerate(result.stages):
             start = number * request.batches
             axes.axvline(start, color=COLOURS[0], lw=0.6, ls=":")
@@ -29,6 +32,7 @@ def draw(result: ElasticOutcome) -> Figure:
                 stage.stage, (start, 1), xycoords=("data", "axes fraction"), xytext=(3, -9),
                 textcoords="offset points",
             )  # fmt: skip
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("mini-batch")
         axes.set_ylabel("loss difference")
         caption(

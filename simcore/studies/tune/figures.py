@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simcore.models.training.tuning.cells import Cell
-from simcore.plots import COLOURS, STYLE
+from simcore.plots import COLOURS, STYLE, caption
 from simcore.studies.tune.outcome import TuneOutcome
 
 if TYPE_CHECKING:
@@ -23,23 +23,35 @@ def draw(result: TuneOutcome) -> Figure:
 
     groups = list(dict.fromkeys([result.best.group, *(cell.group for cell in result.predictions.evaluations)]))
     groups = groups[:MOST_MAPS]
+    rates = [rate for cell in result.predictions.evaluations if cell.group in groups if (rate := _rate(result, cell))]
+    scale = (min(rates, default=0.0), max(rates, default=1.0))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(6.6, 2.9 * len(groups)), layout="constrained")
         for axes, group in zip(figure.subplots(len(groups), 1, squeeze=False)[:, 0], groups, strict=True):
             cells = [cell for cell in result.predictions.evaluations if cell.group == group]
-            _map(axes, result, cells)
+            _map(axes, result, cells, scale)
             axes.set_title(", ".join(filter(None, group)), fontsize=8)
+        caption(
+            figure,
+            f"{result.name} on {result.gpus} {result.device}, network {result.network}; white: does not fit; frame: "
+            "the best",
+        )
     return figure
 
 
-def _map(axes: Axes, result: TuneOutcome, cells: list[Cell]) -> None:
+def _rate(result: TuneOutcome, cell: Cell) -> float | None:
+    """Return the predicted samples per second of a cell; None where it does not fit."""
+    return cell.batch / result.predictions.evaluations[cell].time if result.predictions.fits[cell] else None
+
+
+def _map(axes: Axes, result: TuneOutcome, cells: list[Cell], scale: tuple[float, float]) -> None:
+    """Draw the cells of one spread and kernels; all maps have the same scale of colours [samples/s]."""
     batches, ratios = sorted({cell.batch for cell in cells}), sorted({cell.ratio for cell in cells})
     values = [[float("nan")] * len(ratios) for _ in batches]
     place = {cell: (batches.index(cell.batch), ratios.index(cell.ratio)) for cell in cells}
     for cell, (i, j) in place.items():
-        rate = cell.batch / result.predictions.evaluations[cell].time if result.predictions.fits[cell] else None
-        values[i][j] = rate or float("nan")
-    image = axes.imshow(values, aspect="auto", origin="lower", cmap="viridis", alpha=0.7)
+        values[i][j] = _rate(result, cell) or float("nan")
+    image = axes.imshow(values, aspect="auto", origin="lower", cmap="viridis", alpha=0.7, vmin=scale[0], vmax=scale[1])
     for number, (cell, rate) in enumerate(result.rates.items(), 1):
         if cell in place and len(result.rates) <= 200:
             i, j = place[cell]

@@ -68,8 +68,7 @@ def draw(result: TraceSweepOutcome) -> Figure:
         if result.varied and result.seeds > 1
         else "one seed"
     )
-    inputs = result.provenance.inputs
-    return caption(figure, f"trace {_word(inputs['trace'])}{result.where}; {seeds}")
+    return caption(figure, f"trace {result.name_of('trace')}{result.where}; {seeds}")
 
 
 def _beside(x: float, number: int, lines: int, values: tuple[Any, ...]) -> float:

@@ -6,6 +6,7 @@ from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePath
 from typing import Any
 
 from simcore.models.cluster.intervals import Interval, mean_interval
@@ -59,7 +60,11 @@ class TraceSweepOutcome(Result, ABC):
     @property
     def where(self) -> str:
         """The cluster of all runs, for a head: `` on cluster sc23``; empty where clusters are what varies."""
-        return "" if "cluster" in self.axes else f" on cluster {named(self.provenance.inputs['cluster'])}"
+        return "" if "cluster" in self.axes else f" on cluster {self.name_of('cluster')}"
+
+    def name_of(self, option: str) -> str:
+        """Return an input as text: of a file its name without the folders."""
+        return PurePath(named(self.provenance.inputs[option])).name
 
     @property
     def metrics(self) -> list[str]:

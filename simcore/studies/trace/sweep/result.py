@@ -10,7 +10,7 @@ from simcore.report import Block, Column, Grid, Headline, Sentences, Text
 from simcore.results import Table
 from simcore.studies.trace.sweep.inputs import POLICY
 from simcore.studies.trace.sweep.kept import REQUEST
-from simcore.studies.trace.sweep.outcome import TraceSweepOutcome, Values, as_cell, named
+from simcore.studies.trace.sweep.outcome import TraceSweepOutcome, Values, as_cell
 from simcore.units import counted
 
 if TYPE_CHECKING:
@@ -86,7 +86,6 @@ class TraceSweepResult(TraceSweepOutcome):
 
     def report(self) -> Sequence[Block]:
         """Return a row per combination of values, its main metrics over seeds."""
-        inputs = self.provenance.inputs
         runs = f"{counted(len(self.settings), 'setting')}, {counted(len(self.cells), 'run')}"
         columns = [Column(name.replace("_", "-"), left=True, whole=True) for name in self.axes]
         columns += [Column(label, whole=True) for label, _ in SHOWN]
@@ -94,7 +93,7 @@ class TraceSweepResult(TraceSweepOutcome):
             (*map(_text, values), *(_said(self.over_seeds(values, metric)) for _, metric in SHOWN))
             for values in self.settings
         ]
-        head = Headline(f"sweep of trace {named(inputs['trace'])}{self.where}: {runs}")
+        head = Headline(f"sweep of trace {self.name_of('trace')}{self.where}: {runs}")
         return [head, Text(self._how()), Grid(columns, rows, keys=len(self.axes)), Sentences("", self.sentences())]
 
     def _how(self) -> str:
