@@ -20,6 +20,7 @@ from simcore.plots import kernel_marks
 from simcore.progress import watched
 from simcore.readers.profiles import read_profile
 from simcore.studies.kernel import BreakEvenRequest
+from simcore.studies.kernel.comparison_result import _pays
 
 
 def trial(sparsity, seconds, error=0.0, conversion=0.0, candidate="pit", dense=(1.0, 0.0)):
@@ -42,6 +43,14 @@ def test_edges_with_the_conversion_and_without_it():
     assert (alone.break_even, alone.converted) == (pytest.approx(0.7), False)
     assert (csr.tie_from, csr.break_even, csr.pays_from) == (None, None, None)
     assert csr_alone.break_even == pytest.approx(0.5 + 0.4 * 0.5 / (1 / 0.75 - 0.5))
+
+
+def test_an_edge_below_all_that_was_looked_at_is_said_as_the_table_says_it():
+    (pit, _) = edges([trial(0.5, 1.0, 0.1), trial(0.9, 1 / 1.2, 0.1)])
+    assert pit.tie_from == 0.5
+    assert _pays(pit, (0.5, 0.9)).startswith("pit: a tie from 0.5 or less, faster than dense from 0.700 on")
+        _pays(pit, (0.5, 0.9)) == "pit: a tie from 0.5 or less, faster than dense from 0.700 on, conversion included."
+    )
 
 
 def test_the_fastest_kernel_of_a_family_depends_on_the_conversion():

@@ -152,5 +152,6 @@ def _pays(edge: Edge, sparsities: Sequence[float]) -> str:
         return f"{edge.candidate}: a tie with dense {start}, at no sparsity up to {high:.4g} faster."
     if edge.pays_from == low:
         return f"{edge.candidate}: faster than dense at every sparsity from {low:.4g} on, conversion included."
-    tie = f"a tie from {edge.tie_from:.3f}, " if edge.tie_from < edge.pays_from else ""
+    start = f"{low:.4g} or less" if edge.tie_from == low else f"{edge.tie_from:.3f}"
+    tie = f"a tie from {start}, " if edge.tie_from < edge.pays_from else ""
     return f"{edge.candidate}: {tie}faster than dense from {edge.pays_from:.3f} on, conversion included."
