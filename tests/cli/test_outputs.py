@@ -199,6 +199,7 @@ def writes(name, option, folder, monkeypatch):
     write_inputs(folder)
     (folder / "measure.py").write_text("def rate(batch, ratio, parallel, kernels):\n    return 1.0\n")
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # as Python would, of measure.py, where it may
     return words
 
 
