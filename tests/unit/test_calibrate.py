@@ -383,7 +383,7 @@ def test_profiles_that_are_wrong(tmp_path):
         ("other", "{}", "no field 'schema'"),
         ("list", "[]", "no field 'schema'"),
         ("nan", text.replace("320000000000.0", "NaN"), "NaN"),
-        ("empty", "", "broken JSON"),
+        ("empty", "", "found an empty file"),
     ):
         path = tmp_path / name
         path.write_text(broken)
