@@ -26,7 +26,7 @@ def test_all_pods_run_on_its_nodes(shared, tmp_path):
     jobs = result.jobs
     assert (len(jobs), sum(gang < 1 for gang in jobs.column("gang"))) == (7_063, 3_077)
     assert [re.sub("^.*csv", "", warning) for warning in result.warnings] == [
-        ": 1 rows are left out, the first in line 6219: a job that ran for 0 s"
+        ": 1 row is left out, the first in line 6219: a job that ran for 0 s"
     ]
     assert max(jobs.column("queueing_s")) == 0.0
     assert result.cluster.gpus == 6_212
