@@ -39,9 +39,12 @@ ROWS = {
              "a,u,1,8,40,Other,COMPLETED,2023-03-01 00:18:22+08:00,x,x,100,1,800\n"
              "b,u,1,1,40,Other,RUNNING,2023-02-28 16:18:32+00:00,x,x,7,1,7\n",
              [("a", 0.0, 100.0, 8), ("b", 10.0, 7.0, 1)], {"job_type": ["Other", "Other"]}),
-    "pai": ("job_name,inst_id,user,status,start_time,end_time,plan_gpu,inst_num\n"
-            "j1,i,u,Terminated,100000.0,100060.0,50,4\nj2,i,u,Running,100010.0,,100,1\nj3,i,u,Failed,7.0,9.0,,1\n",
-            [("j1", 0.0, 60.0, 2)], {"plan_gpu": ["50"]}),
+    "pai": ("job_name,inst_id,user,status,start_time,end_time,plan_gpu,inst_num,plan_cpu,plan_mem\n"
+            "j1,i,u,Terminated,100000.0,100060.0,50,4,600,2.5\nj2,i,u,Running,100010.0,,100,1,,\nj3,i,u,Failed,7.0,9.0,,1,,\n"
+            "j4,i,u,Terminated,100005.0,100010.0,25,1,50,\n",
+            [("j1", 0.0, 60.0, 2), ("j4", 5.0, 5.0, 1)],
+            {"plan_gpu": ["50", "25"], "gpu_share": ["", "0.25"], "cpus": ["24", "0.5"],
+             "memory_b": ["10000000000", ""]}),
     "swf": (SWF, [("1", 10.0, 100.0, 2)], {"user": ["7"], "estimate_s": ["200"]}),
     "openb": ("name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,"
               "scheduled_time\np0,12000,1024,1,460,,LS,Running,0,100,20\np1,6000,12,0,0,,LS,Running,5,100,20\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from simcore.models.cluster.pools import PARTS
 from simcore.traces.public.base import Format, Job, Unfit, kept, real, time
 
 
@@ -14,8 +15,15 @@ def _job(row: Mapping[str, str]) -> Job:
     if not row.get("plan_gpu"):
         raise Unfit("a job without GPUs")
     count = real(row, "inst_num") if row.get("inst_num") else 1.0
-    gpus = math.ceil(real(row, "plan_gpu") / 100.0 * count - 1e-9)
+    each = real(row, "plan_gpu") / 100.0
+    gpus = math.ceil(each * count - 1e-9)
     more = kept(row, user="user", status="status", trace_gpu_type="gpu_type", plan_gpu="plan_gpu")
+    if count == 1.0 and 0.0 < each < 1.0:
+        more["gpu_share"] = f"{max(round(each * PARTS), 1) / PARTS:g}"
+    if row.get("plan_cpu"):
+        more["cpus"] = f"{real(row, 'plan_cpu') / 100.0 * count:g}"
+    if row.get("plan_mem"):
+        more["memory_b"] = f"{real(row, 'plan_mem') * 1e9 * count:.0f}"
     start = time(row, "start_time")
     return Job(row["job_name"], start, time(row, "end_time") - start, gpus, more)
 
@@ -26,7 +34,7 @@ PAI = Format(
     ("job_name", "status", "start_time", "end_time", "plan_gpu"),
     _job,
     notes=(
-        "the trace has no submissions: a job counts as submitted when it started; shares of a GPU are rounded up to "
-        "whole GPUs of a job",
+        "the trace has no submissions: a job counts as submitted when it started; shares of GPUs of several instances "
+        "are rounded up to whole GPUs of a job",
     ),
 )
