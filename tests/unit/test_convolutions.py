@@ -8,7 +8,7 @@ import pytest
 from simcore.errors import InputError
 from simcore.models.compute.convolution import CONVOLUTIONS, as_product, conv_elements
 from simcore.models.compute.device import Device
-from simcore.models.compute.kernels import FORMULAS, MEMORY_BOUND, seconds_of
+from simcore.models.compute.kernels import FORMULAS, MASKING, MEMORY_BOUND, seconds_of
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Fit, KernelProfile
 
@@ -77,4 +77,4 @@ def test_rows_of_a_bag_stand_on_a_gather_and_their_gradients_on_a_scatter():
 
 def test_every_memory_bound_kernel_has_its_gradient():
     without = {name for name in MEMORY_BOUND if f"{name}_backward" not in MEMORY_BOUND}
-    assert {name for name in without if not name.endswith("_backward")} == {"copy", "add", "mul", "adam"}
+    assert {name for name in without if not name.endswith("_backward")} == {"copy", "add", "mul", "adam", *MASKING}

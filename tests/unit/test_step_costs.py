@@ -13,7 +13,7 @@ from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.listing import operators_of
 from simcore.models.training.lowering import lower_on_profile
 from simcore.models.training.operators import passes
-from simcore.models.training.reuse import placed, reused
+from simcore.models.training.reuse import HELD, placed, reused
 from simcore.models.training.workload import Pass
 
 CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
@@ -50,7 +50,8 @@ def test_a_profile_without_these_kernels_and_a_gpu_leave_them_out():
     assert seconds("copy", kept=3 * PAGE, of=profile(cuda)) == pytest.approx(kernel)
 
 
-def test_what_a_step_keeps_is_its_saved_activations_and_its_gradients():
+def test_what_a_step_keeps_is_its_saved_activations_and_its_gradients(monkeypatch):
+    monkeypatch.setattr("simcore.models.training.reuse.HELD", 0.0)
     model = Transformer("toy", hidden=64, blocks=3, heads=4, vocabulary=100, dropout=0.1)
     listed = placed(operators_of(model, Batch(16, 2, element=4)), 4)
     kept = math.fsum(
@@ -74,14 +75,24 @@ def test_what_a_step_keeps_is_its_saved_activations_and_its_gradients():
     assert held_by_calls > 0.9 * listed.parameters  # norms have no weight gradient of their own
 
 
-def test_a_step_is_longer_by_what_it_keeps():
-    model, batch = Transformer("toy", hidden=64, blocks=3, heads=4, vocabulary=100), Batch(16, 2, element=4)
+def longer(hidden, batch):
+    """What pages add to the kernels of a step, and what they would if all it keeps were new [s]."""
+    model = Transformer("toy", hidden=hidden, blocks=3, heads=4, vocabulary=100)
     bare, whole = (
         sum(cost.count * cost.prediction.seconds for cost in lower_on_profile(model, batch, 1, 1, of).times.costs)
         for of in (profile(nodes={}), profile(nodes={"first_touch": (0.0, 2e-6)}))
     )
-    pages = (placed(operators_of(model, batch), 4).saved + operators_of(model, batch).parameters) / PAGE
-    assert whole - bare == pytest.approx(pages * 2e-6, rel=0.05)
+    listed = operators_of(model, batch)
+    return whole - bare, (listed.saved + listed.parameters) / PAGE * 2e-6
+
+
+def test_a_step_is_longer_by_what_it_keeps_if_the_c_library_does_not_hold_as_much():
+    added, pages = longer(64, Batch(16, 2, element=4))
+    assert pages * PAGE / 2e-6 < HELD
+    assert added == 0.0
+    added, pages = longer(512, Batch(256, 4, element=4))
+    assert pages * PAGE / 2e-6 > HELD
+    assert added == pytest.approx(pages, rel=0.05)
 
 
 def test_the_suite_measures_a_cpu_alone():

@@ -32,6 +32,10 @@ FEW = {"cpu": (2, 16, 128, 256, 1500, 4096), "cuda": (2, 64, 512, 4096, 16384, 6
 FEW_HELD_OUT = {"cpu": (48, 700), "cuda": (256, 8192)}
 """The same for kernels that are much alike."""
 
+MASKED = {"cpu": (4, 48, 256, 700, 1500), "cuda": (64, 512, 1500, 4096, 32768)}
+MASKED_HELD_OUT = {"cpu": (128,), "cuda": (2048,)}
+"""The same for kernels of masks, which is fewer still."""
+
 GATHERED = {
     "cpu": (((256, 512), False), ((4096, 64), False), ((16384, 64), False), ((16384, 128), False), ((4096, 256), False),
             ((16384, 256), False), ((2048, 512), False), ((4096, 1024), False), ((4096, 2048), False),
@@ -66,6 +70,11 @@ def cases(kind: str, *, full: bool) -> Iterator[Case]:
             for rows in FEW[kind]:
                 yield _streaming(kind, dtype, operation, rows)
             for rows in FEW_HELD_OUT[kind]:
+                yield _streaming(kind, dtype, operation, rows, held_out=True)
+        for operation in masking() if dtype == "fp32" else []:
+            for rows in MASKED[kind]:
+                yield _streaming(kind, dtype, operation, rows)
+            for rows in MASKED_HELD_OUT[kind]:
                 yield _streaming(kind, dtype, operation, rows, held_out=True)
         for name in ("gather", "scatter"):
             for (rows, width), held_out in GATHERED[kind]:
@@ -159,6 +168,25 @@ def _activations() -> list[Operation]:
         Operation("tanh_backward", 3, lambda x, g: aten.tanh_backward(g, x)),
         Operation("sigmoid_backward", 3, lambda x, g: aten.sigmoid_backward(g, x)),
         Operation("silu_backward", 3, lambda x, g: aten.silu_backward(g, x)),
+    ]
+
+
+def masking() -> list[Operation]:
+    """Return kernels of masks, which have runs as those of causal and of local attention do."""
+    torch = require_torch()
+
+    def mask(x: Any) -> Any:
+        rows, columns = (torch.arange(size, device=x.device) for size in x.shape)
+        return columns > rows[:, None] * 7 % len(columns)
+
+    def added(x: Any, hidden: Any) -> Any:
+        return torch.where(hidden, 0.0, -1.0)
+
+    return [
+        Operation("masked_fill", 2, lambda x, hidden: x.masked_fill_(hidden, 0.0), lambda x, g: (x, mask(x)), extra=1),
+        Operation("where", 1, added, lambda x, g: (x, mask(x)), extra=1),
+        Operation("compare", 1, lambda x, g: x != 0, lambda x, g: (x.relu(), g), extra=1),
+        Operation("cast", 1, lambda x, seen: seen.to(x.dtype), lambda x, g: (x, mask(x)), extra=1),
     ]
 
 

@@ -325,8 +325,12 @@ FORMULAS: Mapping[str, Formula] = {
 _ACTIVATIONS = ("relu", "tanh", "sigmoid", "silu", "gelu")
 _NORMALISED = ("softmax", "layer_norm", "batch_norm", "max_pool", "avg_pool", "cross_entropy", "dropout")
 
+MASKING = ("masked_fill", "where", "compare", "cast")
+"""Kernels of masks: a value where a mask is, one of two numbers by a mask, whether elements are zero, and a mask as
+numbers. They take elements one by one, and so much longer than a copy of as many bytes."""
+
 MEMORY_BOUND = (
-    "copy", "add", "mul", *_ACTIVATIONS, *_NORMALISED,
+    "copy", "add", "mul", *MASKING, *_ACTIVATIONS, *_NORMALISED,
     *(f"{name}_backward" for name in (*_ACTIVATIONS, *_NORMALISED)), "adam",
 )  # fmt: skip
 """Memory-bound kernels; where a profile has no fit of one, ``copy`` stands in for it."""

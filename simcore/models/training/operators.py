@@ -39,6 +39,7 @@ class Operation(StrEnum):
     ATTENTION = "attention"
     GATED = "gated activation"
     INDEX = "index"
+    MASK = "mask"
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,14 @@ class Reuse:
         Bytes between the operator's forward and its backward pass [B].
     since_step : float
         Bytes between two steps' uses of its weights [B].
+    anew : bool
+        Whether a step takes what it keeps from the system anew.
     """
 
     element: int
     since_forward: float
     since_step: float
+    anew: bool = True
 
 
 @dataclass(frozen=True)
@@ -349,6 +353,13 @@ def _index(one: Operator) -> Passes:
     return Passes((_call(one),))
 
 
+def _mask(one: Operator) -> Passes:
+    """Of a weight times a mask of booleans, which torch turns into numbers first; so does its gradient."""
+    elements = one.size("bytes") // 12  # of fp32: two operands and the product
+    both = KernelCall("cast", (("bytes", 5 * elements),)), _call(one)
+    return Passes(both, weight_gradient=both)
+
+
 def _update(one: Operator) -> Passes:
     return Passes(weight_gradient=(_call(one),))
 
@@ -377,6 +388,7 @@ _PASSES: Mapping[Operation, Callable[[Operator], Passes]] = {
     Operation.ATTENTION: _attention,
     Operation.GATED: _gated,
     Operation.INDEX: _index,
+    Operation.MASK: _mask,
 }
 
 

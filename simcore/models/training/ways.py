@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 
-from simcore.models.compute.sparse.statistics import Lengths, Pattern, Routing
+from simcore.models.compute.sparse.statistics import Bars, Lengths, Pattern, Routing
 from simcore.models.training.operator_maker import sizes_of
 from simcore.models.training.operators import Communication, Operation, Operator, OperatorList, Section
 
@@ -31,6 +31,9 @@ BLOCKS = (32, 128)
 
 INDEX = "index"
 """Last part of the path of what only finds positions."""
+
+_SMALL = 7
+"""Kernels of a few hundred elements that find the queries and keys of a block, and say if pairs are hidden."""
 
 
 _UNFUSED = ("scale", "split", "scores", "softmax", "scores_dropout", "context", "merge")
@@ -96,7 +99,7 @@ def as_run(listed: OperatorList, way: Way, masked: Masked) -> OperatorList:
     sections = []
     for at, section in enumerate(listed.sections):
         made = list(_section(section, way, masked))
-        if way is not Way.DENSE and section.path and not any(one.path for one in listed.sections[:at]):
+        if section.path and not any(one.path for one in listed.sections[:at]):
             found = tuple(_found_once(section, way, masked))  # all blocks share what the first one finds
             sections.append(Section("", found))
         sections.append(replace(section, operators=tuple(made)))
@@ -125,8 +128,8 @@ def _with_masking(operators: Sequence[Operator]) -> Iterator[Operator]:
     """Yield operators, before each product with a sparse weight the one that puts the zeros there."""
     for one in operators:
         if one.zeros is not None and one.zeros.operand == "b":
-            moved = math.ceil(one.weights * 9 / 4)  # a weight is read and written, and a byte of the mask read
-            yield _moving(f"{one.path}.masked", "mul", moved)
+            yield Operator("mul", (("bytes", 3 * math.ceil(one.weights)),), path=f"{one.path}.masked",
+                           operation=Operation.MASK, output=one.weights)  # fmt: skip
         yield one
 
 
@@ -162,7 +165,10 @@ def _tokens(held: Sequence[Operator], way: Way, masked: Masked, around: bool) ->
     width = max(1, round(outer / positions))
     if way is Way.DENSE:
         yield from plain
+        if qkv:
+            yield _moving(f"{first}.joined", "copy", 2 * positions * width)
         yield _moving(f"{first}.fill", "copy", 2 * positions * width)
+        yield _moving(f"{first}.fill", "masked_fill", (2 * masked.element + 1) / masked.element * positions * width)
         return
     inputs = 1 if qkv or around else 2
     for number in range(inputs):
@@ -245,19 +251,29 @@ def _core(one: Operator, way: Way, masked: Masked) -> Iterator[Operator]:
     seen = one.mask
     assert seen is not None
     assert not isinstance(seen, Routing)
-    dense = way is not Way.PIT or not masked.block
-    if isinstance(seen, Lengths) and dense:
-        yield _pruned(one, way, masked)
-        return
-    if dense:
-        assert not isinstance(seen, Lengths)
-        shape = tuple((name, seen.columns(int(size)) if name == "keys" else size) for name, size in one.shape)
-        yield replace(one, shape=shape, mask=None)
-        return
     sizes = {name: int(size) for name, size in one.shape}
+    if isinstance(seen, Bars):
+        yield from _summarised(one, seen, masked)
+    if way is not Way.PIT or not masked.block:
+        masks = sizes["batch"] if isinstance(seen, Lengths) else 1
+        keys = sizes["keys"] if isinstance(seen, Lengths) else seen.columns(sizes["keys"])
+        pairs = masks * sizes["queries"] * keys
+        yield _booleans(f"{one.path}.added", "where", (masked.element + 1) * pairs)
+        yield replace(one, shape=tuple((name, keys if name == "keys" else size) for name, size in one.shape), mask=None)
+        return
     yield _moving(f"{one.path}.cleared", "copy", one.output)
     for samples, queries, keys, hidden in visible(seen, sizes["batch"], sizes["queries"], masked):
         yield from _visible(one, samples * sizes["heads"], queries, keys, sizes["width"], hidden, masked)
+
+
+def _summarised(one: Operator, bars: Bars, masked: Masked) -> Iterator[Operator]:
+    """Yield what puts the means of each bar behind keys and values: whole bars, their sums, and both in a row."""
+    keys = int(one.size("keys"))
+    row = masked.element * int(one.size("batch") * one.size("heads") * one.size("width"))
+    for name in ("keys", "values"):
+        yield _moving(f"{one.path}.{name}_whole", "copy", 2 * row * keys)
+        yield _moving(f"{one.path}.{name}_means", "copy", row * bars.columns(keys))
+        yield _moving(f"{one.path}.{name}_joined", "copy", 2 * row * bars.columns(keys))
 
 
 def visible(seen: Lengths | Pattern, batch: int, sequence: int, masked: Masked) -> Iterator[tuple[int, int, int, bool]]:
@@ -298,7 +314,7 @@ def _visible(
     yield _product(f"{path}.scores", Operation.SCORES, (queries, keys, width), heads, e)
     yield _moving(f"{path}.scale", "mul", 2 * e * scores)
     if hidden:
-        yield _moving(f"{path}.hide", "copy", 2 * e * scores)
+        yield _booleans(f"{path}.hide", "add", 2 * e * scores + e * queries * keys)
     softmax = (("bytes", 2 * e * scores), ("width", keys))
     yield Operator("softmax", softmax, path=f"{path}.softmax", operation=Operation.ELEMENTWISE,
                    saved=float(e * scores), output=float(e * scores))  # fmt: skip
@@ -355,7 +371,10 @@ def _activation(one: Operator, rows: int, inner: int, element: int) -> Operator:
 
 def _found_once(section: Section, way: Way, masked: Masked) -> Iterator[Operator]:
     """Yield what finds the positions that all blocks compute: tokens in a batch, and keys of each block of queries."""
-    for mask in dict.fromkeys(one.mask for one in section.operators):
+    for one in section.operators:
+        if one.operation is Operation.ATTENTION and isinstance(one.mask, Lengths):  # of two tokens, whether both are
+            yield _booleans("attention.seen", "compare", 5 * one.mask.sequences * one.mask.longest**2)
+    for mask in dict.fromkeys(one.mask for one in section.operators if way is not Way.DENSE):
         if isinstance(mask, Lengths):
             positions = mask.sequences * mask.longest
             shape = (("elements", 0), ("partial", 0), ("micro", positions), ("found", mask.valid))
@@ -375,10 +394,16 @@ def _visible_index(one: Operator, mask: Lengths | Pattern, masked: Masked) -> It
     shape = (("elements", queries * keys), ("partial", queries * keys), ("micro", blocks * keys), ("found", keys))
     for _ in range(samples):
         yield Operator("index", shape, dtype="bool", path=f"attention.{INDEX}", operation=Operation.INDEX)
-    for _, rows, seen, _ in visible(mask, 1, queries, masked):
-        for _step in range(8):
-            yield Operator("copy", (("bytes", 2 * rows * seen),), dtype="fp32", path=f"attention.{INDEX}",
-                           operation=Operation.INDEX)  # fmt: skip
+    for _, rows, seen, hidden in visible(mask, 1, queries, masked):
+        for _step in range(_SMALL):
+            yield _booleans(f"attention.{INDEX}", "copy", 2 * max(rows, seen))
+        for _step in range(1 + hidden):  # pairs are picked one by one, and where some are hidden become numbers
+            yield _booleans(f"attention.{INDEX}", "where", 5 * rows * seen)
+
+
+def _booleans(path: str, kernel: str, moved: float) -> Operator:
+    """Return an operator that moves so many bytes of a mask [B], which has no gradient."""
+    return Operator(kernel, (("bytes", max(1, math.ceil(moved))),), dtype="fp32", path=path, operation=Operation.INDEX)
 
 
 def _rows(path: str, kernel: str, rows: int, width: int) -> Operator:

@@ -96,7 +96,7 @@ def routed(x: Tensor, choice: Tensor, up: Tensor, down: Tensor) -> Tensor:
     order, ends = route(choice, len(up))
     padded, expert, slot = padded_by_expert(x, order, ends)
     found = (functional.relu(padded @ up) @ down)[expert, slot]
-    return found.new_zeros(len(x), down.shape[2]).index_copy(0, order, found)
+    return found.new_zeros(len(x), down.shape[2]).index_copy_(0, order, found)
 
 
 def _text(shape: tuple[int, ...]) -> str:

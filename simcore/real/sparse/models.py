@@ -64,11 +64,16 @@ class SparseBlock(Block):
         self.attention.core = MaskedCore(self.attention.width**-0.5, pattern.bar if isinstance(pattern, Bars) else 0)
 
     def forward(self, x: Tensor, other: Tensor | None = None, **given: Any) -> Tensor:
-        """Return rows of the same width; ``valid`` says which hold a token, ``seen`` which keys are."""
+        """Return rows of the same width; ``valid`` says which hold a token, None all; ``seen`` which keys are."""
         valid, seen = given["valid"], given["seen"]
-        q, k, v = (self.attention._split(one) for one in tokenwise(self._projected, valid, x).chunk(3, -1))
+        if valid is None:
+            read = self.attention.enter(x)
+            made: tuple[Tensor, ...] = self.attention.projected(read, read)
+        else:
+            made = tokenwise(self._projected, valid, x).chunk(3, -1)
+        q, k, v = (self.attention._split(one) for one in made)
         context = self.attention.core(q, k, v, seen=seen).transpose(1, 2).flatten(2)
-        return tokenwise(self._rest, valid, x, context)
+        return self._rest(x, context) if valid is None else tokenwise(self._rest, valid, x, context)
 
     def _projected(self, rows: Tensor) -> Tensor:
         """Return Q, K and V of rows, side by side."""
@@ -110,16 +115,17 @@ class SparseStack(Stack):
             Which positions hold a token; by default all do.
         """
         shape = numbers.shape[:2]
-        full = valid is None
-        valid = torch.ones(shape, dtype=torch.bool, device=numbers.device) if valid is None else valid
-        if valid.shape != shape:
+        if valid is not None and valid.shape != shape:
             found, expected = " x ".join(map(str, valid.shape)), " x ".join(map(str, shape))
             raise InputError("valid", found, f"{expected}, as the tokens", "Say for each position if it holds a token.")
         x = numbers if self.rows else self.embedding(numbers)
-        seen = self._seen(shape[1], None if full else valid)
+        seen = self._seen(shape[1], valid)
         for block in self.block:
             x = block(x, valid=valid, seen=seen)
-        return x if self.rows else tokenwise(self.output, valid, x)
+        if self.rows:
+            return x
+        made: Tensor = self.output(x) if valid is None else tokenwise(self.output, valid, x)
+        return made
 
     def _seen(self, tokens: int, valid: Tensor | None) -> Tensor | None:
         """Return which keys each query sees, of shape (1 or batch, 1, queries, keys): one mask for all blocks."""

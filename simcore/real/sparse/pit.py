@@ -89,11 +89,11 @@ class PitOperators(Operators):
         if kernel is None or not x.numel():
             return functional.linear(x, weight, bias)
         if site.operand == "input":
-            index = self.stopwatch.of(partial(_index, kernel, rows))
-            made = product(rows, weight.T, index, kernel, unread=killed(x))
+            held, index = self.stopwatch.of(partial(_index, kernel, rows))
+            made = product(rows, weight.T, index, kernel, unread=killed(x, held.view_as(x)))
         else:
-            index = self.stopwatch.of(partial(_index, kernel, weight))
-            made = product(weight, rows.T, index, kernel, unread=killed(weight)).T
+            held, index = self.stopwatch.of(partial(_index, kernel, weight))
+            made = product(weight, rows.T, index, kernel, unread=killed(weight, held)).T
         made = made.reshape(*x.shape[:-1], len(weight))
         return made if bias is None else made + bias
 
@@ -109,7 +109,7 @@ class PitOperators(Operators):
         unread = killed(a)
         made = []
         for left, right in zip(a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *b.shape[-2:]), strict=True):
-            index = self.stopwatch.of(partial(_index, kernel, left))
+            _, index = self.stopwatch.of(partial(_index, kernel, left))
             made.append(product(left, right, index, kernel, unread=unread))
         return torch.stack(made).view(*a.shape[:-1], b.shape[-1])
 
@@ -137,7 +137,7 @@ class PitOperators(Operators):
         at = self._once("tokenwise", valid, 0, lambda: valid.flatten().nonzero()[:, 0])
         with self:
             made = function(*(each.flatten(0, -2).index_select(0, at) for each in rows))
-        return made.new_zeros(valid.numel(), made.shape[-1]).index_copy(0, at, made).view(*valid.shape, -1)
+        return made.new_zeros(valid.numel(), made.shape[-1]).index_copy_(0, at, made).view(*valid.shape, -1)
 
     def routed(self, x: Tensor, choice: Tensor, up: Tensor, down: Tensor) -> Tensor:
         """Sort rows by expert, and multiply expert by expert without padding."""
@@ -195,7 +195,7 @@ def by_expert(x: Tensor, up: Tensor, down: Tensor, order: Tensor, ends: Tensor) 
         functional.relu(own @ first) @ second
         for own, first, second in zip(rows, up.unbind(), down.unbind(), strict=True)
     ]
-    return x.new_zeros(len(x), down.shape[2]).index_copy(0, order, torch.cat(made))
+    return x.new_zeros(len(x), down.shape[2]).index_copy_(0, order, torch.cat(made))
 
 
 def _zeros(x: Tensor) -> float:
@@ -203,5 +203,7 @@ def _zeros(x: Tensor) -> float:
     return 1 - float(torch.count_nonzero(x)) / x.numel() if x.numel() else 0.0
 
 
-def _index(kernel: Kernel, a: Tensor) -> Index:
-    return kernel.index(a.detach() != 0)
+def _index(kernel: Kernel, a: Tensor) -> tuple[Tensor, Index]:
+    """Return where a matrix is not zero, and the micro-tiles that a kernel multiplies."""
+    held = a.detach() != 0
+    return held, kernel.index(held)

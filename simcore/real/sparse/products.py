@@ -82,8 +82,15 @@ def product(a: Tensor, b: Tensor, index: Index, kernel: Kernel, *, unread: bool 
     return made
 
 
-def killed(x: Tensor) -> bool:
+def killed(x: Tensor, held: Tensor | None = None) -> bool:
     """Say whether the gradient at each zero of `x` is multiplied by zero before anything else reads it.
+
+    Parameters
+    ----------
+    x : Tensor
+        An operand.
+    held : Tensor of bool, optional
+        Where it is not zero, if that is known.
 
     Examples
     --------
@@ -99,8 +106,23 @@ def killed(x: Tensor) -> bool:
     if made.name() == "MulBackward0":  # by a mask, which needs no gradient of its own
         needed = [edge for edge, _ in made.next_functions]
         other = made._saved_other if needed[1] is None else made._saved_self if needed[0] is None else None  # type: ignore[attr-defined]
-        return isinstance(other, Tensor) and other.shape == x.shape and bool(((x != 0) | (other == 0)).all())
+        if isinstance(other, Tensor) and other.shape == x.shape:
+            return _within(_held(other), _held(x) if held is None else held)
     return False
+
+
+def _held(x: Tensor) -> Tensor:
+    """Return where a tensor is not zero."""
+    return x if x.dtype == torch.bool else x != 0
+
+
+def _within(inner: Tensor, outer: Tensor) -> bool:
+    """Say whether one mask is True only where another is: nearly always both are equal, which words of 8 bytes tell."""
+    if inner.numel() % 8 == 0 and inner.is_contiguous() and outer.is_contiguous():
+        left, right = (each.flatten().view(torch.int64) for each in (inner, outer))
+        if torch.equal(left, right):
+            return True
+    return bool((outer | ~inner).all())
 
 
 class _Product(torch.autograd.Function):

@@ -170,7 +170,7 @@ class SparseProfiled:
             found = of_mask(kernel, product, work)
             if isinstance(found, str):
                 return found
-            compared = KernelCall("copy", (("bytes", 5 * mask.rows * mask.columns),), dtype=product.dtype)
+            compared = KernelCall("compare", (("bytes", 5 * mask.rows * mask.columns),), dtype=product.dtype)
             return found[0] + self.base.seconds(compared).seconds, found[1]
 
         return seconds
