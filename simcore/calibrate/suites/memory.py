@@ -183,10 +183,10 @@ def masking() -> list[Operation]:
         return torch.where(hidden, 0.0, -1.0)
 
     return [
+        Operation("masked", 2, lambda x, kept: x * kept, lambda x, g: (x, mask(x)), extra=1),
         Operation("masked_fill", 2, lambda x, hidden: x.masked_fill_(hidden, 0.0), lambda x, g: (x, mask(x)), extra=1),
         Operation("where", 1, added, lambda x, g: (x, mask(x)), extra=1),
         Operation("compare", 1, lambda x, g: x != 0, lambda x, g: (x.relu(), g), extra=1),
-        Operation("cast", 1, lambda x, seen: seen.to(x.dtype), lambda x, g: (x, mask(x)), extra=1),
     ]
 
 

@@ -116,7 +116,7 @@ def _waited(one: Operator, reuse: Reuse, direction: Pass, moved: float) -> list[
             return [(one.weights, forward)]
         return [(one.weights, step), (_input_bytes(one, reuse.element), forward)]
     if one.operation is Operation.MASK:
-        return [(moved / 3, step if direction is Pass.FORWARD else forward)]
+        return [(moved / 2, step)] if direction is Pass.FORWARD else [(moved / 9, forward)]
     if direction is Pass.FORWARD:
         return []
     if one.operation in _ONE_OF_THREE:

@@ -108,7 +108,7 @@ def as_run(listed: OperatorList, way: Way, masked: Masked) -> OperatorList:
 
 def _section(section: Section, way: Way, masked: Masked) -> Iterator[Operator]:
     """Yield the operators of a section as they run, runs of the same kind of mask at a time."""
-    for kind, some in groupby(_with_masking(section.operators), _kind):
+    for kind, some in groupby(_with_masking(section.operators, masked.element), _kind):
         held = list(some)
         if kind == "core":
             for one in held:
@@ -124,12 +124,13 @@ def _section(section: Section, way: Way, masked: Masked) -> Iterator[Operator]:
             yield from (_pruned(one, way, masked) for one in held)
 
 
-def _with_masking(operators: Sequence[Operator]) -> Iterator[Operator]:
+def _with_masking(operators: Sequence[Operator], element: int) -> Iterator[Operator]:
     """Yield operators, before each product with a sparse weight the one that puts the zeros there."""
     for one in operators:
         if one.zeros is not None and one.zeros.operand == "b":
-            yield Operator("mul", (("bytes", 3 * math.ceil(one.weights)),), path=f"{one.path}.masked",
-                           operation=Operation.MASK, output=one.weights)  # fmt: skip
+            moved = math.ceil((2 + 1 / element) * one.weights)  # weights read and written, and a byte of the mask read
+            yield Operator("masked", (("bytes", moved),), path=f"{one.path}.masked", operation=Operation.MASK,
+                           output=one.weights)  # fmt: skip
         yield one
 
 
