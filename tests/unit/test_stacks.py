@@ -174,7 +174,7 @@ def test_and_to_no_other_pass(monkeypatch):
     layout, h100 = Layout(number_format=NUMBER_FORMATS["fp8"]), read_gpu("h100").value
     one = next(each for each in sharded_operators(DENSE, 1024, layout) if each.operation is Operation.LINEAR)
     found = evaluator(None, profile=h100).clock(layout).timed(one)
-    monkeypatch.setattr(KernelClock, "masked", lambda self, call: 0.0)
+    monkeypatch.setattr(KernelClock, "cast", lambda self, call: 0.0)
     bare = evaluator(None, profile=h100).clock(layout).timed(one)
     assert found.forward.seconds > bare.forward.seconds
     assert found.input_gradient.seconds > bare.input_gradient.seconds

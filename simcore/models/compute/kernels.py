@@ -326,8 +326,8 @@ _ACTIVATIONS = ("relu", "tanh", "sigmoid", "silu", "gelu")
 _NORMALISED = ("softmax", "layer_norm", "batch_norm", "max_pool", "avg_pool", "cross_entropy", "dropout")
 
 MASKING = ("masked", "masked_fill", "where", "compare")
-"""Kernels of masks of booleans: numbers times a mask, a value where a mask is, one of two numbers by a mask, and whether
-numbers are zero. On a CPU they take elements one by one, and so much longer than a copy of as many bytes."""
+"""Kernels of masks of booleans: numbers times a mask, a value where a mask is, one of two numbers by a mask, and
+whether numbers are zero. On a CPU they take elements one by one, and so much longer than a copy of as many bytes."""
 
 MEMORY_BOUND = (
     "copy", "add", "mul", *MASKING, *_ACTIVATIONS, *_NORMALISED,
