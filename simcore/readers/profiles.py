@@ -22,6 +22,7 @@ from simcore.models.compute.device import DTYPES, Device
 from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, formulas_of, gemm_seconds
 from simcore.models.compute.profile import Fit, KernelProfile, Sample, State
 from simcore.models.compute.sparse.composed import COMPOSED
+from simcore.models.compute.sparse.library import TURNED
 from simcore.piping import STANDARD_INPUT
 from simcore.readers import zoo
 from simcore.readers.devices import read_device
@@ -43,6 +44,7 @@ _SIZES: dict[str, tuple[str, ...]] = {
     "rows": ("rows", "width"), "launch": ("nodes",),
     "attention": ("batch", "heads", "queries", "keys", "width"),
     "index": ("elements", "partial", "micro", "found"),
+    **dict.fromkeys(("stored", TURNED), ("m", "n", "k", "stored")), "conversion": ("elements", "stored", "runs"),
     **{name: _SPARSE for name in FORMULAS if name.startswith(("pit-", "index-"))},
     **{name: ("tokens", "experts", "inner", "outer", "skew") for name in COMPOSED if name.startswith("moe-")},
     **{name: ("batch", "longest", "inner", "outer", "valid") for name in COMPOSED if name.startswith("sequence-")},

@@ -159,9 +159,9 @@ def drawn(axis: Axis) -> list[Problem]:
     chance = random.Random(SEED)
     found: list[Problem] = []
     while len(found) < DRAWN:
-        m, n, k = (round(_log_uniform(chance, *SIDES)) for _ in "mnk")
+        m, n, k = (round(log_uniform(chance, *SIDES)) for _ in "mnk")
         height, width = GRANULARITIES[len(found) % len(GRANULARITIES)]
-        share = _log_uniform(chance, 1 - SPARSITIES[1], 1 - SPARSITIES[0])
+        share = log_uniform(chance, 1 - SPARSITIES[1], 1 - SPARSITIES[0])
         rows, columns = (k, n) if axis == "n" else (m, k)
         kept = share * (rows / height) * (columns / width)
         near = 0.7 < 4 * m * n / FRESH["cpu"] < 1.5  # at the very bound it depends on what ran before
@@ -170,7 +170,16 @@ def drawn(axis: Axis) -> list[Problem]:
     return found
 
 
-def _log_uniform(chance: random.Random, low: float, high: float) -> float:
+def log_uniform(chance: random.Random, low: float, high: float) -> float:
+    """Return a number whose logarithm is spread evenly between those of two bounds.
+
+    Parameters
+    ----------
+    chance : Random
+        What draws.
+    low, high : float
+        Bounds, above 0.
+    """
     return math.exp(chance.uniform(math.log(low), math.log(high)))
 
 

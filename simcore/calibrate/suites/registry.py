@@ -11,6 +11,7 @@ from simcore.errors import by_name, field, unknown_name
 
 SUITES = (
     "gemm", "memory", "launch", "step", "conv", "norm", "pool", "embedding", "attention", "pit", "moe", "sequence",
+    "library",
 )  # fmt: skip
 """Names of all suites in the order in which they run.
 
@@ -24,7 +25,7 @@ WORKERS = "easyscale"
 NAMED = ("slapo", WORKERS)
 """Suites that run where they are named alone: they measure kernels of others at sizes of their own, or no kernels."""
 
-ONE_STATE = ("launch", "step", "pit", "moe", "sequence")
+ONE_STATE = ("launch", "step", "pit", "moe", "sequence", "library")
 """Suites whose cases are in one state; those of all others are measured cold and warm."""
 
 

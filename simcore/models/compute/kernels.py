@@ -15,6 +15,16 @@ from typing import get_args
 from simcore.models.compute.convolution import CONVOLUTIONS, as_product, direct_conv_seconds, is_depthwise
 from simcore.models.compute.device import DTYPES, FRESH, Device
 from simcore.models.compute.profile import Fit, Shape
+from simcore.models.compute.sparse.library import (
+    CALLS,
+    CONVERSIONS,
+    STORED,
+    TURNED,
+    conversion_seconds,
+    stored_measures,
+    stored_seconds,
+    turned_seconds,
+)
 from simcore.models.compute.sparse.packed import layout_counts, packed_of
 from simcore.models.compute.sparse.tiles import Axis
 
@@ -275,6 +285,29 @@ _INDEX = Formula(
     lambda s: {"elements": s["elements"], "micro": s["micro"]},
 )
 _LAUNCH = Formula({"t0": _T0, "node": Parameter(1e-6, 1e-9, 1e-2)}, launch_seconds, lambda s: {"nodes": s["nodes"]})
+_STORED = Formula(
+    {
+        "t0": _T0,
+        "row": Parameter(1e-8, 1e-13, 1e-4),
+        "entry": Parameter(1e-9, 1e-15, 1e-5),
+        "rate": Parameter(1e10, 1e7, 1e16),
+        "out": Parameter(1e10, 1e8, 1e15),
+        "right": Parameter(1e10, 1e8, 1e15),
+    },
+    stored_seconds,
+    stored_measures,
+)
+_TURNED = Formula({**_STORED.parameters, "sort": Parameter(1e-9, 1e-15, 1e-6)}, turned_seconds, stored_measures)
+_CONVERSION = Formula(
+    {
+        "t0": _T0,
+        "element": Parameter(1e-9, 1e-15, 1e-6),
+        "entry": Parameter(1e-9, 1e-15, 1e-5),
+        "run": Parameter(1e-9, 1e-15, 1e-5),
+    },
+    conversion_seconds,
+    lambda s: {"elements": s["elements"], "stored share": s["stored"] / s["elements"]},
+)
 
 
 def _packed(axis: Axis) -> Formula:
@@ -316,6 +349,7 @@ AXES: tuple[Axis, ...] = get_args(Axis)
 
 FORMULAS: Mapping[str, Formula] = {
     "gemm": _GEMM, "stream": _STREAM, "rows": _ROWS, "index": _INDEX, "launch": _LAUNCH, "attention": _ATTENTION,
+    "stored": _STORED, TURNED: _TURNED, "conversion": _CONVERSION,
     **{name: _conv(gradient) for name, gradient in CONVOLUTIONS.items()},
     **{f"direct_{name}": _direct_conv(gradient) for name, gradient in CONVOLUTIONS.items()},
     **{f"pit-{axis}": _packed(axis) for axis in AXES}, **{f"index-{axis}": _layout(axis) for axis in AXES},
@@ -344,7 +378,8 @@ ROWS = ("gather", "scatter", "embedding_bag", "embedding_bag_backward")
 FORMULA_OF: Mapping[str, str] = {
     "gemm": "gemm", **{name: name for name in CONVOLUTIONS}, **dict.fromkeys((*MEMORY_BOUND, *FUSED), "stream"),
     **dict.fromkeys(ROWS, "rows"), "index": "index",
-    **dict.fromkeys(("launch", "graph", "eager", "first_touch", "checkpoint"), "launch"),
+    **dict.fromkeys(("launch", "graph", "eager", "first_touch", "checkpoint", *CALLS), "launch"),
+    **dict.fromkeys(STORED, "stored"), TURNED: TURNED, **dict.fromkeys(CONVERSIONS, "conversion"),
     "attention": "attention", "attention_backward": "attention",
     "index-experts": "index", "index-sequence": "index",
     **{name: name for name in FORMULAS if name.startswith(("pit-", "index-"))},

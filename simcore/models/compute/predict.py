@@ -201,6 +201,7 @@ waves, and plain attention writes its scores, all of which a clever kernel hides
 _SIZES = frozenset({
     "m", "n", "k", "batch", "bytes", "rows", "width", "micro", "nodes",
     "in_channels", "out_channels", "height", "kernel_h", "kernel_w", "stride", "groups", "heads", "queries", "keys",
+    "stored", "runs",
 })  # fmt: skip
 
 

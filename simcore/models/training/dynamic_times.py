@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from simcore.errors import InputError, field
 from simcore.models.compute.compute_model import KernelCall, profiled
 from simcore.models.compute.profile import KernelProfile
+from simcore.models.compute.sparse.library import BLOCK, CONVERSIONS, STORED, TURNED
 from simcore.models.compute.sparse.operator_prices import SparseProfiled, sparse_product
 from simcore.models.compute.sparse.prices import TileTable
 from simcore.models.compute.sparse.profiled import tile_table
@@ -18,14 +19,12 @@ from simcore.models.training.lowering import lower
 from simcore.models.training.notes import mean_error, notes_on
 from simcore.models.training.operators import OperatorList
 from simcore.models.training.reuse import placed
-from simcore.models.training.ways import BLOCKS, INDEX, Masked, Way, as_run
+from simcore.models.training.traffic import all_calls, forward_calls
+from simcore.models.training.ways import BLOCKS, INDEX, Library, Masked, Way, as_run
 from simcore.models.training.workload import KernelTime, Pass, Times
 
-NO_LIBRARY = "no library has it: the profile has no CSR, BSR or masked attention"
-"""Why a way of the library is missing."""
-
-JAGGED = "library: what jagged tensors cost beside their kernels was not measured and is left out"
-"""Note on packed rows of a library, whose every call passes through Python."""
+NO_LIBRARY = "no library of torch has it"
+"""Why a way of the library is missing where nothing is sparse that one has."""
 
 UPDATE = "optimizer.update"
 """Path of what updates the weights."""
@@ -51,6 +50,8 @@ class WayTime:
         The kernel of each product with zeros by its path, that of a block once.
     block : int
         Queries in a row block of packed attention; 0 where attention is dense.
+    library : str
+        What the way of the library uses; empty for the others.
     """
 
     way: Way
@@ -62,6 +63,7 @@ class WayTime:
     notes: tuple[str, ...]
     choices: Mapping[str, Selection]
     block: int = 0
+    library: str = ""
 
     @property
     def seconds(self) -> float:
@@ -126,8 +128,8 @@ def predict_dynamic(
     >>> from simcore.kernels import read_profile
     >>> from simcore.models.training.dynamic import dynamic_cases
     >>> found = predict_dynamic(dynamic_cases(10, small=True)[0], read_profile("cpu").value)
-    >>> found.fastest.value, sorted(way.value for way in found.missing)
-    ('pit', [])
+    >>> found.fastest.value, found.ways[Way.LIBRARY].library, sorted(way.value for way in found.missing)
+    ('pit', 'jagged', [])
     """
     base = profiled(profile, case.batch.element, case.dtype, extrapolate=extrapolate)
     compute = SparseProfiled(base, None if has_own_kernels(profile) else table)
@@ -135,25 +137,70 @@ def predict_dynamic(
     ways: dict[Way, WayTime] = {}
     missing: dict[Way, str] = {}
     for way in Way:
-        if way is Way.LIBRARY and case.routing is None and case.lengths is None:
-            missing[way] = NO_LIBRARY
-        elif way is Way.PIT and (why := _unpriced(compute, listed)):
-            missing[way] = why
-        else:
-            tried = [_timed(case, listed, way, compute, block) for block in _blocks(case, way)]
+        lacking: dict[str, None] = {}
+        if way is Way.PIT and (why := _unpriced(compute, listed)):
+            lacking[why] = None
+        tried = []
+        for masked in () if lacking else _tried(case, way):
+            run = as_run(listed, way, masked)
+            if why := _unmeasured(run, compute, training=case.training):
+                lacking[why] = None
+            else:
+                tried.append(_timed(case, run, way, compute, masked))
+        if tried:
             ways[way] = min(tried, key=lambda one: one.seconds)
+        else:
+            missing[way] = "; ".join(lacking) or NO_LIBRARY
     return DynamicPrediction(case, profile.name, ways, missing)
+
+
+def libraries(case: DynamicCase) -> tuple[Library, ...]:
+    """Return the libraries that have something sparse of an experiment, and run it.
+
+    BSR multiplies blocks of 32 x 32. It has no gradients, nor has attention of stored scores. Flex attention is none of
+    them: it is compiled, which takes longer than a calibration.
+
+    Examples
+    --------
+    >>> from simcore.models.training.dynamic import dynamic_cases
+    >>> [[one.value for one in libraries(dynamic_cases(figure, small=True)[0])] for figure in (8, 9, 14)]
+    [['grouped'], ['jagged', 'csr'], ['csr']]
+    """
+    zeros = [one for one in dynamic_operators(case) if one.zeros is not None]
+    blocks = all(int(one.size(side)) % BLOCK == 0 for one in zeros for side in "nk")  # of a weight, k x n
+    has = {
+        Library.GROUPED: case.routing is not None,
+        Library.JAGGED: case.lengths is not None,
+        Library.CSR: bool(zeros) or (case.pattern is not None and not case.training),
+        Library.BSR: case.weights is not None and blocks and not case.training,
+    }
+    return tuple(one for one, some in has.items() if some)
+
+
+def _tried(case: DynamicCase, way: Way) -> Iterator[Masked]:
+    """Yield what a way is tried with: row blocks of packed attention, of which 0 is dense attention, or libraries."""
+    masked = Masked(case.batch.element, case.model.hidden, case.model.causal, 0)
+    if way is Way.LIBRARY:
+        yield from (replace(masked, library=one) for one in libraries(case))
+        return
+    packs = way is Way.PIT and (case.lengths is not None or case.pattern is not None)
+    yield from (replace(masked, block=block) for block in ((0, *BLOCKS) if packs else (0,)))
+
+
+def _unmeasured(run: OperatorList, compute: SparseProfiled, *, training: bool) -> str:
+    """Say which kernels of a sparse library the profile lacks; empty where it lacks none."""
+    calls = all_calls(run) if training else forward_calls(run)
+    called = {call.kernel for call, _ in calls} & {*STORED, TURNED, *CONVERSIONS}
+    profile, dtype = compute.base.profile, compute.base.dtype
+    lacks = sorted(one for one in called if not any(fit.kernel == one and fit.dtype == dtype for fit in profile.fits))
+    if not lacks:
+        return ""
+    return f"{profile.name} has no {dtype} fit of {', '.join(lacks)}, which the suite library measures on a CPU"
 
 
 def has_own_kernels(profile: KernelProfile) -> bool:
     """Say whether sparse kernels were measured for a profile."""
     return any(one.kernel.startswith("pit-") for one in profile.samples)
-
-
-def _blocks(case: DynamicCase, way: Way) -> tuple[int, ...]:
-    """Return the row blocks of attention that are tried; 0 is dense attention."""
-    masked = case.lengths is not None or case.pattern is not None
-    return (0, *BLOCKS) if way is Way.PIT and masked else (0,)
 
 
 def published_table(
@@ -205,10 +252,8 @@ def _unpriced(compute: SparseProfiled, listed: OperatorList) -> str:
     return ""
 
 
-def _timed(case: DynamicCase, listed: OperatorList, way: Way, compute: SparseProfiled, block: int) -> WayTime:
+def _timed(case: DynamicCase, run: OperatorList, way: Way, compute: SparseProfiled, masked: Masked) -> WayTime:
     """Return what the operators of a way take, and the choices among them."""
-    masked = Masked(case.batch.element, case.model.hidden, case.model.causal, block)
-    run = as_run(listed, way, masked)
     run = placed(run if case.training else _unsaved(run), case.batch.element, training=case.training)
     workload, costs = lower(run, compute, 1, 1, name=case.name, launch=compute.base.launch or 0.0)
     forward = _sum(one for one in costs if one.direction is Pass.FORWARD)
@@ -223,12 +268,12 @@ def _timed(case: DynamicCase, listed: OperatorList, way: Way, compute: SparsePro
         for one in costs if one.call.zeros is not None and one.direction is Pass.FORWARD
     )  # fmt: skip
     about = Times(compute.base.profile.name, compute.base.dtype, costs)
-    jagged = (JAGGED,) if way is Way.LIBRARY and case.lengths is not None else ()
     return WayTime(
         way, forward, backward if case.training else 0.0,
         _sum(one for one in costs if one.path == UPDATE) if case.training else 0.0, index,
-        mean_error(costs), (*notes_on([replace(workload, times=about)]), *jagged),
-        {path: one for path, one in chosen.items() if one is not None}, block,
+        mean_error(costs), tuple(notes_on([replace(workload, times=about)])),
+        {path: one for path, one in chosen.items() if one is not None}, masked.block,
+        masked.library.value if way is Way.LIBRARY else "",
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from simcore.models.compute.compute_model import KernelCall
+from simcore.models.compute.sparse.library import TURNED
 from simcore.models.compute.sparse.statistics import Lengths, Pattern, Routing, Zeros
 from simcore.models.network.collectives import Collective
 from simcore.models.network.mapping import Axis
@@ -40,6 +41,8 @@ class Operation(StrEnum):
     GATED = "gated activation"
     INDEX = "index"
     MASK = "mask"
+    STORED = "stored"
+    CALLS = "calls"
 
 
 @dataclass(frozen=True)
@@ -285,7 +288,7 @@ def _summed(one: Operator, added: float) -> tuple[KernelCall, ...]:
 
 
 def _pool(one: Operator) -> Passes:
-    """Of a maximum or a mean: its gradient moves as much."""
+    """Of a maximum or a mean, or of calls alone: its gradient moves or calls as much."""
     return Passes((_call(one),), (KernelCall(f"{one.kernel}_backward", one.shape),))
 
 
@@ -358,6 +361,17 @@ def _mask(one: Operator) -> Passes:
     return Passes((_call(one),), weight_gradient=(_call(one),))
 
 
+def _stored(one: Operator) -> Passes:
+    """Of a product of a stored matrix: its transpose gives the gradient of the dense one; its own gradient is dense.
+
+    The input gradient is the former, as where a weight is stored.
+    """
+    m, n, k = (one.size(name) for name in "mnk")
+    turned = replace(_call(one), kernel=TURNED, shape=tuple({**dict(one.shape), "m": k, "k": m}.items()))
+    dense = KernelCall("gemm", (("m", m), ("n", k), ("k", n), ("batch", one.size("batch"))), one.work, one.dtype)
+    return Passes((_call(one),), (turned,), (dense, *_summed(one, one.vectors)))
+
+
 def _update(one: Operator) -> Passes:
     return Passes(weight_gradient=(_call(one),))
 
@@ -387,6 +401,8 @@ _PASSES: Mapping[Operation, Callable[[Operator], Passes]] = {
     Operation.GATED: _gated,
     Operation.INDEX: _index,
     Operation.MASK: _mask,
+    Operation.STORED: _stored,
+    Operation.CALLS: _pool,
 }
 
 

@@ -119,6 +119,9 @@ def _waited(one: Operator, reuse: Reuse, direction: Pass, moved: float) -> list[
         return [(moved / 2, step)] if direction is Pass.FORWARD else [(moved / 9, forward)]
     if direction is Pass.FORWARD:
         return []
+    if one.operation is Operation.STORED:  # the dense matrix, and what the gradient of the other one is written to
+        dense = reuse.element * one.size("k") * one.size("n")
+        return [(one.weights, step), (dense, forward)] if direction is Pass.WEIGHT_GRADIENT else []
     if one.operation in _ONE_OF_THREE:
         return [(moved / 3, forward)]
     if one.operation in {Operation.SCORES, Operation.CONTEXT}:

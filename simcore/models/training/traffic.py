@@ -44,13 +44,19 @@ def moved_bytes(call: KernelCall, element: int) -> float:
         return sizes["bytes"]
     if call.kernel in CONVOLUTIONS:
         return element * conv_elements(sizes)
+    if "nodes" in sizes:  # calls that move nothing
+        return 0.0
     if "rows" in sizes:  # rows of a table, read and written
         return 2 * sizes["rows"] * sizes["width"]
     if "micro" in sizes:  # of an index, a byte for each that is looked at
         return sizes["elements"] + sizes["partial"] + sizes["micro"]
     if "queries" in sizes:  # queries and keys, and as much again: output and values
         return 2 * element * sizes["batch"] * sizes["heads"] * (sizes["queries"] + sizes["keys"]) * sizes["width"]
+    if "runs" in sizes:  # of a conversion: all elements are read, and those stored written
+        return element * (sizes["elements"] + sizes["stored"])
     m, n, k = sizes["m"], sizes["n"], sizes["k"]
+    if "stored" in sizes:  # in place of the first matrix
+        return element * sizes["batch"] * (sizes["stored"] + k * n + m * n)
     return element * sizes["batch"] * (m * k + k * n + m * n)
 
 

@@ -5,11 +5,13 @@ gathers, scatters and finds the positions is among them, so their prices come fr
 Products with zeros in an operand stay as they are: `simcore.models.compute.sparse.operator_prices` chooses for each.
 
 - Lengths. Densely all positions are computed, and padding is filled with zeros. By PIT the rows that hold a token are
-  gathered once before the products that follow each other, and scattered behind them. The library does so too, with
-  jagged tensors, but for attention, which stays dense.
+  gathered once before the products that follow each other, and scattered behind them. Jagged tensors do so too, but for
+  attention, which stays dense. Each call of one passes through Python.
 - Experts. Densely each is padded to the fullest. By PIT each multiplies its own rows. The library has a grouped
   product.
-- Attention. Densely every key is multiplied under a mask. By PIT a block of queries gathers the keys that it sees.
+- Attention. Densely every key is multiplied under a mask. By PIT a block of queries gathers the keys that it sees. With
+  CSR each head computes the scores that the mask stores.
+- Zeros in an operand of a product. With CSR or BSR the operand is converted, and the stored matrix multiplied.
 
 Symbols: h `hidden`, e bytes per element.
 """
@@ -22,6 +24,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 
+from simcore.models.compute.sparse.library import conversion
+from simcore.models.compute.sparse.operator_prices import sparse_product
 from simcore.models.compute.sparse.statistics import Bars, Lengths, Pattern, Routing
 from simcore.models.training.operator_maker import sizes_of
 from simcore.models.training.operators import Communication, Operation, Operator, OperatorList, Section
@@ -38,6 +42,15 @@ _SMALL = 7
 
 _UNFUSED = ("scale", "split", "scores", "softmax", "scores_dropout", "context", "merge")
 """Operators of attention whose scores are in memory."""
+
+
+class Library(StrEnum):
+    """What runs sparse operators in the way of a library; each has some of the statistics, and runs others densely."""
+
+    GROUPED = "grouped"
+    JAGGED = "jagged"
+    CSR = "csr"
+    BSR = "bsr"
 
 
 class Way(StrEnum):
@@ -62,12 +75,19 @@ class Masked:
         Whether a query sees no later token.
     block : int
         Queries in a row block of packed attention; 0 where attention stays dense.
+    library : Library
+        What the way of a library uses.
     """
 
     element: int
     hidden: int
     causal: bool = True
     block: int = BLOCKS[0]
+    library: Library = Library.JAGGED
+
+    def uses(self, way: Way, *libraries: Library) -> bool:
+        """Say whether a way is that of one of some libraries."""
+        return way is Way.LIBRARY and self.library in libraries
 
 
 def as_run(listed: OperatorList, way: Way, masked: Masked) -> OperatorList:
@@ -117,11 +137,13 @@ def _section(section: Section, way: Way, masked: Masked) -> Iterator[Operator]:
             for one in held:
                 yield from _by_length(one, way, masked)
         elif kind == "experts":
-            yield from _experts(held, way, masked)
+            alone = way is Way.LIBRARY and masked.library is not Library.GROUPED
+            yield from _experts(held, Way.DENSE if alone else way, masked)
         elif kind == "tokens":
             yield from _tokens(held, way, masked, around=not section.path)
         else:
-            yield from (_pruned(one, way, masked) for one in held)
+            for one in held:
+                yield from _one(one, way, masked)
 
 
 def _with_masking(operators: Sequence[Operator], element: int) -> Iterator[Operator]:
@@ -149,11 +171,38 @@ def _pruned(one: Operator, way: Way, masked: Masked) -> Operator:
     return replace(one, mask=None, zeros=one.zeros if way is Way.PIT else None)
 
 
+def _one(one: Operator, way: Way, masked: Masked) -> Iterator[Operator]:
+    """Yield an operator as it runs by itself: a product with zeros of a library with what stores its operand."""
+    if one.zeros is not None and masked.uses(way, Library.CSR, Library.BSR):
+        yield from _multiplied(one, masked)
+    else:
+        yield _pruned(one, way, masked)
+
+
+def _multiplied(one: Operator, masked: Masked) -> Iterator[Operator]:
+    """Yield a conversion, the product of the stored operand, and what adds the bias, which such a product does not.
+
+    A stored weight is the first matrix: the product lies transposed, as does what is added to it.
+    """
+    assert one.zeros is not None
+    library, path = masked.library, one.path
+    product, mask = sparse_product(one, "fp32")
+    stored = conversion(library, mask)
+    batch = one.size("batch")
+    yield Operator(f"{library}-convert", tuple(stored.items()), path=f"{path}.{INDEX}", operation=Operation.INDEX)
+    shape = (("m", product.m), ("n", product.n), ("k", product.k), ("stored", stored["stored"]), ("batch", batch))
+    yield replace(one, kernel=library.value, shape=shape, operation=Operation.STORED, zeros=None, mask=None)
+    if one.vectors:
+        yield _moving(f"{path}.bias", "add", 2 * one.output)
+    if one.zeros.operand == "b":
+        yield _moving(f"{path}.turned", "copy", 2 * one.output)
+
+
 def _tokens(held: Sequence[Operator], way: Way, masked: Masked, around: bool) -> Iterator[Operator]:
     """Yield operators of tokens: of all positions, or of those that hold one, with what packs and unpacks them."""
     lengths = held[0].mask
     assert isinstance(lengths, Lengths)
-    plain = [_pruned(one, way, masked) for one in held]
+    plain = [each for one in held for each in _one(one, way, masked)]
     embeds = any(one.operation is Operation.LOOKUP for one in held)
     positions, row = lengths.sequences * lengths.longest, masked.element * masked.hidden
     products = [one for one in held if one.operation is Operation.LINEAR]
@@ -164,7 +213,7 @@ def _tokens(held: Sequence[Operator], way: Way, masked: Masked, around: bool) ->
     qkv = products[0].path.endswith(".query")
     outer = sum(one.output for one in products) if qkv else products[-1].output
     width = max(1, round(outer / positions))
-    if way is Way.DENSE:
+    if way is not Way.PIT and not masked.uses(way, Library.JAGGED):
         yield from plain
         if qkv:
             yield _moving(f"{first}.joined", "copy", 2 * positions * width)
@@ -177,6 +226,9 @@ def _tokens(held: Sequence[Operator], way: Way, masked: Masked, around: bool) ->
     yield from (packed(one, lengths) for one in plain)
     if qkv:
         yield _moving(f"{first}.joined", "copy", 2 * lengths.valid * width)
+    if masked.uses(way, Library.JAGGED):
+        calls = len(plain) + inputs - 1 + 2 * qkv  # one more jagged tensor, and Q, K and V joined in one
+        yield Operator("jagged", (("nodes", calls),), path=f"{first}.calls", operation=Operation.CALLS)
     yield _moving(f"{first}.cleared", "copy", positions * width)
     yield _rows(f"{first}.unpack", "scatter", lengths.valid, width)
 
@@ -255,6 +307,9 @@ def _core(one: Operator, way: Way, masked: Masked) -> Iterator[Operator]:
     sizes = {name: int(size) for name, size in one.shape}
     if isinstance(seen, Bars):
         yield from _summarised(one, seen, masked)
+    if not isinstance(seen, Lengths) and masked.uses(way, Library.CSR):
+        yield from _stored_heads(one, seen, masked)
+        return
     if way is not Way.PIT or not masked.block:
         masks = sizes["batch"] if isinstance(seen, Lengths) else 1
         keys = sizes["keys"] if isinstance(seen, Lengths) else seen.columns(sizes["keys"])
@@ -275,6 +330,21 @@ def _summarised(one: Operator, bars: Bars, masked: Masked) -> Iterator[Operator]
         yield _moving(f"{one.path}.{name}_whole", "copy", 2 * row * keys)
         yield _moving(f"{one.path}.{name}_means", "copy", row * bars.columns(keys))
         yield _moving(f"{one.path}.{name}_joined", "copy", 2 * row * bars.columns(keys))
+
+
+def _stored_heads(one: Operator, seen: Pattern, masked: Masked) -> Iterator[Operator]:
+    """Yield attention head by head, whose scores are stored where a query sees a key, and what joins the heads."""
+    sizes = {name: int(size) for name, size in one.shape}
+    shape = (
+        ("m", sizes["queries"]), ("n", sizes["width"]), ("k", seen.columns(sizes["queries"])),
+        ("stored", sum(seen.kept(sizes["queries"], 1))), ("batch", 1),
+    )  # fmt: skip
+    heads = sizes["batch"] * sizes["heads"]
+    for number in range(heads):
+        yield replace(one, kernel="csr-attention", shape=shape, operation=Operation.STORED, mask=None,
+                      work=one.work / heads, saved=one.saved / heads, output=one.output / heads,
+                      path=f"{one.path}.{number}")  # fmt: skip
+    yield _moving(f"{one.path}.joined", "copy", 2 * one.output)
 
 
 def visible(seen: Lengths | Pattern, batch: int, sequence: int, masked: Masked) -> Iterator[tuple[int, int, int, bool]]:
@@ -375,14 +445,27 @@ def _found_once(section: Section, way: Way, masked: Masked) -> Iterator[Operator
     for one in section.operators:
         if one.operation is Operation.ATTENTION and isinstance(one.mask, Lengths):  # of two tokens, whether both are
             yield _booleans("attention.seen", "compare", 5 * one.mask.sequences * one.mask.longest**2)
-    for mask in dict.fromkeys(one.mask for one in section.operators if way is not Way.DENSE):
+    packs = way is Way.PIT or masked.uses(way, Library.JAGGED)
+    for mask in dict.fromkeys(one.mask for one in section.operators if packs):
         if isinstance(mask, Lengths):
             positions = mask.sequences * mask.longest
             shape = (("elements", 0), ("partial", 0), ("micro", positions), ("found", mask.valid))
             yield Operator("index-sequence", shape, dtype="bool", path=f"tokens.{INDEX}", operation=Operation.INDEX)
+    for one in section.operators if masked.uses(way, Library.CSR) else ():
+        if one.operation is Operation.ATTENTION and isinstance(one.mask, Pattern):
+            yield from _stored_mask(one, one.mask)
     for one in section.operators if masked.block and way is Way.PIT else ():
         if one.operation is Operation.ATTENTION and one.mask is not None and not isinstance(one.mask, Routing):
             yield from _visible_index(one, one.mask, masked)
+
+
+def _stored_mask(one: Operator, seen: Pattern) -> Iterator[Operator]:
+    """Yield what makes numbers of a mask of booleans, and stores it."""
+    rows = int(one.size("queries"))
+    elements, stored = rows * seen.columns(rows), sum(seen.kept(rows, 1))
+    yield _moving(f"attention.{INDEX}", "copy", 5 * elements)
+    shape = (("elements", elements), ("stored", stored), ("runs", rows))
+    yield Operator("csr-convert", shape, path=f"attention.{INDEX}", operation=Operation.INDEX)
 
 
 def _visible_index(one: Operator, mask: Lengths | Pattern, masked: Masked) -> Iterator[Operator]:

@@ -6,8 +6,6 @@ sparsity needs it. Conversions are timed apart.
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal
@@ -16,11 +14,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from simcore.calibrate.suites.library import jagged, multiplied, stored_attention, to_bsr, to_csr
 from simcore.calibrate.suites.moe import grouped_product, route
 from simcore.errors import RunError
 from simcore.real.sparse.functions import Rows
 from simcore.real.sparse.operators import Operators, Stopwatch
 from simcore.real.sparse.pit import Site
+
+BEHIND_RELU = 0.6
+"""Share of zeros up to which an input is not converted: behind any ReLU half are, and no library is quicker there."""
 
 Library = Literal["csr", "bsr 32", "jagged", "loop", "grouped", "flex"]
 
@@ -49,20 +51,19 @@ class LibraryOperators(Operators):
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Multiply by a sparse input or weight."""
         site = self.sites.get(self.number("linear"))
-        if site is None or not site.sparse or self.kind not in {"csr", "bsr 32"}:
+        stored = site is not None and site.sparse and (site.operand != "input" or site.zeros > BEHIND_RELU)
+        if site is None or not stored or self.kind not in {"csr", "bsr 32"}:
             return functional.linear(x, weight, bias)
         rows = x.reshape(-1, x.shape[-1])
         if site.operand == "input":
-            made = self.stopwatch.of(lambda: self._converted(rows)) @ weight.T
+            made = multiplied(self.stopwatch.of(lambda: self._converted(rows)), weight.T)
         else:
-            made = (self.stopwatch.of(lambda: self._converted(weight)) @ rows.T).T
+            made = multiplied(self.stopwatch.of(lambda: self._converted(weight)), rows.T).T
         made = made.reshape(*x.shape[:-1], len(weight))
         return made if bias is None else made + bias
 
     def _converted(self, matrix: Tensor) -> Tensor:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sparse (CSR|BSR) tensor support is in beta", UserWarning)
-            return matrix.to_sparse_csr() if self.kind == "csr" else matrix.to_sparse_bsr((32, 32))
+        return to_csr(matrix) if self.kind == "csr" else to_bsr(matrix)
 
     def attention(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: float) -> Tensor:
         """Attend under a mask by flex attention, or head by head by sampled products."""
@@ -72,7 +73,8 @@ class LibraryOperators(Operators):
             return super().attention(q, k, v, mask, scale)
         seen = self._once(mask, lambda: self._converted(mask[0].to(q.dtype)))
         heads = [
-            _sampled(*each, seen, scale) for each in zip(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), strict=True)
+            stored_attention(*each, seen, scale)
+            for each in zip(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), strict=True)
         ]
         return torch.stack(heads).view(*q.shape[:-1], v.shape[-1])
 
@@ -87,11 +89,8 @@ class LibraryOperators(Operators):
         """Apply a function to jagged rows; what it calls is left to the library as well."""
         if self.kind != "jagged":
             return super().tokenwise(function, valid, *rows)
-        logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)  # it warns torch's own code of torch
         at, offsets = self._once(valid, lambda: _jagged(valid))
-        packed = [
-            torch.nested.nested_tensor_from_jagged(each.flatten(0, -2).index_select(0, at), offsets) for each in rows
-        ]
+        packed = [jagged(each.flatten(0, -2).index_select(0, at), offsets) for each in rows]
         made = function(*packed).values()
         return made.new_zeros(valid.numel(), made.shape[-1]).index_copy(0, at, made).view(*valid.shape, -1)
 
@@ -111,15 +110,6 @@ class LibraryOperators(Operators):
         order, ends = self.stopwatch.of(lambda: route(choice, len(up)))
         made = multiply(functional.relu(multiply(x.index_select(0, order), up, offs=ends)), down, offs=ends)
         return x.new_zeros(len(x), down.shape[2]).index_copy(0, order, made)
-
-
-def _sampled(q: Tensor, k: Tensor, v: Tensor, seen: Tensor, scale: float) -> Tensor:
-    """Return the attention of one head: products at visible pairs, their softmax, and a sparse product."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse (CSR|BSR) tensor support is in beta", UserWarning)
-        scores = torch.sparse.sampled_addmm(seen, q, k.T, beta=0.0, alpha=scale)
-        made: Tensor = torch.sparse.softmax(scores.to_sparse_coo(), 1).to_sparse_csr() @ v
-        return made
 
 
 def _jagged(valid: Tensor) -> tuple[Tensor, Tensor]:

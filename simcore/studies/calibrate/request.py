@@ -37,7 +37,7 @@ class CalibrateRequest(Request):
         flag="--suite",
         many=True,
         metavar="NAME,NAME,...",
-        help=f"Some of {', '.join(SUITES)}; the last three are sparse kernels. slapo, and easyscale (logical "
+        help=f"Some of {', '.join(SUITES)}; the last four are sparse kernels. slapo, and easyscale (logical "
         "workers), run where they are named.  [default: all but slapo and easyscale]",
     )
     full: bool = option(

@@ -48,7 +48,7 @@ SUMMARY = (
     "case", "dense", "library", "library_seconds", "conversion", "pit", "index", "total", "speedup", "fastest",
     "noisy",
 )  # fmt: skip
-PREDICTED = ("case", "device", "way", "total_seconds", "index_seconds", "error", "note")
+PREDICTED = ("case", "device", "way", "library", "total_seconds", "index_seconds", "error", "note")
 
 
 class ModelEvaluation(Evaluation):
@@ -68,12 +68,22 @@ class ModelEvaluation(Evaluation):
         names = ("case", "dense", "by", "library", "conversion", "PIT", "index", "total", "dense/total", "")
         blocks: list[Block] = [Headline(f"{self.title} [ms]"), grid(*names, left=(0, 2, 9), rows=rows)]
         if "predicted" in self.data:
-            body = [[row["case"], row["device"], row["way"], _ms(row["total_seconds"]), _ms(row["index_seconds"]),
-                     "-" if row["error"] is None else f"{row['error']:.0%}"]
-                    for row in self.data["predicted"] if row["total_seconds"]]  # fmt: skip
-            blocks.append(Headline("Predicted [ms]"))
-            blocks.append(grid("case", "device", "way", "total", "index", "error", left=(0, 1, 2), rows=body))
+            blocks.append(Headline("Predicted, with conversion or index [ms]", "fastest foreseen, and measured here"))
+            told = ("case", "device", "dense", "by", "library", "PIT", "foreseen", "measured")
+            blocks.append(grid(*told, left=(0, 1, 3, 6, 7), rows=list(self._foreseen())))
         return [*blocks, Sentences("", self.notes)]
+
+    def _foreseen(self) -> Iterator[list[str]]:
+        """Yield the predicted times of each case and device, the fastest of them, and the fastest that was measured."""
+        measured = {row["case"]: row["fastest"] for row in self.data["summary"]}
+        rows = [row for row in self.data["predicted"] if row["total_seconds"]]
+        for case, device in dict.fromkeys((row["case"], row["device"]) for row in rows):
+            ways = {row["way"]: row for row in rows if (row["case"], row["device"]) == (case, device)}
+            times = {way: _ms(row["total_seconds"]) for way, row in ways.items()}
+            best = min(ways.values(), key=lambda row: row["total_seconds"])
+            library = ways.get("library", {}).get("library", "")
+            yield [case, device, times.get("dense", "-"), library or "-", times.get("library", "-"),
+                   times.get("pit", "-"), best["library"] or best["way"], measured.get(case, "") or "-"]  # fmt: skip
 
     def figures(self) -> Mapping[str, Figure]:
         """Draw dense, the best library and PIT of each case."""
@@ -134,7 +144,7 @@ def evaluate(request: EvaluateRequest) -> ModelEvaluation:
         title=PIT_MODELS.titles[target],
         data=tables,
         settings={"cases": [case.name for case in cases], "profile": profile.name if profile else ""},
-        notes=tuple(_notes(cases, points, profile, kind, device_name(device))),
+        notes=(*_notes(cases, points, profile, kind, device_name(device)), *_not_predicted(predicted)),
         provenance=Provenance(
             request.study, request.resolved(device=device).inputs(), hashes, seed=0, versions=versions("numpy", "torch")
         ),
@@ -197,10 +207,19 @@ def _predicted(profile: KernelProfile, cases: Sequence[DynamicCase], *, extrapol
         table = published_table(profile, *read_tile_table(), extrapolate=extrapolate) if zeros else None
         found = predict_dynamic(case, profile, table=table)
         for way, time in found.ways.items():
-            yield {"case": case.name, "device": profile.name, "way": way.value, "total_seconds": time.seconds,
-                   "index_seconds": time.index, "error": time.error, "note": "; ".join(time.notes)}  # fmt: skip
+            yield {"case": case.name, "device": profile.name, "way": way.value, "library": time.library,
+                   "total_seconds": time.seconds, "index_seconds": time.index, "error": time.error,
+                   "note": "; ".join(time.notes)}  # fmt: skip
         for way, why in found.missing.items():
-            yield {"case": case.name, "device": profile.name, "way": way.value, "note": why}
+            yield {"case": case.name, "device": profile.name, "way": way.value, "library": "", "note": why}
+
+
+def _not_predicted(predicted: Sequence[Row]) -> Iterator[str]:
+    """Say which ways of which devices have no prediction, each reason once."""
+    for device, way, why in dict.fromkeys(
+        (row["device"], row["way"], row["note"]) for row in predicted if not row.get("total_seconds")
+    ):
+        yield f"Not predicted for {device}, {way}: {why}."
 
 
 def _table(columns: Sequence[str], rows: Iterator[dict[str, Any]] | Sequence[dict[str, Any]]) -> Table:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from simcore.models.compute.compute_model import KernelCall, Profiled
 from simcore.models.compute.device import DTYPES
 from simcore.models.compute.predict import Prediction
+from simcore.models.compute.sparse.library import CALLS
 from simcore.models.compute.sparse.masks import RandomMask
 from simcore.models.compute.sparse.prices import PricedEntry, TileTable
 from simcore.models.compute.sparse.profiled import index_cost, outside, tile_table
@@ -20,6 +21,9 @@ from simcore.models.compute.sparse.tiles import Product, SparseKernel, Work
 
 NO_INDEX = "left out, as nobody measured or published what it takes there"
 """Note on an index."""
+
+JAGGED = "library: what jagged tensors cost beside their kernels was not measured and is left out"
+"""Note on packed rows of a library, whose every call passes through Python."""
 
 BEYOND = "beyond what was measured"
 """Words of a note on sparse kernels outside of a profile's range."""
@@ -85,7 +89,7 @@ class SparseProfiled:
     def seconds(self, operator: KernelCall) -> Prediction:
         """Predict one call; the index of a product with zeros is in it where the call must find it.
 
-        An index that the profile does not have takes nothing, with a note.
+        An index that the profile does not have takes nothing, with a note. So do calls of jagged tensors.
 
         Raises
         ------
@@ -94,6 +98,8 @@ class SparseProfiled:
         """
         if operator.dtype == "bool" and self.base.profile.fit(operator.kernel, "bool") is None:
             return Prediction(0.0, None, self.base.profile.origin, notes=(f"index: {NO_INDEX}",))
+        if operator.kernel in CALLS and self.base.profile.fit(operator.kernel, "fp32", "warm") is None:
+            return Prediction(0.0, None, self.base.profile.origin, notes=(JAGGED,))
         dense = self.base.seconds(operator)
         chosen = self.selection(operator, dense)
         if chosen is None or chosen.best.kernel is None:
