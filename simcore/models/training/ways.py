@@ -463,7 +463,7 @@ def _stored_mask(one: Operator, seen: Pattern) -> Iterator[Operator]:
     """Yield what makes numbers of a mask of booleans, and stores it."""
     rows = int(one.size("queries"))
     elements, stored = rows * seen.columns(rows), sum(seen.kept(rows, 1))
-    yield _moving(f"attention.{INDEX}", "copy", 5 * elements)
+    yield _booleans(f"attention.{INDEX}", "copy", 5 * elements)
     shape = (("elements", elements), ("stored", stored), ("runs", rows))
     yield Operator("csr-convert", shape, path=f"attention.{INDEX}", operation=Operation.INDEX)
 
