@@ -1,11 +1,12 @@
 """Dynamic sparse models on one CPU thread beside their predictions: whole models, dense, by a library and by PIT.
 
-    python benchmarks/dynamic_models.py [profile] [figures, such as 8,10] [repeats]
+    python benchmarks/dynamic_models.py [profile] [figures, such as 8,10] [repeats] [seed]
 
-No suite of a calibration holds the shapes and masks of these models. Each model runs densely, by the libraries that
-have what is sparse of it and by `pitify`, in turns, with attention packed as the prediction chose. Prints CPU time and
-prediction of every way [s], the mean absolute error, how often the fastest way was foreseen, and what the foreseen way
-loses. Conversions and indices are in all times. A profile without kernels of the libraries gives no prediction of them.
+No suite of a calibration holds the shapes and masks of these models; with a seed above 0 they are drawn. Each model
+runs densely, by the libraries that have what is sparse of it and by `pitify`, in turns, with attention packed as the
+prediction chose. Prints CPU time and prediction of every way [s], the mean absolute error, how often the fastest way was
+foreseen, and what the foreseen way loses. Conversions and indices are in all times. A profile without kernels of the
+libraries gives no prediction of them.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import numpy as np
 import torch
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.sparse.composed import tokens_of
-from simcore.models.compute.sparse.statistics import Bars, Lengths, Routing, Window, Zeros
+from simcore.models.compute.sparse.statistics import Bars, Lengths, Pattern, Routing, Window, Zeros
 from simcore.models.training.architecture import Batch, Experts, Transformer
 from simcore.models.training.dynamic import DynamicCase, dynamic_cases
 from simcore.models.training.dynamic_times import DynamicPrediction, libraries, predict_dynamic
@@ -34,6 +36,9 @@ from simcore.real.sparse.libraries import LibraryOperators
 from simcore.real.sparse.models import dynamic_inputs, dynamic_model
 from simcore.real.sparse.pit import PitOperators, Site
 from simcore.real.sparse.products import Kernel
+
+KEPT = 30 * 2**20
+"""Bytes of a block that a process of some age has freed [B]."""
 
 NOISE = 0.05
 """Relative difference below which two measured ways are a tie."""
@@ -53,39 +58,87 @@ def resized(model: Transformer, hidden: int) -> Transformer:
                    feed_forward=heads)  # fmt: skip
 
 
+def of_experts(hidden: int, batch: int, skew: float) -> DynamicCase:
+    """Return a model of Figure 8 whose tokens choose experts by Zipf's law."""
+    one = dynamic_cases(8, small=True)[0]
+    routing = Routing(tuple(tokens_of(batch * 96, 8, skew)))
+    return replace(one, name=f"experts {hidden} {batch} {skew:g}", model=resized(one.model, hidden),
+                   batch=Batch(96, batch, 4), routing=routing)  # fmt: skip
+
+
+def of_lengths(figure: int, hidden: int, batch: int, sequence: int, share: float, seed: int = 5) -> DynamicCase:
+    """Return a model of Figure 9, 10 or 13 whose tokens fill a share of the batch."""
+    one = dynamic_cases(figure, small=True)[0]
+    name, lengths = f"lengths {hidden} {batch} x {sequence} {share:g}", Lengths.drawn(share, batch, sequence, seed)
+    return replace(one, name=name, model=resized(one.model, hidden), batch=Batch(sequence, batch, 4), lengths=lengths)
+
+
+def of_pattern(figure: int, hidden: int, sequence: int, pattern: Pattern, name: str) -> DynamicCase:
+    """Return a model of Figure 11 or 12 of one sequence."""
+    one = dynamic_cases(figure, small=True)[0]
+    return replace(one, name=f"{name.split()[0]} {hidden} {sequence} {name.split()[1]}",
+                   model=resized(one.model, hidden), batch=Batch(sequence, 1, 4), pattern=pattern)  # fmt: skip
+
+
+def of_pruning(hidden: int, batch: int, height: int, width: int, sparsity: float) -> DynamicCase:
+    """Return a model of Figure 14 with blocks of height x width in its weights."""
+    one = dynamic_cases(14, small=True)[0]
+    return replace(one, name=f"pruned {hidden} {batch} {height}x{width} {sparsity:g}", model=resized(one.model, hidden),
+                   batch=Batch(112, batch, 4), weights=Zeros(width, height, sparsity))  # fmt: skip
+
+
 def cases() -> Iterator[DynamicCase]:
     """Yield models of sizes, lengths, windows and zeros that no suite has."""
-    for hidden, batch, skew in ((192, 3, 0.7), (320, 5, 0.3), (192, 7, 1.3)):
-        one = dynamic_cases(8, small=True)[0]
-        routing = Routing(tuple(tokens_of(batch * 96, 8, skew)))
-        yield replace(one, name=f"experts {hidden} {batch} {skew}", model=resized(one.model, hidden),
-                      batch=Batch(96, batch, 4), routing=routing)  # fmt: skip
+    for sizes in ((192, 3, 0.7), (320, 5, 0.3), (192, 7, 1.3)):
+        yield of_experts(*sizes)
     for figure, shapes in (
         (9, ((320, 6, 112, 0.3), (192, 5, 160, 0.6))),
         (10, ((320, 6, 96, 0.2), (192, 10, 144, 0.4), (448, 3, 112, 0.65), (320, 5, 224, 0.3))),
         (13, ((320, 6, 96, 0.2), (192, 7, 144, 0.45), (384, 3, 112, 0.7))),
     ):
-        for hidden, batch, sequence, share in shapes:
-            one = dynamic_cases(figure, small=True)[0]
-            name, lengths = f"lengths {hidden} {batch} x {sequence} {share}", Lengths.drawn(share, batch, sequence, 5)
-            yield replace(one, name=name, model=resized(one.model, hidden), batch=Batch(sequence, batch, 4),
-                          lengths=lengths)  # fmt: skip
+        for shape in shapes:
+            yield of_lengths(figure, *shape)
     for hidden, sequence, window in ((192, 640, 96), (128, 1536, 160), (256, 900, 48)):
-        one = dynamic_cases(11, small=True)[0]
-        yield replace(one, name=f"window {hidden} {sequence} {window}", model=resized(one.model, hidden),
-                      batch=Batch(sequence, 1, 4), pattern=Window(window, 2))  # fmt: skip
+        yield of_pattern(11, hidden, sequence, Window(window, 2), f"window {window}")
     for hidden, sequence, bar in ((192, 640, 40), (128, 1600, 50)):
-        one = dynamic_cases(12, small=True)[0]
-        yield replace(one, name=f"bars {hidden} {sequence} {bar}", model=resized(one.model, hidden),
-                      batch=Batch(sequence, 1, 4), pattern=Bars(bar))  # fmt: skip
-    for hidden, batch, height, width, sparsity in (
+        yield of_pattern(12, hidden, sequence, Bars(bar), f"bars {bar}")
+    for blocks in (
         (384, 3, 32, 64, 0.85), (384, 3, 32, 1, 0.85), (448, 2, 64, 64, 0.93), (320, 5, 16, 1, 0.96),
         (448, 2, 64, 1, 0.75), (384, 3, 32, 64, 0.97),
     ):  # fmt: skip
-        one = dynamic_cases(14, small=True)[0]
-        yield replace(one, name=f"pruned {hidden} {batch} {height}x{width} {sparsity}",
-                      model=resized(one.model, hidden), batch=Batch(112, batch, 4),
-                      weights=Zeros(width, height, sparsity))  # fmt: skip
+        yield of_pruning(*blocks)
+
+
+DRAWN = {8: 3, 9: 3, 10: 4, 11: 3, 12: 3, 13: 3, 14: 5}
+"""Models of each figure that `drawn` yields."""
+
+
+def drawn(seed: int) -> Iterator[DynamicCase]:
+    """Yield models whose sizes and masks are drawn, so that nobody has seen them; most sizes divide by no tile."""
+    random = np.random.default_rng(np.random.SeedSequence(seed))
+
+    def size(low: int, high: int) -> int:
+        return int(random.integers(low, high, endpoint=True))
+
+    def share(low: float, high: float) -> float:
+        return round(float(random.uniform(low, high)), 2)
+
+    for figure, number in DRAWN.items():
+        for _ in range(number):
+            hidden = 64 * size(2, 7)
+            if figure == 8:
+                yield of_experts(hidden, size(2, 8), share(0.2, 1.5))
+            elif figure in {9, 10, 13}:
+                yield of_lengths(figure, hidden, size(2, 10), size(64, 256), share(0.15, 0.8), size(1, 10**6))
+            elif figure == 11:
+                window = size(24, 200)
+                yield of_pattern(11, hidden, size(400, 1700), Window(window, size(0, 4)), f"window {window}")
+            elif figure == 12:
+                bar = size(20, 64)
+                yield of_pattern(12, hidden, size(400, 1700), Bars(bar), f"bars {bar}")
+            else:
+                height, width = (int(random.choice(sides)) for sides in ((8, 16, 32, 64), (1, 16, 32, 64)))
+                yield of_pruning(hidden, size(2, 6), height, width, share(0.5, 0.99))
 
 
 def chooser(profile: KernelProfile, block: int) -> Callable[..., Choice]:
@@ -190,14 +243,15 @@ class Held:
         return f"{'; '.join(text)}; foreseen {foreseen[0].value}, fastest {wins[0].value}"
 
 
-def main(name: str = "cpu", figures: str = "8,9,10,11,12,13,14", repeats: str = "7") -> None:
+def main(name: str = "cpu", figures: str = "8,9,10,11,12,13,14", repeats: str = "7", seed: str = "0") -> None:
     """Print every model and the sums."""
     torch.set_num_threads(1)
+    torch.ones(KEPT // 4)  # freed at once, after which the C library keeps memory for the next call
     profile = read_profile(name).value
     wanted = {int(one) for one in figures.split(",")}
     held = Held()
-    print(f"profile {profile.name}, load {os.getloadavg()[0]:.1f}")
-    for case in cases():
+    print(f"profile {profile.name}, seed {seed}, load {os.getloadavg()[0]:.1f}")
+    for case in drawn(int(seed)) if int(seed) else cases():
         if case.figure not in wanted:
             continue
         found = predict_dynamic(case, profile)

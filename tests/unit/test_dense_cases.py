@@ -14,14 +14,15 @@ from simcore.readers.profiles import _SIZES  # noqa: E402
 
 from tests.tensors import one_thread  # noqa: E402, F401 - a fixture
 
-OPERATIONS = [*memory.operations(), *memory._activations(), *memory.losses()]
+OPERATIONS = [*memory.operations(), *memory._activations(), *memory.masking(), *memory.losses()]
 
 
 def wrong(output):
-    """Return an output of which one number in eight is twice what it should be."""
+    """Return an output of which one number in eight is twice what it should be, or the other boolean."""
     first = output[0] if isinstance(output, tuple) else output
     broken = first.contiguous().clone()
-    broken.view(-1)[::8] *= 2
+    some = broken.view(-1)[::8]
+    some.copy_(~some if broken.dtype == torch.bool else 2 * some)
     return (broken, *output[1:]) if isinstance(output, tuple) else broken
 
 

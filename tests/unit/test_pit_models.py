@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -10,11 +11,18 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 
 from simcore.models.compute.device import Device  # noqa: E402 - what follows needs torch
 from simcore.models.compute.sparse.statistics import Bars, Lengths, Routing, Window, Zeros  # noqa: E402
-from simcore.models.training.dynamic import dynamic_cases  # noqa: E402
+from simcore.models.training.dynamic import dynamic_cases, dynamic_operators  # noqa: E402
+from simcore.models.training.ways import Masked, Way, as_run  # noqa: E402
 from simcore.readers.profiles import read_profile  # noqa: E402
+from simcore.real.sparse import pitify  # noqa: E402
+from simcore.real.sparse.choice import Choice  # noqa: E402
 from simcore.real.sparse.measure import LIBRARIES, Clocked, needed_bytes, peak_bytes, ways  # noqa: E402
+from simcore.real.sparse.models import dynamic_inputs, dynamic_model  # noqa: E402
+from simcore.real.sparse.pit import DENSE  # noqa: E402
+from simcore.real.sparse.products import Kernel  # noqa: E402
 from simcore.studies.evaluate import evaluate, pit_models  # noqa: E402
 from simcore.studies.evaluate.targets import PIT_MODELS  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 from tests.tensors import one_thread  # noqa: E402, F401 - a fixture
 from tests.unit.test_pitify import POSITIONS, tiny  # noqa: E402
@@ -48,6 +56,37 @@ def test_every_way_that_runs_computes_what_the_dense_model_does(figure):
     assert {"dense", "pit"} <= {row["way"] for row in ran}
     left_out = {11: {"flex"}, 12: {"flex"}, 8: {"grouped"}, 14: {"bsr 32"}}  # these features are no 16 bytes
     assert {row["way"] for row in rows if row not in ran} <= left_out.get(figure, set())
+
+
+class Called(TorchDispatchMode):
+    """Counts the calls of torch's kernels by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.counts = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.counts[func.overloadpacket.__name__] += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("figure", [9, 10, 11, 12, 13])
+@pytest.mark.parametrize("way", [Way.DENSE, Way.PIT])
+def test_kernels_of_masks_run_as_often_as_the_list_says(figure, way):
+    case = replace(CASES[figure], activations=None)
+    module, block = dynamic_model(case), 32 if way is Way.PIT else 0
+    if way is Way.PIT:
+        module = pitify(module)
+        module.pit_choose = lambda mask, columns, dtype, axes: Choice(Kernel("k", 32), "") if axes == ("k",) else DENSE
+    with Called() as called, torch.no_grad():
+        module(*dynamic_inputs(case))
+    listed = as_run(dynamic_operators(case), way, Masked(4, case.model.hidden, case.model.causal, block))
+    named = Counter(one.kernel for one in listed)
+    assert called.counts["masked_fill"] == named["masked_fill"]
+    assert called.counts["baddbmm"] == sum(one.path.endswith("fused.hide") for one in listed)
+    products = called.counts["bmm"] + called.counts["baddbmm"]
+    assert products == sum(one.path.rpartition(".")[0].endswith("fused") and one.kernel == "gemm" for one in listed)
+    assert called.counts["index_copy_"] == named["scatter"]
 
 
 def test_a_way_that_computes_something_else_is_not_timed(monkeypatch):

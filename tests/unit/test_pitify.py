@@ -257,6 +257,13 @@ def test_zeros_that_somebody_reads_keep_their_gradient() -> None:
     assert killed((x * torch.tensor([0.0, 1.0, 1.0])).softmax(0))
     assert not killed(x - 1)
     assert not killed(x * torch.nn.Parameter(torch.zeros(3)))
+    kept = torch.rand(4, 16, requires_grad=True) > 0.5
+    some = torch.rand(4, 16, requires_grad=True) * kept
+    assert killed(some, some.detach() != 0)
+    underflown = 1e-30 * torch.ones(4, 16, requires_grad=True) * kept
+    assert not killed(underflown * 1e-30, torch.zeros_like(kept))
+    zero = torch.zeros(4, 16, requires_grad=True) * kept  # zero where the mask lets the gradient pass
+    assert not killed(zero)
     layer = nn.Linear(6, 2)
     made = pitify(layer)
     rows = torch.zeros(4, 6, requires_grad=True)
@@ -279,6 +286,21 @@ def test_a_query_that_sees_nothing_takes_nothing() -> None:
     out = attention(q, q, q, visible(mask, 2), 1.0, shared=True)
     assert out[0, 0, [0, 2]].abs().sum() == 0
     assert out[0, 0, 1].abs().sum() > 0
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_packed_attention_has_the_outputs_and_gradients_of_dense_attention(shared: bool, dtype: torch.dtype) -> None:
+    torch.manual_seed(3)
+    given = [torch.randn(2, 13, 3, 4, dtype=dtype).transpose(1, 2).requires_grad_() for _ in range(3)]
+    mask = torch.rand(1 if shared else 2, 13, 13) > 0.7
+    mask[:, :, 0] = True
+    out = attention(*given, visible(mask, 5), 0.3, shared=shared)
+    wanted = functional.scaled_dot_product_attention(*given, mask[:, None], scale=0.3)
+    above = torch.randn_like(wanted)
+    pairs = [(out, wanted), *zip(*(torch.autograd.grad(one, given, above) for one in (out, wanted)), strict=True)]
+    for got, other in pairs:
+        assert (got - other).abs().max() <= TOLERANCES.get(dtype, 1e-6) * other.abs().max()
 
 
 def test_wrong_masks_are_refused() -> None:

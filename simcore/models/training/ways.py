@@ -318,6 +318,7 @@ def _core(one: Operator, way: Way, masked: Masked) -> Iterator[Operator]:
         yield replace(one, shape=tuple((name, keys if name == "keys" else size) for name, size in one.shape), mask=None)
         return
     yield _moving(f"{one.path}.cleared", "copy", one.output)
+    yield _moving(f"{one.path}.scale", "mul", 2 * one.output)
     for samples, queries, keys, hidden in visible(seen, sizes["batch"], sizes["queries"], masked):
         yield from _visible(one, samples * sizes["heads"], queries, keys, sizes["width"], hidden, masked)
 
@@ -383,9 +384,8 @@ def _visible(
     yield _rows(f"{path}.queries", "gather", heads * queries, e * width)
     yield _rows(f"{path}.keys", "gather", heads * keys, e * width)
     yield _product(f"{path}.scores", Operation.SCORES, (queries, keys, width), heads, e)
-    yield _moving(f"{path}.scale", "mul", 2 * e * scores)
-    if hidden:
-        yield _booleans(f"{path}.hide", "add", 2 * e * scores + e * queries * keys)
+    if hidden:  # what the product is added to
+        yield _booleans(f"{path}.hide", "copy", 2 * e * scores)
     softmax = (("bytes", 2 * e * scores), ("width", keys))
     yield Operator("softmax", softmax, path=f"{path}.softmax", operation=Operation.ELEMENTWISE,
                    saved=float(e * scores), output=float(e * scores))  # fmt: skip

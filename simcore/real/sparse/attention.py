@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -93,21 +95,29 @@ def attention(q: Tensor, k: Tensor, v: Tensor, seen: list[Visible], scale: float
 
 
 class _Attention(torch.autograd.Function):
-    """softmax(Q K^T scale) V over the visible pairs; shorter types are computed in fp32, as torch's own does."""
+    """softmax(Q K^T scale) V over the visible pairs; shorter types are computed in fp32, as torch's own does.
+
+    Rows are gathered by position: all heads, and all samples that share a mask, lie side by side in one row.
+    """
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, seen: list[Visible], scale: float, shared: bool) -> Tensor:
-        out = _zeros(q, v.shape[-1], v.dtype)
+        out = _zeros(q, v.shape[-1], v.dtype, shared)
         weights = []
-        for one in seen:
-            batch = _batch(one, shared)
-            scores = _rows(q, batch, one.queries) @ _rows(k, batch, one.keys).transpose(-2, -1) * scale
-            if one.hidden is not None:
-                scores += one.hidden
-            weight = scores.softmax(-1)
-            out[batch].index_copy_(2, one.queries, (weight @ _rows(v, batch, one.keys)).to(out.dtype))
-            if any(ctx.needs_input_grad[:3]):
-                weights.append(weight)
+        for number, blocks in groupby(seen, attrgetter("mask")):
+            queries, keys, values, made = (_by_position(each, number, shared) for each in (q, k, v, out))
+            queries, keys, values = _wide(queries) * scale, _wide(keys), _wide(values)
+            for one in blocks:
+                of_heads = queries.index_select(0, one.queries).transpose(0, 1)
+                seen_keys = keys.index_select(0, one.keys).permute(1, 2, 0)
+                if one.hidden is None:
+                    weight = torch.bmm(of_heads, seen_keys).softmax(-1)
+                else:
+                    weight = torch.baddbmm(one.hidden.to(of_heads.dtype), of_heads, seen_keys).softmax(-1)
+                context = torch.bmm(weight, values.index_select(0, one.keys).transpose(0, 1))
+                made.index_copy_(0, one.queries, context.transpose(0, 1).to(made.dtype))
+                if any(ctx.needs_input_grad[:3]):
+                    weights.append(weight)
         ctx.save_for_backward(q, k, v, *weights)
         ctx.seen, ctx.scale, ctx.shared = seen, scale, shared
         return out
@@ -115,36 +125,44 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, *weights = ctx.saved_tensors
-        (grad,) = grads
-        to_q = _zeros(q, q.shape[-1], q.dtype)
-        to_k, to_v = (_zeros(each, each.shape[-1], _wide(each)) for each in (k, v))
-        for one, weight in zip(ctx.seen, weights, strict=True):
-            batch = _batch(one, ctx.shared)
-            above, queries = _rows(grad, batch, one.queries), _rows(q, batch, one.queries)
-            keys, values = _rows(k, batch, one.keys), _rows(v, batch, one.keys)
-            to_v[batch].index_add_(2, one.keys, weight.transpose(-2, -1) @ above)
-            to_weight = above @ values.transpose(-2, -1)
-            to_scores = weight * (to_weight - (to_weight * weight).sum(-1, keepdim=True)) * ctx.scale
-            to_q[batch].index_copy_(2, one.queries, (to_scores @ keys).to(q.dtype))
-            to_k[batch].index_add_(2, one.keys, to_scores.transpose(-2, -1) @ queries)
-        return to_q, to_k.to(k.dtype), to_v.to(v.dtype), None, None, None
+        found = [_zeros(each, each.shape[-1], _wide_type(each), ctx.shared) for each in (q, k, v)]
+        left = iter(weights)
+        for number, blocks in groupby(ctx.seen, attrgetter("mask")):
+            given = (_by_position(each, number, ctx.shared) for each in (*grads, q, k, v))
+            above, queries, keys, values = (_wide(each) for each in given)
+            queries = queries * ctx.scale
+            to_q, to_k, to_v = (_by_position(each, number, ctx.shared) for each in found)
+            for one, weight in zip(blocks, left, strict=False):
+                of_heads = above.index_select(0, one.queries).transpose(0, 1)
+                to_v.index_add_(0, one.keys, torch.bmm(weight.transpose(1, 2), of_heads).transpose(0, 1))
+                to_weight = torch.bmm(of_heads, values.index_select(0, one.keys).permute(1, 2, 0))
+                to_scores = torch.ops.aten._softmax_backward_data(to_weight, weight, -1, weight.dtype)
+                made = torch.bmm(to_scores, keys.index_select(0, one.keys).transpose(0, 1))
+                to_q.index_copy_(0, one.queries, made.transpose(0, 1))
+                asked = queries.index_select(0, one.queries).transpose(0, 1)
+                to_k.index_add_(0, one.keys, torch.bmm(to_scores.transpose(1, 2), asked).transpose(0, 1))
+        found[0] *= ctx.scale
+        return *(each.to(of.dtype) for each, of in zip(found, (q, k, v), strict=True)), None, None, None
 
 
-def _batch(one: Visible, shared: bool) -> slice:
-    return slice(None) if shared else slice(one.mask, one.mask + 1)
+def _by_position(x: Tensor, number: int, shared: bool) -> Tensor:
+    """Return rows of all heads of a sample, or of all samples where one mask is for all: positions x heads x width."""
+    rows = x.permute(2, 0, 1, 3)
+    return rows.flatten(1, 2) if shared else rows[:, number]
 
 
-def _rows(x: Tensor, batch: slice, at: Tensor) -> Tensor:
-    """Return some queries or keys of all heads, which are gathered as one row where they lie side by side."""
-    rows = x[batch].permute(2, 0, 1, 3).index_select(0, at).permute(1, 2, 0, 3)
-    return rows.to(_wide(x))
-
-
-def _zeros(x: Tensor, width: int, dtype: torch.dtype) -> Tensor:
-    """Return zeros of the shape of x with another width, in which the heads of a position lie side by side."""
+def _zeros(x: Tensor, width: int, dtype: torch.dtype, shared: bool) -> Tensor:
+    """Return zeros of the shape of x with another width, of which `_by_position` gives a view."""
     batch, heads, positions, _ = x.shape
+    if shared:
+        return x.new_zeros(positions, batch, heads, width, dtype=dtype).permute(1, 2, 0, 3)
     return x.new_zeros(batch, positions, heads, width, dtype=dtype).transpose(1, 2)
 
 
-def _wide(x: Tensor) -> torch.dtype:
+def _wide(x: Tensor) -> Tensor:
+    """Return numbers of the type in which sums are taken."""
+    return x.to(_wide_type(x))
+
+
+def _wide_type(x: Tensor) -> torch.dtype:
     return torch.float32 if x.dtype in {torch.float16, torch.bfloat16} else x.dtype

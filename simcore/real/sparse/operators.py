@@ -18,6 +18,7 @@ T = TypeVar("T")
 _MATMULS = {
     torch.matmul, torch.bmm, torch.mm, Tensor.matmul, Tensor.__matmul__, Tensor.bmm, Tensor.mm,
 }  # fmt: skip
+_CAUGHT = {*_MATMULS, functional.linear, functional.scaled_dot_product_attention, tokenwise, routed}
 LOOKED_FOR = (
     "zeros in what a linear layer or a matrix product reads (after ReLU, of padded rows, of pruned weights or of a "
     "softmax), a mask of booleans in scaled_dot_product_attention, and calls of simcore.real.sparse's tokenwise and "
@@ -85,6 +86,8 @@ class Operators(TorchFunctionMode):
     ) -> Any:
         """Run one function of torch."""
         named = kwargs or {}
+        if func not in _CAUGHT:  # most calls, so this is asked first
+            return func(*args, **named)
         if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
             return func(*args, **named)
         if func is functional.linear:
@@ -95,9 +98,7 @@ class Operators(TorchFunctionMode):
             return self._attention(*args, **named)
         if func is tokenwise:
             return self.tokenwise(*args)
-        if func is routed:
-            return self.routed(*args)
-        return func(*args, **named)
+        return self.routed(*args) if func is routed else func(*args, **named)
 
     def _attention(
         self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
