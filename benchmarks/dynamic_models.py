@@ -4,9 +4,9 @@
 
 No suite of a calibration holds the shapes and masks of these models; with a seed above 0 they are drawn. Each model
 runs densely, by the libraries that have what is sparse of it and by `pitify`, in turns, with attention packed as the
-prediction chose. Prints CPU time and prediction of every way [s], the mean absolute error, how often the fastest way was
-foreseen, and what the foreseen way loses. Conversions and indices are in all times. A profile without kernels of the
-libraries gives no prediction of them.
+prediction chose. Prints CPU time and prediction of every way [s], the mean absolute error, how often the fastest way
+was foreseen, and what the foreseen way loses. Conversions and indices are in all times. A profile without kernels of
+the libraries gives no prediction of them.
 """
 
 from __future__ import annotations
