@@ -19,7 +19,7 @@ from simcore.files import read_yaml, validate
 from simcore.models.compute.convolution import CONVOLUTIONS
 from simcore.models.compute.correction import FEATURES_OF, Correction, count_features
 from simcore.models.compute.device import DTYPES, Device
-from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, formulas_of, gemm_seconds
+from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, STREAMS, formulas_of, gemm_seconds
 from simcore.models.compute.profile import Fit, KernelProfile, Sample, State
 from simcore.models.compute.sparse.composed import COMPOSED
 from simcore.models.compute.sparse.library import TURNED
@@ -40,7 +40,7 @@ _CONV = (
 )  # fmt: skip
 _SPARSE = ("m", "n", "k", "height", "width", "sparsity", "tile_m", "tile_k", "tile_n")
 _SIZES: dict[str, tuple[str, ...]] = {
-    "gemm": ("m", "n", "k"), **dict.fromkeys(CONVOLUTIONS, _CONV), "stream": ("bytes",),
+    "gemm": ("m", "n", "k"), **dict.fromkeys(CONVOLUTIONS, _CONV), **dict.fromkeys(STREAMS, ("bytes",)),
     "rows": ("rows", "width"), "launch": ("nodes",),
     "attention": ("batch", "heads", "queries", "keys", "width"),
     "index": ("elements", "partial", "micro", "found"),

@@ -230,7 +230,8 @@ def dropout(records: Records, node: Any) -> None:
         records.view(node, x)
         return
     mask = Size(elements(x))
-    records.add(node, "dropout", Operation.DROPOUT, {"bytes": plus(_moved(x, node), mask)}, [x], saved=mask)
+    shape = {"bytes": plus(_moved(x, node), mask), "percent": Size(round(100 * rate))}
+    records.add(node, "dropout", Operation.DROPOUT, shape, [x], saved=mask)
 
 
 def activation(records: Records, node: Any) -> None:

@@ -21,7 +21,7 @@ from simcore.calibrate.profile.published import FITTED, MOST_TILES, corrected, t
 from simcore.models.compute.convolution import as_product
 from simcore.models.compute.correction import FEATURES, FEATURES_OF, FUSED_SAVES
 from simcore.models.compute.device import Device
-from simcore.models.compute.kernels import FORMULAS, outside, seconds_of
+from simcore.models.compute.kernels import FORMULAS, STREAMS, outside, seconds_of
 from simcore.models.compute.profile import Errors, Fit, KernelProfile, Sample, Shape
 
 Reals = NDArray[np.float64]
@@ -236,7 +236,7 @@ def _scaled(fit: Fit, source: Device, reached: float, shapes: Sequence[Shape], d
     factors = {
         **dict.fromkeys(BANDWIDTHS, device.bandwidth / source.bandwidth),
         **dict.fromkeys(COMPUTES, speed / reached),
-        "knee": device.cache / source.cache if fit.formula == "stream" else 1.0,
+        "knee": device.cache / source.cache if fit.formula in STREAMS else 1.0,
     }
     parameters = {name: value * factors.get(name, 1.0) for name, value in fit.parameters.items()}
     moved = replace(fit, parameters=parameters, correction=None)

@@ -5,8 +5,9 @@ Activations of convolutional networks and the loss are measured at fewer sizes, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from simcore.calibrate.kernels.pit import block_mask, kept
@@ -47,6 +48,15 @@ GATHERED = {
 }  # fmt: skip
 """Rows and their width [B], and whether they are held out."""
 
+UPDATED = (
+    ((4, 16384), False), ((16, 1024), False), ((16, 65536), False), ((64, 4096), False), ((64, 65536), False),
+    ((160, 1024), False), ((160, 16384), False), ((8, 1024), True), ((32, 16384), True), ((100, 8192), True),
+)  # fmt: skip
+"""Tensors that Adam updates and elements of each, and whether they are held out."""
+
+HALVED = ((16, False), (256, False), (1500, False), (64, True), (700, True))
+"""Rows of which a CPU's dropout drops a half, which its guesses of the next element miss most, and the same."""
+
 MASK = {"cpu": 1024, "cuda": 4096}
 INDEXED = (
     ((1, 1), 0.9, False), ((1, 1), 0.99, False), ((16, 16), 0.9, False), ((32, 32), 0.5, False),
@@ -76,6 +86,10 @@ def cases(kind: str, *, full: bool) -> Iterator[Case]:
                 yield _streaming(kind, dtype, operation, rows)
             for rows in MASKED_HELD_OUT[kind]:
                 yield _streaming(kind, dtype, operation, rows, held_out=True)
+        for rows, held_out in HALVED if kind == "cpu" else ():
+            yield _streaming(kind, dtype, dropped(50), rows, held_out=held_out)
+        for size, held_out in UPDATED if dtype == "fp32" else ():
+            yield streaming_case(kind, dtype, update(size[0]), size, 7 * 4 * math.prod(size), held_out=held_out)
         for name in ("gather", "scatter"):
             for (rows, width), held_out in GATHERED[kind]:
                 yield _rows(kind, dtype, name, rows, width // DTYPES[dtype], held_out)
@@ -89,7 +103,8 @@ class Operation:
     """A kernel whose time goes with its bytes.
 
     `tensors` are read and written whole, `extra` bytes per element beside them; `prepare` turns two random tensors of
-    one shape into the inputs of `run`; `expected` gives the output in float64 where that is not `run` itself.
+    one shape into the inputs of `run`; `expected` gives the output in float64 where that is not `run` itself. `sizes`
+    are those beside the bytes.
     """
 
     name: str
@@ -99,6 +114,7 @@ class Operation:
     expected: Callable[..., Any] | None = None
     extra: int = 0
     dtype: str | None = None
+    sizes: Mapping[str, float] = field(default_factory=dict)
 
 
 def operations() -> list[Operation]:
@@ -114,11 +130,6 @@ def operations() -> list[Operation]:
         wanted = [True, False, False]
         return aten.native_layer_norm_backward(g, x, [x.shape[-1]], mean, rstd, None, None, wanted)[0]
 
-    def adam(x: Any, g: Any) -> Inputs:
-        parameter = x.clone().requires_grad_()
-        parameter.grad = g
-        return parameter, x, g, torch.optim.Adam([parameter], lr=RATE, fused=True)
-
     def kept_of(x: Any) -> Any:
         """Return what dropout hands to its gradient: factors on a CPU, on a GPU a byte per element."""
         return x > 0 if x.is_cuda else (x > 0).to(x.dtype) / (1 - DROPPED)
@@ -126,20 +137,13 @@ def operations() -> list[Operation]:
     def undropped(g: Any, mask: Any) -> Any:
         return aten.native_dropout_backward(g, mask, 1 / (1 - DROPPED)) if g.is_cuda else g * mask
 
-    def update(parameter: Any, x: Any, g: Any, optimizer: Any) -> Any:
-        optimizer.step()
-        return parameter.detach()
-
     return [
         Operation("copy", 2, lambda x, g: x.clone()),
         Operation("add", 3, lambda x, g: x + g),
         Operation("gelu", 2, lambda x, g: functional.gelu(x)),
         Operation("softmax", 2, lambda x, g: functional.softmax(x, -1)),
         Operation("layer_norm", 2, lambda x, g: functional.layer_norm(x, (x.shape[-1],))),
-        Operation(
-            "dropout", 2, lambda x, g: functional.dropout(x, DROPPED), extra=1,
-            expected=lambda x, g, output: (x.double() * (output != 0) / (1 - DROPPED), output),
-        ),
+        dropped(),
         Operation("gelu_backward", 3, lambda x, g: aten.gelu_backward(g, x)),
         Operation("softmax_backward", 3, lambda x, g: aten._softmax_backward_data(g, x, -1, x.dtype)),
         Operation("layer_norm_backward", 3, layer_norm_backward, statistics),
@@ -147,11 +151,41 @@ def operations() -> list[Operation]:
             "dropout_backward", 2, undropped, lambda x, g: (g, kept_of(x)), extra=1,
             expected=lambda g, mask, output: (g.double() * (mask != 0) / (1 - DROPPED), output),
         ),
-        Operation(  # the first step is as long as the learning rate, whatever the gradient
-            "adam", 7, update, adam, lambda p, x, g, _, output: (x.double() - RATE * g.double().sign(), output),
-            dtype="fp32",
-        ),
+        update(),
     ]  # fmt: skip
+
+
+def dropped(percent: int = 0) -> Operation:
+    """Return dropout of so many elements of a hundred, or of the usual share, which its samples do not name."""
+    functional = require_torch().nn.functional
+    rate = percent / 100 if percent else DROPPED
+    return Operation(
+        "dropout", 2, lambda x, g: functional.dropout(x, rate), extra=1,
+        expected=lambda x, g, output: (x.double() * (output != 0) / (1 - rate), output),
+        sizes={"percent": percent} if percent else {},
+    )  # fmt: skip
+
+
+def update(tensors: int = 0) -> Operation:
+    """Return Adam's update of one tensor, or of so many, each a row of the random ones."""
+    torch = require_torch()
+
+    def prepare(x: Any, g: Any) -> Inputs:
+        parameters = [row.clone().requires_grad_() for row in x] if tensors else [x.clone().requires_grad_()]
+        for parameter, gradient in zip(parameters, g if tensors else [g], strict=True):
+            parameter.grad = gradient
+        return parameters, x, g, torch.optim.Adam(parameters, lr=RATE, fused=True)
+
+    def run(parameters: Any, x: Any, g: Any, optimizer: Any) -> Any:
+        optimizer.step()
+        return parameters
+
+    def expected(parameters: Any, x: Any, g: Any, optimizer: Any, output: Any) -> tuple[Any, Any]:
+        """Return that the first step is as long as the learning rate, whatever the gradient."""
+        return x.double() - RATE * g.double().sign(), torch.stack([one.detach() for one in output]).view_as(x)
+
+    sizes = {"tensors": tensors} if tensors else {}
+    return Operation("adam", 7, run, prepare, expected, dtype="fp32", sizes=sizes)
 
 
 def _activations() -> list[Operation]:
@@ -256,7 +290,8 @@ def streaming_case(
         x, g = inputs[:2]
         return relative_error(output, operation.run(*operation.prepare(x.double(), g.double())))
 
-    return Case(operation.name, dtype, {"bytes": moved}, make_inputs, operation.run, check, held_out)
+    shape = {"bytes": moved, **operation.sizes}
+    return Case(operation.name, dtype, shape, make_inputs, operation.run, check, held_out)
 
 
 def _rows(kind: str, dtype: str, name: str, rows: int, width: int, held_out: bool) -> Case:

@@ -12,7 +12,7 @@ from dataclasses import field as of_dataclass
 from typing import Protocol
 
 from simcore.errors import InputError, field
-from simcore.models.compute.device import DTYPES, PAGE, lacks
+from simcore.models.compute.device import DTYPES, FRESH, PAGE, lacks
 from simcore.models.compute.predict import Prediction, cold_share, predict_between, require_fits
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.sparse.statistics import Zeros
@@ -38,7 +38,7 @@ class KernelCall:
     operands : tuple of (float, float)
         Bytes of each operand, and bytes that were touched since it was [B]; empty where nobody knows.
     kept : float
-        Bytes that it writes for a later pass of a step, and that a step takes from the system anew [B].
+        Bytes that it writes for a later pass of a step [B]; as many as `FRESH` a step takes from the system anew.
     zeros : Zeros or None
         Of a product, which operand holds zeros in blocks; None where none is known to.
     """
@@ -143,12 +143,15 @@ class Profiled:
     def _beside(self, operator: KernelCall) -> float:
         """Return what a call costs beside its kernel in a step [s]: Python and autograd, and pages touched first.
 
-        A GPU hides the former and keeps its memory; neither is in its profile. A call of the optimizer was timed with
-        what it costs beside its kernel; with it comes what a step takes once.
+        A GPU hides the former and keeps its memory; neither is in its profile. A CPU's memory is kept too where it is
+        less than `FRESH` at once; a product was timed with it. A call of the optimizer was timed with what it costs
+        beside its kernel; with it comes what a step takes once.
         """
         if not operator.operands:  # a call by itself, of no step
             return 0.0
-        pages = operator.kept / PAGE * self._node("first_touch")
+        kind = self.profile.device.kind
+        new = operator.kept if operator.kept >= FRESH[kind] and operator.kernel != "gemm" else 0.0
+        pages = new / PAGE * self._node("first_touch")
         if operator.kernel == "adam":
             return pages + self._node("eager", "t0")
         return pages + max(self._node("eager") - self._node("launch"), 0.0)

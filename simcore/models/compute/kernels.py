@@ -30,6 +30,9 @@ from simcore.models.compute.sparse.tiles import Axis
 
 Parameters = Mapping[str, float]
 
+USUAL_PERCENT = 10.0
+"""Elements of a hundred that dropout drops where a shape does not say."""
+
 TILES: Mapping[str, tuple[tuple[int, int], ...]] = {
     "cuda": ((256, 128), (128, 256), (128, 128), (128, 64), (64, 128), (64, 64), (32, 64), (64, 32)),
     "cpu": ((8, 16),),
@@ -115,6 +118,41 @@ def streaming_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -
     """
     b = shape["bytes"]
     return p["t0"] + (min(b, p["knee"]) + p["ratio"] * max(b - p["knee"], 0.0)) / p["bandwidth"]
+
+
+def update_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
+    """Return the time of an optimizer's update [s]: that of its bytes, and ``tensors tensor``.
+
+    Of each of so many `tensors` of parameters Python collects the arrays, counts the step and gives away the gradient
+    before. A GPU starts a kernel for some tens of tensors, and one for so many bytes of them. See `streaming_seconds`.
+
+    Examples
+    --------
+    >>> toy = Device("toy", "cpu", 1, 1e9, 1e9, 1e6)
+    >>> p = {"t0": 1e-6, "tensor": 2e-6, "bandwidth": 1e9, "knee": 1e6, "ratio": 1.0}
+    >>> round(update_seconds({"bytes": 3000, "tensors": 4}, p, "fp32", toy) * 1e6, 3)
+    12.0
+    """
+    return streaming_seconds(shape, p, dtype, device) + shape.get("tensors", 1) * p["tensor"]
+
+
+def dropout_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
+    """Return the time of dropout on a CPU [s]: ``t0 + s (1 + 2 r min(q, 1 - q))``.
+
+    With q the share that is dropped, `percent` / 100, and s what the bytes take where all or none is: a processor
+    guesses which way each element goes, and at a half it is wrong as often as right, which takes r (`guess`) times as
+    long as the rest. See `streaming_seconds`.
+
+    Examples
+    --------
+    >>> toy = Device("toy", "cpu", 1, 1e9, 1e9, 1e6)
+    >>> p = {"t0": 1e-6, "guess": 2.0, "bandwidth": 1e9, "knee": 1e6, "ratio": 1.0}
+    >>> [round(dropout_seconds({"bytes": 1000, "percent": q}, p, "fp32", toy) * 1e6, 3) for q in (10, 50, 90)]
+    [2.4, 4.0, 2.4]
+    """
+    share = shape.get("percent", USUAL_PERCENT) / 100
+    moved = streaming_seconds(shape, p, dtype, device) - p["t0"]
+    return p["t0"] + moved * (1 + 2 * p["guess"] * min(share, 1 - share))
 
 
 def rows_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
@@ -252,6 +290,7 @@ _ATTENTION = Formula(
     attention_seconds,
     _attention_measures,
 )
+_BYTES = "bandwidth", "knee", "ratio"
 _STREAM = Formula(
     {
         "t0": _T0,
@@ -261,6 +300,16 @@ _STREAM = Formula(
     },
     streaming_seconds,
     lambda s: {name: s[name] for name in ("bytes", "width") if name in s},
+)
+_UPDATE = Formula(
+    {"t0": _T0, "tensor": Parameter(3e-6, 1e-9, 1e-3), **{name: _STREAM.parameters[name] for name in _BYTES}},
+    update_seconds,
+    lambda s: {"bytes": s["bytes"], "tensors": s.get("tensors", 1)},
+)
+_DROPOUT = Formula(
+    {"t0": _T0, "guess": Parameter(1.0, 1e-3, 100.0), **{name: _STREAM.parameters[name] for name in _BYTES}},
+    dropout_seconds,
+    lambda s: {"bytes": s["bytes"], "percent": s.get("percent", USUAL_PERCENT)},
 )
 _ROWS = Formula(
     {
@@ -348,8 +397,9 @@ AXES: tuple[Axis, ...] = get_args(Axis)
 """What sparse kernels pack: ``pit-k``, ``pit-m``... multiply, ``index-k``, ``index-m``... find the micro-tiles."""
 
 FORMULAS: Mapping[str, Formula] = {
-    "gemm": _GEMM, "stream": _STREAM, "rows": _ROWS, "index": _INDEX, "launch": _LAUNCH, "attention": _ATTENTION,
     "stored": _STORED, TURNED: _TURNED, "conversion": _CONVERSION,
+    "gemm": _GEMM, "stream": _STREAM, "update": _UPDATE, "dropout": _DROPOUT,
+    "rows": _ROWS, "index": _INDEX, "launch": _LAUNCH, "attention": _ATTENTION,
     **{name: _conv(gradient) for name, gradient in CONVOLUTIONS.items()},
     **{f"direct_{name}": _direct_conv(gradient) for name, gradient in CONVOLUTIONS.items()},
     **{f"pit-{axis}": _packed(axis) for axis in AXES}, **{f"index-{axis}": _layout(axis) for axis in AXES},
@@ -387,6 +437,13 @@ FORMULA_OF: Mapping[str, str] = {
 """The formula of each kernel; see `formula_of` for convolutions, which have two."""
 
 
+_WITH_MORE = {"adam": ("update", "tensors"), "dropout": ("dropout", "percent")}
+"""Memory-bound kernels that a formula knows another size of, where samples have it, and that size."""
+
+STREAMS = ("stream", *(formula for formula, _ in _WITH_MORE.values()))
+"""Formulas of memory-bound kernels."""
+
+
 def formulas_of(kernel: str) -> tuple[str, ...]:
     """Return the formulas that a fit of a kernel may have.
 
@@ -395,13 +452,25 @@ def formulas_of(kernel: str) -> tuple[str, ...]:
     >>> formulas_of("conv"), formulas_of("gemm")
     (('conv', 'direct_conv'), ('gemm',))
     """
-    return (FORMULA_OF[kernel], f"direct_{kernel}") if kernel in CONVOLUTIONS else (FORMULA_OF[kernel],)
+    if kernel in CONVOLUTIONS:
+        return FORMULA_OF[kernel], f"direct_{kernel}"
+    return (FORMULA_OF[kernel], _WITH_MORE[kernel][0]) if kernel in _WITH_MORE else (FORMULA_OF[kernel],)
 
 
 def formula_of(kernel: str, shapes: Iterable[Shape]) -> str:
-    """Return the formula that is fitted to samples of a kernel: where depthwise convolutions are among them, theirs."""
-    direct = kernel in CONVOLUTIONS and any(map(is_depthwise, shapes))
-    return formulas_of(kernel)[direct]
+    """Return the formula that is fitted to samples of a kernel: where depthwise convolutions are among them, theirs.
+
+    Updates of several tensors have one of their own, and so has dropout of several rates.
+
+    Examples
+    --------
+    >>> formula_of("adam", [{"bytes": 28}]), formula_of("adam", [{"bytes": 28, "tensors": 2}])
+    ('stream', 'update')
+    """
+    known = list(shapes)
+    if kernel in _WITH_MORE:
+        return formulas_of(kernel)[any(_WITH_MORE[kernel][1] in one for one in known)]
+    return formulas_of(kernel)[kernel in CONVOLUTIONS and any(map(is_depthwise, known))]
 
 
 def has_formula(kernel: str, device: Device) -> bool:

@@ -11,7 +11,7 @@ from simcore.models.compute.convolution import CONVOLUTIONS, as_product, is_dept
 from simcore.models.compute.correction import USUAL_WIDTH
 from simcore.models.compute.device import DTYPES, FAR, Device, lacks
 from simcore.models.compute.expected import expected_error
-from simcore.models.compute.kernels import MEMORY_BOUND, ROWS, outside, seconds_of
+from simcore.models.compute.kernels import MEMORY_BOUND, ROWS, STREAMS, outside, seconds_of
 from simcore.models.compute.profile import NOISY, Fit, KernelProfile, Shape, State
 from simcore.models.compute.unfitted import why_unfitted
 
@@ -171,14 +171,18 @@ def predict(
 
 
 def sizes_known(fit: Fit, kernel: str, shape: Shape) -> Shape:
-    """Return the sizes that a fit knows: how wide rows are matters to those alone that were sampled with it."""
+    """Return the sizes that a fit knows.
+
+    How wide rows are, how many tensors an update has and how much dropout drops matter to those alone that were sampled
+    with it.
+    """
     if fit.formula == "gemm" and kernel in CONVOLUTIONS:  # a convolution that is a product
         return as_product(shape, CONVOLUTIONS[kernel])
     if fit.formula == "gemm" and kernel in ATTENTION:
         return _as_products(shape, kernel)
-    if "width" not in shape or "width" in fit.ranges or fit.formula != "stream":
+    if fit.formula not in STREAMS:
         return shape
-    return {name: size for name, size in shape.items() if name != "width"}
+    return {name: size for name, size in shape.items() if name == "bytes" or name in fit.ranges}
 
 
 def require_fits(profile: KernelProfile) -> None:
@@ -199,7 +203,7 @@ ESTIMATED = "estimated from data-sheet peaks, which few kernels reach"
 waves, and plain attention writes its scores, all of which a clever kernel hides or leaves out."""
 
 _SIZES = frozenset({
-    "m", "n", "k", "batch", "bytes", "rows", "width", "micro", "nodes",
+    "m", "n", "k", "batch", "bytes", "tensors", "rows", "width", "micro", "nodes",
     "in_channels", "out_channels", "height", "kernel_h", "kernel_w", "stride", "groups", "heads", "queries", "keys",
     "stored", "runs",
 })  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from simcore.errors import InputError, field
 from simcore.models.training.architecture import Batch
-from simcore.models.training.operator_maker import adam_update
+from simcore.models.training.operator_maker import update_of
 from simcore.models.training.operators import Operation, Operator, OperatorList, Section
 
 
@@ -75,6 +75,7 @@ class CapturedOperator:
             self.kernel, shape, self.work.of(samples, element), path=self.path, operation=self.operation,
             weights=element * self.weights, vectors=element * self.vectors, saved=self.saved.of(samples, element),
             output=self.output.of(samples, element), input_gradient=self.input_gradient,
+            vectors_held=2 if self.operation is Operation.NORM else 1,
         )  # fmt: skip
 
 
@@ -147,8 +148,7 @@ def captured_operators(model: CapturedModel, batch: Batch, tp: int = 1) -> Opera
         remedy = f"Leave {field('tp')} out, or give 1."
         raise InputError(f"workload '{model.name}', TP", str(tp), "1, as its operators are not cut", remedy)
     sections = tuple(_sections(model, batch))
-    weights = math.fsum(section.count * one.weights for section in sections for one in section.operators)
-    return OperatorList((Section("", (adam_update(weights, batch.element),)), *sections))
+    return OperatorList((update_of(sections, batch.element), *sections))
 
 
 def _sections(model: CapturedModel, batch: Batch) -> Iterator[Section]:

@@ -61,6 +61,10 @@ class Value:
         return self.sizes, self.kept, self.gradient, self.parts
 
 
+HALF = 50
+"""Elements of a hundred that a layer of dropout drops, as torch's does where no rate is given."""
+
+
 class LayerMaker:
     """Makes the operators of layers, with paths behind that of the layer.
 
@@ -168,7 +172,8 @@ class LayerMaker:
         saved = self.kept(out if kind in _SAVE_OUTPUT else value)
         made = self.memory("", kind.value, value, out, Operation.NORM if norm else Operation.ELEMENTWISE, saved)
         if norm:  # a constant rate counts one FLOP per element
-            made = replace(made, work=float(self.b * value.elements), vectors=float(2 * self.e * value.channels))
+            vectors = float(2 * self.e * value.channels)
+            made = replace(made, work=float(self.b * value.elements), vectors=vectors, vectors_held=2)
             width = value.channels if kind is LayerKind.LAYER_NORM else value.height * value.width
             made = replace(made, shape=(*made.shape, ("width", width)))
         return out, [made]
@@ -190,9 +195,9 @@ class LayerMaker:
         return out, [self.memory("", "avg_pool", value, out, Operation.POOL)]
 
     def dropout(self, sizes: Mapping[str, int], value: Value, place: str) -> tuple[Value, list[Operator]]:
-        """Return dropout, whose mask of a byte per element is saved."""
+        """Return dropout at torch's own rate, whose mask of a byte per element is saved."""
         elements = self.b * value.elements
-        shape = (("bytes", (2 * self.e + 1) * elements),)
+        shape = (("bytes", (2 * self.e + 1) * elements), ("percent", HALF))
         made = Operator(
             "dropout", shape, operation=Operation.DROPOUT, saved=float(elements), output=self.bytes(value)
         )  # fmt: skip

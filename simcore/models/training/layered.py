@@ -6,7 +6,6 @@ are whole on every NPU.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -14,7 +13,7 @@ from simcore.errors import InputError, field
 from simcore.models.training.architecture import Batch
 from simcore.models.training.layer_maker import LayerMaker, Value
 from simcore.models.training.layered_model import BlockEntry, LayeredModel, LayerEntry
-from simcore.models.training.operator_maker import adam_update
+from simcore.models.training.operator_maker import update_of
 from simcore.models.training.operators import Operator, OperatorList, Section
 
 MOST_LAYERS = 100_000
@@ -55,9 +54,8 @@ def layered_operators(model: LayeredModel, batch: Batch, tp: int = 1) -> Operato
         remedy = f"Leave {field('tp')} out, or give 1."
         raise InputError(f"workload '{model.name}', TP", str(tp), "1, as its layers are not cut", remedy)
     sections = tuple(_Builder(model, batch, tp).sections())
-    weights = math.fsum(section.count * one.weights for section in sections for one in section.operators)
     # the update stands first: gradients arrive from the last operator to the first
-    return OperatorList((Section("", (adam_update(weights, batch.element),)), *sections))
+    return OperatorList((update_of(sections, batch.element), *sections))
 
 
 class _Builder:

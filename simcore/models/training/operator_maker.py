@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch, Share, Transformer
-from simcore.models.training.operators import Communication, Operation, Operator
+from simcore.models.training.operators import Communication, Operation, Operator, Section
 
 HEAD_WIDTH = 128
 """Columns of an attention head, where a model does not say how many heads it has."""
@@ -163,7 +163,8 @@ class OperatorMaker:
         if not self.model.dropout:
             return ()
         moved, left = (2 * self.e + 1) * elements, self.e * elements
-        return (self.memory(path, "dropout", moved, Operation.DROPOUT, saved=elements, output=left),)
+        made = self.memory(path, "dropout", moved, Operation.DROPOUT, saved=elements, output=left)
+        return (replace(made, shape=(*made.shape, ("percent", round(100 * self.model.dropout)))),)
 
     def norm(self, path: str, width: int, scales: int, *, whole: bool = False, row: int | None = None) -> Operator:
         """Return a norm of as many columns as `width`, in rows of that or of `row`.
@@ -176,6 +177,7 @@ class OperatorMaker:
         return Operator(
             "layer_norm", shape, float(elements), path=path, operation=Operation.NORM,
             vectors=float(self.e * vectors), saved=float(self.e * elements), output=float(self.e * elements),
+            vectors_held=2 if model.biases.norms else 1,
         )  # fmt: skip
 
 
@@ -221,13 +223,27 @@ def sizes_of(m: int, n: int, k: int, batch: int = 1) -> Shape:
     return ("m", m), ("n", n), ("k", k), ("batch", batch)
 
 
-def adam_update(weights: float, element: int) -> Operator:
-    """Return Adam's update of so many bytes of weights, of so many bytes each [B].
+def adam_update(weights: float, element: int, tensors: int = 1) -> Operator:
+    """Return Adam's update of so many bytes of weights, of so many bytes each [B], which lie in so many tensors.
 
     Examples
     --------
-    >>> adam_update(4e6, element=4).shape
-    (('bytes', 28000000),)
+    >>> adam_update(4e6, element=4, tensors=8).shape
+    (('bytes', 28000000), ('tensors', 8))
     """
-    shape = (("bytes", ADAM * math.ceil(weights / element)),)
+    shape = (("bytes", ADAM * math.ceil(weights / element)), ("tensors", max(tensors, 1)))
     return Operator("adam", shape, dtype="fp32", path="optimizer.update", operation=Operation.UPDATE)
+
+
+def update_of(sections: Sequence[Section], element: int) -> Section:
+    """Return Adam's update of all weights of some sections, whose elements are so wide [B].
+
+    Examples
+    --------
+    >>> one = Operator("gemm", (("m", 2), ("n", 4), ("k", 4)), weights=64.0, vectors=16.0)
+    >>> update_of([Section("block", (one,), count=3)], element=4).operators[0].shape
+    (('bytes', 1344), ('tensors', 6))
+    """
+    each = [(section.count, one) for section in sections for one in section.operators]
+    weights = math.fsum(count * one.weights for count, one in each)
+    return Section("", (adam_update(weights, element, sum(count * one.tensors for count, one in each)),))

@@ -118,6 +118,8 @@ class Operator(KernelCall):
     mask : Lengths, Routing, Window, Bars or None
         What is known of the mask of the positions that it computes: which hold a token, which expert each goes to, or
         who attends to whom. Zeros of an operand are `zeros`.
+    vectors_held : int
+        Tensors that `vectors` are, where there are any: two of a norm with a scale and a shift.
     """
 
     path: str = ""
@@ -133,6 +135,12 @@ class Operator(KernelCall):
     input_gradient: bool = True
     reuse: Reuse | None = None
     mask: Lengths | Routing | Pattern | None = None
+    vectors_held: int = 1
+
+    @property
+    def tensors(self) -> int:
+        """Tensors of parameters that it owns: its weights in one, and what it has beside them."""
+        return (self.weights > 0) + self.vectors_held * (self.vectors > 0)
 
     @property
     def parameters(self) -> float:

@@ -22,10 +22,10 @@ from simcore.models.training.operator_maker import (
     Cut,
     OperatorMaker,
     Routed,
-    adam_update,
     fused_core,
     gemm_flop,
     sizes_of,
+    update_of,
 )
 from simcore.models.training.operators import Communication, Operation, Operator, OperatorList, Section
 
@@ -69,10 +69,8 @@ def transformer_operators(model: Transformer, batch: Batch, share: Share = WHOLE
     sections = transformer_sections(model, batch, share)
     if all(section.path for section in sections):
         return OperatorList(sections)
-    weights = math.fsum(section.count * one.weights for section in sections for one in section.operators)
     # the update stands first: gradients arrive from the last operator to the first
-    update = Section("", (adam_update(weights, batch.element),))
-    return OperatorList((update, *sections))
+    return OperatorList((update_of(sections, batch.element), *sections))
 
 
 def transformer_sections(
