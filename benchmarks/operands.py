@@ -3,9 +3,10 @@
     python benchmarks/operands.py --profile mine.json --seed 7 -o operands.json
 
 Products have sides that are drawn log-uniformly from 32 to 2,048, which no suite of ``simcore calibrate`` measures.
-Each is timed in several passes, cold and warm, with the clocks of the calibration. Steps are whole: forward, loss,
-backward and Adam. The file holds every time with its prediction, the date and the load of the machine. The table on
-standard output has the error that was seen beside the error that was expected.
+Each is timed in several passes, cold and warm, as the calibration times, whose merged passes a profile predicts. Steps
+are whole: forward, loss, backward and Adam. What they free is kept for the next, see `allocator`. The file holds every
+time with its prediction, the date and the load of the machine. The table on standard output has the error that was seen
+beside the error that was expected.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from simcore.calibrate.measure.passes import merge
 from simcore.calibrate.measure.timing import time_case
+from simcore.calibrate.plan import BUDGET, PASSES, REPEATS
 from simcore.calibrate.suites.gemm import product
 from simcore.models.compute.expected import class_name, size_class
 from simcore.models.compute.predict import predict
-from simcore.models.compute.profile import KernelProfile, State
+from simcore.models.compute.profile import KernelProfile, Sample, State
 from simcore.models.training.architecture import Batch
 from simcore.models.training.layered_model import LayeredModel, LayerEntry, LayerKind
 from simcore.models.training.lowering import lower_on_profile
@@ -38,6 +41,8 @@ from simcore.real.registry import build, sample_input
 from simcore.studies.rates.run import minibatch_seconds
 from torch import nn
 
+from allocator import keep_memory
+
 SIDES = 32, 2048
 FORMATS = "fp32", "bf16"
 STATES: tuple[State, ...] = ("cold", "warm")
@@ -45,23 +50,23 @@ WARM_UP = 5
 
 
 def products(profile: KernelProfile, shapes: int, passes: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Yield the measured and the predicted time of random products: the median of the passes of each."""
+    """Yield the measured and the predicted time of random products, the passes of each merged as a calibration does."""
     chance = random.Random(seed)
     drawn = [tuple(round(math.exp(chance.uniform(*map(math.log, SIDES)))) for _ in "mnk") for _ in range(shapes)]
     keys = [(sizes, dtype, state) for sizes in drawn for dtype in FORMATS for state in STATES]
-    times: dict[Any, list[float]] = {key: [] for key in keys}
+    times: dict[Any, list[Sample]] = {key: [] for key in keys}
     for _ in range(passes):
         for sizes, dtype, state in keys:
             cold, warm = product("cpu", dtype, *sizes).in_both()
-            one = time_case(warm if state == "warm" else cold, "cpu", 3, 0.15)
-            times[sizes, dtype, state].append(one.seconds)
+            one = time_case(warm if state == "warm" else cold, "cpu", REPEATS[False], BUDGET[False])
+            times[sizes, dtype, state].append(one)
     for (sizes, dtype, state), each in times.items():
         shape = dict(zip("mnk", sizes, strict=True))
         said = predict(profile, "gemm", dtype, shape, state=state, extrapolate=True)
-        seen = statistics.median(each)
+        seen = merge(each).seconds
         yield {
             "dtype": dtype, "state": state, **shape, "measured_s": seen, "predicted_s": said.seconds,
-            "expected_error": said.error, "error": said.seconds / seen - 1,
+            "expected_error": said.error, "error": said.seconds / seen - 1, "passes_s": [one.seconds for one in each],
         }  # fmt: skip
 
 
@@ -80,16 +85,24 @@ def classes(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def steps(profile: KernelProfile, count: int) -> Iterator[dict[str, Any]]:
-    """Yield the measured and the predicted time of a training step of small models."""
-    for name, workload, step in (_neumf(profile), _bert(profile), _mlp(profile)):
-        seconds = []
-        for _ in range(WARM_UP + count):
-            started = time.thread_time()
-            step()
-            seconds.append(time.thread_time() - started)
-        seen, said = statistics.median(seconds[WARM_UP:]), minibatch_seconds(workload)
-        yield {"model": name, "measured_s": seen, "predicted_s": said, "error": said / seen - 1}
+def steps(profile: KernelProfile, count: int, passes: int) -> Iterator[dict[str, Any]]:
+    """Yield the measured and the predicted time of a training step of small models, which take turns in each pass."""
+    made = _neumf(profile), _bert(profile), _mlp(profile)
+    times: dict[str, list[Sample]] = {name: [] for name, _, _ in made}
+    for _ in range(passes):
+        for name, _, step in made:
+            seconds = []
+            for _ in range(WARM_UP + count):
+                started = time.thread_time()
+                step()
+                seconds.append(time.thread_time() - started)
+            times[name].append(Sample(name, "fp32", {}, statistics.median(seconds[WARM_UP:])))
+    for name, workload, _ in made:
+        seen, said = merge(times[name]), minibatch_seconds(workload)
+        yield {
+            "model": name, "measured_s": seen.seconds, "spread": seen.spread, "predicted_s": said,
+            "error": said / seen.seconds - 1, "passes_s": list(seen.passes),
+        }  # fmt: skip
 
 
 Made = tuple[str, Workload, Callable[[], None]]
@@ -149,27 +162,28 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--profile", default="cpu-xeon")
     ask.add_argument("--shapes", type=int, default=200)
-    ask.add_argument("--passes", type=int, default=3)
-    ask.add_argument("--steps", type=int, default=15)
+    ask.add_argument("--passes", type=int, default=PASSES)
+    ask.add_argument("--steps", type=int, default=5)
     ask.add_argument("--seed", type=int, default=7)
     ask.add_argument("-o", "--output", type=Path)
     given = ask.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    keep_memory()
     profile = read_profile(given.profile).value
     about = {
         "date": datetime.now(UTC).isoformat(timespec="minutes"), "load": os.getloadavg()[0],
         "torch": torch.__version__, "profile": profile.name, "sha256": profile.sha256, "seed": given.seed,
         "passes": given.passes,
     }  # fmt: skip
-    of_steps = list(steps(profile, given.steps)) if given.steps else []
+    of_steps = list(steps(profile, given.steps, given.passes)) if given.steps else []
     rows = list(products(profile, given.shapes, given.passes, given.seed)) if given.shapes else []
     table = list(classes(rows))
     document = {**about, "classes": table, "steps": of_steps, "products": rows}
     if given.output is not None:
         given.output.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(about))
-    for row in (*table, *of_steps):
+    for row in (*table, *({key: value for key, value in one.items() if key != "passes_s"} for one in of_steps)):
         print("  ".join(f"{key} {value:.3g}" if isinstance(value, float) else str(value) for key, value in row.items()))
 
 

@@ -81,9 +81,10 @@ def expected_error(profile: KernelProfile, fit: Fit, shape: Shape | None) -> Exp
     """Return what a fit is likely off by at a shape.
 
     Where its size class has `ENOUGH` samples whose residuals are honest, it is the mean over the `ALIKE` nearest of
-    them. Otherwise it is the worst of three: on held-out samples, on fitted ones, and on the samples nearest by. A fit
-    can be good on average and bad in a corner, and its own samples know. The error nearest by is the mean over the
-    `NEAREST` samples, weighted by ``1 / (OFFSET + d)``, with d the distance in doublings of the sizes.
+    them, and over each two of their passes: short calls with cold operands take another time in each pass, and so will
+    they the next time. Otherwise it is the worst of three: on held-out samples, on fitted ones, and on the samples
+    nearest by. A fit can be good on average and bad in a corner, and its own samples know. The error nearest by is the
+    mean over the `NEAREST` samples, weighted by ``1 / (OFFSET + d)``, with d the distance in doublings of the sizes.
 
     Parameters
     ----------
@@ -100,10 +101,10 @@ def expected_error(profile: KernelProfile, fit: Fit, shape: Shape | None) -> Exp
     near = None if shape is None else _near(profile, fit, shape)
     if shape is not None and fit.correction is not None and fit.origin == "fitted":  # its residuals are honest
         own = size_class(seconds_of(fit, shape, profile.device))
-        alike = [(distance(shape, one.shape), abs(miss)) for one, miss in _missed(profile, fit)
-                 if size_class(one.seconds) == own]  # fmt: skip
+        alike = [pair for pair in _missed(profile, fit) if size_class(pair[0].seconds) == own]
         if len(alike) >= ENOUGH:
-            misses = [miss for _, miss in heapq.nsmallest(ALIKE, alike)]
+            nearest = heapq.nsmallest(ALIKE, alike, key=lambda pair: distance(shape, pair[0].shape))
+            misses = [abs(one.seconds * (1 + miss) / each - 1) for one, miss in nearest for each in one.of_pairs]
             return ExpectedError(math.fsum(misses) / len(misses), "on shapes of this size and nearby")
     if near is not None:
         known.append(ExpectedError(near, "on the nearest measured shapes"))

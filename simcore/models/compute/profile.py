@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -75,6 +76,18 @@ class Sample:
     note: str = ""
     passes: Sequence[float] = ()
     state: State = "cold"
+
+    @cached_property
+    def of_pairs(self) -> Sequence[float]:
+        """What the sample would take of each two of its passes alone, the lower quartile [s]; of one pass itself.
+
+        Examples
+        --------
+        >>> Sample("gemm", "fp32", {"m": 1}, 1e-6).of_pairs, Sample("gemm", "fp32", {}, 1.0, passes=(1.0, 2.0)).of_pairs
+        ((1e-06,), (1.25,))
+        """
+        pairs = (sorted(pair) for pair in itertools.combinations(self.passes, 2))
+        return tuple(low + (high - low) / 4 for low, high in pairs) or (self.seconds,)
 
     @property
     def key(self) -> str:

@@ -79,14 +79,11 @@ class Reuse:
         Bytes between the operator's forward and its backward pass [B].
     since_step : float
         Bytes between two steps' uses of its weights [B].
-    anew : bool
-        Whether a step takes what it keeps from the system anew.
     """
 
     element: int
     since_forward: float
     since_step: float
-    anew: bool = True
 
 
 @dataclass(frozen=True)

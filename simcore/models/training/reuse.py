@@ -12,17 +12,12 @@ from dataclasses import replace
 
 from simcore.models.compute.compute_model import KernelCall
 from simcore.models.compute.convolution import CONVOLUTIONS
-from simcore.models.compute.device import FRESH
 from simcore.models.training.operators import Operation, Operator, OperatorList, Reuse, Section, passes
 from simcore.models.training.traffic import PRODUCTS, moved_bytes
 from simcore.models.training.workload import Pass
 
 OF_ADAM = 4
 """Arrays that a step with Adam touches of every weight: itself, its gradient and two moments."""
-
-HELD = 2 * FRESH["cpu"]
-"""Bytes that the C library keeps for the next step [B]: glibc gives back what is free where that is more than twice the
-largest block that it takes from its own memory. A step that keeps less finds the pages of the step before."""
 
 _ONE_OF_THREE = {Operation.ELEMENTWISE, Operation.NORM, Operation.GATE}
 """Operations whose backward pass reads one operand of the forward pass, reads a gradient and writes another."""
@@ -52,7 +47,6 @@ def placed(listed: OperatorList, element: int, *, training: bool = True) -> Oper
     [384.0, 0.0]
     """
     touched = (OF_ADAM if training else 1) * listed.parameters + listed.saved
-    anew = listed.parameters + listed.saved > HELD
     after = 0.0
     sections: list[Section] = []
     for section in reversed(listed.sections):
@@ -61,7 +55,7 @@ def placed(listed: OperatorList, element: int, *, training: bool = True) -> Oper
         operators = []
         for at, one in enumerate(section.operators):
             distance = min(middle + math.fsum(moved[at + 1 :]), touched)
-            operators.append(replace(one, reuse=Reuse(element, distance, touched, anew)))
+            operators.append(replace(one, reuse=Reuse(element, distance, touched)))
         sections.append(replace(section, operators=tuple(operators)))
         after += section.count * math.fsum(moved)
     return OperatorList(tuple(reversed(sections)))
@@ -83,7 +77,7 @@ def reused(one: Operator, direction: Pass, call: KernelCall) -> KernelCall:
     """
     if one.reuse is None:
         return call
-    call = replace(call, kept=_kept(one, direction, call) if one.reuse.anew else 0.0)
+    call = replace(call, kept=_kept(one, direction, call))
     moved = moved_bytes(call, one.reuse.element)
     if one.kernel in PRODUCTS and call.kernel not in PRODUCTS:  # the sum of a bias reads a gradient that just came
         return replace(call, operands=((moved, 0.0),))
