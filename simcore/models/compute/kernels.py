@@ -397,9 +397,9 @@ AXES: tuple[Axis, ...] = get_args(Axis)
 """What sparse kernels pack: ``pit-k``, ``pit-m``... multiply, ``index-k``, ``index-m``... find the micro-tiles."""
 
 FORMULAS: Mapping[str, Formula] = {
-    "stored": _STORED, TURNED: _TURNED, "conversion": _CONVERSION,
     "gemm": _GEMM, "stream": _STREAM, "update": _UPDATE, "dropout": _DROPOUT,
     "rows": _ROWS, "index": _INDEX, "launch": _LAUNCH, "attention": _ATTENTION,
+    "stored": _STORED, TURNED: _TURNED, "conversion": _CONVERSION,
     **{name: _conv(gradient) for name, gradient in CONVOLUTIONS.items()},
     **{f"direct_{name}": _direct_conv(gradient) for name, gradient in CONVOLUTIONS.items()},
     **{f"pit-{axis}": _packed(axis) for axis in AXES}, **{f"index-{axis}": _layout(axis) for axis in AXES},
