@@ -6,13 +6,15 @@ import math
 from dataclasses import replace
 
 import pytest
+from simcore.errors import InputError
 from simcore.models.compute.compute_model import KernelCall, Profiled
 from simcore.models.compute.device import FRESH, PAGE, Device
-from simcore.models.compute.profile import Fit, KernelProfile
+from simcore.models.compute.predict import predict
+from simcore.models.compute.profile import Fit, KernelProfile, Sample
 from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.listing import operators_of
 from simcore.models.training.lowering import lower_on_profile
-from simcore.models.training.operators import passes
+from simcore.models.training.operators import Operation, passes
 from simcore.models.training.reuse import placed, reused
 from simcore.models.training.workload import Pass
 
@@ -112,3 +114,55 @@ def test_the_suite_measures_a_cpu_alone():
     touched = step._touch(3)
     assert touched.numel() * touched.element_size() == 3 * PAGE
     assert torch.equal(touched[:, 0], torch.ones(3))
+
+
+UPDATE = COPY | {"tensor": 3e-6}
+DROPOUT = COPY | {"guess": 2.0}
+
+
+def test_an_update_costs_each_tensor_where_that_was_measured():
+    shape = {"bytes": 1000, "tensors": 5}
+    stands = profile(nodes={})
+    assert predict(stands, "adam", "fp32", shape).seconds == pytest.approx(2e-6)  # as one tensor
+    stands = stands.with_fit(Fit("adam", "fp32", "update", UPDATE, {"bytes": (1, 1e9), "tensors": (1, 8)}))
+    assert predict(stands, "adam", "fp32", shape).seconds == pytest.approx(2e-6 + 5 * 3e-6)
+    with pytest.raises(InputError, match="tensors 9 is outside 1 to 8"):
+        predict(stands, "adam", "fp32", shape | {"tensors": 9})
+
+
+def test_dropout_costs_its_rate_where_that_was_measured():
+    stands = profile(nodes={}).with_fit(Fit("dropout", "fp32", "dropout", DROPOUT, {"percent": (10, 50)}))
+    tenth, half = (
+        predict(stands, "dropout", "fp32", {"bytes": 1000, **more}).seconds for more in ({}, {"percent": 50})
+    )
+    assert (tenth, half) == (pytest.approx(1e-6 + 1.4e-6), pytest.approx(1e-6 + 3e-6))
+
+
+def test_an_operator_list_counts_the_tensors_of_its_update():
+    """Each weight, bias, scale and shift is one; repeated blocks have theirs as often."""
+    listed = operators_of(Transformer("toy", hidden=64, blocks=2, heads=4, vocabulary=100, dropout=0.3), Batch(16, 2))
+    update, *rest = [one for section in listed.sections for one in section.operators]
+    counted = sum(section.count * one.tensors for section in listed.sections for one in section.operators)
+    assert update.size("tensors") == counted > 16
+    norms = [one for one in rest if one.operation is Operation.NORM]
+    assert {one.tensors for one in norms} <= {1, 2}
+    assert {one.size("percent") for one in rest if one.kernel == "dropout"} == {30}
+
+
+def test_several_rates_and_tensors_are_measured_and_their_outputs_checked():
+    pytest.importorskip("torch", reason="torch is not installed")
+    from simcore.calibrate.suites import memory
+
+    made = list(memory.cases("cpu", full=False))
+    several = next(one for one in made if one.shape.get("tensors") == 16)
+    half = next(one for one in made if one.shape.get("percent") == 50)
+    for case in (several, half):
+        inputs = case.make_inputs(0)
+        assert case.check(case.run(*inputs), inputs) < 1e-6
+    assert several.shape["bytes"] == 28 * 16 * 1024
+    assert not any("percent" in one.shape for one in memory.cases("cuda", full=False))
+
+
+def test_the_expected_error_knows_how_far_passes_are_apart():
+    assert Sample("gemm", "fp32", {}, 1.0, passes=(1.0, 1.0, 3.0)).of_pairs == (1.0, 1.5, 1.5)
+    assert Sample("gemm", "fp32", {}, 2.0).of_pairs == (2.0,)
