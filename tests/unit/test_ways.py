@@ -40,7 +40,7 @@ def with_library():
         **{name: ("conversion", {"t0": 1e-6, "element": 1e-9, "entry": 1e-9, "run": 1e-9}) for name in CONVERSIONS},
         **{name: ("launch", {"t0": 1e-4, "node": 5e-5}) for name in CALLS},
     }  # fmt: skip
-    fits = [Fit(name, "fp32", formula, p, state="warm") for name, (formula, p) in kinds.items()]
+    fits = [Fit(name, "fp32", formula, p) for name, (formula, p) in kinds.items()]
     return replace(CPU, fits=(*(one for one in CPU.fits if one.kernel not in kinds), *fits))
 
 

@@ -2,7 +2,8 @@
 
 The operators of a dynamic sparse model call these functions too, see `simcore.real.sparse.libraries`. Cases are those
 of a CPU. They are warm, as a model stores a matrix just before it multiplies by it. What scans or sorts elements is
-cold: in a row of calls of the same small matrix the processor learns where its non-zeros are.
+cold: in a row of calls of the same small matrix the processor learns where its non-zeros are. Calls of jagged tensors
+are cold too, as a model runs long kernels between them.
 """
 
 from __future__ import annotations
@@ -142,8 +143,8 @@ def cases(kind: str, *, full: bool) -> Iterator[Case]:
             yield _head(*sizes, held_out)
     for calls, unseen in JAGGED:
         shape = {"nodes": calls}
-        yield Case("jagged", "fp32", shape, _few_rows, _Jagged(calls), None, unseen, state="warm", host=True)
-        yield Case("jagged_backward", "fp32", shape, _trained(calls), _gradients, None, unseen, state="warm", host=True)
+        yield Case("jagged", "fp32", shape, _few_rows, _Jagged(calls), None, unseen)
+        yield Case("jagged_backward", "fp32", shape, _trained(calls), _gradients, None, unseen)
 
 
 def drawn(*, held_out: bool) -> list[Problem]:

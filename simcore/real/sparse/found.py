@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,8 +20,11 @@ from simcore.calibrate.measure.failures import is_lost, reason
 from simcore.calibrate.measure.timing import time_callable
 from simcore.calibrate.suites.pit import KERNELS
 from simcore.errors import InputError
-from simcore.models.compute.profile import NOISY, Sample
+from simcore.models.compute.predict import predict
+from simcore.models.compute.profile import NOISY, KernelProfile, Sample
+from simcore.models.compute.sparse.library import conversion
 from simcore.real.sparse.choice import Chooser, by_profile, least_covered
+from simcore.real.sparse.libraries import BEHIND_RELU, Library, LibraryOperators
 from simcore.real.sparse.measure import Clocked
 from simcore.real.sparse.operators import Operators, Stopwatch
 from simcore.real.sparse.pit import PitOperators, Site
@@ -44,6 +47,12 @@ class Found:
         One call dense and by PIT, the index in it [s], and the index alone [s].
     spread : float
         Interquartile range over median, the larger of the two.
+    library : str
+        The library that runs it too; empty where torch has none, or it does not run there.
+    of_library : float or None
+        One call by it, conversion included [s].
+    predicted : mapping of str to float
+        Predicted times of a linear layer by ``dense``, ``library`` and ``pit``, as far as the profile tells [s].
     covered : mapping of str to float
         Share of the micro-tiles or blocks of each shape that hold a non-zero, see `granularity`; empty for experts,
         whose routing is no matrix.
@@ -56,6 +65,20 @@ class Found:
     index: float
     spread: float
     covered: Mapping[str, float]
+    library: str = ""
+    of_library: float | None = None
+    predicted: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def foreseen(self) -> str:
+        """The way that is predicted to be fastest; empty where nothing is predicted."""
+        return min(self.predicted, key=lambda way: self.predicted[way], default="")
+
+    @property
+    def fastest(self) -> str:
+        """The way that was fastest."""
+        seen = {"dense": self.dense, "pit": self.pit, "library": self.of_library}
+        return min((way for way, seconds in seen.items() if seconds), key=lambda way: seen[way] or 0.0)
 
     @property
     def gain(self) -> float:
@@ -217,7 +240,64 @@ def _timed(
     index = statistics.median(apart[-fast.repeats :])
     mask = _mask(site, args)
     covered = {} if mask is None else granularity(mask)
-    return Found(path, site, slow.seconds, fast.seconds, index, max(slow.spread, fast.spread), covered)
+    library = library_of(site, args)
+    stored: Sample | None = None
+    if library:
+
+        def by_library() -> Any:
+            with torch.no_grad():
+                return getattr(LibraryOperators(library, sites), kind)(*args)
+
+        try:
+            stored = timed(by_library)
+        except Exception as failure:  # each library refuses in a type of its own
+            if is_lost(failure):
+                raise
+    predicted = _predicted(site, args, mask, clocked.profile, dtype) if kind == "linear" else {}
+    return Found(
+        path, site, slow.seconds, fast.seconds, index, max(slow.spread, fast.spread), covered,
+        library if library and stored else "", stored.seconds if stored else None, predicted,
+    )  # fmt: skip
+
+
+def library_of(site: Site, args: tuple[Any, ...]) -> Library | None:
+    """Return the library of torch that has what is sparse of an operator; None where none has.
+
+    Attention has one mask of all samples then. What a ReLU leaves of an input is not sparse enough.
+
+    Parameters
+    ----------
+    site : Site
+        The operator.
+    args : tuple
+        Its operands.
+    """
+    if site.operator == "attention":
+        return "csr" if len(args[3]) == 1 else None
+    if site.operator == "linear":
+        return "csr" if site.operand == "weight" or site.zeros > BEHIND_RELU else None
+    of_rows: dict[str, Library] = {"tokenwise": "jagged", "routed": "grouped"}
+    return of_rows.get(site.operator)
+
+
+def _predicted(
+    site: Site, args: tuple[Any, ...], mask: Tensor | None, profile: KernelProfile | None, dtype: str
+) -> dict[str, float]:
+    """Return what a linear layer is predicted to take densely, in CSR and by PIT [s]; nothing without a profile."""
+    chosen = site.choice.selection
+    if chosen is None or profile is None or mask is None:
+        return {}
+    found = {"dense": chosen.dense.total, "pit": chosen.best.total}
+    kernels = ("csr-convert", "csr")
+    if library_of(site, args) and all(any(one.kernel == name for one in profile.fits) for name in kernels):
+        columns = args[0].flatten(0, -2).shape[0] if site.operand == "weight" else len(args[1])
+        stored = conversion("csr", mask.cpu().numpy())
+        product = {"m": len(mask), "n": columns, "k": mask.shape[1], "stored": stored["stored"], "batch": 1}
+        found["library"] = sum(
+            predict(profile, name, dtype, shape, extrapolate=True).seconds
+            for name, shape in zip(kernels, (stored, product), strict=True)
+        )
+    return found
 
 
 def granularity(mask: Tensor) -> dict[str, float]:

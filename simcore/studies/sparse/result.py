@@ -49,12 +49,15 @@ class SparseResult(Result):
         """A row per sparse operator: where it is, what runs it, and its times."""
         rows = [
             (one.module, one.site.operator, one.site.operand, one.site.zeros, _kernel(one), one.site.choice.why,
-             one.dense, one.pit, one.index, one.gain, one.spread, one.noisy)
+             one.dense, one.pit, one.index, one.gain, one.spread, one.noisy, one.library, one.of_library, one.fastest,
+             *(one.predicted.get(way) for way in ("dense", "library", "pit")), one.foreseen)
             for one in self.found
         ]  # fmt: skip
         columns = ["module", "operator", "operand", "zeros", "kernel", "why", "dense", "pit", "index", "gain", "spread",
-                   "noisy"]  # fmt: skip
-        return Table(columns, rows, dict.fromkeys(("dense", "pit", "index"), "s"))
+                   "noisy", "library", "of_library", "fastest", "predicted_dense", "predicted_library",
+                   "predicted_pit", "foreseen"]  # fmt: skip
+        seconds = ("dense", "pit", "index", "of_library", "predicted_dense", "predicted_library", "predicted_pit")
+        return Table(columns, rows, dict.fromkeys(seconds, "s"))
 
     @cached_property
     def granularity(self) -> Table:
@@ -118,10 +121,30 @@ class SparseResult(Result):
                 f"kernels chosen by {chosen}; PIT with its index, found anew at each call; one thread's time on a CPU",
             ),
             Grid(columns, rows),
+            *self._ways(),
             *self._granularity(),
             Sentences("Why these kernels", why),
             Sentences("", self.sentences()),
         ]
+
+    def _ways(self) -> Sequence[Block]:
+        """Return what each operator takes by a library, and the predicted times beside: nothing where none has it."""
+        seen = [one for one in self.found if one.library or one.predicted]
+        if not seen:
+            return ()
+        rows = [
+            (one.module or "(whole)", f"{one.site.operator}, {one.site.operand}", one.library or "-",
+             _seconds(one.of_library), one.fastest,
+             *(_seconds(one.predicted.get(way)) for way in ("dense", "library", "pit")), one.foreseen or "-")
+            for one in seen
+        ]  # fmt: skip
+        columns = [
+            *(Column(name, left=True) for name in ("module", "operator", "by")), Column("library", whole=True),
+            Column("fastest", left=True),
+            *(Column(name, whole=True) for name in ("dense", "library", "PIT")), Column("foreseen", left=True),
+        ]  # fmt: skip
+        said = "By a library, its conversion included; then predicted dense, by the library and by PIT"
+        return (Text(said), Grid(columns, rows, keys=2))
 
     def _granularity(self) -> Sequence[Block]:
         """Return which share of the micro-tiles of each operator is covered; nothing where all are experts."""
@@ -159,6 +182,10 @@ class SparseResult(Result):
 
         text = f"sparse operators of {self.request.model}, {self.dtype} on {self.request.device}"
         return {self.stem: caption(draw(self.table), text)}
+
+
+def _seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else format_si(seconds, "s")
 
 
 def _kernel(one: Found) -> str:

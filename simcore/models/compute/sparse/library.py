@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 
 from simcore.models.compute.device import DTYPES, Device
-from simcore.models.compute.sparse.masks import RandomMask, coverage
+from simcore.models.compute.sparse.masks import Mask, RandomMask, covered
 
 BLOCK = 32
 """Rows and columns of a block of BSR [elements]."""
@@ -33,20 +33,20 @@ CALLS = ("jagged", "jagged_backward")
 """What Python costs at calls with jagged tensors, forward and in a backward pass."""
 
 
-def stored_elements(library: str, mask: RandomMask) -> int:
-    """Return how many elements of a matrix a library is expected to store, at least one.
+def stored_elements(library: str, mask: Mask | RandomMask) -> int:
+    """Return how many elements of a matrix a library stores, or is expected to, at least one.
 
     ::
 
-        z = m k c
+        z = sum over tiles of h w P(tile holds a non-zero)
 
-    with c the share of elements, or of the blocks of 32 x 32, that hold a non-zero.
+    with tiles of one element, or of 32 x 32, which an edge may cut.
 
     Parameters
     ----------
     library : {'csr', 'bsr'}
         Which.
-    mask : RandomMask
+    mask : array of bool or RandomMask
         Where the m x k matrix holds a non-zero.
 
     Examples
@@ -55,9 +55,7 @@ def stored_elements(library: str, mask: RandomMask) -> int:
     >>> stored_elements("csr", mask), stored_elements("bsr", mask)
     (2048, 8191)
     """
-    tile = (1, 1) if library == "csr" else (BLOCK, BLOCK)
-    share = coverage(tile, (mask.height, mask.width), mask.sparsity)
-    return max(1, round(mask.rows * mask.columns * share))
+    return max(1, round(covered(mask, (1, 1) if library == "csr" else (BLOCK, BLOCK))))
 
 
 def stored_seconds(shape: Mapping[str, float], p: Mapping[str, float], dtype: str, device: Device) -> float:
@@ -133,15 +131,15 @@ def conversion_seconds(shape: Mapping[str, float], p: Mapping[str, float], dtype
     return p["t0"] + shape["elements"] * p["element"] + shape["stored"] * p["entry"] + shape["runs"] * p["run"]
 
 
-def conversion(library: str, mask: RandomMask) -> dict[str, float]:
+def conversion(library: str, mask: Mask | RandomMask) -> dict[str, float]:
     """Return the shape of a conversion of a matrix, see `conversion_seconds`.
 
     Parameters
     ----------
     library : {'csr', 'bsr'}
         What stores it.
-    mask : RandomMask
-        Where it holds a non-zero. Runs are counted in rows of blocks: all rows of a block have the same.
+    mask : array of bool or RandomMask
+        Where it holds a non-zero. Runs are counted where they differ from the row above; all rows of a block are alike.
 
     Examples
     --------
@@ -150,7 +148,12 @@ def conversion(library: str, mask: RandomMask) -> dict[str, float]:
     >>> conversion("csr", RandomMask(128, 64, 64, 1, 0.75))["runs"]
     24
     """
-    elements = mask.rows * mask.columns
-    blocks = elements / (mask.height * mask.width)
-    runs = max(1, round(blocks * mask.sparsity * (1 - mask.sparsity)))
-    return {"elements": elements, "stored": stored_elements(library, mask), "runs": runs}
+    if isinstance(mask, RandomMask):
+        elements = mask.rows * mask.columns
+        blocks = elements / (mask.height * mask.width)
+        runs = round(blocks * mask.sparsity * (1 - mask.sparsity))
+    else:
+        elements = mask.size
+        begins = mask[:, 1:] & ~mask[:, :-1]
+        runs = int(begins[:1].sum()) + int((begins[1:] & ~begins[:-1]).sum())
+    return {"elements": elements, "stored": stored_elements(library, mask), "runs": max(1, runs)}

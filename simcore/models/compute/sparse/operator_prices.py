@@ -98,7 +98,7 @@ class SparseProfiled:
         """
         if operator.dtype == "bool" and self.base.profile.fit(operator.kernel, "bool") is None:
             return Prediction(0.0, None, self.base.profile.origin, notes=(f"index: {NO_INDEX}",))
-        if operator.kernel in CALLS and self.base.profile.fit(operator.kernel, "fp32", "warm") is None:
+        if operator.kernel in CALLS and self.base.profile.fit(operator.kernel, "fp32") is None:
             return Prediction(0.0, None, self.base.profile.origin, notes=(JAGGED,))
         dense = self.base.seconds(operator)
         chosen = self.selection(operator, dense)
