@@ -1,5 +1,7 @@
 """Where a module is sparse: what is found, on which path, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 
 pytest.importorskip("torch")
@@ -9,6 +11,7 @@ from simcore.errors import InputError
 from simcore.real.sparse.pit import PitOperators
 
 from tests.cli.every import MODULE
+from tests.unit.test_ways import with_library
 
 MORE = """
 import torch
@@ -72,9 +75,25 @@ def test_zeros_behind_relu_are_found_with_the_path_of_the_layer(folder):
     assert covered["1x1"] == pytest.approx(1 - row["zeros"])
     assert covered["1x1"] <= covered["32x1"] <= covered["128x1"] <= 1  # larger tiles cover more
     assert "hold a non-zero" in result.report()[2].text
+    assert row["library"] == "csr"
+    ways = {way: row[name] for way, name in (("dense", "dense"), ("pit", "pit"), ("library", "of_library"))}
+    assert ways[row["fastest"]] == min(ways.values()) > 0
+    assert row["foreseen"] == ""  # nothing is predicted without a profile
     ways = {each["way"]: each for each in result.module}
     assert ways["pit"]["error"] <= 1e-5
     assert "PIT speeds up" in result.sentences()[0]
+
+
+def test_linear_layers_are_predicted_by_a_profile(folder):
+    profile = with_library()
+    (row,) = simcore.sparse("own.py:build", example="64x32", repeats=3, profile=profile).table
+    ways = {way: row[f"predicted_{way}"] for way in ("dense", "library", "pit")}
+    assert ways["pit"] <= ways["dense"]  # which select may choose
+    assert ways[row["foreseen"]] == min(ways.values()) > 0
+    bare = replace(profile, fits=tuple(one for one in profile.fits if one.kernel != "csr"))
+    (row,) = simcore.sparse("own.py:build", example="64x32", repeats=3, profile=bare).table
+    assert row["predicted_library"] is None
+    assert row["predicted_dense"] == ways["dense"]
 
 
 def test_experts_are_found_with_inputs_of_the_function(folder):

@@ -121,8 +121,8 @@ class SparseResult(Result):
                 f"kernels chosen by {chosen}; PIT with its index, found anew at each call; one thread's time on a CPU",
             ),
             Grid(columns, rows),
-            *self._ways(),
             *self._granularity(),
+            *self._ways(),
             Sentences("Why these kernels", why),
             Sentences("", self.sentences()),
         ]
