@@ -19,11 +19,11 @@ OPERATIONS = [*memory.operations(), *memory._activations(), *memory.masking(), *
 
 def wrong(output):
     """Return an output of which one number in eight is twice what it should be, or the other boolean."""
-    first = output[0] if isinstance(output, tuple) else output
+    first = output[0] if isinstance(output, tuple | list) else output
     broken = first.contiguous().clone()
     some = broken.view(-1)[::8]
     some.copy_(~some if broken.dtype == torch.bool else 2 * some)
-    return (broken, *output[1:]) if isinstance(output, tuple) else broken
+    return (broken, *output[1:]) if isinstance(output, tuple | list) else broken
 
 
 CASES = [(one, dtype) for one in OPERATIONS for dtype in ("fp32", "bf16") if one.dtype in {None, dtype}]
