@@ -1,4 +1,7 @@
-"""The clock of a GPU, on a GPU that is made up: how many calls are timed, and that no call waits for the host."""
+"""The clock of a GPU, on a GPU that is made up: how many calls are timed, and that no call waits for the host.
+
+That of calls on what was just written: which inputs they get, and how many calls there are.
+"""
 
 from __future__ import annotations
 
@@ -63,3 +66,16 @@ def test_a_call_that_the_host_begins_slowly_is_not_timed_with_its_launch(monkeyp
     assert Gpu(monkeypatch, 1e-5, begins=200e-6).timed(3, 0.15) == pytest.approx(3 * [1e-5])
     monkeypatch.setattr(clocks, "LEAD", 0)
     assert max(Gpu(monkeypatch, 1e-5, begins=200e-6).timed(3, 0.15)) > 5e-5
+
+
+def test_inputs_that_were_just_written_are_fresh_copies_of_each_set_in_turn(monkeypatch):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    monkeypatch.setattr(clocks, "WRITTEN", 2**12)
+    pool = [(torch.arange(4),), (torch.arange(4) + 9,)]
+    seen = []
+    found = clocks.written_calls(seen.append, pool, 3, 60.0, None)
+    assert len(found) == clocks.OFTEN * 3
+    assert all(one is inputs[0] for one, inputs in zip(seen, pool, strict=False))  # each once before the clock starts
+    assert not any(one is inputs[0] for one in seen[2:] for inputs in pool)
+    assert [int(one[0]) for one in seen[2:]] == [9, 0, 9, 0, 9, 0, 9, 0, 9]
+    assert len(clocks.written_calls(seen.append, pool, 3, 0.0, None)) == 3

@@ -17,7 +17,7 @@ from simcore.studies.profile import show, validate
 
 CUDA = Device("toy", "cuda", 80, 1e11, 0.0, 4e7)
 GEMM = {"t0": 2e-5, "rate": 1e11, "ramp": 1.0, "onchip": 1e14, "stream": 2e10, "vector": 1e10, "fresh": 2e9}
-INDEX = {"t0": 5e-5, "element": 2e-10, "partial": 2e-10, "micro_tile": 1e-9, "entry": 2e-9, "group": 1e-7}
+INDEX = {"t0": 5e-5, "byte": 1e10, "rest": 2e-10, "pad": 1e-10, "result": 1e-9, "entry": 2e-9, "group": 1e-7}
 BOUND = "with a spread above the bound of 25%"
 
 

@@ -17,7 +17,7 @@ from simcore.models.compute.profile import Fit, KernelProfile, Sample
 from simcore.models.compute.sparse import profiled
 from simcore.models.compute.sparse.composed import COMPOSED, composed_seconds, parts, tokens_of
 from simcore.models.compute.sparse.masks import RandomMask
-from simcore.models.compute.sparse.packed import packed_seconds, shape_of
+from simcore.models.compute.sparse.packed import layout_seconds, packed_seconds, shape_of
 from simcore.models.compute.sparse.prices import PricedEntry, TileEntry
 from simcore.models.compute.sparse.profiled import index_cost, outside, sample_seconds, tile_table
 from simcore.models.compute.sparse.regret import selection_regret
@@ -37,7 +37,8 @@ COST = {
     "t0": 2e-5, "group": 1e-5, "row": 5e-9, "rate": 9e10, "left": 8e9, "right": 1e10, "out": 5e9, "stream": 2e10,
     "fresh": 3e9,
 }  # fmt: skip
-INDEX = {"t0": 5e-5, "element": 2e-10, "partial": 2e-10, "micro_tile": 1e-9, "entry": 2e-9, "group": 1e-6}
+INDEX = {"t0": 5e-5, "element": 2e-10, "partial": 2e-10, "micro_tile": 1e-9, "entry": 2e-9}
+LAYOUT = {"t0": 5e-5, "byte": 1e10, "rest": 5e-10, "pad": 1e-10, "result": 1e-9, "entry": 2e-9, "group": 1e-6}
 GEMM = {"t0": 2e-5, "rate": 1e11, "ramp": 1.0, "onchip": 1e14, "stream": 2e10, "vector": 1e10, "fresh": 2e9}
 SMALL = pit.Problem(70, 50, 128, 16, 4, 0.6)
 
@@ -53,7 +54,7 @@ def one_thread():
 def samples_of(kind, factor=lambda: 1.0):
     """Samples of every case of the suite, with times that the formulas give."""
     for case in pit.cases(kind, full=False):
-        p = INDEX if case.kernel.startswith("index") else GEMM if case.kernel == "gemm" else COST
+        p = LAYOUT if case.kernel.startswith("index") else GEMM if case.kernel == "gemm" else COST
         t = FORMULAS[case.kernel].seconds(case.shape, p, case.dtype, CPU) * factor()
         yield Sample(case.kernel, case.dtype, case.shape, t, 0.01, 3, case.held_out, state=case.state)
 
@@ -142,10 +143,10 @@ def test_a_sparse_product_is_chosen_and_explained_with_index_and_error(profile):
     result = matmul("1024x512x1024", profile=profile, sparsity=0.95, granularity="32x1")
     best = result.selection.best
     assert best.kernel == SparseKernel("k", 32, 1, 1)
-    assert best.index_seconds > INDEX["t0"] / 2
+    assert best.index_seconds > LAYOUT["t0"] / 2
     mask = RandomMask(1024, 1024, 32, 1, 0.95)
     at = shape_of(best.kernel, Product(1024, 1024, 512), mask)
-    fits = profile.fit("pit-k", "fp32"), profile.fit("index-k", "bool")
+    fits = profile.fit("pit-k", "fp32"), profile.fit("index-k", "bool", "warm")
     product, index = (expected_error(profile, fit, at).relative for fit in fits)
     assert product >= fits[0].errors.mape
     assert best.error == pytest.approx((best.seconds * product + best.index_seconds * index) / best.total)
@@ -213,6 +214,37 @@ def test_validation_covers_sparse_kernels_and_the_choice_among_them(profile, tmp
     assert len(regret) == 2 * len(pit.UNSEEN_MASKS)  # a sparse A and a sparse B
     assert max(regret) < 0.1
     assert sum(regret) / len(regret) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("axis", "rest", "padded", "results", "groups"),
+    [("k", 300 * 52, 0, 10 * 180, 10), ("n", 180 * 13, 0, 6 * 141, 6), ("m", 0, 300 * 180, 300 * 6, 6),
+     ("block", 0, 300 * 180, 300 * 3, 10)],
+)  # fmt: skip
+def test_an_index_reduces_whole_columns_pads_scans_and_lists(axis, rest, padded, results, groups):
+    """By hand, of m, n, k = 300, 141, 180: 52 of 180 columns and 13 of 141 are left of 128 together."""
+    kernel = next(one for one in pit.KERNELS["cpu"] if one.axis == axis)
+    product, rows = Product(300, 180, 141), 180 if axis == "n" else 300
+    columns = 141 if axis == "n" else 180
+    work = kernel.work(product, RandomMask(rows, columns, 1, 1, 0.0))
+    found = {"k": 1800, "n": 846, "m": 1800, "block": 30}[axis]
+    p = dict.fromkeys(LAYOUT, 0.0) | {"byte": 1e10}
+    parts = {"rest": rest, "pad": padded, "result": results, "entry": found, "group": groups}
+    reduced = layout_seconds(kernel, product, work, p)
+    assert reduced == pytest.approx((rows * columns - rest) / 1e10)
+    for name, count in parts.items():
+        assert layout_seconds(kernel, product, work, p | {name: 1e-3}) - reduced == pytest.approx(count * 1e-3)
+
+
+def test_an_index_is_of_a_mask_just_written_where_that_was_measured(profile):
+    """A profile of before has indices of masks in memory, which stand in."""
+    warm = profile.fit("index-k", "bool", "warm")
+    kernel, product = pit.KERNELS["cpu"][0], Product(512, 512, 512)
+    mask = RandomMask(512, 512, 32, 1, 0.9)
+    price = index_cost(profile.with_fit(replace(warm, state="cold", parameters={**warm.parameters, "t0": 1.0})))
+    assert price(kernel, product, kernel.work(product, mask))[0] < 0.01
+    only = replace(profile, fits=(replace(warm, state="cold", parameters={**warm.parameters, "t0": 1.0}),))
+    assert index_cost(only)(kernel, product, kernel.work(product, mask))[0] > 1
 
 
 def test_regret_counts_the_index_and_dense():

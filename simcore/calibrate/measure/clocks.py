@@ -1,4 +1,4 @@
-"""Clocks: seconds of single calls with cold caches, or of many calls in a row.
+"""Clocks: seconds of single calls with cold caches or on what was just written, or of many calls in a row.
 
 On a GPU CUDA events time each call; on a CPU one thread computes and its own CPU time is read, which other load on the
 machine touches least (wall-clock with two threads on a busy machine was off by factors).
@@ -22,6 +22,12 @@ FLUSH = FAR
 """Bytes written between two calls, twice as many on a GPU: above what a core or a GPU caches."""
 
 
+WRITTEN = 32 * 2**20
+"""Bytes that are written between two calls on what was just written: indices in a model of PIT take as long then."""
+
+OFTEN = 3
+"""Such calls are so many times as many as others: each takes a fraction of a millisecond, and few bytes are written."""
+
 LEAD = 8
 """Times that these bytes are written before calls are timed on a GPU: 3 GB read and written, about 1 ms of an H100."""
 
@@ -42,7 +48,7 @@ def _torch() -> Any:
     return importlib.import_module("torch")
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _flush(device: str, size: int) -> Any:
     """Return the bytes that are written between two calls."""
     torch = _torch()
@@ -59,6 +65,25 @@ def cpu_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float, 
     while len(seconds) < 3 or (len(seconds) < repeats and time.monotonic() < deadline):
         inputs = pool[(len(seconds) + 1) % len(pool)]
         flush.add_(1)
+        started = time.thread_time()
+        run(*inputs)
+        seconds.append(time.thread_time() - started)
+    return seconds
+
+
+def written_calls(run: Callable[..., Any], pool: Pool, repeats: int, budget: float, _: Any) -> list[float]:
+    """Thread time of single calls on inputs that were just written, as a mask is in a step before its index is found.
+
+    `WRITTEN` bytes are written before that: other kernels ran since the last call, so the code is not warm.
+    """
+    flush = _flush("cpu", WRITTEN)
+    for inputs in pool:
+        run(*inputs)
+    seconds: list[float] = []
+    deadline = time.monotonic() + budget
+    while len(seconds) < 3 or (len(seconds) < OFTEN * repeats and time.monotonic() < deadline):
+        flush.add_(1)
+        inputs = tuple(one.clone() for one in pool[(len(seconds) + 1) % len(pool)])
         started = time.thread_time()
         run(*inputs)
         seconds.append(time.thread_time() - started)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from simcore.calibrate.measure.clocks import calls_in_a_row, cpu_calls, cuda_calls, cuda_warm, host_calls
+from simcore.calibrate.measure.clocks import calls_in_a_row, cpu_calls, cuda_calls, cuda_warm, host_calls, written_calls
 from simcore.calibrate.measure.device import current, require_torch, resolve_device
 from simcore.calibrate.measure.failures import WrongOutput, unmeasured
 from simcore.calibrate.measure.passes import spread_between
@@ -44,6 +44,8 @@ class Case:
         Whether the host's clock is read around warm calls on a GPU too, as launch overheads want it.
     tolerance : float, optional
         In place of `TOLERANCE` for the number format.
+    written : bool
+        Whether a call on a CPU is warm in that its inputs, all tensors, were just written.
     """
 
     kernel: str
@@ -56,6 +58,7 @@ class Case:
     state: State = "cold"
     tolerance: float | None = None
     host: bool = False
+    written: bool = False
 
     @cached_property
     def key(self) -> str:
@@ -82,6 +85,7 @@ def time_callable(
     tolerance: float | None = None,
     state: State = "cold",
     host: bool = False,
+    written: bool = False,
     held_out: bool = False,
 ) -> Sample:
     """Time one kernel at one shape.
@@ -111,6 +115,8 @@ def time_callable(
         Whether the caches are overwritten before each call, or calls of the same inputs follow each other in a row.
     host : bool
         Whether the host's clock is read around warm calls on a GPU too.
+    written : bool
+        Whether a call on a CPU is warm in that its inputs, all tensors, were just written.
 
     Returns
     -------
@@ -148,7 +154,7 @@ def time_callable(
             output = run(*pool[0])  # the first call also compiles and loads what it needs
             error = _checked(f"{kernel} {dtype} {dict(shape or {})}", check, output, pool[0], allowed)
             del output
-            seconds = _clock(target.type, state, host)(run, pool, repeats, budget, target)
+            seconds = _clock(target.type, state, host, written)(run, pool, repeats, budget, target)
     except Exception as failure:
         raise (unmeasured(failure, f"{kernel} {dict(shape or {})}") or failure) from None
     finally:
@@ -161,10 +167,12 @@ def time_callable(
     return Sample(kernel, dtype, dict(shape or {}), middle, spread, count, held_out, error, state=state)
 
 
-def _clock(kind: str, state: State, host: bool) -> Callable[..., list[float]]:
+def _clock(kind: str, state: State, host: bool, written: bool) -> Callable[..., list[float]]:
     """Return what times single calls on a device in a state."""
     if kind == "cuda" and host:
         return host_calls
+    if kind == "cpu" and written:
+        return written_calls
     cold, warm = (cuda_calls, cuda_warm) if kind == "cuda" else (cpu_calls, calls_in_a_row)
     return warm if state == "warm" else cold
 
@@ -179,12 +187,13 @@ def time_case(case: Case, device: str, repeats: int, budget: float = 1.0) -> Sam
         dtype=case.dtype,
         shape=case.shape,
         repeats=repeats,
-        rotate=1 if case.state == "warm" else 2,
+        rotate=1 if case.state == "warm" and not case.written else 2,
         budget=budget,
         check=case.check,
         tolerance=case.tolerance,
         state=case.state,
         host=case.host,
+        written=case.written,
         held_out=case.held_out,
     )
 

@@ -212,7 +212,7 @@ def multiplication(kind: str, dtype: str, kernel: SparseKernel, problem: Problem
 
 
 def index(kind: str, kernel: SparseKernel, problem: Problem, *, held_out: bool = False) -> Case:
-    """Return the case of building the index that a kernel needs for a problem."""
+    """Return the case of building the index that a kernel needs for a problem, of a mask just written on a CPU."""
     name, shape = f"index-{kernel.axis}", _shape(problem, kernel)
 
     def make_inputs(number: int) -> Inputs:
@@ -223,7 +223,9 @@ def index(kind: str, kernel: SparseKernel, problem: Problem, *, held_out: bool =
     def run(mask: Any) -> Any:
         return build(kind, kernel, mask)
 
-    return Case(name, "bool", shape, make_inputs, run, None, held_out)
+    if kind == "cuda":
+        return Case(name, "bool", shape, make_inputs, run, None, held_out)
+    return Case(name, "bool", shape, make_inputs, run, None, held_out, "warm", written=True)
 
 
 def mask_of(problem: Problem, kernel: SparseKernel, device: str, seed: int) -> Any:

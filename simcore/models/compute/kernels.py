@@ -25,7 +25,7 @@ from simcore.models.compute.sparse.library import (
     stored_seconds,
     turned_seconds,
 )
-from simcore.models.compute.sparse.packed import layout_counts, packed_of
+from simcore.models.compute.sparse.packed import layout_of, packed_of
 from simcore.models.compute.sparse.tiles import Axis
 
 Parameters = Mapping[str, float]
@@ -171,15 +171,14 @@ def index_seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> fl
 
     ::
 
-        t = t0 + a elements + b partial + c micro + d found + g groups
+        t = t0 + a elements + b partial + c micro + d found
 
     `elements` are reduced along the rows of the micro-tiles (0 for those one wide), the `partial` results along their
     columns (0 for those one high), `micro` results are scanned, and the indices of those `found` are written. Kernels
-    made of library calls also want a list for each of their `groups`; a fit of others has no such cost.
+    made of library calls have a formula of their own, see `simcore.models.compute.sparse.packed.layout_seconds`.
     """
     parts = {"elements": "element", "partial": "partial", "micro": "micro_tile", "found": "entry"}
-    listed = shape.get("groups", 0) * p.get("group", 0.0)
-    return p["t0"] + math.fsum(shape[count] * p[cost] for count, cost in parts.items()) + listed
+    return p["t0"] + math.fsum(shape[count] * p[cost] for count, cost in parts.items())
 
 
 def conv_seconds(gradient: str, shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
@@ -370,14 +369,16 @@ def _packed(axis: Axis) -> Formula:
 def _layout(axis: Axis) -> Formula:
     """Return the formula of building the index that a sparse kernel needs."""
 
-    def seconds(shape: Shape, p: Parameters, dtype: str, device: Device) -> float:
-        return index_seconds(layout_counts(axis, shape), p, dtype, device)
-
     def measures(shape: Shape) -> dict[str, float]:
         mask = "k", "n" if axis == "n" else "m"
         return {"elements of the mask": shape[mask[0]] * shape[mask[1]], **_granularity_of(shape)}
 
-    return Formula({**_INDEX.parameters, "group": Parameter(1e-6, 1e-15, 1e-3)}, seconds, measures)
+    each = Parameter(1e-9, 1e-15, 1e-5)
+    parameters = {
+        "t0": _T0, "byte": Parameter(1e10, 1e8, 1e13), "rest": each, "pad": Parameter(1e-10, 1e-15, 1e-6),
+        "result": each, "entry": each, "group": Parameter(1e-6, 1e-15, 1e-3),
+    }  # fmt: skip
+    return Formula(parameters, partial(layout_of, axis), measures)
 
 
 def _sparse_measures(shape: Shape) -> dict[str, float]:

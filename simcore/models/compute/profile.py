@@ -29,7 +29,8 @@ Shape = Mapping[str, float]
 
 State = Literal["cold", "warm"]
 """Where operands and code are before a call: in memory, as other bytes were written since, or where the same call left
-them, as calls follow each other in a row. What does not say was measured cold."""
+them, as calls follow each other in a row. A mask whose index is found is warm in that it was just written. What does
+not say was measured cold."""
 
 STATES: tuple[State, ...] = get_args(State)
 """Both of them."""

@@ -104,7 +104,7 @@ def noise(profile: KernelProfile, dtype: str, kernels: Iterable[SparseKernel]) -
     notes: dict[str, None] = {}
     for axis in dict.fromkeys(kernel.axis for kernel in kernels):
         fit = profile.fit(f"pit-{axis}", dtype)
-        index = profile.fit(f"index-{axis}", "bool") or profile.fit("index", "bool")
+        index = profile.fit(f"index-{axis}", "bool", "warm") or profile.fit("index", "bool")
         for each in (fit, index):
             if each is not None and each.noisy:
                 notes[f"{each.kernel} {each.dtype}: measured {bound}"] = None

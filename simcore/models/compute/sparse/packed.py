@@ -104,14 +104,58 @@ def packed_of(axis: Axis, shape: Mapping[str, float], p: Mapping[str, float], dt
     return packed_seconds(kernel, product, work_of(kernel, product, mask), p)
 
 
-def layout_counts(axis: Axis, shape: Mapping[str, float]) -> dict[str, float]:
-    """Return `index_counts` of a sample's shape."""
+TOGETHER = 128
+"""Columns of bytes that torch reduces many rows of at a time on a CPU; what is left of a row it takes one by one."""
+
+
+def layout_seconds(kernel: SparseKernel, product: Product, work: Work, p: Mapping[str, float]) -> float:
+    """Return the time to find a kernel's micro-tiles by library calls [s], see `simcore.calibrate.kernels.pit`.
+
+    ::
+
+        t = t0 + b / byte + r rest + pad padded + c result + x entry + G group
+
+    On the k- and n-axis the mask is reduced along its columns, `TOGETHER` of them at a time: b of its bytes lie in
+    such columns, and r in those that are left. On the m-axis and for whole blocks it is reduced along its rows, word by
+    word: b is all of it. Where the width of a micro-tile does not divide a row, the mask is copied with its rows
+    padded, `padded` [B]. c results are scanned: micro-tiles, and for whole blocks their rows. x micro-tiles are kept
+    and listed, in G groups.
+
+    Parameters
+    ----------
+    kernel, product, work
+        What is multiplied.
+    p : mapping of str to float
+        ``t0`` [s], ``byte`` [B/s], and the seconds of each of the others.
+
+    Examples
+    --------
+    >>> p = {"t0": 1e-5, "byte": 1e10, "rest": 1e-9, "pad": 1e-10, "result": 1e-9, "entry": 2e-9, "group": 1e-6}
+    >>> kernel, product = SparseKernel("k", 32, 1, 1), Product(64, 130, 50)
+    >>> work = kernel.work(product, RandomMask(64, 130, 1, 1, 0.0))
+    >>> round(layout_seconds(kernel, product, work, p) * 1e6, 3)  # 10 + 0.819 + 0.128 + 0.26 + 0.52 + 2
+    13.727
+    """
+    counts = index_counts(kernel, product, work)
+    wide = kernel.micro[1]
+    rows, columns = (product.k, product.n) if kernel.axis == "n" else (product.m, product.k)
+    rest, padded, results = 0, 0, counts["micro"]
+    if kernel.axis in {"m", "block"}:
+        results, padded = rows * -(-columns // wide), rows * columns if columns % wide else 0
+    else:
+        rest = rows * (columns % TOGETHER)
+    reduced = (rows * columns - rest) / p["byte"] + rest * p["rest"] + padded * p["pad"]
+    return p["t0"] + reduced + results * p["result"] + counts["found"] * p["entry"] + counts["groups"] * p["group"]
+
+
+def layout_of(axis: Axis, shape: Mapping[str, float], p: Mapping[str, float], dtype: str, device: Device) -> float:
+    """Return `layout_seconds` of a sample's shape [s]."""
     kernel, product, mask = problem(axis, shape)
-    return index_counts(kernel, product, work_of(kernel, product, mask))
+    return layout_seconds(kernel, product, work_of(kernel, product, mask), p)
 
 
 def index_counts(kernel: SparseKernel, product: Product, work: Work) -> dict[str, float]:
-    """Return what finding a kernel's micro-tiles takes: the shape of the kernel ``index`` and its like."""
+    """Return what finding a kernel's micro-tiles takes in any layout: the shape of the kernel ``index``."""
     high, wide = kernel.micro
     rows, columns = (product.k, product.n) if kernel.axis == "n" else (product.m, product.k)
     across = -(-columns // wide)

@@ -18,7 +18,14 @@ from simcore.models.compute.predict import as_wide, predict
 from simcore.models.compute.profile import Errors, KernelProfile, Sample, Shape
 from simcore.models.compute.sparse.composed import COMPOSED, composed_seconds
 from simcore.models.compute.sparse.masks import RandomMask
-from simcore.models.compute.sparse.packed import index_counts, packed_seconds, problem, shape_of, work_of
+from simcore.models.compute.sparse.packed import (
+    index_counts,
+    layout_seconds,
+    packed_seconds,
+    problem,
+    shape_of,
+    work_of,
+)
 from simcore.models.compute.sparse.prices import PricedEntry, TileEntry, TileTable
 from simcore.models.compute.sparse.selection import IndexCost
 from simcore.models.compute.sparse.tiles import Axis, Product, SparseKernel, Work
@@ -125,18 +132,19 @@ def outside(profile: KernelProfile, product: Product, mask: RandomMask) -> list[
 def index_cost(profile: KernelProfile, mask: RandomMask | None = None) -> IndexCost:
     """Return the cost of finding the micro-tiles of a kernel, or why the profile cannot tell.
 
-    It is that of the kernel's own layout (``index-k``), or else of any layout (``index``).
+    It is that of the kernel's own layout (``index-k``), or else of any layout (``index``). A mask that was just written
+    counts, if it was measured.
     """
 
     def seconds(kernel: SparseKernel, product: Product, work: Work) -> tuple[float, float | None] | str:
-        own, counts = f"index-{kernel.axis}", index_counts(kernel, product, work)
-        fit = profile.fit(own, "bool")
-        at: Shape | None = None if mask is None else shape_of(kernel, product, mask)
+        own = profile.fit(f"index-{kernel.axis}", "bool", "warm")
+        if own is not None:
+            at: Shape | None = None if mask is None else shape_of(kernel, product, mask)
+            return layout_seconds(kernel, product, work, own.parameters), expected_error(profile, own, at).relative
+        fit, counts = profile.fit("index", "bool"), index_counts(kernel, product, work)
         if fit is None:
-            fit, at = profile.fit("index", "bool"), counts
-        if fit is None:
-            return str(why_unfitted(profile, own, "bool"))
-        error = expected_error(profile, fit, at).relative
+            return str(why_unfitted(profile, f"index-{kernel.axis}", "bool"))
+        error = expected_error(profile, fit, counts).relative
         return index_seconds(counts, fit.parameters, "bool", profile.device), error
 
     return seconds
