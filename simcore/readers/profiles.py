@@ -55,7 +55,7 @@ _MAY_BE_ZERO = frozenset({"elements", "partial", "found", "skew", "sparsity", "v
 
 _SPEEDS = frozenset({
     "rate", "onchip", "stream", "vector", "fresh", "bandwidth", "left", "right", "out", "pointwise", "depthwise",
-    "scores", "byte",
+    "scores", "byte", "touched",
 })  # fmt: skip
 """Parameters that times are divided by; the others may be 0, as those of data sheets are."""
 

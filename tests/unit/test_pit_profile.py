@@ -35,7 +35,7 @@ CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)
 CUDA = Device("toy", "cuda", 80, 1e11, 0.0, 4e7)
 COST = {
     "t0": 2e-5, "group": 1e-5, "row": 5e-9, "rate": 9e10, "left": 8e9, "right": 1e10, "out": 5e9, "stream": 2e10,
-    "fresh": 3e9,
+    "fresh": 3e9, "touched": 1e10,
 }  # fmt: skip
 INDEX = {"t0": 5e-5, "element": 2e-10, "partial": 2e-10, "micro_tile": 1e-9, "entry": 2e-9}
 LAYOUT = {"t0": 5e-5, "byte": 1e10, "rest": 5e-10, "pad": 1e-10, "result": 1e-9, "entry": 2e-9, "group": 1e-6}
@@ -293,6 +293,7 @@ def test_packed_time_has_a_floor_and_grows_with_density():
     assert times[0] == pytest.approx(COST["t0"] + 4 * 256 * 256 / COST["stream"])
     groups = 8 * (COST["group"] + product.flop / 8 / COST["rate"])
     moved = 4 * (8 * 256 * 32 / COST["left"] + 8 * 32 * 256 / COST["right"] + 8 * 256 * 256 / COST["out"])
+    moved += 4 * 256 * 256 / COST["touched"]
     rows = 8 * 256 * COST["row"]
     assert times[-1] == pytest.approx(times[0] + groups + moved + rows)
 
@@ -312,10 +313,14 @@ def test_covered_elements_are_counted_and_expected_alike(axis):
     product, shape = Product(143, 143, 100), (143, 100) if axis == "n" else (143, 143)
     works = [kernel.work(product, pit.pit.block_mask(shape, (3, 5), 0.95, "cpu", seed).numpy()) for seed in range(200)]
     expected = kernel.work(product, RandomMask(*shape, 3, 5, 0.95))
-    assert np.mean([one.covered for one in works]) == pytest.approx(expected.covered, rel=0.02)
+    for name in ("covered", "lines", "touched"):
+        assert np.mean([getattr(one, name) for one in works]) == pytest.approx(getattr(expected, name), rel=0.02)
     area = shape[0] * shape[1]
     assert kernel.work(product, RandomMask(*shape, 3, 5, 0.0)).covered == pytest.approx(area)
-    assert kernel.work(product, np.ones(shape, dtype=bool)).covered == area
+    whole = kernel.work(product, np.ones(shape, dtype=bool))
+    assert whole.covered == area
+    assert whole.lines == (area if axis in {"k", "n"} else 0)
+    assert whole.touched == shape[axis != "m"]
 
 
 def fused(kernel, product, sparsity, height, width, held_out=False):

@@ -29,7 +29,7 @@ Reals = NDArray[np.float64]
 ORIGIN = "derived"
 """Of the fits and of the profile."""
 
-BANDWIDTHS = frozenset({"stream", "vector", "bandwidth", "fresh", "left", "right", "out"})
+BANDWIDTHS = frozenset({"stream", "vector", "bandwidth", "fresh", "left", "right", "out", "touched", "byte"})
 """Parameters that go with the memory's bandwidth."""
 
 COMPUTES = frozenset({"rate", "onchip", "pointwise", "depthwise", "scores"})

@@ -360,7 +360,7 @@ _CONVERSION = Formula(
 
 def _packed(axis: Axis) -> Formula:
     """Return the formula of a sparse kernel made of library calls."""
-    speeds = dict.fromkeys(("left", "right", "out", "stream", "fresh"), Parameter(1e10, 1e8, 1e13))
+    speeds = dict.fromkeys(("left", "right", "out", "touched", "stream", "fresh"), Parameter(1e10, 1e8, 1e13))
     row = _ROWS.parameters["row"]
     parameters = {"t0": _T0, "group": _T0, "row": row, "rate": Parameter(1e11, 1e8, 1e16), **speeds}
     return Formula(parameters, partial(packed_of, axis), _sparse_measures)

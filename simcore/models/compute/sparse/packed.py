@@ -53,22 +53,24 @@ def packed_seconds(kernel: SparseKernel, product: Product, work: Work, p: Mappin
 
     ::
 
-        t = t0 + e m n / clear + group G + row x + 2 F / rate + e (L / left + B / right + C / out)
+        t = t0 + e m n / clear + group G + row x + 2 F / rate + e (L / left + B / right + C / out + T / touched)
 
     e is bytes per element. G groups hold a non-zero. With c elements of the sparse matrix in kept micro-tiles, of which
-    there are x, and f the share of groups that hold a non-zero:
+    there are x, l elements in the lines of memory that hold them, u columns or rows that hold one at all (see
+    `simcore.models.compute.sparse.tiles.Work`), and f the share of groups that hold a non-zero:
 
-    ======  =====  =========  =====  =======
-    axis    F      L          B      C
-    ======  =====  =========  =====  =======
-    k       c n    c          x n    f m n
-    block   c n    c          w x n  f m n
-    m       c n    c          f k n  x n
-    n       c m    f m k      c      x m
-    ======  =====  =========  =====  =======
+    ======  =====  =========  =====  =======  ===
+    axis    F      L          B      C        T
+    ======  =====  =========  =====  =======  ===
+    k       c n    l          x n    f m n    u n
+    block   c n    c          w x n  f m n    u n
+    m       c n    c          f k n  x n      u n
+    n       c m    f m k      l      x m      u m
+    ======  =====  =========  =====  =======  ===
 
     F is multiplied, at `rate` [FLOP/s]. L, B and C are the elements of A, B and the output that move, at `left`,
-    `right` and `out` [B/s]. x rows are begun elsewhere in memory, at `row` [s] each. Blocks are w columns wide. `group`
+    `right` and `out` [B/s]. Of T, rows of B on the k-axis and for whole blocks, else of the output, each is met a first
+    time, at `touched` [B/s]. x rows are begun elsewhere in memory, at `row` [s] each. Blocks are w columns wide. `group`
     [s] is the cost of a group's calls. The output is cleared at `stream` [B/s], and where it is as large as `FRESH`, at
     `fresh` [B/s].
 
@@ -77,7 +79,8 @@ def packed_seconds(kernel: SparseKernel, product: Product, work: Work, p: Mappin
 
     Examples
     --------
-    >>> p = dict.fromkeys(("left", "right", "out", "stream", "fresh"), 1e30) | {"t0": 0.0, "group": 0.0, "row": 0.0}
+    >>> p = dict.fromkeys(("left", "right", "out", "touched", "stream", "fresh"), 1e30)
+    >>> p |= {"t0": 0.0, "group": 0.0, "row": 0.0}
     >>> kernel, product = SparseKernel("k", 32, 1, 1), Product(64, 100, 50)
     >>> work = kernel.work(product, RandomMask(64, 100, 1, 1, 0.0))
     >>> round(packed_seconds(kernel, product, work, {**p, "rate": 1e9}) * 1e9 / product.flop, 6)
@@ -88,13 +91,15 @@ def packed_seconds(kernel: SparseKernel, product: Product, work: Work, p: Mappin
     cleared = p["t0"] + output / p["fresh" if output >= FRESH["cpu"] else "stream"]
     counts = index_counts(kernel, product, work)
     found, some = counts["found"], work.groups / counts["groups"]
-    by_rows = (work.covered, min(kernel.tile_k, k) * found * n if axis == "block" else found * n, some * m * n)
     left, right, out = {
-        "k": by_rows, "block": by_rows, "m": (work.covered, some * k * n, found * n),
-        "n": (some * m * k, work.covered, found * m),
-    }[axis]  # fmt: skip
-    multiplied = 2 * work.covered * (m if axis == "n" else n)
-    moved = left / p["left"] + right / p["right"] + out / p["out"]
+        "k": (work.lines, found * n, some * m * n),
+        "block": (work.covered, min(kernel.tile_k, k) * found * n, some * m * n),
+        "m": (work.covered, some * k * n, found * n),
+        "n": (some * m * k, work.lines, found * m),
+    }[axis]
+    across = m if axis == "n" else n
+    moved = left / p["left"] + right / p["right"] + out / p["out"] + work.touched * across / p["touched"]
+    multiplied = 2 * work.covered * across
     return cleared + work.groups * p["group"] + found * p["row"] + multiplied / p["rate"] + e * moved
 
 

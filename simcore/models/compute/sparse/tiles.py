@@ -17,6 +17,9 @@ from simcore.models.compute.sparse.masks import Mask, RandomMask, covered, expec
 Axis = Literal["k", "m", "n", "block"]
 """The axis that is packed. ``block`` packs none and multiplies whole tiles that hold a non-zero."""
 
+LINE = 16
+"""Elements of fp32 in a line of 64 bytes, which memory is read in."""
+
 
 @dataclass(frozen=True)
 class Product:
@@ -109,7 +112,12 @@ class SparseKernel:
         tiles, density = packed_tiles(mask, (height, width), pack)
         groups, _ = packed_tiles(mask, (height, width), max(product.m, product.k, product.n))
         others = math.ceil(product.m / self.tile_m) if self.axis == "n" else math.ceil(product.n / self.tile_n)
-        return Work(tiles * others, self.all_tiles(product), density, groups, covered(mask, (height, width)))
+        size = mask.rows if isinstance(mask, RandomMask) else mask.shape[0]
+        lines = covered(mask, (height, LINE)) if self.axis in {"k", "n"} else 0.0
+        return Work(
+            tiles * others, self.all_tiles(product), density, groups, covered(mask, (height, width)), lines,
+            covered(mask, (size, 1)) / size,
+        )  # fmt: skip
 
     def share_at(self, product: Product, density: float) -> float:
         """Return the share of tiles of a mask whose micro-tiles are kept independently of each other.
@@ -153,6 +161,12 @@ class Work:
         Row blocks that hold a non-zero, expected or counted. On the m- and n-axis they are blocks of k.
     covered : float
         Elements of the sparse matrix in micro-tiles with a non-zero, expected or counted.
+    lines : float
+        Elements of the sparse matrix that come with these, as memory is read in lines of `LINE`. On the k- and n-axis
+        alone: micro-tiles of the others lie along a line.
+    touched : float
+        Lines of the sparse matrix across the packed axis that hold a non-zero at all: columns on the k-axis and for
+        whole blocks, rows on the m-axis. On the n-axis they are columns of B.
     """
 
     tiles: float
@@ -160,6 +174,8 @@ class Work:
     density: float
     groups: float = 0.0
     covered: float = 0.0
+    lines: float = 0.0
+    touched: float = 0.0
 
     @property
     def share(self) -> float:
