@@ -70,8 +70,8 @@ def packed_seconds(kernel: SparseKernel, product: Product, work: Work, p: Mappin
 
     F is multiplied, at `rate` [FLOP/s]. L, B and C are the elements of A, B and the output that move, at `left`,
     `right` and `out` [B/s]. Of T, rows of B on the k-axis and for whole blocks, else of the output, each is met a first
-    time, at `touched` [B/s]. x rows are begun elsewhere in memory, at `row` [s] each. Blocks are w columns wide. `group`
-    [s] is the cost of a group's calls. The output is cleared at `stream` [B/s], and where it is as large as `FRESH`, at
+    time, at `touched` [B/s]. x rows are begun elsewhere in memory, at `row` [s] each. Blocks are w columns wide. A
+    group's calls cost `group` [s]. The output is cleared at `stream` [B/s], and where it is as large as `FRESH`, at
     `fresh` [B/s].
 
     The formula is fitted to sparse products. The fit of a dense product would not do: it knows nothing of operands that
