@@ -28,7 +28,7 @@ from simcore.models.compute.sparse.statistics import Bars, Lengths, Pattern, Rou
 from simcore.models.training.architecture import Batch, Experts, Transformer
 from simcore.models.training.dynamic import DynamicCase, dynamic_cases
 from simcore.models.training.dynamic_times import DynamicPrediction, libraries, predict_dynamic
-from simcore.models.training.ways import Library, Way
+from simcore.models.training.way import Library, Way
 from simcore.readers.profiles import read_profile
 from simcore.real.sparse import pitify
 from simcore.real.sparse.choice import Choice, by_profile, least_covered

@@ -9,7 +9,7 @@ from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.listing import operators_of
 from simcore.models.training.lowering import lower_on_profile
 from simcore.models.training.masked import Masks
-from simcore.models.training.ways import Way
+from simcore.models.training.way import Way
 from simcore.piping import piped
 from simcore.readers.lengths import read_lengths
 from simcore.studies.deployment.masks import parse_sparsity

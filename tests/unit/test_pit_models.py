@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 from simcore.models.compute.device import Device  # noqa: E402 - what follows needs torch
 from simcore.models.compute.sparse.statistics import Bars, Lengths, Routing, Window, Zeros  # noqa: E402
 from simcore.models.training.dynamic import dynamic_cases, dynamic_operators  # noqa: E402
-from simcore.models.training.ways import Masked, Way, as_run  # noqa: E402
+from simcore.models.training.way import Masked, Way  # noqa: E402
+from simcore.models.training.ways import as_run  # noqa: E402
 from simcore.readers.profiles import read_profile  # noqa: E402
 from simcore.real.sparse import pitify  # noqa: E402
 from simcore.real.sparse.choice import Choice  # noqa: E402

@@ -13,8 +13,10 @@ from simcore.models.compute.sparse.operator_prices import SparseProfiled, sparse
 from simcore.models.compute.sparse.statistics import Lengths, Routing, Window, Zeros
 from simcore.models.training.dynamic import FIGURES, dynamic_cases, dynamic_operators
 from simcore.models.training.dynamic_times import libraries, predict_dynamic, published_table
+from simcore.models.training.masked_attention import visible
 from simcore.models.training.operators import passes
-from simcore.models.training.ways import INDEX, Library, Masked, Way, as_run, visible
+from simcore.models.training.way import INDEX, Library, Masked, Way
+from simcore.models.training.ways import as_run
 from simcore.readers.tile_tables import read_tile_table
 
 SMALL = [case for figure in FIGURES for case in dynamic_cases(figure, small=True)]

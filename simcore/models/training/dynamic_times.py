@@ -20,7 +20,8 @@ from simcore.models.training.notes import mean_error, notes_on
 from simcore.models.training.operators import OperatorList
 from simcore.models.training.reuse import placed
 from simcore.models.training.traffic import all_calls, forward_calls
-from simcore.models.training.ways import BLOCKS, INDEX, Library, Masked, Way, as_run
+from simcore.models.training.way import BLOCKS, INDEX, Library, Masked, Way
+from simcore.models.training.ways import as_run
 from simcore.models.training.workload import KernelTime, Pass, Times
 
 NO_LIBRARY = "no library of torch has it"

@@ -15,7 +15,8 @@ from simcore.models.training.listing import Architecture
 from simcore.models.training.operators import Operation, OperatorList
 from simcore.models.training.parallel.layout import Layout
 from simcore.models.training.parallel.sharding import Scheduling
-from simcore.models.training.ways import Masked, Way, as_run
+from simcore.models.training.way import Masked, Way
+from simcore.models.training.ways import as_run
 
 
 @dataclass(frozen=True)

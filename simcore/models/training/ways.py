@@ -20,74 +20,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from itertools import groupby
 
 from simcore.models.compute.sparse.library import conversion
 from simcore.models.compute.sparse.operator_prices import sparse_product
-from simcore.models.compute.sparse.statistics import Bars, Lengths, Pattern, Routing
+from simcore.models.compute.sparse.statistics import Lengths, Pattern, Routing
+from simcore.models.training.masked_attention import core, stored_mask, visible_index
 from simcore.models.training.operator_maker import sizes_of
 from simcore.models.training.operators import Communication, Operation, Operator, OperatorList, Section
-
-BLOCKS = (32, 128)
-"""Queries in a row block of packed attention, as in PIT's kernels of the CPU."""
-
-INDEX = "index"
-"""Last part of the path of what only finds positions."""
-
-_SMALL = 7
-"""Kernels of a few hundred elements that find the queries and keys of a block, and say if pairs are hidden."""
-
+from simcore.models.training.way import INDEX, Library, Masked, Way, moving, of_mask, of_rows
 
 _UNFUSED = ("scale", "split", "scores", "softmax", "scores_dropout", "context", "merge")
 """Operators of attention whose scores are in memory."""
-
-
-class Library(StrEnum):
-    """What runs sparse operators in the way of a library; each has some of the statistics, and runs others densely."""
-
-    GROUPED = "grouped"
-    JAGGED = "jagged"
-    CSR = "csr"
-    BSR = "bsr"
-
-
-class Way(StrEnum):
-    """How sparse operators run."""
-
-    DENSE = "dense"
-    LIBRARY = "library"
-    PIT = "pit"
-
-
-@dataclass(frozen=True)
-class Masked:
-    """What a model's masks share, beside the statistics of its operators.
-
-    Attributes
-    ----------
-    element : int
-        Bytes per element [B].
-    hidden : int
-        Columns of a row, h.
-    causal : bool
-        Whether a query sees no later token.
-    block : int
-        Queries in a row block of packed attention; 0 where attention stays dense.
-    library : Library
-        What the way of a library uses.
-    """
-
-    element: int
-    hidden: int
-    causal: bool = True
-    block: int = BLOCKS[0]
-    library: Library = Library.JAGGED
-
-    def uses(self, way: Way, *libraries: Library) -> bool:
-        """Say whether a way is that of one of some libraries."""
-        return way is Way.LIBRARY and self.library in libraries
 
 
 def as_run(listed: OperatorList, way: Way, masked: Masked) -> OperatorList:
@@ -132,7 +77,7 @@ def _section(section: Section, way: Way, masked: Masked) -> Iterator[Operator]:
         held = list(some)
         if kind == "core":
             for one in held:
-                yield from _core(one, way, masked)
+                yield from core(one, way, masked)
         elif kind == "unfused core":
             for one in held:
                 yield from _by_length(one, way, masked)
@@ -193,9 +138,9 @@ def _multiplied(one: Operator, masked: Masked) -> Iterator[Operator]:
     shape = (("m", product.m), ("n", product.n), ("k", product.k), ("stored", stored["stored"]), ("batch", batch))
     yield replace(one, kernel=library.value, shape=shape, operation=Operation.STORED, zeros=None, mask=None)
     if one.vectors:
-        yield _moving(f"{path}.bias", "add", 2 * one.output)
+        yield moving(f"{path}.bias", "add", 2 * one.output)
     if one.zeros.operand == "b":
-        yield _moving(f"{path}.turned", "copy", 2 * one.output)
+        yield moving(f"{path}.turned", "copy", 2 * one.output)
 
 
 def _tokens(held: Sequence[Operator], way: Way, masked: Masked, around: bool) -> Iterator[Operator]:
@@ -216,21 +161,21 @@ def _tokens(held: Sequence[Operator], way: Way, masked: Masked, around: bool) ->
     if way is not Way.PIT and not masked.uses(way, Library.JAGGED):
         yield from plain
         if qkv:
-            yield _moving(f"{first}.joined", "copy", 2 * positions * width)
-        yield _moving(f"{first}.fill", "copy", 2 * positions * width)
-        yield _moving(f"{first}.fill", "masked_fill", (2 * masked.element + 1) / masked.element * positions * width)
+            yield moving(f"{first}.joined", "copy", 2 * positions * width)
+        yield moving(f"{first}.fill", "copy", 2 * positions * width)
+        yield moving(f"{first}.fill", "masked_fill", (2 * masked.element + 1) / masked.element * positions * width)
         return
     inputs = 1 if qkv or around else 2
     for number in range(inputs):
-        yield _rows(f"{first}.pack{number}", "gather", lengths.valid, row)
+        yield of_rows(f"{first}.pack{number}", "gather", lengths.valid, row)
     yield from (packed(one, lengths) for one in plain)
     if qkv:
-        yield _moving(f"{first}.joined", "copy", 2 * lengths.valid * width)
+        yield moving(f"{first}.joined", "copy", 2 * lengths.valid * width)
     if masked.uses(way, Library.JAGGED):
         calls = len(plain) + inputs - 1 + 2 * qkv  # one more jagged tensor, and Q, K and V joined in one
         yield Operator("jagged", (("nodes", calls),), path=f"{first}.calls", operation=Operation.CALLS)
-    yield _moving(f"{first}.cleared", "copy", positions * width)
-    yield _rows(f"{first}.unpack", "scatter", lengths.valid, width)
+    yield moving(f"{first}.cleared", "copy", positions * width)
+    yield of_rows(f"{first}.unpack", "scatter", lengths.valid, width)
 
 
 def packed(one: Operator, lengths: Lengths) -> Operator:
@@ -299,101 +244,6 @@ def _of_length(one: Operator, length: int, number: int, lengths: Lengths) -> Ope
     )  # fmt: skip
 
 
-def _core(one: Operator, way: Way, masked: Masked) -> Iterator[Operator]:
-    """Yield the core of attention: under a mask, or block by block of queries with the keys that it sees."""
-    seen = one.mask
-    assert seen is not None
-    assert not isinstance(seen, Routing)
-    sizes = {name: int(size) for name, size in one.shape}
-    if isinstance(seen, Bars):
-        yield from _summarised(one, seen, masked)
-    if not isinstance(seen, Lengths) and masked.uses(way, Library.CSR):
-        yield from _stored_heads(one, seen, masked)
-        return
-    if way is not Way.PIT or not masked.block:
-        masks = sizes["batch"] if isinstance(seen, Lengths) else 1
-        keys = sizes["keys"] if isinstance(seen, Lengths) else seen.columns(sizes["keys"])
-        pairs = masks * sizes["queries"] * keys
-        yield _booleans(f"{one.path}.added", "where", (masked.element + 1) * pairs)
-        yield replace(one, shape=tuple((name, keys if name == "keys" else size) for name, size in one.shape), mask=None)
-        return
-    yield _moving(f"{one.path}.cleared", "copy", one.output)
-    yield _moving(f"{one.path}.scale", "mul", 2 * one.output)
-    for samples, queries, keys, hidden in visible(seen, sizes["batch"], sizes["queries"], masked):
-        yield from _visible(one, samples * sizes["heads"], queries, keys, sizes["width"], hidden, masked)
-
-
-def _summarised(one: Operator, bars: Bars, masked: Masked) -> Iterator[Operator]:
-    """Yield what puts the means of each bar behind keys and values: whole bars, their sums, and both in a row."""
-    keys = int(one.size("keys"))
-    row = masked.element * int(one.size("batch") * one.size("heads") * one.size("width"))
-    for name in ("keys", "values"):
-        yield _moving(f"{one.path}.{name}_whole", "copy", 2 * row * keys)
-        yield _moving(f"{one.path}.{name}_means", "copy", row * bars.columns(keys))
-        yield _moving(f"{one.path}.{name}_joined", "copy", 2 * row * bars.columns(keys))
-
-
-def _stored_heads(one: Operator, seen: Pattern, masked: Masked) -> Iterator[Operator]:
-    """Yield attention head by head, whose scores are stored where a query sees a key, and what joins the heads."""
-    sizes = {name: int(size) for name, size in one.shape}
-    shape = (
-        ("m", sizes["queries"]), ("n", sizes["width"]), ("k", seen.columns(sizes["queries"])),
-        ("stored", sum(seen.kept(sizes["queries"], 1))), ("batch", 1),
-    )  # fmt: skip
-    heads = sizes["batch"] * sizes["heads"]
-    for number in range(heads):
-        yield replace(one, kernel="csr-attention", shape=shape, operation=Operation.STORED, mask=None,
-                      work=one.work / heads, saved=one.saved / heads, output=one.output / heads,
-                      path=f"{one.path}.{number}")  # fmt: skip
-    yield _moving(f"{one.path}.joined", "copy", 2 * one.output)
-
-
-def visible(seen: Lengths | Pattern, batch: int, sequence: int, masked: Masked) -> Iterator[tuple[int, int, int, bool]]:
-    """Yield blocks of queries: samples that share one, its queries, the keys that they see, and if pairs are hidden.
-
-    Parameters
-    ----------
-    seen : Lengths, Window or Bars
-        A mask of each sample, or one of all.
-    batch, sequence : int
-        Samples, and the positions of each.
-    masked : Masked
-        How many queries are in a block.
-
-    Examples
-    --------
-    >>> list(visible(Lengths(((40, 1),), 64), 1, 64, Masked(4, 64)))
-    [(1, 32, 32, True), (1, 8, 40, True)]
-    """
-    if not isinstance(seen, Lengths):
-        for start, keys in zip(range(0, sequence, masked.block), seen.kept(sequence, masked.block), strict=True):
-            yield batch, min(masked.block, sequence - start), keys, True
-        return
-    for length in seen.each:
-        for start in range(0, length, masked.block):
-            stop = min(start + masked.block, length)
-            yield 1, stop - start, stop if masked.causal else length, masked.causal
-
-
-def _visible(
-    one: Operator, heads: int, queries: int, keys: int, width: int, hidden: bool, masked: Masked
-) -> Iterator[Operator]:
-    """Yield what one block of queries computes in so many heads of all its samples."""
-    e, path = masked.element, one.path
-    scores = heads * queries * keys
-    yield _rows(f"{path}.queries", "gather", heads * queries, e * width)
-    yield _rows(f"{path}.keys", "gather", heads * keys, e * width)
-    yield _product(f"{path}.scores", Operation.SCORES, (queries, keys, width), heads, e)
-    if hidden:  # what the product is added to
-        yield _booleans(f"{path}.hide", "copy", 2 * e * scores)
-    softmax = (("bytes", 2 * e * scores), ("width", keys))
-    yield Operator("softmax", softmax, path=f"{path}.softmax", operation=Operation.ELEMENTWISE,
-                   saved=float(e * scores), output=float(e * scores))  # fmt: skip
-    yield _rows(f"{path}.values", "gather", heads * keys, e * width)
-    yield _product(f"{path}.context", Operation.CONTEXT, (queries, width, keys), heads, e)
-    yield _rows(f"{path}.unpack", "scatter", heads * queries, e * width)
-
-
 def _experts(held: Sequence[Operator], way: Way, masked: Masked) -> Iterator[Operator]:
     """Yield the experts' products: padded in one batch, expert by expert, or in a grouped product."""
     by_name = {one.path.rpartition(".")[2]: one for one in held}
@@ -405,11 +255,11 @@ def _experts(held: Sequence[Operator], way: Way, masked: Masked) -> Iterator[Ope
     counts = routing.tokens
     sorted_ = (("elements", 0), ("partial", 0), ("micro", tokens), ("found", len(counts)))
     yield Operator("index-experts", sorted_, dtype="bool", path=f"{path}.{INDEX}", operation=Operation.INDEX)
-    yield _rows(f"{path}.pack", "gather", tokens, e * h)
+    yield of_rows(f"{path}.pack", "gather", tokens, e * h)
     rows = len(counts) * routing.fullest if way is Way.DENSE else tokens
     if way is Way.DENSE:
-        yield _moving(f"{path}.cleared", "copy", e * rows * h)
-        yield _rows(f"{path}.padded", "scatter", tokens, e * h)
+        yield moving(f"{path}.cleared", "copy", e * rows * h)
+        yield of_rows(f"{path}.padded", "scatter", tokens, e * h)
     groups: Iterable[tuple[int, int]] = [(routing.fullest, len(counts))] if way is Way.DENSE else [
         (count, 1) for count in counts if count
     ]  # fmt: skip
@@ -427,11 +277,11 @@ def _experts(held: Sequence[Operator], way: Way, masked: Masked) -> Iterator[Ope
                       weights=down.weights * share, vectors=down.vectors * share, output=float(e * count * batch * h),
                       saved=float(e * count * batch * inner))  # fmt: skip
     if way is Way.DENSE:
-        yield _rows(f"{path}.unpadded", "gather", tokens, e * h)
+        yield of_rows(f"{path}.unpadded", "gather", tokens, e * h)
     elif way is Way.PIT:
-        yield _moving(f"{path}.joined", "copy", 2 * e * tokens * h)
-    yield _moving(f"{path}.cleared_output", "copy", e * tokens * h)
-    yield _rows(f"{path}.unpack", "scatter", tokens, e * h)
+        yield moving(f"{path}.joined", "copy", 2 * e * tokens * h)
+    yield moving(f"{path}.cleared_output", "copy", e * tokens * h)
+    yield of_rows(f"{path}.unpack", "scatter", tokens, e * h)
     yield replace(by_name["combine"], kernel="mul", mask=None)
 
 
@@ -444,7 +294,7 @@ def _found_once(section: Section, way: Way, masked: Masked) -> Iterator[Operator
     """Yield what finds the positions that all blocks compute: tokens in a batch, and keys of each block of queries."""
     for one in section.operators:
         if one.operation is Operation.ATTENTION and isinstance(one.mask, Lengths):  # of two tokens, whether both are
-            yield _booleans("attention.seen", "compare", 5 * one.mask.sequences * one.mask.longest**2)
+            yield of_mask("attention.seen", "compare", 5 * one.mask.sequences * one.mask.longest**2)
     packs = way is Way.PIT or masked.uses(way, Library.JAGGED)
     for mask in dict.fromkeys(one.mask for one in section.operators if packs):
         if isinstance(mask, Lengths):
@@ -453,56 +303,7 @@ def _found_once(section: Section, way: Way, masked: Masked) -> Iterator[Operator
             yield Operator("index-sequence", shape, dtype="bool", path=f"tokens.{INDEX}", operation=Operation.INDEX)
     for one in section.operators if masked.uses(way, Library.CSR) else ():
         if one.operation is Operation.ATTENTION and isinstance(one.mask, Pattern):
-            yield from _stored_mask(one, one.mask)
+            yield from stored_mask(one, one.mask)
     for one in section.operators if masked.block and way is Way.PIT else ():
         if one.operation is Operation.ATTENTION and one.mask is not None and not isinstance(one.mask, Routing):
-            yield from _visible_index(one, one.mask, masked)
-
-
-def _stored_mask(one: Operator, seen: Pattern) -> Iterator[Operator]:
-    """Yield what makes numbers of a mask of booleans, and stores it."""
-    rows = int(one.size("queries"))
-    elements, stored = rows * seen.columns(rows), sum(seen.kept(rows, 1))
-    yield _booleans(f"attention.{INDEX}", "copy", 5 * elements)
-    shape = (("elements", elements), ("stored", stored), ("runs", rows))
-    yield Operator("csr-convert", shape, path=f"attention.{INDEX}", operation=Operation.INDEX)
-
-
-def _visible_index(one: Operator, mask: Lengths | Pattern, masked: Masked) -> Iterator[Operator]:
-    """Yield what finds the keys of each block of queries, and the pairs among them that stay hidden."""
-    sizes = {name: int(size) for name, size in one.shape}
-    queries = sizes["queries"]
-    keys = queries if isinstance(mask, Lengths) else mask.columns(queries)
-    samples = mask.sequences if isinstance(mask, Lengths) else 1
-    blocks = math.ceil(queries / masked.block)
-    shape = (("elements", queries * keys), ("partial", queries * keys), ("micro", blocks * keys), ("found", keys))
-    for _ in range(samples):
-        yield Operator("index", shape, dtype="bool", path=f"attention.{INDEX}", operation=Operation.INDEX)
-    for _, rows, seen, hidden in visible(mask, 1, queries, masked):
-        for _step in range(_SMALL):
-            yield _booleans(f"attention.{INDEX}", "copy", 2 * max(rows, seen))
-        for _step in range(1 + hidden):  # pairs are picked one by one, and where some are hidden become numbers
-            yield _booleans(f"attention.{INDEX}", "where", 5 * rows * seen)
-
-
-def _booleans(path: str, kernel: str, moved: float) -> Operator:
-    """Return an operator that moves so many bytes of a mask [B], which has no gradient."""
-    return Operator(kernel, (("bytes", max(1, math.ceil(moved))),), dtype="fp32", path=path, operation=Operation.INDEX)
-
-
-def _rows(path: str, kernel: str, rows: int, width: int) -> Operator:
-    """Return a gather or scatter of rows of so many bytes [B]."""
-    shape = (("rows", max(1, rows)), ("width", width))
-    return Operator(kernel, shape, path=path, operation=Operation.ROUTE, output=float(rows * width))
-
-
-def _moving(path: str, kernel: str, moved: float) -> Operator:
-    """Return an operator that moves so many bytes [B]."""
-    return Operator(kernel, (("bytes", max(1, math.ceil(moved))),), path=path, operation=Operation.ROUTE,
-                    output=moved / 2)  # fmt: skip
-
-
-def _product(path: str, operation: Operation, sizes: tuple[int, int, int], batch: int, element: int) -> Operator:
-    m, n, k = sizes
-    return Operator("gemm", sizes_of(m, n, k, batch), 2.0 * batch * m * n * k, path=path, operation=operation,
-                    saved=float(element * batch * k * (m + n)), output=float(element * batch * m * n))  # fmt: skip
+            yield from visible_index(one, one.mask, masked)

@@ -11,7 +11,7 @@ from simcore.models.training.architecture import Transformer
 from simcore.models.training.dynamic_times import published_table
 from simcore.models.training.listing import Architecture
 from simcore.models.training.masked import Masks
-from simcore.models.training.ways import Way
+from simcore.models.training.way import Way
 from simcore.numerals import as_real
 from simcore.readers.lengths import read_lengths
 from simcore.readers.tile_tables import read_tile_table
