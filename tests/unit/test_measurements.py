@@ -8,10 +8,11 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from simcore.calibrate.profile.published import (
-    MIDDLE,
+    Drift,
     common_tiles,
     fit_measurements,
     fit_seen,
@@ -305,10 +306,24 @@ def test_times_that_grow_while_they_are_measured_are_told_from_shapes():
     assert "times grow by 0.5" in fit.source
     still = fit_seen(measured_convolutions(0.0), TOY)
     assert still.source == ""
-    middle = [one.sample for one in measured_convolutions(0.0)]
-    errors = Errors.of([seconds_of(fit, one.shape, TOY) / (one.seconds + MIDDLE * 5e-4) - 1 for one in middle])
+    once = [one.sample for one in measured_convolutions(0.0)]
+    expected = Drift((0.0, 5e-4)).likeliest(np.array([one.seconds for one in once]))
+    errors = Errors.of([seconds_of(fit, one.shape, TOY) / t - 1 for one, t in zip(once, expected, strict=True)])
     assert errors.mape < 0.1
     assert abs(errors.bias) < 0.05
+
+
+def test_of_a_drift_the_time_is_taken_that_is_least_off_from_all_rows():
+    first, drift = np.array([2e-5, 1e-4, 4e-4, 5e-3]), Drift((0.0, 5e-5, 5e-4))
+    seen = first[:, None] + np.interp(np.linspace(0, 1, 201), [0, 0.5, 1], drift.longer)
+
+    def error(predicted):
+        return np.abs(predicted[:, None] / seen - 1).mean(1)
+
+    least = min((error(first + longer) for longer in np.linspace(0, 5e-4, 501)), key=lambda of: of.sum())
+    each = np.min([error(first + longer) for longer in np.linspace(0, 5e-4, 501)], 0)
+    assert error(drift.likeliest(first)) == pytest.approx(each, rel=0.02)
+    assert error(drift.likeliest(first)).sum() < least.sum()
 
 
 def test_a_table_in_the_order_of_its_sizes_says_nothing_of_a_drift():

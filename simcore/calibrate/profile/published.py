@@ -36,7 +36,7 @@ HELD_OUT = 0.2
 """Share of the shapes that no fit sees whose errors are told."""
 
 GROWTH = {
-    "gemm": Growth(400, 5, 0.14), **dict.fromkeys(CONVOLUTIONS, Growth(300, 6, 0.08)), "stream": Growth(40, 4, 0.25),
+    "gemm": Growth(400, 5, 0.14), **dict.fromkeys(CONVOLUTIONS, Growth(500, 4, 0.12)), "stream": Growth(40, 4, 0.25),
 }  # fmt: skip
 """How much is learned of what each formula misses by."""
 
@@ -46,8 +46,11 @@ COMMON = 0.02
 MOST_TILES = 8
 """Tiles that shapes are described by at most."""
 
-MIDDLE = 0.3
-"""Where in a run of measurements that drift their times are taken: errors relative to all rows are least there."""
+STRETCHES = 8
+"""Equal parts of a run of measurements in each of which a drift is straight."""
+
+ROWS_ALIKE = 100
+"""Places in a run, equally likely, at which a shape may have been measured."""
 
 DRIFTS = 0.2
 """Rank correlation of errors with the order of measurement from which on times drift."""
@@ -138,7 +141,7 @@ def corrected(
     plain = np.array([seconds_of(bare, one.shape, device) for one in samples])
     measured = np.array([one.seconds for one in samples])
     drift = drift_of(features, plain, measured) if in_order else Drift()
-    trees = grow(features, np.log(drift.steadied(measured) / plain), GROWTH[formula])
+    trees = grow(features, np.log(drift.likeliest(drift.undone(measured)) / plain), GROWTH[formula])
     measures = [FORMULAS[formula].measures(sample.shape) for sample in samples]
     ranges = {key: (min(m[key] for m in measures), max(m[key] for m in measures)) for key in measures[0]}
     spread = statistics.median(sample.spread for sample in samples)
@@ -148,29 +151,51 @@ def corrected(
 
 @dataclass(frozen=True)
 class Drift:
-    """How much longer kernels took at the end of a run of measurements than at its beginning, whatever their shape.
+    """How much longer kernels took in the course of a run of measurements than at its beginning, whatever their shape.
 
     The public table has it in its convolutions: each of 4,000 in a row is some 0.1 us slower than the one before.
 
     Attributes
     ----------
-    seconds : float
-        From the first measurement to the last [s].
+    longer : tuple of float
+        At the start of the run and at the end of each of its equal parts [s]; empty without a drift.
     """
 
-    seconds: float = 0.0
+    longer: tuple[float, ...] = ()
 
-    def steadied(self, measured: Reals) -> Reals:
-        """Return times in the order of their measurement [s] as they were at `MIDDLE`."""
-        moved = self.seconds * (_positions(len(measured)) - MIDDLE)
-        return np.maximum(measured - moved, LEAST_LEFT * measured)
+    def undone(self, measured: Reals) -> Reals:
+        """Return times in the order of their measurement [s] as they were at the start of the run."""
+        return np.maximum(measured - self._at(_positions(len(measured))), LEAST_LEFT * measured)
+
+    def likeliest(self, first: Reals) -> Reals:
+        """Return the times to predict [s] for kernels that take so long at the start of the run.
+
+        A shape says nothing of when it was measured. Of the times that it would have shown at `ROWS_ALIKE` places of
+        the run, this is the one that is off from them by the least mean of absolute relative errors: their median, with
+        weights 1 / time.
+
+        Examples
+        --------
+        >>> Drift((0.0, 1.0)).likeliest(np.array([1e-9, 1.0, 100.0])).round(1).tolist()
+        [0.0, 1.4, 100.5]
+        """
+        times = np.sort(first[:, None] + self._at(_positions(ROWS_ALIKE)), 1)
+        shares = (1 / times).cumsum(1)
+        likeliest: Reals = times[np.arange(len(times)), (shares < shares[:, -1:] / 2).sum(1)]
+        return likeliest
+
+    def _at(self, positions: Reals) -> Reals:
+        if not self.longer:
+            return np.zeros(len(positions))
+        return np.asarray(np.interp(positions, np.linspace(0, 1, len(self.longer)), self.longer))
 
     @property
     def described(self) -> str:
         """What a reader must know; nothing without a drift."""
-        if not self.seconds:
+        if not self.longer:
             return ""
-        return f"times grow by {1e3 * self.seconds:.2g} ms from the first row to the last; fitted as at {MIDDLE:.0%}"
+        grown = f"times grow by {1e3 * self.longer[-1]:.2g} ms from the first row to the last"
+        return f"{grown}; fitted to what is least off from all rows"
 
 
 def drift_of(features: Reals, plain: Reals, measured: Reals) -> Drift:
@@ -188,15 +213,15 @@ def drift_of(features: Reals, plain: Reals, measured: Reals) -> Drift:
     measured : array
         Seconds.
     """
-    late = _positions(len(measured)) - MIDDLE
-    if any(abs(_correlation(column, late)) > ORDERED for column in features.T):
+    positions = _positions(len(measured))
+    if any(abs(_correlation(column, positions)) > ORDERED for column in features.T):
         return Drift()
     drift = Drift()
     for turn in range(TURNS):
-        predicted = plain * np.exp(_unseen(features, np.log(drift.steadied(measured) / plain)))
-        if turn == 0 and _correlation(measured / predicted, late) < DRIFTS:
+        predicted = plain * np.exp(_unseen(features, np.log(drift.undone(measured) / plain)))
+        if turn == 0 and _correlation(measured / predicted, positions) < DRIFTS:
             return Drift()
-        drift = Drift(_slope(late, measured - predicted, measured))
+        drift = _course(positions, measured - predicted, measured)
     return drift
 
 
@@ -221,13 +246,14 @@ def _correlation(one: Reals, other: Reals) -> float:
     return float((centred[0] * centred[1]).sum()) / size if size else 0.0
 
 
-def _slope(late: Reals, left: Reals, measured: Reals) -> float:
-    """Return the slope that leaves the least mean of absolute errors relative to what was measured."""
-    slope = 0.0
+def _course(positions: Reals, left: Reals, measured: Reals) -> Drift:
+    """Return the drift that leaves the least mean of absolute errors relative to what was measured."""
+    parts = np.maximum(1 - np.abs(STRETCHES * positions[:, None] - np.arange(STRETCHES + 1)), 0)
+    longer = np.zeros(STRETCHES + 1)
     for _ in range(20):
-        weights = 1 / measured / np.maximum(np.abs(left - slope * late) / measured, 0.02)
-        slope = float((weights * late * left).sum() / (weights * late**2).sum())
-    return slope
+        weights = 1 / measured / np.maximum(np.abs(left - parts @ longer) / measured, 0.02)
+        longer = np.linalg.solve(parts.T @ (weights[:, None] * parts), parts.T @ (weights * left))
+    return Drift(tuple(float(each) for each in longer - longer[0]))
 
 
 def common_tiles(rows: Iterable[Measurement], device: Device) -> tuple[tuple[int, int], ...]:
