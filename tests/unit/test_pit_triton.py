@@ -96,3 +96,12 @@ def test_tiles_are_powers_of_two():
         kernels.build_index(a > 0, 16, 3)
     with pytest.raises(InputError, match="BK: found 24, expected a power of two of at least 16"):
         kernels.k_axis(a, a, index, (16, 24, 16))
+
+
+@pytest.mark.parametrize("axis", ["k", "m", "n"])
+def test_shapes_that_are_no_product_are_refused_before_a_kernel_reads_beyond_them(axis):
+    run = {"k": kernels.k_axis, "m": kernels.m_axis, "n": kernels.n_axis}[axis]
+    index = kernels.build_index(torch.ones(32, 32, dtype=torch.bool, device=DEVICE), 16)
+    a, b = torch.ones(32, 32, device=DEVICE), torch.ones(16, 8, device=DEVICE)
+    with pytest.raises(InputError, match="32 x 32 times 16 x 8, expected m x k times k x n"):
+        run(a, b, index, (16, 16, 16))

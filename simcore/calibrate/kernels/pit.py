@@ -183,7 +183,7 @@ def k_axis(a: Tensor, b: Tensor, index: Index, block: int) -> Tensor:
     -------
     Tensor, shape (m, n)
     """
-    _check(a, b)
+    check_shapes(a, b)
     out = a.new_zeros(a.shape[0], b.shape[1])
     for number, columns in enumerate(index):
         if len(columns):
@@ -208,7 +208,7 @@ def whole_blocks(a: Tensor, b: Tensor, index: Index, block: int, width: int) -> 
     -------
     Tensor, shape (m, n)
     """
-    _check(a, b)
+    check_shapes(a, b)
     out = a.new_zeros(a.shape[0], b.shape[1])
     count = a.shape[1] // width
     edge = count * width
@@ -245,7 +245,7 @@ def m_axis(a: Tensor, b: Tensor, index: Index, block: int) -> Tensor:
     -------
     Tensor, shape (m, n)
     """
-    _check(a, b)
+    check_shapes(a, b)
     out = _sums(a, b)
     for number, rows in enumerate(index):
         if len(rows):
@@ -275,7 +275,7 @@ def n_axis(a: Tensor, b: Tensor, index: Index, block: int) -> Tensor:
         It lies column by column, as columns are what is added to: to add to them row by row reads a line of the cache
         for each element.
     """
-    _check(a, b)
+    check_shapes(a, b)
     out = _sums(b.T, a.T)
     for number, columns in enumerate(index):
         if len(columns):
@@ -324,7 +324,19 @@ def batched(a: Tensor, b: Tensor, mask: Tensor, axis: str, block: int) -> Tensor
     return out
 
 
-def _check(a: Tensor, b: Tensor) -> None:
+def check_shapes(a: Tensor, b: Tensor) -> None:
+    """Refuse what is no product of two matrices: a kernel would read beyond them.
+
+    Parameters
+    ----------
+    a, b : Tensor
+        The factors, to be m x k and k x n.
+
+    Raises
+    ------
+    InputError
+        Naming both shapes.
+    """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
         found = f"{' x '.join(map(str, a.shape))} times {' x '.join(map(str, b.shape))}"
         raise InputError("matmul", found, "m x k times k x n")

@@ -15,6 +15,7 @@ import torch
 import triton
 import triton.language as tl
 
+from simcore.calibrate.kernels.pit import check_shapes
 from simcore.errors import InputError
 
 SPAN = 128
@@ -189,6 +190,7 @@ def k_axis(
     -------
     Tensor, shape (m, n)
     """
+    check_shapes(a, b)
     (m, k), n, (tile_m, tile_k, tile_n) = a.shape, b.shape[1], _checked(tile)
     c = torch.empty(m, n, dtype=a.dtype, device=a.device)
     _k_kernel[(triton.cdiv(m, tile_m), triton.cdiv(n, tile_n))](
@@ -206,6 +208,7 @@ def m_axis(
 
     `index` is from `build_index` of the transposed mask with ``block = tile[1]``.
     """
+    check_shapes(a, b)
     (m, k), n, (tile_m, tile_k, tile_n) = a.shape, b.shape[1], _checked(tile)
     c = torch.zeros(m, n, dtype=torch.float32, device=a.device)
     _m_kernel[(triton.cdiv(m, tile_m), triton.cdiv(n, tile_n), triton.cdiv(k, tile_k))](
@@ -223,6 +226,7 @@ def n_axis(
 
     `index` is from `build_index` of B's mask with ``block = tile[1]``.
     """
+    check_shapes(a, b)
     tile_m, tile_k, tile_n = tile
     return m_axis(b.T, a.T, index, (tile_n, tile_k, tile_m), precision=precision).T
 

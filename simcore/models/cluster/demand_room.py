@@ -14,7 +14,7 @@ from simcore.models.cluster.node_room import NodeRoom
 from simcore.models.cluster.packing import Placer
 from simcore.models.cluster.placement import Placement
 from simcore.models.cluster.pools import DIGITS, PARTS, Held, Pool
-from simcore.models.cluster.room import Entry, Misfits
+from simcore.models.cluster.room import Entry, Misfits, Stock
 from simcore.models.cluster.shared_pool import MILLI, Ask, Copy, SharedPool
 from simcore.models.cluster.sketch import Sketch
 
@@ -80,22 +80,23 @@ def on_nodes(cluster: Cluster, classes: Sequence[JobClass]) -> Cluster:
     return cluster_of_nodes(cluster.name, nodes, source=cluster.source)
 
 
-def open_room(
-    cluster: Cluster,
-    free: Sequence[float],
-    classes: Sequence[JobClass],
-    class_index: Sequence[int],
-    gangs: Sequence[Placement],
-    placer: Placer,
-    placement: Sequence[Placement | None] = (),
-    on_type: OnType | None = None,
-    *,
-    elastic: bool = False,
-) -> NodeRoom:
-    """Return the room of a cluster with nodes: that of whole GPUs where jobs ask for nothing else."""
-    if elastic or not demanding(classes, cluster):
-        return NodeRoom(cluster, free, classes, class_index, gangs, placer, placement, elastic=elastic)
-    return DemandRoom(cluster, free, classes, class_index, gangs, placer, placement, on_type=on_type)
+def open_room(stock: Stock, placer: Placer, on_type: OnType | None = None, *, elastic: bool = False) -> NodeRoom:
+    """Return the room of a cluster with nodes: that of whole GPUs where jobs ask for nothing else.
+
+    Parameters
+    ----------
+    stock : Stock
+        What is handed out, and to whom.
+    placer : Placer
+        Which nodes a gang gets.
+    on_type : callable, optional
+        The gang of a class on a type; needed to start jobs that may run on several.
+    elastic : bool
+        Whether jobs grow and shrink, so that what they hold is no gang.
+    """
+    if elastic or not demanding(stock.classes, stock.cluster):
+        return NodeRoom(stock, placer, elastic=elastic)
+    return DemandRoom(stock, placer, on_type=on_type)
 
 
 class Unlike(Misfits):
@@ -118,24 +119,22 @@ class DemandRoom(NodeRoom):
 
     A share lies on one GPU, and two of one GPU are at most 1. All GPUs of a gang are of one type: where a placer takes
     one node, that node may be of any type of the job; otherwise its types are tried in the order of the cluster.
+
+    Parameters
+    ----------
+    stock : Stock
+        What is handed out, and to whom.
+    placer : Placer
+        Which nodes a gang gets.
+    on_type : callable, optional
+        The gang of a class on a type; needed to start jobs that may run on several.
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        free: Sequence[float],
-        classes: Sequence[JobClass],
-        class_index: Sequence[int],
-        gangs: Sequence[Placement],
-        placer: Placer,
-        placement: Sequence[Placement | None] = (),
-        *,
-        on_type: OnType | None = None,
-    ) -> None:
+    def __init__(self, stock: Stock, placer: Placer, *, on_type: OnType | None = None) -> None:
         self._shared: dict[str, SharedPool] = {}
-        super().__init__(cluster, free, classes, class_index, gangs, placer, placement)
+        super().__init__(stock, placer)
         self._on_type = on_type
-        self._types_of = [cluster.types_of(*key) for key in self._keys]
+        self._types_of = [stock.cluster.types_of(*key) for key in self._keys]
         self._lots = [self._shared.get(self._owner(vc)) for _, vc in self._keys]
         self._asks = [
             Ask(
@@ -145,7 +144,7 @@ class DemandRoom(NodeRoom):
                 float(np.ceil(round(MILLI * job.cpus, DIGITS))),
                 float(np.ceil(job.memory)),
             )
-            for index, job in enumerate(classes)
+            for index, job in enumerate(stock.classes)
         ]
 
     def _owner(self, vc: str) -> str:

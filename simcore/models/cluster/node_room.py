@@ -7,17 +7,24 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from simcore.errors import RunError
-from simcore.models.cluster.cluster import Cluster
-from simcore.models.cluster.jobs import JobClass
 from simcore.models.cluster.packing import Placer
 from simcore.models.cluster.placement import Placement
 from simcore.models.cluster.pools import DIGITS, Held, Pool, lowest_bits
-from simcore.models.cluster.room import Change, Room
+from simcore.models.cluster.room import Change, Room, Stock
 from simcore.models.cluster.sketch import Sketch
 
 
 class NodeRoom(Room):
     """The room of a cluster with nodes: a gang fits where a placer finds nodes for it, within its VC's quota.
+
+    Parameters
+    ----------
+    stock : Stock
+        What is handed out, and to whom.
+    placer : Placer
+        Which nodes a gang gets.
+    elastic : bool
+        Whether jobs grow and shrink, so that what they hold is no gang.
 
     Attributes
     ----------
@@ -25,25 +32,14 @@ class NodeRoom(Room):
         What each running job holds, nodes of its pool.
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        free: Sequence[float],
-        classes: Sequence[JobClass],
-        class_index: Sequence[int],
-        gangs: Sequence[Placement],
-        placer: Placer,
-        placement: Sequence[Placement | None] = (),
-        *,
-        elastic: bool = False,
-    ) -> None:
+    def __init__(self, stock: Stock, placer: Placer, *, elastic: bool = False) -> None:
         self._elastic = elastic
-        super().__init__(cluster, free, classes, class_index, gangs, placement)
+        super().__init__(stock)
         self._elsewhere: dict[int, Pool] = {}
-        self._placer, self._choose, self._cluster = placer, placer.choose, cluster
+        self._placer, self._choose, self._cluster = placer, placer.choose, stock.cluster
         self._by_key: dict[tuple[str, str], Pool] = {}
         self._nodes = [self._open(*key) for key in self._keys]
-        self._gang_sizes = [job.max_parallelism for job in classes]
+        self._gang_sizes = [job.max_parallelism for job in stock.classes]
         self.held: dict[int, Held] = {}
         self._scattered: dict[int, list[tuple[Pool, Held]]] = {}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from simcore.models.cluster.cluster import Cluster
@@ -53,8 +54,50 @@ class Misfits:
         return self._size(row) >= self._least
 
 
+@dataclass(frozen=True)
+class Stock:
+    """What decisions hand out, and to whom: what every room is opened with.
+
+    Attributes
+    ----------
+    cluster : Cluster
+        The GPUs, and the nodes and quotas where there are some.
+    free : sequence of float
+        Free GPUs of each type. It is the simulator's own list, so it says what is free now.
+    classes : sequence of JobClass
+        The distinct classes of the jobs.
+    class_index : sequence of int, length jobs
+        Class of each job, an index into `classes`.
+    gangs : sequence of Placement
+        The gang of each class.
+    placement : sequence of Placement or None, length jobs
+        What each job holds, kept by the simulator as `free` is.
+
+    Examples
+    --------
+    Before a run a room is asked only what fits an empty cluster. It needs no jobs for that:
+
+    >>> job = JobClass("bert", 8, 3, False, "v100")
+    >>> empty = Stock(Cluster("c", ("v100",), (4,)), [4], (job,))
+    >>> Room(empty).fits_on(0, "v100")
+    True
+    """
+
+    cluster: Cluster
+    free: Sequence[float]
+    classes: Sequence[JobClass]
+    class_index: Sequence[int] = ()
+    gangs: Sequence[Placement] = ()
+    placement: Sequence[Placement | None] = ()
+
+
 class Room:
     """Free GPUs during a decision, by pool: those of one GPU type and one virtual cluster.
+
+    Parameters
+    ----------
+    stock : Stock
+        What is handed out, and to whom.
 
     Attributes
     ----------
@@ -71,23 +114,16 @@ class Room:
 
     >>> job = JobClass("bert", 8, 3, False, "v100")
     >>> gang = Placement((3,), (1,), 0.5)
-    >>> room = Room(Cluster("c", ("v100",), (4,)), [4], (job,), [0, 0], [gang])
+    >>> room = Room(Stock(Cluster("c", ("v100",), (4,)), [4], (job,), [0, 0], [gang]))
     >>> room.begin()
     >>> room.start(0), room.start(1), len(room.changes)
     (True, False, 1)
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        free: Sequence[float],
-        classes: Sequence[JobClass],
-        class_index: Sequence[int],
-        gangs: Sequence[Placement],
-        placement: Sequence[Placement | None] = (),
-    ) -> None:
-        self._free, self._class_index, self._gangs = free, class_index, gangs
-        self._placement = placement
+    def __init__(self, stock: Stock) -> None:
+        cluster, classes = stock.cluster, stock.classes
+        self._free, self._class_index, self._gangs = stock.free, stock.class_index, stock.gangs
+        self._placement = stock.placement
         self.sizes = [job.gpus for job in classes]
         keys = [(job.gpu_type, job.vc if cluster.vcs else "") for job in classes]
         numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}

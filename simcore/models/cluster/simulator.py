@@ -26,7 +26,7 @@ from simcore.models.cluster.packing import Packed, Placer
 from simcore.models.cluster.placement import Placement, class_gangs
 from simcore.models.cluster.policy import Decision, Policy
 from simcore.models.cluster.pools import DIGITS
-from simcore.models.cluster.room import Change, Room
+from simcore.models.cluster.room import Change, Room, Stock
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
 from simcore.models.cluster.ties import TOLERANCE
@@ -139,12 +139,10 @@ class _Simulation:
             courses=self._courses,
         )  # fmt: skip
         self._nodes: NodeRoom | None = None
-        kinds = (cluster, self._free, trace.classes, self._view.class_index, gangs)
+        stock = Stock(cluster, self._free, trace.classes, self._view.class_index, gangs, self._states.placement)
         if cluster.nodes:
-            self._nodes = open_room(
-                *kinds, placer or Packed(), self._states.placement, self._view.on_type, elastic=not policy.gang
-            )
-        self._view.open_room(self._nodes or Room(*kinds, self._states.placement))
+            self._nodes = open_room(stock, placer or Packed(), self._view.on_type, elastic=not policy.gang)
+        self._view.open_room(self._nodes or Room(stock))
         self._indices: dict[Placement, int] = {}
         self._clock = Clock(None if progress is None else lambda now: progress(now, self._finished))
 

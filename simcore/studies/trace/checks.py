@@ -15,8 +15,9 @@ from simcore.models.cluster.jobs import JobClass, Trace, WorkUnit
 from simcore.models.cluster.node_room import NodeRoom
 from simcore.models.cluster.overheads import Overheads
 from simcore.models.cluster.packing import Placer
-from simcore.models.cluster.placement import Placement, class_gangs
+from simcore.models.cluster.placement import class_gangs
 from simcore.models.cluster.policy import Policy
+from simcore.models.cluster.room import Stock
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
 
@@ -109,8 +110,7 @@ class _Fits:
     def __init__(self, trace: Trace, cluster: Cluster, step_times: StepTimes, placer: type[Placer]) -> None:
         self.room: NodeRoom | None = None
         if cluster.nodes:
-            nothing: list[Placement] = []
-            self.room = open_room(cluster, cluster.counts, trace.classes, [], nothing, placer())
+            self.room = open_room(Stock(cluster, cluster.counts, trace.classes), placer())
 
     def check(self, trace: Trace, row: int, job: JobClass, cluster: Cluster) -> None:
         """Refuse a gang that no nodes can hold."""
