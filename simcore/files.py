@@ -262,7 +262,7 @@ def _schema_within(annotation: Any) -> Any:
     return next((inner for each in get_args(annotation) if (inner := _schema_within(each)) is not None), None)
 
 
-def read_yaml(path: Path, schema: type[Schema], what: str, text: str) -> Schema:
+def read_yaml(path: Path, schema: type[Schema], what: str, text: str, example: str = "") -> Schema:
     """Read the text of a YAML or JSON file into a schema.
 
     Parameters
@@ -275,6 +275,8 @@ def read_yaml(path: Path, schema: type[Schema], what: str, text: str) -> Schema:
         What the file is, for messages: ``cluster``.
     text : str
         Its content.
+    example : str, optional
+        A line of YAML that is such a file, for whoever gives something else, such as CSV.
 
     Raises
     ------
@@ -282,13 +284,14 @@ def read_yaml(path: Path, schema: type[Schema], what: str, text: str) -> Schema:
         If the text is neither, or does not fit the schema.
     """
     expected = f"a {what} file in YAML"
+    remedy = f"Write it as YAML, such as '{example}'." if example else ""
     try:
         document = parse(text)
     except Broken as broken:
-        raise broken.error(str(path), expected) from None
+        raise broken.error(str(path), expected, remedy) from None
     if not isinstance(document.data, dict):
         found = "an empty file" if document.data is None else _shown(document.data)
-        raise InputError(str(path), found, f"a {what} file: a mapping with {', '.join(schema.model_fields)}")
+        raise InputError(str(path), found, f"a {what} file: a mapping with {', '.join(schema.model_fields)}", remedy)
     return validate(schema, document.data, str(path), document.lines)
 
 

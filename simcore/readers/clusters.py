@@ -17,6 +17,7 @@ from simcore.readers.read import InputFile, Read, read_entry
 MOST = 10_000_000  # GPUs of a type: beyond any cluster, and little enough to count exactly in every table
 MOST_TYPES = 1000  # tables have a column or two of each
 MOST_NODES, MOST_OF_NODE = 1_000_000, 1024
+EXAMPLE = "gpus: {v100: 8, t4: 4}"
 RESERVED = {"policy", "time_s", "clock_s", "total"}  # columns that stand beside the GPU types' in allocation.csv
 
 
@@ -66,7 +67,7 @@ def read_cluster(name_or_path: str | Path | InputFile, place: str = "cluster") -
     listed = read_nodes(file)
     if listed is not None:
         return file.of(_checked(listed, str(file.path)))
-    data = read_yaml(file.path, _ClusterFile, "cluster", file.text)
+    data = read_yaml(file.path, _ClusterFile, "cluster", file.text, EXAMPLE)
     where = f"{file.path}, field '{'nodes' if data.nodes else 'gpus'}'"
     name = data.name or file.path.stem
     if data.nodes:

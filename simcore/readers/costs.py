@@ -12,6 +12,8 @@ from simcore.readers.quantities import Entry, NotEmpty, Price, Strict
 from simcore.readers.read import InputFile, Read, read_entry
 from simcore.readers.sniff import is_price_table, json_or_yaml, top_fields
 
+EXAMPLE = "prices: {Pod: {link: $7.8 per GB/s, switch: $18 per GB/s}}"
+
 
 class _Level(Strict):
     link: Price
@@ -59,7 +61,7 @@ def read_costs(name_or_path: str | Path | InputFile, place: str = "cost") -> Rea
         from simcore.readers import libra  # whose schemas no other cost model needs
 
         return file.of(libra.parse_prices(file.path, text))
-    data = read_yaml(file.path, _Costs, "cost", text)
+    data = read_yaml(file.path, _Costs, "cost", text, EXAMPLE)
     levels = {name: LevelCost(level.link, level.switch, level.nic) for name, level in data.prices.items()}
     model = CostModel(file.path.stem, levels, data.count_links == "twice", data.source or str(file.path))
     return file.of(model)

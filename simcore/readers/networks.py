@@ -24,6 +24,8 @@ from simcore.readers.sniff import is_foreign_network, json_or_yaml, top_fields
 MOST_DIMENSIONS = 2
 """Dimensions of a network whose collectives were measured: within nodes, and between them."""
 
+EXAMPLE = "dimensions: [{block: Ring, size: 8, latency: 500 ns, bandwidth: 50 GB/s}]"
+
 OPEN = 0
 """Size of a dimension whose file says ``nodes``: as many as the GPUs fill."""
 
@@ -116,7 +118,7 @@ def read_any_network(name_or_path: str | Path | InputFile, place: str = "network
         from simcore.readers.foreign_networks import parse_foreign_network  # whose schemas no other network needs
 
         return file.of(parse_foreign_network(file.path, text, fields))
-    data = read_yaml(file.path, _Network, "network", text)
+    data = read_yaml(file.path, _Network, "network", text, EXAMPLE)
     sizes = [entry.size for entry in data.dimensions]
     if OPEN in sizes[:-1]:
         place = f"{file.path}, field 'dimensions.{sizes.index(OPEN)}.size'"
@@ -183,6 +185,8 @@ def _mesh(file: InputFile, data: _Network) -> Mesh | None:
     if len(links) != size or any(len(row) != size for row in links):
         lengths = ", ".join(str(each) for each in sorted({len(row) for row in links}))
         raise InputError(place, f"{len(links)} rows of {lengths} numbers", expected)
+    if not any(map(any, links)):
+        raise InputError(place, "no link at all", "links that join GPUs of a node", "Leave the mesh out.")
     for a, b in combinations_with_replacement(range(size), 2):
         if a == b and links[a][a]:
             raise InputError(place, f"{links[a][a]} links from GPU {a} to itself", "0")

@@ -24,6 +24,7 @@ _STEP = re.compile(
     r"\s*(?:(?P<path>[\w.*-]+)(?<!\.py)\s*:(?![/\\]))?\s*(?P<name>[^=\s]+?)\s*(?:=\s*(?P<value>\S+))?\s*\Z"
 )
 EXPECTED = "steps such as sdpa,checkpoint=0.25 or block.0-11.attention:sdpa"
+EXAMPLE = "steps: [sdpa, checkpoint=0.25]"
 
 Value = Annotated[str | dict[str, Any], Field()]
 
@@ -47,7 +48,7 @@ def read_schedule(name_or_path: str | Path, place: str = "schedule") -> Read[Sch
     ['shard', 'sync']
     """
     file = read_entry("schedules", name_or_path, place, "schedule")
-    data = read_yaml(file.path, _Schedule, "schedule", json_or_yaml(file, "schedule"))
+    data = read_yaml(file.path, _Schedule, "schedule", json_or_yaml(file, "schedule"), EXAMPLE)
     steps = tuple(_entry(each, f"{file.path}, field 'steps[{number}]'") for number, each in enumerate(data.steps))
     return file.of(Schedule(steps, f"schedule '{file.name}'"))
 

@@ -28,6 +28,7 @@ LATEST = 1e6
 """When a job starts at the latest [s]: by then a clock still tells times of 1e-10 s apart."""
 EVERYWHERE = "all"
 
+EXAMPLE = "jobs: [{workload: bert-base, tp: 1}, {workload: resnet50, start: 2 s}]"
 _Degree = Annotated[Whole, Field(ge=1)]
 
 
@@ -87,7 +88,7 @@ def read_shared_jobs(
         Naming file, job and field; also for a workload that cannot be read, and positions that the network has not.
     """
     file = path if isinstance(path, InputFile) else read_path(Path(path), "jobs", str(path))
-    data = read_yaml(file.path, _JobsFile, "jobs", file.text)
+    data = read_yaml(file.path, _JobsFile, "jobs", file.text, EXAMPLE)
     if len(data.jobs) > MOST:
         raise InputError(f"{place_of}, {file.path}", f"{len(data.jobs)} jobs", f"{MOST} at most", "Split the file.")
     names = [entry.name or f"job {number}" for number, entry in enumerate(data.jobs, 1)]

@@ -22,6 +22,7 @@ NEEDED, OPTIONAL = ("batch", "ratio", "samples_per_s"), ("parallel", "kernels")
 """Columns of a table of measured cells."""
 
 _Batch = Annotated[Whole, Field(ge=1, le=MOST)]
+EXAMPLE = "batch: {from: 8, to: 64, step: 8}"
 _Ratio = Annotated[Real, Field(ge=0, le=1)]
 
 
@@ -59,7 +60,7 @@ def read_space(path: str | Path, usual: Space) -> Read[Space]:
         Naming file, line and field; for a range in which no batch lies, too.
     """
     file = read_path(Path(path), "space", str(path))
-    data = read_yaml(file.path, _SpaceFile, "space", file.text)
+    data = read_yaml(file.path, _SpaceFile, "space", file.text, EXAMPLE)
     batches = usual.batches if data.batch is None else _batches(data.batch, str(file.path))
     ratios = usual.ratios if data.ratio is None else tuple(dict.fromkeys(float(ratio) for ratio in data.ratio))
     parallel = usual.parallel if data.parallel is None else tuple(dict.fromkeys(map(_plain, data.parallel)))

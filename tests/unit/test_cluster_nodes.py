@@ -71,7 +71,7 @@ def test_what_a_cluster_may_not_say(tmp_path, cluster, message):
             "d,0,5,17,6214e9,x",
             "found a job that needs 17 v100 at once, expected what fits: VC '6214e9' has 2 nodes of 8",
         ),
-        ("d,0,5,5,103959,x", "VC '103959' has 1 nodes of 4 GPUs"),
+        ("d,0,5,5,103959,x", "VC '103959' has 1 node of 4 GPUs"),
         ("d,0,5,13,6214e9,x", "and a quota of 12"),
         ("d,0,5,1,6214e8,x", "Did you mean '6214e9'"),
         ("d,0,5,1,,x", "field 'vc': found no virtual cluster"),
@@ -97,6 +97,19 @@ def test_jobs_that_never_fit_may_be_left_out(folder):
     (folder / "t.csv").write_text("name,submit_s,duration_s,gpus,vc\nd,0,5,17,6214e9\n")
     with pytest.raises(InputError, match="17 v100"):
         simcore.trace("t.csv", cluster="c.yaml", keep_going=True, **AT_ONCE)
+
+
+def test_jobs_that_are_left_out_for_one_reason_are_told_together(folder):
+    """Gangs of 1 to 3 of one unknown VC are three classes and one reason; of 12 sizes that never fit ten are told."""
+    unknown = "".join(f"u{gpus},0,5,{gpus},lost,x\n" for gpus in (1, 2, 3))
+    large = "".join(f"g{gpus},0,5,{gpus},6214e9,x\n" for gpus in range(17, 28))
+    (folder / "t.csv").write_text(f"{JOBS}{unknown}{large}")
+    warnings = simcore.trace("t.csv", cluster="c.yaml", keep_going=True, **AT_ONCE).warnings
+    assert warnings[0] == "t.csv: 14 of 17 jobs are left out, because they can never run"
+    assert warnings[1].startswith("3 left out, the first: t.csv, line 5, job 'u1', field 'vc': found 'lost'")
+    told = [each for each in warnings if "left out, the first: " in each]
+    assert len(told) == 10
+    assert "2 left out for 2 further reasons" in warnings
 
 
 def test_a_slow_look_reads_the_same(folder):

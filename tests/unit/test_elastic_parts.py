@@ -152,7 +152,7 @@ def test_checkpoints_that_cannot_be_taken_up_are_refused_with_what_to_do(tmp_pat
     with pytest.raises(InputError, match=r"a checkpoint of another run, expected .* delete it to start anew"):
         check(path, Job("mlp", 4, parse_stages(["4x1"], 4), seed=1))
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(InputError, match=r"cut short or changed, of .* bytes, .* Then delete it to start anew"):
+    with pytest.raises(InputError, match=r"cut short or changed, of .* bytes, .* Delete it to start anew"):
         check(path, JOB)
     path.write_text("weights")
     with pytest.raises(InputError, match="no checkpoint of simcore"):

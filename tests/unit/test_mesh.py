@@ -63,6 +63,21 @@ def test_the_cube_mesh_of_a_dgx_1_offers_few_rings_to_small_groups():
     assert read_any_network("p3dn").value.mesh == CUBE
 
 
+def test_a_dense_uneven_mesh_is_counted_by_the_rings_of_optima_in_parts():
+    """As many as the search over all rings finds, which takes half a minute here."""
+    links = (
+        (0, 3, 4, 4, 1, 1, 4, 4), (3, 0, 4, 2, 2, 4, 2, 2), (4, 4, 0, 1, 4, 4, 4, 3), (4, 2, 1, 0, 1, 2, 1, 2),
+        (1, 2, 4, 1, 0, 1, 3, 2), (1, 4, 4, 2, 1, 0, 1, 4), (4, 2, 4, 1, 3, 1, 0, 2), (4, 2, 3, 2, 2, 4, 2, 0),
+    )  # fmt: skip
+    mesh = Mesh(links, 1.0)
+    assert (mesh.rings(8), mesh.chains(8)) == (13, 9)
+
+
+def test_six_gpus_with_a_link_each_close_one_ring_less_than_the_optimum_in_parts():
+    """No five rings without a direction in common pass all six (Tillson, 1980)."""
+    assert Mesh(tuple(tuple(int(a != b) for b in range(6)) for a in range(6)), 1.0).rings(6) == 4
+
+
 def test_a_group_that_was_not_measured_finds_what_its_links_offer():
     """Times are made with nine tenths of what the links offer, so that a fit to some groups must find the others."""
     offered = {gpus: CUBE.bus_bandwidth(gpus) / 150e9 for gpus in range(2, 9)}
@@ -105,6 +120,7 @@ def test_a_network_that_is_calibrated_keeps_its_mesh(tmp_path):
     [
         (3, "[[0, 1], [1, 0]]", "2 rows of 2 numbers, expected 3 rows of 3 numbers"),
         (2, "[[0, 1], [2, 0]]", "1 links from GPU 0 to GPU 1, and 2 back"),
+        (2, "[[0, 0], [0, 0]]", "no link at all"),
         (2, "[[1, 1], [1, 0]]", "1 links from GPU 0 to itself"),
         (2, "[[0, -1], [-1, 0]]", "mesh.links.0.1"),
         (9, "[[0]]", "it beside nodes of 9 GPUs, expected nodes of 2 to 8 GPUs"),

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from simcore.errors import InputError
+from simcore.models.training.tuning.space import Space
+from simcore.readers.clusters import read_cluster
 from simcore.readers.costs import read_costs
 from simcore.readers.libra import read_communicators
 from simcore.readers.networks import read_network
+from simcore.readers.schedules import read_schedule
+from simcore.readers.shared_jobs import read_shared_jobs
+from simcore.readers.spaces import read_space
 
 FILES = {
     "a system configuration of ASTRA-sim": '{"scheduling-policy": "FIFO", "endpoint-delay": 5, "local-mem-bw": 50}',
@@ -68,3 +75,26 @@ def test_no_group_is_guessed(tmp_path, text, found):
     error = refusal(tmp_path, text, "communicator")
     assert error.found == found
     assert "Did you mean" not in str(error)
+
+
+BY_HAND = {
+    "cluster": read_cluster,
+    "cost": read_costs,
+    "jobs": lambda path: read_shared_jobs(path, read_network("2D").value.topology),
+    "network": read_network,
+    "schedule": read_schedule,
+    "space": lambda path: read_space(path, Space((8,), (1.0,), ("",), ("",))),
+}
+
+
+@pytest.mark.parametrize("what", BY_HAND)
+@pytest.mark.parametrize("text", ["name,gpus\na,2\n", "# Title\n\nwords: more: words\n"])
+def test_what_is_no_yaml_gets_an_example_that_is_read(tmp_path, what, text):
+    path = tmp_path / "file"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        BY_HAND[what](path)
+    example = re.search("such as '(.*)'", error.value.remedy)
+    assert example is not None
+    path.write_text(example[1], encoding="utf-8")
+    BY_HAND[what](path)

@@ -249,6 +249,17 @@ def test_lines_that_change_too_often_are_means():
     assert axes.get_ylabel() == "allocated GPUs, mean over 20 s"
 
 
+def test_few_allocated_gpus_fill_the_axis_and_the_cluster_is_named():
+    """8 of 4,096 GPUs would lie on the axis of time; 3,000 of them show how much is free."""
+    for most, top, lines in ((8, 8 * 1.12, 1), (3000, 4096 * 1.12, 2)):
+        table = Table(["policy", "time_s", "total"], [("fifo", 0.0, most), ("fifo", 5.0, 0)])
+        figure = trace_alloc(table, 4096, "little")
+        axes = figure.axes[0]
+        assert axes.get_ylim()[1] == pytest.approx(top)
+        assert len(axes.get_lines()) == lines
+        assert any(text.startswith("4,096 GPUs in the cluster") for text in texts(figure))
+
+
 def test_names_with_options_stand_beside_each_other():
     names = [f"easyscale-heter:max_growth={i},max_waste=0.123" for i in range(6)]
     figure = jct_makespan(Table(["policy", "mean_jct_s", "makespan_s"], [(name, 1.0, 2.0) for name in names]), "six")

@@ -51,6 +51,24 @@ def test_groups_and_winners(result):
     assert {"groups", "winners"} <= set(result.tables())
 
 
+def test_a_caption_of_durations_names_no_table_of_step_times(result):
+    shown = [text.get_text() for text in result.figures()["queue_length"].texts]
+    assert any("decided at every event, durations as the trace gives them" in text for text in shown)
+
+
+def test_queues_grow_only_where_not_all_fits():
+    """24 jobs of 1 h within 23 s ask for 157 times the GPU-seconds of that time; 24 GPUs hold all of them."""
+    rows = "".join(f"j{number},{number},3600,1\n" for number in range(24))
+    trace = durations.read(f"name,submit_s,duration_s,gpus\n{rows}", "t")
+    warned = []
+    for gpus in (23, 24):
+        cluster = Cluster("c", ("v100",), (gpus,))
+        result = simcore.trace(durations.with_types(trace, cluster), cluster=cluster, interval="event")
+        warned.append([warning for warning in result.warnings if "queues grow" in warning])
+        assert (result.table[0]["mean_queueing_s"] > 0.0) == bool(warned[-1])
+    assert [len(each) for each in warned] == [1, 0]
+
+
 def test_preemptions_are_counted():
     text = "name,submit_s,duration_s,gpus\na,0,10,1\nb,2,3,1\n"
     trace = durations.with_types(durations.read(text, "t"), ONE)

@@ -67,7 +67,7 @@ def test_shares_are_drawn_within_their_gpu(run):
         ("a,0,5,1,half,,,", "field 'gpu_share': found 'half'"),
         ("a,0,5,2,0.5,,,", "found a share of 0.5 with 2 GPUs, expected 1 GPU"),
         ("a,0,5,1,,,9,", "job 'a', field 'gpus': found a job that needs 1 t4 at once, with 9 cores, expected what "
-                         "fits: cluster 'c' has 1 nodes of 2 GPUs, with 8 cores at most"),
+                         "fits: cluster 'c' has 1 node of 2 GPUs, with 8 cores at most"),
         ("a,0,5,1,0.5,,1,17179869185", "a job that needs 0.5 t4 at once, with 1 cores and 16 GiB of memory"),
         ("a,0,5,1,,,-1,", "job 'a', field 'cpus': found -1, expected a number from 0"),
         ("a,0,5,1,,t4|v10,,", "field 'gpu_type': found 'v10', expected one of t4"),

@@ -18,6 +18,7 @@ from simcore.calibrate.collectives.samples import Fitting, Sample
 from simcore.models.network.collectives import Collective
 from simcore.models.network.measured import CollectiveProfile, Curve
 from simcore.models.network.nccl import Line, Span
+from simcore.progress import tracked
 
 BINS = 4
 """Bins of an octave."""
@@ -205,7 +206,8 @@ def _offered(known: Fitting) -> dict[int, float]:
     mesh = known.mesh
     if mesh is None:
         return {}
-    offered = {gpus: mesh.bus_bandwidth(gpus) / known.near for gpus in range(2, mesh.gpus + 1)}
+    groups = tracked(range(2, mesh.gpus + 1), "groups of GPUs on a mesh")
+    offered = {gpus: mesh.bus_bandwidth(gpus) / known.near for gpus in groups}
     return {gpus: share for gpus, share in offered.items() if share}
 
 

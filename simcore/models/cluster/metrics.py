@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
 from simcore.models.cluster.log import PlacementLog
 from simcore.models.cluster.pools import DIGITS
@@ -203,33 +202,3 @@ def queue_length(trace: Trace, segments: Segments) -> tuple[Floats, Ints]:
     time, at = np.unique(np.concatenate(([trace.origin], joins, leaves)), return_inverse=True)
     weights = np.concatenate(([0.0], np.ones(len(joins)), -np.ones(len(leaves))))
     return time, np.cumsum(np.bincount(at, weights=weights)).astype(np.int64)
-
-
-def oversubscription(trace: Trace, cluster: Cluster, gang_seconds: Floats, *, least: int = 1) -> dict[str, float]:
-    """Return gang GPU-seconds over GPUs x submission span, by what types jobs ask for; above 1 queues grow.
-
-    Of jobs that may run on several types all count that can run on no other type, as on those types.
-
-    Parameters
-    ----------
-    trace, cluster : Trace, Cluster
-        The study.
-    gang_seconds : array of float, shape (J,)
-        Running time of each job on its gang, start-up included [s].
-    least : int
-        Types that fewer jobs prefer are left out: the span of a handful of submissions says nothing of a load.
-    """
-    span = float(np.ptp(trace.submit)) if len(trace) else 0.0
-    if span <= 0.0:
-        return {}
-    asked = [cluster.types_of(job.gpu_type) for job in trace.classes]
-    work = np.bincount(trace.class_index, weights=trace.gpus * gang_seconds, minlength=len(asked))
-    jobs = np.bincount(trace.class_index, minlength=len(asked))
-    order = {types: place for place, types in enumerate(dict.fromkeys([*((gpu,) for gpu in cluster.types), *asked]))}
-    loads: dict[str, float] = {}
-    for types in order:
-        mine = np.array([set(each) <= set(types) for each in asked])
-        there = cluster.gpus_of("|".join(types))
-        if there and int(jobs[mine].sum()) >= least:
-            loads["|".join(types)] = float(work[mine].sum() / (there * span))
-    return loads

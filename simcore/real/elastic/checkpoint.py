@@ -118,8 +118,11 @@ def check(path: Path, job: Job) -> dict[str, Any] | None:
         state = read(path)
     except Damaged as error:
         before = previous(path)
-        other = f"move '{before}' to its place to go on from there, or " if before.exists() else ""
-        raise InputError(str(path), str(error), _EXPECTED, f"Then {other}delete it to start anew.") from None
+        anew = "delete it to start anew."
+        remedy = (
+            f"Move '{before}' to its place to go on from there, or {anew}" if before.exists() else anew.capitalize()
+        )
+        raise InputError(str(path), str(error), _EXPECTED, remedy) from None
     except OSError as error:
         raise InputError(str(path), f"a file that cannot be read ({error.strerror})", _EXPECTED) from None
     if state["identity"] != job.identity:

@@ -20,12 +20,15 @@ from simcore.models.cluster.policy import Policy
 from simcore.models.cluster.room import Stock
 from simcore.models.cluster.rules import Rules
 from simcore.models.cluster.step_times import StepTimes
+from simcore.units import counted
 
 # Beyond these, floats no longer resolve a tick or a sum overflows
 LATEST = 1e12  # submission [s]
 MOST_WORK = 1e18  # samples, or seconds
 FASTEST, SLOWEST = 1e-12, 1e9  # mini-batch [s]
 MOST_ROUNDS = 1e9
+MOST_REASONS = 10
+"""Reasons why jobs can never run that are told one by one."""
 _ALIKE = 0.8
 """Types and virtual clusters that are less alike are two: an A100 is no misspelt V100."""
 
@@ -63,7 +66,7 @@ def runnable(
             found = f"virtual clusters, which {name} does not keep apart"
             raise InputError(f"cluster '{cluster.name}'", found, "none under this policy", f"Leave {name} out.")
     fits = _Fits(trace, cluster, step_times, placer)
-    wrong: dict[int, InputError] = {}
+    wrong: dict[int, tuple[int, InputError]] = {}
     first = np.unique(trace.class_index, return_index=True)[1]
     for row in sorted(first.tolist()):
         try:
@@ -71,19 +74,34 @@ def runnable(
         except InputError as error:
             if not keep_going:
                 raise
-            wrong[int(trace.class_index[row])] = error
+            wrong[int(trace.class_index[row])] = row, error
     return _without(trace, wrong)
 
 
-def _without(trace: Trace, wrong: Mapping[int, InputError]) -> tuple[Trace, list[str]]:
-    """Leave out the jobs of some classes, and say how many and why."""
+def _without(trace: Trace, wrong: Mapping[int, tuple[int, InputError]]) -> tuple[Trace, list[str]]:
+    """Leave out the jobs of some classes, and say how many and why, each reason once.
+
+    Parameters
+    ----------
+    trace : Trace
+        All jobs.
+    wrong : mapping of int to (int, InputError)
+        By class, the first row of it and what is wrong with it, in the order of rows.
+    """
     if not wrong:
         return trace, []
     left_out = np.isin(trace.class_index, list(wrong))
     if bool(left_out.all()):
-        raise next(iter(wrong.values()))
+        raise next(error for _, error in wrong.values())
     counts = np.bincount(trace.class_index, minlength=len(trace.classes))
-    said = [f"{counts[index]:,} left out, the first: {error}" for index, error in wrong.items()]
+    alike: dict[tuple[str, str], list[int]] = {}
+    for index, (row, error) in wrong.items():
+        reason = error.place.removeprefix(trace.place(row)), error.found
+        alike.setdefault(reason, []).append(index)
+    of_reason = [(int(counts[classes].sum()), wrong[classes[0]][1]) for classes in alike.values()]
+    said = [f"{jobs:,} left out, the first: {error}" for jobs, error in of_reason[:MOST_REASONS]]
+    if others := of_reason[MOST_REASONS:]:
+        said.append(f"{sum(jobs for jobs, _ in others):,} left out for {counted(len(others), 'further reason')}")
     return trace.take(np.flatnonzero(~left_out)), [
         f"{trace.name}: {int(left_out.sum()):,} of {len(trace):,} jobs are left out, because they can never run",
         *said,
@@ -118,7 +136,7 @@ class _Fits:
             return
         sizes = self.room.nodes_of(int(trace.class_index[row]))
         whose = f"VC '{job.vc}'" if cluster.vcs else f"cluster '{cluster.name}'"
-        there = f"{whose} has {len(sizes)} nodes of {', '.join(map(str, sorted(set(sizes), reverse=True)))}"
+        there = f"{whose} has {counted(len(sizes), 'node')} of {', '.join(map(str, sorted(set(sizes), reverse=True)))}"
         quota = dict(cluster.quotas).get(job.vc)
         there = f"{there} GPUs{_most_of(job, cluster)}" if sizes else f"{whose} has no {_types(job)}"
         raise InputError(

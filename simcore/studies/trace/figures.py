@@ -25,6 +25,8 @@ _CHARACTER = 0.2  # width of a character under a bar, in both panels [inch]
 MOST_STEPS = 1000
 """Changes of a line that are drawn; a line with more shows means over `MEANS` equal spans of time."""
 MEANS = 300
+LITTLE = 0.2
+"""Share of a cluster's GPUs below which the axis of allocated GPUs ends above what is allocated, not above them all."""
 LOGARITHMIC = 100.0
 """Longest over shortest time from which an axis of completion times is logarithmic."""
 
@@ -107,7 +109,7 @@ def trace_alloc(allocation: Table, gpus: int, caption: str, origin: float = 0.0)
     allocation : Table
         Columns policy, time_s and total.
     gpus : int
-        GPUs of the cluster, drawn as a line.
+        GPUs of the cluster, drawn as a line, or named where so few are allocated that the lines would lie on the axis.
     caption : str
         What was simulated.
     origin : float
@@ -121,10 +123,14 @@ def trace_alloc(allocation: Table, gpus: int, caption: str, origin: float = 0.0)
         # a run that is over holds nothing
         lines[policy] = np.append(time[rows], time[rows][-1]), np.append(total[rows], 0)
     figure, axes = _steps(lines)
-    axes.axhline(gpus, color="black", lw=0.8, ls=":")
+    most = max(float(line.get_ydata().max()) for line in axes.get_lines())
+    empty = most < LITTLE * gpus
+    top = max(most, 1.0) if empty else gpus
+    if not empty:
+        axes.axhline(gpus, color="black", lw=0.8, ls=":")
     axes.annotate(
-        f"{gpus:,} GPUs in the cluster",
-        (1, gpus),
+        f"{gpus:,} GPUs in the cluster{', far above this axis' if empty else ''}",
+        (1, top),
         xycoords=("axes fraction", "data"),
         xytext=(-4, 3),
         textcoords="offset points",
@@ -132,7 +138,7 @@ def trace_alloc(allocation: Table, gpus: int, caption: str, origin: float = 0.0)
         fontsize=8,
     )
     _label(axes, "allocated GPUs")
-    axes.set_ylim(0, gpus * 1.12)
+    axes.set_ylim(0, top * 1.12)
     return style.caption(figure, caption)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from simcore.errors import InputError, field
 from simcore.models.cluster.cluster import Cluster
 from simcore.models.cluster.jobs import Trace
-from simcore.models.cluster.metrics import oversubscription
+from simcore.models.cluster.pools import DIGITS
 
 ENOUGH = 5
 """Times as long as the mean GPU-second's job runs, for a generated load that becomes steady."""
@@ -35,46 +36,96 @@ def at_load(trace: Trace, cluster: Cluster, running: NDArray[np.float64], load: 
     return replace(trace, submit=submit, notes=(*trace.notes, note))
 
 
+@dataclass(frozen=True)
+class _Demand:
+    """What jobs want of something that a cluster has.
+
+    Attributes
+    ----------
+    what : str
+        What it is: ``GPU``, ``core`` or ``byte``.
+    whose : str
+        Who has it, in words.
+    wanted : array of float, shape (J,)
+        How much each job holds while it runs, 0 for a job that needs none of it.
+    there : float
+        How much there is.
+    """
+
+    what: str
+    whose: str
+    wanted: NDArray[np.float64]
+    there: float
+
+
 def overload_warnings(trace: Trace, cluster: Cluster, running: NDArray[np.float64]) -> list[str]:
-    """Warn of each GPU type and virtual cluster that is asked for more GPU-seconds than it has while jobs arrive.
+    """Warn of what is asked for more than there is of it while jobs arrive, so that queues grow.
+
+    That is GPUs of a type or of a virtual cluster, and cores and memory of nodes. It is too little where the jobs' work
+    exceeds what there is x the submission span, and not all of them fit that started at their submissions.
 
     Returns
     -------
     list of str
-        One line per type and virtual cluster whose gang GPU-seconds, start-up included, exceed GPUs x submission span.
-        One that fewer than `HANDFUL` jobs ask for has none.
+        One line each. What fewer than `HANDFUL` jobs ask for has none: their span says nothing of a load.
     """
-    loads = oversubscription(trace, cluster, running, least=HANDFUL)
     span = float(np.ptp(trace.submit))
-    work = trace.gpus * running
-    vcs = np.array([job.vc for job in trace.classes])[trace.class_index]
-    for vc in cluster.vcs if cluster.divided and span else ():
-        there = sum(node.gpus for node in cluster.nodes if node.vc == vc)
-        if there and int((vcs == vc).sum()) >= HANDFUL:
-            loads[f"virtual cluster {vc}'s"] = float(work[vcs == vc].sum() / (there * span))
-    said = {("GPU", f"the {gpu.replace('|', ', ')} GPUs"): load for gpu, load in loads.items()}
-    said |= _of_nodes(trace, cluster, running, span)
+    loads = [
+        (demand, float(demand.wanted @ running) / (demand.there * span))
+        for demand in (_demands(trace, cluster) if span else ())
+        if demand.there and np.count_nonzero(demand.wanted) >= HANDFUL
+    ]
     return [
-        f"{trace.name} asks for {load:.2f} times the {what}-seconds that {whose} have between the first and the last "
-        "submission: queues grow until jobs stop arriving, and queueing delay depends on the length of the trace"
-        for (what, whose), load in said.items()
-        if load > 1.0
+        f"{trace.name} asks for {load:.2f} times the {demand.what}-seconds that {demand.whose} have between the first "
+        "and the last submission: queues grow until jobs stop arriving, and queueing delay depends on the length of "
+        "the trace"
+        for demand, load in loads
+        if load > 1.0 and most_at_once(trace.submit, running, demand.wanted) > demand.there
     ]
 
 
-def _of_nodes(
-    trace: Trace, cluster: Cluster, running: NDArray[np.float64], span: float
-) -> dict[tuple[str, str], float]:
-    """Return the load on cores and memory of nodes, where jobs ask for them and all nodes say how much they have."""
-    loads = {}
-    for what, asked, there in (
-        ("core", [job.cpus for job in trace.classes], [node.cpus for node in cluster.nodes]),
-        ("byte", [job.memory for job in trace.classes], [node.memory for node in cluster.nodes]),
+def most_at_once(submit: NDArray[np.float64], running: NDArray[np.float64], wanted: NDArray[np.float64]) -> float:
+    """Return the most that jobs hold together if each starts when it is submitted.
+
+    Parameters
+    ----------
+    submit, running : array of float, shape (J,)
+        Submission, and how long each job runs [s]. What ends makes room for what is submitted at that time.
+    wanted : array of float, shape (J,)
+        What each holds.
+
+    Examples
+    --------
+    >>> most_at_once(np.array([0.0, 1.0, 3.0]), np.array([3.0, 1.0, 2.0]), np.array([4.0, 2.0, 4.0]))
+    6.0
+    """
+    change = np.concatenate((-wanted, wanted))
+    order = np.lexsort((change, np.concatenate((submit + running, submit))))
+    return round(float(np.cumsum(change[order]).max(initial=0.0)), DIGITS)
+
+
+def _demands(trace: Trace, cluster: Cluster) -> Iterator[_Demand]:
+    """Give what jobs want: GPUs by the types they ask for, GPUs of virtual clusters, cores and memory of nodes.
+
+    Of jobs that may run on several types all count that can run on no other type, as on those types.
+    """
+    index, jobs = trace.class_index, trace.classes
+    asked = [cluster.types_of(job.gpu_type) for job in jobs]
+    for types in dict.fromkeys([*((gpu,) for gpu in cluster.types), *asked]):
+        mine = np.array([set(each) <= set(types) for each in asked])[index]
+        yield _Demand(
+            "GPU", f"the {', '.join(types)} GPUs", np.where(mine, trace.gpus, 0.0), cluster.gpus_of("|".join(types))
+        )
+    vcs = np.array([job.vc for job in jobs])[index]
+    for vc in cluster.vcs if cluster.divided else ():
+        there = sum(node.gpus for node in cluster.nodes if node.vc == vc)
+        yield _Demand("GPU", f"the virtual cluster {vc}'s GPUs", np.where(vcs == vc, trace.gpus, 0.0), there)
+    for what, wanted, counts in (
+        ("core", [job.cpus for job in jobs], [node.cpus for node in cluster.nodes]),
+        ("byte", [job.memory for job in jobs], [node.memory for node in cluster.nodes]),
     ):
-        wanted = np.array(asked)[trace.class_index]
-        if span and all(there) and np.count_nonzero(wanted) >= HANDFUL:
-            loads[what, "the nodes"] = float(wanted @ running) / (sum(there) * span)
-    return loads
+        if all(counts):
+            yield _Demand(what, "the nodes", np.array(wanted)[index], sum(counts))
 
 
 def steady_warnings(trace: Trace, running: NDArray[np.float64], *, generated: bool) -> list[str]:

@@ -36,11 +36,10 @@ def report(result: TraceOutcome) -> list[Block]:
     cluster, times = result.cluster, result.step_times
     gpus = " + ".join(f"{number} {gpu}" for gpu, number in zip(cluster.types, cluster.counts, strict=True))
     decided = "at every arrival and completion" if result.interval is None else f"every {result.interval:g} s"
-    kinds = f" ({', '.join(times.kinds)})" if times.kinds else ""
     return [
         Headline(
             f"trace {result.trace.name}: {counted(len(result.trace), 'job')}, decided {decided}",
-            f"cluster {cluster.name}: {gpus}\n{_needs(result)}step times: {times.name}{kinds}"
+            f"cluster {cluster.name}: {gpus}\n{_needs(result)}step times: {times.label()}"
             f"{': ' + times.note if times.note else ''}\n{_assumed(result)}",
         ),
         *_window(result),

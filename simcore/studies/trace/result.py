@@ -101,8 +101,9 @@ class TraceResult(TraceOutcome):
     def _caption(self) -> str:
         decided = "at every event" if self.interval is None else f"every {self.interval:g} s"
         times = self.step_times
+        durations = times.given and not times.applications
+        seconds = "durations as the trace gives them" if durations else f"step times {times.label()}"
         return (
             f"trace {self.trace.name} ({counted(len(self.trace), 'job')}) on cluster {self.cluster.name}, "
-            f"decided {decided}, "
-            f"step times {times.name}{' (' + ', '.join(times.kinds) + ')' if times.kinds else ''}"
+            f"decided {decided}, {seconds}"
         )

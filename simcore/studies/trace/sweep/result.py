@@ -21,7 +21,7 @@ SHOWN = (
     ("p99 JCT [s]", "p99_jct_s"),
     ("mean queueing [s]", "mean_queueing_s"),
     ("makespan [s]", "makespan_s"),
-    ("utilisation", "utilisation_arrivals"),
+    ("allocated over arrivals", "utilisation_arrivals"),
 )
 """Metrics of the report; tables have all."""
 MOST_SAID = 12

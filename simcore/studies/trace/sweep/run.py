@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -70,10 +70,10 @@ def trace_sweep(
             done[left[number].key] = run
             tell("runs", len(done), len(cells))
     runs = [done[cell.key] for cell in cells]
-    first = [run for cell, run in zip(cells, runs, strict=True) if cell.seed == request.seed]
-    warnings = dict.fromkeys(warning for run in first for warning in run["warnings"])
+    first = {cell.values: run["warnings"] for cell, run in zip(cells, runs, strict=True) if cell.seed == request.seed}
+    warnings = warned(list(axes), first)
     if request.seeds > 1 and not what:
-        warnings["no seed changes anything here: there is one run of each. Draw the trace anew (resample)"] = None
+        warnings.append("no seed changes anything here: there is one run of each. Draw the trace anew (resample)")
     return TraceSweepResult(
         request_text=said,
         axes=axes,
@@ -92,6 +92,36 @@ def trace_sweep(
         ),
         cpu_seconds=time.process_time() - started,
     )
+
+
+def warned(axes: Sequence[str], runs: Mapping[tuple[Any, ...], Sequence[str]]) -> list[str]:
+    """Return each warning once, and at which values it holds where it does not hold at all of them.
+
+    Parameters
+    ----------
+    axes : sequence of str
+        The options that vary.
+    runs : mapping of tuple to sequence of str
+        By the values of these options, the warnings of a run. What names its policy is not said of the policy again.
+
+    Examples
+    --------
+    >>> warned(["cluster", "load"], {("a", 1.0): ["full", "old"], ("b", 1.0): ["old"]})
+    ['full (with cluster a)', 'old']
+    """
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for values, warnings in runs.items():
+        for warning in dict.fromkeys(warnings):
+            found.setdefault(warning, []).append(values)
+    said = []
+    for warning, places in found.items():
+        parts = []
+        for place, name in enumerate(axes):
+            those, all_ = ({values[place]: None for values in each} for each in (places, runs))
+            if len(those) < len(all_) and not (name == POLICY and any(str(one) in warning for one in those)):
+                parts.append(f"{name.replace('_', '-')} {', '.join(map(str, those))}")
+        said.append(f"{warning} (with {'; '.join(parts)})" if parts else warning)
+    return said
 
 
 def run_cell(cell: Cell) -> dict[str, Any]:
