@@ -69,8 +69,9 @@ def _count(row: Fields, column: str, where: str, most: int) -> int:
 
 def _amount(row: Fields, column: str, where: str) -> float:
     number = parse_real(row[column], f"{where}, field '{column}'")
-    if not 0 <= number <= MOST_AMOUNT:
-        raise InputError(f"{where}, field '{column}'", f"{number:g}", f"0 to {MOST_AMOUNT:g}")
+    if not 0 < number <= MOST_AMOUNT:
+        remedy = "Leave the node out if it cannot run jobs." if not number else ""
+        raise InputError(f"{where}, field '{column}'", f"{number:g}", f"above 0, to {MOST_AMOUNT:g}", remedy)
     return number
 
 

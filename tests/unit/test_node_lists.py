@@ -42,8 +42,16 @@ def test_rows_made_by_hand(name, tmp_path):
         ),
         ("sn,cpu_milli,memory_mib,gpu,model\nn0,32000\n", "line 2: found 2 fields, expected 5: sn, cpu_milli"),
         ("sn,cpu_milli,memory_mib,gpu,model\nn0,32000,1,0,\n", "nodes.csv: found no GPUs"),
-        ("sn,cpu_milli,memory_mib,gpu,model\nn0,-5,1,2,G2\n", "field 'cpu_milli': found -5, expected 0 to 1e+12"),
-        ("sn,cpu_milli,memory_mib,gpu,model\nn0,5,1e300,2,G2\n", "field 'memory_mib': found 1e+300, expected 0 to"),
+        (
+            "sn,cpu_milli,memory_mib,gpu,model\nn0,-5,1,2,G2\n",
+            "field 'cpu_milli': found -5, expected above 0, to 1e+12",
+        ),
+        ("sn,cpu_milli,memory_mib,gpu,model\nn0,0,1,2,G2\n", "field 'cpu_milli': found 0, expected above 0, to 1e+12"),
+        ("sn,cpu_milli,memory_mib,gpu,model\nn0,5,0,2,G2\n", "field 'memory_mib': found 0, expected above 0, to 1e+12"),
+        (
+            "sn,cpu_milli,memory_mib,gpu,model\nn0,5,1e300,2,G2\n",
+            "field 'memory_mib': found 1e+300, expected above 0, to",
+        ),
         ("sn,cpu_milli,memory_mib,gpu,model\nn0,5,1,2,G2,4\n", "line 2: found 6 fields, expected 5"),
         ("sn,cpu_milli,memory_mib,gpu,model,gpu\nn0,5,1,2,G2,4\n", "header: found column 'gpu' twice"),
         ("machineId,number of GPUs,single GPU mem\nm1,2,\n", "line 2, field 'single GPU mem': found nothing"),

@@ -95,6 +95,21 @@ def test_a_row_that_cannot_run_is_refused_or_counted(name, message, tmp_path, mo
     assert any("1 row is left out" in note and note.endswith(f"{line}: {reason}") for note in notes)
 
 
+def test_shares_of_several_instances_that_are_rounded_up_are_counted(tmp_path, monkeypatch):
+    """0.25 x 3 and 1.5 x 1 GPUs become 1 and 2; 0.5 x 2 is one whole GPU and 0.25 x 1 a share."""
+    monkeypatch.chdir(tmp_path)
+    header = "job_name,status,start_time,end_time,plan_gpu,inst_num\n"
+    rows = [("25", 3), ("150", 1), ("50", 2), ("25", 1)]
+    (tmp_path / "trace").write_text(
+        header + "".join(f"j{at},T,0,9,{share},{count}\n" for at, (share, count) in enumerate(rows))
+    )
+    trace = read_trace("trace", cluster=CLUSTER).value
+    assert trace.gpus.tolist() == [1, 2, 1, 0.25]
+    assert [note for note in trace.notes if "rounded up" in note] == [
+        "trace: 2 jobs, the first in line 2: shares of GPUs are rounded up to whole GPUs of a job"
+    ]
+
+
 def test_a_deadline_is_shifted_with_the_times(tmp_path):
     (tmp_path / "trace").write_text(ROWS["elasticflow"][0])
     assert read_trace(tmp_path / "trace", cluster=CLUSTER).value.numbers["deadline_s"].tolist() == [4511.0]

@@ -35,6 +35,8 @@ class Job:
         How many.
     more : dict of str to str
         What else is known: ``vc``, ``user``, ``status``, ``priority``, ``deadline_s``, ``cpus`` and others.
+    note : str
+        What was changed so that it can run; jobs with one note are counted together.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Job:
     duration: float
     gpus: int
     more: dict[str, str] = field(default_factory=dict)
+    note: str = ""
 
 
 class Unfit(Exception):
@@ -99,6 +102,7 @@ class Format:
         lines: list[int] = []
         jobs: list[Job] = []
         unfit: dict[str, list[int]] = {}
+        noted: dict[str, list[int]] = {}
         for line, make in rows:
             try:
                 job = make()
@@ -114,9 +118,15 @@ class Format:
                 raise InputError(where, error.found, error.expected, error.remedy) from None
             lines.append(line)
             jobs.append(job)
+            if job.note:
+                noted.setdefault(job.note, []).append(line)
         if not jobs:
             raise InputError(name, "no job that can run", "at least one", "Is it the right file?")
-        return _trace(name, lines, jobs, [*self.notes, *_left_out(name, unfit)])
+        changed = [
+            f"{name}: {counted(len(those), 'job')}, the first in line {those[0]}: {note}"
+            for note, those in noted.items()
+        ]
+        return _trace(name, lines, jobs, [*self.notes, *changed, *_left_out(name, unfit)])
 
     def _table(self, text: str, name: str) -> Rows:
         header, rows = csv_rows(text, name, "trace")
