@@ -11,6 +11,7 @@ from simcore.errors import InputError, RunError, field
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import NOISY, KernelProfile
 from simcore.models.compute.sparse.break_even import Timing, Trial
+from simcore.models.compute.sparse.library import BLOCK, conversion, stored_elements
 from simcore.models.compute.sparse.masks import RandomMask
 from simcore.models.compute.sparse.noise import noise
 from simcore.models.compute.sparse.profiled import index_cost, outside, tile_table
@@ -112,11 +113,19 @@ def predicted(request: BreakEvenRequest, profile: KernelProfile, product: Produc
     found = Compared(profile.name, Timing(dense.seconds, dense.error or 0.0), 0, warnings=list(dense.notes))
     if dense.error is None:
         found.warnings.append("dense: no expected error is known, so no difference is called a tie because of it")
-    missing = "the profile has none, and only a measurement compares them"
-    found.warnings.append(f"not considered: csr, bsr: {missing}")
+    refused: dict[str, list[str]] = {}
     for sparsity in request.sparsities:
         mask = RandomMask(product.m, product.k, *block, sparsity)
         found.trials.extend(_priced(request, profile, product, mask, found))
+        for library in ("csr", "bsr"):
+            one = _stored(request, profile, product, mask, library, dense.state)
+            if isinstance(one, str):
+                refused.setdefault(f"not considered: {library}: {one}", []).append(f"{sparsity:.4g}")
+                continue
+            time, converted, notes = one
+            found.trials.append(Trial(library, library, sparsity, time, converted, found.dense))
+            found.warnings.extend(notes)
+    found.warnings.extend(f"{why} at {', '.join(at)}" for why, at in refused.items())
     kernels = dict.fromkeys(found.warnings)
     found.warnings[:] = kernels
     return found
@@ -150,3 +159,36 @@ def _priced(
         if one.kernel is not None:
             times = Timing(one.seconds, one.error or 0.0), Timing(one.index_seconds, one.error or 0.0)
             yield Trial("pit", one.name, mask.sparsity, *times, found.dense)
+
+
+def _stored(
+    request: BreakEvenRequest, profile: KernelProfile, product: Product, mask: RandomMask, library: str, state: str
+) -> tuple[Timing, Timing, list[str]] | str:
+    """Return what a product by a matrix in CSR or BSR takes, its conversion, and notes; a text where it has no price.
+
+    Parameters
+    ----------
+    library : {'csr', 'bsr'}
+        Which.
+    state : str
+        Where the operands of the dense product are.
+    """
+    kernels = library, f"{library}-convert"
+    if any(profile.fit(kernel, product.dtype) is None for kernel in kernels):
+        return f"the profile has none of {product.dtype}, which the suite library measures on a CPU"
+    if library == "bsr" and (mask.rows % BLOCK or mask.columns % BLOCK):
+        return f"sides of the sparse matrix that {BLOCK} does not divide"
+    stored = stored_elements(library, mask)
+    sizes: dict[str, float] = {"m": product.m, "n": product.n, "k": product.k, "stored": stored, "batch": 1}
+    try:
+        times = [
+            predict(profile, kernel, product.dtype, shape, extrapolate=request.extrapolate)
+            for kernel, shape in zip(kernels, (sizes, conversion(library, mask)), strict=True)
+        ]
+    except InputError:
+        return "out of the range that was measured"
+    notes = [f"{library}: {note}" for one in times for note in one.notes]
+    if times[0].state != state:
+        notes.append(f"{library}: priced with operands {times[0].state}, the dense product with them {state}")
+    product_time, conversion_time = (Timing(one.seconds, one.error or 0.0) for one in times)
+    return product_time, conversion_time, notes

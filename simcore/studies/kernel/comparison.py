@@ -24,8 +24,8 @@ FORMATS = ["fp32", "tf32", "fp16", "bf16"]
 def break_even(request: BreakEvenRequest) -> BreakEvenResult:
     """Compare sparse kernels with the dense product over sparsity: measured here, or predicted from a profile.
 
-    CSR, BSR and PIT's kernels are measured; a profile holds PIT's alone. A difference inside the expected error is
-    called a tie.
+    CSR, BSR and PIT's kernels are measured, or priced by the fits that the profile has of them. A difference inside
+    the expected error is called a tie.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def break_even(request: BreakEvenRequest) -> BreakEvenResult:
     --------
     >>> result = break_even("1024x1024x1024", granularity="32x1", profile="cpu")
     >>> [edge["candidate"] for edge in result.tables()["break_even"]]
-    ['pit', 'pit']
+    ['pit', 'pit', 'csr', 'csr', 'bsr', 'bsr']
     """
     m, n, k = sizes(request.shape, 3, field("shape"), "1024x1024x1024")
     height, width = sizes(request.granularity, 2, field("granularity"), "32x1")

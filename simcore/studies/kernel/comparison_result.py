@@ -81,7 +81,8 @@ class BreakEvenResult(Result):
 
     def sentences(self) -> list[str]:
         """Say from where each family pays, conversion included, and what is fastest where."""
-        return [*(_pays(edge, self.provenance.inputs["sparsities"]) for edge in self.edges if edge.converted),
+        high = self.provenance.inputs["sparsities"][-1]
+        return [*(_pays(edge, high) for edge in self.edges if edge.converted),
                 f"Fastest, conversion included: {'; '.join(self._winners())}."]  # fmt: skip
 
     def _winners(self) -> list[str]:
@@ -95,12 +96,12 @@ class BreakEvenResult(Result):
 
     def report(self) -> Sequence[Block]:
         """Return where each family begins to pay, what that means, and the fastest kernel of each at each sparsity."""
-        compared, low = self.compared, self.provenance.inputs["sparsities"][0]
+        compared = self.compared
         what = f"{self.product.m} x {self.product.n} x {self.product.k} {self.product.dtype}"
         made = f"median of {compared.dense_repeats} calls" if compared.dense_repeats else "predicted"
         dense = f"dense: {format_si(compared.dense.seconds, 's')} +-{compared.dense.error:.0%}, {made}"
         rows = [
-            [e.candidate, CALLED[e.converted], *(_share(x, low) for x in (e.tie_from, e.break_even, e.pays_from))]
+            [e.candidate, CALLED[e.converted], *(_share(x, e.lowest) for x in (e.tie_from, e.break_even, e.pays_from))]
             for e in self.edges
         ]
         names = ("kernels", "conversion", "tie from", "break-even", "faster from")
@@ -143,8 +144,8 @@ def _share(value: float | None, low: float) -> str:
     return f"<= {low:.4g}" if value == low else f"{value:.3f}"
 
 
-def _pays(edge: Edge, sparsities: Sequence[float]) -> str:
-    low, high = sparsities[0], sparsities[-1]
+def _pays(edge: Edge, high: float) -> str:
+    low = edge.lowest
     if edge.tie_from is None:
         return f"{edge.candidate}: slower than dense up to a sparsity of {high:.4g}, conversion included."
     if edge.pays_from is None:

@@ -109,6 +109,8 @@ class Edge:
         The family.
     converted : bool
         Whether the conversion is in the time.
+    lowest : float
+        The lowest sparsity at which the family has a time.
     tie_from, break_even, pays_from : float or None
         From where it is no longer slower than dense by more than the expected error, from where it is as fast as dense,
         and from where it is faster by more than that. A tie lies between the first and the last.
@@ -116,6 +118,7 @@ class Edge:
 
     candidate: str
     converted: bool
+    lowest: float
     tie_from: float | None
     break_even: float | None
     pays_from: float | None
@@ -168,5 +171,6 @@ def edges(trials: Sequence[Trial]) -> list[Edge]:
                 ]
                 for sign in (1, 0, -1)
             }
-            found.append(Edge(candidate, converted, *(crossing(lines[sign]) for sign in (1, 0, -1))))
+            lowest = min(one.sparsity for one in best)
+            found.append(Edge(candidate, converted, lowest, *(crossing(lines[sign]) for sign in (1, 0, -1))))
     return found
