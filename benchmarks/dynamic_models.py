@@ -22,6 +22,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from simcore.calibrate.measure.allocator import keep_memory
 from simcore.models.compute.profile import KernelProfile
 from simcore.models.compute.sparse.composed import tokens_of
 from simcore.models.compute.sparse.statistics import Bars, Lengths, Pattern, Routing, Window, Zeros
@@ -36,9 +37,6 @@ from simcore.real.sparse.libraries import LibraryOperators
 from simcore.real.sparse.models import dynamic_inputs, dynamic_model
 from simcore.real.sparse.pit import PitOperators, Site
 from simcore.real.sparse.products import Kernel
-
-KEPT = 30 * 2**20
-"""Bytes of a block that a process of some age has freed [B]."""
 
 NOISE = 0.05
 """Relative difference below which two measured ways are a tie."""
@@ -246,7 +244,7 @@ class Held:
 def main(name: str = "cpu", figures: str = "8,9,10,11,12,13,14", repeats: str = "7", seed: str = "0") -> None:
     """Print every model and the sums."""
     torch.set_num_threads(1)
-    torch.ones(KEPT // 4)  # freed at once, after which the C library keeps memory for the next call
+    keep_memory()
     profile = read_profile(name).value
     wanted = {int(one) for one in figures.split(",")}
     held = Held()

@@ -3,7 +3,7 @@
     python benchmarks/steps.py --profile mine.json [--models resnet50,bert] [--steps 5] [--json steps.json]
 
 A step is forward, loss, backward and Adam's update, written as a user would write it, of the torch modules in
-`simcore.real`; what a step frees is kept for the next, see `allocator`. Prints the median thread time of a step [s]
+`simcore.real`; what a step frees is kept for the next, see `keep_memory`. Prints the median thread time of a step [s]
 beside the prediction, and the mean absolute error. With ``--kernels`` torch's profiler tells the time of each kind of
 kernel beside the predicted one. The exit status is 1 if the mean error is above `GOAL`.
 """
@@ -25,6 +25,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
 import torch  # noqa: E402 - the threads are pinned before
+from simcore.calibrate.measure.allocator import keep_memory  # noqa: E402
 from simcore.models.training.lowering import lower_on_profile  # noqa: E402
 from simcore.models.training.workload import Workload  # noqa: E402
 from simcore.readers.models import read_model  # noqa: E402
@@ -33,7 +34,6 @@ from simcore.real.registry import build, sample_input  # noqa: E402
 from simcore.studies.rates.run import minibatch_seconds  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from allocator import keep_memory  # noqa: E402
 
 GOAL = 0.12
 """Mean absolute relative error of the predicted steps."""

@@ -14,7 +14,6 @@ from simcore.readers.profiles import read_profile
 from simcore.readers.tile_tables import read_tile_table
 from simcore.report import Block, Headline, Sentences, grid
 from simcore.results import Provenance, Row, Table, versions
-from simcore.studies.evaluate.pit import CLOCKS
 from simcore.studies.evaluate.request import EvaluateRequest
 from simcore.studies.evaluate.result import Evaluation
 from simcore.studies.evaluate.targets import PIT_MODELS
@@ -35,6 +34,12 @@ LACKS = {
     "cuda": "No way here: 2:4 sparsity, as no mask has its pattern, and varlen attention, which is not timed.",
 }
 """What is missing, by device."""
+
+PASSES = {
+    "cuda": "Medians of CUDA events, L2 overwritten between passes.",
+    "cpu": "One CPU thread, its own time, passes in a row; what one frees is kept for the next.",
+}
+"""How they are timed, by device."""
 
 COUNTED = (
     "The library and PIT are without conversion and index, which stand beside them; the total has PIT's index. "
@@ -162,7 +167,7 @@ def _notes(
 ) -> Iterator[str]:
     """Say how a figure was made, what is missing, and what was chosen."""
     passes = "forward and backward" if cases[0].training else "forward"
-    yield f"One pass, {passes}. {CLOCKS[kind]} Spread: interquartile range over median; NOISY: above {NOISY:.0%}."
+    yield f"One pass, {passes}. {PASSES[kind]} Spread: interquartile range over median; NOISY: above {NOISY:.0%}."
     yield COUNTED
     for note in dict.fromkeys((row["way"], row["note"]) for row in points if row["note"]):
         where = [row["case"] for row in points if (row["way"], row["note"]) == note]
