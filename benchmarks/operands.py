@@ -4,7 +4,7 @@
 
 Products have sides that are drawn log-uniformly from 32 to 2,048, which no suite of ``simcore calibrate`` measures.
 Each is timed in several passes, cold and warm, as the calibration times, whose merged passes a profile predicts. Steps
-are whole: forward, loss, backward and Adam. What they free is kept for the next, see `keep_memory`. The file holds every
+are whole: forward, loss, backward and Adam. What they free is kept, see `keep_memory`. The file holds every
 time with its prediction, the date and the load of the machine. The table on standard output has the error that was seen
 beside the error that was expected.
 """
@@ -41,7 +41,6 @@ from simcore.readers.profiles import read_profile
 from simcore.real.registry import build, sample_input
 from simcore.studies.rates.run import minibatch_seconds
 from torch import nn
-
 
 SIDES = 32, 2048
 FORMATS = "fp32", "bf16"

@@ -34,7 +34,6 @@ from simcore.real.registry import build, sample_input  # noqa: E402
 from simcore.studies.rates.run import minibatch_seconds  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-
 GOAL = 0.12
 """Mean absolute relative error of the predicted steps."""
 
