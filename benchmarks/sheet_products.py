@@ -19,7 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from simcore.models.compute.device import Device
-from simcore.models.compute.kernels import gemm_seconds, seconds_of
+from simcore.models.compute.kernels import seconds_of
+from simcore.models.compute.seconds import gemm_seconds
 from simcore.readers.devices import read_device
 from simcore.readers.measurements import read_measurements
 from simcore.readers.profiles import UNBOUNDED, read_gpu, sheet_fits

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from simcore.models.training.listing import operators_of
     from simcore.models.training.lowering import lower, lower_at_rate, lower_on_profile
     from simcore.models.training.notes import notes_on
-    from simcore.models.training.operators import Operator, OperatorList, passes
+    from simcore.models.training.operators import Operator, OperatorList
     from simcore.models.training.parallel.layout import Layout
     from simcore.models.training.parallel.memory import RankMemory, memory_of
+    from simcore.models.training.passes import passes
     from simcore.models.training.program import Loop
     from simcore.models.training.schedule import Primitive, Schedule, Step
     from simcore.models.training.workload import Layer, Phase, Workload
@@ -65,7 +66,7 @@ __getattr__, __dir__ = attach(
         "lower_on_profile": "simcore.models.training.lowering",
         "notes_on": "simcore.models.training.notes",
         "operators_of": "simcore.models.training.listing",
-        "passes": "simcore.models.training.operators",
+        "passes": "simcore.models.training.passes",
         "parse_steps": "simcore.readers.schedules",
         "read_model": "simcore.readers.models",
         "read_schedule": "simcore.readers.schedules",

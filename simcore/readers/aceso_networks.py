@@ -13,7 +13,8 @@ from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch
 from simcore.models.training.layered import layered_operators
 from simcore.models.training.layered_model import LayeredModel, LayerEntry, LayerKind
-from simcore.models.training.operators import Operator, passes
+from simcore.models.training.operators import Operator
+from simcore.models.training.passes import passes
 from simcore.readers.aceso_sizes import ConvolutionalSizes, Described, Setting, backward_of, moving
 
 IMAGE = 224

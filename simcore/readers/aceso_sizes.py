@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from simcore.models.compute.compute_model import KernelCall
 from simcore.models.compute.device import DTYPES
 from simcore.models.network.collectives import Collective
-from simcore.models.training.operators import Operator, passes
+from simcore.models.training.operators import Operator
+from simcore.models.training.passes import passes
 
 FIRST = "encoder-embedding"
 """The first operator of a model, whose times hold warm-up effects: no fit sees it."""

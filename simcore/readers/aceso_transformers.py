@@ -11,7 +11,8 @@ from simcore.errors import unknown_name
 from simcore.models.compute.compute_model import KernelCall
 from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch, Embedding, Share, Transformer
-from simcore.models.training.operators import Operator, passes
+from simcore.models.training.operators import Operator
+from simcore.models.training.passes import passes
 from simcore.models.training.transformer import transformer_operators
 from simcore.readers.aceso_sizes import Collectives, Described, Setting, TransformerSizes, backward_of, moving
 

@@ -19,8 +19,9 @@ from simcore.files import read_yaml, validate
 from simcore.models.compute.convolution import CONVOLUTIONS
 from simcore.models.compute.correction import FEATURES_OF, Correction, count_features
 from simcore.models.compute.device import DTYPES, Device
-from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, STREAMS, formulas_of, gemm_seconds
+from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, STREAMS, formulas_of
 from simcore.models.compute.profile import Fit, KernelProfile, Sample, State
+from simcore.models.compute.seconds import gemm_seconds
 from simcore.models.compute.sparse.composed import COMPOSED
 from simcore.models.compute.sparse.library import TURNED
 from simcore.piping import STANDARD_INPUT

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from simcore.models.training.architecture import ALL_BIASES, NO_BIASES, Batch, Transformer
 from simcore.models.training.listing import operators_of
 from simcore.models.training.lowering import lower_at_rate
-from simcore.models.training.operators import Operation, passes
+from simcore.models.training.operators import Operation
+from simcore.models.training.passes import passes
 
 powers = st.integers(0, 4).map(lambda exponent: 2**exponent)
 models = st.builds(

@@ -8,7 +8,7 @@ from simcore.errors import InputError
 from simcore.models.compute.sparse.masks import packed_tiles
 from simcore.models.compute.sparse.statistics import Bars, Lengths, Routing, Window, Zeros
 from simcore.models.training.dynamic import FIGURES, dynamic_cases, dynamic_operators, with_masks
-from simcore.models.training.operators import passes
+from simcore.models.training.passes import passes
 
 SMALL = [case for figure in FIGURES for case in dynamic_cases(figure, small=True)]
 

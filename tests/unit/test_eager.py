@@ -14,7 +14,7 @@ from simcore.models.training import language
 from simcore.models.training.architecture import Batch, Share
 from simcore.models.training.eager import Device, eager_operators
 from simcore.models.training.functions import Activation
-from simcore.models.training.operators import passes
+from simcore.models.training.passes import passes
 from simcore.models.training.transformer import transformer_operators
 
 torch = pytest.importorskip("torch")

@@ -9,9 +9,10 @@ import pytest
 from simcore.calibrate.profile.fit import fit_kernel
 from simcore.models.compute.device import FRESH, Device
 from simcore.models.compute.expected import distance, expected_error
-from simcore.models.compute.kernels import gemm_seconds, seconds_of
+from simcore.models.compute.kernels import seconds_of
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import Errors, Fit, KernelProfile, Sample
+from simcore.models.compute.seconds import gemm_seconds
 from simcore.readers.profiles import read_profile
 
 CPU = Device("toy", "cpu", 1, 1e12, 0.0, 1e6)

@@ -13,7 +13,7 @@ from simcore.models.training.layered_model import BlockEntry, LayerCut, LayeredM
 from simcore.models.training.listing import operators_of
 from simcore.models.training.lowering import lower, lower_at_rate, lower_on_profile
 from simcore.models.training.operator_maker import ADAM
-from simcore.models.training.operators import passes
+from simcore.models.training.passes import passes
 from simcore.models.training.traffic import all_calls, forward_calls, moved_bytes, totals
 from simcore.readers.models import parse_model, read_model
 from simcore.readers.profiles import read_profile

@@ -9,7 +9,8 @@ from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import ALL_BIASES, Batch, Transformer
 from simcore.models.training.listing import operators_of
 from simcore.models.training.operator_maker import ADAM
-from simcore.models.training.operators import Operation, passes
+from simcore.models.training.operators import Operation
+from simcore.models.training.passes import passes
 
 BATCH = Batch(sequence=128, sequences=4)
 GPT = Transformer("gpt", hidden=256, blocks=3, heads=8, biases=ALL_BIASES, dropout=0.1)

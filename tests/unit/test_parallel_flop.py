@@ -21,9 +21,9 @@ from simcore.models.training.architecture import (  # noqa: E402
     Transformer,
 )
 from simcore.models.training.functions import Activation, Functions, Norm, Positions  # noqa: E402
-from simcore.models.training.operators import passes  # noqa: E402
 from simcore.models.training.parallel.layout import NUMBER_FORMATS, Layout  # noqa: E402
 from simcore.models.training.parallel.sharding import sharded_operators  # noqa: E402
+from simcore.models.training.passes import passes  # noqa: E402
 from simcore.models.training.traffic import all_calls, flop_of, forward_calls, totals  # noqa: E402
 from simcore.models.training.transformer import transformer_operators  # noqa: E402
 from simcore.readers.models import read_model  # noqa: E402

@@ -19,7 +19,7 @@ from simcore.models.training.listing import operators_of
 from simcore.models.training.lowering import LAYERS, lower, lower_at_rate, lower_on_profile
 from simcore.models.training.notes import notes_on
 from simcore.models.training.operator_maker import ADAM
-from simcore.models.training.operators import passes
+from simcore.models.training.passes import passes
 from simcore.models.training.workload import Pass
 from simcore.readers.models import read_model
 from simcore.readers.profiles import read_profile

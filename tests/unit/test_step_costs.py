@@ -14,7 +14,8 @@ from simcore.models.compute.profile import Fit, KernelProfile, Sample
 from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.listing import operators_of
 from simcore.models.training.lowering import lower_on_profile
-from simcore.models.training.operators import Operation, passes
+from simcore.models.training.operators import Operation
+from simcore.models.training.passes import passes
 from simcore.models.training.reuse import placed, reused
 from simcore.models.training.workload import Pass
 

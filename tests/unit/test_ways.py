@@ -14,7 +14,7 @@ from simcore.models.compute.sparse.statistics import Lengths, Routing, Window, Z
 from simcore.models.training.dynamic import FIGURES, dynamic_cases, dynamic_operators
 from simcore.models.training.dynamic_times import libraries, predict_dynamic, published_table
 from simcore.models.training.masked_attention import visible
-from simcore.models.training.operators import passes
+from simcore.models.training.passes import passes
 from simcore.models.training.way import INDEX, Library, Masked, Way
 from simcore.models.training.ways import as_run
 from simcore.readers.tile_tables import read_tile_table

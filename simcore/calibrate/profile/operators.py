@@ -33,10 +33,11 @@ from simcore.models.compute.compute_model import KernelCall
 from simcore.models.compute.convolution import CONVOLUTIONS, as_product
 from simcore.models.compute.correction import FEATURES_OF
 from simcore.models.compute.device import Device
-from simcore.models.compute.kernels import FORMULA_OF, TILES, seconds_of
+from simcore.models.compute.kernels import FORMULA_OF, seconds_of
 from simcore.models.compute.operator_time import Harness, Link, OperatorTime
 from simcore.models.compute.predict import sizes_known
 from simcore.models.compute.profile import Errors, Fit, Sample
+from simcore.models.compute.seconds import TILES
 from simcore.models.network.collectives import traffic
 from simcore.progress import tracked
 

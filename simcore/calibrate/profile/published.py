@@ -15,9 +15,10 @@ from simcore.calibrate.profile.fit import fit_kernel, residuals
 from simcore.models.compute.convolution import CONVOLUTIONS
 from simcore.models.compute.correction import FEATURES, FEATURES_OF, Correction
 from simcore.models.compute.device import Device
-from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, TILES, seconds_of
+from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, seconds_of
 from simcore.models.compute.measurement import Measurement
 from simcore.models.compute.profile import Errors, Fit, Sample
+from simcore.models.compute.seconds import TILES
 from simcore.progress import tracked
 
 ORIGIN = "published measurement"

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from simcore.models.training.layered_model import LayeredModel
     from simcore.models.training.listing import operators_of
     from simcore.models.training.lowering import lower, lower_at_rate, lower_on_profile
-    from simcore.models.training.operators import Operation, Operator, OperatorList, passes
+    from simcore.models.training.operators import Operation, Operator, OperatorList
+    from simcore.models.training.passes import passes
     from simcore.models.training.pipeline import Pipeline, run_pipeline
     from simcore.models.training.program import Loop, iteration
     from simcore.models.training.simulated import IterationRun, Settings, run_iteration
@@ -45,7 +46,7 @@ __getattr__, __dir__ = attach(
         "lower_on_profile": "simcore.models.training.lowering",
         "mean_step": "simcore.models.training.closed_form",
         "operators_of": "simcore.models.training.listing",
-        "passes": "simcore.models.training.operators",
+        "passes": "simcore.models.training.passes",
         "run_iteration": "simcore.models.training.simulated",
         "run_pipeline": "simcore.models.training.pipeline",
         "step_time": "simcore.models.training.closed_form",

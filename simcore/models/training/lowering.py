@@ -21,7 +21,8 @@ from simcore.models.network.collectives import Collective
 from simcore.models.training.architecture import Batch, Transformer
 from simcore.models.training.launches import Launched, Waits, waits_for_host
 from simcore.models.training.listing import Architecture, operators_of
-from simcore.models.training.operators import Communication, Operator, OperatorList, Section, passes
+from simcore.models.training.operators import Communication, Operator, OperatorList, Section
+from simcore.models.training.passes import passes
 from simcore.models.training.reuse import placed, reused
 from simcore.models.training.workload import KernelTime, Layer, Pass, Phase, Times, Workload
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from simcore.models.compute.compute_model import KernelCall
 from simcore.models.compute.convolution import CONVOLUTIONS
-from simcore.models.training.operators import Operation, Operator, OperatorList, Reuse, Section, passes
+from simcore.models.training.operators import Operation, Operator, OperatorList, Reuse, Section
+from simcore.models.training.passes import passes
 from simcore.models.training.traffic import PRODUCTS, moved_bytes
 from simcore.models.training.workload import Pass
 

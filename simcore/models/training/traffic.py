@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from simcore.models.compute.compute_model import KernelCall
 from simcore.models.compute.convolution import CONVOLUTIONS, conv_elements
-from simcore.models.training.operators import Operator, OperatorList, passes
+from simcore.models.training.operators import Operator, OperatorList
+from simcore.models.training.passes import passes
 
 PRODUCTS = frozenset({*CONVOLUTIONS, "gemm", "attention", "attention_backward"})
 """Kernels whose multiply-accumulates are counted as work."""

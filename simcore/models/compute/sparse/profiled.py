@@ -13,9 +13,10 @@ from dataclasses import replace
 from functools import partial
 
 from simcore.models.compute.expected import expected_error
-from simcore.models.compute.kernels import AXES, FORMULAS, index_seconds, seconds_of
+from simcore.models.compute.kernels import AXES, FORMULAS, seconds_of
 from simcore.models.compute.predict import as_wide, predict
 from simcore.models.compute.profile import Errors, KernelProfile, Sample, Shape
+from simcore.models.compute.seconds import index_seconds
 from simcore.models.compute.sparse.composed import COMPOSED, composed_seconds
 from simcore.models.compute.sparse.masks import RandomMask
 from simcore.models.compute.sparse.packed import (

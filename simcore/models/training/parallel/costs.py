@@ -14,8 +14,9 @@ from simcore.models.compute.predict import SHEET, Prediction
 from simcore.models.compute.sparse.operator_prices import SparseProfiled
 from simcore.models.compute.sparse.prices import TileTable
 from simcore.models.network.mapping import Axis
-from simcore.models.training.operators import Communication, Operation, Operator, Section, passes
+from simcore.models.training.operators import Communication, Operation, Operator, Section
 from simcore.models.training.parallel.stack import MOVED, Stack, joined
+from simcore.models.training.passes import passes
 from simcore.models.training.traffic import PRODUCTS, flop_of
 
 LOSS = "output.softmax"

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from simcore.models.compute.compute_model import KernelCall
 from simcore.models.compute.predict import Prediction
 from simcore.models.training.operator_maker import adam_update
-from simcore.models.training.operators import Operation, passes
+from simcore.models.training.operators import Operation
 from simcore.models.training.parallel.evaluation import Evaluation, Evaluator
+from simcore.models.training.passes import passes
 from simcore.models.training.terms import COLLECTIVES, FITTED, LINKS, TERMS, Kernels, kernels_of
 
 _NETWORK = (
