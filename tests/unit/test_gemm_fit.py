@@ -39,16 +39,20 @@ def test_an_output_that_is_fresh_memory_each_time_costs_its_pages():
     assert math.isinf(FRESH["cuda"])
 
 
+@pytest.mark.parametrize("state", ["cold", "warm"])
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
-def test_the_shipped_fit_is_no_worse_than_its_held_out_error_on_what_it_was_fitted_to(dtype):
+def test_the_shipped_fit_does_on_what_it_was_fitted_to_about_what_it_does_on_held_out_shapes(dtype, state):
     profile = read_profile("cpu").value
-    fit = profile.fit("gemm", dtype)
-    samples = [one for one in profile.samples if (one.kernel, one.dtype, one.held_out) == ("gemm", dtype, False)]
-    for sample in samples:
+    fit = profile.fit("gemm", dtype, state)
+    wanted = "gemm", dtype, state, False
+    for sample in (one for one in profile.samples if (one.kernel, one.dtype, one.state, one.held_out) == wanted):
         alone = sample.shape["batch"] == 1  # batches of small products are noisy
         if alone and (1 in (sample.shape["m"], sample.shape["n"]) or sample.shape["k"] == 64):
             assert abs(seconds_of(fit, sample.shape, profile.device) / sample.seconds - 1) < 0.25, sample.key
-    assert Errors.of(fit.residuals).mape < 0.08
+    fitted, held_out = Errors.of(fit.residuals).mape, Errors.of(fit.held_out).mape
+    assert fitted < 0.12
+    assert held_out < 0.12
+    assert 0.5 < fitted / held_out < 2
 
 
 def profile_with(residuals, held_out=()):
