@@ -56,8 +56,9 @@ def shipped():
 
 
 def without(profile, kernel, keep=0):
-    """The profile with the first few samples of a kernel alone, and without its fit."""
-    kept = [one for one in profile.samples if one.kernel == kernel and not one.held_out][:keep]
+    """The profile with the first few samples of a kernel alone, in one state, and without its fit."""
+    known = [one for one in profile.samples if one.kernel == kernel and not one.held_out]
+    kept = [one for one in known if one.state == known[0].state][:keep]
     samples = [one for one in profile.samples if one.kernel != kernel]
     fits = tuple(one for one in profile.fits if one.kernel != kernel)
     return replace(profile, samples=(*samples, *kept), fits=fits)
