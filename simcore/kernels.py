@@ -5,7 +5,7 @@ Examples
 >>> from simcore.kernels import Product, RandomMask, predict, read_profile, select, tile_table
 >>> profile = read_profile("cpu").value
 >>> predict(profile, "gemm", "fp32", {"m": 512, "n": 512, "k": 512, "batch": 1}).basis
-'on held-out shapes'
+'on shapes of this size and nearby'
 >>> product, mask = Product(1024, 1024, 1024), RandomMask(1024, 1024, 32, 1, 0.95)
 >>> select(product, mask, tile_table(profile, product, mask)).best.name
 'k-axis 32x1'

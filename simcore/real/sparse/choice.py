@@ -105,7 +105,7 @@ def by_profile(profile: KernelProfile) -> Chooser:
     >>> from simcore.kernels import read_profile
     >>> mask = torch.zeros(1024, 1024, dtype=torch.bool)
     >>> by_profile(read_profile("cpu").value)(mask, 1024, torch.float32).kernel.axis
-    'rows'
+    'k'
     """
     return partial(_fastest, profile)
 
