@@ -23,7 +23,8 @@ expected error: none measured (published)
 BREAK_EVEN = """Say from which sparsity sparse kernels are faster than the dense product of MxK and KxN.
 
 CSR, BSR and PIT's kernels are measured on the CPU, or on --device, each with its conversion apart. With --profile PIT's
-are predicted. A difference inside the expected error is called a tie.
+are predicted, and CSR and BSR where the profile has fits of them. A difference inside the expected error is called a
+tie.
 
 \b
 $ simcore kernel break-even 1024x1024x1024 --granularity 32x1 --profile cpu

@@ -51,6 +51,14 @@ def test_an_edge_below_all_that_was_looked_at_is_said_as_the_table_says_it():
     assert _pays(pit, 0.9).startswith("pit: a tie from 0.5 or less, faster than dense from 0.700 on")
 
 
+def test_nothing_is_said_of_sparsities_above_the_last_one_that_has_a_time():
+    slow, _, fast, _ = edges([trial(at, seconds, candidate=name) for name, seconds in (("bsr", 2.0), ("csr", 0.5))
+                              for at in (0.5, 0.8)])  # fmt: skip
+    assert _pays(slow, 0.99) == "bsr: slower than dense up to a sparsity of 0.8, conversion included."
+    assert _pays(fast, 0.99) == "csr: faster than dense at every sparsity from 0.5 up to 0.8, conversion included."
+    assert _pays(fast, 0.8) == "csr: faster than dense at every sparsity from 0.5 on, conversion included."
+
+
 def test_the_fastest_kernel_of_a_family_depends_on_the_conversion():
     trials = [trial(0.5, 1.0, conversion=3.0), trial(0.5, 2.0, conversion=1.0)]
     assert [one.product.seconds for one in fastest(trials, converted=True)] == [2.0]

@@ -144,15 +144,17 @@ def _share(value: float | None, low: float) -> str:
     return f"<= {low:.4g}" if value == low else f"{value:.3f}"
 
 
-def _pays(edge: Edge, high: float) -> str:
-    low = edge.lowest
+def _pays(edge: Edge, asked: float) -> str:
+    """Say from where a family pays, and nothing of a sparsity above the last one at which it has a time."""
+    low, high = edge.lowest, edge.highest
+    reach = "on" if high == asked else f"up to {high:.4g}"
     if edge.tie_from is None:
         return f"{edge.candidate}: slower than dense up to a sparsity of {high:.4g}, conversion included."
     if edge.pays_from is None:
         start = "all along" if edge.tie_from == low else f"from {edge.tie_from:.3f}"
         return f"{edge.candidate}: a tie with dense {start}, at no sparsity up to {high:.4g} faster."
     if edge.pays_from == low:
-        return f"{edge.candidate}: faster than dense at every sparsity from {low:.4g} on, conversion included."
+        return f"{edge.candidate}: faster than dense at every sparsity from {low:.4g} {reach}, conversion included."
     start = f"{low:.4g} or less" if edge.tie_from == low else f"{edge.tie_from:.3f}"
     tie = f"a tie from {start}, " if edge.tie_from < edge.pays_from else ""
-    return f"{edge.candidate}: {tie}faster than dense from {edge.pays_from:.3f} on, conversion included."
+    return f"{edge.candidate}: {tie}faster than dense from {edge.pays_from:.3f} {reach}, conversion included."

@@ -109,8 +109,8 @@ class Edge:
         The family.
     converted : bool
         Whether the conversion is in the time.
-    lowest : float
-        The lowest sparsity at which the family has a time.
+    lowest, highest : float
+        The lowest and the highest sparsity at which the family has a time.
     tie_from, break_even, pays_from : float or None
         From where it is no longer slower than dense by more than the expected error, from where it is as fast as dense,
         and from where it is faster by more than that. A tie lies between the first and the last.
@@ -119,6 +119,7 @@ class Edge:
     candidate: str
     converted: bool
     lowest: float
+    highest: float
     tie_from: float | None
     break_even: float | None
     pays_from: float | None
@@ -171,6 +172,7 @@ def edges(trials: Sequence[Trial]) -> list[Edge]:
                 ]
                 for sign in (1, 0, -1)
             }
-            lowest = min(one.sparsity for one in best)
-            found.append(Edge(candidate, converted, lowest, *(crossing(lines[sign]) for sign in (1, 0, -1))))
+            timed = [one.sparsity for one in best]
+            begins = (crossing(lines[sign]) for sign in (1, 0, -1))
+            found.append(Edge(candidate, converted, min(timed), max(timed), *begins))
     return found
