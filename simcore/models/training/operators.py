@@ -1,7 +1,7 @@
 """The operator list of a model: what it computes, in order, and what each operator holds, keeps and sends.
 
-A family of models makes the list, such as `simcore.models.training.transformer`. All else is derived from it: `passes`
-gives the kernels of the backward pass, sums give parameters and saved activations, and
+A family of models makes the list, such as `simcore.models.training.transformer`. All else is derived from it:
+`simcore.models.training.passes` gives the kernels of the backward pass, sums give parameters and saved activations, and
 `simcore.models.training.lowering` gives the layers of a workload.
 """
 
