@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from simcore.cli.main import main
-from simcore.errors import InputError
+from simcore.errors import CONTROL, InputError
 from simcore.kernels import break_even
 from simcore.models.compute.profile import Sample
 from simcore.models.compute.sparse.break_even import Timing, Trial, edges, fastest
@@ -72,6 +72,7 @@ def test_a_profile_gives_the_same_answer_twice_and_names_what_it_lacks():
     assert again.to_json() == result.to_json()
     assert any(each.startswith("not considered: csr: out of the range") and each.endswith(" at 0.5")
                for each in result.warnings)  # fmt: skip
+    assert not any(CONTROL.search(each) for each in result.warnings)
     assert {(e.candidate, e.lowest) for e in result.edges} == {("pit", 0.5), ("bsr", 0.5), ("csr", 0.9)}
     kernels = result.tables()["kernels"]
     assert {row["dense_seconds"] for row in kernels} == {result.compared.dense.seconds}

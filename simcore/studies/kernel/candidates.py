@@ -186,7 +186,7 @@ def _stored(
             for kernel, shape in zip(kernels, (sizes, conversion(library, mask)), strict=True)
         ]
     except InputError:
-        return f"out of the range that was measured without {field('extrapolate')}"
+        return "out of the range that was measured (priced with --extrapolate alone)"
     notes = [f"{library}: {note}" for one in times for note in one.notes]
     if times[0].state != state:
         notes.append(f"{library}: priced with operands {times[0].state}, the dense product with them {state}")

@@ -86,7 +86,7 @@ def trace(request: TraceRequest) -> TraceResult:
         return first
     what = varied(request, first.cluster, policies_of(request.policies, first.trace))
     if not what:
-        said = "no seed changes anything here: there is one run. Draw the trace anew (resample), or generate one"
+        said = "no seed changes anything here: there is one run. Draw the trace anew (--resample), or generate one"
         return replace(first, warnings=(*first.warnings, said))
     later = range(request.seed + 1, request.seed + request.seeds)
     samples = [first.table, *(_run(request.resolved(seed=seed)).table for seed in tracked(later, "seeds"))]

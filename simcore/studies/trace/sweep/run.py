@@ -73,7 +73,7 @@ def trace_sweep(
     first = {cell.values: run["warnings"] for cell, run in zip(cells, runs, strict=True) if cell.seed == request.seed}
     warnings = warned(list(axes), first)
     if request.seeds > 1 and not what:
-        warnings.append("no seed changes anything here: there is one run of each. Draw the trace anew (resample)")
+        warnings.append("no seed changes anything here: there is one run of each. Draw the trace anew (--resample)")
     return TraceSweepResult(
         request_text=said,
         axes=axes,
