@@ -223,7 +223,7 @@ class Held:
 
     def add(self, found: DynamicPrediction, measured: dict[Ran, float]) -> str:
         """Count a model, and return its times in words."""
-        predicted = {(way, one.library): one.forward + one.backward for way, one in found.ways.items()}
+        predicted = {(way, one.backend): one.forward + one.backward for way, one in found.ways.items()}
         text = []
         for way in Way:
             some = {ran: seen for ran, seen in measured.items() if ran[0] is way}

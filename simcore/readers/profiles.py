@@ -23,7 +23,7 @@ from simcore.models.compute.kernels import FORMULA_OF, FORMULAS, STREAMS, formul
 from simcore.models.compute.profile import Fit, KernelProfile, Sample, State
 from simcore.models.compute.seconds import gemm_seconds
 from simcore.models.compute.sparse.composed import COMPOSED
-from simcore.models.compute.sparse.library import TURNED
+from simcore.models.compute.sparse.stored import TURNED
 from simcore.piping import STANDARD_INPUT
 from simcore.readers import zoo
 from simcore.readers.devices import read_device

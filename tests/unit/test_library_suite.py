@@ -9,7 +9,7 @@ from simcore.calibrate.suites import library
 from simcore.calibrate.suites.registry import cases
 from simcore.models.compute.device import Device
 from simcore.models.compute.kernels import FORMULAS, formula_of
-from simcore.models.compute.sparse.library import CALLS, CONVERSIONS, STORED, TURNED
+from simcore.models.compute.sparse.stored import CALLS, CONVERSIONS, STORED, TURNED
 from simcore.models.compute.unfitted import MARGIN
 
 from tests.tensors import one_thread  # noqa: F401

@@ -8,9 +8,9 @@ from simcore.errors import InputError
 from simcore.kernels import read_profile
 from simcore.models.compute.compute_model import profiled
 from simcore.models.compute.profile import Fit
-from simcore.models.compute.sparse.library import CALLS, CONVERSIONS, STORED, TURNED
 from simcore.models.compute.sparse.operator_prices import SparseProfiled, sparse_product
 from simcore.models.compute.sparse.statistics import Lengths, Routing, Window, Zeros
+from simcore.models.compute.sparse.stored import CALLS, CONVERSIONS, STORED, TURNED
 from simcore.models.training.dynamic import FIGURES, dynamic_cases, dynamic_operators
 from simcore.models.training.dynamic_times import libraries, predict_dynamic, published_table
 from simcore.models.training.masked_attention import visible
@@ -127,9 +127,9 @@ def test_the_best_of_several_libraries_is_predicted():
     assert "csr" in stored
     assert not stored & {"scatter", "jagged"}  # all positions are computed: no row is packed
     found = predict_dynamic(case, with_library())
-    assert found.ways[Way.LIBRARY].library == "jagged"
+    assert found.ways[Way.LIBRARY].backend == "jagged"
     quick = replace(case, lengths=Lengths(((128, 4),), 128))  # nothing to pack, and slow calls
-    assert predict_dynamic(quick, with_library()).ways[Way.LIBRARY].library == "csr"
+    assert predict_dynamic(quick, with_library()).ways[Way.LIBRARY].backend == "csr"
 
 
 def test_blocks_are_stored_where_they_divide_the_weight_and_nothing_is_trained():

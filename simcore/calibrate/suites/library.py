@@ -21,8 +21,8 @@ from simcore.calibrate.measure.tensors import random_tensor, relative_error
 from simcore.calibrate.measure.timing import Case, Inputs
 from simcore.calibrate.suites.pit import GRANULARITIES, LEAST_KEPT, SIDES, SPARSITIES, Problem, log_uniform
 from simcore.models.compute.profile import State
-from simcore.models.compute.sparse.library import BLOCK, conversion, stored_elements
 from simcore.models.compute.sparse.masks import RandomMask
+from simcore.models.compute.sparse.stored import BLOCK, conversion, stored_elements
 
 if TYPE_CHECKING:
     from torch import Tensor

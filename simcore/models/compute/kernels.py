@@ -29,7 +29,8 @@ from simcore.models.compute.seconds import (
     streaming_seconds,
     update_seconds,
 )
-from simcore.models.compute.sparse.library import (
+from simcore.models.compute.sparse.packed import layout_of, packed_of
+from simcore.models.compute.sparse.stored import (
     CALLS,
     CONVERSIONS,
     STORED,
@@ -39,7 +40,6 @@ from simcore.models.compute.sparse.library import (
     stored_seconds,
     turned_seconds,
 )
-from simcore.models.compute.sparse.packed import layout_of, packed_of
 from simcore.models.compute.sparse.tiles import Axis
 
 

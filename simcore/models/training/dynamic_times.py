@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from simcore.errors import InputError, field
 from simcore.models.compute.compute_model import KernelCall, profiled
 from simcore.models.compute.profile import KernelProfile
-from simcore.models.compute.sparse.library import BLOCK, CONVERSIONS, STORED, TURNED
 from simcore.models.compute.sparse.operator_prices import SparseProfiled, sparse_product
 from simcore.models.compute.sparse.prices import TileTable
 from simcore.models.compute.sparse.profiled import tile_table
 from simcore.models.compute.sparse.selection import Selection
+from simcore.models.compute.sparse.stored import BLOCK, CONVERSIONS, STORED, TURNED
 from simcore.models.training.dynamic import DynamicCase, dynamic_operators
 from simcore.models.training.lowering import lower
 from simcore.models.training.notes import mean_error, notes_on
@@ -51,7 +51,7 @@ class WayTime:
         The kernel of each product with zeros by its path, that of a block once.
     block : int
         Queries in a row block of packed attention; 0 where attention is dense.
-    library : str
+    backend : str
         What the way of the library uses; empty for the others.
     """
 
@@ -64,7 +64,7 @@ class WayTime:
     notes: tuple[str, ...]
     choices: Mapping[str, Selection]
     block: int = 0
-    library: str = ""
+    backend: str = ""
 
     @property
     def seconds(self) -> float:
@@ -129,7 +129,7 @@ def predict_dynamic(
     >>> from simcore.kernels import read_profile
     >>> from simcore.models.training.dynamic import dynamic_cases
     >>> found = predict_dynamic(dynamic_cases(10, small=True)[0], read_profile("cpu").value)
-    >>> found.fastest.value, found.ways[Way.LIBRARY].library, sorted(way.value for way in found.missing)
+    >>> found.fastest.value, found.ways[Way.LIBRARY].backend, sorted(way.value for way in found.missing)
     ('pit', 'jagged', [])
     """
     base = profiled(profile, case.batch.element, case.dtype, extrapolate=extrapolate)
@@ -182,7 +182,7 @@ def _tried(case: DynamicCase, way: Way) -> Iterator[Masked]:
     """Yield what a way is tried with: row blocks of packed attention, of which 0 is dense attention, or libraries."""
     masked = Masked(case.batch.element, case.model.hidden, case.model.causal, 0)
     if way is Way.LIBRARY:
-        yield from (replace(masked, library=one) for one in libraries(case))
+        yield from (replace(masked, backend=one) for one in libraries(case))
         return
     packs = way is Way.PIT and (case.lengths is not None or case.pattern is not None)
     yield from (replace(masked, block=block) for block in ((0, *BLOCKS) if packs else (0,)))
@@ -274,7 +274,7 @@ def _timed(case: DynamicCase, run: OperatorList, way: Way, compute: SparseProfil
         _sum(one for one in costs if one.path == UPDATE) if case.training else 0.0, index,
         mean_error(costs), tuple(notes_on([replace(workload, times=about)])),
         {path: one for path, one in chosen.items() if one is not None}, masked.block,
-        masked.library.value if way is Way.LIBRARY else "",
+        masked.backend.value if way is Way.LIBRARY else "",
     )  # fmt: skip
 
 

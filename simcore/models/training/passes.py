@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from simcore.models.compute.compute_model import KernelCall
-from simcore.models.compute.sparse.library import TURNED
 from simcore.models.compute.sparse.statistics import Zeros
+from simcore.models.compute.sparse.stored import TURNED
 from simcore.models.training.operators import Operation, Operator
 
 

@@ -47,7 +47,7 @@ class Masked:
         Whether a query sees no later token.
     block : int
         Queries in a row block of packed attention; 0 where attention stays dense.
-    library : Library
+    backend : Library
         What the way of a library uses.
     """
 
@@ -55,11 +55,11 @@ class Masked:
     hidden: int
     causal: bool = True
     block: int = BLOCKS[0]
-    library: Library = Library.JAGGED
+    backend: Library = Library.JAGGED
 
     def uses(self, way: Way, *libraries: Library) -> bool:
         """Say whether a way is that of one of some libraries."""
-        return way is Way.LIBRARY and self.library in libraries
+        return way is Way.LIBRARY and self.backend in libraries
 
 
 def of_mask(path: str, kernel: str, moved: float) -> Operator:

@@ -23,9 +23,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from simcore.models.compute.sparse.library import conversion
 from simcore.models.compute.sparse.operator_prices import sparse_product
 from simcore.models.compute.sparse.statistics import Lengths, Pattern, Routing
+from simcore.models.compute.sparse.stored import conversion
 from simcore.models.training.masked_attention import core, stored_mask, visible_index
 from simcore.models.training.operator_maker import sizes_of
 from simcore.models.training.operators import Communication, Operation, Operator, OperatorList, Section
@@ -82,7 +82,7 @@ def _section(section: Section, way: Way, masked: Masked) -> Iterator[Operator]:
             for one in held:
                 yield from _by_length(one, way, masked)
         elif kind == "experts":
-            alone = way is Way.LIBRARY and masked.library is not Library.GROUPED
+            alone = way is Way.LIBRARY and masked.backend is not Library.GROUPED
             yield from _experts(held, Way.DENSE if alone else way, masked)
         elif kind == "tokens":
             yield from _tokens(held, way, masked, around=not section.path)
@@ -130,7 +130,7 @@ def _multiplied(one: Operator, masked: Masked) -> Iterator[Operator]:
     A stored weight is the first matrix: the product lies transposed, as does what is added to it.
     """
     assert one.zeros is not None
-    library, path = masked.library, one.path
+    library, path = masked.backend, one.path
     product, mask = sparse_product(one, "fp32")
     stored = conversion(library, mask)
     batch = one.size("batch")

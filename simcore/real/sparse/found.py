@@ -22,7 +22,7 @@ from simcore.calibrate.suites.pit import KERNELS
 from simcore.errors import InputError
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import NOISY, KernelProfile, Sample
-from simcore.models.compute.sparse.library import conversion
+from simcore.models.compute.sparse.stored import conversion
 from simcore.real.sparse.choice import Chooser, by_profile, least_covered
 from simcore.real.sparse.libraries import BEHIND_RELU, Library, LibraryOperators
 from simcore.real.sparse.measure import Clocked
@@ -47,7 +47,7 @@ class Found:
         One call dense and by PIT, the index in it [s], and the index alone [s].
     spread : float
         Interquartile range over median, the larger of the two.
-    library : str
+    backend : str
         The library that runs it too; empty where torch has none, or it does not run there.
     of_library : float or None
         One call by it, conversion included [s].
@@ -65,7 +65,7 @@ class Found:
     index: float
     spread: float
     covered: Mapping[str, float]
-    library: str = ""
+    backend: str = ""
     of_library: float | None = None
     predicted: Mapping[str, float] = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from simcore.calibrate.suites.library import jagged, multiplied, stored_attention, to_bsr, to_csr
+from simcore.calibrate.suites import library as suite
 from simcore.calibrate.suites.moe import grouped_product, route
 from simcore.errors import RunError
 from simcore.real.sparse.functions import Rows
@@ -56,14 +56,14 @@ class LibraryOperators(Operators):
             return functional.linear(x, weight, bias)
         rows = x.reshape(-1, x.shape[-1])
         if site.operand == "input":
-            made = multiplied(self.stopwatch.of(lambda: self._converted(rows)), weight.T)
+            made = suite.multiplied(self.stopwatch.of(lambda: self._converted(rows)), weight.T)
         else:
-            made = multiplied(self.stopwatch.of(lambda: self._converted(weight)), rows.T).T
+            made = suite.multiplied(self.stopwatch.of(lambda: self._converted(weight)), rows.T).T
         made = made.reshape(*x.shape[:-1], len(weight))
         return made if bias is None else made + bias
 
     def _converted(self, matrix: Tensor) -> Tensor:
-        return to_csr(matrix) if self.kind == "csr" else to_bsr(matrix)
+        return suite.to_csr(matrix) if self.kind == "csr" else suite.to_bsr(matrix)
 
     def attention(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: float) -> Tensor:
         """Attend under a mask by flex attention, or head by head by sampled products."""
@@ -73,7 +73,7 @@ class LibraryOperators(Operators):
             return super().attention(q, k, v, mask, scale)
         seen = self._once(mask, lambda: self._converted(mask[0].to(q.dtype)))
         heads = [
-            stored_attention(*each, seen, scale)
+            suite.stored_attention(*each, seen, scale)
             for each in zip(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), strict=True)
         ]
         return torch.stack(heads).view(*q.shape[:-1], v.shape[-1])
@@ -90,7 +90,7 @@ class LibraryOperators(Operators):
         if self.kind != "jagged":
             return super().tokenwise(function, valid, *rows)
         at, offsets = self._once(valid, lambda: _jagged(valid))
-        packed = [jagged(each.flatten(0, -2).index_select(0, at), offsets) for each in rows]
+        packed = [suite.jagged(each.flatten(0, -2).index_select(0, at), offsets) for each in rows]
         made = function(*packed).values()
         return made.new_zeros(valid.numel(), made.shape[-1]).index_copy(0, at, made).view(*valid.shape, -1)
 

@@ -212,7 +212,7 @@ def _predicted(profile: KernelProfile, cases: Sequence[DynamicCase], *, extrapol
         table = published_table(profile, *read_tile_table(), extrapolate=extrapolate) if zeros else None
         found = predict_dynamic(case, profile, table=table)
         for way, time in found.ways.items():
-            yield {"case": case.name, "device": profile.name, "way": way.value, "library": time.library,
+            yield {"case": case.name, "device": profile.name, "way": way.value, "library": time.backend,
                    "total_seconds": time.seconds, "index_seconds": time.index, "error": time.error,
                    "note": "; ".join(time.notes)}  # fmt: skip
         for way, why in found.missing.items():

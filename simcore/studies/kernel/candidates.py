@@ -11,11 +11,11 @@ from simcore.errors import InputError, RunError, field
 from simcore.models.compute.predict import predict
 from simcore.models.compute.profile import NOISY, KernelProfile
 from simcore.models.compute.sparse.break_even import Timing, Trial
-from simcore.models.compute.sparse.library import BLOCK, conversion, stored_elements
 from simcore.models.compute.sparse.masks import RandomMask
 from simcore.models.compute.sparse.noise import noise
 from simcore.models.compute.sparse.profiled import index_cost, outside, tile_table
 from simcore.models.compute.sparse.selection import select
+from simcore.models.compute.sparse.stored import BLOCK, conversion, stored_elements
 from simcore.models.compute.sparse.tiles import Product
 from simcore.progress import tracked
 

@@ -49,7 +49,7 @@ class SparseResult(Result):
         """A row per sparse operator: where it is, what runs it, and its times."""
         rows = [
             (one.module, one.site.operator, one.site.operand, one.site.zeros, _kernel(one), one.site.choice.why,
-             one.dense, one.pit, one.index, one.gain, one.spread, one.noisy, one.library, one.of_library, one.fastest,
+             one.dense, one.pit, one.index, one.gain, one.spread, one.noisy, one.backend, one.of_library, one.fastest,
              *(one.predicted.get(way) for way in ("dense", "library", "pit")), one.foreseen)
             for one in self.found
         ]  # fmt: skip
@@ -129,11 +129,11 @@ class SparseResult(Result):
 
     def _ways(self) -> Sequence[Block]:
         """Return what each operator takes by a library, and the predicted times beside: nothing where none has it."""
-        seen = [one for one in self.found if one.library or one.predicted]
+        seen = [one for one in self.found if one.backend or one.predicted]
         if not seen:
             return ()
         rows = [
-            (one.module or "(whole)", f"{one.site.operator}, {one.site.operand}", one.library or "-",
+            (one.module or "(whole)", f"{one.site.operator}, {one.site.operand}", one.backend or "-",
              _seconds(one.of_library), one.fastest,
              *(_seconds(one.predicted.get(way)) for way in ("dense", "library", "pit")), one.foreseen or "-")
             for one in seen

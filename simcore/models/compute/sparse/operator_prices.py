@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from simcore.models.compute.compute_model import KernelCall, Profiled
 from simcore.models.compute.device import DTYPES
 from simcore.models.compute.predict import Prediction
-from simcore.models.compute.sparse.library import CALLS
 from simcore.models.compute.sparse.masks import RandomMask
 from simcore.models.compute.sparse.prices import PricedEntry, TileTable
 from simcore.models.compute.sparse.profiled import index_cost, outside, tile_table
 from simcore.models.compute.sparse.selection import IndexCost, Selection, select
 from simcore.models.compute.sparse.statistics import Zeros
+from simcore.models.compute.sparse.stored import CALLS
 from simcore.models.compute.sparse.tiles import Product, SparseKernel, Work
 
 NO_INDEX = "left out, as nobody measured or published what it takes there"
